@@ -1,0 +1,105 @@
+"""Every error a user may see: one line that says where, what was found, and what to do.
+
+LlmJudgeError
+├── SettingsError      an option, ini value or marker keyword
+├── RecordsError       a records file
+├── CheckpointError    the model under test or its tokenizer
+├── PromptError        one record's prompt, which the model cannot take
+├── JudgeError         the judge's server or model
+│   └── JudgeDownError     it does not answer at all
+└── StoreError         the cache directory
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "JudgeDownError",
+    "JudgeError",
+    "LlmJudgeError",
+    "PromptError",
+    "RecordsError",
+    "SettingsError",
+    "StoreError",
+    "one_line",
+]
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Fold ``text`` into a single printable line of at most ``limit`` characters."""
+    folded = " ".join(text.split())
+    safe = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in folded)
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+class LlmJudgeError(Exception):
+    """A problem told as ``<where>: <what was found>; <what to do>``.
+
+    Args:
+        where: The file, option, address or record that is at fault.
+        found: What was found there.
+        todo: What the reader can do about it.
+    """
+
+    def __init__(self, where: str, found: str, todo: str) -> None:
+        super().__init__(where, found, todo)
+        self.where = where
+        self.found = found
+        self.todo = todo
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, one entry a line; only a records file has more than one."""
+        return (f"{one_line(self.where)}: {one_line(self.found, 600)}; {one_line(self.todo, 600)}",)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+class SettingsError(LlmJudgeError):
+    """An option, ini value or marker keyword cannot be used."""
+
+
+class RecordsError(LlmJudgeError):
+    """A records file cannot be used; carries the problems of the whole file."""
+
+    def __init__(
+        self,
+        where: str,
+        found: str,
+        todo: str,
+        *,
+        more: tuple[RecordsError, ...] = (),
+        left: int = 0,
+    ) -> None:
+        super().__init__(where, found, todo)
+        self.more = more
+        self.left = left
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line for each problem shown, and a count of those that are not."""
+        shown = [*super().lines, *(line for problem in self.more for line in problem.lines)]
+        if self.left:
+            shown.append(f"{one_line(self.where.split(': ')[0])}: and {self.left} more problems")
+        return tuple(shown)
+
+
+class CheckpointError(LlmJudgeError):
+    """The model under test, or its tokenizer, cannot be used."""
+
+
+class PromptError(LlmJudgeError):
+    """One record's prompt cannot be answered by this model; the other records can."""
+
+
+class JudgeError(LlmJudgeError):
+    """The judge gave no usable reply."""
+
+
+class JudgeDownError(JudgeError):
+    """The judge's server does not answer."""
+
+
+class StoreError(LlmJudgeError):
+    """The cache directory cannot be read or written."""

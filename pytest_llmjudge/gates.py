@@ -1,0 +1,89 @@
+"""What passes and what fails: one record by its score, a suite by its average; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.stats import mean, mean_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Decision", "decide_average", "decide_record"]
+
+NAMED_RECORDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a gate passes, and the sentence that says why."""
+
+    passed: bool
+    reason: str
+
+
+def decide_record(score: int, min_score: int | None) -> Decision:
+    """Decide over one record: its score is at least ``min_score``, where one is set."""
+    if min_score is None:
+        return Decision(passed=True, reason=f"score {score}, no min_score is set")
+    if score < min_score:
+        return Decision(passed=False, reason=f"score {score} is below min_score {min_score}")
+    return Decision(passed=True, reason=f"score {score} is at least min_score {min_score}")
+
+
+def decide_average(
+    scores: Mapping[str, int | None], min_average: float | None, causes: Mapping[str, str]
+) -> Decision:
+    """Decide over a suite: every record is scored and the mean is at least ``min_average``.
+
+    Args:
+        scores: For every record of the suite by id, its score or ``None``.
+        min_average: The gate, ``None`` when the suite has only a gate for each record.
+        causes: Why records are unscored, by id.
+    """
+    unscored = [record for record, score in scores.items() if score is None]
+    have = [score for score in scores.values() if score is not None]
+    if unscored:
+        return Decision(passed=False, reason=_unscored(unscored, len(scores), causes))
+    average = mean(have)
+    if average is None:
+        return Decision(passed=False, reason="there is no record to average")
+    told = f"average {_points(average)} of {len(have)} records{_interval(have)}"
+    if min_average is None:
+        return Decision(passed=True, reason=f"{told}, no min_average is set")
+    noise = _within_noise(have, min_average)
+    if average < min_average:
+        reason = f"{told} is below min_average {_points(min_average)}{noise}"
+        return Decision(passed=False, reason=reason)
+    reason = f"{told} is at least min_average {_points(min_average)}{noise}"
+    return Decision(passed=True, reason=reason)
+
+
+def _unscored(unscored: list[str], total: int, causes: Mapping[str, str]) -> str:
+    named = ", ".join(unscored[:NAMED_RECORDS])
+    if len(unscored) > NAMED_RECORDS:
+        named += f" and {len(unscored) - NAMED_RECORDS} more"
+    first = causes.get(unscored[0], "it has no verdict")
+    verb = "is" if len(unscored) == 1 else "are"
+    return (
+        f"{len(unscored)} of {total} records {verb} unscored, so there is no average: {named}\n"
+        f"first cause: {first}"
+    )
+
+
+def _interval(scores: list[int]) -> str:
+    interval = mean_interval(scores)
+    if interval is None:
+        return ""
+    return f" (95 % CI {_points(interval[0])} to {_points(interval[1])})"
+
+
+def _within_noise(scores: list[int], min_average: float) -> str:
+    interval = mean_interval(scores)
+    inside = interval is not None and interval[0] <= min_average <= interval[1]
+    return "; the difference is within noise" if inside else ""
+
+
+def _points(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,8 @@
+"""The only place that joins generation, judging and storage."""
+
+from __future__ import annotations
+
+from pytest_llmjudge.pipeline.parts import JudgeLike, ModelLike, Outcome
+from pytest_llmjudge.pipeline.run import SuiteRun
+
+__all__ = ["JudgeLike", "ModelLike", "Outcome", "SuiteRun"]

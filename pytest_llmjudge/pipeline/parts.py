@@ -1,0 +1,71 @@
+"""What the pipeline is made of: a model, a judge, and what they make of a record."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_llmjudge.storage.store import Progress, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_llmjudge.data import Record, Verdict
+
+__all__ = ["Counter", "JudgeLike", "ModelLike", "Outcome"]
+
+_PROGRESS_SECONDS = 0.2
+
+
+class ModelLike(Protocol):
+    """All that a model under test needs to offer."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that changes when the model's answers may."""
+
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        """Return one response for each prompt, in order."""
+
+
+class JudgeLike(Protocol):
+    """All that a judge needs to offer."""
+
+    def score(self, record: Record, response: str) -> Verdict:
+        """Score one response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A record's response, ``None`` when there is none, and what the judge made of it."""
+
+    response: str | None
+    verdict: Verdict
+
+
+class Counter:
+    """Work done by this process, told to the others now and then."""
+
+    def __init__(self, store: Store, kind: str, suite: str, worker: str) -> None:
+        self._store = store
+        self._names = (kind, suite, worker)
+        self._done = self._total = 0
+        self._told = 0.0
+
+    def start(self, total: int) -> None:
+        """Announce ``total`` pieces of work."""
+        self._done, self._total = 0, total
+        if total:
+            self.flush()
+
+    def step(self) -> None:
+        """Count one piece as done."""
+        self._done += 1
+        if time.monotonic() - self._told >= _PROGRESS_SECONDS or self._done == self._total:
+            self.flush()
+
+    def flush(self) -> None:
+        """Tell the others now."""
+        self._told = time.monotonic()
+        self._store.note_progress(*self._names, Progress(self._done, self._total))

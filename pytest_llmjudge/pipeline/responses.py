@@ -1,0 +1,214 @@
+"""A suite's responses: from its records, from the store, or generated together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data import Completion
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.prompts import clean_response, instruction_prompt
+from pytest_llmjudge.storage.store import Store, StoredResponse, make_key
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.pipeline.parts import Counter, ModelLike
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.suites import Suite
+
+__all__ = ["KnownProblemError", "Responses"]
+
+_WAIT_SECONDS = 0.05
+_CUSTOM_BATCH = 16
+
+OnMade = Callable[["Record", str], None]
+
+
+class KnownProblemError(LlmJudgeError):
+    """A finished message that was found earlier, in this process or in another."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("", message, "")
+        self.message = message
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message as it was told the first time."""
+        return (self.message,)
+
+
+class Responses:
+    """Responses of one suite.
+
+    Args:
+        suite: Its records and settings.
+        settings: The run's options.
+        store: Shared with all processes of the run.
+        model: Makes responses; ``None`` when the records hold them.
+        counter: Told how many are made.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        settings: Settings,
+        store: Store,
+        model: ModelLike | None,
+        counter: Counter,
+    ) -> None:
+        self._suite = suite
+        self._settings = settings
+        self._store = store
+        self._model = model
+        self._counter = counter
+        self._known: dict[str, str] = {}
+
+    def load(self, records: Iterable[Record]) -> Iterator[tuple[Record, str]]:
+        """Yield those of ``records`` whose response is there already."""
+        if self._model is None:
+            for record in records:
+                yield record, self._given(record)
+            return
+        keys = {self._key(record): record for record in records}
+        for key, stored in self._store.responses(list(keys)).items():
+            if stored.text is not None:
+                self._known[keys[key].id] = stored.text
+                yield keys[key], stored.text
+
+    def get(self, record: Record, needed: Sequence[Record], on_made: OnMade) -> str:
+        """Return the response to ``record``; make it, and all that are needed, if it is missing.
+
+        Args:
+            record: The record that is wanted now.
+            needed: All records that this run wants.
+            on_made: Called with each record and response that is made here.
+
+        Raises:
+            LlmJudgeError: There is no response; says why.
+        """
+        if self._model is None:
+            return self._given(record)
+        if record.id not in self._known:
+            self._known[record.id] = self._wait_or_generate(record, needed, on_made)
+        return self._known[record.id]
+
+    def forget_failure(self, record: Record) -> None:
+        """Let a response that could not be had be tried again."""
+        if self._model is not None:
+            self._store.forget_failure(self._key(record))
+
+    def _given(self, record: Record) -> str:
+        return clean_response(str(record.fields[str(self._suite.settings.responses)]))
+
+    def _wait_or_generate(self, record: Record, needed: Sequence[Record], on_made: OnMade) -> str:
+        key = self._key(record)
+        while True:
+            stored = self._store.response(key)
+            if stored is not None and stored.text is not None:
+                return stored.text
+            failure = stored.error if stored is not None else self._store.failure(key)
+            if failure is not None:
+                raise KnownProblemError(failure)
+            # One lock for all suites: one process at a time holds a model, so that -n 4 needs
+            # the memory of one.
+            with self._store.try_lock("generate") as held:
+                if held and self._store.response(key) is None:
+                    self._generate([*needed, record], on_made)
+            if not held:
+                time.sleep(_WAIT_SECONDS)
+
+    def _generate(self, records: Iterable[Record], on_made: OnMade) -> None:
+        keys = {self._key(record): record for record in records}
+        have = self._store.responses(list(keys))
+        missing = [
+            (key, record)
+            for key, record in keys.items()
+            if key not in have and self._store.failure(key) is None
+        ]
+        self._counter.start(len(missing))
+        try:
+            for done in self._completions([self._prompt(record) for _, record in missing]):
+                key, record = missing[done.index]
+                text = None if done.text is None else clean_response(done.text)
+                made = StoredResponse(text, done.error, done.tokens)
+                stored = self._store.add_response(key, made)
+                self._counter.step()
+                if stored.text is not None:
+                    self._known[record.id] = stored.text
+                    on_made(record, stored.text)
+        except LlmJudgeError as error:
+            self._fail([key for key, _ in missing], str(error))
+        else:
+            self._fail([key for key, _ in missing], self._lost())
+        finally:
+            self._counter.flush()
+
+    def _fail(self, keys: Sequence[str], message: str) -> None:
+        have = self._store.responses(keys)
+        for key in keys:
+            if key not in have:
+                self._store.add_failure(key, message)
+
+    def _lost(self) -> str:
+        found = "the model ended without an answer to this prompt"
+        return str(CheckpointError(self._name(), found, "correct its generate()"))
+
+    def _completions(self, prompts: Sequence[str]) -> Iterator[Completion]:
+        tokens = self._settings.max_new_tokens
+        stream = getattr(self._model, "stream", None)
+        try:
+            if stream is not None:
+                yield from stream(prompts, max_new_tokens=tokens)
+            else:
+                yield from self._batches(prompts, tokens)
+        except LlmJudgeError:
+            raise
+        except Exception as error:
+            found = f"generate() raised {type(error).__name__}: {one_line(str(error), 200)}"
+            todo = "correct it; if memory ran out, lower --llm-judge-batch-size"
+            raise CheckpointError(self._name(), found, todo) from error
+
+    def _batches(self, prompts: Sequence[str], tokens: int) -> Iterator[Completion]:
+        model = self._model
+        assert model is not None  # noqa: S101  # responses are made by a model alone
+        size = self._settings.batch_size or _CUSTOM_BATCH
+        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+        for start in range(0, len(order), size):
+            batch = order[start : start + size]
+            texts = model.generate([prompts[index] for index in batch], max_new_tokens=tokens)
+            if not _are_strings(texts, len(batch)):
+                found = f"generate() gave no list of {len(batch)} strings for {len(batch)} prompts"
+                raise CheckpointError(self._name(), found, "return one string for each, in order")
+            for index, text in zip(batch, texts, strict=True):
+                yield Completion(index, text)
+
+    def _prompt(self, record: Record) -> str:
+        return instruction_prompt(record, self._suite.template, for_generation=True)
+
+    def _key(self, record: Record) -> str:
+        options = {
+            "max_new_tokens": self._settings.max_new_tokens,
+            "device": self._settings.device,
+            "dtype": self._settings.dtype,
+        }
+        return make_key("response/1", self._fingerprint(), self._prompt(record), options)
+
+    def _fingerprint(self) -> str:
+        fingerprint = getattr(self._model, "fingerprint", None)
+        if not isinstance(fingerprint, str) or not fingerprint:
+            found = "it has no fingerprint"
+            todo = "give it a string attribute that changes when its answers may"
+            raise CheckpointError(self._name(), found, todo)
+        return fingerprint
+
+    def _name(self) -> str:
+        return f"llm_model ({type(self._model).__name__})"
+
+
+def _are_strings(texts: object, count: int) -> bool:
+    return (
+        isinstance(texts, (list, tuple))
+        and len(texts) == count
+        and all(isinstance(text, str) for text in texts)
+    )

@@ -1,0 +1,119 @@
+"""A suite's verdicts: from the store, or from the judge, one request at a time."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data import Verdict
+from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line
+from pytest_llmjudge.storage.store import Store, make_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.pipeline.parts import Counter, JudgeLike
+
+__all__ = ["Verdicts"]
+
+
+class Verdicts:
+    """Verdicts of one judge.
+
+    Args:
+        judge: Scores responses; ours, or one of the user's own.
+        store: Shared with all processes of the run.
+        counter: Told how many are made.
+    """
+
+    def __init__(self, judge: JudgeLike, store: Store, counter: Counter) -> None:
+        self._judge = judge
+        self._store = store
+        self._counter = counter
+
+    def load(self, pairs: Sequence[tuple[Record, str]]) -> Iterator[tuple[Record, str, Verdict]]:
+        """Yield those pairs of record and response that have a verdict in the store."""
+        keys = {self._key(record, response): (record, response) for record, response in pairs}
+        for key, verdict in self._store.verdicts(list(keys)).items():
+            yield *keys[key], verdict
+
+    def get(self, record: Record, response: str) -> Verdict:
+        """Return the verdict on ``response``; ask the judge if there is none.
+
+        Raises:
+            LlmJudgeError: The judge cannot be named, or the cache cannot be used.
+        """
+        key = self._key(record, response)
+        verdict = self._stored(key)
+        if verdict is not None:
+            return verdict
+        with self._turn(key):
+            verdict = self._stored(key)
+            return verdict if verdict is not None else self._ask(key, record, response)
+
+    def forget_failure(self, record: Record, response: str) -> None:
+        """Let a verdict that could not be had be tried again."""
+        self._store.forget_failure(self._key(record, response))
+
+    def _stored(self, key: str) -> Verdict | None:
+        verdict = self._store.verdict(key)
+        if verdict is None:
+            failure = self._store.failure(key)
+            verdict = None if failure is None else Verdict(None, "", failure, final=False)
+        return verdict
+
+    def _ask(self, key: str, record: Record, response: str) -> Verdict:
+        try:
+            verdict = self._scored(record, response)
+        except LlmJudgeError as error:
+            verdict = Verdict(None, "", str(error), final=False)
+        self._counter.step()
+        if verdict.final:
+            return self._store.add_verdict(key, verdict)
+        self._store.add_failure(key, str(verdict.error))
+        return verdict
+
+    def _scored(self, record: Record, response: str) -> Verdict:
+        name = f"llm_judge ({type(self._judge).__name__})"
+        try:
+            verdict: object = self._judge.score(record, response)
+        except LlmJudgeError:
+            raise
+        except Exception as error:
+            found = f"score() raised {type(error).__name__}: {one_line(str(error), 200)}"
+            todo = "correct it, or return a Verdict with an error"
+            raise JudgeError(name, found, todo) from error
+        if not isinstance(verdict, Verdict) or not _is_valid(verdict):
+            found = f"score() gave {one_line(repr(verdict), 100)}"
+            todo = "return a Verdict with a score from 0 to 100, or with an error"
+            raise JudgeError(name, found, todo)
+        return verdict
+
+    @contextmanager
+    def _turn(self, key: str) -> Iterator[None]:
+        """Wait for this process's turn: one request in flight at a server."""
+        if hasattr(self._judge, "server"):
+            name = None if self._judge.server is None else f"judge {self._judge.server}"
+        else:
+            name = f"verdict {key[:2]}"
+        if name is None:
+            yield
+            return
+        with self._store.lock(name):
+            yield
+
+    def _key(self, record: Record, response: str) -> str:
+        own = getattr(self._judge, "key", None)
+        if own is not None:
+            return str(own(record, response))
+        # Without a fingerprint nobody can tell when a judge of the user's own has changed.
+        fingerprint = getattr(self._judge, "fingerprint", f"run {self._store.run}")
+        texts = [record.instruction, record.input, record.output, response]
+        return make_key("custom verdict/1", str(fingerprint), texts)
+
+
+def _is_valid(verdict: Verdict) -> bool:
+    if verdict.score is None:
+        return bool(verdict.error)
+    return type(verdict.score) is int and 0 <= verdict.score <= 100

@@ -1,0 +1,89 @@
+"""The pytest plugin: its hooks, each a few lines that delegate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.plugin import collect, options
+from pytest_llmjudge.plugin.fixtures import (
+    _case,
+    llm_judge,
+    llm_model,
+    record,
+    response,
+    verdict,
+)
+from pytest_llmjudge.plugin.session import SESSION
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+__all__ = ["_case", "llm_judge", "llm_model", "record", "response", "verdict"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the options."""
+    options.add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Keep a worker of xdist from clearing the cache, which the controller has cleared."""
+    if hasattr(config, "workerinput"):
+        config.option.cacheclear = False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Announce the marker; with ``--llm-judge`` take part in the run."""
+    text = f'{collect.MARKER}("records.json", min_score=, min_average=, ...): '
+    config.addinivalue_line("markers", f"{text}judge a model's answers to instruction records")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(collect.UsageHooks(), "llm-judge-usage")
+    try:
+        if options.is_enabled(config):
+            from pytest_llmjudge.plugin.run import take_part
+
+            take_part(config)
+    except LlmJudgeError as error:
+        raise pytest.UsageError(*error.lines) from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Collect a records file; without ``--llm-judge`` refuse one that nothing else collects."""
+    found = yield
+    if SESSION not in parent.config.stash:
+        if not any(found):
+            collect.refuse_records_file(file_path, parent)
+    elif collect.is_records_file(file_path, parent):
+        found = [*found, collect.RecordsFile.from_parent(parent, path=file_path)]
+    return found
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a marked function into its suite's items."""
+    session = metafunc.config.stash.get(SESSION, None)
+    if session is not None:
+        collect.parametrize(metafunc, session)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Skip a marked item without ``--llm-judge``; with it, put its own fixture first."""
+    collect.prepare(item, item.config.stash.get(SESSION, None))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Mark the report of a suite that cannot be used, so that the run ends with status 4."""
+    report = yield
+    call = getattr(report, "call", None)
+    problem = call.excinfo.value if call is not None and call.excinfo is not None else None
+    if isinstance(problem, collect.SuiteProblem) and problem.usage:
+        report.llm_judge_usage = list(problem.lines)  # type: ignore[attr-defined]
+    return report

@@ -1,0 +1,56 @@
+"""What an item of a suite is about, and where it is kept on the item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.gates import Decision
+    from pytest_llmjudge.pipeline import Outcome, SuiteRun
+    from pytest_llmjudge.suites import Suite
+
+__all__ = ["AVERAGE", "FIXTURE", "READY", "Case", "Ready", "case_of"]
+
+AVERAGE = "average"
+FIXTURE = "_llm_judge_case"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One item of a suite: a record, or a gate when ``record`` is ``None``.
+
+    Attributes:
+        suite: Whose item it is.
+        record: What is judged.
+        gate: Name of the gate.
+        index: Position among the suite's records.
+    """
+
+    suite: Suite
+    record: Record | None
+    gate: str = ""
+    index: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class Ready:
+    """An item whose setup is done; ``outcome`` is a record's, ``decision`` a called gate's."""
+
+    case: Case
+    run: SuiteRun
+    outcome: Outcome | None = None
+    decision: Decision | None = None
+
+
+READY = pytest.StashKey[Ready]()
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """Return what ``item`` is about; ``None`` when it is no item of a suite."""
+    callspec = getattr(item, "callspec", None)
+    found = callspec.params.get(FIXTURE) if callspec is not None else None
+    return found if isinstance(found, Case) else None

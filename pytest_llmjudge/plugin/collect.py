@@ -1,0 +1,161 @@
+"""Marked functions and records files become items: the records, then the gates."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.errors import LlmJudgeError, RecordsError, SettingsError
+from pytest_llmjudge.plugin.cases import AVERAGE, FIXTURE, Case, case_of
+from pytest_llmjudge.plugin.options import FILES_INI
+from pytest_llmjudge.suites import load_suite
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.plugin.session import LlmSession
+    from pytest_llmjudge.suites import Suite
+
+__all__ = [
+    "MARKER",
+    "RecordsFile",
+    "SuiteProblem",
+    "UsageHooks",
+    "is_records_file",
+    "parametrize",
+    "prepare",
+    "refuse_records_file",
+    "report_usage_problem",
+]
+
+MARKER = "llm_judge"
+_SUFFIXES = (".json", ".jsonl")
+_SEEN = pytest.StashKey[bool]()
+
+
+class SuiteProblem(pytest.Collector.CollectError):
+    """A suite that cannot be collected; ``usage`` marks what ends the run with status 4."""
+
+    def __init__(self, error: LlmJudgeError, *, usage: bool) -> None:
+        super().__init__(str(error))
+        self.lines = error.lines
+        self.usage = usage
+
+
+def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
+    """Turn a marked function into its suite's items.
+
+    Raises:
+        SuiteProblem: The marker or its records file cannot be used.
+    """
+    marker = metafunc.definition.get_closest_marker(MARKER)
+    if marker is None:
+        return
+    try:
+        suite = _suite(metafunc.definition, marker, session)
+    except SettingsError as error:
+        raise SuiteProblem(error, usage=True) from None
+    except RecordsError as error:
+        named = metafunc.definition.getparent(RecordsFile)
+        usage = named is not None and session.is_named(named.path)
+        raise SuiteProblem(error, usage=usage) from None
+    session.suites[suite.name] = suite
+    cases = [Case(suite, record, index=index) for index, record in enumerate(suite.records)]
+    ids = [record.id for record in suite.records]
+    # pytest checks that the function takes the argument; its fixture is put first in prepare().
+    metafunc.fixturenames.append(FIXTURE)
+    metafunc.parametrize(
+        FIXTURE, [*cases, Case(suite, None, gate=AVERAGE)], indirect=True, ids=[*ids, AVERAGE]
+    )
+
+
+def _suite(function: pytest.Function, marker: pytest.Mark, session: LlmSession) -> Suite:
+    name = function.nodeid
+    if function.get_closest_marker("parametrize") is not None:
+        todo = "write one marked function for each variant"
+        raise SettingsError(name, "llm_judge and parametrize stand together", todo)
+    if len(marker.args) != 1 or not isinstance(marker.args[0], (str, Path)):
+        found = f"llm_judge has {len(marker.args)} positional arguments"
+        if len(marker.args) == 1:
+            found = f"llm_judge has {marker.args[0]!r} for a records file"
+        todo = 'give it one records file, as in llm_judge("records.json", min_average=50)'
+        raise SettingsError(name, found, todo)
+    return load_suite(
+        name, str(marker.args[0]), marker.kwargs, function.path.parent, session.settings
+    )
+
+
+def prepare(item: pytest.Item, session: LlmSession | None) -> None:
+    """Skip a marked item without ``--llm-judge``; else let it begin with the suite's fixture."""
+    if item.get_closest_marker(MARKER) is None or not isinstance(item, pytest.Function):
+        return
+    if session is None:
+        item.add_marker(pytest.mark.skip(reason="needs --llm-judge"))
+        return
+    case = case_of(item)
+    if case is None:
+        return
+    if case.record is None:
+        # A gate does not call the body, so what the body asks for is not set up.
+        info = item._fixtureinfo
+        asked = [name for name in info.initialnames if name not in info.argnames]
+        item.fixturenames = [FIXTURE, *asked]
+    elif FIXTURE not in item.fixturenames:
+        item.fixturenames.insert(0, FIXTURE)
+
+
+class RecordsFile(pytest.Module):
+    """A records file collected as if it were a module with one marked function."""
+
+    def _getobj(self) -> types.ModuleType:
+        @pytest.mark.llm_judge(self.path.name)
+        def test_instructions(verdict: object) -> None:
+            """Score every record of the file."""
+
+        module = types.ModuleType(self.path.stem)
+        module.__file__ = str(self.path)
+        module.test_instructions = test_instructions  # type: ignore[attr-defined]
+        return module
+
+
+def is_records_file(path: Path, parent: pytest.Collector) -> bool:
+    """Say whether ``path`` is named on the command line, or matched by ``llm_judge_files``."""
+    if path.suffix.lower() not in _SUFFIXES:
+        return False
+    if parent.session.isinitpath(path):
+        return True
+    return any(path.match(pattern) for pattern in parent.config.getini(FILES_INI))
+
+
+def refuse_records_file(path: Path, parent: pytest.Collector) -> None:
+    """Tell who names a records file without ``--llm-judge`` what is missing.
+
+    Raises:
+        SuiteProblem: ``path`` is named on the command line and looks like a records file.
+    """
+    if path.suffix.lower() in _SUFFIXES and parent.session.isinitpath(path):
+        todo = "add --llm-judge to judge its records"
+        raise SuiteProblem(SettingsError(path.name, "it is a records file", todo), usage=True)
+
+
+def report_usage_problem(config: pytest.Config, error: LlmJudgeError) -> None:
+    """End the run with status 4, from whichever process finds that it cannot go on.
+
+    Raises:
+        pytest.UsageError: In the process that owns the terminal; a worker sends word to it.
+    """
+    report = pytest.CollectReport("llm-judge", "failed", str(error), [])
+    report.llm_judge_usage = list(error.lines)  # type: ignore[attr-defined]
+    config.hook.pytest_collectreport(report=report)
+
+
+class UsageHooks:
+    """Ends the run, where the terminal is, over a suite that cannot be used."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Raise what a report, perhaps a worker's, says about the use of the plugin."""
+        lines = getattr(report, "llm_judge_usage", None)
+        if lines:
+            raise pytest.UsageError(*lines)

@@ -1,0 +1,83 @@
+"""Fixtures: the model, the judge, and an item's own record, response and verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.plugin.cases import FIXTURE, READY, Ready
+from pytest_llmjudge.plugin.session import SESSION, ConfiguredJudge, ConfiguredModel, LlmSession
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import Record, Verdict
+    from pytest_llmjudge.pipeline import JudgeLike, ModelLike
+
+__all__ = ["llm_judge", "llm_model", "record", "response", "verdict"]
+
+
+def _session(request: pytest.FixtureRequest) -> LlmSession:
+    session = request.config.stash.get(SESSION, None)
+    if session is None:
+        pytest.skip("needs --llm-judge")
+    return session
+
+
+@pytest.fixture(scope="session")
+def llm_model(request: pytest.FixtureRequest) -> ModelLike:
+    """The model under test; override it to test anything.
+
+    All it needs is ``generate(prompts, *, max_new_tokens) -> list[str]`` and a string
+    ``fingerprint`` that changes when its answers may.
+    """
+    return ConfiguredModel(_session(request))
+
+
+@pytest.fixture(scope="session")
+def llm_judge(request: pytest.FixtureRequest) -> JudgeLike:
+    """The judge; override it with anything that has ``score(record, response) -> Verdict``."""
+    return ConfiguredJudge(_session(request))
+
+
+@pytest.fixture(name=FIXTURE)
+def _case(request: pytest.FixtureRequest) -> None:
+    _session(request).set_up(request)
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Record:
+    """The record of this item."""
+    found = _ready(request).case.record
+    assert found is not None  # noqa: S101  # _ready() refuses gates
+    return found
+
+
+@pytest.fixture
+def response(request: pytest.FixtureRequest) -> str:
+    """What the model under test answered to this item's record."""
+    outcome = _ready(request).outcome
+    assert outcome is not None  # noqa: S101  # _ready() refuses gates
+    return str(outcome.response)
+
+
+@pytest.fixture
+def verdict(request: pytest.FixtureRequest) -> Verdict:
+    """What the judge made of this item's response; it always has a score."""
+    outcome = _ready(request).outcome
+    assert outcome is not None  # noqa: S101  # _ready() refuses gates
+    return outcome.verdict
+
+
+def _ready(request: pytest.FixtureRequest) -> Ready:
+    _session(request)
+    ready: Ready | None = request.node.stash.get(READY, None)
+    name = request.fixturename
+    if ready is None:
+        found = f"fixture '{name}' is used in a test that judges nothing"
+        message = f"{request.node.nodeid}: {found}; mark the test with llm_judge"
+        pytest.fail(message, pytrace=False)
+    if ready.outcome is None:
+        found = f"fixture '{name}' is used by an autouse fixture, and a gate has no {name}"
+        message = f"{request.node.nodeid}: {found}; let the test function ask for it"
+        pytest.fail(message, pytrace=False)
+    return ready

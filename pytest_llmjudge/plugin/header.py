@@ -1,0 +1,57 @@
+"""Lines at the head of a run: the judge, the model under test, the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data import CheckpointReference
+from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.reporting.terminal import checkpoint_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_llmjudge.plugin.session import LlmSession
+
+__all__ = ["header_lines", "model_lines"]
+
+
+def header_lines(session: LlmSession) -> list[str]:
+    """Say what is known before collection; a problem is told where it ends the run."""
+    lines = [f"llm-judge: judge {_judge(session)}"]
+    if session.settings.checkpoint is not None:
+        lines.append(f"llm-judge: model {_model(session, session.settings.checkpoint)}")
+    return [*lines, f"llm-judge: cache {_cache(session)}"]
+
+
+def model_lines(session: LlmSession) -> list[str]:
+    """Name the models that only markers name."""
+    chosen = {suite.settings.checkpoint for suite in session.suites.values()}
+    chosen -= {None, session.settings.checkpoint}
+    return sorted(f"llm-judge: model {_model(session, path)}" for path in chosen if path)
+
+
+def _judge(session: LlmSession) -> str:
+    if session.config.option.collectonly:
+        return session.settings.model
+    try:
+        return session.judge.label
+    except LlmJudgeError as error:
+        return f"{session.settings.model} ({error.where}: {error.found})"
+
+
+def _model(session: LlmSession, path: Path) -> str:
+    try:
+        info = session.model(path).info
+    except LlmJudgeError as error:
+        return f"{session.shown_path(path)} ({error.found})"
+    shown = session.shown_path(path)
+    return checkpoint_line(CheckpointReference(shown, info.fingerprint, info.parameters))
+
+
+def _cache(session: LlmSession) -> str:
+    if not hasattr(session.config, "cache"):
+        return "off, because pytest's cacheprovider is"
+    if session.settings.cache == "off":
+        return "off"
+    return f"{session.shown_path(session.store.folder)} ({session.settings.cache})"

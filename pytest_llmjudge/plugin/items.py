@@ -1,0 +1,67 @@
+"""What an item of a suite decides when it is called, and the words of its failure."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.gates import decide_average, decide_record
+from pytest_llmjudge.plugin.cases import READY, Ready
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.pipeline import Outcome
+
+__all__ = ["call", "failure_text"]
+
+
+def call(item: pytest.Function) -> bool:
+    """Decide over an item; say whether that was all, so that its body is not called.
+
+    Raises:
+        pytest.fail.Exception: The score or the average is too low.
+    """
+    ready = item.stash.get(READY, None)
+    if ready is None:
+        return False
+    if ready.outcome is None:
+        _decide_average(ready)
+        return True
+    score = ready.outcome.verdict.score
+    assert score is not None  # noqa: S101  # an unscored record errs in its setup
+    decision = decide_record(score, ready.case.suite.settings.min_score)
+    if not decision.passed:
+        assert ready.case.record is not None  # noqa: S101  # it has an outcome
+        pytest.fail(failure_text(decision.reason, ready.case.record, ready.outcome), pytrace=False)
+    return False
+
+
+def _decide_average(ready: Ready) -> None:
+    scores: dict[str, int | None] = {}
+    causes: dict[str, str] = {}
+    for record, outcome in ready.run.outcomes():
+        scores[record.id] = outcome.verdict.score
+        if outcome.verdict.error is not None:
+            causes[record.id] = outcome.verdict.error
+    ready.decision = decide_average(scores, ready.case.suite.settings.min_average, causes)
+    if not ready.decision.passed:
+        pytest.fail(ready.decision.reason, pytrace=False)
+
+
+def failure_text(reason: str, record: Record, outcome: Outcome) -> str:
+    """Show all that the judge saw, and what it made of it."""
+    parts = {
+        "instruction": record.instruction,
+        "input": record.input,
+        "reference": record.output,
+        "response": outcome.response or "(empty)",
+        "judge's reply": outcome.verdict.reply,
+    }
+    lines = [reason]
+    for name, text in parts.items():
+        if text:
+            shown = textwrap.indent(text, " " * 15)
+            lines.append(f"{name + ':':<15}{shown[15:]}")
+    return "\n".join(lines)

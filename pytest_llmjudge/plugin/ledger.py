@@ -1,0 +1,132 @@
+"""What the reports of all processes say of the suites, gathered into one result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.data import (
+    CheckpointReference,
+    GateResult,
+    JudgeIdentity,
+    Record,
+    RecordResult,
+    RunResult,
+    SuiteResult,
+)
+from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.plugin.reports import ATTRIBUTE
+from pytest_llmjudge.records import draw_sample, load_records
+from pytest_llmjudge.stats import mean
+from pytest_llmjudge.suites import Suite, file_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pytest
+
+__all__ = ["Ledger"]
+
+
+@dataclass(slots=True)
+class _Page:
+    meta: dict[str, Any] | None = None
+    rows: dict[int, list[Any]] = field(default_factory=dict)
+    gates: dict[str, GateResult] = field(default_factory=dict)
+
+
+class Ledger:
+    """Gathers what reports carry; kept by the process that owns the terminal."""
+
+    def __init__(self) -> None:
+        self._pages: dict[str, _Page] = {}
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take note of one report; a later one on the same item wins."""
+        payload = getattr(report, ATTRIBUTE, None)
+        if payload is None:
+            return
+        page = self._pages.setdefault(payload["suite"], _Page())
+        page.meta = page.meta or payload["meta"]
+        for row in payload["rows"]:
+            page.rows[row[0]] = row
+        if payload["gate"] is not None:
+            name, outcome, reason = payload["gate"]
+            page.gates[name] = GateResult(name, outcome, reason)
+
+    def result(self, created: str, suites: Mapping[str, Suite], *, whole: bool) -> RunResult:
+        """Return what became of the run.
+
+        Args:
+            created: When, in ISO 8601.
+            suites: Those this process has read, by name.
+            whole: Read the records, and list those that were not run too.
+
+        Raises:
+            RecordsError: A records file changed while the run was going on.
+        """
+        pages = sorted(self._pages.items())
+        return RunResult(
+            created,
+            tuple(
+                _suite_result(name, page, page.meta, suites.get(name), whole=whole)
+                for name, page in pages
+                if page.meta is not None
+            ),
+        )
+
+
+def _suite_result(
+    name: str, page: _Page, meta: dict[str, Any], suite: Suite | None, *, whole: bool
+) -> SuiteResult:
+    rows = page.rows
+    if whole:
+        records: Sequence[Record] = suite.records if suite is not None else _records(meta)
+        unknown = [None, None, None, "it was not run", "not run"]
+        results = [
+            RecordResult(record, *rows[index][2:] if index in rows else unknown)
+            for index, record in enumerate(records)
+        ]
+    else:
+        results = [
+            RecordResult(Record(row[1], "", "", "", {}), *row[2:])
+            for _, row in sorted(rows.items())
+        ]
+    judge = dict(meta["judge"])
+    label = judge.pop("label")
+    gates = tuple(page.gates.values())
+    return SuiteResult(
+        name=name,
+        path=meta["path"],
+        checkpoint=CheckpointReference(*meta["checkpoint"]) if meta["checkpoint"] else None,
+        judge=JudgeIdentity(**judge),
+        judge_label=label,
+        total=meta["total"],
+        records=tuple(results),
+        gates=gates,
+        min_score=meta["min_score"],
+        min_average=meta["min_average"],
+        outcome=_outcome(meta, results, gates),
+    )
+
+
+def _outcome(
+    meta: dict[str, Any], results: Sequence[RecordResult], gates: Sequence[GateResult]
+) -> str:
+    scores = [result.score for result in results if result.score is not None]
+    if len(scores) < meta["total"]:
+        return "incomplete"
+    outcomes = {result.outcome for result in results} | {gate.outcome for gate in gates}
+    # A suite whose gate was deselected is still worth no more than its average.
+    average = mean(scores)
+    low = meta["min_average"] is not None and average is not None and average < meta["min_average"]
+    return "failed" if low or outcomes - {"passed"} else "passed"
+
+
+def _records(meta: dict[str, Any]) -> Sequence[Record]:
+    path = Path(meta["path"])
+    if file_digest(path) != meta["digest"]:
+        todo = "run again; the verdicts are kept in the cache"
+        raise RecordsError(path.name, "it changed while the run was going on", todo)
+    return draw_sample(load_records(path, response_field=meta["responses"]), meta["sample"])

@@ -1,0 +1,82 @@
+"""Options and ini values: offered to pytest, read back as settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.settings import OPTIONS, Option, Settings, read_settings
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["FILES_INI", "add_options", "is_enabled", "settings_from"]
+
+FILES_INI = "llm_judge_files"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Offer every option on the command line and in ini files."""
+    group = parser.getgroup("llm-judge", "judging of language models")
+    for option in OPTIONS:
+        if option.metavar:
+            group.addoption(
+                option.flag,
+                dest=option.key,
+                action="append",
+                metavar=option.metavar,
+                help=option.help,
+            )
+        else:
+            group.addoption(
+                option.flag, dest=option.key, action="store_true", default=None, help=option.help
+            )
+        parser.addini(option.key, option.help, type="string", default=None)
+    text = "Records files to collect besides those named on the command line (glob patterns)"
+    parser.addini(FILES_INI, text, type="args", default=[])
+
+
+def is_enabled(config: pytest.Config) -> bool:
+    """Say whether judged items are to run.
+
+    Raises:
+        SettingsError: The ini value is neither yes nor no.
+    """
+    option = OPTIONS[0]
+    given = _given(config, option)
+    return bool(given) and bool(option.parse(f"{_ini_name(config)}: {option.key}", given[0]))
+
+
+def settings_from(config: pytest.Config) -> Settings:
+    """Read and check all options.
+
+    Raises:
+        SettingsError: One of them cannot be used.
+    """
+    given = {option.key: _given(config, option) for option in OPTIONS}
+    ini_dir = config.inipath.parent if config.inipath else config.rootpath
+    return read_settings(
+        {key: pair for key, pair in given.items() if pair is not None},
+        cli_dir=Path(config.invocation_params.dir),
+        ini_dir=ini_dir,
+        ini_name=_ini_name(config),
+    )
+
+
+def _given(config: pytest.Config, option: Option) -> tuple[str, str] | None:
+    on_command_line = config.getoption(option.key, default=None)
+    if on_command_line is True:
+        return "true", "cli"
+    if on_command_line:
+        if len(on_command_line) > 1 and option.key == "llm_judge_url":
+            found = f"it is given {len(on_command_line)} times"
+            todo = "give one address; several servers are not available in this version"
+            raise SettingsError(option.flag, found, todo)
+        return str(on_command_line[-1]), "cli"
+    in_ini = config.getini(option.key)
+    return (str(in_ini), "ini") if in_ini else None
+
+
+def _ini_name(config: pytest.Config) -> str:
+    return config.inipath.name if config.inipath else "ini file"

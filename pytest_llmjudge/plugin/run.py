@@ -1,0 +1,198 @@
+"""Hooks of a run with ``--llm-judge``: in every process, and where the terminal is."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llmjudge import __version__
+from pytest_llmjudge.errors import LlmJudgeError, StoreError
+from pytest_llmjudge.plugin import collect, items
+from pytest_llmjudge.plugin.header import header_lines, model_lines
+from pytest_llmjudge.plugin.ledger import Ledger
+from pytest_llmjudge.plugin.options import settings_from
+from pytest_llmjudge.plugin.progress import ProgressHooks
+from pytest_llmjudge.plugin.reports import Courier
+from pytest_llmjudge.plugin.session import SESSION, LlmSession
+from pytest_llmjudge.reporting.terminal import summary_lines
+from pytest_llmjudge.storage.results import make_folder, write_responses, write_results
+from pytest_llmjudge.storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from pytest_llmjudge.data import RunResult
+
+__all__ = ["take_part"]
+
+WORKER_KEY = "llm_judge"
+
+
+def take_part(config: pytest.Config) -> None:
+    """Set up this process's part in the run.
+
+    Raises:
+        LlmJudgeError: An option cannot be used.
+    """
+    settings = settings_from(config)
+    given = getattr(config, "workerinput", {}).get(WORKER_KEY)
+    if given is not None:
+        folder, run, worker = Path(given["folder"]), given["run"], config.workerinput["workerid"]  # type: ignore[attr-defined]
+    else:
+        folder, run, worker = _cache_folder(config, settings.cache), uuid.uuid4().hex, "main"
+    store = Store(folder, run, refresh=settings.cache == "refresh")
+    session = LlmSession(config, settings, store, worker)
+    config.stash[SESSION] = session
+    config.pluginmanager.register(RunHooks(session), "llm-judge-run")
+    if given is None:
+        config.pluginmanager.register(ControllerHooks(session), "llm-judge-controller")
+        if not config.option.collectonly:
+            config.pluginmanager.register(ProgressHooks(store), "llm-judge-progress")
+
+
+def _cache_folder(config: pytest.Config, mode: str) -> Path:
+    cache: pytest.Cache | None = getattr(config, "cache", None)
+    if mode == "off" or cache is None:
+        return Path(tempfile.mkdtemp(prefix="llm-judge-"))
+    try:
+        return cache.mkdir("llm-judge")
+    except OSError as error:
+        found = f"the cache cannot be used ({error.strerror})"
+        todo = "make room or make it writable, remove it, or run with --llm-judge-cache=off"
+        raise StoreError(str(config.getini("cache_dir")), found, todo) from None
+
+
+class RunHooks:
+    """What every process does that runs items."""
+
+    def __init__(self, session: LlmSession) -> None:
+        self._session = session
+        self._courier = Courier(session)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Plan the run, and end it now when judge or checkpoint is missing."""
+        if session.testsfailed:
+            return
+        try:
+            self._session.plan(session)
+        except LlmJudgeError as error:
+            collect.report_usage_problem(session.config, error)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Let a record's score decide before its body, and a gate instead of it."""
+        return items.call(pyfuncitem) or None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the verdict on the report."""
+        report = yield
+        self._courier.attach(item, report)
+        return report
+
+    def pytest_unconfigure(self) -> None:
+        """Let go of the store."""
+        self._session.store.close()
+
+
+class ControllerHooks:
+    """What only the process does that owns the terminal."""
+
+    def __init__(self, session: LlmSession) -> None:
+        self._session = session
+        self._ledger = Ledger()
+        self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._problems: list[str] = []
+        self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Prove that everything can be written before any work is done."""
+        if self._session.config.option.collectonly:
+            return
+        settings = self._session.settings
+        try:
+            self._session.store.open()
+            if settings.report is not None:
+                make_folder("--llm-judge-report", settings.report.parent)
+            if settings.responses is not None:
+                make_folder("--llm-judge-responses", settings.responses)
+        except LlmJudgeError as error:
+            raise pytest.UsageError(*error.lines) from None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of xdist which run it belongs to."""
+        store = self._session.store
+        node.workerinput[WORKER_KEY] = {"folder": str(store.folder), "run": store.run}
+
+    def pytest_report_header(self) -> list[str]:
+        """Name the judge, the model and the cache."""
+        return header_lines(self._session)
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Name the models that markers chose."""
+        return model_lines(self._session)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather verdicts as they come."""
+        self._ledger.add(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the files, also when the run failed or was interrupted."""
+        try:
+            self._write()
+        except LlmJudgeError as error:
+            self._problems += error.lines
+            session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
+
+    def _write(self) -> None:
+        settings = self._session.settings
+        if settings.report is None and settings.responses is None:
+            return
+        run = self._result(whole=True)
+        if not run.suites:
+            return
+        if settings.report is not None:
+            write_results(settings.report, run, __version__)
+        if settings.responses is not None:
+            write_responses(settings.responses, run)
+
+    def _result(self, *, whole: bool) -> RunResult:
+        return self._ledger.result(self._created, self._session.suites, whole=whole)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the suites' results, and what could not be written."""
+        run = self._result(whole=False)
+        if run.suites:
+            terminalreporter.section("llm-judge")
+            for line in summary_lines(run, terminalreporter._tw.fullwidth):
+                terminalreporter.line(line)
+            for line in self._written():
+                terminalreporter.line(line)
+        for line in self._problems:
+            terminalreporter.line(f"ERROR: {line}", red=True)
+
+    def _written(self) -> Sequence[str]:
+        settings = self._session.settings
+        if self._problems:
+            return []
+        places = {"results": settings.report, "responses": settings.responses}
+        return [f"{name}: {path}" for name, path in places.items() if path is not None]
+
+    def pytest_unconfigure(self) -> None:
+        """Remove what only this run needed."""
+        store = self._session.store
+        if self._temporary:
+            store.close()
+            shutil.rmtree(store.folder, ignore_errors=True)

@@ -1,0 +1,103 @@
+"""The exact texts that are sent: to the model under test, and to the judge."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmjudge.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_llmjudge.data import Record
+
+__all__ = ["TEMPLATES", "clean_response", "instruction_prompt", "judge_prompt"]
+
+_RESPONSE_MARK: Final = "### Response:"
+_PLACEHOLDER: Final = re.compile(r"\{(instruction|input)\}")
+
+
+def _alpaca(record: Record, *, for_generation: bool) -> str:
+    """The lecture's prompt, on which its model was finetuned."""
+    task = (
+        "Below is an instruction that describes a task. "
+        "Write a response that appropriately completes the request."
+        f"\n\n### Instruction:\n{record.instruction}"
+    )
+    material = f"\n\n### Input:\n{record.input}" if record.input else ""
+    answer = f"\n\n{_RESPONSE_MARK}\n" if for_generation else ""
+    return task + material + answer
+
+
+def _phi3(record: Record, *, for_generation: bool) -> str:
+    material = f"\n{record.input}" if record.input else ""
+    answer = "\n<|assistant|>:" if for_generation else ""
+    return f"<|user|>\n{record.instruction}{material}{answer}"
+
+
+def _chatml(record: Record, *, for_generation: bool) -> str:
+    material = f"\n{record.input}" if record.input else ""
+    answer = "\n<|im_start|>assistant\n" if for_generation else ""
+    return f"<|im_start|>user\n{record.instruction}{material}<|im_end|>{answer}"
+
+
+_BUILT_IN: Final[dict[str, Callable[..., str]]] = {
+    "alpaca": _alpaca,
+    "phi3": _phi3,
+    "chatml": _chatml,
+}
+
+TEMPLATES: Final = tuple(_BUILT_IN)
+"""Names of the built-in templates."""
+
+
+def instruction_prompt(record: Record, template: str = "alpaca", *, for_generation: bool) -> str:
+    r"""Put a record's instruction into the form a model was finetuned on.
+
+    - ``alpaca``: ``Below is an instruction that describes a task. Write a response that
+      appropriately completes the request.\n\n### Instruction:\n{instruction}``, with an input
+      ``\n\n### Input:\n{input}``, for generation ``\n\n### Response:\n``
+    - ``phi3``: ``<|user|>\n{instruction}``, with an input ``\n{input}``, for generation
+      ``\n<|assistant|>:``
+    - ``chatml``: ``<|im_start|>user\n{instruction}``, with an input ``\n{input}``, then
+      ``<|im_end|>``, for generation ``\n<|im_start|>assistant\n``
+
+    Args:
+        record: The record to ask about.
+        template: A built-in name, or the text of a template with ``{instruction}`` and, if it
+            has a place for it, ``{input}``. Such a text is used whole, for generation or not.
+        for_generation: Whether the prompt ends where the model is to write on.
+
+    Raises:
+        SettingsError: ``template`` is neither a built-in name nor has it an ``{instruction}``.
+    """
+    built_in = _BUILT_IN.get(template)
+    if built_in is not None:
+        return built_in(record, for_generation=for_generation)
+    if "{instruction}" not in template:
+        where, found = "prompt", f'"{template}" is no built-in template and has no {{instruction}}'
+        todo = f"use {', '.join(TEMPLATES)}, or a text with {{instruction}} and {{input}}"
+        raise SettingsError(where, found, todo)
+    values = {"instruction": record.instruction, "input": record.input}
+    return _PLACEHOLDER.sub(lambda place: values[place[1]], template)
+
+
+def clean_response(text: str) -> str:
+    """The response in what a model wrote after its prompt: ``### Response:`` removed, stripped."""
+    return text.replace(_RESPONSE_MARK, "").strip()
+
+
+def judge_prompt(record: Record, response: str) -> str:
+    """The question of "Build a Large Language Model From Scratch" (chapter 7), word for word.
+
+    Published scores were made with it, so no byte of it may change. The instruction always
+    stands in the Alpaca form, whatever the model under test was finetuned on.
+    """
+    return (
+        f"Given the input `{instruction_prompt(record, for_generation=False)}` "
+        f"and correct output `{record.output}`, "
+        f"score the model response `{response}`"
+        " on a scale from 0 to 100, where 100 is the best score. "
+        "Respond with the integer number only."
+    )

@@ -1,0 +1,46 @@
+"""How far a run is, as one line: counts, rates, time left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["Pace", "duration"]
+
+_KINDS = ("responses", "verdicts")
+
+
+class Pace:
+    """Turns counts that grow into a line with rates and the time left."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[float, int]] = {}
+
+    def line(self, counts: Mapping[str, tuple[int, int]], now: float) -> str:
+        """Describe the work that is not finished; empty when there is none.
+
+        Args:
+            counts: For each kind of work, how many pieces are done and how many there are.
+            now: Seconds, of a clock that only goes forward.
+        """
+        if not any(done < total for done, total in counts.values()):
+            return ""
+        told = [self._part(kind, *counts[kind], now) for kind in _KINDS if kind in counts]
+        return f"llm-judge: {', '.join(told)}"
+
+    def _part(self, kind: str, done: int, total: int, now: float) -> str:
+        since, before = self._first.setdefault(kind, (now, done))
+        text = f"{done}/{total} {kind}"
+        if done <= before or now <= since or done >= total:
+            return text
+        rate = (done - before) / (now - since)
+        return f"{text} ({rate:.1f}/s, {duration((total - done) / rate)} left)"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time with the two largest units that matter."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

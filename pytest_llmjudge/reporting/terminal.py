@@ -1,0 +1,126 @@
+"""A run's results as lines for a terminal: one row a suite, and the worst records."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.stats import mean, mean_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.data import CheckpointReference, RecordResult, RunResult, SuiteResult
+
+__all__ = ["checkpoint_line", "count", "summary_lines"]
+
+WORST = 5
+_HEADINGS = (
+    "suite",
+    "records",
+    "scored",
+    "average",
+    "95 % interval",
+    "min",
+    "median",
+    "max",
+    "gate",
+)
+_SHOWN_DIGITS = 12
+
+
+def summary_lines(run: RunResult, width: int) -> Iterator[str]:
+    """Yield the summary of a run.
+
+    Args:
+        run: The results.
+        width: Columns of the terminal; texts of records are cut to it.
+    """
+    for label in dict.fromkeys(suite.judge_label for suite in run.suites):
+        yield f"judge: {label}"
+    for line in dict.fromkeys(checkpoint_line(suite.checkpoint) for suite in run.suites):
+        yield f"model: {line}"
+    yield from _table([_HEADINGS, *(_row(suite) for suite in run.suites)])
+    for suite in run.suites:
+        yield from _unscored_lines(suite, width)
+        yield from _worst_lines(suite, width)
+
+
+def checkpoint_line(checkpoint: CheckpointReference | None) -> str:
+    """Describe a model under test in a few words."""
+    if checkpoint is None:
+        return "responses from the records, nothing generated"
+    size = "" if checkpoint.parameters is None else f"{count(checkpoint.parameters)} parameters, "
+    return f"{checkpoint.path} ({size}fingerprint {checkpoint.fingerprint[:_SHOWN_DIGITS]})"
+
+
+def count(number: int) -> str:
+    """Write a large number in thousands, millions or billions."""
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return str(number)
+
+
+def _row(suite: SuiteResult) -> tuple[str, ...]:
+    scores = suite.scores
+    average, interval = mean(scores), mean_interval(scores)
+    numbers = ["-"] * 3
+    if scores:
+        median = statistics.median(scores)
+        numbers = [str(min(scores)), f"{median:g}", str(max(scores))]
+    return (
+        suite.name,
+        str(suite.total),
+        str(len(scores)),
+        "-" if average is None else f"{average:.2f}",
+        "-" if interval is None else f"{interval[0]:.1f} to {interval[1]:.1f}",
+        *numbers,
+        _gate(suite),
+    )
+
+
+def _gate(suite: SuiteResult) -> str:
+    gates = []
+    if suite.min_average is not None:
+        gates.append(f"average >= {suite.min_average:g}")
+    if suite.min_score is not None:
+        low = sum(score < suite.min_score for score in suite.scores)
+        gates.append(f"score >= {suite.min_score}" + (f" ({low} below)" if low else ""))
+    return f"{', '.join(gates)}: {suite.outcome}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    last = len(_HEADINGS) - 1
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column in {0, last} else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _unscored_lines(suite: SuiteResult, width: int) -> Iterator[str]:
+    unscored = [result for result in suite.records if result.score is None]
+    if unscored:
+        yield f"unscored in {suite.name}: {len(unscored)}"
+    for result in unscored[:WORST]:
+        yield one_line(f"       {result.record.id}  {result.error}", 10 * width)
+    if len(unscored) > WORST:
+        yield f"       and {len(unscored) - WORST} more"
+
+
+def _worst_lines(suite: SuiteResult, width: int) -> Iterator[str]:
+    scored = [result for result in suite.records if result.score is not None]
+    scored.sort(key=_score)
+    if scored:
+        yield f"lowest scores in {suite.name}:"
+    for result in scored[:WORST]:
+        start = f"  {_score(result):>3}  {result.record.id}  "
+        yield start + one_line(f'"{result.model_response}"', max(20, width - len(start)))
+
+
+def _score(result: RecordResult) -> int:
+    return -1 if result.score is None else result.score

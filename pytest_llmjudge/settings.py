@@ -1,0 +1,311 @@
+"""Every option: its name, its meaning, how its text is read, and what a suite makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.values import (
+    Parser,
+    check_average,
+    check_path,
+    check_sample,
+    check_score,
+    check_text,
+    either,
+    parse_average,
+    parse_check,
+    parse_choice,
+    parse_count,
+    parse_count_or_auto,
+    parse_flag,
+    parse_score,
+    parse_seconds,
+    parse_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+__all__ = ["OPTIONS", "Option", "Settings", "SuiteSettings", "read_settings", "resolve_suite"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, on the command line and in ini files alike.
+
+    Attributes:
+        name: Without dashes, for example ``llm-judge-timeout``.
+        parse: Turns ``(where, text)`` into the value, or raises SettingsError.
+        default: The value when nothing is given.
+        help: For ``pytest --help``.
+        metavar: Of the argument; empty for a flag.
+        is_path: Whether a relative value is a path, taken from where it was written.
+    """
+
+    name: str
+    parse: Parser
+    default: Any
+    help: str
+    metavar: str = ""
+    is_path: bool = False
+
+    @property
+    def flag(self) -> str:
+        """As written on the command line."""
+        return f"--{self.name}"
+
+    @property
+    def key(self) -> str:
+        """As written in an ini file."""
+        return self.name.replace("-", "_")
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("llm-judge", parse_flag, default=False, help="Run items that a judge model scores"),
+    Option(
+        "llm-judge-checkpoint",
+        parse_text,
+        default=None,
+        metavar="PATH",
+        is_path=True,
+        help="Checkpoint of the model under test; on the command line it wins over the marker",
+    ),
+    Option(
+        "llm-judge-model",
+        parse_text,
+        default="llama3",
+        metavar="NAME",
+        help="The judge: an Ollama model, or 'embedded' for chrF without a server "
+        "(default: llama3)",
+    ),
+    Option(
+        "llm-judge-url",
+        parse_text,
+        default=None,
+        metavar="URL",
+        help="Where Ollama answers (default: $OLLAMA_HOST, else http://localhost:11434)",
+    ),
+    Option(
+        "llm-judge-min-score",
+        parse_score,
+        default=None,
+        metavar="N",
+        help="Fail a record that scores below N, for suites that set none",
+    ),
+    Option(
+        "llm-judge-min-average",
+        parse_average,
+        default=None,
+        metavar="X",
+        help="Fail a suite that averages below X, for suites that set none",
+    ),
+    Option(
+        "llm-judge-report",
+        parse_text,
+        default=None,
+        metavar="FILE",
+        is_path=True,
+        help="Write all results to FILE as JSON",
+    ),
+    Option(
+        "llm-judge-responses",
+        parse_text,
+        default=None,
+        metavar="DIR",
+        is_path=True,
+        help="Write each suite's records with model_response and score to "
+        "DIR/<stem>-with-response.json",
+    ),
+    Option(
+        "llm-judge-timeout",
+        parse_seconds,
+        default=120.0,
+        metavar="S",
+        help="Seconds for one judge request, queueing at the server included (default: 120)",
+    ),
+    Option(
+        "llm-judge-check",
+        parse_check,
+        default="off",
+        metavar="MODE",
+        help="What to do when the judge fails known answers; only 'off' in this version",
+    ),
+    Option(
+        "llm-judge-cache",
+        parse_choice("use", "refresh", "off"),
+        default="use",
+        metavar="MODE",
+        help="Responses and verdicts of earlier runs: use, refresh or off (default: use)",
+    ),
+    Option(
+        "llm-judge-batch-size",
+        parse_count_or_auto,
+        default=None,
+        metavar="N",
+        help="Prompts generated together (default: auto)",
+    ),
+    Option(
+        "llm-judge-max-new-tokens",
+        parse_count,
+        default=256,
+        metavar="N",
+        help="Longest response in tokens (default: 256)",
+    ),
+    Option(
+        "llm-judge-device",
+        parse_text,
+        default="auto",
+        metavar="NAME",
+        help="Torch device to generate on, for example cpu or cuda:1 (default: auto)",
+    ),
+    Option(
+        "llm-judge-dtype",
+        parse_choice("auto", "float32", "bfloat16", "float16"),
+        default="auto",
+        metavar="NAME",
+        help="Number format to generate with (default: auto, float32 on a CPU)",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of one run, read and checked.
+
+    Attributes:
+        checkpoint_forced: The checkpoint stood on the command line and so wins over markers.
+        timeout: Seconds for one judge request.
+        batch_size: Prompts generated together, ``None`` for automatic.
+        max_new_tokens: Longest response in tokens.
+    """
+
+    enabled: bool
+    checkpoint: Path | None
+    checkpoint_forced: bool
+    model: str
+    url: str | None
+    min_score: int | None
+    min_average: float | None
+    report: Path | None
+    responses: Path | None
+    timeout: float
+    check: str
+    cache: str
+    batch_size: int | None
+    max_new_tokens: int
+    device: str
+    dtype: str
+
+
+def read_settings(
+    given: Mapping[str, tuple[str, str]], cli_dir: Path, ini_dir: Path, ini_name: str
+) -> Settings:
+    """Read the options' texts.
+
+    Args:
+        given: For an option's key, its text and where it was written: ``cli`` or ``ini``.
+        cli_dir: Folder that relative paths on the command line start from.
+        ini_dir: The same for paths in the ini file.
+        ini_name: Name of the ini file, for messages.
+
+    Raises:
+        SettingsError: A text cannot be read.
+    """
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        text, source = given.get(option.key, ("", "none"))
+        if source == "none":
+            values[option.key] = option.default
+            continue
+        where = option.flag if source == "cli" else f"{ini_name}: {option.key}"
+        value = option.parse(where, text)
+        if option.is_path:
+            value = (cli_dir if source == "cli" else ini_dir) / value
+        values[option.key] = value
+    fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
+    fields["enabled"] = fields.pop("llm_judge")
+    forced = given.get("llm_judge_checkpoint", ("", "none"))[1] == "cli"
+    return Settings(checkpoint_forced=forced, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteSettings:
+    """What decides over one suite, after marker, command line, ini and default.
+
+    Attributes:
+        prompt: ``alpaca``, ``phi3``, ``chatml``, or the absolute path of a template.
+        responses: Record field that holds the responses; nothing is generated then.
+        sample: How many records are drawn, ``None`` for all.
+    """
+
+    min_score: int | None
+    min_average: float | None
+    checkpoint: Path | None
+    prompt: str
+    responses: str | None
+    sample: int | None
+
+
+_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "min_score": check_score,
+    "min_average": check_average,
+    "checkpoint": check_path,
+    "prompt": check_path,
+    "responses": check_text,
+    "sample": check_sample,
+}
+BUILT_IN_PROMPTS = ("alpaca", "phi3", "chatml")
+
+
+def resolve_suite(
+    where: str, keywords: Mapping[str, object], base: Path, settings: Settings
+) -> SuiteSettings:
+    """Join a marker's keywords with the run's options.
+
+    Args:
+        where: The suite, for messages.
+        keywords: As the marker gives them.
+        base: Folder that relative paths of the marker start from.
+        settings: The run's options, for what the marker leaves out.
+
+    Raises:
+        SettingsError: An unknown keyword, a value that cannot be used, or no gate at all.
+    """
+    for name in keywords:
+        if name not in _KEYWORDS:
+            todo = f"use {either(tuple(_KEYWORDS))}"
+            raise SettingsError(where, f'unknown keyword "{name}"', todo)
+    found: dict[str, Any] = {
+        name: _KEYWORDS[name](f"{where}: {name}", value)
+        for name, value in keywords.items()
+        if value is not None
+    }
+    min_score = found.get("min_score", settings.min_score)
+    min_average = found.get("min_average", settings.min_average)
+    if min_score is None and min_average is None:
+        todo = "set min_score or min_average, or --llm-judge-min-score or --llm-judge-min-average"
+        raise SettingsError(where, "it has no gate and so cannot fail", todo)
+    checkpoint = settings.checkpoint
+    if "checkpoint" in found and not settings.checkpoint_forced:
+        checkpoint = base / found["checkpoint"]
+    return SuiteSettings(
+        min_score=min_score,
+        min_average=min_average,
+        checkpoint=checkpoint,
+        prompt=_prompt(f"{where}: prompt", found.get("prompt", "alpaca"), base),
+        responses=found.get("responses"),
+        sample=found.get("sample"),
+    )
+
+
+def _prompt(where: str, name: str, base: Path) -> str:
+    if name in BUILT_IN_PROMPTS:
+        return name
+    path = base / name
+    if not path.is_file():
+        todo = f"name {either(BUILT_IN_PROMPTS)}, or the path of a template file"
+        raise SettingsError(where, f'"{name}" is neither a prompt nor a file', todo)
+    return str(path)

@@ -1,0 +1,140 @@
+"""The files a run leaves: all results as JSON, and each suite's records with their responses."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import StoreError
+from pytest_llmjudge.stats import mean, mean_interval
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import RecordResult, RunResult, SuiteResult
+
+__all__ = ["make_folder", "results_document", "write_responses", "write_results"]
+
+SCHEMA_VERSION = 1
+
+
+def write_results(path: Path, run: RunResult, version: str) -> None:
+    """Write all results of a run to ``path``, whole or not at all.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    _write_json(path, results_document(run, version))
+
+
+def write_responses(folder: Path, run: RunResult) -> list[Path]:
+    """Write ``<stem>-with-response.json`` for each suite; suites of one stem are numbered.
+
+    Each holds the suite's records as they stood in their file, with ``model_response`` and
+    ``score`` added.
+
+    Raises:
+        StoreError: A file cannot be written.
+    """
+    written: list[Path] = []
+    for suite in run.suites:
+        stem = Path(suite.path).stem
+        path = folder / f"{stem}-with-response.json"
+        number = 2
+        while path in written:
+            path = folder / f"{stem}-{number}-with-response.json"
+            number += 1
+        _write_json(path, [_with_response(result) for result in suite.records])
+        written.append(path)
+    return written
+
+
+def make_folder(where: str, folder: Path) -> None:
+    """Make the folder a file is to be written to, before any work is done.
+
+    Raises:
+        StoreError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        found = f"folder {folder} cannot be made ({error.strerror})"
+        raise StoreError(where, found, "name another place") from None
+
+
+def results_document(run: RunResult, version: str) -> dict[str, Any]:
+    """Return what a results file holds, as plain data."""
+    judges = [asdict(suite.judge) for suite in run.suites]
+    return {
+        "schema": SCHEMA_VERSION,
+        "created": run.created,
+        "pytest_llmjudge": version,
+        "judge": judges[0] if judges else None,
+        "suites": [_suite(suite, judges[0]) for suite in run.suites],
+    }
+
+
+def _suite(suite: SuiteResult, judge: dict[str, Any]) -> dict[str, Any]:
+    scores = suite.scores
+    interval = mean_interval(scores)
+    document: dict[str, Any] = {
+        "name": suite.name,
+        "kind": "judge",
+        "checkpoint": asdict(suite.checkpoint) if suite.checkpoint is not None else None,
+    }
+    if asdict(suite.judge) != judge:
+        document["judge"] = asdict(suite.judge)
+    average = mean(scores)
+    return document | {
+        "total": suite.total,
+        "scored": len(scores),
+        "unscored": suite.total - len(scores),
+        "average": None if average is None else round(average, 4),
+        "ci95": None if interval is None else [round(bound, 4) for bound in interval],
+        "min_score": suite.min_score,
+        "min_average": suite.min_average,
+        "outcome": suite.outcome,
+        "gates": [asdict(gate) for gate in suite.gates],
+        "records": [_record(result) for result in suite.records],
+    }
+
+
+def _record(result: RecordResult) -> dict[str, Any]:
+    record = result.record
+    return {
+        "id": record.id,
+        "instruction": record.instruction,
+        "input": record.input,
+        "output": record.output,
+        "model_response": result.model_response,
+        "score": result.score,
+        "reply": result.reply,
+        "error": result.error,
+        "outcome": result.outcome,
+    }
+
+
+def _with_response(result: RecordResult) -> dict[str, Any]:
+    added = {"model_response": result.model_response, "score": result.score}
+    return {**result.record.fields, **added}
+
+
+def _write_json(path: Path, document: object) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                # ASCII escapes keep what other tools put into a record, half surrogates included.
+                json.dump(document, file, indent=1, ensure_ascii=True)
+                file.write("\n")
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        found = f"it cannot be written ({error.strerror})"
+        raise StoreError(str(path), found, "make room or name another place") from None

@@ -1,0 +1,293 @@
+"""Responses and verdicts in one SQLite file that every process of a run shares.
+
+Rows are addressed by content and the first write wins, so an item and its gate cannot see two
+different scores. Each row names the run that wrote it: ``refresh`` takes rows of other runs for
+missing, and a failure holds for its own run only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from pytest_llmjudge.data import Verdict
+from pytest_llmjudge.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["Progress", "Store", "StoredResponse", "make_key"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS responses (
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, text TEXT, error TEXT, tokens INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS verdicts (
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, score INTEGER, reply TEXT NOT NULL, error TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (
+    run TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL, PRIMARY KEY (run, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS progress (
+    run TEXT NOT NULL, kind TEXT NOT NULL, suite TEXT NOT NULL, worker TEXT NOT NULL,
+    done INTEGER NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (run, kind, suite, worker)
+) WITHOUT ROWID;
+"""
+_VERSION = 1
+_BUSY_SECONDS = 60.0
+_LOCK_POLL_SECONDS = 0.01
+_MANY = 500
+
+
+def make_key(*parts: object) -> str:
+    """Return the SHA-256, in hex, of the canonical JSON of ``parts``."""
+    text = json.dumps(parts, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """A response as the store keeps it; ``error`` tells why there is no text."""
+
+    text: str | None
+    error: str | None
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one kind of work is, over all processes of the run."""
+
+    done: int
+    total: int
+
+
+class Store:
+    """The shared file, opened lazily and once for each thread.
+
+    Args:
+        folder: Where the file and the locks live; made when missing.
+        run: Name of this run, the same in all its processes.
+        refresh: Take what other runs wrote for missing.
+
+    Raises:
+        StoreError: From every method, when the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, run: str, *, refresh: bool = False) -> None:
+        self.folder = folder
+        self.run = run
+        self.refresh = refresh
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+
+    def open(self) -> None:
+        """Make the file and prove that it can be written."""
+        with self._errors():
+            self._connection().execute("BEGIN IMMEDIATE")
+            self._connection().execute("COMMIT")
+
+    def close(self) -> None:
+        """Close all connections; the file stays."""
+        while self._opened:
+            self._opened.pop().close()
+        self._local = threading.local()
+
+    def response(self, key: str) -> StoredResponse | None:
+        """Return the response stored under ``key``."""
+        return self.responses([key]).get(key)
+
+    def responses(self, keys: Sequence[str]) -> dict[str, StoredResponse]:
+        """Return those of ``keys`` that have a response."""
+        rows = self._select("responses", "text, error, tokens", keys)
+        return {key: StoredResponse(text, error, tokens) for key, text, error, tokens in rows}
+
+    def add_response(self, key: str, response: StoredResponse) -> StoredResponse:
+        """Store a response unless there is one; return the one that holds."""
+        self._insert(
+            "responses",
+            "text, error, tokens",
+            key,
+            (
+                response.text,
+                response.error,
+                response.tokens,
+            ),
+        )
+        return self.response(key) or response
+
+    def verdict(self, key: str) -> Verdict | None:
+        """Return the verdict stored under ``key``."""
+        return self.verdicts([key]).get(key)
+
+    def verdicts(self, keys: Sequence[str]) -> dict[str, Verdict]:
+        """Return those of ``keys`` that have a verdict."""
+        rows = self._select("verdicts", "score, reply, error", keys)
+        return {key: Verdict(score, reply, error) for key, score, reply, error in rows}
+
+    def add_verdict(self, key: str, verdict: Verdict) -> Verdict:
+        """Store a final verdict unless there is one; return the one that holds."""
+        self._insert(
+            "verdicts",
+            "score, reply, error",
+            key,
+            (
+                verdict.score,
+                verdict.reply,
+                verdict.error,
+            ),
+        )
+        return self.verdict(key) or verdict
+
+    def failure(self, key: str) -> str | None:
+        """Return what went wrong with ``key`` in this run."""
+        with self._errors():
+            found = self._connection().execute(
+                "SELECT message FROM failures WHERE run = ? AND key = ?", (self.run, key)
+            )
+            row = found.fetchone()
+        return None if row is None else str(row[0])
+
+    def add_failure(self, key: str, message: str) -> None:
+        """Note for this run that ``key`` could not be had, so that nobody tries again."""
+        with self._errors():
+            self._connection().execute(
+                "INSERT OR IGNORE INTO failures VALUES (?, ?, ?)", (self.run, key, message)
+            )
+
+    def forget_failure(self, key: str) -> None:
+        """Let ``key`` be tried again in this run."""
+        with self._errors():
+            self._connection().execute(
+                "DELETE FROM failures WHERE run = ? AND key = ?", (self.run, key)
+            )
+
+    def note_progress(self, kind: str, suite: str, worker: str, progress: Progress) -> None:
+        """Tell the other processes how far ``worker`` is with one kind of work on a suite.
+
+        ``progress.done`` counts what ``worker`` did itself, ``progress.total`` the work of all.
+        """
+        with self._errors():
+            self._connection().execute(
+                "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)",
+                (self.run, kind, suite, worker, progress.done, progress.total),
+            )
+
+    def progress(self) -> dict[str, Progress]:
+        """Return how far this run is with each kind of work."""
+        with self._errors():
+            rows = self._connection().execute(
+                "SELECT kind, SUM(done), SUM(total) FROM (SELECT kind, SUM(done) AS done, "
+                "MAX(total) AS total FROM progress WHERE run = ? GROUP BY kind, suite) "
+                "GROUP BY kind",
+                (self.run,),
+            )
+            return {kind: Progress(done, total) for kind, done, total in rows}
+
+    def end_run(self) -> None:
+        """Remove what was of use to this run alone."""
+        with self._errors():
+            for table in ("progress", "failures"):
+                self._connection().execute(f"DELETE FROM {table} WHERE run = ?", (self.run,))
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the lock ``name`` among all processes and threads; freed when its holder dies."""
+        path = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+        lock = FileLock(path, thread_local=False)
+        with self._errors():
+            lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def try_lock(self, name: str) -> Iterator[bool]:
+        """Like ``lock``, but give up at once and say whether it was had."""
+        path = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+        lock = FileLock(path, thread_local=False)
+        with self._errors():
+            held = True
+            try:
+                lock.acquire(blocking=False)
+            except TimeoutError:
+                held = False
+        try:
+            yield held
+        finally:
+            lock.release()
+
+    def _select(self, table: str, columns: str, keys: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+        others = " AND run = ?" if self.refresh else ""
+        found: list[tuple[Any, ...]] = []
+        with self._errors():
+            for start in range(0, len(keys), _MANY):
+                some = keys[start : start + _MANY]
+                marks = ",".join("?" * len(some))
+                text = f"SELECT key, {columns} FROM {table} WHERE key IN ({marks}){others}"
+                values = [*some, self.run] if self.refresh else some
+                found += self._connection().execute(text, values)
+        return found
+
+    def _insert(self, table: str, columns: str, key: str, values: tuple[object, ...]) -> None:
+        marks = ",".join("?" * (2 + len(values)))
+        conflict = "NOTHING"
+        if self.refresh:
+            changes = ", ".join(
+                f"{name} = excluded.{name}" for name in ["run", *columns.split(", ")]
+            )
+            conflict = f"UPDATE SET {changes} WHERE run <> excluded.run"
+        text = (
+            f"INSERT INTO {table} (key, run, {columns}) VALUES ({marks}) "
+            f"ON CONFLICT (key) DO {conflict}"
+        )
+        with self._errors():
+            self._connection().execute(text, (key, self.run, *values))
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self.folder / "store.sqlite",
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            self._migrate(connection)
+            self._local.connection = connection
+            self._opened.append(connection)
+        return connection
+
+    @staticmethod
+    def _migrate(connection: sqlite3.Connection) -> None:
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found == _VERSION:
+            return
+        if found != 0:
+            message = f"it was written by another version, {found}"
+            raise sqlite3.DatabaseError(message)
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
+        )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            found = f"the cache cannot be used ({reason})"
+            todo = "make room or make it writable, remove it, or run with --llm-judge-cache=off"
+            raise StoreError(str(self.folder), found, todo) from None

@@ -1,0 +1,136 @@
+"""How the text of an option, or the value of a marker keyword, is read and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from pytest_llmjudge.errors import SettingsError
+
+Parser = Callable[[str, str], Any]
+
+
+def parse_flag(where: str, text: str) -> bool:
+    """Read a yes or no, as ini files write it."""
+    known = {"1": True, "true": True, "yes": True, "on": True}
+    known |= {"": False, "0": False, "false": False, "no": False, "off": False}
+    try:
+        return known[text.strip().lower()]
+    except KeyError:
+        raise SettingsError(
+            where, f'"{text}" is neither yes nor no', "give true or false"
+        ) from None
+
+
+def parse_text(where: str, text: str) -> str:
+    """Read a name or a path, which must not be empty."""
+    if not text.strip():
+        raise SettingsError(where, "it is empty", "give a value or leave it out")
+    return text.strip()
+
+
+def parse_score(where: str, text: str) -> int:
+    """Read an integer score from 0 to 100."""
+    return check_score(where, _integer(where, text, "an integer from 0 to 100"))
+
+
+def parse_average(where: str, text: str) -> float:
+    """Read an average from 0 to 100."""
+    return check_average(where, _number(where, text, "a number from 0 to 100"))
+
+
+def parse_seconds(where: str, text: str) -> float:
+    """Read a positive number of seconds."""
+    seconds = _number(where, text, "a number of seconds above 0, for example 120")
+    if not (0 < seconds < math.inf):
+        found = f'"{text}" is not a length of time'
+        raise SettingsError(where, found, "give a number of seconds above 0, for example 120")
+    return seconds
+
+
+def parse_count(where: str, text: str) -> int:
+    """Read a whole number of at least 1."""
+    number = _integer(where, text, "a whole number of 1 or more")
+    if number < 1:
+        raise SettingsError(where, f"{number} is too small", "give a whole number of 1 or more")
+    return number
+
+
+def parse_count_or_auto(where: str, text: str) -> int | None:
+    """Read a whole number of at least 1; ``auto`` is ``None``."""
+    return None if text.strip().lower() == "auto" else parse_count(where, text)
+
+
+def parse_choice(*choices: str) -> Parser:
+    """Make a parser that takes one of ``choices``."""
+
+    def parse(where: str, text: str) -> str:
+        if text not in choices:
+            raise SettingsError(where, f'"{text}" is unknown', f"choose {either(choices)}")
+        return text
+
+    return parse
+
+
+def parse_check(where: str, text: str) -> str:
+    """Read what is to happen when the judge fails known answers; only ``off`` so far."""
+    if text != "off":
+        found = f'"{text}" is not available in this version, which cannot check its judge yet'
+        raise SettingsError(where, found, "give off, or leave it out")
+    return text
+
+
+def check_score(where: str, value: object) -> int:
+    """Return ``value`` when it is an integer from 0 to 100."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:
+        raise SettingsError(where, f"{value!r} is not a score", "give an integer from 0 to 100")
+    return value
+
+
+def check_average(where: str, value: object) -> float:
+    """Return ``value`` as a float when it is a number from 0 to 100."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+        raise SettingsError(where, f"{value!r} is not an average", "give a number from 0 to 100")
+    return float(value)
+
+
+def _integer(where: str, text: str, wanted: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(where, f'"{text}" is not a whole number', f"give {wanted}") from None
+
+
+def _number(where: str, text: str, wanted: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(where, f'"{text}" is not a number', f"give {wanted}") from None
+
+
+def either(choices: tuple[str, ...]) -> str:
+    """Join ``choices`` as a sentence does: ``a, b or c``."""
+    return ", ".join(choices[:-1]) + f" or {choices[-1]}"
+
+
+def check_text(where: str, value: object) -> str:
+    """Return ``value`` when it is a string that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise SettingsError(where, f"{value!r} is no text", "give a string in quotes")
+    return value
+
+
+def check_path(where: str, value: object) -> str:
+    """Return ``value``, a string or a path, as a string."""
+    path = getattr(value, "__fspath__", lambda: value)()
+    return check_text(where, path)
+
+
+def check_sample(where: str, value: object) -> int:
+    """Return ``value`` when it is a number of records to draw."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise SettingsError(
+            where, f"{value!r} is no number of records", "give a whole number of 1 or more"
+        )
+    return value
