@@ -82,8 +82,5 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Mark the report of a suite that cannot be used, so that the run ends with status 4."""
     report = yield
-    call = getattr(report, "call", None)
-    problem = call.excinfo.value if call is not None and call.excinfo is not None else None
-    if isinstance(problem, collect.SuiteProblem) and problem.usage:
-        report.llm_judge_usage = list(problem.lines)  # type: ignore[attr-defined]
+    collect.mark_usage_problem(report)
     return report

@@ -23,6 +23,7 @@ __all__ = [
     "SuiteProblem",
     "UsageHooks",
     "is_records_file",
+    "mark_usage_problem",
     "parametrize",
     "prepare",
     "refuse_records_file",
@@ -98,7 +99,7 @@ def prepare(item: pytest.Item, session: LlmSession | None) -> None:
         return
     if case.record is None:
         # A gate does not call the body, so what the body asks for is not set up.
-        info = item._fixtureinfo
+        info = item._fixtureinfo  # noqa: SLF001  # pytest has no public way to ask
         asked = [name for name in info.initialnames if name not in info.argnames]
         item.fixturenames = [FIXTURE, *asked]
     elif FIXTURE not in item.fixturenames:
@@ -150,12 +151,27 @@ def report_usage_problem(config: pytest.Config, error: LlmJudgeError) -> None:
     config.hook.pytest_collectreport(report=report)
 
 
+def mark_usage_problem(report: pytest.CollectReport) -> None:
+    """Write on a failed report what the user is to be told before the run ends."""
+    call = getattr(report, "call", None)
+    problem = call.excinfo.value if call is not None and call.excinfo is not None else None
+    if isinstance(problem, SuiteProblem) and problem.usage:
+        report.llm_judge_usage = list(problem.lines)  # type: ignore[attr-defined]
+
+
 class UsageHooks:
     """Ends the run, where the terminal is, over a suite that cannot be used."""
 
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Raise what a report, perhaps a worker's, says about the use of the plugin."""
-        lines = getattr(report, "llm_judge_usage", None)
-        if lines:
-            raise pytest.UsageError(*lines)
+        """Raise what a report, perhaps a worker's, says about the use of the plugin.
+
+        A file is collected while its folder is, and the folder's collection catches what is
+        raised: so it is raised again with every later report.
+        """
+        self._lines += getattr(report, "llm_judge_usage", [])
+        if self._lines:
+            raise pytest.UsageError(*self._lines)

@@ -45,7 +45,9 @@ def is_enabled(config: pytest.Config) -> bool:
     """
     option = OPTIONS[0]
     given = _given(config, option)
-    return bool(given) and bool(option.parse(f"{_ini_name(config)}: {option.key}", given[0]))
+    if given is None:
+        return False
+    return bool(option.parse(f"{_ini_name(config)}: {option.key}", given[0]))
 
 
 def settings_from(config: pytest.Config) -> Settings:

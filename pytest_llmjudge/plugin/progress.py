@@ -16,7 +16,7 @@ from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.reporting.progress import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from typing import TextIO
 
     from pytest_llmjudge.storage.store import Store
@@ -40,18 +40,21 @@ class ProgressHooks:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._reporter: pytest.TerminalReporter | None = None
+        self._column: Callable[[], int] = int
         self._stream: TextIO | None = None
         self._live = False
         self._drawn = False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Begin to watch."""
-        self._reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if session.config.pluginmanager.get_plugin("terminalreporter") is None:
+            return
+        writer = session.config.get_terminal_writer()
+        self._column = lambda: writer.width_of_current_line
         # Without a file descriptor, as under some IDEs, there is nowhere to write to.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             self._stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-        if self._reporter is None or self._stream is None or session.config.option.verbose < 0:
+        if self._stream is None or session.config.option.verbose < 0:
             return
         self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._thread = threading.Thread(target=self._watch, name="llm-judge-progress", daemon=True)
@@ -122,9 +125,6 @@ class ProgressHooks:
         column = self._column()
         back = f"\x1b[1A\r\x1b[{column}C" if column else "\x1b[1A\r"
         self._write(f"\n\r\x1b[2K{text}{back}")
-
-    def _column(self) -> int:
-        return 0 if self._reporter is None else self._reporter._tw.width_of_current_line
 
     def _write(self, text: str) -> None:
         if self._stream is not None:

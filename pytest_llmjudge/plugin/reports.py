@@ -50,7 +50,8 @@ class Courier:
         self, case: Case, record: Record, ready: Ready | None, report: pytest.TestReport
     ) -> list[Any]:
         outcome = ready.outcome if ready is not None else None
-        return _row(case.index, record, outcome, _outcome(report), _first_line(report))
+        problem = _first_line(report) if outcome is None else ""
+        return _row(case.index, record, outcome, _outcome(report), problem)
 
     def _rows_of_gate(self, case: Case, ready: Ready | None) -> list[list[Any]]:
         """Tell of the records that have no item in this run, which only the gate knows."""

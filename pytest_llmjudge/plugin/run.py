@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,6 +26,8 @@ from pytest_llmjudge.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+
+    from xdist.workermanage import WorkerController
 
     from pytest_llmjudge.data import RunResult
 
@@ -130,7 +132,7 @@ class ControllerHooks:
             raise pytest.UsageError(*error.lines) from None
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
+    def pytest_configure_node(self, node: WorkerController) -> None:
         """Tell a worker of xdist which run it belongs to."""
         store = self._session.store
         node.workerinput[WORKER_KEY] = {"folder": str(store.folder), "run": store.run}
@@ -176,7 +178,7 @@ class ControllerHooks:
         run = self._result(whole=False)
         if run.suites:
             terminalreporter.section("llm-judge")
-            for line in summary_lines(run, terminalreporter._tw.fullwidth):
+            for line in summary_lines(run, self._session.config.get_terminal_writer().fullwidth):
                 terminalreporter.line(line)
             for line in self._written():
                 terminalreporter.line(line)

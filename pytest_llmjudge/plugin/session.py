@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from pytest_llmjudge.data import Completion, Record, Verdict
     from pytest_llmjudge.generation.engine import TorchModel
     from pytest_llmjudge.judging.judge import Judge
-
-    from pytest_llmjudge.data import Completion, Record, Verdict
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
     from pytest_llmjudge.suites import Suite
 
 __all__ = ["SESSION", "ConfiguredJudge", "ConfiguredModel", "LlmSession"]
+
+_OUR_FIXTURES = "pytest_llmjudge.plugin.fixtures"
+DEFAULT_URL = "http://localhost:11434"
 
 
 class LlmSession:
@@ -62,8 +65,8 @@ class LlmSession:
         if self._judge is None:
             from pytest_llmjudge.judging.judge import make_judge
 
-            settings = self.settings
-            self._judge = make_judge(settings.model, settings.url, settings.timeout)
+            url = self.settings.url or os.environ.get("OLLAMA_HOST") or DEFAULT_URL
+            self._judge = make_judge(self.settings.model, url, self.settings.timeout)
         return self._judge
 
     def model(self, checkpoint: Path | None) -> TorchModel:
@@ -107,7 +110,7 @@ class LlmSession:
         first = {case.suite.name: (item, case.suite) for item, case in reversed(cases)}
         for item, suite in first.values():
             if _is_ours(session, item, "llm_judge"):
-                self.judge.prepare()
+                self.judge.identity  # noqa: B018  # asking for it is the check
             if suite.settings.responses is None and _is_ours(session, item, "llm_model"):
                 self._check_checkpoint(suite)
 
@@ -236,5 +239,6 @@ class ConfiguredJudge:
 
 def _is_ours(session: pytest.Session, item: pytest.Item, fixture: str) -> bool:
     """Say whether ``item`` gets our own fixture; pytest has no public way to ask."""
-    definitions = session._fixturemanager.getfixturedefs(fixture, item)
-    return bool(definitions) and definitions[-1].func.__module__.startswith("pytest_llmjudge.")
+    manager = session._fixturemanager  # noqa: SLF001
+    definitions = manager.getfixturedefs(fixture, item)
+    return definitions is not None and definitions[-1].func.__module__ == _OUR_FIXTURES

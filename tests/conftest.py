@@ -1,0 +1,63 @@
+"""Fixtures that all tests share: small suites, modes of distribution, a judge's server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+import requests
+import sacrebleu
+import scipy.special
+import tiktoken
+import torch
+
+import pytest_llmjudge.judging.judge
+from tests.support.fake_ollama import FakeOllama
+from tests.support.project import Project
+
+pytest_plugins = ["pytester"]
+
+# pytester forgets every module that is first imported inside one of its runs, and these do not
+# bear a second import in one process.
+PRELOADED = (jsonschema, requests, sacrebleu, scipy.special, tiktoken, torch, pytest_llmjudge)
+
+MODES = {
+    "plain": (),
+    "n0": ("-n", "0"),
+    "n2": ("-n", "2"),
+    "no-xdist": ("-p", "no:xdist"),
+}
+
+
+@pytest.fixture(params=list(MODES))
+def dist(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Arguments for each way a run can be distributed."""
+    return MODES[request.param]
+
+
+@pytest.fixture
+def ollama() -> Iterator[FakeOllama]:
+    """A judge's server that scores by likeness to the reference."""
+    with FakeOllama() as server:
+        yield server
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project, with no server but those that a test names."""
+    for name in ("OLLAMA_HOST", "PYTEST_ADDOPTS", "CI", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    return Project(pytester)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data; tests that need it are skipped where it is not named."""
+    folder = os.environ.get("LLMJUDGE_REAL_DATA")
+    if not folder:
+        pytest.skip("needs LLMJUDGE_REAL_DATA")
+    return Path(folder)

@@ -1,0 +1,1 @@
+"""Tests on real data; each is skipped without LLMJUDGE_REAL_DATA."""

@@ -1,0 +1,117 @@
+"""The main job on 110 published responses and a real judge's recorded replies."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.fake_ollama import FakeOllama, Replay
+from tests.support.project import Project
+
+MODEL = "qwen2.5-coder:1.5b"
+ARGUMENTS = (f"--llm-judge-model={MODEL}", "--llm-judge-report=results.json")
+AVERAGE = 82.4182
+
+
+@pytest.fixture
+def recorded(real_data: Path) -> Path:
+    """The recorded requests and replies."""
+    return real_data / "recorded-judge" / "qwen2.5-coder-1.5b.jsonl"
+
+
+@pytest.fixture
+def server(recorded: Path) -> Iterator[FakeOllama]:
+    """A server that says what was recorded, and 500 to anything else."""
+    with FakeOllama(Replay(recorded), models={MODEL: "4ff64a7f502a"}) as fake:
+        yield fake
+
+
+@pytest.fixture
+def real_project(project: Project, real_data: Path) -> Project:
+    """The published responses as a suite."""
+    source = real_data / "instructions" / "instruction-data-with-response.json"
+    shutil.copy(source, project.path / "data.json")
+    data = json.loads(source.read_text(encoding="utf-8"))
+    project.suite(data, 'responses="model_response", min_average=80')
+    return project
+
+
+def prompts(server: FakeOllama) -> Counter[str]:
+    return Counter(chat["messages"][0]["content"] for chat in server.chats)
+
+
+def recorded_prompts(recorded: Path) -> Counter[str]:
+    lines = recorded.read_text(encoding="utf-8").splitlines()
+    return Counter(json.loads(line)["request"]["messages"][0]["content"] for line in lines)
+
+
+def check_results(document: dict[str, Any]) -> None:
+    (suite,) = document["suites"]
+
+    assert (suite["total"], suite["scored"], suite["unscored"]) == (110, 110, 0)
+    assert suite["average"] == AVERAGE
+    assert suite["outcome"] == "passed"
+
+
+@pytest.mark.parametrize(
+    "mode", [(), ("-n", "2"), ("-n", "4"), ("-p", "no:xdist")], ids=["plain", "n2", "n4", "no"]
+)
+def test_recorded_average_is_reproduced(
+    mode: tuple[str, ...], real_project: Project, server: FakeOllama, recorded: Path
+) -> None:
+    """Every way of running asks the recorded prompts once, one at a time, and agrees."""
+    result = real_project.run(*mode, *ARGUMENTS, server=server.url)
+
+    result.assert_outcomes(passed=111)
+    check_results(real_project.results())
+    assert recorded_prompts(recorded) == prompts(server)
+    assert server.max_in_flight == 1
+
+
+@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+def test_a_killed_run_is_resumed(
+    mode: tuple[str, ...], real_project: Project, server: FakeOllama, recorded: Path
+) -> None:
+    """After kill -9 half way a second run asks only what was not answered, to the same end."""
+    killed = subprocess.Popen(
+        real_project.command(*mode, *ARGUMENTS, server=server.url),
+        cwd=real_project.path,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert server.wait_for_chats(50, timeout=60)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert server.wait_until_idle()
+    first = prompts(server)
+
+    result = real_project.run(*mode, *ARGUMENTS, server=server.url)
+
+    result.assert_outcomes(passed=111)
+    check_results(real_project.results())
+    asked = prompts(server)
+    assert set(recorded_prompts(recorded)) == set(asked)
+    # The one request that was in flight when the run was killed has no reader for its answer.
+    assert sum(asked.values()) - 110 <= 1
+    assert len(first) < 110
+
+
+def test_results_are_the_same_however_they_were_made(
+    real_project: Project, server: FakeOllama
+) -> None:
+    """Plain, distributed and warm runs write the same results file but for its time."""
+    documents = []
+    for mode in ((), ("-n", "2"), ("-p", "no:xdist")):
+        real_project.run(*mode, *ARGUMENTS, "--llm-judge-cache=off", server=server.url)
+        documents.append(real_project.results())
+
+    assert documents[0] == documents[1] == documents[2]

@@ -1,0 +1,117 @@
+"""A small project of a user's, made and run by pytest's own pytester."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["MARKED", "MODEL", "Project", "records"]
+
+MARKED = """
+import pytest
+
+@pytest.mark.llm_judge({arguments})
+def test_instructions(verdict):
+    pass
+"""
+"""A test file with one suite; format it with the marker's arguments."""
+
+MODEL = """
+import pytest
+
+class Echo:
+    fingerprint = "echo-1"
+
+    def generate(self, prompts, *, max_new_tokens):
+        with open("generated.log", "a") as log:
+            log.write(f"{{len(prompts)}}\\n")
+        return [{answer} for prompt in prompts]
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return Echo()
+"""
+"""A conftest with a model under test of the user's own; format it with an expression."""
+
+
+def records(count: int, *, wrong: Sequence[int] = ()) -> list[dict[str, str]]:
+    """Make ``count`` records with ids ``r0``, ``r1``, …, whose responses are right but ``wrong``."""
+    return [
+        {
+            "id": f"r{number}",
+            "instruction": f"Say {number} in words.",
+            "output": f"The number {number} in words.",
+            "model_response": "xyz" if number in wrong else f"The number {number} in words.",
+        }
+        for number in range(count)
+    ]
+
+
+@dataclass(frozen=True)
+class Project:
+    """Files and runs of a project in a temporary folder."""
+
+    pytester: pytest.Pytester
+
+    @property
+    def path(self) -> Path:
+        """The project's folder."""
+        return self.pytester.path
+
+    def write(self, name: str, content: object) -> Path:
+        """Write a file: text and bytes as they are, anything else as JSON."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            text = content if isinstance(content, str) else json.dumps(content)
+            path.write_text(text, encoding="utf-8")
+        return path
+
+    def suite(
+        self,
+        content: object,
+        arguments: str = 'responses="model_response", min_score=50',
+        *,
+        data: str = "data.json",
+        test: str = "test_suite.py",
+    ) -> None:
+        """Write a records file and a test file whose marker names it."""
+        self.write(data, content)
+        self.write(test, MARKED.format(arguments=f'"{data}", {arguments}'))
+
+    def run(self, *arguments: str, server: str | None = None) -> pytest.RunResult:
+        """Run pytest in this process with ``--llm-judge``, by default with the embedded judge."""
+        return self.pytester.runpytest(*self._judge(server), *arguments)
+
+    def run_subprocess(self, *arguments: str, server: str | None = None) -> pytest.RunResult:
+        """Run it in a process of its own."""
+        return self.pytester.runpytest_subprocess(*self._judge(server), *arguments)
+
+    def command(self, *arguments: str, server: str | None = None) -> list[str]:
+        """Return the command line of such a run."""
+        return [sys.executable, "-m", "pytest", *self._judge(server), *arguments]
+
+    @staticmethod
+    def _judge(server: str | None) -> list[str]:
+        if server is None:
+            return ["--llm-judge", "--llm-judge-model=embedded"]
+        return ["--llm-judge", f"--llm-judge-url={server}", "--llm-judge-timeout=20"]
+
+    def results(self, name: str = "results.json") -> dict[str, Any]:
+        """Read a results file, without the time it was made."""
+        document: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        document.pop("created")
+        return document
+
+
+def outcomes(result: pytest.RunResult) -> Mapping[str, int]:
+    """Count a run's outcomes, by pytest's own last line."""
+    return result.parseoutcomes()

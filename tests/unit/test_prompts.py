@@ -1,0 +1,142 @@
+"""Prompts: the templates, the cleaning of responses, and the question to the judge."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmjudge.data import Record
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.prompts import TEMPLATES, clean_response, instruction_prompt, judge_prompt
+from pytest_llmjudge.settings import BUILT_IN_PROMPTS
+
+ALPACA = (
+    "Below is an instruction that describes a task. "
+    "Write a response that appropriately completes the request.\n\n### Instruction:\nSay it."
+)
+
+
+def make_record(instruction: str = "Say it.", input_: str = "", output: str = "It.") -> Record:
+    return Record("r", instruction, input_, output, {})
+
+
+@pytest.mark.parametrize(
+    ("template", "input_", "for_generation", "expected"),
+    [
+        ("alpaca", "", False, ALPACA),
+        ("alpaca", "", True, ALPACA + "\n\n### Response:\n"),
+        ("alpaca", "x y", False, ALPACA + "\n\n### Input:\nx y"),
+        ("alpaca", "x y", True, ALPACA + "\n\n### Input:\nx y\n\n### Response:\n"),
+        ("phi3", "", False, "<|user|>\nSay it."),
+        ("phi3", "", True, "<|user|>\nSay it.\n<|assistant|>:"),
+        ("phi3", "x y", False, "<|user|>\nSay it.\nx y"),
+        ("phi3", "x y", True, "<|user|>\nSay it.\nx y\n<|assistant|>:"),
+        ("chatml", "", False, "<|im_start|>user\nSay it.<|im_end|>"),
+        ("chatml", "", True, "<|im_start|>user\nSay it.<|im_end|>\n<|im_start|>assistant\n"),
+        ("chatml", "x y", False, "<|im_start|>user\nSay it.\nx y<|im_end|>"),
+        (
+            "chatml",
+            "x y",
+            True,
+            "<|im_start|>user\nSay it.\nx y<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        ("Q: {instruction}\nM: {input}\nA:", "x y", True, "Q: Say it.\nM: x y\nA:"),
+        ("Q: {instruction}\nM: {input}\nA:", "", False, "Q: Say it.\nM: \nA:"),
+        (
+            "{instruction}{instruction} {other} {} {{input}}",
+            "z",
+            True,
+            "Say it.Say it. {other} {} {z}",
+        ),
+    ],
+)
+def test_templates(template: str, input_: str, for_generation: bool, expected: str) -> None:  # noqa: FBT001
+    """Each template gives exactly its text, with and without input and place for an answer."""
+    prompt = instruction_prompt(make_record(input_=input_), template, for_generation=for_generation)
+
+    assert expected == prompt
+
+
+def test_alpaca_is_the_default() -> None:
+    """Without a template the Alpaca prompt is made."""
+    assert instruction_prompt(make_record(), for_generation=False) == ALPACA
+
+
+def test_names_of_templates() -> None:
+    """The built-in templates are those that a marker may name."""
+    assert TEMPLATES == BUILT_IN_PROMPTS
+
+
+def test_unknown_template_is_refused() -> None:
+    """A name that is no template is told with what can be used."""
+    with pytest.raises(SettingsError) as caught:
+        instruction_prompt(make_record(), "phi4", for_generation=True)
+
+    assert str(caught.value) == (
+        'prompt: "phi4" is no built-in template and has no {instruction}; '
+        "use alpaca, phi3, chatml, or a text with {instruction} and {input}"
+    )
+
+
+@given(st.text(), st.text())
+def test_records_are_data(instruction: str, input_: str) -> None:
+    """Whatever stands in a record comes through a template unchanged, placeholders included."""
+    record = make_record(instruction, input_)
+
+    prompt = instruction_prompt(record, "a{instruction}b{input}c", for_generation=True)
+
+    assert f"a{instruction}b{input_}c" == prompt
+
+
+def test_placeholders_in_a_record_are_not_filled() -> None:
+    """An instruction that speaks of ``{input}`` keeps it."""
+    record = make_record("Explain {input} and {instruction} in {}.", "{instruction}")
+
+    prompt = instruction_prompt(record, "{instruction}|{input}", for_generation=True)
+
+    assert prompt == "Explain {input} and {instruction} in {}.|{instruction}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  Paris.\n", "Paris."),
+        ("\n\n### Response:\nParis.", "Paris."),
+        ("### Response:\nA\n\n### Response:\nB", "A\n\n\nB"),
+        ("### Response:", ""),
+        ("", ""),
+        ("### response: Paris", "### response: Paris"),
+    ],
+)
+def test_clean_response(text: str, expected: str) -> None:
+    """The response mark goes wherever it stands, then the whitespace around."""
+    assert expected == clean_response(text)
+
+
+@given(st.text())
+def test_clean_response_leaves_no_edges(text: str) -> None:
+    """A cleaned response has no whitespace around it and can be cleaned again."""
+    cleaned = clean_response(text)
+
+    assert cleaned == cleaned.strip()
+    assert cleaned == clean_response(cleaned)
+
+
+def test_judge_prompt() -> None:
+    """The judge is asked the lecture's question with the Alpaca form and no response line."""
+    record = make_record(input_="x y")
+
+    assert judge_prompt(record, "That.") == (
+        f"Given the input `{ALPACA}\n\n### Input:\nx y` and correct output `It.`, "
+        "score the model response `That.` on a scale from 0 to 100, where 100 is the best score. "
+        "Respond with the integer number only."
+    )
+
+
+def test_judge_prompt_keeps_braces() -> None:
+    """Braces in record and response reach the judge as they are."""
+    prompt = judge_prompt(make_record("{response}", "", "{output}"), "{record} {0}")
+
+    assert "### Instruction:\n{response}` and correct output `{output}`, " in prompt
+    assert "score the model response `{record} {0}` on a scale" in prompt

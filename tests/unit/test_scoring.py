@@ -1,0 +1,196 @@
+"""Replies of judges: which are a score, and that no other text ever is."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import jsonschema
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pytest_llmjudge.scoring import SCORE_SCHEMA, parse_integer, parse_schema_reply
+
+SPACES = st.sampled_from(["", " ", "\n", "\t \r\n", "\u00a0"])
+EMPHASIS = st.sampled_from(["", "*", "**", "_", "__", "***", "**_", "_*"])
+SUFFIXES = st.sampled_from(["", "/100", " / 100", "/ 100", " out of 100", "\nout  of 100"])
+
+DOTS = st.sampled_from(["", "."])
+PIECES = st.sampled_from(
+    ["85", "0", "100", "150", "-", " ", "*", "_", ".", "/100", "/", " out of 100", "\uff11", "x"]
+)
+
+
+@pytest.mark.parametrize(
+    ("reply", "score"),
+    [
+        ("85", 85),
+        ("85\n", 85),
+        ("  85  ", 85),
+        ("85/100", 85),
+        ("85 / 100", 85),
+        ("85 out of 100", 85),
+        ("85 out of 100.", 85),
+        ("**85**", 85),
+        ("**85**/100", 85),
+        ("**85/100**.", 85),
+        ("**85.**", 85),
+        ("_85_", 85),
+        ("**_85_**", 85),
+        ("85.", 85),
+        ("8", 8),
+        ("0", 0),
+        ("100", 100),
+        ("100/100", 100),
+    ],
+)
+def test_integers(reply: str, score: int) -> None:
+    """An integer from 0 to 100 in an allowed form is the score."""
+    assert score == parse_integer(reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I'd score this response 85 out of 100.",
+        "Score: 85",
+        "The response is close to the correct output and deserves some credit.",
+        "On a scale from 0 to 100, where 100 is the best score, I give 85.",
+        "",
+        " \n ",
+        "1. Squirrel 2. Tiger",
+        "150",
+        "101",
+        "-5",
+        "-0",
+        "+85",
+        "8.5",
+        "85.0",
+        "85,0",
+        "\uff18\uff15",
+        "\u0668\u0665",
+        "085",
+        "00",
+        "1e2",
+        "0x10",
+        "85 90",
+        "85/10",
+        "85/1000",
+        "85/100/100",
+        "85 of 100",
+        "85out of 100",
+        "85%",
+        "85..",
+        "**85.**.",
+        ".85",
+        "**85",
+        "85**",
+        "**85*",
+        "*_85*_",
+        "*85_",
+        "**",
+        "`85`",
+        '"85"',
+        '{"score": 85}',
+        "85 out of 100 out of 100",
+        "85\n\nThe response is correct.",
+        "eighty-five",
+        "85\x00",
+    ],
+)
+def test_anything_else_is_no_integer(reply: str) -> None:
+    """No other reply is a score: nothing is clamped, rounded or picked out of a text."""
+    assert parse_integer(reply) is None
+
+
+@given(st.integers(0, 100), EMPHASIS, SUFFIXES, st.tuples(SPACES, DOTS, SPACES))
+def test_every_score_in_every_form(
+    score: int, mark: str, suffix: str, around: tuple[str, str, str]
+) -> None:
+    """Each score parses with all allowed decoration at once, emphasis on number or whole."""
+    before, dot, after = around
+    for text in (
+        f"{mark}{score}{mark[::-1]}{suffix}{dot}",
+        f"{mark}{score}{suffix}{mark[::-1]}{dot}",
+        f"{mark}{score}{suffix}{dot}{mark[::-1]}",
+    ):
+        assert score == parse_integer(before + text + after)
+
+
+@given(st.text() | st.lists(PIECES, max_size=6).map("".join))
+@example("5" * 5000)
+@example("85" + "*" * 100_000)
+@example("85" + " " * 100_000 + "x")
+def test_no_other_text_is_a_score(text: str) -> None:
+    """What parses has one number of ASCII digits, from 0 to 100, and only allowed characters."""
+    score = parse_integer(text)
+
+    if score is not None:
+        bare = re.sub(r"/\s*100|out\s+of\s+100|[\s*_]|\.(?=[\s*_]*$)", "", text)
+        assert bare == str(score)
+        assert 0 <= score <= 100
+
+
+@given(st.integers().filter(lambda number: not 0 <= number <= 100))
+def test_numbers_out_of_range_are_no_scores(number: int) -> None:
+    """A number out of range is never moved into it, in neither form of reply."""
+    assert parse_integer(str(number)) is None
+    assert parse_schema_reply(json.dumps({"score": number})) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ('{"score": 85}', 85),
+        ('{"score":0}', 0),
+        ('\n{\n    "score": 100\n    }\n\n', 100),
+        ('{"reason": "fine", "score": 85}', 85),
+    ],
+)
+def test_schema_replies(text: str, score: int) -> None:
+    """A JSON object with an integer score gives it, whatever the whitespace."""
+    assert score == parse_schema_reply(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "85",
+        "null",
+        '{\n  "score":',
+        '{"score": 85',
+        '{"score": true}',
+        '{"score": 85.0}',
+        '{"score": "85"}',
+        '{"score": null}',
+        '{"score": [85]}',
+        '{"score": {"score": 85}}',
+        '{"score": 101}',
+        '{"score": -1}',
+        '{"score": 1e1}',
+        '{"score": NaN}',
+        '{"Score": 85}',
+        '{"score": 8, "score": 85}',
+        '[{"score": 85}]',
+        '[["score", 85]]',
+        '{"score": 85} and more',
+        '```json\n{"score": 85}\n```',
+        '{"score": ' + "9" * 5000 + "}",
+        "[" * 100_000,
+    ],
+)
+def test_anything_else_is_no_schema_reply(text: str) -> None:
+    """No other text is a score, valid JSON or not."""
+    assert parse_schema_reply(text) is None
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists))
+def test_schema_and_parser_agree(value: object) -> None:
+    """What the parser takes is what the schema allows, ``85.0`` aside, which JSON calls integer."""
+    reply = {"score": value}
+    allowed = jsonschema.Draft202012Validator(SCORE_SCHEMA).is_valid(reply)
+
+    expected = value if allowed and not isinstance(value, float) else None
+    assert expected == parse_schema_reply(json.dumps(reply))
