@@ -75,7 +75,7 @@ def _row(suite: SuiteResult) -> tuple[str, ...]:
         str(suite.total),
         str(len(scores)),
         "-" if average is None else f"{average:.2f}",
-        "-" if interval is None else f"{interval[0]:.1f} to {interval[1]:.1f}",
+        "-" if interval is None else f"{max(0, interval[0]):.1f} to {min(100, interval[1]):.1f}",
         *numbers,
         _gate(suite),
     )

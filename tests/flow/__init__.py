@@ -1,0 +1,1 @@
+"""Whole runs of pytest, as users start them."""
