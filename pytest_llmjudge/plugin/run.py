@@ -94,10 +94,12 @@ class RunHooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item
+        self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put the verdict on the report."""
+        """Put the verdict on the report, and keep our own errors to their one line."""
         report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, LlmJudgeError):
+            report.longrepr = call.excinfo.getrepr(style="value")
         self._courier.attach(item, report)
         return report
 

@@ -1,0 +1,46 @@
+"""What a run loads when it does not judge."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.support.project import Project, records
+
+HEAVY = ("torch", "tiktoken", "requests", "sacrebleu", "scipy", "jsonschema")
+TELLER = f"""
+import sys, pytest
+status = pytest.main(sys.argv[1:])
+print("LOADED", [name for name in {HEAVY!r} if name in sys.modules])
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), (), ("--collect-only", "-q")], ids=str
+)
+def test_a_run_that_does_not_judge_loads_nothing_heavy(
+    project: Project, arguments: tuple[str, ...]
+) -> None:
+    """Merely installed, or with its suites skipped, the plugin costs no import."""
+    project.suite(records(2))
+
+    result = project.pytester.run(sys.executable, "-c", TELLER, *arguments)
+
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["LOADED []"])
+
+
+def test_only_the_process_that_generates_loads_torch(project: Project) -> None:
+    """With recorded responses nothing needs torch, so nobody loads it."""
+    project.suite(records(2))
+    arguments = project.command()[3:]
+
+    result = project.pytester.run(sys.executable, "-c", TELLER, *arguments)
+
+    assert result.ret == pytest.ExitCode.OK
+    (loaded,) = (line for line in result.outlines if line.startswith("LOADED"))
+    assert "sacrebleu" in loaded
+    assert "torch" not in loaded
+    assert "tiktoken" not in loaded
