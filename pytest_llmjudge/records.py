@@ -125,9 +125,11 @@ def _parse(where: str, text: str) -> object:
     except json.JSONDecodeError as error:
         place = f"{error.msg}, line {error.lineno} column {error.colno}"
         raise RecordsError(where, f"it is not JSON ({place})", "correct it there") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise RecordsError(where, "it is nested too deeply", "a record is a flat object") from None
+    except ValueError as error:
         found = f"it is not JSON that can be read ({one_line(str(error), 80)})"
-        raise RecordsError(where, found, "write it again with a JSON library") from None
+        raise RecordsError(where, found, "correct it") from None
 
 
 def _problems(name: str, raw: _Raw, response_field: str | None) -> Iterator[RecordsError]:

@@ -1,0 +1,208 @@
+"""What cannot be used ends the run with status 4 and one line, wherever it is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.project import MARKED, Project, records
+
+SUITE = "test_suite.py::test_instructions"
+MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+
+
+def errors(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.errlines if line.startswith("ERROR: ")]
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("min-score=101", "101 is not a score; give an integer from 0 to 100"),
+        ("min-score=x", '"x" is not a whole number; give an integer from 0 to 100'),
+        ("min-average=-1", "-1.0 is not an average; give a number from 0 to 100"),
+        ("min-average=nan", "nan is not an average; give a number from 0 to 100"),
+        ("min-average=x", '"x" is not a number; give a number from 0 to 100'),
+        (
+            "timeout=0",
+            '"0" is not a length of time; give a number of seconds above 0, for example 120',
+        ),
+        (
+            "timeout=abc",
+            '"abc" is not a number; give a number of seconds above 0, for example 120',
+        ),
+        ("max-new-tokens=0", "0 is too small; give a whole number of 1 or more"),
+        ("batch-size=big", '"big" is not a whole number; give a whole number of 1 or more'),
+        (
+            "check=strict",
+            '"strict" is not available in this version, which cannot check its judge yet; '
+            "give off, or leave it out",
+        ),
+        ("cache=never", '"never" is unknown; choose use, refresh or off'),
+        ("dtype=int8", '"int8" is unknown; choose auto, float32, bfloat16 or float16'),
+        ("model= ", "it is empty; give a value or leave it out"),
+        (
+            "model=openai:gpt-4o",
+            '"openai:gpt-4o" is not available yet; name an Ollama model, or "embedded"',
+        ),
+    ],
+)
+def test_an_option_that_cannot_be_used(project: Project, option: str, text: str) -> None:
+    """Each option is checked when the run starts."""
+    project.suite(records(1))
+
+    result = project.pytester.runpytest("--llm-judge", f"--llm-judge-{option}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [f"ERROR: --llm-judge-{option.split('=')[0]}: {text}"] == errors(result)
+
+
+def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
+    """The message names the ini file and its key."""
+    project.write("pytest.ini", "[pytest]\nllm_judge = perhaps\n")
+
+    result = project.pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = 'ERROR: pytest.ini: llm_judge: "perhaps" is neither yes nor no; give true or false'
+    assert [text] == errors(result)
+
+
+def test_several_servers_are_refused(project: Project) -> None:
+    """Only one address is taken so far, and nothing is dropped in silence."""
+    result = project.run("--llm-judge-url=http://a", "--llm-judge-url=http://b")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = (
+        "ERROR: --llm-judge-url: it is given 2 times; "
+        "give one address; several servers are not available in this version"
+    )
+    assert [text] == errors(result)
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            '"data.json", min_scor=3',
+            f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, checkpoint, '
+            "prompt, responses or sample",
+        ),
+        (
+            '"data.json", responses="model_response"',
+            f"{SUITE}: it has no gate and so cannot fail; set min_score or min_average, or "
+            "--llm-judge-min-score or --llm-judge-min-average",
+        ),
+        (
+            '"data.json", min_score=101',
+            f"{SUITE}: min_score: 101 is not a score; give an integer from 0 to 100",
+        ),
+        (
+            '"data.json", min_score=True',
+            f"{SUITE}: min_score: True is not a score; give an integer from 0 to 100",
+        ),
+        (
+            '"data.json", min_average="x"',
+            f"{SUITE}: min_average: 'x' is not an average; give a number from 0 to 100",
+        ),
+        (
+            '"data.json", min_score=1, sample=0',
+            f"{SUITE}: sample: 0 is no number of records; give a whole number of 1 or more",
+        ),
+        (
+            '"data.json", min_score=1, prompt="vicuna"',
+            f'{SUITE}: prompt: "vicuna" is neither a prompt nor a file; name alpaca, phi3 or '
+            "chatml, or the path of a template file",
+        ),
+        (
+            '"data.json", min_score=1, prompt="empty.txt"',
+            f"{SUITE}: prompt empty.txt: it has no {{instruction}}; write {{instruction}} and "
+            "{input} where they belong",
+        ),
+        (
+            "min_score=1",
+            f"{SUITE}: llm_judge has 0 positional arguments; give it one records file, as in "
+            'llm_judge("records.json", min_average=50)',
+        ),
+        (
+            '"data.json", min_score=1',
+            f"{SUITE}: it has no model under test; give --llm-judge-checkpoint, or checkpoint= "
+            "or responses= in the marker",
+        ),
+    ],
+)
+def test_a_marker_that_cannot_be_used(
+    project: Project, mode: tuple[str, ...], arguments: str, text: str
+) -> None:
+    """A marker's mistakes end the run before anything is judged."""
+    project.write("data.json", records(1))
+    project.write("empty.txt", "")
+    project.write("test_suite.py", MARKED.format(arguments=arguments))
+
+    result = project.run(*mode)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [f"ERROR: {text}"] == errors(result)
+
+
+def test_parametrize_beside_the_marker(project: Project) -> None:
+    """A suite has its own parameters."""
+    project.write("data.json", records(1))
+    body = """
+import pytest
+
+@pytest.mark.parametrize("x", [1, 2])
+@pytest.mark.llm_judge("data.json", min_score=1)
+def test_instructions(verdict, x):
+    pass
+"""
+    project.write("test_suite.py", body)
+
+    result = project.run()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = f"{SUITE}: llm_judge and parametrize stand together; write one marked function for each"
+    assert [f"ERROR: {text} variant"] == errors(result)
+
+
+@MODES
+def test_a_records_file_without_the_option(project: Project, mode: tuple[str, ...]) -> None:
+    """Naming a records file without ``--llm-judge`` says what is missing."""
+    project.write("data.json", records(1))
+
+    result = project.pytester.runpytest("data.json", *mode)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = "ERROR: data.json: it is a records file; add --llm-judge to judge its records"
+    assert [text] == errors(result)
+
+
+@MODES
+def test_a_judge_that_does_not_answer(project: Project, mode: tuple[str, ...]) -> None:
+    """No server: one line before anything is generated."""
+    project.suite(records(2))
+
+    result = project.run(*mode, server="http://127.0.0.1:9")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = (
+        'ERROR: http://127.0.0.1:9: is not answering; start it with "ollama serve", '
+        "or name another with --llm-judge-url"
+    )
+    assert [text] == errors(result)
+
+
+@MODES
+def test_a_folder_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -> None:
+    """Where results cannot be written is found before the work, not after it."""
+    project.suite(records(1))
+    project.write("file", "")
+
+    result = project.run("--llm-judge-report=file/results.json", *mode)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = (
+        f"ERROR: --llm-judge-report: folder {project.path / 'file'} cannot be made (File exists); "
+        "name another place"
+    )
+    assert [text] == errors(result)
