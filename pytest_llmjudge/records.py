@@ -127,9 +127,11 @@ def _parse(where: str, text: str) -> object:
         raise RecordsError(where, f"it is not JSON ({place})", "correct it there") from None
     except RecursionError:
         raise RecordsError(where, "it is nested too deeply", "a record is a flat object") from None
-    except ValueError as error:
-        found = f"it is not JSON that can be read ({one_line(str(error), 80)})"
-        raise RecordsError(where, found, "correct it") from None
+    except ValueError:
+        # Python refuses to read integers of more than 4,300 digits.
+        raise RecordsError(
+            where, "it holds a number of thousands of digits", "correct it"
+        ) from None
 
 
 def _problems(name: str, raw: _Raw, response_field: str | None) -> Iterator[RecordsError]:

@@ -65,7 +65,9 @@ def count(number: int) -> str:
 
 def _row(suite: SuiteResult) -> tuple[str, ...]:
     scores = suite.scores
-    average, interval = mean(scores), mean_interval(scores)
+    # Of a part of the records there is no average: those without a score may be the worst.
+    whole = scores if len(scores) == suite.total else []
+    average, interval = mean(whole), mean_interval(whole)
     numbers = ["-"] * 3
     if scores:
         median = statistics.median(scores)
@@ -107,7 +109,7 @@ def _unscored_lines(suite: SuiteResult, width: int) -> Iterator[str]:
     if unscored:
         yield f"unscored in {suite.name}: {len(unscored)}"
     for result in unscored[:WORST]:
-        yield one_line(f"       {result.record.id}  {result.error}", 10 * width)
+        yield f"       {result.record.id}  {one_line(str(result.error), 10 * width)}"
     if len(unscored) > WORST:
         yield f"       and {len(unscored) - WORST} more"
 

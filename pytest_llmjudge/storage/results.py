@@ -78,7 +78,9 @@ def results_document(run: RunResult, version: str) -> dict[str, Any]:
 
 def _suite(suite: SuiteResult, judge: dict[str, Any]) -> dict[str, Any]:
     scores = suite.scores
-    interval = mean_interval(scores)
+    # Of a part of the records there is no average: those without a score may be the worst.
+    whole = scores if len(scores) == suite.total else []
+    interval = mean_interval(whole)
     document: dict[str, Any] = {
         "name": suite.name,
         "kind": "judge",
@@ -86,7 +88,7 @@ def _suite(suite: SuiteResult, judge: dict[str, Any]) -> dict[str, Any]:
     }
     if asdict(suite.judge) != judge:
         document["judge"] = asdict(suite.judge)
-    average = mean(scores)
+    average = mean(whole)
     return document | {
         "total": suite.total,
         "scored": len(scores),

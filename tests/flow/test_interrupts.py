@@ -1,0 +1,148 @@
+"""Ctrl-C and kills: what is done stays done, and the next run goes on from there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.fake_ollama import ChatRequest, FakeOllama, Reply, similarity
+from tests.support.project import Project, records
+
+MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+SLOW_MODEL = """
+import time
+import pytest
+
+class Slow:
+    fingerprint = "slow-1"
+
+    def generate(self, prompts, *, max_new_tokens):
+        time.sleep(0.3)
+        with open("generated.log", "a") as log:
+            log.writelines(prompt.split("Say ")[1].split(" ")[0] + "\\n" for prompt in prompts)
+        return ["The number in words." for prompt in prompts]
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return Slow()
+"""
+
+
+def slow(request: ChatRequest) -> Reply:
+    time.sleep(0.02)
+    return similarity(request)
+
+
+@pytest.fixture
+def suite(project: Project) -> Project:
+    """Sixty records whose responses are made two by two, slowly."""
+    project.write("conftest.py", SLOW_MODEL)
+    project.suite(records(60), "min_score=20")
+    return project
+
+
+def stop_when(
+    project: Project, arguments: list[str], when: Callable[[], bool], number: int
+) -> tuple[int, str]:
+    """Start a run, send it a signal when a condition holds; return status and output."""
+    process = subprocess.Popen(
+        arguments,
+        cwd=project.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not when() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+def generated(path: Path) -> list[str]:
+    log = path / "generated.log"
+    return log.read_text().split() if log.exists() else []
+
+
+@MODES
+def test_ctrl_c_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
+    """The run ends with status 2, writes its results, and nothing made is made again."""
+    with FakeOllama(slow) as server:
+        arguments = ["--llm-judge-batch-size=2", "--llm-judge-report=results.json", *mode]
+        command = suite.command(*arguments, server=server.url)
+        status, output = stop_when(
+            suite, command, lambda: len(generated(suite.path)) >= 6, signal.SIGINT
+        )
+        made = generated(suite.path)
+        assert status == pytest.ExitCode.INTERRUPTED, output
+        assert "INTERNALERROR" not in output
+        assert 6 <= len(made) < 60
+
+        suite.run(*arguments, server=server.url).assert_outcomes(passed=61)
+
+    again = Counter(generated(suite.path))
+    assert len(again) == 60
+    # The batch that was being made when the signal came had nowhere to go.
+    assert sum(again.values()) <= 62
+
+
+@MODES
+def test_ctrl_c_while_judging(project: Project, mode: tuple[str, ...]) -> None:
+    """Verdicts had before the signal are in the results file and are not asked for again."""
+    project.suite(records(60))
+    arguments = ["--llm-judge-report=results.json", *mode]
+    with FakeOllama(slow) as server:
+        command = project.command(*arguments, server=server.url)
+        status, output = stop_when(project, command, lambda: len(server.chats) >= 20, signal.SIGINT)
+        assert server.wait_until_idle()
+        first = len(server.chats)
+
+        assert status == pytest.ExitCode.INTERRUPTED, output
+        assert "INTERNALERROR" not in output
+        (partial,) = project.results()["suites"]
+        assert partial["outcome"] == "incomplete"
+        assert 10 <= partial["scored"] < 60
+        project.run(*arguments, server=server.url).assert_outcomes(passed=61)
+
+        assert first < 60
+        assert 60 <= len(server.chats) <= 62
+    assert project.results()["suites"][0]["outcome"] == "passed"
+
+
+@MODES
+def test_kill_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
+    """The lock of a killed process is free, and its rows are there."""
+    with FakeOllama(slow) as server:
+        arguments = ["--llm-judge-batch-size=2", *mode]
+        command = suite.command(*arguments, server=server.url)
+        stop_when(suite, command, lambda: len(generated(suite.path)) >= 10, signal.SIGKILL)
+        made = set(generated(suite.path))
+
+        suite.run(*arguments, server=server.url).assert_outcomes(passed=61)
+
+    counts = Counter(generated(suite.path))
+    assert len(counts) == 60
+    assert sum(count > 1 for count in counts.values()) <= 2
+    assert made < set(counts)
+
+
+def test_responses_are_judged_while_others_are_generated(suite: Project) -> None:
+    """The judge does not wait for the last response: its first request comes before that."""
+    with FakeOllama(slow) as server:
+        suite.run("--llm-judge-batch-size=2", server=server.url).assert_outcomes(passed=61)
+
+        first = server.requests[2].started
+        chats = [seen for seen in server.requests if seen.path == "/api/chat"]
+
+    assert len(chats) == 60
+    # Thirty batches of 0.3 s: without the overlap no request would come in the first 9 s.
+    assert chats[0].started - first < 5
