@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
@@ -17,6 +17,9 @@ import torch
 import pytest_llmjudge.judging.judge
 from tests.support.fake_ollama import FakeOllama
 from tests.support.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytest_plugins = ["pytester"]
 

@@ -30,8 +30,10 @@ CASES = {
     ),
     "object": (
         {"data": [GOOD]},
-        "data.json: it holds an object instead of a list; a records file is a list of objects; "
-        "for one object a line, name it .jsonl",
+        (
+            "data.json: it holds an object instead of a list; a records file is a list of objects; "
+            "for one object a line, name it .jsonl"
+        ),
     ),
     "not-objects": ([GOOD, "x"], "data.json: record 2: it is a string; a record is an object"),
     "no-output": (
@@ -80,8 +82,10 @@ CASES = {
     ),
     "surrogate": (
         [{**GOOD, "instruction": "x\ud800"}],
-        "data.json: record 1: instruction: it holds half a surrogate pair (character 2); "
-        "write the text again as UTF-8",
+        (
+            "data.json: record 1: instruction: it holds half a surrogate pair (character 2); "
+            "write the text again as UTF-8"
+        ),
     ),
     "nul": (
         [{**GOOD, "output": "x\0"}],
@@ -168,10 +172,14 @@ def test_missing_responses(project: Project) -> None:
 
     result.stdout.fnmatch_lines(
         [
-            'data.json: record 2: "answer" is a number; responses="answer" needs a string there '
-            "in every record",
-            'data.json: record 3: "answer" is missing; responses="answer" needs a string there '
-            "in every record",
+            (
+                'data.json: record 2: "answer" is a number; responses="answer" needs a string there '
+                "in every record"
+            ),
+            (
+                'data.json: record 3: "answer" is missing; responses="answer" needs a string there '
+                "in every record"
+            ),
         ],
         consecutive=True,
     )

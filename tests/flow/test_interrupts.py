@@ -7,13 +7,16 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.fake_ollama import ChatRequest, FakeOllama, Reply, similarity
 from tests.support.project import Project, records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 SLOW_MODEL = """

@@ -52,10 +52,14 @@ def test_summary_of_a_good_run(project: Project, ollama: FakeOllama, dist: tuple
             "*= llm-judge =*",
             "judge: llama3 (ollama 0.24.0, digest 1ca99c7a9cf4)",
             "model: responses from the records, nothing generated",
-            "suite                             records  scored  average  95 % interval  min  "
-            "median  max  gate",
-            "test_suite.py::test_instructions        5       5    80.00  24.5 to 100.0    0     "
-            "100  100  average >= 50, score >= 0: passed",
+            (
+                "suite                             records  scored  average  95 % interval  min  "
+                "median  max  gate"
+            ),
+            (
+                "test_suite.py::test_instructions        5       5    80.00  24.5 to 100.0    0     "
+                "100  100  average >= 50, score >= 0: passed"
+            ),
             "lowest scores in test_suite.py::test_instructions:",
             '    0  r3  "xyz"',
             '  100  r0  "The number 0 in words."',

@@ -34,8 +34,10 @@ def errors(result: pytest.RunResult) -> list[str]:
         ("batch-size=big", '"big" is not a whole number; give a whole number of 1 or more'),
         (
             "check=strict",
-            '"strict" is not available in this version, which cannot check its judge yet; '
-            "give off, or leave it out",
+            (
+                '"strict" is not available in this version, which cannot check its judge yet; '
+                "give off, or leave it out"
+            ),
         ),
         ("cache=never", '"never" is unknown; choose use, refresh or off'),
         ("dtype=int8", '"int8" is unknown; choose auto, float32, bfloat16 or float16'),
@@ -53,7 +55,7 @@ def test_an_option_that_cannot_be_used(project: Project, option: str, text: str)
     result = project.pytester.runpytest("--llm-judge", f"--llm-judge-{option}")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert [f"ERROR: --llm-judge-{option.split('=')[0]}: {text}"] == errors(result)
+    assert [f"ERROR: --llm-judge-{option.split('=', maxsplit=1)[0]}: {text}"] == errors(result)
 
 
 def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
@@ -85,13 +87,17 @@ def test_several_servers_are_refused(project: Project) -> None:
     [
         (
             '"data.json", min_scor=3',
-            f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, checkpoint, '
-            "prompt, responses or sample",
+            (
+                f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, checkpoint, '
+                "prompt, responses or sample"
+            ),
         ),
         (
             '"data.json", responses="model_response"',
-            f"{SUITE}: it has no gate and so cannot fail; set min_score or min_average, or "
-            "--llm-judge-min-score or --llm-judge-min-average",
+            (
+                f"{SUITE}: it has no gate and so cannot fail; set min_score or min_average, or "
+                "--llm-judge-min-score or --llm-judge-min-average"
+            ),
         ),
         (
             '"data.json", min_score=101',
@@ -111,23 +117,31 @@ def test_several_servers_are_refused(project: Project) -> None:
         ),
         (
             '"data.json", min_score=1, prompt="vicuna"',
-            f'{SUITE}: prompt: "vicuna" is neither a prompt nor a file; name alpaca, phi3 or '
-            "chatml, or the path of a template file",
+            (
+                f'{SUITE}: prompt: "vicuna" is neither a prompt nor a file; name alpaca, phi3 or '
+                "chatml, or the path of a template file"
+            ),
         ),
         (
             '"data.json", min_score=1, prompt="empty.txt"',
-            f"{SUITE}: prompt empty.txt: it has no {{instruction}}; write {{instruction}} and "
-            "{input} where they belong",
+            (
+                f"{SUITE}: prompt empty.txt: it has no {{instruction}}; write {{instruction}} and "
+                "{input} where they belong"
+            ),
         ),
         (
             "min_score=1",
-            f"{SUITE}: llm_judge has 0 positional arguments; give it one records file, as in "
-            'llm_judge("records.json", min_average=50)',
+            (
+                f"{SUITE}: llm_judge has 0 positional arguments; give it one records file, as in "
+                'llm_judge("records.json", min_average=50)'
+            ),
         ),
         (
             '"data.json", min_score=1',
-            f"{SUITE}: it has no model under test; give --llm-judge-checkpoint, or checkpoint= "
-            "or responses= in the marker",
+            (
+                f"{SUITE}: it has no model under test; give --llm-judge-checkpoint, or checkpoint= "
+                "or responses= in the marker"
+            ),
         ),
     ],
 )

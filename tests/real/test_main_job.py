@@ -8,14 +8,17 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.fake_ollama import FakeOllama, Replay
-from tests.support.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.project import Project
 
 MODEL = "qwen2.5-coder:1.5b"
 ARGUMENTS = (f"--llm-judge-model={MODEL}", "--llm-judge-report=results.json")
