@@ -49,7 +49,8 @@ def decide_average(
     average = mean(have)
     if average is None:
         return Decision(passed=False, reason="there is no record to average")
-    told = f"average {_points(average)} of {len(have)} records{_interval(have)}"
+    noun = "record" if len(have) == 1 else "records"
+    told = f"average {_points(average, min_average)} of {len(have)} {noun}{_interval(have)}"
     if min_average is None:
         return Decision(passed=True, reason=f"{told}, no min_average is set")
     noise = _within_noise(have, min_average)
@@ -85,5 +86,13 @@ def _within_noise(scores: list[int], min_average: float) -> str:
     return "; the difference is within noise" if inside else ""
 
 
-def _points(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+def _points(value: float, beside: float | None = None) -> str:
+    """Write points with two decimals, with more when it would look equal to ``beside``."""
+    digits = 2
+    while digits < 6 and beside is not None and beside != value and _same(value, beside, digits):
+        digits += 2
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def _same(value: float, other: float, digits: int) -> bool:
+    return round(value, digits) == round(other, digits)

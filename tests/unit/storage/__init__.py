@@ -1,0 +1,1 @@
+"""The store and the files that are written."""

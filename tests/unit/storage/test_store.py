@@ -1,0 +1,185 @@
+"""The shared store: first write wins, runs do not mix, locks die with their holders."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmjudge.data import Verdict
+from pytest_llmjudge.errors import StoreError
+from pytest_llmjudge.storage.store import Progress, Store, StoredResponse, make_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of run ``one``."""
+    made = Store(tmp_path / "cache", "one")
+    yield made
+    made.close()
+
+
+def test_the_first_verdict_wins(store: Store) -> None:
+    """Who comes second is given what the first wrote."""
+    assert store.add_verdict("k", Verdict(80, "80")) == Verdict(80, "80")
+    assert store.add_verdict("k", Verdict(10, "10")) == Verdict(80, "80")
+    assert store.verdict("k") == Verdict(80, "80")
+
+
+def test_the_first_response_wins(store: Store) -> None:
+    """The same for responses."""
+    first = StoredResponse("a", None, 1)
+
+    assert store.add_response("k", first) == first
+    assert store.add_response("k", StoredResponse("b", None, 1)) == first
+
+
+def test_what_is_not_there_is_none(store: Store) -> None:
+    """A miss is no error."""
+    assert (store.verdict("k"), store.response("k"), store.failure("k")) == (None, None, None)
+
+
+def test_many_keys_at_once(store: Store) -> None:
+    """More keys than a query takes."""
+    for number in range(0, 1200, 100):
+        store.add_verdict(f"k{number}", Verdict(number % 101, "x"))
+
+    found = store.verdicts([f"k{number}" for number in range(1200)])
+
+    assert {f"k{number}" for number in range(0, 1200, 100)} == set(found)
+
+
+def test_another_run_finds_what_one_left(store: Store) -> None:
+    """Rows outlive their run; failures and progress do not."""
+    store.add_verdict("k", Verdict(80, "80"))
+    store.add_failure("f", "no server")
+    store.note_progress("verdicts", "suite", "gw0", Progress(3, 9))
+
+    later = Store(store.folder, "two")
+
+    assert later.verdict("k") == Verdict(80, "80")
+    assert later.failure("f") is None
+    assert later.progress() == {}
+    later.close()
+
+
+def test_refresh_takes_rows_of_other_runs_for_missing(store: Store) -> None:
+    """A refreshing run writes anew once, and then keeps to its own first write."""
+    store.add_verdict("k", Verdict(80, "80"))
+    fresh = Store(store.folder, "two", refresh=True)
+
+    assert fresh.verdict("k") is None
+    assert fresh.add_verdict("k", Verdict(10, "10")) == Verdict(10, "10")
+    assert fresh.add_verdict("k", Verdict(99, "99")) == Verdict(10, "10")
+    assert store.verdict("k") == Verdict(10, "10")
+    fresh.close()
+
+
+def test_a_failure_can_be_forgotten(store: Store) -> None:
+    """A rerun tries once more."""
+    store.add_failure("k", "first")
+    store.add_failure("k", "second")
+    assert store.failure("k") == "first"
+
+    store.forget_failure("k")
+
+    assert store.failure("k") is None
+
+
+def test_progress_adds_up_over_workers_and_suites(store: Store) -> None:
+    """Workers share a suite's total; suites add theirs."""
+    store.note_progress("verdicts", "a", "gw0", Progress(3, 10))
+    store.note_progress("verdicts", "a", "gw1", Progress(4, 10))
+    store.note_progress("verdicts", "b", "gw0", Progress(1, 5))
+    store.note_progress("responses", "a", "gw0", Progress(2, 10))
+
+    assert store.progress() == {"verdicts": Progress(8, 15), "responses": Progress(2, 10)}
+    store.end_run()
+    assert store.progress() == {}
+
+
+def test_threads_write_together(store: Store) -> None:
+    """Every thread sees the same winner."""
+    with ThreadPoolExecutor(8) as pool:
+        winners = pool.map(lambda score: store.add_verdict("k", Verdict(score, "x")), range(64))
+
+    assert len({verdict.score for verdict in winners}) == 1
+
+
+def hold(folder: str, name: str, held: object, seconds: float) -> None:
+    with Store(Path(folder), "one").lock(name):
+        held.set()  # type: ignore[attr-defined]
+        time.sleep(seconds)
+
+
+def test_a_lock_is_free_when_its_holder_dies(store: Store) -> None:
+    """A killed process leaves no lock behind."""
+    store.open()
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=hold, args=(str(store.folder), "generate", held, 60))
+    process.start()
+    assert held.wait(30)
+    with store.try_lock("generate") as had:
+        assert not had
+
+    process.kill()
+    process.join()
+
+    with store.try_lock("generate") as had:
+        assert had
+
+
+def test_a_lock_keeps_threads_apart(store: Store) -> None:
+    """At most one holder at a time, also within one process."""
+    store.open()
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        with store.lock("judge"):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.01)
+            inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert most == [1] * 8
+
+
+def test_a_store_of_another_version(store: Store) -> None:
+    """A file of a later version is not touched."""
+    store.folder.mkdir()
+    connection = sqlite3.connect(store.folder / "store.sqlite")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(StoreError) as caught:
+        store.open()
+
+    assert str(caught.value) == (
+        f"{store.folder}: the cache cannot be used (it was written by another version, 99); make "
+        "room or make it writable, remove it, or run with --llm-judge-cache=off"
+    )
+
+
+@given(st.lists(st.text(), max_size=3), st.lists(st.text(), max_size=3))
+def test_keys_differ_when_their_parts_do(one: list[str], other: list[str]) -> None:
+    """No two lists of texts share a key, half surrogates included."""
+    assert (make_key(*one) == make_key(*other)) == (one == other)

@@ -1,0 +1,99 @@
+"""Options and markers: which wins, and where paths start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.settings import OPTIONS, Settings, read_settings, resolve_suite
+from pytest_llmjudge.values import parse_choice, parse_count_or_auto, parse_flag, parse_score
+
+CLI, INI, BASE = Path("/cli"), Path("/ini"), Path("/suite")
+
+
+def read(given: dict[str, tuple[str, str]]) -> Settings:
+    return read_settings(given, CLI, INI, "pytest.ini")
+
+
+def test_defaults() -> None:
+    """What the contract says when nothing is given."""
+    settings = read({})
+
+    assert settings.model == "llama3"
+    assert (settings.timeout, settings.max_new_tokens, settings.cache) == (120.0, 256, "use")
+    assert (settings.batch_size, settings.device, settings.dtype) == (None, "auto", "auto")
+    assert (settings.min_score, settings.min_average, settings.checkpoint) == (None, None, None)
+    assert (settings.enabled, settings.check) == (False, "off")
+
+
+def test_paths_start_where_they_were_written() -> None:
+    """On the command line from the working folder, in an ini file from its own."""
+    settings = read(
+        {"llm_judge_checkpoint": ("m.pth", "cli"), "llm_judge_report": ("out/r.json", "ini")}
+    )
+
+    assert settings.checkpoint == CLI / "m.pth"
+    assert settings.report == INI / "out/r.json"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"), [("cli", CLI / "cli.pth"), ("ini", BASE / "marker.pth")]
+)
+def test_the_command_line_points_a_suite_at_a_candidate(source: str, expected: Path) -> None:
+    """A checkpoint on the command line wins over the marker; one in an ini file does not."""
+    settings = read({"llm_judge_checkpoint": ("cli.pth", source)})
+    keywords = {"checkpoint": "marker.pth", "min_score": 1}
+
+    assert expected == resolve_suite("s", keywords, BASE, settings).checkpoint
+
+
+@given(st.none() | st.integers(0, 100), st.none() | st.integers(0, 100))
+def test_the_marker_wins_over_the_options(marker: int | None, option: int | None) -> None:
+    """What the marker leaves out comes from the options; without either there is no gate."""
+    given_options = {} if option is None else {"llm_judge_min_score": (str(option), "cli")}
+    keywords = {} if marker is None else {"min_score": marker}
+    expected = option if marker is None else marker
+    if expected is None:
+        with pytest.raises(SettingsError):
+            resolve_suite("s", keywords, BASE, read(given_options))
+    else:
+        assert resolve_suite("s", keywords, BASE, read(given_options)).min_score == expected
+
+
+def test_every_option_has_help_and_a_prefix() -> None:
+    """Nothing we add can be taken for another plugin's."""
+    for option in OPTIONS:
+        assert option.flag.startswith("--llm-judge")
+        assert option.help[0].isupper()
+        assert not option.help.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("1", True), ("Yes", True), ("off", False), ("", False)]
+)
+def test_flags(text: str, expected: bool) -> None:  # noqa: FBT001  # a table's column
+    """Ini files have several words for yes and no."""
+    assert expected == parse_flag("x", text)
+
+
+@given(st.integers(-1000, 1000))
+def test_scores(number: int) -> None:
+    """0 to 100 are scores, and nothing is clamped."""
+    if 0 <= number <= 100:
+        assert parse_score("x", str(number)) == number
+    else:
+        with pytest.raises(SettingsError):
+            parse_score("x", str(number))
+
+
+def test_auto_and_choices() -> None:
+    """``auto`` is no number; a choice names the others."""
+    assert parse_count_or_auto("x", "Auto") is None
+    assert parse_count_or_auto("x", "7") == 7
+    with pytest.raises(SettingsError) as caught:
+        parse_choice("a", "b", "c")("where", "d")
+    assert str(caught.value) == 'where: "d" is unknown; choose a, b or c'
