@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import uuid
@@ -200,3 +201,8 @@ class ControllerHooks:
         if self._temporary:
             store.close()
             shutil.rmtree(store.folder, ignore_errors=True)
+        elif (store.folder / "store.sqlite").exists():
+            # A cache that cannot be written has been told of by now.
+            with contextlib.suppress(StoreError):
+                store.end_run()
+                store.close()

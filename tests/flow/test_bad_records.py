@@ -173,8 +173,8 @@ def test_missing_responses(project: Project) -> None:
     result.stdout.fnmatch_lines(
         [
             (
-                'data.json: record 2: "answer" is a number; responses="answer" needs a string there '
-                "in every record"
+                'data.json: record 2: "answer" is a number; responses="answer" needs a string '
+                "there in every record"
             ),
             (
                 'data.json: record 3: "answer" is missing; responses="answer" needs a string there '

@@ -57,8 +57,8 @@ def test_summary_of_a_good_run(project: Project, ollama: FakeOllama, dist: tuple
                 "median  max  gate"
             ),
             (
-                "test_suite.py::test_instructions        5       5    80.00  24.5 to 100.0    0     "
-                "100  100  average >= 50, score >= 0: passed"
+                "test_suite.py::test_instructions        5       5    80.00  24.5 to 100.0    0"
+                "     100  100  average >= 50, score >= 0: passed"
             ),
             "lowest scores in test_suite.py::test_instructions:",
             '    0  r3  "xyz"',

@@ -71,8 +71,8 @@ def test_an_unscored_record_fails_any_average(scores: list[int], unscored: int) 
             [55, 55, 54] * 400 + [55],
             54.67,
             (
-                "average 54.6669 of 1201 records (95 % CI 54.64 to 54.69) is below min_average 54.67; "
-                "the difference is within noise"
+                "average 54.6669 of 1201 records (95 % CI 54.64 to 54.69) is below min_average "
+                "54.67; the difference is within noise"
             ),
         ),
     ],

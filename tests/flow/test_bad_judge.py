@@ -1,0 +1,225 @@
+"""A judge's server that misbehaves: the record says so in one line, and none is lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.fake_ollama import (
+    BUSY,
+    CRASH,
+    HTML,
+    Answer,
+    ChatRequest,
+    Drip,
+    Drop,
+    Failure,
+    FakeOllama,
+    Hang,
+    Page,
+    Reply,
+    always,
+    in_turn,
+    similarity,
+)
+from tests.support.project import Project, records
+
+if TYPE_CHECKING:
+    from tests.support.fake_ollama import Replier
+
+MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+ARGUMENTS = 'responses="model_response", min_score=50, min_average=50'
+NEVER = threading.Event()
+
+
+def only(response: str, reply: Reply) -> Replier:
+    """Say something odd about one response and be sane about the others."""
+
+    def replier(request: ChatRequest) -> Reply:
+        return reply if response in request.prompt else similarity(request)
+
+    return replier
+
+
+TIMEOUT = (
+    "{url}: gave no complete reply within 1.5 s; raise --llm-judge-timeout, or see whether the "
+    "server is overloaded"
+)
+OTHER_SERVER = "where a chat reply was due; name Ollama's own address with --llm-judge-url"
+FAULTS: dict[str, tuple[Reply, str]] = {
+    "error-500": (
+        Failure(500, 'option "seed" must be of type integer'),
+        '{url}: answered with status 500: option "seed" must be of type integer; '
+        'the log of "ollama serve" tells more',
+    ),
+    "html": (HTML, f'{{url}}: answered an HTML page ("It works!") {OTHER_SERVER}'),
+    "not-found": (
+        Failure(404, "model 'llama3' not found"),
+        "{url}: has no model \"llama3\" any more (model 'llama3' not found); "
+        '"ollama pull llama3" gets it',
+    ),
+    "dropped": (
+        Drop(after=20),
+        "{url}: closed the connection in the middle of its reply; "
+        'the log of "ollama serve" tells more',
+    ),
+    "no-answer": (Hang(NEVER), TIMEOUT),
+    "dripping": (Drip(0.2), TIMEOUT),
+    "empty": (
+        Answer(""),
+        '{url}: llama3 wrote "" and, asked again for JSON, "", neither of which is a score from 0 '
+        "to 100; a larger judge keeps to the format more often, name one with --llm-judge-model",
+    ),
+    "truncated": (
+        Answer("85", prompt_tokens=2048),
+        "{url}: the judge prompt of 306 characters does not fit into num_ctx 2048; shorten the "
+        "record or its response; a prompt that was cut is never scored",
+    ),
+    "wrong-shape": (
+        Page(200, "application/json", "[1]"),
+        f'{{url}}: answered "[1]" {OTHER_SERVER}',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(FAULTS))
+def test_one_bad_reply_costs_one_record(project: Project, name: str) -> None:
+    """The record errs in its setup, the average names it, the others are scored."""
+    reply, text = FAULTS[name]
+    project.suite(records(3), ARGUMENTS)
+
+    with FakeOllama(only("number 1", reply)) as server:
+        arguments = ("--llm-judge-timeout=1.5", "--llm-judge-report=results.json")
+        result = project.run(*arguments, server=server.url)
+        url = server.url
+
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+    (suite,) = project.results()["suites"]
+    (unscored,) = (record for record in suite["records"] if record["score"] is None)
+    assert (unscored["id"], unscored["outcome"], suite["outcome"]) == ("r1", "error", "incomplete")
+    assert text.format(url=url) == unscored["error"]
+    assert result.outlines.count(unscored["error"]) == 1
+    assert f"first cause: {unscored['error']}" in result.outlines
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.parametrize("fault", [BUSY, CRASH, Drop(), Drop(after=30)], ids=repr)
+def test_a_passing_fault_costs_nothing(project: Project, fault: Reply) -> None:
+    """What a second try can mend is tried a second time."""
+    project.suite(records(2), ARGUMENTS)
+
+    with FakeOllama(in_turn(fault)) as server:
+        result = project.run(server=server.url)
+
+    result.assert_outcomes(passed=3)
+
+
+@MODES
+def test_a_missing_model_ends_the_run_before_it_begins(
+    project: Project, mode: tuple[str, ...]
+) -> None:
+    """The line names what is installed and how to get what is not."""
+    project.suite(records(2), ARGUMENTS)
+
+    with FakeOllama(models={"smollm2:latest": "1c", "gemma3:270m": "02"}) as server:
+        result = project.run(*mode, server=server.url)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = (
+        f'ERROR: {server.url}: has no model "llama3"; installed: smollm2:latest, gemma3:270m; '
+        '"ollama pull llama3" gets it'
+    )
+    assert [text] == [line for line in result.errlines if line.startswith("ERROR")]
+    assert server.chats == []
+
+
+@MODES
+def test_a_server_that_dies_loses_no_verdict(project: Project, mode: tuple[str, ...]) -> None:
+    """Records after its death are unscored at once; a second run asks for them alone."""
+    project.suite(records(30), ARGUMENTS)
+    server = FakeOllama()
+
+    def die_after_ten(request: ChatRequest) -> Reply:
+        if request.number == 10:
+            threading.Thread(target=server.stop, daemon=True).start()
+        return similarity(request)
+
+    server.reply = die_after_ten
+    with server:
+        result = project.run(*mode, "--llm-judge-report=results.json", server=server.url)
+
+    (suite,) = project.results()["suites"]
+    scored = suite["scored"]
+    assert 8 <= scored < 30
+    assert suite["outcome"] == "incomplete"
+    result.assert_outcomes(passed=scored, failed=1, errors=30 - scored)
+    text = (
+        f'{server.url}: is not answering; start it with "ollama serve", or name another with '
+        "--llm-judge-url"
+    )
+    assert text in [record["error"] for record in suite["records"]]
+    assert result.duration < 30
+
+    with FakeOllama(port=server.port) as again:
+        result = project.run(*mode, server=again.url)
+        result.assert_outcomes(passed=31)
+        assert len(again.chats) <= 30 - scored
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "score"),
+    [
+        ("85\n", None, 85),
+        ("**85**", None, 85),
+        ("85.", None, 85),
+        ("85/100", None, 85),
+        ("85 out of 100", None, 85),
+        ("I'd score this response 85 out of 100.", '{"score": 85}', 85),
+        ("Score: 85", '{ "score":\n85 }', 85),
+        ("On a scale from 0 to 100 I say 70.", '{"score": 70}', 70),
+        ("1. Squirrel 2. Tiger", '{"score": 0}', 0),
+        ("\uff18\uff15", '{"score": 85}', 85),
+        ("8.5", '{"score": 8.5}', None),
+        ("150", '{"score": 150}', None),
+        ("-5", '{"score": -5}', None),
+        ("", "", None),
+        ("A fine answer without any number.", "A fine answer", None),
+    ],
+)
+def test_replies(project: Project, first: str, second: str | None, score: int | None) -> None:
+    """An integer is the score; all else is asked again once, and never guessed at."""
+    project.suite(records(1), 'responses="model_response", min_score=0')
+
+    with FakeOllama(always(first, again=second)) as server:
+        project.run("--llm-judge-report=results.json", server=server.url)
+        asked = len(server.chats)
+
+    (record,) = project.results()["suites"][0]["records"]
+    assert score == record["score"]
+    assert asked == (1 if second is None else 2)
+    if score is None:
+        assert record["reply"] == first
+        assert json.dumps(first, ensure_ascii=False)[1:-1] in record["error"]
+
+
+@MODES
+def test_a_rerun_asks_again_after_a_failure_of_the_server(
+    project: Project, mode: tuple[str, ...]
+) -> None:
+    """``--reruns`` gives a record whose server failed another chance, and its gate agrees."""
+    project.suite(records(3), ARGUMENTS)
+    failure = Failure(400, "out of order")
+
+    with FakeOllama(in_turn(failure)) as server:
+        arguments = ("--reruns", "1", "--llm-judge-report=results.json")
+        result = project.run(*arguments, *mode, server=server.url)
+
+    if mode:
+        # Another worker may hold the gate and tell of the failure before the record's rerun.
+        assert result.parseoutcomes()["rerun"] >= 1
+    else:
+        assert {"passed": 4, "rerun": 1} == result.parseoutcomes()
+    assert project.results()["suites"][0]["scored"] == 3
