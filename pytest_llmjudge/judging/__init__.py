@@ -1,0 +1,1 @@
+"""Judges: what is asked, how it gets to a server and back, and the verdict made of it."""

@@ -1,0 +1,173 @@
+"""An end to every request: a deadline that no server can drag out, and tries that respect it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import (
+    InvalidHeader,
+    MaxRetryError,
+    ReadTimeoutError,
+    ResponseError,
+    SSLError,
+)
+from urllib3.util import Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from requests.models import PreparedRequest
+    from typing_extensions import Self
+    from urllib3.connectionpool import ConnectionPool
+    from urllib3.response import BaseHTTPResponse, HTTPResponse
+
+__all__ = ["Deadline", "DeadlineAdapter", "DeadlineRetry"]
+
+
+class Deadline:
+    """The moment at which a request is given up; a context manager around the request.
+
+    A socket's own timeout starts anew with each byte, so a server that drips could hold a
+    request for ever. Here a timer closes the connection, whatever the request waits for.
+
+    Args:
+        seconds: From now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._passed = False
+        self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._pass)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        _active.deadline = self
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _active.deadline = None
+        self._timer.cancel()
+        with self._lock:
+            self._socket = None
+
+    @property
+    def left(self) -> float:
+        """Seconds until it passes, 0 afterwards."""
+        return 0.0 if self._passed else max(0.0, self._end - time.monotonic())
+
+    def watch(self, connection: socket.socket) -> None:
+        """Close ``connection`` when the deadline passes, at once if it has."""
+        with self._lock:
+            self._socket = connection
+        if not self.left:
+            self._pass()
+
+    def _pass(self) -> None:
+        with self._lock:
+            self._passed = True
+            if self._socket is not None:
+                # A TLS socket's own shutdown would take its state from the thread that reads.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _Active(threading.local):
+    deadline: Deadline | None = None
+
+
+_active = _Active()
+
+
+class _Quiet(logging.Filter):
+    """Keeps urllib3's warnings of each try out of test reports; the error tells the outcome."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return _active.deadline is None or record.levelno < logging.WARNING
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_Quiet())
+
+
+def _watch(connection: socket.socket) -> None:
+    if _active.deadline is not None:
+        _active.deadline.watch(connection)
+
+
+class _Connection(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+        _watch(self.sock)
+        return super().getresponse()
+
+
+class _TlsConnection(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+        _watch(self.sock)
+        return super().getresponse()
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """Shows each connection that waits for a reply to this thread's deadline."""
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: bool | str | None,  # noqa: FBT001  # requests' own signature
+        proxies: Mapping[str, str] | None = None,
+        cert: tuple[str, str] | str | None = None,
+    ) -> ConnectionPool:
+        """Return the pool for ``request``, proxies included."""
+        pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        if isinstance(pool, HTTPConnectionPool):
+            pool.ConnectionCls = _TlsConnection if pool.scheme == "https" else _Connection
+        return pool
+
+
+class DeadlineRetry(Retry):
+    """Tries again what another try can mend, while this thread's deadline leaves time for it."""
+
+    RETRY_AFTER_STATUS_CODES = frozenset({503})
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        """Return the seconds a server asks for, 0 when nobody can read them."""
+        try:
+            return float(super().parse_retry_after(retry_after))
+        except InvalidHeader:
+            return 0.0
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        """Return what is left of the tries.
+
+        Raises:
+            MaxRetryError: No tries are left, or no time for the next pause.
+            ReadTimeoutError: A server that is slow once will be slow again.
+            SSLError: A certificate does not become better.
+        """
+        if isinstance(error, (ReadTimeoutError, SSLError)):
+            raise error
+        following = super().increment(method, url, response, error, _pool, _stacktrace)
+        pause = self.get_retry_after(response) if response is not None else None
+        left = _active.deadline.left if _active.deadline is not None else float("inf")
+        if (pause or following.get_backoff_time()) >= left and _pool is not None:
+            raise MaxRetryError(_pool, url or "", error or ResponseError("no time is left"))
+        return following

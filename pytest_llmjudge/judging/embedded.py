@@ -1,0 +1,56 @@
+"""The judge that needs no server: chrF of the response against the reference."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.data import JudgeIdentity, Verdict
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import Record
+
+__all__ = ["EmbeddedAsker"]
+
+
+class EmbeddedAsker:
+    """Scores by character n-grams (chrF), as sacrebleu computes it by default.
+
+    It is deterministic and no language model: it forgives wrong facts in the right words.
+
+    Attributes:
+        server: ``None``, since there is none to wait for.
+        wording: Version of what is asked, for the keys of verdicts.
+    """
+
+    server = None
+    wording = "chrf/1"
+
+    def identify(self) -> JudgeIdentity:
+        """Name sacrebleu's version and, as the digest, its signature of the metric."""
+        import sacrebleu
+
+        self._metric.sentence_score("", [""])
+        signature = str(self._metric.get_signature())
+        return JudgeIdentity("embedded", "embedded", str(sacrebleu.__version__), signature, {})
+
+    def prompt(self, record: Record, response: str) -> str:
+        """Return all that the score depends on: response and reference."""
+        return json.dumps([record.output, response])
+
+    def ask(self, record: Record, response: str, _limiter: object, /) -> Verdict:
+        """Score one response; nothing limits how many are scored at once.
+
+        The score is chrF2 (Popović 2015: character n-grams up to 6, beta 2, no whitespace), 0 to
+        100, rounded to the nearest integer and half-way to the even one. The reply of the verdict
+        is the value before rounding.
+        """
+        chrf = float(self._metric.sentence_score(response, [record.output]).score)
+        return Verdict(round(chrf), f"chrF {chrf:.2f}")
+
+    @cached_property
+    def _metric(self) -> Any:  # noqa: ANN401  # sacrebleu has no types
+        from sacrebleu.metrics.chrf import CHRF
+
+        return CHRF()

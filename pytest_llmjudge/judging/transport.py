@@ -1,0 +1,282 @@
+"""HTTP to one server: a request gives a complete reply, or one error that says why not."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Final
+
+import requests
+from urllib3.exceptions import (
+    HTTPError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+)
+
+from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.judging.address import is_loopback
+from pytest_llmjudge.judging.deadline import Deadline, DeadlineAdapter, DeadlineRetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "DroppedError",
+    "Endpoint",
+    "HttpReply",
+    "InsecureError",
+    "NotHttpError",
+    "TimedOutError",
+    "TooLargeError",
+    "TransportError",
+    "UnreachableError",
+]
+
+_CONNECT_SECONDS: Final = 5.0
+_CONNECT_SECONDS_WHEN_DOWN: Final = 1.0
+_BODY_LIMIT: Final = 16 * 2**20
+_SENDINGS: Final = 3
+
+
+class TransportError(Exception):
+    """There is no reply; the message says what was found, without address and advice.
+
+    ::
+
+        TransportError
+        ├── UnreachableError   no connection could be made
+        ├── InsecureError      the other side has no certificate that is trusted, or no TLS
+        ├── NotHttpError       the other side speaks something else
+        ├── DroppedError       the connection ended before the reply did
+        ├── TimedOutError      the deadline passed
+        └── TooLargeError      the reply is longer than anything a judge would say
+    """
+
+
+class UnreachableError(TransportError):
+    """No connection could be made."""
+
+
+class InsecureError(TransportError):
+    """The other side has no certificate that is trusted, or no TLS."""
+
+
+class NotHttpError(TransportError):
+    """The other side speaks something else."""
+
+
+class DroppedError(TransportError):
+    """The connection ended before the reply did."""
+
+
+class TimedOutError(TransportError):
+    """The deadline passed."""
+
+
+class TooLargeError(TransportError):
+    """The reply is longer than anything a judge would say."""
+
+
+class _CutBodyError(DroppedError):
+    """The connection ended after the reply's head, where urllib3 does not retry any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """A complete reply.
+
+    Attributes:
+        status: HTTP status.
+        headers: Names in any case.
+        body: As sent, decompressed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> object:
+        """The body as JSON, or ``None`` when it is not JSON; a judge never answers ``null``."""
+        return _json(self.body)
+
+    def last_json(self) -> object:
+        """The body's last line as JSON: a streamed reply ends with what went wrong."""
+        lines = self.body.strip().splitlines()
+        return _json(lines[-1]) if lines else None
+
+    def summary(self) -> str:
+        """What the body looks like, for a message."""
+        text = self.body[:4096].decode("utf-8", errors="replace").strip()
+        if not text:
+            return "an empty reply"
+        if text.startswith("<"):
+            title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+            return f'an HTML page ("{one_line(title[1], 80)}")' if title else "an HTML page"
+        return f'"{one_line(text, 80)}"'
+
+
+def _json(text: bytes) -> object:
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+class _Line(threading.local):
+    """Each thread's own session: requests does not promise that threads may share one."""
+
+    def __init__(self, *, trust_env: bool) -> None:
+        self.session = requests.Session()
+        self.session.trust_env = trust_env
+        self.adapter = DeadlineAdapter()
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, self.adapter)
+
+
+class Endpoint:
+    """One server.
+
+    Connections that cannot be made or end without a reply, and the statuses 502, 503 and 504,
+    are tried again with growing pauses, or those the server asks for. Once no connection could
+    be made, later requests try once and soon, until one succeeds.
+
+    Args:
+        url: Address without a final slash. The environment's proxy is used for it unless it is
+            a loopback address.
+        backoff: Seconds; the pauses are 0, 2, 4 and 8 times that.
+    """
+
+    def __init__(self, url: str, *, backoff: float = 0.25) -> None:
+        self.url = url
+        self._backoff = backoff
+        self._line = _Line(trust_env=not is_loopback(url))
+        self._down = False
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        seconds: float,
+        retries: int = 4,
+        body: Mapping[str, object] | None = None,
+        again: Callable[[HttpReply], bool] = lambda _: False,
+    ) -> HttpReply:
+        """Send a request and return the complete reply, whatever its status.
+
+        Args:
+            method: ``GET`` or ``POST``.
+            path: Behind the address, with its slash.
+            seconds: For everything: all tries, pauses, and the reply to its last byte.
+            retries: How often at most a try is repeated that got no reply.
+            body: Sent as JSON.
+            again: Tells which replies deserve another try, of at most three.
+
+        Raises:
+            TransportError: There is no reply.
+        """
+        with Deadline(seconds) as deadline:
+            for sending in range(1, _SENDINGS):
+                pause = self._backoff * sending
+                try:
+                    reply = self._send(method, path, body, retries, deadline)
+                except _CutBodyError:
+                    if pause >= deadline.left:
+                        raise
+                else:
+                    if pause >= deadline.left or not again(reply):
+                        return reply
+                time.sleep(pause)
+            return self._send(method, path, body, retries, deadline)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+        retries: int,
+        deadline: Deadline,
+    ) -> HttpReply:
+        connect = _CONNECT_SECONDS_WHEN_DOWN if self._down else _CONNECT_SECONDS
+        self._line.adapter.max_retries = self._retry(0 if self._down else retries)
+        try:
+            response = self._line.session.request(
+                method,
+                self.url + path,
+                json=body,
+                stream=True,
+                allow_redirects=False,
+                timeout=(max(0.001, min(connect, deadline.left)), deadline.seconds),
+            )
+        except (requests.RequestException, HTTPError) as error:
+            failure = _failure(error, deadline)
+            self._down = isinstance(failure, UnreachableError)
+            raise failure from error
+        self._down = False
+        with response:
+            return HttpReply(response.status_code, response.headers, _read(response, deadline))
+
+    def _retry(self, retries: int) -> DeadlineRetry:
+        return DeadlineRetry(
+            total=retries,
+            backoff_factor=self._backoff,
+            status_forcelist=(502, 503, 504),
+            allowed_methods=None,
+            raise_on_status=False,
+        )
+
+
+def _read(response: requests.Response, deadline: Deadline) -> bytes:
+    body = bytearray()
+    try:
+        for chunk in response.iter_content(65536):
+            body += chunk
+            if len(body) > _BODY_LIMIT:
+                message = f"sent more than {_BODY_LIMIT >> 20} MiB"
+                raise TooLargeError(message)
+    except (requests.RequestException, HTTPError) as error:
+        if deadline.left:
+            message = "closed the connection in the middle of its reply"
+            raise _CutBodyError(message) from error
+    # A reply without a length just ends when the deadline closes its connection.
+    if not deadline.left:
+        raise TimedOutError(_timed_out(deadline))
+    return bytes(body)
+
+
+def _failure(error: Exception, deadline: Deadline) -> TransportError:
+    """What it means that there is not even the head of a reply."""
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
+    unreachable = _unreachable(error, reason)
+    if unreachable is not None:
+        return UnreachableError(unreachable)
+    if isinstance(error, requests.Timeout) or not deadline.left:
+        return TimedOutError(_timed_out(deadline))
+    if isinstance(error, requests.exceptions.SSLError):
+        return InsecureError(f"cannot be spoken to securely ({one_line(str(reason), 120)})")
+    strange = reason.args[-1] if isinstance(reason, ProtocolError) else reason
+    if isinstance(strange, HTTPException) and not isinstance(strange, ConnectionError):
+        return NotHttpError("does not speak HTTP")
+    return DroppedError("closed the connection without a reply")
+
+
+def _unreachable(error: Exception, reason: object) -> str | None:
+    if isinstance(reason, NameResolutionError):
+        return "is not answering, its name cannot be resolved"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "is not answering through the proxy that the environment names"
+    if isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError):
+        return "is not answering"
+    return None
+
+
+def _timed_out(deadline: Deadline) -> str:
+    return f"gave no complete reply within {deadline.seconds:g} s"

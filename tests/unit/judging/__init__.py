@@ -1,0 +1,1 @@
+"""Tests of the judges, against a real HTTP server in a thread."""

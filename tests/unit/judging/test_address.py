@@ -1,0 +1,153 @@
+"""Addresses of servers: read as Ollama reads OLLAMA_HOST."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.judging.address import is_loopback
+from pytest_llmjudge.judging.ollama import normalise_url
+
+ANYWHERE = "0.0.0.0"  # noqa: S104  # to be read, not to be bound
+READABLE = {
+    "": "http://localhost:11434",
+    "localhost": "http://localhost:11434",
+    "1.2.3.4": "http://1.2.3.4:11434",
+    ":1234": "http://localhost:1234",
+    "1.2.3.4:1234": "http://1.2.3.4:1234",
+    "example.com": "http://example.com:11434",
+    "example.com:1234": "http://example.com:1234",
+    "EXAMPLE.com": "http://example.com:11434",
+    "gpu_box.internal.": "http://gpu_box.internal.:11434",
+    "bücher.example": "http://xn--bcher-kva.example:11434",
+    "host/ollama": "http://host:11434/ollama",
+    "host:1234/ollama/": "http://host:1234/ollama",
+    "http://localhost:11434": "http://localhost:11434",
+    "http://localhost:11434/": "http://localhost:11434",
+    "http://1.2.3.4": "http://1.2.3.4:80",
+    "https://1.2.3.4": "https://1.2.3.4:443",
+    "https://example.com/ollama": "https://example.com:443/ollama",
+    "HTTPS://example.com:8443": "https://example.com:8443",
+    ANYWHERE: "http://127.0.0.1:11434",
+    "0.0.0.0:8080": "http://127.0.0.1:8080",
+    "http://0.0.0.0": "http://127.0.0.1:80",
+    "[::]": "http://[::1]:11434",
+    "[::]:1337": "http://[::1]:1337",
+    "::": "http://[::1]:11434",
+    "[::1]": "http://[::1]:11434",
+    "::1": "http://[::1]:11434",
+    "[2001:DB8::1]:1337": "http://[2001:db8::1]:1337",
+    " 1.2.3.4 ": "http://1.2.3.4:11434",
+    '"1.2.3.4"': "http://1.2.3.4:11434",
+    " ' 1.2.3.4 ' ": "http://1.2.3.4:11434",
+}
+GARBAGE = [
+    ":0",
+    ":66000",
+    ":-1",
+    "host:port",
+    "host:",
+    "ftp://host",
+    "http://",
+    "http://:1234",
+    "/api",
+    "a b",
+    "http://a\nb",
+    "a..b",
+    "-a",
+    "1.2.3",
+    "999.1.1.1",
+    "http://[::1",
+    "[::1]]",
+    "host?x=1",
+    "http://host/#top",
+    "http://host/\x00",
+    "http:/host",
+    "x" * 64,
+    "http://host/\u00e4",
+]
+
+
+@pytest.mark.parametrize(("text", "url"), READABLE.items())
+def test_readable_addresses(text: str, url: str) -> None:
+    """Host, port, scheme and path are found in each form, and the rest is filled in."""
+    assert url == normalise_url(text)
+
+
+@pytest.mark.parametrize("text", READABLE)
+def test_canonical_addresses_stay(text: str) -> None:
+    """An address that has been read once is read as itself."""
+    url = normalise_url(text)
+
+    assert url == normalise_url(url)
+
+
+@pytest.mark.parametrize("text", GARBAGE)
+def test_garbage(text: str) -> None:
+    """What is no address is refused; no default is put in its place."""
+    with pytest.raises(SettingsError, match="is no address of a server"):
+        normalise_url(text)
+
+
+def test_garbage_is_quoted() -> None:
+    """The message says where it stood, what stood there, and what may stand there."""
+    with pytest.raises(SettingsError) as caught:
+        normalise_url("local host", "OLLAMA_HOST")
+
+    assert str(caught.value) == (
+        'OLLAMA_HOST: "local host" is no address of a server; '
+        "write host, host:port or http://host:port"
+    )
+
+
+def test_user_names_are_refused() -> None:
+    """A password in an address would end up in messages and files, so it is refused unseen."""
+    with pytest.raises(SettingsError) as caught:
+        normalise_url("https://me:secret@host:1")
+
+    assert str(caught.value) == (
+        '--llm-judge-url: "***@host:1" has a user name in it; '
+        "put user and password into the file ~/.netrc"
+    )
+
+
+def test_passwords_in_garbage_are_hidden() -> None:
+    """Not even the message about an unreadable address shows a password."""
+    with pytest.raises(SettingsError) as caught:
+        normalise_url("https://me:secret@host:port")
+
+    assert str(caught.value) == (
+        '--llm-judge-url: "***@host:port" is no address of a server; '
+        "write host, host:port or http://host:port"
+    )
+
+
+@given(st.text() | st.text(":/.[]@?#%0123456789ab "))
+def test_no_text_breaks_it(text: str) -> None:
+    """Every text is an address or a settings error, and an address is canonical."""
+    try:
+        url = normalise_url(text)
+    except SettingsError:
+        return
+
+    assert url == normalise_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://localhost:11434", True),
+        ("http://judge.localhost:1", True),
+        ("http://127.0.0.1:1", True),
+        ("http://127.9.9.9:1", True),
+        ("http://[::1]:1", True),
+        ("http://192.168.0.1:1", False),
+        ("http://localhost.example:1", False),
+        ("http://example.com:80", False),
+    ],
+)
+def test_loopback(url: str, expected: bool) -> None:  # noqa: FBT001
+    """Addresses of this machine are known, by name and by number."""
+    assert expected is is_loopback(url)

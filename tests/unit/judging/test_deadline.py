@@ -1,0 +1,114 @@
+"""Deadlines: no server holds a request longer than it may, whatever it does."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from pytest_llmjudge.errors import JudgeDownError, JudgeError
+from pytest_llmjudge.judging.ollama import OllamaClient
+from tests.support.fake_ollama import (
+    CRASH,
+    ChatRequest,
+    Drip,
+    Drop,
+    Failure,
+    FakeOllama,
+    Hang,
+    Reply,
+)
+
+
+def connect(server: FakeOllama, *, timeout: float = 5.0, backoff: float = 0.001) -> OllamaClient:
+    return OllamaClient(server.url, "llama3", timeout=timeout, backoff=backoff)
+
+
+def failure(client: OllamaClient) -> str:
+    """Give the text of the error that a chat ends with, without the address."""
+    with pytest.raises(JudgeError) as caught:
+        client.chat("Score this.")
+    return str(caught.value).removeprefix(f"{client.url}: ")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Hang(threading.Event()),
+        Drip(0.05),
+        Drip(0.05, sized=False),
+        Drip(0.05, head=True),
+        Drip(60.0),
+        Drip(60.0, head=True),
+        Failure(503, "busy", {"Retry-After": "0"}),
+    ],
+    ids=["hangs", "drips", "drips unsized", "drips head", "stalls", "stalls in head", "busy"],
+)
+def test_deadline(server: FakeOllama, reply: Reply) -> None:
+    """No server holds a request beyond its timeout, and it is not asked behind our back after."""
+    server.reply = lambda _: reply
+    started = time.monotonic()
+
+    message = failure(connect(server, timeout=0.4, backoff=0.2))
+
+    assert time.monotonic() - started < 2.0
+    assert server.wait_until_idle(1.0)
+    if not isinstance(reply, Failure):
+        assert len(server.chats) == 1
+        assert message == (
+            "gave no complete reply within 0.4 s; "
+            "raise --llm-judge-timeout, or see whether the server is overloaded"
+        )
+
+
+def test_deadline_spans_all_tries(server: FakeOllama) -> None:
+    """A try that follows a crash gets what time is left, not the whole timeout again."""
+
+    def crash_late(_: ChatRequest) -> Reply:
+        time.sleep(0.6)
+        return CRASH
+
+    server.reply = crash_late
+    started = time.monotonic()
+
+    failure(connect(server, timeout=0.8))
+
+    assert time.monotonic() - started < 1.2
+    assert len(server.chats) == 2
+
+
+def test_no_try_begins_after_the_deadline(server: FakeOllama) -> None:
+    """A pause that would outlast the deadline is not made; the failure is told at once."""
+    server.reply = lambda _: Drop(after=20)
+    started = time.monotonic()
+
+    message = failure(connect(server, timeout=30, backoff=60))
+
+    assert time.monotonic() - started < 5.0
+    assert len(server.chats) == 1
+    assert message == (
+        'closed the connection in the middle of its reply; the log of "ollama serve" tells more'
+    )
+
+
+def test_slow_drip_within_the_deadline_is_a_reply(server: FakeOllama) -> None:
+    """A reply that comes in pieces but in time is read to its end."""
+    server.reply = lambda _: Drip(0.001, sized=False)
+
+    assert connect(server).chat("Score this.").content == "85"
+
+
+@pytest.mark.parametrize("reply", [Hang(threading.Event()), Drip(0.05, head=True)])
+def test_identify_does_not_wait_for_long(server: FakeOllama, reply: Reply) -> None:
+    """A server that does not even tell its version in time counts as down."""
+    server.instead["/api/version"] = reply
+    client = OllamaClient(server.url, "llama3", timeout=60, identify_timeout=0.3)
+
+    with pytest.raises(JudgeDownError) as caught:
+        client.identify()
+
+    assert str(caught.value) == (
+        f"{server.url}: gave no complete reply within 0.3 s; "
+        'restart it with "ollama serve", or name another with --llm-judge-url'
+    )

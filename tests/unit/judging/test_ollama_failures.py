@@ -1,0 +1,142 @@
+"""The Ollama client: how each reply that is none becomes one line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pytest_llmjudge.errors import JudgeError
+from pytest_llmjudge.judging.ollama import OllamaClient
+from tests.support.fake_ollama import (
+    BUSY,
+    CRASH,
+    HTML,
+    MIDSTREAM_CRASH,
+    Answer,
+    Failure,
+    FakeOllama,
+    Page,
+    Reply,
+)
+
+JSON = "application/json; charset=utf-8"
+NOT_OLLAMA = "name Ollama's own address with --llm-judge-url"
+SEE_LOG = 'the log of "ollama serve" tells more'
+CRASHED = (
+    "its model crashed each time it was asked "
+    "(an error was encountered while running the model: unexpected EOF); "
+    f"free memory, or name a smaller model; {SEE_LOG}"
+)
+
+
+def connect(server: FakeOllama, model: str = "llama3") -> OllamaClient:
+    return OllamaClient(server.url, model, timeout=5, backoff=0.001)
+
+
+def failure(client: OllamaClient, prompt: str = "Score this.") -> str:
+    """Give the text of the error that a chat ends with, without the address."""
+    with pytest.raises(JudgeError) as caught:
+        client.chat(prompt)
+    return str(caught.value).removeprefix(f"{client.url}: ")
+
+
+def page(**fields: object) -> Page:
+    """Make a reply like a chat's, some fields of it replaced, those that are None left out."""
+    message = {"role": "assistant", "content": "85"}
+    whole = {"message": message, "done": True, "done_reason": "stop", "prompt_eval_count": 9}
+    whole |= fields
+    return Page(200, JSON, json.dumps({k: v for k, v in whole.items() if v is not None}))
+
+
+def test_model_vanished(server: FakeOllama) -> None:
+    """A model that was removed during the run is told as that."""
+    server.models.clear()
+
+    assert failure(connect(server)) == (
+        'has no model "llama3" any more (model \'llama3\' not found); "ollama pull llama3" gets it'
+    )
+
+
+def test_cloud_is_disabled(server: FakeOllama) -> None:
+    """What the server says of a cloud model is passed on."""
+    assert failure(connect(server, "x:cloud")) == (
+        "answered with status 403: ollama cloud is disabled: remote model is unavailable; "
+        + SEE_LOG
+    )
+
+
+UNUSABLE = [
+    (HTML, f'answered an HTML page ("It works!") where a chat reply was due; {NOT_OLLAMA}'),
+    (Page(200, JSON, "85"), f'answered "85" where a chat reply was due; {NOT_OLLAMA}'),
+    (Page(200, JSON), f"answered an empty reply where a chat reply was due; {NOT_OLLAMA}"),
+    (
+        Page(200, JSON, "[" * 9999),
+        f'answered "{"[" * 79}…" where a chat reply was due; {NOT_OLLAMA}',
+    ),
+    (Page(200, JSON, "\xff"), f'answered "ÿ" where a chat reply was due; {NOT_OLLAMA}'),
+    (Page(200, JSON, "{}"), f'answered "{{}}" where a finished message was due; {NOT_OLLAMA}'),
+    (
+        Page(200, JSON, '{"message":{"content":8},"done":true}'),
+        'answered "{"message":{"content":8},"done":true}" where a finished message was due; '
+        + NOT_OLLAMA,
+    ),
+    (
+        Page(200, JSON, '{"message":{"content":"8"},"done":false}'),
+        'answered "{"message":{"content":"8"},"done":false}" where a finished message was due; '
+        + NOT_OLLAMA,
+    ),
+    (
+        page(prompt_eval_count=None),
+        (
+            "did not say how many tokens of the prompt it read (prompt_eval_count); update Ollama; "
+            "a prompt that may have been cut is not scored"
+        ),
+    ),
+    (Answer("", "load", counts=False), f"loaded the model instead of answering; {SEE_LOG}"),
+    (Answer("", "unload", counts=False), f"unloaded the model instead of answering; {SEE_LOG}"),
+    (Failure(400, "no"), f"answered with status 400: no; {SEE_LOG}"),
+    (Failure(500, "option x"), f"answered with status 500: option x; {SEE_LOG}"),
+    (Failure(500, "a\nb\x00"), f"answered with status 500: a b\\x00; {SEE_LOG}"),
+    (
+        Page(401, JSON, '{"error":{"message":"no key","code":null}}'),
+        f"answered with status 401: no key; {SEE_LOG}",
+    ),
+    (Page(405, "text/plain", "no"), f'answered with status 405, "no"; {NOT_OLLAMA}'),
+    (
+        Page(502, "text/html", "<title>Bad\nGateway</title>"),
+        f'answered with status 502, an HTML page ("Bad Gateway"); {NOT_OLLAMA}',
+    ),
+    (
+        Page(307, "", "", {"Location": "https://other.example/"}),
+        f"sends on to https://other.example/; {NOT_OLLAMA}",
+    ),
+    (Page(307, ""), f"sends on to nowhere; {NOT_OLLAMA}"),
+    (
+        BUSY,
+        (
+            "is busy (server busy, please try again. maximum pending requests exceeded); "
+            "let fewer programs use it at a time"
+        ),
+    ),
+    (CRASH, CRASHED),
+    (MIDSTREAM_CRASH, CRASHED),
+]
+
+
+@pytest.mark.parametrize(("reply", "message"), UNUSABLE)
+def test_unusable_replies(server: FakeOllama, reply: Reply, message: str) -> None:
+    """Each reply that is none becomes one line that says what it was and what to do."""
+    server.reply = lambda _: reply
+
+    assert message == failure(connect(server))
+
+
+def test_replies_are_not_mixed_up(server: FakeOllama) -> None:
+    """After a failure the same client goes on with the next question."""
+    client = connect(server)
+    server.reply = lambda request: HTML if request.prompt == "a" else Answer(request.prompt)
+
+    failure(client, "a")
+
+    assert client.chat("b").content == "b"
