@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final, Protocol
@@ -12,6 +10,7 @@ from pytest_llmjudge.data import JudgeIdentity, Verdict
 from pytest_llmjudge.errors import JudgeError, SettingsError, one_line
 from pytest_llmjudge.judging.embedded import EmbeddedAsker
 from pytest_llmjudge.judging.ollama import OllamaClient, PromptTooLongError
+from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.prompts import judge_prompt
 from pytest_llmjudge.scoring import SCORE_SCHEMA, parse_integer, parse_schema_reply
 
@@ -216,8 +215,7 @@ class Judge:
             "sample": sample,
             "version": self.identity.version,
         }
-        canonical = json.dumps(decides, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return make_key("verdict/1", decides)
 
 
 def identity_label(identity: JudgeIdentity) -> str:

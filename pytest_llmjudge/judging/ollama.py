@@ -32,6 +32,7 @@ OPTIONS: Final[Mapping[str, int]] = MappingProxyType(
 """The lecture's options. They never change in a run: another ``num_ctx`` reloads the model."""
 
 _SCHEMA_TOKENS: Final = 64
+_TEMPLATE_TOKENS: Final = 256
 _CRASHES: Final = ("while running the model", "runner process", "model runner")
 _OTHER_SERVER: Final = "or name another with --llm-judge-url"
 _SEE_LOG: Final = 'the log of "ollama serve" tells more'
@@ -59,12 +60,13 @@ class ChatReply:
     Attributes:
         content: What the model wrote, word for word.
         done_reason: ``stop``, or ``length`` when the context or the allowed tokens ran out.
-        prompt_eval_count: Tokens of the prompt.
+        prompt_eval_count: Tokens of the prompt; ``None`` when the server did not say and the
+            prompt is so short that it cannot have been cut.
     """
 
     content: str
     done_reason: str
-    prompt_eval_count: int
+    prompt_eval_count: int | None
 
 
 class OllamaClient:
@@ -186,6 +188,9 @@ class OllamaClient:
             found = f"answered {reply.summary()} where a finished message was due"
             raise self._error(found, _NOT_OLLAMA)
         if type(count) is not int:
+            # Old servers leave it out for a prompt they have seen. A token is at least a byte.
+            if len(prompt.encode()) + _TEMPLATE_TOKENS < OPTIONS["num_ctx"]:
+                return ChatReply(content, str(reason), None)
             found = "did not say how many tokens of the prompt it read (prompt_eval_count)"
             raise self._error(found, "update Ollama; a prompt that may have been cut is not scored")
         if count >= OPTIONS["num_ctx"]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
-from pytest_llmjudge.storage.store import Store, StoredResponse, make_key
+from pytest_llmjudge.storage.store import Store, StoredResponse
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record

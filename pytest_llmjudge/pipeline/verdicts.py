@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line
-from pytest_llmjudge.storage.store import Store, make_key
+from pytest_llmjudge.keys import make_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.pipeline.parts import Counter, JudgeLike
+    from pytest_llmjudge.storage.store import Store
 
 __all__ = ["Verdicts"]
 

@@ -8,7 +8,6 @@ missing, and a failure holds for its own run only.
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Progress", "Store", "StoredResponse", "make_key"]
+__all__ = ["Progress", "Store", "StoredResponse"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
@@ -45,12 +44,6 @@ _VERSION = 1
 _BUSY_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.01
 _MANY = 500
-
-
-def make_key(*parts: object) -> str:
-    """Return the SHA-256, in hex, of the canonical JSON of ``parts``."""
-    text = json.dumps(parts, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,31 +52,41 @@ OTHER_SERVER = "where a chat reply was due; name Ollama's own address with --llm
 FAULTS: dict[str, tuple[Reply, str]] = {
     "error-500": (
         Failure(500, 'option "seed" must be of type integer'),
-        '{url}: answered with status 500: option "seed" must be of type integer; '
-        'the log of "ollama serve" tells more',
+        (
+            '{url}: answered with status 500: option "seed" must be of type integer; '
+            'the log of "ollama serve" tells more'
+        ),
     ),
     "html": (HTML, f'{{url}}: answered an HTML page ("It works!") {OTHER_SERVER}'),
     "not-found": (
         Failure(404, "model 'llama3' not found"),
-        "{url}: has no model \"llama3\" any more (model 'llama3' not found); "
-        '"ollama pull llama3" gets it',
+        (
+            "{url}: has no model \"llama3\" any more (model 'llama3' not found); "
+            '"ollama pull llama3" gets it'
+        ),
     ),
     "dropped": (
         Drop(after=20),
-        "{url}: closed the connection in the middle of its reply; "
-        'the log of "ollama serve" tells more',
+        (
+            "{url}: closed the connection in the middle of its reply; "
+            'the log of "ollama serve" tells more'
+        ),
     ),
     "no-answer": (Hang(NEVER), TIMEOUT),
     "dripping": (Drip(0.2), TIMEOUT),
     "empty": (
         Answer(""),
-        '{url}: llama3 wrote "" and, asked again for JSON, "", neither of which is a score from 0 '
-        "to 100; a larger judge keeps to the format more often, name one with --llm-judge-model",
+        (
+            '{url}: llama3 wrote "" and, asked again for JSON, "", neither of which is a score from 0 '
+            "to 100; a larger judge keeps to the format more often, name one with --llm-judge-model"
+        ),
     ),
     "truncated": (
         Answer("85", prompt_tokens=2048),
-        "{url}: the judge prompt of 306 characters does not fit into num_ctx 2048; shorten the "
-        "record or its response; a prompt that was cut is never scored",
+        (
+            "{url}: the judge prompt of 345 characters does not fit into num_ctx 2048; shorten the "
+            "record or its response; a prompt that was cut is never scored"
+        ),
     ),
     "wrong-shape": (
         Page(200, "application/json", "[1]"),

@@ -86,13 +86,6 @@ UNUSABLE = [
         'answered "{"message":{"content":"8"},"done":false}" where a finished message was due; '
         + NOT_OLLAMA,
     ),
-    (
-        page(prompt_eval_count=None),
-        (
-            "did not say how many tokens of the prompt it read (prompt_eval_count); update Ollama; "
-            "a prompt that may have been cut is not scored"
-        ),
-    ),
     (Answer("", "load", counts=False), f"loaded the model instead of answering; {SEE_LOG}"),
     (Answer("", "unload", counts=False), f"unloaded the model instead of answering; {SEE_LOG}"),
     (Failure(400, "no"), f"answered with status 400: no; {SEE_LOG}"),
@@ -130,6 +123,18 @@ def test_unusable_replies(server: FakeOllama, reply: Reply, message: str) -> Non
     server.reply = lambda _: reply
 
     assert message == failure(connect(server))
+
+
+def test_a_missing_count_matters_for_a_long_prompt_only(server: FakeOllama) -> None:
+    """A prompt with fewer bytes than the context has tokens cannot have been cut."""
+    server.reply = lambda _: page(prompt_eval_count=None)
+    client = connect(server)
+
+    assert client.chat("x" * 1791).prompt_eval_count is None
+    assert failure(client, "x" * 1792) == (
+        "did not say how many tokens of the prompt it read (prompt_eval_count); update Ollama; "
+        "a prompt that may have been cut is not scored"
+    )
 
 
 def test_replies_are_not_mixed_up(server: FakeOllama) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import StoreError
-from pytest_llmjudge.storage.store import Progress, Store, StoredResponse, make_key
+from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.storage.store import Progress, Store, StoredResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,244 @@
+"""Raw checkpoints under test: good ones answer, bad ones say why in one line."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from tests.support.project import Project, records
+from tests.unit.generation.tiny import TINY, make_model, save_model, write_ranks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+SHORT = "Say {instruction}:"
+ARGUMENTS = 'min_score=0, checkpoint="model.pth", prompt="prompt.txt"'
+
+
+@pytest.fixture
+def suite(project: Project) -> Project:
+    """Eight short records and a tiny model with random weights."""
+    project.write("prompt.txt", SHORT)
+    project.suite(records(8), ARGUMENTS)
+    save_model(project.path / "model.pth")
+    return project
+
+
+def test_a_raw_checkpoint_answers(suite: Project, dist: tuple[str, ...]) -> None:
+    """Every way of running and every batch size gives the same responses."""
+    documents = []
+    for size in ("auto", "1", "3"):
+        result = suite.run(
+            f"--llm-judge-batch-size={size}",
+            "--llm-judge-max-new-tokens=8",
+            "--llm-judge-cache=off",
+            "--llm-judge-report=results.json",
+            *dist,
+        )
+        result.assert_outcomes(passed=9)
+        documents.append(suite.results())
+
+    assert documents[0] == documents[1] == documents[2]
+    (document,) = documents[0]["suites"]
+    assert document["checkpoint"]["path"] == "model.pth"
+    responses = [record["model_response"] for record in document["records"]]
+    assert len(set(responses)) > 1
+    weights = sum(weight.numel() for weight in make_model().parameters())
+    assert document["checkpoint"]["parameters"] == weights
+
+
+@MODES
+def test_the_command_line_names_the_candidate(suite: Project, mode: tuple[str, ...]) -> None:
+    """A candidate's responses are its own, and the header describes it."""
+    save_model(suite.path / "candidate.pth")
+    arguments = ("--llm-judge-checkpoint=candidate.pth", "--llm-judge-max-new-tokens=4", *mode)
+
+    result = suite.run(*arguments)
+
+    result.assert_outcomes(passed=9)
+    result.stdout.fnmatch_lines(
+        ["llm-judge: model candidate.pth (*k parameters, fingerprint ????????????)"]
+    )
+
+
+def test_a_changed_checkpoint_answers_anew(suite: Project) -> None:
+    """The cache goes by the checkpoint's content, not by its name, size or time."""
+    path = suite.path / "model.pth"
+    arguments = ("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json")
+    suite.run(*arguments)
+    before, times = suite.results(), path.stat()
+    state = torch.load(path, weights_only=True)
+    state["pos_emb.weight"] = state["pos_emb.weight"].flip(0)
+    torch.save(state, path)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    suite.run(*arguments)
+
+    after = suite.results()
+    assert before["suites"][0]["checkpoint"] != after["suites"][0]["checkpoint"]
+    assert before["suites"][0]["records"] != after["suites"][0]["records"]
+
+
+class Bomb:
+    """Pickles into something that makes a file when it is loaded."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.system, ("touch exploded",))
+
+
+def bomb(path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save(make_model().state_dict(), buffer)
+    buffer.seek(0)
+    with zipfile.ZipFile(buffer) as good, zipfile.ZipFile(path, "w") as bad:
+        for name in good.namelist():
+            data = good.read(name)
+            bad.writestr(name, pickle.dumps(Bomb()) if name.endswith("data.pkl") else data)
+
+
+def other_zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("hello.txt", "hello")
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def contradicting(path: Path) -> None:
+    save_model(path, other={"trf_blocks.1.ff.layers.2.bias": torch.zeros(7)})
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
+COPY = "save or copy the checkpoint again"
+FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (Path.unlink, "no such file; check the path, or train and save the model first"),
+    "folder": (folder, "a directory; give the path of the .pth file in it"),
+    "empty": (lambda path: path.write_bytes(b""), f"an empty file; {COPY}"),
+    "text": (lambda path: path.write_text("hello"), f"not a file of torch.save; {SAVE}"),
+    "truncated": (truncated, f"cut short or damaged; {COPY}"),
+    "other-zip": (
+        other_zip,
+        f"a zip archive of something else; it holds hello.txt; {SAVE}",
+    ),
+    "bomb": (bomb, f"loading it would run {os.name}.system; {SAVE}"),
+    "contradicting": (
+        contradicting,
+        (
+            "trf_blocks.1.ff.layers.2.bias has the shape (7,) where (64,) is expected; save it again "
+            "from the model that was trained"
+        ),
+    ),
+    "not-gpt": (
+        lambda path: torch.save({"a.weight": torch.zeros(2)}, path),
+        "no GPT-2 weights; it holds a.weight; use the parameter names of the lecture's GPTModel",
+    ),
+}
+
+
+@MODES
+@pytest.mark.parametrize("name", list(FOUND_AT_ONCE))
+def test_what_is_wrong_with_the_file_ends_the_run(
+    suite: Project, mode: tuple[str, ...], name: str
+) -> None:
+    """One line before anything is generated; nothing in the file runs."""
+    spoil, text = FOUND_AT_ONCE[name]
+    path = suite.path / "model.pth"
+    spoil(path)
+
+    result = suite.run(*mode)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (error,) = (line for line in result.errlines if line.startswith("ERROR"))
+    assert error == f"ERROR: {path}: {text}"
+    assert not (suite.path / "exploded").exists()
+
+
+def test_a_bomb_in_the_old_format_does_not_run(suite: Project) -> None:
+    """A plain pickle is only read by torch, which refuses what is no tensor."""
+    (suite.path / "model.pth").write_bytes(pickle.dumps(Bomb()))
+
+    result = suite.run()
+
+    assert result.ret != pytest.ExitCode.OK
+    assert not (suite.path / "exploded").exists()
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+FOUND_LATER: dict[str, tuple[Callable[[Path], object], str]] = {
+    "nan": (
+        lambda path: save_model(path, other={"final_norm.scale": torch.full((64,), float("nan"))}),
+        (
+            "final_norm.scale holds NaN or infinite values; the training diverged: use an earlier "
+            "checkpoint or a lower learning rate"
+        ),
+    ),
+    "ranks": (
+        lambda path: write_ranks(path.with_suffix(".tiktoken"), [b"ab"]),
+        (
+            "the model knows 262 tokens and model.tiktoken has 258; put the ranks that it was trained "
+            "with into model.tiktoken beside it"
+        ),
+    ),
+}
+
+
+@MODES
+@pytest.mark.parametrize("name", list(FOUND_LATER))
+def test_what_is_wrong_with_the_content_is_told_of_every_record(
+    suite: Project, mode: tuple[str, ...], name: str
+) -> None:
+    """What only loading finds costs the records their responses, in the same one line."""
+    spoil, text = FOUND_LATER[name]
+    spoil(suite.path / "model.pth")
+
+    result = suite.run("--llm-judge-report=results.json", *mode)
+
+    counts = result.parseoutcomes()
+    assert (counts["errors"], counts["failed"]) == (8, 1)
+    (document,) = suite.results()["suites"]
+    (error,) = {record["error"] for record in document["records"]}
+    assert error == f"{suite.path / 'model.pth'}: {text}"
+    assert document["outcome"] == "incomplete"
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@MODES
+def test_a_prompt_longer_than_the_context(suite: Project, mode: tuple[str, ...]) -> None:
+    """That record errs with both lengths; the others are answered."""
+    many = {"id": "long", "instruction": "x" * 100, "output": "y"}
+    vast = {"id": "vast", "instruction": "word " * 200_000, "output": "y"}
+    suite.write("data.json", [*records(2), many, vast])
+
+    result = suite.run("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json", *mode)
+
+    result.assert_outcomes(passed=2, failed=1, errors=2)
+    found = {record["id"]: record["error"] for record in suite.results()["suites"][0]["records"]}
+    assert (found["r0"], found["r1"]) == (None, None)
+    rest = f"tokens and the context {TINY.context_length}, answer included; shorten the record's "
+    expected = f"{suite.path / 'model.pth'}: the prompt has {{}} {rest}instruction and input"
+    assert found["long"] == expected.format("105")
+    assert found["vast"] == expected.format("at least 250002")
+
+
+def test_a_device_that_is_not_there(suite: Project) -> None:
+    """What torch cannot use is told in our words."""
+    result = suite.run("--llm-judge-device=quantum", "-k", "r0")
+
+    result.assert_outcomes(errors=1, deselected=8)
+    result.stdout.fnmatch_lines(
+        ["device 'quantum': torch cannot use it here; use auto, cpu, or a device of this machine"]
+    )
