@@ -77,8 +77,9 @@ FAULTS: dict[str, tuple[Reply, str]] = {
     "empty": (
         Answer(""),
         (
-            '{url}: llama3 wrote "" and, asked again for JSON, "", neither of which is a score from 0 '
-            "to 100; a larger judge keeps to the format more often, name one with --llm-judge-model"
+            '{url}: llama3 wrote "" and, asked again for JSON, "", neither of which is a score from '
+            "0 to 100; a larger judge keeps to the format more often, name one with "
+            "--llm-judge-model"
         ),
     ),
     "truncated": (

@@ -138,8 +138,8 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
     "contradicting": (
         contradicting,
         (
-            "trf_blocks.1.ff.layers.2.bias has the shape (7,) where (64,) is expected; save it again "
-            "from the model that was trained"
+            "trf_blocks.1.ff.layers.2.bias has the shape (7,) where (64,) is expected; save it "
+            "again from the model that was trained"
         ),
     ),
     "not-gpt": (
@@ -189,8 +189,8 @@ FOUND_LATER: dict[str, tuple[Callable[[Path], object], str]] = {
     "ranks": (
         lambda path: write_ranks(path.with_suffix(".tiktoken"), [b"ab"]),
         (
-            "the model knows 262 tokens and model.tiktoken has 258; put the ranks that it was trained "
-            "with into model.tiktoken beside it"
+            "the model knows 262 tokens and model.tiktoken has 258; put the ranks that it was "
+            "trained with into model.tiktoken beside it"
         ),
     ),
 }

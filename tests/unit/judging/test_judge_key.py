@@ -29,9 +29,9 @@ def key(
 def test_key_is_stable() -> None:
     """The key is the hash of all that decides, the same in every process and version."""
     text = (
-        f'{{"ask":"integer/1","digest":"{DIGEST}",'
+        f'["verdict/1",{{"ask":"integer/1","digest":"{DIGEST}",'
         '"options":{"num_ctx":2048,"seed":123,"temperature":0},'
-        f'"prompt":{json.dumps(judge_prompt(RECORD, "Jane."))},"sample":0,"version":"0.24.0"}}'
+        f'"prompt":{json.dumps(judge_prompt(RECORD, "Jane."))},"sample":0,"version":"0.24.0"}}]'
     )
 
     assert key() == hashlib.sha256(text.encode()).hexdigest()

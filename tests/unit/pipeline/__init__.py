@@ -1,0 +1,1 @@
+"""Joining model, judge and store."""

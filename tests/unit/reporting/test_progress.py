@@ -1,0 +1,35 @@
+"""Progress as one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmjudge.reporting.progress import Pace, duration
+
+
+def test_counts_come_first_and_rates_later() -> None:
+    """A rate needs two looks; the time left follows from it."""
+    pace = Pace()
+
+    first = pace.line({"responses": (4, 110)}, 10.0)
+    second = pace.line({"responses": (14, 110), "verdicts": (2, 110)}, 20.0)
+    third = pace.line({"responses": (110, 110), "verdicts": (12, 110)}, 30.0)
+
+    assert first == "llm-judge: 4/110 responses"
+    assert second == "llm-judge: 14/110 responses (1.0/s, 1 min 36 s left), 2/110 verdicts"
+    assert third == "llm-judge: 110/110 responses, 12/110 verdicts (1.0/s, 1 min 38 s left)"
+
+
+def test_finished_work_is_silent() -> None:
+    """Nothing to do, nothing to say."""
+    assert Pace().line({}, 0.0) == ""
+    assert Pace().line({"verdicts": (5, 5)}, 1.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7260, "2 h 1 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    """Two units at most."""
+    assert text == duration(seconds)
