@@ -8,6 +8,7 @@ import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.plugin import collect, options
+from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.fixtures import (
     _case,
     llm_judge,
@@ -16,7 +17,6 @@ from pytest_llmjudge.plugin.fixtures import (
     response,
     verdict,
 )
-from pytest_llmjudge.plugin.session import SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""What an item of a suite is about, and where it is kept on the item."""
+"""What an item of a suite is about, and where the plugin keeps what it knows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.pipeline import Outcome, SuiteRun
+    from pytest_llmjudge.plugin.session import LlmSession
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["AVERAGE", "FIXTURE", "READY", "Case", "Ready", "case_of"]
+__all__ = ["AVERAGE", "FIXTURE", "READY", "SESSION", "Case", "Ready", "case_of"]
 
 AVERAGE = "average"
 FIXTURE = "_llm_judge_case"
@@ -47,6 +48,8 @@ class Ready:
 
 
 READY = pytest.StashKey[Ready]()
+SESSION: pytest.StashKey[LlmSession] = pytest.StashKey()
+"""Where the run is kept on pytest's config; it is there only with ``--llm-judge``."""
 
 
 def case_of(item: pytest.Item) -> Case | None:

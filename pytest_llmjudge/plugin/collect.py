@@ -11,7 +11,6 @@ import pytest
 from pytest_llmjudge.errors import LlmJudgeError, RecordsError, SettingsError
 from pytest_llmjudge.plugin.cases import AVERAGE, FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.options import FILES_INI
-from pytest_llmjudge.suites import load_suite
 
 if TYPE_CHECKING:
     from pytest_llmjudge.plugin.session import LlmSession
@@ -59,7 +58,7 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
         raise SuiteProblem(error, usage=True) from None
     except RecordsError as error:
         named = metafunc.definition.getparent(RecordsFile)
-        usage = named is not None and session.is_named(named.path)
+        usage = named is not None and named.session.isinitpath(named.path)
         raise SuiteProblem(error, usage=usage) from None
     session.suites[suite.name] = suite
     cases = [Case(suite, record, index=index) for index, record in enumerate(suite.records)]
@@ -72,6 +71,8 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
 
 
 def _suite(function: pytest.Function, marker: pytest.Mark, session: LlmSession) -> Suite:
+    from pytest_llmjudge.suites import load_suite
+
     name = function.nodeid
     if function.get_closest_marker("parametrize") is not None:
         todo = "write one marked function for each variant"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.plugin.cases import FIXTURE, READY, Ready
-from pytest_llmjudge.plugin.session import SESSION, ConfiguredJudge, ConfiguredModel, LlmSession
+from pytest_llmjudge.plugin.cases import FIXTURE, READY, SESSION, Ready
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record, Verdict
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
+    from pytest_llmjudge.plugin.session import LlmSession
 
 __all__ = ["llm_judge", "llm_model", "record", "response", "verdict"]
 
@@ -30,13 +30,13 @@ def llm_model(request: pytest.FixtureRequest) -> ModelLike:
     All it needs is ``generate(prompts, *, max_new_tokens) -> list[str]`` and a string
     ``fingerprint`` that changes when its answers may.
     """
-    return ConfiguredModel(_session(request))
+    return _session(request).configured_model()
 
 
 @pytest.fixture(scope="session")
 def llm_judge(request: pytest.FixtureRequest) -> JudgeLike:
     """The judge; override it with anything that has ``score(record, response) -> Verdict``."""
-    return ConfiguredJudge(_session(request))
+    return _session(request).configured_judge()
 
 
 @pytest.fixture(name=FIXTURE)

@@ -18,6 +18,8 @@ __all__ = ["header_lines", "model_lines"]
 
 def header_lines(session: LlmSession) -> list[str]:
     """Say what is known before collection; a problem is told where it ends the run."""
+    if session.config.option.collectonly:
+        return []
     lines = [f"llm-judge: judge {_judge(session)}"]
     if session.settings.checkpoint is not None:
         lines.append(f"llm-judge: model {_model(session, session.settings.checkpoint)}")
@@ -26,14 +28,14 @@ def header_lines(session: LlmSession) -> list[str]:
 
 def model_lines(session: LlmSession) -> list[str]:
     """Name the models that only markers name."""
+    if session.config.option.collectonly:
+        return []
     chosen = {suite.settings.checkpoint for suite in session.suites.values()}
     chosen -= {None, session.settings.checkpoint}
     return sorted(f"llm-judge: model {_model(session, path)}" for path in chosen if path)
 
 
 def _judge(session: LlmSession) -> str:
-    if session.config.option.collectonly:
-        return session.settings.model
     try:
         return session.judge.label
     except LlmJudgeError as error:

@@ -15,12 +15,13 @@ import pytest
 from pytest_llmjudge import __version__
 from pytest_llmjudge.errors import LlmJudgeError, StoreError
 from pytest_llmjudge.plugin import collect, items
+from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.header import header_lines, model_lines
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import settings_from
 from pytest_llmjudge.plugin.progress import ProgressHooks
 from pytest_llmjudge.plugin.reports import Courier
-from pytest_llmjudge.plugin.session import SESSION, LlmSession
+from pytest_llmjudge.plugin.session import LlmSession
 from pytest_llmjudge.reporting.terminal import summary_lines
 from pytest_llmjudge.storage.results import make_folder, write_responses, write_results
 from pytest_llmjudge.storage.store import Store

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.storage.store import Store
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["SESSION", "ConfiguredJudge", "ConfiguredModel", "LlmSession"]
+__all__ = ["ConfiguredJudge", "ConfiguredModel", "LlmSession"]
 
 _OUR_FIXTURES = "pytest_llmjudge.plugin.fixtures"
 DEFAULT_URL = "http://localhost:11434"
@@ -89,6 +89,14 @@ class LlmSession:
                 dtype=self.settings.dtype,
             )
         return self._models[checkpoint]
+
+    def configured_model(self) -> ConfiguredModel:
+        """Return the value of the ``llm_model`` fixture."""
+        return ConfiguredModel(self)
+
+    def configured_judge(self) -> ConfiguredJudge:
+        """Return the value of the ``llm_judge`` fixture."""
+        return ConfiguredJudge(self)
 
     def plan(self, session: pytest.Session) -> None:
         """Note which records this run needs and prove that their rig is there.
@@ -191,14 +199,6 @@ class LlmSession:
         full = path.resolve()
         root = self.config.rootpath
         return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)
-
-    def is_named(self, path: Path) -> bool:
-        """Say whether ``path`` itself stands on the command line."""
-        arguments = (str(argument).split("::")[0] for argument in self.config.args)
-        return any(self.config.invocation_params.dir / part == path for part in arguments)
-
-
-SESSION = pytest.StashKey[LlmSession]()
 
 
 class ConfiguredModel:
