@@ -1,0 +1,199 @@
+"""The keys and values that a decoder remembers: a shared prefix once, each running text in a slot.
+
+Sizes in shape comments: n running texts, N tokens of one pass, P tokens of the prefix, S columns
+in use, H heads, D size of a head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pytest_llmjudge.generation.gpt import causal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_llmjudge.generation.gpt import GPTModel
+
+__all__ = ["Cache", "Pass"]
+
+
+@dataclass(slots=True)
+class Pass:
+    """The tokens of one pass through the model, as a flat list.
+
+    First come the prompts that start now, each without its last token; then one token for each
+    slot, its newest, in the order of the slots. So every text advances by one token whether it
+    starts or runs, no token is padding, and the last n hidden states are the ones to decode.
+
+    Attributes:
+        running: How many texts run (n).
+        ids: The tokens (N).
+        slots: Slot of each token (N).
+        columns: Place of each token in its slot, the prefix not counted (N).
+        prompts: Where each starting prompt lies in the flat list.
+    """
+
+    running: int
+    ids: list[int] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+    columns: list[int] = field(default_factory=list)
+    prompts: list[slice] = field(default_factory=list)
+
+    def add_prompt(self, slot: int, ids: Sequence[int]) -> None:
+        """Start a text; to be called before the first ``add``."""
+        self.prompts.append(slice(len(self.ids), len(self.ids) + len(ids)))
+        for column, token in enumerate(ids):
+            self.add(slot, column, token)
+
+    def add(self, slot: int, column: int, token: int) -> None:
+        """Append a token."""
+        self.ids.append(token)
+        self.slots.append(slot)
+        self.columns.append(column)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """What a pass means for every layer's tensors; made once a pass."""
+
+    prompts: Sequence[tuple[slice, Tensor]]  # (T, P + T), true where a token may look
+    slots: Tensor  # (N,)
+    columns: Tensor  # (N,)
+    running: int
+    used: int
+    bias: Tensor  # (n, 1, P + S), minus infinity where a slot holds nothing yet
+
+
+class _Layer:
+    """One block's keys and values."""
+
+    def __init__(self) -> None:
+        self.prefix_keys = self.prefix_values = torch.empty(0)  # (H, P, D)
+        self.keys = torch.empty(0)  # (slots, H, D, columns): one query reads along the columns
+        self.values = torch.empty(0)  # (slots, H, columns, D)
+
+    def remember_prefix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend within the prefix (1, P, H, D) and keep its keys and values."""
+        self.prefix_keys = key[0].transpose(0, 1).contiguous()
+        self.prefix_values = value[0].transpose(0, 1).contiguous()
+        return causal(query, key, value)
+
+    def allocate(self, slots: int, columns: int) -> None:
+        # Zeros, because what a mask hides must still be finite: 0 * nan is nan.
+        heads, _, size = self.prefix_keys.shape
+        self.keys = self.prefix_keys.new_zeros(slots, heads, size, columns)
+        self.values = self.prefix_keys.new_zeros(slots, heads, columns, size)
+
+    def widen(self, columns: int) -> None:
+        more = columns - self.keys.shape[3]
+        self.keys = functional.pad(self.keys, (0, more))
+        self.values = functional.pad(self.values, (0, 0, 0, more))
+
+    def move(self, source: int, target: int) -> None:
+        self.keys[target] = self.keys[source]
+        self.values[target] = self.values[source]
+
+    def attend(self, places: _Places, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Remember a pass's keys and values (N, H, D), and mix what each token may see."""
+        self.keys[places.slots, :, :, places.columns] = key
+        self.values[places.slots, :, places.columns] = value
+        seen = torch.empty_like(query)
+        for span, mask in places.prompts:
+            seen[span] = self._of_prompt(query[span], key[span], value[span], mask)
+        seen[-places.running :] = self._of_newest(query[-places.running :], places)
+        return seen
+
+    def _of_prompt(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+        keys = torch.cat((self.prefix_keys, key.transpose(0, 1)), dim=1)  # (H, P + T, D)
+        values = torch.cat((self.prefix_values, value.transpose(0, 1)), dim=1)
+        seen = functional.scaled_dot_product_attention(
+            query.transpose(0, 1)[None], keys[None], values[None], attn_mask=mask
+        )
+        return seen[0].transpose(0, 1)  # (T, H, D)
+
+    def _of_newest(self, query: Tensor, places: _Places) -> Tensor:
+        running, used = places.running, places.used
+        query = query * query.shape[2] ** -0.5  # (n, H, D)
+        # The prefix is the same for all: its keys are read once for n queries.
+        on_prefix = query.transpose(0, 1) @ self.prefix_keys.transpose(1, 2)  # (H, n, P)
+        on_own = query.unsqueeze(2) @ self.keys[:running, :, :, :used]  # (n, H, 1, S)
+        scores = torch.cat((on_prefix.transpose(0, 1), on_own.squeeze(2)), dim=2)  # (n, H, P + S)
+        weights = scores.add_(places.bias).softmax(dim=2)
+        of_prefix, of_own = weights.tensor_split([weights.shape[2] - used], dim=2)
+        from_prefix = of_prefix.transpose(0, 1) @ self.prefix_values  # (H, n, D)
+        from_own = of_own.unsqueeze(2) @ self.values[:running, :, :used]  # (n, H, 1, D)
+        return from_own.squeeze(2) + from_prefix.transpose(0, 1)  # (n, H, D)
+
+
+class Cache:
+    """Keys and values of one model, for one shared prefix and a number of slots.
+
+    Slots ``0 … n - 1`` hold running texts. Columns are added as texts grow, so memory follows
+    what they really reach.
+
+    Args:
+        model: Whose keys and values these are.
+        prefix: Token ids that every text begins with; may be empty.
+        slots: How many texts may run at a time.
+        columns: How long texts can become at most, the prefix not counted.
+    """
+
+    def __init__(self, model: GPTModel, prefix: Sequence[int], slots: int, columns: int) -> None:
+        self._model = model
+        self._device = model.tok_emb.weight.device
+        self._prefix = len(prefix)
+        self._limit = columns
+        self._columns = 0
+        self._layers = [_Layer() for _ in range(model.config.n_layers)]
+        ids = torch.tensor([prefix], dtype=torch.long, device=self._device)
+        places = torch.arange(self._prefix, device=self._device)
+        model.hidden(ids, places, [layer.remember_prefix for layer in self._layers])
+        for layer in self._layers:
+            layer.allocate(slots, 0)
+
+    def run(self, tokens: Pass) -> Tensor:
+        """Pass tokens through the model: hidden states (N, C) that saw all that is remembered."""
+        places = self._places(tokens)
+        if places.used > self._columns:
+            self._widen(places.used)
+        ids = torch.tensor(tokens.ids, device=self._device)
+        attends = [partial(layer.attend, places) for layer in self._layers]
+        return self._model.hidden(ids, places.columns + self._prefix, attends)
+
+    def _widen(self, used: int) -> None:
+        self._columns = min(self._limit, used + used // 2 + 16)
+        for layer in self._layers:
+            layer.widen(self._columns)
+
+    def move(self, source: int, target: int) -> None:
+        """Let slot ``target`` continue what slot ``source`` holds."""
+        for layer in self._layers:
+            layer.move(source, target)
+
+    def _places(self, tokens: Pass) -> _Places:
+        columns = torch.tensor(tokens.columns, device=self._device)
+        newest = columns[-tokens.running :, None, None]  # (n, 1, 1)
+        used = max(tokens.columns) + 1
+        column = torch.arange(-self._prefix, used, device=self._device)
+        dtype = self._layers[0].prefix_keys.dtype
+        bias = torch.zeros(tokens.running, 1, self._prefix + used, dtype=dtype, device=self._device)
+        return _Places(
+            prompts=[(span, self._mask(span)) for span in tokens.prompts],
+            slots=torch.tensor(tokens.slots, device=self._device),
+            columns=columns,
+            running=tokens.running,
+            used=used,
+            bias=bias.masked_fill_(column > newest, -torch.inf),
+        )
+
+    def _mask(self, span: slice) -> Tensor:
+        size = span.stop - span.start
+        seen = torch.ones(size, self._prefix + size, dtype=torch.bool, device=self._device)
+        return seen.tril_(self._prefix)  # (T, P + T)

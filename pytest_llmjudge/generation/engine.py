@@ -1,0 +1,217 @@
+"""The model under test: a light handle that loads torch and the weights when text is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_llmjudge.data import Completion
+from pytest_llmjudge.errors import CheckpointError, PromptError, SettingsError
+from pytest_llmjudge.generation.archive import CheckpointInfo, describe, find_ranks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import torch
+
+    from pytest_llmjudge.generation.gpt import GPTModel
+    from pytest_llmjudge.generation.tokenizer import Tokenizer
+
+__all__ = ["TorchModel"]
+
+MOST_TEXTS = 32
+"""At a time, unless told: a CPU is then busy computing, not reading weights, and stays so."""
+
+CACHE_BYTES = 2 << 30
+"""What their keys and values may take at most, unless told how many texts run at a time."""
+
+
+class _Loaded(NamedTuple):
+    model: GPTModel
+    tokenizer: Tokenizer
+
+
+class TorchModel:
+    """A checkpoint that answers prompts.
+
+    Decoding is greedy: each new token is the likeliest one, so that the same checkpoint gives the
+    same text. A text ends before the end token, after ``max_new_tokens``, or when prompt and text
+    together fill the model's context. (The lecture's code then drops the beginning of the prompt
+    and goes on; here a text never answers a prompt that the model cannot see any more.)
+
+    Making one, and reading ``info`` and ``fingerprint``, does not import torch.
+
+    Args:
+        path: A state dict of the lecture's ``GPTModel``.
+        batch_size: Texts to run at a time; ``None`` for up to 32, as memory allows. It does not
+            change any text.
+        device: Of torch; ``auto`` is CUDA where there is a device, else the CPU.
+        dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
+            texts do not depend on the machine.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        batch_size: int | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+    ) -> None:
+        self.path = Path(path)
+        self._batch_size = batch_size
+        self._device = device
+        self._dtype = dtype
+
+    @cached_property
+    def info(self) -> CheckpointInfo:
+        """What can be told without loading it.
+
+        Raises:
+            CheckpointError: It is no GPT-2 checkpoint.
+        """
+        return describe(self.path)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all files that decide its texts.
+
+        Raises:
+            CheckpointError: It is no GPT-2 checkpoint.
+        """
+        return self.info.fingerprint
+
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        """Answer all prompts, in their order.
+
+        Raises:
+            CheckpointError: The checkpoint or its tokenizer cannot be used.
+            PromptError: A prompt leaves no room in the model's context.
+            SettingsError: The device or dtype cannot be used.
+        """
+        for index, prompt in enumerate(prompts):
+            if isinstance(ids := self._encode(f"prompts[{index}]", prompt), PromptError):
+                raise ids
+        texts = [""] * len(prompts)
+        for completion in self.stream(prompts, max_new_tokens=max_new_tokens):
+            texts[completion.index] = completion.text or ""
+        return texts
+
+    def stream(self, prompts: Sequence[str], *, max_new_tokens: int) -> Iterator[Completion]:
+        """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
+
+        A prompt that leaves no room in the model's context comes back as a completion with an
+        error, before the others.
+
+        Raises:
+            CheckpointError: The checkpoint or its tokenizer cannot be used.
+            SettingsError: The device or dtype cannot be used.
+        """
+        if max_new_tokens < 1:
+            message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
+            raise ValueError(message)
+        fitting: dict[int, list[int]] = {}
+        for index, prompt in enumerate(prompts):
+            ids = self._encode(str(self.path), prompt)
+            if isinstance(ids, PromptError):
+                yield Completion(index, None, error=str(ids))
+            else:
+                fitting[index] = ids
+        yield from self._decode(fitting, max_new_tokens)
+
+    def _encode(self, where: str, prompt: str) -> list[int] | PromptError:
+        model, tokenizer = self._loaded
+        context = model.config.context_length
+        # Not encoded if it cannot fit: a megabyte of text takes long, only to be refused.
+        if (least := tokenizer.at_least(prompt)) > context:
+            length = f"at least {least}"
+        elif len(ids := tokenizer.encode(prompt)) >= context:
+            length = str(len(ids))
+        elif ids:
+            return ids
+        else:
+            return PromptError(where, "the prompt is empty", "give the record an instruction")
+        found = f"the prompt has {length} tokens and the context {context}, answer included"
+        return PromptError(where, found, "shorten the record's instruction and input")
+
+    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+        if not prompts:
+            return
+        from pytest_llmjudge.generation.decoding import decode
+
+        model, tokenizer = self._loaded
+        context = model.config.context_length
+        limits = [min(max_new_tokens, context - len(ids)) for ids in prompts.values()]
+        longest = max(map(len, prompts.values()))
+        slots = self._batch_size or texts_at_a_time(model, min(longest + max_new_tokens, context))
+        indices = list(prompts)
+        try:
+            for prompt, ids in decode(
+                model, list(prompts.values()), limits, end=tokenizer.end, slots=slots
+            ):
+                yield Completion(indices[prompt], tokenizer.decode(ids), tokens=len(ids))
+        except RuntimeError as error:
+            if "memory" not in str(error):
+                raise
+            found = f"out of memory with {slots} texts at a time"
+            raise CheckpointError(str(self.path), found, "set a smaller batch size") from None
+
+    @cached_property
+    def _loaded(self) -> _Loaded:
+        _import_torch()
+        from pytest_llmjudge.generation.checkpoint import load
+        from pytest_llmjudge.generation.packing import pack, packable
+        from pytest_llmjudge.generation.tokenizer import load_tokenizer
+
+        model = load(self.path, _usable_device(self._device), _usable_dtype(self._dtype))
+        vocab_size = model.config.vocab_size
+        tokenizer = load_tokenizer(self.path, find_ranks(self.path, vocab_size), vocab_size)
+        if packable(model):
+            pack(model)
+        return _Loaded(model, tokenizer)
+
+
+def _import_torch() -> None:
+    """Import torch, and let its threads sleep while they wait for each other.
+
+    OpenMP reads this setting when it is loaded, and spins otherwise. A thread that spins takes
+    the core from the one that it waits for as soon as another program, such as the judge, wants a
+    core too: beside one busy process on two cores, decoding was 5 times slower with spinning.
+    """
+    wish = os.environ.get("OMP_WAIT_POLICY")
+    os.environ["OMP_WAIT_POLICY"] = wish or "PASSIVE"
+    importlib.import_module("torch")
+    if wish is None:
+        del os.environ["OMP_WAIT_POLICY"]
+
+
+def texts_at_a_time(model: GPTModel, length: int) -> int:
+    config = model.config
+    bytes_a_token = 2 * config.n_layers * config.emb_dim * model.pos_emb.weight.element_size()
+    return max(1, min(MOST_TEXTS, CACHE_BYTES // (bytes_a_token * length)))
+
+
+def _usable_device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (AssertionError, RuntimeError):
+        where, todo = f"device {name!r}", "use auto, cpu, or a device of this machine"
+        raise SettingsError(where, "torch cannot use it here", todo) from None
+
+
+def _usable_dtype(name: str) -> torch.dtype:
+    import torch
+
+    dtypes = {"auto": torch.float32, "float32": torch.float32}
+    dtypes |= {"bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name not in dtypes:
+        where, known = f"dtype {name!r}", ", ".join(dtypes)
+        raise SettingsError(where, "unknown", f"use one of {known}")
+    return dtypes[name]

@@ -1,0 +1,174 @@
+"""Reads what a ``torch.save`` file holds without torch, and without running anything in it."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+import zlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.layout import Shape, name_some, plain_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["StoredTensor", "read_tensors", "unreadable"]
+
+SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
+COPY = "save or copy the checkpoint again"
+
+_ZIP = b"PK"
+# torch's magic number as a pickle, after two bytes that give the pickle's protocol.
+_BEFORE_ZIP = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+
+class StoredTensor(NamedTuple):
+    """A tensor without its numbers; two names of the same memory are equal.
+
+    Attributes:
+        dtype: torch's name of it, for example ``float32``.
+        shape: Sizes of the dimensions.
+        storage: Which of the archive's memory blocks it lies in.
+        offset: Where it begins there, in elements.
+    """
+
+    dtype: str
+    shape: Shape
+    storage: str
+    offset: int
+
+
+def read_tensors(path: Path) -> dict[str, StoredTensor] | None:
+    """Read name, type and shape of each tensor of a state dict.
+
+    Returns:
+        Tensors by name, or ``None`` if the file has the format that torch wrote before version
+        1.6, which only torch can read.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or something else than a state dict.
+    """
+    if path.is_dir():
+        raise CheckpointError(str(path), "a directory", "give the path of the .pth file in it")
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(2 + len(_BEFORE_ZIP))
+            if head[2:] == _BEFORE_ZIP:
+                return None
+            if not head.startswith(_ZIP):
+                found = "not a file of torch.save" if head else "an empty file"
+                raise CheckpointError(str(path), found, SAVE if head else COPY)
+            content = _Unpickler(path, _read_pickle(path, stream)).read()
+    except FileNotFoundError:
+        todo = "check the path, or train and save the model first"
+        raise CheckpointError(str(path), "no such file", todo) from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return _check_tensors(path, content)
+
+
+def unreadable(path: Path, error: OSError) -> CheckpointError:
+    """Tell why a file that exists cannot be read."""
+    found = f"cannot be read ({error.strerror or error})"
+    return CheckpointError(str(path), found, "check the file and its permissions")
+
+
+def _read_pickle(path: Path, stream: io.BufferedReader) -> bytes:
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            names = archive.namelist()
+            pickles = [name for name in names if name.endswith("/data.pkl")]
+            if len(pickles) == 1:
+                return archive.read(pickles[0])
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        raise CheckpointError(str(path), "cut short or damaged", COPY) from None
+    found = f"a zip archive of something else; it holds {name_some(names)}"
+    raise CheckpointError(str(path), found, SAVE)
+
+
+def _check_tensors(path: Path, content: object) -> dict[str, StoredTensor]:
+    if not isinstance(content, dict):
+        raise CheckpointError(str(path), f"it holds a {type(content).__name__}", SAVE)
+    tensors = {
+        plain_name(name): value
+        for name, value in content.items()
+        if isinstance(name, str) and isinstance(value, StoredTensor)
+    }
+    if len(tensors) < len(content):
+        found = f"not only tensors; it holds {name_some([str(name) for name in content])}"
+        raise CheckpointError(str(path), found, SAVE)
+    return tensors
+
+
+class _Unpickler(pickle.Unpickler):
+    """Rebuilds a state dict with a description in the place of each tensor.
+
+    Nothing that the file names is imported: it gets stand-ins from a fixed list, or an error.
+    """
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        super().__init__(io.BytesIO(data))
+        self._path = path
+
+    def read(self) -> object:
+        try:
+            return self.load()
+        except (
+            pickle.UnpicklingError,
+            ArithmeticError,
+            AttributeError,
+            EOFError,
+            LookupError,
+            MemoryError,
+            TypeError,
+            ValueError,
+        ):
+            raise CheckpointError(str(self._path), "its pickle is damaged", COPY) from None
+
+    def find_class(self, module: str, name: str, /) -> object:
+        if module == "torch" and name.endswith("Storage"):
+            return name
+        stand_ins = {
+            ("collections", "OrderedDict"): OrderedDict,
+            ("torch._utils", "_rebuild_parameter"): self._rebuild_parameter,
+            ("torch._utils", "_rebuild_tensor_v2"): self._rebuild_tensor,
+        }
+        if (module, name) not in stand_ins:
+            raise CheckpointError(str(self._path), f"loading it would run {module}.{name}", SAVE)
+        return stand_ins[module, name]
+
+    def persistent_load(self, pid: object, /) -> tuple[str, str]:
+        match pid:
+            case ("storage", str(kind), str(key), str(), int()):
+                return kind, key
+        message = "not a storage"
+        raise pickle.UnpicklingError(message)
+
+    def _rebuild_tensor(
+        self, storage: tuple[str, str], offset: int, shape: Shape, *_: object
+    ) -> StoredTensor:
+        kind, key = storage
+        if not all(isinstance(size, int) and size >= 0 for size in (offset, *shape)):
+            message = "not a shape"
+            raise pickle.UnpicklingError(message)
+        return StoredTensor(_DTYPES.get(kind, kind), tuple(shape), key, offset)
+
+    def _rebuild_parameter(self, data: StoredTensor, *_: object) -> StoredTensor:
+        return data
+
+
+_DTYPES = {
+    "BFloat16Storage": "bfloat16",
+    "BoolStorage": "bool",
+    "ByteStorage": "uint8",
+    "CharStorage": "int8",
+    "DoubleStorage": "float64",
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "IntStorage": "int32",
+    "LongStorage": "int64",
+    "ShortStorage": "int16",
+}

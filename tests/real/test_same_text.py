@@ -1,0 +1,119 @@
+"""Decoding in batches with a cache gives what the lecture's plain loop gives, on real prompts.
+
+`LLMJUDGE_TEST_NEW_TOKENS` sets how many tokens are compared for each prompt; the default is small
+because the lecture's loop computes a whole sequence for each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+import torch
+
+from pytest_llmjudge.data import Record
+from pytest_llmjudge.generation.archive import find_ranks
+from pytest_llmjudge.generation.cache import Cache, Pass
+from pytest_llmjudge.generation.checkpoint import load
+from pytest_llmjudge.generation.decoding import decode
+from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
+from pytest_llmjudge.generation.packing import pack, packable
+from pytest_llmjudge.generation.tokenizer import load_tokenizer
+from pytest_llmjudge.prompts import instruction_prompt
+from tests.unit.generation.tiny import lecture_model, lecture_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DATA = os.environ.get("LLMJUDGE_REAL_DATA", "")
+pytestmark = pytest.mark.skipif(not DATA, reason="needs LLMJUDGE_REAL_DATA")
+
+NEW_TOKENS = int(os.environ.get("LLMJUDGE_TEST_NEW_TOKENS", "4"))
+GPT2_SMALL = "random GPT-2 124M"
+CHECKPOINTS = sorted((Path(__file__).parents[2] / "checkpoints").glob("*.pth"))
+
+
+class Case(NamedTuple):
+    """A model ready to decode, the lecture's with the same weights, and the real prompts."""
+
+    model: GPTModel
+    lecture: Any
+    prompts: list[list[int]]
+    end: int
+
+
+@pytest.fixture(scope="module", params=[GPT2_SMALL, *CHECKPOINTS], ids=str)
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    """Random weights of GPT-2's smallest shape, and each checkpoint of this repository."""
+    if request.param == GPT2_SMALL:
+        os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(Path(DATA, "gpt2-bpe")))
+        path, ranks = Path("gpt2.pth"), None
+        torch.manual_seed(0)
+        config = GPTConfig(50257, 1024, 768, n_heads=12, n_layers=12, qkv_bias=True)
+        model = GPTModel(config).eval().requires_grad_(requires_grad=False)
+    else:
+        path = request.param
+        model = load(path, torch.device("cpu"), torch.float32)
+        ranks = find_ranks(path, model.config.vocab_size)
+    tokenizer = load_tokenizer(path, ranks, model.config.vocab_size)
+    lecture = lecture_model(model)
+    if packable(model):
+        pack(model)
+    room = model.config.context_length - NEW_TOKENS
+    prompts = [ids for text in real_prompts() if len(ids := tokenizer.encode(text)) <= room]
+    yield Case(model, lecture, prompts, tokenizer.end)
+
+
+@pytest.fixture(scope="module")
+def expected(case: Case) -> list[list[int]]:
+    """What the lecture's loop writes after each prompt, up to the end token."""
+    texts = [lecture_text(case.lecture, prompt, NEW_TOKENS) for prompt in case.prompts]
+    return [text[: text.index(case.end)] if case.end in text else text for text in texts]
+
+
+def real_prompts() -> list[str]:
+    """The lecture's 110 test records as prompts."""
+    file = Path(DATA, "instructions", "instruction-data-with-response.json")
+    return [
+        instruction_prompt(
+            Record("", entry["instruction"], entry["input"], entry["output"], entry),
+            for_generation=True,
+        )
+        for entry in json.loads(file.read_bytes())
+    ]
+
+
+@pytest.mark.parametrize("slots", [1, 7, 32])
+def test_tokens_are_the_same(case: Case, expected: list[list[int]], slots: int) -> None:
+    """Token for token, whatever the size of a batch."""
+    limits = [NEW_TOKENS] * len(case.prompts)
+
+    found = dict(decode(case.model, case.prompts, limits, end=case.end, slots=slots))
+
+    assert [found[prompt] for prompt in range(len(case.prompts))] == expected
+    assert len(case.prompts) > 100
+
+
+def test_logits_are_the_same(case: Case) -> None:
+    """Of 32 prompts that start in one pass after a shared prefix, and of the token after them."""
+    prompts = sorted(case.prompts, key=len)[-32:]
+    cache = Cache(case.model, prompts[0][:20], slots=32, columns=200)
+    start = Pass(running=32)
+    for slot, prompt in enumerate(prompts):
+        start.add_prompt(slot, prompt[20:-1])
+    for slot, prompt in enumerate(prompts):
+        start.add(slot, len(prompt) - 21, prompt[-1])
+    follow = Pass(running=32)
+    for slot, prompt in enumerate(prompts):
+        follow.add(slot, len(prompt) - 20, prompt[0])
+
+    with torch.inference_mode():
+        first = case.model.logits(cache.run(start)[-32:])
+        second = case.model.logits(cache.run(follow))
+        for slot, prompt in enumerate(prompts):
+            logits = case.lecture(torch.tensor([[*prompt, prompt[0]]]))[0]
+            assert (logits[-2] - first[slot]).abs().max().item() < 1e-4
+            assert (logits[-1] - second[slot]).abs().max().item() < 1e-4

@@ -1,0 +1,1 @@
+"""Tests of the generation layer, on models of a few thousand weights."""

@@ -1,0 +1,16 @@
+"""Where the tests of the generation layer put their checkpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A checkpoint's path in a folder of its own."""
+    return tmp_path / "model.pth"

@@ -1,0 +1,274 @@
+"""The handle of the model under test: what it answers, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_llmjudge.data import Completion
+from pytest_llmjudge.errors import CheckpointError, PromptError, SettingsError
+from pytest_llmjudge.generation.engine import TorchModel, texts_at_a_time
+from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
+from pytest_llmjudge.generation.tokenizer import Tokenizer, load_tokenizer
+from tests.unit.generation.tiny import (
+    END,
+    TINY,
+    VOCABULARY,
+    lecture_model,
+    lecture_text,
+    make_model,
+    save_model,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROMPTS = ["the thing", "a", "nothing in the end", "of the", "the the the the the", "Ω"]
+CONTEXT = TINY.context_length
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with its tokenizer, for tests that do not change it."""
+    path = tmp_path_factory.mktemp("saved") / "model.pth"
+    save_model(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def tokenizer(saved: Path) -> Tokenizer:
+    """The checkpoint's tokenizer."""
+    return load_tokenizer(saved, saved.with_suffix(".tiktoken"), VOCABULARY)
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 4])
+def test_texts_are_the_lectures(saved: Path, tokenizer: Tokenizer, batch_size: int | None) -> None:
+    """Greedy answers, token for token, whatever the size of a batch."""
+    lecture = lecture_model(make_model())
+    expected = [lecture_text(lecture, tokenizer.encode(prompt), 12) for prompt in PROMPTS]
+
+    texts = TorchModel(saved, batch_size=batch_size).generate(PROMPTS, max_new_tokens=12)
+
+    assert texts == [tokenizer.decode(ids) for ids in expected]
+
+
+def test_a_stream_gives_the_same_with_numbers(saved: Path) -> None:
+    """Each completion tells its prompt, its text and its length."""
+    model = TorchModel(saved)
+
+    completions = list(model.stream(PROMPTS, max_new_tokens=5))
+
+    texts = model.generate(PROMPTS, max_new_tokens=5)
+    expected = [Completion(index, text, tokens=5) for index, text in enumerate(texts)]
+    assert sorted(completions, key=lambda completion: completion.index) == expected
+
+
+@settings(max_examples=20, deadline=None)
+@given(prompts=st.lists(st.text(min_size=1, max_size=10), max_size=8), batch=st.integers(1, 9))
+def test_a_batch_changes_nothing(saved: Path, prompts: list[str], batch: int) -> None:
+    """Prompts answered together get what they get one by one."""
+    alone = TorchModel(saved)
+
+    together = TorchModel(saved, batch_size=batch).generate(prompts, max_new_tokens=6)
+
+    assert together == [alone.generate([prompt], max_new_tokens=6)[0] for prompt in prompts]
+
+
+def test_the_end_token_ends_a_text(path: Path, tokenizer: Tokenizer) -> None:
+    """A text stops before it, and its length does not count it."""
+    model = make_model()
+    ids = lecture_text(lecture_model(model), tokenizer.encode("the thing"), 8)
+    place = next(i for i in range(3, 8) if ids[i] not in ids[:i])
+    head = model.out_head.weight.clone()
+    head[[END, ids[place]]] = head[[ids[place], END]]
+    save_model(path, other={"out_head.weight": head})
+
+    (completion,) = TorchModel(path).stream(["the thing"], max_new_tokens=8)
+
+    assert completion == Completion(0, tokenizer.decode(ids[:place]), tokens=place)
+
+
+@pytest.mark.parametrize(("length", "room"), [(CONTEXT - 1, 1), (CONTEXT - 5, 5), (1, CONTEXT - 1)])
+def test_a_text_ends_with_the_context(saved: Path, length: int, room: int) -> None:
+    """Prompt and text together are never longer than what the model sees."""
+    (completion,) = TorchModel(saved).stream(["Q" * length], max_new_tokens=999)
+
+    assert completion.tokens == room
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("Q" * CONTEXT, f"the prompt has {CONTEXT} tokens and the context"),
+        ("Q" * 100, "the prompt has 100 tokens and the context"),
+        (
+            "Q" * 1_000_000,
+            "the prompt has at least 250000 tokens and the context",
+        ),
+    ],
+    ids=["no room", "too long", "a megabyte"],
+)
+def test_a_prompt_without_room_for_an_answer(saved: Path, prompt: str, expected: str) -> None:
+    """It is refused with both lengths, at once, and the others are answered."""
+    todo = "shorten the record's instruction and input"
+    model = TorchModel(saved)
+    model.generate(["a"], max_new_tokens=1)
+    start = time.perf_counter()
+
+    refused, answered = model.stream(["a", prompt][::-1], max_new_tokens=1)
+
+    assert refused == Completion(
+        0, None, error=f"{saved}: {expected} {CONTEXT}, answer included; {todo}"
+    )
+    assert answered.error is None
+    assert time.perf_counter() - start < 5
+    with pytest.raises(PromptError) as caught:
+        model.generate(["a", prompt], max_new_tokens=1)
+    assert str(caught.value) == f"prompts[1]: {expected} {CONTEXT}, answer included; {todo}"
+
+
+def test_an_empty_prompt(saved: Path) -> None:
+    """There is no token to begin from."""
+    with pytest.raises(PromptError) as caught:
+        TorchModel(saved).generate(["a", ""], max_new_tokens=1)
+
+    expected = "prompts[1]: the prompt is empty; give the record an instruction"
+    assert str(caught.value) == expected
+
+
+def test_no_prompts(path: Path) -> None:
+    """Nothing is loaded for nothing."""
+    assert TorchModel(path).generate([], max_new_tokens=1) == []
+
+
+def test_no_tokens(saved: Path) -> None:
+    """Asking for no tokens is a mistake of the caller."""
+    with pytest.raises(ValueError, match=r"^max_new_tokens is 0; it must be at least 1$"):
+        TorchModel(saved).generate(["a"], max_new_tokens=0)
+
+
+def test_a_checkpoint_that_is_not_there(path: Path) -> None:
+    """Making a handle is free; using it tells what is wrong."""
+    model = TorchModel(path)
+    expected = f"{path}: no such file; check the path, or train and save the model first"
+
+    with pytest.raises(CheckpointError) as caught:
+        model.generate(["a"], max_new_tokens=1)
+    assert str(caught.value) == expected
+    with pytest.raises(CheckpointError) as caught:
+        _ = model.fingerprint
+    assert str(caught.value) == expected
+
+
+def test_a_file_from_before_torch_1_6(path: Path, saved: Path) -> None:
+    """It gives the same texts, with the tokenizer that its vocabulary asks for."""
+    model = save_model(path)
+    path.with_suffix(".tiktoken").rename(path.with_name("shared.tiktoken"))
+    torch.save(model.state_dict(), path, _use_new_zipfile_serialization=False)
+
+    texts = TorchModel(path).generate(PROMPTS, max_new_tokens=5)
+
+    assert texts == TorchModel(saved).generate(PROMPTS, max_new_tokens=5)
+
+
+def test_heads_from_a_config_change_the_text(path: Path, saved: Path) -> None:
+    """The number of heads is used, and it is in the fingerprint."""
+    config = replace(TINY, n_heads=4)
+    save_model(path, config)
+    path.with_name("config.json").write_text('{"n_heads": 4}', encoding="utf-8")
+    model = TorchModel(path)
+    prompt = [300 % VOCABULARY, 3]
+
+    assert model.info.config == config
+    assert model.fingerprint != TorchModel(saved).fingerprint
+    expected = lecture_text(lecture_model(make_model(config)), prompt, 1)
+    tokenizer = load_tokenizer(path, path.with_suffix(".tiktoken"), VOCABULARY)
+    text = model.generate([tokenizer.decode(prompt)], max_new_tokens=1)
+    assert text == [tokenizer.decode(expected)]
+
+
+def test_other_numbers_are_used_if_asked_for(saved: Path) -> None:
+    """Half precision gives a text, which need not be the same."""
+    (text,) = TorchModel(saved, dtype="bfloat16", device="cpu").generate(["a"], max_new_tokens=4)
+
+    assert isinstance(text, str)
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "expected"),
+    [
+        (
+            "fridge",
+            "auto",
+            "device 'fridge': torch cannot use it here; use auto, cpu, or a device of this machine",
+        ),
+        (
+            "cpu",
+            "int8",
+            "dtype 'int8': unknown; use one of auto, float32, bfloat16, float16",
+        ),
+    ],
+)
+def test_settings_that_torch_does_not_know(
+    saved: Path, device: str, dtype: str, expected: str
+) -> None:
+    """The message says what can be chosen."""
+    with pytest.raises(SettingsError) as caught:
+        TorchModel(saved, device=device, dtype=dtype).generate(["a"], max_new_tokens=1)
+
+    assert str(caught.value) == expected
+
+
+def test_a_stream_can_be_left(saved: Path) -> None:
+    """After a part was taken, the handle still answers."""
+    model = TorchModel(saved, batch_size=1)
+    first = next(model.stream(PROMPTS, max_new_tokens=3))
+
+    assert first.text == model.generate(PROMPTS, max_new_tokens=3)[first.index]
+
+
+@pytest.mark.parametrize(("wish", "spins"), [({}, "0"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "30")])
+def test_waiting_threads_sleep(saved: Path, wish: dict[str, str], spins: str) -> None:
+    """Threads leave their core to other programs, unless the user wants otherwise."""
+    program = (
+        "import os, sys\n"
+        "from pytest_llmjudge.generation.engine import TorchModel\n"
+        "TorchModel(sys.argv[1]).generate(['a'], max_new_tokens=1)\n"
+        "print(os.environ.get('OMP_WAIT_POLICY'))\n"
+    )
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("OMP_")}
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(saved)],
+        env={**environment, **wish, "OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert run.stdout.strip() == str(wish.get("OMP_WAIT_POLICY"))
+    if "GOMP_SPINCOUNT" in run.stderr:
+        assert f"GOMP_SPINCOUNT = '{spins}" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "length", "expected"),
+    [(12, 768, 318, 32), (12, 768, 1024, 28), (48, 1600, 1024, 3), (96, 12288, 1024, 1)],
+)
+def test_memory_bounds_what_runs_at_a_time(
+    layers: int, width: int, length: int, expected: int
+) -> None:
+    """Large models and long prompts run fewer texts together."""
+    with torch.device("meta"):
+        model = GPTModel(GPTConfig(1, 1024, width, width // 64, n_layers=0, qkv_bias=True))
+    model.config = replace(model.config, n_layers=layers)
+
+    assert texts_at_a_time(model, length) == expected

@@ -1,0 +1,161 @@
+"""Files that are no state dict: nothing in them runs, and each gets its one line."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.generation.tiny import error_of, make_model, save_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
+COPY = "save or copy the checkpoint again"
+
+
+def test_a_missing_file(path: Path) -> None:
+    """A wrong path is told from a bad file."""
+    expected = "no such file; check the path, or train and save the model first"
+    assert error_of(path) == expected
+
+
+def test_a_directory(path: Path) -> None:
+    """A folder is not searched for weights."""
+    path.mkdir()
+
+    assert error_of(path) == "a directory; give the path of the .pth file in it"
+
+
+def test_an_unreadable_file(path: Path) -> None:
+    """The system's reason is told."""
+    path.write_bytes(b"")
+
+    expected = "cannot be read (Not a directory); check the file and its permissions"
+    assert error_of(path / "model.pth") == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", f"an empty file; {COPY}"),
+        (b"<html>404</html>", f"not a file of torch.save; {SAVE}"),
+        (b"PK\x03\x04 and no more", f"cut short or damaged; {COPY}"),
+        (pickle.dumps({"a": 1}), f"not a file of torch.save; {SAVE}"),
+    ],
+    ids=["empty", "text", "beginning of a zip", "a plain pickle"],
+)
+def test_a_file_of_something_else(path: Path, content: bytes, expected: str) -> None:
+    """What torch.save did not write is named for what it is."""
+    path.write_bytes(content)
+
+    assert error_of(path) == expected
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kept=st.floats(0.001, 0.999))
+def test_a_file_that_is_cut_short(path: Path, kept: float) -> None:
+    """Wherever a copy broke off, the file is found damaged before torch reads it."""
+    save_model(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: max(2, int(len(content) * kept))])
+
+    assert error_of(path) == f"cut short or damaged; {COPY}"
+
+
+def test_a_zip_of_something_else(path: Path) -> None:
+    """A few of its files are named."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
+            archive.writestr(name, "")
+
+    found = "a zip archive of something else; it holds a.txt, b.txt, c.txt and 1 more"
+    assert error_of(path) == f"{found}; {SAVE}"
+
+
+def test_damage_within_the_archive(path: Path) -> None:
+    """A byte that changed in the names and shapes is noticed."""
+    save_model(path)
+    content = path.read_bytes()
+    place = content.index(b"tok_emb.weight")
+    path.write_bytes(content[:place] + b"X" + content[place + 1 :])
+
+    assert error_of(path) == f"cut short or damaged; {COPY}"
+
+
+def write_archive(path: Path, data: bytes) -> None:
+    """Write an archive as torch.save does, around any pickle."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/data.pkl", data)
+
+
+class Hostile:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (self.command,)
+
+
+def test_nothing_in_a_checkpoint_runs(path: Path, tmp_path: Path) -> None:
+    """A pickle that would run a command is refused, by the command's name."""
+    trap = tmp_path / "trap"
+    write_archive(path, pickle.dumps({"tok_emb.weight": Hostile(f"touch {trap}")}))
+
+    name = f"{os.system.__module__}.system"
+    assert error_of(path) == f"loading it would run {name}; {SAVE}"
+    assert not trap.exists()
+
+
+def test_a_pickled_model_is_refused(path: Path) -> None:
+    """``torch.save(model)`` would run the model's class."""
+    torch.save(make_model(), path)
+
+    expected = "loading it would run pytest_llmjudge.generation.gpt.GPTModel"
+    assert error_of(path) == f"{expected}; {SAVE}"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x80\x02}q\x00",
+        b"\x80\x02(U\x01aQ.",
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(tR.",
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((U\x01aU\x01bt(U\x01aU\x01bttR.",
+    ],
+    ids=["empty", "no end", "no storage", "no arguments", "no sizes"],
+)
+def test_a_pickle_that_makes_no_sense(path: Path, data: bytes) -> None:
+    """Whatever goes wrong in reading it, the message is the same."""
+    write_archive(path, data)
+
+    assert error_of(path) == f"its pickle is damaged; {COPY}"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([1, 2], "it holds a list"),
+        (
+            OrderedDict(model_state_dict={}, epoch=3),
+            "not only tensors; it holds model_state_dict, epoch",
+        ),
+    ],
+    ids=["list", "training state"],
+)
+def test_something_else_than_a_state_dict(path: Path, content: object, expected: str) -> None:
+    """A few of the names found are told."""
+    torch.save(content, path)
+
+    assert error_of(path) == f"{expected}; {SAVE}"
