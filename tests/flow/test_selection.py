@@ -129,12 +129,11 @@ def test_x_stops_before_the_gate(suite: Project, dist: tuple[str, ...]) -> None:
         assert document["outcome"] == "incomplete"
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "0"), ("-n", "2")], ids=["plain", "n0", "n2"])
-def test_reruns_repeat_but_do_not_ask_again(suite: Project, mode: tuple[str, ...]) -> None:
+def test_reruns_repeat_but_do_not_ask_again(suite: Project, dist: tuple[str, ...]) -> None:
     """``--reruns 1`` repeats failed items; a stored verdict stays, so they fail again."""
     suite.suite(records(5, wrong=[1]), GATED.replace("60", "90"))
 
-    result = suite.run("--reruns", "1", "--llm-judge-report=results.json", *mode)
+    result = suite.run("--reruns", "1", "--llm-judge-report=results.json", *dist)
 
     assert {"passed": 4, "failed": 2, "rerun": 2} == result.parseoutcomes()
     assert suite.results()["suites"][0]["scored"] == 5
