@@ -3,6 +3,8 @@
 All three decode greedily, in float32, with the same random weights of GPT-2 124M's shape. The
 prompts are the lecture's 110 test records, read from $LLMJUDGE_REAL_DATA; without it they are
 random tokens of similar lengths. Texts have one length, or end where the recorded answers end.
+
+Beside other busy programs set OMP_WAIT_POLICY=PASSIVE, as the plugin does for itself.
 """
 
 from __future__ import annotations
@@ -21,19 +23,17 @@ from llms_from_scratch.ch04 import GPTModel as LectureModel
 from llms_from_scratch.ch04 import generate_text_simple
 from transformers import GPT2Config, GPT2LMHeadModel, StoppingCriteria, StoppingCriteriaList
 
+from pytest_llmjudge.data import Record
 from pytest_llmjudge.generation.decoding import decode
 from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
 from pytest_llmjudge.generation.packing import pack, packable
+from pytest_llmjudge.prompts import instruction_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 GPT2_SMALL = GPTConfig(50257, 1024, 768, n_heads=12, n_layers=12, qkv_bias=True)
 BATCH = 32
-PREAMBLE = (
-    "Below is an instruction that describes a task. "
-    "Write a response that appropriately completes the request."
-)
 
 Texts = list[list[int]]
 Result = TypeVar("Result")
@@ -69,16 +69,14 @@ def read_job() -> Job:
     encode = tiktoken.get_encoding("gpt2").encode_ordinary
     file = Path(folder) / "instructions" / "instruction-data-with-response.json"
     records = json.loads(file.read_text(encoding="utf-8"))
-    return Job(
-        [encode(alpaca(record["instruction"], record["input"])) for record in records],
-        [max(1, len(encode(record["model_response"]))) for record in records],
-    )
+    lengths = [max(1, len(encode(record["model_response"]))) for record in records]
+    return Job([encode(prompt_of(record)) for record in records], lengths)
 
 
-def alpaca(instruction: str, further: str) -> str:
+def prompt_of(fields: dict[str, str]) -> str:
     """Write the lecture's prompt."""
-    middle = f"\n\n### Input:\n{further}" if further else ""
-    return f"{PREAMBLE}\n\n### Instruction:\n{instruction}{middle}\n\n### Response:\n"
+    record = Record("", fields["instruction"], fields["input"], fields["output"], fields)
+    return instruction_prompt(record, for_generation=True)
 
 
 def made_up_job() -> Job:

@@ -24,6 +24,8 @@ __all__ = ["load"]
 def load(path: Path, device: torch.device, dtype: torch.dtype) -> GPTModel:
     """Load a model for evaluation.
 
+    On the CPU its weights may be a memory map of the file, which then must not be overwritten.
+
     Args:
         path: A state dict with the lecture's parameter names, with or without its causal masks.
         device: Where the model shall run.
@@ -33,7 +35,7 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> GPTModel:
         CheckpointError: The file is no such state dict, or holds weights that are no numbers.
     """
     info = describe(path)
-    weights = _read_weights(path)
+    weights = _read_weights(path, mapped=info.shapes is not None)
     # Read off again: an archive in the format before torch 1.6 tells its shapes only now.
     config = read_sizes(path, {name: tuple(weights[name].shape) for name in weights}, info.heads)
     with torch.device("meta"), _Uninitialised():
@@ -60,9 +62,9 @@ class _Uninitialised(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def _read_weights(path: Path, *, mapped: bool) -> dict[str, Tensor]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # noqa: BLE001 - torch documents no exceptions
         # Its text would advise to run what the file says.
         found = f"torch cannot load it ({type(error).__name__})"

@@ -91,8 +91,8 @@ class _Pool:
         self.running: list[_Text | None] = []
         self._model = model
         self._slots = min(slots, len(texts))
-        # Texts of similar length share a pass, because attention works up to the longest. The
-        # longest go first (they are taken from the end), so that none is left to run alone.
+        # Neighbours are of similar length, because attention works up to the longest of a pass.
+        # The longest is taken first, from the end: started last, it would run on alone.
         self._waiting = sorted(texts, key=lambda text: len(text.prompt))
         columns = max(len(text.prompt) + text.limit for text in texts)
         self._cache = Cache(model, prefix, self._slots, columns)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -25,15 +25,12 @@ from pytest_llmjudge.generation.tokenizer import load_tokenizer
 from pytest_llmjudge.prompts import instruction_prompt
 from tests.unit.generation.tiny import lecture_model, lecture_text
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 DATA = os.environ.get("LLMJUDGE_REAL_DATA", "")
 pytestmark = pytest.mark.skipif(not DATA, reason="needs LLMJUDGE_REAL_DATA")
 
 NEW_TOKENS = int(os.environ.get("LLMJUDGE_TEST_NEW_TOKENS", "4"))
 GPT2_SMALL = "random GPT-2 124M"
-CHECKPOINTS = sorted((Path(__file__).parents[2] / "checkpoints").glob("*.pth"))
+FOLDER = Path(__file__).parents[2] / "checkpoints"
 
 
 class Case(NamedTuple):
@@ -45,8 +42,10 @@ class Case(NamedTuple):
     end: int
 
 
-@pytest.fixture(scope="module", params=[GPT2_SMALL, *CHECKPOINTS], ids=str)
-def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+@pytest.fixture(
+    scope="module", params=[GPT2_SMALL, *sorted(file.name for file in FOLDER.glob("*.pth"))]
+)
+def case(request: pytest.FixtureRequest) -> Case:
     """Random weights of GPT-2's smallest shape, and each checkpoint of this repository."""
     if request.param == GPT2_SMALL:
         os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(Path(DATA, "gpt2-bpe")))
@@ -55,7 +54,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         config = GPTConfig(50257, 1024, 768, n_heads=12, n_layers=12, qkv_bias=True)
         model = GPTModel(config).eval().requires_grad_(requires_grad=False)
     else:
-        path = request.param
+        path = FOLDER / request.param
         model = load(path, torch.device("cpu"), torch.float32)
         ranks = find_ranks(path, model.config.vocab_size)
     tokenizer = load_tokenizer(path, ranks, model.config.vocab_size)
@@ -64,7 +63,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         pack(model)
     room = model.config.context_length - NEW_TOKENS
     prompts = [ids for text in real_prompts() if len(ids := tokenizer.encode(text)) <= room]
-    yield Case(model, lecture, prompts, tokenizer.end)
+    return Case(model, lecture, prompts, tokenizer.end)
 
 
 @pytest.fixture(scope="module")

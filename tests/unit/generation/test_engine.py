@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,8 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError, SettingsError
-from pytest_llmjudge.generation.engine import TorchModel, texts_at_a_time
-from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
+from pytest_llmjudge.generation.engine import TorchModel
 from pytest_llmjudge.generation.tokenizer import Tokenizer, load_tokenizer
 from tests.unit.generation.tiny import (
     END,
@@ -234,41 +230,3 @@ def test_a_stream_can_be_left(saved: Path) -> None:
     first = next(model.stream(PROMPTS, max_new_tokens=3))
 
     assert first.text == model.generate(PROMPTS, max_new_tokens=3)[first.index]
-
-
-@pytest.mark.parametrize(("wish", "spins"), [({}, "0"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "30")])
-def test_waiting_threads_sleep(saved: Path, wish: dict[str, str], spins: str) -> None:
-    """Threads leave their core to other programs, unless the user wants otherwise."""
-    program = (
-        "import os, sys\n"
-        "from pytest_llmjudge.generation.engine import TorchModel\n"
-        "TorchModel(sys.argv[1]).generate(['a'], max_new_tokens=1)\n"
-        "print(os.environ.get('OMP_WAIT_POLICY'))\n"
-    )
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("OMP_")}
-    run = subprocess.run(
-        [sys.executable, "-c", program, str(saved)],
-        env={**environment, **wish, "OMP_DISPLAY_ENV": "verbose"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert run.stdout.strip() == str(wish.get("OMP_WAIT_POLICY"))
-    if "GOMP_SPINCOUNT" in run.stderr:
-        assert f"GOMP_SPINCOUNT = '{spins}" in run.stderr
-
-
-@pytest.mark.parametrize(
-    ("layers", "width", "length", "expected"),
-    [(12, 768, 318, 32), (12, 768, 1024, 28), (48, 1600, 1024, 3), (96, 12288, 1024, 1)],
-)
-def test_memory_bounds_what_runs_at_a_time(
-    layers: int, width: int, length: int, expected: int
-) -> None:
-    """Large models and long prompts run fewer texts together."""
-    with torch.device("meta"):
-        model = GPTModel(GPTConfig(1, 1024, width, width // 64, n_layers=0, qkv_bias=True))
-    model.config = replace(model.config, n_layers=layers)
-
-    assert texts_at_a_time(model, length) == expected

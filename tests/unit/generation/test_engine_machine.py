@@ -1,0 +1,95 @@
+"""The handle and its machine: files, memory and threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from pytest_llmjudge.generation.engine import TorchModel, texts_at_a_time
+from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
+from tests.unit.generation.tiny import TINY, save_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROMPTS = ["the thing", "a", "nothing in the end"]
+
+
+def test_a_file_that_is_replaced_while_it_is_in_use(path: Path) -> None:
+    """A loaded model no longer needs its file."""
+    save_model(path)
+    model = TorchModel(path)
+    texts = model.generate(PROMPTS, max_new_tokens=3)
+    path.write_bytes(b"")
+
+    assert model.generate(PROMPTS, max_new_tokens=3) == texts
+
+
+def test_too_little_memory(path: Path) -> None:
+    """The message says what takes less."""
+    if sys.platform != "linux":
+        pytest.skip("needs a limit of the memory that Linux keeps")
+    save_model(path, replace(TINY, context_length=4096))
+    program = (
+        "import os, pathlib, resource, sys\n"
+        "from pytest_llmjudge.errors import CheckpointError\n"
+        "from pytest_llmjudge.generation.engine import TorchModel\n"
+        "model = TorchModel(sys.argv[1], batch_size=64)\n"
+        "model.generate(['a', 'b c'], max_new_tokens=4)\n"
+        "pages = int(pathlib.Path('/proc/self/statm').read_text().split()[0])\n"
+        "limit = pages * os.sysconf('SC_PAGE_SIZE') + (20 << 20)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, -1))\n"
+        "try: model.generate([f'{i} ' * 900 for i in range(64)], max_new_tokens=9)\n"
+        "except CheckpointError as error: print(error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
+    )
+
+    expected = f"{path}: out of memory with 64 texts at a time; set a smaller batch size\n"
+    assert run.stdout == expected
+
+
+@pytest.mark.parametrize(("wish", "spins"), [({}, "0"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "30")])
+def test_waiting_threads_sleep(path: Path, wish: dict[str, str], spins: str) -> None:
+    """Threads leave their core to other programs, unless the user wants otherwise."""
+    save_model(path)
+    program = (
+        "import os, sys\n"
+        "from pytest_llmjudge.generation.engine import TorchModel\n"
+        "TorchModel(sys.argv[1]).generate(['a'], max_new_tokens=1)\n"
+        "print(os.environ.get('OMP_WAIT_POLICY'))\n"
+    )
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("OMP_")}
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        env={**environment, **wish, "OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert run.stdout.strip() == str(wish.get("OMP_WAIT_POLICY"))
+    if "GOMP_SPINCOUNT" in run.stderr:
+        assert f"GOMP_SPINCOUNT = '{spins}" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "length", "expected"),
+    [(12, 768, 318, 32), (12, 768, 1024, 28), (48, 1600, 1024, 3), (96, 12288, 1024, 1)],
+)
+def test_memory_bounds_what_runs_at_a_time(
+    layers: int, width: int, length: int, expected: int
+) -> None:
+    """Large models and long prompts run fewer texts together."""
+    with torch.device("meta"):
+        model = GPTModel(GPTConfig(1, 1024, width, width // 64, n_layers=0, qkv_bias=True))
+    model.config = replace(model.config, n_layers=layers)
+
+    assert texts_at_a_time(model, length) == expected
