@@ -1,7 +1,7 @@
 """Train the example's checkpoint: `python -m example_suite.train`, a few minutes on two cores.
 
-Writes the held-out records, the tokenizer's ranks and the model's weights. The same machine with
-the same versions of torch and tokenizers writes the same bytes again.
+Writes the held-out records, the tokenizer's ranks and the model's weights. The seed is fixed: the
+same machine with the same torch and tokenizers is meant to write the same bytes again.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def write_records(judged: list[Example]) -> None:
 def write_ranks(examples: list[Example]) -> None:
     """Train the byte pairs, and write them in the form that tiktoken reads.
 
-    Digits are left out of the text they are trained on: every digit stays a token of its own,
-    which makes numbers easier for a small model.
+    Most words of the examples, and nearly all numbers below 100, become one token each, so that a
+    small model can copy them in one step.
     """
     trainable = TrainableTokenizer(models.BPE())
     trainable.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -22,6 +22,8 @@ __all__ = [
     "SettingsError",
     "StoreError",
     "one_line",
+    "printable",
+    "storable",
 ]
 
 
@@ -30,6 +32,18 @@ def one_line(text: str, limit: int = 300) -> str:
     folded = " ".join(text.split())
     safe = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in folded)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Show control characters, which a terminal would obey, as escapes; keep line breaks."""
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text
+    )
+
+
+def storable(text: str) -> str:
+    """Replace what UTF-8 cannot hold, such as half a surrogate pair in a server's reply."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class LlmJudgeError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -305,7 +306,7 @@ def _prompt(where: str, name: str, base: Path) -> str:
     if name in BUILT_IN_PROMPTS:
         return name
     path = base / name
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113  # pathlib raises for names too long
         todo = f"name {either(BUILT_IN_PROMPTS)}, or the path of a template file"
         raise SettingsError(where, f'"{name}" is neither a prompt nor a file', todo)
     return str(path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from pytest_llmjudge.errors import SettingsError
 
+_MOST_SECONDS = 86_400
 Parser = Callable[[str, str], Any]
 
 
@@ -41,11 +41,11 @@ def parse_average(where: str, text: str) -> float:
 
 
 def parse_seconds(where: str, text: str) -> float:
-    """Read a positive number of seconds."""
-    seconds = _number(where, text, "a number of seconds above 0, for example 120")
-    if not (0 < seconds < math.inf):
+    """Read a number of seconds, at most a day."""
+    seconds = _number(where, text, "a number of seconds up to 86400, for example 120")
+    if not 0 < seconds <= _MOST_SECONDS:
         found = f'"{text}" is not a length of time'
-        raise SettingsError(where, found, "give a number of seconds above 0, for example 120")
+        raise SettingsError(where, found, "give a number of seconds up to 86400, for example 120")
     return seconds
 
 

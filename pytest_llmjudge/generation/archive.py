@@ -96,7 +96,7 @@ def _read_heads(path: Path) -> Heads | None:
         config = json.loads(file.read_bytes())
     except OSError as error:
         raise unreadable(file, error) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         todo = "correct it, or move it away from the checkpoint"
         raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
     todo = 'write {"n_heads": …} with an integer above 0'

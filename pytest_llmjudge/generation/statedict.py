@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
 import pickle
+import pickletools
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -21,6 +23,16 @@ SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
 COPY = "save or copy the checkpoint again"
 
 _ZIP = b"PK"
+_TUPLES_A_TENSOR = 16
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    UnicodeDecodeError,
+)
 # torch's magic number as a pickle, after two bytes that give the pickle's protocol.
 _BEFORE_ZIP = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
@@ -51,9 +63,9 @@ def read_tensors(path: Path) -> dict[str, StoredTensor] | None:
     Raises:
         CheckpointError: The file is missing, damaged, or something else than a state dict.
     """
-    if path.is_dir():
-        raise CheckpointError(str(path), "a directory", "give the path of the .pth file in it")
     try:
+        if path.is_dir():
+            raise CheckpointError(str(path), "a directory", "give the path of the .pth file in it")
         with path.open("rb") as stream:
             head = stream.read(2 + len(_BEFORE_ZIP))
             if head[2:] == _BEFORE_ZIP:
@@ -67,6 +79,8 @@ def read_tensors(path: Path) -> dict[str, StoredTensor] | None:
         raise CheckpointError(str(path), "no such file", todo) from None
     except OSError as error:
         raise unreadable(path, error) from None
+    except ValueError:
+        raise CheckpointError(str(path), "no name of a file", "correct the path") from None
     return _check_tensors(path, content)
 
 
@@ -83,7 +97,7 @@ def _read_pickle(path: Path, stream: io.BufferedReader) -> bytes:
             pickles = [name for name in names if name.endswith("/data.pkl")]
             if len(pickles) == 1:
                 return archive.read(pickles[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+    except _DAMAGED:
         raise CheckpointError(str(path), "cut short or damaged", COPY) from None
     found = f"a zip archive of something else; it holds {name_some(names)}"
     raise CheckpointError(str(path), found, SAVE)
@@ -112,9 +126,11 @@ class _Unpickler(pickle.Unpickler):
     def __init__(self, path: Path, data: bytes) -> None:
         super().__init__(io.BytesIO(data))
         self._path = path
+        self._data = data
 
     def read(self) -> object:
         try:
+            self._check_nesting()
             return self.load()
         except (
             pickle.UnpicklingError,
@@ -127,6 +143,14 @@ class _Unpickler(pickle.Unpickler):
             ValueError,
         ):
             raise CheckpointError(str(self._path), "its pickle is damaged", COPY) from None
+
+    def _check_nesting(self) -> None:
+        """Refuse what is nested so deeply that hashing it would end the process."""
+        names = [code.name for code, _, _ in pickletools.genops(self._data)]
+        tuples = sum(name.startswith("TUPLE") for name in names)
+        if tuples > _TUPLES_A_TENSOR * (names.count("BINPERSID") + 1):
+            message = "more tuples than tensors have"
+            raise pickle.UnpicklingError(message)
 
     def find_class(self, module: str, name: str, /) -> object:
         if module == "torch" and name.endswith("Storage"):

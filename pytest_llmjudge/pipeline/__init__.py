@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_llmjudge.pipeline.parts import JudgeLike, ModelLike, Outcome
+from pytest_llmjudge.pipeline.parts import JudgeLike, ModelLike, Outcome, fingerprint_of
 from pytest_llmjudge.pipeline.run import SuiteRun
 
-__all__ = ["JudgeLike", "ModelLike", "Outcome", "SuiteRun"]
+__all__ = ["JudgeLike", "ModelLike", "Outcome", "SuiteRun", "fingerprint_of"]

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
 from pytest_llmjudge.storage.store import Progress, Store
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record, Verdict
 
-__all__ = ["Counter", "JudgeLike", "ModelLike", "Outcome"]
+__all__ = ["Counter", "JudgeLike", "ModelLike", "Outcome", "fingerprint_of", "name_of"]
 
 _PROGRESS_SECONDS = 0.2
 
@@ -42,6 +43,30 @@ class Outcome:
 
     response: str | None
     verdict: Verdict
+
+
+def name_of(model: object) -> str:
+    """Name a model under test in messages."""
+    return f"llm_model ({type(model).__name__})"
+
+
+def fingerprint_of(model: object) -> str:
+    """Return a model's fingerprint.
+
+    Raises:
+        CheckpointError: It has none.
+    """
+    try:
+        fingerprint: object = getattr(model, "fingerprint", None)
+    except LlmJudgeError:
+        raise
+    except Exception as error:
+        found = f"fingerprint raised {type(error).__name__}: {one_line(str(error), 200)}"
+        raise CheckpointError(name_of(model), found, "correct it") from error
+    if not isinstance(fingerprint, str) or not fingerprint:
+        todo = "give it a string attribute that changes when its answers may"
+        raise CheckpointError(name_of(model), "it has no fingerprint", todo)
+    return fingerprint
 
 
 class Counter:

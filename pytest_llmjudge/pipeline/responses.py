@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
-from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line, storable
+from pytest_llmjudge.generation.engine import TorchModel
 from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.pipeline.parts import fingerprint_of, name_of
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
 from pytest_llmjudge.storage.store import Store, StoredResponse
 
@@ -71,11 +73,13 @@ class Responses:
             for record in records:
                 yield record, self._given(record)
             return
-        keys = {self._key(record): record for record in records}
-        for key, stored in self._store.responses(list(keys)).items():
-            if stored.text is not None:
-                self._known[keys[key].id] = stored.text
-                yield keys[key], stored.text
+        keys = [(self._key(record), record) for record in records]
+        have = self._store.responses([key for key, _ in keys])
+        for key, record in keys:
+            text = have[key].text if key in have else None
+            if text is not None:
+                self._known[record.id] = text
+                yield record, text
 
     def get(self, record: Record, needed: Sequence[Record], on_made: OnMade) -> str:
         """Return the response to ``record``; make it, and all that are needed, if it is missing.
@@ -131,8 +135,8 @@ class Responses:
         try:
             for done in self._completions([self._prompt(record) for _, record in missing]):
                 key, record = missing[done.index]
-                text = None if done.text is None else clean_response(done.text)
-                made = StoredResponse(text, done.error, done.tokens)
+                text = None if done.text is None else clean_response(storable(done.text))
+                made = StoredResponse(text, done.error)
                 stored = self._store.add_response(key, made)
                 self._counter.step()
                 if stored.text is not None:
@@ -153,14 +157,13 @@ class Responses:
 
     def _lost(self) -> str:
         found = "the model ended without an answer to this prompt"
-        return str(CheckpointError(self._name(), found, "correct its generate()"))
+        return str(CheckpointError(name_of(self._model), found, "correct its generate()"))
 
     def _completions(self, prompts: Sequence[str]) -> Iterator[Completion]:
         tokens = self._settings.max_new_tokens
-        stream = getattr(self._model, "stream", None)
         try:
-            if stream is not None:
-                yield from stream(prompts, max_new_tokens=tokens)
+            if isinstance(self._model, TorchModel):
+                yield from self._model.stream(prompts, max_new_tokens=tokens)
             else:
                 yield from self._batches(prompts, tokens)
         except LlmJudgeError:
@@ -168,7 +171,7 @@ class Responses:
         except Exception as error:
             found = f"generate() raised {type(error).__name__}: {one_line(str(error), 200)}"
             todo = "correct it; if memory ran out, lower --llm-judge-batch-size"
-            raise CheckpointError(self._name(), found, todo) from error
+            raise CheckpointError(name_of(self._model), found, todo) from error
 
     def _batches(self, prompts: Sequence[str], tokens: int) -> Iterator[Completion]:
         model = self._model
@@ -180,7 +183,9 @@ class Responses:
             texts = model.generate([prompts[index] for index in batch], max_new_tokens=tokens)
             if not _are_strings(texts, len(batch)):
                 found = f"generate() gave no list of {len(batch)} strings for {len(batch)} prompts"
-                raise CheckpointError(self._name(), found, "return one string for each, in order")
+                raise CheckpointError(
+                    name_of(self._model), found, "return one string for each, in order"
+                )
             for index, text in zip(batch, texts, strict=True):
                 yield Completion(index, text)
 
@@ -193,18 +198,7 @@ class Responses:
             "device": self._settings.device,
             "dtype": self._settings.dtype,
         }
-        return make_key("response/1", self._fingerprint(), self._prompt(record), options)
-
-    def _fingerprint(self) -> str:
-        fingerprint = getattr(self._model, "fingerprint", None)
-        if not isinstance(fingerprint, str) or not fingerprint:
-            found = "it has no fingerprint"
-            todo = "give it a string attribute that changes when its answers may"
-            raise CheckpointError(self._name(), found, todo)
-        return fingerprint
-
-    def _name(self) -> str:
-        return f"llm_model ({type(self._model).__name__})"
+        return make_key("response/1", fingerprint_of(self._model), self._prompt(record), options)
 
 
 def _are_strings(texts: object, count: int) -> bool:

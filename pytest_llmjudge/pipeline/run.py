@@ -55,7 +55,7 @@ class SuiteRun:
         self._judged = Counter(store, "verdicts", suite.name, worker)
         made = Counter(store, "responses", suite.name, worker)
         self._responses = Responses(suite, settings, store, model, made)
-        self._verdicts = Verdicts(judge, store, self._judged)
+        self._verdicts = Verdicts(suite.name, judge, store, self._judged)
         self._known: dict[str, Outcome] | None = None
 
     def outcome(self, record: Record, *, again: bool = False) -> Outcome:
@@ -84,10 +84,17 @@ class SuiteRun:
             known[record.id] = outcome
         return outcome
 
-    def outcomes(self) -> Iterator[tuple[Record, Outcome]]:
-        """Yield every record of the suite with its outcome, in file order."""
+    def outcomes(self, *, again: bool = False) -> Iterator[tuple[Record, Outcome]]:
+        """Yield every record of the suite with its outcome, in file order.
+
+        Args:
+            again: Try once more the records that have no score.
+        """
         for record in self.suite.records:
-            yield record, self.outcome(record)
+            outcome = self.outcome(record)
+            if again and outcome.verdict.score is None:
+                outcome = self.outcome(record, again=True)
+            yield record, outcome
 
     def _load(self) -> dict[str, Outcome]:
         """Take all that the store has for this run at once; a query for each record is slow."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Verdict
-from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line
+from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
+from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.keys import make_key
 
 if TYPE_CHECKING:
@@ -23,21 +25,25 @@ class Verdicts:
     """Verdicts of one judge.
 
     Args:
+        suite: Name of the suite.
         judge: Scores responses; ours, or one of the user's own.
         store: Shared with all processes of the run.
         counter: Told how many are made.
     """
 
-    def __init__(self, judge: JudgeLike, store: Store, counter: Counter) -> None:
+    def __init__(self, suite: str, judge: JudgeLike, store: Store, counter: Counter) -> None:
+        self._suite = suite
         self._judge = judge
         self._store = store
         self._counter = counter
 
     def load(self, pairs: Sequence[tuple[Record, str]]) -> Iterator[tuple[Record, str, Verdict]]:
         """Yield those pairs of record and response that have a verdict in the store."""
-        keys = {self._key(record, response): (record, response) for record, response in pairs}
-        for key, verdict in self._store.verdicts(list(keys)).items():
-            yield *keys[key], verdict
+        keys = [self._key(record, response) for record, response in pairs]
+        stored = self._store.verdicts(keys)
+        for key, (record, response) in zip(keys, pairs, strict=True):
+            if key in stored:
+                yield record, response, stored[key]
 
     def get(self, record: Record, response: str) -> Verdict:
         """Return the verdict on ``response``; ask the judge if there is none.
@@ -89,32 +95,34 @@ class Verdicts:
             found = f"score() gave {one_line(repr(verdict), 100)}"
             todo = "return a Verdict with a score from 0 to 100, or with an error"
             raise JudgeError(name, found, todo)
-        return verdict
+        told = None if verdict.error is None else one_line(verdict.error, 2000)
+        return replace(verdict, reply=storable(verdict.reply), error=told)
 
     @contextmanager
     def _turn(self, key: str) -> Iterator[None]:
-        """Wait for this process's turn: one request in flight at a server."""
-        if hasattr(self._judge, "server"):
-            name = None if self._judge.server is None else f"judge {self._judge.server}"
-        else:
-            name = f"verdict {key[:2]}"
-        if name is None:
+        """Keep the other processes from asking the same thing meanwhile."""
+        if isinstance(self._judge, Judge) and self._judge.server is None:
             yield
             return
-        with self._store.lock(name):
+        with self._store.lock(f"verdict {key[:2]}"):
             yield
 
     def _key(self, record: Record, response: str) -> str:
-        own = getattr(self._judge, "key", None)
-        if own is not None:
-            return str(own(record, response))
+        if isinstance(self._judge, Judge):
+            return self._judge.key(record, response)
+        kind = f"{type(self._judge).__module__}.{type(self._judge).__qualname__}"
+        parts = ["custom verdict/1", kind, record.id, dict(record.fields), response]
+        fingerprint = getattr(self._judge, "fingerprint", None)
+        if fingerprint is not None:
+            return make_key(*parts, str(fingerprint))
         # Without a fingerprint nobody can tell when a judge of the user's own has changed.
-        fingerprint = getattr(self._judge, "fingerprint", f"run {self._store.run}")
-        texts = [record.instruction, record.input, record.output, response]
-        return make_key("custom verdict/1", str(fingerprint), texts)
+        return self._store.key_of_this_run(make_key(*parts, self._suite))
 
 
 def _is_valid(verdict: Verdict) -> bool:
+    reply: object = verdict.reply
+    if not isinstance(reply, str):
+        return False
     if verdict.score is None:
         return bool(verdict.error)
     return type(verdict.score) is int and 0 <= verdict.score <= 100

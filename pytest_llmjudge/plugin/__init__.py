@@ -8,7 +8,7 @@ import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.plugin import collect, options
-from pytest_llmjudge.plugin.cases import SESSION
+from pytest_llmjudge.plugin.cases import MARKER, SESSION
 from pytest_llmjudge.plugin.fixtures import (
     _case,
     llm_judge,
@@ -39,7 +39,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Announce the marker; with ``--llm-judge`` take part in the run."""
-    text = f'{collect.MARKER}("records.json", min_score=, min_average=, ...): '
+    text = f'{MARKER}("records.json", min_score=, min_average=, ...): '
     config.addinivalue_line("markers", f"{text}judge a model's answers to instruction records")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(collect.UsageHooks(), "llm-judge-usage")

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from pytest_llmjudge.plugin.session import LlmSession
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["AVERAGE", "FIXTURE", "READY", "SESSION", "Case", "Ready", "case_of"]
+__all__ = ["AVERAGE", "FIXTURE", "MARKER", "READY", "SESSION", "Case", "Ready", "case_of"]
 
 AVERAGE = "average"
 FIXTURE = "_llm_judge_case"
+MARKER = "llm_judge"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, RecordsError, SettingsError
-from pytest_llmjudge.plugin.cases import AVERAGE, FIXTURE, Case, case_of
+from pytest_llmjudge.plugin.cases import AVERAGE, FIXTURE, MARKER, Case, case_of
 from pytest_llmjudge.plugin.options import FILES_INI
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ __all__ = [
     "report_usage_problem",
 ]
 
-MARKER = "llm_judge"
 _SUFFIXES = (".json", ".jsonl")
 _SEEN = pytest.StashKey[bool]()
 
@@ -101,7 +100,8 @@ def prepare(item: pytest.Item, session: LlmSession | None) -> None:
     if case.record is None:
         # A gate does not call the body, so what the body asks for is not set up.
         info = item._fixtureinfo  # noqa: SLF001  # pytest has no public way to ask
-        asked = [name for name in info.initialnames if name not in info.argnames]
+        own = {*info.argnames, "record", "response", "verdict"}
+        asked = [name for name in info.initialnames if name not in own]
         item.fixturenames = [FIXTURE, *asked]
     elif FIXTURE not in item.fixturenames:
         item.fixturenames.insert(0, FIXTURE)
@@ -109,6 +109,10 @@ def prepare(item: pytest.Item, session: LlmSession | None) -> None:
 
 class RecordsFile(pytest.Module):
     """A records file collected as if it were a module with one marked function."""
+
+    def istestfunction(self, obj: object, name: str) -> bool:  # noqa: ARG002  # pytest's signature
+        """Take the function whatever ``python_functions`` says."""
+        return name == "test_instructions"
 
     def _getobj(self) -> types.ModuleType:
         @pytest.mark.llm_judge(self.path.name)
@@ -127,7 +131,7 @@ def is_records_file(path: Path, parent: pytest.Collector) -> bool:
         return False
     if parent.session.isinitpath(path):
         return True
-    return any(path.match(pattern) for pattern in parent.config.getini(FILES_INI))
+    return any(path.match(pattern) for pattern in parent.config.getini(FILES_INI) if pattern)
 
 
 def refuse_records_file(path: Path, parent: pytest.Collector) -> None:

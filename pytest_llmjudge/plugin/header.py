@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import CheckpointReference
-from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.errors import LlmJudgeError, one_line
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def header_lines(session: LlmSession) -> list[str]:
     lines = [f"llm-judge: judge {_judge(session)}"]
     if session.settings.checkpoint is not None:
         lines.append(f"llm-judge: model {_model(session, session.settings.checkpoint)}")
-    return [*lines, f"llm-judge: cache {_cache(session)}"]
+    return [one_line(line) for line in (*lines, f"llm-judge: cache {_cache(session)}")]
 
 
 def model_lines(session: LlmSession) -> list[str]:
@@ -32,7 +32,7 @@ def model_lines(session: LlmSession) -> list[str]:
         return []
     chosen = {suite.settings.checkpoint for suite in session.suites.values()}
     chosen -= {None, session.settings.checkpoint}
-    return sorted(f"llm-judge: model {_model(session, path)}" for path in chosen if path)
+    return sorted(one_line(f"llm-judge: model {_model(session, path)}") for path in chosen if path)
 
 
 def _judge(session: LlmSession) -> str:

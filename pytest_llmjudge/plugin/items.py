@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmjudge.errors import printable
 from pytest_llmjudge.gates import decide_average, decide_record
 from pytest_llmjudge.plugin.cases import READY, Ready
+from pytest_llmjudge.plugin.session import is_rerun
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
@@ -27,7 +29,7 @@ def call(item: pytest.Function) -> bool:
     if ready is None:
         return False
     if ready.outcome is None:
-        _decide_average(ready)
+        _decide_average(ready, again=is_rerun(item))
         return True
     score = ready.outcome.verdict.score
     assert score is not None  # noqa: S101  # an unscored record errs in its setup
@@ -38,10 +40,10 @@ def call(item: pytest.Function) -> bool:
     return False
 
 
-def _decide_average(ready: Ready) -> None:
+def _decide_average(ready: Ready, *, again: bool) -> None:
     scores: dict[str, int | None] = {}
     causes: dict[str, str] = {}
-    for record, outcome in ready.run.outcomes():
+    for record, outcome in ready.run.outcomes(again=again):
         scores[record.id] = outcome.verdict.score
         if outcome.verdict.error is not None:
             causes[record.id] = outcome.verdict.error
@@ -62,6 +64,6 @@ def failure_text(reason: str, record: Record, outcome: Outcome) -> str:
     lines = [reason]
     for name, text in parts.items():
         if text:
-            shown = textwrap.indent(text, " " * 15)
+            shown = textwrap.indent(printable(text), " " * 15)
             lines.append(f"{name + ':':<15}{shown[15:]}")
     return "\n".join(lines)

@@ -31,8 +31,8 @@ __all__ = ["Ledger"]
 
 @dataclass(slots=True)
 class _Page:
-    meta: dict[str, Any] | None = None
     rows: dict[int, list[Any]] = field(default_factory=dict)
+    rows_of_gates: dict[int, list[Any]] = field(default_factory=dict)
     gates: dict[str, GateResult] = field(default_factory=dict)
 
 
@@ -41,40 +41,57 @@ class Ledger:
 
     def __init__(self) -> None:
         self._pages: dict[str, _Page] = {}
+        self._crashed: set[str] = set()
 
     def add(self, report: pytest.TestReport) -> None:
         """Take note of one report; a later one on the same item wins."""
         payload = getattr(report, ATTRIBUTE, None)
         if payload is None:
+            if report.failed and report.when not in {"setup", "call", "teardown"}:
+                self._crashed.add(report.nodeid)
             return
         page = self._pages.setdefault(payload["suite"], _Page())
-        page.meta = page.meta or payload["meta"]
+        rows = page.rows if payload["gate"] is None else page.rows_of_gates
         for row in payload["rows"]:
-            page.rows[row[0]] = row
+            rows[row[0]] = row
         if payload["gate"] is not None:
             name, outcome, reason = payload["gate"]
             page.gates[name] = GateResult(name, outcome, reason)
 
-    def result(self, created: str, suites: Mapping[str, Suite], *, whole: bool) -> RunResult:
+    def result(
+        self,
+        created: str,
+        facts: Mapping[str, dict[str, Any]],
+        suites: Mapping[str, Suite],
+        *,
+        whole: bool,
+    ) -> RunResult:
         """Return what became of the run.
 
         Args:
             created: When, in ISO 8601.
+            facts: What the processes told of each suite, by name.
             suites: Those this process has read, by name.
             whole: Read the records, and list those that were not run too.
 
         Raises:
             RecordsError: A records file changed while the run was going on.
         """
-        pages = sorted(self._pages.items())
         return RunResult(
             created,
             tuple(
-                _suite_result(name, page, page.meta, suites.get(name), whole=whole)
-                for name, page in pages
-                if page.meta is not None
+                _suite_result(name, self._page(name), meta, suites.get(name), whole=whole)
+                for name, meta in facts.items()
             ),
         )
+
+    def _page(self, name: str) -> _Page:
+        page = self._pages.get(name, _Page())
+        rows = {**page.rows_of_gates, **page.rows}
+        for index, row in rows.items():
+            if f"{name}[{row[1]}]" in self._crashed:
+                rows[index] = [*row[:-1], "error"]
+        return _Page(rows=rows, gates=page.gates)
 
 
 def _suite_result(

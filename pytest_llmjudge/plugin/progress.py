@@ -44,6 +44,7 @@ class ProgressHooks:
         self._stream: TextIO | None = None
         self._live = False
         self._drawn = False
+        self._silent = False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Begin to watch."""
@@ -89,6 +90,15 @@ class ProgressHooks:
         with self._paused():
             return (yield)
 
+    def pytest_enter_pdb(self) -> None:
+        """Leave the terminal to the debugger."""
+        with self._paused():
+            self._silent = True
+
+    def pytest_leave_pdb(self) -> None:
+        """Take it back."""
+        self._silent = False
+
     @contextlib.contextmanager
     def _paused(self) -> Generator[None, None, None]:
         with self._lock:
@@ -108,6 +118,8 @@ class ProgressHooks:
                     self._show(line)
 
     def _show(self, line: str) -> None:
+        if self._silent:
+            return
         if self._live:
             self._clear()
             if line:

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_llmjudge.data import Record
-    from pytest_llmjudge.pipeline import Outcome, SuiteRun
-    from pytest_llmjudge.plugin.session import LlmSession
+    from pytest_llmjudge.pipeline import Outcome
     from pytest_llmjudge.suites import Suite
 
 __all__ = ["ATTRIBUTE", "Courier"]
@@ -23,61 +22,42 @@ ATTRIBUTE = "llm_judge"
 class Courier:
     """Puts what a process knows of an item on the item's report."""
 
-    def __init__(self, session: LlmSession) -> None:
-        self._session = session
-        self._told: set[str] = set()
-
     def attach(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Add the item's verdict to the report that ends its deciding phase."""
         case = case_of(item)
-        if case is None or not (
-            report.when == "call" or (report.when == "setup" and report.failed)
-        ):
+        decides = report.when == "call" or (report.when == "setup" and not report.passed)
+        if case is None or not decides:
             return
         ready = item.stash.get(READY, None)
-        payload: dict[str, Any] = {"suite": case.suite.name, "meta": None, "gate": None, "rows": []}
-        if ready is not None and case.suite.name not in self._told:
-            self._told.add(case.suite.name)
-            payload["meta"] = self._meta(ready.run)
+        payload: dict[str, Any] = {"suite": case.suite.name, "gate": None, "rows": []}
         if case.record is None:
             payload["gate"] = [case.gate, _outcome(report), _reason(ready, report)]
-            payload["rows"] = self._rows_of_gate(case, ready)
+            payload["rows"] = _rows_of_gate(case, ready)
         else:
-            payload["rows"] = [self._row(case, case.record, ready, report)]
+            payload["rows"] = [_row_of_record(case, case.record, ready, report)]
         setattr(report, ATTRIBUTE, payload)
 
-    def _row(
-        self, case: Case, record: Record, ready: Ready | None, report: pytest.TestReport
-    ) -> list[Any]:
-        outcome = ready.outcome if ready is not None else None
-        problem = _first_line(report) if outcome is None else ""
-        return _row(case.index, record, outcome, _outcome(report), problem)
 
-    def _rows_of_gate(self, case: Case, ready: Ready | None) -> list[list[Any]]:
-        """Tell of the records that have no item in this run, which only the gate knows."""
-        if ready is None or ready.decision is None:
-            return []
-        selected = self._session.selected[case.suite.name]
-        rows = []
-        for index, record in enumerate(case.suite.records):
-            if index not in selected:
-                outcome = ready.run.outcome(record)
-                rows.append(_row(index, record, outcome, _verdict_outcome(case.suite, outcome), ""))
-        return rows
+def _row_of_record(
+    case: Case, record: Record, ready: Ready | None, report: pytest.TestReport
+) -> list[Any]:
+    outcome = ready.outcome if ready is not None else None
+    if outcome is None:
+        return _row(case.index, record, None, _outcome(report), _first_line(report))
+    # A record that the user skips or expects to fail has the outcome of its score.
+    spared = report.skipped or hasattr(report, "wasxfail")
+    result = _verdict_outcome(case.suite, outcome) if spared else _outcome(report)
+    return _row(case.index, record, outcome, result, "")
 
-    def _meta(self, run: SuiteRun) -> dict[str, Any]:
-        suite = run.suite
-        return {
-            "path": str(suite.path),
-            "digest": suite.digest,
-            "responses": suite.settings.responses,
-            "sample": suite.settings.sample,
-            "total": len(suite.records),
-            "min_score": suite.settings.min_score,
-            "min_average": suite.settings.min_average,
-            "checkpoint": self._session.checkpoint_of(run),
-            "judge": self._session.judge_of(run),
-        }
+
+def _rows_of_gate(case: Case, ready: Ready | None) -> list[list[Any]]:
+    """Tell of all records: some have no item in this run, or one that did not come to its end."""
+    if ready is None or ready.decision is None:
+        return []
+    return [
+        _row(index, record, outcome, _verdict_outcome(case.suite, outcome), "")
+        for index, (record, outcome) in enumerate(ready.run.outcomes())
+    ]
 
 
 def _row(

@@ -23,7 +23,7 @@ from pytest_llmjudge.plugin.progress import ProgressHooks
 from pytest_llmjudge.plugin.reports import Courier
 from pytest_llmjudge.plugin.session import LlmSession
 from pytest_llmjudge.reporting.terminal import summary_lines
-from pytest_llmjudge.storage.results import make_folder, write_responses, write_results
+from pytest_llmjudge.storage.results import check_writable, write_responses, write_results
 from pytest_llmjudge.storage.store import Store
 
 if TYPE_CHECKING:
@@ -77,17 +77,22 @@ class RunHooks:
 
     def __init__(self, session: LlmSession) -> None:
         self._session = session
-        self._courier = Courier(session)
+        self._courier = Courier()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Plan the run, and end it now when judge or checkpoint is missing."""
-        if session.testsfailed:
+        if session.testsfailed and not session.config.option.continue_on_collection_errors:
             return
         try:
             self._session.plan(session)
         except LlmJudgeError as error:
             collect.report_usage_problem(session.config, error)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Let the ``llm_model`` fixture follow the marker's checkpoint."""
+        self._session.use_checkpoint_of(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
@@ -118,6 +123,7 @@ class ControllerHooks:
         self._ledger = Ledger()
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
+        self._started = False
         self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
 
     @pytest.hookimpl(tryfirst=True)
@@ -129,11 +135,12 @@ class ControllerHooks:
         try:
             self._session.store.open()
             if settings.report is not None:
-                make_folder("--llm-judge-report", settings.report.parent)
+                check_writable("--llm-judge-report", settings.report)
             if settings.responses is not None:
-                make_folder("--llm-judge-responses", settings.responses)
+                check_writable("--llm-judge-responses", settings.responses / "x.json")
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
+        self._started = True
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
@@ -156,6 +163,8 @@ class ControllerHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the files, also when the run failed or was interrupted."""
+        if session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+            return
         try:
             self._write()
         except LlmJudgeError as error:
@@ -164,18 +173,18 @@ class ControllerHooks:
 
     def _write(self) -> None:
         settings = self._session.settings
-        if settings.report is None and settings.responses is None:
+        if not self._started or (settings.report is None and settings.responses is None):
             return
         run = self._result(whole=True)
-        if not run.suites:
-            return
         if settings.report is not None:
             write_results(settings.report, run, __version__)
         if settings.responses is not None:
             write_responses(settings.responses, run)
 
     def _result(self, *, whole: bool) -> RunResult:
-        return self._ledger.result(self._created, self._session.suites, whole=whole)
+        session = self._session
+        facts = session.store.suites() if self._started else {}
+        return self._ledger.result(self._created, facts, session.suites, whole=whole)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the suites' results, and what could not be written."""

@@ -10,15 +10,16 @@ import pytest
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError
-from pytest_llmjudge.pipeline import SuiteRun
-from pytest_llmjudge.plugin.cases import READY, Case, Ready, case_of
+from pytest_llmjudge.generation.engine import TorchModel
+from pytest_llmjudge.pipeline import SuiteRun, fingerprint_of
+from pytest_llmjudge.plugin.cases import FIXTURE, MARKER, READY, Case, Ready, case_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from pytest_llmjudge.data import Completion, Record, Verdict
-    from pytest_llmjudge.generation.engine import TorchModel
+    from pytest_llmjudge.data import Record, Verdict
     from pytest_llmjudge.judging.judge import Judge
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.settings import Settings
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["ConfiguredJudge", "ConfiguredModel", "LlmSession"]
 
 _OUR_FIXTURES = "pytest_llmjudge.plugin.fixtures"
-DEFAULT_URL = "http://localhost:11434"
 
 
 class LlmSession:
@@ -54,6 +54,7 @@ class LlmSession:
         self._runs: dict[str, SuiteRun] = {}
         self._models: dict[Path, TorchModel] = {}
         self._judge: Judge | None = None
+        self._checkpoint = settings.checkpoint
 
     @property
     def judge(self) -> Judge:
@@ -63,11 +64,18 @@ class LlmSession:
             SettingsError: It cannot be used.
         """
         if self._judge is None:
+            from pytest_llmjudge.judging.address import normalise_url
             from pytest_llmjudge.judging.judge import make_judge
 
-            url = self.settings.url or os.environ.get("OLLAMA_HOST") or DEFAULT_URL
-            self._judge = make_judge(self.settings.model, url, self.settings.timeout)
+            settings = self.settings
+            where = "OLLAMA_HOST" if settings.url is None else "--llm-judge-url"
+            url = normalise_url(settings.url or os.environ.get("OLLAMA_HOST", ""), where)
+            self._judge = make_judge(settings.model, url, settings.timeout, limiter=self._turn)
         return self._judge
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """One request is in flight at a server, over all processes of the run."""
+        return self.store.lock(f"judge {self.judge.server}")
 
     def model(self, checkpoint: Path | None) -> TorchModel:
         """Return the model under test, not loaded yet.
@@ -80,8 +88,6 @@ class LlmSession:
             msg = "llm_model"
             raise CheckpointError(msg, "no checkpoint is named", todo)
         if checkpoint not in self._models:
-            from pytest_llmjudge.generation.engine import TorchModel
-
             self._models[checkpoint] = TorchModel(
                 checkpoint,
                 batch_size=self.settings.batch_size,
@@ -104,7 +110,7 @@ class LlmSession:
         Raises:
             LlmJudgeError: No judge or no checkpoint can be had.
         """
-        cases = [(item, case) for item in session.items if (case := case_of(item)) is not None]
+        cases = [(item, case) for item in session.items if (case := checked_case(item))]
         for _, case in cases:
             selected = self.selected.setdefault(case.suite.name, set())
             if case.record is not None:
@@ -139,8 +145,7 @@ class LlmSession:
         if case.record is None:
             item.stash[READY] = Ready(case, run)
             return
-        again = getattr(item, "execution_count", 1) > 1
-        outcome = run.outcome(case.record, again=again)
+        outcome = run.outcome(case.record, again=is_rerun(item))
         item.stash[READY] = Ready(case, run, outcome)
         if outcome.verdict.score is None:
             pytest.fail(str(outcome.verdict.error), pytrace=False)
@@ -150,49 +155,65 @@ class LlmSession:
         ]
 
     def _run(self, suite: Suite, request: pytest.FixtureRequest) -> SuiteRun:
-        if suite.name not in self._runs:
-            judge: JudgeLike = request.getfixturevalue("llm_judge")
-            if isinstance(judge, ConfiguredJudge):
-                judge = self.judge
-            model: ModelLike | None = None
-            if suite.settings.responses is None:
-                model = request.getfixturevalue("llm_model")
-                if isinstance(model, ConfiguredModel):
-                    model = self.model(suite.settings.checkpoint)
-            self._runs[suite.name] = SuiteRun(
+        judge: JudgeLike = request.getfixturevalue("llm_judge")
+        judge = self.judge if isinstance(judge, ConfiguredJudge) else judge
+        model: ModelLike | None = None
+        if suite.settings.responses is None:
+            model = request.getfixturevalue("llm_model")
+            model = self.model_in_use() if isinstance(model, ConfiguredModel) else model
+        run = self._runs.get(suite.name)
+        if run is None:
+            self.store.note_suite(suite.name, self._facts(suite, model, judge))
+            run = self._runs[suite.name] = SuiteRun(
                 suite,
                 self.settings,
                 self.store,
                 judge=judge,
                 model=model,
-                needed=self._needed_records(suite),
+                needed=[suite.records[index] for index in self.needed[suite.name]],
                 worker=self.worker,
             )
-        return self._runs[suite.name]
+        if run.judge is not judge or run.model is not model:
+            fixture = "llm_judge" if run.judge is not judge else "llm_model"
+            found = f"{fixture} is made anew for every item"
+            raise SettingsError(suite.name, found, 'give the fixture scope="session"')
+        return run
 
-    def _needed_records(self, suite: Suite) -> list[Record]:
-        return [suite.records[index] for index in self.needed[suite.name]]
+    def use_checkpoint_of(self, item: pytest.Item) -> None:
+        """Let the ``llm_model`` fixture be the model that ``item`` is about."""
+        case = case_of(item)
+        settings = self.settings if case is None else case.suite.settings
+        self._checkpoint = settings.checkpoint
 
-    def checkpoint_of(self, run: SuiteRun) -> list[Any] | None:
-        """Describe a suite's model under test as plain data: path, fingerprint, parameters."""
-        model = run.model
+    def model_in_use(self) -> TorchModel:
+        """Return the model that the item being run is about.
+
+        Raises:
+            CheckpointError: No checkpoint is named.
+        """
+        return self.model(self._checkpoint)
+
+    def _facts(self, suite: Suite, model: ModelLike | None, judge: JudgeLike) -> dict[str, Any]:
+        """Describe a suite as plain data, for the process that writes the results."""
+        return {
+            "path": str(suite.path),
+            "digest": suite.digest,
+            "responses": suite.settings.responses,
+            "sample": suite.settings.sample,
+            "total": len(suite.records),
+            "min_score": suite.settings.min_score,
+            "min_average": suite.settings.min_average,
+            "checkpoint": self._checkpoint_facts(model),
+            "judge": _judge_facts(judge),
+        }
+
+    def _checkpoint_facts(self, model: ModelLike | None) -> list[Any] | None:
         if model is None:
             return None
-        info = getattr(model, "info", None)
-        if info is None:
-            return [type(model).__name__, str(model.fingerprint), None]
+        if not isinstance(model, TorchModel):
+            return [type(model).__name__, fingerprint_of(model), None]
+        info = model.info
         return [self.shown_path(info.path), info.fingerprint, info.parameters]
-
-    def judge_of(self, run: SuiteRun) -> dict[str, Any]:
-        """Describe a suite's judge as plain data."""
-        judge = run.judge
-        identity: JudgeIdentity | None = getattr(judge, "identity", None)
-        if identity is None:
-            name = type(judge).__name__
-            digest = str(getattr(judge, "fingerprint", ""))
-            plain = asdict(JudgeIdentity(name, "custom", "", digest, {}))
-            return {**plain, "label": f"{name} (custom)"}
-        return {**asdict(identity), "label": self.judge.label}
 
     def shown_path(self, path: Path) -> str:
         """Write ``path`` as seen from pytest's root folder, so that files do not differ."""
@@ -204,7 +225,7 @@ class LlmSession:
 class ConfiguredModel:
     """The model that options and markers name, as the ``llm_model`` fixture gives it.
 
-    Used directly it is the one of ``--llm-judge-checkpoint``.
+    In an item of a suite it is the suite's, elsewhere the one of ``--llm-judge-checkpoint``.
     """
 
     def __init__(self, session: LlmSession) -> None:
@@ -213,17 +234,12 @@ class ConfiguredModel:
     @property
     def fingerprint(self) -> str:
         """A text that changes when the model's answers may."""
-        return self._session.model(self._session.settings.checkpoint).fingerprint
+        return self._session.model_in_use().fingerprint
 
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Return the model's greedy continuation of each prompt."""
-        model = self._session.model(self._session.settings.checkpoint)
+        model = self._session.model_in_use()
         return model.generate(prompts, max_new_tokens=max_new_tokens)
-
-    def stream(self, prompts: Sequence[str], *, max_new_tokens: int) -> Iterator[Completion]:
-        """Yield each completion as it is finished."""
-        model = self._session.model(self._session.settings.checkpoint)
-        return model.stream(prompts, max_new_tokens=max_new_tokens)
 
 
 class ConfiguredJudge:
@@ -235,6 +251,41 @@ class ConfiguredJudge:
     def score(self, record: Record, response: str) -> Verdict:
         """Ask the judge about one response; not cached."""
         return self._session.judge.score(record, response)
+
+
+def checked_case(item: pytest.Item) -> Case | None:
+    """Return what ``item`` is about.
+
+    Raises:
+        SettingsError: It is marked, but cannot be judged as it is collected.
+    """
+    case = case_of(item)
+    if case is None:
+        if item.get_closest_marker(MARKER) is None:
+            return None
+        todo = "write it as a plain function or as a method of a plain class"
+        raise SettingsError(item.nodeid, "llm_judge marks what pytest cannot parametrise", todo)
+    if len(item.callspec.params) > 1:  # type: ignore[attr-defined]
+        others = ", ".join(name for name in item.callspec.params if name != FIXTURE)  # type: ignore[attr-defined]
+        todo = "write one marked function for each variant"
+        raise SettingsError(case.suite.name, f"it is parametrised by {others} as well", todo)
+    return case
+
+
+def is_rerun(item: pytest.Item) -> bool:
+    """Say whether pytest-rerunfailures runs ``item`` once more."""
+    return bool(getattr(item, "execution_count", 1) > 1)
+
+
+def _judge_facts(judge: JudgeLike) -> dict[str, Any]:
+    from pytest_llmjudge.judging.judge import Judge
+
+    if isinstance(judge, Judge):
+        return {**asdict(judge.identity), "label": judge.label}
+    name = type(judge).__name__
+    digest = str(getattr(judge, "fingerprint", ""))
+    identity = JudgeIdentity(name, "custom", "", digest, {})
+    return {**asdict(identity), "label": f"{name} (custom)"}
 
 
 def _is_ours(session: pytest.Session, item: pytest.Item, fixture: str) -> bool:

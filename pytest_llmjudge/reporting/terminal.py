@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.errors import one_line, printable
 from pytest_llmjudge.stats import mean, mean_interval
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ def summary_lines(run: RunResult, width: int) -> Iterator[str]:
         run: The results.
         width: Columns of the terminal; texts of records are cut to it.
     """
+    for line in _lines(run, width):
+        # Ids, names and labels come from files and servers, which a terminal must not obey.
+        yield printable(line).replace("\n", " ")
+
+
+def _lines(run: RunResult, width: int) -> Iterator[str]:
     for label in dict.fromkeys(suite.judge_label for suite in run.suites):
         yield f"judge: {label}"
     for line in dict.fromkeys(checkpoint_line(suite.checkpoint) for suite in run.suites):

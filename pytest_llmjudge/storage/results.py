@@ -15,7 +15,7 @@ from pytest_llmjudge.stats import mean, mean_interval
 if TYPE_CHECKING:
     from pytest_llmjudge.data import RecordResult, RunResult, SuiteResult
 
-__all__ = ["make_folder", "results_document", "write_responses", "write_results"]
+__all__ = ["check_writable", "results_document", "write_responses", "write_results"]
 
 SCHEMA_VERSION = 1
 
@@ -29,7 +29,7 @@ def write_results(path: Path, run: RunResult, version: str) -> None:
     _write_json(path, results_document(run, version))
 
 
-def write_responses(folder: Path, run: RunResult) -> list[Path]:
+def write_responses(folder: Path, run: RunResult) -> None:
     """Write ``<stem>-with-response.json`` for each suite; suites of one stem are numbered.
 
     Each holds the suite's records as they stood in their file, with ``model_response`` and
@@ -48,20 +48,24 @@ def write_responses(folder: Path, run: RunResult) -> list[Path]:
             number += 1
         _write_json(path, [_with_response(result) for result in suite.records])
         written.append(path)
-    return written
 
 
-def make_folder(where: str, folder: Path) -> None:
-    """Make the folder a file is to be written to, before any work is done.
+def check_writable(where: str, path: Path) -> None:
+    """Prove, before any work is done, that a file can be written; make its folder.
 
     Raises:
-        StoreError: It cannot be made.
+        StoreError: It cannot.
     """
+    todo = "name another place"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
     except OSError as error:
-        found = f"folder {folder} cannot be made ({error.strerror})"
-        raise StoreError(where, found, "name another place") from None
+        found = f"nothing can be written to {path.parent} ({error.strerror})"
+        raise StoreError(where, found, todo) from None
+    if path.is_dir():
+        raise StoreError(where, f"{path} is a folder", todo)
 
 
 def results_document(run: RunResult, version: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ missing, and a failure holds for its own run only.
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -27,13 +28,16 @@ __all__ = ["Progress", "Store", "StoredResponse"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
-    key TEXT PRIMARY KEY, run TEXT NOT NULL, text TEXT, error TEXT, tokens INTEGER NOT NULL
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, text TEXT, error TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdicts (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, score INTEGER, reply TEXT NOT NULL, error TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
     run TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL, PRIMARY KEY (run, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS suites (
+    run TEXT NOT NULL, name TEXT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS progress (
     run TEXT NOT NULL, kind TEXT NOT NULL, suite TEXT NOT NULL, worker TEXT NOT NULL,
@@ -52,7 +56,6 @@ class StoredResponse:
 
     text: str | None
     error: str | None
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +103,16 @@ class Store:
 
     def responses(self, keys: Sequence[str]) -> dict[str, StoredResponse]:
         """Return those of ``keys`` that have a response."""
-        rows = self._select("responses", "text, error, tokens", keys)
-        return {key: StoredResponse(text, error, tokens) for key, text, error, tokens in rows}
+        rows = self._select("responses", "text, error", keys)
+        return {key: StoredResponse(text, error) for key, text, error in rows}
 
     def add_response(self, key: str, response: StoredResponse) -> StoredResponse:
         """Store a response unless there is one; return the one that holds."""
         self._insert(
             "responses",
-            "text, error, tokens",
+            "text, error",
             key,
-            (
-                response.text,
-                response.error,
-                response.tokens,
-            ),
+            (response.text, response.error),
         )
         return self.response(key) or response
 
@@ -185,11 +184,33 @@ class Store:
             )
             return {kind: Progress(done, total) for kind, done, total in rows}
 
+    def key_of_this_run(self, key: str) -> str:
+        """Make a key that no other run has; its row goes with the run."""
+        return f"{self.run}-{key}"
+
+    def note_suite(self, name: str, facts: dict[str, Any]) -> None:
+        """Tell the process that writes the results what a suite is; the first word holds."""
+        with self._errors():
+            self._connection().execute(
+                "INSERT OR IGNORE INTO suites VALUES (?, ?, ?)", (self.run, name, json.dumps(facts))
+            )
+
+    def suites(self) -> dict[str, dict[str, Any]]:
+        """Return what the processes of this run have told of its suites, by name."""
+        with self._errors():
+            rows = self._connection().execute(
+                "SELECT name, facts FROM suites WHERE run = ? ORDER BY name", (self.run,)
+            )
+            return {name: json.loads(facts) for name, facts in rows}
+
     def end_run(self) -> None:
         """Remove what was of use to this run alone."""
         with self._errors():
-            for table in ("progress", "failures"):
+            for table in ("progress", "failures", "suites"):
                 self._connection().execute(f"DELETE FROM {table} WHERE run = ?", (self.run,))
+            self._connection().execute(
+                "DELETE FROM verdicts WHERE run = ? AND key LIKE ? || '-%'", (self.run, self.run)
+            )
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -89,6 +89,8 @@ def test_ctrl_c_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
         assert status == pytest.ExitCode.INTERRUPTED, output
         assert "INTERNALERROR" not in output
         assert 6 <= len(made) < 60
+        (partial,) = suite.results()["suites"]
+        assert (partial["total"], partial["outcome"]) == (60, "incomplete")
 
         suite.run(*arguments, server=server.url).assert_outcomes(passed=61)
 

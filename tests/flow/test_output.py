@@ -133,10 +133,30 @@ def test_results_file_keeps_to_its_schema(
     check_schema(json.loads((project.path / "part.json").read_text()))
 
 
-def test_a_report_that_cannot_be_written(project: Project) -> None:
-    """A run whose results are lost does not end well, and says why."""
+def test_a_report_that_is_a_folder(project: Project) -> None:
+    """What cannot be written is found before the work."""
     project.suite(records(1))
     (project.path / "results.json").mkdir()
+
+    result = project.run("--llm-judge-report=results.json")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    path = project.path / "results.json"
+    text = f"ERROR: --llm-judge-report: {path} is a folder; name another place"
+    assert [text] == [line for line in result.errlines if line]
+
+
+def test_a_report_that_cannot_be_written(project: Project) -> None:
+    """A run whose results are lost does not end well, and says why."""
+    project.write("data.json", records(1))
+    body = """
+import pathlib, pytest
+
+@pytest.mark.llm_judge("data.json", responses="model_response", min_score=1)
+def test_instructions(verdict):
+    pathlib.Path("results.json").mkdir()
+"""
+    project.write("test_suite.py", body)
 
     result = project.run("--llm-judge-report=results.json")
 

@@ -24,11 +24,11 @@ def errors(result: pytest.RunResult) -> list[str]:
         ("min-average=x", '"x" is not a number; give a number from 0 to 100'),
         (
             "timeout=0",
-            '"0" is not a length of time; give a number of seconds above 0, for example 120',
+            '"0" is not a length of time; give a number of seconds up to 86400, for example 120',
         ),
         (
             "timeout=abc",
-            '"abc" is not a number; give a number of seconds above 0, for example 120',
+            '"abc" is not a number; give a number of seconds up to 86400, for example 120',
         ),
         ("max-new-tokens=0", "0 is too small; give a whole number of 1 or more"),
         ("batch-size=big", '"big" is not a whole number; give a whole number of 1 or more'),
@@ -216,7 +216,7 @@ def test_a_folder_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = (
-        f"ERROR: --llm-judge-report: folder {project.path / 'file'} cannot be made (File exists); "
-        "name another place"
+        f"ERROR: --llm-judge-report: nothing can be written to {project.path / 'file'} "
+        "(File exists); name another place"
     )
     assert [text] == errors(result)

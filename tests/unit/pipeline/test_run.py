@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.data import Completion, Record, Verdict
+from pytest_llmjudge.generation.engine import TorchModel
 from pytest_llmjudge.pipeline import JudgeLike, ModelLike, SuiteRun
 from pytest_llmjudge.settings import SuiteSettings, read_settings
 from pytest_llmjudge.storage.store import Store
@@ -170,9 +171,15 @@ class Nameless(Model):
     fingerprint = ""
 
 
-class Quiet(Model):
+class Quiet(TorchModel):
+    fingerprint = "quiet-1"
+
+    def __init__(self) -> None:
+        super().__init__("quiet.pth")
+        self.batches: list[int] = []
+
     def stream(self, prompts: Sequence[str], *, max_new_tokens: int) -> Iterator[Completion]:
-        super().generate(prompts, max_new_tokens=max_new_tokens)
+        self.batches.append(len(prompts))
         yield Completion(0, "the first alone")
 
 
@@ -209,7 +216,9 @@ MODELS = [
 
 
 @pytest.mark.parametrize(("model", "text"), MODELS, ids=["raises", "short", "nameless", "quiet"])
-def test_a_model_of_the_users_own_may_be_wrong(store: Store, model: Model, text: str) -> None:
+def test_a_model_of_the_users_own_may_be_wrong(
+    store: Store, model: Model | Quiet, text: str
+) -> None:
     """Its mistakes are the records' errors; it is not tried for each record again."""
     run = make_run(store, model, Judge())
 

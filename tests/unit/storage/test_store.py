@@ -40,10 +40,10 @@ def test_the_first_verdict_wins(store: Store) -> None:
 
 def test_the_first_response_wins(store: Store) -> None:
     """The same for responses."""
-    first = StoredResponse("a", None, 1)
+    first = StoredResponse("a", None)
 
     assert store.add_response("k", first) == first
-    assert store.add_response("k", StoredResponse("b", None, 1)) == first
+    assert store.add_response("k", StoredResponse("b", None)) == first
 
 
 def test_what_is_not_there_is_none(store: Store) -> None:
