@@ -58,12 +58,18 @@ def test_a_raw_checkpoint_answers(suite: Project, dist: tuple[str, ...]) -> None
 @MODES
 def test_the_command_line_names_the_candidate(suite: Project, mode: tuple[str, ...]) -> None:
     """A candidate's responses are its own, and the header describes it."""
-    save_model(suite.path / "candidate.pth")
-    arguments = ("--llm-judge-checkpoint=candidate.pth", "--llm-judge-max-new-tokens=4", *mode)
+    candidate = suite.path / "candidate.pth"
+    save_model(candidate, other={"pos_emb.weight": torch.randn(TINY.context_length, TINY.emb_dim)})
+    arguments = ("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json", *mode)
+    suite.run(*arguments)
+    before = suite.results()["suites"][0]
 
-    result = suite.run(*arguments)
+    result = suite.run("--llm-judge-checkpoint=candidate.pth", *arguments)
 
     result.assert_outcomes(passed=9)
+    after = suite.results()["suites"][0]
+    assert after["checkpoint"]["path"] == "candidate.pth"
+    assert before["records"] != after["records"]
     result.stdout.fnmatch_lines(
         ["llm-judge: model candidate.pth (*k parameters, fingerprint ????????????)"]
     )

@@ -100,12 +100,16 @@ def test_a_killed_run_is_resumed(
     result = real_project.run(*mode, *ARGUMENTS, server=server.url)
 
     result.assert_outcomes(passed=111)
-    check_results(real_project.results())
+    resumed = real_project.results()
+    check_results(resumed)
     asked = prompts(server)
     assert set(recorded_prompts(recorded)) == set(asked)
     # The one request that was in flight when the run was killed has no reader for its answer.
     assert sum(asked.values()) - 110 <= 1
     assert len(first) < 110
+
+    real_project.run(*mode, *ARGUMENTS, "--llm-judge-cache=off", server=server.url)
+    assert resumed == real_project.results()
 
 
 def test_results_are_the_same_however_they_were_made(
