@@ -174,6 +174,10 @@ class TorchModel:
         for weight in model.parameters():
             # A map of the file would kill the process when a training run replaces the file.
             weight.data = weight.data.clone()
+        if describe(self.path).fingerprint != self.fingerprint:
+            # Its texts would be kept under the fingerprint of what was there before.
+            found = "it changed since the run began"
+            raise CheckpointError(str(self.path), found, "run again when the training is done")
         return _Loaded(model, tokenizer)
 
 

@@ -165,6 +165,21 @@ def test_a_checkpoint_that_is_not_there(path: Path) -> None:
     assert str(caught.value) == expected
 
 
+def test_a_checkpoint_that_changes_before_it_is_loaded(path: Path) -> None:
+    """Texts of new weights are never kept under the fingerprint of the old ones."""
+    save_model(path)
+    model = TorchModel(path)
+    assert len(model.fingerprint) == 64
+    save_model(path, other={"final_norm.shift": torch.ones(TINY.emb_dim)})
+
+    with pytest.raises(CheckpointError) as caught:
+        model.generate(["the thing"], max_new_tokens=1)
+
+    assert str(caught.value) == (
+        f"{path}: it changed since the run began; run again when the training is done"
+    )
+
+
 def test_a_file_from_before_torch_1_6(path: Path, saved: Path) -> None:
     """It gives the same texts, with the tokenizer that its vocabulary asks for."""
     model = save_model(path)
