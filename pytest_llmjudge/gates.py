@@ -77,7 +77,8 @@ def _interval(scores: list[int]) -> str:
     interval = mean_interval(scores)
     if interval is None:
         return ""
-    return f" (95 % CI {_points(interval[0])} to {_points(interval[1])})"
+    # Student's t knows no bounds, scores do.
+    return f" (95 % CI {_points(max(0, interval[0]))} to {_points(min(100, interval[1]))})"
 
 
 def _within_noise(scores: list[int], min_average: float) -> str:

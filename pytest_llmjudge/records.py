@@ -61,8 +61,12 @@ def load_records(path: Path, *, response_field: str | None = None) -> tuple[Reco
     raws = list(_read(path))
     if not raws:
         raise RecordsError(name, "it holds no record", "add records or name another file")
-    problems = [problem for raw in raws for problem in _problems(name, raw, response_field)]
-    problems += _duplicates(name, raws)
+    places: dict[str, str] = {}
+    problems = [
+        problem
+        for raw in raws
+        for problem in (*_problems(name, raw, response_field), *_duplicates(name, raw, places))
+    ]
     if problems:
         first, *more = problems[:SHOWN_PROBLEMS]
         left = len(problems) - 1 - len(more)
@@ -81,12 +85,15 @@ def draw_sample(records: Sequence[Record], size: int | None) -> tuple[Record, ..
 
 def record_id(instruction: str, context: str, output: str) -> str:
     """Name a record after its content: a slug of the instruction and a hash of all three."""
-    ascii_text = unicodedata.normalize("NFKD", instruction).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")[:40].strip("-")
+    text = instruction
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    slug = _NO_SLUG.sub("-", text.lower()).strip("-")[:40].strip("-")
     digest = _digest(_CANONICAL.encode([instruction, context, output]))[:8]
     return f"{slug}-{digest}" if slug else digest
 
 
+_NO_SLUG = re.compile(r"[^a-z0-9]+")
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -136,19 +143,20 @@ def _parse(where: str, text: str) -> object:
 
 def _problems(name: str, raw: _Raw, response_field: str | None) -> Iterator[RecordsError]:
     where = f"{name}: {raw.place}"
-    for error in _validator().iter_errors(raw.value):
+    value = raw.value
+    for error in _validator().iter_errors(value):
         yield _told(where, error)
-    if not isinstance(raw.value, dict):
+    if not isinstance(value, dict):
         return
-    texts = [(field, raw.value.get(field)) for field in _TEXTS]
-    if response_field is not None and response_field not in _TEXTS:
-        texts.append((response_field, raw.value.get(response_field)))
-    for field, text in texts:
-        if isinstance(text, str):
+    fields = _TEXTS if response_field in _TEXTS else (*_TEXTS, response_field or "")
+    for field in fields:
+        text = value.get(field)
+        # Nearly all texts are plain, and there may be many.
+        if isinstance(text, str) and not (text.isascii() and "\0" not in text):
             yield from _bad_characters(f"{where}: {field}", text)
-    if response_field is not None and not isinstance(raw.value.get(response_field), str):
-        yield _without_response(where, raw.value, response_field)
-    identifier = raw.value.get("id")
+    if response_field is not None and not isinstance(value.get(response_field), str):
+        yield _without_response(where, value, response_field)
+    identifier = value.get("id")
     if isinstance(identifier, str) and identifier in GATES:
         found = f'"id" is "{identifier}", the name of a gate'
         yield RecordsError(where, found, "give the record another id")
@@ -197,16 +205,15 @@ def _bad_characters(where: str, text: str) -> Iterator[RecordsError]:
         yield RecordsError(where, found, "write the text again as UTF-8")
 
 
-def _duplicates(name: str, raws: Sequence[_Raw]) -> Iterator[RecordsError]:
-    first: dict[str, str] = {}
-    for raw in raws:
-        identifier = raw.value.get("id") if isinstance(raw.value, dict) else None
-        if not isinstance(identifier, str) or not identifier.strip():
-            continue
-        if identifier in first:
-            found = f'"id" is "{one_line(identifier, 60)}", as in {first[identifier]}'
-            yield RecordsError(f"{name}: {raw.place}", found, "ids must differ within a file")
-        first.setdefault(identifier, raw.place)
+def _duplicates(name: str, raw: _Raw, first: dict[str, str]) -> Iterator[RecordsError]:
+    """Tell of an id that is taken; ``first`` keeps where each id stood first."""
+    identifier = raw.value.get("id") if isinstance(raw.value, dict) else None
+    if not isinstance(identifier, str) or not identifier.strip():
+        return
+    if identifier in first:
+        found = f'"id" is "{one_line(identifier, 60)}", as in {first[identifier]}'
+        yield RecordsError(f"{name}: {raw.place}", found, "ids must differ within a file")
+    first.setdefault(identifier, raw.place)
 
 
 def _named(values: Iterable[dict[str, Any]]) -> Iterator[Record]:

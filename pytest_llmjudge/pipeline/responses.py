@@ -170,7 +170,8 @@ class Responses:
             raise
         except Exception as error:
             found = f"generate() raised {type(error).__name__}: {one_line(str(error), 200)}"
-            todo = "correct it; if memory ran out, lower --llm-judge-batch-size"
+            scarce = "memory" in str(error)
+            todo = "lower --llm-judge-batch-size" if scarce else "correct it"
             raise CheckpointError(name_of(self._model), found, todo) from error
 
     def _batches(self, prompts: Sequence[str], tokens: int) -> Iterator[Completion]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
-from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.keys import make_key
 
 if TYPE_CHECKING:
@@ -32,8 +31,11 @@ class Verdicts:
     """
 
     def __init__(self, suite: str, judge: JudgeLike, store: Store, counter: Counter) -> None:
+        from pytest_llmjudge.judging.judge import Judge
+
         self._suite = suite
         self._judge = judge
+        self._ours = judge if isinstance(judge, Judge) else None
         self._store = store
         self._counter = counter
 
@@ -101,15 +103,15 @@ class Verdicts:
     @contextmanager
     def _turn(self, key: str) -> Iterator[None]:
         """Keep the other processes from asking the same thing meanwhile."""
-        if isinstance(self._judge, Judge) and self._judge.server is None:
+        if self._ours is not None and self._ours.server is None:
             yield
             return
         with self._store.lock(f"verdict {key[:2]}"):
             yield
 
     def _key(self, record: Record, response: str) -> str:
-        if isinstance(self._judge, Judge):
-            return self._judge.key(record, response)
+        if self._ours is not None:
+            return self._ours.key(record, response)
         kind = f"{type(self._judge).__module__}.{type(self._judge).__qualname__}"
         parts = ["custom verdict/1", kind, record.id, dict(record.fields), response]
         fingerprint = getattr(self._judge, "fingerprint", None)

@@ -89,13 +89,12 @@ def _suite(function: pytest.Function, marker: pytest.Mark, session: LlmSession) 
 
 def prepare(item: pytest.Item, session: LlmSession | None) -> None:
     """Skip a marked item without ``--llm-judge``; else let it begin with the suite's fixture."""
-    if item.get_closest_marker(MARKER) is None or not isinstance(item, pytest.Function):
-        return
     if session is None:
-        item.add_marker(pytest.mark.skip(reason="needs --llm-judge"))
+        if item.get_closest_marker(MARKER) is not None:
+            item.add_marker(pytest.mark.skip(reason="needs --llm-judge"))
         return
     case = case_of(item)
-    if case is None:
+    if case is None or not isinstance(item, pytest.Function):
         return
     if case.record is None:
         # A gate does not call the body, so what the body asks for is not set up.

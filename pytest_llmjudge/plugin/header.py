@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import CheckpointReference
@@ -36,10 +37,22 @@ def model_lines(session: LlmSession) -> list[str]:
 
 
 def _judge(session: LlmSession) -> str:
+    if _is_overridden(session, "llm_judge"):
+        return "of a conftest's own"
     try:
         return session.judge.label
     except LlmJudgeError as error:
         return f"{session.settings.model} ({error.where}: {error.found})"
+
+
+def _is_overridden(session: LlmSession, fixture: str) -> bool:
+    """Say whether a conftest that pytest has loaded by now has the fixture."""
+    plugins = session.config.pluginmanager.get_plugins()
+    return any(
+        fixture in vars(plugin)
+        for plugin in plugins
+        if isinstance(plugin, ModuleType) and not plugin.__name__.startswith("pytest_llmjudge.")
+    )
 
 
 def _model(session: LlmSession, path: Path) -> str:

@@ -121,6 +121,8 @@ class LlmSession:
             self.needed[name] = list(every) if name in gated else sorted(selected)
         if self.config.option.collectonly:
             return
+        if cases and self.settings.checkpoint_forced:
+            self.model(self.settings.checkpoint).info  # noqa: B018  # reading it is the check
         first = {case.suite.name: (item, case.suite) for item, case in reversed(cases)}
         for item, suite in first.values():
             if _is_ours(session, item, "llm_judge"):

@@ -25,7 +25,7 @@ _HEADINGS = (
     "min",
     "median",
     "max",
-    "gate",
+    "outcome",
 )
 _SHOWN_DIGITS = 12
 
@@ -85,18 +85,18 @@ def _row(suite: SuiteResult) -> tuple[str, ...]:
         "-" if average is None else f"{average:.2f}",
         "-" if interval is None else f"{max(0, interval[0]):.1f} to {min(100, interval[1]):.1f}",
         *numbers,
-        _gate(suite),
+        _outcome(suite),
     )
 
 
-def _gate(suite: SuiteResult) -> str:
+def _outcome(suite: SuiteResult) -> str:
     gates = []
     if suite.min_average is not None:
         gates.append(f"average >= {suite.min_average:g}")
     if suite.min_score is not None:
         low = sum(score < suite.min_score for score in suite.scores)
         gates.append(f"score >= {suite.min_score}" + (f" ({low} below)" if low else ""))
-    return f"{', '.join(gates)}: {suite.outcome}"
+    return f"{suite.outcome} ({', '.join(gates)})"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -54,11 +54,11 @@ def test_summary_of_a_good_run(project: Project, ollama: FakeOllama, dist: tuple
             "model: responses from the records, nothing generated",
             (
                 "suite                             records  scored  average  95 % interval  min  "
-                "median  max  gate"
+                "median  max  outcome"
             ),
             (
                 "test_suite.py::test_instructions        5       5    80.00  24.5 to 100.0    0"
-                "     100  100  average >= 50, score >= 0: passed"
+                "     100  100  passed (average >= 50, score >= 0)"
             ),
             "lowest scores in test_suite.py::test_instructions:",
             '    0  r3  "xyz"',

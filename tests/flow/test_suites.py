@@ -86,7 +86,7 @@ def test_a_low_average_fails_its_own_item(project: Project, dist: tuple[str, ...
 
     result.assert_outcomes(passed=4, failed=1)
     expected = (
-        "average 50 of 4 records (95 % CI -41.87 to 141.87) is below min_average 60; "
+        "average 50 of 4 records (95 % CI 0 to 100) is below min_average 60; "
         "the difference is within noise"
     )
     result.stdout.fnmatch_lines([expected])
@@ -145,6 +145,7 @@ def test_model_and_judge_can_be_overridden(
     result = project.run(target, "--llm-judge-min-score=20", *dist, server=dead)
 
     result.assert_outcomes(passed=7)
+    result.stdout.fnmatch_lines(["llm-judge: judge of a conftest's own"])
     result.stdout.fnmatch_lines(["judge: Lengths (custom)", "model: Echo (fingerprint echo-1)"])
     generated = (project.path / "generated.log").read_text().split()
     judged = (project.path / "judged.log").read_text().split()

@@ -192,6 +192,21 @@ def test_a_records_file_without_the_option(project: Project, mode: tuple[str, ..
 
 
 @MODES
+def test_a_candidate_that_is_not_there(project: Project, mode: tuple[str, ...]) -> None:
+    """A checkpoint on the command line is looked at even if no suite generates."""
+    project.suite(records(1))
+
+    result = project.run("--llm-judge-checkpoint=candidate.pth", *mode)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = (
+        f"ERROR: {project.path / 'candidate.pth'}: no such file; check the path, or train and "
+        "save the model first"
+    )
+    assert [text] == errors(result)
+
+
+@MODES
 def test_a_judge_that_does_not_answer(project: Project, mode: tuple[str, ...]) -> None:
     """No server: one line before anything is generated."""
     project.suite(records(2))

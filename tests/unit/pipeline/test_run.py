@@ -187,8 +187,8 @@ MODELS = [
     (
         Failing(),
         (
-            "llm_model (Failing): generate() raised RuntimeError: out of memory; correct it; if memory "
-            "ran out, lower --llm-judge-batch-size"
+            "llm_model (Failing): generate() raised RuntimeError: out of memory; lower "
+            "--llm-judge-batch-size"
         ),
     ),
     (
