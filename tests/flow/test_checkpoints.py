@@ -248,3 +248,44 @@ def test_a_device_that_is_not_there(suite: Project) -> None:
     result.stdout.fnmatch_lines(
         ["device 'quantum': torch cannot use it here; use auto, cpu, or a device of this machine"]
     )
+
+
+def nested(path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save(make_model().state_dict(), buffer)
+    deep = b"\x80\x02}" + b")" + b"\x85" * 300_000 + b"K\x01s."
+    with zipfile.ZipFile(buffer) as good, zipfile.ZipFile(path, "w") as bad:
+        for name in good.namelist():
+            bad.writestr(name, deep if name.endswith("data.pkl") else good.read(name))
+
+
+def test_a_pickle_nested_to_crash_the_process(suite: Project) -> None:
+    """A tuple of 300,000 levels as a key is refused before it is hashed."""
+    path = suite.path / "model.pth"
+    nested(path)
+
+    result = suite.run_subprocess()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = f"ERROR: {path}: its pickle is damaged; {COPY}"
+    assert [text] == [line for line in result.errlines if line.startswith("ERROR")]
+
+
+def test_a_path_that_no_file_can_have(suite: Project) -> None:
+    """A name too long for the file system is told in one line."""
+    result = suite.run(f"--llm-judge-checkpoint={'x' * 300}.pth")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (error,) = (line for line in result.errlines if line.startswith("ERROR"))
+    assert "cannot be read (File name too long); check the file and its permissions" in error
+
+
+def test_a_config_nested_too_deeply(suite: Project) -> None:
+    """A config beside the checkpoint that JSON cannot hold is told in one line."""
+    (suite.path / "config.json").write_text("[" * 100_000)
+
+    result = suite.run()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (error,) = (line for line in result.errlines if line.startswith("ERROR"))
+    assert error.startswith(f"ERROR: {suite.path / 'config.json'}: not JSON (maximum recursion")
