@@ -271,17 +271,28 @@ class Store:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(
-                self.folder / "store.sqlite",
-                timeout=_BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
+            # SQLite does not wait for its turn while a new file becomes a WAL: who comes second is
+            # told at once that the file is locked.
+            with FileLock(self.folder / "open.lock", thread_local=False):
+                connection = self._open_file()
+            self._local.connection = connection
+            self._opened.append(connection)
+        return connection
+
+    def _open_file(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.folder / "store.sqlite",
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             self._migrate(connection)
-            self._local.connection = connection
-            self._opened.append(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @staticmethod

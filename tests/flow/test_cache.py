@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import subprocess
@@ -187,19 +188,36 @@ def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def give_up_the_powers_of_root() -> None:
+    """Let permissions hold for this process too: no CAP_DAC_OVERRIDE after the next exec."""
+    if os.geteuid() == 0:
+        drop_from_bounding_set, cap_dac_override = 24, 1
+        failed = ctypes.CDLL(None).prctl(drop_from_bounding_set, cap_dac_override, 0, 0, 0)
+        assert not failed
+
+
 def test_a_read_only_cache(generating: Project, ollama: FakeOllama) -> None:
     """A folder that may not be written ends the run before any work."""
     generating.run("-k", "r0", server=ollama.url)
+    asked = len(ollama.chats)
     folder = generating.path / ".pytest_cache" / "d" / "llm-judge"
     for path in (*folder.iterdir(), folder):
         path.chmod(0o555 if path.is_dir() else 0o444)
 
-    result = generating.run(server=ollama.url)
-
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    text = (
-        f"ERROR: {folder}: the cache cannot be used (attempt to write a readonly database); make "
-        "room or make it writable, remove it, or run with --llm-judge-cache=off"
+    result = subprocess.run(
+        generating.command(server=ollama.url),
+        cwd=generating.path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=give_up_the_powers_of_root,
     )
-    assert [text] == [line for line in result.errlines if line.startswith("ERROR")]
+    folder.chmod(0o755)
+
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    text = (
+        f"ERROR: {folder}: the cache cannot be used (Permission denied); make room or make it "
+        "writable, remove it, or run with --llm-judge-cache=off"
+    )
+    assert [text] == [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+    assert len(ollama.chats) == asked

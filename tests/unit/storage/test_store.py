@@ -118,6 +118,23 @@ def test_threads_write_together(store: Store) -> None:
     assert len({verdict.score for verdict in winners}) == 1
 
 
+def test_who_opens_a_new_file_together_waits(tmp_path: Path) -> None:
+    """A file that does not exist yet can be opened by many at once, again and again."""
+    for attempt in range(40):
+        store = Store(tmp_path / str(attempt), "one")
+        start = threading.Barrier(8)
+
+        def write(score: int, store: Store = store, start: threading.Barrier = start) -> Verdict:
+            start.wait()
+            return store.add_verdict("k", Verdict(score, "x"))
+
+        with ThreadPoolExecutor(8) as pool:
+            winners = set(pool.map(write, range(8)))
+        store.close()
+
+        assert len(winners) == 1
+
+
 def hold(folder: str, name: str, held: object, seconds: float) -> None:
     with Store(Path(folder), "one").lock(name):
         held.set()  # type: ignore[attr-defined]
