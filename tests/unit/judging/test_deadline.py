@@ -66,15 +66,15 @@ def test_deadline_spans_all_tries(server: FakeOllama) -> None:
     """A try that follows a crash gets what time is left, not the whole timeout again."""
 
     def crash_late(_: ChatRequest) -> Reply:
-        time.sleep(0.6)
+        time.sleep(2.0)
         return CRASH
 
     server.reply = crash_late
     started = time.monotonic()
 
-    failure(connect(server, timeout=0.8))
+    failure(connect(server, timeout=3.0))
 
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < 3.9
     assert len(server.chats) == 2
 
 
