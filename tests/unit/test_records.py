@@ -6,15 +6,17 @@ import contextlib
 import hashlib
 import json
 import re
+from importlib import resources
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError
-from pytest_llmjudge.records import GATES, draw_sample, load_records, record_id
+from pytest_llmjudge.records import GATES, draw_sample, is_plain, load_records, record_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +37,29 @@ def write(folder: Path, content: object, name: str = "data.json") -> Path:
     path = folder / name
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
+
+
+SCHEMA = json.loads(resources.files("pytest_llmjudge").joinpath("schemas/record.json").read_bytes())
+VALUES = st.one_of(
+    st.text(max_size=3), st.sampled_from([" \t", "\u2003", "\x1f", "x"]), st.integers(), st.none()
+)
+ODD_RECORDS = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys((*SCHEMA["properties"], "other"), VALUES)
+)
+
+
+@given(st.one_of(ODD_RECORDS, VALUES, st.lists(ODD_RECORDS, max_size=2)))
+def test_what_looks_good_at_a_glance_is_good(value: object) -> None:
+    """The glance never passes what the schema would refuse."""
+    refused = list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(value))
+
+    assert not (is_plain(value) and refused)
+
+
+@given(RECORDS)
+def test_ordinary_records_are_good_at_a_glance(values: list[dict[str, str]]) -> None:
+    """The glance is enough for records of texts."""
+    assert all(map(is_plain, values))
 
 
 def test_id_is_slug_and_hash() -> None:
