@@ -69,13 +69,20 @@ def _read_weights(path: Path, *, mapped: bool) -> dict[str, Tensor]:
         # Its text would advise to run what the file says.
         found = f"torch cannot load it ({type(error).__name__})"
         raise CheckpointError(str(path), found, COPY) from None
-    if not isinstance(content, dict) or not all(map(_is_float_tensor, content.values())):
+    weights = content.items() if isinstance(content, dict) else [("", content)]
+    # Only a causal mask may be of another type: some programs save it as truth values.
+    weights = [(name, value) for name, value in weights if not _is_mask(name, value)]
+    if not all(_is_weight_tensor(name, value) for name, value in weights):
         raise CheckpointError(str(path), "no state dict of floating-point tensors", SAVE)
-    return {plain_name(name): tensor for name, tensor in content.items() if is_weight(name)}
+    return {plain_name(name): tensor for name, tensor in weights}
 
 
-def _is_float_tensor(value: object) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point()
+def _is_mask(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor) and not is_weight(name)
+
+
+def _is_weight_tensor(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor) and value.is_floating_point()
 
 
 def _check_finite(path: Path, model: GPTModel) -> None:

@@ -44,6 +44,22 @@ def test_what_the_lectures_code_saves(path: Path, *, new: bool, qkv_bias: bool) 
         assert (model(IDS) - lecture(IDS)).abs().max().item() < 1e-4
 
 
+def test_masks_of_truth_values(path: Path) -> None:
+    """A causal mask is not loaded, so its type does not matter."""
+    mask = torch.ones(TINY.context_length, TINY.context_length, dtype=torch.bool).triu(1)
+    saved = save_model(path, other={"trf_blocks.0.att.mask": mask})
+
+    assert torch.equal(load(path, CPU, torch.float32)(IDS), saved(IDS))
+
+
+def test_an_old_file_with_numbers_for_names(path: Path) -> None:
+    """Keys that are no names are refused like values that are no tensors."""
+    old_pickle(path, {7: torch.zeros(1)})
+
+    expected = "no state dict of floating-point tensors; save a plain state dict: "
+    assert load_error(path) == expected + "torch.save(model.state_dict(), path)"
+
+
 def test_what_a_compiled_model_saves(path: Path) -> None:
     """The prefix that torch.compile puts before names makes no difference."""
     saved = make_model()
