@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record
 
-__all__ = ["TEMPLATES", "clean_response", "instruction_prompt", "judge_prompt"]
+__all__ = ["TEMPLATES", "clean_response", "instruction_prompt", "judge_prompt", "neutralise"]
 
 _RESPONSE_MARK: Final = "### Response:"
+# Where a server finds one of these in a message it may end the message there: the control tokens of
+# ChatML, Llama 3 and Phi (<|…|>), DeepSeek (full-width bars), Gemma, and Llama 2 and Mistral.
+_CONTROL_TOKEN: Final = re.compile(
+    r"<(?=[|\uff5c]|(?:start|end)_of_turn>|/?s>|</?SYS>>)|\[(?=/?INST\])"
+)
 _PLACEHOLDER: Final = re.compile(r"\{(instruction|input)\}")
 
 
@@ -88,16 +93,27 @@ def clean_response(text: str) -> str:
     return text.replace(_RESPONSE_MARK, "").strip()
 
 
+def neutralise(response: str) -> str:
+    """Take from a response what could end the quotation in which a judge reads it.
+
+    A response is data, and may be written to be taken for the judge's instructions. Back-ticks,
+    which the lecture's question quotes it with, become apostrophes, and a space breaks the control
+    tokens of chat models. Any other text comes back as it is, one that was neutralised included.
+    """
+    return _CONTROL_TOKEN.sub(r"\g<0> ", response.replace("`", "'"))
+
+
 def judge_prompt(record: Record, response: str) -> str:
     """The question of "Build a Large Language Model From Scratch" (chapter 7), word for word.
 
     Published scores were made with it, so no byte of it may change. The instruction always
-    stands in the Alpaca form, whatever the model under test was finetuned on.
+    stands in the Alpaca form, whatever the model under test was finetuned on. A response that
+    could close its own quotation is neutralised; it does so without changing any other.
     """
     return (
         f"Given the input `{instruction_prompt(record, for_generation=False)}` "
         f"and correct output `{record.output}`, "
-        f"score the model response `{response}`"
+        f"score the model response `{neutralise(response)}`"
         " on a scale from 0 to 100, where 100 is the best score. "
         "Respond with the integer number only."
     )

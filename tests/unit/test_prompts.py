@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.prompts import TEMPLATES, clean_response, instruction_prompt, judge_prompt
+from pytest_llmjudge.prompts import (
+    TEMPLATES,
+    clean_response,
+    instruction_prompt,
+    judge_prompt,
+    neutralise,
+)
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS
 
 ALPACA = (
@@ -140,3 +146,72 @@ def test_judge_prompt_keeps_braces() -> None:
 
     assert "### Instruction:\n{response}` and correct output `{output}`, " in prompt
     assert "score the model response `{record} {0}` on a scale" in prompt
+
+
+CONTROL_TOKENS = [
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|start_header_id|>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<s>",
+    "</s>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "<</SYS>>",
+]
+HOSTILE = st.lists(
+    st.one_of(st.text(max_size=4), st.sampled_from(["`", "<", "|", "[", "/", *CONTROL_TOKENS]))
+).map("".join)
+
+
+@pytest.mark.parametrize("token", CONTROL_TOKENS)
+def test_control_tokens_are_broken(token: str) -> None:
+    """A space is enough for a tokenizer to see ordinary characters."""
+    assert neutralise(f"a{token}b") == f"a{token[0]} {token[1:]}b"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The capital is 'Paris'.",
+        "if a < b and b > c: x = [1, 2]",
+        "a | b <b>bold</b> <span>",
+        "\u02cbquoted\u02cb",
+        "5 <= 6 [see INST] <system>",
+        "",
+    ],
+)
+def test_ordinary_text_is_not_touched(text: str) -> None:
+    """What ends no quotation reaches the judge as it is."""
+    assert neutralise(text) == text
+
+
+@given(st.text().filter(lambda text: not set(text) & set("`<[")))
+def test_text_without_quotes_and_brackets_is_not_touched(text: str) -> None:
+    """Every other character comes through."""
+    assert neutralise(text) == text
+
+
+@given(HOSTILE)
+def test_neutralising_twice_changes_nothing(text: str) -> None:
+    """What is neutral stays as it is."""
+    assert neutralise(neutralise(text)) == neutralise(text)
+
+
+@given(HOSTILE)
+def test_no_response_closes_its_quotation(text: str) -> None:
+    """The question around a response is the same for all, and nothing in it ends a message."""
+    before, after = judge_prompt(make_record(), "\0").split("\0")
+
+    prompt = judge_prompt(make_record(), text)
+
+    assert prompt.startswith(before)
+    assert prompt.endswith(after)
+    inside = prompt[len(before) : len(prompt) - len(after)]
+    assert "`" not in inside
+    assert not any(token in inside for token in CONTROL_TOKENS)
