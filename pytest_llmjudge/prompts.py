@@ -108,7 +108,7 @@ def judge_prompt(record: Record, response: str) -> str:
 
     Published scores were made with it, so no byte of it may change. The instruction always
     stands in the Alpaca form, whatever the model under test was finetuned on. A response that
-    could close its own quotation is neutralised; it does so without changing any other.
+    could close its own quotation is neutralised, any other stands in it byte for byte.
     """
     return (
         f"Given the input `{instruction_prompt(record, for_generation=False)}` "
