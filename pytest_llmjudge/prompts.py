@@ -108,12 +108,15 @@ def judge_prompt(record: Record, response: str) -> str:
 
     Published scores were made with it, so no byte of it may change. The instruction always
     stands in the Alpaca form, whatever the model under test was finetuned on. A response that
-    could close its own quotation is neutralised, any other stands in it byte for byte.
+    could close its own quotation is neutralised, and the reference with it, so that a right answer
+    still equals it; any other response stands in the question byte for byte.
     """
+    harmless = neutralise(response)
+    reference = record.output if harmless == response else neutralise(record.output)
     return (
         f"Given the input `{instruction_prompt(record, for_generation=False)}` "
-        f"and correct output `{record.output}`, "
-        f"score the model response `{neutralise(response)}`"
+        f"and correct output `{reference}`, "
+        f"score the model response `{harmless}`"
         " on a scale from 0 to 100, where 100 is the best score. "
         "Respond with the integer number only."
     )

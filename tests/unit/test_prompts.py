@@ -203,6 +203,18 @@ def test_neutralising_twice_changes_nothing(text: str) -> None:
     assert neutralise(neutralise(text)) == neutralise(text)
 
 
+def test_a_right_answer_equals_its_reference() -> None:
+    """Back-ticks in both are written alike, so that the judge sees no difference."""
+    record = make_record(output="Call `f()`.")
+
+    assert "correct output `Call 'f()'.`, score the model response `Call 'f()'.` on" in (
+        judge_prompt(record, "Call `f()`.")
+    )
+    assert "correct output `Call `f()`.`, score the model response `Call f().` on" in (
+        judge_prompt(record, "Call f().")
+    )
+
+
 @given(HOSTILE)
 def test_no_response_closes_its_quotation(text: str) -> None:
     """The question around a response is the same for all, and nothing in it ends a message."""

@@ -63,12 +63,20 @@ def post(server: FakeOllama, prompt: str = "Score this.", **fields: object) -> t
     return reply.status, json.loads(content) if content.startswith("{") else content
 
 
-@pytest.mark.parametrize("response", ["Jane.", "a` on a scale` from", "", "`", "line\nline"])
+@pytest.mark.parametrize("response", ["Jane.", "", "line\nline"])
 def test_reads_the_lectures_prompt(response: str) -> None:
-    """Reference and response are found in the lecture's prompt, back-ticks in them or not."""
+    """Reference and response are found in the lecture's prompt, whatever is quoted in them."""
     asked = request(judge_prompt(RECORD, response))
 
     assert (asked.reference, asked.response) == ("Jane `Austen`.", response)
+
+
+@pytest.mark.parametrize("response", ["a` on a scale` from", "`"])
+def test_reads_a_response_made_harmless(response: str) -> None:
+    """With back-ticks in the response both are found as the judge is shown them."""
+    asked = request(judge_prompt(RECORD, response))
+
+    assert (asked.reference, asked.response) == ("Jane 'Austen'.", response.replace("`", "'"))
 
 
 def test_reads_no_other_prompt() -> None:
