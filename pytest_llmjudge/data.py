@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "Agreement",
     "CheckpointReference",
     "Completion",
     "GateResult",
+    "JudgeCheck",
     "JudgeIdentity",
     "Record",
     "RecordResult",
@@ -67,12 +69,23 @@ class Verdict:
         error: Why the record is unscored, as a finished one-line message.
         final: Whether asking again would give the same; only final verdicts are kept for the
             next run.
+        rig: Whether it was not the record but server, model or checkpoint that failed.
+        samples: The scores of which ``score`` is the median, where several were asked for.
+        covered: p(yes) + p(no), where the score comes from the probabilities of an answer.
     """
 
     score: int | None
     reply: str = ""
     error: str | None = None
     final: bool = True
+    rig: bool = False
+    samples: tuple[int, ...] = ()
+    covered: float | None = None
+
+    @property
+    def is_rig_failure(self) -> bool:
+        """Whether there is no score because the rig broke; a score has no such thing."""
+        return self.score is None and self.rig
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,7 @@ class JudgeIdentity:
         version: Of the server, or of the library that scores.
         digest: Of the model's weights; a name alone may mean other weights tomorrow.
         options: Generation options sent with every request.
+        ask: Name and version of the question; empty for a judge of the user's own.
     """
 
     model: str
@@ -92,6 +106,7 @@ class JudgeIdentity:
     version: str
     digest: str
     options: Mapping[str, object]
+    ask: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +134,11 @@ class RecordResult:
         reply: What the judge wrote; ``None`` when it was not asked.
         error: Why the record is unscored.
         outcome: ``passed``, ``failed``, ``error``, or ``not run``.
+        cause: ``record`` when nothing could be made of this record, ``rig`` when server, model or
+            checkpoint failed, ``None`` when there is a score or nothing was tried.
+        samples: The scores of which ``score`` is the median, where several were asked for.
+        covered: p(yes) + p(no) of a weighted answer.
+        human_score: What people gave this response.
     """
 
     record: Record
@@ -127,6 +147,63 @@ class RecordResult:
     reply: str | None
     error: str | None
     outcome: str
+    cause: str | None = None
+    samples: tuple[int, ...] = ()
+    covered: float | None = None
+    human_score: int | None = None
+
+    def is_unsure(self, min_score: int | None) -> bool:
+        """Whether the samples lie on both sides of ``min_score``."""
+        straddles = bool(self.samples) and min_score is not None
+        return straddles and min(self.samples) < int(min_score or 0) <= max(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeCheck:
+    """What a judge made of answers that are known to be right or wrong.
+
+    Attributes:
+        fit: Whether it may decide.
+        reason: Which probes failed, with the numbers; or that none did.
+        right: Mean score of the references.
+        wrong: Mean score of references of other records.
+        null: Mean score of a polite non-answer.
+        plea: Mean score of wrong answers that beg for 100.
+        auc: Probability that a right answer scores above a wrong or empty one, ties half.
+        changed: How many right answers got another score when asked about again.
+        asked: How many answers were asked about.
+        unscored: How many of them got no score.
+        in_flight: How many requests were allowed in flight at each server.
+    """
+
+    fit: bool
+    reason: str
+    right: float | None
+    wrong: float | None
+    null: float | None
+    plea: float | None
+    auc: float | None
+    changed: int
+    asked: int
+    unscored: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a judge's scores agree with those of people.
+
+    Attributes:
+        count: Records that have both.
+        spearman: Rank correlation, ``None`` when one side gave the same score to all.
+        mean_absolute_error: In points.
+        bias: Mean of judge minus people, in points.
+    """
+
+    count: int
+    spearman: float | None
+    mean_absolute_error: float
+    bias: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +228,7 @@ class SuiteResult:
         total: How many records the suite has.
         records: Those of which something is known, in file order.
         outcome: ``passed``, ``failed``, or ``incomplete`` when not every record has a score.
+        check: What the judge made of known answers, where it was asked.
     """
 
     name: str
@@ -164,6 +242,7 @@ class SuiteResult:
     min_score: int | None
     min_average: float | None
     outcome: str
+    check: JudgeCheck | None = None
 
     @property
     def scores(self) -> list[int]:
@@ -173,7 +252,8 @@ class SuiteResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What became of a run: its suites, in the order they were met."""
+    """What became of a run: its suites by name, and what else a reader should know of it."""
 
     created: str
     suites: tuple[SuiteResult, ...]
+    notes: tuple[str, ...] = ()

@@ -53,7 +53,12 @@ class LlmJudgeError(Exception):
         where: The file, option, address or record that is at fault.
         found: What was found there.
         todo: What the reader can do about it.
+
+    Attributes:
+        rig: Whether it is the rig that failed, and not the one record that was at work.
     """
+
+    rig = True
 
     def __init__(self, where: str, found: str, todo: str) -> None:
         super().__init__(where, found, todo)
@@ -105,6 +110,8 @@ class CheckpointError(LlmJudgeError):
 
 class PromptError(LlmJudgeError):
     """One record's prompt cannot be answered by this model; the other records can."""
+
+    rig = False
 
 
 class JudgeError(LlmJudgeError):

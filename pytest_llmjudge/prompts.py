@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record
 
-__all__ = ["TEMPLATES", "clean_response", "instruction_prompt", "judge_prompt", "neutralise"]
+__all__ = [
+    "TEMPLATES",
+    "clean_response",
+    "instruction_prompt",
+    "judge_prompt",
+    "neutralise",
+    "neutralise_lines",
+    "weighted_prompt",
+]
 
 _RESPONSE_MARK: Final = "### Response:"
 # Where a server finds one of these in a message it may end the message there: the control tokens of
@@ -119,4 +127,40 @@ def judge_prompt(record: Record, response: str) -> str:
         f"score the model response `{harmless}`"
         " on a scale from 0 to 100, where 100 is the best score. "
         "Respond with the integer number only."
+    )
+
+
+# What the weighted question is built of, where a line begins with it.
+_HEADING: Final = re.compile(
+    r"^(?=[^\S\n]*(?:Question:|Input:|Reference answer:|Student's answer:|"
+    r"Does the student's answer|Reply with yes or no|You are grading))",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def neutralise_lines(response: str) -> str:
+    """Take from a response what could end its part of the weighted question.
+
+    That question has no quotation marks but headings, so a line of a response that begins like one
+    of them is marked as quoted with ``> ``. Control tokens of chat models are broken as
+    :func:`neutralise` does. Any other text comes back as it is, one that was neutralised included.
+    """
+    return _HEADING.sub("> ", _CONTROL_TOKEN.sub(r"\g<0> ", response))
+
+
+def weighted_prompt(record: Record, response: str) -> str:
+    """The question whose answer is one token, yes or no; version 1 of its wording.
+
+    A change of any byte needs a new version, since it is part of what a baseline must share.
+    """
+    harmless = neutralise_lines(response)
+    reference = record.output if harmless == response else neutralise_lines(record.output)
+    material = f"\n\nInput: {record.input}" if record.input else ""
+    return (
+        "You are grading a student's answer."
+        f"\n\nQuestion:\n{record.instruction}{material}"
+        f"\n\nReference answer:\n{reference}"
+        f"\n\nStudent's answer:\n{harmless}"
+        "\n\nDoes the student's answer mean the same as the reference answer, "
+        "with every fact right? Reply with yes or no only."
     )

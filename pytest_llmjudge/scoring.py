@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from typing import Final
+import statistics
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["SCORE_SCHEMA", "parse_integer", "parse_schema_reply"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_llmjudge.data import Verdict
+
+__all__ = [
+    "MIN_COVERED",
+    "SCORE_SCHEMA",
+    "Weighing",
+    "combine",
+    "parse_integer",
+    "parse_schema_reply",
+    "strip_thoughts",
+    "weigh",
+]
 
 SCORE_SCHEMA: Final[dict[str, object]] = {
     "type": "object",
@@ -66,6 +83,81 @@ def parse_schema_reply(text: str) -> int | None:
         return None
     score = scores[0]
     return score if type(score) is int and 0 <= score <= 100 else None
+
+
+_THOUGHTS: Final = re.compile(
+    r"\A\s*(?:<think(?:ing)?>)?(?:(?!<think).)*?</think(?:ing)?>", re.DOTALL
+)
+
+
+def strip_thoughts(reply: str) -> str:
+    """Take from a reply the thoughts that a reasoning model wrote before its answer.
+
+    Some templates open the thoughts themselves, so that only ``</think>`` is in the reply. Thoughts
+    that do not end are no answer: nothing is taken from them.
+    """
+    return _THOUGHTS.sub("", reply, count=1)
+
+
+MIN_COVERED: Final = 0.5
+"""Least p(yes) + p(no) at which their ratio says something about the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """What the probabilities of an answer's first token say.
+
+    Attributes:
+        yes: p(yes), over all spellings.
+        no: p(no), over all spellings.
+    """
+
+    yes: float
+    no: float
+
+    @property
+    def covered(self) -> float:
+        """How much of the probability is on either answer; at most 1."""
+        return min(1.0, self.yes + self.no)
+
+    @property
+    def score(self) -> int | None:
+        """``round(100 * p(yes) / (p(yes) + p(no)))``; ``None`` when less than half is covered."""
+        total = self.yes + self.no
+        if not total >= MIN_COVERED:
+            return None
+        return round(100 * self.yes / total)
+
+
+def weigh(candidates: Sequence[tuple[str, float]]) -> Weighing:
+    """Add up the probabilities of the candidates for a first token that say yes or no.
+
+    Args:
+        candidates: Tokens with their natural log-probabilities. Case and leading blanks do not
+            count; ``y``, ``yes,`` and all else say neither.
+    """
+    sums = {"yes": 0.0, "no": 0.0}
+    for token, logprob in candidates:
+        answer = token.lstrip().lower()
+        # A log-probability above 0 is none; infinities and NaN are some servers' word for none.
+        if answer in sums and logprob <= 0:
+            sums[answer] += math.exp(logprob)
+    return Weighing(**sums)
+
+
+def combine(verdicts: Sequence[Verdict]) -> Verdict:
+    """Make one verdict of several on the same response: their median, the lower one of two.
+
+    One without a score makes the whole one without: a median of the others would hide it.
+    """
+    if len(verdicts) == 1:
+        return verdicts[0]
+    for number, verdict in enumerate(verdicts, 1):
+        if verdict.score is None:
+            return replace(verdict, error=f"sample {number} of {len(verdicts)}: {verdict.error}")
+    scores = tuple(verdict.score for verdict in verdicts if verdict.score is not None)
+    median = statistics.median_low(scores)
+    return replace(verdicts[scores.index(median)], samples=scores)
 
 
 class _Pairs(list[tuple[str, object]]):

@@ -6,10 +6,12 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data import Agreement
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["mean", "mean_interval"]
+__all__ = ["agreement", "auc", "mean", "mean_interval", "spearman"]
 
 
 def mean(scores: Sequence[int]) -> float | None:
@@ -30,3 +32,45 @@ def mean_interval(scores: Sequence[int]) -> tuple[float, float] | None:
     quantile = float(special.stdtrit(len(scores) - 1, 0.975))
     half = quantile * statistics.stdev(scores) / math.sqrt(len(scores))
     return centre - half, centre + half
+
+
+def auc(high: Sequence[float], low: Sequence[float]) -> float | None:
+    """Return the probability that one of ``high`` is above one of ``low``, ties counted half.
+
+    That is the area under the ROC curve, and the Mann-Whitney U statistic over the number of
+    pairs. ``None`` when a side is empty.
+    """
+    if not high or not low:
+        return None
+    wins = sum((a > b) + (a == b) / 2 for a in high for b in low)
+    return wins / (len(high) * len(low))
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Return Spearman's rank correlation, ties with their average rank.
+
+    ``None`` for fewer than two pairs, and when one side has the same value throughout.
+    """
+    if len(first) < 2 or len(set(first)) < 2 or len(set(second)) < 2:
+        return None
+    return statistics.correlation(_ranks(first), _ranks(second))
+
+
+def agreement(judge: Sequence[int], people: Sequence[int]) -> Agreement | None:
+    """Compare scores of a judge with those of people, pair by pair; ``None`` without pairs."""
+    if not judge:
+        return None
+    differences = [ours - theirs for ours, theirs in zip(judge, people, strict=True)]
+    return Agreement(
+        count=len(differences),
+        spearman=spearman(judge, people),
+        mean_absolute_error=math.fsum(map(abs, differences)) / len(differences),
+        bias=math.fsum(differences) / len(differences),
+    )
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    places: dict[float, list[int]] = {}
+    for place, value in enumerate(sorted(values), 1):
+        places.setdefault(value, []).append(place)
+    return [math.fsum(places[value]) / len(places[value]) for value in values]

@@ -52,6 +52,8 @@ _TODO: Final[Mapping[type[TransportError], str]] = MappingProxyType(
 class PromptTooLongError(JudgeError):
     """The prompt does not fit into the model's context; asking again would not help."""
 
+    rig = False
+
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:

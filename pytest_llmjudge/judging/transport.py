@@ -215,7 +215,8 @@ class Endpoint:
                 allow_redirects=False,
                 timeout=(max(0.001, min(connect, deadline.left)), deadline.seconds),
             )
-        except (requests.RequestException, HTTPError) as error:
+        # requests raises a plain OSError for a bundle of certificates that is not there.
+        except (OSError, HTTPError) as error:
             failure = _failure(error, deadline)
             self._down = isinstance(failure, UnreachableError)
             raise failure from error
@@ -260,6 +261,8 @@ def _failure(error: Exception, deadline: Deadline) -> TransportError:
         return UnreachableError(unreachable)
     if isinstance(error, requests.Timeout) or not deadline.left:
         return TimedOutError(_timed_out(deadline))
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+        return InsecureError(f"cannot be spoken to securely ({one_line(str(error), 200)})")
     if isinstance(error, requests.exceptions.SSLError):
         return InsecureError(f"cannot be spoken to securely ({one_line(str(reason), 120)})")
     strange = reason.args[-1] if isinstance(reason, ProtocolError) else reason

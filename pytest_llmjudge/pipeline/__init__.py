@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from pytest_llmjudge.pipeline.parts import JudgeLike, ModelLike, Outcome, fingerprint_of
+from pytest_llmjudge.pipeline.parts import (
+    JudgeLike,
+    ModelLike,
+    Outcome,
+    fingerprint_of,
+    judge_fingerprint,
+)
 from pytest_llmjudge.pipeline.run import SuiteRun
 
-__all__ = ["JudgeLike", "ModelLike", "Outcome", "SuiteRun", "fingerprint_of"]
+__all__ = ["JudgeLike", "ModelLike", "Outcome", "SuiteRun", "fingerprint_of", "judge_fingerprint"]

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, one_line
 from pytest_llmjudge.storage.store import Progress, Store
 
 if TYPE_CHECKING:
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record, Verdict
 
-__all__ = ["Counter", "JudgeLike", "ModelLike", "Outcome", "fingerprint_of", "name_of"]
+__all__ = [
+    "Counter",
+    "JudgeLike",
+    "ModelLike",
+    "Outcome",
+    "fingerprint_of",
+    "judge_fingerprint",
+    "judge_name",
+    "name_of",
+]
 
 _PROGRESS_SECONDS = 0.2
 
@@ -66,6 +75,31 @@ def fingerprint_of(model: object) -> str:
     if not isinstance(fingerprint, str) or not fingerprint:
         todo = "give it a string attribute that changes when its answers may"
         raise CheckpointError(name_of(model), "it has no fingerprint", todo)
+    return fingerprint
+
+
+def judge_name(judge: object) -> str:
+    """Name a judge of the user's own in messages."""
+    return f"llm_judge ({type(judge).__name__})"
+
+
+def judge_fingerprint(judge: object) -> str | None:
+    """Return the fingerprint of a judge of the user's own; ``None`` when it has none.
+
+    Raises:
+        JudgeError: It is no text, or cannot be had.
+    """
+    try:
+        fingerprint: object = getattr(judge, "fingerprint", None)
+    except LlmJudgeError:
+        raise
+    except Exception as error:
+        found = f"fingerprint raised {type(error).__name__}: {one_line(str(error), 200)}"
+        raise JudgeError(judge_name(judge), found, "correct it") from error
+    if fingerprint is not None and (not isinstance(fingerprint, str) or not fingerprint):
+        todo = "make it a string that changes when its scores may, or leave it out"
+        found = f"fingerprint is {one_line(repr(fingerprint), 80)}"
+        raise JudgeError(judge_name(judge), found, todo)
     return fingerprint
 
 

@@ -112,6 +112,9 @@ class SuiteRun:
             ahead: list[_JudgeAhead] = []
 
             def judge_ahead(made: Record, response: str) -> None:
+                # A judge of the user's own may not bear a second thread.
+                if not self._verdicts.is_ours:
+                    return
                 if not ahead:
                     ahead.append(stack.enter_context(_JudgeAhead(self._verdicts)))
                 ahead[0].add(made, response)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
 from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.pipeline.parts import judge_fingerprint, judge_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +39,11 @@ class Verdicts:
         self._ours = judge if isinstance(judge, Judge) else None
         self._store = store
         self._counter = counter
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the judge is one of this package, and not the user's own."""
+        return self._ours is not None
 
     def load(self, pairs: Sequence[tuple[Record, str]]) -> Iterator[tuple[Record, str, Verdict]]:
         """Yield those pairs of record and response that have a verdict in the store."""
@@ -84,7 +90,7 @@ class Verdicts:
         return verdict
 
     def _scored(self, record: Record, response: str) -> Verdict:
-        name = f"llm_judge ({type(self._judge).__name__})"
+        name = judge_name(self._judge)
         try:
             verdict: object = self._judge.score(record, response)
         except LlmJudgeError:
@@ -98,6 +104,9 @@ class Verdicts:
             todo = "return a Verdict with a score from 0 to 100, or with an error"
             raise JudgeError(name, found, todo)
         told = None if verdict.error is None else one_line(verdict.error, 2000)
+        if self._ours is None:
+            # Nobody knows whether a judge of the user's own would fail again, so it may try.
+            verdict = replace(verdict, final=verdict.score is not None)
         return replace(verdict, reply=storable(verdict.reply), error=told)
 
     @contextmanager
@@ -114,9 +123,9 @@ class Verdicts:
             return self._ours.key(record, response)
         kind = f"{type(self._judge).__module__}.{type(self._judge).__qualname__}"
         parts = ["custom verdict/1", kind, record.id, dict(record.fields), response]
-        fingerprint = getattr(self._judge, "fingerprint", None)
+        fingerprint = judge_fingerprint(self._judge)
         if fingerprint is not None:
-            return make_key(*parts, str(fingerprint))
+            return make_key(*parts, fingerprint)
         # Without a fingerprint nobody can tell when a judge of the user's own has changed.
         return self._store.key_of_this_run(make_key(*parts, self._suite))
 

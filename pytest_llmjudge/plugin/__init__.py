@@ -45,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(collect.UsageHooks(), "llm-judge-usage")
     try:
         if options.is_enabled(config):
+            options.files_patterns(config)
             from pytest_llmjudge.plugin.run import take_part
 
             take_part(config)

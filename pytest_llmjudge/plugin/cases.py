@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from pytest_llmjudge.plugin.session import LlmSession
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["AVERAGE", "FIXTURE", "MARKER", "READY", "SESSION", "Case", "Ready", "case_of"]
+__all__ = ["AVERAGE", "FIXTURE", "GATES", "MARKER", "READY", "SESSION", "Case", "Ready", "case_of"]
 
 AVERAGE = "average"
+GATES = (AVERAGE,)
 FIXTURE = "_llm_judge_case"
 MARKER = "llm_judge"
 

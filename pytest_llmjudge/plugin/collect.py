@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, RecordsError, SettingsError
 from pytest_llmjudge.plugin.cases import AVERAGE, FIXTURE, MARKER, Case, case_of
-from pytest_llmjudge.plugin.options import FILES_INI
+from pytest_llmjudge.plugin.options import files_patterns
 
 if TYPE_CHECKING:
     from pytest_llmjudge.plugin.session import LlmSession
@@ -130,7 +130,7 @@ def is_records_file(path: Path, parent: pytest.Collector) -> bool:
         return False
     if parent.session.isinitpath(path):
         return True
-    return any(path.match(pattern) for pattern in parent.config.getini(FILES_INI) if pattern)
+    return any(path.match(pattern) for pattern in files_patterns(parent.config) if pattern)
 
 
 def refuse_records_file(path: Path, parent: pytest.Collector) -> None:

@@ -16,6 +16,7 @@ from pytest_llmjudge.data import (
     SuiteResult,
 )
 from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.plugin.cases import GATES
 from pytest_llmjudge.plugin.reports import ATTRIBUTE
 from pytest_llmjudge.records import draw_sample, load_records
 from pytest_llmjudge.stats import mean
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     import pytest
 
 __all__ = ["Ledger"]
+
+_SCORE = 3
+_CRASHED = "the process that ran it crashed"
 
 
 @dataclass(slots=True)
@@ -42,6 +46,9 @@ class Ledger:
     def __init__(self) -> None:
         self._pages: dict[str, _Page] = {}
         self._crashed: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._pages)
 
     def add(self, report: pytest.TestReport) -> None:
         """Take note of one report; a later one on the same item wins."""
@@ -65,8 +72,8 @@ class Ledger:
         suites: Mapping[str, Suite],
         *,
         whole: bool,
-    ) -> RunResult:
-        """Return what became of the run.
+    ) -> tuple[RunResult, tuple[RecordsError, ...]]:
+        """Return what became of the run, and which suites cannot be told of.
 
         Args:
             created: When, in ISO 8601.
@@ -74,32 +81,57 @@ class Ledger:
             suites: Those this process has read, by name.
             whole: Read the records, and list those that were not run too.
 
-        Raises:
-            RecordsError: A records file changed while the run was going on.
+        Returns:
+            The result, and an error for each suite whose records file changed while the run was
+            going on: its rows belong to records that are gone.
         """
-        return RunResult(
-            created,
-            tuple(
-                _suite_result(name, self._page(name), meta, suites.get(name), whole=whole)
-                for name, meta in facts.items()
-            ),
-        )
+        results, problems = [], []
+        for name, meta in facts.items():
+            try:
+                results.append(self._suite_result(name, meta, suites.get(name), whole=whole))
+            except RecordsError as error:  # noqa: PERF203  # each suite stands or falls alone
+                problems.append(error)
+        return RunResult(created, tuple(results)), tuple(problems)
+
+    def _suite_result(
+        self, name: str, meta: dict[str, Any], suite: Suite | None, *, whole: bool
+    ) -> SuiteResult:
+        page = self._page(name)
+        records: Sequence[Record] = ()
+        if whole:
+            records = suite.records if suite is not None else _records(meta)
+            for index, record in enumerate(records):
+                if index not in page.rows and self._has_crashed(name, record.id):
+                    page.rows[index] = [index, record.id, None, None, None, _CRASHED, "error"]
+        return _suite_result(name, page, meta, records, whole=whole)
 
     def _page(self, name: str) -> _Page:
         page = self._pages.get(name, _Page())
         rows = {**page.rows_of_gates, **page.rows}
         for index, row in rows.items():
-            if f"{name}[{row[1]}]" in self._crashed:
-                rows[index] = [*row[:-1], "error"]
-        return _Page(rows=rows, gates=page.gates)
+            seen = page.rows_of_gates.get(index, row)
+            if row[_SCORE] is None and seen[_SCORE] is not None:
+                # A gate that was run again may have had what the record's own item had not.
+                rows[index] = [*seen[:-1], row[-1]]
+            if self._has_crashed(name, row[1]):
+                rows[index] = [*rows[index][:-1], "error"]
+        gates = dict(page.gates)
+        for gate in GATES:
+            if self._has_crashed(name, gate):
+                gates[gate] = GateResult(gate, "error", _CRASHED)
+        return _Page(rows=rows, gates=gates)
+
+    def _has_crashed(self, suite: str, item: str) -> bool:
+        # pytest writes what is not ASCII in an id as escapes, unless an ini option forbids it.
+        escaped = item.encode("unicode_escape").decode("ascii")
+        return not self._crashed.isdisjoint({f"{suite}[{item}]", f"{suite}[{escaped}]"})
 
 
 def _suite_result(
-    name: str, page: _Page, meta: dict[str, Any], suite: Suite | None, *, whole: bool
+    name: str, page: _Page, meta: dict[str, Any], records: Sequence[Record], *, whole: bool
 ) -> SuiteResult:
     rows = page.rows
     if whole:
-        records: Sequence[Record] = suite.records if suite is not None else _records(meta)
         unknown = [None, None, None, "it was not run", "not run"]
         results = [
             RecordResult(record, *rows[index][2:] if index in rows else unknown)

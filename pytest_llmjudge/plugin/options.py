@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+import pytest
 
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.settings import OPTIONS, Option, Settings, read_settings
 
-if TYPE_CHECKING:
-    import pytest
-
-__all__ = ["FILES_INI", "add_options", "is_enabled", "settings_from"]
+__all__ = ["add_options", "files_patterns", "is_enabled", "settings_from"]
 
 FILES_INI = "llm_judge_files"
 
@@ -76,8 +75,28 @@ def _given(config: pytest.Config, option: Option) -> tuple[str, str] | None:
             todo = "give one address; several servers are not available in this version"
             raise SettingsError(option.flag, found, todo)
         return str(on_command_line[-1]), "cli"
-    in_ini = config.getini(option.key)
+    in_ini = _in_ini(config, option.key)
     return (str(in_ini), "ini") if in_ini else None
+
+
+def files_patterns(config: pytest.Config) -> list[str]:
+    """Return the patterns of records files that are collected unasked.
+
+    Raises:
+        SettingsError: The ini value is neither a list nor a text.
+    """
+    return list(_in_ini(config, FILES_INI) or ())
+
+
+def _in_ini(config: pytest.Config, key: str) -> Any:  # noqa: ANN401  # as pytest has it
+    try:
+        return config.getini(key)
+    except (TypeError, pytest.UsageError):
+        # pytest 9 reads [tool.pytest] of a pyproject.toml with TOML's own types.
+        where, found = f"{_ini_name(config)}: {key}", "it is not a text"
+        if key == FILES_INI:
+            raise SettingsError(where, "it is not a list of texts", 'write ["*.json"]') from None
+        raise SettingsError(where, found, "write the value in quotes") from None
 
 
 def _ini_name(config: pytest.Config) -> str:

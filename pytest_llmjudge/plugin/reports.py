@@ -30,12 +30,30 @@ class Courier:
             return
         ready = item.stash.get(READY, None)
         payload: dict[str, Any] = {"suite": case.suite.name, "gate": None, "rows": []}
-        if case.record is None:
-            payload["gate"] = [case.gate, _outcome(report), _reason(ready, report)]
-            payload["rows"] = _rows_of_gate(case, ready)
-        else:
+        if case.record is not None:
+            if ready is None and report.skipped:
+                return
             payload["rows"] = [_row_of_record(case, case.record, ready, report)]
+        else:
+            outcome = _gate_outcome(ready, report)
+            if outcome is None:
+                return
+            payload["gate"] = [case.gate, outcome, _reason(ready, report)]
+            payload["rows"] = _rows_of_gate(case, ready)
         setattr(report, ATTRIBUTE, payload)
+
+
+def _gate_outcome(ready: Ready | None, report: pytest.TestReport) -> str | None:
+    """Say what a gate found; ``None`` when it was skipped before it could find anything."""
+    if not _is_spared(report):
+        return _outcome(report)
+    if ready is None or ready.decision is None:
+        return None
+    return "passed" if ready.decision.passed else "failed"
+
+
+def _is_spared(report: pytest.TestReport) -> bool:
+    return report.skipped or hasattr(report, "wasxfail")
 
 
 def _row_of_record(
@@ -45,8 +63,7 @@ def _row_of_record(
     if outcome is None:
         return _row(case.index, record, None, _outcome(report), _first_line(report))
     # A record that the user skips or expects to fail has the outcome of its score.
-    spared = report.skipped or hasattr(report, "wasxfail")
-    result = _verdict_outcome(case.suite, outcome) if spared else _outcome(report)
+    result = _verdict_outcome(case.suite, outcome) if _is_spared(report) else _outcome(report)
     return _row(case.index, record, outcome, result, "")
 
 

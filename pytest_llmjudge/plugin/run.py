@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
     from pytest_llmjudge.data import RunResult
+    from pytest_llmjudge.errors import RecordsError
 
 __all__ = ["take_part"]
 
@@ -123,7 +124,7 @@ class ControllerHooks:
         self._ledger = Ledger()
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
-        self._started = False
+        self._started = self._is_written = False
         self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
 
     @pytest.hookimpl(tryfirst=True)
@@ -163,32 +164,39 @@ class ControllerHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the files, also when the run failed or was interrupted."""
-        if session.exitstatus == pytest.ExitCode.USAGE_ERROR:
+        # A usage error may come late, from a worker that takes the place of one that crashed.
+        if session.exitstatus == pytest.ExitCode.USAGE_ERROR and not self._ledger:
             return
         try:
             self._write()
         except LlmJudgeError as error:
             self._problems += error.lines
+        if self._problems:
             session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
 
     def _write(self) -> None:
         settings = self._session.settings
         if not self._started or (settings.report is None and settings.responses is None):
             return
-        run = self._result(whole=True)
+        run, lost = self._result(whole=True)
+        self._problems += [line for problem in lost for line in problem.lines]
+        if lost and not run.suites:
+            # A file without any suite would take the place of an older one that tells more.
+            return
         if settings.report is not None:
             write_results(settings.report, run, __version__)
         if settings.responses is not None:
             write_responses(settings.responses, run)
+        self._is_written = True
 
-    def _result(self, *, whole: bool) -> RunResult:
+    def _result(self, *, whole: bool) -> tuple[RunResult, tuple[RecordsError, ...]]:
         session = self._session
         facts = session.store.suites() if self._started else {}
         return self._ledger.result(self._created, facts, session.suites, whole=whole)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the suites' results, and what could not be written."""
-        run = self._result(whole=False)
+        run, _ = self._result(whole=False)
         if run.suites:
             terminalreporter.section("llm-judge")
             for line in summary_lines(run, self._session.config.get_terminal_writer().fullwidth):
@@ -200,7 +208,7 @@ class ControllerHooks:
 
     def _written(self) -> Sequence[str]:
         settings = self._session.settings
-        if self._problems:
+        if not self._is_written:
             return []
         places = {"results": settings.report, "responses": settings.responses}
         return [f"{name}: {path}" for name, path in places.items() if path is not None]

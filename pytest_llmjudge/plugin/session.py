@@ -11,7 +11,7 @@ import pytest
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError
 from pytest_llmjudge.generation.engine import TorchModel
-from pytest_llmjudge.pipeline import SuiteRun, fingerprint_of
+from pytest_llmjudge.pipeline import SuiteRun, fingerprint_of, judge_fingerprint
 from pytest_llmjudge.plugin.cases import FIXTURE, MARKER, READY, Case, Ready, case_of
 
 if TYPE_CHECKING:
@@ -129,6 +129,21 @@ class LlmSession:
                 self.judge.identity  # noqa: B018  # asking for it is the check
             if suite.settings.responses is None and _is_ours(session, item, "llm_model"):
                 self._check_checkpoint(suite)
+        for item, suite in first.values():
+            self._announce(session, item, suite)
+
+    def _announce(self, session: pytest.Session, item: pytest.Item, suite: Suite) -> None:
+        """Have the suite in the results also when it is never reached, or its fixtures fail."""
+        judge: JudgeLike | None = None
+        model: ModelLike | None = None
+        if _is_ours(session, item, "llm_judge"):
+            judge = self.judge
+        given = suite.settings.responses is not None
+        if not given and _is_ours(session, item, "llm_model"):
+            model = self.model(suite.settings.checkpoint)
+        checkpoint = None if given else self._checkpoint_facts(model)
+        facts = self._facts(suite, checkpoint, _judge_facts(judge))
+        self.store.note_suite(suite.name, facts, planned=True)
 
     def _check_checkpoint(self, suite: Suite) -> None:
         if suite.settings.checkpoint is None:
@@ -140,10 +155,14 @@ class LlmSession:
         """Get an item's verdict; without one the item errs with a single line."""
         item: pytest.Item = request.node
         case: Case = request.param
+        run = problem = None
         try:
             run = self._run(case.suite, request)
         except LlmJudgeError as error:
-            pytest.fail(str(error), pytrace=False)
+            problem = str(error)
+        if run is None:
+            # Outside of the handler: pytest would show what the error was raised from.
+            pytest.fail(str(problem), pytrace=False)
         if case.record is None:
             item.stash[READY] = Ready(case, run)
             return
@@ -165,7 +184,9 @@ class LlmSession:
             model = self.model_in_use() if isinstance(model, ConfiguredModel) else model
         run = self._runs.get(suite.name)
         if run is None:
-            self.store.note_suite(suite.name, self._facts(suite, model, judge))
+            checkpoint = None if model is None else self._checkpoint_facts(model)
+            facts = self._facts(suite, checkpoint, _judge_facts(judge))
+            self.store.note_suite(suite.name, facts)
             run = self._runs[suite.name] = SuiteRun(
                 suite,
                 self.settings,
@@ -195,7 +216,8 @@ class LlmSession:
         """
         return self.model(self._checkpoint)
 
-    def _facts(self, suite: Suite, model: ModelLike | None, judge: JudgeLike) -> dict[str, Any]:
+    @staticmethod
+    def _facts(suite: Suite, checkpoint: list[Any] | None, judge: dict[str, Any]) -> dict[str, Any]:
         """Describe a suite as plain data, for the process that writes the results."""
         return {
             "path": str(suite.path),
@@ -205,13 +227,13 @@ class LlmSession:
             "total": len(suite.records),
             "min_score": suite.settings.min_score,
             "min_average": suite.settings.min_average,
-            "checkpoint": self._checkpoint_facts(model),
-            "judge": _judge_facts(judge),
+            "checkpoint": checkpoint,
+            "judge": judge,
         }
 
-    def _checkpoint_facts(self, model: ModelLike | None) -> list[Any] | None:
+    def _checkpoint_facts(self, model: ModelLike | None) -> list[Any]:
         if model is None:
-            return None
+            return ["llm_model", "", None]
         if not isinstance(model, TorchModel):
             return [type(model).__name__, fingerprint_of(model), None]
         info = model.info
@@ -279,13 +301,13 @@ def is_rerun(item: pytest.Item) -> bool:
     return bool(getattr(item, "execution_count", 1) > 1)
 
 
-def _judge_facts(judge: JudgeLike) -> dict[str, Any]:
+def _judge_facts(judge: JudgeLike | None) -> dict[str, Any]:
     from pytest_llmjudge.judging.judge import Judge
 
     if isinstance(judge, Judge):
         return {**asdict(judge.identity), "label": judge.label}
-    name = type(judge).__name__
-    digest = str(getattr(judge, "fingerprint", ""))
+    name = "llm_judge" if judge is None else type(judge).__name__
+    digest = judge_fingerprint(judge) or ""
     identity = JudgeIdentity(name, "custom", "", digest, {})
     return {**asdict(identity), "label": f"{name} (custom)"}
 

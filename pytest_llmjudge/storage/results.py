@@ -46,7 +46,8 @@ def write_responses(folder: Path, run: RunResult) -> None:
         while path in written:
             path = folder / f"{stem}-{number}-with-response.json"
             number += 1
-        _write_json(path, [_with_response(result) for result in suite.records])
+        made = suite.checkpoint is not None
+        _write_json(path, [_with_response(result, made=made) for result in suite.records])
         written.append(path)
 
 
@@ -66,6 +67,8 @@ def check_writable(where: str, path: Path) -> None:
         raise StoreError(where, found, todo) from None
     if path.is_dir():
         raise StoreError(where, f"{path} is a folder", todo)
+    if path.exists() and not path.is_file():
+        raise StoreError(where, f"{path} is a device or a pipe, no file", todo)
 
 
 def results_document(run: RunResult, version: str) -> dict[str, Any]:
@@ -122,13 +125,20 @@ def _record(result: RecordResult) -> dict[str, Any]:
     }
 
 
-def _with_response(result: RecordResult) -> dict[str, Any]:
-    added = {"model_response": result.model_response, "score": result.score}
-    return {**result.record.fields, **added}
+def _with_response(result: RecordResult, *, made: bool) -> dict[str, Any]:
+    fields = {**result.record.fields, "score": result.score}
+    if result.model_response is not None:
+        fields["model_response"] = result.model_response
+    elif made:
+        # What stood there is another model's, and would be taken for this one's.
+        fields.pop("model_response", None)
+    return fields
 
 
 def _write_json(path: Path, document: object) -> None:
     try:
+        # A link stays where it is, and what it leads to is replaced.
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

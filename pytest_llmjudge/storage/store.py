@@ -188,11 +188,18 @@ class Store:
         """Make a key that no other run has; its row goes with the run."""
         return f"{self.run}-{key}"
 
-    def note_suite(self, name: str, facts: dict[str, Any]) -> None:
-        """Tell the process that writes the results what a suite is; the first word holds."""
+    def note_suite(self, name: str, facts: dict[str, Any], *, planned: bool = False) -> None:
+        """Tell the process that writes the results what a suite is.
+
+        Args:
+            name: Of the suite.
+            facts: Plain data.
+            planned: The suite has not begun; what is known once it has is known better.
+        """
+        how = "IGNORE" if planned else "REPLACE"
         with self._errors():
             self._connection().execute(
-                "INSERT OR IGNORE INTO suites VALUES (?, ?, ?)", (self.run, name, json.dumps(facts))
+                f"INSERT OR {how} INTO suites VALUES (?, ?, ?)", (self.run, name, json.dumps(facts))
             )
 
     def suites(self) -> dict[str, dict[str, Any]]:

@@ -241,15 +241,17 @@ def test_a_failure_is_tried_again_on_demand(store: Store) -> None:
     assert (second.score, third.score) == (None, 70)
 
 
-def test_a_final_verdict_is_not_asked_for_again(store: Store) -> None:
-    """A reply that is no score would be the same tomorrow."""
-    judge = Judge(Verdict(None, "good", "llama3 wrote good"))
+def test_a_judge_of_ones_own_is_asked_again(store: Store) -> None:
+    """Nobody but its author knows whether it would fail once more."""
+    judge = Judge(Verdict(None, "good", "it said good"))
     run = make_run(store, None, judge, responses="answer", needed=RECORDS[:1])
 
     run.outcome(RECORDS[0])
+    run.outcome(RECORDS[0])
+    assert judge.asked == ["r0"]
     run.outcome(RECORDS[0], again=True)
 
-    assert judge.asked == ["r0"]
+    assert judge.asked == ["r0", "r0"]
 
 
 def test_two_processes_ask_once(store: Store) -> None:
