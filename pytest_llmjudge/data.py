@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,20 +72,17 @@ class Verdict:
         rig: Whether it was not the record but server, model or checkpoint that failed.
         samples: The scores of which ``score`` is the median, where several were asked for.
         covered: p(yes) + p(no), where the score comes from the probabilities of an answer.
+        too_long: Whether the question did not fit into the judge's context.
     """
 
     score: int | None
     reply: str = ""
     error: str | None = None
     final: bool = True
-    rig: bool = False
-    samples: tuple[int, ...] = ()
-    covered: float | None = None
-
-    @property
-    def is_rig_failure(self) -> bool:
-        """Whether there is no score because the rig broke; a score has no such thing."""
-        return self.score is None and self.rig
+    rig: bool = field(default=False, repr=False)
+    samples: tuple[int, ...] = field(default=(), repr=False)
+    covered: float | None = field(default=None, repr=False)
+    too_long: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_llmjudge.data import Verdict
 
@@ -145,19 +145,26 @@ def weigh(candidates: Sequence[tuple[str, float]]) -> Weighing:
     return Weighing(**sums)
 
 
-def combine(verdicts: Sequence[Verdict]) -> Verdict:
+def combine(verdicts: Iterable[Verdict], total: int) -> Verdict:
     """Make one verdict of several on the same response: their median, the lower one of two.
 
-    One without a score makes the whole one without: a median of the others would hide it.
+    One without a score makes the whole one without: a median of the others would hide it. Those
+    after it are not asked for.
+
+    Args:
+        verdicts: In the order of their numbers.
+        total: How many there are, at least one.
     """
-    if len(verdicts) == 1:
-        return verdicts[0]
+    found: list[Verdict] = []
     for number, verdict in enumerate(verdicts, 1):
+        if total == 1:
+            return verdict
         if verdict.score is None:
-            return replace(verdict, error=f"sample {number} of {len(verdicts)}: {verdict.error}")
-    scores = tuple(verdict.score for verdict in verdicts if verdict.score is not None)
+            return replace(verdict, error=f"sample {number} of {total}: {verdict.error}")
+        found.append(verdict)
+    scores = tuple(verdict.score for verdict in found if verdict.score is not None)
     median = statistics.median_low(scores)
-    return replace(verdicts[scores.index(median)], samples=scores)
+    return replace(found[scores.index(median)], samples=scores)
 
 
 class _Pairs(list[tuple[str, object]]):

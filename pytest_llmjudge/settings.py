@@ -16,7 +16,6 @@ from pytest_llmjudge.values import (
     check_text,
     either,
     parse_average,
-    parse_check,
     parse_choice,
     parse_count,
     parse_count_or_auto,
@@ -24,6 +23,7 @@ from pytest_llmjudge.values import (
     parse_score,
     parse_seconds,
     parse_text,
+    parse_texts,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Option:
         help: For ``pytest --help``.
         metavar: Of the argument; empty for a flag.
         is_path: Whether a relative value is a path, taken from where it was written.
+        is_list: Whether it may be given several times; else the last one counts.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Option:
     help: str
     metavar: str = ""
     is_path: bool = False
+    is_list: bool = False
 
     @property
     def flag(self) -> str:
@@ -79,15 +81,17 @@ OPTIONS: tuple[Option, ...] = (
         parse_text,
         default="llama3",
         metavar="NAME",
-        help="The judge: an Ollama model, or 'embedded' for chrF without a server "
-        "(default: llama3)",
+        help="The judge: an Ollama model, 'openai:NAME' for an OpenAI-compatible endpoint, or "
+        "'embedded' for chrF without a server (default: llama3)",
     ),
     Option(
         "llm-judge-url",
-        parse_text,
+        parse_texts,
         default=None,
         metavar="URL",
-        help="Where Ollama answers (default: $OLLAMA_HOST, else http://localhost:11434)",
+        is_list=True,
+        help="Where the judge answers; several times for several servers "
+        "(default: $OLLAMA_HOST, else http://localhost:11434)",
     ),
     Option(
         "llm-judge-min-score",
@@ -121,6 +125,28 @@ OPTIONS: tuple[Option, ...] = (
         "DIR/<stem>-with-response.json",
     ),
     Option(
+        "llm-judge-concurrency",
+        parse_count,
+        default=1,
+        metavar="N",
+        help="Judge requests in flight at each server (default: 1)",
+    ),
+    Option(
+        "llm-judge-ask",
+        parse_choice("integer", "weighted"),
+        default="integer",
+        metavar="HOW",
+        help="integer: the lecture's question; weighted: a yes or no, weighed by its probabilities "
+        "(default: integer)",
+    ),
+    Option(
+        "llm-judge-samples",
+        parse_count,
+        default=1,
+        metavar="K",
+        help="Verdicts for each record, of which the median is the score (default: 1)",
+    ),
+    Option(
         "llm-judge-timeout",
         parse_seconds,
         default=120.0,
@@ -129,10 +155,11 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-check",
-        parse_check,
-        default="off",
+        parse_choice("strict", "warn", "off"),
+        default="strict",
         metavar="MODE",
-        help="What to do when the judge fails known answers; only 'off' in this version",
+        help="When the judge cannot tell known right answers from wrong ones: strict fails the "
+        "suite, warn warns, off does not ask (default: strict)",
     ),
     Option(
         "llm-judge-cache",
@@ -178,6 +205,10 @@ class Settings:
 
     Attributes:
         checkpoint_forced: The checkpoint stood on the command line and so wins over markers.
+        url: Addresses of the judge's servers, ``None`` for what the environment names.
+        concurrency: Judge requests in flight at each server.
+        ask: ``integer`` or ``weighted``.
+        samples: Verdicts for each record.
         timeout: Seconds for one judge request.
         batch_size: Prompts generated together, ``None`` for automatic.
         max_new_tokens: Longest response in tokens.
@@ -187,11 +218,14 @@ class Settings:
     checkpoint: Path | None
     checkpoint_forced: bool
     model: str
-    url: str | None
+    url: tuple[str, ...] | None
     min_score: int | None
     min_average: float | None
     report: Path | None
     responses: Path | None
+    concurrency: int
+    ask: str
+    samples: int
     timeout: float
     check: str
     cache: str

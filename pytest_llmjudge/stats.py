@@ -11,7 +11,9 @@ from pytest_llmjudge.data import Agreement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["agreement", "auc", "mean", "mean_interval", "spearman"]
+    from pytest_llmjudge.data import SuiteResult
+
+__all__ = ["agreement", "auc", "mean", "mean_interval", "spearman", "suite_agreement"]
 
 
 def mean(scores: Sequence[int]) -> float | None:
@@ -67,6 +69,16 @@ def agreement(judge: Sequence[int], people: Sequence[int]) -> Agreement | None:
         mean_absolute_error=math.fsum(map(abs, differences)) / len(differences),
         bias=math.fsum(differences) / len(differences),
     )
+
+
+def suite_agreement(suite: SuiteResult) -> Agreement | None:
+    """Compare the judge's scores of a suite with those of people, where records have both."""
+    both = [
+        (result.score, result.human_score)
+        for result in suite.records
+        if result.score is not None and result.human_score is not None
+    ]
+    return agreement([ours for ours, _ in both], [theirs for _, theirs in both])
 
 
 def _ranks(values: Sequence[float]) -> list[float]:

@@ -73,12 +73,9 @@ def parse_choice(*choices: str) -> Parser:
     return parse
 
 
-def parse_check(where: str, text: str) -> str:
-    """Read what is to happen when the judge fails known answers; only ``off`` so far."""
-    if text != "off":
-        found = f'"{text}" is not available in this version, which cannot check its judge yet'
-        raise SettingsError(where, found, "give off, or leave it out")
-    return text
+def parse_texts(where: str, text: str) -> tuple[str, ...]:
+    """Read one or more texts without blanks, with blanks or line breaks between them."""
+    return tuple(parse_text(where, text).split())
 
 
 def check_score(where: str, value: object) -> int:

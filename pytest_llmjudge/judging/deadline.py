@@ -138,7 +138,7 @@ class DeadlineAdapter(HTTPAdapter):
 class DeadlineRetry(Retry):
     """Tries again what another try can mend, while this thread's deadline leaves time for it."""
 
-    RETRY_AFTER_STATUS_CODES = frozenset({503})
+    RETRY_AFTER_STATUS_CODES = frozenset({429, 503})
 
     def parse_retry_after(self, retry_after: str) -> float:
         """Return the seconds a server asks for, 0 when nobody can read them."""

@@ -22,10 +22,12 @@ class EmbeddedAsker:
     Attributes:
         server: ``None``, since there is none to wait for.
         wording: Version of what is asked, for the keys of verdicts.
+        varies: Whether another seed may give another score, which it never does.
     """
 
     server = None
     wording = "chrf/1"
+    varies = False
 
     def identify(self) -> JudgeIdentity:
         """Name sacrebleu's version and, as the digest, its signature of the metric."""
@@ -33,14 +35,23 @@ class EmbeddedAsker:
 
         self._metric.sentence_score("", [""])
         signature = str(self._metric.get_signature())
-        return JudgeIdentity("embedded", "embedded", str(sacrebleu.__version__), signature, {})
+        version = str(sacrebleu.__version__)
+        return JudgeIdentity("embedded", "embedded", version, signature, {}, self.wording)
+
+    def installed(self) -> tuple[str, ...]:
+        """Name no other model: there is no server that could have one."""
+        return ()
+
+    def known(self, record: Record, response: str) -> Verdict | None:  # noqa: ARG002  # as in Asker
+        """An empty response scores 0."""
+        return None if response.strip() else Verdict(0)
 
     def prompt(self, record: Record, response: str) -> str:
         """Return all that the score depends on: response and reference."""
         return json.dumps([record.output, response])
 
-    def ask(self, record: Record, response: str, _limiter: object, /) -> Verdict:
-        """Score one response; nothing limits how many are scored at once.
+    def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:  # noqa: ARG002  # as in Asker
+        """Score one response.
 
         The score is chrF2 (Popović 2015: character n-grams up to 6, beta 2, no whitespace), 0 to
         100, rounded to the nearest integer and half-way to the even one. The reply of the verdict

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, one_line
 from pytest_llmjudge.judging.address import normalise_url
+from pytest_llmjudge.judging.chat import (
+    SEED,
+    TOP_LOGPROBS,
+    ChatReply,
+    NoLogprobsError,
+    PromptTooLongError,
+    read_candidates,
+    tokens_needed,
+)
 from pytest_llmjudge.judging.transport import (
     DroppedError,
     Endpoint,
@@ -22,21 +31,25 @@ from pytest_llmjudge.judging.transport import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["OPTIONS", "ChatReply", "OllamaClient", "PromptTooLongError", "normalise_url"]
+__all__ = ["OPTIONS", "OllamaClient", "normalise_url"]
 
-OPTIONS: Final[Mapping[str, int]] = MappingProxyType(
-    {"seed": 123, "temperature": 0, "num_ctx": 2048}
+OPTIONS: Final[Mapping[str, float]] = MappingProxyType(
+    {"seed": SEED, "temperature": 0, "num_ctx": 2048}
 )
 """The lecture's options. They never change in a run: another ``num_ctx`` reloads the model."""
 
 _SCHEMA_TOKENS: Final = 64
+# An answer of one token, and the end of it. The penalty on repetition would change the answer.
+_WEIGH_OPTIONS: Final = {"num_predict": 2, "repeat_penalty": 1.0}
+_LOGPROBS_SINCE: Final = (0, 12, 11)
 _TEMPLATE_TOKENS: Final = 256
 _CRASHES: Final = ("while running the model", "runner process", "model runner")
 _OTHER_SERVER: Final = "or name another with --llm-judge-url"
 _SEE_LOG: Final = 'the log of "ollama serve" tells more'
 _NOT_OLLAMA: Final = "name Ollama's own address with --llm-judge-url"
+_UPDATE_OR_INTEGER: Final = "update it, or ask with --llm-judge-ask=integer"
 _TODO: Final[Mapping[type[TransportError], str]] = MappingProxyType(
     {
         UnreachableError: f'start it with "ollama serve", {_OTHER_SERVER}',
@@ -49,36 +62,16 @@ _TODO: Final[Mapping[type[TransportError], str]] = MappingProxyType(
 )
 
 
-class PromptTooLongError(JudgeError):
-    """The prompt does not fit into the model's context; asking again would not help."""
-
-    rig = False
-
-
-@dataclass(frozen=True, slots=True)
-class ChatReply:
-    """A complete reply to a prompt that was read from its first to its last token.
-
-    Attributes:
-        content: What the model wrote, word for word.
-        done_reason: ``stop``, or ``length`` when the context or the allowed tokens ran out.
-        prompt_eval_count: Tokens of the prompt; ``None`` when the server did not say and the
-            prompt is so short that it cannot have been cut.
-    """
-
-    content: str
-    done_reason: str
-    prompt_eval_count: int | None
-
-
 class OllamaClient:
     """One model at one Ollama server. Threads may share it.
 
     Args:
         url: The server's address in any form that :func:`normalise_url` reads.
         model: The model's name, with or without tag.
-        timeout: Seconds for one :meth:`chat`, queueing, model loading and tries included.
-        identify_timeout: Seconds for each of the two requests of :meth:`identify`.
+        timeout: Seconds for one request of :meth:`chat`, queueing, model loading and tries after
+            a connection broke included. A request that takes longer is sent twice more, unless the
+            one before it took too long three times as well.
+        identify_timeout: Seconds for each of the requests of :meth:`identify`.
         backoff: Seconds; the pauses between tries are small multiples of it.
 
     Raises:
@@ -99,6 +92,8 @@ class OllamaClient:
         self._timeout = timeout
         self._identify_timeout = identify_timeout
         self._endpoint = Endpoint(self.url, backoff=backoff)
+        self._context = int(OPTIONS["num_ctx"])
+        self._thinks = False
 
     def identify(self) -> JudgeIdentity:
         """Ask the server for its version and the model's digest.
@@ -107,55 +102,110 @@ class OllamaClient:
             JudgeDownError: It does not answer.
             JudgeError: It is no Ollama server, or does not have the model.
         """
-        version = self._get("/api/version").get("version")
-        if not isinstance(version, str):
-            found = 'is not an Ollama server: "/api/version" has no version'
-            raise self._error(found, _NOT_OLLAMA)
+        version = self._version()
         installed = _installed(self._get("/api/tags").get("models"))
         wanted = _full_name(self.model)
         for name, digest in installed.items():
             if name.casefold() == wanted.casefold():
+                self._learn_limits()
                 return JudgeIdentity(self.model, "ollama", version, digest, dict(OPTIONS))
         found = f'has no model "{self.model}"; installed: {", ".join(installed) or "none"}'
         raise self._error(found, f'"ollama pull {self.model}" gets it')
 
-    def chat(self, prompt: str, *, schema: Mapping[str, object] | None = None) -> ChatReply:
-        """Ask one question.
+    def installed(self) -> Sequence[str]:
+        """Name the models that the server has; empty when it does not say."""
+        try:
+            return tuple(_installed(self._get("/api/tags").get("models")))
+        except JudgeError:
+            return ()
 
-        A crash of the model's runner and a connection that ends within the reply are tried
-        again, besides all that :class:`~.transport.Endpoint` tries again.
-
-        Args:
-            prompt: The whole question; it is never cut.
-            schema: JSON Schema that the reply is held to, in at most 64 tokens.
+    def check_logprobs(self) -> None:
+        """Prove by its version that the server gives log-probabilities.
 
         Raises:
-            JudgeDownError: The server does not answer.
-            PromptTooLongError: The prompt does not fit, or was cut.
-            JudgeError: There is no usable reply.
+            NoLogprobsError: It is older than 0.12.11, which was the first to give them.
+            JudgeError: It does not tell its version.
         """
-        body = self._body(prompt, schema)
-        try:
-            reply = self._endpoint.send(
-                "POST", "/api/chat", seconds=self._timeout, body=body, again=_is_crash
-            )
-        except TransportError as error:
-            raise self._transport_error(error) from error
-        return self._chat_reply(reply, prompt)
+        version = self._version()
+        numbers = tuple(int(part) for part in re.findall(r"\d+", version.partition("-")[0])[:3])
+        if numbers < _LOGPROBS_SINCE:
+            found = f"Ollama {version} gives no log-probabilities, 0.12.11 was the first that did"
+            raise NoLogprobsError(self.url, found, _UPDATE_OR_INTEGER)
 
-    def _body(self, prompt: str, schema: Mapping[str, object] | None) -> dict[str, object]:
+    def chat(
+        self,
+        prompt: str,
+        *,
+        schema: Mapping[str, object] | None = None,
+        seed: int = SEED,
+        temperature: float = 0,
+        weigh: bool = False,
+        room: int | None = None,
+    ) -> ChatReply:
+        """Ask one question, as :meth:`.chat.ChatClient.chat` says.
+
+        A crash of the model's runner, a reply that is no JSON, and a connection that ends within
+        the reply are tried again, besides all that :class:`~.transport.Endpoint` tries again.
+        """
+        options: dict[str, object] = {**OPTIONS, "seed": seed, "temperature": temperature}
         body: dict[str, object] = {
             "model": self.model,
             "messages": [{"role": "user", "content": prompt}],
             "stream": False,
             "truncate": False,
             "shift": False,
-            "options": dict(OPTIONS),
+            "options": options,
         }
+        if self._thinks:
+            body["think"] = False
         if schema is not None:
             body["format"] = schema
-            body["options"] = {**OPTIONS, "num_predict": _SCHEMA_TOKENS}
-        return body
+            options["num_predict"] = room or _SCHEMA_TOKENS
+        if weigh:
+            body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+            options |= _WEIGH_OPTIONS
+        return self._chat_reply(self._send(body), prompt, weigh=weigh)
+
+    def _send(self, body: Mapping[str, object]) -> HttpReply:
+        try:
+            return self._endpoint.send_patiently(
+                "POST", "/api/chat", seconds=self._timeout, body=body, again=_may_be_mended
+            )
+        except TransportError as error:
+            raise self._transport_error(error) from error
+
+    def _version(self) -> str:
+        version = self._get("/api/version").get("version")
+        if not isinstance(version, str):
+            found = 'is not an Ollama server: "/api/version" has no version'
+            raise self._error(found, _NOT_OLLAMA)
+        return version
+
+    def _learn_limits(self) -> None:
+        """Find out what the server does not say later: it lowers ``num_ctx`` without a word.
+
+        Who serves a model without ``/api/show`` serves it all the same.
+        """
+        try:
+            reply = self._endpoint.send(
+                "POST",
+                "/api/show",
+                seconds=self._identify_timeout,
+                retries=1,
+                body={"model": self.model},
+            )
+        except TransportError as error:
+            raise self._transport_error(error) from error
+        shown = reply.json()
+        if reply.status != 200 or not isinstance(shown, dict):
+            return
+        capabilities = shown.get("capabilities")
+        self._thinks = isinstance(capabilities, list) and "thinking" in capabilities
+        info = shown.get("model_info")
+        info = info if isinstance(info, dict) else {}
+        context = info.get(f"{info.get('general.architecture')}.context_length")
+        if type(context) is int and context > 0:
+            self._context = min(int(OPTIONS["num_ctx"]), context)
 
     def _get(self, path: str) -> dict[str, object]:
         try:
@@ -173,7 +223,7 @@ class OllamaClient:
         found = f'is not an Ollama server: "{path}" gave status {reply.status}, {reply.summary()}'
         raise self._error(found, _NOT_OLLAMA)
 
-    def _chat_reply(self, reply: HttpReply, prompt: str) -> ChatReply:
+    def _chat_reply(self, reply: HttpReply, prompt: str, *, weigh: bool) -> ChatReply:
         body = reply.json()
         if reply.status != 200 or _error_text(reply) is not None:
             raise self._refusal(reply, prompt)
@@ -189,15 +239,24 @@ class OllamaClient:
         if not isinstance(content, str) or body.get("done") is not True:
             found = f"answered {reply.summary()} where a finished message was due"
             raise self._error(found, _NOT_OLLAMA)
+        candidates = self._candidates(body) if weigh else None
         if type(count) is not int:
             # Old servers leave it out for a prompt they have seen. A token is at least a byte.
-            if len(prompt.encode()) + _TEMPLATE_TOKENS < OPTIONS["num_ctx"]:
-                return ChatReply(content, str(reason), None)
+            if len(prompt.encode()) + _TEMPLATE_TOKENS < self._context:
+                return ChatReply(content, str(reason), None, candidates)
             found = "did not say how many tokens of the prompt it read (prompt_eval_count)"
             raise self._error(found, "update Ollama; a prompt that may have been cut is not scored")
-        if count >= OPTIONS["num_ctx"]:
+        if count >= self._context:
             raise self._too_long(prompt)
-        return ChatReply(content, str(reason), count)
+        return ChatReply(content, str(reason), count, candidates)
+
+    def _candidates(self, body: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
+        """Read the candidates for the first token; the end of a reply has no entry of its own."""
+        logprobs = body.get("logprobs")
+        if logprobs is None and body.get("eval_count") not in {0, 1}:
+            found = "gave no log-probabilities though they were asked for"
+            raise NoLogprobsError(self.url, found, _UPDATE_OR_INTEGER)
+        return read_candidates(logprobs)
 
     def _refusal(self, reply: HttpReply, prompt: str) -> JudgeError:
         text = _error_text(reply)
@@ -225,8 +284,11 @@ class OllamaClient:
         return f"answered with status {reply.status}: {text}", _SEE_LOG
 
     def _too_long(self, prompt: str) -> PromptTooLongError:
-        limit = OPTIONS["num_ctx"]
-        found = f"the judge prompt of {len(prompt)} characters does not fit into num_ctx {limit}"
+        found = (
+            f"the judge prompt of {len(prompt)} characters needs about "
+            f"{tokens_needed(prompt, self._context)} tokens and does not fit into "
+            f"num_ctx {self._context}"
+        )
         todo = "shorten the record or its response; a prompt that was cut is never scored"
         return PromptTooLongError(self.url, found, todo)
 
@@ -273,6 +335,18 @@ def _is_crash(reply: HttpReply) -> bool:
     """Whether the model's runner died; the next request loads it again."""
     text = _error_text(reply) or ""
     return reply.status in {200, 500} and any(crash in text for crash in _CRASHES)
+
+
+def _may_be_mended(reply: HttpReply) -> bool:
+    """Whether another try may go better: after a crash, and where JSON should be and is not."""
+    if _is_crash(reply):
+        return True
+    text = reply.body.lstrip()
+    return reply.status == 200 and text[:1] == b"{" and _is_broken(reply)
+
+
+def _is_broken(reply: HttpReply) -> bool:
+    return reply.json() is None and reply.last_json() is None
 
 
 def _is_foreign_host(reply: HttpReply) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -24,7 +25,7 @@ from pytest_llmjudge.judging.address import is_loopback
 from pytest_llmjudge.judging.deadline import Deadline, DeadlineAdapter, DeadlineRetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 __all__ = [
     "DroppedError",
@@ -129,12 +130,25 @@ def _json(text: bytes) -> object:
     return value
 
 
+class _Bearer(requests.auth.AuthBase):
+    """Sends a token; as ``auth`` it also keeps requests from taking a password from ``.netrc``."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
 class _Line(threading.local):
     """Each thread's own session: requests does not promise that threads may share one."""
 
-    def __init__(self, *, trust_env: bool) -> None:
+    def __init__(self, *, trust_env: bool, token: str) -> None:
         self.session = requests.Session()
         self.session.trust_env = trust_env
+        if token:
+            self.session.auth = _Bearer(token)
         self.adapter = DeadlineAdapter()
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, self.adapter)
@@ -150,14 +164,54 @@ class Endpoint:
     Args:
         url: Address without a final slash. The environment's proxy is used for it unless it is
             a loopback address.
-        backoff: Seconds; the pauses are 0, 2, 4 and 8 times that.
+        backoff: Seconds; the pauses are 0, 2, 4, 8, … times that.
+        token: Sent as a bearer token, where there is one.
+        busy: Statuses that another try may mend.
     """
 
-    def __init__(self, url: str, *, backoff: float = 0.25) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        backoff: float = 0.25,
+        token: str = "",
+        busy: Collection[int] = (502, 503, 504),
+    ) -> None:
         self.url = url
         self._backoff = backoff
-        self._line = _Line(trust_env=not is_loopback(url))
-        self._down = False
+        self._busy = busy
+        self._line = _Line(trust_env=not is_loopback(url), token=token)
+        self._down = self._is_slow = False
+
+    def send_patiently(
+        self,
+        method: str,
+        path: str,
+        *,
+        seconds: float,
+        retries: int = 5,
+        body: Mapping[str, object] | None = None,
+        again: Callable[[HttpReply], bool] = lambda _: False,
+    ) -> HttpReply:
+        """Send a request as :meth:`send` does, twice more when it takes too long.
+
+        A server that is restarted behind a proxy, or a request that was lost, deserves that. One
+        that kept the request before this one waiting three times does not.
+        """
+        for _ in range(0 if self._is_slow else _SENDINGS - 1):
+            with contextlib.suppress(TimedOutError):
+                return self.send(
+                    method, path, seconds=seconds, retries=retries, body=body, again=again
+                )
+        try:
+            reply = self.send(
+                method, path, seconds=seconds, retries=retries, body=body, again=again
+            )
+        except TimedOutError:
+            self._is_slow = True
+            raise
+        self._is_slow = False
+        return reply
 
     def send(
         self,
@@ -165,7 +219,7 @@ class Endpoint:
         path: str,
         *,
         seconds: float,
-        retries: int = 4,
+        retries: int = 5,
         body: Mapping[str, object] | None = None,
         again: Callable[[HttpReply], bool] = lambda _: False,
     ) -> HttpReply:
@@ -228,7 +282,7 @@ class Endpoint:
         return DeadlineRetry(
             total=retries,
             backoff_factor=self._backoff,
-            status_forcelist=(502, 503, 504),
+            status_forcelist=self._busy,
             allowed_methods=None,
             raise_on_status=False,
         )

@@ -10,5 +10,15 @@ from pytest_llmjudge.pipeline.parts import (
     judge_fingerprint,
 )
 from pytest_llmjudge.pipeline.run import SuiteRun
+from pytest_llmjudge.pipeline.team import Slots, Team
 
-__all__ = ["JudgeLike", "ModelLike", "Outcome", "SuiteRun", "fingerprint_of", "judge_fingerprint"]
+__all__ = [
+    "JudgeLike",
+    "ModelLike",
+    "Outcome",
+    "Slots",
+    "SuiteRun",
+    "Team",
+    "fingerprint_of",
+    "judge_fingerprint",
+]

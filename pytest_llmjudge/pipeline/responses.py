@@ -12,7 +12,7 @@ from pytest_llmjudge.generation.engine import TorchModel
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.parts import fingerprint_of, name_of
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
-from pytest_llmjudge.storage.store import Store, StoredResponse
+from pytest_llmjudge.storage.store import Failure, Store, StoredResponse
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
@@ -31,9 +31,10 @@ OnMade = Callable[["Record", str], None]
 class KnownProblemError(LlmJudgeError):
     """A finished message that was found earlier, in this process or in another."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, rig: bool) -> None:
         super().__init__("", message, "")
         self.message = message
+        self.rig = rig
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -98,6 +99,10 @@ class Responses:
             self._known[record.id] = self._wait_or_generate(record, needed, on_made)
         return self._known[record.id]
 
+    def known(self, record: Record) -> str | None:
+        """Return the response to ``record`` when it is there already, without a look for it."""
+        return self._given(record) if self._model is None else self._known.get(record.id)
+
     def forget_failure(self, record: Record) -> None:
         """Let a response that could not be had be tried again."""
         if self._model is not None:
@@ -112,9 +117,11 @@ class Responses:
             stored = self._store.response(key)
             if stored is not None and stored.text is not None:
                 return stored.text
-            failure = stored.error if stored is not None else self._store.failure(key)
+            if stored is not None and stored.error is not None:
+                raise KnownProblemError(stored.error, rig=False)
+            failure = self._store.failure(key)
             if failure is not None:
-                raise KnownProblemError(failure)
+                raise KnownProblemError(failure.message, rig=failure.rig)
             # One lock for all suites: one process at a time holds a model, so that -n 4 needs
             # the memory of one.
             with self._store.try_lock("generate") as held:
@@ -143,17 +150,17 @@ class Responses:
                     self._known[record.id] = stored.text
                     on_made(record, stored.text)
         except LlmJudgeError as error:
-            self._fail([key for key, _ in missing], str(error))
+            self._fail([key for key, _ in missing], Failure(str(error), error.rig))
         else:
-            self._fail([key for key, _ in missing], self._lost())
+            self._fail([key for key, _ in missing], Failure(self._lost(), rig=True))
         finally:
             self._counter.flush()
 
-    def _fail(self, keys: Sequence[str], message: str) -> None:
+    def _fail(self, keys: Sequence[str], failure: Failure) -> None:
         have = self._store.responses(keys)
         for key in keys:
             if key not in have:
-                self._store.add_failure(key, message)
+                self._store.add_failure(key, failure)
 
     def _lost(self) -> str:
         found = "the model ended without an answer to this prompt"

@@ -5,23 +5,33 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
+from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.judging.chat import is_same_model
+from pytest_llmjudge.judging.check import decide, plan_probes
+from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.pipeline.parts import Counter, JudgeLike, ModelLike, Outcome
-from pytest_llmjudge.pipeline.responses import Responses
+from pytest_llmjudge.pipeline.responses import KnownProblemError, Responses
 from pytest_llmjudge.pipeline.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.data import JudgeCheck, Record
+    from pytest_llmjudge.judging.check import Probe
+    from pytest_llmjudge.pipeline.team import Team, Work
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
     from pytest_llmjudge.suites import Suite
 
 __all__ = ["SuiteRun"]
+
+_WAIT_SECONDS = 0.005
 
 
 class SuiteRun:
@@ -35,6 +45,8 @@ class SuiteRun:
         model: Makes responses; ``None`` when the records hold them.
         needed: The records this run needs, so that all are generated together.
         worker: Name of this process, for progress.
+        team: Judges several at once, where the servers may be sent several requests.
+        in_flight: How many requests may be in flight at each server.
     """
 
     def __init__(
@@ -47,8 +59,11 @@ class SuiteRun:
         model: ModelLike | None,
         needed: Sequence[Record],
         worker: str,
+        team: Team | None = None,
+        in_flight: int = 1,
     ) -> None:
         self.suite = suite
+        self.settings = settings
         self.judge = judge
         self.model = model
         self._needed = tuple(needed)
@@ -56,7 +71,64 @@ class SuiteRun:
         made = Counter(store, "responses", suite.name, worker)
         self._responses = Responses(suite, settings, store, model, made)
         self._verdicts = Verdicts(suite.name, judge, store, self._judged)
+        # A judge of the user's own may not bear a second thread, one without a server needs none.
+        self._team = team if self._verdicts.asks_a_server else None
+        self._in_flight = in_flight
+        self._store = store
+        self._offered: set[str] = set()
         self._known: dict[str, Outcome] | None = None
+        self._check: JudgeCheck | None = None
+
+    def check(self, *, again: bool = False) -> JudgeCheck:
+        """Return what the judge makes of known answers; ask it, where nobody has yet.
+
+        Args:
+            again: Try once more what failed earlier in this run.
+
+        Raises:
+            LlmJudgeError: The rig failed, so that nothing is known of the judge.
+        """
+        if self._check is None:
+            probes = plan_probes(self.suite.records)
+            if again:
+                for probe in probes:
+                    self._verdicts.forget_failed_probe(probe)
+            self._ask_together(probes)
+            verdicts = []
+            for probe in probes:
+                verdict = self._verdicts.probe(probe)
+                if verdict.score is None and verdict.rig:
+                    raise KnownProblemError(str(verdict.error), rig=True)
+                verdicts.append((probe, verdict))
+            name, advice = self._judge_in_words()
+            check = decide(name, verdicts, in_flight=self._in_flight, advice=advice)
+            self._store.note_check(self.suite.name, asdict(check))
+            self._check = check
+        return self._check
+
+    def _ask_together(self, probes: Sequence[Probe]) -> None:
+        """Ask about all known answers under the load that the records will be asked under."""
+        if self._team is None:
+            return
+        work = {f"{self.suite.name} {probe.name}": probe for probe in probes}
+        pieces = [(name, partial(self._verdicts.probe, probe)) for name, probe in work.items()]
+        if self._team.offer(pieces):
+            for name in work:
+                self._team.wait(name)
+
+    def _judge_in_words(self) -> tuple[str, str]:
+        """Name the judge, and say what could be done if it is not fit."""
+        if not isinstance(self.judge, Judge):
+            return f"of your own ({type(self.judge).__name__})", "correct it, or take another"
+        identity = self.judge.identity
+        if identity.backend == "embedded":
+            return "embedded (chrF, no LLM)", "name a language model with --llm-judge-model"
+        others = [
+            name for name in self.judge.installed() if not is_same_model(name, identity.model)
+        ]
+        has = f" (installed: {', '.join(others)})" if others else ""
+        weighted = "" if identity.ask.startswith("weighted") else ", or --llm-judge-ask=weighted"
+        return identity.model, f"name a larger judge with --llm-judge-model{has}{weighted}"
 
     def outcome(self, record: Record, *, again: bool = False) -> Outcome:
         """Return what is known of ``record``, or find out.
@@ -77,9 +149,11 @@ class SuiteRun:
             response = self._response(record)
             if again:
                 self._verdicts.forget_failure(record, response)
-            outcome = Outcome(response, self._verdicts.get(record, response))
+            verdict = self._verdict(record, response, again=again)
+            outcome = Outcome(response, verdict)
         except LlmJudgeError as error:
-            return Outcome(response, Verdict(None, "", str(error), final=False))
+            failed = Verdict(None, "", str(error), final=False, rig=error.rig)
+            return Outcome(response, failed)
         if outcome.verdict.score is not None:
             known[record.id] = outcome
         return outcome
@@ -95,6 +169,32 @@ class SuiteRun:
             if again and outcome.verdict.score is None:
                 outcome = self.outcome(record, again=True)
             yield record, outcome
+
+    def _verdict(self, record: Record, response: str, *, again: bool) -> Verdict:
+        if self._team is None or again:
+            return self._verdicts.get(record, response)
+        name = self._verdicts.name(record, response)
+        while True:
+            found = self._verdicts.find(record, response)
+            if found is not None:
+                return found
+            if self._team.offer([self._work(record, response), *self._ready()], first=name):
+                self._team.wait(name)
+                return self._verdicts.get(record, response)
+            time.sleep(_WAIT_SECONDS)
+
+    def _ready(self) -> Iterator[tuple[str, Work]]:
+        """Yield the records that can be judged now and were not given to the team yet."""
+        for record in self._needed:
+            if record.id not in self._offered and record.id not in (self._known or {}):
+                response = self._responses.known(record)
+                if response is not None:
+                    self._offered.add(record.id)
+                    yield self._work(record, response)
+
+    def _work(self, record: Record, response: str) -> tuple[str, Work]:
+        name = self._verdicts.name(record, response)
+        return name, partial(self._verdicts.get, record, response)
 
     def _load(self) -> dict[str, Outcome]:
         """Take all that the store has for this run at once; a query for each record is slow."""
@@ -112,8 +212,10 @@ class SuiteRun:
             ahead: list[_JudgeAhead] = []
 
             def judge_ahead(made: Record, response: str) -> None:
-                # A judge of the user's own may not bear a second thread.
                 if not self._verdicts.is_ours:
+                    return
+                if self._team is not None:
+                    self._team.offer([self._work(made, response)])
                     return
                 if not ahead:
                     ahead.append(stack.enter_context(_JudgeAhead(self._verdicts)))

@@ -10,11 +10,14 @@ from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.parts import judge_fingerprint, judge_name
+from pytest_llmjudge.scoring import combine
+from pytest_llmjudge.storage.store import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Record
+    from pytest_llmjudge.judging.check import Probe
     from pytest_llmjudge.pipeline.parts import Counter, JudgeLike
     from pytest_llmjudge.storage.store import Store
 
@@ -37,6 +40,7 @@ class Verdicts:
         self._suite = suite
         self._judge = judge
         self._ours = judge if isinstance(judge, Judge) else None
+        self._samples = range(1 if self._ours is None else self._ours.samples)
         self._store = store
         self._counter = counter
 
@@ -45,13 +49,25 @@ class Verdicts:
         """Whether the judge is one of this package, and not the user's own."""
         return self._ours is not None
 
+    @property
+    def asks_a_server(self) -> bool:
+        """Whether a request goes somewhere, so that several may be under way at once."""
+        return self._ours is not None and self._ours.server is not None
+
     def load(self, pairs: Sequence[tuple[Record, str]]) -> Iterator[tuple[Record, str, Verdict]]:
-        """Yield those pairs of record and response that have a verdict in the store."""
-        keys = [self._key(record, response) for record, response in pairs]
-        stored = self._store.verdicts(keys)
-        for key, (record, response) in zip(keys, pairs, strict=True):
-            if key in stored:
-                yield record, response, stored[key]
+        """Yield those pairs of record and response that need not be asked about any more."""
+        asked = []
+        for record, response in pairs:
+            known = self._known(record, response)
+            if known is not None:
+                yield record, response, known
+            else:
+                keys = [self._key(record, response, sample) for sample in self._samples]
+                asked.append((record, response, keys))
+        stored = self._store.verdicts([key for _, _, keys in asked for key in keys])
+        for record, response, keys in asked:
+            if all(key in stored for key in keys):
+                yield record, response, combine((stored[key] for key in keys), len(keys))
 
     def get(self, record: Record, response: str) -> Verdict:
         """Return the verdict on ``response``; ask the judge if there is none.
@@ -59,40 +75,91 @@ class Verdicts:
         Raises:
             LlmJudgeError: The judge cannot be named, or the cache cannot be used.
         """
-        key = self._key(record, response)
+        known = self._known(record, response)
+        if known is not None:
+            return known
+        settled = (self._settle(record, response, sample) for sample in self._samples)
+        return combine(settled, len(self._samples))
+
+    def find(self, record: Record, response: str) -> Verdict | None:
+        """Return the verdict on ``response`` where it need not be asked about any more."""
+        known = self._known(record, response)
+        if known is not None:
+            return known
+        found = []
+        for sample in self._samples:
+            verdict = self._stored(self._key(record, response, sample))
+            if verdict is None:
+                return None
+            found.append(verdict)
+        return combine(found, len(found))
+
+    def probe(self, probe: Probe) -> Verdict:
+        """Return the verdict on a known answer; ask the judge if there is none.
+
+        Such verdicts are kept under keys of their own: an echo that came from the cache would prove
+        nothing, and answers that are usually not sent are sent here.
+
+        Raises:
+            LlmJudgeError: As :meth:`get`.
+        """
+        return self._settle(probe.record, probe.response, 0, probe=probe.kind)
+
+    def name(self, record: Record, response: str) -> str:
+        """Name the verdict on ``response`` among those of this run."""
+        return self._key(record, response, 0)
+
+    def forget_failure(self, record: Record, response: str) -> None:
+        """Let a verdict that could not be had be tried again."""
+        for sample in self._samples:
+            self._store.forget_failure(self._key(record, response, sample))
+
+    def forget_failed_probe(self, probe: Probe) -> None:
+        """Let a verdict on a known answer that could not be had be tried again."""
+        self._store.forget_failure(self._key(probe.record, probe.response, 0, probe=probe.kind))
+
+    def _known(self, record: Record, response: str) -> Verdict | None:
+        return None if self._ours is None else self._ours.known(record, response)
+
+    def _settle(self, record: Record, response: str, sample: int, *, probe: str = "") -> Verdict:
+        key = self._key(record, response, sample, probe=probe)
         verdict = self._stored(key)
         if verdict is not None:
             return verdict
         with self._turn(key):
             verdict = self._stored(key)
-            return verdict if verdict is not None else self._ask(key, record, response)
-
-    def forget_failure(self, record: Record, response: str) -> None:
-        """Let a verdict that could not be had be tried again."""
-        self._store.forget_failure(self._key(record, response))
+            if verdict is None:
+                verdict = self._ask(key, record, response, sample)
+                if not probe and (sample == self._samples[-1] or verdict.score is None):
+                    self._counter.step()
+            return verdict
 
     def _stored(self, key: str) -> Verdict | None:
         verdict = self._store.verdict(key)
         if verdict is None:
             failure = self._store.failure(key)
-            verdict = None if failure is None else Verdict(None, "", failure, final=False)
+            if failure is not None:
+                verdict = Verdict(None, "", failure.message, final=False, rig=failure.rig)
         return verdict
 
-    def _ask(self, key: str, record: Record, response: str) -> Verdict:
+    def _ask(self, key: str, record: Record, response: str, sample: int) -> Verdict:
         try:
-            verdict = self._scored(record, response)
+            verdict = self._scored(record, response, sample)
         except LlmJudgeError as error:
-            verdict = Verdict(None, "", str(error), final=False)
-        self._counter.step()
+            verdict = Verdict(None, "", str(error), final=False, rig=error.rig)
         if verdict.final:
             return self._store.add_verdict(key, verdict)
-        self._store.add_failure(key, str(verdict.error))
+        self._store.add_failure(key, Failure(str(verdict.error), verdict.rig))
         return verdict
 
-    def _scored(self, record: Record, response: str) -> Verdict:
+    def _scored(self, record: Record, response: str, sample: int) -> Verdict:
         name = judge_name(self._judge)
+        verdict: object
         try:
-            verdict: object = self._judge.score(record, response)
+            if self._ours is not None:
+                verdict = self._ours.ask(record, response, sample)
+            else:
+                verdict = self._judge.score(record, response)
         except LlmJudgeError:
             raise
         except Exception as error:
@@ -118,11 +185,12 @@ class Verdicts:
         with self._store.lock(f"verdict {key[:2]}"):
             yield
 
-    def _key(self, record: Record, response: str) -> str:
+    def _key(self, record: Record, response: str, sample: int, *, probe: str = "") -> str:
         if self._ours is not None:
-            return self._ours.key(record, response)
+            key = self._ours.key(record, response, sample=sample)
+            return make_key("probe/1", probe, key) if probe else key
         kind = f"{type(self._judge).__module__}.{type(self._judge).__qualname__}"
-        parts = ["custom verdict/1", kind, record.id, dict(record.fields), response]
+        parts = ["custom verdict/1", kind, record.id, dict(record.fields), response, probe]
         fingerprint = judge_fingerprint(self._judge)
         if fingerprint is not None:
             return make_key(*parts, fingerprint)

@@ -8,16 +8,28 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.data import JudgeCheck, Record
     from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.pipeline import Outcome, SuiteRun
     from pytest_llmjudge.plugin.session import LlmSession
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["AVERAGE", "FIXTURE", "GATES", "MARKER", "READY", "SESSION", "Case", "Ready", "case_of"]
+__all__ = [
+    "AVERAGE",
+    "FIXTURE",
+    "GATES",
+    "JUDGE_CHECK",
+    "MARKER",
+    "READY",
+    "SESSION",
+    "Case",
+    "Ready",
+    "case_of",
+]
 
 AVERAGE = "average"
-GATES = (AVERAGE,)
+JUDGE_CHECK = "judge-check"
+GATES = (JUDGE_CHECK, AVERAGE)
 FIXTURE = "_llm_judge_case"
 MARKER = "llm_judge"
 
@@ -41,11 +53,18 @@ class Case:
 
 @dataclass(slots=True, eq=False)
 class Ready:
-    """An item whose setup is done; ``outcome`` is a record's, ``decision`` a called gate's."""
+    """An item whose setup is done.
+
+    Attributes:
+        outcome: A record's.
+        check: What the judge made of known answers, where this item asked for it.
+        decision: A gate's, once it was called.
+    """
 
     case: Case
     run: SuiteRun
     outcome: Outcome | None = None
+    check: JudgeCheck | None = None
     decision: Decision | None = None
 
 

@@ -1,4 +1,4 @@
-"""Marked functions and records files become items: the records, then the gates."""
+"""Marked functions and records files become items: the judge's check, the records, the average."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, RecordsError, SettingsError
-from pytest_llmjudge.plugin.cases import AVERAGE, FIXTURE, MARKER, Case, case_of
+from pytest_llmjudge.plugin.cases import AVERAGE, FIXTURE, JUDGE_CHECK, MARKER, Case, case_of
 from pytest_llmjudge.plugin.options import files_patterns
 
 if TYPE_CHECKING:
@@ -60,13 +60,17 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
         usage = named is not None and named.session.isinitpath(named.path)
         raise SuiteProblem(error, usage=usage) from None
     session.suites[suite.name] = suite
-    cases = [Case(suite, record, index=index) for index, record in enumerate(suite.records)]
-    ids = [record.id for record in suite.records]
+    records = [Case(suite, record, index=index) for index, record in enumerate(suite.records)]
+    before = [] if session.settings.check == "off" else [JUDGE_CHECK]
+    cases = [
+        *(Case(suite, None, gate=gate) for gate in before),
+        *records,
+        Case(suite, None, gate=AVERAGE),
+    ]
+    ids = [*before, *(record.id for record in suite.records), AVERAGE]
     # pytest checks that the function takes the argument; its fixture is put first in prepare().
     metafunc.fixturenames.append(FIXTURE)
-    metafunc.parametrize(
-        FIXTURE, [*cases, Case(suite, None, gate=AVERAGE)], indirect=True, ids=[*ids, AVERAGE]
-    )
+    metafunc.parametrize(FIXTURE, cases, indirect=True, ids=ids)
 
 
 def _suite(function: pytest.Function, marker: pytest.Mark, session: LlmSession) -> Suite:

@@ -10,6 +10,7 @@ from pytest_llmjudge.errors import LlmJudgeError, one_line
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_llmjudge.plugin.session import LlmSession
@@ -24,7 +25,21 @@ def header_lines(session: LlmSession) -> list[str]:
     lines = [f"llm-judge: judge {_judge(session)}"]
     if session.settings.checkpoint is not None:
         lines.append(f"llm-judge: model {_model(session, session.settings.checkpoint)}")
+    lines += _how_asked(session)
     return [one_line(line) for line in (*lines, f"llm-judge: cache {_cache(session)}")]
+
+
+def _how_asked(session: LlmSession) -> Iterator[str]:
+    settings = session.settings
+    if settings.model == "embedded" or _is_overridden(session, "llm_judge"):
+        return
+    if settings.concurrency > 1:
+        yield (
+            f"llm-judge: {settings.concurrency} requests in flight at each server, under which "
+            "some models change their answers"
+        )
+    if settings.samples > 1 and settings.ask == "weighted":
+        yield "llm-judge: 1 sample for each record, because a weighted answer does not vary"
 
 
 def model_lines(session: LlmSession) -> list[str]:

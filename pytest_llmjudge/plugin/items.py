@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import printable
-from pytest_llmjudge.gates import decide_average, decide_record
-from pytest_llmjudge.plugin.cases import READY, Ready
+from pytest_llmjudge.gates import Decision, decide_average, decide_record
+from pytest_llmjudge.plugin.cases import JUDGE_CHECK, READY, Ready
 from pytest_llmjudge.plugin.session import is_rerun
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def call(item: pytest.Function) -> bool:
     ready = item.stash.get(READY, None)
     if ready is None:
         return False
+    if ready.case.gate == JUDGE_CHECK:
+        _decide_judge_check(item, ready)
+        return True
     if ready.outcome is None:
         _decide_average(ready, again=is_rerun(item))
         return True
@@ -38,6 +41,21 @@ def call(item: pytest.Function) -> bool:
         assert ready.case.record is not None  # noqa: S101  # it has an outcome
         pytest.fail(failure_text(decision.reason, ready.case.record, ready.outcome), pytrace=False)
     return False
+
+
+class JudgeCheckWarning(pytest.PytestWarning):
+    """A judge that failed known answers decides all the same: ``--llm-judge-check=warn``."""
+
+
+def _decide_judge_check(item: pytest.Function, ready: Ready) -> None:
+    check = ready.check
+    assert check is not None  # noqa: S101  # the setup of this gate asks for it
+    ready.decision = Decision(check.fit, check.reason)
+    if not check.fit:
+        if ready.run.settings.check == "warn":
+            item.warn(JudgeCheckWarning(check.reason))
+        else:
+            pytest.fail(check.reason, pytrace=False)
 
 
 def _decide_average(ready: Ready, *, again: bool) -> None:

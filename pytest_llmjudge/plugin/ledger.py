@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import (
     CheckpointReference,
     GateResult,
+    JudgeCheck,
     JudgeIdentity,
     Record,
     RecordResult,
@@ -17,7 +18,7 @@ from pytest_llmjudge.data import (
 )
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.plugin.cases import GATES
-from pytest_llmjudge.plugin.reports import ATTRIBUTE
+from pytest_llmjudge.plugin.reports import ATTRIBUTE, Row
 from pytest_llmjudge.records import draw_sample, load_records
 from pytest_llmjudge.stats import mean
 from pytest_llmjudge.suites import Suite, file_digest
@@ -29,14 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Ledger"]
 
-_SCORE = 3
 _CRASHED = "the process that ran it crashed"
 
 
 @dataclass(slots=True)
 class _Page:
-    rows: dict[int, list[Any]] = field(default_factory=dict)
-    rows_of_gates: dict[int, list[Any]] = field(default_factory=dict)
+    rows: dict[int, Row] = field(default_factory=dict)
+    rows_of_gates: dict[int, Row] = field(default_factory=dict)
     gates: dict[str, GateResult] = field(default_factory=dict)
 
 
@@ -59,8 +59,9 @@ class Ledger:
             return
         page = self._pages.setdefault(payload["suite"], _Page())
         rows = page.rows if payload["gate"] is None else page.rows_of_gates
-        for row in payload["rows"]:
-            rows[row[0]] = row
+        for values in payload["rows"]:
+            row = Row(*values)
+            rows[row.place] = row
         if payload["gate"] is not None:
             name, outcome, reason = payload["gate"]
             page.gates[name] = GateResult(name, outcome, reason)
@@ -72,6 +73,8 @@ class Ledger:
         suites: Mapping[str, Suite],
         *,
         whole: bool,
+        checks: Mapping[str, dict[str, Any]],
+        notes: tuple[str, ...],
     ) -> tuple[RunResult, tuple[RecordsError, ...]]:
         """Return what became of the run, and which suites cannot be told of.
 
@@ -80,6 +83,8 @@ class Ledger:
             facts: What the processes told of each suite, by name.
             suites: Those this process has read, by name.
             whole: Read the records, and list those that were not run too.
+            checks: What the judge made of known answers, by suite.
+            notes: What was told of the run as a whole.
 
         Returns:
             The result, and an error for each suite whose records file changed while the run was
@@ -88,10 +93,12 @@ class Ledger:
         results, problems = [], []
         for name, meta in facts.items():
             try:
-                results.append(self._suite_result(name, meta, suites.get(name), whole=whole))
+                found = self._suite_result(name, meta, suites.get(name), whole=whole)
+                check = JudgeCheck(**checks[name]) if name in checks else None
+                results.append(replace(found, check=check))
             except RecordsError as error:  # noqa: PERF203  # each suite stands or falls alone
                 problems.append(error)
-        return RunResult(created, tuple(results)), tuple(problems)
+        return RunResult(created, tuple(results), notes), tuple(problems)
 
     def _suite_result(
         self, name: str, meta: dict[str, Any], suite: Suite | None, *, whole: bool
@@ -102,7 +109,7 @@ class Ledger:
             records = suite.records if suite is not None else _records(meta)
             for index, record in enumerate(records):
                 if index not in page.rows and self._has_crashed(name, record.id):
-                    page.rows[index] = [index, record.id, None, None, None, _CRASHED, "error"]
+                    page.rows[index] = Row(index, record.id, error=_CRASHED, cause="rig")
         return _suite_result(name, page, meta, records, whole=whole)
 
     def _page(self, name: str) -> _Page:
@@ -110,11 +117,11 @@ class Ledger:
         rows = {**page.rows_of_gates, **page.rows}
         for index, row in rows.items():
             seen = page.rows_of_gates.get(index, row)
-            if row[_SCORE] is None and seen[_SCORE] is not None:
+            if row.score is None and seen.score is not None:
                 # A gate that was run again may have had what the record's own item had not.
-                rows[index] = [*seen[:-1], row[-1]]
-            if self._has_crashed(name, row[1]):
-                rows[index] = [*rows[index][:-1], "error"]
+                rows[index] = seen._replace(outcome=row.outcome)
+            if self._has_crashed(name, row.id):
+                rows[index] = rows[index]._replace(outcome="error")
         gates = dict(page.gates)
         for gate in GATES:
             if self._has_crashed(name, gate):
@@ -132,15 +139,15 @@ def _suite_result(
 ) -> SuiteResult:
     rows = page.rows
     if whole:
-        unknown = [None, None, None, "it was not run", "not run"]
         results = [
-            RecordResult(record, *rows[index][2:] if index in rows else unknown)
+            _record_result(record, rows[index])
+            if index in rows
+            else RecordResult(record, None, None, None, "it was not run", "not run")
             for index, record in enumerate(records)
         ]
     else:
         results = [
-            RecordResult(Record(row[1], "", "", "", {}), *row[2:])
-            for _, row in sorted(rows.items())
+            _record_result(Record(row.id, "", "", "", {}), row) for _, row in sorted(rows.items())
         ]
     judge = dict(meta["judge"])
     label = judge.pop("label")
@@ -158,6 +165,13 @@ def _suite_result(
         min_average=meta["min_average"],
         outcome=_outcome(meta, results, gates),
     )
+
+
+def _record_result(record: Record, row: Row) -> RecordResult:
+    found = row._asdict()
+    for name in ("place", "id"):
+        del found[name]
+    return RecordResult(record, **{**found, "samples": tuple(row.samples)})
 
 
 def _outcome(

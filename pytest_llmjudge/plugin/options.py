@@ -70,10 +70,8 @@ def _given(config: pytest.Config, option: Option) -> tuple[str, str] | None:
     if on_command_line is True:
         return "true", "cli"
     if on_command_line:
-        if len(on_command_line) > 1 and option.key == "llm_judge_url":
-            found = f"it is given {len(on_command_line)} times"
-            todo = "give one address; several servers are not available in this version"
-            raise SettingsError(option.flag, found, todo)
+        if option.is_list:
+            return "\n".join(map(str, on_command_line)), "cli"
         return str(on_command_line[-1]), "cli"
     in_ini = _in_ini(config, option.key)
     return (str(in_ini), "ini") if in_ini else None

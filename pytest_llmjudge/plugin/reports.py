@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.gates import decide_record
-from pytest_llmjudge.plugin.cases import READY, Case, Ready, case_of
+from pytest_llmjudge.plugin.cases import AVERAGE, READY, Case, Ready, case_of
+from pytest_llmjudge.prompts import clean_response
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.pipeline import Outcome
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["ATTRIBUTE", "Courier"]
+__all__ = ["ATTRIBUTE", "Courier", "Row"]
 
 ATTRIBUTE = "llm_judge"
 
@@ -33,13 +36,13 @@ class Courier:
         if case.record is not None:
             if ready is None and report.skipped:
                 return
-            payload["rows"] = [_row_of_record(case, case.record, ready, report)]
+            payload["rows"] = [list(_row_of_record(case, case.record, ready, report))]
         else:
             outcome = _gate_outcome(ready, report)
             if outcome is None:
                 return
             payload["gate"] = [case.gate, outcome, _reason(ready, report)]
-            payload["rows"] = _rows_of_gate(case, ready)
+            payload["rows"] = [list(row) for row in _rows_of_gate(case, ready)]
         setattr(report, ATTRIBUTE, payload)
 
 
@@ -56,35 +59,70 @@ def _is_spared(report: pytest.TestReport) -> bool:
     return report.skipped or hasattr(report, "wasxfail")
 
 
+class Row(NamedTuple):
+    """One record's line in a payload; its fields are those of a RecordResult."""
+
+    place: int
+    id: str
+    model_response: str | None = None
+    score: int | None = None
+    reply: str | None = None
+    error: str | None = None
+    outcome: str = "error"
+    cause: str | None = None
+    samples: Sequence[int] = ()
+    covered: float | None = None
+    human_score: int | None = None
+
+
 def _row_of_record(
     case: Case, record: Record, ready: Ready | None, report: pytest.TestReport
-) -> list[Any]:
+) -> Row:
     outcome = ready.outcome if ready is not None else None
     if outcome is None:
-        return _row(case.index, record, None, _outcome(report), _first_line(report))
+        return Row(case.index, record.id, error=_first_line(report), cause="rig")
     # A record that the user skips or expects to fail has the outcome of its score.
     result = _verdict_outcome(case.suite, outcome) if _is_spared(report) else _outcome(report)
-    return _row(case.index, record, outcome, result, "")
+    return _row(case.index, record, outcome, result)
 
 
-def _rows_of_gate(case: Case, ready: Ready | None) -> list[list[Any]]:
+def _rows_of_gate(case: Case, ready: Ready | None) -> list[Row]:
     """Tell of all records: some have no item in this run, or one that did not come to its end."""
-    if ready is None or ready.decision is None:
+    if ready is None or ready.decision is None or case.gate != AVERAGE:
         return []
     return [
-        _row(index, record, outcome, _verdict_outcome(case.suite, outcome), "")
+        _row(index, record, outcome, _verdict_outcome(case.suite, outcome))
         for index, (record, outcome) in enumerate(ready.run.outcomes())
     ]
 
 
-def _row(
-    index: int, record: Record, outcome: Outcome | None, result: str, problem: str
-) -> list[Any]:
-    if outcome is None:
-        return [index, record.id, None, None, None, problem, "error"]
+def _row(index: int, record: Record, outcome: Outcome, result: str) -> Row:
     verdict = outcome.verdict
-    asked = None if outcome.response is None else verdict.reply
-    return [index, record.id, outcome.response, verdict.score, asked, verdict.error, result]
+    cause = None
+    if verdict.score is None:
+        cause = "rig" if verdict.rig else "record"
+    return Row(
+        index,
+        record.id,
+        outcome.response,
+        verdict.score,
+        None if outcome.response is None else verdict.reply,
+        verdict.error,
+        result,
+        cause,
+        list(verdict.samples),
+        verdict.covered,
+        _human_score(record, outcome.response),
+    )
+
+
+def _human_score(record: Record, response: str | None) -> int | None:
+    """What people gave this response; a score of another response says nothing of it."""
+    scored = record.fields.get("model_response")
+    if isinstance(scored, str) and clean_response(scored) != response:
+        return None
+    score = record.fields.get("human_score")
+    return score if isinstance(score, int) else None
 
 
 def _verdict_outcome(suite: Suite, outcome: Outcome) -> str:

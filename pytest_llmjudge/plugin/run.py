@@ -111,9 +111,15 @@ class RunHooks:
         self._courier.attach(item, report)
         return report
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Ask about nothing more; what is under way is finished, unless somebody is waiting."""
+        self._session.close(wait=exitstatus != pytest.ExitCode.INTERRUPTED)
+
     def pytest_unconfigure(self) -> None:
-        """Let go of the store."""
-        self._session.store.close()
+        """Let go of the store, which the process with the terminal still needs."""
+        if self._session.worker != "main":
+            self._session.store.close()
 
 
 class ControllerHooks:
@@ -191,8 +197,15 @@ class ControllerHooks:
 
     def _result(self, *, whole: bool) -> tuple[RunResult, tuple[RecordsError, ...]]:
         session = self._session
-        facts = session.store.suites() if self._started else {}
-        return self._ledger.result(self._created, facts, session.suites, whole=whole)
+        store = session.store
+        return self._ledger.result(
+            self._created,
+            store.suites() if self._started else {},
+            session.suites,
+            whole=whole,
+            checks=store.checks() if self._started else {},
+            notes=store.notes() if self._started else (),
+        )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the suites' results, and what could not be written."""

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_llmjudge.data import JudgeIdentity
-from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError
+from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, SettingsError
 from pytest_llmjudge.generation.engine import TorchModel
-from pytest_llmjudge.pipeline import SuiteRun, fingerprint_of, judge_fingerprint
-from pytest_llmjudge.plugin.cases import FIXTURE, MARKER, READY, Case, Ready, case_of
+from pytest_llmjudge.judging.judge import Judge
+from pytest_llmjudge.pipeline import Slots, SuiteRun, Team, fingerprint_of, judge_fingerprint
+from pytest_llmjudge.plugin.cases import (
+    AVERAGE,
+    FIXTURE,
+    JUDGE_CHECK,
+    MARKER,
+    READY,
+    Case,
+    Ready,
+    case_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from pytest_llmjudge.data import Record, Verdict
-    from pytest_llmjudge.judging.judge import Judge
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
@@ -64,18 +73,55 @@ class LlmSession:
             SettingsError: It cannot be used.
         """
         if self._judge is None:
-            from pytest_llmjudge.judging.address import normalise_url
             from pytest_llmjudge.judging.judge import make_judge
 
             settings = self.settings
-            where = "OLLAMA_HOST" if settings.url is None else "--llm-judge-url"
-            url = normalise_url(settings.url or os.environ.get("OLLAMA_HOST", ""), where)
-            self._judge = make_judge(settings.model, url, settings.timeout, limiter=self._turn)
+            self._judge = make_judge(
+                settings.model,
+                self.addresses,
+                settings.timeout,
+                ask=settings.ask,
+                samples=settings.samples,
+                limiter=self._slots,
+                note=self.store.add_note,
+            )
         return self._judge
 
-    def _turn(self) -> AbstractContextManager[None]:
-        """One request is in flight at a server, over all processes of the run."""
-        return self.store.lock(f"judge {self.judge.server}")
+    @cached_property
+    def addresses(self) -> tuple[str, ...]:
+        """Where the judge answers, each address once and in its canonical form.
+
+        Raises:
+            SettingsError: Something is no address.
+        """
+        from pytest_llmjudge.judging.address import normalise_url
+        from pytest_llmjudge.judging.chat import OPENAI
+        from pytest_llmjudge.judging.openai import DEFAULT_OPENAI_URL
+
+        given, where = self.settings.url, "--llm-judge-url"
+        if given is None and self.settings.model.startswith(OPENAI):
+            where = "OPENAI_BASE_URL"
+            given = (os.environ.get(where) or DEFAULT_OPENAI_URL,)
+        elif given is None:
+            where = "OLLAMA_HOST"
+            given = (os.environ.get(where, ""),)
+        return tuple(dict.fromkeys(normalise_url(url, where) for url in given))
+
+    @cached_property
+    def _slots(self) -> Slots:
+        return Slots(self.store, self.settings.concurrency)
+
+    @cached_property
+    def team(self) -> Team | None:
+        """The threads that judge at once; ``None`` when one request is in flight at a time."""
+        size = len(self.addresses) * self.settings.concurrency
+        return Team(self.store, size) if size > 1 else None
+
+    def close(self, *, wait: bool) -> None:
+        """Let go of what has not begun to be judged."""
+        team: Team | None = vars(self).get("team")
+        if team is not None:
+            team.close(wait=wait)
 
     def model(self, checkpoint: Path | None) -> TorchModel:
         """Return the model under test, not loaded yet.
@@ -115,7 +161,7 @@ class LlmSession:
             selected = self.selected.setdefault(case.suite.name, set())
             if case.record is not None:
                 selected.add(case.index)
-        gated = {case.suite.name for _, case in cases if case.record is None}
+        gated = {case.suite.name for _, case in cases if case.gate == AVERAGE}
         for name, selected in self.selected.items():
             every = range(len(self.suites[name].records))
             self.needed[name] = list(every) if name in gated else sorted(selected)
@@ -155,25 +201,40 @@ class LlmSession:
         """Get an item's verdict; without one the item errs with a single line."""
         item: pytest.Item = request.node
         case: Case = request.param
-        run = problem = None
+        ready = problem = None
         try:
-            run = self._run(case.suite, request)
+            ready = self._ready(case, request)
         except LlmJudgeError as error:
             problem = str(error)
-        if run is None:
+        if ready is None:
             # Outside of the handler: pytest would show what the error was raised from.
+            _note_property(item, "llm_judge_cause", "rig")
             pytest.fail(str(problem), pytrace=False)
         if case.record is None:
-            item.stash[READY] = Ready(case, run)
+            item.stash[READY] = ready
             return
-        outcome = run.outcome(case.record, again=is_rerun(item))
-        item.stash[READY] = Ready(case, run, outcome)
+        outcome = ready.outcome = ready.run.outcome(case.record, again=is_rerun(item))
+        item.stash[READY] = ready
         if outcome.verdict.score is None:
+            _note_property(item, "llm_judge_cause", "rig" if outcome.verdict.rig else "record")
             pytest.fail(str(outcome.verdict.error), pytrace=False)
-        item.user_properties[:] = [
-            *(pair for pair in item.user_properties if pair[0] != "llm_judge_score"),
-            ("llm_judge_score", outcome.verdict.score),
-        ]
+        _note_property(item, "llm_judge_score", outcome.verdict.score)
+
+    def _ready(self, case: Case, request: pytest.FixtureRequest) -> Ready:
+        """Prepare what an item decides by; in strict mode all of a suite stands on its judge.
+
+        Raises:
+            LlmJudgeError: The rig failed, or the judge did.
+        """
+        run = self._run(case.suite, request)
+        checks = case.gate == JUDGE_CHECK
+        if not checks and self.settings.check != "strict":
+            return Ready(case, run)
+        check = run.check(again=checks and is_rerun(request.node))
+        if not checks and not check.fit:
+            where, found = f"{case.suite.name}[{JUDGE_CHECK}]", "the judge failed known answers"
+            raise JudgeError(where, found, "see there, nothing else of this suite is decided")
+        return Ready(case, run, check=check)
 
     def _run(self, suite: Suite, request: pytest.FixtureRequest) -> SuiteRun:
         judge: JudgeLike = request.getfixturevalue("llm_judge")
@@ -195,6 +256,8 @@ class LlmSession:
                 model=model,
                 needed=[suite.records[index] for index in self.needed[suite.name]],
                 worker=self.worker,
+                team=self.team if isinstance(judge, Judge) else None,
+                in_flight=self.settings.concurrency,
             )
         if run.judge is not judge or run.model is not model:
             fixture = "llm_judge" if run.judge is not judge else "llm_model"
@@ -296,14 +359,19 @@ def checked_case(item: pytest.Item) -> Case | None:
     return case
 
 
+def _note_property(item: pytest.Item, name: str, value: object) -> None:
+    """Put a property on an item for JUnit XML, in the place of what an earlier try left."""
+    ours = {"llm_judge_score", "llm_judge_cause"}
+    kept = [pair for pair in item.user_properties if pair[0] not in ours]
+    item.user_properties[:] = [*kept, (name, value)]
+
+
 def is_rerun(item: pytest.Item) -> bool:
     """Say whether pytest-rerunfailures runs ``item`` once more."""
     return bool(getattr(item, "execution_count", 1) > 1)
 
 
 def _judge_facts(judge: JudgeLike | None) -> dict[str, Any]:
-    from pytest_llmjudge.judging.judge import Judge
-
     if isinstance(judge, Judge):
         return {**asdict(judge.identity), "label": judge.label}
     name = "llm_judge" if judge is None else type(judge).__name__

@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import one_line, printable
-from pytest_llmjudge.stats import mean, mean_interval
+from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,10 +47,16 @@ def _lines(run: RunResult, width: int) -> Iterator[str]:
         yield f"judge: {label}"
     for line in dict.fromkeys(checkpoint_line(suite.checkpoint) for suite in run.suites):
         yield f"model: {line}"
+    yield from dict.fromkeys(line for suite in run.suites for line in _check_lines(suite, run))
     yield from _table([_HEADINGS, *(_row(suite) for suite in run.suites)])
     for suite in run.suites:
-        yield from _unscored_lines(suite, width)
+        yield from _people_lines(suite)
+        yield from _unscored_lines(suite, width, "record", "unscored in")
+        yield from _unscored_lines(suite, width, "rig", "broken rig in")
+        yield from _unsure_lines(suite)
         yield from _worst_lines(suite, width)
+    for note in run.notes:
+        yield f"note: {note}"
 
 
 def checkpoint_line(checkpoint: CheckpointReference | None) -> str:
@@ -110,14 +116,55 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _unscored_lines(suite: SuiteResult, width: int) -> Iterator[str]:
-    unscored = [result for result in suite.records if result.score is None]
+def _check_lines(suite: SuiteResult, run: RunResult) -> Iterator[str]:
+    """What the judge made of known answers, with the suite's name where there are several."""
+    check = suite.check
+    if check is None:
+        return
+    told = check.reason if check.fit else f"NOT FIT, {check.reason}"
+    yield told if len(run.suites) == 1 else f"{told} ({suite.name})"
+    if check.in_flight > 1:
+        steady = f"{check.changed} answers changed" if check.changed else "no answer changed"
+        yield f"{check.in_flight} requests in flight at a server: {steady} when asked about again"
+
+
+def _people_lines(suite: SuiteResult) -> Iterator[str]:
+    found = suite_agreement(suite)
+    if found is not None:
+        rank = "-" if found.spearman is None else f"{found.spearman:.2f}"
+        yield (
+            f"people in {suite.name}: {found.count} records, Spearman {rank}, mean absolute error "
+            f"{found.mean_absolute_error:.1f}, judge minus people {found.bias:+.1f}"
+        )
+
+
+def _unscored_lines(suite: SuiteResult, width: int, cause: str, title: str) -> Iterator[str]:
+    unscored = [result for result in suite.records if result.cause == cause]
     if unscored:
-        yield f"unscored in {suite.name}: {len(unscored)}"
+        yield f"{title} {suite.name}: {len(unscored)}"
     for result in unscored[:WORST]:
         yield f"       {result.record.id}  {one_line(str(result.error), 10 * width)}"
     if len(unscored) > WORST:
         yield f"       and {len(unscored) - WORST} more"
+
+
+def _unsure_lines(suite: SuiteResult) -> Iterator[str]:
+    sampled = [result for result in suite.records if result.samples]
+    if not sampled:
+        return
+    spreads = sorted(max(result.samples) - min(result.samples) for result in sampled)
+    yield (
+        f"spread of {len(sampled[0].samples)} samples in {suite.name}: median "
+        f"{statistics.median(spreads):g}, largest {spreads[-1]} points"
+    )
+    unsure = [result for result in sampled if result.is_unsure(suite.min_score)]
+    if unsure:
+        yield f"unsure in {suite.name}, samples on both sides of {suite.min_score}: {len(unsure)}"
+    for result in unsure[:WORST]:
+        samples = ", ".join(map(str, result.samples))
+        yield f"  {_score(result):>3}  {result.record.id}  {samples}"
+    if len(unsure) > WORST:
+        yield f"       and {len(unsure) - WORST} more"
 
 
 def _worst_lines(suite: SuiteResult, width: int) -> Iterator[str]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import StoreError
-from pytest_llmjudge.stats import mean, mean_interval
+from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import RecordResult, RunResult, SuiteResult
+    from pytest_llmjudge.data import JudgeCheck, RecordResult, RunResult, SuiteResult
 
 __all__ = ["check_writable", "results_document", "write_responses", "write_results"]
 
@@ -79,6 +79,7 @@ def results_document(run: RunResult, version: str) -> dict[str, Any]:
         "created": run.created,
         "pytest_llmjudge": version,
         "judge": judges[0] if judges else None,
+        "notes": list(run.notes),
         "suites": [_suite(suite, judges[0]) for suite in run.suites],
     }
 
@@ -105,14 +106,35 @@ def _suite(suite: SuiteResult, judge: dict[str, Any]) -> dict[str, Any]:
         "min_score": suite.min_score,
         "min_average": suite.min_average,
         "outcome": suite.outcome,
+        "check": _check(suite.check),
+        "agreement": _agreement(suite),
         "gates": [asdict(gate) for gate in suite.gates],
-        "records": [_record(result) for result in suite.records],
+        "records": [_record(result, suite.min_score) for result in suite.records],
     }
 
 
-def _record(result: RecordResult) -> dict[str, Any]:
-    record = result.record
+def _check(check: JudgeCheck | None) -> dict[str, Any] | None:
+    if check is None:
+        return None
     return {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in asdict(check).items()
+    }
+
+
+def _agreement(suite: SuiteResult) -> dict[str, Any] | None:
+    found = suite_agreement(suite)
+    if found is None:
+        return None
+    return {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in asdict(found).items()
+    }
+
+
+def _record(result: RecordResult, min_score: int | None) -> dict[str, Any]:
+    record = result.record
+    document: dict[str, Any] = {
         "id": record.id,
         "instruction": record.instruction,
         "input": record.input,
@@ -123,6 +145,14 @@ def _record(result: RecordResult) -> dict[str, Any]:
         "error": result.error,
         "outcome": result.outcome,
     }
+    if result.cause is not None:
+        document["cause"] = result.cause
+    if result.samples:
+        document["samples"] = list(result.samples)
+        document["unsure"] = result.is_unsure(min_score)
+    if result.covered is not None:
+        document["covered"] = result.covered
+    return document
 
 
 def _with_response(result: RecordResult, *, made: bool) -> dict[str, Any]:

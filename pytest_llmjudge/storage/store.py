@@ -24,17 +24,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Progress", "Store", "StoredResponse"]
+__all__ = ["Failure", "Progress", "Store", "StoredResponse"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, text TEXT, error TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdicts (
-    key TEXT PRIMARY KEY, run TEXT NOT NULL, score INTEGER, reply TEXT NOT NULL, error TEXT
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, score INTEGER, reply TEXT NOT NULL, error TEXT,
+    covered REAL, too_long INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
-    run TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL, PRIMARY KEY (run, key)
+    run TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL, rig INTEGER NOT NULL,
+    PRIMARY KEY (run, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checks (
+    run TEXT NOT NULL, suite TEXT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run, suite)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (
+    run TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, text)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS suites (
     run TEXT NOT NULL, name TEXT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run, name)
@@ -44,7 +52,12 @@ CREATE TABLE IF NOT EXISTS progress (
     done INTEGER NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (run, kind, suite, worker)
 ) WITHOUT ROWID;
 """
-_VERSION = 1
+# From what version 1 had: its failures are of runs that are over.
+_FROM_1 = (
+    "ALTER TABLE verdicts ADD COLUMN covered REAL; "
+    "ALTER TABLE verdicts ADD COLUMN too_long INTEGER NOT NULL DEFAULT 0; DROP TABLE failures;"
+)
+_VERSION = 2
 _BUSY_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.01
 _MANY = 500
@@ -56,6 +69,14 @@ class StoredResponse:
 
     text: str | None
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something could not be had in this run, and whether it was the rig that failed."""
+
+    message: str
+    rig: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +105,7 @@ class Store:
         self.refresh = refresh
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        self._is_closed = False
 
     def open(self) -> None:
         """Make the file and prove that it can be written."""
@@ -92,7 +114,8 @@ class Store:
             self._connection().execute("COMMIT")
 
     def close(self) -> None:
-        """Close all connections; the file stays."""
+        """Close all connections; the file stays, and is not opened again."""
+        self._is_closed = True
         while self._opened:
             self._opened.pop().close()
         self._local = threading.local()
@@ -122,37 +145,37 @@ class Store:
 
     def verdicts(self, keys: Sequence[str]) -> dict[str, Verdict]:
         """Return those of ``keys`` that have a verdict."""
-        rows = self._select("verdicts", "score, reply, error", keys)
-        return {key: Verdict(score, reply, error) for key, score, reply, error in rows}
+        rows = self._select("verdicts", "score, reply, error, covered, too_long", keys)
+        return {
+            key: Verdict(score, reply, error, covered=covered, too_long=bool(too_long))
+            for key, score, reply, error, covered, too_long in rows
+        }
 
     def add_verdict(self, key: str, verdict: Verdict) -> Verdict:
         """Store a final verdict unless there is one; return the one that holds."""
         self._insert(
             "verdicts",
-            "score, reply, error",
+            "score, reply, error, covered, too_long",
             key,
-            (
-                verdict.score,
-                verdict.reply,
-                verdict.error,
-            ),
+            (verdict.score, verdict.reply, verdict.error, verdict.covered, verdict.too_long),
         )
         return self.verdict(key) or verdict
 
-    def failure(self, key: str) -> str | None:
+    def failure(self, key: str) -> Failure | None:
         """Return what went wrong with ``key`` in this run."""
         with self._errors():
             found = self._connection().execute(
-                "SELECT message FROM failures WHERE run = ? AND key = ?", (self.run, key)
+                "SELECT message, rig FROM failures WHERE run = ? AND key = ?", (self.run, key)
             )
             row = found.fetchone()
-        return None if row is None else str(row[0])
+        return None if row is None else Failure(str(row[0]), bool(row[1]))
 
-    def add_failure(self, key: str, message: str) -> None:
+    def add_failure(self, key: str, failure: Failure) -> None:
         """Note for this run that ``key`` could not be had, so that nobody tries again."""
         with self._errors():
             self._connection().execute(
-                "INSERT OR IGNORE INTO failures VALUES (?, ?, ?)", (self.run, key, message)
+                "INSERT OR IGNORE INTO failures VALUES (?, ?, ?, ?)",
+                (self.run, key, failure.message, failure.rig),
             )
 
     def forget_failure(self, key: str) -> None:
@@ -210,10 +233,41 @@ class Store:
             )
             return {name: json.loads(facts) for name, facts in rows}
 
+    def note_check(self, suite: str, facts: dict[str, Any]) -> None:
+        """Tell the process that writes the results what the judge made of known answers."""
+        with self._errors():
+            self._connection().execute(
+                "INSERT OR REPLACE INTO checks VALUES (?, ?, ?)",
+                (self.run, suite, json.dumps(facts)),
+            )
+
+    def checks(self) -> dict[str, dict[str, Any]]:
+        """Return what the judge made of known answers, by suite."""
+        with self._errors():
+            rows = self._connection().execute(
+                "SELECT suite, facts FROM checks WHERE run = ?", (self.run,)
+            )
+            return {suite: json.loads(facts) for suite, facts in rows}
+
+    def add_note(self, text: str) -> None:
+        """Tell who reads the results something of the run as a whole."""
+        with self._errors():
+            self._connection().execute(
+                "INSERT OR IGNORE INTO notes VALUES (?, ?)", (self.run, text)
+            )
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what was told of the run as a whole."""
+        with self._errors():
+            rows = self._connection().execute(
+                "SELECT text FROM notes WHERE run = ? ORDER BY text", (self.run,)
+            )
+            return tuple(str(text) for (text,) in rows)
+
     def end_run(self) -> None:
         """Remove what was of use to this run alone."""
         with self._errors():
-            for table in ("progress", "failures", "suites"):
+            for table in ("progress", "failures", "suites", "checks", "notes"):
                 self._connection().execute(f"DELETE FROM {table} WHERE run = ?", (self.run,))
             self._connection().execute(
                 "DELETE FROM verdicts WHERE run = ? AND key LIKE ? || '-%'", (self.run, self.run)
@@ -277,6 +331,9 @@ class Store:
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
+            if self._is_closed:
+                message = "the run is over"
+                raise sqlite3.ProgrammingError(message)
             self.folder.mkdir(parents=True, exist_ok=True)
             # SQLite does not wait for its turn while a new file becomes a WAL: who comes second is
             # told at once that the file is locked.
@@ -307,11 +364,12 @@ class Store:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found == _VERSION:
             return
-        if found != 0:
+        if found not in {0, 1}:
             message = f"it was written by another version, {found}"
             raise sqlite3.DatabaseError(message)
+        changes = _FROM_1 if found == 1 else ""
         connection.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
+            f"BEGIN IMMEDIATE; {changes} {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
         )
 
     @contextmanager

@@ -32,19 +32,16 @@ def errors(result: pytest.RunResult) -> list[str]:
         ),
         ("max-new-tokens=0", "0 is too small; give a whole number of 1 or more"),
         ("batch-size=big", '"big" is not a whole number; give a whole number of 1 or more'),
-        (
-            "check=strict",
-            (
-                '"strict" is not available in this version, which cannot check its judge yet; '
-                "give off, or leave it out"
-            ),
-        ),
+        ("check=maybe", '"maybe" is unknown; choose strict, warn or off'),
+        ("ask=nicely", '"nicely" is unknown; choose integer or weighted'),
+        ("samples=0", "0 is too small; give a whole number of 1 or more"),
+        ("concurrency=x", '"x" is not a whole number; give a whole number of 1 or more'),
         ("cache=never", '"never" is unknown; choose use, refresh or off'),
         ("dtype=int8", '"int8" is unknown; choose auto, float32, bfloat16 or float16'),
         ("model= ", "it is empty; give a value or leave it out"),
         (
-            "model=openai:gpt-4o",
-            '"openai:gpt-4o" is not available yet; name an Ollama model, or "embedded"',
+            "model=openai:",
+            '"openai:" names no model; name an Ollama model, openai: and a model, or "embedded"',
         ),
     ],
 )
@@ -66,18 +63,6 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = 'ERROR: pytest.ini: llm_judge: "perhaps" is neither yes nor no; give true or false'
-    assert [text] == errors(result)
-
-
-def test_several_servers_are_refused(project: Project) -> None:
-    """Only one address is taken so far, and nothing is dropped in silence."""
-    result = project.run("--llm-judge-url=http://a", "--llm-judge-url=http://b")
-
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    text = (
-        "ERROR: --llm-judge-url: it is given 2 times; "
-        "give one address; several servers are not available in this version"
-    )
     assert [text] == errors(result)
 
 

@@ -22,7 +22,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.support.ollama_http import Server
+from tests.support.ollama_http import CHAT_PATHS, Server
 from tests.support.ollama_replies import (
     BUSY,
     CRASH,
@@ -44,7 +44,7 @@ from tests.support.ollama_replies import (
     in_turn,
     similarity,
 )
-from tests.support.ollama_rules import context_length, full_name
+from tests.support.ollama_rules import MODEL_CONTEXT, context_length, full_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,6 +95,12 @@ class FakeOllama:
         instead: Replies by path that are given instead of all else, for example a page of
             another server at ``/api/version``.
         max_in_flight: Most chat requests that were ever under way at once.
+        context: Longest context of every model, as ``/api/show`` tells.
+        capabilities: Of every model, as ``/api/show`` tells.
+        tells_logprobs: Whether it gives log-probabilities to who asks for them.
+        refuses_logprobs: Whether the OpenAI-compatible side says so, if it does not.
+        key: What the OpenAI-compatible side wants as a bearer token; empty for none.
+        formats: Types of ``response_format`` that side takes.
     """
 
     def __init__(
@@ -110,6 +116,12 @@ class FakeOllama:
         self.version = version
         self.instead: dict[str, Reply] = {}
         self.max_in_flight = 0
+        self.context = MODEL_CONTEXT
+        self.capabilities = ["completion"]
+        self.tells_logprobs = True
+        self.refuses_logprobs = False
+        self.key = ""
+        self.formats: set[str] = {"json_schema", "json_object"}
         self.stopping = threading.Event()
         self.connections: set[socket.socket] = set()
         self._changed = threading.Condition()
@@ -146,8 +158,8 @@ class FakeOllama:
 
     @property
     def chats(self) -> list[dict[str, Any]]:
-        """The JSON bodies of the requests to ``/api/chat`` so far, those refused included."""
-        return [seen.json() for seen in self.requests if seen.path == "/api/chat" and seen.body]
+        """The JSON bodies of the chat requests so far, those refused included."""
+        return [seen.json() for seen in self.requests if seen.path in CHAT_PATHS and seen.body]
 
     def wait_until_idle(self, timeout: float = 5.0) -> bool:
         """Wait until no chat request is under way; false when one still is after ``timeout`` s."""
@@ -158,7 +170,7 @@ class FakeOllama:
         """Wait until ``count`` chat requests have arrived; false when they have not in time."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: sum(seen.path == "/api/chat" for seen in self._requests) >= count, timeout
+                lambda: sum(seen.path in CHAT_PATHS for seen in self._requests) >= count, timeout
             )
 
     def stop(self) -> None:
@@ -178,7 +190,7 @@ class FakeOllama:
         """Note a request that has arrived."""
         with self._changed:
             self._requests.append(seen)
-            self._in_flight += seen.path == "/api/chat"
+            self._in_flight += seen.path in CHAT_PATHS
             self.max_in_flight = max(self.max_in_flight, self._in_flight)
             self._changed.notify_all()
 
@@ -187,7 +199,7 @@ class FakeOllama:
         with self._changed:
             if seen.ended is None:
                 seen.ended = time.monotonic()
-                self._in_flight -= seen.path == "/api/chat"
+                self._in_flight -= seen.path in CHAT_PATHS
                 self._changed.notify_all()
 
     def count_chat(self) -> int:
@@ -247,7 +259,7 @@ class FakeOllama:
             "modelfile": f"FROM {name}\n",
             "template": "{{ .Prompt }}",
             "details": self.tag(name)["details"],
-            "model_info": {"general.architecture": "llama", "llama.context_length": 8192},
-            "capabilities": ["completion"],
+            "model_info": {"general.architecture": "llama", "llama.context_length": self.context},
+            "capabilities": self.capabilities,
             "modified_at": _DATE,
         }

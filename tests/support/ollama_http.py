@@ -53,7 +53,10 @@ _ROUTES: Final = {
     "/api/ps": "GET",
     "/api/show": "POST",
     "/api/chat": "POST",
+    "/v1/models": "GET",
+    "/v1/chat/completions": "POST",
 }
+CHAT_PATHS: Final = ("/api/chat", "/v1/chat/completions")
 
 
 class Server(ThreadingHTTPServer):
@@ -124,6 +127,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send(404, "text/plain", b"404 page not found")
         elif self.command not in methods:
             self._send(405, "text/plain", b"405 method not allowed", {"Allow": methods})
+        elif self.path.startswith("/v1/"):
+            self._openai(raw)
         elif self.path == "/api/chat":
             self._chat(raw)
         else:
@@ -145,6 +150,46 @@ class Handler(BaseHTTPRequestHandler):
                 self._send_json(200, fake.show(full_name(model)))
             else:
                 self._send_json(404, {"error": f"model '{model}' not found"})
+
+    def _openai(self, raw: bytes) -> None:
+        fake = self.server.fake
+        if fake.key and self.headers.get("Authorization") != f"Bearer {fake.key}":
+            given = self.headers.get("Authorization", "no key")
+            self._openai_error(401, f"Incorrect API key provided: {given}", "invalid_api_key")
+        elif self.path == "/v1/models":
+            now = int(time.time())
+            data = [
+                {"id": name, "object": "model", "created": now, "owned_by": "library"}
+                for name in fake.models
+            ]
+            self._send_json(200, {"object": "list", "data": data})
+        else:
+            self._complete(json.loads(raw))
+
+    def _complete(self, body: dict[str, Any]) -> None:
+        fake = self.server.fake
+        wanted = body.get("response_format")
+        if full_name(body["model"]) not in fake.models:
+            self._openai_error(404, f"model '{body['model']}' not found", None)
+        elif wanted is not None and wanted["type"] not in fake.formats:
+            self._openai_error(400, f"response_format {wanted['type']} is not supported", None)
+        elif body.get("logprobs") and not fake.tells_logprobs and fake.refuses_logprobs:
+            self._openai_error(400, "logprobs are not supported by this model", None)
+        else:
+            request = ChatRequest({**body, "format": wanted}, fake.count_chat())
+            reply = fake.reply_to(request)
+            if isinstance(reply, Answer):
+                self._send_json(200, _completion(reply, body, logprobs=fake.tells_logprobs))
+            elif isinstance(reply, Failure):
+                self._openai_error(reply.status, reply.error, None, reply.headers)
+            else:
+                self._reply(reply, body)
+
+    def _openai_error(
+        self, status: int, message: str, code: str | None, headers: Mapping[str, str] = _NONE
+    ) -> None:
+        error = {"message": message, "type": "error", "param": None, "code": code}
+        self._send(status, "application/json", _json({"error": error}), headers)
 
     def _chat(self, raw: bytes) -> None:
         fake = self.server.fake
@@ -175,7 +220,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, answer: Answer, body: Mapping[str, Any]) -> None:
         if body.get("stream") is False or not body["messages"]:
-            self._send_json(200, _message(answer, body, answer.text, last=True))
+            tells = self.server.fake.tells_logprobs
+            message = _message(answer, body, answer.text, last=True, tells_logprobs=tells)
+            self._send_json(200, message)
             return
         self.wfile.write(self._head(200, "application/x-ndjson", {"Transfer-Encoding": "chunked"}))
         for line in _stream(answer, body):
@@ -245,8 +292,45 @@ def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _completion(answer: Answer, body: Mapping[str, Any], *, logprobs: bool) -> dict[str, object]:
+    choice: dict[str, object] = {
+        "index": 0,
+        "message": {"role": "assistant", "content": answer.text},
+        "finish_reason": answer.done_reason,
+    }
+    if body.get("logprobs") and logprobs:
+        choice["logprobs"] = {"content": first_tokens(answer)}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": body["model"],
+        "system_fingerprint": "fp_fake",
+        "choices": [choice],
+        "usage": {"prompt_tokens": 20, "completion_tokens": 2, "total_tokens": 22},
+    }
+
+
+def first_tokens(answer: Answer) -> list[dict[str, object]]:
+    """The entry of the first token in a list of log-probabilities; none when there is no token."""
+    words = answer.text.split()
+    candidates = answer.candidates
+    if candidates is None:
+        candidates = [(words[0], -0.01)] if words else []
+    top = [
+        {"token": token, "logprob": value, "bytes": list(token.encode("utf-8", "replace"))}
+        for token, value in candidates
+    ]
+    return [{**top[0], "top_logprobs": top}] if top else []
+
+
 def _message(
-    answer: Answer, body: Mapping[str, Any], text: str, *, last: bool
+    answer: Answer,
+    body: Mapping[str, Any],
+    text: str,
+    *,
+    last: bool,
+    tells_logprobs: bool = True,
 ) -> dict[str, object]:
     message = {
         "model": body["model"],
@@ -256,6 +340,8 @@ def _message(
     }
     if last:
         message["done_reason"] = answer.done_reason
+        if body.get("logprobs") and tells_logprobs and first_tokens(answer):
+            message["logprobs"] = first_tokens(answer)
     if last and answer.counts:
         read = count_read(body) if answer.prompt_tokens is None else answer.prompt_tokens
         wrote = len(answer.text.split()) if answer.eval_tokens is None else answer.eval_tokens

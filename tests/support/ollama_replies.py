@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -87,14 +88,23 @@ class ChatRequest:
         return bool(self.body.get("format"))
 
     @property
+    def weighs(self) -> bool:
+        """Whether it asks for log-probabilities."""
+        return bool(self.body.get("logprobs"))
+
+    @property
     def reference(self) -> str:
-        """The correct output in the lecture's judge prompt; empty in any other prompt."""
-        return self._quoted("` and correct output `", "`, score the model response `")
+        """The reference answer in a judge's prompt; empty in any other prompt."""
+        return self._quoted(
+            "` and correct output `", "`, score the model response `"
+        ) or self._quoted("\n\nReference answer:\n", "\n\nStudent's answer:\n")
 
     @property
     def response(self) -> str:
-        """The model response in the lecture's judge prompt; empty in any other prompt."""
-        return self._quoted("`, score the model response `", "` on a scale from 0 to 100, where")
+        """The model response in a judge's prompt; empty in any other prompt."""
+        return self._quoted(
+            "`, score the model response `", "` on a scale from 0 to 100, where"
+        ) or self._quoted("\n\nStudent's answer:\n", "\n\nDoes the student's answer mean the same")
 
     def _quoted(self, before: str, after: str) -> str:
         head, found, _ = self.prompt.rpartition(after)
@@ -111,6 +121,8 @@ class Answer:
         prompt_tokens: The ``prompt_eval_count``; the server's own estimate when ``None``.
         eval_tokens: The ``eval_count``; the number of words when ``None``.
         counts: Whether the counts are told at all.
+        candidates: Candidates for the first token with their log-probabilities, told to who asks
+            for them; by default the first word alone. Empty when the model ends at once.
     """
 
     text: str
@@ -118,6 +130,7 @@ class Answer:
     prompt_tokens: int | None = None
     eval_tokens: int | None = None
     counts: bool = True
+    candidates: Sequence[tuple[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -213,6 +226,10 @@ def by_response(scores: Mapping[str, int | str], *, default: int | str = 50) -> 
 def similarity(request: ChatRequest) -> Reply:
     """Answer how alike response and reference are, 0 to 100: a judge with sane opinions."""
     alike = SequenceMatcher(None, request.reference, request.response, autojunk=False).ratio()
+    if request.weighs:
+        yes = min(max(alike, 0.001), 0.999)
+        answer = "Yes" if yes > 0.5 else "No"
+        return Answer(answer, candidates=(("Yes", math.log(yes)), ("No", math.log(1 - yes))))
     return by_response({}, default=round(100 * alike))(request)
 
 
@@ -246,6 +263,10 @@ class Replay:
                 said["done_reason"],
                 said["prompt_eval_count"],
                 said["eval_count"],
+                candidates=[
+                    (entry["token"], entry["logprob"])
+                    for entry in said.get("logprobs", [{}])[0].get("top_logprobs", [])
+                ],
             )
 
     def __call__(self, request: ChatRequest) -> Reply:

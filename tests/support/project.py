@@ -103,9 +103,11 @@ class Project:
 
     @staticmethod
     def _judge(server: str | None) -> list[str]:
+        # Whether a judge is fit is a matter of its own; its tests ask for it.
+        always = ["--llm-judge", "--llm-judge-check=off"]
         if server is None:
-            return ["--llm-judge", "--llm-judge-model=embedded"]
-        return ["--llm-judge", f"--llm-judge-url={server}", "--llm-judge-timeout=20"]
+            return [*always, "--llm-judge-model=embedded"]
+        return [*always, f"--llm-judge-url={server}", "--llm-judge-timeout=20"]
 
     def results(self, name: str = "results.json") -> dict[str, Any]:
         """Read a results file, without the time it was made."""

@@ -11,7 +11,8 @@ import pytest
 
 from pytest_llmjudge.data import JudgeIdentity, Record, Verdict
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
-from pytest_llmjudge.judging.judge import IntegerAsker, Judge, identity_label, make_judge
+from pytest_llmjudge.judging.asking import IntegerAsker
+from pytest_llmjudge.judging.judge import Judge, identity_label, make_judge
 from pytest_llmjudge.judging.ollama import OllamaClient
 from pytest_llmjudge.prompts import judge_prompt
 from pytest_llmjudge.scoring import SCORE_SCHEMA

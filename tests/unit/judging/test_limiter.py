@@ -12,7 +12,7 @@ from pytest_llmjudge.judging.judge import make_judge
 from tests.support.fake_ollama import Answer, Drop, FakeOllama, Hang, in_turn, similarity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 RECORD = Record("r", "Name the author of 'Emma'.", "", "Jane Austen.", {})
 
@@ -22,10 +22,10 @@ def test_limiter_is_entered_for_each_request(server: FakeOllama) -> None:
     events: list[str] = []
 
     @contextlib.contextmanager
-    def limiter() -> Iterator[None]:
+    def limiter(servers: Sequence[str]) -> Iterator[str]:
         events.append(f"enter {len(server.chats)}")
         try:
-            yield
+            yield servers[0]
         finally:
             events.append(f"leave {len(server.chats)}")
 
@@ -42,7 +42,13 @@ def test_lock_keeps_one_request_in_flight(server: FakeOllama) -> None:
     """With a lock as the limiter many threads send one question at a time."""
     never, lock = threading.Event(), threading.Lock()
     server.reply = lambda request: Answer("0") if never.wait(0.01) else similarity(request)
-    judge = make_judge("llama3", server.url, 5.0, limiter=lambda: lock)
+
+    @contextlib.contextmanager
+    def one(servers: Sequence[str]) -> Iterator[str]:
+        with lock:
+            yield servers[0]
+
+    judge = make_judge("llama3", server.url, 5.0, limiter=one)
 
     with ThreadPoolExecutor(4) as pool:
         verdicts = list(pool.map(lambda _: judge.score(RECORD, "Jane Austen."), range(12)))

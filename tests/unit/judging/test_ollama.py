@@ -8,7 +8,8 @@ import pytest
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
-from pytest_llmjudge.judging.ollama import ChatReply, OllamaClient, PromptTooLongError
+from pytest_llmjudge.judging.chat import ChatReply, PromptTooLongError
+from pytest_llmjudge.judging.ollama import OllamaClient
 from pytest_llmjudge.scoring import SCORE_SCHEMA
 from tests.support.fake_ollama import (
     DIGEST,

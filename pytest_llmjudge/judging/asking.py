@@ -1,0 +1,238 @@
+"""The ways to ask a model about a response, and the verdict that is made of its replies."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pytest_llmjudge.data import Verdict
+from pytest_llmjudge.errors import JudgeError, one_line
+from pytest_llmjudge.judging.chat import CUT, SEED, PromptTooLongError
+from pytest_llmjudge.prompts import judge_prompt, weighted_prompt
+from pytest_llmjudge.scoring import (
+    SCORE_SCHEMA,
+    parse_integer,
+    parse_schema_reply,
+    strip_thoughts,
+    weigh,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_llmjudge.data import JudgeIdentity, Record
+    from pytest_llmjudge.judging.chat import ChatClient
+
+__all__ = ["Asker", "IntegerAsker", "WeightedAsker"]
+
+_REPLY_LENGTH: Final = 120
+_SAMPLE_TEMPERATURE: Final = 0.7
+_ROOM_FOR_THOUGHTS: Final = 1024
+_TOKENS_SHOWN: Final = 5
+
+
+class Asker(Protocol):
+    """One way to have a response scored."""
+
+    @property
+    def server(self) -> str | None:
+        """The server that scores, ``None`` when none does."""
+
+    @property
+    def wording(self) -> str:
+        """Name and version of the question; another version gives other verdicts."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether another seed may give another score."""
+
+    def identify(self) -> JudgeIdentity:
+        """Find out what decides the scores."""
+
+    def installed(self) -> Sequence[str]:
+        """Name the models that could judge instead."""
+
+    def prompt(self, record: Record, response: str) -> str:
+        """Return all that is asked about this response."""
+
+    def known(self, record: Record, response: str) -> Verdict | None:
+        """Return the verdict on a response that nobody needs to be asked about."""
+
+    def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:
+        """Score one response."""
+
+
+class IntegerAsker:
+    """Asks the lecture's question, whose answer is to be an integer.
+
+    Args:
+        client: The model that is asked.
+        samples: How many verdicts are asked for; several are drawn at temperature 0.7.
+    """
+
+    wording = "integer/1"
+    varies = True
+
+    def __init__(self, client: ChatClient, *, samples: int = 1) -> None:
+        self._client = client
+        self._temperature = 0 if samples == 1 else _SAMPLE_TEMPERATURE
+
+    @property
+    def server(self) -> str:
+        """Canonical address of the server."""
+        return self._client.url
+
+    def identify(self) -> JudgeIdentity:
+        """Ask the server what decides its answers.
+
+        Raises:
+            JudgeError: It does not say.
+        """
+        found = self._client.identify()
+        options = {**found.options, "temperature": self._temperature}
+        return replace(found, ask=self.wording, options=options)
+
+    def installed(self) -> Sequence[str]:
+        """Name the models at the server."""
+        return self._client.installed()
+
+    def prompt(self, record: Record, response: str) -> str:
+        """Return the lecture's question about this response."""
+        return judge_prompt(record, response)
+
+    def known(self, record: Record, response: str) -> Verdict | None:  # noqa: ARG002  # as in Asker
+        """An empty response scores 0, which is the lecture's rule."""
+        return None if response.strip() else Verdict(0)
+
+    def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:
+        """Ask once, and once more with a JSON Schema when the reply is no integer.
+
+        What goes wrong becomes part of the verdict. It is final when the same would happen again.
+        """
+        prompt, first = self.prompt(record, response), ""
+        try:
+            reply = self._client.chat(prompt, seed=SEED + sample, temperature=self._temperature)
+            first = reply.content
+            answer = strip_thoughts(first)
+            # A reply that ran out of room may be the 8 of an 85.
+            score = None if reply.done_reason == CUT else parse_integer(answer)
+            if score is not None:
+                return Verdict(score, first)
+            second = self._client.chat(
+                prompt,
+                schema=SCORE_SCHEMA,
+                seed=SEED + sample,
+                temperature=self._temperature,
+                room=_ROOM_FOR_THOUGHTS if answer != first or "<think" in first else None,
+            ).content
+        except JudgeError as error:
+            return _failed(error, first)
+        score = parse_schema_reply(strip_thoughts(second))
+        if score is not None:
+            return Verdict(score, second)
+        return Verdict(None, first, self._unscored(first, second))
+
+    def _unscored(self, first: str, second: str) -> str:
+        replies = [f'"{one_line(text, _REPLY_LENGTH)}"' for text in (first, second)]
+        found = (
+            f"{self._client.model} wrote {replies[0]} and, asked again for JSON, {replies[1]}, "
+            "neither of which is a score from 0 to 100"
+        )
+        todo = "a larger judge keeps to the format more often, name one with --llm-judge-model"
+        return str(JudgeError(self.server, found, todo))
+
+
+class WeightedAsker:
+    """Asks whether response and reference mean the same, and weighs p(yes) against p(no).
+
+    The score is ``round(100 * p(yes) / (p(yes) + p(no)))`` over the first token of the reply, an
+    integer as any other; compare G-Eval (arXiv 2303.16634), which weighs scores alike.
+
+    Args:
+        client: The model that is asked.
+    """
+
+    wording = "weighted/1"
+    varies = False
+
+    def __init__(self, client: ChatClient) -> None:
+        self._client = client
+
+    @property
+    def server(self) -> str:
+        """Canonical address of the server."""
+        return self._client.url
+
+    def identify(self) -> JudgeIdentity:
+        """Ask the server what decides its answers, and prove that it can be asked in this way.
+
+        Raises:
+            JudgeError: It does not say, or gives no log-probabilities.
+        """
+        found = self._client.identify()
+        self._client.check_logprobs()
+        options: Mapping[str, object] = {**found.options, "num_predict": 2, "repeat_penalty": 1.0}
+        return replace(found, ask=self.wording, options=options)
+
+    def installed(self) -> Sequence[str]:
+        """Name the models at the server."""
+        return self._client.installed()
+
+    def prompt(self, record: Record, response: str) -> str:
+        """Return the question about this response whose answer is yes or no."""
+        return weighted_prompt(record, response)
+
+    def known(self, record: Record, response: str) -> Verdict | None:
+        """An empty response scores 0; one equal to its reference 100.
+
+        Equal are texts with the same Unicode NFC once outer whitespace is removed.
+        """
+        given = _canonical(response)
+        if not given:
+            return Verdict(0)
+        return Verdict(100) if given == _canonical(record.output) else None
+
+    def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:  # noqa: ARG002  # as in Asker
+        """Ask once; a reply that is neither yes nor no leaves the record unscored."""
+        try:
+            reply = self._client.chat(self.prompt(record, response), weigh=True)
+        except JudgeError as error:
+            return _failed(error, "")
+        candidates = reply.candidates or ()
+        weighing = weigh(candidates)
+        score, covered = weighing.score, round(weighing.covered, 6)
+        if score is not None:
+            return Verdict(score, reply.content, covered=covered)
+        told = JudgeError(self.server, self._found(candidates, covered), _NO_ANSWER_TODO)
+        return Verdict(None, reply.content, str(told), covered=covered)
+
+    def _found(self, candidates: Sequence[tuple[str, float]], covered: float) -> str:
+        likely = sorted(candidates, key=_logprob, reverse=True)[:_TOKENS_SHOWN]
+        seen = ", ".join(f'"{one_line(token, 20)}" {_probability(p):.2f}' for token, p in likely)
+        begins = f"answers with {seen}" if seen else "ends its answer before it begins"
+        return (
+            f"{self._client.model} {begins}: p(yes) + p(no) is {covered:.2f}, "
+            "and below 0.5 it says nothing"
+        )
+
+
+_NO_ANSWER_TODO: Final = "take another judge, or ask with --llm-judge-ask=integer"
+
+
+def _logprob(candidate: tuple[str, float]) -> float:
+    return candidate[1] if not math.isnan(candidate[1]) else -math.inf
+
+
+def _probability(logprob: float) -> float:
+    return math.exp(logprob) if logprob <= 0 else 0.0
+
+
+def _canonical(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def _failed(error: JudgeError, reply: str) -> Verdict:
+    too_long = isinstance(error, PromptTooLongError)
+    return Verdict(None, reply, str(error), final=too_long, rig=error.rig, too_long=too_long)

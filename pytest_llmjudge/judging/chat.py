@@ -1,0 +1,169 @@
+"""What a model at a server is asked, and what a complete answer is, whatever the server's API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pytest_llmjudge.errors import JudgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_llmjudge.data import JudgeIdentity
+
+__all__ = [
+    "CUT",
+    "OPENAI",
+    "SEED",
+    "TOP_LOGPROBS",
+    "ChatClient",
+    "ChatReply",
+    "NoLogprobsError",
+    "PromptTooLongError",
+    "is_same_model",
+    "read_candidates",
+    "tokens_needed",
+]
+
+SEED: Final = 123
+"""The lecture's seed, and that of the first of several samples."""
+
+CUT: Final = "length"
+"""The ``done_reason`` of a reply that ran out of room."""
+
+TOP_LOGPROBS: Final = 20
+"""How many candidates for a token are asked for; the most that servers give."""
+
+
+class PromptTooLongError(JudgeError):
+    """The prompt does not fit into the model's context; asking again would not help."""
+
+    rig = False
+
+
+class NoLogprobsError(JudgeError):
+    """The server gives no log-probabilities, so nothing can be weighted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """A complete reply to a prompt that was read from its first to its last token.
+
+    Attributes:
+        content: What the model wrote, word for word.
+        done_reason: ``stop``, or ``length`` when the context or the allowed tokens ran out.
+        prompt_eval_count: Tokens of the prompt; ``None`` when the server did not say and the
+            prompt is so short that it cannot have been cut.
+        candidates: For the first token, those that were likely with their natural
+            log-probabilities; empty when the model ended at once, ``None`` when not asked for.
+    """
+
+    content: str
+    done_reason: str
+    prompt_eval_count: int | None
+    candidates: tuple[tuple[str, float], ...] | None = None
+
+
+class ChatClient(Protocol):
+    """A model at a server, or at several."""
+
+    @property
+    def url(self) -> str:
+        """Canonical address of the server, or addresses."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+
+    def identify(self) -> JudgeIdentity:
+        """Ask the server what decides its answers.
+
+        Raises:
+            JudgeDownError: It does not answer.
+            JudgeError: It does not have the model, or is none of this kind of servers.
+        """
+
+    def installed(self) -> Sequence[str]:
+        """Name the models that the server has; empty when it does not say."""
+
+    def check_logprobs(self) -> None:
+        """Prove that the server gives log-probabilities.
+
+        Raises:
+            NoLogprobsError: It does not.
+        """
+
+    def chat(
+        self,
+        prompt: str,
+        *,
+        schema: Mapping[str, object] | None = None,
+        seed: int = SEED,
+        temperature: float = 0,
+        weigh: bool = False,
+        room: int | None = None,
+    ) -> ChatReply:
+        """Ask one question.
+
+        Args:
+            prompt: The whole question; it is never cut.
+            schema: JSON Schema that the reply is held to.
+            seed: Of the sampling.
+            temperature: Of the sampling.
+            weigh: Ask for the candidates of the first token, and for no more than two tokens.
+            room: Most tokens of a reply that is held to a schema.
+
+        Raises:
+            JudgeDownError: The server does not answer.
+            PromptTooLongError: The prompt does not fit, or was cut.
+            JudgeError: There is no usable reply.
+        """
+
+
+OPENAI: Final = "openai:"
+"""What the name of a judge begins with that is behind an OpenAI-compatible endpoint."""
+
+
+def is_same_model(first: str, second: str) -> bool:
+    """Whether two names mean the same model; ``openai:`` and ``:latest`` may be there or not."""
+    names = {
+        name.removeprefix(OPENAI).casefold().removesuffix(":latest") for name in (first, second)
+    }
+    return len(names) == 1
+
+
+def tokens_needed(prompt: str, limit: int) -> str:
+    """Say about how many tokens a prompt that did not fit takes: four characters for each.
+
+    The judge's own tokenizer is at the server, which does not count what it refuses. A prompt that
+    was refused has more tokens than there is room for, whatever its characters suggest.
+    """
+    return f"{max(-(-len(prompt) // 4), limit + 1):,}"
+
+
+def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:
+    """Read the first entry of a list of log-probabilities, in the form OpenAI gave it.
+
+    Args:
+        logprobs: Entries with ``token``, ``logprob`` and ``top_logprobs``, a list of the same.
+
+    Returns:
+        The most likely tokens, the one that was chosen among them; empty when there is no entry.
+    """
+    first = logprobs[0] if isinstance(logprobs, list) and logprobs else None
+    if not isinstance(first, dict):
+        return ()
+    top = first.get("top_logprobs")
+    entries = list(top) if isinstance(top, list) else []
+    if not any(
+        isinstance(entry, dict) and entry.get("token") == first.get("token") for entry in entries
+    ):
+        entries.append(first)
+    found = []
+    for entry in entries:
+        token = entry.get("token") if isinstance(entry, dict) else None
+        logprob = entry.get("logprob") if isinstance(entry, dict) else None
+        if isinstance(token, str) and isinstance(logprob, (int, float)):
+            found.append((token, float(logprob)))
+    return tuple(found)

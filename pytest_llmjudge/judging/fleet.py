@@ -1,0 +1,146 @@
+"""Several servers with one model, asked as if they were one: each question to the least busy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import JudgeDownError, SettingsError
+from pytest_llmjudge.judging.chat import SEED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_llmjudge.data import JudgeIdentity
+    from pytest_llmjudge.judging.chat import ChatClient, ChatReply
+
+__all__ = ["Fleet", "Limiter", "unlimited"]
+
+Limiter = Callable[[Sequence[str]], AbstractContextManager[str]]
+"""Waits until one of some servers, the best first, may be sent a request, and says which one."""
+
+
+def unlimited(servers: Sequence[str]) -> AbstractContextManager[str]:
+    """Let any number of requests be in flight."""
+    return nullcontext(servers[0])
+
+
+class Fleet:
+    """A chat client over one server or several. Threads may share it.
+
+    Args:
+        clients: One for each server.
+        limiter: Asked for each request which server may be sent it.
+        note: Told once of each server that is left out of the rest of the run.
+    """
+
+    def __init__(
+        self,
+        clients: Sequence[ChatClient],
+        *,
+        limiter: Limiter = unlimited,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._clients = {client.url: client for client in clients}
+        self._limiter = limiter
+        self._note = note
+        self._lock = threading.Lock()
+        self._busy = dict.fromkeys(self._clients, 0)
+        self._dead: set[str] = set()
+
+    @property
+    def url(self) -> str:
+        """The addresses, in the order in which they were given."""
+        return ", ".join(self._clients)
+
+    @property
+    def model(self) -> str:
+        """Name of the model, the same at all servers."""
+        return next(iter(self._clients.values())).model
+
+    def identify(self) -> JudgeIdentity:
+        """Ask all servers what decides their answers.
+
+        Raises:
+            JudgeDownError: One does not answer.
+            JudgeError: One does not have the model, or is none of this kind of servers.
+            SettingsError: They have different models of that name.
+        """
+        found = {url: client.identify() for url, client in self._clients.items()}
+        first, *others = found.values()
+        if any(other.digest != first.digest for other in others):
+            held = ", ".join(f"{url} has {one.digest[:12]}" for url, one in found.items())
+            option, found_out = "--llm-judge-url", f'different models named "{self.model}": {held}'
+            todo = "get the same one on all of them, or leave the others out"
+            raise SettingsError(option, found_out, todo)
+        versions = sorted({one.version for one in found.values()})
+        return replace(first, version=", ".join(versions))
+
+    def installed(self) -> Sequence[str]:
+        """Name the models that all servers have."""
+        first, *others = (client.installed() for client in self._clients.values())
+        return [name for name in first if all(name in other for other in others)]
+
+    def check_logprobs(self) -> None:
+        """Prove that all servers give log-probabilities.
+
+        Raises:
+            NoLogprobsError: One does not.
+        """
+        for client in self._clients.values():
+            client.check_logprobs()
+
+    def chat(
+        self,
+        prompt: str,
+        *,
+        schema: Mapping[str, object] | None = None,
+        seed: int = SEED,
+        temperature: float = 0,
+        weigh: bool = False,
+        room: int | None = None,
+    ) -> ChatReply:
+        """Ask the least busy server, and another one when that does not answer any more."""
+        while True:
+            with self._turn() as client:
+                try:
+                    return client.chat(
+                        prompt,
+                        schema=schema,
+                        seed=seed,
+                        temperature=temperature,
+                        weigh=weigh,
+                        room=room,
+                    )
+                except JudgeDownError as error:
+                    if not self._leave_out(client.url, error):
+                        raise
+
+    @contextmanager
+    def _turn(self) -> Iterator[ChatClient]:
+        with self._lock:
+            # Those that are left out are asked for again when there are no others.
+            alive = [url for url in self._clients if url not in self._dead] or list(self._clients)
+            alive.sort(key=self._busy.__getitem__)
+        with self._limiter(alive) as url:
+            with self._lock:
+                self._busy[url] += 1
+            try:
+                yield self._clients[url]
+            finally:
+                with self._lock:
+                    self._busy[url] -= 1
+
+    def _leave_out(self, url: str, error: JudgeDownError) -> bool:
+        """Do without a server that does not answer; say whether there are others."""
+        with self._lock:
+            others = [other for other in self._clients if other != url and other not in self._dead]
+            is_news = bool(others) and url not in self._dead
+            if others:
+                self._dead.add(url)
+        if is_news:
+            self._note(f"{url}: {error.found}; the run goes on with {', '.join(others)}")
+        return bool(others)

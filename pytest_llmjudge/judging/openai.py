@@ -1,0 +1,324 @@
+"""OpenAI's chat API as many servers offer it: vLLM, llama.cpp, LM Studio, Ollama, OpenAI itself."""
+
+from __future__ import annotations
+
+import os
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from pytest_llmjudge.data import JudgeIdentity
+from pytest_llmjudge.errors import JudgeDownError, JudgeError, one_line
+from pytest_llmjudge.judging.address import normalise_url
+from pytest_llmjudge.judging.chat import (
+    OPENAI,
+    SEED,
+    TOP_LOGPROBS,
+    ChatReply,
+    NoLogprobsError,
+    PromptTooLongError,
+    is_same_model,
+    read_candidates,
+    tokens_needed,
+)
+from pytest_llmjudge.judging.transport import (
+    DroppedError,
+    Endpoint,
+    HttpReply,
+    InsecureError,
+    NotHttpError,
+    TimedOutError,
+    TooLargeError,
+    TransportError,
+    UnreachableError,
+)
+from pytest_llmjudge.keys import make_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["DEFAULT_OPENAI_URL", "OpenAIClient"]
+
+DEFAULT_OPENAI_URL: Final = "https://api.openai.com/v1"
+
+_KEY: Final = "OPENAI_API_KEY"
+_SCHEMA_TOKENS: Final = 64
+_OTHER: Final = "or name another with --llm-judge-url"
+_NOT_OPENAI: Final = (
+    "name an OpenAI-compatible endpoint with --llm-judge-url, as http://host:8000/v1"
+)
+_SEE_LOG: Final = "the server's log tells more"
+_TODO: Final[Mapping[type[TransportError], str]] = MappingProxyType(
+    {
+        UnreachableError: f"start it, {_OTHER}",
+        InsecureError: "correct its certificate, or use http:// if it has none",
+        NotHttpError: _NOT_OPENAI,
+        DroppedError: _SEE_LOG,
+        TimedOutError: "raise --llm-judge-timeout, or see whether the server is overloaded",
+        TooLargeError: _NOT_OPENAI,
+    }
+)
+# What servers tell of a model and stays the same from one request to the next.
+_STABLE: Final = ("id", "owned_by", "root", "parent", "max_model_len", "meta")
+_TOO_LONG: Final = ("context length", "context window", "context size", "context_length_exceeded")
+# Ways to have a reply held to a schema, from the strictest to none at all.
+_SCHEMA, _OBJECT, _PLAIN = range(3)
+
+
+class OpenAIClient:
+    """One model at one OpenAI-compatible endpoint. Threads may share it.
+
+    The key comes from the environment's ``OPENAI_API_KEY``; it is sent to the endpoint and told to
+    nobody else.
+
+    Args:
+        url: The endpoint's address; without a path ``/v1`` is added.
+        model: The model's name there.
+        timeout: Seconds for one request of :meth:`chat`, as for Ollama.
+        identify_timeout: Seconds for the request of :meth:`identify`.
+        backoff: Seconds; the pauses between tries are small multiples of it.
+
+    Raises:
+        SettingsError: ``url`` is no address.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        timeout: float,
+        identify_timeout: float = 10.0,
+        backoff: float = 0.25,
+    ) -> None:
+        address = normalise_url(url)
+        self.url = address if urlsplit(address).path else f"{address}/v1"
+        self.model = model
+        self._timeout = timeout
+        self._identify_timeout = identify_timeout
+        self._key = os.environ.get(_KEY, "").strip()
+        self._endpoint = Endpoint(
+            self.url, backoff=backoff, token=self._key, busy=(429, 502, 503, 504)
+        )
+        self._form = _SCHEMA
+
+    def identify(self) -> JudgeIdentity:
+        """Ask the server whether it has the model, and what it tells of it.
+
+        Such a server does not tell the digest of the weights. What it tells of the model takes the
+        digest's place, and its address that of a version.
+
+        Raises:
+            JudgeDownError: It does not answer.
+            JudgeError: It is no such server, does not have the model, or refuses the key.
+        """
+        entries = self._models()
+        for entry in entries:
+            if is_same_model(str(entry["id"]), self.model):
+                told = {name: entry[name] for name in _STABLE if name in entry}
+                digest = make_key("openai model/1", told)
+                options = {"seed": SEED, "temperature": 0}
+                return JudgeIdentity(f"{OPENAI}{self.model}", "openai", self.url, digest, options)
+        names = ", ".join(str(entry["id"]) for entry in entries[:20]) or "none"
+        found = f'has no model "{self.model}"; it has: {names}'
+        raise self._error(found, "name one of these with --llm-judge-model=openai:NAME")
+
+    def installed(self) -> Sequence[str]:
+        """Name the models that the server has; empty when it does not say."""
+        try:
+            return [str(entry["id"]) for entry in self._models()]
+        except JudgeError:
+            return ()
+
+    def check_logprobs(self) -> None:
+        """Prove with one short question that the server gives log-probabilities.
+
+        Raises:
+            NoLogprobsError: It does not.
+            JudgeError: It does not answer the question.
+        """
+        try:
+            reply = self.chat("Reply with yes or no only. Is water wet?", weigh=True)
+        except NoLogprobsError:
+            raise
+        except JudgeError as error:
+            if isinstance(error, JudgeDownError) or "logprobs" not in error.found:
+                raise
+            raise self._no_logprobs() from error
+        if not reply.candidates:
+            raise self._no_logprobs()
+
+    def chat(
+        self,
+        prompt: str,
+        *,
+        schema: Mapping[str, object] | None = None,
+        seed: int = SEED,
+        temperature: float = 0,
+        weigh: bool = False,
+        room: int | None = None,
+    ) -> ChatReply:
+        """Ask one question, as :meth:`.chat.ChatClient.chat` says.
+
+        A server that does not take a JSON Schema is asked for a JSON object, and one that does not
+        take that either is just asked again: the reply is judged here all the same.
+        """
+        body: dict[str, object] = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": prompt}],
+            "stream": False,
+            "seed": seed,
+            "temperature": temperature,
+        }
+        if weigh:
+            body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS, "max_tokens": 2}
+        if schema is None:
+            return self._chat_reply(self._send(body), prompt, weigh=weigh)
+        body["max_tokens"] = room or _SCHEMA_TOKENS
+        while True:
+            form = self._form
+            reply = self._send(body | _response_format(form, schema))
+            if reply.status not in {400, 415, 422, 501} or form == _PLAIN:
+                return self._chat_reply(reply, prompt, weigh=False)
+            if _is_too_long(_error_text(reply) or ""):
+                raise self._too_long(prompt)
+            self._form = form + 1
+
+    def _send(self, body: Mapping[str, object]) -> HttpReply:
+        try:
+            return self._endpoint.send_patiently(
+                "POST",
+                "/chat/completions",
+                seconds=self._timeout,
+                retries=10,
+                body=body,
+                again=_may_be_mended,
+            )
+        except TransportError as error:
+            raise self._transport_error(error) from error
+
+    def _models(self) -> list[dict[str, object]]:
+        try:
+            reply = self._endpoint.send("GET", "/models", seconds=self._identify_timeout, retries=1)
+        except TimedOutError as error:
+            raise JudgeDownError(self.url, str(error), f"restart it, {_OTHER}") from error
+        except TransportError as error:
+            raise self._transport_error(error) from error
+        if reply.status in {401, 403}:
+            raise self._forbidden(reply)
+        body = reply.json()
+        data = body.get("data") if isinstance(body, dict) else None
+        if reply.status != 200 or not isinstance(data, list):
+            found = f'is not OpenAI-compatible: "/models" gave status {reply.status}, '
+            raise self._error(found + self._safe(reply.summary()), _NOT_OPENAI)
+        return [
+            entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+        ]
+
+    def _chat_reply(self, reply: HttpReply, prompt: str, *, weigh: bool) -> ChatReply:
+        if reply.status != 200 or _error_text(reply) is not None:
+            raise self._refusal(reply, prompt)
+        body = reply.json()
+        choices = body.get("choices") if isinstance(body, dict) else None
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if (
+            not isinstance(body, dict)
+            or not isinstance(choice, dict)
+            or not isinstance(message, dict)
+        ):
+            found = f"answered {self._safe(reply.summary())} where a chat completion was due"
+            raise self._error(found, _NOT_OPENAI)
+        # A refusal and the thoughts of a reasoning model leave the content empty.
+        content = message.get("content")
+        content = content if isinstance(content, str) else ""
+        usage = body.get("usage")
+        count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        return ChatReply(
+            content,
+            str(choice.get("finish_reason") or "stop"),
+            count if type(count) is int else None,
+            self._candidates(choice) if weigh else None,
+        )
+
+    def _candidates(self, choice: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
+        logprobs = choice.get("logprobs")
+        if not isinstance(logprobs, dict) or not isinstance(logprobs.get("content"), list):
+            raise self._no_logprobs()
+        return read_candidates(logprobs["content"])
+
+    def _refusal(self, reply: HttpReply, prompt: str) -> JudgeError:
+        text = self._safe(one_line(_error_text(reply) or "", 300))
+        if reply.status in {401, 403}:
+            return self._forbidden(reply)
+        if _is_too_long(text):
+            return self._too_long(prompt)
+        if reply.status == 404:
+            return self._error(f'has no model "{self.model}" any more ({text})', _NOT_OPENAI)
+        if reply.status == 429:
+            todo = "lower --llm-judge-concurrency, or raise the account's limits"
+            return self._error(f"takes no more requests for now ({text})", todo)
+        if reply.status == 503:
+            return self._error(f"is busy ({text})", "let fewer programs use it at a time")
+        told = text or self._safe(reply.summary())
+        return self._error(f"answered with status {reply.status}: {told}", _SEE_LOG)
+
+    def _forbidden(self, reply: HttpReply) -> JudgeError:
+        told = self._safe(one_line(_error_text(reply) or reply.summary(), 200))
+        todo = f"set {_KEY} to a key that it takes" if not self._key else f"correct {_KEY}"
+        return self._error(f"refuses the request with status {reply.status} ({told})", todo)
+
+    def _too_long(self, prompt: str) -> PromptTooLongError:
+        found = (
+            f"the judge prompt of {len(prompt)} characters needs about "
+            f"{tokens_needed(prompt, 0)} tokens and does not fit into the model's context"
+        )
+        todo = "shorten the record or its response; a prompt that was cut is never scored"
+        return PromptTooLongError(self.url, found, todo)
+
+    def _no_logprobs(self) -> NoLogprobsError:
+        found = "gives no log-probabilities, which --llm-judge-ask=weighted needs"
+        todo = "switch them on in the server, or ask with --llm-judge-ask=integer"
+        return NoLogprobsError(self.url, found, todo)
+
+    def _error(self, found: str, todo: str) -> JudgeError:
+        return JudgeError(self.url, found, todo)
+
+    def _transport_error(self, error: TransportError) -> JudgeError:
+        todo = next(todo for kind, todo in _TODO.items() if isinstance(error, kind))
+        kind = JudgeDownError if isinstance(error, UnreachableError) else JudgeError
+        return kind(self.url, str(error), todo)
+
+    def _safe(self, text: str) -> str:
+        """What a server says, without the key that it may repeat."""
+        return text.replace(self._key, "***") if self._key else text
+
+
+def _response_format(form: int, schema: Mapping[str, object]) -> dict[str, object]:
+    if form == _PLAIN:
+        return {}
+    if form == _OBJECT:
+        return {"response_format": {"type": "json_object"}}
+    strict = {**schema, "additionalProperties": False}
+    held = {"name": "score", "strict": True, "schema": strict}
+    return {"response_format": {"type": "json_schema", "json_schema": held}}
+
+
+def _error_text(reply: HttpReply) -> str | None:
+    """The text of an error, in the shapes of OpenAI, Ollama, FastAPI and llama.cpp."""
+    body = reply.json()
+    if not isinstance(body, dict):
+        return None
+    error = body.get("error") or (body.get("detail") if reply.status != 200 else None)
+    if isinstance(error, dict):
+        error = f"{error.get('message')} {error.get('code') or ''}".strip()
+    return None if error is None else str(error)
+
+
+def _is_too_long(text: str) -> bool:
+    return any(word in text.lower() for word in _TOO_LONG)
+
+
+def _may_be_mended(reply: HttpReply) -> bool:
+    """Whether JSON should be there and is cut off."""
+    return reply.status == 200 and reply.body.lstrip()[:1] == b"{" and reply.json() is None

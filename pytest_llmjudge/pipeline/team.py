@@ -1,0 +1,151 @@
+"""Who may ask when: slots at servers, and threads of one process that judge for all."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import LlmJudgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.storage.store import Store
+
+__all__ = ["Slots", "Team", "Work"]
+
+Work = Callable[[], object]
+
+_POLL_SECONDS = 0.005
+
+
+class Slots:
+    """Limits how many requests are in flight at each server, over all processes of a run.
+
+    Args:
+        store: Where the locks lie, one for each slot.
+        number: Slots of each server.
+    """
+
+    def __init__(self, store: Store, number: int) -> None:
+        self._store = store
+        self._number = number
+
+    @contextlib.contextmanager
+    def __call__(self, servers: Sequence[str]) -> Iterator[str]:
+        """Wait for a slot at one of ``servers``, the first that has one; give its address."""
+        while True:
+            for server in servers:
+                for slot in range(self._number):
+                    with self._store.try_lock(f"judge {server} {slot}") as held:
+                        if held:
+                            yield server
+                            return
+            time.sleep(_POLL_SECONDS)
+
+
+class Team:
+    """Threads that work off a queue as long as this process leads.
+
+    With xdist one process leads: it judges for all, so that the servers are kept busy and the
+    others need only wait for rows in the store. The lead is a lock that the system frees when its
+    holder dies; it is given up whenever the queue is empty.
+
+    Args:
+        store: Shared with all processes of the run.
+        size: How many threads.
+    """
+
+    def __init__(self, store: Store, size: int) -> None:
+        self._store = store
+        self._size = size
+        self._condition = threading.Condition()
+        self._queue: OrderedDict[str, Work] = OrderedDict()
+        self._at_work: set[str] = set()
+        self._threads: list[threading.Thread] = []
+        self._lead = contextlib.ExitStack()
+        self._leads = self._is_closed = False
+
+    def offer(self, work: Iterable[tuple[str, Work]], *, first: str = "") -> bool:
+        """Take on work, unless another process leads; say whether it was taken on.
+
+        Args:
+            work: Pieces by name; one that waits or is under way already is not taken twice.
+            first: Name of the piece to begin with.
+
+        Raises:
+            StoreError: The cache cannot be used.
+        """
+        with self._condition:
+            if self._is_closed or not self._take_lead():
+                return False
+            for name, piece in work:
+                if name not in self._at_work:
+                    self._queue.setdefault(name, piece)
+            if first in self._queue:
+                self._queue.move_to_end(first, last=False)
+            while len(self._threads) < min(self._size, len(self._queue) + len(self._at_work)):
+                self._start_thread()
+            self._rest_if_done()
+            self._condition.notify_all()
+            return True
+
+    def wait(self, name: str) -> None:
+        """Wait until a piece of work is done; return at once when there is none of that name."""
+        with self._condition:
+            self._condition.wait_for(lambda: name not in self._queue and name not in self._at_work)
+
+    def close(self, *, wait: bool) -> None:
+        """Let go of what has not begun.
+
+        Args:
+            wait: Until what is under way is done.
+        """
+        with self._condition:
+            self._is_closed = True
+            self._queue.clear()
+            self._condition.notify_all()
+        if wait:
+            for thread in self._threads:
+                thread.join()
+
+    def _take_lead(self) -> bool:
+        if not self._leads:
+            with contextlib.ExitStack() as stack:
+                self._leads = stack.enter_context(self._store.try_lock("judging team"))
+                if self._leads:
+                    self._lead = stack.pop_all()
+        return self._leads
+
+    def _rest_if_done(self) -> None:
+        if self._leads and not self._queue and not self._at_work:
+            self._leads = False
+            self._lead.close()
+
+    def _start_thread(self) -> None:
+        name = f"llm-judge-{len(self._threads)}"
+        thread = threading.Thread(target=self._loop, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _loop(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._queue or self._is_closed)
+                if self._is_closed:
+                    return
+                name, piece = self._queue.popitem(last=False)
+                self._at_work.add(name)
+            try:
+                # What goes wrong is noted in the store, where the record's own item finds it.
+                with contextlib.suppress(LlmJudgeError):
+                    piece()
+            finally:
+                with self._condition:
+                    self._at_work.discard(name)
+                    self._rest_if_done()
+                    self._condition.notify_all()
