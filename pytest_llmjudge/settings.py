@@ -136,7 +136,7 @@ OPTIONS: tuple[Option, ...] = (
         parse_choice("integer", "weighted"),
         default="integer",
         metavar="HOW",
-        help="integer: the lecture's question; weighted: a yes or no, weighed by its probabilities "
+        help="Integer: the lecture's question; weighted: a yes or no, weighed by its probabilities "
         "(default: integer)",
     ),
     Option(

@@ -241,8 +241,9 @@ def test_prompt_is_too_long(server: FakeOllama) -> None:
         connect(server).chat("word " * 2000)
 
     assert str(caught.value) == (
-        f"{server.url}: the judge prompt of 10000 characters does not fit into num_ctx 2048; "
-        "shorten the record or its response; a prompt that was cut is never scored"
+        f"{server.url}: the judge prompt of 10000 characters needs about 2,500 tokens and does not "
+        "fit into num_ctx 2048; shorten the record or its response; a prompt that was cut is never "
+        "scored"
     )
     assert len(server.chats) == 1
 
@@ -256,6 +257,7 @@ def test_prompt_was_cut(server: FakeOllama, count: int) -> None:
         connect(server).chat("Score this.")
 
     assert str(caught.value) == (
-        f"{server.url}: the judge prompt of 11 characters does not fit into num_ctx 2048; "
-        "shorten the record or its response; a prompt that was cut is never scored"
+        f"{server.url}: the judge prompt of 11 characters needs about 2,049 tokens and does not "
+        "fit into num_ctx 2048; shorten the record or its response; a prompt that was cut is never "
+        "scored"
     )

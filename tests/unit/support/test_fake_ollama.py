@@ -136,7 +136,7 @@ def test_replay(tmp_path: Path) -> None:
     path.write_text(json.dumps(recorded, ensure_ascii=False) + "\n", encoding="utf-8")
     replay = Replay(path)
 
-    assert replay(request("Score this.\u2028")) == Answer("85", "stop", 107, 3)
+    assert replay(request("Score this.\u2028")) == Answer("85", "stop", 107, 3, candidates=[])
     assert replay(request("Score that.")) == Failure(
         500, "there is no recording of this: Score that."
     )
