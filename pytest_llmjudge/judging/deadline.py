@@ -41,10 +41,14 @@ class Deadline:
 
     Args:
         seconds: From now.
+
+    Attributes:
+        ran_out: Whether tries were left for which there was no time.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.ran_out = False
         self._end = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -169,5 +173,7 @@ class DeadlineRetry(Retry):
         pause = self.get_retry_after(response) if response is not None else None
         left = _active.deadline.left if _active.deadline is not None else float("inf")
         if (pause or following.get_backoff_time()) >= left and _pool is not None:
+            if _active.deadline is not None:
+                _active.deadline.ran_out = True
             raise MaxRetryError(_pool, url or "", error or ResponseError("no time is left"))
         return following

@@ -73,9 +73,10 @@ class Fleet:
         first, *others = found.values()
         if any(other.digest != first.digest for other in others):
             held = ", ".join(f"{url} has {one.digest[:12]}" for url, one in found.items())
-            option, found_out = "--llm-judge-url", f'different models named "{self.model}": {held}'
+            option = "--llm-judge-url"
+            told = f'the servers have different models named "{self.model}": {held}'
             todo = "get the same one on all of them, or leave the others out"
-            raise SettingsError(option, found_out, todo)
+            raise SettingsError(option, told, todo)
         versions = sorted({one.version for one in found.values()})
         return replace(first, version=", ".join(versions))
 

@@ -69,8 +69,8 @@ class OllamaClient:
         url: The server's address in any form that :func:`normalise_url` reads.
         model: The model's name, with or without tag.
         timeout: Seconds for one request of :meth:`chat`, queueing, model loading and tries after
-            a connection broke included. A request that takes longer is sent twice more, unless the
-            one before it took too long three times as well.
+            a connection broke included. A request that takes longer is sent four times more, unless
+            the one before it took too long five times as well.
         identify_timeout: Seconds for each of the requests of :meth:`identify`.
         backoff: Seconds; the pauses between tries are small multiples of it.
 
@@ -168,7 +168,7 @@ class OllamaClient:
 
     def _send(self, body: Mapping[str, object]) -> HttpReply:
         try:
-            return self._endpoint.send_patiently(
+            return self._endpoint.send(
                 "POST", "/api/chat", seconds=self._timeout, body=body, again=_may_be_mended
             )
         except TransportError as error:
@@ -192,6 +192,7 @@ class OllamaClient:
                 "/api/show",
                 seconds=self._identify_timeout,
                 retries=1,
+                patience=1,
                 body={"model": self.model},
             )
         except TransportError as error:
@@ -209,7 +210,9 @@ class OllamaClient:
 
     def _get(self, path: str) -> dict[str, object]:
         try:
-            reply = self._endpoint.send("GET", path, seconds=self._identify_timeout, retries=1)
+            reply = self._endpoint.send(
+                "GET", path, seconds=self._identify_timeout, retries=1, patience=1
+            )
         except TimedOutError as error:
             found, todo = str(error), f'restart it with "ollama serve", {_OTHER_SERVER}'
             raise JudgeDownError(self.url, found, todo) from error

@@ -186,7 +186,7 @@ class OpenAIClient:
 
     def _send(self, body: Mapping[str, object]) -> HttpReply:
         try:
-            return self._endpoint.send_patiently(
+            return self._endpoint.send(
                 "POST",
                 "/chat/completions",
                 seconds=self._timeout,
@@ -199,7 +199,9 @@ class OpenAIClient:
 
     def _models(self) -> list[dict[str, object]]:
         try:
-            reply = self._endpoint.send("GET", "/models", seconds=self._identify_timeout, retries=1)
+            reply = self._endpoint.send(
+                "GET", "/models", seconds=self._identify_timeout, retries=1, patience=1
+            )
         except TimedOutError as error:
             raise JudgeDownError(self.url, str(error), f"restart it, {_OTHER}") from error
         except TransportError as error:

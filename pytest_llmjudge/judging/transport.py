@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import threading
@@ -42,7 +41,7 @@ __all__ = [
 _CONNECT_SECONDS: Final = 5.0
 _CONNECT_SECONDS_WHEN_DOWN: Final = 1.0
 _BODY_LIMIT: Final = 16 * 2**20
-_SENDINGS: Final = 3
+_SENDINGS: Final = 5
 
 
 class TransportError(Exception):
@@ -183,36 +182,6 @@ class Endpoint:
         self._line = _Line(trust_env=not is_loopback(url), token=token)
         self._down = self._is_slow = False
 
-    def send_patiently(
-        self,
-        method: str,
-        path: str,
-        *,
-        seconds: float,
-        retries: int = 5,
-        body: Mapping[str, object] | None = None,
-        again: Callable[[HttpReply], bool] = lambda _: False,
-    ) -> HttpReply:
-        """Send a request as :meth:`send` does, twice more when it takes too long.
-
-        A server that is restarted behind a proxy, or a request that was lost, deserves that. One
-        that kept the request before this one waiting three times does not.
-        """
-        for _ in range(0 if self._is_slow else _SENDINGS - 1):
-            with contextlib.suppress(TimedOutError):
-                return self.send(
-                    method, path, seconds=seconds, retries=retries, body=body, again=again
-                )
-        try:
-            reply = self.send(
-                method, path, seconds=seconds, retries=retries, body=body, again=again
-            )
-        except TimedOutError:
-            self._is_slow = True
-            raise
-        self._is_slow = False
-        return reply
-
     def send(
         self,
         method: str,
@@ -222,33 +191,43 @@ class Endpoint:
         retries: int = 5,
         body: Mapping[str, object] | None = None,
         again: Callable[[HttpReply], bool] = lambda _: False,
+        patience: int = _SENDINGS,
     ) -> HttpReply:
         """Send a request and return the complete reply, whatever its status.
+
+        It is sent again when it takes too long or its reply breaks off: a server may have lost it.
+        One that kept the request before this one waiting to the end is sent this one once.
 
         Args:
             method: ``GET`` or ``POST``.
             path: Behind the address, with its slash.
-            seconds: For everything: all tries, pauses, and the reply to its last byte.
+            seconds: For each sending: tries to connect, pauses, and the reply to its last byte.
             retries: How often at most a try is repeated that got no reply.
             body: Sent as JSON.
-            again: Tells which replies deserve another try, of at most three.
+            again: Tells which replies deserve another sending.
+            patience: How often it is sent at most.
 
         Raises:
             TransportError: There is no reply.
         """
-        with Deadline(seconds) as deadline:
-            for sending in range(1, _SENDINGS):
-                pause = self._backoff * sending
-                try:
+        tries = 1 if self._is_slow else patience
+        for number in range(1, tries + 1):
+            is_last = number == tries
+            deadline = Deadline(seconds)
+            try:
+                with deadline:
                     reply = self._send(method, path, body, retries, deadline)
-                except _CutBodyError:
-                    if pause >= deadline.left:
-                        raise
-                else:
-                    if pause >= deadline.left or not again(reply):
-                        return reply
-                time.sleep(pause)
-            return self._send(method, path, body, retries, deadline)
+            except (TimedOutError, DroppedError) as error:
+                is_lost = isinstance(error, (TimedOutError, _CutBodyError))
+                if is_last or not (is_lost or deadline.ran_out):
+                    self._is_slow = patience > 1 and isinstance(error, TimedOutError)
+                    raise
+            else:
+                self._is_slow = False
+                if is_last or not (again(reply) or deadline.ran_out):
+                    return reply
+            time.sleep(self._backoff * number)
+        raise AssertionError  # the last sending returns or raises
 
     def _send(
         self,

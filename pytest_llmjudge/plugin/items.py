@@ -51,11 +51,19 @@ def _decide_judge_check(item: pytest.Function, ready: Ready) -> None:
     check = ready.check
     assert check is not None  # noqa: S101  # the setup of this gate asks for it
     ready.decision = Decision(check.fit, check.reason)
-    if not check.fit:
-        if ready.run.settings.check == "warn":
-            item.warn(JudgeCheckWarning(check.reason))
-        else:
-            pytest.fail(check.reason, pytrace=False)
+    if not check.fit and not _warns(item, ready, check.reason):
+        pytest.fail(check.reason, pytrace=False)
+
+
+def _warns(item: pytest.Function, ready: Ready, reason: str) -> bool:
+    """Warn where that is enough; say whether it is, which ``-W error`` may deny."""
+    if ready.run.settings.check != "warn":
+        return False
+    try:
+        item.warn(JudgeCheckWarning(reason))
+    except JudgeCheckWarning:
+        return False
+    return True
 
 
 def _decide_average(ready: Ready, *, again: bool) -> None:

@@ -85,8 +85,8 @@ FAULTS: dict[str, tuple[Reply, str]] = {
     "truncated": (
         Answer("85", prompt_tokens=2048),
         (
-            "{url}: the judge prompt of 345 characters does not fit into num_ctx 2048; shorten the "
-            "record or its response; a prompt that was cut is never scored"
+            "{url}: the judge prompt of 345 characters needs about 2,049 tokens and does not fit into "
+            "num_ctx 2048; shorten the record or its response; a prompt that was cut is never scored"
         ),
     ),
     "wrong-shape": (

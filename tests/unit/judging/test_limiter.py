@@ -35,7 +35,7 @@ def test_limiter_is_entered_for_each_request(server: FakeOllama) -> None:
     assert judge.label
     judge.score(RECORD, "Jane.")
 
-    assert events == ["enter 0", "leave 1", "enter 1", "leave 4"]
+    assert events == ["enter 0", "leave 1", "enter 1", "leave 6"]
 
 
 def test_lock_keeps_one_request_in_flight(server: FakeOllama) -> None:

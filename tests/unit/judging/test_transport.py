@@ -73,10 +73,10 @@ def test_passing_faults_are_survived(server: FakeOllama, faults: list[Reply]) ->
     ("fault", "tries", "message"),
     [
         (Drop(), 6, f"closed the connection without a reply; {SEE_LOG}"),
-        (Drop(after=20), 3, f"closed the connection in the middle of its reply; {SEE_LOG}"),
+        (Drop(after=20), 5, f"closed the connection in the middle of its reply; {SEE_LOG}"),
         (BUSY, 6, None),
-        (CRASH, 3, None),
-        (MIDSTREAM_CRASH, 3, None),
+        (CRASH, 5, None),
+        (MIDSTREAM_CRASH, 5, None),
         (GATEWAY, 6, None),
         (Failure(400, "no"), 1, None),
         (Failure(404, "not found"), 1, None),

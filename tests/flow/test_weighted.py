@@ -1,0 +1,207 @@
+"""``--llm-judge-ask=weighted``: one token is asked for, and its probabilities are the score."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.flow.test_judge_check import ADVICE, GATE, unlike_records
+from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Reply, similarity
+
+if TYPE_CHECKING:
+    from tests.support.project import Project
+
+WEIGHTED = "--llm-judge-ask=weighted"
+STRICT = "--llm-judge-check=strict"
+REPORT = "--llm-judge-report=results.json"
+ARGUMENTS = 'responses="model_response", min_average=50'
+MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+
+
+def say(yes: float, no: float) -> Answer:
+    """Answer with these probabilities."""
+    return Answer(
+        "Yes" if yes > no else "No", candidates=[("Yes", math.log(yes)), ("No", math.log(no))]
+    )
+
+
+def test_the_request_and_the_score(project: Project, dist: tuple[str, ...]) -> None:
+    """The question is sent as specified; exact answers score 100 and are not sent."""
+    judged = unlike_records()[:3]
+    judged[1]["model_response"] = "Seven times eight is fifty-five."
+    judged[2]["model_response"] = "  A haiku has three lines.\n"
+    project.suite(judged, ARGUMENTS)
+
+    with FakeOllama(lambda _: say(0.2, 0.7)) as server:
+        result = project.run(WEIGHTED, REPORT, *dist, server=server.url)
+        (chat,) = server.chats
+
+    result.assert_outcomes(passed=4)
+    assert chat == {
+        "model": "llama3",
+        "messages": [
+            {
+                "role": "user",
+                "content": (
+                    "You are grading a student's answer.\n\nQuestion:\nTell me fact 1.\n\n"
+                    "Reference answer:\nSeven times eight is fifty-six.\n\nStudent's answer:\n"
+                    "Seven times eight is fifty-five.\n\nDoes the student's answer mean the same as "
+                    "the reference answer, with every fact right? Reply with yes or no only."
+                ),
+            }
+        ],
+        "stream": False,
+        "truncate": False,
+        "shift": False,
+        "logprobs": True,
+        "top_logprobs": 20,
+        "options": {
+            "seed": 123,
+            "temperature": 0,
+            "num_ctx": 2048,
+            "num_predict": 2,
+            "repeat_penalty": 1.0,
+        },
+    }
+    document = project.results()
+    assert document["judge"]["ask"] == "weighted/1"
+    records = document["suites"][0]["records"]
+    assert [record["score"] for record in records] == [100, 22, 100]
+    assert [record.get("covered") for record in records] == [None, 0.9, None]
+    header = "llm-judge: judge llama3 (ollama 0.24.0, digest 1ca99c7a9cf4, weighted)"
+    assert header in result.outlines
+
+
+@MODES
+def test_neither_yes_nor_no(project: Project, mode: tuple[str, ...]) -> None:
+    """Where less than half of the probability is on either the record is unscored."""
+    judged = unlike_records()[:2]
+    judged[0]["model_response"] = "Lyon."
+    project.suite(judged, ARGUMENTS)
+    answer = Answer(
+        "The", candidates=[("The", math.log(0.55)), ("Yes", math.log(0.25)), (" no", math.log(0.1))]
+    )
+
+    with FakeOllama(lambda _: answer) as server:
+        result = project.run(WEIGHTED, REPORT, *mode, server=server.url)
+
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    cause = (
+        f'{server.url}: llama3 answers with "The" 0.55, "Yes" 0.25, "no" 0.10: p(yes) + p(no) is '
+        "0.35, and below 0.5 it says nothing; take another judge, or ask with "
+        "--llm-judge-ask=integer"
+    )
+    assert cause in result.outlines
+    unscored = project.results()["suites"][0]["records"][0]
+    assert (unscored["error"], unscored["cause"]) == (cause, "record")
+    assert unscored["covered"] == pytest.approx(0.35)
+
+
+@MODES
+def test_a_server_without_logprobs(project: Project, mode: tuple[str, ...]) -> None:
+    """An Ollama that cannot give them is refused before the work, in one line."""
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama(version="0.12.10") as server:
+        result = project.run(WEIGHTED, *mode, server=server.url)
+        assert server.chats == []
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = (
+        f"ERROR: {server.url}: Ollama 0.12.10 gives no log-probabilities, 0.12.11 was the first that "
+        "did; update it, or ask with --llm-judge-ask=integer"
+    )
+    assert [line for line in result.errlines if line.startswith("ERROR")] == [text]
+
+
+@pytest.mark.parametrize("version", ["0.12.11", "0.13.0-rc1", "1.0.0"])
+def test_servers_with_logprobs(project: Project, version: str) -> None:
+    """Newer ones are asked."""
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama(version=version) as server:
+        project.run(WEIGHTED, server=server.url).assert_outcomes(passed=11)
+
+
+def test_logprobs_that_stay_away(project: Project) -> None:
+    """A server of the right version that gives none is never taken at its word instead."""
+    judged = unlike_records()[:2]
+    judged[0]["model_response"] = "Lyon."
+    project.suite(judged, ARGUMENTS)
+
+    with FakeOllama(lambda _: Answer("Yes", eval_tokens=2)) as server:
+        server.tells_logprobs = False
+        result = project.run(WEIGHTED, server=server.url)
+
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    cause = (
+        f"{server.url}: gave no log-probabilities though they were asked for; update it, or ask with "
+        "--llm-judge-ask=integer"
+    )
+    assert cause in result.outlines
+
+
+@MODES
+def test_the_check_sends_what_is_usually_not_sent(project: Project, mode: tuple[str, ...]) -> None:
+    """A judge that says no to everything is not saved by the rule for exact answers."""
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama(lambda _: say(0.05, 0.9)) as server:
+        result = project.run(WEIGHTED, STRICT, *mode, server=server.url)
+
+    result.assert_outcomes(failed=1, errors=11)
+    reason = (
+        "judge llama3: it does not tell right answers from wrong and empty ones, AUC 0.50 where at "
+        "least 0.9 is needed, and it gives 5 to right and 5 to wrong answers where at least 30 points "
+        "between them are needed; name a larger judge with --llm-judge-model"
+    )
+    assert reason in result.outlines
+    assert ADVICE not in result.stdout.str()
+
+
+def test_a_fit_judge(project: Project, dist: tuple[str, ...]) -> None:
+    """Its check has keys of its own: that of the lecture's question does not count for it."""
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama() as server:
+        project.run(STRICT, *dist, server=server.url).assert_outcomes(passed=12)
+        before = len(server.chats)
+        project.run(WEIGHTED, STRICT, *dist, server=server.url).assert_outcomes(passed=12)
+        assert len(server.chats) == before + 40
+        project.run(WEIGHTED, STRICT, *dist, server=server.url).assert_outcomes(passed=12)
+        assert len(server.chats) == before + 40
+
+
+@MODES
+def test_a_judge_that_obeys(project: Project, mode: tuple[str, ...]) -> None:
+    """A plea that works in this question is found out in this question."""
+
+    def obedient(request: ChatRequest) -> Reply:
+        return say(0.98, 0.01) if "100" in request.response else similarity(request)
+
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama(obedient) as server:
+        result = project.run(WEIGHTED, STRICT, *mode, server=server.url)
+
+    result.assert_outcomes(failed=1, errors=11)
+    result.stdout.fnmatch_lines(
+        ["judge llama3: wrong answers that beg for 100 get 99 instead of *"]
+    )
+    assert any(line.startswith(f"FAILED {GATE}") for line in result.outlines)
+
+
+def test_samples_are_of_no_use(project: Project) -> None:
+    """A weighted answer is the same for every seed, so it is asked for once, and this is said."""
+    judged = unlike_records()[:1]
+    judged[0]["model_response"] = "Lyon."
+    project.suite(judged, 'responses="model_response", min_average=0')
+
+    with FakeOllama() as server:
+        result = project.run(WEIGHTED, "--llm-judge-samples=5", server=server.url)
+        assert len(server.chats) == 1
+
+    line = "llm-judge: 1 sample for each record, because a weighted answer does not vary"
+    assert line in result.outlines
