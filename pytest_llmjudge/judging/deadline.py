@@ -174,6 +174,7 @@ class DeadlineRetry(Retry):
         left = _active.deadline.left if _active.deadline is not None else float("inf")
         if (pause or following.get_backoff_time()) >= left and _pool is not None:
             if _active.deadline is not None:
-                _active.deadline.ran_out = True
+                # Who is told when to come back does not come before.
+                _active.deadline.ran_out = not pause
             raise MaxRetryError(_pool, url or "", error or ResponseError("no time is left"))
         return following
