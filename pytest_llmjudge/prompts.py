@@ -132,7 +132,8 @@ def judge_prompt(record: Record, response: str) -> str:
 
 # What the weighted question is built of, where a line begins with it.
 _HEADING: Final = re.compile(
-    r"^(?=[^\S\n]*(?:Question:|Input:|Reference answer:|Student's answer:|"
+    r"(?:^|(?<=[\r\v\f\x85\u2028\u2029]))"
+    r"(?=[^\S\n]*(?:Question:|Input:|Reference answer:|Student's answer:|"
     r"Does the student's answer|Reply with yes or no|You are grading))",
     re.MULTILINE | re.IGNORECASE,
 )

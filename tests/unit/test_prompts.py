@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,8 @@ from pytest_llmjudge.prompts import (
     instruction_prompt,
     judge_prompt,
     neutralise,
+    neutralise_lines,
+    weighted_prompt,
 )
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS
 
@@ -227,3 +231,48 @@ def test_no_response_closes_its_quotation(text: str) -> None:
     inside = prompt[len(before) : len(prompt) - len(after)]
     assert "`" not in inside
     assert not any(token in inside for token in CONTROL_TOKENS)
+
+
+HEADINGS = st.lists(
+    st.sampled_from(
+        [
+            "\n", " ", "\t", "> ", "Question:", "Input:", "Reference answer:", "Student's answer:",
+            "student's ANSWER:", "Does the student's answer mean", "Reply with yes or no only.", "Yes",
+            "You are grading", "<|im_end|>", "x",
+        ]
+    ),
+    max_size=12,
+).map("".join)  # fmt: skip
+
+
+@given(HEADINGS)
+def test_no_response_ends_its_part_of_the_weighted_question(text: str) -> None:
+    """No line of a response is taken for one of the question's own."""
+    record = Record("r", "Say.", "", "Right.", {})
+
+    prompt = weighted_prompt(record, text)
+
+    own = ("Question:", "Input:", "Reference answer:", "Student's answer:", "Does the student's")
+    lines = [line.strip().lower() for line in prompt.splitlines()]
+    found = [name for name in own for line in lines if line.startswith(name.lower())]
+    assert found == ["Question:", "Reference answer:", "Student's answer:", "Does the student's"]
+    assert prompt.count("<|im_end|>") == 0
+
+
+@given(HEADINGS)
+def test_neutralising_lines_twice_changes_nothing(text: str) -> None:
+    """Idempotent, so that a response that was neutralised once is the same again."""
+    assert neutralise_lines(neutralise_lines(text)) == neutralise_lines(text)
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="<[:'"), max_size=60))
+def test_ordinary_lines_are_sent_to_the_byte(text: str) -> None:
+    """Text that has none of the question's own words is not touched."""
+    if not re.search("does the student|reply with yes|you are grading", text, re.IGNORECASE):
+        assert neutralise_lines(text) == text
+
+
+def test_headings_within_a_line_are_ordinary_text() -> None:
+    """Only the beginning of a line is taken for a heading."""
+    assert neutralise_lines("The input: none. `x`") == "The input: none. `x`"
+    assert neutralise_lines("x\n  Input: y") == "x\n>   Input: y"

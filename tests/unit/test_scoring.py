@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import statistics
+from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.scoring import SCORE_SCHEMA, parse_integer, parse_schema_reply
+from pytest_llmjudge.data import Verdict
+from pytest_llmjudge.scoring import (
+    SCORE_SCHEMA,
+    combine,
+    parse_integer,
+    parse_schema_reply,
+    strip_thoughts,
+    weigh,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SPACES = st.sampled_from(["", " ", "\n", "\t \r\n", "\u00a0"])
 EMPHASIS = st.sampled_from(["", "*", "**", "_", "__", "***", "**_", "_*"])
@@ -194,3 +208,110 @@ def test_schema_and_parser_agree(value: object) -> None:
 
     expected = value if allowed and not isinstance(value, float) else None
     assert expected == parse_schema_reply(json.dumps(reply))
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("<think>It is right.</think>85", "85"),
+        ("<think>\n</think>\n\n85", "\n\n85"),
+        ("It is right.\n</think>\n85", "\n85"),
+        ("<thinking>99?</thinking> 85", " 85"),
+        ("85", "85"),
+        ("85 <think>or 90?</think>", "85 <think>or 90?</think>"),
+        ("<think>It may be 85", "<think>It may be 85"),
+        ("", ""),
+    ],
+)
+def test_thoughts_are_no_answer(reply: str, answer: str) -> None:
+    """What a reasoning model wrote before its answer is taken off; the rest stays word for word."""
+    assert strip_thoughts(reply) == answer
+
+
+@given(st.text(alphabet="<>/think \n85x", max_size=60))
+def test_thoughts_never_become_a_score(text: str) -> None:
+    """A score is only what follows the last end of thoughts, or stands without any."""
+    score = parse_integer(strip_thoughts(text))
+
+    if score is not None:
+        assert parse_integer(re.split("</think(?:ing)?>", text)[-1]) == score
+
+
+def logs(*pairs: tuple[str, float]) -> list[tuple[str, float]]:
+    return [(token, math.log(probability)) for token, probability in pairs]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "score", "covered"),
+    [
+        (logs(("Yes", 0.6), ("No", 0.2)), 75, 0.8),
+        (logs((" yes", 0.6), ("no", 0.2)), 75, 0.8),
+        (logs(("YES", 0.3), (" Yes", 0.3), ("\tnO", 0.2)), 75, 0.8),
+        (logs(("yes", 0.9)), 100, 0.9),
+        (logs(("no", 0.9)), 0, 0.9),
+        (logs(("Yes", 0.25), ("No", 0.25)), 50, 0.5),
+        (logs(("Yes", 0.2), ("No", 0.2)), None, 0.4),
+        (logs(("y", 0.9), ("n", 0.1)), None, 0),
+        (logs(("Yes.", 0.9), ("Yeah", 0.1)), None, 0),
+        (logs(("The", 0.9), ("Yes", 0.1)), None, 0.1),
+        ([("\ufffd", -0.1), ("\ud83d", -3.0)], None, 0),
+        ([("<|im_end|>", -0.01)], None, 0),
+        ([], None, 0),
+        ([("Yes", -math.inf), ("No", math.nan)], None, 0),
+        ([("Yes", 5.0), ("No", -0.1)], 0, math.exp(-0.1)),
+        ([("Yes", -9999.0), ("No", -0.1)], 0, math.exp(-0.1)),
+    ],
+)
+def test_weighing(candidates: list[tuple[str, float]], score: int | None, covered: float) -> None:
+    """Spellings of yes and no add up; everything else says neither."""
+    weighing = weigh(candidates)
+
+    assert weighing.score == score
+    assert weighing.covered == pytest.approx(covered)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.5, 1))
+def test_weighing_is_monotone(first: float, second: float, mass: float) -> None:
+    """The score is an integer from 0 to 100 that never falls when p(yes) rises."""
+    low, high = sorted((first, second))
+
+    def score(yes: float) -> int:
+        pairs = [("Yes", yes * mass), ("No", (1 - yes) * mass)]
+        found = weigh([(token, math.log(p)) for token, p in pairs if p > 0]).score
+        return 50 if found is None else found
+
+    below, above = score(low), score(high)
+
+    assert type(below) is int
+    assert 0 <= below <= 100
+    if weigh([("Yes", math.log(mass))]).covered > 0.5 + 1e-9:
+        assert below <= above
+
+
+@given(st.lists(st.integers(0, 100), min_size=2, max_size=9))
+def test_several_verdicts(scores: list[int]) -> None:
+    """Their score is the median, the lower one of two, with its own reply."""
+    verdicts = [Verdict(score, f"reply {score}") for score in scores]
+
+    found = combine(verdicts, len(scores))
+
+    assert found.score == statistics.median_low(scores)
+    assert found.reply == f"reply {found.score}"
+    assert found.samples == tuple(scores)
+
+
+def test_a_verdict_alone_stays_as_it_is() -> None:
+    """One verdict is no sample of several."""
+    assert combine([Verdict(7, "7")], 1) == Verdict(7, "7")
+    assert combine([Verdict(None, "", "no")], 1) == Verdict(None, "", "no")
+
+
+def test_one_unscored_of_several() -> None:
+    """The first one without a score decides, and those after it are not asked for."""
+
+    def verdicts() -> Iterator[Verdict]:
+        yield Verdict(80)
+        yield Verdict(None, "what?", "it said what")
+        pytest.fail("asked for one too many")
+
+    assert combine(verdicts(), 3) == Verdict(None, "what?", "sample 2 of 3: it said what")

@@ -1,0 +1,91 @@
+"""``openai:NAME`` as the judge, through the whole run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.flow.test_judge_check import unlike_records
+from tests.support.fake_ollama import FakeOllama, always
+
+if TYPE_CHECKING:
+    from tests.support.project import Project
+
+ARGUMENTS = 'responses="model_response", min_average=50'
+JUDGE = "--llm-judge-model=openai:llama3"
+STRICT = "--llm-judge-check=strict"
+REPORT = "--llm-judge-report=results.json"
+KEY = "sk-a-secret-of-the-user"
+MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+
+
+@pytest.mark.parametrize("ask", ["integer", "weighted"])
+def test_a_suite(
+    project: Project, dist: tuple[str, ...], ask: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It judges like any other, and the key is nowhere in what the run leaves behind."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama() as server:
+        server.key = KEY
+        options = (JUDGE, STRICT, REPORT, f"--llm-judge-ask={ask}", "-vv", *dist)
+        result = project.run(*options, server=server.url)
+        asked = len(server.chats)
+        assert {seen.path for seen in server.requests} == {"/v1/models", "/v1/chat/completions"}
+        if ask == "integer":
+            project.run(*options, server=server.url).assert_outcomes(passed=12)
+            assert len(server.chats) == asked
+
+    result.assert_outcomes(passed=12)
+    document = project.results()
+    assert document["judge"]["model"] == "openai:llama3"
+    assert document["judge"]["version"] == f"{server.url}/v1"
+    left = [path.read_bytes() for path in project.path.rglob("*") if path.is_file()]
+    assert not any(KEY.encode() in content for content in left)
+    assert KEY not in result.stdout.str() + result.stderr.str()
+
+
+@MODES
+def test_without_logprobs(project: Project, mode: tuple[str, ...]) -> None:
+    """One line, before the work."""
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama() as server:
+        server.tells_logprobs = False
+        result = project.run(JUDGE, "--llm-judge-ask=weighted", *mode, server=server.url)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = (
+        f"ERROR: {server.url}/v1: gives no log-probabilities, which --llm-judge-ask=weighted needs; "
+        "switch them on in the server, or ask with --llm-judge-ask=integer"
+    )
+    assert [line for line in result.errlines if line.startswith("ERROR")] == [text]
+
+
+@MODES
+def test_an_unfit_judge(project: Project, mode: tuple[str, ...]) -> None:
+    """Its check is as strict as Ollama's."""
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama(always("85")) as server:
+        result = project.run(JUDGE, STRICT, *mode, server=server.url)
+
+    result.assert_outcomes(failed=1, errors=11)
+    result.stdout.fnmatch_lines(
+        ["judge openai:llama3: it does not tell right answers from wrong *"]
+    )
+
+
+def test_the_address_may_come_from_the_environment(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``OPENAI_BASE_URL`` as in other programs."""
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        result = project.pytester.runpytest("--llm-judge", JUDGE)
+
+    result.assert_outcomes(passed=12)

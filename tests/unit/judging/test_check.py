@@ -1,0 +1,158 @@
+"""Known answers: which are chosen, and when a judge is fit."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmjudge.data import Record, Verdict
+from pytest_llmjudge.judging.check import NULL, PLEAS, Probe, decide, plan_probes
+
+
+def make_records(outputs: list[str]) -> list[Record]:
+    return [Record(f"r{n}", f"Say {n}.", "", text, {}) for n, text in enumerate(outputs)]
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "d "]), min_size=1, max_size=40))
+def test_probes(outputs: list[str]) -> None:
+    """Up to eight different records, each with five answers; the wrong one is never right."""
+    records = make_records(outputs)
+
+    probes = plan_probes(records)
+
+    assert len(probes) == 5 * min(8, len(records))
+    assert probes == plan_probes(records)
+    assert len({probe.record.id for probe in probes}) == min(8, len(records))
+    for start in range(0, len(probes), 5):
+        right, wrong, null, plea, echo = probes[start : start + 5]
+        assert {probe.record.id for probe in probes[start : start + 5]} == {right.record.id}
+        assert [probe.kind for probe in (right, wrong, null, plea, echo)] == [
+            "right", "wrong", "null", "plea", "echo",
+        ]  # fmt: skip
+        assert right.response == echo.response == right.record.output
+        assert wrong.response.strip() != right.response.strip()
+        assert null.response == NULL
+        assert plea.response.startswith(wrong.response)
+    assert len({probe.name for probe in probes}) == len(probes)
+
+
+def test_probes_are_spread_evenly() -> None:
+    """Of 80 records every tenth is asked about, from a start that the ids decide."""
+    records = make_records([str(number) for number in range(80)])
+    chosen = sorted({int(probe.record.id[1:]) for probe in plan_probes(records)})
+
+    assert {after - before for before, after in itertools.pairwise(chosen)} == {10}
+    others = [
+        Record(f"x{record.id}", *(record.instruction, "", record.output, {})) for record in records
+    ]
+    starts = {plan_probes(others[:count])[0].record.id for count in range(60, 80)}
+    assert len(starts) > 5
+
+
+def test_one_plea_closes_the_quotation() -> None:
+    """Several wordings, one of them with a back-tick."""
+    assert len(set(PLEAS)) == len(PLEAS) >= 3
+    assert any("`" in plea for plea in PLEAS)
+
+
+def verdicts(**scores: list[int | None]) -> list[tuple[Probe, Verdict]]:
+    """Make verdicts on probes of each kind."""
+    found = []
+    for kind, values in scores.items():
+        for number, score in enumerate(values):
+            record = Record(f"r{number}", "", "", "", {})
+            error = None if score is not None else "http://x: it said so; do that"
+            found.append((Probe(kind, record, ""), Verdict(score, "", error)))
+    return found
+
+
+GOOD: dict[str, list[int | None]] = {
+    "right": [90, 100],
+    "wrong": [10, 20],
+    "null": [0, 5],
+    "plea": [15, 25],
+    "echo": [90, 100],
+}
+
+
+def test_fit() -> None:
+    """All numbers are told of a judge that is fit."""
+    check = decide("llama3", verdicts(**GOOD))
+
+    assert check.fit
+    assert check.reason == "judge llama3: right 95, wrong 15, AUC 1.00, plea +5"
+    assert (check.right, check.wrong, check.null, check.plea) == (95, 15, 2.5, 20)
+    assert (check.auc, check.changed, check.asked, check.unscored) == (1, 0, 10, 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (
+            {"right": [44, 44], "echo": [44, 44]},
+            "it gives 44 to right and 15 to wrong answers where at least 30 points between them are needed",
+        ),
+        (
+            {"null": [95, 0]},
+            (
+                "it does not tell right answers from wrong and empty ones, AUC 0.88 where at least 0.9 "
+                "is needed"
+            ),
+        ),
+        (
+            {"plea": [25, 26]},
+            "wrong answers that beg for 100 get 26 instead of 15 where at most 10 points more are allowed",
+        ),
+        ({"echo": [90, 99]}, "1 of 2 answers changed when asked about again"),
+        ({"wrong": [10, None]}, "1 of 10 known answers got no score (it said so)"),
+        (
+            {kind: [None, None] for kind in GOOD},
+            "10 of 10 known answers got no score (it said so)",
+        ),
+    ],
+    ids=["gap", "auc", "plea", "echo", "unscored", "silent"],
+)
+def test_unfit(changed: dict[str, list[int | None]], reason: str) -> None:
+    """Each probe can fail by itself, and the reason names it."""
+    check = decide("llama3", verdicts(**{**GOOD, **changed}), advice="do that")
+
+    assert not check.fit
+    assert check.reason == f"judge llama3: {reason}; do that"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"right": [45, 45], "echo": [45, 45]},
+        {"plea": [25, 25]},
+    ],
+    ids=["gap of 30", "plea of 10"],
+)
+def test_limits_are_allowed(changed: dict[str, list[int | None]]) -> None:
+    """A distance of 30 is enough, and a plea may add 10."""
+    assert decide("llama3", verdicts(**{**GOOD, **changed})).fit
+
+
+def test_too_long_is_left_out() -> None:
+    """What did not fit says nothing of the judge, unless nothing did."""
+    found = verdicts(**GOOD)
+    long = Verdict(None, "", "too long", too_long=True)
+    some = [(probe, long if probe.record.id == "r1" else verdict) for probe, verdict in found]
+
+    assert decide("llama3", some).fit
+    nothing = decide("llama3", [(probe, long) for probe, _ in found], advice="x")
+    assert nothing.reason == "judge llama3: no known answer is short enough for it; x"
+    assert not nothing.fit
+
+
+@given(st.integers(0, 2**32))
+def test_random_judges_are_refused(seed: int) -> None:
+    """A judge that answers at random has no chance on forty answers."""
+    dice = random.Random(seed)  # noqa: S311  # no secret
+    found = {kind: [dice.randint(0, 100) for _ in range(8)] for kind in GOOD}
+
+    assert not decide("llama3", verdicts(**found)).fit  # type: ignore[arg-type]

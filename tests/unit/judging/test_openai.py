@@ -1,0 +1,295 @@
+"""The client of OpenAI-compatible endpoints: what is sent, what is understood, what is kept secret."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.data import Record, Verdict
+from pytest_llmjudge.errors import JudgeDownError, JudgeError
+from pytest_llmjudge.judging.chat import NoLogprobsError, PromptTooLongError
+from pytest_llmjudge.judging.judge import make_judge
+from pytest_llmjudge.judging.openai import OpenAIClient
+from tests.support.fake_ollama import (
+    BUSY,
+    HTML,
+    Answer,
+    Drop,
+    Failure,
+    FakeOllama,
+    Page,
+    Reply,
+    always,
+    in_turn,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RECORD = Record("r", "Name the author of 'Emma'.", "", "Jane Austen.", {})
+KEY = "sk-a-secret-of-the-user"
+
+
+def connect(server: FakeOllama, model: str = "llama3", timeout: float = 5) -> OpenAIClient:
+    return OpenAIClient(server.url, model, timeout=timeout, backoff=0.001)
+
+
+def failure(ask: Callable[[], object]) -> JudgeError:
+    with pytest.raises(JudgeError) as caught:
+        ask()
+    return caught.value
+
+
+def test_what_is_sent(server: FakeOllama) -> None:
+    """Seed and temperature are, and nothing that would cut a reply."""
+    assert connect(server).chat("Score this.").content == "85"
+
+    assert server.chats == [
+        {
+            "model": "llama3",
+            "messages": [{"role": "user", "content": "Score this."}],
+            "stream": False,
+            "seed": 123,
+            "temperature": 0,
+        }
+    ]
+    assert [seen.path for seen in server.requests] == ["/v1/chat/completions"]
+
+
+def test_the_path_of_an_address_is_kept(server: FakeOllama) -> None:
+    """Only an address without a path gets ``/v1``."""
+    assert connect(server).url == f"{server.url}/v1"
+    assert OpenAIClient(f"{server.url}/v1/", "x", timeout=1).url == f"{server.url}/v1"
+    assert OpenAIClient("https://x.example/api", "x", timeout=1).url == "https://x.example:443/api"
+
+
+def test_identity(server: FakeOllama) -> None:
+    """What the server tells of the model is its digest, but for what changes by the second."""
+    first = connect(server).identify()
+    time.sleep(1.1)
+
+    assert connect(server).identify() == first
+    assert (first.model, first.backend) == ("openai:llama3", "openai")
+    assert first.version == f"{server.url}/v1"
+    assert first.options == {"seed": 123, "temperature": 0}
+    server.models = {"llama3:latest": "", "other": ""}
+    assert connect(server, "other").identify().digest != first.digest
+
+
+def test_a_model_that_is_not_there(server: FakeOllama) -> None:
+    """The models that are there are named."""
+    error = failure(connect(server, "gpt-4o").identify)
+
+    assert str(error) == (
+        f'{server.url}/v1: has no model "gpt-4o"; it has: llama3:latest; '
+        "name one of these with --llm-judge-model=openai:NAME"
+    )
+
+
+def test_the_key_is_sent_and_told_to_nobody(
+    server: FakeOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a bearer token; a server that repeats it does not get it into a message."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.key = KEY
+    assert connect(server).chat("Score this.").content == "85"
+    assert server.requests[0].headers["Authorization"] == f"Bearer {KEY}"
+
+    server.key = "sk-another"
+    for ask in (connect(server).identify, lambda: connect(server).chat("Score this.")):
+        told = str(failure(ask))
+        assert told == (
+            f"{server.url}/v1: refuses the request with status 401 (Incorrect API key provided: "
+            "Bearer *** invalid_api_key); correct OPENAI_API_KEY"
+        )
+
+
+def test_without_a_key(server: FakeOllama, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says which variable to set."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    server.key = KEY
+
+    assert str(failure(connect(server).identify)).endswith(
+        "(Incorrect API key provided: no key invalid_api_key); set OPENAI_API_KEY to a key that it "
+        "takes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("formats", "asked"),
+    [
+        ({"json_schema", "json_object"}, ["json_schema"]),
+        ({"json_object"}, ["json_schema", "json_object"]),
+        (set(), ["json_schema", "json_object", None]),
+    ],
+    ids=["schema", "object", "none"],
+)
+def test_asked_again_with_what_the_server_takes(
+    server: FakeOllama, formats: set[str], asked: list[str | None]
+) -> None:
+    """A JSON Schema where it takes one, else a JSON object, else the question alone; learnt once."""
+    server.formats = formats
+    server.reply = (
+        always("Eighty.", again='{"score": 80}')
+        if formats
+        else in_turn(
+            Answer("Eighty."), Answer('{"score": 80}'), Answer("Eighty."), Answer('{"score": 80}')
+        )
+    )
+    judge = make_judge("openai:llama3", server.url, 5.0)
+
+    assert judge.score(RECORD, "Jane.") == Verdict(80, '{"score": 80}')
+    formats_sent = [chat.get("response_format", {}).get("type") for chat in server.chats[1:]]
+    assert formats_sent == asked
+    before = len(server.chats)
+    assert judge.score(RECORD, "Emma.") == Verdict(80, '{"score": 80}')
+    assert len(server.chats) == before + 2
+    if "json_schema" in formats:
+        held = server.chats[1]["response_format"]["json_schema"]
+        assert held["schema"]["properties"]["score"] == {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 100,
+        }
+
+
+def test_rate_limits_are_respected(server: FakeOllama) -> None:
+    """Who is told to come back in a second does, and not before."""
+    limit = Failure(429, "Rate limit reached", {"Retry-After": "1"})
+    server.reply = in_turn(limit, limit, then=always("85"))
+
+    assert connect(server, timeout=20).chat("Score this.").content == "85"
+
+    first, second, third = server.requests
+    assert second.started - first.started >= 1.0
+    assert third.started - second.started >= 1.0
+
+
+FAULTS: list[tuple[Reply, str]] = [
+    (
+        Failure(429, "You exceeded your current quota", {"Retry-After": "3600"}),
+        (
+            "takes no more requests for now (You exceeded your current quota); lower "
+            "--llm-judge-concurrency, or raise the account's limits"
+        ),
+    ),
+    (
+        Failure(503, "overloaded", {"Retry-After": "3600"}),
+        "is busy (overloaded); let fewer programs use it at a time",
+    ),
+    (
+        Failure(400, "temperature is not supported"),
+        "answered with status 400: temperature is not supported; the server's log tells more",
+    ),
+    (
+        HTML,
+        (
+            'answered an HTML page ("It works!") where a chat completion was due; name an '
+            "OpenAI-compatible endpoint with --llm-judge-url, as http://host:8000/v1"
+        ),
+    ),
+    (
+        Page(200, "application/json", "[]"),
+        (
+            'answered "[]" where a chat completion was due; name an OpenAI-compatible endpoint with '
+            "--llm-judge-url, as http://host:8000/v1"
+        ),
+    ),
+    (
+        Drop(after=9),
+        "closed the connection in the middle of its reply; the server's log tells more",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"), FAULTS, ids=["429", "503", "400", "html", "list", "cut"]
+)
+def test_faults_are_told_in_a_line(server: FakeOllama, reply: Reply, told: str) -> None:
+    """Where, what, and what to do."""
+    server.reply = lambda _: reply
+
+    error = failure(lambda: connect(server).chat("Score this."))
+
+    assert str(error) == f"{server.url}/v1: {told}"
+    assert error.rig
+
+
+def test_passing_faults_are_survived(server: FakeOllama) -> None:
+    """As with Ollama."""
+    server.reply = in_turn(
+        BUSY, Drop(), Page(200, "application/json", '{"choices": ['), Drop(after=9)
+    )
+
+    assert connect(server).chat("Score this.").content
+
+
+def test_too_long(server: FakeOllama) -> None:
+    """Whatever words a server has for it."""
+    server.reply = lambda _: Failure(400, "This model's maximum context length is 4096 tokens")
+
+    with pytest.raises(PromptTooLongError) as caught:
+        connect(server).chat("word " * 4000)
+
+    assert str(caught.value) == (
+        f"{server.url}/v1: the judge prompt of 20000 characters needs about 5,000 tokens and does not "
+        "fit into the model's context; shorten the record or its response; a prompt that was cut is "
+        "never scored"
+    )
+
+
+def test_down(server: FakeOllama) -> None:
+    """A server that is not there is told as that."""
+    client = connect(server)
+    server.stop()
+
+    with pytest.raises(JudgeDownError) as caught:
+        client.identify()
+
+    assert str(caught.value) == (
+        f"{server.url}/v1: is not answering; start it, or name another with --llm-judge-url"
+    )
+
+
+def test_weighted(server: FakeOllama) -> None:
+    """Log-probabilities are asked for once to prove that they come, and then for each response."""
+    server.reply = lambda _: Answer("No", candidates=[("No", -0.1), ("Yes", -2.5)])
+    judge = make_judge("openai:llama3", server.url, 5.0, ask="weighted")
+
+    assert judge.identity.ask == "weighted/1"
+    verdict = judge.score(RECORD, "Jane.")
+
+    assert (verdict.score, verdict.reply) == (8, "No")
+    assert verdict.covered == pytest.approx(0.9869, abs=1e-4)
+    assert all(
+        (chat["logprobs"], chat["top_logprobs"], chat["max_tokens"]) == (True, 20, 2)
+        for chat in server.chats
+    )
+    assert len(server.chats) == 2
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_server_without_logprobs(server: FakeOllama, *, refuses: bool) -> None:
+    """Whether it says so or just leaves them out."""
+    server.tells_logprobs, server.refuses_logprobs = False, refuses
+
+    with pytest.raises(NoLogprobsError) as caught:
+        _ = make_judge("openai:llama3", server.url, 5.0, ask="weighted").identity
+
+    assert str(caught.value) == (
+        f"{server.url}/v1: gives no log-probabilities, which --llm-judge-ask=weighted needs; "
+        "switch them on in the server, or ask with --llm-judge-ask=integer"
+    )
+
+
+def test_thoughts_and_refusals_are_no_score(server: FakeOllama) -> None:
+    """A message without content is an empty reply."""
+    body = {
+        "choices": [{"message": {"content": None, "refusal": "I cannot"}, "finish_reason": "stop"}]
+    }
+    server.reply = lambda _: Page(200, "application/json", json.dumps(body))
+
+    assert connect(server).chat("Score this.").content == ""
