@@ -178,10 +178,8 @@ class OpenAIClient:
         while True:
             form = self._form
             reply = self._send(body | _response_format(form, schema))
-            if reply.status not in {400, 415, 422, 501} or form == _PLAIN:
+            if form == _PLAIN or not _refuses_format(reply):
                 return self._chat_reply(reply, prompt, weigh=False)
-            if _is_too_long(_error_text(reply) or ""):
-                raise self._too_long(prompt)
             self._form = form + 1
 
     def _send(self, body: Mapping[str, object]) -> HttpReply:
@@ -300,7 +298,8 @@ def _response_format(form: int, schema: Mapping[str, object]) -> dict[str, objec
     if form == _PLAIN:
         return {}
     if form == _OBJECT:
-        return {"response_format": {"type": "json_object"}}
+        # llama.cpp and others hold a JSON object to a schema that comes with it.
+        return {"response_format": {"type": "json_object", "schema": schema}}
     strict = {**schema, "additionalProperties": False}
     held = {"name": "score", "strict": True, "schema": strict}
     return {"response_format": {"type": "json_schema", "json_schema": held}}
@@ -315,6 +314,14 @@ def _error_text(reply: HttpReply) -> str | None:
     if isinstance(error, dict):
         error = f"{error.get('message')} {error.get('code') or ''}".strip()
     return None if error is None else str(error)
+
+
+def _refuses_format(reply: HttpReply) -> bool:
+    """Whether the server does not take the format of the reply; some say so with status 500."""
+    text = _error_text(reply) or ""
+    if reply.status < 400 or _is_too_long(text):
+        return False
+    return reply.status in {400, 415, 422, 501} or "response_format" in text
 
 
 def _is_too_long(text: str) -> bool:

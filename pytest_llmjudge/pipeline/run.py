@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SuiteRun"]
 
-_WAIT_SECONDS = 0.005
+_WAIT_SECONDS = 0.02
 
 
 class SuiteRun:

