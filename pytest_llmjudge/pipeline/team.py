@@ -21,6 +21,7 @@ __all__ = ["Slots", "Team", "Work"]
 Work = Callable[[], object]
 
 _POLL_SECONDS = 0.005
+_PATIENCE_SECONDS = 10.0
 
 
 class Slots:
@@ -103,15 +104,15 @@ class Team:
         """Let go of what has not begun.
 
         Args:
-            wait: Until what is under way is done.
+            wait: Until what is under way is done, or a server takes too long over it.
         """
         with self._condition:
             self._is_closed = True
             self._queue.clear()
             self._condition.notify_all()
-        if wait:
-            for thread in self._threads:
-                thread.join()
+        end = time.monotonic() + (_PATIENCE_SECONDS if wait else 0)
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _take_lead(self) -> bool:
         if not self._leads:

@@ -201,3 +201,45 @@ def test_a_store_of_another_version(store: Store) -> None:
 def test_keys_differ_when_their_parts_do(one: list[str], other: list[str]) -> None:
     """No two lists of texts share a key, half surrogates included."""
     assert (make_key(*one) == make_key(*other)) == (one == other)
+
+
+def test_a_cache_of_the_first_version_goes_on(tmp_path: Path) -> None:
+    """Its verdicts are kept; its failures were of runs that are over."""
+    with sqlite3.connect(tmp_path / "store.sqlite") as old:
+        old.executescript(
+            """
+            CREATE TABLE responses (
+                key TEXT PRIMARY KEY, run TEXT NOT NULL, text TEXT, error TEXT
+            ) WITHOUT ROWID;
+            CREATE TABLE verdicts (
+                key TEXT PRIMARY KEY, run TEXT NOT NULL, score INTEGER, reply TEXT NOT NULL, error TEXT
+            ) WITHOUT ROWID;
+            CREATE TABLE failures (
+                run TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL, PRIMARY KEY (run, key)
+            ) WITHOUT ROWID;
+            INSERT INTO verdicts VALUES ('k', 'old', 85, '85', NULL);
+            INSERT INTO responses VALUES ('k', 'old', 'text', NULL);
+            INSERT INTO failures VALUES ('one', 'k', 'broken');
+            PRAGMA user_version = 1;
+            """
+        )
+    old.close()
+    store = Store(tmp_path, "one")
+
+    assert store.verdict("k") == Verdict(85, "85")
+    assert store.response("k") == StoredResponse("text", None)
+    assert store.failure("k") is None
+    weighed = Verdict(22, "No", covered=0.9)
+    long = Verdict(None, "", "too long", too_long=True)
+    assert store.add_verdict("weighed", weighed) == store.verdict("weighed") == weighed
+    assert store.add_verdict("long", long) == store.verdict("long") == long
+    store.close()
+
+
+def test_a_closed_store_stays_closed(store: Store) -> None:
+    """A thread that is late does not open it again."""
+    store.add_verdict("k", Verdict(85))
+    store.close()
+
+    with pytest.raises(StoreError):
+        store.verdict("k")

@@ -1,0 +1,131 @@
+"""The team of threads that judges for all, and the slots at the servers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.errors import JudgeError
+from pytest_llmjudge.pipeline import Slots, Team
+from pytest_llmjudge.storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path, "run")
+    yield made
+    made.close()
+
+
+def test_each_piece_is_done_once(store: Store) -> None:
+    """Whatever is offered twice while it waits is done once; who waits gets on after it."""
+    team, done, gate = Team(store, 2), list[str](), threading.Event()
+
+    def piece(name: str) -> None:
+        gate.wait(5)
+        done.append(name)
+
+    names = [f"p{number}" for number in range(6)]
+    work = [(name, partial(piece, name)) for name in names]
+    assert team.offer(work)
+    assert team.offer(work)
+    gate.set()
+    for name in names:
+        team.wait(name)
+    team.wait("nobody offered this")
+
+    assert sorted(done) == names
+    team.close(wait=True)
+
+
+def test_one_team_leads_at_a_time(store: Store, tmp_path: Path) -> None:
+    """Another process takes over when the queue is empty, and not before."""
+    other_store = Store(tmp_path, "run")
+    first, second, gate = Team(store, 1), Team(other_store, 1), threading.Event()
+
+    assert first.offer([("slow", lambda: gate.wait(5))])
+    assert not second.offer([("x", lambda: None)])
+    gate.set()
+    first.wait("slow")
+
+    assert second.offer([("x", lambda: None)])
+    second.wait("x")
+    assert first.offer([])
+    for team in (first, second):
+        team.close(wait=True)
+    other_store.close()
+
+
+def test_the_wanted_piece_is_first(store: Store) -> None:
+    """An item that waits does not wait for the whole queue."""
+    team, done, gate = Team(store, 1), list[str](), threading.Event()
+    assert team.offer([("blocker", lambda: gate.wait(5))])
+
+    team.offer([(name, partial(done.append, name)) for name in "abc"])
+    team.offer([], first="c")
+    gate.set()
+    for name in "abc":
+        team.wait(name)
+
+    assert done == ["c", "a", "b"]
+    team.close(wait=True)
+
+
+def test_a_piece_that_fails_stops_nobody(store: Store) -> None:
+    """What goes wrong is for the record's own item to tell."""
+    team = Team(store, 1)
+
+    def fail() -> None:
+        raise JudgeError("x", "y", "z")
+
+    assert team.offer([("bad", fail), ("good", lambda: None)])
+    team.wait("bad")
+    team.wait("good")
+    team.close(wait=True)
+
+
+def test_a_closed_team_takes_nothing_on(store: Store) -> None:
+    """What had not begun is dropped."""
+    team, done, gate = Team(store, 1), list[int](), threading.Event()
+    team.offer([("slow", lambda: gate.wait(5)), ("late", lambda: done.append(1))])
+    time.sleep(0.05)
+
+    closing = threading.Thread(target=lambda: team.close(wait=True))
+    closing.start()
+    gate.set()
+    closing.join()
+
+    assert not team.offer([("more", lambda: done.append(2))])
+    assert done == []
+
+
+def test_slots(store: Store, tmp_path: Path) -> None:
+    """Two requests at each of two servers over all processes; the first with a free slot is it."""
+    ours, other_store = Slots(store, 2), Store(tmp_path, "run")
+    theirs = Slots(other_store, 2)
+
+    with ours(["a", "b"]) as one, theirs(["a", "b"]) as two, ours(["a", "b"]) as three:
+        assert (one, two, three) == ("a", "a", "b")
+        with theirs(["a", "b"]) as four:
+            assert four == "b"
+            got: list[str] = []
+
+            def fifth() -> None:
+                with ours(["a", "b"]) as server:
+                    got.append(server)
+
+            thread = threading.Thread(target=fifth)
+            thread.start()
+            time.sleep(0.05)
+            assert got == []
+        thread.join(5)
+        assert got == ["b"]
+    other_store.close()
