@@ -42,6 +42,7 @@ _CONNECT_SECONDS: Final = 5.0
 _CONNECT_SECONDS_WHEN_DOWN: Final = 1.0
 _BODY_LIMIT: Final = 16 * 2**20
 _SENDINGS: Final = 5
+_LONGEST_PAUSE: Final = 2.0
 
 
 class TransportError(Exception):
@@ -226,7 +227,7 @@ class Endpoint:
                 self._is_slow = False
                 if is_last or not (again(reply) or deadline.ran_out):
                     return reply
-            time.sleep(self._backoff * number)
+            time.sleep(min(self._backoff * number, _LONGEST_PAUSE))
         raise AssertionError  # the last sending returns or raises
 
     def _send(
