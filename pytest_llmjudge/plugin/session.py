@@ -109,7 +109,7 @@ class LlmSession:
 
     @cached_property
     def _slots(self) -> Slots:
-        return Slots(self.store, self.settings.concurrency)
+        return Slots(self.store, self.settings.concurrency, len(self.addresses))
 
     @cached_property
     def team(self) -> Team | None:

@@ -114,6 +114,7 @@ def test_results_file_keeps_to_its_schema(
         "version": "0.24.0",
         "digest": "1ca99c7a9cf48748c742f14231fad53af48f571bb68c620f2a0d2e470843a023",
         "options": {"seed": 123, "temperature": 0, "num_ctx": 2048},
+        "ask": "integer/1",
     }
     (suite,) = document["suites"]
     assert suite["records"][1] == {

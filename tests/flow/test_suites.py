@@ -168,6 +168,7 @@ def test_ini_option_collects_records_files(project: Project, dist: tuple[str, ..
 def test_options_come_from_the_ini_file(project: Project) -> None:
     """Every option may stand in an ini file; the command line wins."""
     ini = "[pytest]\nllm_judge = true\nllm_judge_model = embedded\nllm_judge_min_average = 90\n"
+    ini += "llm_judge_check = off\n"
     project.write("pytest.ini", ini)
     project.suite(records(2, wrong=[0]), 'responses="model_response"')
 

@@ -109,8 +109,8 @@ def test_a_closed_team_takes_nothing_on(store: Store) -> None:
 
 def test_slots(store: Store, tmp_path: Path) -> None:
     """Two requests at each of two servers over all processes; the first with a free slot is it."""
-    ours, other_store = Slots(store, 2), Store(tmp_path, "run")
-    theirs = Slots(other_store, 2)
+    ours, other_store = Slots(store, 2, 2), Store(tmp_path, "run")
+    theirs = Slots(other_store, 2, 2)
 
     with ours(["a", "b"]) as one, theirs(["a", "b"]) as two, ours(["a", "b"]) as three:
         assert (one, two, three) == ("a", "a", "b")
