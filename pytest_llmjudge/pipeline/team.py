@@ -87,11 +87,12 @@ class Team:
     Args:
         store: Shared with all processes of the run.
         size: How many requests may be in flight.
+        spare: How many threads there are beyond that.
     """
 
-    def __init__(self, store: Store, size: int) -> None:
+    def __init__(self, store: Store, size: int, *, spare: int = _SPARE_THREADS) -> None:
         self._store = store
-        self._size = size + _SPARE_THREADS
+        self._size = size + spare
         self._switch_interval = sys.getswitchinterval()
         self._condition = threading.Condition()
         self._queue: OrderedDict[str, Work] = OrderedDict()

@@ -49,7 +49,7 @@ def test_each_piece_is_done_once(store: Store) -> None:
 def test_one_team_leads_at_a_time(store: Store, tmp_path: Path) -> None:
     """Another process takes over when the queue is empty, and not before."""
     other_store = Store(tmp_path, "run")
-    first, second, gate = Team(store, 1), Team(other_store, 1), threading.Event()
+    first, second, gate = Team(store, 1, spare=0), Team(other_store, 1, spare=0), threading.Event()
 
     assert first.offer([("slow", lambda: gate.wait(5))])
     assert not second.offer([("x", lambda: None)])
@@ -66,7 +66,7 @@ def test_one_team_leads_at_a_time(store: Store, tmp_path: Path) -> None:
 
 def test_the_wanted_piece_is_first(store: Store) -> None:
     """An item that waits does not wait for the whole queue."""
-    team, done, gate = Team(store, 1), list[str](), threading.Event()
+    team, done, gate = Team(store, 1, spare=0), list[str](), threading.Event()
     assert team.offer([("blocker", lambda: gate.wait(5))])
 
     team.offer([(name, partial(done.append, name)) for name in "abc"])
@@ -81,7 +81,7 @@ def test_the_wanted_piece_is_first(store: Store) -> None:
 
 def test_a_piece_that_fails_stops_nobody(store: Store) -> None:
     """What goes wrong is for the record's own item to tell."""
-    team = Team(store, 1)
+    team = Team(store, 1, spare=0)
 
     def fail() -> None:
         raise JudgeError("x", "y", "z")
@@ -94,7 +94,7 @@ def test_a_piece_that_fails_stops_nobody(store: Store) -> None:
 
 def test_a_closed_team_takes_nothing_on(store: Store) -> None:
     """What had not begun is dropped."""
-    team, done, gate = Team(store, 1), list[int](), threading.Event()
+    team, done, gate = Team(store, 1, spare=0), list[int](), threading.Event()
     team.offer([("slow", lambda: gate.wait(5)), ("late", lambda: done.append(1))])
     time.sleep(0.05)
 
