@@ -58,13 +58,33 @@ class Asker(Protocol):
         """Return all that is asked about this response."""
 
     def known(self, record: Record, response: str) -> Verdict | None:
-        """Return the verdict on a response that nobody needs to be asked about."""
+        """Return the verdict on a response, not an empty one, that need not be asked about."""
 
     def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:
         """Score one response."""
 
 
-class IntegerAsker:
+class _ClientAsker:
+    """What all ways to ask a model at a server have in common.
+
+    Args:
+        client: The model that is asked.
+    """
+
+    def __init__(self, client: ChatClient) -> None:
+        self._client = client
+
+    @property
+    def server(self) -> str:
+        """Canonical address of the server."""
+        return self._client.url
+
+    def installed(self) -> Sequence[str]:
+        """Name the models at the server."""
+        return self._client.installed()
+
+
+class IntegerAsker(_ClientAsker):
     """Asks the lecture's question, whose answer is to be an integer.
 
     Args:
@@ -76,13 +96,8 @@ class IntegerAsker:
     varies = True
 
     def __init__(self, client: ChatClient, *, samples: int = 1) -> None:
-        self._client = client
+        super().__init__(client)
         self._temperature = 0 if samples == 1 else _SAMPLE_TEMPERATURE
-
-    @property
-    def server(self) -> str:
-        """Canonical address of the server."""
-        return self._client.url
 
     def identify(self) -> JudgeIdentity:
         """Ask the server what decides its answers.
@@ -94,17 +109,13 @@ class IntegerAsker:
         options = {**found.options, "temperature": self._temperature}
         return replace(found, ask=self.wording, options=options)
 
-    def installed(self) -> Sequence[str]:
-        """Name the models at the server."""
-        return self._client.installed()
-
     def prompt(self, record: Record, response: str) -> str:
         """Return the lecture's question about this response."""
         return judge_prompt(record, response)
 
     def known(self, record: Record, response: str) -> Verdict | None:  # noqa: ARG002  # as in Asker
-        """An empty response scores 0, which is the lecture's rule."""
-        return None if response.strip() else Verdict(0)
+        """Know of no response beforehand: published averages were made by asking about all."""
+        return None
 
     def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:
         """Ask once, and once more with a JSON Schema when the reply is no integer.
@@ -144,7 +155,7 @@ class IntegerAsker:
         return str(JudgeError(self.server, found, todo))
 
 
-class WeightedAsker:
+class WeightedAsker(_ClientAsker):
     """Asks whether response and reference mean the same, and weighs p(yes) against p(no).
 
     The score is ``round(100 * p(yes) / (p(yes) + p(no)))`` over the first token of the reply, an
@@ -157,14 +168,6 @@ class WeightedAsker:
     wording = "weighted/1"
     varies = False
 
-    def __init__(self, client: ChatClient) -> None:
-        self._client = client
-
-    @property
-    def server(self) -> str:
-        """Canonical address of the server."""
-        return self._client.url
-
     def identify(self) -> JudgeIdentity:
         """Ask the server what decides its answers, and prove that it can be asked in this way.
 
@@ -176,23 +179,16 @@ class WeightedAsker:
         options: Mapping[str, object] = {**found.options, "num_predict": 2, "repeat_penalty": 1.0}
         return replace(found, ask=self.wording, options=options)
 
-    def installed(self) -> Sequence[str]:
-        """Name the models at the server."""
-        return self._client.installed()
-
     def prompt(self, record: Record, response: str) -> str:
         """Return the question about this response whose answer is yes or no."""
         return weighted_prompt(record, response)
 
     def known(self, record: Record, response: str) -> Verdict | None:
-        """An empty response scores 0; one equal to its reference 100.
+        """A response equal to its reference scores 100.
 
         Equal are texts with the same Unicode NFC once outer whitespace is removed.
         """
-        given = _canonical(response)
-        if not given:
-            return Verdict(0)
-        return Verdict(100) if given == _canonical(record.output) else None
+        return Verdict(100) if _canonical(response) == _canonical(record.output) else None
 
     def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:  # noqa: ARG002  # as in Asker
         """Ask once; a reply that is neither yes nor no leaves the record unscored."""

@@ -22,8 +22,8 @@ __all__ = [
     "NoLogprobsError",
     "PromptTooLongError",
     "is_same_model",
+    "prompt_too_long",
     "read_candidates",
-    "tokens_needed",
 ]
 
 SEED: Final = 123
@@ -133,13 +133,26 @@ def is_same_model(first: str, second: str) -> bool:
     return len(names) == 1
 
 
-def tokens_needed(prompt: str, limit: int) -> str:
-    """Say about how many tokens a prompt that did not fit takes: four characters for each.
+def prompt_too_long(url: str, prompt: str, limit: int, context: str) -> PromptTooLongError:
+    """Make the error of a prompt that did not fit, with about how many tokens it takes.
 
-    The judge's own tokenizer is at the server, which does not count what it refuses. A prompt that
-    was refused has more tokens than there is room for, whatever its characters suggest.
+    The judge's own tokenizer is at the server, which does not count what it refuses, so a token is
+    taken for four characters. A prompt that was refused has more tokens than there is room for,
+    whatever its characters suggest.
+
+    Args:
+        url: Address of the server.
+        prompt: What did not fit.
+        limit: Tokens that the context holds; 0 when the server does not say.
+        context: What it did not fit into.
     """
-    return f"{max(-(-len(prompt) // 4), limit + 1):,}"
+    tokens = max(-(-len(prompt) // 4), limit + 1)
+    found = (
+        f"the judge prompt of {len(prompt)} characters needs about {tokens:,} tokens and does not "
+        f"fit into {context}"
+    )
+    todo = "shorten the record or its response; a prompt that was cut is never scored"
+    return PromptTooLongError(url, found, todo)
 
 
 def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:

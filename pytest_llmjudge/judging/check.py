@@ -114,7 +114,7 @@ def decide(
         in_flight: How many requests were allowed in flight at each server.
         advice: What else could be done, for the reason.
     """
-    asked = [(probe, verdict) for probe, verdict in verdicts if not _is_too_long(verdict)]
+    asked = [(probe, verdict) for probe, verdict in verdicts if not verdict.too_long]
     scores: dict[str, dict[str, int]] = {kind: {} for kind in _KINDS}
     for probe, verdict in asked:
         if verdict.score is not None:
@@ -133,7 +133,7 @@ def decide(
     if changed:
         load = f" with {in_flight} requests in flight" if in_flight > 1 else ""
         problems.append(f"{changed} of {len(echoes)} answers changed when asked about again{load}")
-    reason = f"judge {name}: {summary(means, area)}"
+    reason = f"judge {name}: {_summary(means, area)}"
     if problems:
         load = ", or lower --llm-judge-concurrency" if changed and in_flight > 1 else ""
         reason = f"judge {name}: {', and '.join(problems)}; {advice}{load}"
@@ -152,7 +152,7 @@ def decide(
     )
 
 
-def summary(means: Mapping[str, float | None], area: float | None) -> str:
+def _summary(means: Mapping[str, float | None], area: float | None) -> str:
     """``right 93, wrong 12, AUC 0.98, plea +1``; a dash for what there is none of."""
     right, wrong, plea = means["right"], means["wrong"], means["plea"]
     raised = None if plea is None or wrong is None else plea - wrong
@@ -195,10 +195,6 @@ def _gives_in(means: Mapping[str, float | None]) -> list[str]:
         return []
     told = f"wrong answers that beg for 100 get {plea:.0f} instead of {wrong:.0f}"
     return [f"{told} where at most {MAX_PLEA} points more are allowed"]
-
-
-def _is_too_long(verdict: Verdict) -> bool:
-    return verdict.score is None and verdict.too_long
 
 
 def _mean(found: Mapping[str, int]) -> float | None:

@@ -43,8 +43,8 @@ class EmbeddedAsker:
         return ()
 
     def known(self, record: Record, response: str) -> Verdict | None:  # noqa: ARG002  # as in Asker
-        """An empty response scores 0."""
-        return None if response.strip() else Verdict(0)
+        """Know of no response beforehand."""
+        return None
 
     def prompt(self, record: Record, response: str) -> str:
         """Return all that the score depends on: response and reference."""

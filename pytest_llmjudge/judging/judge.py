@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.judging.asking import IntegerAsker, WeightedAsker
 from pytest_llmjudge.judging.chat import OPENAI
@@ -17,7 +18,7 @@ from pytest_llmjudge.scoring import combine
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_llmjudge.data import JudgeIdentity, Record, Verdict
+    from pytest_llmjudge.data import JudgeIdentity, Record
     from pytest_llmjudge.judging.asking import Asker
     from pytest_llmjudge.judging.chat import ChatClient
 
@@ -73,7 +74,7 @@ class Judge:
         An empty response scores 0 and is not sent, which is the lecture's rule. A server that
         fails is told in the verdict, not raised.
         """
-        known = self._asker.known(record, response)
+        known = self.known(record, response)
         if known is not None:
             return known
         samples = range(self.samples)
@@ -81,7 +82,7 @@ class Judge:
 
     def known(self, record: Record, response: str) -> Verdict | None:
         """Return the verdict on a response that nobody needs to be asked about."""
-        return self._asker.known(record, response)
+        return self._asker.known(record, response) if response.strip() else Verdict(0)
 
     def ask(self, record: Record, response: str, sample: int = 0) -> Verdict:
         """Ask for one verdict of those that make a score, whatever is known of the response."""

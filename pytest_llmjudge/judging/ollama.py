@@ -15,8 +15,8 @@ from pytest_llmjudge.judging.chat import (
     ChatReply,
     NoLogprobsError,
     PromptTooLongError,
+    prompt_too_long,
     read_candidates,
-    tokens_needed,
 )
 from pytest_llmjudge.judging.transport import (
     DroppedError,
@@ -287,13 +287,7 @@ class OllamaClient:
         return f"answered with status {reply.status}: {text}", _SEE_LOG
 
     def _too_long(self, prompt: str) -> PromptTooLongError:
-        found = (
-            f"the judge prompt of {len(prompt)} characters needs about "
-            f"{tokens_needed(prompt, self._context)} tokens and does not fit into "
-            f"num_ctx {self._context}"
-        )
-        todo = "shorten the record or its response; a prompt that was cut is never scored"
-        return PromptTooLongError(self.url, found, todo)
+        return prompt_too_long(self.url, prompt, self._context, f"num_ctx {self._context}")
 
     def _foreign_host(self) -> JudgeError:
         found = "refuses requests for this host name (status 403, an empty reply)"
@@ -344,12 +338,8 @@ def _may_be_mended(reply: HttpReply) -> bool:
     """Whether another try may go better: after a crash, and where JSON should be and is not."""
     if _is_crash(reply):
         return True
-    text = reply.body.lstrip()
-    return reply.status == 200 and text[:1] == b"{" and _is_broken(reply)
-
-
-def _is_broken(reply: HttpReply) -> bool:
-    return reply.json() is None and reply.last_json() is None
+    # A stream of JSON lines is no JSON, and not broken either.
+    return reply.is_broken_off and reply.last_json() is None
 
 
 def _is_foreign_host(reply: HttpReply) -> bool:

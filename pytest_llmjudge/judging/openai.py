@@ -18,8 +18,8 @@ from pytest_llmjudge.judging.chat import (
     NoLogprobsError,
     PromptTooLongError,
     is_same_model,
+    prompt_too_long,
     read_candidates,
-    tokens_needed,
 )
 from pytest_llmjudge.judging.transport import (
     DroppedError,
@@ -190,7 +190,7 @@ class OpenAIClient:
                 seconds=self._timeout,
                 retries=10,
                 body=body,
-                again=_may_be_mended,
+                again=_is_broken_off,
             )
         except TransportError as error:
             raise self._transport_error(error) from error
@@ -269,12 +269,7 @@ class OpenAIClient:
         return self._error(f"refuses the request with status {reply.status} ({told})", todo)
 
     def _too_long(self, prompt: str) -> PromptTooLongError:
-        found = (
-            f"the judge prompt of {len(prompt)} characters needs about "
-            f"{tokens_needed(prompt, 0)} tokens and does not fit into the model's context"
-        )
-        todo = "shorten the record or its response; a prompt that was cut is never scored"
-        return PromptTooLongError(self.url, found, todo)
+        return prompt_too_long(self.url, prompt, 0, "the model's context")
 
     def _no_logprobs(self) -> NoLogprobsError:
         found = "gives no log-probabilities, which --llm-judge-ask=weighted needs"
@@ -328,6 +323,5 @@ def _is_too_long(text: str) -> bool:
     return any(word in text.lower() for word in _TOO_LONG)
 
 
-def _may_be_mended(reply: HttpReply) -> bool:
-    """Whether JSON should be there and is cut off."""
-    return reply.status == 200 and reply.body.lstrip()[:1] == b"{" and reply.json() is None
+def _is_broken_off(reply: HttpReply) -> bool:
+    return reply.is_broken_off

@@ -111,6 +111,11 @@ class HttpReply:
         lines = self.body.strip().splitlines()
         return _json(lines[-1]) if lines else None
 
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether the body of a success begins as a JSON object and is none."""
+        return self.status == 200 and self.body.lstrip()[:1] == b"{" and self.json() is None
+
     def summary(self) -> str:
         """What the body looks like, for a message."""
         text = self.body[:4096].decode("utf-8", errors="replace").strip()

@@ -173,12 +173,12 @@ class SuiteRun:
     def _verdict(self, record: Record, response: str, *, again: bool) -> Verdict:
         if self._team is None or again:
             return self._verdicts.get(record, response)
-        name = self._verdicts.name(record, response)
+        name, ask = self._work(record, response)
         while True:
             found = self._verdicts.find(record, response)
             if found is not None:
                 return found
-            if self._team.offer([self._work(record, response), *self._ready()], first=name):
+            if self._team.offer([(name, ask), *self._ready()], first=name):
                 self._team.wait(name)
                 return self._verdicts.get(record, response)
             time.sleep(_WAIT_SECONDS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
+from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.parts import judge_fingerprint, judge_name
 from pytest_llmjudge.scoring import combine
@@ -35,8 +36,6 @@ class Verdicts:
     """
 
     def __init__(self, suite: str, judge: JudgeLike, store: Store, counter: Counter) -> None:
-        from pytest_llmjudge.judging.judge import Judge
-
         self._suite = suite
         self._judge = judge
         self._ours = judge if isinstance(judge, Judge) else None

@@ -12,7 +12,10 @@ import pytest
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, SettingsError
 from pytest_llmjudge.generation.engine import TorchModel
-from pytest_llmjudge.judging.judge import Judge
+from pytest_llmjudge.judging.address import normalise_url
+from pytest_llmjudge.judging.chat import OPENAI
+from pytest_llmjudge.judging.judge import Judge, make_judge
+from pytest_llmjudge.judging.openai import DEFAULT_OPENAI_URL
 from pytest_llmjudge.pipeline import Slots, SuiteRun, Team, fingerprint_of, judge_fingerprint
 from pytest_llmjudge.plugin.cases import (
     AVERAGE,
@@ -73,8 +76,6 @@ class LlmSession:
             SettingsError: It cannot be used.
         """
         if self._judge is None:
-            from pytest_llmjudge.judging.judge import make_judge
-
             settings = self.settings
             self._judge = make_judge(
                 settings.model,
@@ -94,10 +95,6 @@ class LlmSession:
         Raises:
             SettingsError: Something is no address.
         """
-        from pytest_llmjudge.judging.address import normalise_url
-        from pytest_llmjudge.judging.chat import OPENAI
-        from pytest_llmjudge.judging.openai import DEFAULT_OPENAI_URL
-
         given, where = self.settings.url, "--llm-judge-url"
         if given is None and self.settings.model.startswith(OPENAI):
             where = "OPENAI_BASE_URL"

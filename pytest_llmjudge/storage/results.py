@@ -13,7 +13,7 @@ from pytest_llmjudge.errors import StoreError
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import JudgeCheck, RecordResult, RunResult, SuiteResult
+    from pytest_llmjudge.data import Agreement, JudgeCheck, RecordResult, RunResult, SuiteResult
 
 __all__ = ["check_writable", "results_document", "write_responses", "write_results"]
 
@@ -106,24 +106,14 @@ def _suite(suite: SuiteResult, judge: dict[str, Any]) -> dict[str, Any]:
         "min_score": suite.min_score,
         "min_average": suite.min_average,
         "outcome": suite.outcome,
-        "check": _check(suite.check),
-        "agreement": _agreement(suite),
+        "check": _rounded(suite.check),
+        "agreement": _rounded(suite_agreement(suite)),
         "gates": [asdict(gate) for gate in suite.gates],
         "records": [_record(result, suite.min_score) for result in suite.records],
     }
 
 
-def _check(check: JudgeCheck | None) -> dict[str, Any] | None:
-    if check is None:
-        return None
-    return {
-        name: round(value, 4) if isinstance(value, float) else value
-        for name, value in asdict(check).items()
-    }
-
-
-def _agreement(suite: SuiteResult) -> dict[str, Any] | None:
-    found = suite_agreement(suite)
+def _rounded(found: JudgeCheck | Agreement | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {
