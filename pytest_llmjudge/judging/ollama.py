@@ -18,17 +18,8 @@ from pytest_llmjudge.judging.chat import (
     prompt_too_long,
     read_candidates,
 )
-from pytest_llmjudge.judging.transport import (
-    DroppedError,
-    Endpoint,
-    HttpReply,
-    InsecureError,
-    NotHttpError,
-    TimedOutError,
-    TooLargeError,
-    TransportError,
-    UnreachableError,
-)
+from pytest_llmjudge.judging.server import ServerClient
+from pytest_llmjudge.judging.transport import Endpoint, HttpReply, TimedOutError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,19 +41,9 @@ _OTHER_SERVER: Final = "or name another with --llm-judge-url"
 _SEE_LOG: Final = 'the log of "ollama serve" tells more'
 _NOT_OLLAMA: Final = "name Ollama's own address with --llm-judge-url"
 _UPDATE_OR_INTEGER: Final = "update it, or ask with --llm-judge-ask=integer"
-_TODO: Final[Mapping[type[TransportError], str]] = MappingProxyType(
-    {
-        UnreachableError: f'start it with "ollama serve", {_OTHER_SERVER}',
-        InsecureError: "correct its certificate, or use http:// if it has none",
-        NotHttpError: _NOT_OLLAMA,
-        DroppedError: _SEE_LOG,
-        TimedOutError: "raise --llm-judge-timeout, or see whether the server is overloaded",
-        TooLargeError: _NOT_OLLAMA,
-    }
-)
 
 
-class OllamaClient:
+class OllamaClient(ServerClient):
     """One model at one Ollama server. Threads may share it.
 
     Args:
@@ -77,6 +58,10 @@ class OllamaClient:
     Raises:
         SettingsError: ``url`` is no address.
     """
+
+    start_it = f'start it with "ollama serve", {_OTHER_SERVER}'
+    name_another = _NOT_OLLAMA
+    see_log = _SEE_LOG
 
     def __init__(
         self,
@@ -293,14 +278,6 @@ class OllamaClient:
         found = "refuses requests for this host name (status 403, an empty reply)"
         todo = "name it by its IP address, or start it with OLLAMA_HOST=0.0.0.0"
         return self._error(found, todo)
-
-    def _error(self, found: str, todo: str) -> JudgeError:
-        return JudgeError(self.url, found, todo)
-
-    def _transport_error(self, error: TransportError) -> JudgeError:
-        todo = next(todo for kind, todo in _TODO.items() if isinstance(error, kind))
-        kind = JudgeDownError if isinstance(error, UnreachableError) else JudgeError
-        return kind(self.url, str(error), todo)
 
 
 def _full_name(model: str) -> str:

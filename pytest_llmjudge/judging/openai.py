@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -21,17 +20,8 @@ from pytest_llmjudge.judging.chat import (
     prompt_too_long,
     read_candidates,
 )
-from pytest_llmjudge.judging.transport import (
-    DroppedError,
-    Endpoint,
-    HttpReply,
-    InsecureError,
-    NotHttpError,
-    TimedOutError,
-    TooLargeError,
-    TransportError,
-    UnreachableError,
-)
+from pytest_llmjudge.judging.server import ServerClient
+from pytest_llmjudge.judging.transport import Endpoint, HttpReply, TimedOutError, TransportError
 from pytest_llmjudge.keys import make_key
 
 if TYPE_CHECKING:
@@ -48,16 +38,6 @@ _NOT_OPENAI: Final = (
     "name an OpenAI-compatible endpoint with --llm-judge-url, as http://host:8000/v1"
 )
 _SEE_LOG: Final = "the server's log tells more"
-_TODO: Final[Mapping[type[TransportError], str]] = MappingProxyType(
-    {
-        UnreachableError: f"start it, {_OTHER}",
-        InsecureError: "correct its certificate, or use http:// if it has none",
-        NotHttpError: _NOT_OPENAI,
-        DroppedError: _SEE_LOG,
-        TimedOutError: "raise --llm-judge-timeout, or see whether the server is overloaded",
-        TooLargeError: _NOT_OPENAI,
-    }
-)
 # What servers tell of a model and stays the same from one request to the next.
 _STABLE: Final = ("id", "owned_by", "root", "parent", "max_model_len", "meta")
 _TOO_LONG: Final = ("context length", "context window", "context size", "context_length_exceeded")
@@ -65,7 +45,7 @@ _TOO_LONG: Final = ("context length", "context window", "context size", "context
 _SCHEMA, _OBJECT, _PLAIN = range(3)
 
 
-class OpenAIClient:
+class OpenAIClient(ServerClient):
     """One model at one OpenAI-compatible endpoint. Threads may share it.
 
     The key comes from the environment's ``OPENAI_API_KEY``; it is sent to the endpoint and told to
@@ -81,6 +61,10 @@ class OpenAIClient:
     Raises:
         SettingsError: ``url`` is no address.
     """
+
+    start_it = f"start it, {_OTHER}"
+    name_another = _NOT_OPENAI
+    see_log = _SEE_LOG
 
     def __init__(
         self,
@@ -275,14 +259,6 @@ class OpenAIClient:
         found = "gives no log-probabilities, which --llm-judge-ask=weighted needs"
         todo = "switch them on in the server, or ask with --llm-judge-ask=integer"
         return NoLogprobsError(self.url, found, todo)
-
-    def _error(self, found: str, todo: str) -> JudgeError:
-        return JudgeError(self.url, found, todo)
-
-    def _transport_error(self, error: TransportError) -> JudgeError:
-        todo = next(todo for kind, todo in _TODO.items() if isinstance(error, kind))
-        kind = JudgeDownError if isinstance(error, UnreachableError) else JudgeError
-        return kind(self.url, str(error), todo)
 
     def _safe(self, text: str) -> str:
         """What a server says, without the key that it may repeat."""
