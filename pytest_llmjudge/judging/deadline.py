@@ -37,55 +37,101 @@ class Deadline:
     """The moment at which a request is given up; a context manager around the request.
 
     A socket's own timeout starts anew with each byte, so a server that drips could hold a
-    request for ever. Here a timer closes the connection, whatever the request waits for.
+    request for ever. Here a watch closes the connection, whatever the request waits for.
 
     Args:
         seconds: From now.
 
     Attributes:
         ran_out: Whether tries were left for which there was no time.
+        end: When it passes, by the monotonic clock.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.ran_out = False
-        self._end = time.monotonic() + seconds
+        self.end = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._passed = False
-        self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._pass)
-        self._timer.daemon = True
 
     def __enter__(self) -> Self:
         _active.deadline = self
-        self._timer.start()
+        _watch.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         _active.deadline = None
-        self._timer.cancel()
+        _watch.remove(self)
         with self._lock:
             self._socket = None
 
     @property
     def left(self) -> float:
         """Seconds until it passes, 0 afterwards."""
-        return 0.0 if self._passed else max(0.0, self._end - time.monotonic())
+        return 0.0 if self._passed else max(0.0, self.end - time.monotonic())
 
     def watch(self, connection: socket.socket) -> None:
         """Close ``connection`` when the deadline passes, at once if it has."""
         with self._lock:
             self._socket = connection
         if not self.left:
-            self._pass()
+            self.expire()
 
-    def _pass(self) -> None:
+    def expire(self) -> None:
+        """Pass now: whoever waits for the connection is told that it has ended."""
         with self._lock:
             self._passed = True
             if self._socket is not None:
                 # A TLS socket's own shutdown would take its state from the thread that reads.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _Watch:
+    """One thread that waits for all deadlines: a timer's thread for each would cost more."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._deadlines: set[Deadline] = set()
+        self._wakes = float("inf")
+        self._thread: threading.Thread | None = None
+
+    def add(self, deadline: Deadline) -> None:
+        with self._changed:
+            self._deadlines.add(deadline)
+            # A thread does not live on in a process that was forked.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._loop, name="llm-judge-deadlines", daemon=True
+                )
+                self._thread.start()
+            elif deadline.end < self._wakes:
+                self._changed.notify()
+
+    def remove(self, deadline: Deadline) -> None:
+        with self._changed:
+            self._deadlines.discard(deadline)
+
+    def _loop(self) -> None:
+        while True:
+            for deadline in self._passed():
+                deadline.expire()
+
+    def _passed(self) -> list[Deadline]:
+        """Wait until deadlines pass, and return them."""
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                passed = [deadline for deadline in self._deadlines if deadline.end <= now]
+                if passed:
+                    self._deadlines.difference_update(passed)
+                    return passed
+                self._wakes = min((one.end for one in self._deadlines), default=float("inf"))
+                self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX))
+
+
+_watch = _Watch()
 
 
 class _Active(threading.local):
@@ -105,20 +151,20 @@ class _Quiet(logging.Filter):
 logging.getLogger("urllib3.connectionpool").addFilter(_Quiet())
 
 
-def _watch(connection: socket.socket) -> None:
+def _show(connection: socket.socket) -> None:
     if _active.deadline is not None:
         _active.deadline.watch(connection)
 
 
 class _Connection(HTTPConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
-        _watch(self.sock)
+        _show(self.sock)
         return super().getresponse()
 
 
 class _TlsConnection(HTTPSConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
-        _watch(self.sock)
+        _show(self.sock)
         return super().getresponse()
 
 

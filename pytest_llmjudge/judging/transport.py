@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from urllib3.exceptions import (
@@ -157,6 +157,29 @@ class _Line(threading.local):
         self.adapter = DeadlineAdapter()
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, self.adapter)
+        self._settings: Mapping[str, Any] | None = None
+        self._prepared: dict[tuple[str, str], requests.PreparedRequest] = {}
+
+    def send(
+        self, method: str, url: str, body: Mapping[str, object] | None, timeout: tuple[float, float]
+    ) -> requests.Response:
+        """Send a request, and return its response once the head is there.
+
+        What the environment says of proxies and certificates, and all of a request but its body,
+        is found out once: it would take longer than to send the request.
+        """
+        if self._settings is None:
+            self._settings = self.session.merge_environment_settings(
+                url, {}, stream=True, verify=None, cert=None
+            )
+        first = self._prepared.get((method, url))
+        if first is None:
+            first = self.session.prepare_request(requests.Request(method, url))
+            self._prepared[method, url] = first
+        prepared = first.copy()
+        if body is not None:
+            prepared.prepare_body(None, None, body)
+        return self.session.send(prepared, timeout=timeout, allow_redirects=False, **self._settings)
 
 
 class Endpoint:
@@ -246,14 +269,8 @@ class Endpoint:
         connect = _CONNECT_SECONDS_WHEN_DOWN if self._down else _CONNECT_SECONDS
         self._line.adapter.max_retries = self._retry(0 if self._down else retries)
         try:
-            response = self._line.session.request(
-                method,
-                self.url + path,
-                json=body,
-                stream=True,
-                allow_redirects=False,
-                timeout=(max(0.001, min(connect, deadline.left)), deadline.seconds),
-            )
+            timeout = (max(0.001, min(connect, deadline.left)), deadline.seconds)
+            response = self._line.send(method, self.url + path, body, timeout)
         # requests raises a plain OSError for a bundle of certificates that is not there.
         except (OSError, HTTPError) as error:
             failure = _failure(error, deadline)

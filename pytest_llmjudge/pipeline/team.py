@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import LlmJudgeError
@@ -23,11 +24,27 @@ Work = Callable[[], object]
 
 _POLL_SECONDS = 0.005
 _PATIENCE_SECONDS = 10.0
+_KEEP_SECONDS = 1.0
 # Threads that come back from a server wait for the interpreter as long as another thread computes;
 # Python's default of 5 ms, several times for each request, would cost a fifth of the throughput.
 _SWITCH_SECONDS = 0.0005
 # While some threads write down what they were told, others use their slots.
 _SPARE_THREADS = 2
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class _Slot:
+    """Leave to have one request in flight at a server.
+
+    Attributes:
+        lock: Keeps it from other processes.
+        since: When this process took it, by the monotonic clock.
+    """
+
+    server: str
+    number: int
+    lock: contextlib.ExitStack
+    since: float
 
 
 class Slots:
@@ -45,36 +62,69 @@ class Slots:
         # Threads of one process wait here, without asking the file system again and again.
         self._ours = threading.Semaphore(number * servers)
         self._lock = threading.Lock()
-        self._taken: set[str] = set()
+        self._inside = 0
+        self._used: set[_Slot] = set()
+        self._kept: list[_Slot] = []
 
     @contextlib.contextmanager
     def __call__(self, servers: Sequence[str]) -> Iterator[str]:
         """Wait for a slot at one of ``servers``, the first that has one; give its address."""
-        with self._ours:
-            while True:
-                for server in servers:
-                    for number in range(self._number):
-                        slot = f"judge {server} {number}"
-                        with self._try(slot) as held:
-                            if held:
-                                yield server
-                                return
-                time.sleep(_POLL_SECONDS)
-
-    @contextlib.contextmanager
-    def _try(self, slot: str) -> Iterator[bool]:
         with self._lock:
-            is_free = slot not in self._taken
-            self._taken.add(slot)
-        if not is_free:
-            yield False
-            return
+            self._inside += 1
         try:
-            with self._store.try_lock(slot) as held:
-                yield held
+            with self._ours:
+                while (slot := self._take(servers)) is None:
+                    time.sleep(_POLL_SECONDS)
+                try:
+                    yield slot.server
+                finally:
+                    self._give_back(slot)
         finally:
             with self._lock:
-                self._taken.discard(slot)
+                self._inside -= 1
+                self._let_go()
+
+    def _take(self, servers: Sequence[str]) -> _Slot | None:
+        with self._lock:
+            for server in servers:
+                slot = self._pick_up(server) or self._lock_one(server)
+                if slot is not None:
+                    self._used.add(slot)
+                    self._let_go()
+                    return slot
+        return None
+
+    def _pick_up(self, server: str) -> _Slot | None:
+        for slot in self._kept:
+            if slot.server == server:
+                self._kept.remove(slot)
+                return slot
+        return None
+
+    def _lock_one(self, server: str) -> _Slot | None:
+        taken = {slot.number for slot in self._used if slot.server == server}
+        for number in range(self._number):
+            if number not in taken:
+                with contextlib.ExitStack() as stack:
+                    if stack.enter_context(self._store.try_lock(f"judge {server} {number}")):
+                        return _Slot(server, number, stack.pop_all(), time.monotonic())
+        return None
+
+    def _give_back(self, slot: _Slot) -> None:
+        with self._lock:
+            self._used.remove(slot)
+            # To lock a file again for each request would cost more than all else around it. Other
+            # processes are to have their chance all the same.
+            if time.monotonic() - slot.since < _KEEP_SECONDS:
+                self._kept.append(slot)
+            else:
+                slot.lock.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Keep no more slots than there are threads that wait for one."""
+        while len(self._kept) > max(0, self._inside - len(self._used)):
+            self._kept.pop().lock.close()
 
 
 class Team:
@@ -97,6 +147,7 @@ class Team:
         self._condition = threading.Condition()
         self._queue: OrderedDict[str, Work] = OrderedDict()
         self._at_work: set[str] = set()
+        self._awaited: dict[str, threading.Event] = {}
         self._threads: list[threading.Thread] = []
         self._lead = contextlib.ExitStack()
         self._leads = self._is_closed = False
@@ -128,7 +179,10 @@ class Team:
     def wait(self, name: str) -> None:
         """Wait until a piece of work is done; return at once when there is none of that name."""
         with self._condition:
-            self._condition.wait_for(lambda: name not in self._queue and name not in self._at_work)
+            if name not in self._queue and name not in self._at_work:
+                return
+            done = self._awaited.setdefault(name, threading.Event())
+        done.wait()
 
     def close(self, *, wait: bool) -> None:
         """Let go of what has not begun.
@@ -139,6 +193,8 @@ class Team:
         sys.setswitchinterval(self._switch_interval)
         with self._condition:
             self._is_closed = True
+            for name in self._queue:
+                self._tell(name)
             self._queue.clear()
             self._condition.notify_all()
         end = time.monotonic() + (_PATIENCE_SECONDS if wait else 0)
@@ -157,6 +213,12 @@ class Team:
         if self._leads and not self._queue and not self._at_work:
             self._leads = False
             self._lead.close()
+
+    def _tell(self, name: str) -> None:
+        """Wake who waits for this piece, and nobody else."""
+        done = self._awaited.pop(name, None)
+        if done is not None:
+            done.set()
 
     def _start_thread(self) -> None:
         sys.setswitchinterval(min(_SWITCH_SECONDS, self._switch_interval))
@@ -180,5 +242,5 @@ class Team:
             finally:
                 with self._condition:
                     self._at_work.discard(name)
+                    self._tell(name)
                     self._rest_if_done()
-                    self._condition.notify_all()

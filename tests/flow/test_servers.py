@@ -197,7 +197,7 @@ def test_load_that_changes_answers(project: Project, mode: tuple[str, ...]) -> N
     lock = threading.Lock()
 
     def changes(request: ChatRequest) -> Reply:
-        time.sleep(0.02)
+        assert server.wait_for_chats(4)
         with lock:
             seen[request.prompt] += 1
             if request.response == request.reference and seen[request.prompt] == 2:
