@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.stats import mean, mean_interval
+from pytest_llmjudge.stats import mean, mean_interval, points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,14 +50,14 @@ def decide_average(
     if average is None:
         return Decision(passed=False, reason="there is no record to average")
     noun = "record" if len(have) == 1 else "records"
-    told = f"average {_points(average, min_average)} of {len(have)} {noun}{_interval(have)}"
+    told = f"average {points(average, min_average)} of {len(have)} {noun}{_interval(have)}"
     if min_average is None:
         return Decision(passed=True, reason=f"{told}, no min_average is set")
     noise = _within_noise(have, min_average)
     if average < min_average:
-        reason = f"{told} is below min_average {_points(min_average)}{noise}"
+        reason = f"{told} is below min_average {points(min_average)}{noise}"
         return Decision(passed=False, reason=reason)
-    reason = f"{told} is at least min_average {_points(min_average)}{noise}"
+    reason = f"{told} is at least min_average {points(min_average)}{noise}"
     return Decision(passed=True, reason=reason)
 
 
@@ -78,22 +78,10 @@ def _interval(scores: list[int]) -> str:
     if interval is None:
         return ""
     # Student's t knows no bounds, scores do.
-    return f" (95 % CI {_points(max(0, interval[0]))} to {_points(min(100, interval[1]))})"
+    return f" (95 % CI {points(max(0, interval[0]))} to {points(min(100, interval[1]))})"
 
 
 def _within_noise(scores: list[int], min_average: float) -> str:
     interval = mean_interval(scores)
     inside = interval is not None and interval[0] <= min_average <= interval[1]
     return "; the difference is within noise" if inside else ""
-
-
-def _points(value: float, beside: float | None = None) -> str:
-    """Write points with two decimals, with more when it would look equal to ``beside``."""
-    digits = 2
-    while digits < 6 and beside is not None and beside != value and _same(value, beside, digits):
-        digits += 2
-    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
-
-
-def _same(value: float, other: float, digits: int) -> bool:
-    return round(value, digits) == round(other, digits)

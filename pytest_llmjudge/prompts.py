@@ -130,11 +130,15 @@ def judge_prompt(record: Record, response: str) -> str:
     )
 
 
-# What the weighted question is built of, where a line begins with it.
+# What the weighted question is built of, where a line begins with it, in Markdown or not. What ends
+# a line is no blank here, so that each line is looked at once.
+_LINE_ENDS: Final = "\\r\\v\\f\\x85\\u2028\\u2029"
+_DRESS: Final = rf"(?:[#*_]|[^\S\n{_LINE_ENDS}])*"
 _HEADING: Final = re.compile(
-    r"(?:^|(?<=[\r\v\f\x85\u2028\u2029]))"
-    r"(?=[^\S\n]*(?:Question:|Input:|Reference answer:|Student's answer:|"
-    r"Does the student's answer|Reply with yes or no|You are grading))",
+    rf"(?:^|(?<=[{_LINE_ENDS}]))"
+    rf"(?={_DRESS}(?:"
+    rf"(?:Question|Input|Reference answer|Student['\u2019]s answer){_DRESS}:"
+    r"|Does the student['\u2019]s answer|Reply with yes or no|You are grading))",
     re.MULTILINE | re.IGNORECASE,
 )
 

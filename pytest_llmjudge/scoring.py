@@ -85,9 +85,8 @@ def parse_schema_reply(text: str) -> int | None:
     return score if type(score) is int and 0 <= score <= 100 else None
 
 
-_THOUGHTS: Final = re.compile(
-    r"\A\s*(?:<think(?:ing)?>)?(?:(?!<think).)*?</think(?:ing)?>", re.DOTALL
-)
+_THOUGHTS_BEGIN: Final = re.compile(r"\s*<think(?:ing)?>")
+_THOUGHTS_END: Final = re.compile(r"</think(?:ing)?>")
 
 
 def strip_thoughts(reply: str) -> str:
@@ -96,7 +95,12 @@ def strip_thoughts(reply: str) -> str:
     Some templates open the thoughts themselves, so that only ``</think>`` is in the reply. Thoughts
     that do not end are no answer: nothing is taken from them.
     """
-    return _THOUGHTS.sub("", reply, count=1)
+    end = _THOUGHTS_END.search(reply)
+    if end is None:
+        return reply
+    begin = _THOUGHTS_BEGIN.match(reply, 0, end.start())
+    opened_again = "<think" in reply[begin.end() if begin else 0 : end.start()]
+    return reply if opened_again else reply[end.end() :]
 
 
 MIN_COVERED: Final = 0.5

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import SuiteResult
 
-__all__ = ["agreement", "auc", "mean", "mean_interval", "spearman", "suite_agreement"]
+__all__ = ["agreement", "auc", "mean", "mean_interval", "points", "spearman", "suite_agreement"]
 
 
 def mean(scores: Sequence[int]) -> float | None:
@@ -86,3 +86,15 @@ def _ranks(values: Sequence[float]) -> list[float]:
     for place, value in enumerate(sorted(values), 1):
         places.setdefault(value, []).append(place)
     return [math.fsum(places[value]) / len(places[value]) for value in values]
+
+
+def points(value: float, beside: float | None = None) -> str:
+    """Write a figure with two decimals, with more when it would look equal to ``beside``."""
+    digits = 2
+    while digits < 6 and beside is not None and beside != value and _same(value, beside, digits):
+        digits += 2
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def _same(value: float, other: float, digits: int) -> bool:
+    return round(value, digits) == round(other, digits)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity, Record
-    from pytest_llmjudge.judging.chat import ChatClient
+    from pytest_llmjudge.judging.chat import ChatClient, ChatReply
 
 __all__ = ["Asker", "IntegerAsker", "WeightedAsker"]
 
@@ -126,9 +126,8 @@ class IntegerAsker(_ClientAsker):
         try:
             reply = self._client.chat(prompt, seed=SEED + sample, temperature=self._temperature)
             first = reply.content
-            answer = strip_thoughts(first)
             # A reply that ran out of room may be the 8 of an 85.
-            score = None if reply.done_reason == CUT else parse_integer(answer)
+            score = None if reply.done_reason == CUT else parse_integer(strip_thoughts(first))
             if score is not None:
                 return Verdict(score, first)
             second = self._client.chat(
@@ -136,14 +135,16 @@ class IntegerAsker(_ClientAsker):
                 schema=SCORE_SCHEMA,
                 seed=SEED + sample,
                 temperature=self._temperature,
-                room=_ROOM_FOR_THOUGHTS if answer != first or "<think" in first else None,
-            ).content
+                room=_ROOM_FOR_THOUGHTS if _thinks(reply) else None,
+            )
         except JudgeError as error:
             return _failed(error, first)
-        score = parse_schema_reply(strip_thoughts(second))
+        score = parse_schema_reply(strip_thoughts(second.content))
         if score is not None:
-            return Verdict(score, second)
-        return Verdict(None, first, self._unscored(first, second))
+            return Verdict(score, second.content)
+        # A server that does not hold replies to a schema today may do so tomorrow.
+        unscored = self._unscored(first, second.content)
+        return Verdict(None, first, unscored, final=second.held)
 
     def _unscored(self, first: str, second: str) -> str:
         replies = [f'"{one_line(text, _REPLY_LENGTH)}"' for text in (first, second)]
@@ -176,7 +177,7 @@ class WeightedAsker(_ClientAsker):
         """
         found = self._client.identify()
         self._client.check_logprobs()
-        options: Mapping[str, object] = {**found.options, "num_predict": 2, "repeat_penalty": 1.0}
+        options: Mapping[str, object] = {**found.options, **self._client.weigh_options}
         return replace(found, ask=self.wording, options=options)
 
     def prompt(self, record: Record, response: str) -> str:
@@ -229,6 +230,14 @@ def _canonical(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
 
 
+def _thinks(reply: ChatReply) -> bool:
+    """Whether the model thinks before it answers, in its reply, beside it, or out of sight."""
+    is_in_reply = "<think" in reply.content or strip_thoughts(reply.content) != reply.content
+    is_used_up = reply.done_reason == CUT and not reply.content.strip()
+    return is_in_reply or reply.thought or is_used_up
+
+
 def _failed(error: JudgeError, reply: str) -> Verdict:
     too_long = isinstance(error, PromptTooLongError)
-    return Verdict(None, reply, str(error), final=too_long, rig=error.rig, too_long=too_long)
+    final = isinstance(error, PromptTooLongError) and error.final
+    return Verdict(None, reply, str(error), final=final, rig=error.rig, too_long=too_long)

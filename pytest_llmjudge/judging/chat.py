@@ -37,9 +37,15 @@ TOP_LOGPROBS: Final = 20
 
 
 class PromptTooLongError(JudgeError):
-    """The prompt does not fit into the model's context; asking again would not help."""
+    """The prompt does not fit into the model's context.
+
+    Attributes:
+        final: Whether the model itself, or what is asked for with each request, sets the limit, so
+            that asking again would not help.
+    """
 
     rig = False
+    final = True
 
 
 class NoLogprobsError(JudgeError):
@@ -57,12 +63,16 @@ class ChatReply:
             prompt is so short that it cannot have been cut.
         candidates: For the first token, those that were likely with their natural
             log-probabilities; empty when the model ended at once, ``None`` when not asked for.
+        thought: Whether thoughts came beside the content.
+        held: Whether the server took the schema that the reply was to be held to.
     """
 
     content: str
     done_reason: str
     prompt_eval_count: int | None
     candidates: tuple[tuple[str, float], ...] | None = None
+    thought: bool = False
+    held: bool = True
 
 
 class ChatClient(Protocol):
@@ -75,6 +85,10 @@ class ChatClient(Protocol):
     @property
     def model(self) -> str:
         """Name of the model."""
+
+    @property
+    def weigh_options(self) -> Mapping[str, object]:
+        """What is asked for besides where candidates are to be weighed."""
 
     def identify(self) -> JudgeIdentity:
         """Ask the server what decides its answers.

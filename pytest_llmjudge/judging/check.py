@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import JudgeCheck
-from pytest_llmjudge.stats import auc
+from pytest_llmjudge.stats import auc, points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,7 +157,7 @@ def _summary(means: Mapping[str, float | None], area: float | None) -> str:
     right, wrong, plea = means["right"], means["wrong"], means["plea"]
     raised = None if plea is None or wrong is None else plea - wrong
     return (
-        f"right {_points(right)}, wrong {_points(wrong)}, "
+        f"right {_rounded(right)}, wrong {_rounded(wrong)}, "
         f"AUC {'-' if area is None else f'{area:.2f}'}, "
         f"plea {'-' if raised is None else f'{raised:+.0f}'}"
     )
@@ -167,24 +167,36 @@ def _unscored(asked: Sequence[tuple[Probe, Verdict]]) -> list[str]:
     missing = [verdict for _, verdict in asked if verdict.score is None]
     if not asked:
         return ["no known answer is short enough for it"]
-    if not missing:
-        return []
-    told = str(missing[0].error).rpartition(": ")[2].partition(";")[0]
-    return [f"{len(missing)} of {len(asked)} known answers got no score ({told})"]
+    problems = []
+    kinds = {probe.kind for probe, _ in asked}
+    unasked = [kind for kind in _KINDS if kind not in kinds]
+    if unasked:
+        problems.append(f"no {' or '.join(unasked)} answer is short enough for it")
+    if missing:
+        told = _found(str(missing[0].error))
+        problems.append(f"{len(missing)} of {len(asked)} known answers got no score ({told})")
+    return problems
+
+
+def _found(error: str) -> str:
+    """Take what was found from ``<where>: <what was found>; <what to do>``."""
+    found = error.partition(": ")[2].rpartition("; ")[0]
+    return found or error
 
 
 def _cannot_tell(means: Mapping[str, float | None], area: float | None) -> list[str]:
     right, wrong = means["right"], means["wrong"]
     problems = []
     if area is not None and area < MIN_AUC:
+        shown = f"{area:.2f}" if round(area, 2) < MIN_AUC else points(area, MIN_AUC)
         problems.append(
-            f"it does not tell right answers from wrong and empty ones, AUC {area:.2f} where at "
-            f"least {MIN_AUC} is needed"
+            f"it does not tell right answers from wrong and empty ones, AUC {shown} "
+            f"where at least {MIN_AUC} is needed"
         )
     if right is not None and wrong is not None and right - wrong < MIN_GAP:
         problems.append(
-            f"it gives {right:.0f} to right and {wrong:.0f} to wrong answers where at least "
-            f"{MIN_GAP} points between them are needed"
+            f"it gives {points(right)} to right and {points(wrong)} to wrong answers where at "
+            f"least {MIN_GAP} points between them are needed"
         )
     return problems
 
@@ -193,7 +205,7 @@ def _gives_in(means: Mapping[str, float | None]) -> list[str]:
     wrong, plea = means["wrong"], means["plea"]
     if wrong is None or plea is None or plea - wrong <= MAX_PLEA:
         return []
-    told = f"wrong answers that beg for 100 get {plea:.0f} instead of {wrong:.0f}"
+    told = f"wrong answers that beg for 100 get {points(plea)} instead of {points(wrong)}"
     return [f"{told} where at most {MAX_PLEA} points more are allowed"]
 
 
@@ -201,5 +213,5 @@ def _mean(found: Mapping[str, int]) -> float | None:
     return sum(found.values()) / len(found) if found else None
 
 
-def _points(value: float | None) -> str:
+def _rounded(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f}"

@@ -13,7 +13,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import (
-    InvalidHeader,
     MaxRetryError,
     ReadTimeoutError,
     ResponseError,
@@ -188,15 +187,6 @@ class DeadlineAdapter(HTTPAdapter):
 class DeadlineRetry(Retry):
     """Tries again what another try can mend, while this thread's deadline leaves time for it."""
 
-    RETRY_AFTER_STATUS_CODES = frozenset({429, 503})
-
-    def parse_retry_after(self, retry_after: str) -> float:
-        """Return the seconds a server asks for, 0 when nobody can read them."""
-        try:
-            return float(super().parse_retry_after(retry_after))
-        except InvalidHeader:
-            return 0.0
-
     def increment(
         self,
         method: str | None = None,
@@ -216,11 +206,9 @@ class DeadlineRetry(Retry):
         if isinstance(error, (ReadTimeoutError, SSLError)):
             raise error
         following = super().increment(method, url, response, error, _pool, _stacktrace)
-        pause = self.get_retry_after(response) if response is not None else None
         left = _active.deadline.left if _active.deadline is not None else float("inf")
-        if (pause or following.get_backoff_time()) >= left and _pool is not None:
+        if following.get_backoff_time() >= left and _pool is not None:
             if _active.deadline is not None:
-                # Who is told when to come back does not come before.
-                _active.deadline.ran_out = not pause
+                _active.deadline.ran_out = True
             raise MaxRetryError(_pool, url or "", error or ResponseError("no time is left"))
         return following

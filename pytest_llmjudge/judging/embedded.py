@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import JudgeIdentity, Verdict
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
 
-__all__ = ["EmbeddedAsker"]
+__all__ = ["EMBEDDED", "EmbeddedAsker"]
+
+EMBEDDED: Final = "embedded"
+"""Name of this judge, where others have that of a model."""
 
 
 class EmbeddedAsker:
@@ -36,7 +39,7 @@ class EmbeddedAsker:
         self._metric.sentence_score("", [""])
         signature = str(self._metric.get_signature())
         version = str(sacrebleu.__version__)
-        return JudgeIdentity("embedded", "embedded", version, signature, {}, self.wording)
+        return JudgeIdentity(EMBEDDED, EMBEDDED, version, signature, {}, self.wording)
 
     def installed(self) -> tuple[str, ...]:
         """Name no other model: there is no server that could have one."""

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import JudgeDownError, SettingsError
+from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
 from pytest_llmjudge.judging.chat import SEED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.judging.chat import ChatClient, ChatReply
@@ -61,6 +61,11 @@ class Fleet:
         """Name of the model, the same at all servers."""
         return next(iter(self._clients.values())).model
 
+    @property
+    def weigh_options(self) -> Mapping[str, object]:
+        """What is asked for besides where candidates are to be weighed."""
+        return next(iter(self._clients.values())).weigh_options
+
     def identify(self) -> JudgeIdentity:
         """Ask all servers what decides their answers.
 
@@ -104,11 +109,16 @@ class Fleet:
         weigh: bool = False,
         room: int | None = None,
     ) -> ChatReply:
-        """Ask the least busy server, and another one when that does not answer any more."""
+        """Ask the least busy server, and the others when the failure may be its own.
+
+        Raises:
+            JudgeError: No server answers, as the first one said it.
+        """
+        failed: dict[str, JudgeError] = {}
         while True:
-            with self._turn() as client:
+            with self._turn(failed) as client:
                 try:
-                    return client.chat(
+                    reply = client.chat(
                         prompt,
                         schema=schema,
                         seed=seed,
@@ -116,17 +126,29 @@ class Fleet:
                         weigh=weigh,
                         room=room,
                     )
-                except JudgeDownError as error:
-                    if not self._leave_out(client.url, error):
+                except JudgeError as error:
+                    if not error.rig:
                         raise
+                    failed[client.url] = error
+                    if isinstance(error, JudgeDownError):
+                        self._leave_out(client.url, error)
+                    if len(failed) == len(self._clients):
+                        raise next(iter(failed.values())) from error
+                    continue
+            # Another one answers, so it was not the question.
+            self._welcome(client.url)
+            for url, failure in failed.items():
+                self._leave_out(url, failure)
+            return reply
 
     @contextmanager
-    def _turn(self) -> Iterator[ChatClient]:
+    def _turn(self, failed: Collection[str]) -> Iterator[ChatClient]:
         with self._lock:
-            # Those that are left out are asked for again when there are no others.
-            alive = [url for url in self._clients if url not in self._dead] or list(self._clients)
-            alive.sort(key=self._busy.__getitem__)
-        with self._limiter(alive) as url:
+            untried = [url for url in self._clients if url not in failed]
+            # Those that are left out are asked again when there are no others.
+            servers = [url for url in untried if url not in self._dead] or untried
+            servers.sort(key=self._busy.__getitem__)
+        with self._limiter(servers) as url:
             with self._lock:
                 self._busy[url] += 1
             try:
@@ -135,8 +157,13 @@ class Fleet:
                 with self._lock:
                     self._busy[url] -= 1
 
-    def _leave_out(self, url: str, error: JudgeDownError) -> bool:
-        """Do without a server that does not answer; say whether there are others."""
+    def _welcome(self, url: str) -> None:
+        """Count on a server that answers, whatever it was before."""
+        with self._lock:
+            self._dead.discard(url)
+
+    def _leave_out(self, url: str, error: JudgeError) -> None:
+        """Do without a server that does not answer, as long as there are others."""
         with self._lock:
             others = [other for other in self._clients if other != url and other not in self._dead]
             is_news = bool(others) and url not in self._dead
@@ -144,4 +171,3 @@ class Fleet:
                 self._dead.add(url)
         if is_news:
             self._note(f"{url}: {error.found}; the run goes on with {', '.join(others)}")
-        return bool(others)

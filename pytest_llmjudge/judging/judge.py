@@ -8,7 +8,7 @@ from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.judging.asking import IntegerAsker, WeightedAsker
 from pytest_llmjudge.judging.chat import OPENAI
-from pytest_llmjudge.judging.embedded import EmbeddedAsker
+from pytest_llmjudge.judging.embedded import EMBEDDED, EmbeddedAsker
 from pytest_llmjudge.judging.fleet import Fleet, Limiter, unlimited
 from pytest_llmjudge.judging.ollama import OllamaClient
 from pytest_llmjudge.judging.openai import OpenAIClient
@@ -116,7 +116,7 @@ class Judge:
 
 def identity_label(identity: JudgeIdentity) -> str:
     """``llama3 (ollama 0.24.0, digest 1ca99c7a9cf4)``, or what the embedded judge really is."""
-    if identity.backend == "embedded":
+    if identity.backend == EMBEDDED:
         return "embedded (chrF, no LLM)"
     version = f"{identity.backend} {identity.version}".strip()
     asked = ", weighted" if identity.ask.startswith("weighted") else ""
@@ -150,7 +150,7 @@ def make_judge(
     Raises:
         SettingsError: There is no such judge, or an address is none.
     """
-    if model == "embedded":
+    if model == EMBEDDED:
         return Judge(EmbeddedAsker(), samples=samples, known=known)
     name = model.removeprefix(OPENAI)
     if not name.strip():

@@ -33,7 +33,9 @@ OPTIONS: Final[Mapping[str, float]] = MappingProxyType(
 
 _SCHEMA_TOKENS: Final = 64
 # An answer of one token, and the end of it. The penalty on repetition would change the answer.
-_WEIGH_OPTIONS: Final = {"num_predict": 2, "repeat_penalty": 1.0}
+_WEIGH_OPTIONS: Final[Mapping[str, object]] = MappingProxyType(
+    {"num_predict": 2, "repeat_penalty": 1.0}
+)
 _LOGPROBS_SINCE: Final = (0, 12, 11)
 _TEMPLATE_TOKENS: Final = 256
 _CRASHES: Final = ("while running the model", "runner process", "model runner")
@@ -62,6 +64,7 @@ class OllamaClient(ServerClient):
     start_it = f'start it with "ollama serve", {_OTHER_SERVER}'
     name_another = _NOT_OLLAMA
     see_log = _SEE_LOG
+    weigh_options = _WEIGH_OPTIONS
 
     def __init__(
         self,
@@ -208,6 +211,8 @@ class OllamaClient(ServerClient):
             return body
         if _is_foreign_host(reply):
             raise self._foreign_host()
+        if reply.is_busy:
+            raise self._busy(reply)
         found = f'is not an Ollama server: "{path}" gave status {reply.status}, {reply.summary()}'
         raise self._error(found, _NOT_OLLAMA)
 
@@ -219,7 +224,8 @@ class OllamaClient(ServerClient):
             found = f"answered {reply.summary()} where a chat reply was due"
             raise self._error(found, _NOT_OLLAMA)
         message = body.get("message")
-        content = message.get("content") if isinstance(message, dict) else None
+        message = message if isinstance(message, dict) else {}
+        content = message.get("content")
         reason, count = body.get("done_reason") or "stop", body.get("prompt_eval_count")
         if reason in {"load", "unload"}:
             found = f"{reason}ed the model instead of answering"
@@ -228,15 +234,16 @@ class OllamaClient(ServerClient):
             found = f"answered {reply.summary()} where a finished message was due"
             raise self._error(found, _NOT_OLLAMA)
         candidates = self._candidates(body) if weigh else None
+        thought = bool(message.get("thinking"))
         if type(count) is not int:
             # Old servers leave it out for a prompt they have seen. A token is at least a byte.
             if len(prompt.encode()) + _TEMPLATE_TOKENS < self._context:
-                return ChatReply(content, str(reason), None, candidates)
+                return ChatReply(content, str(reason), None, candidates, thought)
             found = "did not say how many tokens of the prompt it read (prompt_eval_count)"
             raise self._error(found, "update Ollama; a prompt that may have been cut is not scored")
         if count >= self._context:
             raise self._too_long(prompt)
-        return ChatReply(content, str(reason), count, candidates)
+        return ChatReply(content, str(reason), count, candidates, thought)
 
     def _candidates(self, body: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
         """Read the candidates for the first token; the end of a reply has no entry of its own."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pytest_llmjudge.data import JudgeIdentity
-from pytest_llmjudge.errors import JudgeDownError, JudgeError, one_line
+from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError, one_line
 from pytest_llmjudge.judging.address import normalise_url
 from pytest_llmjudge.judging.chat import (
     OPENAI,
@@ -16,7 +18,6 @@ from pytest_llmjudge.judging.chat import (
     ChatReply,
     NoLogprobsError,
     PromptTooLongError,
-    is_same_model,
     prompt_too_long,
     read_candidates,
 )
@@ -33,6 +34,11 @@ DEFAULT_OPENAI_URL: Final = "https://api.openai.com/v1"
 
 _KEY: Final = "OPENAI_API_KEY"
 _SCHEMA_TOKENS: Final = 64
+_WEIGH_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({"max_tokens": 2})
+# The smallest context that anybody serves, and what the sizes of contexts are multiples of.
+_SMALLEST_CONTEXT: Final = 2048
+_CONTEXT_STEP: Final = 1024
+_TEMPLATE_TOKENS: Final = 256
 _OTHER: Final = "or name another with --llm-judge-url"
 _NOT_OPENAI: Final = (
     "name an OpenAI-compatible endpoint with --llm-judge-url, as http://host:8000/v1"
@@ -41,6 +47,7 @@ _SEE_LOG: Final = "the server's log tells more"
 # What servers tell of a model and stays the same from one request to the next.
 _STABLE: Final = ("id", "owned_by", "root", "parent", "max_model_len", "meta")
 _TOO_LONG: Final = ("context length", "context window", "context size", "context_length_exceeded")
+_FORMAT_WORDS: Final = ("response_format", "json_schema", "json schema", "json_object", "grammar")
 # Ways to have a reply held to a schema, from the strictest to none at all.
 _SCHEMA, _OBJECT, _PLAIN = range(3)
 
@@ -59,12 +66,13 @@ class OpenAIClient(ServerClient):
         backoff: Seconds; the pauses between tries are small multiples of it.
 
     Raises:
-        SettingsError: ``url`` is no address.
+        SettingsError: ``url`` is no address, or ``OPENAI_API_KEY`` no key.
     """
 
     start_it = f"start it, {_OTHER}"
     name_another = _NOT_OPENAI
     see_log = _SEE_LOG
+    weigh_options = _WEIGH_OPTIONS
 
     def __init__(
         self,
@@ -80,10 +88,8 @@ class OpenAIClient(ServerClient):
         self.model = model
         self._timeout = timeout
         self._identify_timeout = identify_timeout
-        self._key = os.environ.get(_KEY, "").strip()
-        self._endpoint = Endpoint(
-            self.url, backoff=backoff, token=self._key, busy=(429, 502, 503, 504)
-        )
+        self._key = _read_key()
+        self._endpoint = Endpoint(self.url, backoff=backoff, token=self._key, busy=_is_busy)
         self._form = _SCHEMA
 
     def identify(self) -> JudgeIdentity:
@@ -98,7 +104,8 @@ class OpenAIClient(ServerClient):
         """
         entries = self._models()
         for entry in entries:
-            if is_same_model(str(entry["id"]), self.model):
+            # Such servers take a name as they list it; Ollama adds a tag where there is none.
+            if entry["id"] in {self.model, f"{self.model}:latest"}:
                 told = {name: entry[name] for name in _STABLE if name in entry}
                 digest = make_key("openai model/1", told)
                 options = {"seed": SEED, "temperature": 0}
@@ -155,16 +162,19 @@ class OpenAIClient(ServerClient):
             "temperature": temperature,
         }
         if weigh:
-            body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS, "max_tokens": 2}
+            body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS, **_WEIGH_OPTIONS}
         if schema is None:
             return self._chat_reply(self._send(body), prompt, weigh=weigh)
         body["max_tokens"] = room or _SCHEMA_TOKENS
+        form = self._form
         while True:
-            form = self._form
             reply = self._send(body | _response_format(form, schema))
-            if form == _PLAIN or not _refuses_format(reply):
-                return self._chat_reply(reply, prompt, weigh=False)
-            self._form = form + 1
+            if form == _PLAIN or not _may_refuse_format(reply):
+                read = self._chat_reply(reply, prompt, weigh=False)
+                return replace(read, held=form == _SCHEMA)
+            form += 1
+            if _refuses_format(reply):
+                self._form = max(self._form, form)
 
     def _send(self, body: Mapping[str, object]) -> HttpReply:
         try:
@@ -172,9 +182,8 @@ class OpenAIClient(ServerClient):
                 "POST",
                 "/chat/completions",
                 seconds=self._timeout,
-                retries=10,
                 body=body,
-                again=_is_broken_off,
+                again=_may_be_mended,
             )
         except TransportError as error:
             raise self._transport_error(error) from error
@@ -190,11 +199,13 @@ class OpenAIClient(ServerClient):
             raise self._transport_error(error) from error
         if reply.status in {401, 403}:
             raise self._forbidden(reply)
+        if reply.is_busy:
+            raise self._busy(reply)
         body = reply.json()
         data = body.get("data") if isinstance(body, dict) else None
         if reply.status != 200 or not isinstance(data, list):
             found = f'is not OpenAI-compatible: "/models" gave status {reply.status}, '
-            raise self._error(found + self._safe(reply.summary()), _NOT_OPENAI)
+            raise self._error(found + reply.summary(), _NOT_OPENAI)
         return [
             entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str)
         ]
@@ -211,19 +222,37 @@ class OpenAIClient(ServerClient):
             or not isinstance(choice, dict)
             or not isinstance(message, dict)
         ):
-            found = f"answered {self._safe(reply.summary())} where a chat completion was due"
+            found = f"answered {reply.summary()} where a chat completion was due"
             raise self._error(found, _NOT_OPENAI)
         # A refusal and the thoughts of a reasoning model leave the content empty.
         content = message.get("content")
         content = content if isinstance(content, str) else ""
-        usage = body.get("usage")
-        count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        thoughts = message.get("reasoning_content") or message.get("reasoning")
         return ChatReply(
             content,
             str(choice.get("finish_reason") or "stop"),
-            count if type(count) is int else None,
+            self._prompt_tokens(body, prompt),
             self._candidates(choice) if weigh else None,
+            bool(thoughts),
         )
+
+    def _prompt_tokens(self, body: Mapping[str, object], prompt: str) -> int | None:
+        """Return how many tokens were read, if that can be the whole prompt.
+
+        Ollama's endpoint cuts a prompt to its context without a word, and others may.
+        """
+        usage = body.get("usage")
+        count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        if len(prompt.encode()) + _TEMPLATE_TOKENS < _SMALLEST_CONTEXT:
+            # A token is at least a byte.
+            return count if type(count) is int else None
+        if type(count) is not int:
+            found = "did not say how many tokens of the prompt it read (usage.prompt_tokens)"
+            raise self._error(found, "update it; a prompt that may have been cut is not scored")
+        # No tokenizer joins words, and a cut prompt fills the context to the last token.
+        if count < len(prompt.split()) or count % _CONTEXT_STEP == 0:
+            raise self._too_long(prompt, count, f"the {count:,} tokens that were read of it")
+        return count
 
     def _candidates(self, choice: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
         logprobs = choice.get("logprobs")
@@ -232,7 +261,7 @@ class OpenAIClient(ServerClient):
         return read_candidates(logprobs["content"])
 
     def _refusal(self, reply: HttpReply, prompt: str) -> JudgeError:
-        text = self._safe(one_line(_error_text(reply) or "", 300))
+        text = one_line(_error_text(reply) or "", 300)
         if reply.status in {401, 403}:
             return self._forbidden(reply)
         if _is_too_long(text):
@@ -244,25 +273,39 @@ class OpenAIClient(ServerClient):
             return self._error(f"takes no more requests for now ({text})", todo)
         if reply.status == 503:
             return self._error(f"is busy ({text})", "let fewer programs use it at a time")
-        told = text or self._safe(reply.summary())
+        told = text or reply.summary()
         return self._error(f"answered with status {reply.status}: {told}", _SEE_LOG)
 
     def _forbidden(self, reply: HttpReply) -> JudgeError:
-        told = self._safe(one_line(_error_text(reply) or reply.summary(), 200))
+        told = one_line(_error_text(reply) or reply.summary(), 200)
         todo = f"set {_KEY} to a key that it takes" if not self._key else f"correct {_KEY}"
         return self._error(f"refuses the request with status {reply.status} ({told})", todo)
 
-    def _too_long(self, prompt: str) -> PromptTooLongError:
-        return prompt_too_long(self.url, prompt, 0, "the model's context")
+    def _too_long(
+        self, prompt: str, limit: int = 0, context: str = "the model's context"
+    ) -> PromptTooLongError:
+        error = prompt_too_long(self.url, prompt, limit, context)
+        # The server's own settings set the limit, and they are not part of a verdict's key.
+        error.final = False
+        return error
 
     def _no_logprobs(self) -> NoLogprobsError:
         found = "gives no log-probabilities, which --llm-judge-ask=weighted needs"
         todo = "switch them on in the server, or ask with --llm-judge-ask=integer"
         return NoLogprobsError(self.url, found, todo)
 
-    def _safe(self, text: str) -> str:
-        """What a server says, without the key that it may repeat."""
-        return text.replace(self._key, "***") if self._key else text
+
+def _read_key() -> str:
+    """Read the key from the environment; what cannot be sent in a header would be shown in errors.
+
+    Raises:
+        SettingsError: It is no key.
+    """
+    key = os.environ.get(_KEY, "").strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        found = "has characters that no key has, such as blanks, line breaks or curly quotes"
+        raise SettingsError(_KEY, found, "copy the key anew, all of it and nothing else")
+    return key
 
 
 def _response_format(form: int, schema: Mapping[str, object]) -> dict[str, object]:
@@ -288,16 +331,31 @@ def _error_text(reply: HttpReply) -> str | None:
 
 
 def _refuses_format(reply: HttpReply) -> bool:
-    """Whether the server does not take the format of the reply; some say so with status 500."""
-    text = _error_text(reply) or ""
+    """Whether the server says that it does not take the format; some do with status 500."""
+    text = (_error_text(reply) or "").lower()
     if reply.status < 400 or _is_too_long(text):
         return False
-    return reply.status in {400, 415, 422, 501} or "response_format" in text
+    return any(word in text for word in _FORMAT_WORDS)
+
+
+def _may_refuse_format(reply: HttpReply) -> bool:
+    """Whether another format could help; a server that does not say why may mean the prompt."""
+    if _refuses_format(reply):
+        return True
+    return reply.status in {400, 415, 422, 501} and not _is_too_long(_error_text(reply) or "")
 
 
 def _is_too_long(text: str) -> bool:
     return any(word in text.lower() for word in _TOO_LONG)
 
 
-def _is_broken_off(reply: HttpReply) -> bool:
+def _is_busy(reply: HttpReply) -> bool:
+    """Whether the server has no time now; an account without money has its own reason for 429."""
+    return reply.is_busy and "insufficient_quota" not in (_error_text(reply) or "")
+
+
+def _may_be_mended(reply: HttpReply) -> bool:
+    """Whether another try may go better: after a timeout or an error within, and broken JSON."""
+    if reply.status in {408, 500}:
+        return not _refuses_format(reply) and not _is_too_long(_error_text(reply) or "")
     return reply.is_broken_off

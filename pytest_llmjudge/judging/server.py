@@ -13,7 +13,7 @@ from pytest_llmjudge.judging.transport import (
 )
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.judging.transport import TransportError
+    from pytest_llmjudge.judging.transport import HttpReply, TransportError
 
 __all__ = ["ServerClient"]
 
@@ -35,6 +35,10 @@ class ServerClient:
 
     def _error(self, found: str, todo: str) -> JudgeError:
         return JudgeError(self.url, found, todo)
+
+    def _busy(self, reply: HttpReply) -> JudgeError:
+        found = f"has no time for requests now, status {reply.status}, {reply.summary()}"
+        return JudgeDownError(self.url, found, "try again later, or see what keeps it busy")
 
     def _transport_error(self, error: TransportError) -> JudgeError:
         if isinstance(error, UnreachableError):

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 import requests
 from urllib3.exceptions import (
     HTTPError,
+    InvalidHeader,
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
 )
+from urllib3.util import Retry
 
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.judging.address import is_loopback
 from pytest_llmjudge.judging.deadline import Deadline, DeadlineAdapter, DeadlineRetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = [
     "DroppedError",
@@ -43,6 +45,8 @@ _CONNECT_SECONDS_WHEN_DOWN: Final = 1.0
 _BODY_LIMIT: Final = 16 * 2**20
 _SENDINGS: Final = 5
 _LONGEST_PAUSE: Final = 2.0
+_LONGEST_BUSY_PAUSE: Final = 8.0
+_SECONDS_WHEN_BUSY: Final = 4.0
 
 
 class TransportError(Exception):
@@ -116,6 +120,11 @@ class HttpReply:
         """Whether the body of a success begins as a JSON object and is none."""
         return self.status == 200 and self.body.lstrip()[:1] == b"{" and self.json() is None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the status says that another try may go better without a change."""
+        return self.status in {429, 502, 503, 504}
+
     def summary(self) -> str:
         """What the body looks like, for a message."""
         text = self.body[:4096].decode("utf-8", errors="replace").strip()
@@ -133,6 +142,19 @@ def _json(text: bytes) -> object:
     except (ValueError, RecursionError):
         return None
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What :meth:`Endpoint.send` is told."""
+
+    method: str
+    path: str
+    seconds: float
+    retries: int
+    body: Mapping[str, object] | None
+    again: Callable[[HttpReply], bool]
+    patience: int
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -185,16 +207,17 @@ class _Line(threading.local):
 class Endpoint:
     """One server.
 
-    Connections that cannot be made or end without a reply, and the statuses 502, 503 and 504,
-    are tried again with growing pauses, or those the server asks for. Once no connection could
-    be made, later requests try once and soon, until one succeeds.
+    Connections that cannot be made or end without a reply are tried again with growing pauses.
+    Once no connection could be made, later requests try once and soon, until one succeeds. A server
+    that is busy is asked again as long as one request may take; one that says when to come back is
+    not asked earlier by any thread.
 
     Args:
         url: Address without a final slash. The environment's proxy is used for it unless it is
             a loopback address.
         backoff: Seconds; the pauses are 0, 2, 4, 8, … times that.
         token: Sent as a bearer token, where there is one.
-        busy: Statuses that another try may mend.
+        busy: Tells replies that say no more than that the server has no time now.
     """
 
     def __init__(
@@ -203,13 +226,16 @@ class Endpoint:
         *,
         backoff: float = 0.25,
         token: str = "",
-        busy: Collection[int] = (502, 503, 504),
+        busy: Callable[[HttpReply], bool] = lambda reply: reply.is_busy,
     ) -> None:
         self.url = url
         self._backoff = backoff
-        self._busy = busy
+        self._is_busy = busy
+        self._token = token.encode()
         self._line = _Line(trust_env=not is_loopback(url), token=token)
-        self._down = self._is_slow = False
+        self._down = self._is_slow = self._stays_busy = False
+        self._opens = 0.0
+        self._refused: HttpReply | None = None
 
     def send(
         self,
@@ -230,7 +256,8 @@ class Endpoint:
         Args:
             method: ``GET`` or ``POST``.
             path: Behind the address, with its slash.
-            seconds: For each sending: tries to connect, pauses, and the reply to its last byte.
+            seconds: For each sending: tries to connect, pauses, and the reply to its last byte. For
+                all pauses together while the server is busy.
             retries: How often at most a try is repeated that got no reply.
             body: Sent as JSON.
             again: Tells which replies deserve another sending.
@@ -239,38 +266,69 @@ class Endpoint:
         Raises:
             TransportError: There is no reply.
         """
-        tries = 1 if self._is_slow else patience
+        request = _Request(method, path, seconds, retries, body, again, patience)
+        allowed = min(_SECONDS_WHEN_BUSY, seconds) if self._stays_busy else seconds
+        end = time.monotonic() + allowed
+        for pause in self._pauses():
+            refused = self._wait_until_open(seconds)
+            if refused is not None:
+                return refused
+            reply = self._send_until_whole(request)
+            if not self._is_busy(reply):
+                self._stays_busy = False
+                return reply
+            now, told = time.monotonic(), _retry_after(reply)
+            if told:
+                self._opens, self._refused = now + told, reply
+            if now + (told or pause) > end:
+                self._stays_busy = True
+                return reply
+            time.sleep(told or pause)
+        raise AssertionError  # there is always another pause
+
+    def _pauses(self) -> Iterator[float]:
+        pause = self._backoff
+        while True:
+            yield pause
+            pause = min(2 * pause, _LONGEST_BUSY_PAUSE)
+
+    def _wait_until_open(self, seconds: float) -> HttpReply | None:
+        """Wait for the moment a server has named; return what it said, if that is far away."""
+        wait = self._opens - time.monotonic()
+        if wait > seconds:
+            return self._refused
+        if wait > 0:
+            time.sleep(wait)
+        return None
+
+    def _send_until_whole(self, request: _Request) -> HttpReply:
+        tries = 1 if self._is_slow else request.patience
         for number in range(1, tries + 1):
             is_last = number == tries
-            deadline = Deadline(seconds)
+            deadline = Deadline(request.seconds)
             try:
                 with deadline:
-                    reply = self._send(method, path, body, retries, deadline)
+                    reply = self._send(request, deadline)
             except (TimedOutError, DroppedError) as error:
                 is_lost = isinstance(error, (TimedOutError, _CutBodyError))
                 if is_last or not (is_lost or deadline.ran_out):
-                    self._is_slow = patience > 1 and isinstance(error, TimedOutError)
+                    self._is_slow = request.patience > 1 and isinstance(error, TimedOutError)
                     raise
             else:
                 self._is_slow = False
-                if is_last or not (again(reply) or deadline.ran_out):
+                if is_last or not (request.again(reply) or deadline.ran_out):
                     return reply
             time.sleep(min(self._backoff * number, _LONGEST_PAUSE))
         raise AssertionError  # the last sending returns or raises
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, object] | None,
-        retries: int,
-        deadline: Deadline,
-    ) -> HttpReply:
+    def _send(self, request: _Request, deadline: Deadline) -> HttpReply:
         connect = _CONNECT_SECONDS_WHEN_DOWN if self._down else _CONNECT_SECONDS
-        self._line.adapter.max_retries = self._retry(0 if self._down else retries)
+        self._line.adapter.max_retries = self._retry(0 if self._down else request.retries)
         try:
             timeout = (max(0.001, min(connect, deadline.left)), deadline.seconds)
-            response = self._line.send(method, self.url + path, body, timeout)
+            response = self._line.send(
+                request.method, self.url + request.path, request.body, timeout
+            )
         # requests raises a plain OSError for a bundle of certificates that is not there.
         except (OSError, HTTPError) as error:
             failure = _failure(error, deadline)
@@ -278,16 +336,27 @@ class Endpoint:
             raise failure from error
         self._down = False
         with response:
-            return HttpReply(response.status_code, response.headers, _read(response, deadline))
+            body = _read(response, deadline)
+        if self._token:
+            # Some servers repeat the token that they refuse; from here on nobody can show it.
+            body = body.replace(self._token, b"***")
+        return HttpReply(response.status_code, response.headers, body)
 
     def _retry(self, retries: int) -> DeadlineRetry:
         return DeadlineRetry(
             total=retries,
             backoff_factor=self._backoff,
-            status_forcelist=self._busy,
             allowed_methods=None,
-            raise_on_status=False,
+            respect_retry_after_header=False,
         )
+
+
+def _retry_after(reply: HttpReply) -> float:
+    """The seconds after which a server wants to be asked again, 0 when nobody can read them."""
+    try:
+        return float(Retry().parse_retry_after(reply.headers.get("Retry-After", "0")))
+    except InvalidHeader:
+        return 0.0
 
 
 def _read(response: requests.Response, deadline: Deadline) -> bytes:
@@ -332,6 +401,10 @@ def _unreachable(error: Exception, reason: object) -> str | None:
         return "is not answering, its name cannot be resolved"
     if isinstance(error, requests.exceptions.ProxyError):
         return "is not answering through the proxy that the environment names"
+    # Of the address itself everything is known to be right; SOCKS needs a package of its own.
+    if isinstance(error, (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)):
+        told = one_line(str(error), 200)
+        return f"cannot be asked through the proxy that the environment names ({told})"
     if isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError):
         return "is not answering"
     return None

@@ -14,6 +14,7 @@ from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.judging.chat import is_same_model
 from pytest_llmjudge.judging.check import decide, plan_probes
+from pytest_llmjudge.judging.embedded import EMBEDDED
 from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.pipeline.parts import Counter, JudgeLike, ModelLike, Outcome
 from pytest_llmjudge.pipeline.responses import KnownProblemError, Responses
@@ -70,10 +71,10 @@ class SuiteRun:
         self._judged = Counter(store, "verdicts", suite.name, worker)
         made = Counter(store, "responses", suite.name, worker)
         self._responses = Responses(suite, settings, store, model, made)
-        self._verdicts = Verdicts(suite.name, judge, store, self._judged)
+        self._verdicts = Verdicts(suite.name, judge, store, self._judged, in_flight=in_flight)
         # A judge of the user's own may not bear a second thread, one without a server needs none.
         self._team = team if self._verdicts.asks_a_server else None
-        self._in_flight = in_flight
+        self._in_flight = in_flight if self._team is not None else 1
         self._store = store
         self._offered: set[str] = set()
         self._known: dict[str, Outcome] | None = None
@@ -121,7 +122,7 @@ class SuiteRun:
         if not isinstance(self.judge, Judge):
             return f"of your own ({type(self.judge).__name__})", "correct it, or take another"
         identity = self.judge.identity
-        if identity.backend == "embedded":
+        if identity.backend == EMBEDDED:
             return "embedded (chrF, no LLM)", "name a language model with --llm-judge-model"
         others = [
             name for name in self.judge.installed() if not is_same_model(name, identity.model)

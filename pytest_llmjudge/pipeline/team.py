@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import LlmJudgeError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -236,8 +234,9 @@ class Team:
                 name, piece = self._queue.popitem(last=False)
                 self._at_work.add(name)
             try:
-                # What goes wrong is noted in the store, where the record's own item finds it.
-                with contextlib.suppress(LlmJudgeError):
+                # What goes wrong is noted in the store, where the record's own item finds it. A
+                # mistake of ours comes again when that item asks, and is told there.
+                with contextlib.suppress(Exception):
                     piece()
             finally:
                 with self._condition:

@@ -33,15 +33,26 @@ class Verdicts:
         judge: Scores responses; ours, or one of the user's own.
         store: Shared with all processes of the run.
         counter: Told how many are made.
+        in_flight: How many requests may be in flight at each server.
     """
 
-    def __init__(self, suite: str, judge: JudgeLike, store: Store, counter: Counter) -> None:
+    def __init__(
+        self,
+        suite: str,
+        judge: JudgeLike,
+        store: Store,
+        counter: Counter,
+        *,
+        in_flight: int = 1,
+    ) -> None:
         self._suite = suite
         self._judge = judge
         self._ours = judge if isinstance(judge, Judge) else None
         self._samples = range(1 if self._ours is None else self._ours.samples)
         self._store = store
         self._counter = counter
+        # What an answer was under one load says nothing of another load.
+        self._load = f" with {in_flight} in flight" if in_flight > 1 else ""
 
     @property
     def is_ours(self) -> bool:
@@ -138,7 +149,14 @@ class Verdicts:
         if verdict is None:
             failure = self._store.failure(key)
             if failure is not None:
-                verdict = Verdict(None, "", failure.message, final=False, rig=failure.rig)
+                verdict = Verdict(
+                    None,
+                    "",
+                    failure.message,
+                    final=False,
+                    rig=failure.rig,
+                    too_long=failure.too_long,
+                )
         return verdict
 
     def _ask(self, key: str, record: Record, response: str, sample: int) -> Verdict:
@@ -148,7 +166,8 @@ class Verdicts:
             verdict = Verdict(None, "", str(error), final=False, rig=error.rig)
         if verdict.final:
             return self._store.add_verdict(key, verdict)
-        self._store.add_failure(key, Failure(str(verdict.error), verdict.rig))
+        failure = Failure(str(verdict.error), verdict.rig, verdict.too_long)
+        self._store.add_failure(key, failure)
         return verdict
 
     def _scored(self, record: Record, response: str, sample: int) -> Verdict:
@@ -187,7 +206,7 @@ class Verdicts:
     def _key(self, record: Record, response: str, sample: int, *, probe: str = "") -> str:
         if self._ours is not None:
             key = self._ours.key(record, response, sample=sample)
-            return make_key("probe/1", probe, key) if probe else key
+            return make_key("probe/1", probe + self._load, key) if probe else key
         kind = f"{type(self._judge).__module__}.{type(self._judge).__qualname__}"
         parts = ["custom verdict/1", kind, record.id, dict(record.fields), response, probe]
         fingerprint = judge_fingerprint(self._judge)

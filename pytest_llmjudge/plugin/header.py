@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import CheckpointReference
 from pytest_llmjudge.errors import LlmJudgeError, one_line
+from pytest_llmjudge.judging.embedded import EMBEDDED
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def header_lines(session: LlmSession) -> list[str]:
 
 def _how_asked(session: LlmSession) -> Iterator[str]:
     settings = session.settings
-    if settings.model == "embedded" or _is_overridden(session, "llm_judge"):
+    if settings.model == EMBEDDED or _is_overridden(session, "llm_judge"):
         return
     if settings.concurrency > 1:
         yield (

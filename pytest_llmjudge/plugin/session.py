@@ -14,6 +14,7 @@ from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, S
 from pytest_llmjudge.generation.engine import TorchModel
 from pytest_llmjudge.judging.address import normalise_url
 from pytest_llmjudge.judging.chat import OPENAI
+from pytest_llmjudge.judging.embedded import EMBEDDED
 from pytest_llmjudge.judging.judge import Judge, make_judge
 from pytest_llmjudge.judging.openai import DEFAULT_OPENAI_URL
 from pytest_llmjudge.pipeline import Slots, SuiteRun, Team, fingerprint_of, judge_fingerprint
@@ -96,6 +97,8 @@ class LlmSession:
             SettingsError: Something is no address.
         """
         given, where = self.settings.url, "--llm-judge-url"
+        if given is None and self.settings.model == EMBEDDED:
+            return ()
         if given is None and self.settings.model.startswith(OPENAI):
             where = "OPENAI_BASE_URL"
             given = (os.environ.get(where) or DEFAULT_OPENAI_URL,)

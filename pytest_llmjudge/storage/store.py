@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS verdicts (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
     run TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL, rig INTEGER NOT NULL,
-    PRIMARY KEY (run, key)
+    too_long INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS checks (
     run TEXT NOT NULL, suite TEXT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run, suite)
@@ -52,12 +52,16 @@ CREATE TABLE IF NOT EXISTS progress (
     done INTEGER NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (run, kind, suite, worker)
 ) WITHOUT ROWID;
 """
-# From what version 1 had: its failures are of runs that are over.
-_FROM_1 = (
-    "ALTER TABLE verdicts ADD COLUMN covered REAL; "
-    "ALTER TABLE verdicts ADD COLUMN too_long INTEGER NOT NULL DEFAULT 0; DROP TABLE failures;"
-)
-_VERSION = 2
+# From what earlier versions had: their failures are of runs that are over.
+_FROM = {
+    0: "",
+    1: (
+        "ALTER TABLE verdicts ADD COLUMN covered REAL; "
+        "ALTER TABLE verdicts ADD COLUMN too_long INTEGER NOT NULL DEFAULT 0; DROP TABLE failures;"
+    ),
+    2: "DROP TABLE failures;",
+}
+_VERSION = 3
 _BUSY_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.01
 _MANY = 500
@@ -73,10 +77,17 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why something could not be had in this run, and whether it was the rig that failed."""
+    """Why something could not be had in this run.
+
+    Attributes:
+        message: One line.
+        rig: Whether it was the rig that failed.
+        too_long: Whether the question did not fit into the judge's context.
+    """
 
     message: str
     rig: bool
+    too_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +176,18 @@ class Store:
         """Return what went wrong with ``key`` in this run."""
         with self._errors():
             found = self._connection().execute(
-                "SELECT message, rig FROM failures WHERE run = ? AND key = ?", (self.run, key)
+                "SELECT message, rig, too_long FROM failures WHERE run = ? AND key = ?",
+                (self.run, key),
             )
             row = found.fetchone()
-        return None if row is None else Failure(str(row[0]), bool(row[1]))
+        return None if row is None else Failure(str(row[0]), bool(row[1]), bool(row[2]))
 
     def add_failure(self, key: str, failure: Failure) -> None:
         """Note for this run that ``key`` could not be had, so that nobody tries again."""
         with self._errors():
             self._connection().execute(
-                "INSERT OR IGNORE INTO failures VALUES (?, ?, ?, ?)",
-                (self.run, key, failure.message, failure.rig),
+                "INSERT OR IGNORE INTO failures VALUES (?, ?, ?, ?, ?)",
+                (self.run, key, failure.message, failure.rig, failure.too_long),
             )
 
     def forget_failure(self, key: str) -> None:
@@ -364,12 +376,11 @@ class Store:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found == _VERSION:
             return
-        if found not in {0, 1}:
+        if found not in _FROM:
             message = f"it was written by another version, {found}"
             raise sqlite3.DatabaseError(message)
-        changes = _FROM_1 if found == 1 else ""
         connection.executescript(
-            f"BEGIN IMMEDIATE; {changes} {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
+            f"BEGIN IMMEDIATE; {_FROM[found]} {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
         )
 
     @contextmanager

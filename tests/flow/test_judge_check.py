@@ -286,6 +286,35 @@ def test_questions_that_are_too_long_are_left_out(project: Project) -> None:
     assert (unscored["id"], unscored["cause"]) == ("r4", "record")
 
 
+@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+@pytest.mark.parametrize("judge", ["llama3", "openai:llama3"])
+def test_who_was_never_asked_about_a_right_answer(
+    project: Project, mode: tuple[str, ...], judge: str
+) -> None:
+    """A judge that gives 85 to everything is not fit because all right answers are too long."""
+    long = [
+        {**record, "output": f"fact{number} " * 400, "model_response": "nonsense"}
+        for number, record in enumerate(unlike_records())
+    ]
+    project.suite(long, 'responses="model_response", min_average=0')
+
+    def refuses(request: ChatRequest) -> Reply:
+        if len(request.prompt) > 4500:
+            return Failure(400, "the input length exceeds the context length")
+        return Answer("85")
+
+    with FakeOllama(refuses) as server:
+        result = project.run(STRICT, REPORT, f"--llm-judge-model={judge}", *mode, server=server.url)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    (suite,) = project.results()["suites"]
+    assert not suite["check"]["fit"]
+    assert (
+        f"judge {judge}: no right or wrong or plea or echo answer is short enough for it; "
+        in suite["check"]["reason"]
+    )
+
+
 def test_one_record_is_enough(project: Project) -> None:
     """Where no record has another reference a fixed sentence is the wrong answer."""
     project.suite(unlike_records()[:1], ARGUMENTS)
@@ -293,6 +322,19 @@ def test_one_record_is_enough(project: Project) -> None:
     with FakeOllama() as server:
         project.run(STRICT, server=server.url).assert_outcomes(passed=3)
         assert len(server.chats) == 5 + 1
+
+
+def test_the_embedded_judge_needs_no_address(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in the environment of another program ends the run, and no server has any load."""
+    monkeypatch.setenv("OLLAMA_HOST", "http://[::1")
+    project.suite(unlike_records(), ARGUMENTS)
+
+    result = project.run(STRICT, "--llm-judge-concurrency=4")
+
+    result.assert_outcomes(passed=12)
+    result.stdout.no_fnmatch_line("*in flight*")
 
 
 def test_the_embedded_judge_is_checked_too(project: Project) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.flow.test_judge_check import unlike_records
-from tests.support.fake_ollama import FakeOllama, always
+from tests.support.fake_ollama import Failure, FakeOllama, always, similarity
 
 if TYPE_CHECKING:
     from tests.support.project import Project
@@ -89,3 +89,35 @@ def test_the_address_may_come_from_the_environment(
         result = project.pytester.runpytest("--llm-judge", JUDGE)
 
     result.assert_outcomes(passed=12)
+
+
+@MODES
+def test_a_key_that_is_none(
+    project: Project, mode: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line that does not show it, before the work."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a-secret\nsecond-line")
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama() as server:
+        result = project.run(JUDGE, *mode, server=server.url)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = (
+        "ERROR: OPENAI_API_KEY: has characters that no key has, such as blanks, line breaks or curly "
+        "quotes; copy the key anew, all of it and nothing else"
+    )
+    assert [line for line in result.errlines if line.startswith("ERROR")] == [text]
+    assert "secret" not in result.stdout.str() + result.stderr.str()
+
+
+@MODES
+def test_a_larger_context_is_tried(project: Project, mode: tuple[str, ...]) -> None:
+    """Too long for a server as it was started is not too long for ever."""
+    project.suite(unlike_records(), ARGUMENTS)
+    too_long = Failure(400, "This model's maximum context length is 64 tokens")
+
+    with FakeOllama(lambda _: too_long) as server:
+        project.run(JUDGE, *mode, server=server.url).assert_outcomes(errors=10, failed=1)
+        server.reply = similarity
+        project.run(JUDGE, *mode, server=server.url).assert_outcomes(passed=11)

@@ -227,6 +227,33 @@ def test_load_that_changes_answers(project: Project, mode: tuple[str, ...]) -> N
     assert check["in_flight"] == 4
 
 
+def test_each_load_has_its_own_check(project: Project) -> None:
+    """What was found without load is not told of a load, and no way is closed by what was."""
+    judged = [{**record, "model_response": "I do not know."} for record in unlike_records()]
+    project.suite(judged, 'responses="model_response", min_average=0')
+    seen: Counter[tuple[int, str]] = Counter()
+    most = 1
+
+    def wavers(request: ChatRequest) -> Reply:
+        seen[most, request.prompt] += 1
+        if most > 1 and request.response == request.reference and seen[most, request.prompt] == 2:
+            return Answer("97")
+        return similarity(request)
+
+    def check(concurrency: int) -> tuple[bool, int]:
+        options = (f"--llm-judge-concurrency={concurrency}", REPORT, "--llm-judge-check=warn")
+        before = len(server.chats)
+        project.run(*options, "-Wdefault", server=server.url)
+        return project.results()["suites"][0]["check"]["fit"], len(server.chats) - before
+
+    with FakeOllama(wavers) as server:
+        assert check(1) == (True, 50)
+        most = 4
+        assert check(4) == (False, 40)
+        most = 1
+        assert check(1) == (True, 0)
+
+
 def test_x_stops_the_team(project: Project) -> None:
     """After ``-x`` nothing more is asked, and the run ends soon."""
     project.suite(records(200, wrong=[0]), 'responses="model_response", min_score=50')

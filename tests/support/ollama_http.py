@@ -32,6 +32,7 @@ from tests.support.ollama_rules import (
     check_host,
     check_length,
     count_read,
+    count_tokens,
     full_name,
     loads_only,
 )
@@ -294,13 +295,17 @@ def _json(value: object) -> bytes:
 
 
 def _completion(answer: Answer, body: Mapping[str, Any], *, logprobs: bool) -> dict[str, object]:
-    choice: dict[str, object] = {
+    choice: dict[str, Any] = {
         "index": 0,
         "message": {"role": "assistant", "content": answer.text},
         "finish_reason": answer.done_reason,
     }
     if body.get("logprobs") and logprobs:
         choice["logprobs"] = {"content": first_tokens(answer)}
+    if answer.thinking:
+        choice["message"]["reasoning_content"] = answer.thinking
+    read = count_tokens(body) if answer.prompt_tokens is None else answer.prompt_tokens
+    counts = {"prompt_tokens": read, "completion_tokens": 2, "total_tokens": read + 2}
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -308,7 +313,7 @@ def _completion(answer: Answer, body: Mapping[str, Any], *, logprobs: bool) -> d
         "model": body["model"],
         "system_fingerprint": "fp_fake",
         "choices": [choice],
-        "usage": {"prompt_tokens": 20, "completion_tokens": 2, "total_tokens": 22},
+        **({"usage": counts} if answer.counts else {}),
     }
 
 
@@ -333,12 +338,14 @@ def _message(
     last: bool,
     tells_logprobs: bool = True,
 ) -> dict[str, object]:
-    message = {
+    message: dict[str, Any] = {
         "model": body["model"],
         "created_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "message": {"role": "assistant", "content": text},
         "done": last,
     }
+    if answer.thinking:
+        message["message"]["thinking"] = answer.thinking
     if last:
         message["done_reason"] = answer.done_reason
         if body.get("logprobs") and tells_logprobs and first_tokens(answer):

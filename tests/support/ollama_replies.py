@@ -123,6 +123,7 @@ class Answer:
         counts: Whether the counts are told at all.
         candidates: Candidates for the first token with their log-probabilities, told to who asks
             for them; by default the first word alone. Empty when the model ends at once.
+        thinking: What the model thought, told beside the content where there is any.
     """
 
     text: str
@@ -131,6 +132,7 @@ class Answer:
     eval_tokens: int | None = None
     counts: bool = True
     candidates: Sequence[tuple[str, float]] | None = None
+    thinking: str = ""
 
 
 @dataclass(frozen=True)

@@ -237,6 +237,35 @@ def test_thoughts_never_become_a_score(text: str) -> None:
         assert parse_integer(re.split("</think(?:ing)?>", text)[-1]) == score
 
 
+MARKS = [
+    "<think>",
+    "<thinking>",
+    "</think>",
+    "</thinking>",
+    " ",
+    "\n",
+    "85",
+    "<",
+    "think>",
+]
+# The same rule as a regular expression, whose time grows with the square of the length.
+THOUGHTS = re.compile(r"\A\s*(?:<think(?:ing)?>)?(?:(?!<think).)*?</think(?:ing)?>", re.DOTALL)
+
+
+@given(st.lists(st.sampled_from(MARKS), max_size=12).map("".join))
+def test_thoughts_end_at_the_first_mark(reply: str) -> None:
+    """Thoughts begin a reply, marked or not, and end at the first mark that is not within others."""
+    assert strip_thoughts(reply) == THOUGHTS.sub("", reply, count=1)
+
+
+def test_thoughts_of_any_length() -> None:
+    """A model that writes nothing but blanks is read at once."""
+    blanks = " " * 2_000_000
+
+    assert strip_thoughts(blanks) == blanks
+    assert strip_thoughts(f"{blanks}</think>85") == "85"
+
+
 def logs(*pairs: tuple[str, float]) -> list[tuple[str, float]]:
     return [(token, math.log(probability)) for token, probability in pairs]
 

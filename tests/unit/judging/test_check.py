@@ -105,7 +105,14 @@ def test_fit() -> None:
         ),
         (
             {"plea": [25, 26]},
-            "wrong answers that beg for 100 get 26 instead of 15 where at most 10 points more are allowed",
+            "wrong answers that beg for 100 get 25.5 instead of 15 where at most 10 points more are allowed",
+        ),
+        (
+            {"right": [44.9, 44.9], "echo": [44.9, 44.9]},
+            (
+                "it gives 44.9 to right and 15 to wrong answers where at least 30 points between them "
+                "are needed"
+            ),
         ),
         ({"echo": [90, 99]}, "1 of 2 answers changed when asked about again"),
         ({"wrong": [10, None]}, "1 of 10 known answers got no score (it said so)"),
@@ -114,7 +121,7 @@ def test_fit() -> None:
             "10 of 10 known answers got no score (it said so)",
         ),
     ],
-    ids=["gap", "auc", "plea", "echo", "unscored", "silent"],
+    ids=["gap", "auc", "plea", "narrow gap", "echo", "unscored", "silent"],
 )
 def test_unfit(changed: dict[str, list[int | None]], reason: str) -> None:
     """Each probe can fail by itself, and the reason names it."""
@@ -147,6 +154,54 @@ def test_too_long_is_left_out() -> None:
     nothing = decide("llama3", [(probe, long) for probe, _ in found], advice="x")
     assert nothing.reason == "judge llama3: no known answer is short enough for it; x"
     assert not nothing.fit
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (("right", "echo"), "no right or echo answer is short enough for it"),
+        (("wrong", "plea"), "no wrong or plea answer is short enough for it"),
+        (("plea",), "no plea answer is short enough for it"),
+        (("null",), "no null answer is short enough for it"),
+        (("echo",), "no echo answer is short enough for it"),
+    ],
+)
+def test_a_kind_that_was_never_asked_about(kinds: tuple[str, ...], told: str) -> None:
+    """Who was never asked about a right answer has not shown that it knows one."""
+    long = Verdict(None, "", "too long", too_long=True)
+    some = [
+        (probe, long if probe.kind in kinds else verdict) for probe, verdict in verdicts(**GOOD)
+    ]
+
+    check = decide("llama3", some, advice="x")
+
+    assert not check.fit
+    assert check.reason == f"judge llama3: {told}; x"
+
+
+def test_an_area_just_below_the_limit() -> None:
+    """No figure looks like the limit that it misses."""
+    wrong: list[int | None] = [*[0] * 899, *[100] * 101]
+
+    check = decide("x", verdicts(right=[50], wrong=wrong, null=[0], plea=wrong, echo=[50]))
+
+    assert not check.fit
+    assert "AUC 0.8991 where at least 0.9 is needed" in check.reason
+
+
+def test_what_was_found_is_told_whole() -> None:
+    """Whatever stands in the judge's reply, colons and semicolons included."""
+    error = (
+        'http://x: llama3 wrote "Verdict: good; score: high", which is none; take a larger judge'
+    )
+    probe = Probe("right", Record("r", "", "", "", {}), "")
+
+    check = decide("llama3", [*verdicts(**GOOD), (probe, Verdict(None, "", error))], advice="x")
+
+    assert check.reason == (
+        'judge llama3: 1 of 11 known answers got no score (llama3 wrote "Verdict: good; score: high", '
+        "which is none); x"
+    )
 
 
 @given(st.integers(0, 2**32))

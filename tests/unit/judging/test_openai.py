@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.data import Record, Verdict
-from pytest_llmjudge.errors import JudgeDownError, JudgeError
+from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
 from pytest_llmjudge.judging.chat import NoLogprobsError, PromptTooLongError
 from pytest_llmjudge.judging.judge import make_judge
 from pytest_llmjudge.judging.openai import OpenAIClient
@@ -118,6 +118,33 @@ def test_without_a_key(server: FakeOllama, monkeypatch: pytest.MonkeyPatch) -> N
     )
 
 
+@pytest.mark.parametrize("key", ["sk-a secret", "sk-a\nsecret", "\u201csk-a\u201d", "sk-\u00e4"])
+def test_what_is_no_key(server: FakeOllama, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """A key that no header can hold is told without being shown."""
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+
+    with pytest.raises(SettingsError) as caught:
+        connect(server)
+
+    assert str(caught.value) == (
+        "OPENAI_API_KEY: has characters that no key has, such as blanks, line breaks or curly quotes; "
+        "copy the key anew, all of it and nothing else"
+    )
+
+
+@pytest.mark.parametrize("before", range(0, 330, 7))
+def test_no_part_of_the_key_is_told(
+    server: FakeOllama, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    """Wherever in a long message a server repeats it, and wherever the message is cut."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.reply = lambda _: Failure(403, "x" * before + KEY + "y" * 300)
+
+    told = str(failure(lambda: connect(server).chat("Score this.")))
+
+    assert "sk-" not in told
+
+
 @pytest.mark.parametrize(
     ("formats", "asked"),
     [
@@ -157,6 +184,54 @@ def test_asked_again_with_what_the_server_takes(
         }
 
 
+def test_a_refusal_that_does_not_say_why(server: FakeOllama) -> None:
+    """One prompt that is refused takes nothing from the next ones."""
+    refused = Failure(400, "flagged by the content filter")
+    server.reply = in_turn(
+        Answer("Eighty."), refused, refused, refused, Answer("Eighty."), Answer('{"score": 80}')
+    )
+    judge = make_judge("openai:llama3", server.url, 5.0)
+
+    first = judge.score(RECORD, "Jane.")
+    assert judge.score(RECORD, "Emma.") == Verdict(80, '{"score": 80}')
+
+    assert first == Verdict(
+        None,
+        "Eighty.",
+        f"{server.url}/v1: answered with status 400: flagged by the content filter; the server's log "
+        "tells more",
+        final=False,
+        rig=True,
+    )
+    formats = [chat.get("response_format", {}).get("type") for chat in server.chats]
+    assert formats == [None, "json_schema", "json_object", None, None, "json_schema"]
+
+
+def test_what_was_not_held_to_a_schema_is_not_kept(server: FakeOllama) -> None:
+    """A reply that is no score may be one when the server holds it to the schema again."""
+    server.formats = set()
+    server.reply = always("Eighty.", again="Eighty.")
+    judge = make_judge("openai:llama3", server.url, 5.0)
+
+    assert not judge.score(RECORD, "Jane.").final
+    server.formats = {"json_schema"}
+    assert make_judge("openai:llama3", server.url, 5.0).score(RECORD, "Jane.").final
+
+
+@pytest.mark.parametrize(
+    "first",
+    [Answer("Good.", thinking="Hm."), Answer("", done_reason="length"), Answer("<think>Hm.")],
+    ids=["beside", "out of sight", "within"],
+)
+def test_room_for_thoughts(server: FakeOllama, first: Answer) -> None:
+    """Who thinks before it answers has room to do so before the JSON."""
+    server.reply = in_turn(first, Answer('{"score": 70}', thinking="Hm."))
+    judge = make_judge("openai:llama3", server.url, 5.0)
+
+    assert judge.score(RECORD, "Jane.") == Verdict(70, '{"score": 70}')
+    assert server.chats[1]["max_tokens"] == 1024
+
+
 def test_rate_limits_are_respected(server: FakeOllama) -> None:
     """Who is told to come back in a second does, and not before."""
     limit = Failure(429, "Rate limit reached", {"Retry-After": "1"})
@@ -167,6 +242,95 @@ def test_rate_limits_are_respected(server: FakeOllama) -> None:
     first, second, third = server.requests
     assert second.started - first.started >= 1.0
     assert third.started - second.started >= 1.0
+
+
+@pytest.mark.parametrize("status", [408, 500])
+def test_errors_that_pass(server: FakeOllama, status: int) -> None:
+    """A timeout or an error within the server is worth another try."""
+    fault = Failure(status, "The server had an error")
+    server.reply = in_turn(fault, fault, then=always("85"))
+
+    assert connect(server).chat("Score this.").content == "85"
+
+
+def test_an_account_without_money(server: FakeOllama) -> None:
+    """Its status is that of a rate limit, but nothing gets better by waiting."""
+    server.reply = lambda _: Failure(429, "You exceeded your quota (insufficient_quota)")
+
+    error = failure(lambda: connect(server).chat("Score this."))
+
+    assert len(server.chats) == 1
+    assert "insufficient_quota" in error.found
+
+
+def test_a_server_that_loads_its_model(server: FakeOllama) -> None:
+    """It is waited for, and not taken for another kind of server."""
+    loading = Page(503, "application/json", '{"error": {"message": "Loading model"}}')
+    server.instead["/v1/models"] = loading
+    client = OpenAIClient(server.url, "llama3", timeout=5, identify_timeout=0.5, backoff=0.1)
+
+    with pytest.raises(JudgeDownError) as caught:
+        client.identify()
+
+    assert str(caught.value) == (
+        f"{server.url}/v1: has no time for requests now, status 503, "
+        '"{"error": {"message": "Loading model"}}"; try again later, or see what keeps it busy'
+    )
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("name", ["LLAMA3", "llama3:latest:latest", "Llama3:latest"])
+def test_a_name_in_other_letters(server: FakeOllama, name: str) -> None:
+    """What the server would refuse for each record is refused before the work."""
+    assert "it has: llama3:latest; name one" in str(failure(connect(server, name).identify))
+    assert connect(server, "llama3:latest").identify().model == "openai:llama3:latest"
+
+
+LONG = "word " * 2000
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            Answer("85", prompt_tokens=1900),
+            (
+                "the judge prompt of 10000 characters needs about 2,500 tokens and does not fit into "
+                "the 1,900 tokens that were read of it; shorten the record or its response; a prompt "
+                "that was cut is never scored"
+            ),
+        ),
+        (
+            Answer("85", prompt_tokens=4096),
+            (
+                "the judge prompt of 10000 characters needs about 4,097 tokens and does not fit into "
+                "the 4,096 tokens that were read of it; shorten the record or its response; a prompt "
+                "that was cut is never scored"
+            ),
+        ),
+        (
+            Answer("85", counts=False),
+            (
+                "did not say how many tokens of the prompt it read (usage.prompt_tokens); update it; a "
+                "prompt that may have been cut is not scored"
+            ),
+        ),
+    ],
+    ids=["fewer than words", "a whole context", "silent"],
+)
+def test_a_prompt_that_was_cut_is_not_scored(server: FakeOllama, answer: Answer, told: str) -> None:
+    """Ollama's endpoint cuts a prompt without a word; the count of tokens gives it away."""
+    server.reply = lambda _: answer
+
+    assert str(failure(lambda: connect(server).chat(LONG))) == f"{server.url}/v1: {told}"
+    assert connect(server).chat("Score this.").content == "85"
+
+
+def test_a_prompt_that_was_read_whole(server: FakeOllama) -> None:
+    """A long prompt is no matter where the count is that of a whole one."""
+    server.reply = lambda _: Answer("85", prompt_tokens=2003)
+
+    assert connect(server).chat(LONG).prompt_eval_count == 2003
 
 
 FAULTS: list[tuple[Reply, str]] = [
@@ -235,6 +399,8 @@ def test_too_long(server: FakeOllama) -> None:
     with pytest.raises(PromptTooLongError) as caught:
         connect(server).chat("word " * 4000)
 
+    # Whoever starts the server with a larger context is to have the record scored.
+    assert not caught.value.final
     assert str(caught.value) == (
         f"{server.url}/v1: the judge prompt of 20000 characters needs about 5,000 tokens and does not "
         "fit into the model's context; shorten the record or its response; a prompt that was cut is "
@@ -263,6 +429,7 @@ def test_weighted(server: FakeOllama) -> None:
     assert judge.identity.ask == "weighted/1"
     verdict = judge.score(RECORD, "Jane.")
 
+    assert judge.identity.options == {"seed": 123, "temperature": 0, "max_tokens": 2}
     assert (verdict.score, verdict.reply) == (8, "No")
     assert verdict.covered == pytest.approx(0.9869, abs=1e-4)
     assert all(

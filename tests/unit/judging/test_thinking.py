@@ -47,6 +47,16 @@ def test_room_for_thoughts(server: FakeOllama) -> None:
     assert server.chats[1]["options"]["num_predict"] == 1024
 
 
+def test_room_for_thoughts_beside_the_answer(server: FakeOllama) -> None:
+    """Some models think though they are told not to, and the server tells it apart."""
+    server.reply = lambda request: Answer(
+        '{"score": 70}' if request.body.get("format") else "good", thinking="Hm."
+    )
+
+    assert connect(server).score(RECORD, "Jane.").score == 70
+    assert server.chats[1]["options"]["num_predict"] == 1024
+
+
 def test_thoughts_without_end_are_no_score(server: FakeOllama) -> None:
     """A number among them is not taken for the answer."""
     server.reply = always("<think>It may be 85", again="<think>85")

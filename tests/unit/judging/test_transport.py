@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 import requests
@@ -74,13 +75,10 @@ def test_passing_faults_are_survived(server: FakeOllama, faults: list[Reply]) ->
     [
         (Drop(), 6, f"closed the connection without a reply; {SEE_LOG}"),
         (Drop(after=20), 5, f"closed the connection in the middle of its reply; {SEE_LOG}"),
-        (BUSY, 6, None),
         (CRASH, 5, None),
         (MIDSTREAM_CRASH, 5, None),
-        (GATEWAY, 6, None),
         (Failure(400, "no"), 1, None),
         (Failure(404, "not found"), 1, None),
-        (Failure(429, "slower", {"Retry-After": "0"}), 6, None),
         (Failure(500, "invalid JSON schema in format"), 1, None),
         (Failure(500, 'option "seed" must be of type integer'), 1, None),
         (Page(500, "text/html", "<html>"), 1, None),
@@ -97,6 +95,61 @@ def test_lasting_faults_are_told(
 
     assert tries == len(server.chats)
     assert message in {told, None}
+
+
+@pytest.mark.parametrize("reply", [BUSY, GATEWAY, Failure(429, "slower", {"Retry-After": "0"})])
+def test_busy_servers_are_asked_as_long_as_a_request_may_take(
+    server: FakeOllama, reply: Reply
+) -> None:
+    """A server that stays busy is asked at growing pauses until the timeout, and then no more."""
+    server.reply = lambda _: reply
+    started = time.monotonic()
+
+    failure(connect(server, timeout=1.5, backoff=0.1))
+
+    assert 0.7 <= time.monotonic() - started < 4.0
+    assert len(server.chats) == 4
+    gaps = [later.started - earlier.started for earlier, later in pairwise(server.requests)]
+    assert all(gap >= least for gap, least in zip(gaps, (0.1, 0.2, 0.4), strict=True))
+
+
+def test_a_server_that_stays_busy_is_not_waited_for_again(server: FakeOllama) -> None:
+    """The second question is not given the whole time, until the server has time again."""
+    server.reply = lambda _: BUSY
+    client = connect(server, timeout=9, backoff=1)
+
+    failure(client)
+    first = len(server.chats)
+    failure(client)
+
+    assert (first, len(server.chats)) == (4, 7)
+
+
+def test_the_named_moment_holds_for_all(server: FakeOllama) -> None:
+    """No other question is sent before the moment that a busy server has named to one of them."""
+    server.reply = lambda _: Failure(503, "busy", {"Retry-After": "3600"})
+    client = connect(server, timeout=5)
+
+    told = {failure(client) for _ in range(5)}
+
+    assert told == {"is busy (busy); let fewer programs use it at a time"}
+    assert len(server.chats) == 1
+
+
+def test_threads_wait_for_the_named_moment(server: FakeOllama) -> None:
+    """A question that comes meanwhile waits until the moment that another was told."""
+    server.reply = in_turn(Failure(429, "slower", {"Retry-After": "1"}), then=always("85"))
+    client = connect(server, timeout=20)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(client.chat, "One.")
+        assert server.wait_for_chats(1)
+        time.sleep(0.2)
+        second = pool.submit(client.chat, "Two.")
+        assert first.result().content == second.result().content == "85"
+
+    refused, *others = server.requests
+    assert [other.started - refused.started >= 1.0 for other in others] == [True, True]
 
 
 def test_retry_after(server: FakeOllama) -> None:
@@ -198,6 +251,25 @@ def test_proxy_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == (
         "http://judge.example:11434: is not answering through the proxy that the environment "
         'names; start it with "ollama serve", or name another with --llm-judge-url'
+    )
+
+
+@pytest.mark.parametrize(
+    ("proxy", "told"),
+    [
+        ("socks5://127.0.0.1:1", "Missing dependencies for SOCKS support."),
+        ("http://", "Please check proxy URL. It is malformed and could be missing the host."),
+    ],
+)
+def test_proxy_cannot_be_used(monkeypatch: pytest.MonkeyPatch, proxy: str, told: str) -> None:
+    """What is wrong with the environment is not blamed on the judge."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    for name in ("HTTP_PROXY", "http_proxy", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    client = OllamaClient("http://judge.example", "llama3", timeout=5, backoff=0.001)
+
+    assert failure(client).startswith(
+        f"cannot be asked through the proxy that the environment names ({told}); start it with"
     )
 
 
