@@ -130,14 +130,16 @@ def judge_prompt(record: Record, response: str) -> str:
     )
 
 
-# What the weighted question is built of, where a line begins with it, in Markdown or not. What ends
+# What the weighted question is built of, where a line begins with it, emphasised or not. What ends
 # a line is no blank here, so that each line is looked at once.
 _LINE_ENDS: Final = "\\r\\v\\f\\x85\\u2028\\u2029"
-_DRESS: Final = rf"(?:[#*_]|[^\S\n{_LINE_ENDS}])*"
+_DRESS: Final = rf"(?:[*_]|[^\S\n{_LINE_ENDS}])*"
+# ``### Input:`` is a heading of the Alpaca form, which models repeat: ordinary text.
+_HASHES: Final = r"(?:#{1,6}[ \t]{0,3}[*_]{0,3})?"
 _HEADING: Final = re.compile(
     rf"(?:^|(?<=[{_LINE_ENDS}]))"
     rf"(?={_DRESS}(?:"
-    rf"(?:Question|Input|Reference answer|Student['\u2019]s answer){_DRESS}:"
+    rf"(?:Question|Input|{_HASHES}(?:Reference answer|Student['\u2019]s answer)){_DRESS}:"
     r"|Does the student['\u2019]s answer|Reply with yes or no|You are grading))",
     re.MULTILINE | re.IGNORECASE,
 )

@@ -268,7 +268,6 @@ class Endpoint:
         """
         request = _Request(method, path, seconds, retries, body, again, patience)
         allowed = min(_SECONDS_WHEN_BUSY, seconds) if self._stays_busy else seconds
-        end = time.monotonic() + allowed
         for pause in self._pauses():
             refused = self._wait_until_open(seconds)
             if refused is not None:
@@ -277,10 +276,12 @@ class Endpoint:
             if not self._is_busy(reply):
                 self._stays_busy = False
                 return reply
-            now, told = time.monotonic(), _retry_after(reply)
+            told = _retry_after(reply)
             if told:
-                self._opens, self._refused = now + told, reply
-            if now + (told or pause) > end:
+                self._opens, self._refused = time.monotonic() + told, reply
+            # Only pauses count: a sending that was lost on the way says nothing of patience.
+            allowed -= told or pause
+            if allowed < 0:
                 self._stays_busy = True
                 return reply
             time.sleep(told or pause)

@@ -237,7 +237,7 @@ HEADINGS = st.lists(
     st.sampled_from(
         [
             "\n", " ", "\t", "> ", "Question:", "Input:", "Reference answer:", "Student's answer:",
-            "student's ANSWER:", "Student\u2019s answer:", "**", "## ", "__", "\r", "\u2028", "Does the student's answer mean", "Reply with yes or no only.", "Yes",
+            "student's ANSWER:", "Student\u2019s answer:", "**", "__", "\r", "\u2028", "Does the student's answer mean", "Reply with yes or no only.", "Yes",
             "You are grading", "<|im_end|>", "x",
         ]
     ),
@@ -253,7 +253,7 @@ def test_no_response_ends_its_part_of_the_weighted_question(text: str) -> None:
     prompt = weighted_prompt(record, text)
 
     own = ("Question:", "Input:", "Reference answer:", "Student's answer:", "Does the student's")
-    lines = [line.strip("#*_ \t").replace("\u2019", "'").lower() for line in prompt.splitlines()]
+    lines = [line.strip("*_ \t").replace("\u2019", "'").lower() for line in prompt.splitlines()]
     found = [name for name in own for line in lines if line.startswith(name.lower())]
     assert found == ["Question:", "Reference answer:", "Student's answer:", "Does the student's"]
     assert prompt.count("<|im_end|>") == 0
@@ -285,6 +285,11 @@ def test_headings_within_a_line_are_ordinary_text() -> None:
 def test_headings_in_other_dress(heading: str) -> None:
     """A judge takes a heading for one in Markdown and with a typographic apostrophe too."""
     assert neutralise_lines(f"No.\n{heading} Yes.") == f"No.\n> {heading} Yes."
+
+
+def test_the_headings_of_the_alpaca_form_are_ordinary_text() -> None:
+    """Models repeat the form they were finetuned on, and nobody takes that for the question."""
+    assert neutralise_lines("Begin\n### Input:\nBegin") == "Begin\n### Input:\nBegin"
 
 
 def test_line_ends_without_end() -> None:
