@@ -43,6 +43,23 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class MMLUQuestion:
+    """One question of MMLU.
+
+    Attributes:
+        id: Its subject and a digest of its text, the same wherever it stands in its file.
+        question: As written.
+        choices: Four.
+        answer: Index of the right one.
+    """
+
+    id: str
+    question: str
+    choices: tuple[str, ...]
+    answer: int
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What a model made of one prompt.
 

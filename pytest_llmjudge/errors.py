@@ -3,6 +3,7 @@
 LlmJudgeError
 ├── SettingsError      an option, ini value or marker keyword
 ├── RecordsError       a records file
+├── DatasetError       MMLU's files
 ├── CheckpointError    the model under test or its tokenizer
 ├── PromptError        one record's prompt, which the model cannot take
 ├── JudgeError         the judge's server or model
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 __all__ = [
     "CheckpointError",
+    "DatasetError",
     "JudgeDownError",
     "JudgeError",
     "LlmJudgeError",
@@ -102,6 +104,10 @@ class RecordsError(LlmJudgeError):
         if self.left:
             shown.append(f"{one_line(self.where.split(': ')[0])}: and {self.left} more problems")
         return tuple(shown)
+
+
+class DatasetError(LlmJudgeError):
+    """MMLU's files cannot be used."""
 
 
 class CheckpointError(LlmJudgeError):

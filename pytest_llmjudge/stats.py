@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import SuiteResult
 
-__all__ = ["agreement", "auc", "mean", "mean_interval", "points", "spearman", "suite_agreement"]
+__all__ = [
+    "agreement",
+    "auc",
+    "mean",
+    "mean_interval",
+    "points",
+    "proportion_interval",
+    "spearman",
+    "suite_agreement",
+]
 
 
 def mean(scores: Sequence[int]) -> float | None:
@@ -86,6 +95,14 @@ def _ranks(values: Sequence[float]) -> list[float]:
     for place, value in enumerate(sorted(values), 1):
         places.setdefault(value, []).append(place)
     return [math.fsum(places[value]) / len(places[value]) for value in values]
+
+
+def proportion_interval(correct: int, total: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share; ``total`` is at least 1."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, total).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def points(value: float, beside: float | None = None) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.gpt import GPTModel
     from pytest_llmjudge.generation.tokenizer import Tokenizer
+    from pytest_llmjudge.mmlu.prompts import Trunk
 
 __all__ = ["TorchModel"]
 
@@ -121,6 +122,41 @@ class TorchModel:
             else:
                 fitting[index] = ids
         yield from self._decode(fitting, max_new_tokens)
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens it can see.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+        return self._loaded.model.config.context_length
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text; ``<|endoftext|>`` in it is ordinary text.
+
+        Raises:
+            CheckpointError: The tokenizer cannot be had.
+        """
+        return self._loaded.tokenizer.encode(text)
+
+    def score(self, trunks: Sequence[Trunk]) -> Iterator[list[float]]:
+        """Yield for each trunk, in order, the summed log-probability of each of its branches.
+
+        What all trunks begin with is computed once.
+
+        Raises:
+            CheckpointError: It cannot be used, or the memory is not enough.
+        """
+        from pytest_llmjudge.generation.choices import score_trunks
+
+        try:
+            yield from score_trunks(self._loaded.model, trunks)
+        except RuntimeError as error:
+            if "memory" not in str(error):
+                raise
+            found, todo = "out of memory", "free some, or take another device"
+            raise CheckpointError(str(self.path), found, todo) from None
 
     def _encode(self, where: str, prompt: str) -> list[int] | PromptError:
         model, tokenizer = self._loaded

@@ -34,6 +34,9 @@ CREATE TABLE IF NOT EXISTS verdicts (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, score INTEGER, reply TEXT NOT NULL, error TEXT,
     covered REAL, too_long INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, facts TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
     run TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL, rig INTEGER NOT NULL,
     too_long INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run, key)
@@ -171,6 +174,16 @@ class Store:
             (verdict.score, verdict.reply, verdict.error, verdict.covered, verdict.too_long),
         )
         return self.verdict(key) or verdict
+
+    def answers(self, key: str) -> str | None:
+        """Return what a model answered to all questions of a subject."""
+        for _, facts in self._select("answers", "facts", [key]):
+            return str(facts)
+        return None
+
+    def add_answers(self, key: str, facts: str) -> None:
+        """Store what a model answered to all questions of a subject, unless it is there."""
+        self._insert("answers", "facts", key, (facts,))
 
     def failure(self, key: str) -> Failure | None:
         """Return what went wrong with ``key`` in this run."""

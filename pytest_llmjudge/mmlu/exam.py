@@ -1,0 +1,188 @@
+"""What a marker asks of a model: subjects, shots, mode, and the gates over them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.mmlu.files import open_mmlu
+from pytest_llmjudge.mmlu.prompts import MODES
+from pytest_llmjudge.mmlu.subjects import ALL, choose_subjects
+from pytest_llmjudge.values import check_path, either
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pytest_llmjudge.data import MMLUQuestion
+    from pytest_llmjudge.mmlu.files import MMLUData
+    from pytest_llmjudge.settings import Settings
+
+__all__ = ["MOST_SHOTS", "Exam", "load_exam", "make_exam"]
+
+MOST_SHOTS = 5
+"""How many solved questions MMLU has for each subject."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exam:
+    """Subjects of one copy of MMLU, asked in one way.
+
+    Attributes:
+        name: Node id of the test function.
+        data: The copy.
+        path: Where it lies.
+        subjects: In the order in which they were asked for.
+        shots: Solved questions before each question.
+        mode: ``letters``, ``lm-eval`` or ``continuation``.
+        limit: How many questions of a subject are drawn, ``None`` for all.
+        min_accuracy: Of all questions together.
+        min_subject_accuracy: Of each subject.
+        checkpoint: The model under test.
+    """
+
+    name: str
+    data: MMLUData
+    path: Path
+    subjects: tuple[str, ...]
+    shots: int = MOST_SHOTS
+    mode: str = "letters"
+    limit: int | None = None
+    min_accuracy: float | None = None
+    min_subject_accuracy: float | None = None
+    checkpoint: Path | None = None
+
+    def questions(self, subject: str) -> tuple[MMLUQuestion, ...]:
+        """Return the questions of a subject in file order, those that were drawn.
+
+        Raises:
+            DatasetError: They cannot be read.
+        """
+        found = self.data.questions(subject)
+        if self.limit is None or self.limit >= len(found):
+            return found
+        # The same ones in every run and on every machine, and those and more for a higher limit.
+        order = sorted(range(len(found)), key=lambda index: _lot(found[index]))
+        return tuple(found[index] for index in sorted(order[: self.limit]))
+
+    def solved(self, subject: str) -> tuple[MMLUQuestion, ...]:
+        """Return the questions that are shown solved before each question of a subject.
+
+        Raises:
+            DatasetError: There are too few.
+        """
+        return self.data.shots(subject, self.shots)
+
+
+def load_exam(
+    name: str, folder: str, keywords: Mapping[str, object], base: Path, settings: Settings
+) -> Exam:
+    """Settle what a marker asks for.
+
+    Args:
+        name: Node id of the test function, also used in messages.
+        folder: The copy of MMLU, relative to ``base``.
+        keywords: What the marker says besides.
+        base: Folder of the test file.
+        settings: The run's options.
+
+    Raises:
+        SettingsError: The marker cannot be used.
+        DatasetError: The data cannot be used.
+    """
+    for keyword in keywords:
+        if keyword not in _KEYWORDS:
+            todo = f"use {either(tuple(_KEYWORDS))}"
+            raise SettingsError(name, f'unknown keyword "{keyword}"', todo)
+    found: dict[str, Any] = {
+        keyword: _KEYWORDS[keyword](f"{name}: {keyword}", value)
+        for keyword, value in keywords.items()
+        if value is not None
+    }
+    if "min_accuracy" not in found and "min_subject_accuracy" not in found:
+        todo = "set min_accuracy, for example 0.25"
+        raise SettingsError(name, "it has no gate and so cannot fail", todo)
+    checkpoint = settings.checkpoint
+    if "checkpoint" in found and not settings.checkpoint_forced:
+        checkpoint = base / found["checkpoint"]
+    path = base / folder
+    data = open_mmlu(path)
+    wanted = found.get("subjects", (ALL,))
+    found["subjects"] = choose_subjects(f"{name}: subjects", wanted, data.subjects)
+    return Exam(name, data, path, **{**found, "checkpoint": checkpoint})
+
+
+def make_exam(
+    where: str, path: Path, subject: str, *, shots: object, mode: object, limit: object
+) -> Exam:
+    """Settle what a call of the ``mmlu`` fixture asks for.
+
+    Raises:
+        SettingsError: An argument cannot be used.
+        DatasetError: The data cannot be used.
+    """
+    data = open_mmlu(path)
+    return Exam(
+        where,
+        data,
+        path,
+        choose_subjects(f"{where}: subject", [subject], data.subjects),
+        shots=_check_shots(f"{where}: shots", shots),
+        mode=_check_mode(f"{where}: mode", mode),
+        limit=None if limit is None else _check_limit(f"{where}: limit", limit),
+    )
+
+
+def _lot(question: MMLUQuestion) -> bytes:
+    return hashlib.sha256(f"mmlu {question.id}".encode()).digest()
+
+
+def _check_subjects(where: str, value: object) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not names:
+        todo = 'give a list of names, a category such as "stem", or "all"'
+        raise SettingsError(where, f"{value!r} names no subjects", todo)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise SettingsError(where, f"{name!r} is no name", "give strings in quotes")
+    return tuple(names)
+
+
+def _check_shots(where: str, value: object) -> int:
+    if type(value) is not int or not 0 <= value <= MOST_SHOTS:
+        todo = f"give a whole number from 0 to {MOST_SHOTS}"
+        raise SettingsError(where, f"{value!r} is no number of solved questions", todo)
+    return value
+
+
+def _check_limit(where: str, value: object) -> int:
+    if type(value) is not int or value < 1:
+        found = f"{value!r} is no number of questions"
+        raise SettingsError(where, found, "give a whole number of 1 or more")
+    return value
+
+
+def _check_mode(where: str, value: object) -> str:
+    if value not in MODES:
+        raise SettingsError(where, f"{value!r} is unknown", f"choose {either(MODES)}")
+    return str(value)
+
+
+def _check_accuracy(where: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        todo = "give a share from 0 to 1, for example 0.25"
+        raise SettingsError(where, f"{value!r} is no accuracy", todo)
+    return float(value)
+
+
+_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "subjects": _check_subjects,
+    "shots": _check_shots,
+    "mode": _check_mode,
+    "limit": _check_limit,
+    "min_accuracy": _check_accuracy,
+    "min_subject_accuracy": _check_accuracy,
+    "checkpoint": check_path,
+}

@@ -1,0 +1,162 @@
+"""The exact prompts of three implementations of MMLU, as tokens that fit into a model's context.
+
+Accuracies of the same model differ by implementation, so each is kept to the letter:
+
+- ``letters``: Hendrycks' ``evaluate.py`` (https://github.com/hendrycks/test);
+- ``lm-eval``: the task ``mmlu`` of lm-evaluation-harness;
+- ``continuation``: its task ``mmlu_continuation``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmjudge.errors import PromptError
+from pytest_llmjudge.mmlu.files import LETTERS
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import MMLUQuestion
+
+__all__ = ["MODES", "Encode", "Task", "Trunk", "header", "make_task", "prompt_text"]
+
+MODES: Final = ("letters", "lm-eval", "continuation")
+"""Whose prompts and rules are used."""
+
+Encode = Callable[[str], list[int]]
+"""A tokenizer's encoding of a text, without special tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """Tokens that several continuations follow.
+
+    Attributes:
+        ids: What all of them see; never empty.
+        branches: The continuations, each of at least one token.
+    """
+
+    ids: list[int]
+    branches: tuple[list[int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One question as a model is asked it.
+
+    Attributes:
+        trunks: Their branches, one after the other, are the four choices.
+        shots: How many solved questions are left in the prompt.
+        is_cut: Whether the prompt lost tokens at its beginning.
+    """
+
+    trunks: tuple[Trunk, ...]
+    shots: int
+    is_cut: bool
+
+
+def header(subject: str, mode: str) -> str:
+    """Return what a prompt begins with."""
+    name = subject.replace("_", " ")
+    if mode == "letters":
+        # The original joins "about {}" with a name that begins with a space.
+        name = f" {name}"
+    kind = "questions" if mode == "continuation" else "multiple choice questions"
+    return f"The following are {kind} (with answers) about {name}.\n\n"
+
+
+def prompt_text(
+    subject: str, shots: Sequence[MMLUQuestion], question: MMLUQuestion, mode: str
+) -> str:
+    """Return a whole prompt, from its header to ``Answer:``."""
+    solved = "".join(f"{_ask(shot, mode)}{_answers(shot, mode)[shot.answer]}\n\n" for shot in shots)
+    return f"{header(subject, mode)}{solved}{_ask(question, mode)}"
+
+
+def make_task(
+    subject: str,
+    shots: Sequence[MMLUQuestion],
+    question: MMLUQuestion,
+    mode: str,
+    *,
+    encode: Encode,
+    context: int,
+) -> Task:
+    """Write a question as tokens.
+
+    ``letters`` drops whole shots, the last one first, until the prompt and one token fit; the
+    original never ends when even the question alone does not fit, here its beginning is cut off.
+    The modes of lm-evaluation-harness cut the beginning off token by token, shots first.
+
+    Args:
+        subject: For the header.
+        shots: Solved questions that are shown first.
+        question: What is asked.
+        mode: One of :data:`MODES`.
+        encode: The model's tokenizer.
+        context: The model's context in tokens.
+
+    Raises:
+        PromptError: A choice alone fills the context.
+    """
+    answers = _answers(question, mode)
+    if mode == "letters":
+        return _letters(subject, shots, question, answers, encode=encode, context=context)
+    text = prompt_text(subject, shots, question, mode)
+    ids = encode(text)
+    branches = [_continuation(ids, text, answer, encode) for answer in answers]
+    _check_room(question, branches, context)
+    kept = [ids[-(context + 1 - len(branch)) :] for branch in branches]
+    if all(len(left) == len(ids) for left in kept):
+        return Task((Trunk(ids, tuple(branches)),), len(shots), is_cut=False)
+    # What is cut off depends on how long a choice is, so that each has a prompt of its own.
+    trunks = tuple(Trunk(left, (branch,)) for left, branch in zip(kept, branches, strict=True))
+    return Task(trunks, len(shots), is_cut=True)
+
+
+def _letters(
+    subject: str,
+    shots: Sequence[MMLUQuestion],
+    question: MMLUQuestion,
+    answers: Sequence[str],
+    *,
+    encode: Encode,
+    context: int,
+) -> Task:
+    branches = tuple(encode(answer) for answer in answers)
+    _check_room(question, branches, context)
+    room = context - max(map(len, branches))
+    for count in range(len(shots), -1, -1):
+        ids = encode(prompt_text(subject, shots[:count], question, "letters"))
+        if len(ids) <= room:
+            return Task((Trunk(ids, branches),), count, is_cut=False)
+    return Task((Trunk(ids[-room:], branches),), 0, is_cut=True)
+
+
+def _check_room(question: MMLUQuestion, branches: Sequence[list[int]], context: int) -> None:
+    longest = max(map(len, branches))
+    if longest >= context:
+        found = f"a choice has {longest} tokens and the context {context}"
+        raise PromptError(question.id, found, "leave the question out, or take a larger model")
+
+
+def _ask(question: MMLUQuestion, mode: str) -> str:
+    if mode == "continuation":
+        return f"Question: {question.question.strip()}\nAnswer:"
+    text = question.question if mode == "letters" else question.question.strip()
+    choices = "".join(
+        f"\n{letter}. {choice}" for letter, choice in zip(LETTERS, question.choices, strict=True)
+    )
+    return f"{text}{choices}\nAnswer:"
+
+
+def _answers(question: MMLUQuestion, mode: str) -> tuple[str, ...]:
+    """Return what may follow the prompt, one text for each choice."""
+    told = question.choices if mode == "continuation" else tuple(LETTERS)
+    return tuple(f" {text}" for text in told)
+
+
+def _continuation(ids: Sequence[int], text: str, answer: str, encode: Encode) -> list[int]:
+    """Return the tokens of an answer as they are behind its prompt, encoded together with it."""
+    return encode(text + answer)[len(ids) :]

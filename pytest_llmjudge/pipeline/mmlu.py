@@ -1,0 +1,214 @@
+"""MMLU subjects: from the store, or computed together by the process that comes first."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from itertools import groupby
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
+from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
+from pytest_llmjudge.pipeline.parts import fingerprint_of, name_of
+from pytest_llmjudge.pipeline.responses import KnownProblemError
+from pytest_llmjudge.storage.store import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.data import MMLUQuestion
+    from pytest_llmjudge.mmlu.exam import Exam
+    from pytest_llmjudge.mmlu.prompts import Task, Trunk
+    from pytest_llmjudge.pipeline.parts import Counter
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.store import Store
+
+__all__ = ["MMLURun", "ScoringModel"]
+
+_WAIT_SECONDS = 0.05
+
+
+class ScoringModel(Protocol):
+    """All that a model needs to offer to be asked MMLU."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that changes when the model's answers may."""
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens it can see."""
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text, without special ones."""
+
+    def score(self, trunks: Sequence[Trunk]) -> Iterator[list[float]]:
+        """Yield for each trunk the log-probability of each of its branches."""
+
+
+class MMLURun:
+    """An exam in one process of a run.
+
+    Args:
+        exam: Subjects and questions.
+        settings: The run's options.
+        store: Shared with all processes of the run.
+        model: Answers the questions.
+        needed: The subjects this run needs, so that all are computed by who comes first.
+        counter: Told how many questions are answered.
+    """
+
+    def __init__(
+        self,
+        exam: Exam,
+        settings: Settings,
+        store: Store,
+        *,
+        model: object,
+        needed: Sequence[str],
+        counter: Counter,
+    ) -> None:
+        self.exam = exam
+        self.model = model
+        self._settings = settings
+        self._store = store
+        self._needed = tuple(needed)
+        self._counter = counter
+        self._results: dict[str, MMLUResult] = {}
+        self._read: dict[str, tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]] = {}
+
+    def result(self, subject: str, *, again: bool = False) -> MMLUResult:
+        """Return how the model did in a subject; ask it, where nobody has yet.
+
+        Args:
+            subject: One of the exam's.
+            again: Try once more what failed earlier in this run.
+
+        Raises:
+            LlmJudgeError: There is no result; says why.
+        """
+        if subject not in self._results:
+            key = self._key(subject)
+            if again:
+                self._store.forget_failure(key)
+            self._results[subject] = self._load(subject, self._wait_or_compute(key, subject))
+        return self._results[subject]
+
+    def _wait_or_compute(self, key: str, subject: str) -> str:
+        while True:
+            stored = self._store.answers(key)
+            if stored is not None:
+                return stored
+            failure = self._store.failure(key)
+            if failure is not None:
+                raise KnownProblemError(failure.message, rig=failure.rig)
+            # The lock of generation: one process at a time holds a model.
+            with self._store.try_lock("generate") as held:
+                if held and self._store.answers(key) is None:
+                    self._compute(dict.fromkeys([subject, *self._needed]))
+            if not held:
+                time.sleep(_WAIT_SECONDS)
+
+    def _compute(self, subjects: dict[str, None]) -> None:
+        missing: dict[str, str] = {}
+        for subject in subjects:
+            try:
+                key = self._key(subject)
+            except LlmJudgeError:
+                continue  # its own item finds the same and tells it
+            if self._store.answers(key) is None and self._store.failure(key) is None:
+                missing[subject] = key
+        self._counter.start(sum(len(self._questions(subject)[0]) for subject in missing))
+        try:
+            for subject, key in missing.items():
+                try:
+                    self._store.add_answers(key, json.dumps(self._ask(subject)))
+                except LlmJudgeError as error:  # noqa: PERF203  # each subject stands alone
+                    self._store.add_failure(key, Failure(str(error), error.rig))
+        finally:
+            self._counter.flush()
+
+    def _ask(self, subject: str) -> list[list[object]]:
+        """Return for each question the log-probabilities, the shots shown, and whether it is cut.
+
+        Raises:
+            LlmJudgeError: The model cannot be used, or a question cannot be asked.
+        """
+        model = self._scoring_model()
+        questions, solved = self._questions(subject)
+        tasks = [
+            make_task(
+                subject,
+                solved,
+                question,
+                self.exam.mode,
+                encode=model.encode,
+                context=model.context_length,
+            )
+            for question in questions
+        ]
+        scores: dict[int, list[float]] = {}
+        try:
+            for index, values in _score(model, tasks):
+                scores[index] = values
+                self._counter.step()
+        except LlmJudgeError:
+            raise
+        except Exception as error:
+            found = f"it raised {type(error).__name__}: {one_line(str(error), 200)}"
+            todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
+            raise CheckpointError(name_of(self.model), found, todo) from error
+        for index, question in enumerate(questions):
+            if not all(math.isfinite(value) for value in scores[index]):
+                found = f"its log-probabilities for question {question.id} are no numbers"
+                raise CheckpointError(
+                    name_of(self.model), found, "see whether its training diverged"
+                )
+        return [[scores[index], task.shots, task.is_cut] for index, task in enumerate(tasks)]
+
+    def _scoring_model(self) -> ScoringModel:
+        model = self.model
+        wanted = ("context_length", "encode", "score")
+        if not all(hasattr(type(model), name) for name in wanted):
+            found = "it gives no log-probabilities, which MMLU needs"
+            todo = "give it context_length, encode() and score(), or name a checkpoint"
+            raise CheckpointError(name_of(model), found, todo)
+        return model  # type: ignore[return-value]  # it has what the protocol asks for
+
+    def _questions(self, subject: str) -> tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]:
+        if subject not in self._read:
+            self._read[subject] = self.exam.questions(subject), self.exam.solved(subject)
+        return self._read[subject]
+
+    def _key(self, subject: str) -> str:
+        questions, solved = self._questions(subject)
+        mode = self.exam.mode
+        prompts = [prompt_text(subject, solved, question, mode) for question in questions]
+        choices = [question.choices for question in questions] if mode == "continuation" else []
+        options = {"device": self._settings.device, "dtype": self._settings.dtype}
+        fingerprint = fingerprint_of(self.model)
+        return make_key("mmlu/1", fingerprint, mode, prompts, choices, options)
+
+    def _load(self, subject: str, stored: str) -> MMLUResult:
+        questions, _ = self._questions(subject)
+        answers = [
+            MMLUAnswer(question, tuple(values), shots, is_cut)
+            for question, (values, shots, is_cut) in zip(questions, json.loads(stored), strict=True)
+        ]
+        return MMLUResult(subject, self.exam.mode, self.exam.shots, tuple(answers))
+
+
+def _score(model: ScoringModel, tasks: Sequence[Task]) -> Iterator[tuple[int, list[float]]]:
+    """Yield each task's number and its choices' log-probabilities; what begins alike together."""
+
+    def kind(index: int) -> tuple[int, bool]:
+        return -tasks[index].shots, tasks[index].is_cut
+
+    for _, group in groupby(sorted(range(len(tasks)), key=kind), key=kind):
+        indices = list(group)
+        scored = model.score([trunk for index in indices for trunk in tasks[index].trunks])
+        for index in indices:
+            yield index, [value for _ in tasks[index].trunks for value in next(scored)]

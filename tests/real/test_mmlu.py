@@ -1,0 +1,113 @@
+"""MMLU's own questions: equal to a plain computation by transformers' GPT-2, choice by choice."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import pytest
+import tiktoken
+import torch
+
+from pytest_llmjudge.generation.choices import score_trunks
+from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
+from pytest_llmjudge.mmlu.accuracy import best
+from pytest_llmjudge.mmlu.files import open_mmlu
+from pytest_llmjudge.mmlu.prompts import MODES, Task, make_task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# GPT-2 small's vocabulary and context; fewer layers, since each of 340 prompts is computed plainly.
+CONFIG = GPTConfig(50257, context_length=1024, emb_dim=64, n_heads=2, n_layers=2, qkv_bias=True)
+
+
+def make_pair() -> tuple[GPTModel, torch.nn.Module]:
+    """Our model and transformers' with the same random weights."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(7)
+    theirs = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(n_embd=CONFIG.emb_dim, n_layer=2, n_head=2)
+    ).eval()
+    for weight in theirs.parameters():
+        weight.data.add_(torch.randn_like(weight), alpha=0.1)
+    ours = GPTModel(CONFIG).eval()
+    state, own = theirs.transformer.state_dict(), {}
+    own["tok_emb.weight"] = own["out_head.weight"] = state["wte.weight"]
+    own["pos_emb.weight"] = state["wpe.weight"]
+    for layer in range(CONFIG.n_layers):
+        ours_at, theirs_at = f"trf_blocks.{layer}.", f"h.{layer}."
+        for kind in ("weight", "bias"):
+            split = state[f"{theirs_at}attn.c_attn.{kind}"].tensor_split(3, dim=-1)
+            for name, tensor in zip(("W_query", "W_key", "W_value"), split, strict=True):
+                own[f"{ours_at}att.{name}.{kind}"] = _turned(tensor)
+            for mine, other in (
+                ("att.out_proj", "attn.c_proj"),
+                ("ff.layers.0", "mlp.c_fc"),
+                ("ff.layers.2", "mlp.c_proj"),
+            ):
+                own[f"{ours_at}{mine}.{kind}"] = _turned(state[f"{theirs_at}{other}.{kind}"])
+        for mine, other in (("norm1", "ln_1"), ("norm2", "ln_2")):
+            own[f"{ours_at}{mine}.scale"] = state[f"{theirs_at}{other}.weight"]
+            own[f"{ours_at}{mine}.shift"] = state[f"{theirs_at}{other}.bias"]
+    own["final_norm.scale"] = state["ln_f.weight"]
+    own["final_norm.shift"] = state["ln_f.bias"]
+    ours.load_state_dict(own)
+    return ours, theirs
+
+
+def _turned(tensor: torch.Tensor) -> torch.Tensor:
+    """Transpose a weight; transformers' GPT-2 has its inputs in the rows."""
+    return tensor.t() if tensor.ndim == 2 else tensor
+
+
+def ours_of(model: GPTModel, tasks: list[Task]) -> list[list[float]]:
+    """Score the tasks as a run does: those that begin alike together."""
+    found: dict[int, list[float]] = {}
+
+    def kind(index: int) -> tuple[int, bool]:
+        return -tasks[index].shots, tasks[index].is_cut
+
+    for _, group in groupby(sorted(range(len(tasks)), key=kind), key=kind):
+        indices = list(group)
+        scores = score_trunks(model, [trunk for at in indices for trunk in tasks[at].trunks])
+        for at in indices:
+            found[at] = [value for _ in tasks[at].trunks for value in next(scores)]
+    return [found[at] for at in range(len(tasks))]
+
+
+@torch.inference_mode()
+def plainly(model: torch.nn.Module, task: Task) -> list[float]:
+    """Score each choice with a pass of its own, nothing remembered."""
+    found = []
+    for trunk in task.trunks:
+        for branch in trunk.branches:
+            ids = [*trunk.ids, *branch]
+            kept = len(branch)
+            logits = model(torch.tensor([ids[:-1]]), logits_to_keep=kept).logits[0]
+            logs = logits.log_softmax(-1)
+            found.append(sum(float(logs[at, token]) for at, token in enumerate(branch)))
+    return found
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("subject", ["anatomy", "high_school_us_history"])
+def test_every_choice(real_data: Path, subject: str, mode: str) -> None:
+    """Every log-probability within 1e-4 and every prediction, shots lost and prompts cut included."""
+    ours, theirs = make_pair()
+    encode = tiktoken.get_encoding("gpt2").encode_ordinary
+    data = open_mmlu(real_data / "mmlu")
+    shots = data.shots(subject, 5)
+    tasks = [
+        make_task(subject, shots, question, mode, encode=encode, context=1024)
+        for question in data.questions(subject)
+    ]
+    if subject == "high_school_us_history":
+        assert any(task.shots < 5 or task.is_cut for task in tasks)
+
+    found = ours_of(ours, tasks)
+
+    for task, values in zip(tasks, found, strict=True):
+        expected = plainly(theirs, task)
+        assert values == pytest.approx(expected, abs=1e-4)
+        assert best(values) == best(expected)

@@ -1,0 +1,1 @@
+"""MMLU: files, prompts, subjects, accuracy."""

@@ -1,0 +1,98 @@
+"""Predictions, their ties, and the figures that are made of them."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmjudge.data import MMLUQuestion
+from pytest_llmjudge.mmlu.accuracy import (
+    MMLUAnswer,
+    MMLUResult,
+    Share,
+    by_category,
+    macro_average,
+    pool,
+)
+
+CHOICES = ("a", "bb", "cccc", "dddddddd")
+
+
+def answer(*logprobs: float, right: int = 0, shots: int = 5, cut: bool = False) -> MMLUAnswer:
+    return MMLUAnswer(MMLUQuestion("q", "?", CHOICES, right), logprobs, shots, cut)
+
+
+def result(subject: str, right: int, total: int) -> MMLUResult:
+    answers = [answer(-1, -2, -3, -4, right=0 if number < right else 1) for number in range(total)]
+    return MMLUResult(subject, "letters", 5, tuple(answers))
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "letter"),
+    [
+        ((-4, -3, -2, -1), "D"),
+        ((-1, -1, -1, -1), "A"),
+        ((-2, -1, -1, -2), "B"),
+        ((-3, -2, -1, -1), "C"),
+        ((-1e9, -1e9, -1e9, -1e8), "D"),
+    ],
+)
+def test_predictions(logprobs: tuple[float, ...], letter: str) -> None:
+    """The likeliest choice; of equals the earlier letter."""
+    assert answer(*logprobs).prediction == letter
+
+
+def test_length_counts_in_characters() -> None:
+    """A long choice is not less right for being long."""
+    found = MMLUResult("s", "continuation", 0, (answer(-1, -3, -5, -6, right=3),))
+
+    assert (found.predictions, found.accuracy, found.accuracy_norm) == (["A"], 0, 1)
+    assert result("s", 1, 1).accuracy_norm is None
+
+
+def test_a_subject() -> None:
+    """All figures of one subject."""
+    answers = (
+        answer(-1, -2, -3, -4),
+        answer(-1, -2, -3, -4, right=2, shots=3),
+        answer(-2, -1, -3, -4, right=1, shots=0, cut=True),
+        answer(-2, -1, -3, -4, right=0),
+    )
+    found = MMLUResult("anatomy", "letters", 5, answers)
+
+    assert (found.total, found.correct, found.accuracy) == (4, 2, 0.5)
+    assert found.predictions == ["A", "A", "B", "B"]
+    assert (found.fewer_shots, found.cut) == (2, 1)
+    assert found.interval == pytest.approx((0.1500, 0.8500), abs=1e-4)
+
+
+@given(st.integers(1, 2000), st.data())
+def test_the_interval_is_wilsons(total: int, data: st.DataObject) -> None:
+    """The two shares at which the observed one is 1.96 standard errors away."""
+    correct = data.draw(st.integers(0, total))
+    low, high = Share(correct, total).interval
+    z = NormalDist().inv_cdf(0.975)
+
+    observed = correct / total
+    for bound in (low, high):
+        error = z * (bound * (1 - bound) / total) ** 0.5
+        assert abs(observed - bound) == pytest.approx(error, abs=1e-9)
+    assert 0 <= low <= observed <= high <= 1
+
+
+def test_many_subjects() -> None:
+    """Each question counts the same in the micro average, each subject in the macro average."""
+    results = [
+        result("abstract_algebra", 10, 20),
+        result("anatomy", 1, 4),
+        result("astronomy", 8, 8),
+        result("of_my_own", 0, 8),
+    ]
+
+    assert pool(results) == Share(19, 40)
+    assert pool(results).accuracy == 0.475
+    assert macro_average(results) == pytest.approx((0.5 + 0.25 + 1 + 0) / 4)
+    assert by_category(results) == {"stem": Share(18, 28), "other": Share(1, 4)}

@@ -1,0 +1,222 @@
+"""MMLU's files in each form they are published in, and every way in which they can be wrong."""
+
+from __future__ import annotations
+
+import csv
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.errors import DatasetError
+from pytest_llmjudge.mmlu.files import MMLUData, open_mmlu
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import MMLUQuestion
+
+EXAMPLE = Path(__file__).parents[3] / "example_suite" / "mmlu"
+GET_IT = (
+    "get https://people.eecs.berkeley.edu/~hendrycks/data.tar, and name it or the folder that it "
+    "unpacks to"
+)
+ROW = "Why?,a,b,c,d,A\n"
+
+
+def write(folder: Path, test: str | bytes, dev: str | None = ROW * 5) -> MMLUData:
+    for split, content in (("test", test), ("dev", dev)):
+        if content is not None:
+            path = folder / split / f"anatomy_{split}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return open_mmlu(folder)
+
+
+def whole(data: MMLUData) -> dict[str, tuple[MMLUQuestion, ...]]:
+    return {name: data.questions(name) + data.shots(name, 5) for name in data.subjects}
+
+
+def make_tar(path: Path, prefix: str) -> None:
+    with tarfile.open(path, "w") as archive:
+        for file in sorted(EXAMPLE.rglob("*.csv")):
+            archive.add(file, f"{prefix}{file.relative_to(EXAMPLE)}")
+
+
+def make_parquet(folder: Path, *, together: bool) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows: dict[tuple[str, str], list[dict[str, object]]] = {}
+    for file in sorted(EXAMPLE.rglob("*.csv")):
+        subject, _, split = file.stem.rpartition("_")
+        with file.open(newline="", encoding="utf-8") as opened:
+            for question, *choices, letter in csv.reader(opened):
+                row = {"question": question, "subject": subject, "choices": choices}
+                place = ("all" if together else subject, split)
+                rows.setdefault(place, []).append({**row, "answer": "ABCD".index(letter)})
+    for (name, split), found in rows.items():
+        path = folder / name / f"{split}-00000-of-00001.parquet"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        parquet.write_table(pa.Table.from_pylist(found), path)
+
+
+def test_the_folder() -> None:
+    """Quotes, commas and line breaks within a field are read as they are meant."""
+    data = open_mmlu(EXAMPLE)
+
+    assert data.subjects == ("kitchen_science", "number_facts", "world_capitals")
+    questions = data.questions("kitchen_science")
+    assert questions[1].question == 'What does "al dente" say of pasta?'
+    assert questions[2].question == "Sugar that is heated without water first\nmelts and then"
+    assert questions[2].choices == ("freezes", "turns to salt", "browns", "boils at once")
+    assert [question.answer for question in questions] == [1, 0, 2, 3, 1, 0, 2, 3]
+    assert len({question.id for question in questions}) == 8
+    assert data.shots("kitchen_science", 2)[1].choices[2] == "100 degrees Celsius"
+    assert data.shots("kitchen_science", 0) == ()
+
+
+@pytest.mark.parametrize("prefix", ["data/", "", "mmlu/data/"])
+def test_the_archive(tmp_path: Path, prefix: str) -> None:
+    """Hendrycks' ``data.tar`` need not be unpacked."""
+    make_tar(tmp_path / "data.tar", prefix)
+
+    assert whole(open_mmlu(tmp_path / "data.tar")) == whole(open_mmlu(EXAMPLE))
+
+
+def test_the_folder_that_the_archive_unpacks_to(tmp_path: Path) -> None:
+    """The folder around ``data`` may be named."""
+    make_tar(tmp_path / "data.tar", "data/")
+    with tarfile.open(tmp_path / "data.tar") as archive:
+        archive.extractall(tmp_path, filter="data")
+
+    assert whole(open_mmlu(tmp_path)) == whole(open_mmlu(EXAMPLE))
+
+
+@pytest.mark.parametrize("forms", [(False,), (True,), (False, True)], ids=["each", "all", "both"])
+def test_parquet(tmp_path: Path, forms: tuple[bool, ...]) -> None:
+    """The Hugging Face dataset has a folder for each subject, and one for all."""
+    for together in forms:
+        make_parquet(tmp_path, together=together)
+
+    assert whole(open_mmlu(tmp_path)) == whole(open_mmlu(EXAMPLE))
+
+
+def test_an_id_stays_with_its_question(tmp_path: Path) -> None:
+    """Wherever it stands; of equal questions the later ones are numbered."""
+    first = write(tmp_path / "1", "X?,a,b,c,d,A\nY?,a,b,c,d,A\n").questions("anatomy")
+    other = write(tmp_path / "2", "Y?,a,b,c,d,A\nX?,a,b,c,d,B\nY?,a,b,c,d,A\n").questions("anatomy")
+
+    assert [question.id for question in other] == [
+        first[1].id,
+        first[0].id,
+        f"{first[1].id}-2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [
+        (
+            f"{ROW}Why?,a,b,c,A\n",
+            (
+                "anatomy_test.csv: row 2: it has 5 columns; a row is question, A, B, C, D and the "
+                "letter of the answer"
+            ),
+        ),
+        (
+            f"{ROW}{ROW}Why?,a,b,c,d,E\n",
+            'anatomy_test.csv: row 3: the answer is "E"; it is one of A, B, C and D',
+        ),
+        (
+            "Why?,a,b,c,d,\n",
+            'anatomy_test.csv: row 1: the answer is ""; it is one of A, B, C and D',
+        ),
+        (
+            "Why?,a,b,c,d,AB\n",
+            'anatomy_test.csv: row 1: the answer is "AB"; it is one of A, B, C and D',
+        ),
+        (
+            "",
+            (
+                "anatomy_test.csv: it has no questions; put its questions there, or leave the subject "
+                "out"
+            ),
+        ),
+        (b"Why\xff?,a,b,c,d,A\n", "anatomy_test.csv: it is not UTF-8; save it as UTF-8"),
+        (
+            '"Why?,a,b,c,d,A\n',
+            (
+                "anatomy_test.csv: it is no CSV (unexpected end of data); a row is question, A, B, C, "
+                "D and the letter of the answer"
+            ),
+        ),
+    ],
+    ids=["columns", "letter", "no letter", "letters", "empty", "encoding", "quotes"],
+)
+def test_wrong_rows(tmp_path: Path, test: str | bytes, told: str) -> None:
+    """File and row are named."""
+    with pytest.raises(DatasetError) as caught:
+        write(tmp_path, test).questions("anatomy")
+
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    ("dev", "told"),
+    [
+        (None, "anatomy_dev.csv: it is not there; shots=5 takes its first 5; get the whole file, or ask for fewer"),
+        (
+            ROW * 3,
+            (
+                "anatomy_dev.csv: it has 3 questions; shots=5 takes its first 5; get the whole file, "
+                "or ask for fewer"
+            ),
+        ),
+    ],
+    ids=["missing", "short"],
+)  # fmt: skip
+def test_too_few_shots(tmp_path: Path, dev: str | None, told: str) -> None:
+    """Whoever asks for five gets five, or is told."""
+    data = write(tmp_path, ROW, dev)
+
+    with pytest.raises(DatasetError) as caught:
+        data.shots("anatomy", 5)
+
+    assert str(caught.value) == told
+    assert data.shots("anatomy", 0) == ()
+
+
+def test_no_data(tmp_path: Path) -> None:
+    """Where to get it is told."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "no.tar").write_text("no tar", encoding="utf-8")
+    cases = {
+        tmp_path / "nowhere": "it is not there",
+        tmp_path / "empty": 'it has neither a folder "test" nor Parquet files',
+        tmp_path / "no.tar": "it is no tar archive",
+    }
+    for path, found in cases.items():
+        with pytest.raises(DatasetError) as caught:
+            open_mmlu(path)
+        assert str(caught.value) == f"{path}: {found}; {GET_IT}"
+
+
+def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:
+    """Broken, or of another dataset."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    broken = tmp_path / "broken" / "test-0.parquet"
+    broken.parent.mkdir()
+    broken.write_bytes(b"no")
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(broken.parent)
+    assert str(caught.value) == "test-0.parquet: it is no Parquet file; get the file anew"
+
+    other = tmp_path / "other" / "test-0.parquet"
+    other.parent.mkdir()
+    parquet.write_table(pa.Table.from_pylist([{"text": "x"}]), other)
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(other.parent)
+    assert str(caught.value) == (
+        "test-0.parquet: row 1: it has no list of choices and number of the answer; "
+        "take the files of the dataset cais/mmlu"
+    )
