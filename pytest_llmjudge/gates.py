@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.stats import mean, mean_interval, points
+from pytest_llmjudge.stats import mean, mean_interval, points, proportion_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Decision", "decide_average", "decide_record"]
+__all__ = [
+    "Decision",
+    "decide_accuracy",
+    "decide_average",
+    "decide_record",
+    "decide_subject",
+]
 
 NAMED_RECORDS = 10
 
@@ -59,6 +65,57 @@ def decide_average(
         return Decision(passed=False, reason=reason)
     reason = f"{told} is at least min_average {points(min_average)}{noise}"
     return Decision(passed=True, reason=reason)
+
+
+def decide_subject(correct: int, total: int, minimum: float | None) -> Decision:
+    """Decide over one subject of MMLU: its accuracy is at least ``minimum``, where one is set."""
+    return _decide_share(correct, total, "min_subject_accuracy", minimum)
+
+
+def decide_accuracy(
+    correct: int, total: int, minimum: float | None, causes: Mapping[str, str], subjects: int
+) -> Decision:
+    """Decide over all subjects of an exam: every one has a result, and the accuracy is enough.
+
+    Args:
+        correct: Right answers to all questions together.
+        total: Questions of all subjects together.
+        minimum: Least accuracy, 0 to 1.
+        causes: Why there is no result, by subject.
+        subjects: How many subjects there are.
+    """
+    if not causes:
+        return _decide_share(correct, total, "min_accuracy", minimum)
+    named = ", ".join(list(causes)[:NAMED_RECORDS])
+    if len(causes) > NAMED_RECORDS:
+        named += f" and {len(causes) - NAMED_RECORDS} more"
+    verb = "has" if len(causes) == 1 else "have"
+    reason = (
+        f"{len(causes)} of {subjects} subjects {verb} no result, so there is no accuracy: {named}\n"
+        f"first cause: {next(iter(causes.values()))}"
+    )
+    return Decision(passed=False, reason=reason)
+
+
+def _decide_share(correct: int, total: int, name: str, minimum: float | None) -> Decision:
+    low, high = proportion_interval(correct, total)
+    accuracy = correct / total
+    noun = "question" if total == 1 else "questions"
+    told = (
+        f"accuracy {_share(accuracy, minimum)} ({correct} of {total} {noun}, 95 % CI {low:.4f} to "
+        f"{high:.4f})"
+    )
+    if minimum is None:
+        return Decision(passed=True, reason=f"{told}, no {name} is set")
+    noise = "; the difference is within noise" if low <= minimum <= high else ""
+    if accuracy < minimum:
+        return Decision(passed=False, reason=f"{told} is below {name} {minimum:g}{noise}")
+    return Decision(passed=True, reason=f"{told} is at least {name} {minimum:g}{noise}")
+
+
+def _share(value: float, beside: float | None) -> str:
+    shown = f"{value:.4f}"
+    return f"{value:.8f}" if value != beside and shown == f"{beside or 0:.4f}" else shown
 
 
 def _unscored(unscored: list[str], total: int, causes: Mapping[str, str]) -> str:

@@ -212,6 +212,7 @@ class Settings:
         timeout: Seconds for one judge request.
         batch_size: Prompts generated together, ``None`` for automatic.
         max_new_tokens: Longest response in tokens.
+        mmlu_data: Copy of MMLU for markers and calls that name none.
     """
 
     enabled: bool
@@ -233,10 +234,15 @@ class Settings:
     max_new_tokens: int
     device: str
     dtype: str
+    mmlu_data: Path | None = None
 
 
 def read_settings(
-    given: Mapping[str, tuple[str, str]], cli_dir: Path, ini_dir: Path, ini_name: str
+    given: Mapping[str, tuple[str, str]],
+    cli_dir: Path,
+    ini_dir: Path,
+    ini_name: str,
+    mmlu_data: str = "",
 ) -> Settings:
     """Read the options' texts.
 
@@ -245,6 +251,7 @@ def read_settings(
         cli_dir: Folder that relative paths on the command line start from.
         ini_dir: The same for paths in the ini file.
         ini_name: Name of the ini file, for messages.
+        mmlu_data: Where the ini file says MMLU is.
 
     Raises:
         SettingsError: A text cannot be read.
@@ -263,7 +270,8 @@ def read_settings(
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
     fields["enabled"] = fields.pop("llm_judge")
     forced = given.get("llm_judge_checkpoint", ("", "none"))[1] == "cli"
-    return Settings(checkpoint_forced=forced, **fields)
+    data = ini_dir / mmlu_data if mmlu_data else None
+    return Settings(checkpoint_forced=forced, mmlu_data=data, **fields)
 
 
 @dataclass(frozen=True, slots=True)

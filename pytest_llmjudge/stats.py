@@ -98,11 +98,16 @@ def _ranks(values: Sequence[float]) -> list[float]:
 
 
 def proportion_interval(correct: int, total: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share; ``total`` is at least 1."""
-    from scipy.stats import binomtest
+    """Return Wilson's 95 % interval of a share; ``total`` is at least 1.
 
-    interval = binomtest(correct, total).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
+    Its bounds are the shares p at which ``|correct / total - p| = z sqrt(p (1 - p) / total)``
+    (E. B. Wilson, 1927), z being the 0.975 quantile of the normal distribution.
+    """
+    z = statistics.NormalDist().inv_cdf(0.975)
+    share, weight = correct / total, z * z / total
+    middle = share + weight / 2
+    half = math.sqrt(weight * (share * (1 - share) + weight / 4))
+    return max(0.0, (middle - half) / (1 + weight)), min(1.0, (middle + half) / (1 + weight))
 
 
 def points(value: float, beside: float | None = None) -> str:

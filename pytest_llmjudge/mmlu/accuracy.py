@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.mmlu.subjects import CATEGORIES, category_of
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import MMLUQuestion
 
-__all__ = ["MMLUAnswer", "MMLUResult", "Share", "best", "by_category", "macro_average", "pool"]
+__all__ = [
+    "Counted",
+    "MMLUAnswer",
+    "MMLUResult",
+    "Share",
+    "best",
+    "by_category",
+    "macro_average",
+    "pool",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +143,33 @@ def best(values: Sequence[float]) -> int:
     return max(range(len(values)), key=lambda index: (values[index], -index))
 
 
-def pool(results: Sequence[MMLUResult]) -> Share:
+class Counted(Protocol):
+    """Anything that has right answers of a subject."""
+
+    @property
+    def subject(self) -> str:
+        """As in the names of MMLU's files."""
+
+    @property
+    def correct(self) -> int:
+        """Right answers."""
+
+    @property
+    def total(self) -> int:
+        """Questions, at least one."""
+
+
+def pool(results: Sequence[Counted]) -> Share:
     """Add up subjects, so that each question counts the same (micro average)."""
     return Share(sum(one.correct for one in results), sum(one.total for one in results))
 
 
-def macro_average(results: Sequence[MMLUResult]) -> float:
+def macro_average(results: Sequence[Counted]) -> float:
     """Return the mean of the subjects' accuracies, so that each subject counts the same."""
-    return sum(one.accuracy for one in results) / len(results)
+    return sum(one.correct / one.total for one in results) / len(results)
 
 
-def by_category(results: Sequence[MMLUResult]) -> dict[str, Share]:
+def by_category(results: Sequence[Counted]) -> dict[str, Share]:
     """Pool the subjects of each category; those of one's own make none."""
     found = {
         category: [one for one in results if category_of(one.subject) == category]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_llmjudge.pipeline.mmlu import MMLURun
 from pytest_llmjudge.pipeline.parts import (
     JudgeLike,
     ModelLike,
@@ -14,6 +15,7 @@ from pytest_llmjudge.pipeline.team import Slots, Team
 
 __all__ = [
     "JudgeLike",
+    "MMLURun",
     "ModelLike",
     "Outcome",
     "Slots",

@@ -80,6 +80,11 @@ class MMLURun:
         self._results: dict[str, MMLUResult] = {}
         self._read: dict[str, tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]] = {}
 
+    @property
+    def known(self) -> tuple[MMLUResult, ...]:
+        """The results that were asked for so far."""
+        return tuple(self._results.values())
+
     def result(self, subject: str, *, again: bool = False) -> MMLUResult:
         """Return how the model did in a subject; ask it, where nobody has yet.
 

@@ -8,11 +8,14 @@ import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.plugin import collect, options
-from pytest_llmjudge.plugin.cases import MARKER, SESSION
+from pytest_llmjudge.plugin.cases import EXAM_MARKER, MARKER, SESSION
 from pytest_llmjudge.plugin.fixtures import (
     _case,
+    _exam_case,
     llm_judge,
     llm_model,
+    mmlu,
+    mmlu_result,
     record,
     response,
     verdict,
@@ -22,7 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-__all__ = ["_case", "llm_judge", "llm_model", "record", "response", "verdict"]
+__all__ = [
+    "_case",
+    "_exam_case",
+    "llm_judge",
+    "llm_model",
+    "mmlu",
+    "mmlu_result",
+    "record",
+    "response",
+    "verdict",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Announce the marker; with ``--llm-judge`` take part in the run."""
     text = f'{MARKER}("records.json", min_score=, min_average=, ...): '
     config.addinivalue_line("markers", f"{text}judge a model's answers to instruction records")
+    text = f'{EXAM_MARKER}("mmlu", subjects=, shots=, mode=, min_accuracy=, ...): '
+    config.addinivalue_line("markers", f"{text}ask a model the questions of MMLU")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(collect.UsageHooks(), "llm-judge-usage")
     try:
@@ -72,6 +87,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = metafunc.config.stash.get(SESSION, None)
     if session is not None:
         collect.parametrize(metafunc, session)
+        session.exams.parametrize(metafunc)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -10,12 +10,16 @@ import pytest
 if TYPE_CHECKING:
     from pytest_llmjudge.data import JudgeCheck, Record
     from pytest_llmjudge.gates import Decision
+    from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.pipeline import Outcome, SuiteRun
     from pytest_llmjudge.plugin.session import LlmSession
     from pytest_llmjudge.suites import Suite
 
 __all__ = [
     "AVERAGE",
+    "EXAM_ATTRIBUTE",
+    "EXAM_FIXTURE",
+    "EXAM_MARKER",
     "FIXTURE",
     "GATES",
     "JUDGE_CHECK",
@@ -23,8 +27,10 @@ __all__ = [
     "READY",
     "SESSION",
     "Case",
+    "ExamCase",
     "Ready",
     "case_of",
+    "exam_case_of",
 ]
 
 AVERAGE = "average"
@@ -32,6 +38,10 @@ JUDGE_CHECK = "judge-check"
 GATES = (JUDGE_CHECK, AVERAGE)
 FIXTURE = "_llm_judge_case"
 MARKER = "llm_judge"
+EXAM_FIXTURE = "_llm_mmlu_case"
+EXAM_MARKER = "llm_mmlu"
+EXAM_ATTRIBUTE = "llm_mmlu"
+"""Name of what a report carries of an exam."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +59,14 @@ class Case:
     record: Record | None
     gate: str = ""
     index: int = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExamCase:
+    """One item of an exam: a subject, or the gate over all when ``subject`` is ``None``."""
+
+    exam: Exam
+    subject: str | None
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +89,13 @@ class Ready:
 READY = pytest.StashKey[Ready]()
 SESSION: pytest.StashKey[LlmSession] = pytest.StashKey()
 """Where the run is kept on pytest's config; it is there only with ``--llm-judge``."""
+
+
+def exam_case_of(item: pytest.Item) -> ExamCase | None:
+    """Return what ``item`` is about; ``None`` when it is no item of an exam."""
+    callspec = getattr(item, "callspec", None)
+    found = callspec.params.get(EXAM_FIXTURE) if callspec is not None else None
+    return found if isinstance(found, ExamCase) else None
 
 
 def case_of(item: pytest.Item) -> Case | None:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, RecordsError, SettingsError
-from pytest_llmjudge.plugin.cases import AVERAGE, FIXTURE, JUDGE_CHECK, MARKER, Case, case_of
+from pytest_llmjudge.plugin.cases import (
+    AVERAGE,
+    EXAM_FIXTURE,
+    EXAM_MARKER,
+    FIXTURE,
+    JUDGE_CHECK,
+    MARKER,
+    Case,
+    case_of,
+    exam_case_of,
+)
 from pytest_llmjudge.plugin.options import files_patterns
 
 if TYPE_CHECKING:
@@ -92,22 +102,32 @@ def _suite(function: pytest.Function, marker: pytest.Mark, session: LlmSession) 
 
 
 def prepare(item: pytest.Item, session: LlmSession | None) -> None:
-    """Skip a marked item without ``--llm-judge``; else let it begin with the suite's fixture."""
+    """Skip a marked item without ``--llm-judge``; else let it begin with our own fixture."""
     if session is None:
-        if item.get_closest_marker(MARKER) is not None:
+        if any(item.get_closest_marker(name) is not None for name in (MARKER, EXAM_MARKER)):
             item.add_marker(pytest.mark.skip(reason="needs --llm-judge"))
         return
-    case = case_of(item)
-    if case is None or not isinstance(item, pytest.Function):
+    if not isinstance(item, pytest.Function):
         return
-    if case.record is None:
+    case, exam_case = case_of(item), exam_case_of(item)
+    if case is not None:
+        of_records = {"record", "response", "verdict"}
+        _put_first(item, FIXTURE, of_records if case.record is None else None)
+    elif exam_case is not None:
+        of_subjects = {"mmlu_result"}
+        _put_first(item, EXAM_FIXTURE, of_subjects if exam_case.subject is None else None)
+
+
+def _put_first(item: pytest.Function, fixture: str, not_of_gates: set[str] | None) -> None:
+    """Set up our fixture before all others, and of a gate only those that are not the body's."""
+    if not_of_gates is not None:
         # A gate does not call the body, so what the body asks for is not set up.
         info = item._fixtureinfo  # noqa: SLF001  # pytest has no public way to ask
-        own = {*info.argnames, "record", "response", "verdict"}
+        own = {*info.argnames, *not_of_gates}
         asked = [name for name in info.initialnames if name not in own]
-        item.fixturenames = [FIXTURE, *asked]
-    elif FIXTURE not in item.fixturenames:
-        item.fixturenames.insert(0, FIXTURE)
+        item.fixturenames = [fixture, *asked]
+    elif fixture not in item.fixturenames:
+        item.fixturenames.insert(0, fixture)
 
 
 class RecordsFile(pytest.Module):

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.plugin.cases import FIXTURE, READY, SESSION, Ready
+from pytest_llmjudge.plugin.cases import EXAM_FIXTURE, FIXTURE, READY, SESSION, Ready
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from pytest_llmjudge.data import Record, Verdict
+    from pytest_llmjudge.mmlu.accuracy import MMLUResult
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["llm_judge", "llm_model", "record", "response", "verdict"]
+__all__ = ["llm_judge", "llm_model", "mmlu", "mmlu_result", "record", "response", "verdict"]
 
 
 def _session(request: pytest.FixtureRequest) -> LlmSession:
@@ -42,6 +46,42 @@ def llm_judge(request: pytest.FixtureRequest) -> JudgeLike:
 @pytest.fixture(name=FIXTURE)
 def _case(request: pytest.FixtureRequest) -> None:
     _session(request).set_up(request)
+
+
+@pytest.fixture(name=EXAM_FIXTURE)
+def _exam_case(request: pytest.FixtureRequest) -> None:
+    _session(request).exams.set_up(request)
+
+
+@pytest.fixture
+def mmlu_result(request: pytest.FixtureRequest) -> MMLUResult:
+    """How the model under test did in this item's subject of MMLU."""
+    return _session(request).exams.result_of(request)
+
+
+@pytest.fixture(scope="session")
+def mmlu(request: pytest.FixtureRequest) -> Callable[..., MMLUResult]:
+    """Ask the model under test a subject of MMLU: ``mmlu("anatomy", shots=5, mode="letters")``.
+
+    The copy of MMLU is that of the ini option ``llm_mmlu_data``, or ``data=``; ``limit=`` draws so
+    many questions.
+    """
+    session = _session(request)
+
+    def ask(
+        subject: str,
+        *,
+        shots: int = 5,
+        mode: str = "letters",
+        limit: int | None = None,
+        data: str | Path | None = None,
+    ) -> MMLUResult:
+        found = session.exams.ask(request, subject, data, shots=shots, mode=mode, limit=limit)
+        if isinstance(found, str):
+            pytest.fail(found, pytrace=False)
+        return found
+
+    return ask
 
 
 @pytest.fixture

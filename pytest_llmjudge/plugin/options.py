@@ -13,6 +13,7 @@ from pytest_llmjudge.settings import OPTIONS, Option, Settings, read_settings
 __all__ = ["add_options", "files_patterns", "is_enabled", "settings_from"]
 
 FILES_INI = "llm_judge_files"
+MMLU_INI = "llm_mmlu_data"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -34,6 +35,8 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(option.key, option.help, type="string", default=None)
     text = "Records files to collect besides those named on the command line (glob patterns)"
     parser.addini(FILES_INI, text, type="args", default=[])
+    text = "Copy of MMLU for llm_mmlu markers and the mmlu fixture that name none"
+    parser.addini(MMLU_INI, text, type="string", default=None)
 
 
 def is_enabled(config: pytest.Config) -> bool:
@@ -62,6 +65,7 @@ def settings_from(config: pytest.Config) -> Settings:
         cli_dir=Path(config.invocation_params.dir),
         ini_dir=ini_dir,
         ini_name=_ini_name(config),
+        mmlu_data=str(_in_ini(config, MMLU_INI) or ""),
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import tempfile
 import uuid
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from pytest_llmjudge import __version__
 from pytest_llmjudge.errors import LlmJudgeError, StoreError
 from pytest_llmjudge.plugin import collect, items
 from pytest_llmjudge.plugin.cases import SESSION
+from pytest_llmjudge.plugin.exam_ledger import ExamLedger
 from pytest_llmjudge.plugin.header import header_lines, model_lines
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import settings_from
@@ -79,6 +81,7 @@ class RunHooks:
     def __init__(self, session: LlmSession) -> None:
         self._session = session
         self._courier = Courier()
+        self._exams = session.exams
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -87,6 +90,7 @@ class RunHooks:
             return
         try:
             self._session.plan(session)
+            self._exams.plan(session)
         except LlmJudgeError as error:
             collect.report_usage_problem(session.config, error)
 
@@ -98,7 +102,7 @@ class RunHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
         """Let a record's score decide before its body, and a gate instead of it."""
-        return items.call(pyfuncitem) or None
+        return items.call(pyfuncitem) or self._exams.call(pyfuncitem) or None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -109,6 +113,7 @@ class RunHooks:
         if call.excinfo is not None and isinstance(call.excinfo.value, LlmJudgeError):
             report.longrepr = call.excinfo.getrepr(style="value")
         self._courier.attach(item, report)
+        self._exams.attach(item, report)
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -128,6 +133,7 @@ class ControllerHooks:
     def __init__(self, session: LlmSession) -> None:
         self._session = session
         self._ledger = Ledger()
+        self._exam_ledger = ExamLedger()
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
         self._started = self._is_written = False
@@ -166,12 +172,15 @@ class ControllerHooks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather verdicts as they come."""
         self._ledger.add(report)
+        self._exam_ledger.add(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the files, also when the run failed or was interrupted."""
         # A usage error may come late, from a worker that takes the place of one that crashed.
-        if session.exitstatus == pytest.ExitCode.USAGE_ERROR and not self._ledger:
+        if session.exitstatus == pytest.ExitCode.USAGE_ERROR and not (
+            self._ledger or self._exam_ledger
+        ):
             return
         try:
             self._write()
@@ -186,7 +195,7 @@ class ControllerHooks:
             return
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
-        if lost and not run.suites:
+        if lost and not run.suites and not run.exams:
             # A file without any suite would take the place of an older one that tells more.
             return
         if settings.report is not None:
@@ -198,7 +207,7 @@ class ControllerHooks:
     def _result(self, *, whole: bool) -> tuple[RunResult, tuple[RecordsError, ...]]:
         session = self._session
         store = session.store
-        return self._ledger.result(
+        run, lost = self._ledger.result(
             self._created,
             store.suites() if self._started else {},
             session.suites,
@@ -206,11 +215,12 @@ class ControllerHooks:
             checks=store.checks() if self._started else {},
             notes=store.notes() if self._started else (),
         )
+        return replace(run, exams=self._exam_ledger.results()), lost
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the suites' results, and what could not be written."""
         run, _ = self._result(whole=False)
-        if run.suites:
+        if run.suites or run.exams:
             terminalreporter.section("llm-judge")
             for line in summary_lines(run, self._session.config.get_terminal_writer().fullwidth):
                 terminalreporter.line(line)

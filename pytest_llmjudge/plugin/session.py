@@ -27,6 +27,7 @@ from pytest_llmjudge.plugin.cases import (
     Case,
     Ready,
     case_of,
+    exam_case_of,
 )
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record, Verdict
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
+    from pytest_llmjudge.plugin.exams import Exams
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["ConfiguredJudge", "ConfiguredModel", "LlmSession"]
+__all__ = ["ConfiguredJudge", "ConfiguredModel", "LlmSession", "is_ours", "is_rerun"]
 
 _OUR_FIXTURES = "pytest_llmjudge.plugin.fixtures"
 
@@ -68,6 +70,13 @@ class LlmSession:
         self._models: dict[Path, TorchModel] = {}
         self._judge: Judge | None = None
         self._checkpoint = settings.checkpoint
+
+    @cached_property
+    def exams(self) -> Exams:
+        """The exams of this process."""
+        from pytest_llmjudge.plugin.exams import Exams
+
+        return Exams(self)
 
     @property
     def judge(self) -> Judge:
@@ -171,9 +180,9 @@ class LlmSession:
             self.model(self.settings.checkpoint).info  # noqa: B018  # reading it is the check
         first = {case.suite.name: (item, case.suite) for item, case in reversed(cases)}
         for item, suite in first.values():
-            if _is_ours(session, item, "llm_judge"):
+            if is_ours(session, item, "llm_judge"):
                 self.judge.identity  # noqa: B018  # asking for it is the check
-            if suite.settings.responses is None and _is_ours(session, item, "llm_model"):
+            if suite.settings.responses is None and is_ours(session, item, "llm_model"):
                 self._check_checkpoint(suite)
         for item, suite in first.values():
             self._announce(session, item, suite)
@@ -182,12 +191,12 @@ class LlmSession:
         """Have the suite in the results also when it is never reached, or its fixtures fail."""
         judge: JudgeLike | None = None
         model: ModelLike | None = None
-        if _is_ours(session, item, "llm_judge"):
+        if is_ours(session, item, "llm_judge"):
             judge = self.judge
         given = suite.settings.responses is not None
-        if not given and _is_ours(session, item, "llm_model"):
+        if not given and is_ours(session, item, "llm_model"):
             model = self.model(suite.settings.checkpoint)
-        checkpoint = None if given else self._checkpoint_facts(model)
+        checkpoint = None if given else self.checkpoint_facts(model)
         facts = self._facts(suite, checkpoint, _judge_facts(judge))
         self.store.note_suite(suite.name, facts, planned=True)
 
@@ -245,7 +254,7 @@ class LlmSession:
             model = self.model_in_use() if isinstance(model, ConfiguredModel) else model
         run = self._runs.get(suite.name)
         if run is None:
-            checkpoint = None if model is None else self._checkpoint_facts(model)
+            checkpoint = None if model is None else self.checkpoint_facts(model)
             facts = self._facts(suite, checkpoint, _judge_facts(judge))
             self.store.note_suite(suite.name, facts)
             run = self._runs[suite.name] = SuiteRun(
@@ -267,9 +276,12 @@ class LlmSession:
 
     def use_checkpoint_of(self, item: pytest.Item) -> None:
         """Let the ``llm_model`` fixture be the model that ``item`` is about."""
-        case = case_of(item)
-        settings = self.settings if case is None else case.suite.settings
-        self._checkpoint = settings.checkpoint
+        case, exam_case = case_of(item), exam_case_of(item)
+        if exam_case is not None:
+            self._checkpoint = exam_case.exam.checkpoint
+        else:
+            settings = self.settings if case is None else case.suite.settings
+            self._checkpoint = settings.checkpoint
 
     def model_in_use(self) -> TorchModel:
         """Return the model that the item being run is about.
@@ -294,7 +306,8 @@ class LlmSession:
             "judge": judge,
         }
 
-    def _checkpoint_facts(self, model: ModelLike | None) -> list[Any]:
+    def checkpoint_facts(self, model: object) -> list[Any]:
+        """Describe a model under test as plain data; ``None`` is one that nobody has seen."""
         if model is None:
             return ["llm_model", "", None]
         if not isinstance(model, TorchModel):
@@ -380,7 +393,7 @@ def _judge_facts(judge: JudgeLike | None) -> dict[str, Any]:
     return {**asdict(identity), "label": f"{name} (custom)"}
 
 
-def _is_ours(session: pytest.Session, item: pytest.Item, fixture: str) -> bool:
+def is_ours(session: pytest.Session, item: pytest.Item, fixture: str) -> bool:
     """Say whether ``item`` gets our own fixture; pytest has no public way to ask."""
     manager = session._fixturemanager  # noqa: SLF001
     definitions = manager.getfixturedefs(fixture, item)

@@ -6,10 +6,12 @@ import statistics
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import one_line, printable
+from pytest_llmjudge.reporting.exams import exam_lines
+from pytest_llmjudge.reporting.table import table
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from pytest_llmjudge.data import CheckpointReference, RecordResult, RunResult, SuiteResult
 
@@ -45,16 +47,21 @@ def summary_lines(run: RunResult, width: int) -> Iterator[str]:
 def _lines(run: RunResult, width: int) -> Iterator[str]:
     for label in dict.fromkeys(suite.judge_label for suite in run.suites):
         yield f"judge: {label}"
-    for line in dict.fromkeys(checkpoint_line(suite.checkpoint) for suite in run.suites):
+    models = [suite.checkpoint for suite in run.suites] + [exam.checkpoint for exam in run.exams]
+    for line in dict.fromkeys(checkpoint_line(model) for model in models):
         yield f"model: {line}"
     yield from dict.fromkeys(line for suite in run.suites for line in _check_lines(suite, run))
-    yield from _table([_HEADINGS, *(_row(suite) for suite in run.suites)])
+    if run.suites:
+        rows = [_HEADINGS, *(_row(suite) for suite in run.suites)]
+        yield from table(rows, left={0, len(_HEADINGS) - 1})
     for suite in run.suites:
         yield from _people_lines(suite)
         yield from _unscored_lines(suite, width, "record", "unscored in")
         yield from _unscored_lines(suite, width, "rig", "broken rig in")
         yield from _unsure_lines(suite)
         yield from _worst_lines(suite, width)
+    for exam in run.exams:
+        yield from exam_lines(exam)
     for note in run.notes:
         yield f"note: {note}"
 
@@ -103,17 +110,6 @@ def _outcome(suite: SuiteResult) -> str:
         low = sum(score < suite.min_score for score in suite.scores)
         gates.append(f"score >= {suite.min_score}" + (f" ({low} below)" if low else ""))
     return f"{suite.outcome} ({', '.join(gates)})"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    last = len(_HEADINGS) - 1
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column in {0, last} else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
 
 
 def _check_lines(suite: SuiteResult, run: RunResult) -> Iterator[str]:

@@ -10,10 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import StoreError
+from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool
+from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import Agreement, JudgeCheck, RecordResult, RunResult, SuiteResult
+    from pytest_llmjudge.data import (
+        Agreement,
+        ExamResult,
+        JudgeCheck,
+        RecordResult,
+        RunResult,
+        SubjectResult,
+        SuiteResult,
+    )
+    from pytest_llmjudge.mmlu.accuracy import Share
 
 __all__ = ["check_writable", "results_document", "write_responses", "write_results"]
 
@@ -80,7 +91,10 @@ def results_document(run: RunResult, version: str) -> dict[str, Any]:
         "pytest_llmjudge": version,
         "judge": judges[0] if judges else None,
         "notes": list(run.notes),
-        "suites": [_suite(suite, judges[0]) for suite in run.suites],
+        "suites": [
+            *(_suite(suite, judges[0]) for suite in run.suites),
+            *(_exam(exam) for exam in run.exams),
+        ],
     }
 
 
@@ -110,6 +124,55 @@ def _suite(suite: SuiteResult, judge: dict[str, Any]) -> dict[str, Any]:
         "agreement": _rounded(suite_agreement(suite)),
         "gates": [asdict(gate) for gate in suite.gates],
         "records": [_record(result, suite.min_score) for result in suite.records],
+    }
+
+
+def _exam(exam: ExamResult) -> dict[str, Any]:
+    answered = [subject for subject in exam.subjects if subject.questions]
+    # Of a part of the subjects there is no accuracy: those without a result may be the worst.
+    is_whole = len(answered) == len(exam.subjects)
+    return {
+        "name": exam.name,
+        "kind": "mmlu",
+        "checkpoint": asdict(exam.checkpoint),
+        "data": exam.path,
+        "mode": exam.mode,
+        "shots": exam.shots,
+        "limit": exam.limit,
+        **(_share(pool(answered)) if is_whole else dict.fromkeys(_SHARE)),
+        "macro": round(macro_average(answered), 4) if is_whole else None,
+        "categories": {name: _share(share) for name, share in by_category(answered).items()},
+        "min_accuracy": exam.min_accuracy,
+        "min_subject_accuracy": exam.min_subject_accuracy,
+        "outcome": exam.outcome,
+        "gates": [asdict(gate) for gate in exam.gates],
+        "subjects": [_subject(subject) for subject in exam.subjects],
+    }
+
+
+_SHARE = ("total", "correct", "accuracy", "ci95")
+
+
+def _share(share: Share) -> dict[str, Any]:
+    interval = [round(bound, 4) for bound in share.interval]
+    values = share.total, share.correct, round(share.accuracy, 4), interval
+    return dict(zip(_SHARE, values, strict=True))
+
+
+def _subject(result: SubjectResult) -> dict[str, Any]:
+    share = _share(pool([result])) if result.questions else dict.fromkeys(_SHARE)
+    norm = result.accuracy_norm
+    return {
+        "subject": result.subject,
+        "category": category_of(result.subject),
+        **share,
+        "accuracy_norm": None if norm is None else round(norm, 4),
+        "outcome": result.outcome,
+        "error": result.error,
+        "questions": [
+            {**asdict(question), "logprobs": [round(value, 6) for value in question.logprobs]}
+            for question in result.questions
+        ],
     }
 
 

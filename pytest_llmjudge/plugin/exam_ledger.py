@@ -1,0 +1,105 @@
+"""What the reports of all processes say of exams, gathered into their results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.data import (
+    CheckpointReference,
+    ExamResult,
+    GateResult,
+    QuestionResult,
+    SubjectResult,
+)
+from pytest_llmjudge.plugin.cases import AVERAGE, EXAM_ATTRIBUTE
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["ExamLedger"]
+
+
+@dataclass(slots=True)
+class _Page:
+    facts: dict[str, Any]
+    rows: dict[str, list[Any]] = field(default_factory=dict)
+    outcomes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    gate: GateResult | None = None
+
+
+class ExamLedger:
+    """Gathers what reports carry; kept by the process that owns the terminal."""
+
+    def __init__(self) -> None:
+        self._pages: dict[str, _Page] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._pages)
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take note of one report; a later one on the same item wins."""
+        payload = getattr(report, EXAM_ATTRIBUTE, None)
+        if payload is None:
+            return
+        facts = payload["exam"]
+        page = self._pages.setdefault(facts["name"], _Page(facts))
+        if facts["checkpoint"][1]:
+            page.facts = facts
+        for row in payload["rows"]:
+            page.rows[row[0]] = row
+        told = payload["outcome"], payload["reason"]
+        if payload["subject"] is None:
+            page.gate = GateResult(AVERAGE, *told)
+        else:
+            page.outcomes[payload["subject"]] = told
+
+    def results(self) -> tuple[ExamResult, ...]:
+        """Return what became of each exam."""
+        return tuple(_exam_result(page) for page in self._pages.values())
+
+
+def _exam_result(page: _Page) -> ExamResult:
+    facts = page.facts
+    subjects = tuple(_subject_result(page, subject) for subject in facts["subjects"])
+    gates = () if page.gate is None else (page.gate,)
+    return ExamResult(
+        name=facts["name"],
+        path=facts["path"],
+        checkpoint=CheckpointReference(*facts["checkpoint"]),
+        mode=facts["mode"],
+        shots=facts["shots"],
+        limit=facts["limit"],
+        min_accuracy=facts["min_accuracy"],
+        min_subject_accuracy=facts["min_subject_accuracy"],
+        subjects=subjects,
+        gates=gates,
+        outcome=_outcome(facts, subjects, page.gate),
+    )
+
+
+def _subject_result(page: _Page, subject: str) -> SubjectResult:
+    outcome, reason = page.outcomes.get(subject, ("not run", "it was not run"))
+    row = page.rows.get(subject)
+    if row is None:
+        return SubjectResult(subject, outcome=outcome, error=reason)
+    _, accuracy_norm, questions = row
+    answered = tuple(
+        QuestionResult(name, answer, prediction, tuple(logprobs), shots, is_cut)
+        for name, answer, prediction, logprobs, shots, is_cut in questions
+    )
+    return SubjectResult(subject, answered, accuracy_norm, outcome)
+
+
+def _outcome(
+    facts: dict[str, Any], subjects: tuple[SubjectResult, ...], gate: GateResult | None
+) -> str:
+    if any(not subject.questions for subject in subjects):
+        return "incomplete"
+    # An exam whose gate was deselected is still worth no more than its accuracy.
+    minimum = facts["min_accuracy"]
+    total = sum(subject.total for subject in subjects)
+    low = minimum is not None and sum(subject.correct for subject in subjects) / total < minimum
+    outcomes = {subject.outcome for subject in subjects} - {"passed", "not run"}
+    failed = gate is not None and gate.outcome != "passed"
+    return "failed" if low or failed or outcomes else "passed"

@@ -1,0 +1,78 @@
+"""An exam's results as lines for a terminal: categories or subjects, and all questions together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.mmlu.accuracy import Share, by_category, macro_average, pool
+from pytest_llmjudge.reporting.table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmjudge.data import ExamResult, SubjectResult
+
+__all__ = ["exam_lines"]
+
+_SHOWN_SUBJECTS = 12
+_SHOWN_PROBLEMS = 5
+
+
+def exam_lines(exam: ExamResult) -> Iterator[str]:
+    """Yield what became of an exam."""
+    drawn = "" if exam.limit is None else f", at most {exam.limit} questions of a subject"
+    yield f"MMLU in {exam.name}: {exam.mode}, {exam.shots} shots{drawn}"
+    answered = [subject for subject in exam.subjects if subject.questions]
+    if answered:
+        yield from table([_HEADINGS, *_rows(exam, answered)], left={0, len(_HEADINGS) - 1})
+        yield from _limits(exam, answered)
+    missing = [subject for subject in exam.subjects if not subject.questions]
+    if missing:
+        yield f"subjects without a result in {exam.name}: {len(missing)}"
+    for subject in missing[:_SHOWN_PROBLEMS]:
+        yield f"       {subject.subject}  {subject.error}"
+    if len(missing) > _SHOWN_PROBLEMS:
+        yield f"       and {len(missing) - _SHOWN_PROBLEMS} more"
+
+
+_HEADINGS = ("subject", "questions", "correct", "accuracy", "95 % interval", "outcome")
+
+
+def _rows(exam: ExamResult, answered: list[SubjectResult]) -> Iterator[tuple[str, ...]]:
+    if len(answered) <= _SHOWN_SUBJECTS:
+        for subject in answered:
+            share = Share(subject.correct, subject.total)
+            yield _row(subject.subject, share, subject.outcome)
+    else:
+        for category, share in by_category(answered).items():
+            yield _row(category, share, "")
+    minimum = "" if exam.min_accuracy is None else f" (accuracy >= {exam.min_accuracy:g})"
+    whole = pool(answered)
+    if len(answered) == len(exam.subjects):
+        yield _row("all", whole, f"{exam.outcome}{minimum}")
+    else:
+        # Of a part of the subjects there is no accuracy: those without a result may be the worst.
+        yield ("all", str(whole.total), str(whole.correct), "-", "-", f"{exam.outcome}{minimum}")
+
+
+def _row(name: str, share: Share, outcome: str) -> tuple[str, ...]:
+    low, high = share.interval
+    shown = f"{share.accuracy:.4f}"
+    return (name, str(share.total), str(share.correct), shown, f"{low:.4f} to {high:.4f}", outcome)
+
+
+def _limits(exam: ExamResult, answered: list[SubjectResult]) -> Iterator[str]:
+    if len(answered) > 1:
+        yield f"mean of the {len(answered)} subjects' accuracies: {macro_average(answered):.4f}"
+    norms = [subject for subject in answered if subject.accuracy_norm is not None]
+    if norms:
+        right = sum(round((subject.accuracy_norm or 0) * subject.total) for subject in norms)
+        total = sum(subject.total for subject in norms)
+        yield f"accuracy of the choices likeliest for their length: {right / total:.4f}"
+    questions = [question for subject in answered for question in subject.questions]
+    fewer = sum(question.shots < exam.shots for question in questions)
+    cut = sum(question.is_cut for question in questions)
+    if fewer:
+        yield f"{fewer} of {len(questions)} questions had fewer shots, because those did not fit"
+    if cut:
+        yield f"{cut} of {len(questions)} prompts lost their beginning, because they did not fit"

@@ -1,0 +1,428 @@
+"""A function marked with ``llm_mmlu``: its items, its gates, and what is told of what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from pytest_llmjudge import reporting
+
+if TYPE_CHECKING:
+    from tests.support.project import Project
+
+REPO = Path(__file__).parents[2]
+EXAMPLE = REPO / "example_suite" / "mmlu"
+CHECKPOINT = f"--llm-judge-checkpoint={REPO / 'checkpoints' / 'example.pth'}"
+SCHEMA = Path(str(reporting.__file__)).parent.parent / "schemas" / "results.json"
+REPORT = "--llm-judge-report=results.json"
+MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+MARKED = """
+import pytest
+
+@pytest.mark.llm_mmlu({arguments})
+def test_mmlu(mmlu_result):
+    assert mmlu_result.total == {total}
+"""
+# A model that says what its answers are, and notes each time it is asked.
+MODEL = """
+import pytest
+
+class Knows:
+    fingerprint = "knows-1"
+    context_length = {context}
+
+    def encode(self, text):
+        return list(text.encode())
+
+    def score(self, trunks):
+        with open({log!r}, "a") as log:
+            log.write(f"{{len(trunks)}}\\n")
+        for trunk in trunks:
+            yield [{score} for number, branch in enumerate(trunk.branches)]
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return Knows()
+"""
+
+
+def exam(
+    project: Project, arguments: str = "shots=1, min_accuracy=0.2", total: int = 8, **model: object
+) -> None:
+    """Write an exam over the example's questions, and a model of the project's own if asked for."""
+    named = f"{str(EXAMPLE)!r}, {arguments}"
+    project.write("test_exam.py", MARKED.format(arguments=named, total=total))
+    if model:
+        log = str(project.path / "asked.log")
+        values = {"context": 10_000, "log": log, **model}
+        project.write("conftest.py", MODEL.format(**values))
+
+
+def results(project: Project) -> dict[str, Any]:
+    document = json.loads((project.path / "results.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    (found,) = document["suites"]
+    assert isinstance(found, dict)
+    return found
+
+
+def asked(project: Project) -> list[str]:
+    path = project.path / "asked.log"
+    return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+
+def test_the_example_checkpoint(project: Project, dist: tuple[str, ...]) -> None:
+    """Every mode of distribution gives the same results, and a second run asks nothing."""
+    exam(project, 'shots=1, mode="continuation", min_accuracy=0.2')
+
+    first = project.run(CHECKPOINT, REPORT)
+    alone = results(project)
+    second = project.run(CHECKPOINT, REPORT, "--cache-clear", *dist)
+
+    first.assert_outcomes(passed=4)
+    second.assert_outcomes(passed=4)
+    assert results(project) == alone
+    assert [subject["subject"] for subject in alone["subjects"]] == [
+        "kitchen_science",
+        "number_facts",
+        "world_capitals",
+    ]
+    assert (alone["kind"], alone["mode"], alone["shots"], alone["total"]) == (
+        "mmlu",
+        "continuation",
+        1,
+        24,
+    )
+    correct = sum(
+        question["answer"] == question["prediction"]
+        for subject in alone["subjects"]
+        for question in subject["questions"]
+    )
+    assert (alone["correct"], alone["accuracy"]) == (correct, round(correct / 24, 4))
+    second.stdout.fnmatch_lines(
+        [
+            "MMLU in test_exam.py::test_mmlu: continuation, 1 shots",
+            "subject          questions  correct  accuracy     95 % interval  outcome",
+            "kitchen_science          8 *passed",
+            f"all                     24 * {correct / 24:.4f} *passed (accuracy >= 0.2)",
+            "mean of the 3 subjects' accuracies: *",
+            "accuracy of the choices likeliest for their length: *",
+        ]
+    )
+
+
+def test_each_subject_is_computed_once(project: Project, dist: tuple[str, ...]) -> None:
+    """Whoever comes first asks the model all that the run needs; the next run asks nothing."""
+    exam(project, score="-number")
+
+    project.run(REPORT, *dist).assert_outcomes(passed=4)
+    assert asked(project) == ["8", "8", "8"]
+    found = results(project)
+    predictions = [q["prediction"] for s in found["subjects"] for q in s["questions"]]
+    assert predictions == ["A"] * 24
+
+    project.run(REPORT, *dist).assert_outcomes(passed=4)
+    assert len(asked(project)) == 3
+    assert results(project) == found
+
+
+def test_a_low_accuracy(project: Project, dist: tuple[str, ...]) -> None:
+    """The gate over all questions fails, with its interval; the subjects have their own."""
+    exam(project, "shots=0, min_accuracy=0.5, min_subject_accuracy=0.25", score="-number")
+
+    result = project.run(REPORT, "-rf", *dist)
+
+    result.assert_outcomes(passed=3, failed=1)
+    text = "accuracy 0.2500 (6 of 24 questions, 95 % CI 0.1200 to 0.4490) is below min_accuracy 0.5"
+    assert text in result.outlines
+    found = results(project)
+    assert found["outcome"] == "failed"
+    assert found["gates"] == [{"name": "average", "outcome": "failed", "reason": text}]
+
+
+@MODES
+def test_a_subject_that_is_too_low(project: Project, mode: tuple[str, ...]) -> None:
+    """One where the user asks for it."""
+    exam(project, "shots=0, min_subject_accuracy=0.5", score="-number")
+
+    result = project.run(*mode)
+
+    result.assert_outcomes(passed=1, failed=3)
+    text = (
+        "accuracy 0.2500 (2 of 8 questions, 95 % CI 0.0715 to 0.5907) is below "
+        "min_subject_accuracy 0.5; the difference is within noise"
+    )
+    assert result.outlines.count(text) == 3
+
+
+def test_the_gate_alone(project: Project) -> None:
+    """It asks about every subject."""
+    exam(project, score="-number")
+
+    project.run("-k", "average", REPORT).assert_outcomes(passed=1, deselected=3)
+
+    assert asked(project) == ["8", "8", "8"]
+    found = results(project)
+    assert (found["total"], found["outcome"]) == (24, "passed")
+
+
+def test_one_subject_alone(project: Project) -> None:
+    """Of a part there is no accuracy of the whole."""
+    exam(project, score="-number")
+
+    result = project.run("-k", "number_facts", REPORT)
+
+    result.assert_outcomes(passed=1, deselected=3)
+    assert asked(project) == ["8"]
+    found = results(project)
+    assert (found["accuracy"], found["outcome"]) == (None, "incomplete")
+    assert [subject["outcome"] for subject in found["subjects"]] == ["not run", "passed", "not run"]
+
+
+def test_shots_that_do_not_fit(project: Project) -> None:
+    """They are counted where people look."""
+    exam(project, "shots=5, min_accuracy=0", score="-number", context=600)
+
+    result = project.run(REPORT)
+
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["16 of 24 questions had fewer shots, because those did not fit"])
+
+
+def test_a_limit(project: Project) -> None:
+    """A seeded part of the questions, in file order, the same in every run."""
+    exam(project, "shots=0, limit=3, min_accuracy=0", total=3, score="-number")
+
+    project.run(REPORT).assert_outcomes(passed=4)
+    first = results(project)
+    project.run(REPORT, "--cache-clear").assert_outcomes(passed=4)
+
+    assert results(project) == first
+    assert (first["limit"], first["total"]) == (3, 9)
+
+
+@MODES
+def test_a_broken_file(project: Project, mode: tuple[str, ...]) -> None:
+    """Only its subject errs; there is no accuracy then, and the gate says why."""
+    for split in ("dev", "test"):
+        for name in ("good", "bad"):
+            project.write(f"mmlu/{split}/{name}_{split}.csv", "Why?,a,b,c,d,A\n" * 5)
+    project.write("mmlu/test/bad_test.csv", "Why?,a,b,c,A\n")
+    exam(project, score="-number")
+    named = '"mmlu", min_accuracy=0.1'
+    project.write("test_exam.py", MARKED.format(arguments=named, total=5))
+
+    result = project.run(REPORT, *mode)
+
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    told = (
+        "bad_test.csv: row 1: it has 5 columns; a row is question, A, B, C, D and the letter of the "
+        "answer"
+    )
+    assert told in result.outlines
+    assert "1 of 2 subjects has no result, so there is no accuracy: bad" in result.outlines
+    assert f"first cause: {told}" in result.outlines
+    found = results(project)
+    assert (found["outcome"], found["accuracy"]) == ("incomplete", None)
+
+
+@MODES
+def test_numbers_that_are_none(project: Project, mode: tuple[str, ...]) -> None:
+    """A model whose training diverged answers nothing, not always A."""
+    exam(project, score="float('nan')")
+
+    result = project.run(*mode)
+
+    result.assert_outcomes(failed=1, errors=3)
+    result.stdout.fnmatch_lines(
+        [
+            (
+                "llm_model (Knows): its log-probabilities for question kitchen_science-* are no numbers; "
+                "see whether its training diverged"
+            )
+        ]
+    )
+
+
+@MODES
+def test_a_model_without_probabilities(project: Project, mode: tuple[str, ...]) -> None:
+    """What is missing is named."""
+    exam(project)
+    project.write(
+        "conftest.py",
+        """
+import pytest
+
+class Writes:
+    fingerprint = "writes-1"
+
+    def generate(self, prompts, *, max_new_tokens):
+        return ["" for _ in prompts]
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return Writes()
+""",
+    )
+
+    result = project.run(*mode)
+
+    result.assert_outcomes(failed=1, errors=3)
+    text = (
+        "llm_model (Writes): it gives no log-probabilities, which MMLU needs; give it "
+        "context_length, encode() and score(), or name a checkpoint"
+    )
+    assert text in result.outlines
+
+
+USAGE = [
+    ("shots=1", "it has no gate and so cannot fail; set min_accuracy, for example 0.25"),
+    (
+        "min_acuracy=0.5",
+        (
+            'unknown keyword "min_acuracy"; use subjects, shots, mode, limit, min_accuracy, '
+            "min_subject_accuracy or checkpoint"
+        ),
+    ),
+    (
+        "min_accuracy=25",
+        "min_accuracy: 25 is no accuracy; give a share from 0 to 1, for example 0.25",
+    ),
+    (
+        "min_accuracy=0.2, shots=6",
+        "shots: 6 is no number of solved questions; give a whole number from 0 to 5",
+    ),
+    (
+        'min_accuracy=0.2, mode="letter"',
+        "mode: 'letter' is unknown; choose letters, lm-eval or continuation",
+    ),
+    (
+        "min_accuracy=0.2, limit=0",
+        "limit: 0 is no number of questions; give a whole number of 1 or more",
+    ),
+    (
+        'min_accuracy=0.2, subjects=["number_fact"]',
+        'subjects: "number_fact" is no subject of MMLU; close to it are number_facts',
+    ),
+    (
+        "min_accuracy=0.2, subjects=[]",
+        'subjects: [] names no subjects; give a list of names, a category such as "stem", or "all"',
+    ),
+]
+
+
+@MODES
+@pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[told[:12] for _, told in USAGE])
+def test_usage(project: Project, arguments: str, told: str, mode: tuple[str, ...]) -> None:
+    """A marker that cannot be used ends the run before the work, in one line."""
+    exam(project, arguments, score="-number")
+
+    result = project.run(*mode)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    where = "test_exam.py::test_mmlu"
+    separator = ": "
+    assert [line for line in result.errlines if line.startswith("ERROR")] == [
+        f"ERROR: {where}{separator}{told}"
+    ]
+
+
+def test_no_model(project: Project) -> None:
+    """A model under test is needed, and nothing else of a rig: no judge is asked for."""
+    exam(project)
+
+    result = project.run()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line.startswith("ERROR")] == [
+        (
+            "ERROR: test_exam.py::test_mmlu: it has no model under test; give --llm-judge-checkpoint, or "
+            "checkpoint= in the marker"
+        )
+    ]
+
+
+@MODES
+def test_no_data(project: Project, mode: tuple[str, ...]) -> None:
+    """Where to get it is told; the file cannot be collected, as one with any other mistake."""
+    project.write("test_exam.py", MARKED.format(arguments='"nowhere", min_accuracy=0.2', total=8))
+
+    result = project.run(*mode)
+
+    assert result.ret in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.TESTS_FAILED}
+    result.stdout.fnmatch_lines(
+        [
+            (
+                f"*test_exam.py::test_mmlu: {project.path}/nowhere: it is not there; get "
+                "https://people.eecs.berkeley.edu/~hendrycks/data.tar, and name it or the folder that it "
+                "unpacks to"
+            )
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_without_llm_judge(project: Project) -> None:
+    """One skipped item; no data is read."""
+    project.write("test_exam.py", MARKED.format(arguments='"nowhere", min_accuracy=0.2', total=8))
+
+    result = project.pytester.runpytest("-rs")
+
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED * needs --llm-judge"])
+
+
+FIXTURE_TEST = """
+def test_facts(mmlu):
+    found = mmlu("number_facts", shots=2, mode="letters", limit=5)
+    assert (found.total, found.correct) == (5, found.predictions.count("A") and found.correct)
+    assert len(found.predictions) == 5
+    low, high = found.interval
+    assert low <= found.accuracy <= high
+"""
+
+
+@MODES
+def test_the_fixture(project: Project, mode: tuple[str, ...]) -> None:
+    """A test may ask whatever it likes; the data is that of the ini file."""
+    exam(project, score="-number")
+    (project.path / "test_exam.py").unlink()
+    project.write("test_facts.py", FIXTURE_TEST)
+    project.write("pytest.ini", f"[pytest]\nllm_mmlu_data = {EXAMPLE}\n")
+
+    project.run(*mode).assert_outcomes(passed=1)
+    project.run(*mode).assert_outcomes(passed=1)
+
+    assert asked(project) == ["5"]
+
+
+def test_the_fixture_without_data(project: Project) -> None:
+    """It fails in one line."""
+    exam(project, score="-number")
+    (project.path / "test_exam.py").unlink()
+    project.write("test_facts.py", FIXTURE_TEST)
+
+    result = project.run()
+
+    result.assert_outcomes(failed=1)
+    told = "mmlu: no copy of MMLU is named; set the ini option llm_mmlu_data, or give data="
+    assert told in result.outlines
+
+
+def test_the_result_of_no_subject(project: Project) -> None:
+    """The fixture belongs to marked functions."""
+    exam(project, score="-number")
+    project.write("test_other.py", "def test_other(mmlu_result):\n    pass\n")
+
+    result = project.run("test_other.py")
+
+    result.assert_outcomes(errors=1)
+    text = (
+        "test_other.py::test_other: fixture 'mmlu_result' is used in a test that is no subject of "
+        "MMLU; mark the test with llm_mmlu"
+    )
+    assert text in result.outlines
