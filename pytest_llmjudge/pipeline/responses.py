@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
@@ -24,6 +25,7 @@ __all__ = ["KnownProblemError", "Responses"]
 
 _WAIT_SECONDS = 0.05
 _CUSTOM_BATCH = 16
+_LOOKED_UP = 200
 
 OnMade = Callable[["Record", str], None]
 
@@ -102,6 +104,16 @@ class Responses:
     def known(self, record: Record) -> str | None:
         """Return the response to ``record`` when it is there already, without a look for it."""
         return self._given(record) if self._model is None else self._known.get(record.id)
+
+    def look_up(self, records: Iterable[Record]) -> None:
+        """Take from the store what other processes made meanwhile, of the first few missing."""
+        if self._model is None:
+            return
+        unknown = (record for record in records if record.id not in self._known)
+        missing = {self._key(record): record for record in islice(unknown, _LOOKED_UP)}
+        for key, stored in self._store.responses(list(missing)).items():
+            if stored.text is not None:
+                self._known[missing[key].id] = stored.text
 
     def forget_failure(self, record: Record) -> None:
         """Let a response that could not be had be tried again."""

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Verdict
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["SuiteRun"]
 
 _WAIT_SECONDS = 0.02
+_LOOK_SECONDS = 0.1
 
 
 class SuiteRun:
@@ -77,6 +79,7 @@ class SuiteRun:
         self._in_flight = in_flight if self._team is not None else 1
         self._store = store
         self._offered: set[str] = set()
+        self._looked = 0.0
         self._known: dict[str, Outcome] | None = None
         self._check: JudgeCheck | None = None
 
@@ -179,13 +182,18 @@ class SuiteRun:
             found = self._verdicts.find(record, response)
             if found is not None:
                 return found
-            if self._team.offer([(name, ask), *self._ready()], first=name):
+            # What is ready is looked for only where it is taken on.
+            if self._team.offer(chain([(name, ask)], self._ready()), first=name):
                 self._team.wait(name)
                 return self._verdicts.get(record, response)
             time.sleep(_WAIT_SECONDS)
 
     def _ready(self) -> Iterator[tuple[str, Work]]:
         """Yield the records that can be judged now and were not given to the team yet."""
+        if time.monotonic() - self._looked >= _LOOK_SECONDS:
+            # Who leads judges for all: also what another process has generated.
+            self._looked = time.monotonic()
+            self._responses.look_up(self._needed)
         for record in self._needed:
             if record.id not in self._offered and record.id not in (self._known or {}):
                 response = self._responses.known(record)

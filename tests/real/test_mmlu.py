@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -92,8 +93,12 @@ def plainly(model: torch.nn.Module, task: Task) -> list[float]:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("subject", ["anatomy", "high_school_us_history"])
-def test_every_choice(real_data: Path, subject: str, mode: str) -> None:
+def test_every_choice(
+    real_data: Path, monkeypatch: pytest.MonkeyPatch, subject: str, mode: str
+) -> None:
     """Every log-probability within 1e-4 and every prediction, shots lost and prompts cut included."""
+    if "TIKTOKEN_CACHE_DIR" not in os.environ:
+        monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(real_data / "gpt2-bpe"))
     ours, theirs = make_pair()
     encode = tiktoken.get_encoding("gpt2").encode_ordinary
     data = open_mmlu(real_data / "mmlu")

@@ -1,0 +1,288 @@
+"""MMLU beside lm-evaluation-harness: questions a second, and the same answers.
+
+GPT-2 124M's shape with random weights, float32, on the CPU, 5 shots, three subjects. Three
+contenders answer the same questions: lm-evaluation-harness with its ``hf`` model at its best batch
+size, a plain loop with one pass for each prompt, and this package. In mode ``lm-eval`` every
+prediction of the harness has to be ours.
+
+    python benchmarks/mmlu.py [path/of/mmlu] [--limit 40] [--subjects anatomy ...]
+
+The questions are those in $LLMJUDGE_REAL_DATA/mmlu, without it the example's own. GPT-2's tokenizer
+comes from TIKTOKEN_CACHE_DIR, so that nothing is downloaded. Beside other busy programs set
+OMP_WAIT_POLICY=PASSIVE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+import lm_eval
+import tiktoken
+import torch
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
+from transformers import GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast
+
+from pytest_llmjudge.generation.choices import score_trunks
+from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
+from pytest_llmjudge.generation.packing import pack, packable
+from pytest_llmjudge.mmlu.accuracy import best
+from pytest_llmjudge.mmlu.files import LETTERS, open_mmlu
+from pytest_llmjudge.mmlu.prompts import make_task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_llmjudge.data import MMLUQuestion
+    from pytest_llmjudge.mmlu.prompts import Task
+
+SHOTS = 5
+CONTEXT = 1024
+GPT2_SMALL = GPTConfig(50257, CONTEXT, 768, n_heads=12, n_layers=12, qkv_bias=True)
+SOURCE = "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/"
+BATCHES = (1, 4, 8)
+SUBJECTS = ("abstract_algebra", "anatomy", "machine_learning")
+
+Exam = dict[str, tuple[tuple["MMLUQuestion", ...], tuple["MMLUQuestion", ...]]]
+
+
+def turned(tensor: torch.Tensor) -> torch.Tensor:
+    """Transpose a weight; transformers' GPT-2 has its inputs in the rows."""
+    return tensor.t() if tensor.ndim == 2 else tensor
+
+
+def our_copy(theirs: GPT2LMHeadModel) -> GPTModel:
+    """Make our model with the weights of transformers'."""
+    state, own = theirs.transformer.state_dict(), {}
+    own["tok_emb.weight"] = own["out_head.weight"] = state["wte.weight"]
+    own["pos_emb.weight"] = state["wpe.weight"]
+    for layer in range(GPT2_SMALL.n_layers):
+        mine, other = f"trf_blocks.{layer}.", f"h.{layer}."
+        for kind in ("weight", "bias"):
+            split = state[f"{other}attn.c_attn.{kind}"].tensor_split(3, dim=-1)
+            for name, tensor in zip(("W_query", "W_key", "W_value"), split, strict=True):
+                own[f"{mine}att.{name}.{kind}"] = turned(tensor)
+            for to, name in (
+                ("att.out_proj", "attn.c_proj"),
+                ("ff.layers.0", "mlp.c_fc"),
+                ("ff.layers.2", "mlp.c_proj"),
+            ):
+                own[f"{mine}{to}.{kind}"] = turned(state[f"{other}{name}.{kind}"])
+        for to, name in (("norm1", "ln_1"), ("norm2", "ln_2")):
+            own[f"{mine}{to}.scale"] = state[f"{other}{name}.weight"]
+            own[f"{mine}{to}.shift"] = state[f"{other}{name}.bias"]
+    own["final_norm.scale"] = state["ln_f.weight"]
+    own["final_norm.shift"] = state["ln_f.bias"]
+    ours = GPTModel(GPT2_SMALL).eval()
+    ours.load_state_dict(own)
+    if packable(ours):
+        pack(ours)
+    return ours
+
+
+def write_model(folder: Path, model: GPT2LMHeadModel) -> None:
+    """Write a folder that the harness can load without a network."""
+    cache = Path(os.environ["TIKTOKEN_CACHE_DIR"])
+    for name, target in (("encoder.json", "vocab.json"), ("vocab.bpe", "merges.txt")):
+        cached = cache / hashlib.sha1(f"{SOURCE}{name}".encode()).hexdigest()  # noqa: S324
+        shutil.copy(cached, folder / target)
+    model.save_pretrained(folder)
+    vocabulary, merges = str(folder / "vocab.json"), str(folder / "merges.txt")
+    GPT2TokenizerFast(vocab_file=vocabulary, merges_file=merges).save_pretrained(folder)
+
+
+def write_tasks(folder: Path, exam: Exam) -> None:
+    """Write the harness's task ``mmlu`` for our questions, as local files."""
+    for subject, (questions, shots) in exam.items():
+        files = {}
+        for split, rows in (("test", questions), ("dev", shots)):
+            path = folder / f"{subject}_{split}.jsonl"
+            lines = [
+                json.dumps({"question": q.question, "choices": q.choices, "answer": q.answer})
+                for q in rows
+            ]
+            path.write_text("\n".join(lines), encoding="utf-8")
+            files[split] = str(path)
+        about = subject.replace("_", " ")
+        task = {
+            "task": f"local_{subject}",
+            "dataset_path": "json",
+            "dataset_kwargs": {"data_files": files},
+            "test_split": "test",
+            "fewshot_split": "dev",
+            "fewshot_config": {"sampler": "first_n"},
+            "num_fewshot": SHOTS,
+            "output_type": "multiple_choice",
+            "description": (
+                f"The following are multiple choice questions (with answers) about {about}.\n\n"
+            ),
+            "doc_to_text": (
+                "{{question.strip()}}\nA. {{choices[0]}}\nB. {{choices[1]}}\nC. {{choices[2]}}\n"
+                "D. {{choices[3]}}\nAnswer:"
+            ),
+            "doc_to_choice": list(LETTERS),
+            "doc_to_target": "answer",
+            "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+        }
+        # JSON is YAML.
+        (folder / f"{subject}.yaml").write_text(json.dumps(task), encoding="utf-8")
+
+
+def harness(
+    model: HFLM, folder: Path, subjects: Sequence[str], limit: int | None, batch: int
+) -> tuple[float, dict[str, list[int]]]:
+    """Time lm-evaluation-harness; return seconds and its predictions."""
+    model.batch_size_per_gpu = batch
+    started = time.perf_counter()
+    found = lm_eval.simple_evaluate(
+        model=model,
+        tasks=[f"local_{subject}" for subject in subjects],
+        task_manager=TaskManager(include_path=str(folder), include_defaults=False),
+        limit=limit,
+        bootstrap_iters=0,
+        log_samples=True,
+    )
+    seconds = time.perf_counter() - started
+    predictions = {}
+    for subject in subjects:
+        samples = sorted(found["samples"][f"local_{subject}"], key=lambda one: int(one["doc_id"]))
+        predictions[subject] = [
+            best([float(pair[0]) for pair in sample["filtered_resps"]]) for sample in samples
+        ]
+    return seconds, predictions
+
+
+def make_tasks(exam: Exam, mode: str) -> dict[str, list[Task]]:
+    """Write all questions as tokens."""
+    encode = tiktoken.get_encoding("gpt2").encode_ordinary
+    return {
+        subject: [
+            make_task(subject, shots, question, mode, encode=encode, context=CONTEXT)
+            for question in questions
+        ]
+        for subject, (questions, shots) in exam.items()
+    }
+
+
+def ours(model: GPTModel, exam: Exam, mode: str) -> tuple[float, dict[str, list[list[float]]]]:
+    """Time this package, tokens included; return seconds and log-probabilities."""
+    started = time.perf_counter()
+    found: dict[str, list[list[float]]] = {}
+    for subject, tasks in make_tasks(exam, mode).items():
+        scores: dict[int, list[float]] = {}
+
+        def kind(at: int, tasks: list[Task] = tasks) -> tuple[int, bool]:
+            return -tasks[at].shots, tasks[at].is_cut
+
+        for _, group in groupby(sorted(range(len(tasks)), key=kind), key=kind):
+            indices = list(group)
+            scored = score_trunks(model, [trunk for at in indices for trunk in tasks[at].trunks])
+            for at in indices:
+                scores[at] = [value for _ in tasks[at].trunks for value in next(scored)]
+        found[subject] = [scores[at] for at in range(len(tasks))]
+    return time.perf_counter() - started, found
+
+
+@torch.inference_mode()
+def plainly(model: GPT2LMHeadModel, exam: Exam) -> tuple[float, dict[str, list[list[float]]]]:
+    """Time a loop with one pass for each prompt; return seconds and log-probabilities."""
+    started = time.perf_counter()
+    found: dict[str, list[list[float]]] = {}
+    for subject, tasks in make_tasks(exam, "letters").items():
+        found[subject] = []
+        for task in tasks:
+            (trunk,) = task.trunks
+            logits = model(torch.tensor([trunk.ids]), logits_to_keep=1).logits[0, -1]
+            logs = logits.log_softmax(-1)
+            found[subject].append([float(logs[branch[0]]) for branch in trunk.branches])
+    return time.perf_counter() - started, found
+
+
+def default_data() -> Path:
+    """Where MMLU is unless it is named."""
+    real = os.environ.get("LLMJUDGE_REAL_DATA")
+    return Path(real) / "mmlu" if real else Path(__file__).parents[1] / "example_suite" / "mmlu"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("mmlu", type=Path, nargs="?", default=default_data())
+    parser.add_argument("--limit", type=int, default=40, help="questions of a subject")
+    parser.add_argument("--subjects", nargs="+")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    data = open_mmlu(options.mmlu)
+    options.subjects = (
+        options.subjects
+        or [subject for subject in (*SUBJECTS, *data.subjects) if subject in data.subjects][
+            : len(SUBJECTS)
+        ]
+    )
+    exam: Exam = {
+        subject: (data.questions(subject)[: options.limit], data.shots(subject, SHOTS))
+        for subject in options.subjects
+    }
+    total = sum(len(questions) for questions, _ in exam.values())
+    torch.manual_seed(0)
+    theirs = GPT2LMHeadModel(GPT2Config()).eval()
+    mine = our_copy(theirs)
+    print(f"{total} questions of {', '.join(exam)}, {SHOTS} shots, GPT-2 124M, float32, CPU")
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_model(folder, theirs)
+        write_tasks(folder, exam)
+        model = HFLM(pretrained=str(folder), device="cpu", dtype="float32", max_length=CONTEXT)
+        trials = {
+            batch: harness(model, folder, options.subjects[:1], 12, batch)[0] for batch in BATCHES
+        }
+        batch = min(trials, key=lambda one: trials[one])
+        harness_seconds, predictions = harness(model, folder, options.subjects, None, batch)
+    plain_seconds, plain = plainly(theirs, exam)
+    our_seconds, letters = ours(mine, exam, "letters")
+    _, as_harness = ours(mine, exam, "lm-eval")
+
+    for contender, seconds in (
+        (f"lm-evaluation-harness, batch {batch}", harness_seconds),
+        ("a pass for each prompt", plain_seconds),
+        ("this package", our_seconds),
+    ):
+        rate = f"{total / seconds:6.2f} questions/s"
+        print(f"{contender:32} {rate} {harness_seconds / seconds:6.2f} x the harness")
+    worst = max(
+        abs(one - other)
+        for subject in exam
+        for values, others in zip(letters[subject], plain[subject], strict=True)
+        for one, other in zip(values, others, strict=True)
+    )
+    print(f"letters: largest difference of a log-probability from the plain loop {worst:.1e}")
+    for subject, (questions, _) in exam.items():
+        our_predictions = [best(values) for values in as_harness[subject]]
+        right = [question.answer for question in questions]
+        accuracies = [
+            sum(map(int.__eq__, chosen, right)) / len(right)
+            for chosen in (predictions[subject], our_predictions)
+        ]
+        same = sum(map(int.__eq__, our_predictions, predictions[subject]))
+        print(
+            f"lm-eval {subject}: accuracy of the harness {accuracies[0]:.4f}, ours "
+            f"{accuracies[1]:.4f}; {same} of {len(right)} predictions are equal"
+        )
+
+
+if __name__ == "__main__":
+    main()
