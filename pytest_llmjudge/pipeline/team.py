@@ -241,5 +241,6 @@ class Team:
             finally:
                 with self._condition:
                     self._at_work.discard(name)
-                    self._tell(name)
+                    # Who waits for the last piece may then let another process lead.
                     self._rest_if_done()
+                    self._tell(name)
