@@ -34,7 +34,8 @@ import tiktoken
 import torch
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
-from transformers import GPT2Config, GPT2LMHeadModel, GPT2TokenizerFast
+from tokenizers import ByteLevelBPETokenizer
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from pytest_llmjudge.generation.choices import score_trunks
 from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
@@ -100,8 +101,11 @@ def write_model(folder: Path, model: GPT2LMHeadModel) -> None:
         cached = cache / hashlib.sha1(f"{SOURCE}{name}".encode()).hexdigest()  # noqa: S324
         shutil.copy(cached, folder / target)
     model.save_pretrained(folder)
-    vocabulary, merges = str(folder / "vocab.json"), str(folder / "merges.txt")
-    GPT2TokenizerFast(vocab_file=vocabulary, merges_file=merges).save_pretrained(folder)
+    tokenizer = ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer._tokenizer,  # noqa: SLF001  # it has no public name
+        eos_token="<|endoftext|>",  # noqa: S106  # no password
+    ).save_pretrained(folder)
 
 
 def write_tasks(folder: Path, exam: Exam) -> None:
