@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_llmjudge.data import Record, Verdict
-from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 
 __all__ = ["MMLUAnswer", "MMLUResult", "Record", "Verdict", "__version__"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    # Every pytest run imports this package, judged or not: what few runs need waits.
+    if name in {"MMLUAnswer", "MMLUResult"}:
+        from pytest_llmjudge.mmlu import accuracy
+
+        found: object = getattr(accuracy, name)
+        return found
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
