@@ -22,7 +22,7 @@ import os
 import shutil
 import tempfile
 import time
-from itertools import groupby
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,7 @@ from pytest_llmjudge.generation.packing import pack, packable
 from pytest_llmjudge.mmlu.accuracy import best
 from pytest_llmjudge.mmlu.files import LETTERS, open_mmlu
 from pytest_llmjudge.mmlu.prompts import make_task
+from pytest_llmjudge.pipeline.mmlu import score_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,16 +187,7 @@ def ours(model: GPTModel, exam: Exam, mode: str) -> tuple[float, dict[str, list[
     started = time.perf_counter()
     found: dict[str, list[list[float]]] = {}
     for subject, tasks in make_tasks(exam, mode).items():
-        scores: dict[int, list[float]] = {}
-
-        def kind(at: int, tasks: list[Task] = tasks) -> tuple[int, bool]:
-            return -tasks[at].shots, tasks[at].is_cut
-
-        for _, group in groupby(sorted(range(len(tasks)), key=kind), key=kind):
-            indices = list(group)
-            scored = score_trunks(model, [trunk for at in indices for trunk in tasks[at].trunks])
-            for at in indices:
-                scores[at] = [value for _ in tasks[at].trunks for value in next(scored)]
+        scores = dict(score_tasks(partial(score_trunks, model), tasks))
         found[subject] = [scores[at] for at in range(len(tasks))]
     return time.perf_counter() - started, found
 

@@ -24,6 +24,7 @@ from pytest_llmjudge.values import (
     parse_seconds,
     parse_text,
     parse_texts,
+    read_keywords,
 )
 
 if TYPE_CHECKING:
@@ -317,15 +318,7 @@ def resolve_suite(
     Raises:
         SettingsError: An unknown keyword, a value that cannot be used, or no gate at all.
     """
-    for name in keywords:
-        if name not in _KEYWORDS:
-            todo = f"use {either(tuple(_KEYWORDS))}"
-            raise SettingsError(where, f'unknown keyword "{name}"', todo)
-    found: dict[str, Any] = {
-        name: _KEYWORDS[name](f"{where}: {name}", value)
-        for name, value in keywords.items()
-        if value is not None
-    }
+    found = read_keywords(where, keywords, _KEYWORDS)
     min_score = found.get("min_score", settings.min_score)
     min_average = found.get("min_average", settings.min_average)
     if min_score is None and min_average is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_llmjudge.errors import SettingsError
@@ -109,6 +109,31 @@ def _number(where: str, text: str, wanted: str) -> float:
 def either(choices: tuple[str, ...]) -> str:
     """Join ``choices`` as a sentence does: ``a, b or c``."""
     return ", ".join(choices[:-1]) + f" or {choices[-1]}"
+
+
+def read_keywords(
+    where: str,
+    keywords: Mapping[str, object],
+    checks: Mapping[str, Callable[[str, object], object]],
+) -> dict[str, Any]:
+    """Check a marker's keywords; those that are ``None`` count as left out.
+
+    Args:
+        where: The suite, for messages.
+        keywords: As the marker gives them.
+        checks: What checks each keyword there is.
+
+    Raises:
+        SettingsError: An unknown keyword, or a value that cannot be used.
+    """
+    for name in keywords:
+        if name not in checks:
+            raise SettingsError(where, f'unknown keyword "{name}"', f"use {either(tuple(checks))}")
+    return {
+        name: checks[name](f"{where}: {name}", value)
+        for name, value in keywords.items()
+        if value is not None
+    }
 
 
 def check_text(where: str, value: object) -> str:

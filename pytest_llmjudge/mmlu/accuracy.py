@@ -107,12 +107,12 @@ class MMLUResult:
     @property
     def accuracy(self) -> float:
         """Share of right predictions, 0 to 1."""
-        return self.correct / self.total
+        return Share(self.correct, self.total).accuracy
 
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the accuracy."""
-        return proportion_interval(self.correct, self.total)
+        return Share(self.correct, self.total).interval
 
     @property
     def predictions(self) -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.mmlu.prompts import MODES
 from pytest_llmjudge.mmlu.subjects import ALL, choose_subjects
-from pytest_llmjudge.values import check_path, either
+from pytest_llmjudge.values import check_path, either, read_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,15 +92,7 @@ def load_exam(
         SettingsError: The marker cannot be used.
         DatasetError: The data cannot be used.
     """
-    for keyword in keywords:
-        if keyword not in _KEYWORDS:
-            todo = f"use {either(tuple(_KEYWORDS))}"
-            raise SettingsError(name, f'unknown keyword "{keyword}"', todo)
-    found: dict[str, Any] = {
-        keyword: _KEYWORDS[keyword](f"{name}: {keyword}", value)
-        for keyword, value in keywords.items()
-        if value is not None
-    }
+    found = read_keywords(name, keywords, _KEYWORDS)
     if "min_accuracy" not in found and "min_subject_accuracy" not in found:
         todo = "set min_accuracy, for example 0.25"
         raise SettingsError(name, "it has no gate and so cannot fail", todo)

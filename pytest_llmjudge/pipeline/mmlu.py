@@ -17,7 +17,7 @@ from pytest_llmjudge.pipeline.responses import KnownProblemError
 from pytest_llmjudge.storage.store import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_llmjudge.data import MMLUQuestion
     from pytest_llmjudge.mmlu.exam import Exam
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["MMLURun", "ScoringModel"]
+__all__ = ["MMLURun", "ScoringModel", "score_tasks"]
 
 _WAIT_SECONDS = 0.05
 
@@ -157,7 +157,7 @@ class MMLURun:
         ]
         scores: dict[int, list[float]] = {}
         try:
-            for index, values in _score(model, tasks):
+            for index, values in score_tasks(model.score, tasks):
                 scores[index] = values
                 self._counter.step()
         except LlmJudgeError:
@@ -206,14 +206,21 @@ class MMLURun:
         return MMLUResult(subject, self.exam.mode, self.exam.shots, tuple(answers))
 
 
-def _score(model: ScoringModel, tasks: Sequence[Task]) -> Iterator[tuple[int, list[float]]]:
-    """Yield each task's number and its choices' log-probabilities; what begins alike together."""
+def score_tasks(
+    score: Callable[[Sequence[Trunk]], Iterator[list[float]]], tasks: Sequence[Task]
+) -> Iterator[tuple[int, list[float]]]:
+    """Yield each task's number and its choices' log-probabilities; what begins alike together.
+
+    Args:
+        score: A model's, as :meth:`ScoringModel.score`.
+        tasks: Of one subject.
+    """
 
     def kind(index: int) -> tuple[int, bool]:
         return -tasks[index].shots, tasks[index].is_cut
 
     for _, group in groupby(sorted(range(len(tasks)), key=kind), key=kind):
         indices = list(group)
-        scored = model.score([trunk for index in indices for trunk in tasks[index].trunks])
+        scored = score([trunk for index in indices for trunk in tasks[index].trunks])
         for index in indices:
             yield index, [value for _ in tasks[index].trunks for value in next(scored)]

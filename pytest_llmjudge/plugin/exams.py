@@ -23,7 +23,7 @@ from pytest_llmjudge.plugin.cases import (
     exam_case_of,
 )
 from pytest_llmjudge.plugin.collect import SuiteProblem
-from pytest_llmjudge.plugin.session import ConfiguredModel, is_ours, is_rerun
+from pytest_llmjudge.plugin.session import is_ours, is_rerun
 
 if TYPE_CHECKING:
     from pytest_llmjudge.mmlu.accuracy import MMLUResult
@@ -129,9 +129,7 @@ class Exams:
             pytest.fail(problem, pytrace=False)
 
     def _run(self, exam: Exam, request: pytest.FixtureRequest) -> MMLURun:
-        model = request.getfixturevalue("llm_model")
-        if isinstance(model, ConfiguredModel):
-            model = self._session.model_in_use()
+        model = self._session.model_of(request)
         run = self._runs.get(exam.name)
         if run is None:
             run = self._runs[exam.name] = self._make_run(exam, model, self._needed[exam.name])
@@ -158,9 +156,7 @@ class Exams:
                 where, todo = "mmlu", "set the ini option llm_mmlu_data, or give data="
                 raise SettingsError(where, "no copy of MMLU is named", todo)
             exam = make_exam("mmlu", path, subject, **how)
-            model = request.getfixturevalue("llm_model")
-            if isinstance(model, ConfiguredModel):
-                model = self._session.model_in_use()
+            model = self._session.model_of(request)
             return self._make_run(exam, model, []).result(exam.subjects[0])
         except LlmJudgeError as error:
             return str(error)

@@ -250,8 +250,7 @@ class LlmSession:
         judge = self.judge if isinstance(judge, ConfiguredJudge) else judge
         model: ModelLike | None = None
         if suite.settings.responses is None:
-            model = request.getfixturevalue("llm_model")
-            model = self.model_in_use() if isinstance(model, ConfiguredModel) else model
+            model = self.model_of(request)
         run = self._runs.get(suite.name)
         if run is None:
             checkpoint = None if model is None else self.checkpoint_facts(model)
@@ -282,6 +281,15 @@ class LlmSession:
         else:
             settings = self.settings if case is None else case.suite.settings
             self._checkpoint = settings.checkpoint
+
+    def model_of(self, request: pytest.FixtureRequest) -> ModelLike:
+        """Return what ``llm_model`` is for an item: the model it is about, or the user's own.
+
+        Raises:
+            CheckpointError: No checkpoint is named.
+        """
+        model: ModelLike = request.getfixturevalue("llm_model")
+        return self.model_in_use() if isinstance(model, ConfiguredModel) else model
 
     def model_in_use(self) -> TorchModel:
         """Return the model that the item being run is about.

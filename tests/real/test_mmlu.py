@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from itertools import groupby
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +15,7 @@ from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
 from pytest_llmjudge.mmlu.accuracy import best
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.mmlu.prompts import MODES, Task, make_task
+from pytest_llmjudge.pipeline.mmlu import score_tasks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,21 +63,6 @@ def _turned(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.t() if tensor.ndim == 2 else tensor
 
 
-def ours_of(model: GPTModel, tasks: list[Task]) -> list[list[float]]:
-    """Score the tasks as a run does: those that begin alike together."""
-    found: dict[int, list[float]] = {}
-
-    def kind(index: int) -> tuple[int, bool]:
-        return -tasks[index].shots, tasks[index].is_cut
-
-    for _, group in groupby(sorted(range(len(tasks)), key=kind), key=kind):
-        indices = list(group)
-        scores = score_trunks(model, [trunk for at in indices for trunk in tasks[at].trunks])
-        for at in indices:
-            found[at] = [value for _ in tasks[at].trunks for value in next(scores)]
-    return [found[at] for at in range(len(tasks))]
-
-
 @torch.inference_mode()
 def plainly(model: torch.nn.Module, task: Task) -> list[float]:
     """Score each choice with a pass of its own, nothing remembered."""
@@ -110,9 +96,10 @@ def test_every_choice(
     if subject == "high_school_us_history":
         assert any(task.shots < 5 or task.is_cut for task in tasks)
 
-    found = ours_of(ours, tasks)
+    found = dict(score_tasks(partial(score_trunks, ours), tasks))
 
-    for task, values in zip(tasks, found, strict=True):
+    for at, task in enumerate(tasks):
+        values = found[at]
         expected = plainly(theirs, task)
         assert values == pytest.approx(expected, abs=1e-4)
         assert best(values) == best(expected)
