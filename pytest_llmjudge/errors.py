@@ -8,12 +8,14 @@ LlmJudgeError
 ├── PromptError        one record's prompt, which the model cannot take
 ├── JudgeError         the judge's server or model
 │   └── JudgeDownError     it does not answer at all
+├── BaselineError      an earlier run's results file
 └── StoreError         the cache directory
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "BaselineError",
     "CheckpointError",
     "DatasetError",
     "JudgeDownError",
@@ -126,6 +128,10 @@ class JudgeError(LlmJudgeError):
 
 class JudgeDownError(JudgeError):
     """The judge's server does not answer."""
+
+
+class BaselineError(LlmJudgeError):
+    """A results file of an earlier run cannot be used."""
 
 
 class StoreError(LlmJudgeError):

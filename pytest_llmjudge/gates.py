@@ -1,24 +1,40 @@
-"""What passes and what fails: one record by its score, a suite by its average; pure."""
+"""What passes and what fails: a record by its score, a suite by its average and its baseline."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.stats import mean, mean_interval, points, proportion_interval
+from pytest_llmjudge.stats import (
+    SIGNIFICANCE,
+    mean,
+    mean_interval,
+    points,
+    probability,
+    proportion_interval,
+    signed,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from pytest_llmjudge.data import Comparison
 
 __all__ = [
     "Decision",
     "decide_accuracy",
     "decide_average",
+    "decide_baseline",
     "decide_record",
     "decide_subject",
+    "is_accuracy_within_noise",
+    "is_average_within_noise",
 ]
 
 NAMED_RECORDS = 10
+_NOISE = "; the difference is within noise"
+# Of n pairs that all drop, chance makes 1 in 2^n: with four that is above 5 %.
+_FEWEST_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +75,7 @@ def decide_average(
     told = f"average {points(average, min_average)} of {len(have)} {noun}{_interval(have)}"
     if min_average is None:
         return Decision(passed=True, reason=f"{told}, no min_average is set")
-    noise = _within_noise(have, min_average)
+    noise = _NOISE if is_average_within_noise(have, min_average) else ""
     if average < min_average:
         reason = f"{told} is below min_average {points(min_average)}{noise}"
         return Decision(passed=False, reason=reason)
@@ -97,6 +113,50 @@ def decide_accuracy(
     return Decision(passed=False, reason=reason)
 
 
+def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
+    """Decide over a suite beside its baseline: it fails when a drop is real and too large.
+
+    Real means that chance alone makes one of its size in less than 5 % of all cases. It fails too
+    when the two cannot be compared.
+
+    Args:
+        comparison: Of the suite with its baseline.
+        max_drop: Points that may be lost; percentage points of accuracy in MMLU.
+    """
+    if comparison.refusal is not None:
+        return Decision(passed=False, reason=f"not compared: {comparison.refusal}")
+    drop, p = -(comparison.difference or 0.0), comparison.p
+    is_real = p is not None and p < SIGNIFICANCE
+    allowed = f"the {points(max_drop, drop)} that --llm-judge-max-drop allows"
+    told = f"{_change(comparison)}{_reach(comparison)}"
+    if is_real and drop > max_drop:
+        reason = f"dropped by {points(drop, max_drop)} points, more than {allowed}: {told}"
+        return Decision(passed=False, reason=reason)
+    if is_real:
+        return Decision(passed=True, reason=f"dropped by no more than {allowed}: {told}")
+    return Decision(passed=True, reason=f"no drop shown: {told}")
+
+
+def _change(comparison: Comparison) -> str:
+    parts = [] if comparison.p is None else [f"p {probability(comparison.p)}"]
+    if comparison.interval is not None:
+        low, high = comparison.interval
+        parts.insert(0, f"95 % CI {signed(low)} to {signed(high)}")
+    return f"{signed(comparison.difference or 0.0)} points ({', '.join(parts)})"
+
+
+def _reach(comparison: Comparison) -> str:
+    """Say what drops the suite can show, or why that is not known."""
+    noun = "exam" if comparison.kind == "mmlu" else "suite"
+    if comparison.paired < _FEWEST_TOLD:
+        pairs = "one pair" if comparison.paired == 1 else f"{comparison.paired} pairs"
+        return f"; {pairs} cannot show any drop"
+    if not comparison.deviation:
+        same = "all scores are as before" if not comparison.difference else "all moved alike"
+        return f"; {same}, which does not tell what drops this {noun} can show"
+    return f"; this {noun} can show drops of {comparison.detectable:.1f} points or more"
+
+
 def _decide_share(correct: int, total: int, name: str, minimum: float | None) -> Decision:
     low, high = proportion_interval(correct, total)
     accuracy = correct / total
@@ -107,7 +167,7 @@ def _decide_share(correct: int, total: int, name: str, minimum: float | None) ->
     )
     if minimum is None:
         return Decision(passed=True, reason=f"{told}, no {name} is set")
-    noise = "; the difference is within noise" if low <= minimum <= high else ""
+    noise = _NOISE if is_accuracy_within_noise(correct, total, minimum) else ""
     if accuracy < minimum:
         return Decision(passed=False, reason=f"{told} is below {name} {minimum:g}{noise}")
     return Decision(passed=True, reason=f"{told} is at least {name} {minimum:g}{noise}")
@@ -138,7 +198,15 @@ def _interval(scores: list[int]) -> str:
     return f" (95 % CI {points(max(0, interval[0]))} to {points(min(100, interval[1]))})"
 
 
-def _within_noise(scores: list[int], min_average: float) -> str:
+def is_average_within_noise(scores: Sequence[int], min_average: float | None) -> bool:
+    """Say whether an average may be on the other side of its gate by chance alone."""
     interval = mean_interval(scores)
-    inside = interval is not None and interval[0] <= min_average <= interval[1]
-    return "; the difference is within noise" if inside else ""
+    if interval is None or min_average is None:
+        return False
+    return interval[0] <= min_average <= interval[1]
+
+
+def is_accuracy_within_noise(correct: int, total: int, minimum: float | None) -> bool:
+    """Say whether an accuracy may be on the other side of its gate by chance alone."""
+    low, high = proportion_interval(correct, total)
+    return minimum is not None and low <= minimum <= high

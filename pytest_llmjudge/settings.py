@@ -19,6 +19,7 @@ from pytest_llmjudge.values import (
     parse_choice,
     parse_count,
     parse_count_or_auto,
+    parse_drop,
     parse_flag,
     parse_score,
     parse_seconds,
@@ -107,6 +108,21 @@ OPTIONS: tuple[Option, ...] = (
         default=None,
         metavar="X",
         help="Fail a suite that averages below X, for suites that set none",
+    ),
+    Option(
+        "llm-judge-baseline",
+        parse_text,
+        default=None,
+        metavar="FILE",
+        is_path=True,
+        help="Compare with the results of an earlier run, and fail a suite that is worse",
+    ),
+    Option(
+        "llm-judge-max-drop",
+        parse_drop,
+        default=0.0,
+        metavar="POINTS",
+        help="Points of its average that a suite may lose to the baseline (default: 0)",
     ),
     Option(
         "llm-judge-report",
@@ -207,6 +223,8 @@ class Settings:
     Attributes:
         checkpoint_forced: The checkpoint stood on the command line and so wins over markers.
         url: Addresses of the judge's servers, ``None`` for what the environment names.
+        baseline: Results file of the release to compare with.
+        max_drop: Points that a suite may lose to it.
         concurrency: Judge requests in flight at each server.
         ask: ``integer`` or ``weighted``.
         samples: Verdicts for each record.
@@ -223,6 +241,8 @@ class Settings:
     url: tuple[str, ...] | None
     min_score: int | None
     min_average: float | None
+    baseline: Path | None
+    max_drop: float
     report: Path | None
     responses: Path | None
     concurrency: int
@@ -321,8 +341,11 @@ def resolve_suite(
     found = read_keywords(where, keywords, _KEYWORDS)
     min_score = found.get("min_score", settings.min_score)
     min_average = found.get("min_average", settings.min_average)
-    if min_score is None and min_average is None:
-        todo = "set min_score or min_average, or --llm-judge-min-score or --llm-judge-min-average"
+    if min_score is None and min_average is None and settings.baseline is None:
+        todo = (
+            "set min_score or min_average, or --llm-judge-min-score or --llm-judge-min-average, "
+            "or compare with --llm-judge-baseline"
+        )
         raise SettingsError(where, "it has no gate and so cannot fail", todo)
     checkpoint = settings.checkpoint
     if "checkpoint" in found and not settings.checkpoint_forced:

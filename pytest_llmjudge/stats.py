@@ -6,7 +6,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data import Agreement
+from pytest_llmjudge.data import Agreement, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,15 +14,39 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import SuiteResult
 
 __all__ = [
+    "POWER",
+    "SIGNIFICANCE",
     "agreement",
     "auc",
+    "detectable_drop",
+    "difference_interval",
+    "mcnemar_test",
     "mean",
     "mean_interval",
     "points",
+    "probability",
     "proportion_interval",
+    "reach_of",
+    "records_needed",
+    "sign_flip_test",
+    "signed",
     "spearman",
+    "spread",
     "suite_agreement",
 ]
+
+SIGNIFICANCE = 0.05
+"""A drop is real when chance alone makes one of its size less often than this."""
+
+POWER = 0.8
+"""How often a suite is to show the smallest drop that it can show."""
+
+_PUBLISHED_GAIN = 1.8
+_SEED = 123
+_RESAMPLES = 10_000
+_MOST_ENUMERATED = 14
+# Numbers in memory at once: 10,000 resamples of 52,000 records would be 4 GB.
+_LARGEST_BATCH = 2_000_000
 
 
 def mean(scores: Sequence[int]) -> float | None:
@@ -118,5 +142,154 @@ def points(value: float, beside: float | None = None) -> str:
     return f"{value:.{digits}f}".rstrip("0").rstrip(".")
 
 
+def signed(value: float) -> str:
+    """Write a change with its sign and one decimal, with more when that would hide it."""
+    shown = f"{value:+.1f}"
+    if float(shown) == 0:
+        return f"{value:+.1g}" if value else "0.0"
+    return shown
+
+
+def probability(p: float) -> str:
+    """Write ``= 0.24``, with more digits where two would show what is below 5 % as 5 %."""
+    if p < 0.0001:
+        return "< 0.0001"
+    digits = 2
+    while p < SIGNIFICANCE <= round(p, digits + 1):
+        digits += 1
+    shown = f"{p:.{digits}g}" if p < 0.1 else f"{p:.2f}".rstrip("0").rstrip(".")
+    return f"= {shown}"
+
+
 def _same(value: float, other: float, digits: int) -> bool:
     return round(value, digits) == round(other, digits)
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Return the standard deviation, n - 1 in the denominator; ``None`` for fewer than two."""
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def difference_interval(differences: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % bootstrap interval of the mean difference; ``None`` for fewer than two.
+
+    Bias-corrected and accelerated (B. Efron, 1987), 10,000 resamples, seed 123. Where all
+    differences are the same there is nothing to resample, and the interval is that one number.
+    """
+    if len(differences) < 2:
+        return None
+    if len(set(differences)) == 1:
+        return differences[0], differences[0]
+    import numpy as np
+    from scipy import stats
+
+    found = stats.bootstrap(
+        (np.asarray(differences, dtype=float),),
+        np.mean,
+        n_resamples=_RESAMPLES,
+        batch=_batch(len(differences)),
+        method="BCa",
+        random_state=np.random.default_rng(_SEED),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def sign_flip_test(differences: Sequence[float]) -> float:
+    """Return the one-sided p of the mean difference: how often chance makes one as low.
+
+    If two releases are equally good, each difference might as well have the other sign. All 2^n
+    ways are tried for n <= 14, else 10,000 random ones, seed 123 (R. A. Fisher, 1935). ``p`` is 1
+    without differences.
+    """
+    if not differences:
+        return 1.0
+    import numpy as np
+    from scipy import stats
+
+    count = len(differences)
+    found = stats.permutation_test(
+        (np.asarray(differences, dtype=float),),
+        np.mean,
+        permutation_type="samples",
+        alternative="less",
+        vectorized=True,
+        n_resamples=2**count if count <= _MOST_ENUMERATED else _RESAMPLES,
+        batch=_batch(count),
+        random_state=np.random.default_rng(_SEED),
+    )
+    return float(found.pvalue)
+
+
+def mcnemar_test(losses: int, wins: int) -> float:
+    """Return the one-sided p of McNemar's exact test: how often chance makes as many losses.
+
+    Args:
+        losses: Pairs that passed before and fail now.
+        wins: Pairs that failed before and pass now.
+    """
+    if losses + wins == 0:
+        return 1.0
+    from scipy import stats
+
+    return float(stats.binomtest(losses, losses + wins, 0.5, alternative="greater").pvalue)
+
+
+def detectable_drop(deviation: float, count: int, power: float = POWER) -> float:
+    """Return the smallest drop that a suite shows with ``power`` at 5 %, in points.
+
+    That is (1.645 + 0.842) sd(d) / sqrt(n) for 80 %.
+
+    Args:
+        deviation: Standard deviation of the differences.
+        count: Pairs, at least one.
+        power: Chance that such a drop is shown, between 0 and 1.
+    """
+    return _reach(power) * deviation / math.sqrt(count)
+
+
+def records_needed(deviation: float, drop: float, power: float = POWER) -> int:
+    """Return how many pairs show a drop with ``power`` at 5 %; the above, solved for n.
+
+    Args:
+        deviation: Standard deviation of the differences, in points.
+        drop: In points, above 0.
+        power: Chance that such a drop is shown, between 0 and 1.
+    """
+    return max(2, math.ceil((_reach(power) * deviation / drop) ** 2))
+
+
+def reach_of(
+    scores: Sequence[float], deviation: float | None, pairs: int, *, drop: float, power: float
+) -> Reach:
+    """Say how many records a suite needs to show a drop.
+
+    Args:
+        scores: Of one release.
+        deviation: Standard deviation of the differences between two releases. Without one, that of
+            ``scores`` is taken times sqrt(2 / 1.8): with the published scores of two releases,
+            pairing needs 1.8 times fewer records.
+        pairs: How many pairs ``deviation`` comes from.
+        drop: In points, above 0.
+        power: Chance that such a drop is shown, between 0 and 1.
+    """
+    own = spread(scores)
+    measured = bool(deviation)
+    if not measured:
+        deviation = None if own is None else own * math.sqrt(2 / _PUBLISHED_GAIN)
+    return Reach(
+        records=len(scores),
+        spread=own,
+        deviation=deviation,
+        pairs=pairs if measured else 0,
+        needed=records_needed(deviation, drop, power) if deviation else None,
+        detectable=detectable_drop(deviation, len(scores), power) if deviation else None,
+    )
+
+
+def _reach(power: float) -> float:
+    normal = statistics.NormalDist()
+    return normal.inv_cdf(1 - SIGNIFICANCE) + normal.inv_cdf(power)
+
+
+def _batch(count: int) -> int:
+    return max(1, _LARGEST_BATCH // count)

@@ -40,6 +40,32 @@ def parse_average(where: str, text: str) -> float:
     return check_average(where, _number(where, text, "a number from 0 to 100"))
 
 
+def parse_drop(where: str, text: str) -> float:
+    """Read points that may be lost, from 0 to 100."""
+    wanted = "a number of points from 0 to 100"
+    drop = _number(where, text, wanted)
+    if not 0 <= drop <= 100:
+        raise SettingsError(where, f'"{text}" is no number of points', f"give {wanted}")
+    return drop
+
+
+def parse_some_drop(where: str, text: str) -> float:
+    """Read a drop in points, above 0 and at most 100."""
+    drop = parse_drop(where, text)
+    if not drop:
+        raise SettingsError(where, "it is 0", "give the smallest drop that matters, above 0")
+    return drop
+
+
+def parse_share(where: str, text: str) -> float:
+    """Read a share between 0 and 1."""
+    share = _number(where, text, "a number between 0 and 1")
+    if not 0 < share < 1:
+        found = f'"{text}" is not between 0 and 1'
+        raise SettingsError(where, found, "give a share, for example 0.8")
+    return share
+
+
 def parse_seconds(where: str, text: str) -> float:
     """Read a number of seconds, at most a day."""
     seconds = _number(where, text, "a number of seconds up to 86400, for example 120")

@@ -93,8 +93,9 @@ def load_exam(
         DatasetError: The data cannot be used.
     """
     found = read_keywords(name, keywords, _KEYWORDS)
-    if "min_accuracy" not in found and "min_subject_accuracy" not in found:
-        todo = "set min_accuracy, for example 0.25"
+    gated = "min_accuracy" in found or "min_subject_accuracy" in found
+    if not gated and settings.baseline is None:
+        todo = "set min_accuracy, for example 0.25, or compare with --llm-judge-baseline"
         raise SettingsError(name, "it has no gate and so cannot fail", todo)
     checkpoint = settings.checkpoint
     if "checkpoint" in found and not settings.checkpoint_forced:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import JudgeCheck, Record
+    from pytest_llmjudge.data import Comparison, JudgeCheck, Record
     from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.pipeline import Outcome, SuiteRun
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AVERAGE",
+    "BASELINE",
     "EXAM_ATTRIBUTE",
     "EXAM_FIXTURE",
     "EXAM_MARKER",
@@ -35,7 +36,9 @@ __all__ = [
 
 AVERAGE = "average"
 JUDGE_CHECK = "judge-check"
-GATES = (JUDGE_CHECK, AVERAGE)
+BASELINE = "baseline"
+GATES = (JUDGE_CHECK, AVERAGE, BASELINE)
+"""Items of a suite that are no records."""
 FIXTURE = "_llm_judge_case"
 MARKER = "llm_judge"
 EXAM_FIXTURE = "_llm_mmlu_case"
@@ -63,10 +66,17 @@ class Case:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExamCase:
-    """One item of an exam: a subject, or the gate over all when ``subject`` is ``None``."""
+    """One item of an exam: a subject, or a gate over all when ``subject`` is ``None``.
+
+    Attributes:
+        exam: Whose item it is.
+        subject: What is asked.
+        gate: Name of the gate.
+    """
 
     exam: Exam
     subject: str | None
+    gate: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +87,7 @@ class Ready:
         outcome: A record's.
         check: What the judge made of known answers, where this item asked for it.
         decision: A gate's, once it was called.
+        comparison: With the baseline, once that gate was called.
     """
 
     case: Case
@@ -84,6 +95,7 @@ class Ready:
     outcome: Outcome | None = None
     check: JudgeCheck | None = None
     decision: Decision | None = None
+    comparison: Comparison | None = None
 
 
 READY = pytest.StashKey[Ready]()

@@ -1,4 +1,4 @@
-"""Marked functions and records files become items: the judge's check, the records, the average."""
+"""Marked functions and records files become items: the judge's check, the records, the gates."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from pytest_llmjudge.errors import LlmJudgeError, RecordsError, SettingsError
 from pytest_llmjudge.plugin.cases import (
     AVERAGE,
+    BASELINE,
     EXAM_FIXTURE,
     EXAM_MARKER,
     FIXTURE,
@@ -31,6 +32,7 @@ __all__ = [
     "RecordsFile",
     "SuiteProblem",
     "UsageHooks",
+    "gates_after",
     "is_records_file",
     "mark_usage_problem",
     "parametrize",
@@ -72,15 +74,21 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
     session.suites[suite.name] = suite
     records = [Case(suite, record, index=index) for index, record in enumerate(suite.records)]
     before = [] if session.settings.check == "off" else [JUDGE_CHECK]
+    after = gates_after(session)
     cases = [
         *(Case(suite, None, gate=gate) for gate in before),
         *records,
-        Case(suite, None, gate=AVERAGE),
+        *(Case(suite, None, gate=gate) for gate in after),
     ]
-    ids = [*before, *(record.id for record in suite.records), AVERAGE]
+    ids = [*before, *(record.id for record in suite.records), *after]
     # pytest checks that the function takes the argument; its fixture is put first in prepare().
     metafunc.fixturenames.append(FIXTURE)
     metafunc.parametrize(FIXTURE, cases, indirect=True, ids=ids)
+
+
+def gates_after(session: LlmSession) -> list[str]:
+    """Name the gates that speak for a whole suite, in their order."""
+    return [AVERAGE] if session.settings.baseline is None else [AVERAGE, BASELINE]
 
 
 def _suite(function: pytest.Function, marker: pytest.Mark, session: LlmSession) -> Suite:

@@ -12,10 +12,15 @@ from pytest_llmjudge.data import (
     QuestionResult,
     SubjectResult,
 )
-from pytest_llmjudge.plugin.cases import AVERAGE, EXAM_ATTRIBUTE
+from pytest_llmjudge.plugin.cases import EXAM_ATTRIBUTE
+from pytest_llmjudge.plugin.reports import comparison_from_plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
+
+    from pytest_llmjudge.data import Comparison
 
 __all__ = ["ExamLedger"]
 
@@ -25,7 +30,8 @@ class _Page:
     facts: dict[str, Any]
     rows: dict[str, list[Any]] = field(default_factory=dict)
     outcomes: dict[str, tuple[str, str]] = field(default_factory=dict)
-    gate: GateResult | None = None
+    gates: dict[str, GateResult] = field(default_factory=dict)
+    comparison: Comparison | None = None
 
 
 class ExamLedger:
@@ -50,7 +56,9 @@ class ExamLedger:
             page.rows[row[0]] = row
         told = payload["outcome"], payload["reason"]
         if payload["subject"] is None:
-            page.gate = GateResult(AVERAGE, *told)
+            page.gates[payload["gate"]] = GateResult(payload["gate"], *told)
+            if payload["comparison"] is not None:
+                page.comparison = comparison_from_plain(payload["comparison"])
         else:
             page.outcomes[payload["subject"]] = told
 
@@ -62,7 +70,7 @@ class ExamLedger:
 def _exam_result(page: _Page) -> ExamResult:
     facts = page.facts
     subjects = tuple(_subject_result(page, subject) for subject in facts["subjects"])
-    gates = () if page.gate is None else (page.gate,)
+    gates = tuple(page.gates.values())
     return ExamResult(
         name=facts["name"],
         path=facts["path"],
@@ -74,7 +82,8 @@ def _exam_result(page: _Page) -> ExamResult:
         min_subject_accuracy=facts["min_subject_accuracy"],
         subjects=subjects,
         gates=gates,
-        outcome=_outcome(facts, subjects, page.gate),
+        outcome=_outcome(facts, subjects, gates),
+        comparison=page.comparison,
     )
 
 
@@ -92,7 +101,7 @@ def _subject_result(page: _Page, subject: str) -> SubjectResult:
 
 
 def _outcome(
-    facts: dict[str, Any], subjects: tuple[SubjectResult, ...], gate: GateResult | None
+    facts: dict[str, Any], subjects: Sequence[SubjectResult], gates: Sequence[GateResult]
 ) -> str:
     if any(not subject.questions for subject in subjects):
         return "incomplete"
@@ -101,5 +110,5 @@ def _outcome(
     total = sum(subject.total for subject in subjects)
     low = minimum is not None and sum(subject.correct for subject in subjects) / total < minimum
     outcomes = {subject.outcome for subject in subjects} - {"passed", "not run"}
-    failed = gate is not None and gate.outcome != "passed"
+    failed = any(gate.outcome != "passed" for gate in gates)
     return "failed" if low or failed or outcomes else "passed"

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.data import Side
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
-from pytest_llmjudge.gates import Decision, decide_accuracy, decide_subject
+from pytest_llmjudge.gates import Decision, decide_accuracy, decide_baseline, decide_subject
 from pytest_llmjudge.mmlu.exam import load_exam, make_exam
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.pipeline import MMLURun
 from pytest_llmjudge.pipeline.parts import Counter
 from pytest_llmjudge.plugin.cases import (
-    AVERAGE,
+    BASELINE,
     EXAM_ATTRIBUTE,
     EXAM_FIXTURE,
     EXAM_MARKER,
     ExamCase,
     exam_case_of,
 )
-from pytest_llmjudge.plugin.collect import SuiteProblem
+from pytest_llmjudge.plugin.collect import SuiteProblem, gates_after
 from pytest_llmjudge.plugin.session import is_ours, is_rerun
+from pytest_llmjudge.reporting.comparison import comparison_text
+from pytest_llmjudge.storage.saved import RIGHT, answered, exam_terms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmjudge.data import Comparison, Entry
     from pytest_llmjudge.mmlu.accuracy import MMLUResult
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.plugin.session import LlmSession
@@ -39,6 +46,7 @@ class _Ready:
     run: MMLURun
     result: MMLUResult | None = None
     decision: Decision | None = None
+    comparison: Comparison | None = None
 
 
 _READY = pytest.StashKey[_Ready]()
@@ -69,9 +77,13 @@ class Exams:
             where = f"{metafunc.definition.nodeid}: {error.where}"
             told = DatasetError(where, error.found, error.todo)
             raise SuiteProblem(told, usage=False) from None
-        cases = [*(ExamCase(exam, subject) for subject in exam.subjects), ExamCase(exam, None)]
+        gates = gates_after(self._session)
+        cases = [
+            *(ExamCase(exam, subject) for subject in exam.subjects),
+            *(ExamCase(exam, None, gate) for gate in gates),
+        ]
         metafunc.fixturenames.append(EXAM_FIXTURE)
-        metafunc.parametrize(EXAM_FIXTURE, cases, indirect=True, ids=[*exam.subjects, AVERAGE])
+        metafunc.parametrize(EXAM_FIXTURE, cases, indirect=True, ids=[*exam.subjects, *gates])
 
     def _load(self, function: pytest.Function, marker: pytest.Mark) -> Exam:
         name = function.nodeid
@@ -172,12 +184,11 @@ class Exams:
         result: MMLUResult = ready.result
         return result
 
-    @staticmethod
-    def call(item: pytest.Function) -> bool:
+    def call(self, item: pytest.Function) -> bool:
         """Decide over an item; say whether that was all, so that its body is not called.
 
         Raises:
-            pytest.fail.Exception: The accuracy is too low.
+            pytest.fail.Exception: The accuracy is too low, or lower than the baseline's.
         """
         ready = item.stash.get(_READY, None)
         if ready is None:
@@ -186,11 +197,29 @@ class Exams:
         if ready.result is not None:
             minimum = exam.min_subject_accuracy
             ready.decision = decide_subject(ready.result.correct, ready.result.total, minimum)
+        elif ready.case.gate == BASELINE:
+            ready.decision = self._decide_baseline(ready, again=is_rerun(item))
         else:
             ready.decision = _decide_over_all(ready.run, again=is_rerun(item))
         if not ready.decision.passed:
-            pytest.fail(ready.decision.reason, pytrace=False)
+            text = ready.decision.reason
+            if ready.comparison is not None:
+                text = comparison_text(text, ready.comparison)
+            pytest.fail(text, pytrace=False)
         return ready.result is None
+
+    def _decide_baseline(self, ready: _Ready, *, again: bool) -> Decision:
+        baseline, exam = self._session.baseline, ready.case.exam
+        assert baseline is not None  # noqa: S101  # without one there is no such item
+        entries = tuple(
+            entry
+            for subject in exam.subjects
+            for entry in _entries(ready.run, subject, again=again)
+        )
+        terms = exam_terms(exam.mode, exam.shots)
+        now = Side("mmlu", exam.name, entries, terms=terms, passes_at=RIGHT)
+        ready.comparison = compare(baseline.side("mmlu", exam.name), now)
+        return decide_baseline(ready.comparison, self._session.settings.max_drop)
 
     def attach(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Add what became of an item to the report that ends its deciding phase."""
@@ -211,6 +240,8 @@ class Exams:
         payload: dict[str, Any] = {
             "exam": self._facts(case.exam, ready),
             "subject": case.subject,
+            "gate": case.gate,
+            "comparison": None,
             "outcome": outcome,
             "reason": reason,
             "rows": [],
@@ -218,6 +249,8 @@ class Exams:
         if ready is not None:
             known = [ready.result] if ready.result is not None else ready.run.known
             payload["rows"] = [_row(result) for result in known]
+            if ready.comparison is not None:
+                payload["comparison"] = asdict(ready.comparison)
         setattr(report, EXAM_ATTRIBUTE, payload)
 
     def _facts(self, exam: Exam, ready: _Ready | None) -> dict[str, Any]:
@@ -266,6 +299,18 @@ def _decide_over_all(run: MMLURun, *, again: bool) -> Decision:
             correct, total = correct + result.correct, total + result.total
     subjects = len(run.exam.subjects)
     return decide_accuracy(correct, total, run.exam.min_accuracy, causes, subjects)
+
+
+def _entries(run: MMLURun, subject: str, *, again: bool) -> Iterator[Entry]:
+    """Yield a subject's questions as a comparison takes them, without a score where none is."""
+    try:
+        for answer in run.result(subject, again=again).answers:
+            letter = LETTERS[answer.question.answer]
+            yield answered(answer.question.id, letter, answer.prediction)
+    except LlmJudgeError:
+        # What is wrong is told by the subject's own item, and by the average.
+        for question in run.exam.questions(subject):
+            yield answered(question.id, LETTERS[question.answer], None)
 
 
 def _row(result: MMLUResult) -> list[Any]:

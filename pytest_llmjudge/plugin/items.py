@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.data import Entry, Side
 from pytest_llmjudge.errors import printable
-from pytest_llmjudge.gates import Decision, decide_average, decide_record
-from pytest_llmjudge.plugin.cases import JUDGE_CHECK, READY, Ready
-from pytest_llmjudge.plugin.session import is_rerun
+from pytest_llmjudge.gates import Decision, decide_average, decide_baseline, decide_record
+from pytest_llmjudge.plugin.cases import BASELINE, JUDGE_CHECK, READY, SESSION, Ready
+from pytest_llmjudge.plugin.session import is_rerun, judge_identity
+from pytest_llmjudge.reporting.comparison import comparison_text
+from pytest_llmjudge.storage.saved import content_of
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
@@ -23,13 +27,16 @@ def call(item: pytest.Function) -> bool:
     """Decide over an item; say whether that was all, so that its body is not called.
 
     Raises:
-        pytest.fail.Exception: The score or the average is too low.
+        pytest.fail.Exception: The score or the average is too low, or lower than the baseline's.
     """
     ready = item.stash.get(READY, None)
     if ready is None:
         return False
     if ready.case.gate == JUDGE_CHECK:
         _decide_judge_check(item, ready)
+        return True
+    if ready.case.gate == BASELINE:
+        _decide_baseline(item, ready, again=is_rerun(item))
         return True
     if ready.outcome is None:
         _decide_average(ready, again=is_rerun(item))
@@ -76,6 +83,27 @@ def _decide_average(ready: Ready, *, again: bool) -> None:
     ready.decision = decide_average(scores, ready.case.suite.settings.min_average, causes)
     if not ready.decision.passed:
         pytest.fail(ready.decision.reason, pytrace=False)
+
+
+def _decide_baseline(item: pytest.Item, ready: Ready, *, again: bool) -> None:
+    session, suite = item.config.stash[SESSION], ready.case.suite
+    assert session.baseline is not None  # noqa: S101  # without one there is no such item
+    entries = tuple(
+        Entry(
+            id=record.id,
+            content=content_of(record.instruction, record.input, record.output),
+            score=outcome.verdict.score,
+            response=outcome.response,
+        )
+        for record, outcome in ready.run.outcomes(again=again)
+    )
+    judge, passes_at = judge_identity(ready.run.judge), suite.settings.min_score
+    now = Side("judge", suite.name, entries, judge=judge, passes_at=passes_at)
+    ready.comparison = compare(session.baseline.side("judge", suite.name), now)
+    ready.decision = decide_baseline(ready.comparison, session.settings.max_drop)
+    if not ready.decision.passed:
+        text = comparison_text(ready.decision.reason, ready.comparison)
+        pytest.fail(text, pytrace=False)
 
 
 def failure_text(reason: str, record: Record, outcome: Outcome) -> str:

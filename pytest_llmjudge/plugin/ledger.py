@@ -18,7 +18,7 @@ from pytest_llmjudge.data import (
 )
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.plugin.cases import GATES
-from pytest_llmjudge.plugin.reports import ATTRIBUTE, Row
+from pytest_llmjudge.plugin.reports import ATTRIBUTE, Row, comparison_from_plain
 from pytest_llmjudge.records import draw_sample, load_records
 from pytest_llmjudge.stats import mean
 from pytest_llmjudge.suites import Suite, file_digest
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pytest
+
+    from pytest_llmjudge.data import Comparison
 
 __all__ = ["Ledger"]
 
@@ -38,6 +40,7 @@ class _Page:
     rows: dict[int, Row] = field(default_factory=dict)
     rows_of_gates: dict[int, Row] = field(default_factory=dict)
     gates: dict[str, GateResult] = field(default_factory=dict)
+    comparison: Comparison | None = None
 
 
 class Ledger:
@@ -65,6 +68,8 @@ class Ledger:
         if payload["gate"] is not None:
             name, outcome, reason = payload["gate"]
             page.gates[name] = GateResult(name, outcome, reason)
+        if "comparison" in payload:
+            page.comparison = comparison_from_plain(payload["comparison"])
 
     def result(
         self,
@@ -126,7 +131,7 @@ class Ledger:
         for gate in GATES:
             if self._has_crashed(name, gate):
                 gates[gate] = GateResult(gate, "error", _CRASHED)
-        return _Page(rows=rows, gates=gates)
+        return _Page(rows=rows, gates=gates, comparison=page.comparison)
 
     def _has_crashed(self, suite: str, item: str) -> bool:
         # pytest writes what is not ASCII in an id as escapes, unless an ini option forbids it.
@@ -164,6 +169,7 @@ def _suite_result(
         min_score=meta["min_score"],
         min_average=meta["min_average"],
         outcome=_outcome(meta, results, gates),
+        comparison=page.comparison,
     )
 
 

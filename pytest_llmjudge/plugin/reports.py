@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_llmjudge.data import Comparison, Flip
 from pytest_llmjudge.gates import decide_record
-from pytest_llmjudge.plugin.cases import AVERAGE, READY, Case, Ready, case_of
+from pytest_llmjudge.plugin.cases import JUDGE_CHECK, READY, Case, Ready, case_of
 from pytest_llmjudge.prompts import clean_response
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import Outcome
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["ATTRIBUTE", "Courier", "Row"]
+__all__ = ["ATTRIBUTE", "Courier", "Row", "comparison_from_plain"]
 
 ATTRIBUTE = "llm_judge"
 
@@ -42,8 +44,22 @@ class Courier:
             if outcome is None:
                 return
             payload["gate"] = [case.gate, outcome, _reason(ready, report)]
+            if ready is not None and ready.comparison is not None:
+                payload["comparison"] = asdict(ready.comparison)
             payload["rows"] = [list(row) for row in _rows_of_gate(case, ready)]
         setattr(report, ATTRIBUTE, payload)
+
+
+def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
+    """Make a comparison of what xdist carried."""
+    interval = plain["interval"]
+    return Comparison(
+        **{
+            **plain,
+            "interval": None if interval is None else tuple(interval),
+            "flips": tuple(Flip(**flip) for flip in plain["flips"]),
+        }
+    )
 
 
 def _gate_outcome(ready: Ready | None, report: pytest.TestReport) -> str | None:
@@ -88,7 +104,7 @@ def _row_of_record(
 
 def _rows_of_gate(case: Case, ready: Ready | None) -> list[Row]:
     """Tell of all records: some have no item in this run, or one that did not come to its end."""
-    if ready is None or ready.decision is None or case.gate != AVERAGE:
+    if ready is None or ready.decision is None or case.gate == JUDGE_CHECK:
         return []
     return [
         _row(index, record, outcome, _verdict_outcome(case.suite, outcome))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge import __version__
-from pytest_llmjudge.errors import LlmJudgeError, StoreError
+from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError
 from pytest_llmjudge.plugin import collect, items
 from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.exam_ledger import ExamLedger
@@ -147,6 +147,7 @@ class ControllerHooks:
         settings = self._session.settings
         try:
             self._session.store.open()
+            self._check_baseline()
             if settings.report is not None:
                 check_writable("--llm-judge-report", settings.report)
             if settings.responses is not None:
@@ -154,6 +155,15 @@ class ControllerHooks:
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
         self._started = True
+
+    def _check_baseline(self) -> None:
+        settings = self._session.settings
+        if self._session.baseline is None or settings.report is None:
+            return
+        if settings.report.resolve() == self._session.baseline.path.resolve():
+            where, found = "--llm-judge-report", f"{settings.report} is the baseline as well"
+            todo = "write to another file, which takes its place when the candidate is released"
+            raise SettingsError(where, found, todo)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:

@@ -20,6 +20,7 @@ from pytest_llmjudge.judging.openai import DEFAULT_OPENAI_URL
 from pytest_llmjudge.pipeline import Slots, SuiteRun, Team, fingerprint_of, judge_fingerprint
 from pytest_llmjudge.plugin.cases import (
     AVERAGE,
+    BASELINE,
     FIXTURE,
     JUDGE_CHECK,
     MARKER,
@@ -29,6 +30,7 @@ from pytest_llmjudge.plugin.cases import (
     case_of,
     exam_case_of,
 )
+from pytest_llmjudge.storage.saved import read_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +40,18 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.plugin.exams import Exams
     from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.saved import SavedRun
     from pytest_llmjudge.storage.store import Store
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["ConfiguredJudge", "ConfiguredModel", "LlmSession", "is_ours", "is_rerun"]
+__all__ = [
+    "ConfiguredJudge",
+    "ConfiguredModel",
+    "LlmSession",
+    "is_ours",
+    "is_rerun",
+    "judge_identity",
+]
 
 _OUR_FIXTURES = "pytest_llmjudge.plugin.fixtures"
 
@@ -77,6 +87,16 @@ class LlmSession:
         from pytest_llmjudge.plugin.exams import Exams
 
         return Exams(self)
+
+    @cached_property
+    def baseline(self) -> SavedRun | None:
+        """The results to compare with; ``None`` when none are named.
+
+        Raises:
+            BaselineError: They cannot be used.
+        """
+        path = self.settings.baseline
+        return None if path is None else read_results(path, named_by="--llm-judge-baseline")
 
     @property
     def judge(self) -> Judge:
@@ -170,7 +190,7 @@ class LlmSession:
             selected = self.selected.setdefault(case.suite.name, set())
             if case.record is not None:
                 selected.add(case.index)
-        gated = {case.suite.name for _, case in cases if case.gate == AVERAGE}
+        gated = {case.suite.name for _, case in cases if case.gate in {AVERAGE, BASELINE}}
         for name, selected in self.selected.items():
             every = range(len(self.suites[name].records))
             self.needed[name] = list(every) if name in gated else sorted(selected)
@@ -392,13 +412,22 @@ def is_rerun(item: pytest.Item) -> bool:
     return bool(getattr(item, "execution_count", 1) > 1)
 
 
-def _judge_facts(judge: JudgeLike | None) -> dict[str, Any]:
+def judge_identity(judge: JudgeLike | None) -> JudgeIdentity:
+    """Return what decides a judge's answers; ``None`` is one that nobody has seen.
+
+    Raises:
+        JudgeError: It cannot be had.
+    """
     if isinstance(judge, Judge):
-        return {**asdict(judge.identity), "label": judge.label}
+        return judge.identity
     name = "llm_judge" if judge is None else type(judge).__name__
-    digest = judge_fingerprint(judge) or ""
-    identity = JudgeIdentity(name, "custom", "", digest, {})
-    return {**asdict(identity), "label": f"{name} (custom)"}
+    return JudgeIdentity(name, "custom", "", judge_fingerprint(judge) or "", {})
+
+
+def _judge_facts(judge: JudgeLike | None) -> dict[str, Any]:
+    identity = judge_identity(judge)
+    label = judge.label if isinstance(judge, Judge) else f"{identity.model} (custom)"
+    return {**asdict(identity), "label": label}
 
 
 def is_ours(session: pytest.Session, item: pytest.Item, fixture: str) -> bool:

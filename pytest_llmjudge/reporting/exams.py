@@ -46,7 +46,9 @@ def _rows(exam: ExamResult, answered: list[SubjectResult]) -> Iterator[tuple[str
     else:
         for category, share in by_category(answered).items():
             yield _row(category, share, "")
-    minimum = "" if exam.min_accuracy is None else f" (accuracy >= {exam.min_accuracy:g})"
+    gates = [] if exam.min_accuracy is None else [f"accuracy >= {exam.min_accuracy:g}"]
+    gates += [f"baseline {gate.outcome}" for gate in exam.gates if gate.name == "baseline"]
+    minimum = f" ({', '.join(gates)})" if gates else ""
     whole = pool(answered)
     if len(answered) == len(exam.subjects):
         yield _row("all", whole, f"{exam.outcome}{minimum}")

@@ -6,14 +6,23 @@ import statistics
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import one_line, printable
+from pytest_llmjudge.gates import is_average_within_noise
+from pytest_llmjudge.reporting.comparison import count_lines
 from pytest_llmjudge.reporting.exams import exam_lines
 from pytest_llmjudge.reporting.table import table
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import CheckpointReference, RecordResult, RunResult, SuiteResult
+    from pytest_llmjudge.data import (
+        CheckpointReference,
+        Comparison,
+        GateResult,
+        RecordResult,
+        RunResult,
+        SuiteResult,
+    )
 
 __all__ = ["checkpoint_line", "count", "summary_lines"]
 
@@ -55,6 +64,7 @@ def _lines(run: RunResult, width: int) -> Iterator[str]:
         rows = [_HEADINGS, *(_row(suite) for suite in run.suites)]
         yield from table(rows, left={0, len(_HEADINGS) - 1})
     for suite in run.suites:
+        yield from _baseline_lines(suite.name, suite.gates, suite.comparison)
         yield from _people_lines(suite)
         yield from _unscored_lines(suite, width, "record", "unscored in")
         yield from _unscored_lines(suite, width, "rig", "broken rig in")
@@ -62,6 +72,7 @@ def _lines(run: RunResult, width: int) -> Iterator[str]:
         yield from _worst_lines(suite, width)
     for exam in run.exams:
         yield from exam_lines(exam)
+        yield from _baseline_lines(exam.name, exam.gates, exam.comparison)
     for note in run.notes:
         yield f"note: {note}"
 
@@ -105,10 +116,14 @@ def _row(suite: SuiteResult) -> tuple[str, ...]:
 def _outcome(suite: SuiteResult) -> str:
     gates = []
     if suite.min_average is not None:
-        gates.append(f"average >= {suite.min_average:g}")
+        noise = is_average_within_noise(suite.scores, suite.min_average)
+        is_whole = len(suite.scores) == suite.total
+        told = ", within noise" if noise and is_whole else ""
+        gates.append(f"average >= {suite.min_average:g}{told}")
     if suite.min_score is not None:
         low = sum(score < suite.min_score for score in suite.scores)
         gates.append(f"score >= {suite.min_score}" + (f" ({low} below)" if low else ""))
+    gates += [f"baseline {gate.outcome}" for gate in suite.gates if gate.name == "baseline"]
     return f"{suite.outcome} ({', '.join(gates)})"
 
 
@@ -122,6 +137,15 @@ def _check_lines(suite: SuiteResult, run: RunResult) -> Iterator[str]:
     if check.in_flight > 1:
         steady = f"{check.changed} answers changed" if check.changed else "no answer changed"
         yield f"{check.in_flight} requests in flight at a server: {steady} when asked about again"
+
+
+def _baseline_lines(
+    name: str, gates: Sequence[GateResult], comparison: Comparison | None
+) -> Iterator[str]:
+    if comparison is not None:
+        reasons = [gate.reason for gate in gates if gate.name == "baseline"]
+        yield f"baseline of {name}: {' '.join(reasons)}"
+        yield from (f"       {line}" for line in count_lines(comparison))
 
 
 def _people_lines(suite: SuiteResult) -> Iterator[str]:

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import StoreError
+from pytest_llmjudge.gates import is_accuracy_within_noise, is_average_within_noise
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool
 from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
+from pytest_llmjudge.storage.saved import SCHEMA_VERSION, first_problem
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import (
         Agreement,
+        Comparison,
         ExamResult,
         JudgeCheck,
         RecordResult,
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_writable", "results_document", "write_responses", "write_results"]
 
-SCHEMA_VERSION = 1
-
 
 def write_results(path: Path, run: RunResult, version: str) -> None:
     """Write all results of a run to ``path``, whole or not at all.
@@ -37,7 +38,13 @@ def write_results(path: Path, run: RunResult, version: str) -> None:
     Raises:
         StoreError: The file cannot be written.
     """
-    _write_json(path, results_document(run, version))
+    document = results_document(run, version)
+    problem = first_problem(document)
+    if problem is not None:
+        # A judge or model of the user's own may give what the file cannot hold.
+        todo = "correct what gave this; all verdicts are kept in the cache"
+        raise StoreError(str(path), f"it was not written: {problem}", todo)
+    _write_json(path, document)
 
 
 def write_responses(folder: Path, run: RunResult) -> None:
@@ -120,6 +127,8 @@ def _suite(suite: SuiteResult, judge: dict[str, Any]) -> dict[str, Any]:
         "min_score": suite.min_score,
         "min_average": suite.min_average,
         "outcome": suite.outcome,
+        "within_noise": is_average_within_noise(whole, suite.min_average),
+        "baseline": _comparison(suite.comparison),
         "check": _rounded(suite.check),
         "agreement": _rounded(suite_agreement(suite)),
         "gates": [asdict(gate) for gate in suite.gates],
@@ -145,9 +154,15 @@ def _exam(exam: ExamResult) -> dict[str, Any]:
         "min_accuracy": exam.min_accuracy,
         "min_subject_accuracy": exam.min_subject_accuracy,
         "outcome": exam.outcome,
+        "within_noise": is_whole and _is_within_noise(pool(answered), exam.min_accuracy),
+        "baseline": _comparison(exam.comparison),
         "gates": [asdict(gate) for gate in exam.gates],
         "subjects": [_subject(subject) for subject in exam.subjects],
     }
+
+
+def _is_within_noise(share: Share, min_accuracy: float | None) -> bool:
+    return is_accuracy_within_noise(share.correct, share.total, min_accuracy)
 
 
 _SHARE = ("total", "correct", "accuracy", "ci95")
@@ -174,6 +189,13 @@ def _subject(result: SubjectResult) -> dict[str, Any]:
             for question in result.questions
         ],
     }
+
+
+def _comparison(found: Comparison | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    interval = None if found.interval is None else list(found.interval)
+    return {**asdict(found), "interval": interval, "flips": [asdict(flip) for flip in found.flips]}
 
 
 def _rounded(found: JudgeCheck | Agreement | None) -> dict[str, Any] | None:

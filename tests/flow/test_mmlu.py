@@ -280,7 +280,13 @@ def llm_model():
 
 
 USAGE = [
-    ("shots=1", "it has no gate and so cannot fail; set min_accuracy, for example 0.25"),
+    (
+        "shots=1",
+        (
+            "it has no gate and so cannot fail; set min_accuracy, for example 0.25, or compare "
+            "with --llm-judge-baseline"
+        ),
+    ),
     (
         "min_acuracy=0.5",
         (

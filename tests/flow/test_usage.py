@@ -81,7 +81,8 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
             '"data.json", responses="model_response"',
             (
                 f"{SUITE}: it has no gate and so cannot fail; set min_score or min_average, or "
-                "--llm-judge-min-score or --llm-judge-min-average"
+                "--llm-judge-min-score or --llm-judge-min-average, or compare with "
+                "--llm-judge-baseline"
             ),
         ),
         (

@@ -1,0 +1,197 @@
+"""The command ``llmjudge``: what can be done with results files, without pytest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError, printable
+from pytest_llmjudge.gates import Decision, decide_baseline
+from pytest_llmjudge.reporting.comparison import comparison_text
+from pytest_llmjudge.reporting.markdown import comparisons_markdown
+from pytest_llmjudge.reporting.power import power_lines
+from pytest_llmjudge.stats import POWER, reach_of
+from pytest_llmjudge.storage.saved import SavedRun, read_results
+from pytest_llmjudge.values import parse_drop, parse_share, parse_some_drop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.data import Comparison, Reach
+
+__all__ = ["main"]
+
+_USAGE_ERROR = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Of the command line, by default this process's.
+
+    Returns:
+        0 when all is well, 1 when a suite is worse or cannot be compared, 2 for a usage error.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except LlmJudgeError as error:
+        sys.stderr.write("".join(f"llmjudge: {line}\n" for line in error.lines))
+        return _USAGE_ERROR
+    except BrokenPipeError:
+        # Whoever read has had enough; what Python would write at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _USAGE_ERROR
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="llmjudge", description="Work with the results files of pytest-llmjudge."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    told = "Compare two results files, as the gate [baseline] does"
+    comparing = commands.add_parser(
+        "compare",
+        help=told,
+        description=f"{told}. Exit status: 0 no suite is worse, 1 one is or cannot be compared, "
+        "2 usage error.",
+    )
+    comparing.add_argument("old", type=Path, help="Results of the release")
+    comparing.add_argument("new", type=Path, help="Results of the candidate")
+    comparing.add_argument(
+        "--max-drop",
+        default="0",
+        metavar="POINTS",
+        help="Points of its average that a suite may lose (default: 0)",
+    )
+    form = comparing.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="Print JSON")
+    form.add_argument("--markdown", action="store_true", help="Print Markdown")
+    comparing.set_defaults(run=_compare)
+
+    told = "Say how many records a suite needs to show a drop"
+    power = commands.add_parser("power", help=told, description=f"{told}, from its own spread.")
+    power.add_argument("results", type=Path, help="Results file")
+    power.add_argument("--drop", required=True, metavar="POINTS", help="Drop to be shown")
+    power.add_argument(
+        "--power",
+        default=str(POWER),
+        metavar="SHARE",
+        help=f"How often such a drop is to be shown, between 0 and 1 (default: {POWER})",
+    )
+    power.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="Results of another release, to measure how scores of two releases differ",
+    )
+    power.add_argument("--json", action="store_true", help="Print JSON")
+    power.set_defaults(run=_power)
+    return parser
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    name: str
+    comparison: Comparison
+    decision: Decision
+
+
+def _compare(options: argparse.Namespace) -> int:
+    max_drop = parse_drop("--max-drop", options.max_drop)
+    old, new = read_results(options.old), read_results(options.new)
+    found = list(_compared(old, new, max_drop))
+    if not found:
+        where, todo = f"{options.old}, {options.new}", "name files of runs that judged something"
+        raise SettingsError(where, "neither has a suite", todo)
+    has_passed = all(one.decision.passed for one in found)
+    if options.json:
+        document = {
+            "old": str(options.old),
+            "new": str(options.new),
+            "max_drop": max_drop,
+            "outcome": _outcome(has_passed),
+            "suites": [
+                {
+                    "name": one.name,
+                    "outcome": _outcome(one.decision.passed),
+                    "reason": one.decision.reason,
+                    **asdict(one.comparison),
+                }
+                for one in found
+            ],
+        }
+        _print_json(document)
+    elif options.markdown:
+        rows = [(one.name, one.decision, one.comparison) for one in found]
+        _print(comparisons_markdown(rows))
+    else:
+        for one in found:
+            verdict = "passed" if one.decision.passed else "FAILED"
+            text = comparison_text(one.decision.reason, one.comparison)
+            _print(printable(f"{one.name}: {verdict}\n{text}"))
+    return 0 if has_passed else 1
+
+
+def _compared(old: SavedRun, new: SavedRun, max_drop: float) -> Iterator[_Compared]:
+    """Compare all suites that either run has: one that is gone is told of too."""
+    kinds = {name: side.kind for run in (old, new) for name, side in run.sides.items()}
+    for name, kind in kinds.items():
+        comparison = compare(old.side(kind, name), new.side(kind, name))
+        yield _Compared(name, comparison, decide_baseline(comparison, max_drop))
+
+
+def _power(options: argparse.Namespace) -> int:
+    drop = parse_some_drop("--drop", options.drop)
+    power = parse_share("--power", options.power)
+    run = read_results(options.results)
+    old = None if options.baseline is None else read_results(options.baseline)
+    if not run.sides:
+        todo = "name the file of a run that judged something"
+        raise SettingsError(str(options.results), "it has no suite", todo)
+    reaches = [_reach(run, old, name, drop, power) for name in run.sides]
+    if options.json:
+        suites = [
+            {"name": name, **asdict(reach)} for name, reach in zip(run.sides, reaches, strict=True)
+        ]
+        _print_json({"drop": drop, "power": power, "suites": suites})
+    else:
+        for name, reach in zip(run.sides, reaches, strict=True):
+            _print("\n".join(printable(line) for line in power_lines(name, reach, drop, power)))
+    return 0
+
+
+def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: float) -> Reach:
+    side = run.sides[name]
+    scores = [entry.score for entry in side.entries if entry.score is not None]
+    deviation, pairs = run.known_deviation(name)
+    if old is not None:
+        comparison = compare(old.side(side.kind, name), side)
+        if comparison.refusal is not None:
+            where = f"--baseline {old.path}: {name}"
+            found, _, todo = comparison.refusal.rpartition("; ")
+            raise BaselineError(where, found, todo)
+        deviation, pairs = comparison.deviation, comparison.paired
+    return reach_of(scores, deviation, pairs, drop=drop, power=power)
+
+
+def _outcome(passed: bool) -> str:  # noqa: FBT001  # a yes or no to be written out
+    return "passed" if passed else "failed"
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    _print(json.dumps(document, indent=1))

@@ -1,0 +1,182 @@
+"""Two releases on the same records: what pairs up, how far they differ, and whether by chance."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data import Comparison, Flip
+from pytest_llmjudge.stats import (
+    detectable_drop,
+    difference_interval,
+    mcnemar_test,
+    sign_flip_test,
+    spread,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_llmjudge.data import Entry, JudgeIdentity, Side
+
+__all__ = ["LEAST_PAIRED", "NOUNS", "compare"]
+
+LEAST_PAIRED = 0.8
+"""Share of either side's records that has to be on the other side too."""
+
+NOUNS = {"judge": "records", "mmlu": "questions"}
+"""What a suite of each kind consists of."""
+
+_ANOTHER = "make a baseline of the release with these records"
+_WORST_FLIPS = 10
+_SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    before: Entry
+    after: Entry
+    was: float
+    now: float
+
+    @property
+    def difference(self) -> float:
+        return self.now - self.was
+
+
+def compare(before: Side, after: Side) -> Comparison:
+    """Compare two sides, record by record; differences are after - before, in points.
+
+    Records pair up when they have the same id and the same content, whatever their order. Those
+    without a score on one side cannot.
+
+    Args:
+        before: The release.
+        after: The candidate, whose ``passes_at`` says what passes on both sides.
+    """
+    old = {(entry.id, entry.content): entry for entry in before.entries}
+    new = {(entry.id, entry.content): entry for entry in after.entries}
+    pairs = [
+        _Pair(was, now, was.score, now.score)
+        # In an order that does not hang on the files', so that resampling does not either.
+        for key, now in sorted(new.items())
+        if (was := old.get(key)) and was.score is not None and now.score is not None
+    ]
+    differences = [pair.difference for pair in pairs]
+    deviation = spread(differences)
+    losses, wins = _turned(pairs, after.passes_at)
+    mcnemar_p = None if losses is None or wins is None else mcnemar_test(losses, wins)
+    # Where an answer is right or wrong, McNemar's is the sign-flip test, and exact for any n.
+    p = mcnemar_p if after.kind == "mmlu" else sign_flip_test(differences)
+    return Comparison(
+        kind=after.kind,
+        refusal=_refusal(before, after, len(pairs)),
+        paired=len(pairs),
+        added=len(new.keys() - old.keys()),
+        removed=len(old.keys() - new.keys()),
+        unscored_before=sum(entry.score is None for entry in before.entries),
+        unscored_after=sum(entry.score is None for entry in after.entries),
+        before=_mean([pair.was for pair in pairs]),
+        after=_mean([pair.now for pair in pairs]),
+        difference=_mean(differences),
+        interval=difference_interval(differences),
+        p=p if pairs else None,
+        deviation=deviation,
+        detectable=None if deviation is None else detectable_drop(deviation, len(pairs)),
+        losses=losses,
+        wins=wins,
+        mcnemar_p=mcnemar_p,
+        flips=_flips(pairs, after.passes_at),
+        note=_note(before.judge, after.judge),
+    )
+
+
+def _turned(pairs: Sequence[_Pair], passes_at: float | None) -> tuple[int | None, int | None]:
+    """Count the pairs that passed and now fail, and those that failed and now pass."""
+    if passes_at is None:
+        return None, None
+    losses = sum(pair.was >= passes_at > pair.now for pair in pairs)
+    return losses, sum(pair.was < passes_at <= pair.now for pair in pairs)
+
+
+def _flips(pairs: Sequence[_Pair], passes_at: float | None) -> tuple[Flip, ...]:
+    worse = sorted(
+        (pair for pair in pairs if pair.difference < 0),
+        key=lambda pair: (pair.difference, pair.now, pair.after.id),
+    )
+    return tuple(
+        Flip(
+            id=pair.after.id,
+            before=pair.was,
+            after=pair.now,
+            fails_now=passes_at is not None and pair.was >= passes_at > pair.now,
+            response_before=pair.before.response,
+            response_after=pair.after.response,
+        )
+        for pair in worse[:_WORST_FLIPS]
+    )
+
+
+def _refusal(before: Side, after: Side, paired: int) -> str | None:
+    """Say why the two cannot be compared, and what to do; ``None`` when they can."""
+    noun = NOUNS[after.kind]
+    for side, owner in ((before, "the baseline"), (after, "this run")):
+        if not side.entries:
+            return f"{owner} has no {noun} of a suite named {side.name}; {_ANOTHER}"
+    differing = _differing(before, after)
+    if differing:
+        return differing
+    for side, owner in ((before, "the baseline"), (after, "this run")):
+        total = len(side.entries)
+        if paired < LEAST_PAIRED * total:
+            return (
+                f"only {paired} of the {total} {noun} of {owner} have a score on both sides, and "
+                f"{LEAST_PAIRED:.0%} are needed; {_ANOTHER}"
+            )
+    return None
+
+
+def _differing(before: Side, after: Side) -> str | None:
+    if before.judge is not None and after.judge is not None:
+        old, new = _told(before.judge), _told(after.judge)
+        what, todo = "judges", "judge the baseline's model again with this judge"
+    else:
+        old = {name: (value, value) for name, value in before.terms.items()}
+        new = {name: (value, value) for name, value in after.terms.items()}
+        what, todo = "exams", "ask the baseline's model again in this way"
+    differing = [
+        f"its {name} was {old[name][1]} and is {new[name][1]} now"
+        for name in new
+        if old[name][0] != new[name][0]
+    ]
+    if not differing:
+        return None
+    return f"results of different {what} do not compare: {', '.join(differing)}; {todo}"
+
+
+def _told(judge: JudgeIdentity) -> dict[str, tuple[str, str]]:
+    """Return what has to be the same, by name: as it is compared and as it is shown.
+
+    A name may mean other weights tomorrow, so a digest decides where there is one.
+    """
+    digest = judge.digest[:_SHOWN_DIGITS]
+    shown = f"{judge.model} ({digest})" if digest else judge.model
+    options = json.dumps(dict(judge.options), sort_keys=True)
+    return {
+        "backend": (judge.backend, judge.backend),
+        "model": (judge.digest or judge.model, shown),
+        "prompt": (judge.ask, judge.ask or "its own"),
+        "options": (options, options),
+    }
+
+
+def _note(old: JudgeIdentity | None, new: JudgeIdentity | None) -> str:
+    if old is None or new is None or old.version == new.version:
+        return ""
+    return f"the judge's version was {old.version or 'unknown'} and is {new.version} now"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None

@@ -1,0 +1,44 @@
+"""The plain values that flow between the layers; all frozen, none knows how it was made."""
+
+from __future__ import annotations
+
+from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Reach, Side
+from pytest_llmjudge.data.exams import ExamResult, MMLUQuestion, QuestionResult, SubjectResult
+from pytest_llmjudge.data.records import (
+    CheckpointReference,
+    Completion,
+    JudgeIdentity,
+    Record,
+    Verdict,
+)
+from pytest_llmjudge.data.results import (
+    Agreement,
+    GateResult,
+    JudgeCheck,
+    RecordResult,
+    RunResult,
+    SuiteResult,
+)
+
+__all__ = [
+    "Agreement",
+    "CheckpointReference",
+    "Comparison",
+    "Completion",
+    "Entry",
+    "ExamResult",
+    "Flip",
+    "GateResult",
+    "JudgeCheck",
+    "JudgeIdentity",
+    "MMLUQuestion",
+    "QuestionResult",
+    "Reach",
+    "Record",
+    "RecordResult",
+    "RunResult",
+    "Side",
+    "SubjectResult",
+    "SuiteResult",
+    "Verdict",
+]

@@ -1,0 +1,141 @@
+"""Two releases side by side: what is compared, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_llmjudge.data.records import JudgeIdentity
+
+__all__ = ["Comparison", "Entry", "Flip", "Reach", "Side"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record or question as one release answered it.
+
+    Attributes:
+        id: As in its suite.
+        content: What it says besides; an id that a user gave may stay while the record changes.
+        score: 0 to 100; ``None`` when it has none.
+        response: What was answered.
+    """
+
+    id: str
+    content: str
+    score: float | None
+    response: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one release made of a suite.
+
+    Attributes:
+        kind: ``judge`` for records with scores, ``mmlu`` for questions that are right or wrong.
+        name: Of the suite.
+        entries: All of its records or questions.
+        judge: Who scored; ``None`` for MMLU.
+        terms: What else has to be the same for two sides to compare, by name.
+        passes_at: What an entry has to score; ``None`` when nothing is set.
+    """
+
+    kind: str
+    name: str
+    entries: tuple[Entry, ...]
+    judge: JudgeIdentity | None = None
+    terms: Mapping[str, str] = field(default_factory=dict)
+    passes_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A record that got worse.
+
+    Attributes:
+        id: As in its suite.
+        before: Its score in the baseline.
+        after: Its score now.
+        fails_now: Whether it passed before and fails now.
+        response_before: The baseline's answer.
+        response_after: The answer now.
+    """
+
+    id: str
+    before: float
+    after: float
+    fails_now: bool
+    response_before: str | None
+    response_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a suite did beside the baseline. Differences are now - before, in points.
+
+    Attributes:
+        kind: ``judge`` or ``mmlu``; there a question counts 0 or 100.
+        refusal: Why the two do not compare; ``None`` when they do.
+        paired: Records that have a score on both sides.
+        added: Records that only this run has.
+        removed: Records that only the baseline has.
+        unscored_before: Records without a score in the baseline.
+        unscored_after: Records without a score in this run.
+        before: Average of the pairs in the baseline; ``None`` without pairs.
+        after: Average of the pairs now.
+        difference: Mean difference.
+        interval: Its 95 % bootstrap interval (BCa); ``None`` for fewer than two pairs.
+        p: How often chance makes a mean difference as low: sign-flip test, or McNemar's in MMLU.
+        deviation: Standard deviation of the differences; ``None`` for fewer than two pairs.
+        detectable: The smallest drop that this many pairs show with 80 % power at 5 %.
+        losses: Pairs that passed and now fail; ``None`` when nothing says what passes.
+        wins: Pairs that failed and now pass.
+        mcnemar_p: One-sided p of McNemar's exact test on losses and wins.
+        flips: The ten that got worst, the worst first.
+        note: What a reader should know besides; empty for nothing.
+    """
+
+    kind: str
+    refusal: str | None
+    paired: int
+    added: int
+    removed: int
+    unscored_before: int
+    unscored_after: int
+    before: float | None
+    after: float | None
+    difference: float | None
+    interval: tuple[float, float] | None
+    p: float | None
+    deviation: float | None
+    detectable: float | None
+    losses: int | None
+    wins: int | None
+    mcnemar_p: float | None
+    flips: tuple[Flip, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What drops a suite can show.
+
+    Attributes:
+        records: How many of its records have a score.
+        spread: Standard deviation of the scores; ``None`` for fewer than two.
+        deviation: Standard deviation of the differences between two releases; ``None`` when
+            nothing is known of it.
+        pairs: How many pairs it was measured on; 0 when it is assumed.
+        needed: How many records would show the drop that was asked for.
+        detectable: The smallest drop that the records there are show.
+    """
+
+    records: int
+    spread: float | None
+    deviation: float | None
+    pairs: int
+    needed: int | None
+    detectable: float | None

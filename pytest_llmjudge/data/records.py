@@ -1,0 +1,115 @@
+"""What is asked, what is answered, and what a judge makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "CheckpointReference",
+    "Completion",
+    "JudgeIdentity",
+    "Record",
+    "Verdict",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One instruction with its reference answer.
+
+    Attributes:
+        id: Unique in its file, stable when records are added, removed or moved.
+        instruction: What is asked.
+        input: Material the instruction speaks of; empty for none.
+        output: The reference answer.
+        fields: The record as it stood in the file, further keys included.
+    """
+
+    id: str
+    instruction: str
+    input: str
+    output: str
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model made of one prompt.
+
+    Attributes:
+        index: Position of the prompt in the list that was given to the model.
+        text: The new text after the prompt, undecorated; ``None`` when there is none.
+        tokens: How many tokens were generated, the end token not counted.
+        error: Why there is no text, as a finished one-line message.
+    """
+
+    index: int
+    text: str | None
+    tokens: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A judge's score of one response with its evidence, or the reason there is none.
+
+    Attributes:
+        score: 0 to 100, or ``None`` when the record is unscored.
+        reply: What the judge wrote, word for word; empty when it was not asked.
+        error: Why the record is unscored, as a finished one-line message.
+        final: Whether asking again would give the same; only final verdicts are kept for the
+            next run.
+        rig: Whether it was not the record but server, model or checkpoint that failed.
+        samples: The scores of which ``score`` is the median, where several were asked for.
+        covered: p(yes) + p(no), where the score comes from the probabilities of an answer.
+        too_long: Whether the question did not fit into the judge's context.
+    """
+
+    score: int | None
+    reply: str = ""
+    error: str | None = None
+    final: bool = True
+    rig: bool = field(default=False, repr=False)
+    samples: tuple[int, ...] = field(default=(), repr=False)
+    covered: float | None = field(default=None, repr=False)
+    too_long: bool = field(default=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeIdentity:
+    """What decides a judge's answers, as it goes into keys and files.
+
+    Attributes:
+        model: The name the user gave.
+        backend: ``ollama``, ``embedded`` or ``custom``.
+        version: Of the server, or of the library that scores.
+        digest: Of the model's weights; a name alone may mean other weights tomorrow.
+        options: Generation options sent with every request.
+        ask: Name and version of the question; empty for a judge of the user's own.
+    """
+
+    model: str
+    backend: str
+    version: str
+    digest: str
+    options: Mapping[str, object]
+    ask: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointReference:
+    """Which model was under test.
+
+    Attributes:
+        path: Of the checkpoint; the type's name for a model of the user's own.
+        fingerprint: Changes when the model's answers may.
+        parameters: How many weights it has, ``None`` when that is not known.
+    """
+
+    path: str
+    fingerprint: str
+    parameters: int | None

@@ -1,0 +1,158 @@
+"""What became of records, suites and a whole run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data.comparison import Comparison
+    from pytest_llmjudge.data.exams import ExamResult
+    from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
+
+__all__ = [
+    "Agreement",
+    "GateResult",
+    "JudgeCheck",
+    "RecordResult",
+    "RunResult",
+    "SuiteResult",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult:
+    """What became of one record in a run.
+
+    Attributes:
+        model_response: ``None`` when there is none.
+        score: 0 to 100, ``None`` when the record is unscored.
+        reply: What the judge wrote; ``None`` when it was not asked.
+        error: Why the record is unscored.
+        outcome: ``passed``, ``failed``, ``error``, or ``not run``.
+        cause: ``record`` when nothing could be made of this record, ``rig`` when server, model or
+            checkpoint failed, ``None`` when there is a score or nothing was tried.
+        samples: The scores of which ``score`` is the median, where several were asked for.
+        covered: p(yes) + p(no) of a weighted answer.
+        human_score: What people gave this response.
+    """
+
+    record: Record
+    model_response: str | None
+    score: int | None
+    reply: str | None
+    error: str | None
+    outcome: str
+    cause: str | None = None
+    samples: tuple[int, ...] = ()
+    covered: float | None = None
+    human_score: int | None = None
+
+    def is_unsure(self, min_score: int | None) -> bool:
+        """Whether the samples lie on both sides of ``min_score``."""
+        straddles = bool(self.samples) and min_score is not None
+        return straddles and min(self.samples) < int(min_score or 0) <= max(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeCheck:
+    """What a judge made of answers that are known to be right or wrong.
+
+    Attributes:
+        fit: Whether it may decide.
+        reason: Which probes failed, with the numbers; or that none did.
+        right: Mean score of the references.
+        wrong: Mean score of references of other records.
+        null: Mean score of a polite non-answer.
+        plea: Mean score of wrong answers that beg for 100.
+        auc: Probability that a right answer scores above a wrong or empty one, ties half.
+        changed: How many right answers got another score when asked about again.
+        asked: How many answers were asked about.
+        unscored: How many of them got no score.
+        in_flight: How many requests were allowed in flight at each server.
+    """
+
+    fit: bool
+    reason: str
+    right: float | None
+    wrong: float | None
+    null: float | None
+    plea: float | None
+    auc: float | None
+    changed: int
+    asked: int
+    unscored: int
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a judge's scores agree with those of people.
+
+    Attributes:
+        count: Records that have both.
+        spearman: Rank correlation, ``None`` when one side gave the same score to all.
+        mean_absolute_error: In points.
+        bias: Mean of judge minus people, in points.
+    """
+
+    count: int
+    spearman: float | None
+    mean_absolute_error: float
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What became of one gate: its name, ``passed``, ``failed`` or ``error``, and why."""
+
+    name: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteResult:
+    """What became of one suite in a run.
+
+    Attributes:
+        name: Node id of the test function.
+        path: The records file.
+        checkpoint: ``None`` when the records held the responses.
+        judge: Who scored.
+        judge_label: The judge as people read it.
+        total: How many records the suite has.
+        records: Those of which something is known, in file order.
+        outcome: ``passed``, ``failed``, or ``incomplete`` when not every record has a score.
+        check: What the judge made of known answers, where it was asked.
+        comparison: With the baseline, where one was named and its gate has run.
+    """
+
+    name: str
+    path: str
+    checkpoint: CheckpointReference | None
+    judge: JudgeIdentity
+    judge_label: str
+    total: int
+    records: tuple[RecordResult, ...]
+    gates: tuple[GateResult, ...]
+    min_score: int | None
+    min_average: float | None
+    outcome: str
+    check: JudgeCheck | None = None
+    comparison: Comparison | None = None
+
+    @property
+    def scores(self) -> list[int]:
+        """The scores there are, in file order."""
+        return [result.score for result in self.records if result.score is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What became of a run: its suites by name, and what else a reader should know of it."""
+
+    created: str
+    suites: tuple[SuiteResult, ...]
+    notes: tuple[str, ...] = ()
+    exams: tuple[ExamResult, ...] = ()

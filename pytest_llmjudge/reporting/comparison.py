@@ -1,0 +1,66 @@
+"""A comparison of two releases as lines for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.comparison import NOUNS
+from pytest_llmjudge.errors import printable
+from pytest_llmjudge.stats import points, probability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmjudge.data import Comparison, Flip
+
+__all__ = ["comparison_text", "count_lines", "flip_lines"]
+
+
+def comparison_text(reason: str, comparison: Comparison) -> str:
+    """Return a gate's reason with all that stands behind it, texts of the worst flips included."""
+    return "\n".join([reason, *count_lines(comparison), *flip_lines(comparison)])
+
+
+def count_lines(comparison: Comparison) -> Iterator[str]:
+    """Yield what paired up, the averages, and how many pass on one side alone."""
+    noun = NOUNS[comparison.kind]
+    told = [
+        f"{number} {words}"
+        for number, words in (
+            (comparison.added, "added"),
+            (comparison.removed, "removed"),
+            (comparison.unscored_before, "without a score in the baseline"),
+            (comparison.unscored_after, "without a score now"),
+        )
+        if number
+    ]
+    yield f"{comparison.paired} {noun} paired" + "".join(f", {part}" for part in told)
+    if comparison.before is not None and comparison.after is not None:
+        name = "accuracy in points" if comparison.kind == "mmlu" else "average"
+        before, after = comparison.before, comparison.after
+        yield f"their {name}: {points(before, after)} before, {points(after, before)} now"
+    if comparison.losses is not None and comparison.mcnemar_p is not None:
+        verbs = ("right", "wrong") if comparison.kind == "mmlu" else ("passed", "fail")
+        yield (
+            f"{comparison.losses} {verbs[0]} before and {verbs[1]} now, {comparison.wins} the "
+            f"other way (McNemar's exact test: p {probability(comparison.mcnemar_p)})"
+        )
+    if comparison.note:
+        yield comparison.note
+
+
+def flip_lines(comparison: Comparison) -> Iterator[str]:
+    """Yield the records that got worst, with both answers in full."""
+    if not comparison.flips:
+        return
+    yield f"what lost most ({len(comparison.flips)}):"
+    for flip in comparison.flips:
+        yield f"  {_scores(flip)}  {printable(flip.id)}{'  fails now' if flip.fails_now else ''}"
+        for name, text in (("before", flip.response_before), ("now", flip.response_after)):
+            shown = textwrap.indent(printable(text or "(empty)"), " " * 12)
+            yield f"    {name + ':':<8}{shown[12:]}"
+
+
+def _scores(flip: Flip) -> str:
+    return f"{flip.before:g} -> {flip.after:g}"

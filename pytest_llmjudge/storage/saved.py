@@ -1,0 +1,179 @@
+"""Results files of earlier runs, read back for a comparison."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass, fields
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.comparison import NOUNS
+from pytest_llmjudge.data import Entry, JudgeIdentity, Side
+from pytest_llmjudge.errors import BaselineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+
+__all__ = [
+    "RIGHT",
+    "SCHEMA_VERSION",
+    "SavedRun",
+    "answered",
+    "content_of",
+    "exam_terms",
+    "first_problem",
+    "read_results",
+]
+
+SCHEMA_VERSION = 1
+RIGHT = 100.0
+"""What a question scores that is answered right; 0 what is answered wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRun:
+    """A results file.
+
+    Attributes:
+        path: Where it lies.
+        document: All that it holds, keys that this version does not know included.
+        sides: Its suites by name, as a comparison takes them.
+    """
+
+    path: Path
+    document: Mapping[str, Any]
+    sides: Mapping[str, Side]
+
+    def known_deviation(self, name: str) -> tuple[float | None, int]:
+        """Return the deviation of a suite's differences from its own baseline, and the pairs."""
+        found = next(suite for suite in self.document["suites"] if suite["name"] == name)
+        compared = found.get("baseline")
+        return (compared["deviation"], compared["paired"]) if compared else (None, 0)
+
+    def side(self, kind: str, name: str) -> Side:
+        """Return a suite by its name, an empty one when it is not there."""
+        found = self.sides.get(name)
+        return found if found is not None and found.kind == kind else Side(kind, name, ())
+
+
+def read_results(path: Path, *, named_by: str = "") -> SavedRun:
+    """Read a results file.
+
+    Args:
+        path: Of the file.
+        named_by: The option that names it, for messages.
+
+    Raises:
+        BaselineError: It is not there, or no results file that this version can read.
+    """
+    where = f"{named_by} {path}".strip()
+    document = _parse(where, path)
+    if not isinstance(document, dict) or "schema" not in document:
+        todo = "name a file that --llm-judge-report wrote"
+        raise BaselineError(where, "it is no results file", todo)
+    version = document["schema"]
+    if type(version) is int and version > SCHEMA_VERSION:
+        found = f"it has schema version {version}, and this version reads {SCHEMA_VERSION}"
+        raise BaselineError(where, found, "update pytest-llmjudge")
+    problem = first_problem(document)
+    if problem is not None:
+        todo = "name a file that --llm-judge-report wrote, as it was written"
+        raise BaselineError(where, f"it is no results file: {problem}", todo)
+    judge = document["judge"]
+    known = [suite for suite in document["suites"] if suite["kind"] in NOUNS]
+    sides = {suite["name"]: _side(suite, judge) for suite in known}
+    return SavedRun(path, document, sides)
+
+
+def first_problem(document: object) -> str | None:
+    """Say in what a document is no results file; ``None`` when it is one."""
+    error = next(_validator().iter_errors(document), None)
+    return None if error is None else _told(error)
+
+
+def content_of(instruction: str, context: str, output: str) -> str:
+    """Return what a record says, for pairing it with itself."""
+    return json.dumps([instruction, context, output])
+
+
+def exam_terms(mode: str, shots: int) -> dict[str, str]:
+    """Return what has to be the same for two exams to compare, by name."""
+    return {"mode": mode, "number of shots": str(shots)}
+
+
+def answered(question: str, answer: str, prediction: str | None) -> Entry:
+    """Return a question of MMLU as a comparison takes it.
+
+    Args:
+        question: Its id.
+        answer: Letter of the right choice.
+        prediction: Letter of the one that was taken, ``None`` when the question was not answered.
+    """
+    score = None if prediction is None else RIGHT * (prediction == answer)
+    return Entry(question, answer, score, prediction)
+
+
+def _parse(where: str, path: Path) -> object:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        return json.loads(text)
+    except OSError as error:
+        found = f"it cannot be read ({error.strerror})"
+        todo = "name a file that --llm-judge-report wrote"
+        raise BaselineError(where, found, todo) from None
+    except (ValueError, RecursionError):
+        found = "it is no JSON, or not all of it" if path.stat().st_size else "it is empty"
+        raise BaselineError(where, found, "name a file that --llm-judge-report wrote") from None
+
+
+def _side(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
+    if suite["kind"] == "mmlu":
+        return Side(
+            kind="mmlu",
+            name=suite["name"],
+            entries=tuple(
+                answered(question["id"], question["answer"], question["prediction"])
+                for subject in suite["subjects"]
+                for question in subject["questions"]
+            ),
+            terms=exam_terms(suite["mode"], suite["shots"]),
+            passes_at=RIGHT,
+        )
+    own = suite.get("judge", judge)
+    known = {field.name for field in fields(JudgeIdentity)}
+    return Side(
+        kind="judge",
+        name=suite["name"],
+        entries=tuple(
+            Entry(
+                id=record["id"],
+                content=content_of(record["instruction"], record["input"], record["output"]),
+                score=record["score"],
+                response=record["model_response"],
+            )
+            for record in suite["records"]
+        ),
+        judge=JudgeIdentity(**{name: own[name] for name in known if name in own}) if own else None,
+        passes_at=suite["min_score"],
+    )
+
+
+@functools.cache
+def _validator() -> Draft202012Validator:
+    import jsonschema
+
+    schema = resources.files("pytest_llmjudge").joinpath("schemas/results.json").read_bytes()
+    return jsonschema.Draft202012Validator(json.loads(schema))
+
+
+def _told(error: ValidationError) -> str:
+    # The schema's alternatives are suites of two kinds; what is wrong stands one level below.
+    while error.context:
+        error = max(error.context, key=lambda inner: len(inner.absolute_path))
+    place = ".".join(map(str, error.absolute_path)) or "the whole"
+    return f"{place}: {error.message}"
