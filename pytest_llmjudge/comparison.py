@@ -133,7 +133,7 @@ def _refusal(before: Side, after: Side, paired: int) -> str | None:
         if paired < LEAST_PAIRED * total:
             return (
                 f"only {paired} of the {total} {noun} of {owner} have a score on both sides, and "
-                f"{LEAST_PAIRED:.0%} are needed; {_ANOTHER}"
+                f"{100 * LEAST_PAIRED:g} % are needed; {_ANOTHER}"
             )
     return None
 

@@ -127,22 +127,23 @@ def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
         return Decision(passed=False, reason=f"not compared: {comparison.refusal}")
     drop, p = -(comparison.difference or 0.0), comparison.p
     is_real = p is not None and p < SIGNIFICANCE
-    allowed = f"the {points(max_drop, drop)} that --llm-judge-max-drop allows"
-    told = f"{_change(comparison)}{_reach(comparison)}"
-    if is_real and drop > max_drop:
-        reason = f"dropped by {points(drop, max_drop)} points, more than {allowed}: {told}"
-        return Decision(passed=False, reason=reason)
-    if is_real:
-        return Decision(passed=True, reason=f"dropped by no more than {allowed}: {told}")
-    return Decision(passed=True, reason=f"no drop shown: {told}")
+    doubt, reach = _doubt(comparison), _reach(comparison)
+    if not is_real:
+        change = signed(comparison.difference or 0.0)
+        return Decision(passed=True, reason=f"no drop shown: {change} points{doubt}{reach}")
+    told = f"dropped by {points(drop, max_drop)} points{doubt}"
+    allowed = f"than --llm-judge-max-drop {points(max_drop, drop)}{reach}"
+    if drop > max_drop:
+        return Decision(passed=False, reason=f"{told}, more {allowed}")
+    return Decision(passed=True, reason=f"{told}, no more {allowed}")
 
 
-def _change(comparison: Comparison) -> str:
+def _doubt(comparison: Comparison) -> str:
     parts = [] if comparison.p is None else [f"p {probability(comparison.p)}"]
     if comparison.interval is not None:
         low, high = comparison.interval
         parts.insert(0, f"95 % CI {signed(low)} to {signed(high)}")
-    return f"{signed(comparison.difference or 0.0)} points ({', '.join(parts)})"
+    return f" ({', '.join(parts)})"
 
 
 def _reach(comparison: Comparison) -> str:
@@ -152,7 +153,7 @@ def _reach(comparison: Comparison) -> str:
         pairs = "one pair" if comparison.paired == 1 else f"{comparison.paired} pairs"
         return f"; {pairs} cannot show any drop"
     if not comparison.deviation:
-        same = "all scores are as before" if not comparison.difference else "all moved alike"
+        same = "all scores are as before" if not comparison.difference else "all scores moved alike"
         return f"; {same}, which does not tell what drops this {noun} can show"
     return f"; this {noun} can show drops of {comparison.detectable:.1f} points or more"
 

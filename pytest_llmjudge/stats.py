@@ -201,8 +201,8 @@ def sign_flip_test(differences: Sequence[float]) -> float:
     ways are tried for n <= 14, else 10,000 random ones, seed 123 (R. A. Fisher, 1935). ``p`` is 1
     without differences.
     """
-    if not differences:
-        return 1.0
+    if len(differences) < 2:
+        return 0.5 if differences and differences[0] < 0 else 1.0
     import numpy as np
     from scipy import stats
 

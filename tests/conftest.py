@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import jsonschema
 import pytest
 import requests
 import sacrebleu
 import scipy.special
+import scipy.stats
 import tiktoken
 import torch
 
@@ -25,7 +27,10 @@ pytest_plugins = ["pytester"]
 
 # pytester forgets every module that is first imported inside one of its runs, and these do not
 # bear a second import in one process.
-PRELOADED = (jsonschema, requests, sacrebleu, scipy.special, tiktoken, torch, pytest_llmjudge)
+PRELOADED = (
+    *(hypothesis, jsonschema, requests, sacrebleu, scipy.special, scipy.stats, tiktoken, torch),
+    pytest_llmjudge,
+)
 
 MODES = {
     "plain": (),

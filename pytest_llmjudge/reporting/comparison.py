@@ -40,7 +40,7 @@ def count_lines(comparison: Comparison) -> Iterator[str]:
         name = "accuracy in points" if comparison.kind == "mmlu" else "average"
         before, after = comparison.before, comparison.after
         yield f"their {name}: {points(before, after)} before, {points(after, before)} now"
-    if comparison.losses is not None and comparison.mcnemar_p is not None:
+    if comparison.paired and comparison.losses is not None and comparison.mcnemar_p is not None:
         verbs = ("right", "wrong") if comparison.kind == "mmlu" else ("passed", "fail")
         yield (
             f"{comparison.losses} {verbs[0]} before and {verbs[1]} now, {comparison.wins} the "

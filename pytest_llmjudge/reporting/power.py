@@ -28,8 +28,8 @@ def power_lines(name: str, reach: Reach, drop: float, power: float) -> Iterator[
             yield f"{name}: nothing is known of its spread, all {reach.records} scores are the same"
         return
     yield (
-        f"{name}: {reach.needed} records show a drop of {drop:g} points in {power:.0%} of all "
-        f"releases that have it, with at most 5 % false alarms"
+        f"{name}: {reach.needed} records show a drop of {drop:g} points in {100 * power:g} % of "
+        f"all releases that have it, with at most 5 % false alarms"
     )
     least = f"{reach.detectable:.1f}"
     yield f"  its {reach.records} scored records show drops of {least} points or more"

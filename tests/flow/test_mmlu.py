@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import pytest
 
-from pytest_llmjudge import reporting
+from tests.support.schema import check_results
 
 if TYPE_CHECKING:
     from tests.support.project import Project
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 REPO = Path(__file__).parents[2]
 EXAMPLE = REPO / "example_suite" / "mmlu"
 CHECKPOINT = f"--llm-judge-checkpoint={REPO / 'checkpoints' / 'example.pth'}"
-SCHEMA = Path(str(reporting.__file__)).parent.parent / "schemas" / "results.json"
 REPORT = "--llm-judge-report=results.json"
 MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 MARKED = """
@@ -64,7 +62,7 @@ def exam(
 
 def results(project: Project) -> dict[str, Any]:
     document = json.loads((project.path / "results.json").read_text(encoding="utf-8"))
-    jsonschema.validate(document, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    check_results(document)
     (found,) = document["suites"]
     assert isinstance(found, dict)
     return found

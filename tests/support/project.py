@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.support.schema import check_results
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -104,14 +106,17 @@ class Project:
     @staticmethod
     def _judge(server: str | None) -> list[str]:
         # Whether a judge is fit is a matter of its own; its tests ask for it.
-        always = ["--llm-judge", "--llm-judge-check=off"]
+        # The other plugins of the tests' own environment take seconds to be imported by each worker.
+        others = ["-p", "no:hypothesispytest", "-p", "no:anyio"]
+        always = [*others, "--llm-judge", "--llm-judge-check=off"]
         if server is None:
             return [*always, "--llm-judge-model=embedded"]
         return [*always, f"--llm-judge-url={server}", "--llm-judge-timeout=20"]
 
     def results(self, name: str = "results.json") -> dict[str, Any]:
-        """Read a results file, without the time it was made."""
+        """Read a results file, which follows its schema, without the time it was made."""
         document: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        check_results(document)
         document.pop("created")
         return document
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.gates import decide_average, decide_record
+from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.data import Comparison, Entry, Side
+from pytest_llmjudge.gates import (
+    Decision,
+    decide_average,
+    decide_baseline,
+    decide_record,
+    is_average_within_noise,
+)
 
 SCORE = st.integers(min_value=0, max_value=100)
 
@@ -95,3 +105,122 @@ def test_unscored_records_are_named() -> None:
         f"12 of 20 records are unscored, so there is no average: {ids} and 2 more\n"
         "first cause: http://x: is not answering; start it"
     )
+
+
+def compared(*differences: int, **more: object) -> Comparison:
+    """Compare a release at 60 points with one that differs so much."""
+    ids = [f"r{number}" for number in range(len(differences))]
+    before = tuple(Entry(name, "", 60, "") for name in ids)
+    after = tuple(
+        Entry(name, "", 60 + change, "") for name, change in zip(ids, differences, strict=True)
+    )
+    kind = str(more.pop("kind", "judge"))
+    return compare(Side(kind, "s", before), Side(kind, "s", after, **more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("differences", "max_drop", "passed", "reason"),
+    [
+        (
+            [-8, 3, -6, 5, -2, 4, -1],
+            0,
+            True,
+            (
+                "no drop shown: -0.7 points (95 % CI -4.4 to +2.4, p = 0.38); this suite can show "
+                "drops of 4.7 points or more"
+            ),
+        ),
+        (
+            [8, 3, 6, 5, 2, 4, 1],
+            0,
+            True,
+            (
+                "no drop shown: +4.1 points (95 % CI +2.6 to +6.0, p = 1); this suite can show "
+                "drops of 2.3 points or more"
+            ),
+        ),
+        (
+            [-8, -3, -6, -5, -2, -4, -1],
+            0,
+            False,
+            (
+                "dropped by 4.14 points (95 % CI -6.0 to -2.6, p = 0.0078), more than "
+                "--llm-judge-max-drop 0; this suite can show drops of 2.3 points or more"
+            ),
+        ),
+        (
+            [-8, -3, -6, -5, -2, -4, -1],
+            4.5,
+            True,
+            (
+                "dropped by 4.14 points (95 % CI -6.0 to -2.6, p = 0.0078), no more than "
+                "--llm-judge-max-drop 4.5; this suite can show drops of 2.3 points or more"
+            ),
+        ),
+        (
+            [0] * 6,
+            0,
+            True,
+            (
+                "no drop shown: 0.0 points (95 % CI 0.0 to 0.0, p = 1); all scores are as before, "
+                "which does not tell what drops this suite can show"
+            ),
+        ),
+        (
+            [-5] * 6,
+            0,
+            False,
+            (
+                "dropped by 5 points (95 % CI -5.0 to -5.0, p = 0.016), more than "
+                "--llm-judge-max-drop 0; all scores moved alike, which does not tell what drops "
+                "this suite can show"
+            ),
+        ),
+        ([-50], 0, True, "no drop shown: -50.0 points (p = 0.5); one pair cannot show any drop"),
+        (
+            [-50, -40, -30, -50],
+            0,
+            True,
+            (
+                "no drop shown: -42.5 points (95 % CI -50.0 to -32.5, p = 0.062); 4 pairs cannot "
+                "show any drop"
+            ),
+        ),
+    ],
+)
+def test_sentences_about_a_baseline(
+    differences: list[int], max_drop: float, *, passed: bool, reason: str
+) -> None:
+    """Failed only where the drop is real and more than is allowed; each says what can be seen."""
+    assert decide_baseline(compared(*differences), max_drop) == Decision(passed, reason)
+
+
+def test_what_does_not_compare_fails() -> None:
+    """With the reason of the refusal."""
+    found = replace(compared(*[0] * 6), refusal="they differ; do something")
+
+    assert decide_baseline(found, 100) == Decision(
+        passed=False, reason="not compared: they differ; do something"
+    )
+
+
+@given(st.lists(st.integers(min_value=-60, max_value=40), min_size=1, max_size=12), SCORE)
+def test_a_baseline_fails_for_a_real_and_too_large_drop(
+    differences: list[int], max_drop: int
+) -> None:
+    """And for nothing else."""
+    found = compared(*differences)
+    mean_difference = sum(differences) / len(differences)
+
+    decision = decide_baseline(found, max_drop)
+
+    assert decision.passed == (not (-mean_difference > max_drop and (found.p or 1) < 0.05))
+
+
+@pytest.mark.parametrize(
+    ("scores", "minimum", "noise"),
+    [([50, 60], 50, True), ([50] * 9, 40, False), ([50], 50, False), ([50, 60], None, False)],
+)
+def test_within_noise(scores: list[int], minimum: float | None, *, noise: bool) -> None:
+    """A gate inside the interval may be passed or missed by chance."""
+    assert is_average_within_noise(scores, minimum) is noise

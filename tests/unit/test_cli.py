@@ -1,0 +1,313 @@
+"""The command ``llmjudge``: what it prints, and the status it ends with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llmjudge.cli import main
+from tests.unit.storage.test_saved import RELEASED, SMALLEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+
+NAME = "test_a.py::test_a"
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Write a results file with these scores, in a folder that is the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(
+        file: str, scores: Sequence[int | None], *, digest: str = "abc", **more: object
+    ) -> Path:
+        (suite,) = SMALLEST["suites"]
+        (record,) = suite["records"]
+        made = [
+            {**record, "id": f"r{number}", "score": score, "model_response": f"answer {score}"}
+            for number, score in enumerate(scores)
+        ]
+        whole = {**suite, "total": len(made), "records": made, **more}
+        document = {**SMALLEST, "judge": {**SMALLEST["judge"], "digest": digest}, "suites": [whole]}
+        path = tmp_path / file
+        path.write_text(json.dumps(document), encoding="utf-8")
+        return path
+
+    return make
+
+
+OLD = [90, 80, 85, 70, 95, 88]
+NEW = [70, 65, 80, 40, 95, 60]
+DROPPED = (
+    "dropped by 16.33 points (95 % CI -24.7 to -7.5, p = 0.031), more than "
+    "--llm-judge-max-drop 0; this suite can show drops of 12.3 points or more"
+)
+
+
+def test_compare_in_words(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """What the gate would say, with both answers of what lost most, and status 1."""
+    write("old.json", OLD)
+    write("new.json", NEW)
+
+    assert main(["compare", "old.json", "new.json"]) == 1
+
+    out = capsys.readouterr().out
+    assert out.startswith(
+        f"{NAME}: FAILED\n{DROPPED}\n6 records paired\n"
+        "their average: 84.67 before, 68.33 now\n"
+        "0 passed before and fail now, 0 the other way (McNemar's exact test: p = 1)\n"
+        "what lost most (5):\n"
+        "  70 -> 40  r3\n    before: answer 70\n    now:    answer 40\n"
+    )
+
+
+def test_compare_finds_nothing_worse(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 0, also for a drop that is allowed."""
+    write("old.json", OLD)
+    write("new.json", NEW)
+
+    assert main(["compare", "old.json", "old.json"]) == 0
+    assert main(["compare", "--max-drop=17", "old.json", "new.json"]) == 0
+    assert main(["compare", "new.json", "old.json"]) == 0
+
+    assert f"{NAME}: passed\nno drop shown: +16.3 points" in capsys.readouterr().out
+
+
+def test_compare_as_json(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """All figures, for other programs."""
+    write("old.json", OLD)
+    write("new.json", NEW)
+
+    main(["compare", "--json", "old.json", "new.json"])
+
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    (suite,) = document.pop("suites")
+    assert document == {"old": "old.json", "new": "new.json", "max_drop": 0, "outcome": "failed"}
+    assert (suite["name"], suite["outcome"], suite["reason"]) == (NAME, "failed", DROPPED)
+    assert suite["difference"] == pytest.approx(-98 / 6)
+    assert suite["flips"][0]["id"] == "r3"
+
+
+def test_compare_as_markdown(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table, and texts that cannot end their own fence or make a cell."""
+    write("old.json", [90, 80, 85, 70, 95, 88], name="a|<b>")
+    path = write("new.json", [70, 65, 80, 40, 95, 60], name="a|<b>")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["suites"][0]["records"][3]["model_response"] = "```\n</details><script>"
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+    assert main(["compare", "--markdown", "old.json", "new.json"]) == 1
+
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    assert lines[:3] == [
+        "| suite | before | now | change | 95 % CI | p | pairs | outcome |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        (r"| a\|&lt;b&gt; | 84.67 | 68.33 | -16.3 | -24.7 to -7.5 | 0.031 | 6 | **failed** |"),
+    ]
+    start = lines.index("````")
+    assert lines[start : start + 4] == ["````", "```", "</details><script>", "````"]
+    assert lines[-1] == "</details>"
+
+
+def test_a_suite_that_is_gone(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Suites of both files are compared, those of one alone too."""
+    write("old.json", OLD)
+    write("new.json", OLD, name="test_b.py::test_b")
+
+    assert main(["compare", "old.json", "new.json"]) == 1
+
+    assert capsys.readouterr().out == (
+        "test_a.py::test_a: FAILED\n"
+        "not compared: this run has no records of a suite named test_a.py::test_a; make a baseline "
+        "of the release with these records\n0 records paired, 6 removed\n"
+        "test_b.py::test_b: FAILED\n"
+        "not compared: the baseline has no records of a suite named test_b.py::test_b; make a "
+        "baseline of the release with these records\n0 records paired, 6 added\n"
+    )
+
+
+def test_another_judge(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """Not compared is not passed."""
+    write("old.json", OLD, digest="x")
+    write("new.json", OLD)
+
+    assert main(["compare", "old.json", "new.json"]) == 1
+
+    assert "its model was llama3 (x) and is llama3 (abc) now" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["compare", "old.json", "none.json"],
+            (
+                "none.json: it cannot be read (No such file or directory); name a file that "
+                "--llm-judge-report wrote"
+            ),
+        ),
+        (
+            ["compare", "--max-drop=x", "old.json", "old.json"],
+            '--max-drop: "x" is not a number; give a number of points from 0 to 100',
+        ),
+        (
+            ["power", "old.json", "--drop=0"],
+            "--drop: it is 0; give the smallest drop that matters, above 0",
+        ),
+        (
+            ["power", "old.json", "--drop=3", "--power=1"],
+            '--power: "1" is not between 0 and 1; give a share, for example 0.8',
+        ),
+        (
+            ["power", "old.json", "--drop=3", "--baseline=other.json"],
+            (
+                "--baseline other.json: test_a.py::test_a: results of different judges do not compare: "
+                "its model was llama3 (x) and is llama3 (abc) now; judge the baseline's model again "
+                "with this judge"
+            ),
+        ),
+        (
+            ["compare", "empty.json", "empty.json"],
+            "empty.json, empty.json: neither has a suite; name files of runs that judged something",
+        ),
+        (
+            ["power", "empty.json", "--drop=3"],
+            "empty.json: it has no suite; name the file of a run that judged something",
+        ),
+    ],
+)
+def test_usage_errors(
+    write: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    told: str,
+) -> None:
+    """One line, and status 2."""
+    path = write("old.json", OLD)
+    write("other.json", OLD, digest="x")
+    path.with_name("empty.json").write_text(json.dumps({**SMALLEST, "suites": []}))
+
+    assert main(arguments) == 2
+
+    assert capsys.readouterr() == ("", f"llmjudge: {told}\n")
+
+
+def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """As argparse has it."""
+    with pytest.raises(SystemExit) as raised:
+        main(["compar"])
+
+    assert raised.value.code == 2
+    assert "invalid choice: 'compar'" in capsys.readouterr().err
+
+
+def test_power_assumed(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """Of one release alone the spread of differences is not known, and the line says so."""
+    write("old.json", OLD)
+
+    assert main(["power", "old.json", "--drop=3"]) == 0
+
+    assert capsys.readouterr().out == (
+        f"{NAME}: 59 records show a drop of 3 points in 80 % of all releases that have it, with at "
+        "most 5 % false alarms\n"
+        "  its 6 scored records show drops of 9.4 points or more\n"
+        "  assumed: differences with a standard deviation of 9.2 points, from 8.8 of the scores "
+        "and published pairs of releases; --baseline FILE measures it\n"
+    )
+
+
+def test_power_measured(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """With another release the spread of the differences decides."""
+    write("old.json", OLD)
+    write("new.json", NEW)
+
+    assert main(["power", "new.json", "--drop=3", "--power=0.9", "--baseline=old.json"]) == 0
+
+    assert capsys.readouterr().out == (
+        f"{NAME}: 140 records show a drop of 3 points in 90 % of all releases that have it, with at "
+        "most 5 % false alarms\n"
+        "  its 6 scored records show drops of 14.5 points or more\n"
+        "  measured: the differences of 6 pairs have a standard deviation of 12.1 points\n"
+    )
+
+
+def test_power_from_a_run_that_was_compared(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A results file that has its own comparison needs no other; JSON has all figures."""
+    compared = {"deviation": 10.0, "paired": 6}
+    path = write("new.json", NEW)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    released = json.loads((RELEASED / "version-1.json").read_text(encoding="utf-8"))["suites"][0][
+        "baseline"
+    ]
+    document["suites"][0]["baseline"] = {**released, **compared}
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+    assert main(["power", "new.json", "--drop=5", "--json"]) == 0
+
+    document = json.loads(capsys.readouterr().out)
+    (suite,) = document["suites"]
+    assert (document["drop"], document["power"], suite["name"]) == (5, 0.8, NAME)
+    assert (suite["deviation"], suite["pairs"], suite["needed"]) == (10, 6, 25)
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        ([50], "nothing is known of its spread, with 1 scores"),
+        ([50, 50, 50], "nothing is known of its spread, all 3 scores are the same"),
+        ([], "nothing is known of its spread, with 0 scores"),
+    ],
+)
+def test_power_of_nothing(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str], scores: list[int], told: str
+) -> None:
+    """No number where there is none."""
+    write("old.json", scores)
+
+    assert main(["power", "old.json", "--drop=3"]) == 0
+
+    assert capsys.readouterr().out == f"{NAME}: {told}\n"
+
+
+def test_the_console_script_is_light(write: Callable[..., Path]) -> None:
+    """It is installed, and needs neither torch nor pytest."""
+    write("old.json", OLD)
+    code = (
+        "import sys; from pytest_llmjudge.cli import main; "
+        "status = main(['compare', 'old.json', 'old.json']); "
+        "print(status, sorted({'torch', 'pytest', 'tiktoken'} & set(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_a_reader_that_has_had_enough(write: Callable[..., Path]) -> None:
+    """As in ``llmjudge compare … | head -1``: no traceback."""
+    write("old.json", [number % 101 for number in range(5000)])
+    write("new.json", [number % 90 for number in range(5000)])
+    code = (
+        "from pytest_llmjudge.cli import main; main(['compare', '--json', 'old.json', 'new.json'])"
+    )
+    command = f'"{sys.executable}" -c "{code}" | head -c 1'
+
+    done = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, check=True)
+
+    assert done.stderr == ""

@@ -1,0 +1,219 @@
+"""Two releases side by side: what pairs up, what is refused, and numbers that hold."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.data import Entry, Flip, JudgeIdentity, Side
+
+if TYPE_CHECKING:
+    import random
+
+JUDGE = JudgeIdentity("llama3", "ollama", "0.24.0", "a" * 64, {"seed": 123}, "integer/1")
+SCORES = st.lists(st.integers(min_value=0, max_value=100), min_size=1, max_size=40)
+
+
+def side(*scores: float | None, name: str = "test_a.py::test_a", **more: object) -> Side:
+    """Make a side whose records are called r0, r1 and so on."""
+    entries = tuple(
+        Entry(f"r{number}", "", score, f"answer {score}") for number, score in enumerate(scores)
+    )
+    return replace(Side("judge", name, entries, judge=JUDGE), **more)  # type: ignore[arg-type]
+
+
+def flip(record: str, was: int, now: int, *, fails_now: bool = False) -> Flip:
+    return Flip(record, was, now, fails_now, f"answer {was}", f"answer {now}")
+
+
+def exam(right: str, **more: object) -> Side:
+    """Make an exam whose questions are right where ``right`` has an x."""
+    entries = tuple(
+        Entry(f"anatomy-{number}", "A", 100.0 * (letter == "x"), "A" if letter == "x" else "B")
+        for number, letter in enumerate(right)
+    )
+    terms = {"mode": "letters", "number of shots": "5"}
+    made = Side("mmlu", "test_m.py::test_m", entries, terms=terms, passes_at=100.0)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+@given(SCORES)
+def test_a_release_beside_itself(scores: list[int]) -> None:
+    """No difference, no doubt."""
+    found = compare(side(*scores), side(*scores))
+
+    assert found.refusal is None
+    assert (found.paired, found.added, found.removed) == (len(scores), 0, 0)
+    assert (found.difference, found.p) == (0, 1)
+    assert found.interval == (None if len(scores) == 1 else (0, 0))
+    assert found.flips == ()
+
+
+@given(st.lists(st.tuples(*[st.integers(min_value=0, max_value=100)] * 2), min_size=2, max_size=30))
+def test_swapped_sides_negate(pairs: list[tuple[int, int]]) -> None:
+    """The difference changes its sign, its spread and what can be shown do not change."""
+    old, new = side(*(was for was, _ in pairs)), side(*(now for _, now in pairs))
+
+    there, back = compare(old, new), compare(new, old)
+
+    assert there.difference == pytest.approx(-(back.difference or 0))
+    assert there.deviation == pytest.approx(back.deviation)
+    assert there.detectable == pytest.approx(back.detectable)
+    assert (there.before, there.after) == (back.after, back.before)
+    assert (there.p or 0) + (back.p or 0) >= 1 - 0.02
+
+
+@given(SCORES.filter(lambda scores: len(scores) > 1), st.randoms(use_true_random=False))
+def test_the_order_of_records_does_not_matter(scores: list[int], lots: random.Random) -> None:
+    """Not for a single digit, resampling included."""
+    old, new = side(*reversed(scores)), side(*scores)
+    shuffled = list(new.entries)
+    lots.shuffle(shuffled)
+
+    assert compare(old, replace(new, entries=tuple(shuffled))) == compare(old, new)
+
+
+def test_what_pairs_up() -> None:
+    """Added, removed and edited records do not; an edited one is one removed and one added."""
+    old, new = side(*[50] * 10), side(*[40] * 11)
+    edited = replace(new.entries[3], content="another reference")
+    new = replace(new, entries=(*new.entries[:3], edited, *new.entries[4:]))
+
+    found = compare(old, new)
+
+    assert found.refusal is None
+    assert (found.paired, found.added, found.removed) == (9, 2, 1)
+    assert (found.before, found.after, found.difference) == (50, 40, -10)
+
+
+def test_records_without_a_score_do_not_pair() -> None:
+    """They are counted on their own side, and dropped from neither."""
+    found = compare(side(None, None, *[50] * 20), side(50, 50, None, *[50] * 19))
+
+    assert (found.paired, found.unscored_before, found.unscored_after) == (19, 2, 1)
+    assert (found.added, found.removed) == (0, 0)
+
+
+def test_figures_of_a_comparison() -> None:
+    """As the formulas say, beside the standard library's."""
+    was, now = [90, 80, 70, 60, 50, 40], [85, 82, 60, 60, 10, 45]
+    differences = [-5, 2, -10, 0, -40, 5]
+
+    found = compare(side(*was), side(*now, passes_at=50))
+
+    assert found.difference == statistics.mean(differences) == -8
+    assert found.deviation == pytest.approx(statistics.stdev(differences))
+    assert found.detectable == pytest.approx(
+        2.486475 * statistics.stdev(differences) / 6**0.5, rel=1e-5
+    )
+    assert (found.losses, found.wins) == (1, 0)
+    assert found.mcnemar_p == 0.5
+    assert found.flips == (
+        flip("r4", 50, 10, fails_now=True),
+        flip("r2", 70, 60),
+        flip("r0", 90, 85),
+    )
+
+
+def test_the_ten_worst() -> None:
+    """The deepest falls come first, and no more than ten."""
+    found = compare(side(*[100] * 30), side(*range(100, 70, -1)))
+
+    assert [flip.after for flip in found.flips] == list(range(71, 81))
+
+
+def test_exams_are_paired_by_question() -> None:
+    """Differences are percentage points, and p is McNemar's."""
+    found = compare(exam("xxxxxxxxxx........"), exam("xx.......x.x......"))
+
+    assert (found.losses, found.wins) == (7, 1)
+    assert found.difference == pytest.approx(-100 * 6 / 18)
+    assert found.p == found.mcnemar_p == pytest.approx(9 / 256)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refusal"),
+    [
+        (
+            side(50, judge=replace(JUDGE, digest="b" * 64)),
+            side(50),
+            (
+                "results of different judges do not compare: its model was llama3 (bbbbbbbbbbbb) "
+                "and is llama3 (aaaaaaaaaaaa) now; judge the baseline's model again with this judge"
+            ),
+        ),
+        (
+            side(50, judge=replace(JUDGE, ask="weighted/1", options={"seed": 1})),
+            side(50),
+            (
+                "results of different judges do not compare: its prompt was weighted/1 and is "
+                'integer/1 now, its options was {"seed": 1} and is {"seed": 123} now; judge the '
+                "baseline's model again with this judge"
+            ),
+        ),
+        (
+            exam("x", terms={"mode": "continuation", "number of shots": "5"}),
+            exam("x"),
+            (
+                "results of different exams do not compare: its mode was continuation and is "
+                "letters now; ask the baseline's model again in this way"
+            ),
+        ),
+        (
+            side(*[50] * 20),
+            side(*[50] * 15),
+            (
+                "only 15 of the 20 records of the baseline have a score on both sides, and 80 % are "
+                "needed; make a baseline of the release with these records"
+            ),
+        ),
+        (
+            side(*[50] * 4),
+            side(*[50] * 3, None, *[50] * 2),
+            (
+                "only 3 of the 4 records of the baseline have a score on both sides, and 80 % are "
+                "needed; make a baseline of the release with these records"
+            ),
+        ),
+        (
+            side(),
+            side(50),
+            (
+                "the baseline has no records of a suite named test_a.py::test_a; make a baseline "
+                "of the release with these records"
+            ),
+        ),
+        (
+            exam("x"),
+            exam(""),
+            (
+                "this run has no questions of a suite named test_m.py::test_m; make a baseline of "
+                "the release with these records"
+            ),
+        ),
+    ],
+)
+def test_refusals(old: Side, new: Side, refusal: str) -> None:
+    """Each says what differs and what to do."""
+    assert compare(old, new).refusal == refusal
+
+
+def test_another_version_is_noted() -> None:
+    """A server's update is no reason to refuse, but a reason to look."""
+    found = compare(side(50, judge=replace(JUDGE, version="0.23.1")), side(50))
+
+    assert found.refusal is None
+    assert found.note == "the judge's version was 0.23.1 and is 0.24.0 now"
+
+
+def test_the_same_weights_under_another_name() -> None:
+    """The digest says that it is the same judge."""
+    renamed = replace(JUDGE, model="llama3:8b")
+
+    assert compare(side(50, judge=renamed), side(50)).refusal is None
