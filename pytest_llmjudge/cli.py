@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Comparison, Reach
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _USAGE_ERROR = 2
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 when all is well, 1 when a suite is worse or cannot be compared, 2 for a usage error.
     """
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(
         prog="llmjudge", description="Work with the results files of pytest-llmjudge."
     )
