@@ -21,7 +21,8 @@ _SHOWN_PROBLEMS = 5
 def exam_lines(exam: ExamResult) -> Iterator[str]:
     """Yield what became of an exam."""
     drawn = "" if exam.limit is None else f", at most {exam.limit} questions of a subject"
-    yield f"MMLU in {exam.name}: {exam.mode}, {exam.shots} shots{drawn}"
+    shots = "1 shot" if exam.shots == 1 else f"{exam.shots} shots"
+    yield f"MMLU in {exam.name}: {exam.mode}, {shots}{drawn}"
     answered = [subject for subject in exam.subjects if subject.questions]
     if answered:
         yield from table([_HEADINGS, *_rows(exam, answered)], left={0, len(_HEADINGS) - 1})

@@ -103,7 +103,7 @@ def test_the_example_checkpoint(project: Project, dist: tuple[str, ...]) -> None
     assert (alone["correct"], alone["accuracy"]) == (correct, round(correct / 24, 4))
     second.stdout.fnmatch_lines(
         [
-            "MMLU in test_exam.py::test_mmlu: continuation, 1 shots",
+            "MMLU in test_exam.py::test_mmlu: continuation, 1 shot",
             "subject          questions  correct  accuracy     95 % interval  outcome",
             "kitchen_science          8 *passed",
             f"all                     24 * {correct / 24:.4f} *passed (accuracy >= 0.2)",
