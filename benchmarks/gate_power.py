@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pytest_llmjudge.comparison import compare
-from pytest_llmjudge.data import Entry, Side
+from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 from pytest_llmjudge.gates import decide_baseline
 from pytest_llmjudge.scoring import parse_integer, weigh
 from pytest_llmjudge.stats import SIGNIFICANCE
@@ -52,6 +52,7 @@ FLIPS = 10_000
 MOST_ALARMS = 0.06
 FURTHEST = 0.03
 
+JUDGE = JudgeIdentity("simulated", "none", "", "d", {})
 Scores = NDArray[np.float64]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -18,7 +19,7 @@ from pytest_llmjudge.reporting.markdown import comparisons_markdown
 from pytest_llmjudge.reporting.power import power_lines
 from pytest_llmjudge.stats import POWER, reach_of
 from pytest_llmjudge.storage.saved import SavedRun, read_results
-from pytest_llmjudge.values import parse_drop, parse_share, parse_some_drop
+from pytest_llmjudge.values import parse_drop, parse_power, parse_some_drop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when all is well, 1 when a suite is worse or cannot be compared, 2 for a usage error.
     """
     options = make_parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A pipe or an old terminal may not know a character of a response.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -47,10 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("".join(f"llmjudge: {line}\n" for line in error.lines))
         return _USAGE_ERROR
     except BrokenPipeError:
-        # Whoever read has had enough; what Python would write at its end goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read has had enough.
+        _write_nowhere()
+        return _USAGE_ERROR
+    except OSError as error:
+        sys.stderr.write(f"llmjudge: output: it cannot be written ({error.strerror}); make room\n")
+        _write_nowhere()
         return _USAGE_ERROR
     return status
+
+
+def _write_nowhere() -> None:
+    """Let what Python still holds for the output, and would write at its end, be lost."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -88,7 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--power",
         default=str(POWER),
         metavar="SHARE",
-        help=f"How often such a drop is to be shown, between 0 and 1 (default: {POWER})",
+        help=f"How often such a drop is to be shown, from 0.5 to 0.999 (default: {POWER})",
     )
     power.add_argument(
         "--baseline",
@@ -154,7 +167,7 @@ def _compared(old: SavedRun, new: SavedRun, max_drop: float) -> Iterator[_Compar
 
 def _power(options: argparse.Namespace) -> int:
     drop = parse_some_drop("--drop", options.drop)
-    power = parse_share("--power", options.power)
+    power = parse_power("--power", options.power)
     run = read_results(options.results)
     old = None if options.baseline is None else read_results(options.baseline)
     if not run.sides:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Comparison, Flip
+from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.stats import (
     detectable_drop,
     difference_interval,
@@ -29,6 +30,7 @@ LEAST_PAIRED = 0.8
 NOUNS = {"judge": "records", "mmlu": "questions"}
 """What a suite of each kind consists of."""
 
+_AGAIN = "judge the baseline's model again with this judge"
 _ANOTHER = "make a baseline of the release with these records"
 _WORST_FLIPS = 10
 _SHOWN_DIGITS = 12
@@ -139,17 +141,27 @@ def _refusal(before: Side, after: Side, paired: int) -> str | None:
 
 
 def _differing(before: Side, after: Side) -> str | None:
-    if before.judge is not None and after.judge is not None:
+    if after.kind == "judge":
+        if before.judge is None or after.judge is None:
+            owner = "the baseline" if before.judge is None else "this run"
+            return f"{owner} does not say who judged; {_AGAIN}"
+        for judge in (before.judge, after.judge):
+            if judge.backend == "custom" and not judge.digest:
+                return (
+                    f"whether {one_line(judge.model)} is the same judge as before cannot be told; "
+                    "give it a fingerprint that changes when its scores may"
+                )
         old, new = _told(before.judge), _told(after.judge)
-        what, todo = "judges", "judge the baseline's model again with this judge"
+        what, todo = "judges", _AGAIN
     else:
-        old = {name: (value, value) for name, value in before.terms.items()}
-        new = {name: (value, value) for name, value in after.terms.items()}
+        old = {name: ("", value) for name, value in before.terms.items()}
+        new = {name: ("", value) for name, value in after.terms.items()}
         what, todo = "exams", "ask the baseline's model again in this way"
     differing = [
-        f"its {name} was {old[name][1]} and is {new[name][1]} now"
+        f"its {name} was {was} and is {now} now"
         for name in new
-        if old[name][0] != new[name][0]
+        if old[name][1] != new[name][1]
+        for was, now in (_shown(old[name], new[name]),)
     ]
     if not differing:
         return None
@@ -157,25 +169,34 @@ def _differing(before: Side, after: Side) -> str | None:
 
 
 def _told(judge: JudgeIdentity) -> dict[str, tuple[str, str]]:
-    """Return what has to be the same, by name: as it is compared and as it is shown.
+    """Return what has to be the same, by name: a label, which need not be, and what decides.
 
-    A name may mean other weights tomorrow, so a digest decides where there is one.
+    A model's name may mean other weights tomorrow, so a digest decides where there is one.
     """
-    digest = judge.digest[:_SHOWN_DIGITS]
-    shown = f"{judge.model} ({digest})" if digest else judge.model
-    options = json.dumps(dict(judge.options), sort_keys=True)
+    by_digest = (judge.model, judge.digest) if judge.digest else ("", judge.model)
     return {
-        "backend": (judge.backend, judge.backend),
-        "model": (judge.digest or judge.model, shown),
-        "prompt": (judge.ask, judge.ask or "its own"),
-        "options": (options, options),
+        "backend": ("", judge.backend),
+        "model": by_digest,
+        "prompt": ("", judge.ask),
+        "options": ("", json.dumps(dict(judge.options), sort_keys=True)),
     }
+
+
+def _shown(old: tuple[str, str], new: tuple[str, str]) -> tuple[str, str]:
+    """Write what differs, digests short where that tells them apart."""
+    digits = _SHOWN_DIGITS if old[1][:_SHOWN_DIGITS] != new[1][:_SHOWN_DIGITS] else None
+    was, now = (
+        f"{label} ({value[:digits]})" if label else value or "none" for label, value in (old, new)
+    )
+    # These come from a file, which a terminal must not obey.
+    return one_line(was), one_line(now)
 
 
 def _note(old: JudgeIdentity | None, new: JudgeIdentity | None) -> str:
     if old is None or new is None or old.version == new.version:
         return ""
-    return f"the judge's version was {old.version or 'unknown'} and is {new.version} now"
+    was, now = (one_line(judge.version) or "unknown" for judge in (old, new))
+    return f"the judge's version was {was} and is {now} now"
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -155,7 +155,8 @@ def _reach(comparison: Comparison) -> str:
     if not comparison.deviation:
         same = "all scores are as before" if not comparison.difference else "all scores moved alike"
         return f"; {same}, which does not tell what drops this {noun} can show"
-    return f"; this {noun} can show drops of {comparison.detectable:.1f} points or more"
+    least = signed(comparison.detectable or 0.0).lstrip("+")
+    return f"; this {noun} can show drops of {least} points or more"
 
 
 def _decide_share(correct: int, total: int, name: str, minimum: float | None) -> Decision:

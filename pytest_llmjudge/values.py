@@ -8,6 +8,8 @@ from typing import Any
 from pytest_llmjudge.errors import SettingsError
 
 _MOST_SECONDS = 86_400
+_LEAST_DROP = 0.01
+_LEAST_POWER, _MOST_POWER = 0.5, 0.999
 Parser = Callable[[str, str], Any]
 
 
@@ -50,20 +52,21 @@ def parse_drop(where: str, text: str) -> float:
 
 
 def parse_some_drop(where: str, text: str) -> float:
-    """Read a drop in points, above 0 and at most 100."""
+    """Read a drop in points, from 0.01 to 100."""
     drop = parse_drop(where, text)
-    if not drop:
-        raise SettingsError(where, "it is 0", "give the smallest drop that matters, above 0")
+    if drop < _LEAST_DROP:
+        todo = f"give the smallest drop that matters, {_LEAST_DROP} points or more"
+        raise SettingsError(where, f'"{text}" is too small', todo)
     return drop
 
 
-def parse_share(where: str, text: str) -> float:
-    """Read a share between 0 and 1."""
-    share = _number(where, text, "a number between 0 and 1")
-    if not 0 < share < 1:
-        found = f'"{text}" is not between 0 and 1'
-        raise SettingsError(where, found, "give a share, for example 0.8")
-    return share
+def parse_power(where: str, text: str) -> float:
+    """Read the power of a test, from 0.5 to below 1."""
+    wanted = "a share from 0.5 to 0.999, for example 0.8"
+    power = _number(where, text, wanted)
+    if not _LEAST_POWER <= power <= _MOST_POWER:
+        raise SettingsError(where, f'"{text}" is no power to plan with', f"give {wanted}")
+    return power
 
 
 def parse_seconds(where: str, text: str) -> float:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytester"]
 
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
+
 # pytester forgets every module that is first imported inside one of its runs, and these do not
 # bear a second import in one process.
 PRELOADED = (

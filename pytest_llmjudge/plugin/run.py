@@ -136,6 +136,7 @@ class ControllerHooks:
         self._exam_ledger = ExamLedger()
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
+        self._expected: set[str] = set()
         self._started = self._is_written = False
         self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
 
@@ -171,6 +172,11 @@ class ControllerHooks:
         store = self._session.store
         node.workerinput[WORKER_KEY] = {"folder": str(store.folder), "run": store.run}
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note what is to be reported."""
+        self._expected.update(ids)
+
     def pytest_report_header(self) -> list[str]:
         """Name the judge, the model and the cache."""
         return header_lines(self._session)
@@ -181,6 +187,7 @@ class ControllerHooks:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather verdicts as they come."""
+        self._expected.discard(report.nodeid)
         self._ledger.add(report)
         self._exam_ledger.add(report)
 
@@ -192,12 +199,21 @@ class ControllerHooks:
             self._ledger or self._exam_ledger
         ):
             return
+        self._miss_no_report(session)
         try:
             self._write()
         except LlmJudgeError as error:
             self._problems += error.lines
         if self._problems:
             session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
+
+    def _miss_no_report(self, session: pytest.Session) -> None:
+        """Let no gate pass unseen: after an error of its own xdist ends with status 0."""
+        if session.exitstatus != pytest.ExitCode.OK or not self._expected:
+            return
+        names = sorted(self._expected)
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        self._problems.append(f"{names[0]}{more}: no result came from its worker; run without -n")
 
     def _write(self) -> None:
         settings = self._session.settings

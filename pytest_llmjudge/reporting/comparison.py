@@ -19,7 +19,8 @@ __all__ = ["comparison_text", "count_lines", "flip_lines"]
 
 def comparison_text(reason: str, comparison: Comparison) -> str:
     """Return a gate's reason with all that stands behind it, texts of the worst flips included."""
-    return "\n".join([reason, *count_lines(comparison), *flip_lines(comparison)])
+    head = [printable(line) for line in (reason, *count_lines(comparison))]
+    return "\n".join([*head, *flip_lines(comparison)])
 
 
 def count_lines(comparison: Comparison) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.stats import signed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,7 +33,7 @@ def power_lines(name: str, reach: Reach, drop: float, power: float) -> Iterator[
         f"{name}: {reach.needed} records show a drop of {drop:g} points in {100 * power:g} % of "
         f"all releases that have it, with at most 5 % false alarms"
     )
-    least = f"{reach.detectable:.1f}"
+    least = signed(reach.detectable).lstrip("+")
     yield f"  its {reach.records} scored records show drops of {least} points or more"
     if reach.pairs:
         yield (

@@ -249,7 +249,7 @@ def _write_json(path: Path, document: object) -> None:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 # ASCII escapes keep what other tools put into a record, half surrogates included.
-                json.dump(document, file, indent=1, ensure_ascii=True)
+                json.dump(document, file, indent=1, ensure_ascii=True, allow_nan=False)
                 file.write("\n")
             Path(name).chmod(0o644)
             Path(name).replace(path)

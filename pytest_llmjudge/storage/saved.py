@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.comparison import NOUNS
 from pytest_llmjudge.data import Entry, JudgeIdentity, Side
-from pytest_llmjudge.errors import BaselineError
+from pytest_llmjudge.errors import BaselineError, storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,9 @@ class SavedRun:
         """Return the deviation of a suite's differences from its own baseline, and the pairs."""
         found = next(suite for suite in self.document["suites"] if suite["name"] == name)
         compared = found.get("baseline")
-        return (compared["deviation"], compared["paired"]) if compared else (None, 0)
+        if not compared or compared["refusal"] is not None:
+            return None, 0
+        return compared["deviation"], compared["paired"]
 
     def side(self, kind: str, name: str) -> Side:
         """Return a suite by its name, an empty one when it is not there."""
@@ -86,6 +88,11 @@ def read_results(path: Path, *, named_by: str = "") -> SavedRun:
         raise BaselineError(where, f"it is no results file: {problem}", todo)
     judge = document["judge"]
     known = [suite for suite in document["suites"] if suite["kind"] in NOUNS]
+    names = [suite["name"] for suite in known]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        todo = "name a file that --llm-judge-report wrote, as it was written"
+        raise BaselineError(where, f"it has two suites named {twice}", todo)
     sides = {suite["name"]: _side(suite, judge) for suite in known}
     return SavedRun(path, document, sides)
 
@@ -121,7 +128,7 @@ def answered(question: str, answer: str, prediction: str | None) -> Entry:
 def _parse(where: str, path: Path) -> object:
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except OSError as error:
         found = f"it cannot be read ({error.strerror})"
         todo = "name a file that --llm-judge-report wrote"
@@ -129,6 +136,11 @@ def _parse(where: str, path: Path) -> object:
     except (ValueError, RecursionError):
         found = "it is no JSON, or not all of it" if path.stat().st_size else "it is empty"
         raise BaselineError(where, found, "name a file that --llm-judge-report wrote") from None
+
+
+def _refuse(constant: str) -> object:
+    """Take no NaN and no Infinity, which are no JSON, and no numbers to reckon with."""
+    raise ValueError(constant)
 
 
 def _side(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
@@ -145,7 +157,6 @@ def _side(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
             passes_at=RIGHT,
         )
     own = suite.get("judge", judge)
-    known = {field.name for field in fields(JudgeIdentity)}
     return Side(
         kind="judge",
         name=suite["name"],
@@ -154,13 +165,20 @@ def _side(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
                 id=record["id"],
                 content=content_of(record["instruction"], record["input"], record["output"]),
                 score=record["score"],
-                response=record["model_response"],
+                # Half a surrogate pair would not get from a worker of xdist to its controller.
+                response=record["model_response"] and storable(record["model_response"]),
             )
             for record in suite["records"]
         ),
-        judge=JudgeIdentity(**{name: own[name] for name in known if name in own}) if own else None,
+        judge=_judge(own) if own else None,
         passes_at=suite["min_score"],
     )
+
+
+def _judge(told: Mapping[str, Any]) -> JudgeIdentity:
+    known = {field.name for field in fields(JudgeIdentity)} & told.keys()
+    texts = {name: storable(told[name]) for name in known if isinstance(told[name], str)}
+    return JudgeIdentity(**{**{name: told[name] for name in known}, **texts})
 
 
 @functools.cache

@@ -75,6 +75,15 @@ def judged(project: Project) -> Callable[..., pytest.RunResult]:
     return run
 
 
+UNSENDABLE = """
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if "average" in item.name:
+        report.note = "\\ud800"
+    return report
+"""
 OLD = [90, 80, 85, 70, 95, 88, 92, 79, 60, 100, 75, 83]
 WORSE = [70, 65, 80, 40, 95, 60, 80, 70, 55, 85, 60, 70]
 TOLD_WORSE = (
@@ -228,6 +237,84 @@ def test_another_judge_is_refused(
     )
     assert gate(project)["reason"] == reason
     result.stdout.fnmatch_lines([reason, "12 records paired"])
+
+
+def test_half_a_character_in_the_baseline(
+    project: Project, judged: Callable[..., pytest.RunResult], dist: tuple[str, ...]
+) -> None:
+    """What xdist cannot carry is not let in: the gate fails in every mode."""
+    first_run(judged)
+    document = json.loads((project.path / "old.json").read_text())
+    for record in document["suites"][0]["records"]:
+        record["model_response"] += " \ud800"
+    document["judge"]["version"] = "\ud800"
+    project.write("old.json", document)
+
+    result = judged(WORSE, BASELINE, REPORT, *dist)
+
+    assert outcomes(result) == {"passed": 13, "failed": 1}
+    assert gate(project)["reason"] == TOLD_WORSE
+    assert gate(project)["numbers"]["flips"][0]["response_before"] == "70 points worth ?"
+
+
+def test_what_a_baseline_says_is_not_obeyed_by_the_terminal(
+    project: Project, judged: Callable[..., pytest.RunResult]
+) -> None:
+    """Control characters and line breaks are shown as escapes."""
+    first_run(judged)
+    document = json.loads((project.path / "old.json").read_text())
+    document["judge"] |= {"digest": "x", "model": "\x1b[31mEVIL\nline 2", "version": "\x1b[31m"}
+    project.write("old.json", document)
+
+    result = judged(OLD, BASELINE)
+
+    result.stdout.fnmatch_lines(
+        [
+            (
+                "not compared: results of different judges do not compare: its model was "
+                "\\x1b[[]31mEVIL line 2 (x) and is Reads (reads-1) now; *"
+            ),
+            "12 records paired",
+            "the judge's version was \\x1b[[]31m and is unknown now",
+        ]
+    )
+    assert "\x1b[31m" not in result.stdout.str()
+
+
+def test_a_judge_of_which_nothing_is_known(
+    project: Project, judged: Callable[..., pytest.RunResult]
+) -> None:
+    """Without a fingerprint it may be another one each time."""
+    judge = JUDGE.format(fingerprint=None)
+    project.suite(scored(*OLD), 'responses="model_response"')
+    project.write("conftest.py", judge)
+    project.run("--llm-judge-report=old.json", "--llm-judge-min-average=1")
+
+    result = project.run(BASELINE)
+
+    assert outcomes(result) == {"passed": 13, "failed": 1}
+    result.stdout.fnmatch_lines(
+        [
+            (
+                "not compared: whether Reads is the same judge as before cannot be told; give it a "
+                "fingerprint that changes when its scores may"
+            )
+        ]
+    )
+
+
+def test_a_gate_that_no_worker_reports(
+    project: Project, judged: Callable[..., pytest.RunResult]
+) -> None:
+    """After an error of its own xdist ends with status 0; a gate is not passed by silence."""
+    judged(OLD, "--llm-judge-min-average=1")
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write(UNSENDABLE)
+
+    result = project.run("-n", "2", "--llm-judge-min-average=1")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["ERROR: *: no result came from its worker; run without -n"])
 
 
 def test_another_model_behind_the_same_name(project: Project, ollama: FakeOllama) -> None:

@@ -165,12 +165,12 @@ def test_another_judge(write: Callable[..., Path], capsys: pytest.CaptureFixture
             '--max-drop: "x" is not a number; give a number of points from 0 to 100',
         ),
         (
-            ["power", "old.json", "--drop=0"],
-            "--drop: it is 0; give the smallest drop that matters, above 0",
+            ["power", "old.json", "--drop=1e-200"],
+            '--drop: "1e-200" is too small; give the smallest drop that matters, 0.01 points or more',
         ),
         (
-            ["power", "old.json", "--drop=3", "--power=1"],
-            '--power: "1" is not between 0 and 1; give a share, for example 0.8',
+            ["power", "old.json", "--drop=3", "--power=0.02"],
+            '--power: "0.02" is no power to plan with; give a share from 0.5 to 0.999, for example 0.8',
         ),
         (
             ["power", "old.json", "--drop=3", "--baseline=other.json"],
@@ -266,6 +266,22 @@ def test_power_from_a_run_that_was_compared(
     assert (suite["deviation"], suite["pairs"], suite["needed"]) == (10, 6, 25)
 
 
+def test_power_takes_nothing_from_a_refused_comparison(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Differences between two judges say nothing of two releases."""
+    path = write("new.json", NEW)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    released = json.loads((RELEASED / "version-1.json").read_text(encoding="utf-8"))
+    refused = {**released["suites"][0]["baseline"], "deviation": 10.0, "refusal": "they differ"}
+    document["suites"][0]["baseline"] = refused
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+    main(["power", "new.json", "--drop=5"])
+
+    assert "  assumed: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("scores", "told"),
     [
@@ -311,3 +327,41 @@ def test_a_reader_that_has_had_enough(write: Callable[..., Path]) -> None:
     done = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, check=True)
 
     assert done.stderr == ""
+
+
+def test_an_output_that_is_full(write: Callable[..., Path]) -> None:
+    """One line and status 2, for no comparison was seen."""
+    write("old.json", OLD)
+    code = "from pytest_llmjudge.cli import main; raise SystemExit(main(['compare'] + ['old.json'] * 2))"
+
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "llmjudge: output: it cannot be written (No space left on device); make room\n"
+    )
+
+
+def test_an_output_that_knows_few_characters(write: Callable[..., Path]) -> None:
+    """What it does not know is escaped."""
+    write("old.json", OLD)
+    path = write("new.json", NEW)
+    path.write_text(path.read_text("utf-8").replace("answer 40", "an \u2192 arrow"), "utf-8")
+    code = "from pytest_llmjudge.cli import main; main(['compare', 'old.json', 'new.json'])"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "an \\u2192 arrow" in done.stdout

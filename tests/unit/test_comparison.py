@@ -158,6 +158,31 @@ def test_exams_are_paired_by_question() -> None:
             ),
         ),
         (
+            side(50, judge=replace(JUDGE, digest="a" * 12 + "b")),
+            side(50, judge=replace(JUDGE, digest="a" * 12 + "c")),
+            (
+                "results of different judges do not compare: its model was llama3 (aaaaaaaaaaaab) "
+                "and is llama3 (aaaaaaaaaaaac) now; judge the baseline's model again with this "
+                "judge"
+            ),
+        ),
+        (
+            side(50, judge=None),
+            side(50),
+            (
+                "the baseline does not say who judged; judge the baseline's model again with this "
+                "judge"
+            ),
+        ),
+        (
+            side(50, judge=JudgeIdentity("Mine", "custom", "", "", {})),
+            side(50, judge=JudgeIdentity("Mine", "custom", "", "", {})),
+            (
+                "whether Mine is the same judge as before cannot be told; give it a fingerprint "
+                "that changes when its scores may"
+            ),
+        ),
+        (
             exam("x", terms={"mode": "continuation", "number of shots": "5"}),
             exam("x"),
             (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.comparison import compare
-from pytest_llmjudge.data import Comparison, Entry, Side
+from pytest_llmjudge.data import Comparison, Entry, JudgeIdentity, Side
 from pytest_llmjudge.gates import (
     Decision,
     decide_average,
@@ -107,15 +107,15 @@ def test_unscored_records_are_named() -> None:
     )
 
 
-def compared(*differences: int, **more: object) -> Comparison:
+def compared(*differences: int) -> Comparison:
     """Compare a release at 60 points with one that differs so much."""
     ids = [f"r{number}" for number in range(len(differences))]
     before = tuple(Entry(name, "", 60, "") for name in ids)
     after = tuple(
         Entry(name, "", 60 + change, "") for name, change in zip(ids, differences, strict=True)
     )
-    kind = str(more.pop("kind", "judge"))
-    return compare(Side(kind, "s", before), Side(kind, "s", after, **more))  # type: ignore[arg-type]
+    judge = JudgeIdentity("llama3", "ollama", "0.24.0", "d", {})
+    return compare(Side("judge", "s", before, judge=judge), Side("judge", "s", after, judge=judge))
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,14 @@ def test_a_suite_with_a_judge_of_its_own(tmp_path: Path) -> None:
             b"[" * 100_000,
             "it is no JSON, or not all of it; name a file that --llm-judge-report wrote",
         ),
+        (
+            json.dumps({**SMALLEST, "later": float("nan")}).encode(),
+            "it is no JSON, or not all of it; name a file that --llm-judge-report wrote",
+        ),
+        (
+            {**SMALLEST, "suites": SMALLEST["suites"] * 2},
+            "it has two suites named test_a.py::test_a; name a file that --llm-judge-report wrote, as it was written",
+        ),
         (b"[1]", "it is no results file; name a file that --llm-judge-report wrote"),
         (
             {"schema": 3},
@@ -152,7 +160,19 @@ def test_a_suite_with_a_judge_of_its_own(tmp_path: Path) -> None:
             "it is no results file: suites.0.outcome: 'fine' is not one of ['passed', 'failed', 'incomplete']; name a file that --llm-judge-report wrote, as it was written",
         ),
     ],
-    ids=["empty", "bytes", "half", "deep", "list", "newer", "text", "record", "outcome"],
+    ids=[
+        "empty",
+        "bytes",
+        "half",
+        "deep",
+        "nan",
+        "twice",
+        "list",
+        "newer",
+        "text",
+        "record",
+        "outcome",
+    ],
 )
 def test_files_that_cannot_be_used(tmp_path: Path, content: object, told: str) -> None:
     """One line each, whatever is wrong."""
