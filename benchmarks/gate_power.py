@@ -123,6 +123,7 @@ def gate_itself_fails(before: Scores, after: Scores) -> bool:
             "judge",
             "s",
             tuple(Entry(name, "", float(score), "") for name, score in zip(ids, side, strict=True)),
+            JUDGE,
         )
         for side in (before, after)
     )
