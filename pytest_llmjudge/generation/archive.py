@@ -10,17 +10,24 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.layout import GPTConfig, Heads, Shape, is_weight, read_sizes
-from pytest_llmjudge.generation.statedict import StoredTensor, read_tensors, unreadable
+from pytest_llmjudge.generation.layout import GPTConfig, Heads, read_sizes
+from pytest_llmjudge.generation.naming import GPT2_VOCABULARY, Plan, make_plan
+from pytest_llmjudge.generation.safefile import INDEX, SUFFIX, read_index, read_safetensors
+from pytest_llmjudge.generation.statedict import (
+    StateDict,
+    StoredTensor,
+    read_torch_file,
+    unreadable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["CheckpointInfo", "describe", "find_ranks"]
+__all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_told"]
 
-GPT2_VOCABULARY = 50257
-
+_IN_FOLDERS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+_SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
 _FLOATS = {"bfloat16", "float16", "float32", "float64"}
 
 
@@ -29,20 +36,22 @@ class CheckpointInfo:
     """What is known of a checkpoint before torch is imported.
 
     Attributes:
-        path: The file with the weights.
+        path: The file with the weights, or the index of several.
         parameters: Number of weights, tied ones counted once.
-        shapes: Shape of each weight by its name in ``GPTModel``.
+        tensors: What is stored, by plain names.
+        plan: How that becomes a ``GPTModel``.
         config: The model's sizes.
         heads: The number of heads, if a config file beside the checkpoint tells it.
         ranks: The ``.tiktoken`` file of its tokenizer; ``None`` for GPT-2's own tokenizer.
 
-    ``parameters``, ``shapes`` and ``config`` are ``None`` for a file in the format that torch
-    wrote before version 1.6, which only torch can read.
+    ``parameters``, ``tensors``, ``plan`` and ``config`` are ``None`` for a file in the format that
+    torch wrote before version 1.6, which only torch can read.
     """
 
     path: Path
     parameters: int | None
-    shapes: Mapping[str, Shape] | None
+    tensors: Mapping[str, StoredTensor] | None
+    plan: Plan | None
     config: GPTConfig | None
     heads: Heads | None
     ranks: Path | None
@@ -54,28 +63,65 @@ class CheckpointInfo:
         Raises:
             CheckpointError: A file cannot be read any more.
         """
+        stored = dict.fromkeys(tensor.file for tensor in (self.tensors or {}).values())
         files = (self.path, self.heads.file if self.heads else None, self.ranks)
-        digests = [_digest(file) if file else "" for file in files]
+        parts = [file for file in stored if file != self.path]
+        digests = [_digest(file) if file else "" for file in (*files, *parts)]
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def describe(path: Path) -> CheckpointInfo:
-    """Describe a file written by ``torch.save(model.state_dict(), path)``.
+    """Describe a checkpoint: a file, the index of several, or a folder that holds either.
 
     Raises:
-        CheckpointError: It is no such file, or not of a GPT-2.
+        CheckpointError: It is no checkpoint, or not of a GPT-2.
     """
-    tensors = read_tensors(path)
+    path = _weights_in(path)
+    found = _read(path)
     heads = _read_heads(path)
-    if tensors is None:
-        return CheckpointInfo(path, None, None, None, heads, find_ranks(path, None))
-    weights = {name: tensor for name, tensor in tensors.items() if is_weight(name)}
-    shapes = {name: tensor.shape for name, tensor in weights.items()}
-    config = read_sizes(path, shapes, heads)
+    if found is None:
+        return CheckpointInfo(path, None, None, None, None, heads, find_ranks(path, None))
+    heads = heads or heads_told(path, found.about)
+    first = {tensor: name for name, tensor in reversed(found.tensors.items())}
+    same = {name: first[tensor] for name, tensor in found.tensors.items()}
+    plan = make_plan({name: tensor.shape for name, tensor in found.tensors.items()}, same)
+    config = read_sizes(path, plan.shapes, heads, plan.told)
+    used = {source.name for source in plan.sources.values()}
+    weights = {name: tensor for name, tensor in found.tensors.items() if name in used}
     _check_floats(path, weights)
     parameters = sum(prod(tensor.shape) for tensor in set(weights.values()))
     ranks = find_ranks(path, config.vocab_size)
-    return CheckpointInfo(path, parameters, shapes, config, heads, ranks)
+    return CheckpointInfo(path, parameters, weights, plan, config, heads, ranks)
+
+
+def _weights_in(path: Path) -> Path:
+    """Find the weights of a folder, as Hugging Face's programs name them."""
+    try:
+        if not path.is_dir():
+            return path
+        known = [path / name for name in _IN_FOLDERS if (path / name).exists()]
+        others = [file for file in sorted(path.iterdir()) if file.suffix in _SUFFIXES]
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except ValueError:
+        raise CheckpointError(str(path), "no name of a file", "correct the path") from None
+    if known or len(others) == 1:
+        return [*known, *others][0]
+    found = f"a directory with {len(others)} files of weights" if others else "a directory"
+    raise CheckpointError(str(path), found, "give the path of the weights in it")
+
+
+def _read(path: Path) -> StateDict | None:
+    if path.name.endswith(INDEX):
+        return read_index(path)
+    return read_safetensors(path) if path.name.endswith(SUFFIX) else read_torch_file(path)
+
+
+def heads_told(path: Path, about: Mapping[str, object]) -> Heads | None:
+    """Read the number of heads from what a training checkpoint of nanoGPT's tells of its model."""
+    told = about.get("model_args")
+    heads = told.get("n_head") if isinstance(told, dict) else None
+    return Heads(heads, path) if type(heads) is int and heads > 0 else None
 
 
 def find_ranks(path: Path, vocab_size: int | None) -> Path | None:

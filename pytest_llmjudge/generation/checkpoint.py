@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,41 +10,86 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.archive import describe
+from pytest_llmjudge.generation.archive import describe, heads_told
 from pytest_llmjudge.generation.gpt import GPTModel
-from pytest_llmjudge.generation.layout import is_weight, plain_name, read_sizes
-from pytest_llmjudge.generation.statedict import COPY, SAVE
+from pytest_llmjudge.generation.layout import is_weight, read_sizes
+from pytest_llmjudge.generation.naming import make_plan, plain_name
+from pytest_llmjudge.generation.statedict import COPY, SAVE, state_dict_in
+from pytest_llmjudge.generation.weights import read_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
+
+    from pytest_llmjudge.generation.naming import Plan, Source
 
 __all__ = ["load"]
 
 
 def load(path: Path, device: torch.device, dtype: torch.dtype) -> GPTModel:
-    """Load a model for evaluation.
-
-    On the CPU its weights may be a memory map of the file, which then must not be overwritten.
+    """Load a model for evaluation; each tensor is read into its place, so that none is there twice.
 
     Args:
-        path: A state dict with the lecture's parameter names, with or without its causal masks.
+        path: A checkpoint in any of the known layouts.
         device: Where the model shall run.
         dtype: In which numbers it shall run; the file may hold others.
 
     Raises:
-        CheckpointError: The file is no such state dict, or holds weights that are no numbers.
+        CheckpointError: The file is no such checkpoint, or holds weights that are no numbers.
     """
     info = describe(path)
-    weights = _read_weights(path, mapped=info.shapes is not None)
-    # Read off again: an archive in the format before torch 1.6 tells its shapes only now.
-    config = read_sizes(path, {name: tuple(weights[name].shape) for name in weights}, info.heads)
+    if info.plan is None or info.tensors is None or info.config is None:
+        # An archive in the format before torch 1.6 tells its shapes only now.
+        tensors, about = _read_old(path)
+        plan = make_plan({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+        heads = info.heads or heads_told(path, about)
+        config = read_sizes(path, plan.shapes, heads, plan.told)
+        read = tensors.__getitem__
+    else:
+        plan, config, stored = info.plan, info.config, info.tensors
+
+        def read(name: str) -> Tensor:
+            return read_tensor(stored[name])
+
     with torch.device("meta"), _Uninitialised():
         model = GPTModel(config)
-    model.load_state_dict(weights, assign=True)
-    model.to(device=device, dtype=dtype).requires_grad_(requires_grad=False).eval()
-    _check_finite(path, model)
+    model.load_state_dict(dict(_weights(plan, read, device, dtype)), assign=True)
+    model.requires_grad_(requires_grad=False).eval()
+    _check_finite(path, model, plan)
     return model
+
+
+def _weights(
+    plan: Plan, read: Callable[[str], Tensor], device: torch.device, dtype: torch.dtype
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the model's weights; those of one stored tensor follow each other."""
+    tied: dict[Source, Tensor] = {}
+    last_name, last = "", torch.empty(0)
+    shared = Counter(plan.sources.values())
+    for own, source in plan.sources.items():
+        if source in tied:
+            yield own, tied[source]
+            continue
+        if source.name is None:
+            weight = torch.zeros(source.shape)
+        else:
+            if source.name != last_name:
+                last_name, last = source.name, read(source.name)
+            weight = _part(last, source)
+        weight = weight.to(device=device, dtype=dtype).contiguous()
+        if weight.untyped_storage().nbytes() > weight.nbytes:
+            # A third of a tensor would keep all of it.
+            weight = weight.clone()
+        if shared[source] > 1:
+            tied[source] = weight
+        yield own, weight
+
+
+def _part(stored: Tensor, source: Source) -> Tensor:
+    weight = stored.t() if source.is_turned else stored
+    if source.part is not None:
+        weight = weight.tensor_split(3)[source.part]
+    return weight if source.rows is None else weight[: source.rows]
 
 
 class _Uninitialised(TorchFunctionMode):
@@ -62,19 +108,21 @@ class _Uninitialised(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _read_weights(path: Path, *, mapped: bool) -> dict[str, Tensor]:
+def _read_old(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        whole = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - torch documents no exceptions
         # Its text would advise to run what the file says.
         found = f"torch cannot load it ({type(error).__name__})"
         raise CheckpointError(str(path), found, COPY) from None
+    content: Any
+    content, about = state_dict_in(whole)
     weights = content.items() if isinstance(content, dict) else [("", content)]
     # Only a causal mask may be of another type: some programs save it as truth values.
     weights = [(name, value) for name, value in weights if not _is_mask(name, value)]
     if not all(_is_weight_tensor(name, value) for name, value in weights):
         raise CheckpointError(str(path), "no state dict of floating-point tensors", SAVE)
-    return {plain_name(name): tensor for name, tensor in weights}
+    return {plain_name(name): tensor for name, tensor in weights}, about
 
 
 def _is_mask(name: object, value: object) -> bool:
@@ -85,9 +133,9 @@ def _is_weight_tensor(name: object, value: object) -> bool:
     return isinstance(name, str) and isinstance(value, Tensor) and value.is_floating_point()
 
 
-def _check_finite(path: Path, model: GPTModel) -> None:
+def _check_finite(path: Path, model: GPTModel, plan: Plan) -> None:
     for name, weight in model.named_parameters():
         if not all(bound.isfinite() for bound in weight.aminmax()):
-            found = f"{name} holds NaN or infinite values"
+            found = f"{plan.told(name)} holds NaN or infinite values"
             todo = "the training diverged: use an earlier checkpoint or a lower learning rate"
             raise CheckpointError(str(path), found, todo)

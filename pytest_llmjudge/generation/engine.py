@@ -203,13 +203,10 @@ class TorchModel:
         from pytest_llmjudge.generation.tokenizer import load_tokenizer
 
         model = load(self.path, _usable_device(self._device), _usable_dtype(self._dtype))
-        vocab_size = model.config.vocab_size
-        tokenizer = load_tokenizer(self.path, find_ranks(self.path, vocab_size), vocab_size)
+        vocab_size, weights = model.config.vocab_size, self.info.path
+        tokenizer = load_tokenizer(weights, find_ranks(weights, vocab_size), vocab_size)
         if packable(model):
             pack(model)
-        for weight in model.parameters():
-            # A map of the file would kill the process when a training run replaces the file.
-            weight.data = weight.data.clone()
         if describe(self.path).fingerprint != self.fingerprint:
             # Its texts would be kept under the fingerprint of what was there before.
             found = "it changed since the run began"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_llmjudge.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
 __all__ = [
@@ -18,11 +18,11 @@ __all__ = [
     "Shape",
     "is_weight",
     "name_some",
-    "plain_name",
     "read_sizes",
     "weight_shapes",
 ]
 
+KNOWN_LAYOUTS = "the lecture's GPTModel, Hugging Face's GPT-2 or nanoGPT"
 Shape = tuple[int, ...]
 
 HEAD_SIZE = 64
@@ -58,11 +58,6 @@ class Heads(NamedTuple):
 
     number: int
     file: Path
-
-
-def plain_name(name: str) -> str:
-    """Drop the prefix that ``torch.compile`` puts before a parameter's name."""
-    return name.removeprefix("_orig_mod.")
 
 
 def is_weight(name: str) -> bool:
@@ -101,22 +96,28 @@ def _block_shapes(width: int, *, qkv_bias: bool) -> Iterator[tuple[str, Shape]]:
         yield f"{norm}.shift", (width,)
 
 
-def read_sizes(path: Path, shapes: Mapping[str, Shape], heads: Heads | None) -> GPTConfig:
+def read_sizes(
+    path: Path,
+    shapes: Mapping[str, Shape],
+    heads: Heads | None,
+    told: Callable[[str], str] = str,
+) -> GPTConfig:
     """Read a model's sizes off the shapes of its weights, and check them against each other.
 
     Args:
         path: The checkpoint, for messages.
-        shapes: Shape of each weight by its plain name, masks left out.
+        shapes: Shape of each weight by its name in the model, masks left out.
         heads: From a config file; ``None`` for heads of GPT-2's size.
+        told: Names a weight as the file does, for messages.
 
     Raises:
         CheckpointError: Weights are missing, unknown, or contradict each other.
     """
     for name in ("tok_emb.weight", "pos_emb.weight"):
         if name not in shapes:
-            raise _wrong_names(path, shapes, [name], [])
+            raise _wrong_names(path, shapes, [told(name)], [])
         if len(shapes[name]) != 2 or 0 in shapes[name]:
-            raise _wrong_shape(path, name, shapes[name], "(rows, width)")
+            raise _wrong_shape(path, told(name), shapes[name], "(rows, width)")
     vocab_size, emb_dim = shapes["tok_emb.weight"]
     config = GPTConfig(
         vocab_size=vocab_size,
@@ -126,7 +127,7 @@ def read_sizes(path: Path, shapes: Mapping[str, Shape], heads: Heads | None) -> 
         n_layers=len({match[1] for name in shapes if (match := _BLOCK.match(name))}),
         qkv_bias="trf_blocks.0.att.W_query.bias" in shapes,
     )
-    _check(path, shapes, weight_shapes(config))
+    _check(path, shapes, weight_shapes(config), told)
     return config
 
 
@@ -143,26 +144,31 @@ def _count_heads(path: Path, emb_dim: int, heads: Heads | None) -> int:
     return heads.number
 
 
-def _check(path: Path, shapes: Mapping[str, Shape], expected: Mapping[str, Shape]) -> None:
-    missing = [name for name in expected if name not in shapes]
+def _check(
+    path: Path,
+    shapes: Mapping[str, Shape],
+    expected: Mapping[str, Shape],
+    told: Callable[[str], str],
+) -> None:
+    missing = list(dict.fromkeys(told(name) for name in expected if name not in shapes))
     unknown = [name for name in shapes if name not in expected]
     if missing or unknown:
         raise _wrong_names(path, shapes, missing, unknown)
     for name, shape in expected.items():
         if shapes[name] != shape:
-            raise _wrong_shape(path, name, shapes[name], str(shape))
+            raise _wrong_shape(path, told(name), shapes[name], str(shape))
 
 
 def _wrong_names(
     path: Path, names: Collection[str], missing: list[str], unknown: list[str]
 ) -> CheckpointError:
     if "tok_emb.weight" not in names:
-        found = f"no GPT-2 weights; it holds {name_some(names)}"
+        found = f"no weights of a GPT-2, it holds {name_some(names)}"
     else:
         told = [f"lacks {name_some(missing)}"] if missing else []
         told += [f"has the unknown {name_some(unknown)}"] if unknown else []
         found = f"a GPT-2 that {' and '.join(told)}"
-    todo = "use the parameter names of the lecture's GPTModel"
+    todo = f"use the parameter names of {KNOWN_LAYOUTS}"
     return CheckpointError(str(path), found, todo)
 
 

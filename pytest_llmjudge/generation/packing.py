@@ -48,10 +48,12 @@ def packable(model: GPTModel) -> bool:
 
 def pack(model: GPTModel) -> None:
     """Replace the model's linear layers; afterwards it can only be run, not trained or saved."""
-    for parent in list(model.modules()):
-        children = dict(parent.named_children())
+    parents = [parent for parent in model.modules() if not isinstance(parent, nn.Linear)]
+    for parent in parents:
         before_gelu = isinstance(parent, nn.Sequential)
-        for name, child in children.items():
+        for name in [name for name, _ in parent.named_children()]:
+            # No list keeps the children: each weight is let go before the next is copied.
+            child = getattr(parent, name)
             if isinstance(child, nn.Linear):
                 setattr(parent, name, PackedLinear(child, gelu=before_gelu and name == "0"))
             elif isinstance(child, nn.GELU):

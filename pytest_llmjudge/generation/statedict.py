@@ -9,18 +9,22 @@ import pickletools
 import zipfile
 import zlib
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.layout import Shape, name_some, plain_name
+from pytest_llmjudge.generation.layout import Shape, name_some
+from pytest_llmjudge.generation.naming import plain_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["StoredTensor", "read_tensors", "unreadable"]
+__all__ = ["StateDict", "StoredTensor", "read_torch_file", "state_dict_in", "unreadable"]
 
 SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
 COPY = "save or copy the checkpoint again"
+WRAPPERS = ("model_state_dict", "state_dict", "model")
+"""Under which names training checkpoints keep the state dict."""
 
 _ZIP = b"PK"
 _TUPLES_A_TENSOR = 16
@@ -41,31 +45,49 @@ class StoredTensor(NamedTuple):
     """A tensor without its numbers; two names of the same memory are equal.
 
     Attributes:
+        file: In which it lies.
         dtype: torch's name of it, for example ``float32``.
         shape: Sizes of the dimensions.
-        storage: Which of the archive's memory blocks it lies in.
+        stride: For each dimension how many elements lie between neighbours.
+        storage: Which of the file's memory blocks it lies in.
         offset: Where it begins there, in elements.
     """
 
+    file: Path
     dtype: str
     shape: Shape
+    stride: Shape
     storage: str
     offset: int
 
 
-def read_tensors(path: Path) -> dict[str, StoredTensor] | None:
+@dataclass(frozen=True, slots=True)
+class StateDict:
+    """What a file of weights holds.
+
+    Attributes:
+        tensors: By their plain names.
+        about: What a training checkpoint tells besides, in plain values.
+    """
+
+    tensors: dict[str, StoredTensor]
+    about: dict[str, object]
+
+
+def read_torch_file(path: Path) -> StateDict | None:
     """Read name, type and shape of each tensor of a state dict.
 
+    A training checkpoint that wraps its state dict as ``model``, ``model_state_dict`` or
+    ``state_dict`` will do.
+
     Returns:
-        Tensors by name, or ``None`` if the file has the format that torch wrote before version
-        1.6, which only torch can read.
+        What it holds, or ``None`` if the file has the format that torch wrote before version 1.6,
+        which only torch can read.
 
     Raises:
         CheckpointError: The file is missing, damaged, or something else than a state dict.
     """
     try:
-        if path.is_dir():
-            raise CheckpointError(str(path), "a directory", "give the path of the .pth file in it")
         with path.open("rb") as stream:
             head = stream.read(2 + len(_BEFORE_ZIP))
             if head[2:] == _BEFORE_ZIP:
@@ -81,7 +103,7 @@ def read_tensors(path: Path) -> dict[str, StoredTensor] | None:
         raise unreadable(path, error) from None
     except ValueError:
         raise CheckpointError(str(path), "no name of a file", "correct the path") from None
-    return _check_tensors(path, content)
+    return _state_dict(path, content)
 
 
 def unreadable(path: Path, error: OSError) -> CheckpointError:
@@ -103,7 +125,18 @@ def _read_pickle(path: Path, stream: io.BufferedReader) -> bytes:
     raise CheckpointError(str(path), found, SAVE)
 
 
-def _check_tensors(path: Path, content: object) -> dict[str, StoredTensor]:
+def state_dict_in(content: object) -> tuple[object, dict[str, object]]:
+    """Find the state dict of what a file holds, and what stands beside it."""
+    if isinstance(content, dict):
+        for name in WRAPPERS:
+            inner = content.get(name)
+            if isinstance(inner, dict):
+                return inner, {key: value for key, value in content.items() if key != name}
+    return content, {}
+
+
+def _state_dict(path: Path, whole: object) -> StateDict:
+    content, about = state_dict_in(whole)
     if not isinstance(content, dict):
         raise CheckpointError(str(path), f"it holds a {type(content).__name__}", SAVE)
     tensors = {
@@ -114,7 +147,7 @@ def _check_tensors(path: Path, content: object) -> dict[str, StoredTensor]:
     if len(tensors) < len(content):
         found = f"not only tensors; it holds {name_some([str(name) for name in content])}"
         raise CheckpointError(str(path), found, SAVE)
-    return tensors
+    return StateDict(tensors, about)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -172,13 +205,15 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(message)
 
     def _rebuild_tensor(
-        self, storage: tuple[str, str], offset: int, shape: Shape, *_: object
+        self, storage: tuple[str, str], offset: int, shape: Shape, stride: Shape, *_: object
     ) -> StoredTensor:
         kind, key = storage
-        if not all(isinstance(size, int) and size >= 0 for size in (offset, *shape)):
+        sizes = (offset, *shape, *stride)
+        if not all(isinstance(size, int) and size >= 0 for size in sizes):
             message = "not a shape"
             raise pickle.UnpicklingError(message)
-        return StoredTensor(_DTYPES.get(kind, kind), tuple(shape), key, offset)
+        dtype = _DTYPES.get(kind, kind)
+        return StoredTensor(self._path, dtype, tuple(shape), tuple(stride), key, offset)
 
     def _rebuild_parameter(self, data: StoredTensor, *_: object) -> StoredTensor:
         return data

@@ -132,7 +132,7 @@ SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
 COPY = "save or copy the checkpoint again"
 FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (Path.unlink, "no such file; check the path, or train and save the model first"),
-    "folder": (folder, "a directory; give the path of the .pth file in it"),
+    "folder": (folder, "a directory; give the path of the weights in it"),
     "empty": (lambda path: path.write_bytes(b""), f"an empty file; {COPY}"),
     "text": (lambda path: path.write_text("hello"), f"not a file of torch.save; {SAVE}"),
     "truncated": (truncated, f"cut short or damaged; {COPY}"),
@@ -150,7 +150,10 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "not-gpt": (
         lambda path: torch.save({"a.weight": torch.zeros(2)}, path),
-        "no GPT-2 weights; it holds a.weight; use the parameter names of the lecture's GPTModel",
+        (
+            "no weights of a GPT-2, it holds a.weight; use the parameter names of the lecture's "
+            "GPTModel, Hugging Face's GPT-2 or nanoGPT"
+        ),
     ),
 }
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
 COPY = "save or copy the checkpoint again"
-NAMES = "use the parameter names of the lecture's GPTModel"
+NAMES = "use the parameter names of the lecture's GPTModel, Hugging Face's GPT-2 or nanoGPT"
 TRAINED = "save it again from the model that was trained"
 HEADS = 'write {"n_heads": …} with an integer above 0'
 
@@ -38,7 +38,8 @@ def test_sizes_are_read_off_the_tensors(path: Path) -> None:
     info = describe(path)
 
     assert info.config == TINY
-    assert info.shapes == {name: tuple(w.shape) for name, w in model.named_parameters()}
+    assert info.plan is not None
+    assert info.plan.shapes == {name: tuple(w.shape) for name, w in model.named_parameters()}
     assert info.parameters == sum(weight.numel() for weight in model.parameters())
     assert info.ranks == path.with_suffix(".tiktoken")
 
@@ -93,7 +94,7 @@ def test_only_torch_reads_files_from_before_1_6(path: Path) -> None:
 
     info = describe(path)
 
-    assert (info.shapes, info.parameters, info.config) == (None, None, None)
+    assert (info.plan, info.parameters, info.config) == (None, None, None)
     assert len(info.fingerprint) == 64
 
 

@@ -103,7 +103,7 @@ def test_weights_that_are_no_numbers(path: Path, number: float) -> None:
 
 
 def test_a_lost_piece_of_the_archive(path: Path) -> None:
-    """What torch alone can find wrong is one line too."""
+    """What is found wrong only when the weights are read is one line too."""
     whole = path.with_name("whole.pth")
     save_model(whole)
     with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as target:
@@ -111,7 +111,7 @@ def test_a_lost_piece_of_the_archive(path: Path) -> None:
             if not name.endswith("/data/3"):
                 target.writestr(name, source.read(name))
 
-    expected = "torch cannot load it (RuntimeError); save or copy the checkpoint again"
+    expected = "cut short or damaged; save or copy the checkpoint again"
     assert load_error(path) == expected
 
 

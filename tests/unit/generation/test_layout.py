@@ -14,7 +14,7 @@ from tests.unit.generation.tiny import TINY, VOCABULARY, error_of, make_model, s
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = "use the parameter names of the lecture's GPTModel"
+NAMES = "use the parameter names of the lecture's GPTModel, Hugging Face's GPT-2 or nanoGPT"
 TRAINED = "save it again from the model that was trained"
 BIAS = "trf_blocks.1.att.W_key.bias"
 
@@ -24,8 +24,8 @@ BIAS = "trf_blocks.1.att.W_key.bias"
     [
         ([], "it holds nothing"),
         (
-            ["wte.weight", "wpe.weight", "h.0.ln", "h.1.ln"],
-            "it holds wte.weight, wpe.weight, h.0.ln and 1 more",
+            ["embed.weight", "layers.0.weight", "layers.1.weight", "head"],
+            "it holds embed.weight, layers.0.weight, layers.1.weight and 1 more",
         ),
     ],
     ids=["nothing", "other names"],
@@ -34,7 +34,7 @@ def test_something_else_than_gpt2(path: Path, names: list[str], expected: str) -
     """A few of the names found are told."""
     torch.save({name: torch.zeros(1) for name in names}, path)
 
-    assert error_of(path) == f"no GPT-2 weights; {expected}; {NAMES}"
+    assert error_of(path) == f"no weights of a GPT-2, {expected}; {NAMES}"
 
 
 @pytest.mark.parametrize(

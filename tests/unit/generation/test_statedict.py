@@ -29,10 +29,15 @@ def test_a_missing_file(path: Path) -> None:
 
 
 def test_a_directory(path: Path) -> None:
-    """A folder is not searched for weights."""
+    """One without weights, or with several, is told from one that has them."""
     path.mkdir()
+    empty = error_of(path)
+    (path / "a.pth").touch()
+    (path / "b.pt").touch()
 
-    assert error_of(path) == "a directory; give the path of the .pth file in it"
+    todo = "give the path of the weights in it"
+    assert empty == f"a directory; {todo}"
+    assert error_of(path) == f"a directory with 2 files of weights; {todo}"
 
 
 def test_an_unreadable_file(path: Path) -> None:
@@ -148,8 +153,8 @@ def test_a_pickle_that_makes_no_sense(path: Path, data: bytes) -> None:
     [
         ([1, 2], "it holds a list"),
         (
-            OrderedDict(model_state_dict={}, epoch=3),
-            "not only tensors; it holds model_state_dict, epoch",
+            OrderedDict(weights={}, epoch=3),
+            "not only tensors; it holds weights, epoch",
         ),
     ],
     ids=["list", "training state"],
