@@ -37,8 +37,8 @@ from lm_eval.tasks import TaskManager
 from tokenizers import ByteLevelBPETokenizer
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from pytest_llmjudge.generation.checkpoint import load
 from pytest_llmjudge.generation.choices import score_trunks
-from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
 from pytest_llmjudge.generation.packing import pack, packable
 from pytest_llmjudge.mmlu.accuracy import best
 from pytest_llmjudge.mmlu.files import LETTERS, open_mmlu
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_llmjudge.data import MMLUQuestion
+    from pytest_llmjudge.generation.gpt import GPTModel
     from pytest_llmjudge.mmlu.prompts import Task
 
 SHOTS = 5
 CONTEXT = 1024
-GPT2_SMALL = GPTConfig(50257, CONTEXT, 768, n_heads=12, n_layers=12, qkv_bias=True)
 SOURCE = "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/"
 BATCHES = (1, 4, 8)
 SUBJECTS = ("abstract_algebra", "anatomy", "machine_learning")
@@ -61,35 +61,9 @@ SUBJECTS = ("abstract_algebra", "anatomy", "machine_learning")
 Exam = dict[str, tuple[tuple["MMLUQuestion", ...], tuple["MMLUQuestion", ...]]]
 
 
-def turned(tensor: torch.Tensor) -> torch.Tensor:
-    """Transpose a weight; transformers' GPT-2 has its inputs in the rows."""
-    return tensor.t() if tensor.ndim == 2 else tensor
-
-
-def our_copy(theirs: GPT2LMHeadModel) -> GPTModel:
-    """Make our model with the weights of transformers'."""
-    state, own = theirs.transformer.state_dict(), {}
-    own["tok_emb.weight"] = own["out_head.weight"] = state["wte.weight"]
-    own["pos_emb.weight"] = state["wpe.weight"]
-    for layer in range(GPT2_SMALL.n_layers):
-        mine, other = f"trf_blocks.{layer}.", f"h.{layer}."
-        for kind in ("weight", "bias"):
-            split = state[f"{other}attn.c_attn.{kind}"].tensor_split(3, dim=-1)
-            for name, tensor in zip(("W_query", "W_key", "W_value"), split, strict=True):
-                own[f"{mine}att.{name}.{kind}"] = turned(tensor)
-            for to, name in (
-                ("att.out_proj", "attn.c_proj"),
-                ("ff.layers.0", "mlp.c_fc"),
-                ("ff.layers.2", "mlp.c_proj"),
-            ):
-                own[f"{mine}{to}.{kind}"] = turned(state[f"{other}{name}.{kind}"])
-        for to, name in (("norm1", "ln_1"), ("norm2", "ln_2")):
-            own[f"{mine}{to}.scale"] = state[f"{other}{name}.weight"]
-            own[f"{mine}{to}.shift"] = state[f"{other}{name}.bias"]
-    own["final_norm.scale"] = state["ln_f.weight"]
-    own["final_norm.shift"] = state["ln_f.bias"]
-    ours = GPTModel(GPT2_SMALL).eval()
-    ours.load_state_dict(own)
+def our_copy(folder: Path) -> GPTModel:
+    """Load the folder that transformers wrote as our model."""
+    ours = load(folder, torch.device("cpu"), torch.float32)
     if packable(ours):
         pack(ours)
     return ours
@@ -235,12 +209,12 @@ def main() -> None:
     total = sum(len(questions) for questions, _ in exam.values())
     torch.manual_seed(0)
     theirs = GPT2LMHeadModel(GPT2Config()).eval()
-    mine = our_copy(theirs)
     print(f"{total} questions of {', '.join(exam)}, {SHOTS} shots, GPT-2 124M, float32, CPU")
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_model(folder, theirs)
+        mine = our_copy(folder)
         write_tasks(folder, exam)
         model = HFLM(pretrained=str(folder), device="cpu", dtype="float32", max_length=CONTEXT)
         trials = {

@@ -5,6 +5,7 @@ With LLMJUDGE_FULL_SIZE set, on the whole of GPT-2 small: about an hour on two c
 
 from __future__ import annotations
 
+import json
 import os
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import pytest
 import tiktoken
 import torch
 
+from pytest_llmjudge.generation.checkpoint import load
 from pytest_llmjudge.generation.choices import score_trunks
 from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
 from pytest_llmjudge.mmlu.accuracy import best
@@ -31,7 +33,7 @@ CONFIG = (
 )
 
 
-def make_pair() -> tuple[GPTModel, torch.nn.Module]:
+def make_pair(folder: Path) -> tuple[GPTModel, torch.nn.Module]:
     """Our model and transformers' with the same random weights."""
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(7)
@@ -44,34 +46,9 @@ def make_pair() -> tuple[GPTModel, torch.nn.Module]:
     noise = 0.1 if CONFIG.emb_dim < 768 else 0.02
     for weight in theirs.parameters():
         weight.data.add_(torch.randn_like(weight), alpha=noise)
-    ours = GPTModel(CONFIG).eval()
-    state, own = theirs.transformer.state_dict(), {}
-    own["tok_emb.weight"] = own["out_head.weight"] = state["wte.weight"]
-    own["pos_emb.weight"] = state["wpe.weight"]
-    for layer in range(CONFIG.n_layers):
-        ours_at, theirs_at = f"trf_blocks.{layer}.", f"h.{layer}."
-        for kind in ("weight", "bias"):
-            split = state[f"{theirs_at}attn.c_attn.{kind}"].tensor_split(3, dim=-1)
-            for name, tensor in zip(("W_query", "W_key", "W_value"), split, strict=True):
-                own[f"{ours_at}att.{name}.{kind}"] = _turned(tensor)
-            for mine, other in (
-                ("att.out_proj", "attn.c_proj"),
-                ("ff.layers.0", "mlp.c_fc"),
-                ("ff.layers.2", "mlp.c_proj"),
-            ):
-                own[f"{ours_at}{mine}.{kind}"] = _turned(state[f"{theirs_at}{other}.{kind}"])
-        for mine, other in (("norm1", "ln_1"), ("norm2", "ln_2")):
-            own[f"{ours_at}{mine}.scale"] = state[f"{theirs_at}{other}.weight"]
-            own[f"{ours_at}{mine}.shift"] = state[f"{theirs_at}{other}.bias"]
-    own["final_norm.scale"] = state["ln_f.weight"]
-    own["final_norm.shift"] = state["ln_f.bias"]
-    ours.load_state_dict(own)
-    return ours, theirs
-
-
-def _turned(tensor: torch.Tensor) -> torch.Tensor:
-    """Transpose a weight; transformers' GPT-2 has its inputs in the rows."""
-    return tensor.t() if tensor.ndim == 2 else tensor
+    torch.save(theirs.state_dict(), folder / "model.pth")
+    (folder / "config.json").write_text(json.dumps({"n_head": CONFIG.n_heads}), encoding="utf-8")
+    return load(folder, torch.device("cpu"), torch.float32), theirs
 
 
 @torch.inference_mode()
@@ -94,12 +71,12 @@ def plainly(model: torch.nn.Module, task: Task) -> list[float]:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("subject", ["anatomy", "high_school_us_history"])
 def test_every_choice(
-    real_data: Path, monkeypatch: pytest.MonkeyPatch, subject: str, mode: str
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subject: str, mode: str
 ) -> None:
     """Every log-probability within 1e-4 and every prediction, shots lost and prompts cut included."""
     if "TIKTOKEN_CACHE_DIR" not in os.environ:
         monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(real_data / "gpt2-bpe"))
-    ours, theirs = make_pair()
+    ours, theirs = make_pair(tmp_path)
     encode = tiktoken.get_encoding("gpt2").encode_ordinary
     data = open_mmlu(real_data / "mmlu")
     shots = data.shots(subject, 5)
