@@ -79,6 +79,14 @@ OPTIONS: tuple[Option, ...] = (
         help="Checkpoint of the model under test; on the command line it wins over the marker",
     ),
     Option(
+        "llm-judge-base",
+        parse_text,
+        default=None,
+        metavar="PATH",
+        is_path=True,
+        help="The model that a LoRA adapter is added to, where its own config names none",
+    ),
+    Option(
         "llm-judge-model",
         parse_text,
         default="llama3",
@@ -222,6 +230,7 @@ class Settings:
 
     Attributes:
         checkpoint_forced: The checkpoint stood on the command line and so wins over markers.
+        base: The model that a LoRA adapter under test is added to.
         url: Addresses of the judge's servers, ``None`` for what the environment names.
         baseline: Results file of the release to compare with.
         max_drop: Points that a suite may lose to it.
@@ -237,6 +246,7 @@ class Settings:
     enabled: bool
     checkpoint: Path | None
     checkpoint_forced: bool
+    base: Path | None
     model: str
     url: tuple[str, ...] | None
     min_score: int | None

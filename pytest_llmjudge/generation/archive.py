@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.layout import GPTConfig, Heads, read_sizes
+from pytest_llmjudge.generation.lora import (
+    ADAPTER_CONFIG,
+    Adapter,
+    has_lora,
+    is_lora,
+    lecture_lora,
+    peft_lora,
+    read_adapter,
+    with_lora,
+)
 from pytest_llmjudge.generation.naming import GPT2_VOCABULARY, Plan, make_plan
 from pytest_llmjudge.generation.safefile import INDEX, SUFFIX, read_index, read_safetensors
 from pytest_llmjudge.generation.statedict import (
@@ -22,7 +34,6 @@ from pytest_llmjudge.generation.statedict import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 __all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_told"]
 
@@ -43,6 +54,7 @@ class CheckpointInfo:
         config: The model's sizes.
         heads: The number of heads, if a config file beside the checkpoint tells it.
         ranks: The ``.tiktoken`` file of its tokenizer; ``None`` for GPT-2's own tokenizer.
+        configs: Further files that decide what it writes.
 
     ``parameters``, ``tensors``, ``plan`` and ``config`` are ``None`` for a file in the format that
     torch wrote before version 1.6, which only torch can read.
@@ -55,6 +67,7 @@ class CheckpointInfo:
     config: GPTConfig | None
     heads: Heads | None
     ranks: Path | None
+    configs: tuple[Path, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -64,34 +77,103 @@ class CheckpointInfo:
             CheckpointError: A file cannot be read any more.
         """
         stored = dict.fromkeys(tensor.file for tensor in (self.tensors or {}).values())
-        files = (self.path, self.heads.file if self.heads else None, self.ranks)
+        own = self.path if self.path.is_file() else None  # an adapter is a folder
+        files = (own, self.heads.file if self.heads else None, self.ranks)
         parts = [file for file in stored if file != self.path]
-        digests = [_digest(file) if file else "" for file in (*files, *parts)]
+        digests = [_digest(file) if file else "" for file in (*files, *parts, *self.configs)]
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def describe(path: Path) -> CheckpointInfo:
-    """Describe a checkpoint: a file, the index of several, or a folder that holds either.
+def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
+    """Describe a checkpoint: a file, the index of several, a folder that holds either, an adapter.
+
+    Args:
+        path: Of the checkpoint.
+        base: The model that a LoRA adapter is added to, where its config does not name it.
 
     Raises:
         CheckpointError: It is no checkpoint, or not of a GPT-2.
     """
+    if _is_adapter(path):
+        return _describe_adapter(path, base)
     path = _weights_in(path)
     found = _read(path)
-    heads = _read_heads(path)
+    config = _config_beside(path)
+    heads = _heads_in(config)
     if found is None:
         return CheckpointInfo(path, None, None, None, None, heads, find_ranks(path, None))
     heads = heads or heads_told(path, found.about)
-    first = {tensor: name for name, tensor in reversed(found.tensors.items())}
-    same = {name: first[tensor] for name, tensor in found.tensors.items()}
-    plan = make_plan({name: tensor.shape for name, tensor in found.tensors.items()}, same)
-    config = read_sizes(path, plan.shapes, heads, plan.told)
-    used = {source.name for source in plan.sources.values()}
-    weights = {name: tensor for name, tensor in found.tensors.items() if name in used}
+    shapes = {name: tensor.shape for name, tensor in found.tensors.items()}
+    plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
+    configs: tuple[Path, ...] = ()
+    if has_lora(shapes):
+        plan = with_lora(path, plan, lecture_lora(path, shapes, _alpha_in(config)), shapes)
+        configs = (config[0],) if config is not None else ()
+    return _info(path, path, found.tensors, plan, heads=heads, configs=configs)
+
+
+def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
+    adapter = read_adapter(folder)
+    base = base or _base_of(adapter)
+    weights = _weights_in(base)
+    found, config = _read(weights), _config_beside(weights)
+    matrices = _read(_weights_in_adapter(folder))
+    if found is None or matrices is None:
+        told = "it or its base has the format that torch wrote before version 1.6"
+        raise CheckpointError(str(folder), told, "save it again with a newer torch")
+    heads = _heads_in(config) or heads_told(weights, found.about)
+    plan = make_plan({name: tensor.shape for name, tensor in found.tensors.items()})
+    added = {name: tensor.shape for name, tensor in matrices.tensors.items()}
+    plan = with_lora(folder, plan, peft_lora(adapter, plan, added), added)
+    tensors = {**found.tensors, **matrices.tensors}
+    return _info(folder, weights, tensors, plan, heads=heads, configs=(adapter.config,))
+
+
+def _info(
+    path: Path,
+    base: Path,
+    tensors: Mapping[str, StoredTensor],
+    plan: Plan,
+    *,
+    heads: Heads | None,
+    configs: tuple[Path, ...],
+) -> CheckpointInfo:
+    """Describe what a plan makes of stored tensors; ``base`` is where the model's own files lie."""
+    first = {tensor: name for name, tensor in reversed(list(tensors.items()))}
+    plan = plan.read_by({name: first[tensor] for name, tensor in tensors.items()})
+    config = read_sizes(base, plan.shapes, heads, plan.told)
+    sources = plan.sources.values()
+    used = {source.name for source in sources}
+    matrices = {name for one in sources if one.lora for name in (one.lora.up, one.lora.down)}
+    weights = {name: tensor for name, tensor in tensors.items() if name in used | matrices}
     _check_floats(path, weights)
-    parameters = sum(prod(tensor.shape) for tensor in set(weights.values()))
-    ranks = find_ranks(path, config.vocab_size)
-    return CheckpointInfo(path, parameters, weights, plan, config, heads, ranks)
+    own = {tensor for name, tensor in weights.items() if name in used}
+    parameters = sum(prod(tensor.shape) for tensor in own)
+    ranks = find_ranks(base, config.vocab_size)
+    return CheckpointInfo(path, parameters, weights, plan, config, heads, ranks, configs)
+
+
+def _is_adapter(path: Path) -> bool:
+    # os.path answers no, where pathlib raises: names too long, folders that are closed.
+    return os.path.isfile(path / ADAPTER_CONFIG)  # noqa: PTH113
+
+
+def _base_of(adapter: Adapter) -> Path:
+    where, todo = str(adapter.config), "name it with --llm-judge-base"
+    if not adapter.base:
+        raise CheckpointError(where, "it does not name the model that it is added to", todo)
+    for path in (adapter.folder / adapter.base, Path(adapter.base)):
+        if os.path.exists(path):  # noqa: PTH110
+            return path
+    raise CheckpointError(where, f"the model {adapter.base} that it is added to is not here", todo)
+
+
+def _weights_in_adapter(folder: Path) -> Path:
+    for name in ("adapter_model.safetensors", "adapter_model.bin"):
+        if (folder / name).exists():
+            return folder / name
+    found = "an adapter without adapter_model.safetensors"
+    raise CheckpointError(str(folder), found, "save the adapter again")
 
 
 def _weights_in(path: Path) -> Path:
@@ -133,7 +215,11 @@ def find_ranks(path: Path, vocab_size: int | None) -> Path | None:
     return others[0] if len(others) == 1 and vocab_size != GPT2_VOCABULARY else None
 
 
-def _read_heads(path: Path) -> Heads | None:
+Config = tuple[Path, dict[str, object]]
+"""A config file beside a checkpoint, and what it says."""
+
+
+def _config_beside(path: Path) -> Config | None:
     own, shared = path.with_name(f"{path.stem}.config.json"), path.with_name("config.json")
     file = own if own.exists() else shared
     if not file.exists():
@@ -145,15 +231,34 @@ def _read_heads(path: Path) -> Heads | None:
     except (ValueError, RecursionError) as error:
         todo = "correct it, or move it away from the checkpoint"
         raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
-    todo = 'write {"n_heads": …} with an integer above 0'
     if not isinstance(config, dict):
-        raise CheckpointError(str(file), "not a JSON object", todo)
+        raise CheckpointError(str(file), "not a JSON object", _HEADS)
+    return file, config
+
+
+_HEADS = 'write {"n_heads": …} with an integer above 0'
+
+
+def _heads_in(found: Config | None) -> Heads | None:
+    if found is None:
+        return None
+    file, config = found
     heads = config.get("n_heads", config.get("n_head"))
     if heads is None:
         return None
     if type(heads) is not int or heads < 1:
-        raise CheckpointError(str(file), f"n_heads is {json.dumps(heads)}", todo)
+        raise CheckpointError(str(file), f"n_heads is {json.dumps(heads)}", _HEADS)
     return Heads(heads, file)
+
+
+def _alpha_in(found: Config | None) -> float | None:
+    if found is None or found[1].get("lora_alpha") is None:
+        return None
+    file, alpha = found[0], found[1]["lora_alpha"]
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
+        todo = 'write {"lora_alpha": …} with a number'
+        raise CheckpointError(str(file), f"lora_alpha is {json.dumps(alpha)}", todo)
+    return alpha
 
 
 def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:

@@ -13,6 +13,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.archive import describe, heads_told
 from pytest_llmjudge.generation.gpt import GPTModel
 from pytest_llmjudge.generation.layout import is_weight, read_sizes
+from pytest_llmjudge.generation.lora import has_lora
 from pytest_llmjudge.generation.naming import make_plan, plain_name
 from pytest_llmjudge.generation.statedict import COPY, SAVE, state_dict_in
 from pytest_llmjudge.generation.weights import read_tensor
@@ -26,22 +27,28 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
-def load(path: Path, device: torch.device, dtype: torch.dtype) -> GPTModel:
+def load(
+    path: Path, device: torch.device, dtype: torch.dtype, *, base: Path | None = None
+) -> GPTModel:
     """Load a model for evaluation; each tensor is read into its place, so that none is there twice.
 
     Args:
         path: A checkpoint in any of the known layouts.
+        base: The model that a LoRA adapter is added to, where its config does not name it.
         device: Where the model shall run.
         dtype: In which numbers it shall run; the file may hold others.
 
     Raises:
         CheckpointError: The file is no such checkpoint, or holds weights that are no numbers.
     """
-    info = describe(path)
+    info = describe(path, base)
     if info.plan is None or info.tensors is None or info.config is None:
         # An archive in the format before torch 1.6 tells its shapes only now.
         tensors, about = _read_old(path)
         plan = make_plan({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+        if has_lora(tensors):
+            found = "it has LoRA layers, in the format that torch wrote before version 1.6"
+            raise CheckpointError(str(path), found, "save it again with a newer torch")
         heads = info.heads or heads_told(path, about)
         config = read_sizes(path, plan.shapes, heads, plan.told)
         read = tensors.__getitem__
@@ -75,7 +82,7 @@ def _weights(
         else:
             if source.name != last_name:
                 last_name, last = source.name, read(source.name)
-            weight = _part(last, source)
+            weight = _part(last, source, read)
         weight = weight.to(device=device, dtype=dtype).contiguous()
         if weight.untyped_storage().nbytes() > weight.nbytes:
             # A third of a tensor would keep all of it.
@@ -85,8 +92,12 @@ def _weights(
         yield own, weight
 
 
-def _part(stored: Tensor, source: Source) -> Tensor:
+def _part(stored: Tensor, source: Source, read: Callable[[str], Tensor]) -> Tensor:
     weight = stored.t() if source.is_turned else stored
+    if source.lora is not None:
+        up, down = (read(name).float() for name in (source.lora.up, source.lora.down))
+        product = (down @ up).t() if source.lora.is_turned else up @ down
+        weight = weight.float() + source.lora.scale * product
     if source.part is not None:
         weight = weight.tensor_split(3)[source.part]
     return weight if source.rows is None else weight[: source.rows]

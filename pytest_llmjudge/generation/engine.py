@@ -52,6 +52,7 @@ class TorchModel:
         device: Of torch; ``auto`` is CUDA where there is a device, else the CPU.
         dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
             texts do not depend on the machine.
+        base: The model that a LoRA adapter is added to, where its config does not name it.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class TorchModel:
         batch_size: int | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        base: Path | None = None,
     ) -> None:
         self.path = Path(path)
+        self._base = base
         self._batch_size = batch_size
         self._device = device
         self._dtype = dtype
@@ -74,7 +77,7 @@ class TorchModel:
         Raises:
             CheckpointError: It is no GPT-2 checkpoint.
         """
-        return describe(self.path)
+        return describe(self.path, self._base)
 
     @property
     def fingerprint(self) -> str:
@@ -202,12 +205,15 @@ class TorchModel:
         from pytest_llmjudge.generation.packing import pack, packable
         from pytest_llmjudge.generation.tokenizer import load_tokenizer
 
-        model = load(self.path, _usable_device(self._device), _usable_dtype(self._dtype))
-        vocab_size, weights = model.config.vocab_size, self.info.path
-        tokenizer = load_tokenizer(weights, find_ranks(weights, vocab_size), vocab_size)
+        device, dtype = _usable_device(self._device), _usable_dtype(self._dtype)
+        model = load(self.path, device, dtype, base=self._base)
+        vocab_size, info = model.config.vocab_size, self.info
+        # An archive that only torch can read tells its vocabulary only now.
+        ranks = info.ranks if info.config else find_ranks(info.path, vocab_size)
+        tokenizer = load_tokenizer(info.path, ranks, vocab_size)
         if packable(model):
             pack(model)
-        if describe(self.path).fingerprint != self.fingerprint:
+        if describe(self.path, self._base).fingerprint != self.fingerprint:
             # Its texts would be kept under the fingerprint of what was there before.
             found = "it changed since the run began"
             raise CheckpointError(str(self.path), found, "run again when the training is done")

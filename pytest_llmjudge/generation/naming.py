@@ -11,7 +11,7 @@ from pytest_llmjudge.generation.layout import Shape, is_weight
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Plan", "Source", "make_plan", "plain_name"]
+__all__ = ["PARTS", "Lora", "Plan", "Source", "make_plan", "plain_name"]
 
 GPT2_VOCABULARY = 50257
 _PADDED_VOCABULARY = 50304
@@ -38,8 +38,26 @@ _INNER = {
     "mlp.c_proj.bias": "ff.layers.2.bias",
 }
 _PROJECTIONS = ("W_query", "W_key", "W_value")
+PARTS = len(_PROJECTIONS)
 _BLOCK = re.compile(r"h\.(\d{1,4})\.(.+)")
 _MASKS = ("attn.bias", "attn.masked_bias")
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """Two small matrices whose product is added to a weight (E. Hu et al., 2021).
+
+    Attributes:
+        down: Name of the stored one that maps inputs to the rank.
+        up: Name of the stored one that maps the rank to outputs.
+        scale: What the product is multiplied by.
+        is_turned: Whether the two are stored with a row for each input.
+    """
+
+    down: str
+    up: str
+    scale: float
+    is_turned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,7 @@ class Source:
         is_turned: Whether the stored tensor has a row for each input, as Hugging Face's Conv1D.
         part: Which third of the stored tensor's outputs it is; ``None`` for all of it.
         rows: How many of its rows are taken; ``None`` for all.
+        lora: What is added to all of it, before a part is taken.
     """
 
     name: str | None
@@ -59,6 +78,7 @@ class Source:
     is_turned: bool = False
     part: int | None = None
     rows: int | None = None
+    lora: Lora | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,18 @@ class Plan:
     def shapes(self) -> dict[str, Shape]:
         """Shape of each weight by its name in the model."""
         return {name: source.shape for name, source in self.sources.items()}
+
+    def read_by(self, same: Mapping[str, str]) -> Plan:
+        """Read by one name what has several, as tied weights are saved.
+
+        Args:
+            same: For each stored tensor the first name of the same memory.
+        """
+        sources = {
+            own: replace(source, name=same.get(source.name or "", source.name))
+            for own, source in self.sources.items()
+        }
+        return replace(self, sources=sources)
 
     def told(self, name: str) -> str:
         """Name a weight as the file does, for messages."""
@@ -100,26 +132,27 @@ def plain_name(name: str) -> str:
     return name
 
 
-def make_plan(shapes: Mapping[str, Shape], same: Mapping[str, str] | None = None) -> Plan:
+def make_plan(shapes: Mapping[str, Shape]) -> Plan:
     """Tell by its names and shapes how a state dict becomes a ``GPTModel``.
 
     Args:
         shapes: Of the stored tensors by their plain names.
-        same: For names of the same memory, as tied weights are saved, the one to read it by.
     """
     theirs = {name.removeprefix("transformer."): name for name in shapes}
     is_lecture = "wte.weight" not in theirs
     if is_lecture:
-        sources = {name: Source(name, shape) for name, shape in shapes.items() if is_weight(name)}
+        # A layer with LoRA keeps its own weight and bias one level further down.
+        sources = {
+            name.replace(".linear.", "."): Source(name, shape)
+            for name, shape in shapes.items()
+            if is_weight(name)
+        }
     else:
         found = {short: shapes[name] for short, name in theirs.items()}
         sources = {own: _renamed(source, theirs) for own, source in _from_gpt2(found)}
     if _TIED not in sources and "tok_emb.weight" in sources:
         sources[_TIED] = sources["tok_emb.weight"]
     sources = {name: _cut(name, source) for name, source in sources.items()}
-    for own, source in sources.items():
-        if same and source.name is not None:
-            sources[own] = replace(source, name=same[source.name])
     return Plan(sources, is_lecture)
 
 
@@ -140,7 +173,7 @@ def _from_gpt2(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Source]]:
             shape = shape[::-1]  # noqa: PLW2901  # as the model has it
         if inner.startswith("attn.c_attn."):
             kind = inner.rpartition(".")[2]
-            third = (shape[0] // 3, *shape[1:])
+            third = (shape[0] // PARTS, *shape[1:])
             for part, projection in enumerate(_PROJECTIONS):
                 own = f"trf_blocks.{number}.att.{projection}.{kind}"
                 yield own, Source(name, third, is_turned, part)

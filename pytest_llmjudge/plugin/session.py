@@ -168,6 +168,7 @@ class LlmSession:
                 batch_size=self.settings.batch_size,
                 device=self.settings.device,
                 dtype=self.settings.dtype,
+                base=self.settings.base,
             )
         return self._models[checkpoint]
 

@@ -1,0 +1,198 @@
+"""LoRA: which small matrices are added to which weights, in the lecture's layout and in PEFT's."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.naming import PARTS, Lora
+from pytest_llmjudge.generation.statedict import unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from pytest_llmjudge.generation.layout import Shape
+    from pytest_llmjudge.generation.naming import Plan, Source
+
+__all__ = [
+    "ADAPTER_CONFIG",
+    "Adapter",
+    "has_lora",
+    "is_lora",
+    "lecture_lora",
+    "peft_lora",
+    "read_adapter",
+    "with_lora",
+]
+
+ADAPTER_CONFIG = "adapter_config.json"
+
+_DOWN, _UP = ".lora.A", ".lora.B"
+_PEFT = "base_model.model."
+_REFUSED = {
+    "use_dora": False,
+    "bias": "none",
+    "modules_to_save": None,
+    "rank_pattern": {},
+    "alpha_pattern": {},
+}
+"""Settings of an adapter that are not merged here, and the values with which they do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What the config of a PEFT adapter tells.
+
+    Attributes:
+        folder: In which it lies.
+        config: Its ``adapter_config.json``.
+        base: The model that it was trained for, as the config names it.
+        alpha: Numerator of the scale.
+        is_rank_stabilised: Whether the scale is alpha / sqrt(rank) and not alpha / rank.
+    """
+
+    folder: Path
+    config: Path
+    base: str | None
+    alpha: float
+    is_rank_stabilised: bool
+
+
+def has_lora(names: Iterable[str]) -> bool:
+    """Tell the lecture's LoRA layers by their names."""
+    return any(name.endswith(_DOWN) for name in names)
+
+
+def is_lora(name: str) -> bool:
+    """Tell a matrix of the lecture's LoRA layers."""
+    return name.endswith((_DOWN, _UP))
+
+
+def lecture_lora(path: Path, shapes: Mapping[str, Shape], alpha: float | None) -> dict[str, Lora]:
+    """Say what the lecture's LoRA layers add to which of the model's weights.
+
+    There a layer adds ``alpha * (x @ A @ B)``, so A is (inputs, rank) and B (rank, outputs).
+
+    Args:
+        path: The checkpoint, for messages.
+        shapes: Of all stored tensors.
+        alpha: From a config file; the state dict does not hold it.
+
+    Raises:
+        CheckpointError: Alpha is not known.
+    """
+    layers = [name.removesuffix(_DOWN) for name in shapes if name.endswith(_DOWN)]
+    if alpha is None:
+        rank = shapes[f"{layers[0]}{_DOWN}"][-1]
+        found = f"it has LoRA layers of rank {rank}, and no alpha to scale them by"
+        todo = f'write {{"lora_alpha": …}} into {path.stem}.config.json beside it'
+        raise CheckpointError(str(path), found, todo)
+    return {
+        f"{layer}.weight": Lora(f"{layer}{_DOWN}", f"{layer}{_UP}", alpha, is_turned=True)
+        for layer in layers
+    }
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """Read the config of a PEFT adapter.
+
+    Raises:
+        CheckpointError: It cannot be read, or asks for what is not merged here.
+    """
+    file = folder / ADAPTER_CONFIG
+    todo = "save the adapter again, or merge it into its model with PEFT"
+    try:
+        config = json.loads(file.read_bytes())
+    except OSError as error:
+        raise unreadable(file, error) from None
+    except (ValueError, RecursionError):
+        raise CheckpointError(str(file), "not JSON", todo) from None
+    if not isinstance(config, dict) or config.get("peft_type") != "LORA":
+        raise CheckpointError(str(file), "no config of a LoRA adapter", todo)
+    for name, harmless in _REFUSED.items():
+        if config.get(name, harmless) not in (harmless, None):
+            found = f"{name} is {json.dumps(config[name])}, which is not merged here"
+            raise CheckpointError(str(file), found, "merge it into its model with PEFT")
+    alpha = config.get("lora_alpha")
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
+        found = f"lora_alpha is {json.dumps(alpha)}"
+        raise CheckpointError(str(file), found, todo)
+    base = config.get("base_model_name_or_path")
+    is_stabilised = bool(config.get("use_rslora"))
+    return Adapter(folder, file, base if isinstance(base, str) else None, alpha, is_stabilised)
+
+
+def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict[str, Lora]:
+    """Say what an adapter adds to which of the model's weights.
+
+    Args:
+        adapter: Its config.
+        plan: Of its base.
+        shapes: Of its matrices.
+
+    Raises:
+        CheckpointError: Something is no LoRA matrix, or has no place in the base.
+    """
+    places: dict[str, list[str]] = {}
+    for own in plan.sources:
+        places.setdefault(plan.told(own), []).append(own)
+    added: dict[str, Lora] = {}
+    for name, shape in shapes.items():
+        layer, kind, _ = name.removeprefix(_PEFT).partition(".lora_A.")
+        if not kind and ".lora_B." in name:
+            continue
+        if not kind or len(shape) != 2:
+            found = f"it has {name}, which is no LoRA matrix of a linear layer"
+            raise CheckpointError(str(adapter.folder), found, "merge it into its model with PEFT")
+        weight = f"{layer.removeprefix('transformer.')}.weight"
+        if weight not in places:
+            found = f"its base has no {weight}"
+            todo = "name the model that it was trained for with --llm-judge-base"
+            raise CheckpointError(str(adapter.folder), found, todo)
+        divisor = math.sqrt(shape[0]) if adapter.is_rank_stabilised else shape[0]
+        up = name.replace(".lora_A.", ".lora_B.")
+        lora = Lora(name, up, adapter.alpha / max(1, divisor), is_turned=False)
+        added |= dict.fromkeys(places[weight], lora)
+    if not added:
+        found = "it holds no LoRA matrices"
+        raise CheckpointError(str(adapter.folder), found, "save the adapter again")
+    return added
+
+
+def with_lora(
+    path: Path, plan: Plan, added: Mapping[str, Lora], shapes: Mapping[str, Shape]
+) -> Plan:
+    """Let a plan add LoRA's matrices to the weights that they belong to.
+
+    Args:
+        path: The checkpoint, for messages.
+        plan: Without them.
+        added: For each weight of the model what is added to it.
+        shapes: Of all stored tensors.
+
+    Raises:
+        CheckpointError: A weight or a matrix is missing, or they do not fit each other.
+    """
+    sources = dict(plan.sources)
+    for own, lora in added.items():
+        source = sources.get(own)
+        up, down = shapes.get(lora.up, ()), shapes.get(lora.down, ())
+        if lora.is_turned:
+            up, down = up[::-1], down[::-1]
+        if source is None or not _fit(source, up, down):
+            found = f"{lora.down}, {lora.up} and {plan.told(own)} do not fit each other"
+            todo = "save it again from the model that was trained"
+            raise CheckpointError(str(path), found, todo)
+        sources[own] = replace(source, lora=lora)
+    return replace(plan, sources=sources)
+
+
+def _fit(source: Source, up: Shape, down: Shape) -> bool:
+    if len(up) != 2 or len(down) != 2 or up[1] != down[0] or len(source.shape) != 2:
+        return False
+    rows = source.shape[0] * (1 if source.part is None else PARTS)
+    return source.rows is None and (rows, source.shape[1]) == (up[0], down[1])
