@@ -66,6 +66,8 @@ def _tensors(path: Path) -> Iterator[tuple[str, StoredTensor]]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        # The library tells of every file that cannot be opened that there is none.
+        path.open("rb").close()
         # Of all frameworks this one needs no torch; no tensor is read.
         with safe_open(path, framework="numpy") as file:
             for name in file.keys():  # noqa: SIM118  # it is no dict

@@ -66,7 +66,9 @@ def _read(stream: io.BufferedReader, stored: StoredTensor, there: int) -> Tensor
     dtype = getattr(torch, stored.dtype)
     needed = _reach(stored) * dtype.itemsize
     before = stored.offset * dtype.itemsize
-    if before + needed > there:
+    # A tensor may repeat its numbers by a stride of 0, and would fill the memory with one of them.
+    whole = prod(stored.shape) * dtype.itemsize
+    if before + max(needed, whole) > there:
         raise ValueError(stored.storage)
     memory = bytearray(needed)
     stream.seek(before, io.SEEK_CUR)
