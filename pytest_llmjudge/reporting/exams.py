@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.gates import is_accuracy_within_noise
 from pytest_llmjudge.mmlu.accuracy import Share, by_category, macro_average, pool
 from pytest_llmjudge.reporting.table import table
 
@@ -47,15 +48,19 @@ def _rows(exam: ExamResult, answered: list[SubjectResult]) -> Iterator[tuple[str
     else:
         for category, share in by_category(answered).items():
             yield _row(category, share, "")
-    gates = [] if exam.min_accuracy is None else [f"accuracy >= {exam.min_accuracy:g}"]
+    whole, minimum = pool(answered), exam.min_accuracy
+    gates = []
+    if minimum is not None:
+        is_near = is_accuracy_within_noise(whole.correct, whole.total, minimum)
+        noise = ", within noise" if is_near and len(answered) == len(exam.subjects) else ""
+        gates.append(f"accuracy >= {minimum:g}{noise}")
     gates += [f"baseline {gate.outcome}" for gate in exam.gates if gate.name == "baseline"]
-    minimum = f" ({', '.join(gates)})" if gates else ""
-    whole = pool(answered)
+    told = f" ({', '.join(gates)})" if gates else ""
     if len(answered) == len(exam.subjects):
-        yield _row("all", whole, f"{exam.outcome}{minimum}")
+        yield _row("all", whole, f"{exam.outcome}{told}")
     else:
         # Of a part of the subjects there is no accuracy: those without a result may be the worst.
-        yield ("all", str(whole.total), str(whole.correct), "-", "-", f"{exam.outcome}{minimum}")
+        yield ("all", str(whole.total), str(whole.correct), "-", "-", f"{exam.outcome}{told}")
 
 
 def _row(name: str, share: Share, outcome: str) -> tuple[str, ...]:
