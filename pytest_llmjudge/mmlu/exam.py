@@ -13,7 +13,7 @@ from pytest_llmjudge.mmlu.subjects import ALL, choose_subjects
 from pytest_llmjudge.values import check_path, either, read_keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge.data import MMLUQuestion
@@ -108,7 +108,7 @@ def load_exam(
 
 
 def make_exam(
-    where: str, path: Path, subject: str, *, shots: object, mode: object, limit: object
+    where: str, path: Path, subject: object, *, shots: object, mode: object, limit: object
 ) -> Exam:
     """Settle what a call of the ``mmlu`` fixture asks for.
 
@@ -121,11 +121,21 @@ def make_exam(
         where,
         data,
         path,
-        choose_subjects(f"{where}: subject", [subject], data.subjects),
+        _one_subject(f"{where}: subject", subject, data.subjects),
         shots=_check_shots(f"{where}: shots", shots),
         mode=_check_mode(f"{where}: mode", mode),
         limit=None if limit is None else _check_limit(f"{where}: limit", limit),
     )
+
+
+def _one_subject(where: str, subject: object, available: Sequence[str]) -> tuple[str]:
+    if not isinstance(subject, str) or not subject:
+        todo = 'give one subject\'s name, as in mmlu("anatomy")'
+        raise SettingsError(where, f"{subject!r} is no name", todo)
+    if choose_subjects(where, [subject], available) != (subject,):
+        todo = "ask each one, or mark a test with llm_mmlu"
+        raise SettingsError(where, f'"{subject}" means several subjects', todo)
+    return (subject,)
 
 
 def _lot(question: MMLUQuestion) -> bytes:

@@ -6,8 +6,11 @@ import csv
 import hashlib
 import io
 import json
+import lzma
 import os
+import re
 import tarfile
+import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -28,6 +31,7 @@ _GET_IT: Final = (
     "get https://people.eecs.berkeley.edu/~hendrycks/data.tar, and name it or the folder that it "
     "unpacks to"
 )
+_SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.parquet")
 
 
 class _Source(Protocol):
@@ -111,16 +115,22 @@ def open_mmlu(path: Path) -> MMLUData:
     where = str(path)
     # os.path answers no, where pathlib raises: names too long, folders that are closed.
     if os.path.isfile(path):  # noqa: PTH113
-        return MMLUData(_Tar(path), where)
+        return _with_questions(MMLUData(_Tar(path), where), where)
     if not os.path.isdir(path):  # noqa: PTH112
         raise DatasetError(where, "it is not there", _GET_IT)
     for folder in (path, path / "data"):
         if (folder / "test").is_dir():
-            return MMLUData(_Folder(folder), where)
+            return _with_questions(MMLUData(_Folder(folder), where), where)
     files = sorted(path.rglob("*.parquet"))
     if files:
-        return MMLUData(_Parquet(files), where)
+        return _with_questions(MMLUData(_Parquet(files), where), where)
     raise DatasetError(where, 'it has neither a folder "test" nor Parquet files', _GET_IT)
+
+
+def _with_questions(data: MMLUData, where: str) -> MMLUData:
+    if not data.subjects:
+        raise DatasetError(where, "it has no questions, such as test/anatomy_test.csv", _GET_IT)
+    return data
 
 
 def _parse(name: str, number: int, row: Sequence[str]) -> tuple[str, tuple[str, ...], int]:
@@ -141,7 +151,8 @@ def _digest(question: tuple[str, tuple[str, ...], int]) -> str:
 def _csv_rows(name: str, content: bytes) -> Iterator[Sequence[str]]:
     try:
         text = content.decode("utf-8-sig")
-        yield from csv.reader(io.StringIO(text, newline=""), strict=True)
+        # Blank lines are no rows, as pandas has it, with which Hendrycks reads them.
+        yield from filter(None, csv.reader(io.StringIO(text, newline=""), strict=True))
     except UnicodeDecodeError:
         raise DatasetError(name, "it is not UTF-8", "save it as UTF-8") from None
     except csv.Error as error:
@@ -159,8 +170,9 @@ class _Folder:
         self._folder = folder
 
     def subjects(self) -> Sequence[str]:
-        files = (self._folder / "test").glob("*_test.csv")
-        return [file.name.removesuffix("_test.csv") for file in files]
+        names = [file.name for file in (self._folder / "test").glob("*_test.csv")]
+        # Some systems leave hidden files with notes of their own beside the others.
+        return [name.removesuffix("_test.csv") for name in names if not name.startswith(".")]
 
     def name(self, split: str, subject: str) -> str:
         return _file_name(split, subject)
@@ -186,11 +198,15 @@ class _Tar:
             with tarfile.open(path) as archive:
                 for member in archive:
                     name = member.name.rpartition("/")[2]
-                    if member.isfile() and name.endswith(("_dev.csv", "_test.csv")):
+                    is_ours = name.endswith(("_dev.csv", "_test.csv")) and name[0] != "."
+                    if member.isfile() and is_ours:
                         file = archive.extractfile(member)
                         self._members[name] = b"" if file is None else file.read()
-        except (tarfile.TarError, OSError, EOFError):
+                is_whole = _ends_well(archive)
+        except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError):
             raise DatasetError(str(path), "it is no tar archive", _GET_IT) from None
+        if not is_whole:
+            raise DatasetError(str(path), "it is damaged or was cut off", "get it anew")
 
     def subjects(self) -> Sequence[str]:
         names = [name for name in self._members if name.endswith("_test.csv")]
@@ -205,12 +221,24 @@ class _Tar:
         return None if content is None else _csv_rows(name, content)
 
 
+def _ends_well(archive: tarfile.TarFile) -> bool:
+    """Say whether an archive ends where it should: a damaged header ends it in silence."""
+    stream = archive.fileobj
+    stream.seek(archive.offset)
+    is_end = stream.read(tarfile.BLOCKSIZE) == tarfile.NUL * tarfile.BLOCKSIZE
+    # A packed one has its checksum at the end.
+    while stream.read(1 << 20):
+        pass
+    return is_end
+
+
 class _Parquet:
     """Files such as ``anatomy/test-00000-of-00001.parquet``, or ``all/…`` with all subjects."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._rows: dict[tuple[str, str], list[Sequence[str]]] = {}
         self._files: dict[tuple[str, str], Path] = {}
+        _check_shards(files)
         for file in files:
             split = file.name.partition("-")[0].removesuffix(".parquet")
             if split in {"dev", "test"}:
@@ -220,7 +248,7 @@ class _Parquet:
         for number, row in enumerate(_parquet_rows(file), 1):
             subject = str(row.get("subject") or file.parent.name)
             # A whole copy has each subject twice: in a file of its own, and in "all".
-            if self._files.setdefault((split, subject), file) != file:
+            if self._files.setdefault((split, subject), file).parent != file.parent:
                 continue
             found = self._rows.setdefault((split, subject), [])
             choices, answer = row.get("choices"), row.get("answer")
@@ -242,6 +270,20 @@ class _Parquet:
     def rows(self, split: str, subject: str) -> Iterator[Sequence[str]] | None:
         found = self._rows.get((split, subject))
         return None if found is None else iter(found)
+
+
+def _check_shards(files: Sequence[Path]) -> None:
+    """Prove that of a split in several files all are there."""
+    shards: dict[tuple[Path, str, int], list[Path]] = {}
+    for file in files:
+        match = _SHARD.fullmatch(file.name)
+        if match is not None:
+            shards.setdefault((file.parent, match[1], int(match[2])), []).append(file)
+    for (folder, _, total), found in shards.items():
+        if len(found) != total:
+            told = f"only {len(found)} of its {total} files are there"
+            where = f"{folder.name}/{found[0].name}"
+            raise DatasetError(where, told, "get the others")
 
 
 def _parquet_rows(file: Path) -> Iterator[Mapping[str, object]]:

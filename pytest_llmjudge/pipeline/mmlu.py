@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import time
@@ -113,15 +114,15 @@ class MMLURun:
             # The lock of generation: one process at a time holds a model.
             with self._store.try_lock("generate") as held:
                 if held and self._store.answers(key) is None:
-                    self._compute(dict.fromkeys([subject, *self._needed]))
+                    self._compute({subject: key})
             if not held:
                 time.sleep(_WAIT_SECONDS)
 
-    def _compute(self, subjects: dict[str, None]) -> None:
+    def _compute(self, known: dict[str, str]) -> None:
         missing: dict[str, str] = {}
-        for subject in subjects:
+        for subject in dict.fromkeys([*known, *self._needed]):
             try:
-                key = self._key(subject)
+                key = known.get(subject) or self._key(subject)
             except LlmJudgeError:
                 continue  # its own item finds the same and tells it
             if self._store.answers(key) is None and self._store.failure(key) is None:
@@ -144,19 +145,19 @@ class MMLURun:
         """
         model = self._scoring_model()
         questions, solved = self._questions(subject)
-        tasks = [
-            make_task(
-                subject,
-                solved,
-                question,
-                self.exam.mode,
-                encode=model.encode,
-                context=model.context_length,
-            )
-            for question in questions
-        ]
         scores: dict[int, list[float]] = {}
         try:
+            tasks = [
+                make_task(
+                    subject,
+                    solved,
+                    question,
+                    self.exam.mode,
+                    encode=model.encode,
+                    context=model.context_length,
+                )
+                for question in questions
+            ]
             for index, values in score_tasks(model.score, tasks):
                 scores[index] = values
                 self._counter.step()
@@ -167,7 +168,13 @@ class MMLURun:
             todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
             raise CheckpointError(name_of(self.model), found, todo) from error
         for index, question in enumerate(questions):
-            if not all(math.isfinite(value) for value in scores[index]):
+            if len(scores[index]) != len(question.choices):
+                found = (
+                    f"score() gave {len(scores[index])} values for {len(question.choices)} choices"
+                )
+                todo = "give a log-probability for each branch of each trunk"
+                raise CheckpointError(name_of(self.model), found, todo)
+            if not all(_is_finite(value) for value in scores[index]):
                 found = f"its log-probabilities for question {question.id} are no numbers"
                 raise CheckpointError(
                     name_of(self.model), found, "see whether its training diverged"
@@ -177,7 +184,8 @@ class MMLURun:
     def _scoring_model(self) -> ScoringModel:
         model = self.model
         wanted = ("context_length", "encode", "score")
-        if not all(hasattr(type(model), name) for name in wanted):
+        # Looked for without asking: a checkpoint would be loaded to tell its context.
+        if any(inspect.getattr_static(model, name, None) is None for name in wanted):
             found = "it gives no log-probabilities, which MMLU needs"
             todo = "give it context_length, encode() and score(), or name a checkpoint"
             raise CheckpointError(name_of(model), found, todo)
@@ -204,6 +212,10 @@ class MMLURun:
             for question, (values, shots, is_cut) in zip(questions, json.loads(stored), strict=True)
         ]
         return MMLUResult(subject, self.exam.mode, self.exam.shots, tuple(answers))
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def score_tasks(

@@ -95,6 +95,9 @@ def _suite(function: pytest.Function, marker: pytest.Mark, session: LlmSession) 
     from pytest_llmjudge.suites import load_suite
 
     name = function.nodeid
+    if sum(mark.name == MARKER for mark in function.own_markers) > 1:
+        todo = "write one marked function for each"
+        raise SettingsError(name, "it has several llm_judge markers", todo)
     if function.get_closest_marker("parametrize") is not None:
         todo = "write one marked function for each variant"
         raise SettingsError(name, "llm_judge and parametrize stand together", todo)

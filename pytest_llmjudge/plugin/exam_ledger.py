@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import (
@@ -12,11 +12,12 @@ from pytest_llmjudge.data import (
     QuestionResult,
     SubjectResult,
 )
+from pytest_llmjudge.gates import decide_subject
 from pytest_llmjudge.plugin.cases import EXAM_ATTRIBUTE
 from pytest_llmjudge.plugin.reports import comparison_from_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pytest
 
@@ -32,6 +33,7 @@ class _Page:
     outcomes: dict[str, tuple[str, str]] = field(default_factory=dict)
     gates: dict[str, GateResult] = field(default_factory=dict)
     comparison: Comparison | None = None
+    causes: dict[str, str] = field(default_factory=dict)
 
 
 class ExamLedger:
@@ -54,6 +56,7 @@ class ExamLedger:
             page.facts = facts
         for row in payload["rows"]:
             page.rows[row[0]] = row
+        page.causes |= payload["causes"]
         told = payload["outcome"], payload["reason"]
         if payload["subject"] is None:
             page.gates[payload["gate"]] = GateResult(payload["gate"], *told)
@@ -62,9 +65,14 @@ class ExamLedger:
         else:
             page.outcomes[payload["subject"]] = told
 
-    def results(self) -> tuple[ExamResult, ...]:
-        """Return what became of each exam."""
-        return tuple(_exam_result(page) for page in self._pages.values())
+    def results(self, planned: Mapping[str, dict[str, Any]]) -> tuple[ExamResult, ...]:
+        """Return what became of each exam.
+
+        Args:
+            planned: What is known of each beforehand, also of those that were never reached.
+        """
+        pages = {name: _Page(facts) for name, facts in planned.items()} | self._pages
+        return tuple(_exam_result(page) for page in pages.values())
 
 
 def _exam_result(page: _Page) -> ExamResult:
@@ -88,16 +96,21 @@ def _exam_result(page: _Page) -> ExamResult:
 
 
 def _subject_result(page: _Page, subject: str) -> SubjectResult:
-    outcome, reason = page.outcomes.get(subject, ("not run", "it was not run"))
     row = page.rows.get(subject)
     if row is None:
+        told = ("not run", page.causes.get(subject, "it was not run"))
+        outcome, reason = page.outcomes.get(subject, told)
         return SubjectResult(subject, outcome=outcome, error=reason)
     _, accuracy_norm, questions = row
     answered = tuple(
         QuestionResult(name, answer, prediction, tuple(logprobs), shots, is_cut)
         for name, answer, prediction, logprobs, shots, is_cut in questions
     )
-    return SubjectResult(subject, answered, accuracy_norm, outcome)
+    found = SubjectResult(subject, answered, accuracy_norm)
+    # One whose item was deselected is still worth no more than its accuracy.
+    decided = decide_subject(found.correct, found.total, page.facts["min_subject_accuracy"])
+    told = ("passed" if decided.passed else "failed", decided.reason)
+    return replace(found, outcome=page.outcomes.get(subject, told)[0])
 
 
 def _outcome(

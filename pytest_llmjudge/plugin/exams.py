@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from pytest_llmjudge.plugin.cases import (
     EXAM_ATTRIBUTE,
     EXAM_FIXTURE,
     EXAM_MARKER,
+    MARKER,
     ExamCase,
     exam_case_of,
 )
@@ -47,6 +48,8 @@ class _Ready:
     result: MMLUResult | None = None
     decision: Decision | None = None
     comparison: Comparison | None = None
+    checkpoint: list[Any] = field(default_factory=lambda: ["llm_model", "", None])
+    causes: dict[str, str] = field(default_factory=dict)
 
 
 _READY = pytest.StashKey[_Ready]()
@@ -90,6 +93,12 @@ class Exams:
         if function.get_closest_marker("parametrize") is not None:
             todo = "write one marked function for each variant"
             raise SettingsError(name, "llm_mmlu and parametrize stand together", todo)
+        if function.get_closest_marker(MARKER) is not None:
+            found, todo = "llm_judge and llm_mmlu stand together", "mark a function with each"
+            raise SettingsError(name, found, todo)
+        if sum(mark.name == EXAM_MARKER for mark in function.own_markers) > 1:
+            todo = "write one marked function for each"
+            raise SettingsError(name, "it has several llm_mmlu markers", todo)
         folder: object = self._session.settings.mmlu_data
         if marker.args:
             (folder,) = marker.args if len(marker.args) == 1 else (None,)
@@ -114,6 +123,9 @@ class Exams:
             exam = case.exam
             if exam.name not in self._needed and is_ours(session, item, "llm_model"):
                 self._check_model(exam)
+            if exam.name not in self._needed and not self._session.config.option.collectonly:
+                # In the results also when the run ends before it is reached.
+                self._session.store.note_suite(exam.name, self._facts(exam, None), planned=True)
             needed = self._needed.setdefault(exam.name, [])
             needed += exam.subjects if case.subject is None else [case.subject]
 
@@ -131,6 +143,7 @@ class Exams:
         problem = None
         try:
             ready = _Ready(case, self._run(case.exam, request))
+            ready.checkpoint = self._session.checkpoint_facts(ready.run.model)
             item.stash[_READY] = ready
             if case.subject is not None:
                 ready.result = ready.run.result(case.subject, again=is_rerun(item))
@@ -157,13 +170,16 @@ class Exams:
         return MMLURun(exam, settings, store, model=model, needed=needed, counter=counter)
 
     def ask(
-        self, request: pytest.FixtureRequest, subject: str, data: str | Path | None, **how: object
+        self, request: pytest.FixtureRequest, subject: object, data: object, **how: object
     ) -> MMLUResult | str:
         """Answer a call of the ``mmlu`` fixture, with one line where there is no result."""
         path = self._session.settings.mmlu_data
-        if data is not None:
-            path = self._session.config.rootpath / data
         try:
+            if data is not None and not isinstance(data, (str, Path)):
+                where, todo = "mmlu: data", "give a path"
+                raise SettingsError(where, f"{data!r} is no path", todo)
+            if data is not None:
+                path = self._session.config.rootpath / data
             if path is None:
                 where, todo = "mmlu", "set the ini option llm_mmlu_data, or give data="
                 raise SettingsError(where, "no copy of MMLU is named", todo)
@@ -179,8 +195,11 @@ class Exams:
         ready = request.node.stash.get(_READY, None)
         if ready is None or ready.result is None:
             found = "fixture 'mmlu_result' is used in a test that is no subject of MMLU"
-            message = f"{request.node.nodeid}: {found}; mark the test with llm_mmlu"
-            pytest.fail(message, pytrace=False)
+            todo = "mark the test with llm_mmlu"
+            if ready is not None:
+                found = "fixture 'mmlu_result' is used by an autouse fixture, and a gate has none"
+                todo = "let the test function ask for it"
+            pytest.fail(f"{request.node.nodeid}: {found}; {todo}", pytrace=False)
         result: MMLUResult = ready.result
         return result
 
@@ -200,7 +219,7 @@ class Exams:
         elif ready.case.gate == BASELINE:
             ready.decision = self._decide_baseline(ready, again=is_rerun(item))
         else:
-            ready.decision = _decide_over_all(ready.run, again=is_rerun(item))
+            ready.decision = _decide_over_all(ready, again=is_rerun(item))
         if not ready.decision.passed:
             text = ready.decision.reason
             if ready.comparison is not None:
@@ -232,8 +251,11 @@ class Exams:
         outcome = "passed"
         if report.failed:
             outcome = "error" if report.when == "setup" else "failed"
-        if ready is None and report.skipped:
-            return
+        elif report.skipped or hasattr(report, "wasxfail"):
+            if ready is None or ready.decision is None:
+                return
+            # What the user skips or expects to fail has the outcome of its accuracy.
+            outcome = "passed" if ready.decision.passed else "failed"
         reason = report.longreprtext.strip().partition("\n")[0]
         if ready is not None and ready.decision is not None:
             reason = ready.decision.reason
@@ -242,6 +264,7 @@ class Exams:
             "subject": case.subject,
             "gate": case.gate,
             "comparison": None,
+            "causes": {} if ready is None else ready.causes,
             "outcome": outcome,
             "reason": reason,
             "rows": [],
@@ -254,11 +277,12 @@ class Exams:
         setattr(report, EXAM_ATTRIBUTE, payload)
 
     def _facts(self, exam: Exam, ready: _Ready | None) -> dict[str, Any]:
-        model = None if ready is None else ready.run.model
+        unknown = ["llm_model", "", None]
         return {
+            "exam": True,
             "name": exam.name,
             "path": self._session.shown_path(exam.path),
-            "checkpoint": self._session.checkpoint_facts(model),
+            "checkpoint": unknown if ready is None else ready.checkpoint,
             "mode": exam.mode,
             "shots": exam.shots,
             "limit": exam.limit,
@@ -287,9 +311,9 @@ def _checked_case(item: pytest.Item) -> ExamCase | None:
     return case
 
 
-def _decide_over_all(run: MMLURun, *, again: bool) -> Decision:
+def _decide_over_all(ready: _Ready, *, again: bool) -> Decision:
     correct = total = 0
-    causes: dict[str, str] = {}
+    run, causes = ready.run, ready.causes
     for subject in run.exam.subjects:
         try:
             result = run.result(subject, again=again)

@@ -233,15 +233,17 @@ class ControllerHooks:
     def _result(self, *, whole: bool) -> tuple[RunResult, tuple[RecordsError, ...]]:
         session = self._session
         store = session.store
+        facts = store.suites() if self._started else {}
+        exams = {name: told for name, told in facts.items() if "exam" in told}
         run, lost = self._ledger.result(
             self._created,
-            store.suites() if self._started else {},
+            {name: told for name, told in facts.items() if name not in exams},
             session.suites,
             whole=whole,
             checks=store.checks() if self._started else {},
             notes=store.notes() if self._started else (),
         )
-        return replace(run, exams=self._exam_ledger.results()), lost
+        return replace(run, exams=self._exam_ledger.results(exams)), lost
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the suites' results, and what could not be written."""

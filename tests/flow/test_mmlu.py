@@ -430,3 +430,153 @@ def test_the_result_of_no_subject(project: Project) -> None:
         "MMLU; mark the test with llm_mmlu"
     )
     assert text in result.outlines
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ('"all"', 'mmlu: subject: "all" means several subjects; ask each one, or mark a test with llm_mmlu'),
+        ("3", "mmlu: subject: 3 is no name; give one subject's name, as in mmlu(\"anatomy\")"),
+        ('"number_facts", data=3', "mmlu: data: 3 is no path; give a path"),
+    ],
+)  # fmt: skip
+def test_the_fixture_asks_one_subject(project: Project, call: str, told: str) -> None:
+    """What it cannot answer is told in one line."""
+    project.write("pytest.ini", f"[pytest]\nllm_mmlu_data = {EXAMPLE}\n")
+    project.write("test_a.py", f"def test_a(mmlu):\n    mmlu({call})\n")
+
+    result = project.run(CHECKPOINT)
+
+    result.assert_outcomes(failed=1)
+    assert told in result.outlines
+
+
+MODEL_OF_ONES_OWN = """
+import pytest, uuid
+
+class Own:
+    fingerprint = "own-1"
+
+    def __init__(self):
+        self.context_length = 10_000
+
+    def encode(self, text):
+        return list(text.encode())
+
+    def score(self, trunks):
+        for trunk in trunks:
+            yield [-float(number) for number, _ in enumerate(trunk.branches)]
+
+{changes}
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return Own()
+"""
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ("", None),
+        (
+            "Own.fingerprint = None",
+            "llm_model (Own): it has no fingerprint; give it a string attribute that changes when its answers may",
+        ),
+        (
+            "Own.fingerprint = property(lambda self: uuid.uuid4().hex)",
+            None,
+        ),
+        (
+            "Own.encode = lambda self, text: [][0]",
+            "llm_model (Own): it raised IndexError: list index out of range; correct it",
+        ),
+        (
+            "Own.score = lambda self, trunks: iter([[-1.0]] * len(trunks))",
+            "llm_model (Own): score() gave 1 values for 4 choices; give a log-probability for each branch of each trunk",
+        ),
+        (
+            "Own.score = lambda self, trunks: iter([[None] * 4] * len(trunks))",
+            "llm_model (Own): its log-probabilities for question kitchen_science-* are no numbers; see whether its training diverged",
+        ),
+    ],
+    ids=["good", "no-fingerprint", "restless", "encode", "count", "none"],
+)  # fmt: skip
+def test_a_model_of_ones_own(
+    project: Project, mode: tuple[str, ...], changes: str, told: str | None
+) -> None:
+    """What is wrong with it is one line for each item, and nothing is made up."""
+    exam(project)
+    project.write("conftest.py", MODEL_OF_ONES_OWN.format(changes=changes))
+
+    result = project.run(REPORT, *mode)
+
+    if told is None:
+        result.assert_outcomes(passed=4)
+        return
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines([f"*{told}"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    assert results(project)["outcome"] == "incomplete"
+
+
+def test_an_exam_that_is_never_reached(project: Project) -> None:
+    """It is in the results as incomplete, and does not leave them empty."""
+    exam(project, score="-number")
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write("\ndef pytest_runtest_setup(item):\n    raise KeyboardInterrupt\n")
+
+    result = project.run_subprocess(REPORT)
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    found = results(project)
+    assert (found["name"], found["outcome"]) == ("test_exam.py::test_mmlu", "incomplete")
+    assert {subject["outcome"] for subject in found["subjects"]} == {"not run"}
+
+
+@pytest.mark.parametrize("way", ["xfail", "deselected"])
+def test_subjects_that_do_not_count_are_judged_all_the_same(project: Project, way: str) -> None:
+    """One that is expected to fail, or has no item in this run, has the outcome of its accuracy."""
+    exam(project, "shots=1, min_subject_accuracy=0.9", score="-number")
+    if way == "xfail":
+        text = (project.path / "test_exam.py").read_text()
+        project.write("test_exam.py", text.replace("@pytest", "@pytest.mark.xfail\n@pytest", 1))
+
+    project.run(REPORT, *([] if way == "xfail" else ["-k", "average"]))
+
+    found = results(project)
+    assert found["outcome"] == "failed"
+    assert {subject["outcome"] for subject in found["subjects"]} == {"failed"}
+
+
+@pytest.mark.parametrize(
+    ("marks", "told"),
+    [
+        (
+            "@pytest.mark.llm_mmlu({0}, shots=0, min_accuracy=0)\n@pytest.mark.llm_mmlu({0}, min_accuracy=0)",
+            "it has several llm_mmlu markers; write one marked function for each",
+        ),
+        (
+            '@pytest.mark.llm_judge("data.json", min_score=1)\n@pytest.mark.llm_mmlu({0}, min_accuracy=0)',
+            "llm_judge and llm_mmlu stand together; mark a function with each",
+        ),
+        (
+            '@pytest.mark.llm_judge("data.json", min_score=1)\n@pytest.mark.llm_judge("data.json", min_score=2)',
+            "it has several llm_judge markers; write one marked function for each",
+        ),
+    ],
+)  # fmt: skip
+def test_markers_on_one_function(project: Project, marks: str, told: str) -> None:
+    """None is ignored in silence."""
+    project.write("data.json", [{"instruction": "Say it.", "output": "It."}])
+    named = marks.format(repr(str(EXAMPLE)))
+    project.write(
+        "test_exam.py", f"import pytest\n{named}\ndef test_mmlu(mmlu_result):\n    pass\n"
+    )
+
+    result = project.run(CHECKPOINT)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: test_exam.py::test_mmlu: {told}" in result.errlines

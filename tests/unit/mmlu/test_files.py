@@ -220,3 +220,92 @@ def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:
         "test-0.parquet: row 1: it has no list of choices and number of the answer; "
         "take the files of the dataset cais/mmlu"
     )
+
+
+@pytest.mark.parametrize("packed", ["", "gz", "xz"])
+def test_an_archive_that_was_damaged(tmp_path: Path, packed: str) -> None:
+    """Cut off or changed in any place, it never has fewer subjects or other questions in silence."""
+    good = tmp_path / "data.tar"
+    with tarfile.open(good, f"w:{packed}") as archive:  # type: ignore[call-overload]
+        for file in sorted(EXAMPLE.rglob("*.csv")):
+            archive.add(file, f"data/{file.relative_to(EXAMPLE)}")
+    expected, content = whole(open_mmlu(good)), good.read_bytes()
+    bad = tmp_path / "bad.tar"
+    step = max(1, len(content) // 60)
+    refused = 0
+    for place in range(0, len(content), step):
+        flipped = bytearray(content)
+        flipped[place] ^= 0x10
+        for damaged in (content[:place], bytes(flipped)):
+            bad.write_bytes(damaged)
+            try:
+                found = whole(open_mmlu(bad))
+            except DatasetError:
+                refused += 1
+            else:
+                # A letter of an unpacked file has no checksum; its question is another one then.
+                assert found.keys() == expected.keys()
+                assert not packed or found == expected
+
+    assert refused > 50
+
+
+def test_an_archive_that_was_cut_at_a_header(tmp_path: Path) -> None:
+    """Where it looks like the end of the archive, the end is missed."""
+    path = tmp_path / "data.tar"
+    make_tar(path, "data/")
+    with tarfile.open(path) as archive:
+        last = archive.getmembers()[-1]
+    path.write_bytes(path.read_bytes()[: last.offset])
+
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(path)
+
+    assert str(caught.value) == f"{path}: it is damaged or was cut off; get it anew"
+
+
+def test_parquet_in_several_files(tmp_path: Path) -> None:
+    """All shards of a split are read, and missed when they are not there."""
+    make_parquet(tmp_path, together=False)
+    expected = whole(open_mmlu(tmp_path))
+    parquet = pytest.importorskip("pyarrow.parquet")
+    one = tmp_path / "number_facts" / "test-00000-of-00001.parquet"
+    table = parquet.read_table(one)
+    one.unlink()
+    for number, rows in enumerate((table.slice(0, 5), table.slice(5))):
+        parquet.write_table(rows, one.with_name(f"test-0000{number}-of-00002.parquet"))
+
+    assert whole(open_mmlu(tmp_path)) == expected
+
+    one.with_name("test-00001-of-00002.parquet").unlink()
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(tmp_path)
+    assert str(caught.value) == (
+        "number_facts/test-00000-of-00002.parquet: only 1 of its 2 files are there; get the others"
+    )
+
+
+def test_hidden_files_and_blank_lines(tmp_path: Path) -> None:
+    """What some systems leave beside the files is no subject, and a blank line no question."""
+    data = write(tmp_path, f"{ROW}\n{ROW}\n\n")
+    (tmp_path / "test" / "._anatomy_test.csv").write_bytes(b"\0")
+
+    assert open_mmlu(tmp_path).subjects == data.subjects
+    assert len(data.questions("anatomy")) == 2
+
+
+@pytest.mark.parametrize("form", ["folder", "tar"])
+def test_data_without_questions(tmp_path: Path, form: str) -> None:
+    """An empty copy is told at once, with where to get a whole one."""
+    path = tmp_path / "mmlu"
+    if form == "folder":
+        (path / "test").mkdir(parents=True)
+    else:
+        tarfile.open(path, "w").close()
+
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(path)
+
+    assert str(caught.value) == (
+        f"{path}: it has no questions, such as test/anatomy_test.csv; {GET_IT}"
+    )
