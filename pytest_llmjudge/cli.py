@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.comparison import NOUNS, compare
 from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError, printable
 from pytest_llmjudge.gates import Decision, decide_baseline
 from pytest_llmjudge.reporting.comparison import comparison_text
@@ -181,7 +181,9 @@ def _power(options: argparse.Namespace) -> int:
         _print_json({"drop": drop, "power": power, "suites": suites})
     else:
         for name, reach in zip(run.sides, reaches, strict=True):
-            _print("\n".join(printable(line) for line in power_lines(name, reach, drop, power)))
+            noun = NOUNS[run.sides[name].kind]
+            lines = power_lines(name, reach, drop, power, noun=noun)
+            _print("\n".join(printable(line) for line in lines))
     return 0
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["power_lines"]
 
 
-def power_lines(name: str, reach: Reach, drop: float, power: float) -> Iterator[str]:
+def power_lines(name: str, reach: Reach, drop: float, power: float, *, noun: str) -> Iterator[str]:
     """Yield how many records a suite needs, and where that figure comes from.
 
     Args:
@@ -22,6 +22,7 @@ def power_lines(name: str, reach: Reach, drop: float, power: float) -> Iterator[
         reach: What drops it can show.
         drop: The one that was asked for, in points.
         power: How often it is to be shown, between 0 and 1.
+        noun: What the suite consists of.
     """
     if reach.spread is None or reach.needed is None or reach.detectable is None:
         if reach.spread is None:
@@ -30,11 +31,11 @@ def power_lines(name: str, reach: Reach, drop: float, power: float) -> Iterator[
             yield f"{name}: nothing is known of its spread, all {reach.records} scores are the same"
         return
     yield (
-        f"{name}: {reach.needed} records show a drop of {drop:g} points in {100 * power:g} % of "
+        f"{name}: {reach.needed} {noun} show a drop of {drop:g} points in {100 * power:g} % of "
         f"all releases that have it, with at most 5 % false alarms"
     )
     least = signed(reach.detectable).lstrip("+")
-    yield f"  its {reach.records} scored records show drops of {least} points or more"
+    yield f"  its {reach.records} scored {noun} show drops of {least} points or more"
     if reach.pairs:
         yield (
             f"  measured: the differences of {reach.pairs} pairs have a standard deviation of "

@@ -365,3 +365,21 @@ def test_an_output_that_knows_few_characters(write: Callable[..., Path]) -> None
     )
 
     assert "an \\u2192 arrow" in done.stdout
+
+
+def test_power_of_an_exam(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Suites of both kinds are told of, in their own words."""
+    document = json.loads((RELEASED / "version-1.json").read_text(encoding="utf-8"))
+    first, *others = document["suites"][1]["subjects"][0]["questions"]
+    first["prediction"] = first["answer"]
+    for question in others:
+        question["prediction"] = "A" if question["answer"] != "A" else "B"
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+    assert main(["power", str(path), "--drop=5"]) == 0
+
+    told = capsys.readouterr().out
+    assert "test_release.py::test_instructions: 388 records show a drop of 5 points" in told
+    assert "test_release.py::test_mmlu: 916 questions show a drop of 5 points" in told
+    assert "  its 3 scored questions show drops of 87.4 points or more" in told
