@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.naming import plain_name
-from pytest_llmjudge.generation.statedict import COPY, StateDict, StoredTensor, unreadable
+from pytest_llmjudge.generation.statedict import COPY, StateDict, StoredTensor, missing, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +55,9 @@ def read_index(path: Path) -> StateDict:
             found = f"it names {file.name} in another folder"
             raise CheckpointError(str(path), found, "put all files into one folder")
     tensors = {name: tensor for file in files for name, tensor in _tensors(file)}
-    missing = [name for name in index["weight_map"] if plain_name(name) not in tensors]
-    if missing:
-        found = f"{missing[0]} is in none of its files"
+    lost = [name for name in index["weight_map"] if plain_name(name) not in tensors]
+    if lost:
+        found = f"{lost[0]} is in none of its files"
         raise CheckpointError(str(path), found, COPY)
     return StateDict(tensors, {})
 
@@ -78,8 +78,7 @@ def _tensors(path: Path) -> Iterator[tuple[str, StoredTensor]]:
                 kind = _DTYPES.get(dtype, dtype.lower())
                 yield plain_name(name), StoredTensor(path, kind, shape, stride, name, 0)
     except FileNotFoundError:
-        todo = "check the path, or train and save the model first"
-        raise CheckpointError(str(path), "no such file", todo) from None
+        raise missing(path) from None
     except OSError as error:
         raise unreadable(path, error) from None
     except SafetensorError:

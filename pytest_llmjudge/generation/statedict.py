@@ -19,7 +19,7 @@ from pytest_llmjudge.generation.naming import plain_name
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["StateDict", "StoredTensor", "read_torch_file", "state_dict_in", "unreadable"]
+__all__ = ["StateDict", "StoredTensor", "missing", "read_torch_file", "state_dict_in", "unreadable"]
 
 SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
 COPY = "save or copy the checkpoint again"
@@ -97,13 +97,18 @@ def read_torch_file(path: Path) -> StateDict | None:
                 raise CheckpointError(str(path), found, SAVE if head else COPY)
             content = _Unpickler(path, _read_pickle(path, stream)).read()
     except FileNotFoundError:
-        todo = "check the path, or train and save the model first"
-        raise CheckpointError(str(path), "no such file", todo) from None
+        raise missing(path) from None
     except OSError as error:
         raise unreadable(path, error) from None
     except ValueError:
         raise CheckpointError(str(path), "no name of a file", "correct the path") from None
     return _state_dict(path, content)
+
+
+def missing(path: Path) -> CheckpointError:
+    """Tell that a file of weights is not there."""
+    todo = "check the path, or train and save the model first"
+    return CheckpointError(str(path), "no such file", todo)
 
 
 def unreadable(path: Path, error: OSError) -> CheckpointError:
