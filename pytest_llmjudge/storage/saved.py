@@ -30,6 +30,9 @@ __all__ = [
     "read_results",
 ]
 
+_NAME_ONE = "name a file that --llm-judge-report wrote"
+_AS_IT_WAS = "as it was written"
+
 SCHEMA_VERSION = 1
 RIGHT = 100.0
 """What a question scores that is answered right; 0 what is answered wrong."""
@@ -76,23 +79,22 @@ def read_results(path: Path, *, named_by: str = "") -> SavedRun:
     where = f"{named_by} {path}".strip()
     document = _parse(where, path)
     if not isinstance(document, dict) or "schema" not in document:
-        todo = "name a file that --llm-judge-report wrote"
-        raise BaselineError(where, "it is no results file", todo)
+        raise BaselineError(where, "it is no results file", _NAME_ONE)
     version = document["schema"]
     if type(version) is int and version > SCHEMA_VERSION:
         found = f"it has schema version {version}, and this version reads {SCHEMA_VERSION}"
         raise BaselineError(where, found, "update pytest-llmjudge")
     problem = first_problem(document)
     if problem is not None:
-        todo = "name a file that --llm-judge-report wrote, as it was written"
-        raise BaselineError(where, f"it is no results file: {problem}", todo)
+        raise BaselineError(
+            where, f"it is no results file: {problem}", f"{_NAME_ONE}, {_AS_IT_WAS}"
+        )
     judge = document["judge"]
     known = [suite for suite in document["suites"] if suite["kind"] in NOUNS]
     names = [suite["name"] for suite in known]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        todo = "name a file that --llm-judge-report wrote, as it was written"
-        raise BaselineError(where, f"it has two suites named {twice}", todo)
+        raise BaselineError(where, f"it has two suites named {twice}", f"{_NAME_ONE}, {_AS_IT_WAS}")
     sides = {suite["name"]: _side(suite, judge) for suite in known}
     return SavedRun(path, document, sides)
 
@@ -131,11 +133,10 @@ def _parse(where: str, path: Path) -> object:
         return json.loads(text, parse_constant=_refuse)
     except OSError as error:
         found = f"it cannot be read ({error.strerror})"
-        todo = "name a file that --llm-judge-report wrote"
-        raise BaselineError(where, found, todo) from None
+        raise BaselineError(where, found, _NAME_ONE) from None
     except (ValueError, RecursionError):
         found = "it is no JSON, or not all of it" if path.stat().st_size else "it is empty"
-        raise BaselineError(where, found, "name a file that --llm-judge-report wrote") from None
+        raise BaselineError(where, found, _NAME_ONE) from None
 
 
 def _refuse(constant: str) -> object:
