@@ -55,10 +55,16 @@ def _chatml(record: Record, *, for_generation: bool) -> str:
     return f"<|im_start|>user\n{record.instruction}{material}<|im_end|>{answer}"
 
 
+def _chat(record: Record, *, for_generation: bool) -> str:  # noqa: ARG001  # as the others
+    """What a user would write; the model's own chat template comes around it later."""
+    return f"{record.instruction}\n\n{record.input}" if record.input else record.instruction
+
+
 _BUILT_IN: Final[dict[str, Callable[..., str]]] = {
     "alpaca": _alpaca,
     "phi3": _phi3,
     "chatml": _chatml,
+    "chat": _chat,
 }
 
 TEMPLATES: Final = tuple(_BUILT_IN)
@@ -75,6 +81,8 @@ def instruction_prompt(record: Record, template: str = "alpaca", *, for_generati
       ``\n<|assistant|>:``
     - ``chatml``: ``<|im_start|>user\n{instruction}``, with an input ``\n{input}``, then
       ``<|im_end|>``, for generation ``\n<|im_start|>assistant\n``
+    - ``chat``: ``{instruction}``, with an input ``\n\n{input}``: a message, to which the model's
+      own chat template applies
 
     Args:
         record: The record to ask about.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
@@ -23,6 +23,10 @@ from pytest_llmjudge.values import (
     parse_flag,
     parse_score,
     parse_seconds,
+    parse_seed,
+    parse_share,
+    parse_stop,
+    parse_temperature,
     parse_text,
     parse_texts,
     read_keywords,
@@ -32,7 +36,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["OPTIONS", "Option", "Settings", "SuiteSettings", "read_settings", "resolve_suite"]
+__all__ = [
+    "CHAT",
+    "OPTIONS",
+    "Decoding",
+    "Option",
+    "Settings",
+    "SuiteSettings",
+    "checkpoint_of",
+    "read_settings",
+    "resolve_suite",
+]
+
+SERVED = ("ollama:", "openai:")
+"""What the name of a model under test begins with that a server answers for."""
+
+CHAT = "chat"
+"""The ``prompt`` that leaves it to the model's own chat template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +66,7 @@ class Option:
         help: For ``pytest --help``.
         metavar: Of the argument; empty for a flag.
         is_path: Whether a relative value is a path, taken from where it was written.
+        is_model: Whether it is such a path or the name of a served model.
         is_list: Whether it may be given several times; else the last one counts.
     """
 
@@ -55,6 +76,7 @@ class Option:
     help: str
     metavar: str = ""
     is_path: bool = False
+    is_model: bool = False
     is_list: bool = False
 
     @property
@@ -75,8 +97,18 @@ OPTIONS: tuple[Option, ...] = (
         parse_text,
         default=None,
         metavar="PATH",
-        is_path=True,
-        help="Checkpoint of the model under test; on the command line it wins over the marker",
+        is_model=True,
+        help="The model under test: a checkpoint, a folder, or 'ollama:NAME' or 'openai:NAME' for "
+        "a served one; on the command line it wins over the marker",
+    ),
+    Option(
+        "llm-judge-checkpoint-url",
+        parse_texts,
+        default=None,
+        metavar="URL",
+        is_list=True,
+        help="Where a served model under test answers; several times for several servers "
+        "(default: as the judge's)",
     ),
     Option(
         "llm-judge-base",
@@ -221,7 +253,75 @@ OPTIONS: tuple[Option, ...] = (
         metavar="NAME",
         help="Number format to generate with (default: auto, float32 on a CPU)",
     ),
+    Option(
+        "llm-judge-temperature",
+        parse_temperature,
+        default=0.0,
+        metavar="T",
+        help="Temperature of generation; 0 takes the likeliest token (default: 0)",
+    ),
+    Option(
+        "llm-judge-top-k",
+        parse_count_or_auto,
+        default=None,
+        metavar="N",
+        help="Draw among the N likeliest tokens, above temperature 0 (default: auto, all)",
+    ),
+    Option(
+        "llm-judge-top-p",
+        parse_share,
+        default=1.0,
+        metavar="P",
+        help="Draw among the likeliest tokens of this probability, above temperature 0 "
+        "(default: 1)",
+    ),
+    Option(
+        "llm-judge-seed",
+        parse_seed,
+        default=123,
+        metavar="N",
+        help="Seed of generation above temperature 0 (default: 123)",
+    ),
+    Option(
+        "llm-judge-stop",
+        parse_stop,
+        default=(),
+        metavar="TEXT",
+        is_list=True,
+        help="End a response before TEXT; several times for several texts",
+    ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How a token is chosen.
+
+    Attributes:
+        temperature: Divides the logits; 0 takes the likeliest token.
+        top_k: Draw among so many of the likeliest tokens; ``None`` for all.
+        top_p: Draw among the likeliest tokens that together have this probability.
+        seed: Of the drawing; each text draws by itself, whatever else is generated with it.
+        stop: Texts before which an answer ends.
+    """
+
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    seed: int = 123
+    stop: tuple[str, ...] = ()
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the likeliest token is taken, so that nothing is drawn."""
+        return self.temperature == 0
+
+    @property
+    def decides(self) -> dict[str, object]:
+        """What of it can change a text."""
+        if self.is_greedy:
+            return {"temperature": 0.0, "stop": self.stop}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +330,8 @@ class Settings:
 
     Attributes:
         checkpoint_forced: The checkpoint stood on the command line and so wins over markers.
+        checkpoint_url: Addresses of the servers of a served model under test, ``None`` for the
+            judge's.
         base: The model that a LoRA adapter under test is added to.
         url: Addresses of the judge's servers, ``None`` for what the environment names.
         baseline: Results file of the release to compare with.
@@ -240,12 +342,14 @@ class Settings:
         timeout: Seconds for one judge request.
         batch_size: Prompts generated together, ``None`` for automatic.
         max_new_tokens: Longest response in tokens.
+        temperature: Of generation, as the four that follow: see :class:`Decoding`.
         mmlu_data: Copy of MMLU for markers and calls that name none.
     """
 
     enabled: bool
-    checkpoint: Path | None
+    checkpoint: Path | str | None
     checkpoint_forced: bool
+    checkpoint_url: tuple[str, ...] | None
     base: Path | None
     model: str
     url: tuple[str, ...] | None
@@ -265,7 +369,17 @@ class Settings:
     max_new_tokens: int
     device: str
     dtype: str
+    temperature: float
+    top_k: int | None
+    top_p: float
+    seed: int
+    stop: tuple[str, ...]
     mmlu_data: Path | None = None
+
+    @property
+    def decoding(self) -> Decoding:
+        """How tokens are chosen."""
+        return Decoding(self.temperature, self.top_k, self.top_p, self.seed, self.stop)
 
 
 def read_settings(
@@ -295,8 +409,11 @@ def read_settings(
             continue
         where = option.flag if source == "cli" else f"{ini_name}: {option.key}"
         value = option.parse(where, text)
-        if option.is_path:
-            value = (cli_dir if source == "cli" else ini_dir) / value
+        base = cli_dir if source == "cli" else ini_dir
+        if option.is_model:
+            value = checkpoint_of(value, base)
+        elif option.is_path:
+            value = base / value
         values[option.key] = value
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
     fields["enabled"] = fields.pop("llm_judge")
@@ -310,14 +427,14 @@ class SuiteSettings:
     """What decides over one suite, after marker, command line, ini and default.
 
     Attributes:
-        prompt: ``alpaca``, ``phi3``, ``chatml``, or the absolute path of a template.
+        prompt: ``alpaca``, ``phi3``, ``chatml``, ``chat``, or the absolute path of a template.
         responses: Record field that holds the responses; nothing is generated then.
         sample: How many records are drawn, ``None`` for all.
     """
 
     min_score: int | None
     min_average: float | None
-    checkpoint: Path | None
+    checkpoint: Path | str | None
     prompt: str
     responses: str | None
     sample: int | None
@@ -331,7 +448,12 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "responses": check_text,
     "sample": check_sample,
 }
-BUILT_IN_PROMPTS = ("alpaca", "phi3", "chatml")
+BUILT_IN_PROMPTS = ("alpaca", "phi3", "chatml", CHAT)
+
+
+def checkpoint_of(text: str, base: Path) -> Path | str:
+    """Return the path that ``text`` means, or the name of a served model as it is."""
+    return text if text.startswith(SERVED) else base / text
 
 
 def resolve_suite(
@@ -359,7 +481,7 @@ def resolve_suite(
         raise SettingsError(where, "it has no gate and so cannot fail", todo)
     checkpoint = settings.checkpoint
     if "checkpoint" in found and not settings.checkpoint_forced:
-        checkpoint = base / found["checkpoint"]
+        checkpoint = checkpoint_of(found["checkpoint"], base)
     return SuiteSettings(
         min_score=min_score,
         min_average=min_average,

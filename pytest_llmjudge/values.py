@@ -9,6 +9,8 @@ from pytest_llmjudge.errors import SettingsError
 
 _MOST_SECONDS = 86_400
 _LEAST_DROP = 0.01
+_HOTTEST = 10
+_LARGEST_SEED = 2**63 - 1
 _LEAST_POWER, _MOST_POWER = 0.5, 0.999
 Parser = Callable[[str, str], Any]
 
@@ -76,6 +78,41 @@ def parse_seconds(where: str, text: str) -> float:
         found = f'"{text}" is not a length of time'
         raise SettingsError(where, found, "give a number of seconds up to 86400, for example 120")
     return seconds
+
+
+def parse_temperature(where: str, text: str) -> float:
+    """Read a temperature, from 0 to 10."""
+    wanted = "a number from 0 to 10, for example 0.7"
+    temperature = _number(where, text, wanted)
+    if not 0 <= temperature <= _HOTTEST:
+        raise SettingsError(where, f'"{text}" is no temperature', f"give {wanted}")
+    return temperature
+
+
+def parse_share(where: str, text: str) -> float:
+    """Read a share of the probability, above 0 and at most 1."""
+    wanted = "a number above 0 and at most 1, for example 0.9"
+    share = _number(where, text, wanted)
+    if not 0 < share <= 1:
+        raise SettingsError(where, f'"{text}" is no share', f"give {wanted}")
+    return share
+
+
+def parse_seed(where: str, text: str) -> int:
+    """Read a seed, a whole number that generators of random numbers take."""
+    wanted = "a whole number from 0 to 9223372036854775807"
+    seed = _integer(where, text, wanted)
+    if not 0 <= seed <= _LARGEST_SEED:
+        raise SettingsError(where, f'"{text}" is no seed', f"give {wanted}")
+    return seed
+
+
+def parse_stop(where: str, text: str) -> tuple[str, ...]:
+    r"""Read one text a line; ``\n`` in one means a line break, so that options can hold it."""
+    stops = tuple(line.replace("\\n", "\n") for line in text.splitlines())
+    if not all(stops):
+        raise SettingsError(where, "it is empty", "give a text, or leave it out")
+    return stops
 
 
 def parse_count(where: str, text: str) -> int:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError, SettingsError
 from pytest_llmjudge.generation.archive import CheckpointInfo, describe, find_ranks
+from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.settings import CHAT, Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +37,7 @@ class _Loaded(NamedTuple):
     tokenizer: Tokenizer
 
 
-class TorchModel:
+class TorchModel(Model):
     """A checkpoint that answers prompts.
 
     Decoding is greedy: each new token is the likeliest one, so that the same checkpoint gives the
@@ -53,6 +55,7 @@ class TorchModel:
         dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
             texts do not depend on the machine.
         base: The model that a LoRA adapter is added to, where its config does not name it.
+        decoding: How tokens are chosen.
     """
 
     def __init__(
@@ -63,7 +66,9 @@ class TorchModel:
         device: str = "auto",
         dtype: str = "auto",
         base: Path | None = None,
+        decoding: Decoding = Decoding(),  # noqa: B008  # frozen
     ) -> None:
+        self._decoding = decoding
         self.path = Path(path)
         self._base = base
         self._batch_size = batch_size
@@ -78,15 +83,6 @@ class TorchModel:
             CheckpointError: It is no GPT-2 checkpoint.
         """
         return describe(self.path, self._base)
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over all files that decide its texts.
-
-        Raises:
-            CheckpointError: It is no GPT-2 checkpoint.
-        """
-        return self.info.fingerprint
 
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Answer all prompts, in their order.
@@ -104,19 +100,25 @@ class TorchModel:
             texts[completion.index] = completion.text or ""
         return texts
 
-    def stream(self, prompts: Sequence[str], *, max_new_tokens: int) -> Iterator[Completion]:
+    def stream(
+        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+    ) -> Iterator[Completion]:
         """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
 
         A prompt that leaves no room in the model's context comes back as a completion with an
         error, before the others.
 
         Raises:
-            CheckpointError: The checkpoint or its tokenizer cannot be used.
+            CheckpointError: The checkpoint or its tokenizer cannot be used, or messages are to be
+                answered: a checkpoint of this kind has no chat template.
             SettingsError: The device or dtype cannot be used.
         """
         if max_new_tokens < 1:
             message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
             raise ValueError(message)
+        if chat:
+            found, todo = "it has no chat template", f"choose another prompt than {CHAT!r}"
+            raise CheckpointError(str(self.path), found, todo)
         fitting: dict[int, list[int]] = {}
         for index, prompt in enumerate(prompts):
             ids = self._encode(str(self.path), prompt)

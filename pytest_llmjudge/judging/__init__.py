@@ -1,1 +1,1 @@
-"""Judges: what is asked, how it gets to a server and back, and the verdict made of it."""
+"""Judges: what is asked, and the verdict made of the reply."""

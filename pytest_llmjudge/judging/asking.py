@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, one_line
-from pytest_llmjudge.judging.chat import CUT, SEED, PromptTooLongError
 from pytest_llmjudge.prompts import judge_prompt, weighted_prompt
 from pytest_llmjudge.scoring import (
     SCORE_SCHEMA,
@@ -18,12 +17,13 @@ from pytest_llmjudge.scoring import (
     strip_thoughts,
     weigh,
 )
+from pytest_llmjudge.servers.chat import CUT, SEED, PromptTooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity, Record
-    from pytest_llmjudge.judging.chat import ChatClient, ChatReply
+    from pytest_llmjudge.servers.chat import ChatClient, ChatReply
 
 __all__ = ["Asker", "IntegerAsker", "WeightedAsker"]
 

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.judging.asking import IntegerAsker, WeightedAsker
-from pytest_llmjudge.judging.chat import OPENAI
 from pytest_llmjudge.judging.embedded import EMBEDDED, EmbeddedAsker
-from pytest_llmjudge.judging.fleet import Fleet, Limiter, unlimited
-from pytest_llmjudge.judging.ollama import OllamaClient
-from pytest_llmjudge.judging.openai import OpenAIClient
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import combine
+from pytest_llmjudge.servers.chat import OPENAI
+from pytest_llmjudge.servers.fleet import Fleet, Limiter, unlimited
+from pytest_llmjudge.servers.ollama import OllamaClient
+from pytest_llmjudge.servers.openai import OpenAIClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity, Record
     from pytest_llmjudge.judging.asking import Asker
-    from pytest_llmjudge.judging.chat import ChatClient
+    from pytest_llmjudge.servers.chat import ChatClient
 
 __all__ = ["Judge", "identity_label", "make_judge"]
 
@@ -143,8 +143,8 @@ def make_judge(
         timeout: Seconds for one request.
         ask: ``integer`` or ``weighted``.
         samples: See :class:`Judge`.
-        limiter: See :class:`~.fleet.Fleet`.
-        note: See :class:`~.fleet.Fleet`.
+        limiter: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
+        note: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         known: See :class:`Judge`.
 
     Raises:

@@ -10,6 +10,7 @@ from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.mmlu.prompts import MODES
 from pytest_llmjudge.mmlu.subjects import ALL, choose_subjects
+from pytest_llmjudge.settings import checkpoint_of
 from pytest_llmjudge.values import check_path, either, read_keywords
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Exam:
     limit: int | None = None
     min_accuracy: float | None = None
     min_subject_accuracy: float | None = None
-    checkpoint: Path | None = None
+    checkpoint: Path | str | None = None
 
     def questions(self, subject: str) -> tuple[MMLUQuestion, ...]:
         """Return the questions of a subject in file order, those that were drawn.
@@ -99,7 +100,7 @@ def load_exam(
         raise SettingsError(name, "it has no gate and so cannot fail", todo)
     checkpoint = settings.checkpoint
     if "checkpoint" in found and not settings.checkpoint_forced:
-        checkpoint = base / found["checkpoint"]
+        checkpoint = checkpoint_of(found["checkpoint"], base)
     path = base / folder
     data = open_mmlu(path)
     wanted = found.get("subjects", (ALL,))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line, storable
-from pytest_llmjudge.generation.engine import TorchModel
+from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.parts import fingerprint_of, name_of
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
+from pytest_llmjudge.settings import CHAT
 from pytest_llmjudge.storage.store import Failure, Store, StoredResponse
 
 if TYPE_CHECKING:
@@ -181,8 +182,9 @@ class Responses:
     def _completions(self, prompts: Sequence[str]) -> Iterator[Completion]:
         tokens = self._settings.max_new_tokens
         try:
-            if isinstance(self._model, TorchModel):
-                yield from self._model.stream(prompts, max_new_tokens=tokens)
+            if isinstance(self._model, Model):
+                chat = self._suite.template == CHAT
+                yield from self._model.stream(prompts, max_new_tokens=tokens, chat=chat)
             else:
                 yield from self._batches(prompts, tokens)
         except LlmJudgeError:
@@ -217,8 +219,10 @@ class Responses:
             "max_new_tokens": self._settings.max_new_tokens,
             "device": self._settings.device,
             "dtype": self._settings.dtype,
+            "chat": self._suite.template == CHAT,
+            **self._settings.decoding.decides,
         }
-        return make_key("response/1", fingerprint_of(self._model), self._prompt(record), options)
+        return make_key("response/2", fingerprint_of(self._model), self._prompt(record), options)
 
 
 def _are_strings(texts: object, count: int) -> bool:

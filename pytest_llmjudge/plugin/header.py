@@ -71,7 +71,7 @@ def _is_overridden(session: LlmSession, fixture: str) -> bool:
     )
 
 
-def _model(session: LlmSession, path: Path) -> str:
+def _model(session: LlmSession, path: Path | str) -> str:
     try:
         info = session.model(path).info
     except LlmJudgeError as error:

@@ -11,12 +11,10 @@ import pytest
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, SettingsError
-from pytest_llmjudge.generation.engine import TorchModel
-from pytest_llmjudge.judging.address import normalise_url
-from pytest_llmjudge.judging.chat import OPENAI
+from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.generation.models import make_model
 from pytest_llmjudge.judging.embedded import EMBEDDED
 from pytest_llmjudge.judging.judge import Judge, make_judge
-from pytest_llmjudge.judging.openai import DEFAULT_OPENAI_URL
 from pytest_llmjudge.pipeline import Slots, SuiteRun, Team, fingerprint_of, judge_fingerprint
 from pytest_llmjudge.plugin.cases import (
     AVERAGE,
@@ -30,6 +28,9 @@ from pytest_llmjudge.plugin.cases import (
     case_of,
     exam_case_of,
 )
+from pytest_llmjudge.servers.address import normalise_url
+from pytest_llmjudge.servers.chat import OPENAI
+from pytest_llmjudge.servers.openai import DEFAULT_OPENAI_URL
 from pytest_llmjudge.storage.saved import read_results
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class LlmSession:
         self.selected: dict[str, set[int]] = {}
         self.needed: dict[str, list[int]] = {}
         self._runs: dict[str, SuiteRun] = {}
-        self._models: dict[Path, TorchModel] = {}
+        self._models: dict[Path | str, Model] = {}
         self._judge: Judge | None = None
         self._checkpoint = settings.checkpoint
 
@@ -152,7 +153,7 @@ class LlmSession:
         if team is not None:
             team.close(wait=wait)
 
-    def model(self, checkpoint: Path | None) -> TorchModel:
+    def model(self, checkpoint: Path | str | None) -> Model:
         """Return the model under test, not loaded yet.
 
         Raises:
@@ -163,13 +164,7 @@ class LlmSession:
             msg = "llm_model"
             raise CheckpointError(msg, "no checkpoint is named", todo)
         if checkpoint not in self._models:
-            self._models[checkpoint] = TorchModel(
-                checkpoint,
-                batch_size=self.settings.batch_size,
-                device=self.settings.device,
-                dtype=self.settings.dtype,
-                base=self.settings.base,
-            )
+            self._models[checkpoint] = make_model(checkpoint, self.settings)
         return self._models[checkpoint]
 
     def configured_model(self) -> ConfiguredModel:
@@ -312,7 +307,7 @@ class LlmSession:
         model: ModelLike = request.getfixturevalue("llm_model")
         return self.model_in_use() if isinstance(model, ConfiguredModel) else model
 
-    def model_in_use(self) -> TorchModel:
+    def model_in_use(self) -> Model:
         """Return the model that the item being run is about.
 
         Raises:
@@ -339,13 +334,18 @@ class LlmSession:
         """Describe a model under test as plain data; ``None`` is one that nobody has seen."""
         if model is None:
             return ["llm_model", "", None]
-        if not isinstance(model, TorchModel):
+        if not isinstance(model, Model):
             return [type(model).__name__, fingerprint_of(model), None]
         info = model.info
         return [self.shown_path(info.path), info.fingerprint, info.parameters]
 
-    def shown_path(self, path: Path) -> str:
-        """Write ``path`` as seen from pytest's root folder, so that files do not differ."""
+    def shown_path(self, path: Path | str) -> str:
+        """Write ``path`` as seen from pytest's root folder, so that files do not differ.
+
+        The name of a served model is shown as it is.
+        """
+        if isinstance(path, str):
+            return path
         full = path.resolve()
         root = self.config.rootpath
         return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.judging.chat import read_candidates
 from pytest_llmjudge.prompts import weighted_prompt
 from pytest_llmjudge.records import load_records
 from pytest_llmjudge.scoring import weigh
+from pytest_llmjudge.servers.chat import read_candidates
 from tests.support.fake_ollama import FakeOllama, Replay
 from tests.support.project import MARKED
 

@@ -13,9 +13,9 @@ from pytest_llmjudge.data import JudgeIdentity, Record, Verdict
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
 from pytest_llmjudge.judging.asking import IntegerAsker
 from pytest_llmjudge.judging.judge import Judge, identity_label, make_judge
-from pytest_llmjudge.judging.ollama import OllamaClient
 from pytest_llmjudge.prompts import judge_prompt
 from pytest_llmjudge.scoring import SCORE_SCHEMA
+from pytest_llmjudge.servers.ollama import OllamaClient
 from tests.support.fake_ollama import (
     DIGEST,
     Answer,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_llmjudge.data import Record, Verdict
-from pytest_llmjudge.judging.chat import PromptTooLongError
 from pytest_llmjudge.judging.judge import Judge, make_judge
-from pytest_llmjudge.judging.ollama import OllamaClient
+from pytest_llmjudge.servers.chat import PromptTooLongError
+from pytest_llmjudge.servers.ollama import OllamaClient
 from tests.support.fake_ollama import Answer, FakeOllama, Page, always
 
 RECORD = Record("r", "Name the author of 'Emma'.", "", "Jane Austen.", {})

@@ -178,7 +178,9 @@ class Quiet(TorchModel):
         super().__init__("quiet.pth")
         self.batches: list[int] = []
 
-    def stream(self, prompts: Sequence[str], *, max_new_tokens: int) -> Iterator[Completion]:
+    def stream(
+        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+    ) -> Iterator[Completion]:
         self.batches.append(len(prompts))
         yield Completion(0, "the first alone")
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import JudgeDownError, JudgeError
-from pytest_llmjudge.judging.chat import PromptTooLongError
-from pytest_llmjudge.judging.fleet import Fleet
-from pytest_llmjudge.judging.ollama import OllamaClient
+from pytest_llmjudge.servers.chat import PromptTooLongError
+from pytest_llmjudge.servers.fleet import Fleet
+from pytest_llmjudge.servers.ollama import OllamaClient
 from tests.support.fake_ollama import (
     BUSY,
     CRASH,

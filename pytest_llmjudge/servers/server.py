@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import JudgeDownError, JudgeError
-from pytest_llmjudge.judging.transport import (
+from pytest_llmjudge.servers.transport import (
     DroppedError,
     InsecureError,
     TimedOutError,
@@ -13,7 +13,7 @@ from pytest_llmjudge.judging.transport import (
 )
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.judging.transport import HttpReply, TransportError
+    from pytest_llmjudge.servers.transport import HttpReply, TransportError
 
 __all__ = ["ServerClient"]
 

@@ -13,7 +13,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from pytest_llmjudge.errors import JudgeDownError, JudgeError
-from pytest_llmjudge.judging.ollama import OllamaClient
+from pytest_llmjudge.servers.ollama import OllamaClient
 from tests.support.fake_ollama import (
     BUSY,
     CRASH,

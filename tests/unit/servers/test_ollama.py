@@ -8,9 +8,9 @@ import pytest
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
-from pytest_llmjudge.judging.chat import ChatReply, PromptTooLongError
-from pytest_llmjudge.judging.ollama import OllamaClient
 from pytest_llmjudge.scoring import SCORE_SCHEMA
+from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
+from pytest_llmjudge.servers.ollama import OllamaClient
 from tests.support.fake_ollama import (
     DIGEST,
     HTML,

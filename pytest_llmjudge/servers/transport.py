@@ -22,8 +22,8 @@ from urllib3.exceptions import (
 from urllib3.util import Retry
 
 from pytest_llmjudge.errors import one_line
-from pytest_llmjudge.judging.address import is_loopback
-from pytest_llmjudge.judging.deadline import Deadline, DeadlineAdapter, DeadlineRetry
+from pytest_llmjudge.servers.address import is_loopback
+from pytest_llmjudge.servers.deadline import Deadline, DeadlineAdapter, DeadlineRetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

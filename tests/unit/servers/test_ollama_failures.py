@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pytest_llmjudge.errors import JudgeError
-from pytest_llmjudge.judging.ollama import OllamaClient
+from pytest_llmjudge.servers.ollama import OllamaClient
 from tests.support.fake_ollama import (
     BUSY,
     CRASH,

@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
-from pytest_llmjudge.judging.chat import SEED
+from pytest_llmjudge.servers.chat import SEED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from pytest_llmjudge.data import JudgeIdentity
-    from pytest_llmjudge.judging.chat import ChatClient, ChatReply
+    from pytest_llmjudge.servers.chat import ChatClient, ChatReply
 
 __all__ = ["Fleet", "Limiter", "unlimited"]
 

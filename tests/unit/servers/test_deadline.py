@@ -8,7 +8,7 @@ import time
 import pytest
 
 from pytest_llmjudge.errors import JudgeDownError, JudgeError
-from pytest_llmjudge.judging.ollama import OllamaClient
+from pytest_llmjudge.servers.ollama import OllamaClient
 from tests.support.fake_ollama import (
     CRASH,
     ChatRequest,

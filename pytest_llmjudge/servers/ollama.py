@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, one_line
-from pytest_llmjudge.judging.address import normalise_url
-from pytest_llmjudge.judging.chat import (
+from pytest_llmjudge.servers.address import normalise_url
+from pytest_llmjudge.servers.chat import (
     SEED,
     TOP_LOGPROBS,
     ChatReply,
@@ -18,8 +18,8 @@ from pytest_llmjudge.judging.chat import (
     prompt_too_long,
     read_candidates,
 )
-from pytest_llmjudge.judging.server import ServerClient
-from pytest_llmjudge.judging.transport import Endpoint, HttpReply, TimedOutError, TransportError
+from pytest_llmjudge.servers.server import ServerClient
+from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,9 +10,9 @@ import pytest
 
 from pytest_llmjudge.data import Record, Verdict
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
-from pytest_llmjudge.judging.chat import NoLogprobsError, PromptTooLongError
 from pytest_llmjudge.judging.judge import make_judge
-from pytest_llmjudge.judging.openai import OpenAIClient
+from pytest_llmjudge.servers.chat import NoLogprobsError, PromptTooLongError
+from pytest_llmjudge.servers.openai import OpenAIClient
 from tests.support.fake_ollama import (
     BUSY,
     HTML,

@@ -1,4 +1,4 @@
-"""A fake Ollama for each test of the judges."""
+"""A fake Ollama for each test of what talks to servers."""
 
 from __future__ import annotations
 
