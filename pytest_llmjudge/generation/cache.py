@@ -1,7 +1,7 @@
 """The keys and values that a decoder remembers: a shared prefix once, each running text in a slot.
 
-Sizes in shape comments: n running texts, N tokens of one pass, P tokens of the prefix, S columns
-in use, H heads, D size of a head.
+Sizes in shape comments: n running texts, w newest tokens of each, N tokens of one pass, P tokens of
+the prefix, S columns in use, H heads, D size of a head.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ __all__ = ["Cache", "Pass"]
 class Pass:
     """The tokens of one pass through the model, as a flat list.
 
-    First come the prompts that start now, each without its last token; then one token for each
-    slot, its newest, in the order of the slots. So every text advances by one token whether it
-    starts or runs, no token is padding, and the last n hidden states are the ones to decode.
+    First come the prompts that start now, each without its last token; then the newest tokens of
+    each slot, in the order of the slots. So every text advances whether it starts or runs, no token
+    is padding, and the last n w hidden states are the ones to decode.
 
     Attributes:
         running: How many texts run (n).
+        width: How many newest tokens each has (w): one that is known, and guesses.
         ids: The tokens (N).
         slots: Slot of each token (N).
         columns: Place of each token in its slot, the prefix not counted (N).
@@ -41,6 +42,7 @@ class Pass:
     """
 
     running: int
+    width: int = 1
     ids: list[int] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
     columns: list[int] = field(default_factory=list)
@@ -67,8 +69,9 @@ class _Places:
     slots: Tensor  # (N,)
     columns: Tensor  # (N,)
     running: int
+    width: int
     used: int
-    bias: Tensor  # (n, 1, P + S), minus infinity where a slot holds nothing yet
+    bias: Tensor  # (n, 1, w, P + S), minus infinity where a slot holds nothing yet
 
 
 class _Layer:
@@ -107,7 +110,8 @@ class _Layer:
         seen = torch.empty_like(query)
         for span, mask in places.prompts:
             seen[span] = self._of_prompt(query[span], key[span], value[span], mask)
-        seen[-places.running :] = self._of_newest(query[-places.running :], places)
+        newest = places.running * places.width
+        seen[-newest:] = self._of_newest(query[-newest:], places)
         return seen
 
     def _of_prompt(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
@@ -119,17 +123,21 @@ class _Layer:
         return seen[0].transpose(0, 1)  # (T, H, D)
 
     def _of_newest(self, query: Tensor, places: _Places) -> Tensor:
-        running, used = places.running, places.used
-        query = query * query.shape[2] ** -0.5  # (n, H, D)
-        # The prefix is the same for all: its keys are read once for n queries.
-        on_prefix = query.transpose(0, 1) @ self.prefix_keys.transpose(1, 2)  # (H, n, P)
-        on_own = query.unsqueeze(2) @ self.keys[:running, :, :, :used]  # (n, H, 1, S)
-        scores = torch.cat((on_prefix.transpose(0, 1), on_own.squeeze(2)), dim=2)  # (n, H, P + S)
-        weights = scores.add_(places.bias).softmax(dim=2)
-        of_prefix, of_own = weights.tensor_split([weights.shape[2] - used], dim=2)
-        from_prefix = of_prefix.transpose(0, 1) @ self.prefix_values  # (H, n, D)
-        from_own = of_own.unsqueeze(2) @ self.values[:running, :, :used]  # (n, H, 1, D)
-        return from_own.squeeze(2) + from_prefix.transpose(0, 1)  # (n, H, D)
+        shape, used = (places.running, places.width), places.used
+        query = query * query.shape[2] ** -0.5  # (n w, H, D)
+        # The prefix is the same for all: its keys are read once for all queries.
+        on_prefix = query.transpose(0, 1) @ self.prefix_keys.transpose(1, 2)  # (H, n w, P)
+        own = query.reshape(*shape, *query.shape[1:]).transpose(1, 2)  # (n, H, w, D)
+        on_own = own @ self.keys[: places.running, :, :, :used]  # (n, H, w, S)
+        on_prefix = on_prefix.transpose(0, 1).reshape(*shape, *on_prefix.shape[::2])
+        on_prefix = on_prefix.transpose(1, 2)  # (n, H, w, P)
+        scores = torch.cat((on_prefix, on_own), dim=3)  # (n, H, w, P + S)
+        weights = scores.add_(places.bias).softmax(dim=3)
+        of_prefix, of_own = weights.tensor_split([weights.shape[3] - used], dim=3)
+        of_prefix = of_prefix.permute(1, 0, 2, 3).flatten(1, 2)  # (H, n w, P)
+        from_prefix = of_prefix @ self.prefix_values  # (H, n w, D)
+        from_own = of_own @ self.values[: places.running, :, :used]  # (n, H, w, D)
+        return from_own.transpose(1, 2).flatten(0, 1) + from_prefix.transpose(0, 1)  # (n w, H, D)
 
 
 class Cache:
@@ -179,16 +187,19 @@ class Cache:
 
     def _places(self, tokens: Pass) -> _Places:
         columns = torch.tensor(tokens.columns, device=self._device)
-        newest = columns[-tokens.running :, None, None]  # (n, 1, 1)
+        newest = columns[-tokens.running * tokens.width :]
+        newest = newest.reshape(tokens.running, 1, tokens.width, 1)
         used = max(tokens.columns) + 1
         column = torch.arange(-self._prefix, used, device=self._device)
         dtype = self._layers[0].prefix_keys.dtype
-        bias = torch.zeros(tokens.running, 1, self._prefix + used, dtype=dtype, device=self._device)
+        shape = (tokens.running, 1, tokens.width, self._prefix + used)
+        bias = torch.zeros(shape, dtype=dtype, device=self._device)
         return _Places(
             prompts=[(span, self._mask(span)) for span in tokens.prompts],
             slots=torch.tensor(tokens.slots, device=self._device),
             columns=columns,
             running=tokens.running,
+            width=tokens.width,
             used=used,
             bias=bias.masked_fill_(column > newest, -torch.inf),
         )

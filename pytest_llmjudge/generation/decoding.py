@@ -1,4 +1,4 @@
-"""Greedy decoding of many prompts at once: a text that ends makes room for the next prompt."""
+"""Decoding of many prompts at once: a text that ends makes room for the next prompt."""
 
 from __future__ import annotations
 
@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from pytest_llmjudge.generation.cache import Cache, Pass
+from pytest_llmjudge.generation.guessing import guess
+from pytest_llmjudge.generation.sampling import likeliest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_llmjudge.generation.gpt import GPTModel
+    from pytest_llmjudge.generation.sampling import Choose
 
 __all__ = ["Decoded", "decode"]
 
 PROMPT_TOKENS = 2048
 """How many tokens of new prompts one pass takes before the next has to wait: bounds its memory."""
+
+FEWEST_ROWS, MOST_ROWS = 4, 32
+"""How many tokens, guesses included, a pass of few texts takes; more as long as guesses are right.
+
+Two cores of an AMD EPYC 9005 pass four tokens through GPT-2 124M in 1.1 of the time of one, eight
+in 1.4, sixteen in 2.
+"""
 
 
 class Decoded(NamedTuple):
@@ -25,6 +35,11 @@ class Decoded(NamedTuple):
 
     prompt: int
     ids: list[int]
+
+
+def never(_: Sequence[int]) -> bool:
+    """Let no text end before its end token or its limit."""
+    return False
 
 
 @dataclass(slots=True)
@@ -35,12 +50,16 @@ class _Text:
     prompt: Sequence[int]
     limit: int
     ids: list[int] = field(default_factory=list)
+    has_ended: bool = False
 
-    def ends(self, end: int | None) -> bool:
-        return self.ids[-1] == end or len(self.ids) == self.limit
+    @property
+    def left(self) -> int:
+        return self.limit - len(self.ids)
 
-    def finished(self, end: int | None) -> Decoded:
-        return Decoded(self.index, self.ids[:-1] if self.ids[-1] == end else self.ids)
+    def newest(self, width: int) -> list[int]:
+        """The newest token, and guesses of those that follow it."""
+        ids = [*self.prompt, *self.ids] if width > 1 else self.ids or self.prompt
+        return [ids[-1], *(guess(ids, width - 1) if width > 1 else ())]
 
 
 def decode(
@@ -50,8 +69,10 @@ def decode(
     *,
     end: int | None,
     slots: int,
+    choose: Choose = likeliest,
+    stops: Callable[[Sequence[int]], bool] = never,
 ) -> Iterator[Decoded]:
-    """Yield for each prompt the likeliest next tokens, in the order in which the texts end.
+    """Yield for each prompt the tokens that follow it, in the order in which the texts end.
 
     Args:
         model: In evaluation mode; texts run on its device.
@@ -60,15 +81,17 @@ def decode(
             they fit into the model's context.
         end: The token that ends a text, and is not part of it; ``None`` for none.
         slots: How many texts run at a time.
+        choose: Chooses tokens. What is drawn is not guessed at.
+        stops: Tells of the tokens of a text whether it ends with them.
     """
     if not prompts:
         return
-    pool = _Pool(model, prompts, limits, slots)
+    pool = _Pool(model, prompts, limits, slots, choose)
     while pool.fill():
-        pool.advance()
+        pool.advance(end, stops)
         for slot, text in enumerate(pool.running):
-            if text is not None and text.ends(end):
-                yield text.finished(end)
+            if text is not None and text.has_ended:
+                yield Decoded(text.index, text.ids)
                 pool.running[slot] = None
 
 
@@ -82,6 +105,7 @@ class _Pool:
         prompts: Sequence[Sequence[int]],
         limits: Sequence[int],
         slots: int,
+        choose: Choose,
     ) -> None:
         prefix = _shared_prefix(prompts)
         texts = [
@@ -90,6 +114,8 @@ class _Pool:
         ]
         self.running: list[_Text | None] = []
         self._model = model
+        self._choose = choose
+        self._rows = FEWEST_ROWS
         self._slots = min(slots, len(texts))
         # Neighbours are of similar length, because attention works up to the longest of a pass.
         # The longest is taken first, from the end: started last, it would run on alone.
@@ -118,23 +144,47 @@ class _Pool:
         return bool(self.running)
 
     @torch.inference_mode()
-    def advance(self) -> None:
-        """Append to every running text its likeliest next token."""
+    def advance(self, end: int | None, stops: Callable[[Sequence[int]], bool]) -> None:
+        """Append to every running text its next token, and those that were guessed right."""
         texts = [text for text in self.running if text is not None]
-        hidden = self._cache.run(_next_pass(texts))
-        newest = self._model.logits(hidden[-len(texts) :]).argmax(dim=1)
-        for text, token in zip(texts, newest.tolist(), strict=True):
-            text.ids.append(token)
+        width = self._width(texts)
+        newest = [text.newest(width) for text in texts]
+        hidden = self._cache.run(_next_pass(texts, newest))
+        rows = [text.index for text in texts for _ in range(width)]
+        chosen = self._choose(self._model.logits(hidden[-len(rows) :]), rows)
+        taken = 0
+        for number, text in enumerate(texts):
+            guesses = newest[number][1:]
+            for place, token in enumerate(chosen[number * width : (number + 1) * width]):
+                taken += 1
+                text.has_ended = token == end
+                if not text.has_ended:
+                    text.ids.append(token)
+                    text.has_ended = not text.left or stops(text.ids)
+                if text.has_ended or guesses[place : place + 1] != [token]:
+                    break
+        self._learn(taken, len(rows), width)
+
+    def _width(self, texts: Sequence[_Text]) -> int:
+        if self._choose is not likeliest:
+            return 1
+        return max(1, min(self._rows // len(texts), *(text.left for text in texts)))
+
+    def _learn(self, taken: int, rows: int, width: int) -> None:
+        """Guess more where all guesses were right, less where most were wrong."""
+        if width > 1:
+            rate = 2.0 if taken == rows else 0.5 if 2 * taken < rows else 1.0
+            self._rows = int(min(MOST_ROWS, max(FEWEST_ROWS, self._rows * rate)))
 
 
-def _next_pass(texts: Sequence[_Text]) -> Pass:
-    tokens = Pass(running=len(texts))
+def _next_pass(texts: Sequence[_Text], newest: Sequence[Sequence[int]]) -> Pass:
+    tokens = Pass(running=len(texts), width=len(newest[0]))
     for slot, text in enumerate(texts):
         if not text.ids:
             tokens.add_prompt(slot, text.prompt[:-1])
-    for slot, text in enumerate(texts):
-        newest = text.ids[-1] if text.ids else text.prompt[-1]
-        tokens.add(slot, len(text.prompt) + len(text.ids) - 1, newest)
+    for slot, (text, ids) in enumerate(zip(texts, newest, strict=True)):
+        for place, token in enumerate(ids, start=len(text.prompt) + len(text.ids) - 1):
+            tokens.add(slot, place, token)
     return tokens
 
 

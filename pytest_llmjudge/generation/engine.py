@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TorchModel"]
 
-MOST_TEXTS = 32
-"""At a time, unless told. With so many, two cores compute longer than they read weights."""
-
-CACHE_BYTES = 2 << 30
-"""What their keys and values may take, unless told how many texts run at a time."""
-
 
 class _Loaded(NamedTuple):
     model: GPTModel
@@ -40,17 +34,18 @@ class _Loaded(NamedTuple):
 class TorchModel(Model):
     """A checkpoint that answers prompts.
 
-    Decoding is greedy: each new token is the likeliest one, so that the same checkpoint gives the
-    same text. A text ends before the end token, after ``max_new_tokens``, or when prompt and text
-    together fill the model's context. (The lecture's code then drops the beginning of the prompt
-    and goes on; here a text never answers a prompt that the model cannot see any more.)
+    Decoding is greedy unless told: each new token is the likeliest one, so that the same checkpoint
+    gives the same text. A text ends before the end token or a stop text, after ``max_new_tokens``,
+    or when prompt and text together fill the model's context. (The lecture's code then drops the
+    beginning of the prompt and goes on; here a text never answers a prompt that the model cannot
+    see any more.)
 
     Making one, and reading ``info`` and ``fingerprint``, does not import torch.
 
     Args:
         path: A state dict of the lecture's ``GPTModel``.
-        batch_size: Texts to run at a time; ``None`` for up to 32, as memory allows. It does not
-            change any text.
+        batch_size: Texts to run at a time; ``None`` for as many as memory allows. It does not
+            change any text, and is halved where memory does not suffice after all.
         device: Of torch; ``auto`` is CUDA where there is a device, else the CPU.
         dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
             texts do not depend on the machine.
@@ -157,8 +152,8 @@ class TorchModel(Model):
 
         try:
             yield from score_trunks(self._loaded.model, trunks)
-        except RuntimeError as error:
-            if "memory" not in str(error):
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
                 raise
             found, todo = "out of memory", "free some, or take another device"
             raise CheckpointError(str(self.path), found, todo) from None
@@ -181,24 +176,59 @@ class TorchModel(Model):
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         if not prompts:
             return
-        from pytest_llmjudge.generation.decoding import decode
+        from pytest_llmjudge.generation.memory import texts_at_a_time
+
+        model = self._loaded.model
+        context = model.config.context_length
+        longest = min(max(map(len, prompts.values())) + max_new_tokens, context)
+        slots = self._batch_size or texts_at_a_time(model, longest)
+        waiting = dict(prompts)
+        while waiting:
+            yield from self._try(waiting, max_new_tokens, slots)
+            # No text depends on how many run together.
+            slots = max(1, min(slots, len(waiting)) // 2)
+
+    def _try(
+        self, waiting: dict[int, list[int]], max_new_tokens: int, slots: int
+    ) -> Iterator[Completion]:
+        """Answer prompts, and take them from those that wait; stop when memory runs out.
+
+        Raises:
+            CheckpointError: It runs out with a single text.
+        """
+        try:
+            for index, ids in self._run(dict(waiting), max_new_tokens, slots):
+                del waiting[index]
+                text = _before(self._decoding.stop, self._loaded.tokenizer.decode(ids))
+                yield Completion(index, text, tokens=len(ids))
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            if slots == 1:
+                found = "out of memory with one text at a time"
+                todo = "free some, or take another device or a smaller --llm-judge-dtype"
+                raise CheckpointError(str(self.path), found, todo) from None
+
+    def _run(
+        self, prompts: dict[int, list[int]], max_new_tokens: int, slots: int
+    ) -> Iterator[tuple[int, list[int]]]:
+        from pytest_llmjudge.generation.decoding import decode, never
+        from pytest_llmjudge.generation.sampling import Sampler, likeliest
 
         model, tokenizer = self._loaded
-        context = model.config.context_length
-        limits = [min(max_new_tokens, context - len(ids)) for ids in prompts.values()]
-        longest = max(map(len, prompts.values()))
-        slots = self._batch_size or texts_at_a_time(model, min(longest + max_new_tokens, context))
-        indices = list(prompts)
-        try:
-            for prompt, ids in decode(
-                model, list(prompts.values()), limits, end=tokenizer.end, slots=slots
-            ):
-                yield Completion(indices[prompt], tokenizer.decode(ids), tokens=len(ids))
-        except RuntimeError as error:
-            if "memory" not in str(error):
-                raise
-            found = f"out of memory with {slots} texts at a time"
-            raise CheckpointError(str(self.path), found, "set a smaller batch size") from None
+        indices, ids = list(prompts), list(prompts.values())
+        limits = [min(max_new_tokens, model.config.context_length - len(row)) for row in ids]
+        greedy, stop = self._decoding.is_greedy, self._decoding.stop
+        for prompt, found in decode(
+            model,
+            ids,
+            limits,
+            end=tokenizer.end,
+            slots=slots,
+            choose=likeliest if greedy else Sampler(self._decoding, ids),
+            stops=partial(tokenizer.ends_with, stop) if stop else never,
+        ):
+            yield indices[prompt], found
 
     @cached_property
     def _loaded(self) -> _Loaded:
@@ -222,6 +252,17 @@ class TorchModel(Model):
         return _Loaded(model, tokenizer)
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    # The last is what oneDNN says of its own buffers.
+    known = ("memory", "bad_alloc", "could not create a primitive")
+    return isinstance(error, MemoryError) or any(text in str(error) for text in known)
+
+
+def _before(stops: Sequence[str], text: str) -> str:
+    """Cut a text before the first of some texts that is in it."""
+    return text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))]
+
+
 def _import_torch() -> None:
     """Import torch, and let its threads sleep while they wait for each other.
 
@@ -234,12 +275,6 @@ def _import_torch() -> None:
     importlib.import_module("torch")
     if users_choice is None:
         del os.environ["OMP_WAIT_POLICY"]
-
-
-def texts_at_a_time(model: GPTModel, length: int) -> int:
-    config = model.config
-    bytes_a_token = 2 * config.n_layers * config.emb_dim * model.pos_emb.weight.element_size()
-    return max(1, min(MOST_TEXTS, CACHE_BYTES // (bytes_a_token * length)))
 
 
 def _usable_device(name: str) -> torch.device:

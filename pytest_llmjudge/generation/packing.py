@@ -40,10 +40,17 @@ def packable(model: GPTModel) -> bool:
     weight = model.tok_emb.weight
     return (
         weight.device.type == "cpu"
-        and weight.dtype == torch.float32
         and platform.machine() in {"x86_64", "AMD64"}
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and (weight.dtype == torch.float32 or _multiplies(weight.dtype))
     )
+
+
+def _multiplies(dtype: torch.dtype) -> bool:
+    """Whether this CPU multiplies numbers of 16 bits by itself, without which oneDNN is slow."""
+    names = {torch.bfloat16: "bf16", torch.float16: "fp16"}
+    supported = getattr(torch.ops.mkldnn, f"_is_mkldnn_{names.get(dtype)}_supported", None)
+    return supported is not None and bool(supported())
 
 
 def pack(model: GPTModel) -> None:

@@ -48,6 +48,16 @@ class Tokenizer:
         """Decode tokens; bytes that are no UTF-8, as in half a character, become U+FFFD."""
         return self._encoding.decode(ids)
 
+    def ends_with(self, texts: Sequence[str], ids: Sequence[int]) -> bool:
+        """Say whether one of ``texts`` is in the text of ``ids`` with their last token.
+
+        Only the end is looked at: it is asked after each token, so that it was not in it before.
+        """
+        wanted = [text.encode() for text in texts]
+        # A token has at least a byte.
+        end = self._encoding.decode_bytes(ids[-max(map(len, wanted)) :])
+        return any(text in end for text in wanted)
+
     def at_least(self, text: str) -> int:
         """A lower bound of the number of tokens, found without encoding the text."""
         return -(-len(text.encode(errors="replace")) // self._longest)

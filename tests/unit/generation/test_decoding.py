@@ -13,6 +13,8 @@ from pytest_llmjudge.generation.decoding import PROMPT_TOKENS, decode
 from tests.unit.generation.tiny import TINY, greedy, make_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_llmjudge.generation.gpt import GPTModel
 
 MODEL = make_model()
@@ -56,7 +58,8 @@ def test_a_text_comes_as_soon_as_it_ends() -> None:
     """The shortest text comes first, and the others are not computed before it is taken."""
     model = make_model()
     passes = count_passes(model)
-    stream = decode(model, [[1, 2], [3, 4], [5, 6]], [9, 2, 4], end=None, slots=3)
+    prompts = [[1, 2], [3, 4], [5, 6]]
+    stream = decode(model, prompts, [9, 2, 4], end=None, slots=3, choose=one_by_one)
 
     seen = [(text.prompt, len(passes)) for text in stream]
 
@@ -73,7 +76,7 @@ def test_no_slot_idles_while_a_prompt_waits(limits: list[int], slots: int, expec
     passes = count_passes(model)
     prompts = [[1] * length for length in range(2, 2 + len(limits))]
 
-    texts = list(decode(model, prompts, limits, end=None, slots=slots))
+    texts = list(decode(model, prompts, limits, end=None, slots=slots, choose=one_by_one))
 
     assert sorted(len(text.ids) for text in texts) == sorted(limits)
     assert len(passes) == expected
@@ -90,6 +93,11 @@ def test_the_caller_is_not_in_inference_mode() -> None:
     next(stream)
 
     assert not torch.is_inference_mode_enabled()
+
+
+def one_by_one(logits: torch.Tensor, _: Sequence[int]) -> list[int]:
+    """The likeliest tokens, chosen in a way of which nothing is guessed."""
+    return logits.argmax(dim=1).tolist()
 
 
 def count_passes(model: GPTModel) -> list[int]:
