@@ -1,8 +1,9 @@
-"""Compares generation with the lecture's loop and with Hugging Face's.
+"""Compares generation with the lecture's loop, with Hugging Face's, and if asked with llama.cpp's.
 
-All three decode greedily, in float32, with the same random weights of GPT-2 124M's shape. The
-prompts are the lecture's 110 test records, read from $LLMJUDGE_REAL_DATA; without it they are
-random tokens of similar lengths. Texts have one length, or end where the recorded answers end.
+All decode greedily with the same weights of GPT-2's shape. The prompts are the lecture's 110 test
+records, read from $LLMJUDGE_REAL_DATA; without it they are random tokens of similar lengths. Texts
+have one length, or they are the recorded answers and end where those end: the random weights are
+fitted so that greedy decoding recites them.
 
 Beside other busy programs set OMP_WAIT_POLICY=PASSIVE, as the plugin does for itself.
 """
@@ -10,9 +11,11 @@ Beside other busy programs set OMP_WAIT_POLICY=PASSIVE, as the plugin does for i
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
+import statistics
 import time
 from functools import partial
 from pathlib import Path
@@ -21,45 +24,60 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import torch
 from llms_from_scratch.ch04 import GPTModel as LectureModel
 from llms_from_scratch.ch04 import generate_text_simple
-from transformers import GPT2Config, GPT2LMHeadModel, StoppingCriteria, StoppingCriteriaList
+from torch.nn import functional
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.generation.decoding import decode
-from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
+from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel, causal
+from pytest_llmjudge.generation.memory import texts_at_a_time
 from pytest_llmjudge.generation.packing import pack, packable
 from pytest_llmjudge.prompts import instruction_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-GPT2_SMALL = GPTConfig(50257, 1024, 768, n_heads=12, n_layers=12, qkv_bias=True)
-BATCH = 32
+SIZES = {
+    "124M": GPTConfig(50257, 1024, 768, n_heads=12, n_layers=12, qkv_bias=True),
+    "355M": GPTConfig(50257, 1024, 1024, n_heads=16, n_layers=24, qkv_bias=True),
+}
+BATCH_SIZES = (8, 32, 110)
+LONGEST = 257
+END = 50256
 
 Texts = list[list[int]]
 Result = TypeVar("Result")
 
 
 class Job(NamedTuple):
-    """Prompts as token ids, and how many tokens each is to be followed by."""
+    """Prompts as token ids, the texts that answer them, and whether those end by themselves."""
 
     prompts: list[list[int]]
-    lengths: list[int]
+    answers: list[list[int]]
+    ends: bool
 
     def part(self, size: int) -> Job:
         """Take prompts spread evenly over the job."""
         picked = [len(self.prompts) * i // size for i in range(size)]
-        return Job([self.prompts[i] for i in picked], [self.lengths[i] for i in picked])
+        answers = [self.answers[i] for i in picked]
+        return Job([self.prompts[i] for i in picked], answers, self.ends)
+
+    @property
+    def tokens(self) -> int:
+        """How many are generated, end tokens included."""
+        return sum(len(answer) + self.ends for answer in self.answers)
 
 
 class Contender(NamedTuple):
-    """A name for the table, and what turns a job into texts."""
+    """A name for the table, what turns a job into texts, and how many prompts it can bear."""
 
     name: str
     run: Callable[[Job], Texts]
+    prompts: int
 
 
 def read_job() -> Job:
-    """Read the lecture's prompts, and the lengths of the recorded answers to them."""
+    """Read the lecture's prompts and the recorded answers to them."""
     folder = os.environ.get("LLMJUDGE_REAL_DATA")
     if not folder:
         return made_up_job()
@@ -69,8 +87,8 @@ def read_job() -> Job:
     encode = tiktoken.get_encoding("gpt2").encode_ordinary
     file = Path(folder) / "instructions" / "instruction-data-with-response.json"
     records = json.loads(file.read_text(encoding="utf-8"))
-    lengths = [max(1, len(encode(record["model_response"]))) for record in records]
-    return Job([encode(prompt_of(record)) for record in records], lengths)
+    answers = [encode(record["model_response"]) for record in records]
+    return Job([encode(prompt_of(record)) for record in records], answers, ends=True)
 
 
 def prompt_of(fields: dict[str, str]) -> str:
@@ -80,12 +98,50 @@ def prompt_of(fields: dict[str, str]) -> str:
 
 
 def made_up_job() -> Job:
-    """Draw random tokens: a shared preamble, short prompts, and a long tail of lengths."""
+    """Draw random tokens: a shared preamble, short prompts, a long tail of lengths, one loop."""
     draw = random.Random(0)  # noqa: S311 - nothing here is secret
-    sizes = [draw.randint(12, 38) for _ in range(110)]
     preamble = [draw.randrange(50000) for _ in range(24)]
-    prompts = [preamble + [draw.randrange(50000) for _ in range(size)] for size in sizes]
-    return Job(prompts, [min(256, int(draw.lognormvariate(2.4, 0.7)) + 1) for _ in prompts])
+
+    def some(length: int) -> list[int]:
+        return [draw.randrange(50000) for _ in range(length)]
+
+    prompts = [preamble + some(draw.randint(12, 38)) for _ in range(110)]
+    answers = [some(min(60, int(draw.lognormvariate(2.4, 0.7)) + 1)) for _ in prompts]
+    answers[0] = some(2) * 128
+    return Job(prompts, answers, ends=True)
+
+
+def recite(model: GPTModel, job: Job) -> None:
+    """Fit a model's output head so that it answers the job's prompts with the job's answers.
+
+    Its other weights stay as they are. What the answers do not have gets no logit above 0.
+    """
+    states, targets = [], []
+    with torch.inference_mode():
+        for prompt, answer in zip(job.prompts, job.answers, strict=True):
+            ids = torch.tensor([prompt + answer])
+            attends = [causal] * model.config.n_layers
+            hidden = model.final_norm(model.hidden(ids, torch.arange(ids.shape[1]), attends))
+            states.append(hidden[0, len(prompt) - 1 :])
+            targets += [*answer, END]
+    hidden = torch.cat(states).clone()
+    used, wanted = torch.unique(torch.tensor(targets), return_inverse=True)
+    head = torch.zeros(len(used), model.config.emb_dim, requires_grad=True)
+    optimizer = torch.optim.Adam([head], lr=0.05)
+    for _ in range(1000):
+        logits = functional.pad(hidden @ head.t(), (0, 1))
+        right = logits.gather(1, wanted[:, None]).squeeze(1)
+        others = logits.scatter(1, wanted[:, None], -torch.inf).amax(1)
+        if (right - others).min() > 1:
+            break
+        optimizer.zero_grad()
+        torch.autograd.backward(functional.cross_entropy(logits, wanted))
+        optimizer.step()
+    else:
+        message = "the answers could not be fitted"
+        raise RuntimeError(message)
+    model.out_head.weight.zero_()
+    model.out_head.weight[used] = head.detach()
 
 
 def lecture(model: GPTModel) -> Callable[[Job], Texts]:
@@ -98,55 +154,52 @@ def lecture(model: GPTModel) -> Callable[[Job], Texts]:
 
     def run(job: Job) -> Texts:
         texts = []
-        for ids, length in zip(job.prompts, job.lengths, strict=True):
+        for ids, answer in zip(job.prompts, job.answers, strict=True):
+            # It does not stop at the end token, so it is told when.
+            length = len(answer) + job.ends
             text = generate_text_simple(theirs, torch.tensor([ids]), length, ours.context_length)
-            texts.append(text[0, len(ids) :].tolist())
+            texts.append(text[0, len(ids) : len(ids) + len(answer)].tolist())
         return texts
 
     return run
 
 
-def hugging_face(model: GPTModel) -> Callable[[Job], Texts]:
+def hugging_face(model: GPTModel) -> Callable[[int], Callable[[Job], Texts]]:
     """Prepare `generate`: batches of similar length, padded on the left."""
-    theirs = GPT2LMHeadModel(GPT2Config(tie_word_embeddings=False)).eval()
+    sizes = model.config
+    config = GPT2Config(
+        n_embd=sizes.emb_dim,
+        n_head=sizes.n_heads,
+        n_layer=sizes.n_layers,
+        tie_word_embeddings=False,
+    )
+    theirs = GPT2LMHeadModel(config).eval().to(model.tok_emb.weight.dtype)
     theirs.load_state_dict(hugging_face_names(model))
-    pad = theirs.config.eos_token_id
 
-    def run(job: Job) -> Texts:
+    def run(batch_size: int, job: Job) -> Texts:
         order = sorted(range(len(job.prompts)), key=lambda i: len(job.prompts[i]))
         texts: Texts = [[] for _ in order]
-        for first in range(0, len(order), BATCH):
-            batch = order[first : first + BATCH]
+        most = LONGEST if job.ends else len(job.answers[0])
+        for first in range(0, len(order), batch_size):
+            batch = order[first : first + batch_size]
             prompts = [job.prompts[i] for i in batch]
-            lengths = torch.tensor([job.lengths[i] for i in batch])
             width = max(map(len, prompts))
-            rows = [[pad] * (width - len(prompt)) + prompt for prompt in prompts]
+            rows = [[END] * (width - len(prompt)) + prompt for prompt in prompts]
             seen = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
             ids = theirs.generate(
                 torch.tensor(rows),
                 attention_mask=torch.tensor(seen),
                 do_sample=False,
-                min_new_tokens=int(lengths.max()),
-                max_new_tokens=int(lengths.max()),
-                pad_token_id=pad,
-                stopping_criteria=StoppingCriteriaList([StopAt(width + lengths)]),
+                max_new_tokens=most,
+                eos_token_id=END if job.ends else None,
+                pad_token_id=END,
             )
             for i, row in zip(batch, ids.tolist(), strict=True):
-                texts[i] = row[width : width + job.lengths[i]]
+                text = row[width:]
+                texts[i] = text[: text.index(END)] if job.ends and END in text else text
         return texts
 
-    return run
-
-
-class StopAt(StoppingCriteria):  # type: ignore[misc]
-    """Ends each row of a batch at its own length, and the batch with its last row."""
-
-    def __init__(self, ends: torch.Tensor) -> None:
-        self.ends = ends
-
-    def __call__(self, input_ids: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
-        """Tell which rows are done."""
-        return input_ids.shape[1] >= self.ends
+    return lambda batch_size: partial(run, batch_size)
 
 
 def hugging_face_names(model: GPTModel) -> dict[str, torch.Tensor]:
@@ -179,83 +232,115 @@ def this_package(model: GPTModel) -> Callable[[Job], Texts]:
         pack(model)
 
     def run(job: Job) -> Texts:
-        texts = decode(model, job.prompts, job.lengths, end=None, slots=BATCH)
+        most = LONGEST if job.ends else len(job.answers[0])
+        slots = texts_at_a_time(model, max(map(len, job.prompts)) + most)
+        limits = [most] * len(job.prompts)
+        end = END if job.ends else None
+        texts = decode(model, job.prompts, limits, end=end, slots=slots)
         return [text.ids for text in sorted(texts)]
 
     return run
 
 
-def compare(job: Job, contenders: Sequence[Contender], parts: Sequence[int], repeats: int) -> None:
-    """Run each contender on its part of the job, and print a line for each."""
-    print(f"{'':16}{'prompts':>8}{'tokens/s':>10}{'x lecture':>11}{'x HF':>7}{'same tokens':>13}")
-    speeds: list[float] = []
-    texts: dict[tuple[int, ...], list[int]] = {}
-    for (name, run), size in zip(contenders, parts, strict=True):
-        part = job.part(size)
-        seconds, found = fastest(partial(run, part), repeats)
-        speeds.append(sum(part.lengths) / seconds)
-        ratios = [f"{speeds[-1] / speed:.2f}" for speed in speeds[:2]] + [""]
-        pairs = zip(part.prompts, found, strict=True)
-        same = [texts.setdefault(tuple(prompt), text) == text for prompt, text in pairs]
-        line = f"{name:16}{size:8}{speeds[-1]:10.1f}{ratios[0]:>11}{ratios[1]:>7}"
-        print(f"{line}{sum(same):9}/{len(same)}", flush=True)
-
-
-def fastest(work: Callable[[], Result], repeats: int) -> tuple[float, Result]:
-    """Run something a few times: the seconds of the fastest run, and the last result."""
+def measure(run: Callable[[Job], Texts], job: Job, repeats: int) -> tuple[float, Texts]:
+    """Run something a few times: the median of tokens/s, and the last texts."""
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
-        result = work()
+        texts = run(job)
         seconds.append(time.perf_counter() - start)
-    return min(seconds), result
+    return job.tokens / statistics.median(seconds), texts
 
 
-def measure_machine() -> tuple[float, float]:
-    """Measure the fastest float32 product (FLOP/s) and reading of memory (bytes/s)."""
-    model = GPTModel(GPTConfig(2048, 1, 2048, n_heads=1, n_layers=0, qkv_bias=False))
-    x = torch.randn(2048, 2048)
-    seconds = [fastest(lambda: model.out_head(x), 10)[0]]
+def compare(job: Job, contenders: Sequence[Contender], repeats: int, most: float) -> None:
+    """Run each contender on its part of the job, and print a line for each."""
+    heads = ("tokens/s", "x lecture", "x best HF", "x roofline", "same texts")
+    print(f"{'':24}{'prompts':>8}" + "".join(f"{head:>12}" for head in heads))
+    speeds: dict[str, float] = {}
+    expected: Texts | None = job.answers if job.ends else None
+    for name, run, prompts in contenders:
+        part = job.part(prompts)
+        speeds[name], texts = measure(run, part, repeats)
+        if expected is None and len(texts) == len(job.prompts):
+            expected = texts
+        whole = job._replace(answers=expected) if expected is not None else None
+        wanted = texts if whole is None else whole.part(prompts).answers
+        same = sum(ours == theirs for ours, theirs in zip(texts, wanted, strict=True))
+        peers = [speed for peer, speed in speeds.items() if peer.startswith("Hugging Face")]
+        ratios = [speeds[name] / next(iter(speeds.values()))]
+        ratios += [speeds[name] / max(peers)] if peers else [float("nan")]
+        ratios += [speeds[name] / most]
+        told = "".join(f"{ratio:12.2f}" for ratio in ratios)
+        print(f"{name:24}{prompts:8}{speeds[name]:12.1f}{told}{same:8}/{len(texts)}", flush=True)
+
+
+def fastest(work: Callable[[], Result], repeats: int) -> float:
+    """Run something a few times, and return the seconds of the fastest run."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def measure_machine(dtype: torch.dtype) -> tuple[float, float]:
+    """Measure the fastest product (FLOP/s) and reading of memory (bytes/s)."""
+    model = GPTModel(GPTConfig(2048, 1, 2048, n_heads=1, n_layers=0, qkv_bias=False)).to(dtype)
+    model.requires_grad_(requires_grad=False)
+    x = torch.randn(2048, 2048).to(dtype)
+    seconds = [fastest(lambda: model.out_head(x), 10)]
     if packable(model):
         pack(model)
-        seconds.append(fastest(lambda: model.out_head(x), 10)[0])
+        seconds.append(fastest(lambda: model.out_head(x), 10))
     block = torch.ones(1 << 28)
-    return 2 * 2048**3 / min(seconds), block.nbytes / fastest(block.sum, 5)[0]
+    return 2 * 2048**3 / min(seconds), block.nbytes / fastest(block.sum, 5)
 
 
-def roofline(job: Job, flops: float, bandwidth: float) -> float:
-    """Bound the tokens/s of a job in batches of 32.
+def roofline(sizes: GPTConfig, job: Job, machine: tuple[float, float], width: int) -> float:
+    """Bound the tokens/s of a job of which 32 texts run at a time, each one token a pass.
 
-    Each product has to be computed once, and each weight and key and value read once a pass.
+    Each product has to be computed once, and each weight and key and value read once a pass. Where
+    tokens are guessed ahead there are fewer passes, so that the bound can be passed.
     """
-    tokens, sizes = sum(job.lengths), GPT2_SMALL
+    flops, bandwidth = machine
+    tokens = job.tokens
     blocks = 12 * sizes.n_layers * sizes.emb_dim**2
     head = sizes.vocab_size * sizes.emb_dim
     shared = len(os.path.commonprefix(job.prompts))  # noqa: RUF071 - of lists, not of paths
     own = [len(prompt) - shared for prompt in job.prompts]
+    lengths = [len(answer) + job.ends for answer in job.answers]
     computing = 2 * (blocks * (shared + sum(own) + tokens) + head * tokens) / flops
-    passes = max(-(-tokens // BATCH), *job.lengths)
-    columns = sum(n * (size + n / 2) for size, n in zip(own, job.lengths, strict=True))
+    passes = max(-(-tokens // 32), *lengths)
+    columns = sum(n * (size + n / 2) for size, n in zip(own, lengths, strict=True))
     remembered = 2 * sizes.n_layers * sizes.emb_dim * (columns + passes * shared)
-    reading = 4 * (passes * (blocks + head) + remembered) / bandwidth
+    reading = width * (passes * (blocks + head) + remembered) / bandwidth
     return tokens / max(computing, reading)
 
 
 def parse_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Compare generation speeds.")
+    parser.add_argument("--size", choices=SIZES, default="124M", help="(default: %(default)s)")
     parser.add_argument("--prompts", type=int, default=110, help="(default: %(default)s)")
     parser.add_argument(
         "--lecture-prompts",
         type=int,
-        default=6,
+        default=4,
         help="How many of them the lecture's slow loop answers (default: %(default)s)",
     )
     parser.add_argument(
-        "--max-new-tokens", type=int, default=64, help="In the first table (default: %(default)s)"
+        "--max-new-tokens", type=int, default=64, help="In the second table (default: %(default)s)"
     )
     parser.add_argument(
-        "--repeats", type=int, default=2, help="The fastest counts (default: %(default)s)"
+        "--repeats", type=int, default=5, help="The median counts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--batch-sizes",
+        type=int,
+        nargs="+",
+        default=BATCH_SIZES,
+        help="Of Hugging Face's generate, of which the best counts (default: %(default)s)",
     )
     return parser.parse_args()
 
@@ -264,22 +349,44 @@ def main() -> None:
     """Print the machine's limits, and a table for each way that texts end."""
     options = parse_options()
     torch.manual_seed(0)
-    model = GPTModel(GPT2_SMALL).eval()
+    torch.set_grad_enabled(True)
+    sizes = SIZES[options.size]
+    whole = read_job()
+    model = GPTModel(sizes).eval().requires_grad_(requires_grad=False)
+    # So that a state tells what came before it, and not its newest token alone.
+    for weight in model.trf_blocks.parameters():
+        if weight.dim() == 2:
+            weight.mul_(2)
+    recite(model, whole)
+    job = whole.part(options.prompts)
+    theirs = hugging_face(model)
     contenders = [
-        Contender("lecture", lecture(model)),
-        Contender("Hugging Face", hugging_face(model)),
-        Contender("this package", this_package(model)),
+        Contender("lecture", lecture(model), min(options.lecture_prompts, options.prompts)),
+        *(
+            Contender(f"Hugging Face, batch {size}", theirs(size), options.prompts)
+            for size in options.batch_sizes
+        ),
     ]
-    real = read_job().part(options.prompts)
-    fixed = Job(real.prompts, [options.max_new_tokens] * options.prompts)
-    flops, bandwidth = measure_machine()
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}", end=": ")
-    print(f"{flops / 1e9:.0f} GFLOP/s in float32, {bandwidth / 1e9:.1f} GB/s from memory")
-    parts = (min(options.lecture_prompts, options.prompts), options.prompts, options.prompts)
-    for title, job in (("one length", fixed), ("recorded lengths", real)):
-        print(f"\n{title}, {min(job.lengths)} to {max(job.lengths)} tokens a text", end=": ")
-        print(f"at most {roofline(job, flops, bandwidth):.0f} tokens/s on this machine")
-        compare(job, contenders, parts, options.repeats)
+    half = GPTModel(sizes).eval().requires_grad_(requires_grad=False)
+    half.load_state_dict(model.state_dict())
+    half.to(torch.bfloat16)
+    contenders.append(Contender("this package", this_package(model), options.prompts))
+    contenders.append(Contender("this package, bfloat16", this_package(half), options.prompts))
+    gc.collect()
+    machine = measure_machine(torch.float32)
+    flops, bandwidth = machine
+    half_flops = measure_machine(torch.bfloat16)[0]
+    threads = f"{torch.get_num_threads()} threads"
+    print(f"GPT-2 {options.size}, {threads}, torch {torch.__version__}", end="")
+    print(f": {flops / 1e9:.0f} GFLOP/s in float32, {half_flops / 1e9:.0f} in bfloat16, ", end="")
+    print(f"{bandwidth / 1e9:.1f} GB/s from memory; median of {options.repeats}")
+    fixed = Job(job.prompts, [[0] * options.max_new_tokens] * options.prompts, ends=False)
+    for title, work in (("recorded answers", job), ("one length", fixed)):
+        lengths = [len(answer) for answer in work.answers]
+        most = roofline(sizes, work, machine, width=4)
+        print(f"\n{title}, {min(lengths)} to {max(lengths)} tokens, {work.tokens} in all", end=": ")
+        print(f"at most {most:.0f} tokens/s in float32 on this machine")
+        compare(work, contenders, options.repeats, most)
 
 
 if __name__ == "__main__":

@@ -176,7 +176,8 @@ class Cache:
         return self._model.hidden(ids, places.columns + self._prefix, attends)
 
     def _widen(self, used: int) -> None:
-        self._columns = min(self._limit, used + used // 2 + 16)
+        # A copy of all is little beside the weights that 32 passes read; room unused is lost.
+        self._columns = min(self._limit, used + 32)
         for layer in self._layers:
             layer.widen(self._columns)
 
