@@ -242,6 +242,24 @@ def this_package(model: GPTModel) -> Callable[[Job], Texts]:
     return run
 
 
+def llama_cpp(model: GPTModel) -> Callable[[Job], Texts]:
+    """Prepare llama.cpp, which rounds weights to float16, with as many texts at a time as here."""
+    from llamacpp import LlamaCpp
+
+    theirs = LlamaCpp(model)
+
+    def run(job: Job) -> Texts:
+        most = LONGEST if job.ends else len(job.answers[0])
+        return theirs.answer(job.prompts, most, END if job.ends else None, shared_prefix(job))
+
+    return run
+
+
+def shared_prefix(job: Job) -> int:
+    """Count the tokens that all prompts of a job begin with."""
+    return len(os.path.commonprefix(job.prompts))  # noqa: RUF071 - of lists, not of paths
+
+
 def measure(run: Callable[[Job], Texts], job: Job, repeats: int) -> tuple[float, Texts]:
     """Run something a few times: the median of tokens/s, and the last texts."""
     seconds = []
@@ -307,7 +325,7 @@ def roofline(sizes: GPTConfig, job: Job, machine: tuple[float, float], width: in
     tokens = job.tokens
     blocks = 12 * sizes.n_layers * sizes.emb_dim**2
     head = sizes.vocab_size * sizes.emb_dim
-    shared = len(os.path.commonprefix(job.prompts))  # noqa: RUF071 - of lists, not of paths
+    shared = shared_prefix(job)
     own = [len(prompt) - shared for prompt in job.prompts]
     lengths = [len(answer) + job.ends for answer in job.answers]
     computing = 2 * (blocks * (shared + sum(own) + tokens) + head * tokens) / flops
@@ -342,6 +360,11 @@ def parse_options() -> argparse.Namespace:
         default=BATCH_SIZES,
         help="Of Hugging Face's generate, of which the best counts (default: %(default)s)",
     )
+    parser.add_argument(
+        "--llama-cpp",
+        action="store_true",
+        help="Compare with llama.cpp too (needs llama-cpp-python and gguf)",
+    )
     return parser.parse_args()
 
 
@@ -367,6 +390,8 @@ def main() -> None:
             for size in options.batch_sizes
         ),
     ]
+    if options.llama_cpp:
+        contenders.append(Contender("llama.cpp, float16", llama_cpp(model), options.prompts))
     half = GPTModel(sizes).eval().requires_grad_(requires_grad=False)
     half.load_state_dict(model.state_dict())
     half.to(torch.bfloat16)
