@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.data import Completion
-from pytest_llmjudge.errors import CheckpointError, PromptError, SettingsError
+from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.archive import CheckpointInfo, describe, find_ranks
+from pytest_llmjudge.generation.devices import import_torch, usable_device, usable_dtype
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.settings import CHAT, Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import torch
 
     from pytest_llmjudge.generation.gpt import GPTModel
     from pytest_llmjudge.generation.tokenizer import Tokenizer
@@ -51,7 +48,7 @@ class TorchModel(Model):
         path: A state dict of the lecture's ``GPTModel``.
         batch_size: Texts to run at a time; ``None`` for up to 32, as memory allows. It does not
             change any text.
-        device: Of torch; ``auto`` is CUDA where there is a device, else the CPU.
+        device: Of torch; ``auto`` is CUDA where there is a device, else MPS, else the CPU.
         dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
             texts do not depend on the machine.
         base: The model that a LoRA adapter is added to, where its config does not name it.
@@ -202,12 +199,12 @@ class TorchModel(Model):
 
     @cached_property
     def _loaded(self) -> _Loaded:
-        _import_torch()
+        import_torch()
         from pytest_llmjudge.generation.checkpoint import load
         from pytest_llmjudge.generation.packing import pack, packable
         from pytest_llmjudge.generation.tokenizer import load_tokenizer
 
-        device, dtype = _usable_device(self._device), _usable_dtype(self._dtype)
+        device, dtype = usable_device(self._device), usable_dtype(self._dtype)
         model = load(self.path, device, dtype, base=self._base)
         vocab_size, info = model.config.vocab_size, self.info
         # An archive that only torch can read tells its vocabulary only now.
@@ -222,44 +219,7 @@ class TorchModel(Model):
         return _Loaded(model, tokenizer)
 
 
-def _import_torch() -> None:
-    """Import torch, and let its threads sleep while they wait for each other.
-
-    OpenMP reads this setting when it is loaded, and spins otherwise. A thread that spins takes
-    the core from the one that it waits for as soon as another program, such as the judge, wants a
-    core too: beside one busy process on two cores, decoding was 5 times slower with spinning.
-    """
-    users_choice = os.environ.get("OMP_WAIT_POLICY")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    importlib.import_module("torch")
-    if users_choice is None:
-        del os.environ["OMP_WAIT_POLICY"]
-
-
 def texts_at_a_time(model: GPTModel, length: int) -> int:
     config = model.config
     bytes_a_token = 2 * config.n_layers * config.emb_dim * model.pos_emb.weight.element_size()
     return max(1, min(MOST_TEXTS, CACHE_BYTES // (bytes_a_token * length)))
-
-
-def _usable_device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=name).device
-    except (AssertionError, RuntimeError):
-        where, todo = f"device {name!r}", "use auto, cpu, or a device of this machine"
-        raise SettingsError(where, "torch cannot use it here", todo) from None
-
-
-def _usable_dtype(name: str) -> torch.dtype:
-    import torch
-
-    dtypes = {"auto": torch.float32, "float32": torch.float32}
-    dtypes |= {"bfloat16": torch.bfloat16, "float16": torch.float16}
-    if name not in dtypes:
-        where, known = f"dtype {name!r}", ", ".join(dtypes)
-        raise SettingsError(where, "unknown", f"use one of {known}")
-    return dtypes[name]
