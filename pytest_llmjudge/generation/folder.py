@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["FolderInfo", "describe_folder", "foreign_type"]
 
 CONFIG = "config.json"
+_TOKENIZER = "tokenizer.json"
+_TOKENIZER_CONFIG = "tokenizer_config.json"
+_GENERATION = "generation_config.json"
+_PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _OWN = "gpt2"
 """The architecture that this package runs itself."""
 
@@ -38,7 +42,7 @@ _WEIGHTS = (
     "pytorch_model.bin.index.json",
 )
 _VOCABULARIES = (
-    "tokenizer.json",
+    _TOKENIZER,
     "tokenizer.*.json",
     "tekken.json",
     "vocab.json",
@@ -48,8 +52,8 @@ _VOCABULARIES = (
 )
 _BESIDE = (
     CONFIG,
-    "generation_config.json",
-    "tokenizer_config.json",
+    _GENERATION,
+    _TOKENIZER_CONFIG,
     "special_tokens_map.json",
     "added_tokens.json",
     "merges.txt",
@@ -69,6 +73,7 @@ class FolderInfo:
             for the format that torch wrote before version 1.6.
         files: All that decide what it writes.
         is_safe: Whether the weights are ``.safetensors``, and not pickles.
+        is_plain: Whether its tokenizer is what ``tokenizer.json`` says, and no class adds to it.
     """
 
     path: Path
@@ -76,6 +81,7 @@ class FolderInfo:
     parameters: int | None
     files: tuple[Path, ...]
     is_safe: bool
+    is_plain: bool
 
     @cached_property
     def fingerprint(self) -> str:
@@ -115,8 +121,10 @@ def describe_folder(folder: Path) -> FolderInfo:
     if kind is None:
         found = f"no Hugging Face folder whose {CONFIG} tells a model_type other than {_OWN}"
         raise CheckpointError(str(folder), found, "save the model with save_pretrained")
-    config = _read_json(folder / CONFIG)
-    _check_configs(folder, kind)
+    # Of a damaged generation_config.json transformers would say nothing, and take another.
+    config, tokenizer, _ = (
+        _read_config(folder / name, kind) for name in (CONFIG, _TOKENIZER_CONFIG, _GENERATION)
+    )
     if "transformers_weights" in config:
         found = f"its {CONFIG} names weights of its own choice (transformers_weights)"
         raise CheckpointError(str(folder), found, "save the model again with save_pretrained")
@@ -140,32 +148,28 @@ def describe_folder(folder: Path) -> FolderInfo:
     files = (*beside, *dict.fromkeys((weights, *parts)))
     parameters = None if tensors is None else _count(tensors, config)
     is_safe = SUFFIX in weights.name
-    return FolderInfo(folder, kind, parameters, files, is_safe)
+    is_plain = _TOKENIZER in names and tokenizer.get("tokenizer_class") in _PLAIN_CLASSES
+    return FolderInfo(folder, kind, parameters, files, is_safe=is_safe, is_plain=is_plain)
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def _read_config(file: Path, kind: str) -> dict[str, Any]:
+    """Read a file of settings, empty where there is none; refuse what would run a folder's code."""
     todo = "save it again with save_pretrained"
     try:
         content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}
     except OSError as error:
         raise unreadable(file, error) from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
     if not isinstance(content, dict):
         raise CheckpointError(str(file), "not a JSON object", todo)
+    if "auto_map" in content:
+        found = f"it asks for code of its own (auto_map in {file.name}), which is never run"
+        todo = f"remove auto_map if transformers itself has {kind}, or serve the model"
+        raise CheckpointError(str(file.parent), found, todo)
     return content
-
-
-def _check_configs(folder: Path, kind: str) -> None:
-    """Refuse what would run the folder's own code; read each file that transformers would guess.
-
-    Of a damaged generation_config.json transformers says nothing and takes another.
-    """
-    for name in (CONFIG, "tokenizer_config.json", "generation_config.json"):
-        if os.path.isfile(folder / name) and "auto_map" in _read_json(folder / name):  # noqa: PTH113
-            found = f"it asks for code of its own (auto_map in {name}), which is never run"
-            todo = f"remove auto_map if transformers itself has {kind}, or serve the model"
-            raise CheckpointError(str(folder), found, todo)
 
 
 def _matching(names: Iterable[str], patterns: tuple[str, ...]) -> list[str]:

@@ -106,7 +106,11 @@ def load_folder(info: FolderInfo, device: torch.device, dtype: torch.dtype) -> F
             model = model.to(device).eval().requires_grad_(requires_grad=False)
             _check_finite(folder, model, dtype)
         with _in_one_line(folder, f"{release} cannot load its tokenizer"):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(name, **files_alone)
+            # AutoTokenizer gives some architectures their usual way of splitting words, whatever
+            # the folder's own file says.
+            plain, auto = transformers.PreTrainedTokenizerFast, transformers.AutoTokenizer
+            reader = plain if info.is_plain else auto
+            tokenizer = reader.from_pretrained(name, **files_alone)
         ends = _ends(model.generation_config.eos_token_id, tokenizer.eos_token_id)
         # What the folder wishes for the choice of tokens would be mixed into what is asked for.
         model.generation_config = transformers.GenerationConfig()
