@@ -150,8 +150,11 @@ def draw(scores: Tensor, drawn: Tensor, decoding: Decoding) -> Tensor:
         shares = shares.masked_fill(likelier >= decoding.top_p, 0.0)
         # Rounded, what is likelier than the first token need not be 0.
         shares[:, 0] = shares[:, 0].clamp(min=torch.finfo(shares.dtype).tiny)
+    # In the order of the vocabulary: among tokens that are nearly as likely as each other the
+    # order of their shares depends on rounding, and so on the batch.
+    shares = torch.zeros_like(shares).scatter_(1, tokens, shares)
     sums = shares.cumsum(dim=1)
     place = torch.searchsorted(sums, drawn[:, None] * sums[:, -1:], right=True)
     # A product that is rounded up to the whole sum falls behind all of them.
-    last = (shares > 0).sum(dim=1, keepdim=True) - 1
-    return tokens.gather(1, torch.minimum(place, last))
+    last = shares.shape[1] - 1 - (shares.flip(1) > 0).int().argmax(dim=1, keepdim=True)
+    return torch.minimum(place, last)

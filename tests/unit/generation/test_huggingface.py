@@ -221,6 +221,15 @@ def test_tokens_are_drawn_by_their_shares(decoding: Decoding, expected: list[flo
     assert expected[int(draw(scores[:1], largest, decoding))] > 0
 
 
+def test_rounding_does_not_change_what_is_drawn() -> None:
+    """Of two tokens that are as likely as each other, whichever is the likelier by a rounding."""
+    drawn = torch.tensor([0.2, 0.7])
+    decoding = Decoding(temperature=1.0)
+    for scores in ([0.0, 1e-6], [1e-6, 0.0]):
+        tokens = draw(torch.tensor([scores, scores]), drawn, decoding)
+        assert tokens.tolist() == [[0], [1]]
+
+
 def test_stop_texts(folder: Path) -> None:
     """A text ends before the first of them, whatever runs beside it, and no longer runs on."""
     save_folder(folder)
@@ -681,7 +690,10 @@ def test_what_only_loading_finds(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("spoil", "part"),
     [
-        (change("config.json", hidden_size="wide"), "cannot read its config.json"),
+        (
+            change("config.json", hidden_act=7, vocab_size="many", rope_scaling=3),
+            "cannot read its config.json",
+        ),
         (without(**{"model.norm.weight": torch.zeros(31)}), "cannot load its weights"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "cannot load its tokenizer"),
     ],
