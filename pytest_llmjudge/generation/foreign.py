@@ -138,12 +138,10 @@ def _check_whole(folder: Path, kind: str, loading: dict[str, Any]) -> None:
     todo = "save the whole model again with save_pretrained"
     for what, names in (
         ("lacks", loading["missing_keys"]),
-        ("has another shape of", loading["mismatched_keys"]),
         ("has the unknown", loading["unexpected_keys"]),
     ):
         if names:
-            first = min(name if isinstance(name, str) else name[0] for name in names)
-            raise CheckpointError(str(folder), f"a {kind} that {what} {first}", todo)
+            raise CheckpointError(str(folder), f"a {kind} that {what} {min(names)}", todo)
 
 
 def _check_finite(folder: Path, model: Model, dtype: torch.dtype) -> None:
