@@ -35,7 +35,7 @@ from pytest_llmjudge.generation.statedict import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_told"]
+__all__ = ["CheckpointInfo", "describe", "digest_of", "find_ranks", "heads_told"]
 
 _IN_FOLDERS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 _SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
@@ -80,7 +80,7 @@ class CheckpointInfo:
         own = self.path if self.path.is_file() else None  # an adapter is a folder
         files = (own, self.heads.file if self.heads else None, self.ranks)
         parts = [file for file in stored if file != self.path]
-        digests = [_digest(file) if file else "" for file in (*files, *parts, *self.configs)]
+        digests = [digest_of(file) if file else "" for file in (*files, *parts, *self.configs)]
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
@@ -268,7 +268,12 @@ def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:
             raise CheckpointError(str(path), found, "save it before it is quantised")
 
 
-def _digest(file: Path) -> str:
+def digest_of(file: Path) -> str:
+    """Return the SHA-256 of a file, in hex.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
     digest = hashlib.sha256()
     try:
         with file.open("rb") as stream:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.data import Completion
-from pytest_llmjudge.errors import CheckpointError, PromptError, SettingsError
+from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.archive import CheckpointInfo, describe, find_ranks
+from pytest_llmjudge.generation.devices import (
+    import_torch,
+    is_out_of_memory,
+    usable_device,
+    usable_dtype,
+)
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.settings import CHAT, Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import torch
 
     from pytest_llmjudge.generation.gpt import GPTModel
     from pytest_llmjudge.generation.tokenizer import Tokenizer
@@ -46,7 +48,7 @@ class TorchModel(Model):
         path: A state dict of the lecture's ``GPTModel``.
         batch_size: Texts to run at a time; ``None`` for as many as memory allows. It does not
             change any text, and is halved where memory does not suffice after all.
-        device: Of torch; ``auto`` is CUDA where there is a device, else the CPU.
+        device: Of torch; ``auto`` is CUDA where there is a device, else MPS, else the CPU.
         dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
             texts do not depend on the machine.
         base: The model that a LoRA adapter is added to, where its config does not name it.
@@ -153,7 +155,7 @@ class TorchModel(Model):
         try:
             yield from score_trunks(self._loaded.model, trunks)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             found, todo = "out of memory", "free some, or take another device"
             raise CheckpointError(str(self.path), found, todo) from None
@@ -202,7 +204,7 @@ class TorchModel(Model):
                 text = _before(self._decoding.stop, self._loaded.tokenizer.decode(ids))
                 yield Completion(index, text, tokens=len(ids))
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if slots == 1:
                 found = "out of memory with one text at a time"
@@ -232,12 +234,12 @@ class TorchModel(Model):
 
     @cached_property
     def _loaded(self) -> _Loaded:
-        _import_torch()
+        import_torch()
         from pytest_llmjudge.generation.checkpoint import load
         from pytest_llmjudge.generation.packing import pack, packable
         from pytest_llmjudge.generation.tokenizer import load_tokenizer
 
-        device, dtype = _usable_device(self._device), _usable_dtype(self._dtype)
+        device, dtype = usable_device(self._device), usable_dtype(self._dtype)
         model = load(self.path, device, dtype, base=self._base)
         vocab_size, info = model.config.vocab_size, self.info
         # An archive that only torch can read tells its vocabulary only now.
@@ -252,49 +254,6 @@ class TorchModel(Model):
         return _Loaded(model, tokenizer)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    # The last is what oneDNN says of its own buffers.
-    known = ("memory", "bad_alloc", "could not create a primitive")
-    return isinstance(error, MemoryError) or any(text in str(error) for text in known)
-
-
 def _before(stops: Sequence[str], text: str) -> str:
     """Cut a text before the first of some texts that is in it."""
     return text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))]
-
-
-def _import_torch() -> None:
-    """Import torch, and let its threads sleep while they wait for each other.
-
-    OpenMP reads this setting when it is loaded, and spins otherwise. A thread that spins takes
-    the core from the one that it waits for as soon as another program, such as the judge, wants a
-    core too: beside one busy process on two cores, decoding was 5 times slower with spinning.
-    """
-    users_choice = os.environ.get("OMP_WAIT_POLICY")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    importlib.import_module("torch")
-    if users_choice is None:
-        del os.environ["OMP_WAIT_POLICY"]
-
-
-def _usable_device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=name).device
-    except (AssertionError, RuntimeError):
-        where, todo = f"device {name!r}", "use auto, cpu, or a device of this machine"
-        raise SettingsError(where, "torch cannot use it here", todo) from None
-
-
-def _usable_dtype(name: str) -> torch.dtype:
-    import torch
-
-    dtypes = {"auto": torch.float32, "float32": torch.float32}
-    dtypes |= {"bfloat16": torch.bfloat16, "float16": torch.float16}
-    if name not in dtypes:
-        where, known = f"dtype {name!r}", ", ".join(dtypes)
-        raise SettingsError(where, "unknown", f"use one of {known}")
-    return dtypes[name]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.generation.engine import TorchModel
+from pytest_llmjudge.generation.folder import foreign_type
+from pytest_llmjudge.generation.huggingface import HuggingFaceModel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,14 @@ def make_model(name: Path | str, settings: Settings) -> Model:
     """
     if isinstance(name, str):
         raise NotImplementedError(name)
+    if foreign_type(name) is not None:
+        return HuggingFaceModel(
+            name,
+            batch_size=settings.batch_size,
+            device=settings.device,
+            dtype=settings.dtype,
+            decoding=settings.decoding,
+        )
     return TorchModel(
         name,
         batch_size=settings.batch_size,

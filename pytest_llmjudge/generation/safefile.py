@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["INDEX", "SUFFIX", "read_index", "read_safetensors"]
+__all__ = ["INDEX", "SUFFIX", "files_in", "read_index", "read_safetensors"]
 
 SUFFIX = ".safetensors"
 INDEX = ".safetensors.index.json"
@@ -41,25 +41,40 @@ def read_index(path: Path) -> StateDict:
     Raises:
         CheckpointError: The index or a file is missing or damaged.
     """
-    try:
-        index = json.loads(path.read_bytes())
-        names = dict.fromkeys(index["weight_map"].values())
-        files = [path.parent / name for name in names]
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        found = "no index of .safetensors files"
-        raise CheckpointError(str(path), found, COPY) from None
-    for file in files:
-        if file.parent.resolve() != path.parent.resolve():
-            found = f"it names {file.name} in another folder"
-            raise CheckpointError(str(path), found, "put all files into one folder")
+    weight_map = _weight_map(path)
+    files = dict.fromkeys(weight_map.values())
     tensors = {name: tensor for file in files for name, tensor in _tensors(file)}
-    lost = [name for name in index["weight_map"] if plain_name(name) not in tensors]
+    lost = [name for name in weight_map if plain_name(name) not in tensors]
     if lost:
         found = f"{lost[0]} is in none of its files"
         raise CheckpointError(str(path), found, COPY)
     return StateDict(tensors, {})
+
+
+def files_in(index: Path) -> list[Path]:
+    """Return the files that an index names, of tensors in either format.
+
+    Raises:
+        CheckpointError: The index is missing or damaged.
+    """
+    return list(dict.fromkeys(_weight_map(index).values()))
+
+
+def _weight_map(path: Path) -> dict[str, Path]:
+    """Read which file beside an index holds each tensor."""
+    try:
+        index = json.loads(path.read_bytes())
+        files = {name: path.parent / file for name, file in index["weight_map"].items()}
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        kind = SUFFIX if path.name.endswith(INDEX) else ".bin"
+        raise CheckpointError(str(path), f"no index of {kind} files", COPY) from None
+    for file in files.values():
+        if file.parent.resolve() != path.parent.resolve():
+            found = f"it names {file.name} in another folder"
+            raise CheckpointError(str(path), found, "put all files into one folder")
+    return files
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, StoredTensor]]:

@@ -38,35 +38,41 @@ class Sampler:
 
     def __call__(self, logits: Tensor, rows: Sequence[int]) -> list[int]:
         """Draw a token for each row, and advance the generators of their texts."""
-        tokens, weights = self.weigh(logits)
+        weights = self.weigh(logits)
         draws = torch.stack(
             [torch.rand((), generator=self._generators[row], dtype=torch.float64) for row in rows]
         )
+        # In the order of the vocabulary: the order of tokens that are nearly as likely as each
+        # other depends on rounding, and so on what runs together.
         summed = weights.cumsum(dim=1)
-        places = torch.searchsorted(summed, (draws * summed[:, -1])[:, None], right=True)
+        places = torch.searchsorted(summed, draws[:, None] * summed[:, -1:], right=True)
         # Rounded up, a draw close to 1 would lie behind the last token.
-        last = (weights > 0).sum(dim=1, keepdim=True) - 1
-        drawn: list[int] = tokens.gather(1, places.minimum(last)).squeeze(1).tolist()
+        last = weights.shape[1] - 1 - (weights.flip(1) > 0).int().argmax(dim=1, keepdim=True)
+        drawn: list[int] = places.minimum(last).squeeze(1).tolist()
         return drawn
 
-    def weigh(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Sort the tokens by falling logits, and weigh those among which one is drawn.
+    def weigh(self, logits: Tensor) -> Tensor:
+        """Return each token's probability (R, V), 0 for those that are not to be drawn.
 
-        The first ``top_k`` are kept, and of these the first whose probabilities reach ``top_p``
-        together (Holtzman et al., 2020, arXiv 1904.09751), at least one.
-
-        Returns:
-            Tokens (R, K), and their weights (R, K), which are 0 behind those that are kept.
+        The ``top_k`` likeliest are kept, and of these the likeliest whose probabilities reach
+        ``top_p`` together (Holtzman et al., 2020, arXiv 1904.09751), at least one. What is kept
+        does not sum to 1 again.
         """
-        scaled = logits.double().cpu() / self._decoding.temperature
-        most = min(self._decoding.top_k or scaled.shape[1], scaled.shape[1])
-        # A stable sort: among equals the first comes first, whatever the size of the batch.
-        values, tokens = scaled.sort(dim=1, descending=True, stable=True)
-        weights = values[:, :most].softmax(dim=1)
-        before = weights.cumsum(dim=1) - weights
-        kept = before < self._decoding.top_p
-        kept[:, 0] = True
-        return tokens[:, :most], weights * kept
+        top_k, top_p = self._decoding.top_k, self._decoding.top_p
+        # Not every device has double precision. Less the largest, no temperature makes it infinite.
+        logits = logits.cpu().double()
+        scaled = (logits - logits.amax(dim=1, keepdim=True)) / self._decoding.temperature
+        if top_k is not None and top_k < scaled.shape[1]:
+            least = scaled.topk(top_k, dim=1).values[:, -1:]
+            scaled = scaled.masked_fill(scaled < least, -torch.inf)
+        weights = scaled.softmax(dim=1)
+        if top_p < 1:
+            ordered, tokens = weights.sort(dim=1, descending=True, stable=True)
+            before = ordered.cumsum(dim=1) - ordered
+            before[:, 0] = 0
+            ordered = ordered.masked_fill(before >= top_p, 0)
+            weights = torch.zeros_like(weights).scatter_(1, tokens, ordered)
+        return weights
 
 
 def _generator(seed: int, prompt: Sequence[int]) -> torch.Generator:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.project import Project, records
 
-HEAVY = ("torch", "tiktoken", "requests", "sacrebleu", "scipy", "jsonschema")
+HEAVY = ("torch", "transformers", "tiktoken", "requests", "sacrebleu", "scipy", "jsonschema")
 TELLER = f"""
 import sys, pytest
 status = pytest.main(sys.argv[1:])

@@ -42,10 +42,9 @@ def test_the_distribution_is_that_of_transformers(
         theirs = TopPLogitsWarper(top_p)(None, theirs)
     expected = theirs.softmax(dim=1)
 
-    tokens, weights = Sampler(Decoding(temperature, top_k, top_p), [[0]]).weigh(row)
-    found = torch.zeros_like(expected).scatter(1, tokens, weights / weights.sum())
+    weights = Sampler(Decoding(temperature, top_k, top_p), [[0]]).weigh(row)
 
-    assert (found - expected).abs().max().item() < 1e-9
+    assert (weights / weights.sum() - expected).abs().max().item() < 1e-9
 
 
 def test_tokens_come_as_often_as_they_are_likely() -> None:
@@ -57,6 +56,37 @@ def test_tokens_come_as_often_as_they_are_likely() -> None:
 
     for count, share in zip(drawn.tolist(), (0.5, 0.3, 0.2), strict=True):
         assert abs(count - 10_000 * share) < 4 * (10_000 * share * (1 - share)) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("decoding", "expected"),
+    [
+        (Decoding(temperature=1.0), [0.1, 0.4, 0.3, 0.2]),
+        (Decoding(temperature=0.5), [0.01 / 0.3, 0.16 / 0.3, 0.09 / 0.3, 0.04 / 0.3]),
+        (Decoding(temperature=1.0, top_k=2), [0, 4 / 7, 3 / 7, 0]),
+        (Decoding(temperature=1.0, top_p=0.69), [0, 4 / 7, 3 / 7, 0]),
+        (Decoding(temperature=1.0, top_p=0.71), [0, 4 / 9, 3 / 9, 2 / 9]),
+        (Decoding(temperature=1.0, top_p=1e-9), [0, 1, 0, 0]),
+        (Decoding(temperature=1e-30), [0, 1, 0, 0]),
+    ],
+    ids=str,
+)
+def test_tokens_that_may_be_drawn(decoding: Decoding, expected: list[float]) -> None:
+    """By hand."""
+    weights = Sampler(decoding, [[0]]).weigh(torch.tensor([[0.1, 0.4, 0.3, 0.2]]).log())
+
+    assert (weights / weights.sum()).tolist() == [pytest.approx(expected, abs=1e-6)]
+
+
+def test_rounding_does_not_change_what_is_drawn() -> None:
+    """Of two tokens that are as likely as each other, whichever is the likelier by a rounding."""
+    drawn = []
+    for logits in ([0.0, 1e-6], [1e-6, 0.0]):
+        sampler = Sampler(Decoding(temperature=1.0), [[0]])
+        drawn.append([sampler(torch.tensor([logits]), [0])[0] for _ in range(100)])
+
+    assert drawn[0] == drawn[1]
+    assert set(drawn[0]) == {0, 1}
 
 
 def test_the_likeliest_among_equals_is_the_first() -> None:

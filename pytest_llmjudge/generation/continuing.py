@@ -1,0 +1,123 @@
+"""Continues one batch of prompts with transformers' ``generate``: greedily, or drawn row by row.
+
+Sizes in shape comments: B rows, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
+
+from pytest_llmjudge.generation.sampling import Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_llmjudge.generation.foreign import Foreign
+    from pytest_llmjudge.settings import Decoding
+
+__all__ = ["Continued", "Row", "continue_rows"]
+
+
+class Row(NamedTuple):
+    """A prompt.
+
+    Attributes:
+        number: Its place in the list that was given to the model.
+        ids: Its tokens; at least one.
+        limit: How many tokens may follow.
+    """
+
+    number: int
+    ids: list[int]
+    limit: int
+
+
+class Continued(NamedTuple):
+    """What follows a prompt, and how many tokens it took."""
+
+    text: str
+    tokens: int
+
+
+@torch.inference_mode()
+def continue_rows(foreign: Foreign, rows: Sequence[Row], decoding: Decoding) -> list[Continued]:
+    """Return what follows each row, in order.
+
+    Args:
+        foreign: Model and tokenizer.
+        rows: All of the same limit, which the longest one has room for.
+        decoding: How tokens are chosen, and where a text ends.
+    """
+    model, ends = foreign.model, foreign.ends
+    width = max(len(row.ids) for row in rows)
+    pad = ends[0] if ends else 0
+    ids = [[pad] * (width - len(row.ids)) + row.ids for row in rows]
+    seen = [[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows]
+    stops = _Stops(foreign, width, decoding.stop)
+    found = model.generate(
+        torch.tensor(ids, device=model.device),
+        attention_mask=torch.tensor(seen, device=model.device),
+        generation_config=GenerationConfig(
+            max_new_tokens=rows[0].limit,
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=list(ends) or None,
+            pad_token_id=pad,
+        ),
+        logits_processor=[] if decoding.is_greedy else [_Draw(rows, decoding)],
+        stopping_criteria=[stops] if decoding.stop else [],
+    )
+    return [stops.finish(row, new) for row, new in enumerate(found[:, width:].tolist())]
+
+
+class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no types
+    """Ends a row whose text holds a stop text, and cuts it off there."""
+
+    def __init__(self, foreign: Foreign, width: int, texts: tuple[str, ...]) -> None:
+        self._tokenizer = foreign.tokenizer
+        self._ends = frozenset(foreign.ends)
+        self._width = width
+        self._texts = texts
+        self._lengths: dict[int, int] = {}
+
+    def __call__(self, input_ids: Tensor, scores: object, **_: object) -> Tensor:  # noqa: ARG002
+        for row, ids in enumerate(input_ids[:, self._width :].tolist()):
+            if row not in self._lengths and any(text in self._read(ids) for text in self._texts):
+                self._lengths[row] = len(ids)
+        ended = [row in self._lengths for row in range(len(input_ids))]
+        return torch.tensor(ended, device=input_ids.device)
+
+    def finish(self, row: int, ids: list[int]) -> Continued:
+        """Return a row's text before its end, and how many tokens that took."""
+        ids = self._before_end(ids[: self._lengths.get(row)])
+        text = self._read(ids)
+        cuts = [text.find(stop) for stop in self._texts if stop in text]
+        return Continued(text[: min(cuts, default=len(text))], len(ids))
+
+    def _read(self, ids: list[int]) -> str:
+        text: str = self._tokenizer.decode(self._before_end(ids), skip_special_tokens=True)
+        return text
+
+    def _before_end(self, ids: list[int]) -> list[int]:
+        length = next((at for at, token in enumerate(ids) if token in self._ends), len(ids))
+        return ids[:length]
+
+
+class _Draw(LogitsProcessor):  # type: ignore[misc]  # transformers has no types
+    """Leaves each row only the token that it draws, by random numbers of its own.
+
+    transformers draws all rows from one sequence of random numbers, so that a text would depend on
+    what else is in its batch.
+    """
+
+    def __init__(self, rows: Sequence[Row], decoding: Decoding) -> None:
+        self._sampler = Sampler(decoding, [row.ids for row in rows])
+        self._rows = range(len(rows))
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002
+        chosen = torch.tensor(self._sampler(scores, self._rows), device=scores.device)
+        return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)

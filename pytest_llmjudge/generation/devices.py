@@ -1,0 +1,76 @@
+"""Torch as this machine has it: imported when it is needed, its devices, its number formats."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import SettingsError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["import_torch", "is_out_of_memory", "usable_device", "usable_dtype"]
+
+
+def import_torch() -> None:
+    """Import torch, and let its threads sleep while they wait for each other.
+
+    OpenMP reads this setting when it is loaded, and spins otherwise. A thread that spins takes
+    the core from the one that it waits for as soon as another program, such as the judge, wants a
+    core too: beside one busy process on two cores, decoding was 5 times slower with spinning.
+    """
+    users_choice = os.environ.get("OMP_WAIT_POLICY")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    importlib.import_module("torch")
+    if users_choice is None:
+        del os.environ["OMP_WAIT_POLICY"]
+
+
+def usable_device(name: str) -> torch.device:
+    """Return the device that is meant.
+
+    Args:
+        name: Of torch; ``auto`` is CUDA where there is a device, else MPS, else the CPU.
+
+    Raises:
+        SettingsError: Torch cannot use it here.
+    """
+    import torch
+
+    if name == "auto":
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        name = next((kind for kind, is_there in there.items() if is_there), "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (AssertionError, RuntimeError):
+        where, todo = f"device {name!r}", "use auto, cpu, or a device of this machine"
+        raise SettingsError(where, "torch cannot use it here", todo) from None
+
+
+def usable_dtype(name: str) -> torch.dtype:
+    """Return the number format that is meant.
+
+    Args:
+        name: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere.
+
+    Raises:
+        SettingsError: It is none of these.
+    """
+    import torch
+
+    dtypes = {"auto": torch.float32, "float32": torch.float32}
+    dtypes |= {"bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name not in dtypes:
+        where, known = f"dtype {name!r}", ", ".join(dtypes)
+        raise SettingsError(where, "unknown", f"use one of {known}")
+    return dtypes[name]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether this is how torch tells that the memory, of whatever device, is not enough."""
+    # The last is what oneDNN says of its own buffers.
+    known = ("memory", "bad_alloc", "could not create a primitive")
+    told = isinstance(error, RuntimeError) and any(text in str(error) for text in known)
+    return told or isinstance(error, MemoryError)

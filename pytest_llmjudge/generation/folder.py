@@ -1,0 +1,204 @@
+"""Describes a Hugging Face folder of any architecture, without torch and without transformers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+from importlib.util import find_spec
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.archive import digest_of
+from pytest_llmjudge.generation.lora import ADAPTER_CONFIG
+from pytest_llmjudge.generation.safefile import SUFFIX, files_in, read_index, read_safetensors
+from pytest_llmjudge.generation.statedict import StateDict, read_torch_file, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from pytest_llmjudge.generation.statedict import StoredTensor
+
+__all__ = ["FolderInfo", "describe_folder", "foreign_type"]
+
+CONFIG = "config.json"
+_TOKENIZER = "tokenizer.json"
+_TOKENIZER_CONFIG = "tokenizer_config.json"
+_GENERATION = "generation_config.json"
+_PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
+_OWN = "gpt2"
+"""The architecture that this package runs itself."""
+
+# In the order in which transformers looks for them.
+_WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+_VOCABULARIES = (
+    _TOKENIZER,
+    "tokenizer.*.json",
+    "tekken.json",
+    "vocab.json",
+    "vocab.txt",
+    "*.model",
+    "*.tiktoken",
+)
+_BESIDE = (
+    CONFIG,
+    _GENERATION,
+    _TOKENIZER_CONFIG,
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+
+
+@dataclass(frozen=True)
+class FolderInfo:
+    """What is known of a Hugging Face folder before it is loaded.
+
+    Attributes:
+        path: The folder.
+        model_type: Its architecture, by transformers' name.
+        parameters: Number of weights, tied ones counted once; ``None`` for quantised weights and
+            for the format that torch wrote before version 1.6.
+        files: All that decide what it writes.
+        is_safe: Whether the weights are ``.safetensors``, and not pickles.
+        is_plain: Whether its tokenizer is what ``tokenizer.json`` says, and no class adds to it.
+    """
+
+    path: Path
+    model_type: str
+    parameters: int | None
+    files: tuple[Path, ...]
+    is_safe: bool
+    is_plain: bool
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, over names and contents of all files that decide what it writes.
+
+        Raises:
+            CheckpointError: A file cannot be read any more.
+        """
+        lines = [f"{file.name} {digest_of(file)}" for file in self.files]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def foreign_type(path: Path) -> str | None:
+    """Return the architecture of a Hugging Face folder that only transformers can run.
+
+    ``None`` stands for anything else: a GPT-2, an adapter, a file, and what cannot be read.
+    """
+    # os.path answers no, where pathlib raises: names too long, folders that are closed.
+    if not os.path.isfile(path / CONFIG) or os.path.isfile(path / ADAPTER_CONFIG):  # noqa: PTH113
+        return None
+    try:
+        config = json.loads((path / CONFIG).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    return kind if isinstance(kind, str) and kind not in {"", _OWN} else None
+
+
+def describe_folder(folder: Path) -> FolderInfo:
+    """Describe a Hugging Face folder.
+
+    Raises:
+        CheckpointError: It is none, a part is missing or damaged, it needs code of its own, or
+            transformers is not installed.
+    """
+    kind = foreign_type(folder)
+    if kind is None:
+        found = f"no Hugging Face folder whose {CONFIG} tells a model_type other than {_OWN}"
+        raise CheckpointError(str(folder), found, "save the model with save_pretrained")
+    # Of a damaged generation_config.json transformers would say nothing, and take another.
+    config, tokenizer, _ = (
+        _read_config(folder / name, kind) for name in (CONFIG, _TOKENIZER_CONFIG, _GENERATION)
+    )
+    if "transformers_weights" in config:
+        found = f"its {CONFIG} names weights of its own choice (transformers_weights)"
+        raise CheckpointError(str(folder), found, "save the model again with save_pretrained")
+    try:
+        names = sorted(file.name for file in folder.iterdir() if file.is_file())
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    weights = next((folder / name for name in _WEIGHTS if name in names), None)
+    what = f"a Hugging Face folder of a {kind}"
+    if weights is None:
+        todo = "put its .safetensors files into it, or save the model again with save_pretrained"
+        raise CheckpointError(str(folder), f"{what} without weights", todo)
+    if not _matching(names, _VOCABULARIES):
+        todo = "save its tokenizer into it with save_pretrained"
+        raise CheckpointError(str(folder), f"{what} without a tokenizer", todo)
+    parts, tensors = _read_weights(weights)
+    if find_spec("transformers") is None:
+        found = f"it is {what}, which needs transformers"
+        raise CheckpointError(str(folder), found, "pip install pytest-llmjudge[hf]")
+    beside = [folder / name for name in _matching(names, (*_VOCABULARIES, *_BESIDE))]
+    files = (*beside, *dict.fromkeys((weights, *parts)))
+    parameters = None if tensors is None else _count(tensors, config)
+    is_safe = SUFFIX in weights.name
+    is_plain = _TOKENIZER in names and tokenizer.get("tokenizer_class") in _PLAIN_CLASSES
+    return FolderInfo(folder, kind, parameters, files, is_safe=is_safe, is_plain=is_plain)
+
+
+def _read_config(file: Path, kind: str) -> dict[str, Any]:
+    """Read a file of settings, empty where there is none; refuse what would run a folder's code."""
+    todo = "save it again with save_pretrained"
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise unreadable(file, error) from None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
+    if not isinstance(content, dict):
+        raise CheckpointError(str(file), "not a JSON object", todo)
+    if "auto_map" in content:
+        found = f"it asks for code of its own (auto_map in {file.name}), which is never run"
+        todo = f"remove auto_map if transformers itself has {kind}, or serve the model"
+        raise CheckpointError(str(file.parent), found, todo)
+    return content
+
+
+def _matching(names: Iterable[str], patterns: tuple[str, ...]) -> list[str]:
+    return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
+
+
+def _read_weights(path: Path) -> tuple[list[Path], dict[str, StoredTensor] | None]:
+    """Return the files of tensors, and the tensors unless only torch can tell them."""
+    if path.name.endswith(SUFFIX):
+        return [path], read_safetensors(path).tensors
+    if SUFFIX in path.name:
+        return files_in(path), read_index(path).tensors
+    files = [path] if path.suffix == ".bin" else files_in(path)
+    # This refuses a pickle that would run something, before torch does.
+    read: list[StateDict | None] = [read_torch_file(file) for file in files]
+    known = [found for found in read if found is not None]
+    if len(known) < len(read):
+        return files, None
+    return files, {name: tensor for found in known for name, tensor in found.tensors.items()}
+
+
+def _count(tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> int | None:
+    if config.get("quantization_config") is not None:
+        return None
+    left_out = {"lm_head.weight"} if config.get("tie_word_embeddings") is True else set()
+    own = {
+        tensor
+        for name, tensor in tensors.items()
+        # Older versions stored the frequencies of rotary embeddings, which are no weights.
+        if name not in left_out and not name.endswith("rotary_emb.inv_freq")
+    }
+    return sum(prod(tensor.shape) for tensor in own)

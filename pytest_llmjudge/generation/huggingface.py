@@ -1,0 +1,237 @@
+"""A Hugging Face folder of any causal language model: a light handle until text is asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data import Completion
+from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.generation.devices import (
+    import_torch,
+    is_out_of_memory,
+    usable_device,
+    usable_dtype,
+)
+from pytest_llmjudge.generation.folder import FolderInfo, describe_folder
+from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.settings import Decoding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.generation.continuing import Continued, Row
+    from pytest_llmjudge.generation.foreign import Foreign
+    from pytest_llmjudge.mmlu.prompts import Trunk
+
+__all__ = ["HuggingFaceModel"]
+
+MOST_TEXTS = 32
+"""At a time, unless told; fewer when the memory is not enough."""
+
+
+class HuggingFaceModel(Model):
+    """A folder of ``save_pretrained`` that answers prompts by way of transformers.
+
+    Decoding is greedy unless told otherwise, whatever the folder's ``generation_config.json`` asks
+    for. A text ends before an end token, after ``max_new_tokens``, or when prompt and text together
+    fill the model's context.
+
+    Making one, and reading ``info`` and ``fingerprint``, imports neither torch nor transformers.
+
+    Args:
+        path: The folder.
+        batch_size: Texts to run at a time; ``None`` for up to 32. Halved when the memory is not
+            enough.
+        device: Of torch; ``auto`` is CUDA where there is a device, else MPS, else the CPU.
+        dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
+            texts do not depend on the machine.
+        decoding: How tokens are chosen.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        batch_size: int | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        decoding: Decoding = Decoding(),  # noqa: B008  # frozen
+    ) -> None:
+        self.path = Path(path)
+        self._batch_size = batch_size
+        self._device = device
+        self._dtype = dtype
+        self._decoding = decoding
+
+    @cached_property
+    def info(self) -> FolderInfo:
+        """What can be told without loading it.
+
+        Raises:
+            CheckpointError: It cannot be used, or transformers is not installed.
+        """
+        return describe_folder(self.path)
+
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        """Answer all prompts, in their order.
+
+        Raises:
+            CheckpointError: The folder cannot be used.
+            PromptError: A prompt leaves no room in the model's context.
+            SettingsError: The device or dtype cannot be used.
+        """
+        for index, prompt in enumerate(prompts):
+            if isinstance(
+                ids := self._encode(f"prompts[{index}]", prompt, chat=False), PromptError
+            ):
+                raise ids
+        texts = [""] * len(prompts)
+        for completion in self.stream(prompts, max_new_tokens=max_new_tokens):
+            texts[completion.index] = completion.text or ""
+        return texts
+
+    def stream(
+        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+    ) -> Iterator[Completion]:
+        """Answer all prompts; the answers of a batch come as soon as it is finished.
+
+        A prompt that leaves no room in the model's context comes back as a completion with an
+        error, before the others.
+
+        Raises:
+            CheckpointError: The folder cannot be used, the memory is not enough for one text, or
+                messages are to be answered without a chat template.
+            SettingsError: The device or dtype cannot be used.
+        """
+        if max_new_tokens < 1:
+            message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
+            raise ValueError(message)
+        fitting: dict[int, list[int]] = {}
+        for index, prompt in enumerate(prompts):
+            ids = self._encode(str(self.path), prompt, chat=chat)
+            if isinstance(ids, PromptError):
+                yield Completion(index, None, error=str(ids))
+            else:
+                fitting[index] = ids
+        if fitting:
+            yield from self._continue(fitting, max_new_tokens)
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens it can see.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+        return self._loaded.context
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text; control tokens in it are ordinary text.
+
+        Raises:
+            CheckpointError: The folder cannot be used.
+        """
+        from pytest_llmjudge.generation.messages import text_ids
+
+        return text_ids(self._loaded.tokenizer, text, begin=False)
+
+    def score(self, trunks: Sequence[Trunk]) -> Iterator[list[float]]:
+        """Yield for each trunk, in order, the summed log-probability of each of its branches.
+
+        Raises:
+            CheckpointError: It cannot be used, or the memory is not enough.
+        """
+        model = self._loaded.model
+        from pytest_llmjudge.generation.branches import score_branches
+
+        try:
+            yield from score_branches(model, trunks)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            found, todo = "out of memory", "free some, or take another device"
+            raise CheckpointError(str(self.path), found, todo) from None
+
+    def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
+        from pytest_llmjudge.generation.foreign import quietly
+        from pytest_llmjudge.generation.messages import message_ids, text_ids
+
+        model, tokenizer, _, context = self._loaded
+        with quietly():
+            if chat:
+                ids = message_ids(self.path, tokenizer, prompt)
+            else:
+                ids = text_ids(tokenizer, prompt, begin=True)
+        if not prompt or not ids:
+            return PromptError(where, "the prompt is empty", "give the record an instruction")
+        if len(ids) >= context:
+            found = f"the prompt has {len(ids)} tokens and the context {context}, answer included"
+            return PromptError(where, found, "shorten the record's instruction and input")
+        known = len(model.get_input_embeddings().weight)
+        if max(ids) >= known:
+            found = f"the model knows {known} tokens and its tokenizer has the number {max(ids)}"
+            todo = "save the model and the tokenizer that it was trained with together"
+            raise CheckpointError(str(self.path), found, todo)
+        return ids
+
+    def _continue(self, fitting: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+        from pytest_llmjudge.generation.continuing import Row
+
+        context = self._loaded.context
+        rows = [
+            Row(index, ids, min(max_new_tokens, context - len(ids)))
+            for index, ids in fitting.items()
+        ]
+        # Neighbours are of similar length; the longest come first, to find out what fits.
+        rows.sort(key=lambda row: -len(row.ids))
+        size = self._batch_size or MOST_TEXTS
+        while rows:
+            # Of one limit: beside a text that fills the context no other may go on, because
+            # padding takes positions too, and a model may have no more.
+            batch = [row for row in rows[:size] if row.limit == rows[0].limit]
+            done = self._try(batch)
+            if done is not None:
+                yield from (
+                    Completion(row.number, text, tokens=tokens)
+                    for row, (text, tokens) in zip(batch, done, strict=True)
+                )
+                del rows[: len(batch)]
+            elif len(batch) > 1:
+                size = len(batch) // 2
+            else:
+                found = "out of memory with one text at a time"
+                todo = "free some, or take another device or a smaller --llm-judge-dtype"
+                raise CheckpointError(str(self.path), found, todo)
+
+    def _try(self, batch: Sequence[Row]) -> list[Continued] | None:
+        """Continue a batch; ``None`` when the memory is not enough."""
+        import torch
+
+        from pytest_llmjudge.generation.continuing import continue_rows
+        from pytest_llmjudge.generation.foreign import quietly
+
+        try:
+            with quietly():
+                return continue_rows(self._loaded, batch, self._decoding)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Not within the handler: the error would hold on to what the batch has taken.
+        torch.cuda.empty_cache()
+        return None
+
+    @cached_property
+    def _loaded(self) -> Foreign:
+        info = self.info
+        import_torch()
+        from pytest_llmjudge.generation.foreign import load_folder
+
+        device, dtype = usable_device(self._device), usable_dtype(self._dtype)
+        loaded = load_folder(info, device, dtype)
+        if describe_folder(self.path).fingerprint != self.fingerprint:
+            # Its texts would be kept under the fingerprint of what was there before.
+            found = "it changed since the run began"
+            raise CheckpointError(str(self.path), found, "run again when the training is done")
+        return loaded

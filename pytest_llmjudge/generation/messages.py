@@ -1,0 +1,102 @@
+"""Prompts as tokens of a transformers tokenizer: no text of a record becomes a control token.
+
+A control token is one that ends a turn or opens another, such as ``<|im_end|>``. In a record such
+words stay words; only the tokenizer itself and the chat template add control tokens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import CheckpointError, one_line
+from pytest_llmjudge.settings import CHAT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["message_ids", "text_ids"]
+
+_PLACE = "\ue000"
+"""Stands for a message in a rendered template: a character for private use."""
+
+Tokenizer = Any  # transformers has no types
+
+
+def text_ids(tokenizer: Tokenizer, text: str, *, begin: bool) -> list[int]:
+    """Return the tokens of a text.
+
+    Args:
+        tokenizer: Of transformers.
+        text: Anything.
+        begin: Whether to add what this tokenizer adds to a text, such as a token for its beginning.
+    """
+    ids: list[int] = tokenizer(
+        text, add_special_tokens=begin, split_special_tokens=True, verbose=False
+    )["input_ids"]
+    return ids
+
+
+def message_ids(folder: Path, tokenizer: Tokenizer, message: str) -> list[int]:
+    """Return the tokens of a user's message in the folder's own chat template.
+
+    Args:
+        folder: For messages of errors.
+        tokenizer: Of transformers.
+        message: Anything.
+
+    Raises:
+        CheckpointError: There is no chat template, or it cannot be used.
+    """
+    ids = _template_ids(tokenizer, _render(folder, tokenizer, message))
+    template = _render(folder, tokenizer, _PLACE)
+    control = _control(tokenizer, template)
+    parts = [_template_ids(tokenizer, part) for part in template.split(_PLACE)]
+    added = [token for part in parts for token in part if token in control]
+    if [token for token in ids if token in control] == added:
+        return ids
+    words = _words(tokenizer, message)
+    first, *others = parts
+    return first + [token for part in others for token in (*words, *part)]
+
+
+def _render(folder: Path, tokenizer: Tokenizer, message: str) -> str:
+    todo = f"choose another prompt than {CHAT!r}"
+    if not tokenizer.chat_template:
+        raise CheckpointError(str(folder), "it has no chat template", todo)
+    try:
+        text: str = tokenizer.apply_chat_template(
+            [{"role": "user", "content": message}], add_generation_prompt=True, tokenize=False
+        )
+    except Exception as error:  # noqa: BLE001 - a template may raise whatever it wants
+        told = f"{type(error).__name__}: {one_line(str(error), 200)}"
+        found = f"its chat template cannot be used ({told})"
+        raise CheckpointError(str(folder), found, f"correct it, or {todo}") from None
+    return text
+
+
+def _template_ids(tokenizer: Tokenizer, text: str) -> list[int]:
+    # The template has written the token for the beginning itself, where the model wants one.
+    ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    return ids
+
+
+def _control(tokenizer: Tokenizer, template: str) -> set[int]:
+    """Return the special tokens, and those that the template uses as such."""
+    return {
+        number
+        for number, token in tokenizer.added_tokens_decoder.items()
+        if token.special or (token.content.strip() and token.content in template)
+    } - {tokenizer.unk_token_id}
+
+
+def _words(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Return a text's tokens as if the tokenizer had no added ones, special or not."""
+    if not tokenizer.is_fast:
+        return text_ids(tokenizer, text, begin=False)
+    steps = tokenizer.backend_tokenizer
+    if steps.normalizer is not None:
+        text = steps.normalizer.normalize_str(text)
+    pieces = [text]
+    if steps.pre_tokenizer is not None:
+        pieces = [piece for piece, _ in steps.pre_tokenizer.pre_tokenize_str(text)]
+    return [token.id for piece in pieces for token in steps.model.tokenize(piece)]

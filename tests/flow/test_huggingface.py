@@ -1,0 +1,277 @@
+"""Hugging Face folders under test: a whole run, and what ends one before it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.generation.huggingface import HuggingFaceModel
+from pytest_llmjudge.settings import Decoding
+from tests.support.project import Project, records
+from tests.unit.generation.hugging import make_network, save_folder, transformers
+from tests.unit.generation.tiny import save_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+CANDIDATE = "--llm-judge-checkpoint=candidate"
+SHORT = ("--llm-judge-max-new-tokens=6", "--llm-judge-report=results.json")
+BLIND = """
+import sys
+from importlib.machinery import PathFinder
+
+class Blind(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name == "transformers" else super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Blind
+import pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+"""Runs pytest as if transformers were not installed."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have everything imported: pytester forgets what its runs import, and torch minds that."""
+    folder = tmp_path_factory.mktemp("warm")
+    save_folder(folder)
+    model = HuggingFaceModel(folder, decoding=Decoding(temperature=1.0))
+    assert list(model.stream(["a"], max_new_tokens=2, chat=True))
+
+
+@pytest.fixture
+def suite(project: Project) -> Project:
+    """Eight short records, whose prompts are the messages themselves, and a tiny Llama."""
+    project.suite(records(8), 'min_score=0, prompt="chat"')
+    save_folder(project.path / "candidate", max_position_embeddings=128)
+    return project
+
+
+def error_of(result: pytest.RunResult) -> str:
+    """The one line with which a run ended before its work."""
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (error,) = (line for line in result.errlines if line.startswith("ERROR"))
+    return error.removeprefix("ERROR: ")
+
+
+@MODES
+def test_a_folder_answers(suite: Project, mode: tuple[str, ...]) -> None:
+    """All records get texts of its own, and header and results describe it."""
+    result = suite.run(CANDIDATE, *SHORT, *mode)
+
+    result.assert_outcomes(passed=9)
+    result.stdout.fnmatch_lines(
+        ["llm-judge: model candidate (37.2k parameters, fingerprint ????????????)"]
+    )
+    (document,) = suite.results()["suites"]
+    assert document["checkpoint"]["path"] == "candidate"
+    assert document["checkpoint"]["parameters"] == make_network().num_parameters()
+    assert len({record["model_response"] for record in document["records"]}) > 1
+    result.stdout.no_fnmatch_line("*Loading weights*")
+    result.stdout.no_fnmatch_line("*arning*")
+
+
+@MODES
+def test_a_second_run_makes_nothing(suite: Project, mode: tuple[str, ...]) -> None:
+    """Weights that are no longer there are not missed."""
+    suite.run(CANDIDATE, *SHORT).assert_outcomes(passed=9)
+    before = suite.results()
+    program = (
+        "import sys, pytest\n"
+        "status = pytest.main(sys.argv[1:])\n"
+        "print('LOADED', [name for name in ('torch', 'transformers') if name in sys.modules])\n"
+        "sys.exit(status)\n"
+    )
+    arguments = suite.command()[3:]
+
+    again = suite.pytester.run(sys.executable, "-c", program, *arguments, CANDIDATE, *SHORT, *mode)
+
+    assert again.ret == pytest.ExitCode.OK
+    again.stdout.fnmatch_lines(["LOADED []"])
+    assert suite.results() == before
+
+
+def test_collecting_loads_nothing(suite: Project) -> None:
+    """Not even the folder's description, however bad it is."""
+    (suite.path / "candidate" / "model.safetensors").unlink()
+
+    result = suite.run(CANDIDATE, "--collect-only", "-q")
+
+    assert result.ret == pytest.ExitCode.OK
+
+
+def test_every_batch_size_gives_the_same(suite: Project) -> None:
+    """And so does every way of running, drawn texts included."""
+    documents = []
+    for size, mode in (("auto", ()), ("1", ()), ("3", ("-n", "2"))):
+        result = suite.run(
+            CANDIDATE,
+            f"--llm-judge-batch-size={size}",
+            "--llm-judge-temperature=0.8",
+            "--llm-judge-cache=off",
+            *SHORT,
+            *mode,
+        )
+        result.assert_outcomes(passed=9)
+        documents.append(suite.results())
+
+    assert documents[0] == documents[1] == documents[2]
+
+
+def test_a_prompt_longer_than_the_context(suite: Project) -> None:
+    """That record errs; the others are answered."""
+    suite.write("data.json", [*records(2), {"id": "long", "instruction": "x" * 200, "output": "y"}])
+
+    result = suite.run(CANDIDATE, *SHORT)
+
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+    found = {record["id"]: record["error"] for record in suite.results()["suites"][0]["records"]}
+    assert found == {
+        "r0": None,
+        "r1": None,
+        "long": (
+            f"{suite.path / 'candidate'}: the prompt has 219 tokens and the context 128, answer "
+            "included; shorten the record's instruction and input"
+        ),
+    }
+
+
+def test_without_a_chat_template(suite: Project) -> None:
+    """No record is answered, and each says what to do; so it is with a GPT-2."""
+    save_folder(suite.path / "candidate", template=None)
+    (suite.path / "candidate" / "chat_template.jinja").unlink()
+    save_model(suite.path / "own.pth")
+    for name in ("candidate", "own.pth"):
+        result = suite.run(f"--llm-judge-checkpoint={name}", *SHORT)
+
+        result.assert_outcomes(errors=8, failed=1)
+        (error,) = {record["error"] for record in suite.results()["suites"][0]["records"]}
+        found = "it has no chat template; choose another prompt than 'chat'"
+        assert error == f"{suite.path / name}: {found}"
+
+
+def test_transformers_is_not_installed(suite: Project) -> None:
+    """The run ends before any work, and says what to install."""
+    arguments = suite.command()[3:]
+
+    result = suite.pytester.run(sys.executable, "-c", BLIND, *arguments, CANDIDATE)
+
+    assert error_of(result) == (
+        f"{suite.path / 'candidate'}: it is a Hugging Face folder of a llama, which needs "
+        "transformers; pip install pytest-llmjudge[hf]"
+    )
+
+
+def rewrite(file: Path, **changes: object) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), **changes}), "utf-8")
+
+
+AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "own code": (
+        lambda folder: rewrite(folder / "config.json", auto_map={"AutoConfig": "own.Config"}),
+        (
+            ": it asks for code of its own (auto_map in config.json), which is never run; remove "
+            "auto_map if transformers itself has llama, or serve the model"
+        ),
+    ),
+    "damaged config": (
+        lambda folder: (folder / "config.json").write_text("{", "utf-8"),
+        (
+            "/config.json: not JSON (Expecting property name enclosed in double quotes: line 1 "
+            "column 2 (char 1)); correct it, or move it away from the checkpoint"
+        ),
+    ),
+    "cut weights": (
+        lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 100),
+        "/model.safetensors: cut short or damaged; save or copy the checkpoint again",
+    ),
+}
+
+
+@MODES
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_what_is_wrong_ends_the_run_before_its_work(
+    suite: Project, mode: tuple[str, ...], name: str
+) -> None:
+    """In one line; the folder's code is not run."""
+    folder = suite.path / "candidate"
+    (folder / "own.py").write_text("open('exploded', 'w')", "utf-8")
+    spoil, expected = AT_ONCE[name]
+    spoil(folder)
+
+    result = suite.run(CANDIDATE, *mode)
+
+    assert error_of(result) == f"{folder}{expected}"
+    assert not (suite.path / "exploded").exists()
+
+
+@MODES
+def test_an_unknown_architecture(suite: Project, mode: tuple[str, ...]) -> None:
+    """Only transformers can tell; the records lose their responses, in one line."""
+    rewrite(suite.path / "candidate" / "config.json", model_type="llama99")
+
+    result = suite.run(CANDIDATE, *SHORT, *mode)
+
+    result.assert_outcomes(errors=8, failed=1)
+    (error,) = {record["error"] for record in suite.results()["suites"][0]["records"]}
+    assert error == (
+        f"{suite.path / 'candidate'}: transformers {transformers.__version__} does not know a "
+        "llama99; pip install --upgrade transformers"
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_mmlu(project: Project) -> None:
+    """A folder is examined as any other checkpoint."""
+    save_folder(project.path / "candidate", max_position_embeddings=512)
+    row = 'What is {0} and 1?,"{0}",b,c,d,A\n'
+    for part, count in (("dev", 5), ("test", 4)):
+        rows = "".join(row.format(number) for number in range(count))
+        project.write(f"mmlu/{part}/anatomy_{part}.csv", rows)
+    project.write(
+        "test_exam.py",
+        "import pytest\n"
+        '@pytest.mark.llm_mmlu("mmlu", subjects=["anatomy"], shots=2, min_accuracy=0)\n'
+        "def test_mmlu(mmlu_result): pass\n",
+    )
+
+    result = project.run(CANDIDATE, *SHORT)
+
+    result.assert_outcomes(passed=2)
+    (document,) = project.results()["suites"]
+    assert document["checkpoint"]["path"] == "candidate"
+
+
+def test_a_user_s_own_settings_are_left_alone(suite: Project) -> None:
+    """Environment and logging of a process that judges are what they were."""
+    program = (
+        "import os, sys, pytest\n"
+        "before = dict(os.environ)\n"
+        "status = pytest.main(sys.argv[1:])\n"
+        "changed = {name for name, _ in set(os.environ.items()) ^ set(before.items())}\n"
+        "print('CHANGED', sorted(name for name in changed if 'HF_' in name or 'TRANS' in name))\n"
+        "sys.exit(status)\n"
+    )
+    arguments = [*suite.command()[3:], CANDIDATE, *SHORT]
+
+    run = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=suite.path,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout
+    assert run.stderr == ""
+    assert "CHANGED []" in run.stdout.splitlines()

@@ -1,0 +1,60 @@
+"""Devices and number formats by their names."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.generation.devices import is_out_of_memory, usable_device, usable_dtype
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [((True, True), "cuda"), ((False, True), "mps"), ((False, False), "cpu")],
+)
+def test_auto_takes_the_fastest(
+    monkeypatch: pytest.MonkeyPatch, there: tuple[bool, bool], expected: str
+) -> None:
+    """CUDA, then MPS, then the CPU, whichever is there."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there[0])
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there[1])
+    asked = []
+    empty = torch.empty
+
+    def note(size: int, device: str) -> torch.Tensor:
+        asked.append(device)
+        return empty(size)
+
+    monkeypatch.setattr(torch, "empty", note)
+
+    usable_device("auto")
+
+    assert asked == [expected]
+
+
+def test_what_torch_does_not_know() -> None:
+    """It is told in one line."""
+    with pytest.raises(SettingsError) as caught:
+        usable_device("quantum")
+    assert str(caught.value) == (
+        "device 'quantum': torch cannot use it here; use auto, cpu, or a device of this machine"
+    )
+    with pytest.raises(SettingsError) as caught:
+        usable_dtype("float8")
+    assert str(caught.value) == (
+        "dtype 'float8': unknown; use one of auto, float32, bfloat16, float16"
+    )
+    assert usable_dtype("auto") == torch.float32
+
+
+def test_how_too_little_memory_is_told() -> None:
+    """By CUDA, by the CPU's allocator, and by Python; other errors are not taken for it."""
+    for error in (
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ):
+        assert is_out_of_memory(error)
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
+    assert not is_out_of_memory(KeyError("memory"))
