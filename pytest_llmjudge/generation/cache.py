@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.gpt import GPTModel
 
 __all__ = ["Cache", "Pass"]
+
+BLOCK_BYTES = 40 << 20
+"""How much memory is taken at a time, at least: such blocks go back to the system when they are
+freed, while the holes that smaller ones leave are too small for what has grown. The C library of
+Linux does so from 32 MiB on.
+"""
 
 
 @dataclass(slots=True)
@@ -88,17 +95,6 @@ class _Layer:
         self.prefix_values = value[0].transpose(0, 1).contiguous()
         return causal(query, key, value)
 
-    def allocate(self, slots: int, columns: int) -> None:
-        # Zeros, because what a mask hides must still be finite: 0 * nan is nan.
-        heads, _, size = self.prefix_keys.shape
-        self.keys = self.prefix_keys.new_zeros(slots, heads, size, columns)
-        self.values = self.prefix_keys.new_zeros(slots, heads, columns, size)
-
-    def widen(self, columns: int) -> None:
-        more = columns - self.keys.shape[3]
-        self.keys = functional.pad(self.keys, (0, more))
-        self.values = functional.pad(self.values, (0, 0, 0, more))
-
     def move(self, source: int, target: int) -> None:
         self.keys[target] = self.keys[source]
         self.values[target] = self.values[source]
@@ -163,8 +159,7 @@ class Cache:
         ids = torch.tensor([prefix], dtype=torch.long, device=self._device)
         places = torch.arange(self._prefix, device=self._device)
         model.hidden(ids, places, [layer.remember_prefix for layer in self._layers])
-        for layer in self._layers:
-            layer.allocate(slots, 0)
+        self._slots = slots
 
     def run(self, tokens: Pass) -> Tensor:
         """Pass tokens through the model: hidden states (N, C) that saw all that is remembered."""
@@ -176,10 +171,27 @@ class Cache:
         return self._model.hidden(ids, places.columns + self._prefix, attends)
 
     def _widen(self, used: int) -> None:
+        """Make room for more columns; layers that lie in one block of memory move together."""
+        old = self._columns
         # A copy of all is little beside the weights that 32 passes read; room unused is lost.
         self._columns = min(self._limit, used + 32)
-        for layer in self._layers:
-            layer.widen(self._columns)
+        prefix = self._layers[0].prefix_keys
+        heads, _, size = prefix.shape
+        shape = (self._slots, heads, size, self._columns)
+        together = -(-BLOCK_BYTES // (prod(shape) * prefix.element_size()))
+        for first in range(0, len(self._layers), together):
+            group = self._layers[first : first + together]
+            # Zeros, because what a mask hides must still be finite: 0 * nan is nan.
+            keys = prefix.new_zeros(len(group), *shape)
+            for layer, wider in zip(group, keys, strict=True):
+                if old:
+                    wider[..., :old] = layer.keys
+                layer.keys = wider
+            values = keys.new_zeros(len(group), self._slots, heads, self._columns, size)
+            for layer, wider in zip(group, values, strict=True):
+                if old:
+                    wider[:, :, :old] = layer.values
+                layer.values = wider
 
     def move(self, source: int, target: int) -> None:
         """Let slot ``target`` continue what slot ``source`` holds."""
