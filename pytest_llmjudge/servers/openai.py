@@ -199,8 +199,12 @@ class OpenAIClient(ServerClient):
         if chat:
             body["messages"] = [{"role": "user", "content": prompt}]
             return self._chat_reply(self._send(_CHAT, body), prompt, weigh=False)
-        body["prompt"] = prompt
-        return self._chat_reply(self._send("/completions", body), prompt, weigh=False)
+        reply = self._send("/completions", body | {"prompt": prompt})
+        if reply.status == 404:
+            told = one_line(_error_text(reply) or reply.summary(), 200)
+            found = f'has no model "{self.model}" that goes on from a text ({told})'
+            raise self._error(found, 'take the prompt "chat", or another model')
+        return self._chat_reply(reply, prompt, weigh=False)
 
     def _send(self, path: str, body: Mapping[str, object]) -> HttpReply:
         try:
