@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.flow.test_imports import TELLER
-from tests.support.fake_ollama import DIGEST, Answer, ChatRequest, Failure, FakeOllama, Hang, Reply
-from tests.support.project import Project, outcomes, records
+from tests.support.fake_ollama import (
+    DIGEST,
+    Answer,
+    ChatRequest,
+    Failure,
+    FakeOllama,
+    Hang,
+    Reply,
+    similarity,
+)
+from tests.support.project import Project, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,12 +113,13 @@ def test_the_chat_prompt(
 def test_where_the_judge_is(project: Project, model: FakeOllama) -> None:
     """Without an address of its own it is asked where a judge of its kind is."""
     model.models["llama3:latest"] = DIGEST
-    project.suite(records(3), "min_average=0")
+    model.reply = lambda asked: (answer if asked.body["model"] == "mine" else similarity)(asked)
+    project.suite(records(3), GATE)
 
     result = project.run("--llm-judge-checkpoint=ollama:mine", server=model.url)
 
-    assert {body["model"] for body in model.chats} == {"mine", "llama3"}
-    assert outcomes(result)["errors"] == 3 + 1 or result.ret != pytest.ExitCode.USAGE_ERROR
+    result.assert_outcomes(passed=4)
+    assert sorted(body["model"] for body in model.chats) == ["llama3"] * 3 + ["mine"] * 3
 
 
 @MODES
@@ -175,8 +185,10 @@ def test_a_run_goes_on_where_its_server_died(
     assert suite["scored"] == 4
     assert {record["cause"] for record in missing} == {"rig"}
     assert {record["error"] for record in missing} == {
-        f'{model.url}: is not answering; start it with "ollama serve", or name another with '
-        "--llm-judge-checkpoint-url"
+        (
+            f'{model.url}: is not answering; start it with "ollama serve", or name another with '
+            "--llm-judge-checkpoint-url"
+        )
     }
 
     with FakeOllama(answer, models=model.models, port=model.port) as back:
@@ -312,8 +324,10 @@ def test_a_name_that_is_none(project: Project, mode: tuple[str, ...]) -> None:
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert errors(result) == [
-        'ERROR: --llm-judge-checkpoint: "ollama:" names no model; write ollama: and the name of a '
-        "model"
+        (
+            'ERROR: --llm-judge-checkpoint: "ollama:" names no model; write ollama: and the name of a '
+            "model"
+        )
     ]
 
 
