@@ -103,7 +103,7 @@ def test_the_chat_prompt(
     result = project.run(*options, *mode)
 
     result.assert_outcomes(passed=5)
-    assert any(line.startswith(f"llm-judge: model {name} (") for line in result.outlines)
+    assert any(line.startswith(f"model: {name} (fingerprint ") for line in result.outlines)
     raw, chats = model.chats[:4], model.chats[4:]
     assert all("### Instruction:\nSay " in body["prompt"] for body in raw)
     wanted = sorted(f"Say {number} in words." for number in range(4))
