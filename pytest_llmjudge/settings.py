@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHAT",
+    "EMBEDDED",
     "OPTIONS",
     "Decoding",
     "Option",
@@ -50,6 +51,9 @@ __all__ = [
 
 SERVED = ("ollama:", "openai:")
 """What the name of a model under test begins with that a server answers for."""
+
+EMBEDDED = "embedded"
+"""Name of the judge that needs no server, where others have that of a model."""
 
 CHAT = "chat"
 """The ``prompt`` that leaves it to the model's own chat template."""
@@ -186,7 +190,7 @@ OPTIONS: tuple[Option, ...] = (
         parse_count,
         default=1,
         metavar="N",
-        help="Judge requests in flight at each server (default: 1)",
+        help="Requests in flight at each server (default: 1)",
     ),
     Option(
         "llm-judge-ask",
@@ -208,7 +212,7 @@ OPTIONS: tuple[Option, ...] = (
         parse_seconds,
         default=120.0,
         metavar="S",
-        help="Seconds for one judge request, queueing at the server included (default: 120)",
+        help="Seconds for one request to a server, queueing at the server included (default: 120)",
     ),
     Option(
         "llm-judge-check",
@@ -336,10 +340,10 @@ class Settings:
         url: Addresses of the judge's servers, ``None`` for what the environment names.
         baseline: Results file of the release to compare with.
         max_drop: Points that a suite may lose to it.
-        concurrency: Judge requests in flight at each server.
+        concurrency: Requests in flight at each server.
         ask: ``integer`` or ``weighted``.
         samples: Verdicts for each record.
-        timeout: Seconds for one judge request.
+        timeout: Seconds for one request to a server.
         batch_size: Prompts generated together, ``None`` for automatic.
         max_new_tokens: Longest response in tokens.
         temperature: Of generation, as the four that follow: see :class:`Decoding`.

@@ -45,12 +45,14 @@ class Completion:
         text: The new text after the prompt, undecorated; ``None`` when there is none.
         tokens: How many tokens were generated, the end token not counted.
         error: Why there is no text, as a finished one-line message.
+        final: Whether asking again in another run would give the same.
     """
 
     index: int
     text: str | None
     tokens: int = 0
     error: str | None = None
+    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.generation.engine import TorchModel
 from pytest_llmjudge.generation.folder import foreign_type
 from pytest_llmjudge.generation.huggingface import HuggingFaceModel
+from pytest_llmjudge.generation.served import ServedModel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_llmjudge.generation.model import Model
@@ -17,18 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["make_model"]
 
 
-def make_model(name: Path | str, settings: Settings) -> Model:
+def make_model(
+    name: Path | str, settings: Settings, *, note: Callable[[str], None] = lambda _: None
+) -> Model:
     """Make a model under test; nothing is loaded and nobody is asked yet.
 
     Args:
         name: A path, or the name of a served model.
         settings: The run's options.
+        note: Told once of each server that is left out of the rest of the run.
 
     Raises:
-        SettingsError: The name names no model.
+        SettingsError: The name names no model, or an address is none.
     """
     if isinstance(name, str):
-        raise NotImplementedError(name)
+        return ServedModel(name, settings, note=note)
     if foreign_type(name) is not None:
         return HuggingFaceModel(
             name,

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import JudgeIdentity, Verdict
+from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
 
-__all__ = ["EMBEDDED", "EmbeddedAsker"]
-
-EMBEDDED: Final = "embedded"
-"""Name of this judge, where others have that of a model."""
+__all__ = ["EmbeddedAsker"]
 
 
 class EmbeddedAsker:

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.judging.asking import IntegerAsker, WeightedAsker
-from pytest_llmjudge.judging.embedded import EMBEDDED, EmbeddedAsker
+from pytest_llmjudge.judging.embedded import EmbeddedAsker
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import combine
 from pytest_llmjudge.servers.chat import OPENAI
-from pytest_llmjudge.servers.fleet import Fleet, Limiter, unlimited
-from pytest_llmjudge.servers.ollama import OllamaClient
-from pytest_llmjudge.servers.openai import OpenAIClient
+from pytest_llmjudge.servers.fleet import Limiter, unlimited
+from pytest_llmjudge.servers.kinds import connect
+from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity, Record
     from pytest_llmjudge.judging.asking import Asker
-    from pytest_llmjudge.servers.chat import ChatClient
 
 __all__ = ["Judge", "identity_label", "make_judge"]
 
@@ -152,8 +151,7 @@ def make_judge(
     """
     if model == EMBEDDED:
         return Judge(EmbeddedAsker(), samples=samples, known=known)
-    name = model.removeprefix(OPENAI)
-    if not name.strip():
+    if not model.removeprefix(OPENAI).strip():
         found = "it is empty" if not model.strip() else f'"{model}" names no model'
         option, todo = (
             "--llm-judge-model",
@@ -161,12 +159,6 @@ def make_judge(
         )
         raise SettingsError(option, found, todo)
     addresses = [urls] if isinstance(urls, str) else urls
-    clients: list[ChatClient] = []
-    for url in addresses:
-        if model.startswith(OPENAI):
-            clients.append(OpenAIClient(url, name, timeout=timeout))
-        else:
-            clients.append(OllamaClient(url, name, timeout=timeout))
-    client = Fleet(clients, limiter=limiter, note=note)
+    client = connect(model, addresses, timeout, limiter=limiter, note=note)
     asker = WeightedAsker(client) if ask == "weighted" else IntegerAsker(client, samples=samples)
     return Judge(asker, samples=samples, known=known)

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
@@ -183,6 +184,9 @@ class MMLURun:
 
     def _scoring_model(self) -> ScoringModel:
         model = self.model
+        if isinstance(model, Model) and isinstance(name := model.info.path, str):
+            found = "a served model gives no log-probabilities of given answers, which MMLU needs"
+            raise CheckpointError(name, found, "name a checkpoint or a Hugging Face folder")
         wanted = ("context_length", "encode", "score")
         # Looked for without asking: a checkpoint would be loaded to tell its context.
         if any(inspect.getattr_static(model, name, None) is None for name in wanted):

@@ -155,6 +155,10 @@ class Responses:
         try:
             for done in self._completions([self._prompt(record) for _, record in missing]):
                 key, record = missing[done.index]
+                if done.error is not None and not done.final:
+                    self._store.add_failure(key, Failure(done.error, rig=False))
+                    self._counter.step()
+                    continue
                 text = None if done.text is None else clean_response(storable(done.text))
                 made = StoredResponse(text, done.error)
                 stored = self._store.add_response(key, made)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.judging.check import decide, plan_probes
-from pytest_llmjudge.judging.embedded import EMBEDDED
 from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.pipeline.parts import Counter, JudgeLike, ModelLike, Outcome
 from pytest_llmjudge.pipeline.responses import KnownProblemError, Responses
 from pytest_llmjudge.pipeline.verdicts import Verdicts
 from pytest_llmjudge.servers.chat import is_same_model
+from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

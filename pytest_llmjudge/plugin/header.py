@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import CheckpointReference
 from pytest_llmjudge.errors import LlmJudgeError, one_line
-from pytest_llmjudge.judging.embedded import EMBEDDED
 from pytest_llmjudge.reporting.terminal import checkpoint_line
+from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,14 +32,14 @@ def header_lines(session: LlmSession) -> list[str]:
 
 def _how_asked(session: LlmSession) -> Iterator[str]:
     settings = session.settings
-    if settings.model == EMBEDDED or _is_overridden(session, "llm_judge"):
-        return
-    if settings.concurrency > 1:
+    judges = settings.model != EMBEDDED and not _is_overridden(session, "llm_judge")
+    answers = isinstance(settings.checkpoint, str) and not _is_overridden(session, "llm_model")
+    if settings.concurrency > 1 and (judges or answers):
         yield (
             f"llm-judge: {settings.concurrency} requests in flight at each server, under which "
             "some models change their answers"
         )
-    if settings.samples > 1 and settings.ask == "weighted":
+    if judges and settings.samples > 1 and settings.ask == "weighted":
         yield "llm-judge: 1 sample for each record, because a weighted answer does not vary"
 
 
@@ -75,7 +75,8 @@ def _model(session: LlmSession, path: Path | str) -> str:
     try:
         info = session.model(path).info
     except LlmJudgeError as error:
-        return f"{session.shown_path(path)} ({error.found})"
+        where = f"{error.where}: " if isinstance(path, str) else ""
+        return f"{session.shown_path(path)} ({where}{error.found})"
     shown = session.shown_path(path)
     return checkpoint_line(CheckpointReference(shown, info.fingerprint, info.parameters))
 

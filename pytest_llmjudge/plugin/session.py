@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, SettingsError
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.generation.models import make_model
-from pytest_llmjudge.judging.embedded import EMBEDDED
 from pytest_llmjudge.judging.judge import Judge, make_judge
 from pytest_llmjudge.pipeline import Slots, SuiteRun, Team, fingerprint_of, judge_fingerprint
 from pytest_llmjudge.plugin.cases import (
@@ -28,9 +26,7 @@ from pytest_llmjudge.plugin.cases import (
     case_of,
     exam_case_of,
 )
-from pytest_llmjudge.servers.address import normalise_url
-from pytest_llmjudge.servers.chat import OPENAI
-from pytest_llmjudge.servers.openai import DEFAULT_OPENAI_URL
+from pytest_llmjudge.servers.kinds import judge_addresses
 from pytest_llmjudge.storage.saved import read_results
 
 if TYPE_CHECKING:
@@ -126,16 +122,7 @@ class LlmSession:
         Raises:
             SettingsError: Something is no address.
         """
-        given, where = self.settings.url, "--llm-judge-url"
-        if given is None and self.settings.model == EMBEDDED:
-            return ()
-        if given is None and self.settings.model.startswith(OPENAI):
-            where = "OPENAI_BASE_URL"
-            given = (os.environ.get(where) or DEFAULT_OPENAI_URL,)
-        elif given is None:
-            where = "OLLAMA_HOST"
-            given = (os.environ.get(where, ""),)
-        return tuple(dict.fromkeys(normalise_url(url, where) for url in given))
+        return judge_addresses(self.settings)
 
     @cached_property
     def _slots(self) -> Slots:
@@ -164,7 +151,9 @@ class LlmSession:
             msg = "llm_model"
             raise CheckpointError(msg, "no checkpoint is named", todo)
         if checkpoint not in self._models:
-            self._models[checkpoint] = make_model(checkpoint, self.settings)
+            self._models[checkpoint] = make_model(
+                checkpoint, self.settings, note=self.store.add_note
+            )
         return self._models[checkpoint]
 
     def configured_model(self) -> ConfiguredModel:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity
+    from pytest_llmjudge.settings import Decoding
 
 __all__ = [
     "CUT",
@@ -22,7 +23,6 @@ __all__ = [
     "NoLogprobsError",
     "PromptTooLongError",
     "is_same_model",
-    "prompt_too_long",
     "read_candidates",
 ]
 
@@ -134,9 +134,24 @@ class ChatClient(Protocol):
             JudgeError: There is no usable reply.
         """
 
+    def complete(self, prompt: str, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
+        """Have one text written.
+
+        Args:
+            prompt: A text to go on from as it is, or a message; it is never cut.
+            tokens: Most tokens of the reply.
+            decoding: How tokens are chosen.
+            chat: Whether the prompt is a message, to which the model's own chat template applies.
+
+        Raises:
+            JudgeDownError: The server does not answer.
+            PromptTooLongError: The prompt does not fit, or was cut.
+            JudgeError: There is no usable reply.
+        """
+
 
 OPENAI: Final = "openai:"
-"""What the name of a judge begins with that is behind an OpenAI-compatible endpoint."""
+"""What the name of a model begins with that is behind an OpenAI-compatible endpoint."""
 
 
 def is_same_model(first: str, second: str) -> bool:
@@ -145,28 +160,6 @@ def is_same_model(first: str, second: str) -> bool:
         name.removeprefix(OPENAI).casefold().removesuffix(":latest") for name in (first, second)
     }
     return len(names) == 1
-
-
-def prompt_too_long(url: str, prompt: str, limit: int, context: str) -> PromptTooLongError:
-    """Make the error of a prompt that did not fit, with about how many tokens it takes.
-
-    The judge's own tokenizer is at the server, which does not count what it refuses, so a token is
-    taken for four characters. A prompt that was refused has more tokens than there is room for,
-    whatever its characters suggest.
-
-    Args:
-        url: Address of the server.
-        prompt: What did not fit.
-        limit: Tokens that the context holds; 0 when the server does not say.
-        context: What it did not fit into.
-    """
-    tokens = max(-(-len(prompt) // 4), limit + 1)
-    found = (
-        f"the judge prompt of {len(prompt)} characters needs about {tokens:,} tokens and does not "
-        f"fit into {context}"
-    )
-    todo = "shorten the record or its response; a prompt that was cut is never scored"
-    return PromptTooLongError(url, found, todo)
 
 
 def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:

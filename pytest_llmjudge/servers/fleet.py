@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
 from pytest_llmjudge.servers.chat import SEED
+from pytest_llmjudge.servers.role import JUDGE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.servers.chat import ChatClient, ChatReply
+    from pytest_llmjudge.servers.role import Role
+    from pytest_llmjudge.settings import Decoding
 
 __all__ = ["Fleet", "Limiter", "unlimited"]
 
@@ -35,6 +38,7 @@ class Fleet:
         clients: One for each server.
         limiter: Asked for each request which server may be sent it.
         note: Told once of each server that is left out of the rest of the run.
+        role: How messages speak of the model.
     """
 
     def __init__(
@@ -43,10 +47,12 @@ class Fleet:
         *,
         limiter: Limiter = unlimited,
         note: Callable[[str], None] = lambda _: None,
+        role: Role = JUDGE,
     ) -> None:
         self._clients = {client.url: client for client in clients}
         self._limiter = limiter
         self._note = note
+        self._role = role
         self._lock = threading.Lock()
         self._busy = dict.fromkeys(self._clients, 0)
         self._dead: set[str] = set()
@@ -78,10 +84,9 @@ class Fleet:
         first, *others = found.values()
         if any(other.digest != first.digest for other in others):
             held = ", ".join(f"{url} has {one.digest[:12]}" for url, one in found.items())
-            option = "--llm-judge-url"
             told = f'the servers have different models named "{self.model}": {held}'
             todo = "get the same one on all of them, or leave the others out"
-            raise SettingsError(option, told, todo)
+            raise SettingsError(self._role.url_option, told, todo)
         versions = sorted({one.version for one in found.values()})
         return replace(first, version=", ".join(versions))
 
@@ -114,18 +119,28 @@ class Fleet:
         Raises:
             JudgeError: No server answers, as the first one said it.
         """
+        return self._ask(
+            lambda client: client.chat(
+                prompt, schema=schema, seed=seed, temperature=temperature, weigh=weigh, room=room
+            )
+        )
+
+    def complete(self, prompt: str, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
+        """Have the least busy server write, and the others when the failure may be its own.
+
+        Raises:
+            JudgeError: No server answers, as the first one said it.
+        """
+        return self._ask(
+            lambda client: client.complete(prompt, tokens=tokens, decoding=decoding, chat=chat)
+        )
+
+    def _ask(self, question: Callable[[ChatClient], ChatReply]) -> ChatReply:
         failed: dict[str, JudgeError] = {}
         while True:
             with self._turn(failed) as client:
                 try:
-                    reply = client.chat(
-                        prompt,
-                        schema=schema,
-                        seed=seed,
-                        temperature=temperature,
-                        weigh=weigh,
-                        room=room,
-                    )
+                    reply = question(client)
                 except JudgeError as error:
                     if not error.rig:
                         raise

@@ -15,14 +15,17 @@ from pytest_llmjudge.servers.chat import (
     ChatReply,
     NoLogprobsError,
     PromptTooLongError,
-    prompt_too_long,
     read_candidates,
 )
+from pytest_llmjudge.servers.role import JUDGE
 from pytest_llmjudge.servers.server import ServerClient
 from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pytest_llmjudge.servers.role import Role
+    from pytest_llmjudge.settings import Decoding
 
 __all__ = ["OPTIONS", "OllamaClient", "normalise_url"]
 
@@ -39,9 +42,7 @@ _WEIGH_OPTIONS: Final[Mapping[str, object]] = MappingProxyType(
 _LOGPROBS_SINCE: Final = (0, 12, 11)
 _TEMPLATE_TOKENS: Final = 256
 _CRASHES: Final = ("while running the model", "runner process", "model runner")
-_OTHER_SERVER: Final = "or name another with --llm-judge-url"
 _SEE_LOG: Final = 'the log of "ollama serve" tells more'
-_NOT_OLLAMA: Final = "name Ollama's own address with --llm-judge-url"
 _UPDATE_OR_INTEGER: Final = "update it, or ask with --llm-judge-ask=integer"
 
 
@@ -56,13 +57,13 @@ class OllamaClient(ServerClient):
             the one before it took too long five times as well.
         identify_timeout: Seconds for each of the requests of :meth:`identify`.
         backoff: Seconds; the pauses between tries are small multiples of it.
+        num_ctx: Tokens of the context that is asked for, the same with every request.
+        role: How messages speak of the model.
 
     Raises:
         SettingsError: ``url`` is no address.
     """
 
-    start_it = f'start it with "ollama serve", {_OTHER_SERVER}'
-    name_another = _NOT_OLLAMA
     see_log = _SEE_LOG
     weigh_options = _WEIGH_OPTIONS
 
@@ -74,13 +75,18 @@ class OllamaClient(ServerClient):
         timeout: float,
         identify_timeout: float = 10.0,
         backoff: float = 0.25,
+        num_ctx: int = int(OPTIONS["num_ctx"]),
+        role: Role = JUDGE,
     ) -> None:
-        self.url = normalise_url(url)
+        super().__init__(normalise_url(url), role)
+        self.start_it = f'start it with "ollama serve", {self._other_server}'
+        self.name_another = f"name Ollama's own address with {role.url_option}"
         self.model = model
         self._timeout = timeout
         self._identify_timeout = identify_timeout
         self._endpoint = Endpoint(self.url, backoff=backoff)
-        self._context = int(OPTIONS["num_ctx"])
+        self._options: Mapping[str, object] = {**OPTIONS, "num_ctx": num_ctx}
+        self._context = self._num_ctx = num_ctx
         self._thinks = False
 
     def identify(self) -> JudgeIdentity:
@@ -96,7 +102,7 @@ class OllamaClient(ServerClient):
         for name, digest in installed.items():
             if name.casefold() == wanted.casefold():
                 self._learn_limits()
-                return JudgeIdentity(self.model, "ollama", version, digest, dict(OPTIONS))
+                return JudgeIdentity(self.model, "ollama", version, digest, self._options)
         found = f'has no model "{self.model}"; installed: {", ".join(installed) or "none"}'
         raise self._error(found, f'"ollama pull {self.model}" gets it')
 
@@ -135,29 +141,55 @@ class OllamaClient(ServerClient):
         A crash of the model's runner, a reply that is no JSON, and a connection that ends within
         the reply are tried again, besides all that :class:`~.transport.Endpoint` tries again.
         """
-        options: dict[str, object] = {**OPTIONS, "seed": seed, "temperature": temperature}
-        body: dict[str, object] = {
-            "model": self.model,
-            "messages": [{"role": "user", "content": prompt}],
-            "stream": False,
-            "truncate": False,
-            "shift": False,
-            "options": options,
-        }
-        if self._thinks:
-            body["think"] = False
+        options: dict[str, object] = {**self._options, "seed": seed, "temperature": temperature}
+        body = self._body(options) | {"messages": [{"role": "user", "content": prompt}]}
         if schema is not None:
             body["format"] = schema
             options["num_predict"] = room or _SCHEMA_TOKENS
         if weigh:
             body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
             options |= _WEIGH_OPTIONS
-        return self._chat_reply(self._send(body), prompt, weigh=weigh)
+        return self._chat_reply(self._send("/api/chat", body), prompt, weigh=weigh)
 
-    def _send(self, body: Mapping[str, object]) -> HttpReply:
+    def complete(self, prompt: str, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
+        """Have one text written, as :meth:`.chat.ChatClient.complete` says.
+
+        What is tried again is the same as for :meth:`chat`.
+        """
+        options: dict[str, object] = {
+            **self._options,
+            "seed": decoding.seed,
+            "temperature": decoding.temperature,
+            "num_predict": tokens,
+            # Ollama's own default would change answers at temperature 0 too.
+            "repeat_penalty": 1.0,
+        }
+        if not decoding.is_greedy:
+            # Ollama's own defaults are 40 and 0.9; 0 is all tokens.
+            options |= {"top_k": decoding.top_k or 0, "top_p": decoding.top_p}
+        if decoding.stop:
+            options["stop"] = list(decoding.stop)
+        body = self._body(options)
+        if chat:
+            body["messages"] = [{"role": "user", "content": prompt}]
+            return self._chat_reply(self._send("/api/chat", body), prompt, weigh=False)
+        body |= {"prompt": prompt, "raw": True}
+        return self._chat_reply(self._send("/api/generate", body), prompt, weigh=False)
+
+    def _body(self, options: Mapping[str, object]) -> dict[str, object]:
+        body: dict[str, object] = {
+            "model": self.model,
+            "stream": False,
+            "truncate": False,
+            "shift": False,
+            "options": options,
+        }
+        return body | {"think": False} if self._thinks else body
+
+    def _send(self, path: str, body: Mapping[str, object]) -> HttpReply:
         try:
             return self._endpoint.send(
-                "POST", "/api/chat", seconds=self._timeout, body=body, again=_may_be_mended
+                "POST", path, seconds=self._timeout, body=body, again=_may_be_mended
             )
         except TransportError as error:
             raise self._transport_error(error) from error
@@ -166,7 +198,7 @@ class OllamaClient(ServerClient):
         version = self._get("/api/version").get("version")
         if not isinstance(version, str):
             found = 'is not an Ollama server: "/api/version" has no version'
-            raise self._error(found, _NOT_OLLAMA)
+            raise self._error(found, self.name_another)
         return version
 
     def _learn_limits(self) -> None:
@@ -194,7 +226,7 @@ class OllamaClient(ServerClient):
         info = info if isinstance(info, dict) else {}
         context = info.get(f"{info.get('general.architecture')}.context_length")
         if type(context) is int and context > 0:
-            self._context = min(int(OPTIONS["num_ctx"]), context)
+            self._context = min(self._num_ctx, context)
 
     def _get(self, path: str) -> dict[str, object]:
         try:
@@ -202,7 +234,7 @@ class OllamaClient(ServerClient):
                 "GET", path, seconds=self._identify_timeout, retries=1, patience=1
             )
         except TimedOutError as error:
-            found, todo = str(error), f'restart it with "ollama serve", {_OTHER_SERVER}'
+            found, todo = str(error), f'restart it with "ollama serve", {self._other_server}'
             raise JudgeDownError(self.url, found, todo) from error
         except TransportError as error:
             raise self._transport_error(error) from error
@@ -214,7 +246,7 @@ class OllamaClient(ServerClient):
         if reply.is_busy:
             raise self._busy(reply)
         found = f'is not an Ollama server: "{path}" gave status {reply.status}, {reply.summary()}'
-        raise self._error(found, _NOT_OLLAMA)
+        raise self._error(found, self.name_another)
 
     def _chat_reply(self, reply: HttpReply, prompt: str, *, weigh: bool) -> ChatReply:
         body = reply.json()
@@ -222,25 +254,25 @@ class OllamaClient(ServerClient):
             raise self._refusal(reply, prompt)
         if not isinstance(body, dict):
             found = f"answered {reply.summary()} where a chat reply was due"
-            raise self._error(found, _NOT_OLLAMA)
+            raise self._error(found, self.name_another)
         message = body.get("message")
         message = message if isinstance(message, dict) else {}
-        content = message.get("content")
+        # A completed text has no message around it.
+        content = message.get("content", body.get("response"))
         reason, count = body.get("done_reason") or "stop", body.get("prompt_eval_count")
         if reason in {"load", "unload"}:
             found = f"{reason}ed the model instead of answering"
             raise self._error(found, _SEE_LOG)
         if not isinstance(content, str) or body.get("done") is not True:
             found = f"answered {reply.summary()} where a finished message was due"
-            raise self._error(found, _NOT_OLLAMA)
+            raise self._error(found, self.name_another)
         candidates = self._candidates(body) if weigh else None
         thought = bool(message.get("thinking"))
         if type(count) is not int:
             # Old servers leave it out for a prompt they have seen. A token is at least a byte.
             if len(prompt.encode()) + _TEMPLATE_TOKENS < self._context:
                 return ChatReply(content, str(reason), None, candidates, thought)
-            found = "did not say how many tokens of the prompt it read (prompt_eval_count)"
-            raise self._error(found, "update Ollama; a prompt that may have been cut is not scored")
+            raise self._uncounted(field="prompt_eval_count", update="update Ollama")
         if count >= self._context:
             raise self._too_long(prompt)
         return ChatReply(content, str(reason), count, candidates, thought)
@@ -264,7 +296,7 @@ class OllamaClient(ServerClient):
         found = f"answered with status {reply.status}, {reply.summary()}"
         if 300 <= reply.status < 400:
             found = f"sends on to {one_line(reply.headers.get('Location', 'nowhere'), 120)}"
-        return self._error(found, _NOT_OLLAMA)
+        return self._error(found, self.name_another)
 
     def _told(self, reply: HttpReply, text: str) -> tuple[str, str]:
         """What was found and what to do, where the server itself told what is wrong."""
@@ -279,7 +311,7 @@ class OllamaClient(ServerClient):
         return f"answered with status {reply.status}: {text}", _SEE_LOG
 
     def _too_long(self, prompt: str) -> PromptTooLongError:
-        return prompt_too_long(self.url, prompt, self._context, f"num_ctx {self._context}")
+        return self._prompt_too_long(prompt, self._context, f"num_ctx {self._context}")
 
     def _foreign_host(self) -> JudgeError:
         found = "refuses requests for this host name (status 403, an empty reply)"

@@ -1,4 +1,4 @@
-"""OpenAI's chat API as many servers offer it: vLLM, llama.cpp, LM Studio, Ollama, OpenAI itself."""
+"""OpenAI's API as many servers offer it: vLLM, llama.cpp, LM Studio, Ollama, OpenAI itself."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from pytest_llmjudge.servers.chat import (
     ChatReply,
     NoLogprobsError,
     PromptTooLongError,
-    prompt_too_long,
     read_candidates,
 )
+from pytest_llmjudge.servers.role import JUDGE
 from pytest_llmjudge.servers.server import ServerClient
 from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pytest_llmjudge.servers.role import Role
+    from pytest_llmjudge.settings import Decoding
 
 __all__ = ["DEFAULT_OPENAI_URL", "OpenAIClient"]
 
@@ -39,11 +42,8 @@ _WEIGH_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({"max_tokens": 2}
 _SMALLEST_CONTEXT: Final = 2048
 _CONTEXT_STEP: Final = 1024
 _TEMPLATE_TOKENS: Final = 256
-_OTHER: Final = "or name another with --llm-judge-url"
-_NOT_OPENAI: Final = (
-    "name an OpenAI-compatible endpoint with --llm-judge-url, as http://host:8000/v1"
-)
 _SEE_LOG: Final = "the server's log tells more"
+_CHAT: Final = "/chat/completions"
 # What servers tell of a model and stays the same from one request to the next.
 _STABLE: Final = ("id", "owned_by", "root", "parent", "max_model_len", "meta")
 _TOO_LONG: Final = ("context length", "context window", "context size", "context_length_exceeded")
@@ -64,13 +64,12 @@ class OpenAIClient(ServerClient):
         timeout: Seconds for one request of :meth:`chat`, as for Ollama.
         identify_timeout: Seconds for the request of :meth:`identify`.
         backoff: Seconds; the pauses between tries are small multiples of it.
+        role: How messages speak of the model.
 
     Raises:
         SettingsError: ``url`` is no address, or ``OPENAI_API_KEY`` no key.
     """
 
-    start_it = f"start it, {_OTHER}"
-    name_another = _NOT_OPENAI
     see_log = _SEE_LOG
     weigh_options = _WEIGH_OPTIONS
 
@@ -82,9 +81,14 @@ class OpenAIClient(ServerClient):
         timeout: float,
         identify_timeout: float = 10.0,
         backoff: float = 0.25,
+        role: Role = JUDGE,
     ) -> None:
         address = normalise_url(url)
-        self.url = address if urlsplit(address).path else f"{address}/v1"
+        super().__init__(address if urlsplit(address).path else f"{address}/v1", role)
+        self.start_it = f"start it, {self._other_server}"
+        self.name_another = (
+            f"name an OpenAI-compatible endpoint with {role.url_option}, as http://host:8000/v1"
+        )
         self.model = model
         self._timeout = timeout
         self._identify_timeout = identify_timeout
@@ -112,7 +116,7 @@ class OpenAIClient(ServerClient):
                 return JudgeIdentity(f"{OPENAI}{self.model}", "openai", self.url, digest, options)
         names = ", ".join(str(entry["id"]) for entry in entries[:20]) or "none"
         found = f'has no model "{self.model}"; it has: {names}'
-        raise self._error(found, "name one of these with --llm-judge-model=openai:NAME")
+        raise self._error(found, f"name one of these with {self._role.name_option}={OPENAI}NAME")
 
     def installed(self) -> Sequence[str]:
         """Name the models that the server has; empty when it does not say."""
@@ -164,11 +168,11 @@ class OpenAIClient(ServerClient):
         if weigh:
             body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS, **_WEIGH_OPTIONS}
         if schema is None:
-            return self._chat_reply(self._send(body), prompt, weigh=weigh)
+            return self._chat_reply(self._send(_CHAT, body), prompt, weigh=weigh)
         body["max_tokens"] = room or _SCHEMA_TOKENS
         form = self._form
         while True:
-            reply = self._send(body | _response_format(form, schema))
+            reply = self._send(_CHAT, body | _response_format(form, schema))
             if form == _PLAIN or not _may_refuse_format(reply):
                 read = self._chat_reply(reply, prompt, weigh=False)
                 return replace(read, held=form == _SCHEMA)
@@ -176,14 +180,36 @@ class OpenAIClient(ServerClient):
             if _refuses_format(reply):
                 self._form = max(self._form, form)
 
-    def _send(self, body: Mapping[str, object]) -> HttpReply:
+    def complete(self, prompt: str, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
+        """Have one text written, as :meth:`.chat.ChatClient.complete` says."""
+        body: dict[str, object] = {
+            "model": self.model,
+            "stream": False,
+            "seed": decoding.seed,
+            "temperature": decoding.temperature,
+            "max_tokens": tokens,
+        }
+        if not decoding.is_greedy:
+            body["top_p"] = decoding.top_p
+            if decoding.top_k is not None:
+                # OpenAI itself has no such field; vLLM, llama.cpp and others do.
+                body["top_k"] = decoding.top_k
+        if decoding.stop:
+            body["stop"] = list(decoding.stop)
+        if chat:
+            body["messages"] = [{"role": "user", "content": prompt}]
+            return self._chat_reply(self._send(_CHAT, body), prompt, weigh=False)
+        reply = self._send("/completions", body | {"prompt": prompt})
+        if reply.status == 404:
+            told = one_line(_error_text(reply) or reply.summary(), 200)
+            found = f'has no model "{self.model}" that goes on from a text ({told})'
+            raise self._error(found, 'take the prompt "chat", or another model')
+        return self._chat_reply(reply, prompt, weigh=False)
+
+    def _send(self, path: str, body: Mapping[str, object]) -> HttpReply:
         try:
             return self._endpoint.send(
-                "POST",
-                "/chat/completions",
-                seconds=self._timeout,
-                body=body,
-                again=_may_be_mended,
+                "POST", path, seconds=self._timeout, body=body, again=_may_be_mended
             )
         except TransportError as error:
             raise self._transport_error(error) from error
@@ -194,7 +220,8 @@ class OpenAIClient(ServerClient):
                 "GET", "/models", seconds=self._identify_timeout, retries=1, patience=1
             )
         except TimedOutError as error:
-            raise JudgeDownError(self.url, str(error), f"restart it, {_OTHER}") from error
+            todo = f"restart it, {self._other_server}"
+            raise JudgeDownError(self.url, str(error), todo) from error
         except TransportError as error:
             raise self._transport_error(error) from error
         if reply.status in {401, 403}:
@@ -205,7 +232,7 @@ class OpenAIClient(ServerClient):
         data = body.get("data") if isinstance(body, dict) else None
         if reply.status != 200 or not isinstance(data, list):
             found = f'is not OpenAI-compatible: "/models" gave status {reply.status}, '
-            raise self._error(found + reply.summary(), _NOT_OPENAI)
+            raise self._error(found + reply.summary(), self.name_another)
         return [
             entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str)
         ]
@@ -217,13 +244,16 @@ class OpenAIClient(ServerClient):
         choices = body.get("choices") if isinstance(body, dict) else None
         choice = choices[0] if isinstance(choices, list) and choices else None
         message = choice.get("message") if isinstance(choice, dict) else None
+        if isinstance(choice, dict) and "text" in choice:
+            # A completed text has no message around it.
+            message = {"content": choice["text"]}
         if (
             not isinstance(body, dict)
             or not isinstance(choice, dict)
             or not isinstance(message, dict)
         ):
             found = f"answered {reply.summary()} where a chat completion was due"
-            raise self._error(found, _NOT_OPENAI)
+            raise self._error(found, self.name_another)
         # A refusal and the thoughts of a reasoning model leave the content empty.
         content = message.get("content")
         content = content if isinstance(content, str) else ""
@@ -247,8 +277,7 @@ class OpenAIClient(ServerClient):
             # A token is at least a byte.
             return count if type(count) is int else None
         if type(count) is not int:
-            found = "did not say how many tokens of the prompt it read (usage.prompt_tokens)"
-            raise self._error(found, "update it; a prompt that may have been cut is not scored")
+            raise self._uncounted(field="usage.prompt_tokens", update="update it")
         # No tokenizer joins words, and a cut prompt fills the context to the last token.
         if count < len(prompt.split()) or count % _CONTEXT_STEP == 0:
             raise self._too_long(prompt, count, f"the {count:,} tokens that were read of it")
@@ -267,7 +296,7 @@ class OpenAIClient(ServerClient):
         if _is_too_long(text):
             return self._too_long(prompt)
         if reply.status == 404:
-            return self._error(f'has no model "{self.model}" any more ({text})', _NOT_OPENAI)
+            return self._error(f'has no model "{self.model}" any more ({text})', self.name_another)
         if reply.status == 429:
             todo = "lower --llm-judge-concurrency, or raise the account's limits"
             return self._error(f"takes no more requests for now ({text})", todo)
@@ -282,9 +311,9 @@ class OpenAIClient(ServerClient):
         return self._error(f"refuses the request with status {reply.status} ({told})", todo)
 
     def _too_long(
-        self, prompt: str, limit: int = 0, context: str = "the model's context"
+        self, prompt: str, limit: int = 0, context: str | None = None
     ) -> PromptTooLongError:
-        error = prompt_too_long(self.url, prompt, limit, context)
+        error = self._prompt_too_long(prompt, limit, context or self._role.context)
         # The server's own settings set the limit, and they are not part of a verdict's key.
         error.final = False
         return error

@@ -84,6 +84,7 @@ ANSWERS = [
     "10-long-prompt-shift-false",
     "10-long-prompt-single-user-msg",
     "10-num_ctx-above-model-max",
+    "12-generate-raw",
     "14-keepalive-0-unload",
     "14-keepalive-minus1",
     "16-after-runner-killed",
@@ -152,6 +153,11 @@ def ask_fake(exchange: Exchange, reply: Reply) -> Exchange:
         return ask(server, exchange)
 
 
+def said(line: dict[str, Any]) -> str:
+    """The text in a line of a reply, whether it is a message or not."""
+    return str(line["message"]["content"] if "message" in line else line["response"])
+
+
 @pytest.mark.parametrize("name", EXACT)
 def test_says_what_was_recorded(name: str) -> None:
     """Status, content type and body of everything that is not an answer are the recorded ones."""
@@ -165,12 +171,12 @@ def test_answers_in_the_recorded_form(name: str) -> None:
     """An answer has the recorded fields; text, reason and model are those that were recorded."""
     exchange = recorded(name)
     last = exchange.lines[-1]
-    text = "".join(line["message"]["content"] for line in exchange.lines)
+    text = "".join(map(said, exchange.lines))
 
     made = ask_fake(exchange, Answer(text, last["done_reason"]))
 
     assert (exchange.status, exchange.content_type) == (made.status, made.content_type)
-    assert text == "".join(line["message"]["content"] for line in made.lines)
+    assert text == "".join(map(said, made.lines))
     assert set(last) - {"eval_duration"} == set(made.lines[-1]) - {"eval_duration"}
     assert [last[key] for key in ("model", "done", "done_reason")] == [
         made.lines[-1][key] for key in ("model", "done", "done_reason")
@@ -180,7 +186,12 @@ def test_answers_in_the_recorded_form(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["10-long-prompt-gemma3", "10-long-prompt-single-user-msg", "10-long-prompt-shift-false"],
+    [
+        "10-long-prompt-gemma3",
+        "10-long-prompt-generate",
+        "10-long-prompt-single-user-msg",
+        "10-long-prompt-shift-false",
+    ],
 )
 def test_cuts_long_prompts_as_recorded(name: str) -> None:
     """A single long message is cut silently, to be seen only in ``prompt_eval_count``."""

@@ -83,7 +83,7 @@ class FakeOllama:
     """The server; a context manager. All attributes may be changed while it runs.
 
     Args:
-        reply: Chooses the replies to chat requests.
+        reply: Chooses the replies to requests for a text, of which chat requests are one kind.
         models: Digests by full names such as ``llama3:latest``.
         version: What ``/api/version`` says.
         port: 0 for any that is free; a number to come back at an earlier address.
@@ -94,7 +94,7 @@ class FakeOllama:
         version: As given.
         instead: Replies by path that are given instead of all else, for example a page of
             another server at ``/api/version``.
-        max_in_flight: Most chat requests that were ever under way at once.
+        max_in_flight: Most such requests that were ever under way at once.
         context: Longest context of every model, as ``/api/show`` tells.
         capabilities: Of every model, as ``/api/show`` tells.
         tells_logprobs: Whether it gives log-probabilities to who asks for them.
@@ -160,7 +160,7 @@ class FakeOllama:
 
     @property
     def chats(self) -> list[dict[str, Any]]:
-        """The JSON bodies of the chat requests so far, those refused included."""
+        """The JSON bodies of the requests for a text so far, those refused included."""
         return [seen.json() for seen in self.requests if seen.path in CHAT_PATHS and seen.body]
 
     def wait_until_idle(self, timeout: float = 5.0) -> bool:

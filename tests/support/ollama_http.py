@@ -54,10 +54,12 @@ _ROUTES: Final = {
     "/api/ps": "GET",
     "/api/show": "POST",
     "/api/chat": "POST",
+    "/api/generate": "POST",
     "/v1/models": "GET",
     "/v1/chat/completions": "POST",
+    "/v1/completions": "POST",
 }
-CHAT_PATHS: Final = ("/api/chat", "/v1/chat/completions")
+CHAT_PATHS: Final = ("/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions")
 
 
 class Server(ThreadingHTTPServer):
@@ -130,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(405, "text/plain", b"405 method not allowed", {"Allow": methods})
         elif self.path.startswith("/v1/"):
             self._openai(raw)
-        elif self.path == "/api/chat":
+        elif self.path in CHAT_PATHS:
             self._chat(raw)
         else:
             self._tell(raw)
@@ -199,7 +201,7 @@ class Handler(BaseHTTPRequestHandler):
         if isinstance(body, Failure):
             self._reply(body, {})
             return
-        body.setdefault("messages", [])
+        body.setdefault("messages" if self.path == "/api/chat" else "prompt", "")
         request = ChatRequest(body, fake.count_chat())
         fake.note_loaded(body)
         self._reply(loads_only(body) or check_length(body) or fake.reply_to(request), body)
@@ -221,7 +223,7 @@ class Handler(BaseHTTPRequestHandler):
             self._drip(reply, body)
 
     def _answer(self, answer: Answer, body: Mapping[str, Any]) -> None:
-        if body.get("stream") is False or not body["messages"]:
+        if body.get("stream") is False or not (body.get("messages") or body.get("prompt")):
             tells = self.server.fake.tells_logprobs
             message = _message(answer, body, answer.text, last=True, tells_logprobs=tells)
             self._send_json(200, message)
@@ -302,13 +304,15 @@ def _completion(answer: Answer, body: Mapping[str, Any], *, logprobs: bool) -> d
     }
     if body.get("logprobs") and logprobs:
         choice["logprobs"] = {"content": first_tokens(answer)}
-    if answer.thinking:
+    if "prompt" in body:
+        choice = {"text": answer.text, "index": 0, "finish_reason": answer.done_reason}
+    elif answer.thinking:
         choice["message"]["reasoning_content"] = answer.thinking
     read = count_tokens(body) if answer.prompt_tokens is None else answer.prompt_tokens
     counts = {"prompt_tokens": read, "completion_tokens": 2, "total_tokens": read + 2}
     return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
+        "id": "cmpl-1" if "prompt" in body else "chatcmpl-1",
+        "object": "text_completion" if "prompt" in body else "chat.completion",
         "created": int(time.time()),
         "model": body["model"],
         "system_fingerprint": "fp_fake",
@@ -341,10 +345,14 @@ def _message(
     message: dict[str, Any] = {
         "model": body["model"],
         "created_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "message": {"role": "assistant", "content": text},
+        **(
+            {"response": text}
+            if "prompt" in body
+            else {"message": {"role": "assistant", "content": text}}
+        ),
         "done": last,
     }
-    if answer.thinking:
+    if answer.thinking and "prompt" not in body:
         message["message"]["thinking"] = answer.thinking
     if last:
         message["done_reason"] = answer.done_reason

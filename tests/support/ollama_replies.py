@@ -66,11 +66,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A chat request that the server accepted.
+    """A request for a text that the server accepted.
 
     Attributes:
         body: The JSON body as it was sent.
-        number: 1 for the server's first chat request.
+        number: 1 for the server's first such request.
     """
 
     body: Mapping[str, Any]
@@ -78,7 +78,9 @@ class ChatRequest:
 
     @property
     def prompt(self) -> str:
-        """The last message."""
+        """The last message, or the text to go on from."""
+        if "prompt" in self.body:
+            return str(self.body["prompt"])
         messages = self.body["messages"]
         return str(messages[-1]["content"]) if messages else ""
 

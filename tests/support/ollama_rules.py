@@ -37,6 +37,8 @@ _OPTION_TYPES: Final = {
     "num_thread": "integer",
     "temperature": "float32",
     "repeat_penalty": "float32",
+    "top_k": "integer",
+    "top_p": "float32",
 }
 _SCHEMA_TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
 _GO_NAMES: Final = {str: "string", int: "number", float: "number", bool: "bool", dict: "object"}
@@ -84,12 +86,16 @@ def context_length(body: Mapping[str, Any]) -> int:
 
 
 def count_tokens(body: Mapping[str, Any]) -> int:
-    """Estimate the tokens of all messages: one for four characters, and ten around each."""
+    """Estimate the tokens: one for four characters, and ten around each that is not raw."""
+    if "prompt" in body:
+        return len(body["prompt"]) // 4 + (0 if body.get("raw") else 10)
     return sum(10 + len(message["content"]) // 4 for message in body["messages"])
 
 
 def count_read(body: Mapping[str, Any]) -> int:
-    """Tokens that are left of the messages after the silent truncation."""
+    """Tokens that are left of a prompt or of messages after the silent truncation."""
+    if "prompt" in body:
+        return min(count_tokens(body), context_length(body))
     messages = list(body["messages"])
     while len(messages) > 1 and count_tokens({"messages": messages}) > context_length(body):
         del messages[1 if messages[0].get("role") == "system" and len(messages) > 2 else 0]
@@ -97,8 +103,8 @@ def count_read(body: Mapping[str, Any]) -> int:
 
 
 def loads_only(body: Mapping[str, Any]) -> Answer | None:
-    """The answer to a request without messages, which only loads or unloads the model."""
-    if body["messages"]:
+    """The answer to a request without a text, which only loads or unloads the model."""
+    if body.get("messages") or body.get("prompt"):
         return None
     reason = "unload" if body.get("keep_alive") == 0 else "load"
     return Answer("", done_reason=reason, counts=False)

@@ -1,0 +1,246 @@
+"""A model under test that a server answers for: Ollama, or an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmjudge.data import Completion
+from pytest_llmjudge.errors import (
+    CheckpointError,
+    JudgeDownError,
+    JudgeError,
+    PromptError,
+    SettingsError,
+)
+from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
+from pytest_llmjudge.servers.kinds import OLLAMA, connect, model_addresses
+from pytest_llmjudge.servers.ollama import OPTIONS
+from pytest_llmjudge.servers.role import UNDER_TEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from pytest_llmjudge.settings import Settings
+
+__all__ = ["ServedInfo", "ServedModel"]
+
+_PROMPT_TOKENS: Final = 1024
+# Beyond those that were in flight together when a server failed.
+_MORE_FAILURES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ServedInfo:
+    """What its server tells of a model.
+
+    Attributes:
+        path: The name as it was given, ``ollama:NAME`` or ``openai:NAME``.
+        fingerprint: Made of what the server tells: Ollama the digest of the model and its own
+            version, other servers what they list of the model and their address.
+        parameters: ``None``; servers do not tell in one way.
+    """
+
+    path: str
+    fingerprint: str
+    parameters: None = None
+
+
+class ServedModel(Model):
+    """A model that answers prompts at one server or several.
+
+    A text ends before the end token or a text of ``stop``, after ``max_new_tokens``, or when prompt
+    and text together fill the model's context. A prompt that does not fit is not cut.
+
+    Ollama is asked for one context in the whole run, since another would load the model anew: the
+    judge's 2,048 tokens, or more where ``--llm-judge-max-new-tokens`` leaves too few for prompts.
+
+    The requests in flight are counted in this process alone, which is the only one that generates.
+    A judge at the same server has as many again.
+
+    Args:
+        name: ``ollama:`` or ``openai:``, and the model's name there.
+        settings: The run's options.
+        note: Told once of each server that is left out of the rest of the run.
+
+    Raises:
+        SettingsError: The name is empty, or an address is none.
+    """
+
+    def __init__(
+        self, name: str, settings: Settings, *, note: Callable[[str], None] = lambda _: None
+    ) -> None:
+        kind, _, model = name.partition(":")
+        if not model.strip():
+            todo = f"write {kind}: and the name of a model"
+            raise SettingsError(UNDER_TEST.name_option, f'"{name}" names no model', todo)
+        urls = model_addresses(name, settings)
+        self._name = name
+        self._decoding = settings.decoding
+        self._in_flight = settings.concurrency * len(urls)
+        self._client = connect(
+            name.removeprefix(OLLAMA),
+            urls,
+            settings.timeout,
+            num_ctx=max(int(OPTIONS["num_ctx"]), _PROMPT_TOKENS + settings.max_new_tokens),
+            limiter=_Places(settings.concurrency),
+            note=note,
+            role=UNDER_TEST,
+        )
+
+    @cached_property
+    def info(self) -> ServedInfo:
+        """What its server tells of it.
+
+        Raises:
+            CheckpointError: The server does not answer, or does not have the model.
+            SettingsError: Several servers have different models.
+        """
+        try:
+            identity = self._client.identify()
+        except JudgeError as error:
+            raise _told(error) from error
+        decides = (identity.backend, identity.digest, identity.version)
+        return ServedInfo(self._name, make_key("served model/1", *decides))
+
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        """Answer all prompts, in their order.
+
+        Raises:
+            CheckpointError: The server fails.
+            PromptError: A prompt does not fit into the model's context.
+        """
+        texts = [""] * len(prompts)
+        with closing(self._replies(prompts, max_new_tokens, chat=False)) as replies:
+            for index, reply in replies:
+                if isinstance(reply, PromptTooLongError):
+                    where = f"prompts[{index}]"
+                    raise PromptError(where, reply.found, reply.todo)
+                texts[index] = reply.content
+        return texts
+
+    def stream(
+        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+    ) -> Iterator[Completion]:
+        """Answer all prompts; each answer comes as soon as it is there, whatever the order.
+
+        A prompt that does not fit comes back as a completion with an error. What the server could
+        not answer is told when the others are answered, or at once when it answers no more.
+
+        Raises:
+            CheckpointError: The server fails.
+        """
+        with closing(self._replies(prompts, max_new_tokens, chat=chat)) as replies:
+            for index, reply in replies:
+                if isinstance(reply, PromptTooLongError):
+                    yield Completion(index, None, error=str(reply), final=reply.final)
+                else:
+                    yield Completion(index, reply.content)
+
+    def _replies(
+        self, prompts: Sequence[str], max_new_tokens: int, *, chat: bool
+    ) -> Generator[tuple[int, ChatReply | PromptTooLongError], None, None]:
+        """Yield each prompt's number with its reply; what has not begun ends with the iterator."""
+        if max_new_tokens < 1:
+            message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
+            raise ValueError(message)
+        self.info  # noqa: B018  # it also tells the client what the server says only once
+        waiting = deque(enumerate(prompts))
+        done: SimpleQueue[tuple[int, ChatReply | Exception] | None] = SimpleQueue()
+
+        def work() -> None:
+            while True:
+                try:
+                    index, prompt = waiting.popleft()
+                except IndexError:
+                    done.put(None)
+                    return
+                done.put((index, self._ask(prompt, max_new_tokens, chat=chat)))
+
+        threads = min(self._in_flight, len(prompts))
+        for number in range(threads):
+            # Daemons: a server that hangs must not keep a process that was interrupted.
+            name = f"llm-judge-model-{number}"
+            threading.Thread(target=work, name=name, daemon=True).start()
+        try:
+            yield from self._collect(done, threads, stop=waiting.clear)
+        finally:
+            waiting.clear()
+
+    def _ask(self, prompt: str, tokens: int, *, chat: bool) -> ChatReply | Exception:
+        try:
+            return self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
+        except Exception as error:  # noqa: BLE001  # told where the replies are read
+            return error
+
+    @staticmethod
+    def _collect(
+        done: SimpleQueue[tuple[int, ChatReply | Exception] | None],
+        threads: int,
+        stop: Callable[[], None],
+    ) -> Iterator[tuple[int, ChatReply | PromptTooLongError]]:
+        """Yield replies until all threads have ended; then raise the first failure, if any.
+
+        One prompt may be too much for a server that answers all others, so a failure does not stop
+        them; several without an answer in between do.
+        """
+        failure: Exception | None = None
+        in_a_row, most = 0, threads + _MORE_FAILURES
+        while threads:
+            found = done.get()
+            if found is None:
+                threads -= 1
+                continue
+            index, reply = found
+            if isinstance(reply, ChatReply | PromptTooLongError):
+                in_a_row = 0
+                yield index, reply
+                continue
+            failure = failure or reply
+            in_a_row += 1
+            is_down = isinstance(reply, JudgeDownError) or not isinstance(reply, JudgeError)
+            if is_down or in_a_row >= most:
+                stop()
+        if isinstance(failure, JudgeError):
+            raise _told(failure) from failure
+        if failure is not None:
+            raise failure
+
+
+class _Places:
+    """Limits how many requests are in flight at each server.
+
+    Args:
+        number: Requests at each server.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._changed = threading.Condition()
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def __call__(self, servers: Sequence[str]) -> Iterator[str]:
+        """Wait until one of ``servers``, the best first, may be sent a request."""
+        with self._changed:
+            while not (free := [url for url in servers if self._taken[url] < self._number]):
+                self._changed.wait()
+            server = min(free, key=self._taken.__getitem__)
+            self._taken[server] += 1
+        try:
+            yield server
+        finally:
+            with self._changed:
+                self._taken[server] -= 1
+                self._changed.notify_all()
+
+
+def _told(error: JudgeError) -> CheckpointError:
+    return CheckpointError(error.where, error.found, error.todo)
