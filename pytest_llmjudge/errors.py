@@ -7,7 +7,8 @@ LlmJudgeError
 ├── CheckpointError    the model under test or its tokenizer
 ├── PromptError        one record's prompt, which the model cannot take
 ├── JudgeError         the judge's server or model
-│   └── JudgeDownError     it does not answer at all
+│   ├── JudgeDownError     it does not answer at all
+│   └── RefusedError       it does not take this one request
 ├── BaselineError      an earlier run's results file
 └── StoreError         the cache directory
 """
@@ -23,6 +24,7 @@ __all__ = [
     "LlmJudgeError",
     "PromptError",
     "RecordsError",
+    "RefusedError",
     "SettingsError",
     "StoreError",
     "one_line",
@@ -128,6 +130,10 @@ class JudgeError(LlmJudgeError):
 
 class JudgeDownError(JudgeError):
     """The judge's server does not answer."""
+
+
+class RefusedError(JudgeError):
+    """The server refused this one request as it is; it may well take others."""
 
 
 class BaselineError(LlmJudgeError):

@@ -72,6 +72,7 @@ class Option:
         is_path: Whether a relative value is a path, taken from where it was written.
         is_model: Whether it is such a path or the name of a served model.
         is_list: Whether it may be given several times; else the last one counts.
+        ends_with: What stands behind each of several values in the text that ``parse`` gets.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Option:
     is_path: bool = False
     is_model: bool = False
     is_list: bool = False
+    ends_with: str = "\n"
 
     @property
     def flag(self) -> str:
@@ -292,6 +294,7 @@ OPTIONS: tuple[Option, ...] = (
         default=(),
         metavar="TEXT",
         is_list=True,
+        ends_with="\0",
         help="End a response before TEXT; several times for several texts",
     ),
 )

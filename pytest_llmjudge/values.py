@@ -108,11 +108,16 @@ def parse_seed(where: str, text: str) -> int:
 
 
 def parse_stop(where: str, text: str) -> tuple[str, ...]:
-    r"""Read one text a line; ``\n`` in one means a line break, so that options can hold it."""
-    stops = tuple(line.replace("\\n", "\n") for line in text.splitlines())
-    if not all(stops):
+    r"""Read texts; ``\n`` in one means a line break.
+
+    On the command line each ends with a null character, in an ini file each has a line.
+    """
+    given = text.split("\0")[:-1] if "\0" in text else text.split("\n")
+    if not all(given):
         raise SettingsError(where, "it is empty", "give a text, or leave it out")
-    return stops
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise SettingsError(where, "it has bytes that are no UTF-8", "give a text")
+    return tuple(stop.replace("\\n", "\n") for stop in given)
 
 
 def parse_count(where: str, text: str) -> int:

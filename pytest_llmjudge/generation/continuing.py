@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_llmjudge.generation.foreign import Foreign
+    from pytest_llmjudge.generation.messages import Tokenizer
     from pytest_llmjudge.settings import Decoding
 
 __all__ = ["Continued", "Row", "continue_rows"]
@@ -52,12 +53,16 @@ def continue_rows(foreign: Foreign, rows: Sequence[Row], decoding: Decoding) -> 
         rows: All of the same limit, which the longest one has room for.
         decoding: How tokens are chosen, and where a text ends.
     """
-    model, ends = foreign.model, foreign.ends
+    model = foreign.model
+    # Special tokens are left out of texts, so that a stop text that is one has to be a token.
+    added = foreign.tokenizer.get_added_vocab()
+    stopping = [added[text] for text in decoding.stop if text in added]
+    ends = tuple(dict.fromkeys((*foreign.ends, *stopping)))
     width = max(len(row.ids) for row in rows)
     pad = ends[0] if ends else 0
     ids = [[pad] * (width - len(row.ids)) + row.ids for row in rows]
     seen = [[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows]
-    stops = _Stops(foreign, width, decoding.stop)
+    stops = _Stops(foreign.tokenizer, ends, width, decoding.stop)
     found = model.generate(
         torch.tensor(ids, device=model.device),
         attention_mask=torch.tensor(seen, device=model.device),
@@ -77,9 +82,11 @@ def continue_rows(foreign: Foreign, rows: Sequence[Row], decoding: Decoding) -> 
 class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no types
     """Ends a row whose text holds a stop text, and cuts it off there."""
 
-    def __init__(self, foreign: Foreign, width: int, texts: tuple[str, ...]) -> None:
-        self._tokenizer = foreign.tokenizer
-        self._ends = frozenset(foreign.ends)
+    def __init__(
+        self, tokenizer: Tokenizer, ends: tuple[int, ...], width: int, texts: tuple[str, ...]
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._ends = frozenset(ends)
         self._width = width
         self._texts = texts
         self._lengths: dict[int, int] = {}

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cached_property
+from importlib.metadata import version
 from importlib.util import find_spec
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,11 @@ _TOKENIZER = "tokenizer.json"
 _TOKENIZER_CONFIG = "tokenizer_config.json"
 _GENERATION = "generation_config.json"
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
+_OWN_CODE = "custom_generate"
+"""A folder whose code some versions of transformers run unasked."""
+
+_ATTENTION = ("attn_implementation", "experts_implementation")
+_BUILT_IN_ATTENTION = ("eager", "sdpa", None)
 _OWN = "gpt2"
 """The architecture that this package runs itself."""
 
@@ -72,6 +78,7 @@ class FolderInfo:
         parameters: Number of weights, tied ones counted once; ``None`` for quantised weights and
             for the format that torch wrote before version 1.6.
         files: All that decide what it writes.
+        library: Version of transformers, which decides it too.
         is_safe: Whether the weights are ``.safetensors``, and not pickles.
         is_plain: Whether its tokenizer is what ``tokenizer.json`` says, and no class adds to it.
     """
@@ -80,17 +87,18 @@ class FolderInfo:
     model_type: str
     parameters: int | None
     files: tuple[Path, ...]
+    library: str
     is_safe: bool
     is_plain: bool
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256, in hex, over names and contents of all files that decide what it writes.
+        """SHA-256, in hex, over the library's version, and names and contents of the files.
 
         Raises:
             CheckpointError: A file cannot be read any more.
         """
-        lines = [f"{file.name} {digest_of(file)}" for file in self.files]
+        lines = [self.library, *(f"{file.name} {digest_of(file)}" for file in self.files)]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -128,10 +136,18 @@ def describe_folder(folder: Path) -> FolderInfo:
     if "transformers_weights" in config:
         found = f"its {CONFIG} names weights of its own choice (transformers_weights)"
         raise CheckpointError(str(folder), found, "save the model again with save_pretrained")
+    if kernel := _kernel(config):
+        found = f"its {CONFIG} asks for the attention implementation {kernel}"
+        todo = "remove that, a program of others may be downloaded for it"
+        raise CheckpointError(str(folder), found, todo)
     try:
         names = sorted(file.name for file in folder.iterdir() if file.is_file())
+        has_code = (folder / _OWN_CODE).exists()
     except OSError as error:
         raise unreadable(folder, error) from None
+    if has_code:
+        found = f"it has code of its own ({_OWN_CODE}), which is never run"
+        raise CheckpointError(str(folder), found, f"remove {_OWN_CODE}, or serve the model")
     weights = next((folder / name for name in _WEIGHTS if name in names), None)
     what = f"a Hugging Face folder of a {kind}"
     if weights is None:
@@ -149,7 +165,8 @@ def describe_folder(folder: Path) -> FolderInfo:
     parameters = None if tensors is None else _count(tensors, config)
     is_safe = SUFFIX in weights.name
     is_plain = _TOKENIZER in names and tokenizer.get("tokenizer_class") in _PLAIN_CLASSES
-    return FolderInfo(folder, kind, parameters, files, is_safe=is_safe, is_plain=is_plain)
+    library = version("transformers")
+    return FolderInfo(folder, kind, parameters, files, library, is_safe=is_safe, is_plain=is_plain)
 
 
 def _read_config(file: Path, kind: str) -> dict[str, Any]:
@@ -170,6 +187,23 @@ def _read_config(file: Path, kind: str) -> dict[str, Any]:
         todo = f"remove auto_map if transformers itself has {kind}, or serve the model"
         raise CheckpointError(str(file.parent), found, todo)
     return content
+
+
+def _kernel(config: object) -> str | None:
+    """Find an implementation that transformers would have to get from elsewhere."""
+    if isinstance(config, list):
+        return next((found for entry in config if (found := _kernel(entry))), None)
+    if not isinstance(config, dict):
+        return None
+    for name, value in config.items():
+        if name.removesuffix("_internal").lstrip("_") in _ATTENTION:
+            chosen = list(value.values()) if isinstance(value, dict) else [value]
+            others = [one for one in chosen if one not in _BUILT_IN_ATTENTION]
+            if others:
+                return json.dumps(others[0])
+        elif found := _kernel(value):
+            return found
+    return None
 
 
 def _matching(names: Iterable[str], patterns: tuple[str, ...]) -> list[str]:

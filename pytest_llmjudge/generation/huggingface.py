@@ -30,6 +30,9 @@ __all__ = ["HuggingFaceModel"]
 MOST_TEXTS = 32
 """At a time, unless told; fewer when the memory is not enough."""
 
+_UNMASKED = frozenset({"recurrent_gemma", "reformer", "rwkv", "xlm"})
+"""Architectures that see padding, and whose prompts so run one by one."""
+
 
 class HuggingFaceModel(Model):
     """A folder of ``save_pretrained`` that answers prompts by way of transformers.
@@ -191,6 +194,8 @@ class HuggingFaceModel(Model):
             # Of one limit: beside a text that fills the context no other may go on, because
             # padding takes positions too, and a model may have no more.
             batch = [row for row in rows[:size] if row.limit == rows[0].limit]
+            if self.info.model_type in _UNMASKED:
+                batch = rows[:1]
             done = self._try(batch)
             if done is not None:
                 yield from (

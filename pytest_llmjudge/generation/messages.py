@@ -6,6 +6,7 @@ words stay words; only the tokenizer itself and the chat template add control to
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import CheckpointError, one_line
@@ -18,6 +19,13 @@ __all__ = ["message_ids", "text_ids"]
 
 _PLACE = "\ue000"
 """Stands for a message in a rendered template: a character for private use."""
+
+_DAY = datetime(2024, 7, 26, tzinfo=timezone.utc)
+"""The day of every run, for templates that tell the model: today's would change answers daily. It
+is the one that Llama's templates have where nobody tells a day.
+"""
+
+_CLOCK = "strftime_now"
 
 Tokenizer = Any  # transformers has no types
 
@@ -65,13 +73,26 @@ def _render(folder: Path, tokenizer: Tokenizer, message: str) -> str:
         raise CheckpointError(str(folder), "it has no chat template", todo)
     try:
         text: str = tokenizer.apply_chat_template(
-            [{"role": "user", "content": message}], add_generation_prompt=True, tokenize=False
+            [{"role": "user", "content": message}],
+            add_generation_prompt=True,
+            tokenize=False,
+            chat_template=_with_day(tokenizer.get_chat_template()),
         )
     except Exception as error:  # noqa: BLE001 - a template may raise whatever it wants
         told = f"{type(error).__name__}: {one_line(str(error), 200)}"
         found = f"its chat template cannot be used ({told})"
         raise CheckpointError(str(folder), found, f"correct it, or {todo}") from None
     return text
+
+
+def _with_day(template: str) -> str:
+    """Give a template that asks for the time a clock that stands still."""
+    if _CLOCK not in template:
+        return template
+    told = "".join(
+        f"|replace('%{code}', '{_DAY.strftime('%' + code)}')" for code in "aAbBdeHIjmMpSyY"
+    )
+    return f"{{%- macro {_CLOCK}(form) -%}}{{{{ form{told} }}}}{{%- endmacro %}}{template}"
 
 
 def _template_ids(tokenizer: Tokenizer, text: str) -> list[int]:

@@ -16,6 +16,7 @@ from pytest_llmjudge.errors import (
     JudgeDownError,
     JudgeError,
     PromptError,
+    RefusedError,
     SettingsError,
 )
 from pytest_llmjudge.generation.model import Model
@@ -120,7 +121,7 @@ class ServedModel(Model):
         texts = [""] * len(prompts)
         with closing(self._replies(prompts, max_new_tokens, chat=False)) as replies:
             for index, reply in replies:
-                if isinstance(reply, PromptTooLongError):
+                if isinstance(reply, JudgeError):
                     where = f"prompts[{index}]"
                     raise PromptError(where, reply.found, reply.todo)
                 texts[index] = reply.content
@@ -131,22 +132,24 @@ class ServedModel(Model):
     ) -> Iterator[Completion]:
         """Answer all prompts; each answer comes as soon as it is there, whatever the order.
 
-        A prompt that does not fit comes back as a completion with an error. What the server could
-        not answer is told when the others are answered, or at once when it answers no more.
+        A prompt that does not fit, that the server refuses, or on which the model only thinks,
+        comes back as a completion with an error. What the server could not answer is told when the
+        others are answered, or at once when it answers no more.
 
         Raises:
             CheckpointError: The server fails.
         """
         with closing(self._replies(prompts, max_new_tokens, chat=chat)) as replies:
             for index, reply in replies:
-                if isinstance(reply, PromptTooLongError):
-                    yield Completion(index, None, error=str(reply), final=reply.final)
+                if isinstance(reply, JudgeError):
+                    final = isinstance(reply, PromptTooLongError) and reply.final
+                    yield Completion(index, None, error=str(reply), final=final)
                 else:
                     yield Completion(index, reply.content)
 
     def _replies(
         self, prompts: Sequence[str], max_new_tokens: int, *, chat: bool
-    ) -> Generator[tuple[int, ChatReply | PromptTooLongError], None, None]:
+    ) -> Generator[tuple[int, ChatReply | JudgeError], None, None]:
         """Yield each prompt's number with its reply; what has not begun ends with the iterator."""
         if max_new_tokens < 1:
             message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
@@ -176,17 +179,25 @@ class ServedModel(Model):
 
     def _ask(self, prompt: str, tokens: int, *, chat: bool) -> ChatReply | Exception:
         try:
-            return self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
+            reply = self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
         except Exception as error:  # noqa: BLE001  # told where the replies are read
             return error
+        if reply.thought and not reply.content.strip():
+            # An empty answer would be judged, and this is none.
+            found = f"{self._name} wrote thoughts and no answer"
+            todo = "switch its thoughts off, or raise --llm-judge-max-new-tokens"
+            return RefusedError(self._client.url, found, todo)
+        return reply
 
     @staticmethod
     def _collect(
         done: SimpleQueue[tuple[int, ChatReply | Exception] | None],
         threads: int,
         stop: Callable[[], None],
-    ) -> Iterator[tuple[int, ChatReply | PromptTooLongError]]:
-        """Yield replies until all threads have ended; then raise the first failure, if any.
+    ) -> Iterator[tuple[int, ChatReply | JudgeError]]:
+        """Yield replies, and what is wrong with single prompts, until all threads have ended.
+
+        Then raise the first failure of the server, if any.
 
         One prompt may be too much for a server that answers all others, so a failure does not stop
         them; several without an answer in between do.
@@ -199,7 +210,7 @@ class ServedModel(Model):
                 threads -= 1
                 continue
             index, reply = found
-            if isinstance(reply, ChatReply | PromptTooLongError):
+            if isinstance(reply, ChatReply | PromptTooLongError | RefusedError):
                 in_a_row = 0
                 yield index, reply
                 continue

@@ -124,7 +124,10 @@ def _letters(
     encode: Encode,
     context: int,
 ) -> Task:
-    branches = tuple(encode(answer) for answer in answers)
+    # Behind the prompt: alone, an answer may begin with a token of its own.
+    asked = prompt_text(subject, (), question, "letters")
+    before = encode(asked)
+    branches = tuple(_continuation(before, asked, answer, encode) for answer in answers)
     _check_room(question, branches, context)
     room = context - max(map(len, branches))
     for count in range(len(shots), -1, -1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
@@ -219,13 +220,14 @@ class Responses:
         return instruction_prompt(record, self._suite.template, for_generation=True)
 
     def _key(self, record: Record) -> str:
-        options = {
+        options: dict[str, object] = {
             "max_new_tokens": self._settings.max_new_tokens,
-            "device": self._settings.device,
-            "dtype": self._settings.dtype,
             "chat": self._suite.template == CHAT,
-            **self._settings.decoding.decides,
         }
+        if isinstance(self._model, Model):
+            options |= self._settings.decoding.decides
+            if isinstance(self._model.info.path, Path):
+                options |= {"device": self._settings.device, "dtype": self._settings.dtype}
         return make_key("response/2", fingerprint_of(self._model), self._prompt(record), options)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import CheckpointReference
 from pytest_llmjudge.errors import LlmJudgeError, one_line
 from pytest_llmjudge.reporting.terminal import checkpoint_line
-from pytest_llmjudge.settings import EMBEDDED
+from pytest_llmjudge.settings import EMBEDDED, Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,8 @@ def _how_asked(session: LlmSession) -> Iterator[str]:
             f"llm-judge: {settings.concurrency} requests in flight at each server, under which "
             "some models change their answers"
         )
+    if settings.decoding != Decoding() and _is_overridden(session, "llm_model"):
+        yield "llm-judge: temperature, seed and stop texts do not reach a conftest's own llm_model"
     if judges and settings.samples > 1 and settings.ask == "weighted":
         yield "llm-judge: 1 sample for each record, because a weighted answer does not vary"
 

@@ -75,7 +75,7 @@ def _given(config: pytest.Config, option: Option) -> tuple[str, str] | None:
         return "true", "cli"
     if on_command_line:
         if option.is_list:
-            return "\n".join(map(str, on_command_line)), "cli"
+            return "".join(f"{value}{option.ends_with}" for value in on_command_line), "cli"
         return str(on_command_line[-1]), "cli"
     in_ini = _in_ini(config, option.key)
     return (str(in_ini), "ini") if in_ini else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -88,6 +89,7 @@ class OllamaClient(ServerClient):
         self._options: Mapping[str, object] = {**OPTIONS, "num_ctx": num_ctx}
         self._context = self._num_ctx = num_ctx
         self._thinks = False
+        self._stops: tuple[str, ...] = ()
 
     def identify(self) -> JudgeIdentity:
         """Ask the server for its version and the model's digest.
@@ -168,7 +170,8 @@ class OllamaClient(ServerClient):
             # Ollama's own defaults are 40 and 0.9; 0 is all tokens.
             options |= {"top_k": decoding.top_k or 0, "top_p": decoding.top_p}
         if decoding.stop:
-            options["stop"] = list(decoding.stop)
+            # They take the place of those that the model itself has.
+            options["stop"] = [*dict.fromkeys((*decoding.stop, *self._stops))]
         body = self._body(options)
         if chat:
             body["messages"] = [{"role": "user", "content": prompt}]
@@ -222,6 +225,7 @@ class OllamaClient(ServerClient):
             return
         capabilities = shown.get("capabilities")
         self._thinks = isinstance(capabilities, list) and "thinking" in capabilities
+        self._stops = _stops_in(shown.get("parameters"))
         info = shown.get("model_info")
         info = info if isinstance(info, dict) else {}
         context = info.get(f"{info.get('general.architecture')}.context_length")
@@ -333,6 +337,23 @@ def _installed(models: object) -> dict[str, str]:
             if isinstance(name, str) and isinstance(digest, str):
                 found[name] = digest.removeprefix("sha256:")
     return found
+
+
+def _stops_in(parameters: object) -> tuple[str, ...]:
+    """Read a model's own stop texts from the lines that a Modelfile would have."""
+    if not isinstance(parameters, str):
+        return ()
+    lines = (line.split(maxsplit=1) for line in parameters.splitlines())
+    told = [line[1] for line in lines if len(line) == 2 and line[0] == "stop"]
+    return tuple(text for one in told if (text := _unquoted(one)))
+
+
+def _unquoted(text: str) -> str:
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text
 
 
 def _error_text(reply: HttpReply) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pytest_llmjudge.data import JudgeIdentity
-from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError, one_line
+from pytest_llmjudge.errors import JudgeDownError, JudgeError, RefusedError, SettingsError, one_line
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.servers.address import normalise_url
 from pytest_llmjudge.servers.chat import (
@@ -44,6 +44,8 @@ _CONTEXT_STEP: Final = 1024
 _TEMPLATE_TOKENS: Final = 256
 _SEE_LOG: Final = "the server's log tells more"
 _CHAT: Final = "/chat/completions"
+_OF_THE_REQUEST: Final = frozenset({400, 413, 422})
+"""Statuses that speak of one request, such as that of a filter of contents."""
 # What servers tell of a model and stays the same from one request to the next.
 _STABLE: Final = ("id", "owned_by", "root", "parent", "max_model_len", "meta")
 _TOO_LONG: Final = ("context length", "context window", "context size", "context_length_exceeded")
@@ -244,7 +246,7 @@ class OpenAIClient(ServerClient):
         choices = body.get("choices") if isinstance(body, dict) else None
         choice = choices[0] if isinstance(choices, list) and choices else None
         message = choice.get("message") if isinstance(choice, dict) else None
-        if isinstance(choice, dict) and "text" in choice:
+        if isinstance(choice, dict) and not isinstance(message, dict) and "text" in choice:
             # A completed text has no message around it.
             message = {"content": choice["text"]}
         if (
@@ -302,8 +304,9 @@ class OpenAIClient(ServerClient):
             return self._error(f"takes no more requests for now ({text})", todo)
         if reply.status == 503:
             return self._error(f"is busy ({text})", "let fewer programs use it at a time")
-        told = text or reply.summary()
-        return self._error(f"answered with status {reply.status}: {told}", _SEE_LOG)
+        told = f"answered with status {reply.status}: {text or reply.summary()}"
+        kind = RefusedError if reply.status in _OF_THE_REQUEST else JudgeError
+        return kind(self.url, told, _SEE_LOG)
 
     def _forbidden(self, reply: HttpReply) -> JudgeError:
         told = one_line(_error_text(reply) or reply.summary(), 200)

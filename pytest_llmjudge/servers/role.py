@@ -43,6 +43,7 @@ UNDER_TEST: Final = Role(
     name_option="--llm-judge-checkpoint",
     prompt="the prompt",
     context="the model's context, answer included",
-    shorten="shorten the record's instruction and input; a prompt that was cut is never answered",
+    shorten="shorten the record's instruction and input, or lower --llm-judge-max-new-tokens; "
+    "a prompt that was cut is never answered",
     counts="a prompt that may have been cut is not answered",
 )

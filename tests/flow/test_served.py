@@ -254,7 +254,8 @@ def test_a_prompt_that_is_too_long(
     assert suite["records"][2]["cause"] == "record"
     assert suite["records"][2]["error"] == (
         f"{where}: the prompt of {length} characters needs about {-(-length // 4):,} tokens and "
-        f"does not fit into {context}; shorten the record's instruction and input; a prompt that "
+        f"does not fit into {context}; shorten the record's instruction and input, or "
+        "lower --llm-judge-max-new-tokens; a prompt that "
         "was cut is never answered"
     )
     # What Ollama is asked for is known; another server may have been started with more room.

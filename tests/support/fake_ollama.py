@@ -97,6 +97,7 @@ class FakeOllama:
         max_in_flight: Most such requests that were ever under way at once.
         context: Longest context of every model, as ``/api/show`` tells.
         capabilities: Of every model, as ``/api/show`` tells.
+        parameters: The same, lines of a Modelfile.
         tells_logprobs: Whether it gives log-probabilities to who asks for them.
         refuses_logprobs: Whether the OpenAI-compatible side says so, if it does not.
         key: What the OpenAI-compatible side wants as a bearer token; empty for none.
@@ -119,6 +120,7 @@ class FakeOllama:
         self.max_in_flight = 0
         self.context = MODEL_CONTEXT
         self.capabilities = ["completion"]
+        self.parameters = ""
         self.tells_logprobs = True
         self.refuses_logprobs = False
         self.key = ""
@@ -259,6 +261,7 @@ class FakeOllama:
         """The reply of ``/api/show`` in short."""
         return {
             "modelfile": f"FROM {name}\n",
+            "parameters": self.parameters,
             "template": "{{ .Prompt }}",
             "details": self.tag(name)["details"],
             "model_info": {"general.architecture": "llama", "llama.context_length": self.context},

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.settings import OPTIONS, Settings, read_settings, resolve_suite
+from pytest_llmjudge.settings import OPTIONS, Decoding, Settings, read_settings, resolve_suite
 from pytest_llmjudge.values import parse_choice, parse_count_or_auto, parse_flag, parse_score
 
 CLI, INI, BASE = Path("/cli"), Path("/ini"), Path("/suite")
@@ -98,3 +98,71 @@ def test_auto_and_choices() -> None:
     with pytest.raises(SettingsError) as caught:
         parse_choice("a", "b", "c")("where", "d")
     assert str(caught.value) == 'where: "d" is unknown; choose a, b or c'
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        (
+            "temperature",
+            "warm",
+            '"warm" is not a number; give a number from 0 to 10, for example 0.7',
+        ),
+        (
+            "temperature",
+            "-1",
+            '"-1" is no temperature; give a number from 0 to 10, for example 0.7',
+        ),
+        (
+            "temperature",
+            "nan",
+            '"nan" is no temperature; give a number from 0 to 10, for example 0.7',
+        ),
+        ("top_p", "0", '"0" is no share; give a number above 0 and at most 1, for example 0.9'),
+        ("top_p", "1.1", '"1.1" is no share; give a number above 0 and at most 1, for example 0.9'),
+        ("top_k", "0", "0 is too small; give a whole number of 1 or more"),
+        ("seed", "-1", '"-1" is no seed; give a whole number from 0 to 9223372036854775807'),
+        (
+            "seed",
+            "1.5",
+            '"1.5" is not a whole number; give a whole number from 0 to 9223372036854775807',
+        ),
+        ("stop", "\0", "it is empty; give a text, or leave it out"),
+        ("stop", "END\0\0", "it is empty; give a text, or leave it out"),
+        ("stop", "END\udcff\0", "it has bytes that are no UTF-8; give a text"),
+    ],
+)
+def test_what_cannot_decide_how_tokens_are_chosen(key: str, text: str, message: str) -> None:
+    """Each is refused by its own name."""
+    with pytest.raises(SettingsError) as caught:
+        read({f"llm_judge_{key}": (text, "cli")})
+
+    assert str(caught.value) == f"--llm-judge-{key.replace('_', '-')}: {message}"
+
+
+def test_how_tokens_are_chosen() -> None:
+    """What is drawn by is read, and only what can change a text decides."""
+    given = {
+        "temperature": "0.7",
+        "top_k": "40",
+        "top_p": "0.9",
+        "seed": "7",
+        "stop": "a\nb\0\\n\0",
+    }
+    chosen = {f"llm_judge_{key}": (text, "cli") for key, text in given.items()}
+
+    assert read({}).decoding == Decoding()
+    assert read(chosen).decoding == Decoding(0.7, 40, 0.9, 7, ("a\nb", "\n"))
+    assert read({"llm_judge_stop": ("END\n###", "ini")}).decoding.stop == ("END", "###")
+    assert Decoding(seed=1, top_k=5).decides == Decoding(seed=2, top_p=0.5).decides
+    assert Decoding(0.7, seed=1).decides != Decoding(0.7, seed=2).decides
+
+
+@pytest.mark.parametrize("name", ["ollama:llama3", "openai:org/model"])
+def test_served_models_are_no_paths(name: str) -> None:
+    """Neither as an option nor in a marker; a path may have such a name all the same."""
+    settings = read({"llm_judge_checkpoint": (name, "ini")})
+    marked = resolve_suite("s", {"min_score": 1, "checkpoint": name}, BASE, read({}))
+
+    assert settings.checkpoint == marked.checkpoint == name
+    assert read({"llm_judge_checkpoint": (f"./{name}", "cli")}).checkpoint == CLI / name

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -525,6 +526,30 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
             f"{KNOWN_KIND}"
         ),
     ),
+    "own code of generation": (
+        lambda folder: (folder / "custom_generate").mkdir(),
+        (
+            "it has code of its own (custom_generate), which is never run; remove custom_generate, or "
+            "serve the model"
+        ),
+    ),
+    **{
+        f"a kernel, {name}": (
+            change("config.json", **{name: value}),
+            (
+                f'its config.json asks for the attention implementation "{kernel}"; remove that, a '
+                "program of others may be downloaded for it"
+            ),
+        )
+        for name, value, kernel in (
+            ("attn_implementation", "someone/kernel", "someone/kernel"),
+            ("_attn_implementation", "flash_attention_2", "flash_attention_2"),
+            ("_attn_implementation_internal", "someone/kernel", "someone/kernel"),
+            ("experts_implementation", "someone/kernel", "someone/kernel"),
+            ("text_config", {"attn_implementation": "a/b"}, "a/b"),
+            ("parts", [{"attn_implementation": {"": "sdpa", "text": "a/b"}}], "a/b"),
+        )
+    },
     "other weights": (
         change("config.json", transformers_weights="other.safetensors"),
         (
@@ -552,6 +577,54 @@ def test_what_is_wrong_is_told_at_once(folder: Path, name: str) -> None:
     spoil(folder)
 
     assert error_of(folder) == expected
+
+
+def test_usual_implementations_are_taken(folder: Path) -> None:
+    """Those that transformers has itself."""
+    save_folder(folder)
+    for choice in ("eager", "sdpa", None):
+        rewrite(folder / "config.json", attn_implementation=choice)
+
+        assert HuggingFaceModel(folder).info.parameters
+
+
+def test_a_stop_text_that_is_a_control_token(folder: Path) -> None:
+    """It ends a text too, though control tokens are left out of texts."""
+    theirs = save_folder(folder)
+    tokenizer = make_tokenizer()
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    with torch.no_grad():
+        # The token that most texts have somewhere takes the place of the control token's.
+        rows = [their_ids(theirs, tokenizer(prompt)["input_ids"], 12) for prompt in PROMPTS]
+        ((usual, _),) = Counter(token for row in rows for token in row).most_common(1)
+        head = theirs.lm_head.weight
+        head[[end, usual]] = head[[usual, end]].clone()
+    theirs.save_pretrained(folder)
+    ids = [tokenizer(prompt)["input_ids"] for prompt in PROMPTS]
+    expected = [their_text(theirs, row, 12, (1, end)) for row in ids]
+    model = HuggingFaceModel(folder, decoding=Decoding(stop=("<|im_end|>",)))
+
+    assert texts_of(model) == expected
+    assert texts_of(HuggingFaceModel(folder)) != expected
+
+
+def test_templates_know_one_day(folder: Path) -> None:
+    """A text does not change from day to day."""
+    dated = "{{ strftime_now('%d %b %Y') }} {{ messages[0]['content'] }}"
+    save_folder(folder, template=dated)
+
+    ids = HuggingFaceModel(folder)._encode("", "hi", chat=True)
+
+    assert make_tokenizer().decode(ids) == "26 Jul 2024 hi"
+
+
+def test_models_that_see_padding(folder: Path) -> None:
+    """Their prompts run one by one."""
+    theirs = save_folder(folder, "rwkv", attention_hidden_size=32, context_length=CONTEXT)
+    tokenizer = make_tokenizer()
+    expected = [their_text(theirs, tokenizer(prompt)["input_ids"], 6) for prompt in PROMPTS]
+
+    assert texts_of(HuggingFaceModel(folder, batch_size=16), 6) == expected
 
 
 @pytest.mark.parametrize(

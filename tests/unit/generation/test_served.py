@@ -214,6 +214,22 @@ class TestBodies:
 
         assert server.chats[-1]["think"] is False
 
+    def test_a_models_own_stop_texts_stay(self, server: FakeOllama) -> None:
+        """Ollama would forget them as soon as others are asked for."""
+        server.parameters = (
+            'stop                           "<|im_start|>"\n'
+            "temperature                    0.6\n"
+            'stop                           "<|im_end|>"\n'
+            "stop                           END"
+        )
+
+        texts(served(server, stop="END\0\n\n\0"), ["Go on."])
+        texts(served(server), ["Go on."])
+
+        first, second = (body["options"] for body in server.chats)
+        assert first["stop"] == ["END", "\n\n", "<|im_start|>", "<|im_end|>"]
+        assert "stop" not in second
+
 
 class TestAnswers:
     """Whatever the model wrote in the room it was given is its answer."""
@@ -286,7 +302,8 @@ class TestTooLong:
         assert done[1].final
         assert done[1].error == (
             f"{server.url}: the prompt of 10000 characters needs about 2,500 tokens and does not "
-            "fit into num_ctx 2048; shorten the record's instruction and input; a prompt that was "
+            "fit into num_ctx 2048; shorten the record's instruction and input, or lower "
+            "--llm-judge-max-new-tokens; a prompt that was "
             "cut is never answered"
         )
 
@@ -298,7 +315,8 @@ class TestTooLong:
 
         assert done.error == (
             f"{server.url}: the prompt of 6 characters needs about 2,049 tokens and does not fit "
-            "into num_ctx 2048; shorten the record's instruction and input; a prompt that was cut "
+            "into num_ctx 2048; shorten the record's instruction and input, or lower "
+            "--llm-judge-max-new-tokens; a prompt that was cut "
             "is never answered"
         )
 
@@ -335,7 +353,8 @@ class TestTooLong:
         assert not done.final
         assert done.error == (
             f"{server.url}/v1: the prompt of 10000 characters needs about {told}; shorten the "
-            "record's instruction and input; a prompt that was cut is never answered"
+            "record's instruction and input, or lower --llm-judge-max-new-tokens; a prompt that was "
+            "cut is never answered"
         )
 
     def test_openai_does_not_say(self, server: FakeOllama) -> None:
@@ -354,7 +373,8 @@ class TestTooLong:
 
         assert str(caught.value) == (
             "prompts[1]: the prompt of 10000 characters needs about 2,500 tokens and does not fit "
-            "into num_ctx 2048; shorten the record's instruction and input; a prompt that was cut "
+            "into num_ctx 2048; shorten the record's instruction and input, or lower "
+            "--llm-judge-max-new-tokens; a prompt that was cut "
             "is never answered"
         )
 
@@ -402,8 +422,8 @@ class TestFailures:
             ),
             (
                 "openai",
-                Failure(400, "bad"),
-                "answered with status 400: bad; the server's log tells more",
+                Failure(409, "bad"),
+                "answered with status 409: bad; the server's log tells more",
             ),
             (
                 "openai",
@@ -464,6 +484,40 @@ class TestFailures:
 
         assert answered == [0, 2, 3, 5, 6, 7]
         assert told == f"{server.url}: answered with status 500: no; {SEE_LOG}"
+
+    @pytest.mark.parametrize("status", [400, 422])
+    def test_refused_prompts_stop_nobody_else(self, server: FakeOllama, status: int) -> None:
+        """However many in a row: each is told by itself, and may be tried again in another run."""
+
+        def reply(request: ChatRequest) -> Reply:
+            return Failure(status, "filtered") if "bad" in request.prompt else Answer("x")
+
+        server.reply = reply
+        model = served(server, name="openai:llama3")
+        prompts = ["good", *["bad"] * 6, "good"]
+        found = sorted(model.stream(prompts, max_new_tokens=4), key=lambda one: one.index)
+
+        told = (
+            f"{server.url}/v1: answered with status {status}: filtered; the server's log tells more"
+        )
+        assert [one.text for one in found] == ["x", *[None] * 6, "x"]
+        assert {(one.error, one.final) for one in found[1:7]} == {(told, False)}
+        with pytest.raises(PromptError) as caught:
+            model.generate(prompts, max_new_tokens=4)
+        assert str(caught.value).startswith("prompts[1]: answered with status")
+
+    @pytest.mark.parametrize("answer", ["", " \n"])
+    def test_thoughts_alone_are_no_answer(self, server: FakeOllama, answer: str) -> None:
+        """They are not judged as an empty one."""
+        server.reply = lambda _: Answer(answer, "length", thinking="Let me see.")
+
+        (found,) = served(server).stream(["Go on."], max_new_tokens=4, chat=True)
+
+        assert not found.final
+        assert found.error == (
+            f"{server.url}: ollama:llama3 wrote thoughts and no answer; switch its thoughts off, or "
+            "raise --llm-judge-max-new-tokens"
+        )
 
     @pytest.mark.parametrize(("threads", "asked"), [(1, 10), (4, 20)])
     def test_failures_in_a_row_end_it(self, server: FakeOllama, threads: int, asked: int) -> None:
