@@ -20,6 +20,9 @@ faster there.
 MOST_BYTES = 2 << 30
 """What keys and values may take where other programs need memory too."""
 
+SHARE_OF_LARGE = 5
+"""Of a model that is larger than that they may take a fifth: it has hardly room as it is."""
+
 _MEMORY = Path("/proc/meminfo")
 
 
@@ -33,7 +36,12 @@ def texts_at_a_time(model: GPTModel, length: int) -> int:
     config, weight = model.config, model.tok_emb.weight
     bytes_a_token = 2 * config.n_layers * config.emb_dim * weight.element_size()
     most = MOST_TEXTS.get(weight.device.type, MOST_TEXTS["cpu"])
-    return max(1, min(most, _allowed(weight.device) // (bytes_a_token * length)))
+    allowed = _allowed(weight.device)
+    matrices = 12 * config.n_layers * config.emb_dim**2 + config.vocab_size * config.emb_dim
+    size = matrices * weight.element_size()
+    if size > MOST_BYTES:
+        allowed = min(allowed, size // SHARE_OF_LARGE)
+    return max(1, min(most, allowed // (bytes_a_token * length)))
 
 
 def _allowed(device: torch.device) -> int:

@@ -85,7 +85,13 @@ def test_waiting_threads_sleep(path: Path, wish: dict[str, str], spins: str) -> 
 
 @pytest.mark.parametrize(
     ("layers", "width", "length", "expected"),
-    [(12, 768, 318, 64), (12, 768, 1024, 28), (48, 1600, 1024, 3), (96, 12288, 1024, 1)],
+    [
+        (12, 768, 318, 64),
+        (12, 768, 1024, 28),
+        (48, 1600, 1024, 1),
+        (48, 1600, 318, 6),
+        (96, 12288, 1024, 1),
+    ],
 )
 def test_memory_bounds_what_runs_at_a_time(
     layers: int, width: int, length: int, expected: int
