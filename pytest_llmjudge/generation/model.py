@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,13 @@ class ModelInfo(Protocol):
 
 
 class Model(ABC):
-    """A model under test of this package's own, as opposed to one that a user's fixture makes."""
+    """A model under test of this package's own, as opposed to one that a user's fixture makes.
+
+    Attributes:
+        is_served: Whether a server answers for it, with its own devices and number formats.
+    """
+
+    is_served: ClassVar[bool] = False
 
     @property
     @abstractmethod

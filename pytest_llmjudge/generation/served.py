@@ -75,6 +75,8 @@ class ServedModel(Model):
         SettingsError: The name is empty, or an address is none.
     """
 
+    is_served = True
+
     def __init__(
         self, name: str, settings: Settings, *, note: Callable[[str], None] = lambda _: None
     ) -> None:

@@ -184,9 +184,10 @@ class MMLURun:
 
     def _scoring_model(self) -> ScoringModel:
         model = self.model
-        if isinstance(model, Model) and isinstance(name := model.info.path, str):
+        if isinstance(model, Model) and model.is_served:
             found = "a served model gives no log-probabilities of given answers, which MMLU needs"
-            raise CheckpointError(name, found, "name a checkpoint or a Hugging Face folder")
+            todo = "name a checkpoint or a Hugging Face folder"
+            raise CheckpointError(str(model.info.path), found, todo)
         wanted = ("context_length", "encode", "score")
         # Looked for without asking: a checkpoint would be loaded to tell its context.
         if any(inspect.getattr_static(model, name, None) is None for name in wanted):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
@@ -226,7 +225,7 @@ class Responses:
         }
         if isinstance(self._model, Model):
             options |= self._settings.decoding.decides
-            if isinstance(self._model.info.path, Path):
+            if not self._model.is_served:
                 options |= {"device": self._settings.device, "dtype": self._settings.dtype}
         return make_key("response/2", fingerprint_of(self._model), self._prompt(record), options)
 

@@ -1,7 +1,8 @@
 """Decoding in batches with a cache gives what the lecture's plain loop gives, on real prompts.
 
 `LLMJUDGE_TEST_NEW_TOKENS` sets how many tokens are compared for each prompt; the default is small
-because the lecture's loop computes a whole sequence for each.
+because the lecture's loop computes a whole sequence for each. `LLMJUDGE_TEST_EVERY=1` compares all
+prompts on GPT-2's own size too, and not every third.
 """
 
 from __future__ import annotations
@@ -62,7 +63,12 @@ def case(request: pytest.FixtureRequest) -> Case:
     if packable(model):
         pack(model)
     room = model.config.context_length - NEW_TOKENS
-    prompts = [ids for text in real_prompts() if len(ids := tokenizer.encode(text)) <= room]
+    texts = real_prompts()
+    if request.param == GPT2_SMALL:
+        # The lecture's loop takes a second for each prompt there, and each worker runs it.
+        texts = texts[:: int(os.environ.get("LLMJUDGE_TEST_EVERY", "3"))]
+    prompts = [ids for text in texts if len(ids := tokenizer.encode(text)) <= room]
+    assert len(prompts) == len(texts)
     return Case(model, lecture, prompts, tokenizer.end)
 
 
@@ -93,7 +99,6 @@ def test_tokens_are_the_same(case: Case, expected: list[list[int]], slots: int) 
     found = dict(decode(case.model, case.prompts, limits, end=case.end, slots=slots))
 
     assert [found[prompt] for prompt in range(len(case.prompts))] == expected
-    assert len(case.prompts) > 100
 
 
 def test_logits_are_the_same(case: Case) -> None:
