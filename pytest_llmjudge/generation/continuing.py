@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
+from pytest_llmjudge.generation.model import text_before
 from pytest_llmjudge.generation.sampling import Sampler
 
 if TYPE_CHECKING:
@@ -102,8 +103,7 @@ class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no typ
         """Return a row's text before its end, and how many tokens that took."""
         ids = self._before_end(ids[: self._lengths.get(row)])
         text = self._read(ids)
-        cuts = [text.find(stop) for stop in self._texts if stop in text]
-        return Continued(text[: min(cuts, default=len(text))], len(ids))
+        return Continued(text_before(self._texts, text), len(ids))
 
     def _read(self, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(self._before_end(ids), skip_special_tokens=True)

@@ -15,7 +15,7 @@ from pytest_llmjudge.generation.devices import (
     usable_device,
     usable_dtype,
 )
-from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.generation.model import LocalModel, text_before
 from pytest_llmjudge.settings import CHAT, Decoding
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class _Loaded(NamedTuple):
     tokenizer: Tokenizer
 
 
-class TorchModel(Model):
+class TorchModel(LocalModel):
     """A checkpoint that answers prompts.
 
     Decoding is greedy unless told: each new token is the likeliest one, so that the same checkpoint
@@ -81,50 +81,6 @@ class TorchModel(Model):
         """
         return describe(self.path, self._base)
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
-        """Answer all prompts, in their order.
-
-        Raises:
-            CheckpointError: The checkpoint or its tokenizer cannot be used.
-            PromptError: A prompt leaves no room in the model's context.
-            SettingsError: The device or dtype cannot be used.
-        """
-        for index, prompt in enumerate(prompts):
-            if isinstance(ids := self._encode(f"prompts[{index}]", prompt), PromptError):
-                raise ids
-        texts = [""] * len(prompts)
-        for completion in self.stream(prompts, max_new_tokens=max_new_tokens):
-            texts[completion.index] = completion.text or ""
-        return texts
-
-    def stream(
-        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
-    ) -> Iterator[Completion]:
-        """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
-
-        A prompt that leaves no room in the model's context comes back as a completion with an
-        error, before the others.
-
-        Raises:
-            CheckpointError: The checkpoint or its tokenizer cannot be used, or messages are to be
-                answered: a checkpoint of this kind has no chat template.
-            SettingsError: The device or dtype cannot be used.
-        """
-        if max_new_tokens < 1:
-            message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
-            raise ValueError(message)
-        if chat:
-            found, todo = "it has no chat template", f"choose another prompt than {CHAT!r}"
-            raise CheckpointError(str(self.path), found, todo)
-        fitting: dict[int, list[int]] = {}
-        for index, prompt in enumerate(prompts):
-            ids = self._encode(str(self.path), prompt)
-            if isinstance(ids, PromptError):
-                yield Completion(index, None, error=str(ids))
-            else:
-                fitting[index] = ids
-        yield from self._decode(fitting, max_new_tokens)
-
     @property
     def context_length(self) -> int:
         """How many tokens it can see.
@@ -160,7 +116,10 @@ class TorchModel(Model):
             found, todo = "out of memory", "free some, or take another device"
             raise CheckpointError(str(self.path), found, todo) from None
 
-    def _encode(self, where: str, prompt: str) -> list[int] | PromptError:
+    def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
+        if chat:
+            found, todo = "it has no chat template", f"choose another prompt than {CHAT!r}"
+            raise CheckpointError(str(self.path), found, todo)
         model, tokenizer = self._loaded
         context = model.config.context_length
         # Not encoded if it cannot fit: a megabyte of text takes long, only to be refused.
@@ -176,8 +135,6 @@ class TorchModel(Model):
         return PromptError(where, found, "shorten the record's instruction and input")
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
-        if not prompts:
-            return
         from pytest_llmjudge.generation.memory import texts_at_a_time
 
         model = self._loaded.model
@@ -201,7 +158,7 @@ class TorchModel(Model):
         try:
             for index, ids in self._run(dict(waiting), max_new_tokens, slots):
                 del waiting[index]
-                text = _before(self._decoding.stop, self._loaded.tokenizer.decode(ids))
+                text = text_before(self._decoding.stop, self._loaded.tokenizer.decode(ids))
                 yield Completion(index, text, tokens=len(ids))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -252,8 +209,3 @@ class TorchModel(Model):
             found = "it changed since the run began"
             raise CheckpointError(str(self.path), found, "run again when the training is done")
         return _Loaded(model, tokenizer)
-
-
-def _before(stops: Sequence[str], text: str) -> str:
-    """Cut a text before the first of some texts that is in it."""
-    return text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))]

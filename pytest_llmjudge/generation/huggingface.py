@@ -15,7 +15,7 @@ from pytest_llmjudge.generation.devices import (
     usable_dtype,
 )
 from pytest_llmjudge.generation.folder import FolderInfo, describe_folder
-from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.generation.model import LocalModel
 from pytest_llmjudge.settings import Decoding
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _UNMASKED = frozenset({"recurrent_gemma", "reformer", "rwkv", "xlm"})
 """Architectures that see padding, and whose prompts so run one by one."""
 
 
-class HuggingFaceModel(Model):
+class HuggingFaceModel(LocalModel):
     """A folder of ``save_pretrained`` that answers prompts by way of transformers.
 
     Decoding is greedy unless told otherwise, whatever the folder's ``generation_config.json`` asks
@@ -76,50 +76,6 @@ class HuggingFaceModel(Model):
             CheckpointError: It cannot be used, or transformers is not installed.
         """
         return describe_folder(self.path)
-
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
-        """Answer all prompts, in their order.
-
-        Raises:
-            CheckpointError: The folder cannot be used.
-            PromptError: A prompt leaves no room in the model's context.
-            SettingsError: The device or dtype cannot be used.
-        """
-        for index, prompt in enumerate(prompts):
-            if isinstance(
-                ids := self._encode(f"prompts[{index}]", prompt, chat=False), PromptError
-            ):
-                raise ids
-        texts = [""] * len(prompts)
-        for completion in self.stream(prompts, max_new_tokens=max_new_tokens):
-            texts[completion.index] = completion.text or ""
-        return texts
-
-    def stream(
-        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
-    ) -> Iterator[Completion]:
-        """Answer all prompts; the answers of a batch come as soon as it is finished.
-
-        A prompt that leaves no room in the model's context comes back as a completion with an
-        error, before the others.
-
-        Raises:
-            CheckpointError: The folder cannot be used, the memory is not enough for one text, or
-                messages are to be answered without a chat template.
-            SettingsError: The device or dtype cannot be used.
-        """
-        if max_new_tokens < 1:
-            message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
-            raise ValueError(message)
-        fitting: dict[int, list[int]] = {}
-        for index, prompt in enumerate(prompts):
-            ids = self._encode(str(self.path), prompt, chat=chat)
-            if isinstance(ids, PromptError):
-                yield Completion(index, None, error=str(ids))
-            else:
-                fitting[index] = ids
-        if fitting:
-            yield from self._continue(fitting, max_new_tokens)
 
     @property
     def context_length(self) -> int:
@@ -179,13 +135,13 @@ class HuggingFaceModel(Model):
             raise CheckpointError(str(self.path), found, todo)
         return ids
 
-    def _continue(self, fitting: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         from pytest_llmjudge.generation.continuing import Row
 
         context = self._loaded.context
         rows = [
             Row(index, ids, min(max_new_tokens, context - len(ids)))
-            for index, ids in fitting.items()
+            for index, ids in prompts.items()
         ]
         # Neighbours are of similar length; the longest come first, to find out what fits.
         rows.sort(key=lambda row: -len(row.ids))

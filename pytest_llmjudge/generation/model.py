@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from pytest_llmjudge.data import Completion
+from pytest_llmjudge.errors import PromptError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from pytest_llmjudge.data import Completion
-
-__all__ = ["Model", "ModelInfo"]
+__all__ = ["LocalModel", "Model", "ModelInfo", "check_tokens", "text_before"]
 
 
 class ModelInfo(Protocol):
@@ -86,3 +87,74 @@ class Model(ABC):
         Raises:
             CheckpointError: The model cannot be used, or has no chat template.
         """
+
+
+class LocalModel(Model):
+    """A model that runs in this process, and whose prompts so become tokens here."""
+
+    path: Path
+
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        """Answer all prompts, in their order.
+
+        Raises:
+            CheckpointError: The model or its tokenizer cannot be used.
+            PromptError: A prompt leaves no room in the model's context.
+            SettingsError: The device or dtype cannot be used.
+        """
+        for index, prompt in enumerate(prompts):
+            ids = self._encode(f"prompts[{index}]", prompt, chat=False)
+            if isinstance(ids, PromptError):
+                raise ids
+        texts = [""] * len(prompts)
+        for completion in self.stream(prompts, max_new_tokens=max_new_tokens):
+            texts[completion.index] = completion.text or ""
+        return texts
+
+    def stream(
+        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+    ) -> Iterator[Completion]:
+        """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
+
+        A prompt that leaves no room in the model's context comes back as a completion with an
+        error, before the others.
+
+        Raises:
+            CheckpointError: The model or its tokenizer cannot be used, the memory is not enough for
+                one text, or messages are to be answered without a chat template.
+            SettingsError: The device or dtype cannot be used.
+        """
+        check_tokens(max_new_tokens)
+        fitting: dict[int, list[int]] = {}
+        for index, prompt in enumerate(prompts):
+            ids = self._encode(str(self.path), prompt, chat=chat)
+            if isinstance(ids, PromptError):
+                yield Completion(index, None, error=str(ids))
+            else:
+                fitting[index] = ids
+        if fitting:
+            yield from self._decode(fitting, max_new_tokens)
+
+    @abstractmethod
+    def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
+        """Return a prompt's tokens, or why it cannot be answered."""
+
+    @abstractmethod
+    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+        """Answer prompts by their numbers; there is at least one."""
+
+
+def check_tokens(max_new_tokens: int) -> None:
+    """Refuse a length that no answer can have.
+
+    Raises:
+        ValueError: It is below 1.
+    """
+    if max_new_tokens < 1:
+        message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
+        raise ValueError(message)
+
+
+def text_before(stops: Sequence[str], text: str) -> str:
+    """Cut a text before the first of some texts that is in it."""
+    return text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))]

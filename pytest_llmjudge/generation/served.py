@@ -19,7 +19,7 @@ from pytest_llmjudge.errors import (
     RefusedError,
     SettingsError,
 )
-from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.generation.model import Model, check_tokens
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
 from pytest_llmjudge.servers.kinds import OLLAMA, connect, model_addresses
@@ -153,9 +153,7 @@ class ServedModel(Model):
         self, prompts: Sequence[str], max_new_tokens: int, *, chat: bool
     ) -> Generator[tuple[int, ChatReply | JudgeError], None, None]:
         """Yield each prompt's number with its reply; what has not begun ends with the iterator."""
-        if max_new_tokens < 1:
-            message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
-            raise ValueError(message)
+        check_tokens(max_new_tokens)
         self.info  # noqa: B018  # it also tells the client what the server says only once
         waiting = deque(enumerate(prompts))
         done: SimpleQueue[tuple[int, ChatReply | Exception] | None] = SimpleQueue()
