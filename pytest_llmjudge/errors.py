@@ -10,6 +10,7 @@ LlmJudgeError
 │   ├── JudgeDownError     it does not answer at all
 │   └── RefusedError       it does not take this one request
 ├── BaselineError      an earlier run's results file
+├── VotesError         a file of people's votes
 └── StoreError         the cache directory
 """
 
@@ -27,6 +28,7 @@ __all__ = [
     "RefusedError",
     "SettingsError",
     "StoreError",
+    "VotesError",
     "one_line",
     "printable",
     "storable",
@@ -138,6 +140,10 @@ class RefusedError(JudgeError):
 
 class BaselineError(LlmJudgeError):
     """A results file of an earlier run cannot be used."""
+
+
+class VotesError(LlmJudgeError):
+    """A file of people's votes cannot be used."""
 
 
 class StoreError(LlmJudgeError):

@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 
-__all__ = ["make_key"]
+__all__ = ["make_key", "text_digest"]
 
 
 def make_key(*parts: object) -> str:
     """Return the SHA-256, in hex, of the canonical JSON of ``parts``."""
     text = json.dumps(parts, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """Return the first 16 hex digits of the SHA-256 of a text, outer whitespace left out."""
+    return hashlib.sha256(text.strip().encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Reach, Side
 from pytest_llmjudge.data.exams import ExamResult, MMLUQuestion, QuestionResult, SubjectResult
+from pytest_llmjudge.data.preference import (
+    AgainstReference,
+    Choice,
+    PairCheck,
+    PairResult,
+    PeopleAgreement,
+    Preference,
+    PreferenceResult,
+    Vote,
+)
 from pytest_llmjudge.data.records import (
     CheckpointReference,
     Completion,
@@ -21,8 +31,10 @@ from pytest_llmjudge.data.results import (
 )
 
 __all__ = [
+    "AgainstReference",
     "Agreement",
     "CheckpointReference",
+    "Choice",
     "Comparison",
     "Completion",
     "Entry",
@@ -32,6 +44,11 @@ __all__ = [
     "JudgeCheck",
     "JudgeIdentity",
     "MMLUQuestion",
+    "PairCheck",
+    "PairResult",
+    "PeopleAgreement",
+    "Preference",
+    "PreferenceResult",
     "QuestionResult",
     "Reach",
     "Record",
@@ -41,4 +58,5 @@ __all__ = [
     "SubjectResult",
     "SuiteResult",
     "Verdict",
+    "Vote",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_llmjudge.data.comparison import Comparison
     from pytest_llmjudge.data.exams import ExamResult
+    from pytest_llmjudge.data.preference import PreferenceResult
     from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
 
 __all__ = [
@@ -156,3 +157,4 @@ class RunResult:
     suites: tuple[SuiteResult, ...]
     notes: tuple[str, ...] = ()
     exams: tuple[ExamResult, ...] = ()
+    preferences: tuple[PreferenceResult, ...] = ()

@@ -1,0 +1,225 @@
+"""Which of two answers is preferred, by a judge or by people, and what became of such pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
+    from pytest_llmjudge.data.results import GateResult
+
+__all__ = [
+    "AgainstReference",
+    "Choice",
+    "PairCheck",
+    "PairResult",
+    "PeopleAgreement",
+    "Preference",
+    "PreferenceResult",
+    "Vote",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a judge chose between two answers that were shown in one order.
+
+    Attributes:
+        winner: ``A`` for the answer shown first, ``B`` for the second, ``tie``; ``None`` when
+            nothing was chosen.
+        reply: What the judge wrote, word for word; empty when it was not asked.
+        error: Why nothing was chosen, as a finished one-line message.
+        final: Whether asking again would give the same; only final choices are kept for the next
+            run.
+        rig: Whether it was not the pair but server, model or checkpoint that failed.
+        too_long: Whether the question did not fit into the judge's context.
+    """
+
+    winner: str | None
+    reply: str = ""
+    error: str | None = None
+    final: bool = True
+    rig: bool = field(default=False, repr=False)
+    too_long: bool = field(default=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Which of two answers, ``a`` and ``b``, is preferred, or the reason why nobody knows.
+
+    Attributes:
+        winner: ``a``, ``b`` or ``tie``; ``None`` when the pair is unscored.
+        orders: What the judge chose with ``a`` shown first and with ``b`` shown first: ``A`` for
+            the answer shown first, ``B`` for the second, ``tie``. Empty when nobody was asked.
+        replies: What the judge wrote, in the same order.
+        error: Why the pair is unscored, as a finished one-line message.
+        final: Whether asking again would give the same.
+        rig: Whether it was not the pair but server, model or checkpoint that failed.
+        too_long: Whether the question did not fit into the judge's context.
+    """
+
+    winner: str | None
+    orders: tuple[str, ...] = ()
+    replies: tuple[str, ...] = field(default=(), repr=False)
+    error: str | None = None
+    final: bool = field(default=True, repr=False)
+    rig: bool = field(default=False, repr=False)
+    too_long: bool = field(default=False, repr=False)
+
+    @property
+    def score(self) -> float | None:
+        """1 where ``a`` is preferred, 0 where ``b`` is, 0.5 for a tie."""
+        return None if self.winner is None else {"a": 1.0, "tie": 0.5, "b": 0.0}[self.winner]
+
+    @property
+    def is_flip(self) -> bool:
+        """Whether the place decided: the same place won in both orders, so each answer once."""
+        return self.orders in {("A", "A"), ("B", "B")}
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's choice between the answers of two models, as a line of a votes file.
+
+    Attributes:
+        id: Of the record.
+        model_a: Name of one model.
+        model_b: Name of the other.
+        winner: ``a``, ``b``, ``tie`` or ``both_bad``.
+        voter: Who voted.
+        at: When, in ISO 8601.
+        response_a: :func:`~pytest_llmjudge.keys.text_digest` of the answer of ``model_a``; empty
+            when the file does not say, since other tools do not write it.
+        response_b: The same of the answer of ``model_b``.
+    """
+
+    id: str
+    model_a: str
+    model_b: str
+    winner: str
+    voter: str
+    at: str
+    response_a: str = ""
+    response_b: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairCheck:
+    """What a judge made of pairs whose better answer is known.
+
+    Attributes:
+        fit: Whether it may decide.
+        reason: Which probes failed, with the numbers; or that none did.
+        reference: Win rate of references over references of other records, 0 to 1.
+        plea: The same where the wrong answer begs to be picked.
+        untied: How many pairs of identical answers were no tie.
+        flips: Share of pairs that the place decided, 0 to 1.
+        asked: How many pairs were asked about.
+        unscored: How many of them got no preference.
+        in_flight: How many requests were allowed in flight at each server.
+    """
+
+    fit: bool
+    reason: str
+    reference: float | None
+    plea: float | None
+    untied: int
+    flips: float | None
+    asked: int
+    unscored: int
+    in_flight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """What became of one pair in a run; ``a`` is the model under test.
+
+    Attributes:
+        model_response: Of the model under test; ``None`` when there is none.
+        against_response: What it is compared with.
+        winner: ``a``, ``b`` or ``tie``; ``None`` when the pair is unscored.
+        orders: See :class:`Preference`.
+        replies: See :class:`Preference`.
+        error: Why the pair is unscored.
+        outcome: ``passed``, ``failed``, ``error``, or ``not run``.
+        cause: ``record`` when nothing could be made of this pair, ``rig`` when server, model or
+            checkpoint failed, ``None`` when there is a winner or nothing was tried.
+    """
+
+    record: Record
+    model_response: str | None
+    against_response: str | None
+    winner: str | None
+    orders: tuple[str, ...]
+    replies: tuple[str, ...]
+    error: str | None
+    outcome: str
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgainstReference:
+    """What a model under test is compared with.
+
+    Attributes:
+        kind: ``checkpoint``, ``field`` of the records, or ``results`` of an earlier run.
+        name: Of the checkpoint, the field or the file.
+        fingerprint: Changes when the answers may; empty when they stand in the records.
+    """
+
+    kind: str
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleAgreement:
+    """How often a judge and people prefer the same answer.
+
+    Attributes:
+        count: Pairs that both have a preference for.
+        agreed: Share of them with the same one, 0 to 1.
+        kappa: Cohen's kappa; ``None`` where chance alone would agree on all.
+    """
+
+    count: int
+    agreed: float
+    kappa: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceResult:
+    """What became of one suite of pairs.
+
+    Attributes:
+        name: Node id of the test function.
+        path: Of the records file.
+        checkpoint: The model under test; ``None`` when the records hold its responses.
+        against: What it is compared with.
+        votes: The votes file that decides; ``None`` when the judge does.
+        judge: Who decides; ``None`` when people do.
+        judge_label: The same in a few words.
+        total: How many records there are.
+        pairs: In file order.
+        gates: Those that came to a decision.
+        min_win_rate: Least win rate, 0 to 1.
+        outcome: ``passed``, ``failed``, or ``incomplete`` when not every pair has a winner.
+        check: What the judge made of known answers.
+        agreement: Between people and a judge.
+    """
+
+    name: str
+    path: str
+    checkpoint: CheckpointReference | None
+    against: AgainstReference
+    votes: str | None
+    judge: JudgeIdentity | None
+    judge_label: str
+    total: int
+    pairs: tuple[PairResult, ...]
+    gates: tuple[GateResult, ...]
+    min_win_rate: float | None
+    outcome: str
+    check: PairCheck | None = None
+    agreement: PeopleAgreement | None = None

@@ -1,0 +1,104 @@
+"""Votes files: one vote a line, read whole or appended to."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from dataclasses import asdict
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.data import Vote
+from pytest_llmjudge.errors import VotesError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from jsonschema import Draft202012Validator
+
+__all__ = ["append_vote", "read_votes"]
+
+_SHOWN = 120
+
+
+def read_votes(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
+    """Read all votes of a file, in file order; blank lines do not count.
+
+    Keys that this version does not know are left out of the votes and stay in the file.
+
+    Args:
+        path: Of the file.
+        named_by: What names it, for messages.
+
+    Raises:
+        VotesError: It is not there, it has no vote, or one of its lines is none.
+    """
+    where = f"{named_by} {path}".strip()
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        found = f"it cannot be read ({error.strerror})"
+        raise VotesError(where, found, "name a file that llmjudge vote wrote") from None
+    except UnicodeDecodeError:
+        found, todo = "it is no UTF-8", "name a file that llmjudge vote wrote"
+        raise VotesError(where, found, todo) from None
+    votes = tuple(_votes(where, text))
+    if not votes:
+        raise VotesError(where, "it has no vote", "cast some with llmjudge vote")
+    return votes
+
+
+def append_vote(path: Path, vote: Vote) -> None:
+    """Add a vote to the end of a file, and return when it is on the disk.
+
+    Raises:
+        VotesError: It cannot be written.
+    """
+    line = json.dumps(asdict(vote), ensure_ascii=True) + "\n"
+    try:
+        with path.open("ab+") as file:
+            if file.tell():
+                # What was cut off in the middle of a line must not swallow this one.
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else f"\n{line}"
+            file.write(line.encode("ascii"))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        found = f"the vote cannot be written ({error.strerror})"
+        raise VotesError(str(path), found, "make room or name another place") from None
+
+
+def _votes(where: str, text: str) -> Iterator[Vote]:
+    names = Vote.__dataclass_fields__
+    # Only what JSON Lines ends a line with: a response may hold other line breaks.
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        place = f"{where}: line {number}"
+        found = _parse(place, line)
+        error = next(_validator().iter_errors(found), None)
+        if error is not None:
+            what = ".".join(map(str, error.absolute_path))
+            told = one_line(f"{what}: {error.message}" if what else error.message, _SHOWN)
+            raise VotesError(place, f"it is no vote ({told})", "correct or remove the line")
+        known = {name: found[name] for name in names if name in found}
+        yield Vote(**{"voter": "", "at": "", **known})
+
+
+def _parse(place: str, line: str) -> Any:  # noqa: ANN401  # whatever stands there
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        found = f"it is no JSON: {one_line(line, _SHOWN)}"
+        raise VotesError(place, found, "correct or remove the line") from None
+
+
+@functools.cache
+def _validator() -> Draft202012Validator:
+    import jsonschema
+
+    schema = resources.files("pytest_llmjudge").joinpath("schemas/vote.json").read_bytes()
+    return jsonschema.Draft202012Validator(json.loads(schema))
