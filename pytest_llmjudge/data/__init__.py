@@ -15,6 +15,7 @@ from pytest_llmjudge.data.preference import (
     PreferenceResult,
     Vote,
 )
+from pytest_llmjudge.data.rating import Outcome, Rating, Ratings, Standing, Unscored
 from pytest_llmjudge.data.records import (
     CheckpointReference,
     Completion,
@@ -45,6 +46,7 @@ __all__ = [
     "JudgeCheck",
     "JudgeIdentity",
     "MMLUQuestion",
+    "Outcome",
     "PairCheck",
     "PairResult",
     "PairSummary",
@@ -52,13 +54,17 @@ __all__ = [
     "Preference",
     "PreferenceResult",
     "QuestionResult",
+    "Rating",
+    "Ratings",
     "Reach",
     "Record",
     "RecordResult",
     "RunResult",
     "Side",
+    "Standing",
     "SubjectResult",
     "SuiteResult",
+    "Unscored",
     "Verdict",
     "Vote",
 ]
