@@ -189,7 +189,8 @@ def _preference(found: PreferenceResult, judge: dict[str, Any] | None) -> dict[s
         "votes": found.votes,
     }
     own = None if found.judge is None else asdict(found.judge)
-    if own != judge:
+    # Where people decide, the run's judge is not theirs.
+    if own != judge or own is None:
         document["judge"] = own
     return document | {
         "total": found.total,
