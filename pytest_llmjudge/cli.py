@@ -19,7 +19,7 @@ from pytest_llmjudge.reporting.markdown import comparisons_markdown
 from pytest_llmjudge.reporting.power import power_lines
 from pytest_llmjudge.stats import POWER, reach_of
 from pytest_llmjudge.storage.saved import SavedRun, read_results
-from pytest_llmjudge.values import parse_drop, parse_power, parse_some_drop
+from pytest_llmjudge.values import parse_drop, parse_port, parse_power, parse_some_drop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,7 +111,38 @@ def make_parser() -> argparse.ArgumentParser:
     )
     power.add_argument("--json", action="store_true", help="Print JSON")
     power.set_defaults(run=_power)
+    _add_vote(commands)
     return parser
+
+
+def _add_vote(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    told = "Vote blindly between two models' answers, on a local page"
+    voting = commands.add_parser(
+        "vote",
+        help=told,
+        description=f"{told}. The models are told only at the end. Needs Flask: "
+        'pip install "pytest-llmjudge[vote]".',
+    )
+    voting.add_argument("first", type=Path, metavar="RESULTS", help="Results of a model")
+    voting.add_argument(
+        "others", type=Path, nargs="+", metavar="RESULTS", help="Results of others, same records"
+    )
+    voting.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="Votes file, which is added to"
+    )
+    voting.add_argument("--voter", metavar="NAME", help="Who votes (default: the login name)")
+    voting.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="What a file's model is called; once for each file, in their order",
+    )
+    voting.add_argument(
+        "--port", default="0", metavar="PORT", help="Port on 127.0.0.1 (default: any free one)"
+    )
+    voting.add_argument("--no-browser", action="store_true", help="Open no browser")
+    voting.set_defaults(run=_vote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +230,25 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: f
             raise BaselineError(where, found, todo)
         deviation, pairs = comparison.deviation, comparison.paired
     return reach_of(scores, deviation, pairs, drop=drop, power=power)
+
+
+def _vote(options: argparse.Namespace) -> int:
+    from pytest_llmjudge.voting.run import hold_vote
+
+    def tell(line: str) -> None:
+        _print(line)
+        sys.stdout.flush()
+
+    hold_vote(
+        [options.first, *options.others],
+        options.out,
+        tell=tell,
+        voter=options.voter,
+        names=options.name,
+        port=parse_port("--port", options.port),
+        opens_browser=sys.stdout.isatty() and not options.no_browser,
+    )
+    return 0
 
 
 def _outcome(passed: bool) -> str:  # noqa: FBT001  # a yes or no to be written out

@@ -10,6 +10,7 @@ from pytest_llmjudge.errors import SettingsError
 _MOST_SECONDS = 86_400
 _LEAST_DROP = 0.01
 _HOTTEST = 10
+_LARGEST_PORT = 65_535
 _LARGEST_SEED = 2**63 - 1
 _LEAST_POWER, _MOST_POWER = 0.5, 0.999
 Parser = Callable[[str, str], Any]
@@ -105,6 +106,15 @@ def parse_seed(where: str, text: str) -> int:
     if not 0 <= seed <= _LARGEST_SEED:
         raise SettingsError(where, f'"{text}" is no seed', f"give {wanted}")
     return seed
+
+
+def parse_port(where: str, text: str) -> int:
+    """Read a port, 0 for any free one."""
+    wanted = "a port from 1 to 65535, or 0 for any free one"
+    port = _integer(where, text, wanted)
+    if not 0 <= port <= _LARGEST_PORT:
+        raise SettingsError(where, f'"{text}" is no port', f"give {wanted}")
+    return port
 
 
 def parse_stop(where: str, text: str) -> tuple[str, ...]:
