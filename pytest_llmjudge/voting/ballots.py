@@ -242,7 +242,8 @@ class _Pairing:
             models=models,
             responses=responses,
             scores=scores,
-            is_swapped=_drawn("sides", self.voter, key) < "8",
+            # Not by the order of the files, which may be another after a restart.
+            is_swapped=(_drawn("sides", self.voter, key) < "8") == (models[0] < models[1]),
         )
 
     def _keep(self, ballot: Ballot, suite: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tests.unit.storage.test_saved import SMALLEST
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
