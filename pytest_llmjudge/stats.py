@@ -121,11 +121,13 @@ def _ranks(values: Sequence[float]) -> list[float]:
     return [math.fsum(places[value]) / len(places[value]) for value in values]
 
 
-def proportion_interval(correct: int, total: int) -> tuple[float, float]:
+def proportion_interval(correct: float, total: int) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share; ``total`` is at least 1.
 
-    Its bounds are the shares p at which ``|correct / total - p| = z sqrt(p (1 - p) / total)``
-    (E. B. Wilson, 1927), z being the 0.975 quantile of the normal distribution.
+    ``correct`` may hold halves, where a tie counts half; the variance of a share then is at most
+    what is reckoned with. Its bounds are the shares p at which
+    ``|correct / total - p| = z sqrt(p (1 - p) / total)`` (E. B. Wilson, 1927), z being the 0.975
+    quantile of the normal distribution.
     """
     z = statistics.NormalDist().inv_cdf(0.975)
     share, weight = correct / total, z * z / total

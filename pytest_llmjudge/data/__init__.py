@@ -14,6 +14,7 @@ from pytest_llmjudge.data.preference import (
     PreferenceResult,
     Vote,
 )
+from pytest_llmjudge.data.rating import Outcome, Rating, Ratings, Standing, Unscored
 from pytest_llmjudge.data.records import (
     CheckpointReference,
     Completion,
@@ -44,19 +45,24 @@ __all__ = [
     "JudgeCheck",
     "JudgeIdentity",
     "MMLUQuestion",
+    "Outcome",
     "PairCheck",
     "PairResult",
     "PeopleAgreement",
     "Preference",
     "PreferenceResult",
     "QuestionResult",
+    "Rating",
+    "Ratings",
     "Reach",
     "Record",
     "RecordResult",
     "RunResult",
     "Side",
+    "Standing",
     "SubjectResult",
     "SuiteResult",
+    "Unscored",
     "Verdict",
     "Vote",
 ]
