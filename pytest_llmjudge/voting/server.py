@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import threading
 from contextlib import contextmanager
@@ -33,8 +34,13 @@ def bind(port: int) -> socket.socket:
     try:
         return socket.create_server((_HOST, port))
     except OSError as error:
-        where, found = f"--port {port}", f"it cannot be had on {_HOST} ({error.strerror})"
+        where, found = f"--port {port}", f"it cannot be had on {_HOST} ({_reason(error)})"
         raise SettingsError(where, found, "give another, or 0 for any free one") from None
+
+
+def _reason(error: OSError) -> str:
+    # What the standard library adds to it names the address once more.
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 @contextmanager

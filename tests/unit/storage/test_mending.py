@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,9 @@ from pytest_llmjudge.data import Vote
 from pytest_llmjudge.errors import VotesError
 from pytest_llmjudge.storage.mending import set_aside_cut_off, votes_so_far
 from pytest_llmjudge.storage.votes import append_vote
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FIRST, SECOND = (Vote(f"r{n}", "p", "q", "tie", "änn", "now", "1", "2") for n in range(2))
 LINE = (json.dumps(asdict(SECOND)) + "\n").encode()
