@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pytest
 
@@ -22,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(installed() is None, reason="needs chromium or google-chrome"),
 ]
 
+Scheme: TypeAlias = Literal["light", "dark"]
 HOSTILE = (
     "<script>document.title = 'taken'</script>"
     "<img src=x onerror=\"document.title = 'taken'\">"
@@ -191,7 +192,7 @@ def test_another_window(tmp_path: Path, page: Page, context: BrowserContext) -> 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1024])
-def test_it_can_be_read(tmp_path: Path, browser: Browser, width: int, scheme: Any) -> None:
+def test_it_can_be_read(tmp_path: Path, browser: Browser, width: int, scheme: Scheme) -> None:
     """Nothing sticks out, buttons are large and do not move, and text stands out from its ground."""
     records = [("short", "x"), ("word " * 400, "y" * 900), ("line\n" * 60, "z")]
     for side, file, model in ((0, "a.json", "p"), (1, "b.json", "q")):
