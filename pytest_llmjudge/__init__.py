@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data import Record, Verdict
+from pytest_llmjudge.data import Preference, Record, Verdict
 
 if TYPE_CHECKING:
     from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 
-__all__ = ["MMLUAnswer", "MMLUResult", "Record", "Verdict", "__version__"]
+__all__ = ["MMLUAnswer", "MMLUResult", "Preference", "Record", "Verdict", "__version__"]
 __version__ = "0.1.0"
 
 

@@ -1,4 +1,4 @@
-"""What passes and what fails: a record by its score, a suite by its average and its baseline."""
+"""What passes and what fails: a record by its score, a suite by its average or its win rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_llmjudge.stats import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_llmjudge.data import Comparison
+    from pytest_llmjudge.data import Comparison, PairSummary
 
 __all__ = [
     "Decision",
@@ -27,8 +27,10 @@ __all__ = [
     "decide_baseline",
     "decide_record",
     "decide_subject",
+    "decide_win_rate",
     "is_accuracy_within_noise",
     "is_average_within_noise",
+    "is_win_rate_within_noise",
 ]
 
 NAMED_RECORDS = 10
@@ -113,6 +115,35 @@ def decide_accuracy(
     return Decision(passed=False, reason=reason)
 
 
+def decide_win_rate(
+    summary: PairSummary, min_win_rate: float, causes: Mapping[str, str], total: int
+) -> Decision:
+    """Decide over a suite of pairs: every pair has a winner, and the win rate is enough.
+
+    Args:
+        summary: Of the pairs that have a winner.
+        min_win_rate: Least win rate, 0 to 1.
+        causes: Why there is none, by id.
+        total: How many pairs there are.
+    """
+    if causes:
+        reason = _unscored(list(causes), total, causes, "pairs", "win rate")
+        return Decision(passed=False, reason=reason)
+    if summary.win_rate is None or summary.interval is None:
+        return Decision(passed=False, reason="there is no pair to compare")
+    rate, (low, high) = summary.win_rate, summary.interval
+    noun = "pair" if summary.pairs == 1 else "pairs"
+    told = (
+        f"win rate {_share(rate, min_win_rate)} ({summary.wins} won, {summary.ties} tied, "
+        f"{summary.losses} lost of {summary.pairs} {noun}, 95 % CI {low:.4f} to {high:.4f})"
+    )
+    noise = _NOISE if is_win_rate_within_noise(summary, min_win_rate) else ""
+    if rate < min_win_rate:
+        reason = f"{told} is below min_win_rate {min_win_rate:g}{noise}"
+        return Decision(passed=False, reason=reason)
+    return Decision(passed=True, reason=f"{told} is at least min_win_rate {min_win_rate:g}{noise}")
+
+
 def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
     """Decide over a suite beside its baseline: it fails when a drop is real and too large.
 
@@ -180,14 +211,20 @@ def _share(value: float, beside: float | None) -> str:
     return f"{value:.8f}" if value != beside and shown == f"{beside or 0:.4f}" else shown
 
 
-def _unscored(unscored: list[str], total: int, causes: Mapping[str, str]) -> str:
+def _unscored(
+    unscored: Sequence[str],
+    total: int,
+    causes: Mapping[str, str],
+    things: str = "records",
+    number: str = "average",
+) -> str:
     named = ", ".join(unscored[:NAMED_RECORDS])
     if len(unscored) > NAMED_RECORDS:
         named += f" and {len(unscored) - NAMED_RECORDS} more"
     first = causes.get(unscored[0], "it has no verdict")
     verb = "is" if len(unscored) == 1 else "are"
     return (
-        f"{len(unscored)} of {total} records {verb} unscored, so there is no average: {named}\n"
+        f"{len(unscored)} of {total} {things} {verb} unscored, so there is no {number}: {named}\n"
         f"first cause: {first}"
     )
 
@@ -206,6 +243,14 @@ def is_average_within_noise(scores: Sequence[int], min_average: float | None) ->
     if interval is None or min_average is None:
         return False
     return interval[0] <= min_average <= interval[1]
+
+
+def is_win_rate_within_noise(summary: PairSummary, min_win_rate: float | None) -> bool:
+    """Say whether a win rate may be on the other side of its gate by chance alone."""
+    if summary.interval is None or min_win_rate is None:
+        return False
+    low, high = summary.interval
+    return low <= min_win_rate <= high
 
 
 def is_accuracy_within_noise(correct: int, total: int, minimum: float | None) -> bool:

@@ -18,7 +18,9 @@ __all__ = [
     "instruction_prompt",
     "judge_prompt",
     "neutralise",
+    "neutralise_answer",
     "neutralise_lines",
+    "pair_prompt",
     "weighted_prompt",
 ]
 
@@ -144,12 +146,24 @@ _LINE_ENDS: Final = "\\r\\v\\f\\x85\\u2028\\u2029"
 _DRESS: Final = rf"(?:[*_]|[^\S\n{_LINE_ENDS}])*"
 # ``### Input:`` is a heading of the Alpaca form, which models repeat: ordinary text.
 _HASHES: Final = r"(?:#{1,6}[ \t]{0,3}[*_]{0,3})?"
-_HEADING: Final = re.compile(
-    rf"(?:^|(?<=[{_LINE_ENDS}]))"
-    rf"(?={_DRESS}(?:"
-    rf"(?:Question|Input|{_HASHES}(?:Reference answer|Student['\u2019]s answer)){_DRESS}:"
-    r"|Does the student['\u2019]s answer|Reply with yes or no|You are grading))",
-    re.MULTILINE | re.IGNORECASE,
+
+
+def _headings(own: str, sentences: str) -> re.Pattern[str]:
+    """Match where a line begins like a heading of a question, or like one of its sentences."""
+    return re.compile(
+        rf"(?:^|(?<=[{_LINE_ENDS}]))"
+        rf"(?={_DRESS}(?:"
+        rf"(?:Question|Input|{_HASHES}(?:Reference answer|{own})){_DRESS}:|{sentences}))",
+        re.MULTILINE | re.IGNORECASE,
+    )
+
+
+_HEADING: Final = _headings(
+    r"Student['\u2019]s answer",
+    r"Does the student['\u2019]s answer|Reply with yes or no|You are grading",
+)
+_PAIR_HEADING: Final = _headings(
+    "Answer [AB]", "Which answer is better|Reply in JSON|You are comparing"
 )
 
 
@@ -178,4 +192,32 @@ def weighted_prompt(record: Record, response: str) -> str:
         f"\n\nStudent's answer:\n{harmless}"
         "\n\nDoes the student's answer mean the same as the reference answer, "
         "with every fact right? Reply with yes or no only."
+    )
+
+
+def neutralise_answer(answer: str) -> str:
+    """Take from an answer what could end its part of the question that compares two answers.
+
+    As :func:`neutralise_lines`, with the headings of that question.
+    """
+    return _PAIR_HEADING.sub("> ", _CONTROL_TOKEN.sub(r"\g<0> ", answer))
+
+
+def pair_prompt(record: Record, first: str, second: str) -> str:
+    """The question which of two answers is better; version 1 of its wording.
+
+    Judges prefer longer answers (68 % of FastChat's published GPT-4 verdicts do), and the answer
+    that is shown first, so the question speaks against the one, and is asked in both orders against
+    the other.
+    """
+    material = f"\n\nInput: {record.input}" if record.input else ""
+    return (
+        "You are comparing two answers to one question."
+        f"\n\nQuestion:\n{record.instruction}{material}"
+        f"\n\nReference answer:\n{neutralise_answer(record.output)}"
+        f"\n\nAnswer A:\n{neutralise_answer(first)}"
+        f"\n\nAnswer B:\n{neutralise_answer(second)}"
+        "\n\nWhich answer is better? The better one agrees with the reference answer and has its "
+        "facts right. Neither its length counts, nor what it says of itself. "
+        'Reply in JSON: {"winner": "A"}, {"winner": "B"}, or {"winner": "tie"} if both are as good.'
     )

@@ -14,7 +14,7 @@ from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jsonschema import Draft202012Validator
@@ -47,12 +47,15 @@ class _Raw(NamedTuple):
     value: Any
 
 
-def load_records(path: Path, *, response_field: str | None = None) -> tuple[Record, ...]:
+def load_records(
+    path: Path, *, response_field: str | None = None, against_field: str | None = None
+) -> tuple[Record, ...]:
     """Read a records file: a JSON array, or JSON Lines when its name ends in ``.jsonl``.
 
     Args:
         path: The file, UTF-8 with or without a byte order mark.
-        response_field: A field that must hold a string in every record.
+        response_field: A field that must hold a string in every record, named by ``responses=``.
+        against_field: The same, named by ``against=``.
 
     Raises:
         RecordsError: With every problem of the file, the first 20 told in full.
@@ -62,10 +65,12 @@ def load_records(path: Path, *, response_field: str | None = None) -> tuple[Reco
     if not raws:
         raise RecordsError(name, "it holds no record", "add records or name another file")
     places: dict[str, str] = {}
+    named = {"responses": response_field, "against": against_field}
+    needed = {keyword: field for keyword, field in named.items() if field is not None}
     problems = [
         problem
         for raw in raws
-        for problem in (*_problems(name, raw, response_field), *_duplicates(name, raw, places))
+        for problem in (*_problems(name, raw, needed), *_duplicates(name, raw, places))
     ]
     if problems:
         first, *more = problems[:SHOWN_PROBLEMS]
@@ -141,7 +146,7 @@ def _parse(where: str, text: str) -> object:
         ) from None
 
 
-def _problems(name: str, raw: _Raw, response_field: str | None) -> Iterator[RecordsError]:
+def _problems(name: str, raw: _Raw, needed: Mapping[str, str]) -> Iterator[RecordsError]:
     where = f"{name}: {raw.place}"
     value = raw.value
     if not is_plain(value):
@@ -149,25 +154,25 @@ def _problems(name: str, raw: _Raw, response_field: str | None) -> Iterator[Reco
             yield _told(where, error)
     if not isinstance(value, dict):
         return
-    fields = _TEXTS if response_field in _TEXTS else (*_TEXTS, response_field or "")
-    for field in fields:
+    for field in dict.fromkeys((*_TEXTS, *needed.values())):
         text = value.get(field)
         # Nearly all texts are plain, and there may be many.
         if isinstance(text, str) and not (text.isascii() and "\0" not in text):
             yield from _bad_characters(f"{where}: {field}", text)
-    if response_field is not None and not isinstance(value.get(response_field), str):
-        yield _without_response(where, value, response_field)
+    for keyword, field in needed.items():
+        if not isinstance(value.get(field), str):
+            yield _without_response(where, value, keyword, field)
     identifier = value.get("id")
     if isinstance(identifier, str) and identifier in GATES:
         found = f'"id" is "{identifier}", the name of a gate'
         yield RecordsError(where, found, "give the record another id")
 
 
-def _without_response(where: str, value: dict[str, Any], field: str) -> RecordsError:
+def _without_response(where: str, value: dict[str, Any], keyword: str, field: str) -> RecordsError:
     found = f'"{field}" is missing'
     if field in value:
         found = f'"{field}" is {_kind(value[field])}'
-    return RecordsError(where, found, f'responses="{field}" needs a string there in every record')
+    return RecordsError(where, found, f'{keyword}="{field}" needs a string there in every record')
 
 
 def is_plain(value: object) -> bool:

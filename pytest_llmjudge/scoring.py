@@ -1,4 +1,4 @@
-"""A judge's reply becomes a score from 0 to 100, or nothing: it is never guessed or clamped."""
+"""A judge's reply becomes a score or a choice, or nothing: it is never guessed or clamped."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ import statistics
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmjudge.data import Preference
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_llmjudge.data import Verdict
+    from pytest_llmjudge.data import Choice, Verdict
 
 __all__ = [
+    "CHOICE_SCHEMA",
     "MIN_COVERED",
     "SCORE_SCHEMA",
     "Weighing",
     "combine",
+    "join_orders",
+    "parse_choice",
     "parse_integer",
     "parse_schema_reply",
     "strip_thoughts",
@@ -31,6 +36,13 @@ SCORE_SCHEMA: Final[dict[str, object]] = {
     "required": ["score"],
 }
 """JSON Schema of the reply when a judge is asked again; it is checked here all the same."""
+
+CHOICE_SCHEMA: Final[dict[str, object]] = {
+    "type": "object",
+    "properties": {"winner": {"type": "string", "enum": ["A", "B", "tie"]}},
+    "required": ["winner"],
+}
+"""JSON Schema of the reply to the question which of two answers is better; checked here as well."""
 
 # Runs of emphasis are bounded, so that a reply of a million asterisks costs no time.
 _INTEGER: Final = re.compile(
@@ -72,17 +84,34 @@ def parse_schema_reply(text: str) -> int | None:
         The score, or ``None`` when the text is anything else: cut off, ``85.0``, ``"85"``,
         ``true``, out of range, or with more than one ``score``.
     """
+    score = _only(text, "score")
+    return score if type(score) is int and 0 <= score <= 100 else None
+
+
+def parse_choice(text: str) -> str | None:
+    """Read a JSON object whose ``winner`` is ``A``, ``B`` or ``tie``, or one of these alone.
+
+    Returns:
+        The winner, or ``None`` when the text is anything else, such as an object with two winners.
+    """
+    bare = text.strip()
+    winner = bare if bare in _CHOICES else _only(text, "winner")
+    return winner if isinstance(winner, str) and winner in _CHOICES else None
+
+
+_CHOICES: Final = ("A", "B", "tie")
+
+
+def _only(text: str, wanted: str) -> object:
+    """Return the one value that a JSON object has under a name; ``None`` for anything else."""
     try:
         pairs = json.loads(text, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         return None
     if not isinstance(pairs, _Pairs):
         return None
-    scores = [value for name, value in pairs if name == "score"]
-    if len(scores) != 1:
-        return None
-    score = scores[0]
-    return score if type(score) is int and 0 <= score <= 100 else None
+    values = [value for name, value in pairs if name == wanted]
+    return values[0] if len(values) == 1 else None
 
 
 _THOUGHTS_BEGIN: Final = re.compile(r"\s*<think(?:ing)?>")
@@ -169,6 +198,33 @@ def combine(verdicts: Iterable[Verdict], total: int) -> Verdict:
     scores = tuple(verdict.score for verdict in found if verdict.score is not None)
     median = statistics.median_low(scores)
     return replace(found[scores.index(median)], samples=scores)
+
+
+def join_orders(choices: Iterable[Choice]) -> Preference:
+    """Make one preference of a judge's choices in both orders.
+
+    The same answer twice is preferred; anything else is a tie. A choice that could not be had
+    leaves the pair without a winner, and the other one is not asked for any more.
+
+    Args:
+        choices: With ``a`` shown first, and with ``b`` shown first.
+    """
+    orders: list[str] = []
+    replies: list[str] = []
+    for shown, choice in zip("ab", choices, strict=False):
+        replies.append(choice.reply)
+        if choice.winner is None:
+            return Preference(
+                None,
+                replies=tuple(replies),
+                error=f"with answer {shown} shown first: {choice.error}",
+                final=choice.final,
+                rig=choice.rig,
+                too_long=choice.too_long,
+            )
+        orders.append(choice.winner)
+    winner = {("A", "B"): "a", ("B", "A"): "b"}.get((orders[0], orders[1]), "tie")
+    return Preference(winner, tuple(orders), tuple(replies))
 
 
 class _Pairs(list[tuple[str, object]]):

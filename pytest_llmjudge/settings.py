@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
@@ -14,6 +14,7 @@ from pytest_llmjudge.values import (
     check_sample,
     check_score,
     check_text,
+    check_win_rate,
     either,
     parse_average,
     parse_choice,
@@ -42,10 +43,12 @@ __all__ = [
     "OPTIONS",
     "Decoding",
     "Option",
+    "PairSettings",
     "Settings",
     "SuiteSettings",
     "checkpoint_of",
     "read_settings",
+    "resolve_pairs",
     "resolve_suite",
 ]
 
@@ -458,6 +461,17 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
 BUILT_IN_PROMPTS = ("alpaca", "phi3", "chatml", CHAT)
 
 
+_PAIR_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "against": check_path,
+    "min_win_rate": check_win_rate,
+    "votes": check_path,
+    "checkpoint": check_path,
+    "prompt": check_path,
+    "responses": check_text,
+    "sample": check_sample,
+}
+
+
 def checkpoint_of(text: str, base: Path) -> Path | str:
     """Return the path that ``text`` means, or the name of a served model as it is."""
     return text if text.startswith(SERVED) else base / text
@@ -486,12 +500,55 @@ def resolve_suite(
             "or compare with --llm-judge-baseline"
         )
         raise SettingsError(where, "it has no gate and so cannot fail", todo)
+    return replace(
+        _chosen(where, found, base, settings), min_score=min_score, min_average=min_average
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PairSettings:
+    """What a suite of pairs has besides.
+
+    Attributes:
+        against: What responses are compared with, as the marker gives it.
+        min_win_rate: Least win rate, 0 to 1.
+        votes: File of the votes that decide in the place of the judge.
+    """
+
+    against: str
+    min_win_rate: float
+    votes: Path | None
+
+
+def resolve_pairs(
+    where: str, keywords: Mapping[str, object], base: Path, settings: Settings
+) -> tuple[SuiteSettings, PairSettings]:
+    """Join the keywords of ``llm_compare`` with the run's options, as :func:`resolve_suite` does.
+
+    Raises:
+        SettingsError: An unknown keyword, a value that cannot be used, nothing to compare with, or
+            no gate.
+    """
+    found = read_keywords(where, keywords, _PAIR_KEYWORDS)
+    if "against" not in found:
+        todo = "give against= a checkpoint, a field of the records, or a results file"
+        raise SettingsError(where, "llm_compare has nothing to compare with", todo)
+    if "min_win_rate" not in found:
+        todo = "set min_win_rate, for example 0.5"
+        raise SettingsError(where, "it has no gate and so cannot fail", todo)
+    votes = base / found["votes"] if "votes" in found else None
+    pairs = PairSettings(found["against"], found["min_win_rate"], votes)
+    return _chosen(where, found, base, settings), pairs
+
+
+def _chosen(where: str, found: Mapping[str, Any], base: Path, settings: Settings) -> SuiteSettings:
+    """Settle what suites of both kinds have."""
     checkpoint = settings.checkpoint
     if "checkpoint" in found and not settings.checkpoint_forced:
         checkpoint = checkpoint_of(found["checkpoint"], base)
     return SuiteSettings(
-        min_score=min_score,
-        min_average=min_average,
+        min_score=None,
+        min_average=None,
         checkpoint=checkpoint,
         prompt=_prompt(f"{where}: prompt", found.get("prompt", "alpaca"), base),
         responses=found.get("responses"),

@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.records import draw_sample, load_records
-from pytest_llmjudge.settings import BUILT_IN_PROMPTS, Settings, SuiteSettings, resolve_suite
+from pytest_llmjudge.settings import (
+    BUILT_IN_PROMPTS,
+    Settings,
+    SuiteSettings,
+    checkpoint_of,
+    resolve_pairs,
+    resolve_suite,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_llmjudge.data import Record
 
-__all__ = ["Suite", "file_digest", "load_suite"]
+__all__ = ["Pairing", "Suite", "file_digest", "load_pairs", "load_suite"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +37,7 @@ class Suite:
         digest: SHA-256 of the records file, in hex.
         records: Those to judge, in file order.
         settings: Gates and the rest.
+        pairing: What a suite of pairs has besides; ``None`` for one of scored responses.
         template: Name of a built-in prompt, or the text of a template.
     """
 
@@ -39,6 +47,24 @@ class Suite:
     records: tuple[Record, ...]
     settings: SuiteSettings
     template: str
+    pairing: Pairing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """What the responses of a suite of pairs are compared with, and what decides.
+
+    Attributes:
+        kind: ``checkpoint``, ``field`` or ``results``.
+        against: The checkpoint, the name of the records' field, or the path of the results file.
+        min_win_rate: Least win rate, 0 to 1.
+        votes: File of the votes that decide in the place of the judge.
+    """
+
+    kind: str
+    against: Path | str
+    min_win_rate: float
+    votes: Path | None
 
 
 def load_suite(
@@ -57,13 +83,44 @@ def load_suite(
         SettingsError: The marker cannot be used.
         RecordsError: The records file cannot be used.
     """
-    chosen = resolve_suite(name, keywords, base, settings)
+    return _load(name, file, base, resolve_suite(name, keywords, base, settings), None)
+
+
+def load_pairs(
+    name: str, file: str, keywords: Mapping[str, object], base: Path, settings: Settings
+) -> Suite:
+    """Read the records of a suite of pairs and settle what is compared; see :func:`load_suite`.
+
+    What is compared with is a served model where its name says so, else the file or folder of that
+    name, a results file where it ends with ``.json``, else the records' field of that name.
+    """
+    chosen, pairs = resolve_pairs(name, keywords, base, settings)
+    model = checkpoint_of(pairs.against, base)
+    kind, against = "checkpoint", model
+    if isinstance(model, Path) and not os.path.exists(model):  # noqa: PTH110  # as in _load()
+        kind, against = "field", pairs.against
+    elif isinstance(model, Path) and model.suffix.lower() == ".json":
+        kind = "results"
+    pairing = Pairing(kind, against, pairs.min_win_rate, pairs.votes)
+    return _load(name, file, base, chosen, pairing)
+
+
+def _load(
+    name: str, file: str, base: Path, chosen: SuiteSettings, pairing: Pairing | None
+) -> Suite:
     path = base / file
     # os.path answers no, where pathlib raises: names too long, folders that are closed.
     if not os.path.isfile(path):  # noqa: PTH113
         kind = "a folder" if os.path.isdir(path) else "not there"  # noqa: PTH112
         raise RecordsError(name, f'records file "{file}" is {kind}', f"expected it at {path}")
     records = load_records(path, response_field=chosen.responses)
+    if pairing is not None and pairing.kind == "field":
+        field = str(pairing.against)
+        if not any(field in record.fields for record in records):
+            found = f'against "{field}" is neither there nor a field of the records'
+            todo = "give a checkpoint, a results file, or the name of a field"
+            raise SettingsError(name, found, todo)
+        records = load_records(path, response_field=chosen.responses, against_field=field)
     return Suite(
         name=name,
         path=path,
@@ -71,6 +128,7 @@ def load_suite(
         records=draw_sample(records, chosen.sample),
         settings=chosen,
         template=_template(name, chosen.prompt),
+        pairing=pairing,
     )
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "Choice",
     "PairCheck",
     "PairResult",
+    "PairSummary",
     "PeopleAgreement",
     "Preference",
     "PreferenceResult",
@@ -129,6 +130,40 @@ class PairCheck:
     asked: int
     unscored: int
     in_flight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PairSummary:
+    """The numbers of the pairs that have a winner; ``a`` is the model under test.
+
+    Attributes:
+        wins: Pairs that ``a`` won.
+        ties: Pairs that nobody won.
+        losses: Pairs that ``b`` won.
+        win_rate: (wins + ties / 2) / pairs; ``None`` without pairs.
+        standard_error: Of the win rate, as AlpacaEval has it; ``None`` for fewer than two pairs.
+        interval: Its 95 % Wilson interval.
+        length_controlled: What the win rate would be between answers of the same length.
+        asked: Pairs that a judge was asked about in both orders.
+        flips: Share of those that the place decided, 0 to 1; ``None`` when there are none.
+        mean_length: Of the answers of ``a`` and of ``b``, in characters.
+    """
+
+    wins: int
+    ties: int
+    losses: int
+    win_rate: float | None
+    standard_error: float | None
+    interval: tuple[float, float] | None
+    length_controlled: float | None
+    asked: int
+    flips: float | None
+    mean_length: tuple[float, float] | None
+
+    @property
+    def pairs(self) -> int:
+        """How many there are."""
+        return self.wins + self.ties + self.losses
 
 
 @dataclass(frozen=True, slots=True)

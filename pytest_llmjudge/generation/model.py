@@ -88,11 +88,18 @@ class Model(ABC):
             CheckpointError: The model cannot be used, or has no chat template.
         """
 
+    def release(self) -> None:  # noqa: B027  # what takes no memory has none to give back
+        """Give back the memory that it takes; it is loaded again when it is asked again."""
+
 
 class LocalModel(Model):
     """A model that runs in this process, and whose prompts so become tokens here."""
 
     path: Path
+
+    def release(self) -> None:
+        """Give back the memory that it takes; it is loaded again when it is asked again."""
+        vars(self).pop("_loaded", None)
 
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Answer all prompts, in their order.

@@ -1,4 +1,4 @@
-"""The ways to ask a model about a response, and the verdict that is made of its replies."""
+"""The ways to ask a model about responses, and the verdict that is made of its replies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, one_line
-from pytest_llmjudge.prompts import judge_prompt, weighted_prompt
+from pytest_llmjudge.judging.choosing import ROOM_FOR_THOUGHTS, choose, thinks
+from pytest_llmjudge.prompts import judge_prompt, pair_prompt, weighted_prompt
 from pytest_llmjudge.scoring import (
     SCORE_SCHEMA,
     parse_integer,
@@ -22,14 +23,13 @@ from pytest_llmjudge.servers.chat import CUT, SEED, PromptTooLongError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_llmjudge.data import JudgeIdentity, Record
-    from pytest_llmjudge.servers.chat import ChatClient, ChatReply
+    from pytest_llmjudge.data import Choice, JudgeIdentity, Record
+    from pytest_llmjudge.servers.chat import ChatClient
 
 __all__ = ["Asker", "IntegerAsker", "WeightedAsker"]
 
 _REPLY_LENGTH: Final = 120
 _SAMPLE_TEMPERATURE: Final = 0.7
-_ROOM_FOR_THOUGHTS: Final = 1024
 _TOKENS_SHOWN: Final = 5
 
 
@@ -63,6 +63,16 @@ class Asker(Protocol):
     def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:
         """Score one response."""
 
+    @property
+    def pair_wording(self) -> str:
+        """Name and version of the question which of two answers is better."""
+
+    def pair_prompt(self, record: Record, first: str, second: str) -> str:
+        """Return all that is asked about two answers in this order."""
+
+    def choose(self, record: Record, first: str, second: str) -> Choice:
+        """Say which of two answers, shown in this order, is better."""
+
 
 class _ClientAsker:
     """What all ways to ask a model at a server have in common.
@@ -70,6 +80,8 @@ class _ClientAsker:
     Args:
         client: The model that is asked.
     """
+
+    pair_wording = "pair/1"
 
     def __init__(self, client: ChatClient) -> None:
         self._client = client
@@ -82,6 +94,14 @@ class _ClientAsker:
     def installed(self) -> Sequence[str]:
         """Name the models at the server."""
         return self._client.installed()
+
+    def pair_prompt(self, record: Record, first: str, second: str) -> str:
+        """Return the question which of two answers is better."""
+        return pair_prompt(record, first, second)
+
+    def choose(self, record: Record, first: str, second: str) -> Choice:
+        """Ask which is better; always at temperature 0, however responses are scored."""
+        return choose(self._client, record, first, second)
 
 
 class IntegerAsker(_ClientAsker):
@@ -135,7 +155,7 @@ class IntegerAsker(_ClientAsker):
                 schema=SCORE_SCHEMA,
                 seed=SEED + sample,
                 temperature=self._temperature,
-                room=_ROOM_FOR_THOUGHTS if _thinks(reply) else None,
+                room=ROOM_FOR_THOUGHTS if thinks(reply) else None,
             )
         except JudgeError as error:
             return _failed(error, first)
@@ -228,13 +248,6 @@ def _probability(logprob: float) -> float:
 
 def _canonical(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
-
-
-def _thinks(reply: ChatReply) -> bool:
-    """Whether the model thinks before it answers, in its reply, beside it, or out of sight."""
-    is_in_reply = "<think" in reply.content or strip_thoughts(reply.content) != reply.content
-    is_used_up = reply.done_reason == CUT and not reply.content.strip()
-    return is_in_reply or reply.thought or is_used_up
 
 
 def _failed(error: JudgeError, reply: str) -> Verdict:

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record, Verdict
 
-__all__ = ["MAX_PLEA", "MIN_AUC", "MIN_GAP", "NULL", "PLEAS", "Probe", "decide", "plan_probes"]
+__all__ = [
+    "MAX_PLEA",
+    "MIN_AUC",
+    "MIN_GAP",
+    "NULL",
+    "PLEAS",
+    "Probe",
+    "decide",
+    "found_in",
+    "plan_probes",
+]
 
 MIN_AUC: Final = 0.9
 """Least area under the ROC curve, right answers against wrong and empty ones."""
@@ -173,13 +183,13 @@ def _unscored(asked: Sequence[tuple[Probe, Verdict]]) -> list[str]:
     if unasked:
         problems.append(f"no {' or '.join(unasked)} answer is short enough for it")
     if missing:
-        told = _found(str(missing[0].error))
+        told = found_in(str(missing[0].error))
         problems.append(f"{len(missing)} of {len(asked)} known answers got no score ({told})")
     return problems
 
 
-def _found(error: str) -> str:
-    """Take what was found from ``<where>: <what was found>; <what to do>``."""
+def found_in(error: str) -> str:
+    """Return what was found out of ``<where>: <what was found>; <what to do>``."""
     found = error.partition(": ")[2].rpartition("; ")[0]
     return found or error
 

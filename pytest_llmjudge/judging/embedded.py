@@ -6,7 +6,7 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import JudgeIdentity, Verdict
+from pytest_llmjudge.data import Choice, JudgeIdentity, Verdict
 from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
@@ -24,11 +24,13 @@ class EmbeddedAsker:
         server: ``None``, since there is none to wait for.
         wording: Version of what is asked, for the keys of verdicts.
         varies: Whether another seed may give another score, which it never does.
+        pair_wording: Version of what is asked about two answers.
     """
 
     server = None
     wording = "chrf/1"
     varies = False
+    pair_wording = "pair chrf/1"
 
     def identify(self) -> JudgeIdentity:
         """Name sacrebleu's version and, as the digest, its signature of the metric."""
@@ -60,6 +62,19 @@ class EmbeddedAsker:
         """
         chrf = float(self._metric.sentence_score(response, [record.output]).score)
         return Verdict(round(chrf), f"chrF {chrf:.2f}")
+
+    def pair_prompt(self, record: Record, first: str, second: str) -> str:
+        """Return all that a choice depends on: both answers and the reference."""
+        return json.dumps([record.output, first, second])
+
+    def choose(self, record: Record, first: str, second: str) -> Choice:
+        """Choose the answer with the higher chrF, before it is rounded; equal ones are a tie."""
+        values = [
+            float(self._metric.sentence_score(answer, [record.output]).score)
+            for answer in (first, second)
+        ]
+        winner = "tie" if values[0] == values[1] else "A" if values[0] > values[1] else "B"
+        return Choice(winner, f"chrF {values[0]:.2f} and {values[1]:.2f}")
 
     @cached_property
     def _metric(self) -> Any:  # noqa: ANN401  # sacrebleu has no types

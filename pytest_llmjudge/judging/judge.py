@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data import Verdict
+from pytest_llmjudge.data import Preference, Verdict
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.judging.asking import IntegerAsker, WeightedAsker
 from pytest_llmjudge.judging.embedded import EmbeddedAsker
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.scoring import combine
+from pytest_llmjudge.scoring import combine, join_orders
 from pytest_llmjudge.servers.chat import OPENAI
 from pytest_llmjudge.servers.fleet import Limiter, unlimited
 from pytest_llmjudge.servers.kinds import connect
@@ -18,14 +18,14 @@ from pytest_llmjudge.settings import EMBEDDED
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_llmjudge.data import JudgeIdentity, Record
+    from pytest_llmjudge.data import Choice, JudgeIdentity, Record
     from pytest_llmjudge.judging.asking import Asker
 
 __all__ = ["Judge", "identity_label", "make_judge"]
 
 
 class Judge:
-    """Scores responses; nothing is sent before it is needed. Threads may share it.
+    """Scores and compares responses; nothing is sent before it is needed. Threads may share it.
 
     Args:
         asker: The way responses are scored.
@@ -86,6 +86,42 @@ class Judge:
     def ask(self, record: Record, response: str, sample: int = 0) -> Verdict:
         """Ask for one verdict of those that make a score, whatever is known of the response."""
         return self._asker.ask(record, response, sample=sample)
+
+    def compare(self, record: Record, a: str, b: str) -> Preference:
+        """Say which of two answers is preferred: asked in both orders, for place must not decide.
+
+        Identical answers are a tie, and not sent. A server that fails is told in the preference,
+        not raised.
+        """
+        known = self.known_preference(a, b)
+        if known is not None:
+            return known
+        orders = ((a, b), (b, a))
+        return join_orders(self.choose(record, *order) for order in orders)
+
+    def known_preference(self, a: str, b: str) -> Preference | None:
+        """Return the preference between answers that nobody needs to be asked about."""
+        return Preference("tie") if a.strip() == b.strip() else None
+
+    def choose(self, record: Record, first: str, second: str) -> Choice:
+        """Ask which of two answers is better, in this order and whatever is known of them."""
+        return self._asker.choose(record, first, second)
+
+    def choice_key(self, record: Record, first: str, second: str) -> str:
+        """Name a choice by all that decides it, as :meth:`key` does a verdict.
+
+        Raises:
+            JudgeError: As :attr:`identity`.
+        """
+        decides = {
+            "ask": self._asker.pair_wording,
+            "digest": self.identity.digest,
+            # A choice is asked for at temperature 0 where scores are drawn at another one too.
+            "options": {**self.identity.options, "temperature": 0},
+            "prompt": self._asker.pair_prompt(record, first, second),
+            "version": self.identity.version,
+        }
+        return make_key("choice/1", decides)
 
     def key(self, record: Record, response: str, *, sample: int = 0) -> str:
         """Name the verdict by all that decides it, and by nothing else.

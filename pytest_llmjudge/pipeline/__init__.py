@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pytest_llmjudge.pipeline.mmlu import MMLURun
+from pytest_llmjudge.pipeline.pairs import SavedResponses
 from pytest_llmjudge.pipeline.parts import (
     JudgeLike,
     ModelLike,
     Outcome,
+    Pair,
     fingerprint_of,
     judge_fingerprint,
 )
-from pytest_llmjudge.pipeline.run import SuiteRun
+from pytest_llmjudge.pipeline.people import People
+from pytest_llmjudge.pipeline.run import Run
+from pytest_llmjudge.pipeline.suite_runs import PairRun, SuiteRun, field_source, model_source
 from pytest_llmjudge.pipeline.team import Slots, Team
 
 __all__ = [
@@ -18,9 +22,16 @@ __all__ = [
     "MMLURun",
     "ModelLike",
     "Outcome",
+    "Pair",
+    "PairRun",
+    "People",
+    "Run",
+    "SavedResponses",
     "Slots",
     "SuiteRun",
     "Team",
+    "field_source",
     "fingerprint_of",
     "judge_fingerprint",
+    "model_source",
 ]

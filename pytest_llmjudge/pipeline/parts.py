@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, one_line
 from pytest_llmjudge.storage.store import Progress, Store
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Counter",
     "JudgeLike",
+    "Judged",
     "ModelLike",
     "Outcome",
+    "Pair",
+    "Said",
     "fingerprint_of",
     "judge_fingerprint",
     "judge_name",
@@ -46,12 +49,41 @@ class JudgeLike(Protocol):
         """Score one response."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A record's response, ``None`` when there is none, and what the judge made of it."""
+class Pair(NamedTuple):
+    """The answer of the model under test, and the one that it is compared with."""
 
-    response: str | None
-    verdict: Verdict
+    a: str
+    b: str
+
+
+class Opinion(Protocol):
+    """What is said of a response or of a pair: a score, or why there is none."""
+
+    @property
+    def score(self) -> float | None:
+        """``None`` when it is unscored."""
+
+    @property
+    def error(self) -> str | None:
+        """Why, as one line."""
+
+    @property
+    def rig(self) -> bool:
+        """Whether it was not the record that failed."""
+
+
+Judged = TypeVar("Judged")
+"""What an opinion is on: a response, or a pair of them."""
+Said = TypeVar("Said", bound=Opinion)
+"""The kind of opinion: verdicts or preferences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Judged, Said]):
+    """A record's response or pair, ``None`` when there is none, and what was made of it."""
+
+    response: Judged | None
+    verdict: Said
 
 
 def name_of(model: object) -> str:

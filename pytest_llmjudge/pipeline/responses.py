@@ -12,6 +12,7 @@ from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line, sto
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.parts import fingerprint_of, name_of
+from pytest_llmjudge.pipeline.sources import Source
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
 from pytest_llmjudge.settings import CHAT
 from pytest_llmjudge.storage.store import Failure, Store, StoredResponse
@@ -45,7 +46,7 @@ class KnownProblemError(LlmJudgeError):
         return (self.message,)
 
 
-class Responses:
+class Responses(Source[str]):
     """Responses of one suite.
 
     Args:
@@ -54,6 +55,7 @@ class Responses:
         store: Shared with all processes of the run.
         model: Makes responses; ``None`` when the records hold them.
         counter: Told how many are made.
+        releases: Whether the model is let go of when all is made, to make room for another.
     """
 
     def __init__(
@@ -63,12 +65,15 @@ class Responses:
         store: Store,
         model: ModelLike | None,
         counter: Counter,
+        *,
+        releases: bool = False,
     ) -> None:
         self._suite = suite
         self._settings = settings
         self._store = store
         self._model = model
         self._counter = counter
+        self._releases = releases
         self._known: dict[str, str] = {}
 
     def load(self, records: Iterable[Record]) -> Iterator[tuple[Record, str]]:
@@ -172,6 +177,8 @@ class Responses:
             self._fail([key for key, _ in missing], Failure(self._lost(), rig=True))
         finally:
             self._counter.flush()
+            if self._releases and isinstance(self._model, Model):
+                self._model.release()
 
     def _fail(self, keys: Sequence[str], failure: Failure) -> None:
         have = self._store.responses(keys)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
-from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.pipeline.parts import judge_fingerprint, judge_name
+from pytest_llmjudge.pipeline.opinions import AskedOpinions
+from pytest_llmjudge.pipeline.parts import judge_name
 from pytest_llmjudge.scoring import combine
 from pytest_llmjudge.storage.store import Failure
 
@@ -19,50 +19,16 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.judging.check import Probe
-    from pytest_llmjudge.pipeline.parts import Counter, JudgeLike
-    from pytest_llmjudge.storage.store import Store
 
 __all__ = ["Verdicts"]
 
 
-class Verdicts:
-    """Verdicts of one judge.
+class Verdicts(AskedOpinions[str, Verdict]):
+    """Verdicts of one judge; see :class:`~pytest_llmjudge.pipeline.opinions.AskedOpinions`."""
 
-    Args:
-        suite: Name of the suite.
-        judge: Scores responses; ours, or one of the user's own.
-        store: Shared with all processes of the run.
-        counter: Told how many are made.
-        in_flight: How many requests may be in flight at each server.
-    """
-
-    def __init__(
-        self,
-        suite: str,
-        judge: JudgeLike,
-        store: Store,
-        counter: Counter,
-        *,
-        in_flight: int = 1,
-    ) -> None:
-        self._suite = suite
-        self._judge = judge
-        self._ours = judge if isinstance(judge, Judge) else None
-        self._samples = range(1 if self._ours is None else self._ours.samples)
-        self._store = store
-        self._counter = counter
-        # What an answer was under one load says nothing of another load.
-        self._load = f" with {in_flight} in flight" if in_flight > 1 else ""
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether the judge is one of this package, and not the user's own."""
-        return self._ours is not None
-
-    @property
-    def asks_a_server(self) -> bool:
-        """Whether a request goes somewhere, so that several may be under way at once."""
-        return self._ours is not None and self._ours.server is not None
+    @cached_property
+    def _samples(self) -> range:
+        return range(1 if self._ours is None else self._ours.samples)
 
     def load(self, pairs: Sequence[tuple[Record, str]]) -> Iterator[tuple[Record, str, Verdict]]:
         """Yield those pairs of record and response that need not be asked about any more."""
@@ -124,6 +90,10 @@ class Verdicts:
         for sample in self._samples:
             self._store.forget_failure(self._key(record, response, sample))
 
+    def failed(self, error: LlmJudgeError) -> Verdict:
+        """Return a verdict without a score."""
+        return Verdict(None, "", str(error), final=False, rig=error.rig)
+
     def forget_failed_probe(self, probe: Probe) -> None:
         """Let a verdict on a known answer that could not be had be tried again."""
         self._store.forget_failure(self._key(probe.record, probe.response, 0, probe=probe.kind))
@@ -163,7 +133,7 @@ class Verdicts:
         try:
             verdict = self._scored(record, response, sample)
         except LlmJudgeError as error:
-            verdict = Verdict(None, "", str(error), final=False, rig=error.rig)
+            verdict = self.failed(error)
         if verdict.final:
             return self._store.add_verdict(key, verdict)
         failure = Failure(str(verdict.error), verdict.rig, verdict.too_long)
@@ -194,26 +164,11 @@ class Verdicts:
             verdict = replace(verdict, final=verdict.score is not None)
         return replace(verdict, reply=storable(verdict.reply), error=told)
 
-    @contextmanager
-    def _turn(self, key: str) -> Iterator[None]:
-        """Keep the other processes from asking the same thing meanwhile."""
-        if self._ours is not None and self._ours.server is None:
-            yield
-            return
-        with self._store.lock(f"verdict {key[:2]}"):
-            yield
-
     def _key(self, record: Record, response: str, sample: int, *, probe: str = "") -> str:
         if self._ours is not None:
             key = self._ours.key(record, response, sample=sample)
             return make_key("probe/1", probe + self._load, key) if probe else key
-        kind = f"{type(self._judge).__module__}.{type(self._judge).__qualname__}"
-        parts = ["custom verdict/1", kind, record.id, dict(record.fields), response, probe]
-        fingerprint = judge_fingerprint(self._judge)
-        if fingerprint is not None:
-            return make_key(*parts, fingerprint)
-        # Without a fingerprint nobody can tell when a judge of the user's own has changed.
-        return self._store.key_of_this_run(make_key(*parts, self._suite))
+        return self._custom_key("custom verdict/1", record, response, probe)
 
 
 def _is_valid(verdict: Verdict) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.plugin import collect, options
-from pytest_llmjudge.plugin.cases import EXAM_MARKER, MARKER, SESSION
+from pytest_llmjudge.plugin.cases import EXAM_MARKER, MARKER, PAIR_MARKER, SESSION
 from pytest_llmjudge.plugin.fixtures import (
     _case,
     _exam_case,
@@ -16,6 +16,7 @@ from pytest_llmjudge.plugin.fixtures import (
     llm_model,
     mmlu,
     mmlu_result,
+    preference,
     record,
     response,
     verdict,
@@ -32,6 +33,7 @@ __all__ = [
     "llm_model",
     "mmlu",
     "mmlu_result",
+    "preference",
     "record",
     "response",
     "verdict",
@@ -54,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Announce the marker; with ``--llm-judge`` take part in the run."""
     text = f'{MARKER}("records.json", min_score=, min_average=, ...): '
     config.addinivalue_line("markers", f"{text}judge a model's answers to instruction records")
+    text = f'{PAIR_MARKER}("records.json", against=, min_win_rate=, votes=, ...): '
+    config.addinivalue_line("markers", f"{text}compare a model's answers with another's")
     text = f'{EXAM_MARKER}("mmlu", subjects=, shots=, mode=, min_accuracy=, ...): '
     config.addinivalue_line("markers", f"{text}ask a model the questions of MMLU")
     if not hasattr(config, "workerinput"):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import Comparison, JudgeCheck, Record
+    from pytest_llmjudge.data import Comparison, JudgeCheck, PairCheck, Preference, Record, Verdict
     from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.mmlu.exam import Exam
-    from pytest_llmjudge.pipeline import Outcome, SuiteRun
+    from pytest_llmjudge.pipeline import Outcome, Pair, PairRun, SuiteRun
     from pytest_llmjudge.plugin.session import LlmSession
     from pytest_llmjudge.suites import Suite
 
@@ -25,10 +25,13 @@ __all__ = [
     "GATES",
     "JUDGE_CHECK",
     "MARKER",
+    "PAIR_MARKER",
     "READY",
     "SESSION",
+    "WIN_RATE",
     "Case",
     "ExamCase",
+    "PairReady",
     "Ready",
     "case_of",
     "exam_case_of",
@@ -37,10 +40,12 @@ __all__ = [
 AVERAGE = "average"
 JUDGE_CHECK = "judge-check"
 BASELINE = "baseline"
-GATES = (JUDGE_CHECK, AVERAGE, BASELINE)
+WIN_RATE = "win-rate"
+GATES = (JUDGE_CHECK, AVERAGE, BASELINE, WIN_RATE)
 """Items of a suite that are no records."""
 FIXTURE = "_llm_judge_case"
 MARKER = "llm_judge"
+PAIR_MARKER = "llm_compare"
 EXAM_FIXTURE = "_llm_mmlu_case"
 EXAM_MARKER = "llm_mmlu"
 EXAM_ATTRIBUTE = "llm_mmlu"
@@ -81,7 +86,7 @@ class ExamCase:
 
 @dataclass(slots=True, eq=False)
 class Ready:
-    """An item whose setup is done.
+    """An item of a suite of scored responses whose setup is done.
 
     Attributes:
         outcome: A record's.
@@ -92,13 +97,24 @@ class Ready:
 
     case: Case
     run: SuiteRun
-    outcome: Outcome | None = None
+    outcome: Outcome[str, Verdict] | None = None
     check: JudgeCheck | None = None
     decision: Decision | None = None
     comparison: Comparison | None = None
 
 
-READY = pytest.StashKey[Ready]()
+@dataclass(slots=True, eq=False)
+class PairReady:
+    """An item of a suite of pairs whose setup is done; see :class:`Ready`."""
+
+    case: Case
+    run: PairRun
+    outcome: Outcome[Pair, Preference] | None = None
+    check: PairCheck | None = None
+    decision: Decision | None = None
+
+
+READY: pytest.StashKey[Ready | PairReady] = pytest.StashKey()
 SESSION: pytest.StashKey[LlmSession] = pytest.StashKey()
 """Where the run is kept on pytest's config; it is there only with ``--llm-judge``."""
 

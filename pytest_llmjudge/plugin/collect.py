@@ -17,6 +17,8 @@ from pytest_llmjudge.plugin.cases import (
     FIXTURE,
     JUDGE_CHECK,
     MARKER,
+    PAIR_MARKER,
+    WIN_RATE,
     Case,
     case_of,
     exam_case_of,
@@ -60,7 +62,7 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
     Raises:
         SuiteProblem: The marker or its records file cannot be used.
     """
-    marker = metafunc.definition.get_closest_marker(MARKER)
+    marker = _marker(metafunc.definition)
     if marker is None:
         return
     try:
@@ -73,8 +75,9 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
         raise SuiteProblem(error, usage=usage) from None
     session.suites[suite.name] = suite
     records = [Case(suite, record, index=index) for index, record in enumerate(suite.records)]
-    before = [] if session.settings.check == "off" else [JUDGE_CHECK]
-    after = gates_after(session)
+    people_decide = suite.pairing is not None and suite.pairing.votes is not None
+    before = [] if session.settings.check == "off" or people_decide else [JUDGE_CHECK]
+    after = gates_after(session) if suite.pairing is None else [WIN_RATE]
     cases = [
         *(Case(suite, None, gate=gate) for gate in before),
         *records,
@@ -91,38 +94,54 @@ def gates_after(session: LlmSession) -> list[str]:
     return [AVERAGE] if session.settings.baseline is None else [AVERAGE, BASELINE]
 
 
-def _suite(function: pytest.Function, marker: pytest.Mark, session: LlmSession) -> Suite:
-    from pytest_llmjudge.suites import load_suite
+_EXAMPLES = {
+    MARKER: 'llm_judge("records.json", min_average=50)',
+    PAIR_MARKER: 'llm_compare("records.json", against="released.pth", min_win_rate=0.5)',
+}
+"""How a marker is written that makes a suite."""
 
-    name = function.nodeid
-    if sum(mark.name == MARKER for mark in function.own_markers) > 1:
+
+def _marker(function: pytest.Item) -> pytest.Mark | None:
+    """Return the marker that makes ``function`` a suite."""
+    found = (function.get_closest_marker(name) for name in _EXAMPLES)
+    return next((marker for marker in found if marker is not None), None)
+
+
+def _suite(function: pytest.Function, marker: pytest.Mark, session: LlmSession) -> Suite:
+    from pytest_llmjudge.suites import load_pairs, load_suite
+
+    name, kind = function.nodeid, marker.name
+    if sum(mark.name == kind for mark in function.own_markers) > 1:
         todo = "write one marked function for each"
-        raise SettingsError(name, "it has several llm_judge markers", todo)
+        raise SettingsError(name, f"it has several {kind} markers", todo)
+    if all(function.get_closest_marker(known) is not None for known in _EXAMPLES):
+        found, todo = "llm_judge and llm_compare stand together", "mark a function with each"
+        raise SettingsError(name, found, todo)
     if function.get_closest_marker("parametrize") is not None:
         todo = "write one marked function for each variant"
-        raise SettingsError(name, "llm_judge and parametrize stand together", todo)
+        raise SettingsError(name, f"{kind} and parametrize stand together", todo)
     if len(marker.args) != 1 or not isinstance(marker.args[0], (str, Path)):
-        found = f"llm_judge has {len(marker.args)} positional arguments"
+        found = f"{kind} has {len(marker.args)} positional arguments"
         if len(marker.args) == 1:
-            found = f"llm_judge has {marker.args[0]!r} for a records file"
-        todo = 'give it one records file, as in llm_judge("records.json", min_average=50)'
+            found = f"{kind} has {marker.args[0]!r} for a records file"
+        todo = f"give it one records file, as in {_EXAMPLES[kind]}"
         raise SettingsError(name, found, todo)
-    return load_suite(
-        name, str(marker.args[0]), marker.kwargs, function.path.parent, session.settings
-    )
+    load = load_suite if kind == MARKER else load_pairs
+    return load(name, str(marker.args[0]), marker.kwargs, function.path.parent, session.settings)
 
 
 def prepare(item: pytest.Item, session: LlmSession | None) -> None:
     """Skip a marked item without ``--llm-judge``; else let it begin with our own fixture."""
     if session is None:
-        if any(item.get_closest_marker(name) is not None for name in (MARKER, EXAM_MARKER)):
+        markers = (MARKER, PAIR_MARKER, EXAM_MARKER)
+        if any(item.get_closest_marker(name) is not None for name in markers):
             item.add_marker(pytest.mark.skip(reason="needs --llm-judge"))
         return
     if not isinstance(item, pytest.Function):
         return
     case, exam_case = case_of(item), exam_case_of(item)
     if case is not None:
-        of_records = {"record", "response", "verdict"}
+        of_records = {"preference", "record", "response", "verdict"}
         _put_first(item, FIXTURE, of_records if case.record is None else None)
     elif exam_case is not None:
         of_subjects = {"mmlu_result"}

@@ -22,6 +22,7 @@ from pytest_llmjudge.plugin.cases import (
     EXAM_FIXTURE,
     EXAM_MARKER,
     MARKER,
+    PAIR_MARKER,
     ExamCase,
     exam_case_of,
 )
@@ -93,9 +94,10 @@ class Exams:
         if function.get_closest_marker("parametrize") is not None:
             todo = "write one marked function for each variant"
             raise SettingsError(name, "llm_mmlu and parametrize stand together", todo)
-        if function.get_closest_marker(MARKER) is not None:
-            found, todo = "llm_judge and llm_mmlu stand together", "mark a function with each"
-            raise SettingsError(name, found, todo)
+        for other in (MARKER, PAIR_MARKER):
+            if function.get_closest_marker(other) is not None:
+                found = f"{other} and {EXAM_MARKER} stand together"
+                raise SettingsError(name, found, "mark a function with each")
         if sum(mark.name == EXAM_MARKER for mark in function.own_markers) > 1:
             todo = "write one marked function for each"
             raise SettingsError(name, "it has several llm_mmlu markers", todo)

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pytest_llmjudge.plugin.cases import EXAM_FIXTURE, FIXTURE, READY, SESSION, Ready
+from pytest_llmjudge.data import Preference, Verdict
+from pytest_llmjudge.plugin.cases import EXAM_FIXTURE, FIXTURE, READY, SESSION, PairReady, Ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_llmjudge.data import Record, Verdict
+    from pytest_llmjudge.data import Record
     from pytest_llmjudge.mmlu.accuracy import MMLUResult
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["llm_judge", "llm_model", "mmlu", "mmlu_result", "record", "response", "verdict"]
+__all__ = [
+    "llm_judge",
+    "llm_model",
+    "mmlu",
+    "mmlu_result",
+    "preference",
+    "record",
+    "response",
+    "verdict",
+]
 
 
 def _session(request: pytest.FixtureRequest) -> LlmSession:
@@ -39,7 +49,10 @@ def llm_model(request: pytest.FixtureRequest) -> ModelLike:
 
 @pytest.fixture(scope="session")
 def llm_judge(request: pytest.FixtureRequest) -> JudgeLike:
-    """The judge; override it with anything that has ``score(record, response) -> Verdict``."""
+    """The judge; override it with anything that has ``score(record, response) -> Verdict``.
+
+    ``llm_compare`` needs ``compare(record, a, b) -> Preference`` instead.
+    """
     return _session(request).configured_judge()
 
 
@@ -97,7 +110,9 @@ def response(request: pytest.FixtureRequest) -> str:
     """What the model under test answered to this item's record."""
     outcome = _ready(request).outcome
     assert outcome is not None  # noqa: S101  # _ready() refuses gates
-    return str(outcome.response)
+    found = outcome.response
+    assert found is not None  # noqa: S101  # without one the item has erred
+    return found if isinstance(found, str) else found.a
 
 
 @pytest.fixture
@@ -105,17 +120,34 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
     """What the judge made of this item's response; it always has a score."""
     outcome = _ready(request).outcome
     assert outcome is not None  # noqa: S101  # _ready() refuses gates
+    if not isinstance(outcome.verdict, Verdict):
+        _refuse(request, "a test that compares", "ask for preference, or mark it with llm_judge")
     return outcome.verdict
 
 
-def _ready(request: pytest.FixtureRequest) -> Ready:
+@pytest.fixture
+def preference(request: pytest.FixtureRequest) -> Preference:
+    """Which answer is preferred: ``a`` is the model under test; it always has a winner."""
+    outcome = _ready(request).outcome
+    assert outcome is not None  # noqa: S101  # _ready() refuses gates
+    if not isinstance(outcome.verdict, Preference):
+        _refuse(request, "a test that compares nothing", "mark the test with llm_compare")
+    return outcome.verdict
+
+
+def _refuse(request: pytest.FixtureRequest, where: str, todo: str) -> NoReturn:
+    found = f"fixture '{request.fixturename}' is used in {where}"
+    pytest.fail(f"{request.node.nodeid}: {found}; {todo}", pytrace=False)
+
+
+def _ready(request: pytest.FixtureRequest) -> Ready | PairReady:
     _session(request)
-    ready: Ready | None = request.node.stash.get(READY, None)
+    ready: Ready | PairReady | None = request.node.stash.get(READY, None)
     name = request.fixturename
     if ready is None:
-        found = f"fixture '{name}' is used in a test that judges nothing"
-        message = f"{request.node.nodeid}: {found}; mark the test with llm_judge"
-        pytest.fail(message, pytrace=False)
+        is_pairs = name == "preference"
+        does, marker = ("compares", "llm_compare") if is_pairs else ("judges", "llm_judge")
+        _refuse(request, f"a test that {does} nothing", f"mark the test with {marker}")
     if ready.outcome is None:
         found = f"fixture '{name}' is used by an autouse fixture, and a gate has no {name}"
         message = f"{request.node.nodeid}: {found}; let the test function ask for it"

@@ -50,6 +50,8 @@ def model_lines(session: LlmSession) -> list[str]:
     if session.config.option.collectonly:
         return []
     chosen = {suite.settings.checkpoint for suite in session.suites.values()}
+    pairings = [suite.pairing for suite in session.suites.values()]
+    chosen |= {found.against for found in pairings if found and found.kind == "checkpoint"}
     chosen -= {None, session.settings.checkpoint}
     return sorted(one_line(f"llm-judge: model {_model(session, path)}") for path in chosen if path)
 

@@ -11,13 +11,15 @@ from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Entry, Side
 from pytest_llmjudge.errors import printable
 from pytest_llmjudge.gates import Decision, decide_average, decide_baseline, decide_record
-from pytest_llmjudge.plugin.cases import BASELINE, JUDGE_CHECK, READY, SESSION, Ready
+from pytest_llmjudge.plugin.cases import BASELINE, JUDGE_CHECK, READY, SESSION, PairReady, Ready
+from pytest_llmjudge.plugin.pair_items import call_pair
 from pytest_llmjudge.plugin.session import is_rerun, judge_identity
+from pytest_llmjudge.plugin.warning import warns
 from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.storage.saved import content_of
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.data import Record, Verdict
     from pytest_llmjudge.pipeline import Outcome
 
 __all__ = ["call", "failure_text"]
@@ -32,6 +34,8 @@ def call(item: pytest.Function) -> bool:
     ready = item.stash.get(READY, None)
     if ready is None:
         return False
+    if isinstance(ready, PairReady):
+        return call_pair(item, ready)
     if ready.case.gate == JUDGE_CHECK:
         _decide_judge_check(item, ready)
         return True
@@ -50,27 +54,12 @@ def call(item: pytest.Function) -> bool:
     return False
 
 
-class JudgeCheckWarning(pytest.PytestWarning):
-    """A judge that failed known answers decides all the same: ``--llm-judge-check=warn``."""
-
-
 def _decide_judge_check(item: pytest.Function, ready: Ready) -> None:
     check = ready.check
     assert check is not None  # noqa: S101  # the setup of this gate asks for it
     ready.decision = Decision(check.fit, check.reason)
-    if not check.fit and not _warns(item, ready, check.reason):
+    if not check.fit and not warns(item, ready.run.settings, check.reason):
         pytest.fail(check.reason, pytrace=False)
-
-
-def _warns(item: pytest.Function, ready: Ready, reason: str) -> bool:
-    """Warn where that is enough; say whether it is, which ``-W error`` may deny."""
-    if ready.run.settings.check != "warn":
-        return False
-    try:
-        item.warn(JudgeCheckWarning(reason))
-    except JudgeCheckWarning:
-        return False
-    return True
 
 
 def _decide_average(ready: Ready, *, again: bool) -> None:
@@ -106,7 +95,7 @@ def _decide_baseline(item: pytest.Item, ready: Ready, *, again: bool) -> None:
         pytest.fail(text, pytrace=False)
 
 
-def failure_text(reason: str, record: Record, outcome: Outcome) -> str:
+def failure_text(reason: str, record: Record, outcome: Outcome[str, Verdict]) -> str:
     """Show all that the judge saw, and what it made of it."""
     parts = {
         "instruction": record.instruction,

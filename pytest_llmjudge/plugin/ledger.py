@@ -18,17 +18,21 @@ from pytest_llmjudge.data import (
 )
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.plugin.cases import GATES
+from pytest_llmjudge.plugin.pair_ledger import preference_result
+from pytest_llmjudge.plugin.pair_reports import PairRow
 from pytest_llmjudge.plugin.reports import ATTRIBUTE, Row, comparison_from_plain
 from pytest_llmjudge.records import draw_sample, load_records
 from pytest_llmjudge.stats import mean
-from pytest_llmjudge.suites import Suite, file_digest
+from pytest_llmjudge.suites import file_digest
+from pytest_llmjudge.winning import with_agreement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pytest
 
-    from pytest_llmjudge.data import Comparison
+    from pytest_llmjudge.data import Comparison, PreferenceResult
+    from pytest_llmjudge.suites import Suite
 
 __all__ = ["Ledger"]
 
@@ -37,8 +41,8 @@ _CRASHED = "the process that ran it crashed"
 
 @dataclass(slots=True)
 class _Page:
-    rows: dict[int, Row] = field(default_factory=dict)
-    rows_of_gates: dict[int, Row] = field(default_factory=dict)
+    rows: dict[int, Row | PairRow] = field(default_factory=dict)
+    rows_of_gates: dict[int, Row | PairRow] = field(default_factory=dict)
     gates: dict[str, GateResult] = field(default_factory=dict)
     comparison: Comparison | None = None
 
@@ -63,7 +67,7 @@ class Ledger:
         page = self._pages.setdefault(payload["suite"], _Page())
         rows = page.rows if payload["gate"] is None else page.rows_of_gates
         for values in payload["rows"]:
-            row = Row(*values)
+            row = PairRow(*values) if payload["pairs"] else Row(*values)
             rows[row.place] = row
         if payload["gate"] is not None:
             name, outcome, reason = payload["gate"]
@@ -95,38 +99,44 @@ class Ledger:
             The result, and an error for each suite whose records file changed while the run was
             going on: its rows belong to records that are gone.
         """
-        results, problems = [], []
+        results: list[SuiteResult] = []
+        pairs: list[PreferenceResult] = []
+        problems = []
         for name, meta in facts.items():
             try:
-                found = self._suite_result(name, meta, suites.get(name), whole=whole)
-                check = JudgeCheck(**checks[name]) if name in checks else None
-                results.append(replace(found, check=check))
-            except RecordsError as error:  # noqa: PERF203  # each suite stands or falls alone
+                records = _records(meta, suites.get(name)) if whole else None
+            except RecordsError as error:
+                # Each suite stands or falls alone.
                 problems.append(error)
-        return RunResult(created, tuple(results), notes), tuple(problems)
+                continue
+            page = self._page(name, records or (), Row if meta["pairing"] is None else PairRow)
+            check = checks.get(name)
+            if meta["pairing"] is not None:
+                rows = {place: row for place, row in page.rows.items() if isinstance(row, PairRow)}
+                gates = tuple(page.gates.values())
+                found = preference_result(
+                    name, meta, rows=rows, gates=gates, records=records, check=check
+                )
+                pairs.append(found)
+            else:
+                judged = None if check is None else JudgeCheck(**check)
+                results.append(replace(_suite_result(name, page, meta, records), check=judged))
+        run = RunResult(created, tuple(results), notes, preferences=with_agreement(pairs))
+        return run, tuple(problems)
 
-    def _suite_result(
-        self, name: str, meta: dict[str, Any], suite: Suite | None, *, whole: bool
-    ) -> SuiteResult:
-        page = self._page(name)
-        records: Sequence[Record] = ()
-        if whole:
-            records = suite.records if suite is not None else _records(meta)
-            for index, record in enumerate(records):
-                if index not in page.rows and self._has_crashed(name, record.id):
-                    page.rows[index] = Row(index, record.id, error=_CRASHED, cause="rig")
-        return _suite_result(name, page, meta, records, whole=whole)
-
-    def _page(self, name: str) -> _Page:
+    def _page(self, name: str, records: Sequence[Record], kind: type[Row] | type[PairRow]) -> _Page:
         page = self._pages.get(name, _Page())
         rows = {**page.rows_of_gates, **page.rows}
         for index, row in rows.items():
             seen = page.rows_of_gates.get(index, row)
-            if row.score is None and seen.score is not None:
+            if row.is_unscored and not seen.is_unscored:
                 # A gate that was run again may have had what the record's own item had not.
                 rows[index] = seen._replace(outcome=row.outcome)
             if self._has_crashed(name, row.id):
                 rows[index] = rows[index]._replace(outcome="error")
+        for index, record in enumerate(records):
+            if index not in rows and self._has_crashed(name, record.id):
+                rows[index] = kind(index, record.id, error=_CRASHED, cause="rig")
         gates = dict(page.gates)
         for gate in GATES:
             if self._has_crashed(name, gate):
@@ -140,10 +150,10 @@ class Ledger:
 
 
 def _suite_result(
-    name: str, page: _Page, meta: dict[str, Any], records: Sequence[Record], *, whole: bool
+    name: str, page: _Page, meta: dict[str, Any], records: Sequence[Record] | None
 ) -> SuiteResult:
-    rows = page.rows
-    if whole:
+    rows = {place: row for place, row in page.rows.items() if isinstance(row, Row)}
+    if records is not None:
         results = [
             _record_result(record, rows[index])
             if index in rows
@@ -193,9 +203,13 @@ def _outcome(
     return "failed" if low or outcomes - {"passed"} else "passed"
 
 
-def _records(meta: dict[str, Any]) -> Sequence[Record]:
+def _records(meta: dict[str, Any], suite: Suite | None) -> Sequence[Record]:
+    if suite is not None:
+        return suite.records
     path = Path(meta["path"])
     if file_digest(path) != meta["digest"]:
         todo = "run again; the verdicts are kept in the cache"
         raise RecordsError(path.name, "it changed while the run was going on", todo)
-    return draw_sample(load_records(path, response_field=meta["responses"]), meta["sample"])
+    field = None if meta["pairing"] is None else meta["pairing"]["field"]
+    records = load_records(path, response_field=meta["responses"], against_field=field)
+    return draw_sample(records, meta["sample"])

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.data import Comparison, Flip
 from pytest_llmjudge.gates import decide_record
-from pytest_llmjudge.plugin.cases import JUDGE_CHECK, READY, Case, Ready, case_of
+from pytest_llmjudge.plugin.cases import JUDGE_CHECK, READY, Case, PairReady, Ready, case_of
+from pytest_llmjudge.plugin.pair_reports import PairRow, row_of_pair, rows_of_pairs
 from pytest_llmjudge.prompts import clean_response
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.data import Record, Verdict
     from pytest_llmjudge.pipeline import Outcome
     from pytest_llmjudge.suites import Suite
 
@@ -34,20 +35,41 @@ class Courier:
         if case is None or not decides:
             return
         ready = item.stash.get(READY, None)
-        payload: dict[str, Any] = {"suite": case.suite.name, "gate": None, "rows": []}
+        payload: dict[str, Any] = {
+            "suite": case.suite.name,
+            "pairs": case.suite.pairing is not None,
+            "gate": None,
+            "rows": [],
+        }
         if case.record is not None:
             if ready is None and report.skipped:
                 return
-            payload["rows"] = [list(_row_of_record(case, case.record, ready, report))]
+            payload["rows"] = [list(self._row(case, case.record, ready, report))]
         else:
             outcome = _gate_outcome(ready, report)
             if outcome is None:
                 return
             payload["gate"] = [case.gate, outcome, _reason(ready, report)]
-            if ready is not None and ready.comparison is not None:
-                payload["comparison"] = asdict(ready.comparison)
-            payload["rows"] = [list(row) for row in _rows_of_gate(case, ready)]
+            rows: Sequence[Row | PairRow]
+            if isinstance(ready, PairReady):
+                rows = rows_of_pairs(case, ready)
+            else:
+                rows = _rows_of_gate(case, ready)
+                if ready is not None and ready.comparison is not None:
+                    payload["comparison"] = asdict(ready.comparison)
+            payload["rows"] = [list(row) for row in rows]
         setattr(report, ATTRIBUTE, payload)
+
+    @staticmethod
+    def _row(
+        case: Case, record: Record, ready: Ready | PairReady | None, report: pytest.TestReport
+    ) -> Row | PairRow:
+        if case.suite.pairing is None:
+            assert not isinstance(ready, PairReady)  # noqa: S101  # it has no pairs
+            return _row_of_record(case, record, ready, report)
+        assert not isinstance(ready, Ready)  # noqa: S101  # it has nothing else
+        outcome = None if _is_spared(report) else _outcome(report)
+        return row_of_pair(case, record, ready, outcome, _first_line(report))
 
 
 def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
@@ -62,7 +84,7 @@ def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
     )
 
 
-def _gate_outcome(ready: Ready | None, report: pytest.TestReport) -> str | None:
+def _gate_outcome(ready: Ready | PairReady | None, report: pytest.TestReport) -> str | None:
     """Say what a gate found; ``None`` when it was skipped before it could find anything."""
     if not _is_spared(report):
         return _outcome(report)
@@ -90,6 +112,11 @@ class Row(NamedTuple):
     covered: float | None = None
     human_score: int | None = None
 
+    @property
+    def is_unscored(self) -> bool:
+        """Whether there is no score."""
+        return self.score is None
+
 
 def _row_of_record(
     case: Case, record: Record, ready: Ready | None, report: pytest.TestReport
@@ -112,7 +139,7 @@ def _rows_of_gate(case: Case, ready: Ready | None) -> list[Row]:
     ]
 
 
-def _row(index: int, record: Record, outcome: Outcome, result: str) -> Row:
+def _row(index: int, record: Record, outcome: Outcome[str, Verdict], result: str) -> Row:
     verdict = outcome.verdict
     cause = None
     if verdict.score is None:
@@ -141,7 +168,7 @@ def _human_score(record: Record, response: str | None) -> int | None:
     return score if isinstance(score, int) else None
 
 
-def _verdict_outcome(suite: Suite, outcome: Outcome) -> str:
+def _verdict_outcome(suite: Suite, outcome: Outcome[str, Verdict]) -> str:
     if outcome.verdict.score is None:
         return "error"
     decision = decide_record(outcome.verdict.score, suite.settings.min_score)
@@ -154,7 +181,7 @@ def _outcome(report: pytest.TestReport) -> str:
     return "passed"
 
 
-def _reason(ready: Ready | None, report: pytest.TestReport) -> str:
+def _reason(ready: Ready | PairReady | None, report: pytest.TestReport) -> str:
     if ready is not None and ready.decision is not None:
         return ready.decision.reason
     return _first_line(report)

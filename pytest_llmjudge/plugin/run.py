@@ -137,7 +137,8 @@ class ControllerHooks:
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
         self._expected: set[str] = set()
-        self._started = self._is_written = False
+        self._started = False
+        self._written: dict[str, Path] = {}
         self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
 
     @pytest.hookimpl(tryfirst=True)
@@ -221,14 +222,14 @@ class ControllerHooks:
             return
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
-        if lost and not run.suites and not run.exams:
+        if lost and not run.suites and not run.exams and not run.preferences:
             # A file without any suite would take the place of an older one that tells more.
             return
         if settings.report is not None:
             write_results(settings.report, run, __version__)
-        if settings.responses is not None:
-            write_responses(settings.responses, run)
-        self._is_written = True
+            self._written["results"] = settings.report
+        if settings.responses is not None and write_responses(settings.responses, run):
+            self._written["responses"] = settings.responses
 
     def _result(self, *, whole: bool) -> tuple[RunResult, tuple[RecordsError, ...]]:
         session = self._session
@@ -248,21 +249,14 @@ class ControllerHooks:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the suites' results, and what could not be written."""
         run, _ = self._result(whole=False)
-        if run.suites or run.exams:
+        if run.suites or run.exams or run.preferences:
             terminalreporter.section("llm-judge")
             for line in summary_lines(run, self._session.config.get_terminal_writer().fullwidth):
                 terminalreporter.line(line)
-            for line in self._written():
-                terminalreporter.line(line)
+            for name, path in self._written.items():
+                terminalreporter.line(f"{name}: {path}")
         for line in self._problems:
             terminalreporter.line(f"ERROR: {line}", red=True)
-
-    def _written(self) -> Sequence[str]:
-        settings = self._session.settings
-        if not self._is_written:
-            return []
-        places = {"results": settings.report, "responses": settings.responses}
-        return [f"{name}: {path}" for name, path in places.items() if path is not None]
 
     def pytest_unconfigure(self) -> None:
         """Remove what only this run needed."""

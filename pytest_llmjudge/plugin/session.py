@@ -13,15 +13,25 @@ from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, S
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.generation.models import make_model
 from pytest_llmjudge.judging.judge import Judge, make_judge
-from pytest_llmjudge.pipeline import Slots, SuiteRun, Team, fingerprint_of, judge_fingerprint
+from pytest_llmjudge.pipeline import (
+    PairRun,
+    Slots,
+    SuiteRun,
+    Team,
+    fingerprint_of,
+    judge_fingerprint,
+)
 from pytest_llmjudge.plugin.cases import (
     AVERAGE,
     BASELINE,
     FIXTURE,
     JUDGE_CHECK,
     MARKER,
+    PAIR_MARKER,
     READY,
+    WIN_RATE,
     Case,
+    PairReady,
     Ready,
     case_of,
     exam_case_of,
@@ -33,9 +43,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_llmjudge.data import Record, Verdict
+    from pytest_llmjudge.data import Preference, Record, Verdict
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.plugin.exams import Exams
+    from pytest_llmjudge.plugin.pairings import Pairings
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.saved import SavedRun
     from pytest_llmjudge.storage.store import Store
@@ -73,7 +84,7 @@ class LlmSession:
         self.suites: dict[str, Suite] = {}
         self.selected: dict[str, set[int]] = {}
         self.needed: dict[str, list[int]] = {}
-        self._runs: dict[str, SuiteRun] = {}
+        self._runs: dict[str, SuiteRun | PairRun] = {}
         self._models: dict[Path | str, Model] = {}
         self._judge: Judge | None = None
         self._checkpoint = settings.checkpoint
@@ -84,6 +95,13 @@ class LlmSession:
         from pytest_llmjudge.plugin.exams import Exams
 
         return Exams(self)
+
+    @cached_property
+    def pairings(self) -> Pairings:
+        """What suites of pairs are compared with."""
+        from pytest_llmjudge.plugin.pairings import Pairings
+
+        return Pairings(self)
 
     @cached_property
     def baseline(self) -> SavedRun | None:
@@ -175,7 +193,8 @@ class LlmSession:
             selected = self.selected.setdefault(case.suite.name, set())
             if case.record is not None:
                 selected.add(case.index)
-        gated = {case.suite.name for _, case in cases if case.gate in {AVERAGE, BASELINE}}
+        whole = {AVERAGE, BASELINE, WIN_RATE}
+        gated = {case.suite.name for _, case in cases if case.gate in whole}
         for name, selected in self.selected.items():
             every = range(len(self.suites[name].records))
             self.needed[name] = list(every) if name in gated else sorted(selected)
@@ -185,25 +204,29 @@ class LlmSession:
             self.model(self.settings.checkpoint).info  # noqa: B018  # reading it is the check
         first = {case.suite.name: (item, case.suite) for item, case in reversed(cases)}
         for item, suite in first.values():
-            if is_ours(session, item, "llm_judge"):
-                self.judge.identity  # noqa: B018  # asking for it is the check
-            if suite.settings.responses is None and is_ours(session, item, "llm_model"):
-                self._check_checkpoint(suite)
+            self._check(session, item, suite)
         for item, suite in first.values():
             self._announce(session, item, suite)
+
+    def _check(self, session: pytest.Session, item: pytest.Item, suite: Suite) -> None:
+        if is_ours(session, item, "llm_judge") and not _people_decide(suite):
+            self.judge.identity  # noqa: B018  # asking for it is the check
+        if suite.pairing is not None:
+            self.pairings.check(suite)
+        if suite.settings.responses is None and is_ours(session, item, "llm_model"):
+            self._check_checkpoint(suite)
 
     def _announce(self, session: pytest.Session, item: pytest.Item, suite: Suite) -> None:
         """Have the suite in the results also when it is never reached, or its fixtures fail."""
         judge: JudgeLike | None = None
         model: ModelLike | None = None
-        if is_ours(session, item, "llm_judge"):
+        if is_ours(session, item, "llm_judge") and not _people_decide(suite):
             judge = self.judge
         given = suite.settings.responses is not None
         if not given and is_ours(session, item, "llm_model"):
             model = self.model(suite.settings.checkpoint)
         checkpoint = None if given else self.checkpoint_facts(model)
-        facts = self._facts(suite, checkpoint, _judge_facts(judge))
-        self.store.note_suite(suite.name, facts, planned=True)
+        self.store.note_suite(suite.name, self._facts(suite, checkpoint, judge), planned=True)
 
     def _check_checkpoint(self, suite: Suite) -> None:
         if suite.settings.checkpoint is None:
@@ -227,56 +250,93 @@ class LlmSession:
         if case.record is None:
             item.stash[READY] = ready
             return
-        outcome = ready.outcome = ready.run.outcome(case.record, again=is_rerun(item))
         item.stash[READY] = ready
-        if outcome.verdict.score is None:
-            _note_property(item, "llm_judge_cause", "rig" if outcome.verdict.rig else "record")
-            pytest.fail(str(outcome.verdict.error), pytrace=False)
-        _note_property(item, "llm_judge_score", outcome.verdict.score)
+        said: Verdict | Preference
+        value: object
+        if isinstance(ready, PairReady):
+            pair = ready.outcome = ready.run.outcome(case.record, again=is_rerun(item))
+            said, name, value = pair.verdict, "llm_judge_winner", pair.verdict.winner
+        else:
+            scored = ready.outcome = ready.run.outcome(case.record, again=is_rerun(item))
+            said, name, value = scored.verdict, "llm_judge_score", scored.verdict.score
+        if said.score is None:
+            _note_property(item, "llm_judge_cause", "rig" if said.rig else "record")
+            pytest.fail(str(said.error), pytrace=False)
+        _note_property(item, name, value)
 
-    def _ready(self, case: Case, request: pytest.FixtureRequest) -> Ready:
+    def _ready(self, case: Case, request: pytest.FixtureRequest) -> Ready | PairReady:
         """Prepare what an item decides by; in strict mode all of a suite stands on its judge.
 
         Raises:
             LlmJudgeError: The rig failed, or the judge did.
         """
         run = self._run(case.suite, request)
+        ready = PairReady(case, run) if isinstance(run, PairRun) else Ready(case, run)
         checks = case.gate == JUDGE_CHECK
         if not checks and self.settings.check != "strict":
-            return Ready(case, run)
-        check = run.check(again=checks and is_rerun(request.node))
-        if not checks and not check.fit:
+            return ready
+        again = checks and is_rerun(request.node)
+        if isinstance(ready, PairReady):
+            ready.check = ready.run.check(again=again)
+        else:
+            ready.check = ready.run.check(again=again)
+        if not checks and ready.check is not None and not ready.check.fit:
             where, found = f"{case.suite.name}[{JUDGE_CHECK}]", "the judge failed known answers"
             raise JudgeError(where, found, "see there, nothing else of this suite is decided")
-        return Ready(case, run, check=check)
+        return ready
 
-    def _run(self, suite: Suite, request: pytest.FixtureRequest) -> SuiteRun:
-        judge: JudgeLike = request.getfixturevalue("llm_judge")
-        judge = self.judge if isinstance(judge, ConfiguredJudge) else judge
+    def _run(self, suite: Suite, request: pytest.FixtureRequest) -> SuiteRun | PairRun:
+        judge: JudgeLike | None = None
+        if not _people_decide(suite):
+            judge = request.getfixturevalue("llm_judge")
+            judge = self.judge if isinstance(judge, ConfiguredJudge) else judge
         model: ModelLike | None = None
         if suite.settings.responses is None:
             model = self.model_of(request)
         run = self._runs.get(suite.name)
         if run is None:
             checkpoint = None if model is None else self.checkpoint_facts(model)
-            facts = self._facts(suite, checkpoint, _judge_facts(judge))
-            self.store.note_suite(suite.name, facts)
-            run = self._runs[suite.name] = SuiteRun(
-                suite,
-                self.settings,
-                self.store,
-                judge=judge,
-                model=model,
-                needed=[suite.records[index] for index in self.needed[suite.name]],
-                worker=self.worker,
-                team=self.team if isinstance(judge, Judge) else None,
-                in_flight=self.settings.concurrency,
-            )
+            self.store.note_suite(suite.name, self._facts(suite, checkpoint, judge))
+            run = self._runs[suite.name] = self._make_run(suite, judge, model)
         if run.judge is not judge or run.model is not model:
             fixture = "llm_judge" if run.judge is not judge else "llm_model"
             found = f"{fixture} is made anew for every item"
             raise SettingsError(suite.name, found, 'give the fixture scope="session"')
         return run
+
+    def _make_run(
+        self, suite: Suite, judge: JudgeLike | None, model: ModelLike | None
+    ) -> SuiteRun | PairRun:
+        needed = [suite.records[index] for index in self.needed[suite.name]]
+        team = self.team if isinstance(judge, Judge) else None
+        in_flight = self.settings.concurrency
+        if suite.pairing is None:
+            assert judge is not None  # noqa: S101  # only pairs are decided by people
+            return SuiteRun(
+                suite,
+                self.settings,
+                self.store,
+                judge=judge,
+                model=model,
+                needed=needed,
+                worker=self.worker,
+                team=team,
+                in_flight=in_flight,
+            )
+        name = suite.settings.responses if model is None else self.checkpoint_facts(model)[0]
+        return PairRun(
+            suite,
+            self.settings,
+            self.store,
+            judge=judge,
+            people=self.pairings.people(suite, str(name)),
+            model=model,
+            against=self.pairings.source(suite),
+            needed=needed,
+            worker=self.worker,
+            team=team,
+            in_flight=in_flight,
+        )
 
     def use_checkpoint_of(self, item: pytest.Item) -> None:
         """Let the ``llm_model`` fixture be the model that ``item`` is about."""
@@ -304,9 +364,11 @@ class LlmSession:
         """
         return self.model(self._checkpoint)
 
-    @staticmethod
-    def _facts(suite: Suite, checkpoint: list[Any] | None, judge: dict[str, Any]) -> dict[str, Any]:
+    def _facts(
+        self, suite: Suite, checkpoint: list[Any] | None, judge: JudgeLike | None
+    ) -> dict[str, Any]:
         """Describe a suite as plain data, for the process that writes the results."""
+        pairing = suite.pairing
         return {
             "path": str(suite.path),
             "digest": suite.digest,
@@ -316,7 +378,15 @@ class LlmSession:
             "min_score": suite.settings.min_score,
             "min_average": suite.settings.min_average,
             "checkpoint": checkpoint,
-            "judge": judge,
+            "judge": None if _people_decide(suite) else _judge_facts(judge),
+            "pairing": None
+            if pairing is None
+            else {
+                "against": asdict(self.pairings.reference(suite)),
+                "field": pairing.against if pairing.kind == "field" else None,
+                "votes": None if pairing.votes is None else self.shown_path(pairing.votes),
+                "min_win_rate": pairing.min_win_rate,
+            },
         }
 
     def checkpoint_facts(self, model: object) -> list[Any]:
@@ -370,6 +440,10 @@ class ConfiguredJudge:
         """Ask the judge about one response; not cached."""
         return self._session.judge.score(record, response)
 
+    def compare(self, record: Record, a: str, b: str) -> Preference:
+        """Ask the judge which of two responses is better, in both orders; not cached."""
+        return self._session.judge.compare(record, a, b)
+
 
 def checked_case(item: pytest.Item) -> Case | None:
     """Return what ``item`` is about.
@@ -379,10 +453,12 @@ def checked_case(item: pytest.Item) -> Case | None:
     """
     case = case_of(item)
     if case is None:
-        if item.get_closest_marker(MARKER) is None:
+        marker = item.get_closest_marker(MARKER) or item.get_closest_marker(PAIR_MARKER)
+        if marker is None:
             return None
+        found = f"{marker.name} marks what pytest cannot parametrise"
         todo = "write it as a plain function or as a method of a plain class"
-        raise SettingsError(item.nodeid, "llm_judge marks what pytest cannot parametrise", todo)
+        raise SettingsError(item.nodeid, found, todo)
     if len(item.callspec.params) > 1:  # type: ignore[attr-defined]
         others = ", ".join(name for name in item.callspec.params if name != FIXTURE)  # type: ignore[attr-defined]
         todo = "write one marked function for each variant"
@@ -392,9 +468,13 @@ def checked_case(item: pytest.Item) -> Case | None:
 
 def _note_property(item: pytest.Item, name: str, value: object) -> None:
     """Put a property on an item for JUnit XML, in the place of what an earlier try left."""
-    ours = {"llm_judge_score", "llm_judge_cause"}
+    ours = {"llm_judge_score", "llm_judge_winner", "llm_judge_cause"}
     kept = [pair for pair in item.user_properties if pair[0] not in ours]
     item.user_properties[:] = [*kept, (name, value)]
+
+
+def _people_decide(suite: Suite) -> bool:
+    return suite.pairing is not None and suite.pairing.votes is not None
 
 
 def is_rerun(item: pytest.Item) -> bool:

@@ -9,6 +9,7 @@ from pytest_llmjudge.errors import one_line, printable
 from pytest_llmjudge.gates import is_average_within_noise
 from pytest_llmjudge.reporting.comparison import count_lines
 from pytest_llmjudge.reporting.exams import exam_lines
+from pytest_llmjudge.reporting.pairs import pair_lines
 from pytest_llmjudge.reporting.table import table
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         CheckpointReference,
         Comparison,
         GateResult,
+        PreferenceResult,
         RecordResult,
         RunResult,
         SuiteResult,
@@ -54,9 +56,10 @@ def summary_lines(run: RunResult, width: int) -> Iterator[str]:
 
 
 def _lines(run: RunResult, width: int) -> Iterator[str]:
-    for label in dict.fromkeys(suite.judge_label for suite in run.suites):
+    suites: list[SuiteResult | PreferenceResult] = [*run.suites, *run.preferences]
+    for label in dict.fromkeys(suite.judge_label for suite in suites):
         yield f"judge: {label}"
-    models = [suite.checkpoint for suite in run.suites] + [exam.checkpoint for exam in run.exams]
+    models = [suite.checkpoint for suite in suites] + [exam.checkpoint for exam in run.exams]
     for line in dict.fromkeys(checkpoint_line(model) for model in models):
         yield f"model: {line}"
     yield from dict.fromkeys(line for suite in run.suites for line in _check_lines(suite, run))
@@ -73,6 +76,7 @@ def _lines(run: RunResult, width: int) -> Iterator[str]:
     for exam in run.exams:
         yield from exam_lines(exam)
         yield from _baseline_lines(exam.name, exam.gates, exam.comparison)
+    yield from pair_lines(run.preferences, width)
     for note in run.notes:
         yield f"note: {note}"
 

@@ -6,15 +6,25 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.errors import storable
+from pytest_llmjudge.errors import BaselineError, storable
+from pytest_llmjudge.prompts import clean_response
+from pytest_llmjudge.storage.saved import content_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from pytest_llmjudge.data import JudgeIdentity
+    from pytest_llmjudge.data import JudgeIdentity, Record
     from pytest_llmjudge.storage.saved import SavedRun
 
-__all__ = ["SavedAnswer", "SavedAnswers", "SavedPair", "SavedPairs", "answers_of", "pairs_of"]
+__all__ = [
+    "SavedAnswer",
+    "SavedAnswers",
+    "SavedPair",
+    "SavedPairs",
+    "answers_of",
+    "pairs_of",
+    "responses_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,53 @@ def pairs_of(run: SavedRun) -> tuple[SavedPairs, ...]:
         )
         for suite in suites
     )
+
+
+def responses_of(
+    run: SavedRun, where: str, records: Sequence[Record]
+) -> tuple[dict[str, str | None], dict[str, str], str]:
+    """Return what a run's model answered to records.
+
+    Args:
+        run: The results file.
+        where: The file, for messages.
+        records: They are found by id and content.
+
+    Returns:
+        For the id of each record that is there its response, ``None`` where it has none; the
+        reasons of those; and the fingerprint of the model.
+
+    Raises:
+        BaselineError: Several suites have these records, so nobody knows whose answers are meant.
+    """
+    wanted = {record.id: _content(record) for record in records}
+    found = []
+    for suite in answers_of(run):
+        there = {
+            answer.id: answer
+            for answer in suite.answers
+            if wanted.get(answer.id) == _content(answer)
+        }
+        if there:
+            found.append((suite, there))
+    if len(found) > 1:
+        names = " and ".join(suite.suite for suite, _ in found[:2])
+        told, todo = f"both {names} have these records", "keep one suite in a file of its own"
+        raise BaselineError(where, told, todo)
+    if not found:
+        return {}, {}, ""
+    suite, there = found[0]
+    responses = {
+        name: None if answer.response is None else clean_response(answer.response)
+        for name, answer in there.items()
+    }
+    reasons = {name: answer.error for name, answer in there.items() if answer.error is not None}
+    return responses, reasons, suite.fingerprint
+
+
+def _content(record: Record | SavedAnswer) -> str:
+    texts = (record.instruction, record.input, record.output)
+    return content_of(*(storable(text) for text in texts))
 
 
 def _model(run: SavedRun, suite: Mapping[str, Any]) -> str:

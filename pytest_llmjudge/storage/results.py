@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import StoreError
-from pytest_llmjudge.gates import is_accuracy_within_noise, is_average_within_noise
+from pytest_llmjudge.gates import (
+    is_accuracy_within_noise,
+    is_average_within_noise,
+    is_win_rate_within_noise,
+)
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool
 from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.saved import SCHEMA_VERSION, first_problem
+from pytest_llmjudge.winning import summary_of
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import (
@@ -22,6 +27,10 @@ if TYPE_CHECKING:
         Comparison,
         ExamResult,
         JudgeCheck,
+        PairCheck,
+        PairResult,
+        PeopleAgreement,
+        PreferenceResult,
         RecordResult,
         RunResult,
         SubjectResult,
@@ -47,11 +56,14 @@ def write_results(path: Path, run: RunResult, version: str) -> None:
     _write_json(path, document)
 
 
-def write_responses(folder: Path, run: RunResult) -> None:
+def write_responses(folder: Path, run: RunResult) -> bool:
     """Write ``<stem>-with-response.json`` for each suite; suites of one stem are numbered.
 
     Each holds the suite's records as they stood in their file, with ``model_response`` and
     ``score`` added.
+
+    Returns:
+        Whether there was any such suite.
 
     Raises:
         StoreError: A file cannot be written.
@@ -67,6 +79,7 @@ def write_responses(folder: Path, run: RunResult) -> None:
         made = suite.checkpoint is not None
         _write_json(path, [_with_response(result, made=made) for result in suite.records])
         written.append(path)
+    return bool(written)
 
 
 def check_writable(where: str, path: Path) -> None:
@@ -92,6 +105,7 @@ def check_writable(where: str, path: Path) -> None:
 def results_document(run: RunResult, version: str) -> dict[str, Any]:
     """Return what a results file holds, as plain data."""
     judges = [asdict(suite.judge) for suite in run.suites]
+    judges += [asdict(found.judge) for found in run.preferences if found.judge is not None]
     return {
         "schema": SCHEMA_VERSION,
         "created": run.created,
@@ -101,6 +115,7 @@ def results_document(run: RunResult, version: str) -> dict[str, Any]:
         "suites": [
             *(_suite(suite, judges[0]) for suite in run.suites),
             *(_exam(exam) for exam in run.exams),
+            *(_preference(found, judges[0] if judges else None) for found in run.preferences),
         ],
     }
 
@@ -161,6 +176,67 @@ def _exam(exam: ExamResult) -> dict[str, Any]:
     }
 
 
+def _preference(found: PreferenceResult, judge: dict[str, Any] | None) -> dict[str, Any]:
+    summary = summary_of(found.pairs)
+    # Of a part of the pairs there is no win rate: those without a winner may all be lost.
+    is_whole = summary.pairs == found.total
+    interval = summary.interval if is_whole else None
+    document: dict[str, Any] = {
+        "name": found.name,
+        "kind": "preference",
+        "checkpoint": asdict(found.checkpoint) if found.checkpoint is not None else None,
+        "against": asdict(found.against),
+        "votes": found.votes,
+    }
+    own = None if found.judge is None else asdict(found.judge)
+    if own != judge:
+        document["judge"] = own
+    return document | {
+        "total": found.total,
+        "scored": summary.pairs,
+        "unscored": found.total - summary.pairs,
+        "wins": summary.wins,
+        "ties": summary.ties,
+        "losses": summary.losses,
+        "win_rate": _round(summary.win_rate) if is_whole else None,
+        "standard_error": _round(summary.standard_error) if is_whole else None,
+        "ci95": None if interval is None else [round(bound, 4) for bound in interval],
+        "length_controlled": _round(summary.length_controlled) if is_whole else None,
+        "asked": summary.asked,
+        "flips": _round(summary.flips),
+        "mean_length": summary.mean_length and [round(mean, 1) for mean in summary.mean_length],
+        "min_win_rate": found.min_win_rate,
+        "outcome": found.outcome,
+        "within_noise": is_whole and is_win_rate_within_noise(summary, found.min_win_rate),
+        "check": _rounded(found.check),
+        "agreement": _rounded(found.agreement),
+        "gates": [asdict(gate) for gate in found.gates],
+        "records": [_pair(pair) for pair in found.pairs],
+    }
+
+
+def _pair(pair: PairResult) -> dict[str, Any]:
+    record = pair.record
+    document: dict[str, Any] = {
+        "id": record.id,
+        "instruction": record.instruction,
+        "input": record.input,
+        "output": record.output,
+        "model_response": pair.model_response,
+        "against_response": pair.against_response,
+        "winner": pair.winner,
+        "orders": list(pair.orders),
+        "replies": list(pair.replies),
+        "error": pair.error,
+        "outcome": pair.outcome,
+    }
+    return document if pair.cause is None else {**document, "cause": pair.cause}
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
 def _is_within_noise(share: Share, min_accuracy: float | None) -> bool:
     return is_accuracy_within_noise(share.correct, share.total, min_accuracy)
 
@@ -198,7 +274,9 @@ def _comparison(found: Comparison | None) -> dict[str, Any] | None:
     return {**asdict(found), "interval": interval, "flips": [asdict(flip) for flip in found.flips]}
 
 
-def _rounded(found: JudgeCheck | Agreement | None) -> dict[str, Any] | None:
+def _rounded(
+    found: JudgeCheck | PairCheck | Agreement | PeopleAgreement | None,
+) -> dict[str, Any] | None:
     if found is None:
         return None
     return {

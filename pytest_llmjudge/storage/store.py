@@ -37,6 +37,9 @@ CREATE TABLE IF NOT EXISTS verdicts (
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, facts TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS choices (
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, facts TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
     run TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL, rig INTEGER NOT NULL,
     too_long INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run, key)
@@ -63,8 +66,9 @@ _FROM = {
         "ALTER TABLE verdicts ADD COLUMN too_long INTEGER NOT NULL DEFAULT 0; DROP TABLE failures;"
     ),
     2: "DROP TABLE failures;",
+    3: "",
 }
-_VERSION = 3
+_VERSION = 4
 _BUSY_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.01
 _MANY = 500
@@ -185,6 +189,15 @@ class Store:
         """Store what a model answered to all questions of a subject, unless it is there."""
         self._insert("answers", "facts", key, (facts,))
 
+    def choices(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return those of ``keys`` under which a judge's choice between answers is stored."""
+        return {key: str(facts) for key, facts in self._select("choices", "facts", keys)}
+
+    def add_choice(self, key: str, facts: str) -> str:
+        """Store a final choice unless there is one; return the one that holds."""
+        self._insert("choices", "facts", key, (facts,))
+        return self.choices([key]).get(key, facts)
+
     def failure(self, key: str) -> Failure | None:
         """Return what went wrong with ``key`` in this run."""
         with self._errors():
@@ -294,9 +307,9 @@ class Store:
         with self._errors():
             for table in ("progress", "failures", "suites", "checks", "notes"):
                 self._connection().execute(f"DELETE FROM {table} WHERE run = ?", (self.run,))
-            self._connection().execute(
-                "DELETE FROM verdicts WHERE run = ? AND key LIKE ? || '-%'", (self.run, self.run)
-            )
+            for table in ("verdicts", "choices"):
+                text = f"DELETE FROM {table} WHERE run = ? AND key LIKE ? || '-%'"
+                self._connection().execute(text, (self.run, self.run))
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -41,6 +41,7 @@ from tests.support.ollama_replies import (
     Seen,
     always,
     by_response,
+    choice,
     in_turn,
     similarity,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "Seen",
     "always",
     "by_response",
+    "choice",
     "in_turn",
     "similarity",
 ]

@@ -33,6 +33,7 @@ __all__ = [
     "Seen",
     "always",
     "by_response",
+    "choice",
     "in_turn",
     "similarity",
 ]
@@ -99,7 +100,10 @@ class ChatRequest:
         """The reference answer in a judge's prompt; empty in any other prompt."""
         return self._quoted(
             "` and correct output `", "`, score the model response `"
-        ) or self._quoted("\n\nReference answer:\n", "\n\nStudent's answer:\n")
+        ) or self._quoted(
+            "\n\nReference answer:\n",
+            "\n\nStudent's answer:\n" if self.answers is None else "\n\nAnswer A:\n",
+        )
 
     @property
     def response(self) -> str:
@@ -107,6 +111,14 @@ class ChatRequest:
         return self._quoted(
             "`, score the model response `", "` on a scale from 0 to 100, where"
         ) or self._quoted("\n\nStudent's answer:\n", "\n\nDoes the student's answer mean the same")
+
+    @property
+    def answers(self) -> tuple[str, str] | None:
+        """The answers, first and second, in a question which is better; ``None`` in any other."""
+        begin, middle, end = "\n\nAnswer A:\n", "\n\nAnswer B:\n", "\n\nWhich answer is better?"
+        if not self.prompt.startswith("You are comparing two answers"):
+            return None
+        return self._quoted(begin, middle), self._quoted(middle, end)
 
     def _quoted(self, before: str, after: str) -> str:
         head, found, _ = self.prompt.rpartition(after)
@@ -228,13 +240,28 @@ def by_response(scores: Mapping[str, int | str], *, default: int | str = 50) -> 
 
 
 def similarity(request: ChatRequest) -> Reply:
-    """Answer how alike response and reference are, 0 to 100: a judge with sane opinions."""
-    alike = SequenceMatcher(None, request.reference, request.response, autojunk=False).ratio()
+    """Answer how alike response and reference are, 0 to 100: a judge with sane opinions.
+
+    Of two answers it prefers the one that is more alike.
+    """
+    if request.answers is not None:
+        first, second = (_alike(request.reference, answer) for answer in request.answers)
+        return Answer(choice("tie" if first == second else "A" if first > second else "B"))
+    alike = _alike(request.reference, request.response)
     if request.weighs:
         yes = min(max(alike, 0.001), 0.999)
         answer = "Yes" if yes > 0.5 else "No"
         return Answer(answer, candidates=(("Yes", math.log(yes)), ("No", math.log(1 - yes))))
     return by_response({}, default=round(100 * alike))(request)
+
+
+def _alike(reference: str, response: str) -> float:
+    return SequenceMatcher(None, reference, response, autojunk=False).ratio()
+
+
+def choice(winner: str) -> str:
+    """Write a choice between two answers as a judge does."""
+    return json.dumps({"winner": winner})
 
 
 def in_turn(*replies: Reply, then: Replier = similarity) -> Replier:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["MARKED", "MODEL", "Project", "records"]
+__all__ = ["COMPARED", "MARKED", "MODEL", "Project", "records"]
 
 MARKED = """
 import pytest
@@ -25,6 +25,15 @@ def test_instructions(verdict):
     pass
 """
 """A test file with one suite; format it with the marker's arguments."""
+
+COMPARED = """
+import pytest
+
+@pytest.mark.llm_compare({arguments})
+def test_pairs(preference):
+    pass
+"""
+"""A test file with one suite of pairs; format it with the marker's arguments."""
 
 MODEL = """
 import pytest
@@ -90,6 +99,18 @@ class Project:
         """Write a records file and a test file whose marker names it."""
         self.write(data, content)
         self.write(test, MARKED.format(arguments=f'"{data}", {arguments}'))
+
+    def pairs(
+        self,
+        content: object,
+        arguments: str,
+        *,
+        data: str = "data.json",
+        test: str = "test_pairs.py",
+    ) -> None:
+        """Write a records file and a test file whose marker compares its responses."""
+        self.write(data, content)
+        self.write(test, COMPARED.format(arguments=f'"{data}", {arguments}'))
 
     def run(self, *arguments: str, server: str | None = None) -> pytest.RunResult:
         """Run pytest in this process with ``--llm-judge``, by default with the embedded judge."""

@@ -103,3 +103,17 @@ def test_memory_bounds_what_runs_at_a_time(
     model.config = replace(model.config, n_layers=layers)
 
     assert texts_at_a_time(model, length) == expected
+
+
+def test_a_model_that_was_released(path: Path) -> None:
+    """Its memory is free for another, and it answers as before when it is asked again."""
+    save_model(path)
+    model = TorchModel(path)
+    texts = model.generate(["the thing"], max_new_tokens=6)
+    loaded = weakref.ref(model._loaded.model)
+
+    model.release()
+    gc.collect()
+
+    assert loaded() is None
+    assert model.generate(["the thing"], max_new_tokens=6) == texts

@@ -33,10 +33,14 @@ def make_model(config: GPTConfig = TINY, seed: int = 0) -> GPTModel:
 
 
 def save_model(
-    path: Path, config: GPTConfig = TINY, other: Mapping[str, Tensor | None] | None = None
+    path: Path,
+    config: GPTConfig = TINY,
+    other: Mapping[str, Tensor | None] | None = None,
+    *,
+    seed: int = 0,
 ) -> GPTModel:
     """Save a model and its tokenizer; ``other`` replaces tensors, ``None`` leaves them out."""
-    model = make_model(config)
+    model = make_model(config, seed)
     state: dict[str, Tensor | None] = {**model.state_dict(), **(other or {})}
     torch.save({name: tensor for name, tensor in state.items() if tensor is not None}, path)
     write_ranks(path.with_suffix(".tiktoken"))

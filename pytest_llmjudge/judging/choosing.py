@@ -1,0 +1,68 @@
+"""Which of two answers is better: how a model at a server is asked, and what its reply says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmjudge.data import Choice
+from pytest_llmjudge.errors import JudgeError, one_line
+from pytest_llmjudge.prompts import pair_prompt
+from pytest_llmjudge.scoring import CHOICE_SCHEMA, parse_choice, strip_thoughts
+from pytest_llmjudge.servers.chat import CUT, PromptTooLongError
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.servers.chat import ChatClient, ChatReply
+
+__all__ = ["ROOM_FOR_THOUGHTS", "choose", "thinks"]
+
+ROOM_FOR_THOUGHTS: Final = 1024
+"""Tokens that a reasoning model may write before its answer."""
+
+_REPLY_LENGTH: Final = 120
+
+
+def choose(client: ChatClient, record: Record, first: str, second: str) -> Choice:
+    """Ask which of two answers is better, with the reply held to a JSON Schema.
+
+    A reasoning model, whose thoughts took the room of its answer, is asked once more with more
+    room. What goes wrong becomes part of the choice; it is final when the same would happen again.
+
+    Args:
+        client: The model that is asked.
+        record: The question and its reference answer.
+        first: The answer that is shown first, as ``A``.
+        second: The other one, ``B``.
+    """
+    prompt = pair_prompt(record, first, second)
+    try:
+        reply = client.chat(prompt, schema=CHOICE_SCHEMA)
+        winner = _winner(reply)
+        if winner is None and thinks(reply):
+            reply = client.chat(prompt, schema=CHOICE_SCHEMA, room=ROOM_FOR_THOUGHTS)
+            winner = _winner(reply)
+    except JudgeError as error:
+        too_long = isinstance(error, PromptTooLongError)
+        final = isinstance(error, PromptTooLongError) and error.final
+        return Choice(None, "", str(error), final=final, rig=error.rig, too_long=too_long)
+    if winner is not None:
+        return Choice(winner, reply.content)
+    found = f'{client.model} wrote "{one_line(reply.content, _REPLY_LENGTH)}"'
+    todo = "a larger judge keeps to the format more often, name one with --llm-judge-model"
+    told = JudgeError(client.url, f"{found}, which is neither A, B nor tie", todo)
+    # A server that does not hold replies to a schema today may do so tomorrow.
+    return Choice(None, reply.content, str(told), final=reply.held)
+
+
+def thinks(reply: ChatReply) -> bool:
+    """Whether the model thinks before it answers, in its reply, beside it, or out of sight."""
+    is_in_reply = "<think" in reply.content or strip_thoughts(reply.content) != reply.content
+    is_used_up = reply.done_reason == CUT and not reply.content.strip()
+    return is_in_reply or reply.thought or is_used_up
+
+
+def _winner(reply: ChatReply) -> str | None:
+    text = strip_thoughts(reply.content)
+    # A word that ran out of room may go on.
+    is_whole = reply.done_reason != CUT or text.rstrip().endswith("}")
+    return parse_choice(text) if is_whole else None

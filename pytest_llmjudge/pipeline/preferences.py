@@ -1,0 +1,236 @@
+"""A suite's preferences: from the store, or from the judge, asked in both orders."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data import Choice, Preference
+from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
+from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.pipeline.opinions import AskedOpinions
+from pytest_llmjudge.pipeline.parts import Pair, judge_name
+from pytest_llmjudge.scoring import join_orders
+from pytest_llmjudge.storage.store import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.judging.judge import Judge
+    from pytest_llmjudge.judging.pair_check import PairProbe
+
+__all__ = ["Preferences"]
+
+
+class Preferences(AskedOpinions[Pair, Preference]):
+    """Preferences of one judge; see :class:`~pytest_llmjudge.pipeline.opinions.AskedOpinions`.
+
+    A judge of this package is asked for a choice in each order; one of the user's own has
+    ``compare(record, a, b) -> Preference`` and is asked once.
+    """
+
+    def load(
+        self, pairs: Sequence[tuple[Record, Pair]]
+    ) -> Iterator[tuple[Record, Pair, Preference]]:
+        """Yield those pairs that need not be asked about any more."""
+        asked = []
+        for record, pair in pairs:
+            known = self._known(pair)
+            if known is not None:
+                yield record, pair, known
+            else:
+                asked.append((record, pair, self._keys(record, pair)))
+        stored = self._store.choices([key for _, _, keys in asked for key in keys])
+        for record, pair, keys in asked:
+            if all(key in stored for key in keys):
+                yield record, pair, self._joined([stored[key] for key in keys])
+
+    def get(self, record: Record, judged: Pair) -> Preference:
+        """Return the preference; ask the judge if there is none.
+
+        Raises:
+            LlmJudgeError: The judge cannot be named, or the cache cannot be used.
+        """
+        return self._known(judged) or self._settle(record, judged)
+
+    def find(self, record: Record, judged: Pair) -> Preference | None:
+        """Return the preference where the judge need not be asked any more."""
+        known = self._known(judged)
+        if known is not None:
+            return known
+        keys = self._keys(record, judged)
+        stored = self._store.choices(keys)
+        if all(key in stored for key in keys):
+            return self._joined([stored[key] for key in keys])
+        for key in keys:
+            failure = self._store.failure(key)
+            if failure is not None:
+                return _failed(failure)
+        return None
+
+    def probe(self, probe: PairProbe) -> Preference:
+        """Return the preference for a pair whose better answer is known.
+
+        Identical answers, which are usually not sent, are sent here. Such choices are kept under
+        keys of their own.
+
+        Raises:
+            LlmJudgeError: As :meth:`get`.
+        """
+        return self._settle(probe.record, Pair(probe.a, probe.b), probe=probe.kind)
+
+    def name(self, record: Record, judged: Pair) -> str:
+        """Name the preference among the opinions of this run."""
+        return self._keys(record, judged)[0]
+
+    def forget_failure(self, record: Record, judged: Pair) -> None:
+        """Let a preference that could not be had be tried again."""
+        for key in self._keys(record, judged):
+            self._store.forget_failure(key)
+
+    def forget_failed_probe(self, probe: PairProbe) -> None:
+        """Let a preference for a known pair that could not be had be tried again."""
+        for key in self._keys(probe.record, Pair(probe.a, probe.b), probe=probe.kind):
+            self._store.forget_failure(key)
+
+    def failed(self, error: LlmJudgeError) -> Preference:
+        """Return a preference without a winner."""
+        return Preference(None, error=str(error), final=False, rig=error.rig)
+
+    def _known(self, pair: Pair) -> Preference | None:
+        return None if self._ours is None else self._ours.known_preference(*pair)
+
+    def _settle(self, record: Record, pair: Pair, *, probe: str = "") -> Preference:
+        keys = self._keys(record, pair, probe=probe)
+        if self._ours is None:
+            found = self._settle_custom(keys[0], record, pair)
+        else:
+            orders = (pair, Pair(pair.b, pair.a))
+            ours = self._ours
+            found = join_orders(
+                self._settle_order(ours, key, record, order, is_last=order is not pair)
+                for key, order in zip(keys, orders, strict=True)
+            )
+        return found
+
+    def _settle_order(
+        self, judge: Judge, key: str, record: Record, order: Pair, *, is_last: bool
+    ) -> Choice:
+        choice = self._stored_choice(key)
+        if choice is not None:
+            return choice
+        with self._turn(key):
+            choice = self._stored_choice(key)
+            if choice is not None:
+                return choice
+            try:
+                choice = judge.choose(record, *order)
+            except LlmJudgeError as error:
+                choice = Choice(None, "", str(error), final=False, rig=error.rig)
+            choice = replace(choice, reply=storable(choice.reply))
+            if is_last or choice.winner is None:
+                self._counter.step()
+            if choice.final:
+                return _choice(self._store.add_choice(key, json.dumps(asdict(choice))))
+            failure = Failure(str(choice.error), choice.rig, choice.too_long)
+            self._store.add_failure(key, failure)
+            return choice
+
+    def _stored_choice(self, key: str) -> Choice | None:
+        stored = self._store.choices([key])
+        if key in stored:
+            return _choice(stored[key])
+        failure = self._store.failure(key)
+        if failure is None:
+            return None
+        found = failure.message
+        return Choice(None, "", found, final=False, rig=failure.rig, too_long=failure.too_long)
+
+    def _settle_custom(self, key: str, record: Record, pair: Pair) -> Preference:
+        with self._turn(key):
+            stored = self._store.choices([key])
+            if key in stored:
+                return _preference(stored[key])
+            failure = self._store.failure(key)
+            if failure is not None:
+                return _failed(failure)
+            try:
+                found = self._compared(record, pair)
+            except LlmJudgeError as error:
+                found = self.failed(error)
+            self._counter.step()
+            if found.winner is not None:
+                return _preference(self._store.add_choice(key, json.dumps(asdict(found))))
+            # Nobody knows whether a judge of the user's own would fail again, so it may try.
+            self._store.add_failure(key, Failure(str(found.error), found.rig, found.too_long))
+            return found
+
+    def _compared(self, record: Record, pair: Pair) -> Preference:
+        name = judge_name(self._judge)
+        compare = getattr(self._judge, "compare", None)
+        if not callable(compare):
+            found = "it has no compare(record, a, b), which llm_compare needs"
+            raise JudgeError(name, found, "give it one that returns a Preference")
+        try:
+            preference: object = compare(record, *pair)
+        except LlmJudgeError:
+            raise
+        except Exception as error:
+            found = f"compare() raised {type(error).__name__}: {one_line(str(error), 200)}"
+            todo = "correct it, or return a Preference with an error"
+            raise JudgeError(name, found, todo) from error
+        if not isinstance(preference, Preference) or not _is_valid(preference):
+            found = f"compare() gave {one_line(repr(preference), 100)}"
+            todo = 'return a Preference with winner "a", "b" or "tie", or with an error'
+            raise JudgeError(name, found, todo)
+        told = None if preference.error is None else one_line(preference.error, 2000)
+        replies = tuple(storable(reply) for reply in preference.replies)
+        return replace(preference, replies=replies, error=told)
+
+    def _joined(self, stored: Sequence[str]) -> Preference:
+        return _preference(stored[0]) if self._ours is None else join_orders(map(_choice, stored))
+
+    def _keys(self, record: Record, pair: Pair, *, probe: str = "") -> list[str]:
+        if self._ours is None:
+            return [self._custom_key("custom preference/1", record, *pair, probe)]
+        keys = [self._ours.choice_key(record, *order) for order in (pair, (pair.b, pair.a))]
+        if not probe:
+            return keys
+        # Of identical answers both orders are the same question, which is to be asked twice.
+        return [
+            make_key("pair probe/1", f"{probe} {number}{self._load}", key)
+            for number, key in enumerate(keys)
+        ]
+
+
+def _choice(facts: str) -> Choice:
+    return Choice(**json.loads(facts))
+
+
+def _preference(facts: str) -> Preference:
+    plain = json.loads(facts)
+    texts = {name: tuple(plain[name]) for name in ("orders", "replies")}
+    return Preference(**{**plain, **texts})
+
+
+def _failed(failure: Failure) -> Preference:
+    return Preference(
+        None,
+        error=failure.message,
+        final=False,
+        rig=failure.rig,
+        too_long=failure.too_long,
+    )
+
+
+def _is_valid(preference: Preference) -> bool:
+    texts: tuple[object, ...] = (*preference.orders, *preference.replies)
+    if not all(isinstance(text, str) for text in texts):
+        return False
+    if not set(preference.orders) <= {"A", "B", "tie"} or len(texts) > 4:
+        return False
+    if preference.winner is None:
+        return bool(preference.error)
+    return preference.winner in {"a", "b", "tie"}

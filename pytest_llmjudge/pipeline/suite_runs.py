@@ -1,0 +1,200 @@
+"""The parts of a suite's run, put together: one for scored responses, one for pairs of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data import Preference, Verdict
+from pytest_llmjudge.judging.check import decide, plan_probes
+from pytest_llmjudge.judging.pair_check import decide_pairs, plan_pairs
+from pytest_llmjudge.pipeline.known_answers import KnownAnswers
+from pytest_llmjudge.pipeline.pairs import Pairs
+from pytest_llmjudge.pipeline.parts import Counter, JudgeLike, ModelLike, Pair
+from pytest_llmjudge.pipeline.preferences import Preferences
+from pytest_llmjudge.pipeline.responses import Responses
+from pytest_llmjudge.pipeline.run import Run
+from pytest_llmjudge.pipeline.verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_llmjudge.data import JudgeCheck, PairCheck, Record
+    from pytest_llmjudge.pipeline.opinions import Opinions
+    from pytest_llmjudge.pipeline.sources import Source
+    from pytest_llmjudge.pipeline.team import Team
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.store import Store
+    from pytest_llmjudge.suites import Suite
+
+__all__ = ["PairRun", "SuiteRun", "field_source", "model_source"]
+
+
+class SuiteRun(Run[str, Verdict]):
+    """A suite of scored responses in one process of a run.
+
+    Args:
+        suite: Its records and settings.
+        settings: The run's options.
+        store: Shared with all processes of the run.
+        judge: Scores responses.
+        model: Makes responses; ``None`` when the records hold them.
+        needed: The records this run needs, so that all are generated together.
+        worker: Name of this process, for progress.
+        team: Judges several at once, where the servers may be sent several requests.
+        in_flight: How many requests may be in flight at each server.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        settings: Settings,
+        store: Store,
+        *,
+        judge: JudgeLike,
+        model: ModelLike | None,
+        needed: Sequence[Record],
+        worker: str,
+        team: Team | None = None,
+        in_flight: int = 1,
+    ) -> None:
+        counter = Counter(store, "verdicts", suite.name, worker)
+        verdicts = Verdicts(suite.name, judge, store, counter, in_flight=in_flight)
+        # A judge of the user's own may not bear a second thread, one without a server needs none.
+        team = team if verdicts.asks_a_server else None
+        self._known_answers: KnownAnswers[JudgeCheck] = KnownAnswers(
+            suite.name,
+            judge,
+            store,
+            verdicts,
+            probes=partial(plan_probes, suite.records),
+            decide=decide,
+            team=team,
+            in_flight=in_flight if team is not None else 1,
+        )
+        super().__init__(
+            suite,
+            settings,
+            judge=judge,
+            model=model,
+            needed=needed,
+            source=_responses(suite, settings, store, model, worker),
+            opinions=verdicts,
+            counter=counter,
+            team=team,
+        )
+
+    def check(self, *, again: bool = False) -> JudgeCheck:
+        """Return what the judge makes of known answers; ask it, where nobody has yet.
+
+        Args:
+            again: Try once more what failed earlier in this run.
+
+        Raises:
+            LlmJudgeError: The rig failed, so that nothing is known of the judge.
+        """
+        return self._known_answers.check(again=again)
+
+
+class PairRun(Run[Pair, Preference]):
+    """A suite of pairs in one process of a run.
+
+    Args:
+        suite: Its records and settings.
+        settings: The run's options.
+        store: Shared with all processes of the run.
+        judge: Compares responses; ``None`` when people do.
+        people: Their votes; ``None`` when the judge compares.
+        model: Makes responses; ``None`` when the records hold them.
+        against: Has or makes the responses that they are compared with.
+        needed: The records this run needs, so that all are generated together.
+        worker: Name of this process, for progress.
+        team: Judges several at once, where the servers may be sent several requests.
+        in_flight: How many requests may be in flight at each server.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        settings: Settings,
+        store: Store,
+        *,
+        judge: JudgeLike | None,
+        people: Opinions[Pair, Preference] | None,
+        model: ModelLike | None,
+        against: Source[str],
+        needed: Sequence[Record],
+        worker: str,
+        team: Team | None = None,
+        in_flight: int = 1,
+    ) -> None:
+        counter = Counter(store, "verdicts", suite.name, worker)
+        self._known_answers: KnownAnswers[PairCheck] | None = None
+        opinions = people
+        if opinions is None:
+            assert judge is not None  # noqa: S101  # one of both decides
+            asked = Preferences(suite.name, judge, store, counter, in_flight=in_flight)
+            team = team if asked.asks_a_server else None
+            self._known_answers = KnownAnswers(
+                suite.name,
+                judge,
+                store,
+                asked,
+                probes=partial(plan_pairs, suite.records),
+                decide=decide_pairs,
+                team=team,
+                in_flight=in_flight if team is not None else 1,
+            )
+            opinions = asked
+        self._pairs = Pairs(_responses(suite, settings, store, model, worker), against)
+        super().__init__(
+            suite,
+            settings,
+            judge=judge,
+            model=model,
+            needed=needed,
+            source=self._pairs,
+            opinions=opinions,
+            counter=counter,
+            team=team if people is None else None,
+        )
+
+    def check(self, *, again: bool = False) -> PairCheck | None:
+        """Return what the judge makes of known pairs, ``None`` where people decide.
+
+        Args:
+            again: Try once more what failed earlier in this run.
+
+        Raises:
+            LlmJudgeError: The rig failed, so that nothing is known of the judge.
+        """
+        return None if self._known_answers is None else self._known_answers.check(again=again)
+
+    def sides(self, record: Record) -> tuple[str | None, str | None]:
+        """Return what is known of either response to a record."""
+        return self._pairs.sides(record)
+
+
+def model_source(
+    suite: Suite, settings: Settings, store: Store, model: ModelLike, worker: str
+) -> Responses:
+    """Let a model make the responses that a suite is compared with, as its own are made.
+
+    It is let go of then: two large models may be more than the memory bears.
+    """
+    counter = Counter(store, "responses", f"{suite.name} against", worker)
+    return Responses(suite, settings, store, model, counter, releases=True)
+
+
+def field_source(suite: Suite, settings: Settings, store: Store, field: str) -> Responses:
+    """Take the responses that a suite is compared with from a field of its records."""
+    given = replace(suite, settings=replace(suite.settings, responses=field))
+    return _responses(given, settings, store, None, "")
+
+
+def _responses(
+    suite: Suite, settings: Settings, store: Store, model: ModelLike | None, worker: str
+) -> Responses:
+    counter = Counter(store, "responses", suite.name, worker)
+    return Responses(suite, settings, store, model, counter)

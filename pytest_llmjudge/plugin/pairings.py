@@ -1,0 +1,108 @@
+"""What the responses of a suite of pairs are compared with, and the people who decide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data import AgainstReference
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.pipeline import People, SavedResponses, field_source, model_source
+from pytest_llmjudge.storage.answers import responses_of
+from pytest_llmjudge.storage.saved import read_results
+from pytest_llmjudge.storage.votes import read_votes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_llmjudge.data import Vote
+    from pytest_llmjudge.pipeline.sources import Source
+    from pytest_llmjudge.plugin.session import LlmSession
+    from pytest_llmjudge.suites import Pairing, Suite
+
+__all__ = ["Pairings"]
+
+
+class Pairings:
+    """The other sides of all suites of pairs in one process of a run."""
+
+    def __init__(self, session: LlmSession) -> None:
+        self._session = session
+        self._saved: dict[str, tuple[SavedResponses, str]] = {}
+        self._votes: dict[Path, tuple[Vote, ...]] = {}
+
+    def check(self, suite: Suite) -> None:
+        """Prove that what a suite is compared with, and its votes, can be had.
+
+        Raises:
+            LlmJudgeError: They cannot.
+        """
+        pairing = _pairing(suite)
+        self.reference(suite)
+        if pairing.votes is not None:
+            self._read_votes(suite.name, pairing.votes)
+
+    def reference(self, suite: Suite) -> AgainstReference:
+        """Name what a suite is compared with.
+
+        Raises:
+            LlmJudgeError: It cannot be had.
+        """
+        pairing, session = _pairing(suite), self._session
+        if pairing.kind == "field":
+            return AgainstReference("field", str(pairing.against), "")
+        name = session.shown_path(pairing.against)
+        if pairing.kind == "results":
+            return AgainstReference("results", name, self._results(suite)[1])
+        return AgainstReference("checkpoint", name, session.model(pairing.against).fingerprint)
+
+    def source(self, suite: Suite) -> Source[str]:
+        """Return what has or makes the responses that a suite is compared with.
+
+        Raises:
+            LlmJudgeError: It cannot be had.
+        """
+        pairing, session = _pairing(suite), self._session
+        if pairing.kind == "field":
+            return field_source(suite, session.settings, session.store, str(pairing.against))
+        if pairing.kind == "results":
+            return self._results(suite)[0]
+        model = session.model(pairing.against)
+        return model_source(suite, session.settings, session.store, model, session.worker)
+
+    def people(self, suite: Suite, model: str) -> People | None:
+        """Return the people who decide over a suite; ``None`` when the judge does.
+
+        Args:
+            suite: Of pairs.
+            model: Name of the model under test.
+
+        Raises:
+            LlmJudgeError: Their votes cannot be read.
+        """
+        path = _pairing(suite).votes
+        if path is None:
+            return None
+        names = (model, self.reference(suite).name)
+        return People(path, self._read_votes(suite.name, path), names)
+
+    def _read_votes(self, suite: str, path: Path) -> tuple[Vote, ...]:
+        if path not in self._votes:
+            self._votes[path] = read_votes(path, named_by=f"{suite}: votes")
+        return self._votes[path]
+
+    def _results(self, suite: Suite) -> tuple[SavedResponses, str]:
+        if suite.name not in self._saved:
+            path = self._session.config.rootpath / _pairing(suite).against
+            where = f"{suite.name}: against {path}"
+            run = read_results(path, named_by=f"{suite.name}: against")
+            found, reasons, fingerprint = responses_of(run, where, suite.records)
+            if not found:
+                todo = "name the results of a model that answered them"
+                raise SettingsError(where, "it has none of these records", todo)
+            self._saved[suite.name] = SavedResponses(where, found, reasons), fingerprint
+        return self._saved[suite.name]
+
+
+def _pairing(suite: Suite) -> Pairing:
+    assert suite.pairing is not None  # noqa: S101  # only suites of pairs come here
+    return suite.pairing
