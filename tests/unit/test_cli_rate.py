@@ -69,7 +69,7 @@ def test_rate_with_all_there_is_to_say(votes: str, capsys: pytest.CaptureFixture
     assert told[3].endswith("each pair that met was given one tie more")
     assert told[4] == (
         "people and the judge prefer the same in 100.0 % of 1 pairs that both decided (Cohen's "
-        "kappa: none, since all pairs have the same winner)"
+        "kappa: none, since both gave all pairs the same winner)"
     )
     assert told[5:8] == ["", "without an outcome (12):", "  run.json: p0: p0:\\x1b[2J a line break"]
     assert told[8] == "  run.json: p1: nobody decided"
