@@ -138,7 +138,8 @@ def test_padding_hardly_matters(seed: int) -> None:
 
     def judged(mine: np.ndarray) -> list[float]:
         likely = 1 / (1 + np.exp(-(0.4 + 1.5 * np.tanh((mine - theirs) / 800))))
-        return (np.random.default_rng(seed + 100).random(4000) < likely).astype(float).tolist()
+        drawn = np.random.default_rng(seed + 100).random(4000)
+        return [float(one) for one in drawn < likely]
 
     plain, padded = judged(mine), judged(mine + padding)
     before = length_controlled(plain, mine.tolist(), theirs.tolist())

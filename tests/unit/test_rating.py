@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 GAP = 400 * math.log10(3)
 OUTCOMES = st.lists(
     st.builds(
-        lambda pair, score: Outcome(*pair, score),
+        lambda pair, score: Outcome(pair[0], pair[1], score),
         st.sampled_from([(a, b) for a in "pqrst" for b in "pqrst" if a != b]),
         st.sampled_from([0.0, 0.5, 1.0]),
     ),
