@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 
-__all__ = ["LEAST_PAIRED", "NOUNS", "compare"]
+__all__ = ["LEAST_PAIRED", "NOUNS", "compare", "is_same_judge"]
 
 LEAST_PAIRED = 0.8
 """Share of either side's records that has to be on the other side too."""
@@ -119,6 +119,13 @@ def _flips(pairs: Sequence[_Pair], passes_at: float | None) -> tuple[Flip, ...]:
         )
         for pair in worse[:_WORST_FLIPS]
     )
+
+
+def is_same_judge(first: JudgeIdentity, second: JudgeIdentity) -> bool:
+    """Whether scores of the two compare; unknown is not the same."""
+    known = all(judge.backend != "custom" or judge.digest for judge in (first, second))
+    told, other = _told(first), _told(second)
+    return known and all(told[name][1] == other[name][1] for name in told)
 
 
 def _refusal(before: Side, after: Side, paired: int) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_llmjudge.errors import SettingsError
@@ -10,7 +10,10 @@ from pytest_llmjudge.errors import SettingsError
 _MOST_SECONDS = 86_400
 _LEAST_DROP = 0.01
 _HOTTEST = 10
+_LARGEST_PORT = 65_535
 _LARGEST_SEED = 2**63 - 1
+_MOST_RESAMPLES = 100_000
+_LARGEST_RATING = 1e6
 _LEAST_POWER, _MOST_POWER = 0.5, 0.999
 Parser = Callable[[str, str], Any]
 
@@ -71,6 +74,37 @@ def parse_power(where: str, text: str) -> float:
     return power
 
 
+def parse_resamples(where: str, text: str) -> int:
+    """Read how often to draw again, from 0 to 100,000."""
+    wanted = f"an integer from 0 to {_MOST_RESAMPLES}"
+    count = _integer(where, text, wanted)
+    if not 0 <= count <= _MOST_RESAMPLES:
+        raise SettingsError(where, f'"{text}" is no number of resamples', f"give {wanted}")
+    return count
+
+
+def parse_anchor(where: str, text: str, models: Sequence[str], rating: float) -> tuple[str, float]:
+    """Read ``MODEL`` or ``MODEL=RATING``; a model's name may hold ``=`` itself.
+
+    Args:
+        where: The option, for messages.
+        text: What was given.
+        models: The names there are.
+        rating: Where none is given.
+    """
+    if text in models:
+        return text, rating
+    name, _, told = text.rpartition("=")
+    if name in models:
+        wanted = "a rating, for example 1000"
+        value = _number(where, told, wanted)
+        if not abs(value) <= _LARGEST_RATING:
+            raise SettingsError(where, f'"{told}" is no rating', f"give {wanted}")
+        return name, value
+    known = ", ".join(models)
+    raise SettingsError(where, f'no model is named "{name or text}"', f"name one of {known}")
+
+
 def parse_seconds(where: str, text: str) -> float:
     """Read a number of seconds, at most a day."""
     seconds = _number(where, text, "a number of seconds up to 86400, for example 120")
@@ -105,6 +139,15 @@ def parse_seed(where: str, text: str) -> int:
     if not 0 <= seed <= _LARGEST_SEED:
         raise SettingsError(where, f'"{text}" is no seed', f"give {wanted}")
     return seed
+
+
+def parse_port(where: str, text: str) -> int:
+    """Read a port, 0 for any free one."""
+    wanted = "a port from 1 to 65535, or 0 for any free one"
+    port = _integer(where, text, wanted)
+    if not 0 <= port <= _LARGEST_PORT:
+        raise SettingsError(where, f'"{text}" is no port', f"give {wanted}")
+    return port
 
 
 def parse_stop(where: str, text: str) -> tuple[str, ...]:

@@ -79,13 +79,18 @@ class SavedPair:
 
 @dataclass(frozen=True, slots=True)
 class SavedPairs:
-    """A suite of pairs; ``votes`` is the file of the people who decided, ``None`` for a judge."""
+    """A suite of pairs; ``votes`` is the file of the people who decided, ``None`` for a judge.
+
+    A fingerprint is empty where the responses came from the records.
+    """
 
     suite: str
     model_a: str
     model_b: str
     votes: str | None
     pairs: tuple[SavedPair, ...]
+    fingerprint_a: str = ""
+    fingerprint_b: str = ""
 
 
 def answers_of(run: SavedRun) -> tuple[SavedAnswers, ...]:
@@ -95,7 +100,7 @@ def answers_of(run: SavedRun) -> tuple[SavedAnswers, ...]:
         SavedAnswers(
             suite=suite["name"],
             model=_model(run, suite),
-            fingerprint=(suite["checkpoint"] or {}).get("fingerprint", ""),
+            fingerprint=_fingerprint(suite),
             judge=run.sides[suite["name"]].judge,
             answers=tuple(_answer(record) for record in suite["records"]),
         )
@@ -122,6 +127,8 @@ def pairs_of(run: SavedRun) -> tuple[SavedPairs, ...]:
                 )
                 for pair in suite["records"]
             ),
+            fingerprint_a=_fingerprint(suite),
+            fingerprint_b=storable(suite["against"]["fingerprint"]),
         )
         for suite in suites
     )
@@ -177,6 +184,10 @@ def _content(record: Record | SavedAnswer) -> str:
 def _model(run: SavedRun, suite: Mapping[str, Any]) -> str:
     found = suite["checkpoint"]
     return storable(found["path"]) if found else PurePath(run.path).stem
+
+
+def _fingerprint(suite: Mapping[str, Any]) -> str:
+    return storable((suite["checkpoint"] or {}).get("fingerprint", ""))
 
 
 def _answer(record: Mapping[str, Any]) -> SavedAnswer:

@@ -1,16 +1,18 @@
-"""The command ``llmjudge``: what can be done with results files, without pytest."""
+"""The command ``llmjudge``: what can be done with results and votes, without pytest."""
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pytest_llmjudge.cli.output import print_json, print_text
+from pytest_llmjudge.cli.rate import add_rate
+from pytest_llmjudge.cli.vote import add_vote
 from pytest_llmjudge.comparison import NOUNS, compare
 from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError, printable
 from pytest_llmjudge.gates import Decision, decide_baseline
@@ -69,7 +71,8 @@ def _write_nowhere() -> None:
 def make_parser() -> argparse.ArgumentParser:
     """Return what reads the command line."""
     parser = argparse.ArgumentParser(
-        prog="llmjudge", description="Work with the results files of pytest-llmjudge."
+        prog="llmjudge",
+        description="Work with the results files and votes files of pytest-llmjudge.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -111,6 +114,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     power.add_argument("--json", action="store_true", help="Print JSON")
     power.set_defaults(run=_power)
+    add_rate(commands)
+    add_vote(commands)
     return parser
 
 
@@ -145,15 +150,15 @@ def _compare(options: argparse.Namespace) -> int:
                 for one in found
             ],
         }
-        _print_json(document)
+        print_json(document)
     elif options.markdown:
         rows = [(one.name, one.decision, one.comparison) for one in found]
-        _print(comparisons_markdown(rows))
+        print_text(comparisons_markdown(rows))
     else:
         for one in found:
             verdict = "passed" if one.decision.passed else "FAILED"
             text = comparison_text(one.decision.reason, one.comparison)
-            _print(printable(f"{one.name}: {verdict}\n{text}"))
+            print_text(printable(f"{one.name}: {verdict}\n{text}"))
     return 0 if has_passed else 1
 
 
@@ -178,12 +183,12 @@ def _power(options: argparse.Namespace) -> int:
         suites = [
             {"name": name, **asdict(reach)} for name, reach in zip(run.sides, reaches, strict=True)
         ]
-        _print_json({"drop": drop, "power": power, "suites": suites})
+        print_json({"drop": drop, "power": power, "suites": suites})
     else:
         for name, reach in zip(run.sides, reaches, strict=True):
             noun = NOUNS[run.sides[name].kind]
             lines = power_lines(name, reach, drop, power, noun=noun)
-            _print("\n".join(printable(line) for line in lines))
+            print_text("\n".join(printable(line) for line in lines))
     return 0
 
 
@@ -203,11 +208,3 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: f
 
 def _outcome(passed: bool) -> str:  # noqa: FBT001  # a yes or no to be written out
     return "passed" if passed else "failed"
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    _print(json.dumps(document, indent=1))

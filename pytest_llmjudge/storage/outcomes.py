@@ -1,0 +1,371 @@
+"""Outcomes of pairs, gathered from votes files and results files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.comparison import is_same_judge
+from pytest_llmjudge.data import Outcome, Unscored
+from pytest_llmjudge.errors import SettingsError, VotesError
+from pytest_llmjudge.keys import text_digest
+from pytest_llmjudge.preference import kappa, majority
+from pytest_llmjudge.storage.answers import answers_of, pairs_of
+from pytest_llmjudge.storage.saved import content_of, read_results
+from pytest_llmjudge.storage.votes import read_votes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_llmjudge.data import PeopleAgreement, Vote
+    from pytest_llmjudge.storage.answers import SavedAnswer, SavedAnswers, SavedPairs
+    from pytest_llmjudge.storage.saved import SavedRun
+
+__all__ = ["Gathered", "gather"]
+
+_SHOWN_DIGITS = 8
+_SWAPPED = {"a": "b", "b": "a"}
+_SCORES = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What files say of pairs of models.
+
+    Attributes:
+        outcomes: In the order of the files, and of the lines or records within them.
+        unscored: Records and pairs that gave none.
+        notes: What else a reader should know, as finished sentences.
+        agreement: Between people and judges, over pairs that both decided; ``None`` without such.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    unscored: tuple[Unscored, ...]
+    notes: tuple[str, ...]
+    agreement: PeopleAgreement | None
+
+
+def gather(paths: Sequence[Path]) -> Gathered:
+    """Read files, and return the outcomes of all pairs of models in them.
+
+    - A vote is an outcome, ``both_bad`` being a tie.
+    - A pair of a suite of pairs is one, unless the suite was decided by a votes file that is among
+      ``paths``.
+    - A record that two models answered and that judges of one identity scored is one: the higher
+      score wins. Records pair up by id and content.
+
+    What stands in several files counts once. A model is known by its fingerprint, so that a file
+    of two names is one model, and two models of one name are told apart by their fingerprints.
+
+    Args:
+        paths: Votes files (``.jsonl``) and results files (``.json``).
+
+    Raises:
+        SettingsError: A file is neither, or is named twice.
+        VotesError: A votes file cannot be read, or names a model that may be one of two.
+        BaselineError: A results file cannot be read.
+    """
+    seen: set[Path] = set()
+    for path in paths:
+        if path.suffix.lower() not in {".json", ".jsonl"}:
+            found = "it is neither a votes file (.jsonl) nor a results file (.json)"
+            raise SettingsError(str(path), found, "name such files")
+        if path.resolve() in seen:
+            raise SettingsError(str(path), "it is named twice", "name each file once")
+        seen.add(path.resolve())
+    votes = {path: read_votes(path) for path in paths if path.suffix.lower() == ".jsonl"}
+    runs = {path: read_results(path) for path in paths if path not in votes}
+    gathering = _Gathering(_Models(runs), votes)
+    for path in paths:
+        if path in votes:
+            gathering.add_votes(path, votes[path])
+        else:
+            gathering.add_run(path, runs[path])
+    return gathering.result()
+
+
+class _Models:
+    """The models in results files by what tells them apart, and the names they are shown by."""
+
+    def __init__(self, runs: Mapping[Path, SavedRun]) -> None:
+        self._names: dict[str, list[str]] = {}
+        for path, run in runs.items():
+            for answers in answers_of(run):
+                self._add(answers.model, _own_key(path, answers.fingerprint))
+            for pairs in pairs_of(run):
+                self._add(pairs.model_a, _own_key(path, pairs.fingerprint_a))
+                self._add(pairs.model_b, _key(pairs.model_b, pairs.fingerprint_b))
+        self._shown = {key: self._show(key) for key in self._names}
+
+    def shown(self, key: str) -> str:
+        """Return the name a model is shown by, which is no other's."""
+        return self._shown[key]
+
+    def named(self, path: Path, name: str) -> str:
+        """Return the name that a model is shown by which a votes file calls ``name``.
+
+        Raises:
+            VotesError: Several models have it.
+        """
+        keys = [key for key, names in self._names.items() if name in names]
+        if len(keys) > 1:
+            known = " and ".join(self._shown[key] for key in keys)
+            found = f"{name} may be any of {known}"
+            todo = "rate it apart from results of models of one name, or rename them"
+            raise VotesError(str(path), found, todo)
+        return self._shown[keys[0]] if keys else name
+
+    def notes(self) -> Iterator[str]:
+        """Yield which models have several names, or share one."""
+        for key, names in self._names.items():
+            if len(names) > 1:
+                yield f"{', '.join(names)} are one model, by its fingerprint; shown as the first"
+            if self._shown[key] != names[0]:
+                yield f"{self._shown[key]} is not the only model named {names[0]}"
+
+    def _add(self, name: str, key: str) -> None:
+        names = self._names.setdefault(key, [])
+        if name not in names:
+            names.append(name)
+
+    def _show(self, key: str) -> str:
+        name = self._names[key][0]
+        others = [other for other, names in self._names.items() if name in names and other != key]
+        if not others:
+            return name
+        digits = _SHOWN_DIGITS
+        _, _, told = key.partition(":")
+        while any(other.partition(":")[2][:digits] == told[:digits] for other in others):
+            digits += _SHOWN_DIGITS
+            if digits > len(told):
+                break
+        # A path says nothing by its beginning.
+        return f"{name} ({told[:digits] if key.startswith('fingerprint:') else told})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A pair that somebody decided: its record's id, models, digests of answers, and winner."""
+
+    id: str
+    models: tuple[str, str]
+    digests: tuple[str, str]
+    winner: str
+
+    @property
+    def keys(self) -> tuple[object, ...]:
+        """What the same pair is found by elsewhere: its answers where they are known, and names."""
+        answers = (self.id, frozenset(self.digests)) if all(self.digests) else None
+        return answers, (self.id, frozenset(self.models))
+
+    def winner_for(self, other: _Judged) -> str | None:
+        """Return the winner as ``other`` names the two; ``None`` when it is about other answers."""
+        by_answers = all(self.digests) and all(other.digests)
+        mine, theirs = (self.digests, other.digests) if by_answers else (self.models, other.models)
+        if mine == theirs:
+            return self.winner
+        return _SWAPPED.get(self.winner, self.winner) if mine == theirs[::-1] else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Suite:
+    """A suite of scored records, and where it stands."""
+
+    path: Path
+    model: str
+    answers: SavedAnswers
+    by_content: Mapping[tuple[str, str], SavedAnswer]
+
+    @property
+    def told(self) -> str:
+        return f"{self.path}: {self.answers.suite}"
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """What was gathered so far."""
+
+    models: _Models
+    votes: Mapping[Path, tuple[Vote, ...]]
+    outcomes: list[Outcome] = field(default_factory=list)
+    unscored: dict[tuple[str, str, str], Unscored] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    by_people: dict[object, list[_Judged]] = field(default_factory=dict)
+    by_judge: list[_Judged] = field(default_factory=list)
+    suites: list[_Suite] = field(default_factory=list)
+    paired: set[tuple[Path, str]] = field(default_factory=set)
+    counted: set[object] = field(default_factory=set)
+    repeated: int = 0
+
+    def add_votes(self, path: Path, votes: Sequence[Vote]) -> None:
+        for number, vote in enumerate(votes, 1):
+            models = self.models.named(path, vote.model_a), self.models.named(path, vote.model_b)
+            if models[0] == models[1]:
+                cause = f"vote {number} is between {models[0]} and itself"
+                self._leave_out(path, "", vote.id, cause)
+                continue
+            self.outcomes.append(Outcome(*models, _SCORES[vote.winner], "people"))
+            digests = vote.response_a, vote.response_b
+            self._add_people(_Judged(vote.id, models, digests, vote.winner))
+
+    def add_run(self, path: Path, run: SavedRun) -> None:
+        totals = {suite["name"]: suite.get("total") for suite in run.document["suites"]}
+        for pairs in pairs_of(run):
+            self._add_pairs(path, pairs)
+            self._tell_missing(f"{path}: {pairs.suite}", len(pairs.pairs), totals[pairs.suite])
+        for answers in answers_of(run):
+            model = self.models.shown(_own_key(path, answers.fingerprint))
+            by_content = {_content(answer): answer for answer in answers.answers}
+            suite = _Suite(path, model, answers, by_content)
+            for earlier in self.suites:
+                self._pair_up(earlier, suite)
+            self.suites.append(suite)
+            self._tell_missing(suite.told, len(answers.answers), totals[answers.suite])
+
+    def result(self) -> Gathered:
+        alone = [
+            suite for suite in self.suites if (suite.path, suite.answers.suite) not in self.paired
+        ]
+        for suite in alone:
+            self.notes.append(
+                f"{suite.told}: no other model's records pair up with its {len(suite.by_content)}, "
+                "so they rate nothing"
+            )
+        if self.repeated:
+            self.notes.append(f"{self.repeated} outcomes stand in several places and count once")
+        return Gathered(
+            tuple(self.outcomes),
+            tuple(self.unscored.values()),
+            (*self.models.notes(), *self.notes),
+            self._agreement(),
+        )
+
+    def _add_pairs(self, path: Path, suite: SavedPairs) -> None:
+        told = f"{path}: {suite.suite}"
+        models = (
+            self.models.shown(_own_key(path, suite.fingerprint_a)),
+            self.models.shown(_key(suite.model_b, suite.fingerprint_b)),
+        )
+        if models[0] == models[1]:
+            self.notes.append(
+                f"{told}: its {len(suite.pairs)} pairs are of {models[0]} and itself, so they rate "
+                "nothing"
+            )
+            return
+        decided_by = None if suite.votes is None else self._votes_file(suite)
+        if decided_by is not None:
+            self.notes.append(
+                f"{told}: {decided_by} decided it and is named too, so it is left out"
+            )
+        for pair in suite.pairs:
+            if pair.winner is None:
+                self._leave_out(path, suite.suite, pair.id, pair.error or "nobody decided")
+            elif decided_by is None:
+                digests = text_digest(pair.response_a or ""), text_digest(pair.response_b or "")
+                judged = _Judged(pair.id, models, digests, pair.winner)
+                self._count(judged, "judge" if suite.votes is None else "people")
+
+    def _votes_file(self, suite: SavedPairs) -> Path | None:
+        """Return the votes file among those that are named which decided a suite."""
+        decided = {pair.id for pair in suite.pairs if pair.winner is not None}
+        name = PurePath(suite.votes or "").name
+        for path, votes in self.votes.items():
+            # Where it lay on the machine of the run need not be where it lies now.
+            if path.name == name and decided <= {vote.id for vote in votes}:
+                return path
+        return None
+
+    def _pair_up(self, one: _Suite, other: _Suite) -> None:
+        """Add an outcome for each record that both suites have a score for."""
+        shared = [key for key in other.by_content if key in one.by_content]
+        if one.model == other.model or not shared:
+            return
+        judges = one.answers.judge, other.answers.judge
+        if judges[0] is None or judges[1] is None or not is_same_judge(judges[0], judges[1]):
+            self.notes.append(
+                f"{one.told} and {other.told}: {len(shared)} records were not paired, since that "
+                "one judge scored both cannot be told"
+            )
+            return
+        for suite, lacking in ((one, other), (other, one)):
+            self.paired.add((suite.path, suite.answers.suite))
+            missing = len(suite.by_content) - len(shared)
+            if missing:
+                self.notes.append(f"{suite.told}: {missing} records are not in {lacking.told}")
+        for key in shared:
+            first, second = one.by_content[key], other.by_content[key]
+            for suite, answer in ((one, first), (other, second)):
+                if answer.score is None:
+                    cause = answer.error or "it has no score"
+                    self._leave_out(suite.path, suite.answers.suite, answer.id, cause)
+            if first.score is not None and second.score is not None:
+                winner = "a" if first.score > second.score else "b"
+                judged = _Judged(
+                    first.id,
+                    (one.model, other.model),
+                    (text_digest(first.response or ""), text_digest(second.response or "")),
+                    "tie" if first.score == second.score else winner,
+                )
+                self._count(judged, "judge", key[1], first.score, second.score)
+
+    def _count(self, judged: _Judged, by: str, *more: object) -> None:
+        key = (judged, by, *more)
+        turned = _Judged(
+            judged.id,
+            (judged.models[1], judged.models[0]),
+            (judged.digests[1], judged.digests[0]),
+            _SWAPPED.get(judged.winner, judged.winner),
+        )
+        if key in self.counted or (turned, by, *more[:1], *more[:0:-1]) in self.counted:
+            self.repeated += 1
+            return
+        self.counted.add(key)
+        self.outcomes.append(Outcome(*judged.models, _SCORES[judged.winner], by))
+        if by == "judge":
+            self.by_judge.append(judged)
+        else:
+            self._add_people(judged)
+
+    def _add_people(self, judged: _Judged) -> None:
+        for key in judged.keys:
+            self.by_people.setdefault(key, []).append(judged)
+
+    def _agreement(self) -> PeopleAgreement | None:
+        """Compare the majority of people with the judge, over pairs that both decided."""
+        people, judge = [], []
+        for judged in self.by_judge:
+            found = {
+                id(vote): vote.winner_for(judged)
+                for key in judged.keys
+                if key is not None
+                for vote in self.by_people.get(key, [])
+            }
+            votes = [winner for winner in found.values() if winner is not None]
+            if votes:
+                people.append(majority(votes))
+                judge.append(judged.winner)
+        return kappa(people, judge)
+
+    def _leave_out(self, path: Path, suite: str, name: str, cause: str) -> None:
+        # A record without a score lacks it beside each other model; it is named once.
+        key = f"{path}: {suite}", name, cause
+        self.unscored.setdefault(key, Unscored(name, str(path), cause))
+
+    def _tell_missing(self, told: str, there: int, total: int | None) -> None:
+        if total is not None and there < total:
+            self.notes.append(f"{told}: {total - there} of {total} records were not run")
+
+
+def _own_key(path: Path, fingerprint: str) -> str:
+    """Return what tells a model under test from others; without a fingerprint, where it stands."""
+    return f"fingerprint:{fingerprint}" if fingerprint else f"file:{path.resolve()}"
+
+
+def _key(name: str, fingerprint: str) -> str:
+    """Return what tells a model apart that another was compared with."""
+    return f"fingerprint:{fingerprint}" if fingerprint else f"name:{name}"
+
+
+def _content(answer: SavedAnswer) -> tuple[str, str]:
+    return answer.id, content_of(answer.instruction, answer.input, answer.output)

@@ -1,0 +1,171 @@
+"""One voter's session, from results files to the summary."""
+
+from __future__ import annotations
+
+import getpass
+import signal
+import threading
+import webbrowser
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import SettingsError, VotesError
+from pytest_llmjudge.storage.answers import answers_of
+from pytest_llmjudge.storage.mending import set_aside_cut_off
+from pytest_llmjudge.storage.results import check_writable
+from pytest_llmjudge.storage.saved import read_results
+from pytest_llmjudge.voting.ballots import Source, make_ballots
+from pytest_llmjudge.voting.box import BallotBox
+from pytest_llmjudge.voting.outcome import pair_outcomes
+from pytest_llmjudge.voting.telling import end_lines, ending, opening_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge.voting.ballots import Ballots
+    from pytest_llmjudge.voting.telling import Ending
+
+__all__ = ["hold_vote"]
+
+
+def hold_vote(
+    results: Sequence[Path],
+    out: Path,
+    *,
+    tell: Callable[[str], None],
+    voter: str | None = None,
+    names: Sequence[str] = (),
+    port: int = 0,
+    opens_browser: bool = False,
+) -> None:
+    """Show ballots until Ctrl-C or SIGTERM; tell what is left out, the address and the outcome.
+
+    Args:
+        results: Two results files or more.
+        out: Votes file, which is appended to.
+        tell: Takes a line for the terminal.
+        voter: Name of who votes, by default the login name.
+        names: What the models are called, one for each file; by default what the files call them.
+        port: On loopback; 0 for any free one.
+        opens_browser: Whether to show the page at once.
+
+    Raises:
+        LlmJudgeError: A file or setting cannot be used, or Flask is not installed.
+    """
+    _need_flask()
+    voter = _checked_voter(voter)
+    made = make_ballots(_sources(results, names), voter)
+    if not made.ballots:
+        where = ", ".join(map(str, results))
+        alike = sum(made.identical.values())
+        found = f"no record has two answers to choose from ({alike} have identical ones)"
+        raise SettingsError(where, found, "name results of two models on the same records")
+    box = _box(made, out, voter, tell)
+    with _until_signalled() as ended:
+        for line in opening_lines(made, box.progress(), voter):
+            tell(line)
+        if box.next() is not None:
+            _serve(
+                box,
+                port,
+                lambda: ending(made, pair_outcomes(made, box.votes()), voter, str(out)),
+                tell=tell,
+                ended=ended,
+                opens_browser=opens_browser,
+            )
+        box.close()
+        outcomes = pair_outcomes(made, box.votes())
+        for line in end_lines(made, outcomes, box.progress(), now=box.cast_now, path=str(out)):
+            tell(line)
+
+
+def _serve(
+    box: BallotBox,
+    port: int,
+    outcome: Callable[[], Ending],
+    *,
+    tell: Callable[[str], None],
+    ended: threading.Event,
+    opens_browser: bool,
+) -> None:
+    from pytest_llmjudge.voting.guard import Guard
+    from pytest_llmjudge.voting.server import bind, serving
+    from pytest_llmjudge.voting.site import make_site
+
+    listener = bind(port)
+    port = listener.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/"
+    with serving(make_site(box, Guard(port), outcome), listener):
+        tell(f"vote at {address} and end with Ctrl-C")
+        if opens_browser:
+            webbrowser.open(address)
+        ended.wait()
+
+
+@contextmanager
+def _until_signalled() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and SIGTERM set, and nothing else does."""
+    ended = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(one, lambda *_: ended.set()) for one in signals]
+    try:
+        yield ended
+    finally:
+        for one, handler in zip(signals, before, strict=True):
+            signal.signal(one, handler)
+
+
+def _need_flask() -> None:
+    try:
+        import flask  # noqa: F401  # told here, before any work
+    except ImportError:
+        where, found = "llmjudge vote", "its page needs Flask"
+        todo = 'install it with pip install "pytest-llmjudge[vote]"'
+        raise SettingsError(where, found, todo) from None
+
+
+def _checked_voter(given: str | None) -> str:
+    where, todo = "--voter", "give the name of who votes"
+    if given is None:
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError, ImportError):
+            raise SettingsError(where, "the login name is not known", todo) from None
+    if not given.strip():
+        raise SettingsError(where, "it is empty", todo)
+    if any("\ud800" <= char <= "\udfff" for char in given):
+        raise SettingsError(where, "it has bytes that are no UTF-8", todo)
+    return given.strip()
+
+
+def _sources(results: Sequence[Path], names: Sequence[str]) -> list[Source]:
+    where = "--name"
+    if names and len(names) != len(results):
+        found = f"{len(names)} for {len(results)} results files"
+        raise SettingsError(where, found, "give one for each file, or none")
+    if any(not name.strip() for name in names):
+        raise SettingsError(where, "it is empty", "give a name")
+    sources = []
+    for number, path in enumerate(results):
+        suites = answers_of(read_results(path))
+        if names:
+            suites = tuple(replace(suite, model=names[number].strip()) for suite in suites)
+        sources.append(Source(str(path), suites))
+    return sources
+
+
+def _box(made: Ballots, out: Path, voter: str, tell: Callable[[str], None]) -> BallotBox:
+    check_writable("--out", out)
+    try:
+        if out.exists():
+            # Opened to append, and closed: nothing is changed.
+            out.open("ab").close()
+    except OSError as error:
+        where, found = f"--out {out}", f"it cannot be written ({error.strerror})"
+        raise VotesError(where, found, "name another place") from None
+    aside = set_aside_cut_off(out)
+    if aside is not None:
+        tell(f"{out}: its last line was cut off while it was written; it is in {aside} now")
+    return BallotBox(made.ballots, out, voter)

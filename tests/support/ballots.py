@@ -1,0 +1,104 @@
+"""Results files to vote on, and the server of ``llmjudge vote`` as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tests.unit.storage.test_saved import SMALLEST
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+SUITE = "test_a.py::test_a"
+
+
+def record(number: int, response: str | None, **fields: object) -> dict[str, Any]:
+    """Return a record of a results file; it asks the same in every file."""
+    (suite,) = SMALLEST["suites"]
+    (first,) = suite["records"]
+    name = f"r{number}"
+    return {**first, "id": name, "instruction": f"Say {name}.", "model_response": response} | fields
+
+
+def suite_of(
+    model: str, records: Sequence[Mapping[str, Any]], *, name: str = SUITE, **fields: object
+) -> dict[str, Any]:
+    """Return a suite of a results file."""
+    (suite,) = SMALLEST["suites"]
+    checkpoint = {"path": model, "fingerprint": f"of {model}"}
+    whole = {**suite, "name": name, "checkpoint": checkpoint, "total": len(records)}
+    return {**whole, "records": list(records), **fields}
+
+
+def write_results(path: Path, *suites: Mapping[str, Any], digest: str = "abc") -> Path:
+    """Write a results file."""
+    judge = {**SMALLEST["judge"], "digest": digest}
+    document = {**SMALLEST, "judge": judge, "suites": list(suites)}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def write_pair(
+    folder: Path, count: int, old: str = "old-pony.pth", new: str = "new-zebra.pth"
+) -> None:
+    """Write ``a.json`` and ``b.json``: two models with different answers to each record."""
+    for file, model, word in (("a.json", old, "First"), ("b.json", new, "Second")):
+        records = [record(number, f"{word} of {number}.") for number in range(count)]
+        write_results(folder / file, suite_of(model, records))
+
+
+def votes_in(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a votes file."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+class VoteProcess:
+    """A running ``llmjudge vote``."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.lines: list[str] = []
+        self.address = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            found = re.match(r"vote at (http://127\.0\.0\.1:\d+/)", line)
+            if found:
+                self.address = found[1]
+                return
+        _, problem = process.communicate()
+        raise AssertionError("\n".join([*self.lines, problem]))
+
+    def end(self, number: signal.Signals) -> tuple[int, list[str], str]:
+        """Send a signal; return the status, the lines after the address, and standard error."""
+        self._process.send_signal(number)
+        out, problem = self._process.communicate(timeout=60)
+        return self._process.returncode, out.splitlines(), problem
+
+
+@contextmanager
+def voting(folder: Path, *arguments: str) -> Iterator[VoteProcess]:
+    """Run ``llmjudge vote a.json b.json --out votes.jsonl`` in a folder."""
+    code = "import sys; from pytest_llmjudge.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "vote", "a.json", "b.json"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(
+        [*command, "--out", "votes.jsonl", "--voter", "ann", *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield VoteProcess(process)
+        finally:
+            process.kill()

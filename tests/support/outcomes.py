@@ -1,0 +1,132 @@
+"""Small results files and votes files, to rate models by."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.support.schema import check_results
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+JUDGE = {"model": "llama3", "backend": "ollama", "version": "1", "digest": "abc", "options": {}}
+
+
+def judged(
+    path: Path,
+    scores: Mapping[str, int | None],
+    *,
+    checkpoint: str | None = None,
+    fingerprint: str | None = None,
+    **more: Any,  # noqa: ANN401  # keys of the suite
+) -> dict[str, Any]:
+    """Return a suite of scored records; the model is named by its checkpoint, or by the file."""
+    records = [
+        {
+            "id": name,
+            "instruction": f"Say {name}.",
+            "input": "",
+            "output": name,
+            "model_response": f"{path.stem} says {name}",
+            "score": score,
+            "reply": str(score),
+            "error": None if score is not None else f"{name}: the judge gave no score; ask again",
+            "outcome": "passed" if score is not None else "error",
+        }
+        for name, score in scores.items()
+    ]
+    reference = {"path": checkpoint, "fingerprint": fingerprint or f"of {checkpoint}"}
+    return {
+        "name": "test_a.py::test_a",
+        "kind": "judge",
+        "checkpoint": None if checkpoint is None else {**reference, "parameters": None},
+        "total": len(records),
+        "scored": len(records),
+        "unscored": 0,
+        "average": None,
+        "ci95": None,
+        "min_score": None,
+        "min_average": None,
+        "outcome": "passed",
+        "records": records,
+        **more,
+    }
+
+
+def compared(
+    winners: Mapping[str, str | None],
+    *,
+    checkpoint: str = "new.pth",
+    against: str = "old.pth",
+    votes: str | None = None,
+    **more: Any,  # noqa: ANN401  # keys of the suite
+) -> dict[str, Any]:
+    """Return a suite of pairs."""
+    records: list[dict[str, Any]] = [
+        {
+            "id": name,
+            "instruction": f"Say {name}.",
+            "input": "",
+            "output": name,
+            "model_response": f"new says {name}",
+            "against_response": f"old says {name}",
+            "winner": winner,
+            "orders": [],
+            "replies": [],
+            "error": None,
+            "outcome": "passed" if winner is not None else "error",
+        }
+        for name, winner in winners.items()
+    ]
+    return {
+        "name": "test_b.py::test_b",
+        "kind": "preference",
+        "checkpoint": {"path": checkpoint, "fingerprint": f"of {checkpoint}", "parameters": None},
+        "against": {"kind": "checkpoint", "name": against, "fingerprint": f"of {against}"},
+        "votes": votes,
+        "judge": None if votes else JUDGE,
+        "total": len(records),
+        "scored": len(records),
+        "unscored": 0,
+        "wins": 0,
+        "ties": 0,
+        "losses": 0,
+        "win_rate": None,
+        "ci95": None,
+        "length_controlled": None,
+        "flips": None,
+        "asked": 0,
+        "mean_length": None,
+        "min_win_rate": None,
+        "outcome": "passed",
+        "records": records,
+        **more,
+    }
+
+
+def write_run(path: Path, *suites: Mapping[str, Any], **judge: object) -> Path:
+    """Write a results file."""
+    document = {
+        "schema": 1,
+        "created": "2026-01-02T03:04:05+00:00",
+        "pytest_llmjudge": "0.1.0",
+        "judge": {**JUDGE, **judge},
+        "suites": list(suites),
+    }
+    check_results(document)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def write_votes(path: Path, votes: Sequence[tuple[str, ...] | Mapping[str, str]]) -> Path:
+    """Write a votes file, of ``(id, model_a, model_b, winner)`` or whole votes."""
+    names = "id", "model_a", "model_b", "winner"
+    whole = [
+        dict(zip(names, vote, strict=True)) if isinstance(vote, tuple) else dict(vote)
+        for vote in votes
+    ]
+    path.write_text("".join(f"{json.dumps(vote)}\n" for vote in whole), encoding="utf-8")
+    return path

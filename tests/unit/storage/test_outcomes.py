@@ -1,0 +1,328 @@
+"""Which outcomes files hold, and what is told of the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pytest_llmjudge.data import Outcome, PeopleAgreement, Unscored
+from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.keys import text_digest
+from pytest_llmjudge.storage.outcomes import gather
+from tests.support.outcomes import compared, judged, write_run, write_votes
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File names are short."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_votes() -> None:
+    """One outcome each, in file order; both bad is a tie."""
+    winners = ["a", "b", "tie", "both_bad"]
+    path = write_votes(Path("votes.jsonl"), [("r1", "x", "y", winner) for winner in winners])
+
+    found = gather([path])
+
+    scores = [1.0, 0.0, 0.5, 0.5]
+    assert found.outcomes == tuple(Outcome("x", "y", score, "people") for score in scores)
+    assert (found.unscored, found.notes, found.agreement) == ((), (), None)
+
+
+def test_a_vote_between_a_model_and_itself() -> None:
+    """It is named, and rates nothing."""
+    path = write_votes(Path("votes.jsonl"), [("r1", "x", "x", "a"), ("r2", "x", "y", "a")])
+
+    found = gather([path])
+
+    assert found.outcomes == (Outcome("x", "y", 1.0, "people"),)
+    assert found.unscored == (Unscored("r1", "votes.jsonl", "vote 1 is between x and itself"),)
+
+
+def test_scores_of_several_models() -> None:
+    """The higher score wins, equal ones are a tie, for each two models and each record."""
+    paths = [
+        write_run(Path(f"{name}.json"), judged(Path(name), scores, checkpoint=f"{name}.pth"))
+        for name, scores in (
+            ("one", {"r1": 90, "r2": 50}),
+            ("two", {"r2": 50, "r1": 10}),
+            ("three", {"r1": 95, "r2": 49}),
+        )
+    ]
+
+    found = gather(paths)
+
+    one, two, three = (f"{name}.pth" for name in ("one", "two", "three"))
+    assert Counter(found.outcomes) == Counter(
+        [
+            Outcome(one, two, 1.0, "judge"),
+            Outcome(one, two, 0.5, "judge"),
+            Outcome(one, three, 0.0, "judge"),
+            Outcome(one, three, 1.0, "judge"),
+            Outcome(two, three, 0.0, "judge"),
+            Outcome(two, three, 1.0, "judge"),
+        ]
+    )
+    assert (found.unscored, found.notes) == ((), ())
+
+
+def test_responses_of_the_records_are_a_model_named_by_the_file() -> None:
+    """As in the page for votes."""
+    paths = [
+        write_run(Path(f"{name}.json"), judged(Path(name), {"r1": score}))
+        for name, score in (("one", 90), ("two", 10))
+    ]
+
+    assert gather(paths).outcomes == (Outcome("one", "two", 1.0, "judge"),)
+
+
+def test_a_record_without_a_score_is_named_once() -> None:
+    """With its cause, however many models it could not be compared with."""
+    paths = [
+        write_run(Path(f"{name}.json"), judged(Path(name), {"r1": score, "r2": 5}, checkpoint=name))
+        for name, score in (("one", None), ("two", 10), ("three", 20))
+    ]
+
+    found = gather(paths)
+
+    assert found.unscored == (Unscored("r1", "one.json", "r1: the judge gave no score; ask again"),)
+    assert len(found.outcomes) == 4
+
+
+def test_records_that_are_not_the_same() -> None:
+    """An id alone is not enough; those that one side lacks are counted."""
+    other = judged(Path("two"), {"r1": 10, "r2": 10, "r3": 3}, checkpoint="two")
+    other["records"][1]["instruction"] = "Say something else."
+    paths = [
+        write_run(Path("one.json"), judged(Path("one"), {"r1": 90, "r2": 90}, checkpoint="one")),
+        write_run(Path("two.json"), other),
+    ]
+
+    found = gather(paths)
+
+    assert found.outcomes == (Outcome("one", "two", 1.0, "judge"),)
+    assert found.notes == (
+        "one.json: test_a.py::test_a: 1 records are not in two.json: test_a.py::test_a",
+        "two.json: test_a.py::test_a: 2 records are not in one.json: test_a.py::test_a",
+    )
+
+
+@pytest.mark.parametrize(
+    "judge", [{"digest": "other"}, {"options": {"seed": 1}}, {"backend": "custom", "digest": ""}]
+)
+def test_scores_of_different_judges_are_not_paired(judge: dict[str, object]) -> None:
+    """They say nothing of the models; a note says why there is no outcome."""
+    paths = [
+        write_run(Path("one.json"), judged(Path("one"), {"r1": 90}, checkpoint="one")),
+        write_run(Path("two.json"), judged(Path("two"), {"r1": 10}, checkpoint="two"), **judge),
+    ]
+
+    found = gather(paths)
+
+    assert found.outcomes == ()
+    reason, *rest = found.notes
+    assert reason == (
+        "one.json: test_a.py::test_a and two.json: test_a.py::test_a: 1 records were not paired, "
+        "since that one judge scored both cannot be told"
+    )
+    assert rest == [
+        f"{name}: test_a.py::test_a: no other model's records pair up with its 1, so they rate nothing"
+        for name in ("one.json", "two.json")
+    ]
+
+
+def test_two_runs_of_one_model() -> None:
+    """They are not compared with each other, and what both say of a third counts once."""
+    first = judged(Path("one"), {"r1": 90}, checkpoint="one.pth", fingerprint="f1")
+    again = {**first, "checkpoint": {**first["checkpoint"], "path": "/elsewhere/one.pth"}}
+    third = judged(Path("two"), {"r1": 10}, checkpoint="two.pth")
+    paths = [
+        write_run(Path(f"{name}.json"), suite)
+        for name, suite in (("one", first), ("again", again), ("two", third))
+    ]
+
+    found = gather(paths)
+
+    assert found.outcomes == (Outcome("one.pth", "two.pth", 1.0, "judge"),)
+    assert found.notes == (
+        "one.pth, /elsewhere/one.pth are one model, by its fingerprint; shown as the first",
+        "1 outcomes stand in several places and count once",
+    )
+
+
+def test_two_models_of_one_name() -> None:
+    """They are told apart by their fingerprints, as far as that takes."""
+    prints = "0123456789abcdef", "01234567fedcba98"
+    paths = [
+        write_run(
+            Path(f"{name}.json"),
+            judged(Path(name), {"r1": score}, checkpoint="model.pth", fingerprint=known),
+        )
+        for name, score, known in zip(("one", "two"), (90, 10), prints, strict=True)
+    ]
+
+    found = gather(paths)
+
+    one, two = (f"model.pth ({known})" for known in prints)
+    assert found.outcomes == (Outcome(one, two, 1.0, "judge"),)
+    assert found.notes == tuple(
+        f"{name} is not the only model named model.pth" for name in (one, two)
+    )
+
+
+def test_files_of_one_name() -> None:
+    """Responses from records have no fingerprint: where the file lies tells them apart."""
+    paths = [
+        write_run(Path(folder) / "run.json", judged(Path(folder), {"r1": score}))
+        for folder, score in (("a", 90), ("b", 10))
+    ]
+
+    (outcome,) = gather(paths).outcomes
+
+    assert (outcome.model_a, outcome.model_b) == tuple(f"run ({path.resolve()})" for path in paths)
+
+
+def test_a_vote_on_a_name_of_two_models(tmp_path: Path) -> None:
+    """Nobody knows which is meant."""
+    paths = [
+        write_run(
+            Path(f"{known}.json"),
+            judged(Path(known), {"r1": 5}, checkpoint="model.pth", fingerprint=known),
+        )
+        for known in ("f1", "f2")
+    ]
+    votes = write_votes(Path("votes.jsonl"), [("r1", "model.pth", "x", "a")])
+
+    with pytest.raises(LlmJudgeError) as raised:
+        gather([*paths, votes])
+
+    assert str(raised.value) == (
+        "votes.jsonl: model.pth may be any of model.pth (f1) and model.pth (f2); rate it apart "
+        "from results of models of one name, or rename them"
+    )
+
+
+def test_pairs_of_a_judge() -> None:
+    """One outcome each; one without a winner is named."""
+    pairs = compared({"r1": "a", "r2": "b", "r3": "tie", "r4": None})
+    pairs["records"][3]["error"] = "r4: the orders failed; ask again"
+
+    found = gather([write_run(Path("run.json"), pairs)])
+
+    assert [one.score for one in found.outcomes] == [1, 0, 0.5]
+    assert set(found.outcomes) == {
+        Outcome("new.pth", "old.pth", score, "judge") for score in (1.0, 0.0, 0.5)
+    }
+    assert found.unscored == (Unscored("r4", "run.json", "r4: the orders failed; ask again"),)
+
+
+def test_pairs_that_were_not_run() -> None:
+    """A run of a part of the suite says so."""
+    found = gather([write_run(Path("run.json"), compared({"r1": "a"}, total=3))])
+
+    assert found.notes == ("run.json: test_b.py::test_b: 2 of 3 records were not run",)
+
+
+def test_pairs_of_one_model() -> None:
+    """A model beside itself rates nothing, and a note says so."""
+    found = gather([write_run(Path("run.json"), compared({"r1": "tie"}, against="new.pth"))])
+
+    assert found.outcomes == ()
+    assert found.notes == (
+        "run.json: test_b.py::test_b: its 1 pairs are of new.pth and itself, so they rate nothing",
+    )
+
+
+def test_pairs_that_people_decided() -> None:
+    """They count as people's, but not beside the votes that decided them."""
+    run = write_run(Path("run.json"), compared({"r1": "a", "r2": None}, votes="far/votes.jsonl"))
+    votes = write_votes(Path("votes.jsonl"), [("r1", "new.pth", "old.pth", "a")] * 3)
+    other = write_votes(Path("other.jsonl"), [("r1", "new.pth", "old.pth", "b")])
+
+    alone, beside, elsewhere = gather([run]), gather([run, votes]), gather([run, other])
+
+    people = Outcome("new.pth", "old.pth", 1.0, "people")
+    assert alone.outcomes == (people,)
+    assert beside.outcomes == (people,) * 3
+    assert beside.notes == (
+        "run.json: test_b.py::test_b: votes.jsonl decided it and is named too, so it is left out",
+    )
+    assert beside.unscored == alone.unscored == (Unscored("r2", "run.json", "nobody decided"),)
+    assert len(elsewhere.outcomes) == 2
+
+
+def vote(name: str, winner: str, *answers: str, swapped: bool = False) -> dict[str, str]:
+    """Return a vote on answers of old and new, whose digests it holds."""
+    digests = [text_digest(answer) for answer in answers]
+    models = ["new.pth", "old.pth"]
+    if swapped:
+        models, digests = models[::-1], digests[::-1]
+        winner = {"a": "b", "b": "a"}.get(winner, winner)
+    found = {"id": name, "model_a": models[0], "model_b": models[1], "winner": winner}
+    return found | dict(zip(("response_a", "response_b"), digests, strict=False))
+
+
+def test_agreement() -> None:
+    """The majority of people beside the judge, whichever side a model was on."""
+    run = write_run(Path("run.json"), compared({"r1": "a", "r2": "b", "r3": "tie", "r4": "a"}))
+    votes = [
+        vote("r1", "a"),
+        vote("r1", "a", swapped=True),
+        vote("r1", "b"),
+        vote("r2", "a", "new says r2", "old says r2", swapped=True),
+        vote("r3", "both_bad", "new says r3", "old says r3"),
+        # Of other answers, so the judge did not decide it.
+        vote("r4", "b", "new says more", "old says r4"),
+    ]
+
+    found = gather([run, write_votes(Path("votes.jsonl"), votes)])
+
+    # People: a, a, tie; judge: a, b, tie. By chance (2 * 1 + 0 * 1 + 1 * 1) / 9 agree.
+    expected = (2 / 3 - 3 / 9) / (1 - 3 / 9)
+    assert found.agreement is not None
+    assert (found.agreement.count, found.agreement.agreed) == (3, 2 / 3)
+    assert found.agreement.kappa == pytest.approx(expected)
+
+
+def test_agreement_of_people_who_know_the_models_by_other_names() -> None:
+    """The answers tell that it is the same pair."""
+    run = write_run(Path("run.json"), compared({"r1": "a"}))
+    named = vote("r1", "a", "new says r1", "old says r1") | {"model_a": "Ada", "model_b": "Bob"}
+
+    found = gather([run, write_votes(Path("votes.jsonl"), [named])])
+
+    assert found.agreement == PeopleAgreement(1, 1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (
+            ["votes.csv"],
+            "votes.csv: it is neither a votes file (.jsonl) nor a results file (.json); name such files",
+        ),
+        (
+            ["votes.jsonl", "./votes.jsonl"],
+            "votes.jsonl: it is named twice; name each file once",
+        ),
+        (
+            ["none.jsonl"],
+            "none.jsonl: it cannot be read (No such file or directory); name a file that llmjudge vote wrote",
+        ),
+        (
+            ["none.json"],
+            "none.json: it cannot be read (No such file or directory); name a file that --llm-judge-report wrote",
+        ),
+    ],
+)
+def test_files_that_cannot_be_used(names: list[str], told: str) -> None:
+    """One line each."""
+    write_votes(Path("votes.jsonl"), [("r1", "x", "y", "a")])
+
+    with pytest.raises(LlmJudgeError) as raised:
+        gather([Path(name) for name in names])
+
+    assert str(raised.value) == told
