@@ -149,7 +149,9 @@ def test_a_judge_that_always_says_a(project: Project, dist: tuple[str, ...]) -> 
     project.pairs(pairs("aaab"), AGAINST_OLD)
 
     with FakeOllama(always(choice("A"))) as server:
-        result = project.run("--llm-judge-check=warn", "-Wdefault", REPORT, *dist, server=server.url)
+        result = project.run(
+            "--llm-judge-check=warn", "-Wdefault", REPORT, *dist, server=server.url
+        )
 
     result.assert_outcomes(passed=6, warnings=1)
     suite = the_suite(project)
