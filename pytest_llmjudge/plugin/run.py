@@ -25,7 +25,8 @@ from pytest_llmjudge.plugin.progress import ProgressHooks
 from pytest_llmjudge.plugin.reports import Courier
 from pytest_llmjudge.plugin.session import LlmSession
 from pytest_llmjudge.reporting.terminal import summary_lines
-from pytest_llmjudge.storage.results import check_writable, write_responses, write_results
+from pytest_llmjudge.storage.files import check_writable
+from pytest_llmjudge.storage.results import write_responses, write_results
 from pytest_llmjudge.storage.store import Store
 
 if TYPE_CHECKING:
