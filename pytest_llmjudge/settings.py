@@ -182,6 +182,14 @@ OPTIONS: tuple[Option, ...] = (
         help="Write all results to FILE as JSON",
     ),
     Option(
+        "llm-judge-html",
+        parse_text,
+        default=None,
+        metavar="FILE",
+        is_path=True,
+        help="Write a report to FILE as one HTML page, to be opened in a browser",
+    ),
+    Option(
         "llm-judge-responses",
         parse_text,
         default=None,
@@ -368,6 +376,7 @@ class Settings:
     baseline: Path | None
     max_drop: float
     report: Path | None
+    html: Path | None
     responses: Path | None
     concurrency: int
     ask: str

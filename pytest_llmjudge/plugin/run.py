@@ -16,6 +16,7 @@ import pytest
 from pytest_llmjudge import __version__
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError
 from pytest_llmjudge.plugin import collect, items
+from pytest_llmjudge.plugin.before import entries_before
 from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.exam_ledger import ExamLedger
 from pytest_llmjudge.plugin.header import header_lines, model_lines
@@ -25,7 +26,7 @@ from pytest_llmjudge.plugin.progress import ProgressHooks
 from pytest_llmjudge.plugin.reports import Courier
 from pytest_llmjudge.plugin.session import LlmSession
 from pytest_llmjudge.reporting.terminal import summary_lines
-from pytest_llmjudge.storage.files import check_writable
+from pytest_llmjudge.storage.files import check_writable, write_text
 from pytest_llmjudge.storage.results import write_responses, write_results
 from pytest_llmjudge.storage.store import Store
 
@@ -153,6 +154,8 @@ class ControllerHooks:
             self._check_baseline()
             if settings.report is not None:
                 check_writable("--llm-judge-report", settings.report)
+            if settings.html is not None:
+                check_writable("--llm-judge-html", settings.html)
             if settings.responses is not None:
                 check_writable("--llm-judge-responses", settings.responses / "x.json")
         except LlmJudgeError as error:
@@ -219,7 +222,7 @@ class ControllerHooks:
 
     def _write(self) -> None:
         settings = self._session.settings
-        if not self._started or (settings.report is None and settings.responses is None):
+        if not self._started or not (settings.report or settings.html or settings.responses):
             return
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
@@ -229,8 +232,17 @@ class ControllerHooks:
         if settings.report is not None:
             write_results(settings.report, run, __version__)
             self._written["results"] = settings.report
+        if settings.html is not None:
+            self._write_html(settings.html, run)
         if settings.responses is not None and write_responses(settings.responses, run):
             self._written["responses"] = settings.responses
+
+    def _write_html(self, path: Path, run: RunResult) -> None:
+        from pytest_llmjudge.reporting.html import html_report
+
+        before = entries_before(self._session.baseline, run)
+        write_text(path, html_report(run, before, __version__))
+        self._written["html"] = path
 
     def _result(self, *, whole: bool) -> tuple[RunResult, tuple[RecordsError, ...]]:
         session = self._session
