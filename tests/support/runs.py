@@ -29,13 +29,18 @@ JUDGE = JudgeIdentity("llama3", "ollama", "0.24.0", "1ca99c7a9cf4", {"seed": 123
 CHECKPOINT = CheckpointReference("candidate.pth", "f00dfeed" * 8, 124_000_000)
 
 
-def record(name: str = "r0", **fields: Any) -> Record:
-    told = {"instruction": f"Say {name} in words.", "input": "", "output": f"The word {name}."}
-    return Record(id=name, fields={}, **{**told, **fields})
+def record(name: str = "r0", **fields: object) -> Record:
+    told: dict[str, Any] = {
+        "instruction": f"Say {name} in words.",
+        "input": "",
+        "output": f"The word {name}.",
+        **fields,
+    }
+    return Record(id=name, fields={}, **told)
 
 
 def result(
-    name: str = "r0", score: int | None = 90, *, of: Record | None = None, **fields: Any
+    name: str = "r0", score: int | None = 90, *, of: Record | None = None, **fields: object
 ) -> RecordResult:
     told: dict[str, Any] = {
         "model_response": f"The word {name}.",
@@ -43,11 +48,12 @@ def result(
         "error": "llama3: it wrote no score; ask again" if score is None else None,
         "outcome": "error" if score is None else "passed" if score >= 50 else "failed",
         "cause": "record" if score is None else None,
+        **fields,
     }
-    return RecordResult(record=of or record(name), score=score, **{**told, **fields})
+    return RecordResult(record=of or record(name), score=score, **told)
 
 
-def suite(results: Sequence[RecordResult], **fields: Any) -> SuiteResult:
+def suite(results: Sequence[RecordResult], **fields: object) -> SuiteResult:
     told: dict[str, Any] = {
         "name": "test_suite.py::test_instructions",
         "path": "data.json",
@@ -59,23 +65,27 @@ def suite(results: Sequence[RecordResult], **fields: Any) -> SuiteResult:
         "min_score": 50,
         "min_average": 60.0,
         "outcome": "failed",
+        **fields,
     }
-    return SuiteResult(records=tuple(results), **{**told, **fields})
+    return SuiteResult(records=tuple(results), **told)
 
 
 def entry(name: str, score: float | None, response: str | None = None) -> Entry:
     return Entry(name, "", score, f"The word {name}." if response is None else response)
 
 
-def subject(name: str, right: int, total: int, **fields: Any) -> SubjectResult:
+def subject(name: str, right: int, total: int, **fields: object) -> SubjectResult:
     questions = tuple(
-        QuestionResult(f"{name}-{n}", "A", "A" if n < right else "B", (0.0,) * 4, 5, is_cut=False)
+        QuestionResult(
+            f"{name}-{n}", "A", "A" if n < right else "B", (0.0,) * 4, shots=5, is_cut=False
+        )
         for n in range(total)
     )
-    return SubjectResult(name, questions, **{"outcome": "passed", **fields})
+    told: dict[str, Any] = {"outcome": "passed", **fields}
+    return SubjectResult(name, questions, **told)
 
 
-def exam(subjects: Sequence[SubjectResult], **fields: Any) -> ExamResult:
+def exam(subjects: Sequence[SubjectResult], **fields: object) -> ExamResult:
     told: dict[str, Any] = {
         "name": "test_mmlu.py::test_mmlu",
         "path": "data/mmlu",
@@ -87,11 +97,12 @@ def exam(subjects: Sequence[SubjectResult], **fields: Any) -> ExamResult:
         "min_subject_accuracy": None,
         "gates": (),
         "outcome": "passed",
+        **fields,
     }
-    return ExamResult(subjects=tuple(subjects), **{**told, **fields})
+    return ExamResult(subjects=tuple(subjects), **told)
 
 
-def pair(name: str, winner: str | None, **fields: Any) -> PairResult:
+def pair(name: str, winner: str | None, **fields: object) -> PairResult:
     told: dict[str, Any] = {
         "model_response": f"The word {name}.",
         "against_response": f"A word, {name}.",
@@ -99,11 +110,12 @@ def pair(name: str, winner: str | None, **fields: Any) -> PairResult:
         "replies": ("A", "B"),
         "error": None if winner else "llama3: it chose nothing; ask again",
         "outcome": "passed" if winner else "error",
+        **fields,
     }
-    return PairResult(record=record(name), winner=winner, **{**told, **fields})
+    return PairResult(record=record(name), winner=winner, **told)
 
 
-def preference(pairs: Sequence[PairResult], **fields: Any) -> PreferenceResult:
+def preference(pairs: Sequence[PairResult], **fields: object) -> PreferenceResult:
     told: dict[str, Any] = {
         "name": "test_pairs.py::test_pairs",
         "path": "data.json",
@@ -116,9 +128,11 @@ def preference(pairs: Sequence[PairResult], **fields: Any) -> PreferenceResult:
         "gates": (),
         "min_win_rate": 0.5,
         "outcome": "passed",
+        **fields,
     }
-    return PreferenceResult(pairs=tuple(pairs), **{**told, **fields})
+    return PreferenceResult(pairs=tuple(pairs), **told)
 
 
-def run(*suites: SuiteResult, **fields: Any) -> RunResult:
-    return RunResult(created="2026-11-25T10:00:00+00:00", suites=suites, **fields)
+def run(*suites: SuiteResult, **fields: object) -> RunResult:
+    told: dict[str, Any] = {"created": "2026-11-25T10:00:00+00:00", **fields}
+    return RunResult(suites=suites, **told)

@@ -1,4 +1,4 @@
-"""Rows as the page carries them: a light index to sort and filter by, and texts in packed chunks."""
+"""Rows as the page carries them: a light index to sort and filter by, and packed texts."""
 
 from __future__ import annotations
 

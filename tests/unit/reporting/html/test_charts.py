@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from xml.etree import ElementTree
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -25,7 +25,7 @@ ALL = [
 @pytest.mark.parametrize("chart", ALL, ids=lambda chart: chart.text[:24])
 def test_a_chart_is_only_a_drawing(chart: Chart) -> None:
     """It is XML; it has no script, style, link or id; and it says in words what it shows."""
-    root = ElementTree.fromstring(str(chart.svg))  # noqa: S314  # we wrote it
+    root = ET.fromstring(str(chart.svg))  # noqa: S314  # we wrote it
 
     names = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert not names & {"script", "style", "a", "image", "desc", "foreignObject"}

@@ -108,8 +108,8 @@ def test_all_that_a_suite_has_is_told() -> None:
 
     for told in (
         "Known answers judge llama3: right 93, wrong 80, AUC 0.60",
-        "Judge and people records with both 5 Spearman's rank correlation 1.00 mean absolute "
-        "error 10.0 points judge minus people +10.0 points",
+        "Judge and people records with both 5 Spearman's rank correlation 1.00",
+        "mean absolute error 10.0 points judge minus people +10.0 points",
         "this run has no records of a suite named x; do y",
         "anatomy 4 3 0.7500 0.3006 to 0.9544 - passed",
         "zoo - - - - - error zoo: lost; find it",
