@@ -10,6 +10,10 @@
   const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
   const get = (id) => document.getElementById(id);
+  if (!("DecompressionStream" in window)) {
+    get("too-old").hidden = false;
+    return;
+  }
   const index = JSON.parse(get("index").textContent);
   const packed = [...document.querySelectorAll(".chunk")];
   const total = index.id.length;

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 from pytest_llmjudge.reporting.html.payload import payload_of
 from pytest_llmjudge.reporting.html.rows import rows_of
 from tests.support import runs
+from tests.support.pages import unpacked
 
 if TYPE_CHECKING:
     from pytest_llmjudge.reporting.html.payload import Payload
@@ -22,9 +21,9 @@ ANY_TEXT = st.text(st.characters(categories=None))
 """Half surrogates too: half an emoji is what some tokenizers give."""
 
 
-def unpacked(payload: Payload) -> list[dict[str, Any]]:
-    """Return the texts of all rows as the script sees them."""
-    chunks = [json.loads(gzip.decompress(base64.b64decode(one))) for one in payload.chunks]
+def rows_in(payload: Payload) -> list[dict[str, Any]]:
+    """Return the texts of all rows; each chunk begins where the index says."""
+    chunks = unpacked(payload.chunks)
     starts = json.loads(payload.index)["starts"]
     assert starts == [sum(map(len, chunks[:place])) for place in range(len(chunks))]
     return [texts for chunk in chunks for texts in chunk]
@@ -49,7 +48,7 @@ def test_texts_arrive_as_they_were(instruction: str, response: str, before: str)
     suite = runs.suite([runs.result("r0", of=asked, model_response=response)])
     known = {NAME: {"r0": runs.entry("r0", 95.0, before)}}
 
-    (texts,) = unpacked(payload_of(rows_of(runs.run(suite), known)))
+    (texts,) = rows_in(payload_of(rows_of(runs.run(suite), known)))
 
     assert texts.get("instruction", "") == instruction
     assert (texts.get("response", ""), texts.get("other", "")) == (response, before)
@@ -104,7 +103,7 @@ def test_long_answers_make_small_chunks() -> None:
     payload = payload_of(rows_of(runs.run(runs.suite(results)), {}))
 
     assert json.loads(payload.index)["starts"] == [0, 4, 254, 504]
-    assert len(unpacked(payload)) == 600
+    assert len(rows_in(payload)) == 600
 
 
 def test_the_same_run_makes_the_same_file() -> None:
@@ -119,6 +118,6 @@ def test_too_much_to_compare_is_said() -> None:
     long = runs.result("r0", model_response="y " + "x " * 20_000)
     known = {NAME: {"r0": runs.entry("r0", 90.0, "x " * 20_000 + "z")}}
 
-    (texts,) = unpacked(payload_of(rows_of(runs.run(runs.suite([long])), known)))
+    (texts,) = rows_in(payload_of(rows_of(runs.run(runs.suite([long])), known)))
 
     assert texts["marks"] == "too long"
