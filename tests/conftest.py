@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import jsonschema
+import pygal
 import pytest
 import requests
 import sacrebleu
@@ -32,7 +33,17 @@ hypothesis.settings.load_profile("no-deadline")
 # pytester forgets every module that is first imported inside one of its runs, and these do not
 # bear a second import in one process.
 PRELOADED = (
-    *(hypothesis, jsonschema, requests, sacrebleu, scipy.special, scipy.stats, tiktoken, torch),
+    *(
+        hypothesis,
+        jsonschema,
+        pygal,
+        requests,
+        sacrebleu,
+        scipy.special,
+        scipy.stats,
+        tiktoken,
+        torch,
+    ),
     pytest_llmjudge,
 )
 

@@ -14,7 +14,8 @@ HEAVY = (
 )
 TELLER = f"""
 import sys, pytest
-status = pytest.main(sys.argv[1:])
+# Another plugin for reports, where it is installed, loads some of these for itself.
+status = pytest.main(["-p", "no:html", *sys.argv[1:]])
 print("LOADED", [name for name in {HEAVY!r} if name in sys.modules])
 sys.exit(status)
 """

@@ -41,6 +41,7 @@ class Drop:
         row: Its number in the table.
         id: As in its suite.
         ask: Its instruction.
+        response: What was answered now.
         before: Score in the baseline.
         now: Score now.
         change: The difference, with its sign.
@@ -50,6 +51,7 @@ class Drop:
     row: int
     id: str
     ask: str
+    response: str
     before: str
     now: str
     change: str

@@ -122,6 +122,7 @@ def _drops(rows: Sequence[tuple[int, Row]]) -> Iterator[Drop]:
             row=number,
             id=row.record.id,
             ask=row.record.instruction,
+            response=row.response or "(empty)",
             before=f"{row.before:g}",
             now=f"{score:g}",
             change=f"{change:+g}",

@@ -88,7 +88,7 @@
     return element;
   };
   const isolated = (text) => make("bdi", "", visible(text));
-  const signed = (value) => (value > 0 ? `+${value}` : String(value).replace("-", "−"));
+  const signed = (value) => (value > 0 ? `+${value}` : String(value));
 
   const scoreCell = (row) => {
     const score = index.score[row];
@@ -109,18 +109,18 @@
     button.type = "button";
     button.dataset.row = row;
     button.setAttribute("aria-expanded", "false");
-    const asked = make("td", "asked", button);
+    const asked = make("div", "asked", button);
     if (index.flags[row] & index.filters.flipped) {
-      asked.prepend(make("span", "tag bad", isPairs(row) ? "the place decided" : "fails now"));
+      asked.append(make("span", "tag bad", isPairs(row) ? "the place decided" : "fails now"));
     }
     if (index.flags[row] & index.filters.unsure) {
-      asked.prepend(make("span", "tag", "unsure"));
+      asked.append(make("span", "tag", "unsure"));
     }
     const line = make("tr", "row", [
       make("td", "", make("span", `outcome ${outcome.replace(" ", "-")}`, outcome)),
       scoreCell(row),
       ...(hasChange ? [changeCell(row)] : []),
-      asked,
+      make("td", "main", asked),
       make("td", "name", isolated(index.id[row])),
     ]);
     line.id = `row-${row}`;
