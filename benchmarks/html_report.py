@@ -94,11 +94,11 @@ def open_in_browser(path: Path, count: int) -> None:
             with told(what):
                 page.get_by_label("Search").fill(f"thing-{count - 1:08x}")
                 page.wait_for_function(
-                    "document.querySelector('#told').textContent === '1 to 1 of 1 rows'"
+                    "() => document.querySelector('#told').textContent === '1 to 1 of 1 rows'"
                 )
             page.get_by_label("Search").fill("")
             page.wait_for_function(
-                "!document.querySelector('#told').textContent.startsWith('1 to 1 of')"
+                "() => !document.querySelector('#told').textContent.startsWith('1 to 1 of')"
             )
 
 

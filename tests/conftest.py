@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import jsonschema
-import pygal
 import pytest
 import requests
 import sacrebleu
@@ -18,6 +17,7 @@ import tiktoken
 import torch
 
 import pytest_llmjudge.judging.judge
+import pytest_llmjudge.reporting.html
 from tests.support.fake_ollama import FakeOllama
 from tests.support.project import Project
 
@@ -33,17 +33,7 @@ hypothesis.settings.load_profile("no-deadline")
 # pytester forgets every module that is first imported inside one of its runs, and these do not
 # bear a second import in one process.
 PRELOADED = (
-    *(
-        hypothesis,
-        jsonschema,
-        pygal,
-        requests,
-        sacrebleu,
-        scipy.special,
-        scipy.stats,
-        tiktoken,
-        torch,
-    ),
+    *(hypothesis, jsonschema, requests, sacrebleu, scipy.special, scipy.stats, tiktoken, torch),
     pytest_llmjudge,
 )
 

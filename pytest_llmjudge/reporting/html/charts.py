@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from pytest_llmjudge.reporting.html.library import Style, etree, pygal
 from pytest_llmjudge.reporting.html.texts import safe_text
 
 if TYPE_CHECKING:
@@ -196,8 +197,6 @@ def intervals(measured: Sequence[Measured], wanted: float | None) -> Chart:
 
 def shares(wins: int, ties: int, losses: int) -> Chart:
     """Draw how many pairs were won, tied and lost; there is at least one."""
-    import pygal
-
     total = wins + ties + losses
     chart = pygal.HorizontalStackedBar(
         **_common(), height=64, show_x_labels=False, show_y_labels=False, range=(0, total), margin=0
@@ -214,8 +213,6 @@ def shares(wins: int, ties: int, losses: int) -> Chart:
 
 
 def _common() -> dict[str, Any]:
-    from pygal.style import Style
-
     # Sizes are reckoned with when room is made for texts; all else is the page's.
     style = Style(label_font_size=_LABEL_SIZE, major_label_font_size=_LABEL_SIZE)
     style.title_font_size = _LABEL_SIZE
@@ -231,8 +228,6 @@ def _common() -> dict[str, Any]:
 
 
 def _plot(**options: Any) -> Any:  # noqa: ANN401  # pygal has no types
-    import pygal
-
     common = {"height": _HEIGHT, "dots_size": 3, "spacing": 6, "margin": 8}
     shown = {"x_value_formatter": lambda value: f"{value:g}", "show_x_guides": True}
     return pygal.XY(**{**_common(), **common, **shown, **options})
@@ -284,8 +279,6 @@ def _cut(name: str) -> str:
 
 def _svg(chart: Any, text: str) -> Markup:  # noqa: ANN401  # pygal has no types
     """Return a chart as part of the page: named for screen readers, without what would run."""
-    from pygal.etree import etree
-
     root = chart.render_tree()
     for parent in list(root.iter()):
         for child in list(parent):

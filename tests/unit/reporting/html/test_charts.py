@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -95,3 +97,17 @@ def test_pairs_won_are_shares() -> None:
     chart = charts.shares(3, 0, 1)
 
     assert chart.text == "Of 4 pairs 3 are won, 0 tied and 1 lost."
+
+
+def test_drawing_changes_no_imports() -> None:
+    """With warnings as errors, a module that is missing is still told as missing."""
+    code = (
+        "import warnings; warnings.simplefilter('error', ImportWarning)\n"
+        "import pytest_llmjudge.reporting.html\n"
+        "try: import no_such_module\n"
+        "except ModuleNotFoundError: print('missing')"
+    )
+
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (told.stdout, told.stderr) == ("missing\n", "")
