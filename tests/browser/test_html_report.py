@@ -100,10 +100,13 @@ def mixed() -> tuple[RunResult, dict[str, dict[str, Entry]]]:
     """Make a run with a suite of each kind."""
     results = [runs.result(f"r{n}", 10 * n, samples=(10 * n, 40, 60)) for n in range(11)]
     known = {f"r{n}": runs.entry(f"r{n}", 60.0, f"A word, r{n}!") for n in range(11)}
-    exam = runs.exam([runs.subject(name, 4, 9) for name in ("anatomy", "virology")])
+    exam = runs.exam([runs.subject(one, 4, 9) for one in ("anatomy", "virology")])
     pairs = runs.preference([runs.pair("p0", "a"), runs.pair("p1", "tie"), runs.pair("p2", "b")])
-    run = runs.run(runs.suite(results), exams=(exam,), preferences=(pairs,), notes=("a note",))
-    return run, {NAME: known}
+    name = "a/rather/long/way/to/test_suite.py::TestQuality::test_instructions_of_the_release"
+    run = runs.run(
+        runs.suite(results, name=name), exams=(exam,), preferences=(pairs,), notes=("a note",)
+    )
+    return run, {name: known}
 
 
 def told(page: Page) -> str:
@@ -182,8 +185,8 @@ def test_opening_a_row(browser: Browser, thousand: Path, width: int) -> None:
         text = detail.inner_text()
         for part in ("Describe animal 3.", "needle3end", "The word r00003.", "baseline 90", "ok"):
             assert part in text
-        assert detail.locator("del").all_inner_texts() == [" text"]
-        assert detail.locator("ins").all_inner_texts() == [" word"]
+        assert detail.locator("del").all_inner_texts() == ["text"]
+        assert detail.locator("ins").all_inner_texts() == ["word"]
         page.keyboard.press("Enter")
         assert detail.count() == 0
 

@@ -34,8 +34,5 @@ def _facts(found: Comparison) -> Iterator[Fact]:
         yield "95 % interval", f"{signed(low)} to {signed(high)}"
     if found.p is not None:
         yield "chance of a drop as large", f"p {probability(found.p)}"
-    if found.detectable is not None:
+    if found.detectable:
         yield "drops it can show", f"{found.detectable:.1f} points or more"
-    if found.losses is not None and found.wins is not None:
-        yield "passed before, fail now", str(found.losses)
-        yield "failed before, pass now", str(found.wins)

@@ -108,7 +108,7 @@ def scores(found: Sequence[int], min_score: int | None) -> Chart:
             ("box bad", f"{below} below"),
             ("dash", f"min_score {min_score}"),
         )
-    return Chart("scores", "Scores", _svg(chart, text), text, legend)
+    return Chart("scores", "Distribution of scores", _svg(chart, text), text, legend)
 
 
 def paired(pairs: Sequence[Shown], min_score: int | None) -> Chart:
@@ -180,7 +180,9 @@ def intervals(measured: Sequence[Measured], wanted: float | None) -> Chart:
         for point in ((one.interval[0], place), (one.interval[1], place), (None, None))
     ]
     chart.add("interval", spans, stroke=True, show_dots=False, allow_interruptions=True)
-    chart.add("before", [(one.before, at) for one, at in places.items() if one.before is not None])
+    # Rings, that are seen around a dot at the same place.
+    before = [(one.before, at) for one, at in places.items() if one.before is not None]
+    chart.add("before", before, dots_size=5)
     chart.add(
         "value",
         [{"value": (one.value, at), "tooltip": _shown(one)} for one, at in places.items()],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.reporting.html import charts
+from pytest_llmjudge.reporting.html.checks import pair_check_panel
 from pytest_llmjudge.reporting.html.model import Panel, SuiteView
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 from pytest_llmjudge.winning import summary_of
@@ -24,7 +25,7 @@ def pairs_view(found: PreferenceResult, told: SuiteDigest) -> SuiteView:
     summary = summary_of(found.pairs)
     panels = [Panel("Pairs", tuple(_facts(found, summary)))]
     if found.check is not None:
-        panels.append(Panel("Known answers", (), found.check.reason, is_bad=not found.check.fit))
+        panels.append(pair_check_panel(found.check))
     if found.agreement is not None:
         panels.append(Panel("Judge and people", _people(found.agreement)))
     drawn = (charts.shares(summary.wins, summary.ties, summary.losses),) if summary.pairs else ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.reporting.digest import digest
 from pytest_llmjudge.reporting.html import charts
 from pytest_llmjudge.reporting.html.baseline import baseline_panel
+from pytest_llmjudge.reporting.html.checks import check_panel
 from pytest_llmjudge.reporting.html.exams import exam_view
 from pytest_llmjudge.reporting.html.model import Drop, Panel, SuiteView
 from pytest_llmjudge.reporting.html.pairs import pairs_view
@@ -54,7 +55,7 @@ def _judged(suite: SuiteResult, told: SuiteDigest, rows: Sequence[tuple[int, Row
     if suite.comparison is not None:
         panels.append(baseline_panel(suite.comparison))
     if suite.check is not None:
-        panels.append(Panel("Known answers", (), suite.check.reason, is_bad=not suite.check.fit))
+        panels.append(check_panel(suite.check))
     agreement = suite_agreement(suite)
     if agreement is not None:
         panels.append(Panel("Judge and people", _people(agreement)))

@@ -150,7 +150,14 @@
       }
       const part = visible(text.slice(at, at + marks[place + 1]));
       at += marks[place + 1];
-      parts.push(marks[place] === 0 ? part : make(kind === 1 ? "del" : "ins", "", part));
+      if (marks[place] === 0) {
+        parts.push(part);
+      } else {
+        // The space before a word is marked only where nothing but space differs.
+        const words = part.trimStart() || part;
+        parts.push(part.slice(0, part.length - words.length));
+        parts.push(make(kind === 1 ? "del" : "ins", "", words));
+      }
     }
     return textBox(parts);
   };

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from pytest_llmjudge.data import Comparison, GateResult, JudgeCheck
+from pytest_llmjudge.data import Comparison, GateResult, JudgeCheck, PairCheck, PeopleAgreement
 from pytest_llmjudge.reporting.html import html_report
 from tests.support import runs
 
@@ -102,12 +102,23 @@ def test_all_that_a_suite_has_is_told() -> None:
         ],
         outcome="incomplete",
     )
-    run = runs.run(suite, exams=(exam,), preferences=(runs.preference(pairs),))
+    check = PairCheck(
+        *(True, "", 0.95, 0.9, 0, 0.1),
+        asked=40,
+        unscored=1,
+        in_flight=4,
+    )
+    preference = runs.preference(pairs, check=check, agreement=PeopleAgreement(3, 2 / 3, 0.5))
+    run = runs.run(suite, exams=(exam,), preferences=(preference,))
 
     page = Reader(html_report(run, {"test_mmlu.py::test_mmlu": {}}, "0.1.0"))
 
     for told in (
-        "Known answers judge llama3: right 93, wrong 80, AUC 0.60",
+        "right answers score 93 wrong answers score 80 a polite non-answer scores 10",
+        "wrong answers that beg score 90 area under the ROC curve 0.60",
+        "Not fit: judge llama3: right 93, wrong 80, AUC 0.60",
+        "right beats wrong 0.95 right beats wrong that begs 0.90 identical answers not tied 0",
+        "the place decided 10 % asked 40 without an answer 1 requests in flight at a server 4",
         "Judge and people records with both 5 Spearman's rank correlation 1.00",
         "mean absolute error 10.0 points judge minus people +10.0 points",
         "this run has no records of a suite named x; do y",
@@ -115,6 +126,7 @@ def test_all_that_a_suite_has_is_told() -> None:
         "zoo - - - - - error zoo: lost; find it",
         "against released.pth (beefbeefbeef) pairs 3 with a winner 3",
         "the place decided 33 % of 3",
+        "pairs with both 3 agreed 67 % Cohen's kappa 0.50",
         "mean length 12 against 11 characters",
         "1 won 1 tied 1 lost",
     ):
