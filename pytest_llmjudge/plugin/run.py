@@ -232,10 +232,10 @@ class ControllerHooks:
         if settings.report is not None:
             write_results(settings.report, run, __version__)
             self._written["results"] = settings.report
-        if settings.html is not None:
-            self._write_html(settings.html, run)
         if settings.responses is not None and write_responses(settings.responses, run):
             self._written["responses"] = settings.responses
+        if settings.html is not None:
+            self._write_html(settings.html, run)
 
     def _write_html(self, path: Path, run: RunResult) -> None:
         from pytest_llmjudge.reporting.html import html_report

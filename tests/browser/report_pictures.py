@@ -64,9 +64,9 @@ def _shoot(
     page = context.new_page()
     page.goto(report.as_uri())
     if at == "rows":
-        page.locator(".open").first.click()
+        page.locator(".open").nth(2).click()
         page.wait_for_selector(".detail .texts")
-        page.evaluate("document.querySelector('.row').scrollIntoView()")
+        page.evaluate("document.querySelector('#told').scrollIntoView()")
     page.screenshot(path=picture)
     context.close()
 
@@ -78,7 +78,7 @@ def main(folder: Path) -> None:
         report = write_example(Path(work))
         desktop, phone = folder / "report-desktop.png", folder / "report-phone.png"
         _shoot(browser, report, desktop, size=(1280, 1000), scheme="light", at="top")
-        _shoot(browser, report, phone, size=(375, 760), scheme="dark", at="rows")
+        _shoot(browser, report, phone, size=(375, 860), scheme="dark", at="rows")
 
 
 if __name__ == "__main__":

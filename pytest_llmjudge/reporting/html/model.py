@@ -41,6 +41,7 @@ class Drop:
         row: Its number in the table.
         id: As in its suite.
         ask: Its instruction.
+        was: What the baseline answered.
         response: What was answered now.
         before: Score in the baseline.
         now: Score now.
@@ -51,6 +52,7 @@ class Drop:
     row: int
     id: str
     ask: str
+    was: str
     response: str
     before: str
     now: str

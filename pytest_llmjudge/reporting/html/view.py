@@ -123,6 +123,7 @@ def _drops(rows: Sequence[tuple[int, Row]]) -> Iterator[Drop]:
             row=number,
             id=row.record.id,
             ask=row.record.instruction,
+            was=row.other or "(empty)",
             response=row.response or "(empty)",
             before=f"{row.before:g}",
             now=f"{score:g}",

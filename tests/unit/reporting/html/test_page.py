@@ -78,8 +78,8 @@ def test_the_decision_stands_in_the_page() -> None:
         "llama3 (ollama 0.24.0, digest 1ca99c7a9cf4)",
         "2026-11-25 10:00:00 UTC",
         "one server left",
-        "-50 60 10 Say r1 in words. fails now The word r1.",
-        "-20 60 40 Say r2 in words. fails now The word r2.",
+        "-50 60 10 Say r1 in words. fails now before The word r1. now The word r1.",
+        "-20 60 40 Say r2 in words. fails now before The word r2. now The word r2.",
         "The table of records needs JavaScript.",
     ):
         assert told in page.text
