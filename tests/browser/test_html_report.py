@@ -194,12 +194,12 @@ def test_opening_a_row(browser: Browser, thousand: Path, width: int) -> None:
 def test_what_got_worse_leads_to_its_row(browser: Browser, thousand: Path) -> None:
     """From the list on top to the opened row, on whatever page and behind whatever filter."""
     with Opened(browser, thousand, 1024, "light") as page:
-        page.get_by_role("button", name="Unscored 1").click()
-        page.get_by_role("link", name="Describe animal 903.").click()
-        page.locator(".detail").get_by_text("needle903end").wait_for()
-        assert told(page) == "1 to 100 of 1000 rows"
-        focused = "document.activeElement.dataset.row"
-        assert page.evaluate(focused) == "903"
+        for _ in range(2):
+            page.get_by_role("button", name="Unscored 1").click()
+            page.get_by_role("link", name="Describe animal 903.").click()
+            page.locator(".detail").get_by_text("needle903end").wait_for()
+            assert told(page) == "1 to 100 of 1000 rows"
+            assert page.evaluate("document.activeElement.dataset.row") == "903"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

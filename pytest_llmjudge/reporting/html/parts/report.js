@@ -424,6 +424,12 @@
   get("previous").addEventListener("click", () => turn(-1));
   get("next").addEventListener("click", () => turn(1));
   window.addEventListener("hashchange", follow);
+  document.addEventListener("click", (event) => {
+    // To the place where the page is already no link leads again.
+    if (event.target.closest("a")?.hash === location.hash) {
+      follow();
+    }
+  });
 
   get("table").hidden = false;
   refresh();
