@@ -426,7 +426,8 @@
   window.addEventListener("hashchange", follow);
   document.addEventListener("click", (event) => {
     // To the place where the page is already no link leads again.
-    if (event.target.closest("a")?.hash === location.hash) {
+    if (event.target.closest("a[href^='#row-']")?.hash === location.hash) {
+      event.preventDefault();
       follow();
     }
   });
