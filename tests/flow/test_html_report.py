@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -94,14 +93,13 @@ def test_a_run_that_ended_early(
     assert "of 5 records were not run" in text_of(page)
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
-def test_beside_a_baseline(project: Project, ollama: FakeOllama, mode: tuple[str, ...]) -> None:
+def test_beside_a_baseline(project: Project, ollama: FakeOllama) -> None:
     """Each record stands beside what the release made of it, and what got worse is on top."""
     project.suite(records(6, wrong=[0]))
     project.run("--llm-judge-report=old.json", server=ollama.url)
     project.suite(records(6, wrong=[2, 3]))
 
-    project.run(*mode, HTML, "--llm-judge-baseline=old.json", server=ollama.url)
+    project.run(HTML, "--llm-judge-baseline=old.json", server=ollama.url)
 
     page = project.path / "report.html"
     assert column(page, "before") == {"r0": 0, **{f"r{number}": 100 for number in range(1, 6)}}
@@ -207,18 +205,3 @@ def test_instructions(verdict):
         "make room or name another place"
     )
     result.stdout.fnmatch_lines([text])
-
-
-def test_without_the_option_nothing_is_loaded_for_it(project: Project) -> None:
-    """A judged run that writes no page imports neither the template engine nor the charts."""
-    project.suite(records(1))
-    teller = (
-        "import sys, pytest; status = pytest.main(sys.argv[1:]); "
-        "print('LOADED', sorted({'jinja2', 'pygal'} & set(sys.modules))); sys.exit(status)"
-    )
-
-    # Another plugin for reports, where it is installed, loads them for itself.
-    arguments = ("-p", "no:html", *project.command()[3:])
-    result = project.pytester.run(sys.executable, "-c", teller, *arguments)
-
-    result.stdout.fnmatch_lines(["LOADED []"])

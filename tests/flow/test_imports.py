@@ -37,7 +37,7 @@ def test_a_run_that_does_not_judge_loads_nothing_heavy(
 
 
 def test_only_the_process_that_generates_loads_torch(project: Project) -> None:
-    """With recorded responses nothing needs torch, so nobody loads it."""
+    """With recorded responses nothing needs torch, so nobody loads it; nor what draws reports."""
     project.suite(records(2))
     arguments = project.command()[3:]
 
@@ -46,5 +46,5 @@ def test_only_the_process_that_generates_loads_torch(project: Project) -> None:
     assert result.ret == pytest.ExitCode.OK
     (loaded,) = (line for line in result.outlines if line.startswith("LOADED"))
     assert "sacrebleu" in loaded
-    assert "torch" not in loaded
-    assert "tiktoken" not in loaded
+    for name in ("torch", "tiktoken", "jinja2", "pygal"):
+        assert name not in loaded
