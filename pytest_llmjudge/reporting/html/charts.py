@@ -1,4 +1,4 @@
-"""Charts as SVG that stands in the page: no script, no style and no font of its own."""
+"""The charts of the page: what each draws, and what it says in words."""
 
 from __future__ import annotations
 
@@ -6,49 +6,21 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
-
-from pytest_llmjudge.reporting.html.library import Style, etree, pygal
+from pytest_llmjudge.reporting.html.drawing import Chart, bar, plot, svg_of
 from pytest_llmjudge.reporting.html.texts import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Chart", "Measured", "Shown", "intervals", "paired", "scores", "shares"]
+__all__ = ["Measured", "Shown", "intervals", "paired", "scores", "shares"]
 
-_WIDTH = 440
-_HEIGHT = 264
 _SCORES = [0, 20, 40, 60, 80, 100]
 _BIN = 5
 _MOST_DOTS = 600
 _ROW = 22
-_LABEL_SIZE = 12
-# What would run, what the page's own style says, and what only pygal's script reads.
-_REMOVED = {"script", "style", "desc"}
 
 Shown = tuple[float, float]
 """A score in the baseline, and the score now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A drawing with its texts.
-
-    Attributes:
-        kind: Names its style.
-        title: What it shows.
-        svg: The drawing.
-        text: The same in words, for those who cannot see it.
-        legend: Names of its parts, each with the style of its mark.
-        note: What a reader should know besides; empty for nothing.
-    """
-
-    kind: str
-    title: str
-    svg: Markup
-    text: str
-    legend: tuple[tuple[str, str], ...]
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +52,7 @@ def scores(found: Sequence[int], min_score: int | None) -> Chart:
         min(score, 99) // _BIN for score in found if min_score is not None and score < min_score
     )
     highest = max(counted.values())
-    chart = _plot(
+    chart = plot(
         x_labels=_SCORES,
         y_labels=_ticks(highest),
         xrange=(0, 100),
@@ -94,11 +66,7 @@ def scores(found: Sequence[int], min_score: int | None) -> Chart:
     chart.add("low", list(_steps(low)))
     line = [] if min_score is None else [(min_score, 0), (min_score, highest)]
     chart.add("least", line, fill=False)
-    told = ", ".join(
-        f"{step * _BIN} to {min(step * _BIN + _BIN - (step < 19), 100)}: {counted[step]}"
-        for step in sorted(counted)
-    )
-    text = f"Distribution of {len(found)} scores. Records by score: {told}."
+    text = f"Distribution of {len(found)} scores. Records by score: {_counts(counted)}."
     legend: tuple[tuple[str, str], ...] = ()
     if min_score is not None:
         below = sum(low.values())
@@ -108,7 +76,7 @@ def scores(found: Sequence[int], min_score: int | None) -> Chart:
             ("box bad", f"{below} below"),
             ("dash", f"min_score {min_score}"),
         )
-    return Chart("scores", "Distribution of scores", _svg(chart, text), text, legend)
+    return Chart("scores", "Distribution of scores", svg_of(chart, text), text, legend)
 
 
 def paired(pairs: Sequence[Shown], min_score: int | None) -> Chart:
@@ -123,7 +91,7 @@ def paired(pairs: Sequence[Shown], min_score: int | None) -> Chart:
     if len(counted) > _MOST_DOTS:
         counted = Counter((_rounded(was), _rounded(now)) for was, now in pairs)
         note = f"Scores are rounded to steps of {_BIN} points."
-    chart = _plot(
+    chart = plot(
         x_labels=_SCORES,
         y_labels=_SCORES,
         xrange=(0, 100),
@@ -151,7 +119,7 @@ def paired(pairs: Sequence[Shown], min_score: int | None) -> Chart:
         ("thin", "no change"),
         *((("dash", f"min_score {min_score}"),) if min_score is not None else ()),
     )
-    return Chart("paired", "Now against the baseline", _svg(chart, text), text, legend, note)
+    return Chart("paired", "Now against the baseline", svg_of(chart, text), text, legend, note)
 
 
 def intervals(measured: Sequence[Measured], wanted: float | None) -> Chart:
@@ -163,7 +131,7 @@ def intervals(measured: Sequence[Measured], wanted: float | None) -> Chart:
     """
     places = {one: len(measured) - place for place, one in enumerate(measured)}
     top = len(measured) + 0.6
-    chart = _plot(
+    chart = plot(
         height=_ROW * len(measured) + 70,
         x_labels=[0, 0.25, 0.5, 0.75, 1],
         y_labels=[{"label": _cut(one.name), "value": place} for one, place in places.items()],
@@ -194,15 +162,13 @@ def intervals(measured: Sequence[Measured], wanted: float | None) -> Chart:
         *((("ring", "baseline"),) if has_before else ()),
         *((("dash", f"wanted {wanted:g}"),) if wanted is not None else ()),
     )
-    return Chart("intervals", "Accuracy by subject", _svg(chart, text), text, legend)
+    return Chart("intervals", "Accuracy by subject", svg_of(chart, text), text, legend)
 
 
 def shares(wins: int, ties: int, losses: int) -> Chart:
     """Draw how many pairs were won, tied and lost; there is at least one."""
     total = wins + ties + losses
-    chart = pygal.HorizontalStackedBar(
-        **_common(), height=64, show_x_labels=False, show_y_labels=False, range=(0, total), margin=0
-    )
+    chart = bar(total)
     for name, count in (("won", wins), ("tied", ties), ("lost", losses)):
         chart.add(name, [count])
     text = f"Of {total} pairs {wins} are won, {ties} tied and {losses} lost."
@@ -211,28 +177,7 @@ def shares(wins: int, ties: int, losses: int) -> Chart:
         ("box soft", f"{ties} tied"),
         ("box bad", f"{losses} lost"),
     )
-    return Chart("shares", "Won, tied, lost", _svg(chart, text), text, legend)
-
-
-def _common() -> dict[str, Any]:
-    # Sizes are reckoned with when room is made for texts; all else is the page's.
-    style = Style(label_font_size=_LABEL_SIZE, major_label_font_size=_LABEL_SIZE)
-    style.title_font_size = _LABEL_SIZE
-    return {
-        "width": _WIDTH,
-        "style": style,
-        "show_legend": False,
-        "js": (),
-        "css": (),
-        "no_prefix": True,
-        "value_formatter": lambda value: f"{value:g}",
-    }
-
-
-def _plot(**options: Any) -> Any:  # noqa: ANN401  # pygal has no types
-    common = {"height": _HEIGHT, "dots_size": 3, "spacing": 6, "margin": 8}
-    shown = {"x_value_formatter": lambda value: f"{value:g}", "show_x_guides": True}
-    return pygal.XY(**{**_common(), **common, **shown, **options})
+    return Chart("shares", "Won, tied, lost", svg_of(chart, text), text, legend)
 
 
 def _steps(counted: Counter[int]) -> Iterator[tuple[float, int]]:
@@ -241,6 +186,14 @@ def _steps(counted: Counter[int]) -> Iterator[tuple[float, int]]:
         left, right = step * _BIN + 0.3, (step + 1) * _BIN - 0.3
         height = counted[step]
         yield from ((left, 0), (left, height), (right, height), (right, 0))
+
+
+def _counts(counted: Counter[int]) -> str:
+    last = 100 // _BIN - 1
+    return ", ".join(
+        f"{step * _BIN} to {(step + 1) * _BIN - (step < last)}: {counted[step]}"
+        for step in sorted(counted)
+    )
 
 
 def _ticks(highest: int) -> list[int]:
@@ -277,18 +230,3 @@ def _shown(one: Measured) -> str:
 def _cut(name: str) -> str:
     shown = safe_text(name)
     return shown if len(shown) <= 26 else f"{shown[:25]}…"
-
-
-def _svg(chart: Any, text: str) -> Markup:  # noqa: ANN401  # pygal has no types
-    """Return a chart as part of the page: named for screen readers, without what would run."""
-    root = chart.render_tree()
-    for parent in list(root.iter()):
-        for child in list(parent):
-            # A comment's tag is no text. Titles are tooltips, of which only the dots' tell more.
-            is_idle = child.tag == "title" and parent.get("class") != "dots"
-            if not isinstance(child.tag, str) or child.tag in _REMOVED or is_idle:
-                parent.remove(child)
-        for name in ("id", "style"):
-            parent.attrib.pop(name, None)
-    root.attrib.update({"role": "img", "aria-label": safe_text(text)})
-    return Markup(etree.tostring(root, encoding="unicode"))  # noqa: S704  # an XML writer escaped it

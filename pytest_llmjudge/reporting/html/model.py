@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_llmjudge.data import GateResult
     from pytest_llmjudge.reporting.digest import SuiteDigest
-    from pytest_llmjudge.reporting.html.charts import Chart
+    from pytest_llmjudge.reporting.html.drawing import Chart
 
 __all__ = ["Drop", "Fact", "Panel", "Subject", "SuiteView"]
 
@@ -23,7 +23,7 @@ class Panel:
     Attributes:
         title: Of all of them.
         facts: In the order in which they are told.
-        lead: What comes before them; empty for nothing.
+        lead: What is told besides; empty for nothing.
         is_bad: Whether they are why the suite did not pass.
     """
 
@@ -39,7 +39,6 @@ class Drop:
 
     Attributes:
         row: Its number in the table.
-        id: As in its suite.
         ask: Its instruction.
         was: What the baseline answered.
         response: What was answered now.
@@ -50,7 +49,6 @@ class Drop:
     """
 
     row: int
-    id: str
     ask: str
     was: str
     response: str

@@ -52,7 +52,6 @@ def html_report(run: RunResult, before: Mapping[str, Mapping[str, Entry]], versi
         style=style,
         script=script,
         policy=_policy(style, script),
-        has_baseline=bool(before),
         version=version,
     )
 

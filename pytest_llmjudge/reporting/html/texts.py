@@ -7,6 +7,9 @@ import unicodedata
 __all__ = ["safe_text"]
 
 _UNFIT = {"Cc", "Cs"}
+_FIT = "\n\t"
+# No characters, by which an XML document would be none.
+_NONE = "\ufffe\uffff"
 
 
 def safe_text(text: str) -> str:
@@ -16,7 +19,8 @@ def safe_text(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        ascii(char)[1:-1] if unicodedata.category(char) in _UNFIT and char not in "\n\t" else char
-        for char in text
-    )
+    return "".join(ascii(char)[1:-1] if _is_unfit(char) else char for char in text)
+
+
+def _is_unfit(char: str) -> bool:
+    return char in _NONE or (char not in _FIT and unicodedata.category(char) in _UNFIT)

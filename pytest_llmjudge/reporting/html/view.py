@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Agreement, Entry, RunResult, SuiteResult
     from pytest_llmjudge.reporting.digest import SuiteDigest
-    from pytest_llmjudge.reporting.html.charts import Chart
+    from pytest_llmjudge.reporting.html.drawing import Chart
     from pytest_llmjudge.reporting.html.model import Fact
     from pytest_llmjudge.reporting.html.rows import Row
 
@@ -121,7 +121,6 @@ def _drops(rows: Sequence[tuple[int, Row]]) -> Iterator[Drop]:
     for change, score, number, row in sorted(fallen, key=lambda one: one[:3])[:_SHOWN_DROPS]:
         yield Drop(
             row=number,
-            id=row.record.id,
             ask=row.record.instruction,
             was=row.other or "(empty)",
             response=row.response or "(empty)",

@@ -6,11 +6,18 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_llmjudge.reporting.html import charts
-from pytest_llmjudge.reporting.html.charts import Chart, Measured
+from pytest_llmjudge.reporting.html.charts import Measured
+from pytest_llmjudge.reporting.html.texts import safe_text
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.reporting.html.drawing import Chart
 
 HOSTILE = "</svg><script>x</script>\x00\ud83d"
 ALL = [
@@ -35,6 +42,19 @@ def test_a_chart_is_only_a_drawing(chart: Chart) -> None:
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", str(chart.svg))
     assert root.attrib["role"] == "img"
     assert len(root.attrib["aria-label"]) > 20
+
+
+@given(st.text(st.characters(categories=None)))
+def test_any_text_can_stand_in_a_page(text: str) -> None:
+    """It can be written, and read back as XML; what was fit is as it was."""
+    shown = safe_text(text)
+
+    element = ET.Element("p")
+    element.text = shown
+    assert ET.fromstring(ET.tostring(element)).text in {shown, None}  # noqa: S314  # we wrote it
+    assert not re.search("[\ufffe\uffff\x00\x1b\x85]", shown)
+    if text.isprintable():
+        assert shown == text
 
 
 def dots(chart: Chart) -> list[str]:

@@ -102,6 +102,7 @@ def test_all_that_a_suite_has_is_told() -> None:
         ],
         outcome="incomplete",
     )
+    known = {"test_mmlu.py::test_mmlu": {"anatomy-0": runs.entry("anatomy-0", 100.0)}}
     check = PairCheck(
         *(True, "", 0.95, 0.9, 0, 0.1),
         asked=40,
@@ -111,7 +112,7 @@ def test_all_that_a_suite_has_is_told() -> None:
     preference = runs.preference(pairs, check=check, agreement=PeopleAgreement(3, 2 / 3, 0.5))
     run = runs.run(suite, exams=(exam,), preferences=(preference,))
 
-    page = Reader(html_report(run, {"test_mmlu.py::test_mmlu": {}}, "0.1.0"))
+    page = Reader(html_report(run, known, "0.1.0"))
 
     for told in (
         "right answers score 93 wrong answers score 80 a polite non-answer scores 10",
@@ -122,7 +123,7 @@ def test_all_that_a_suite_has_is_told() -> None:
         "Judge and people records with both 5 Spearman's rank correlation 1.00",
         "mean absolute error 10.0 points judge minus people +10.0 points",
         "this run has no records of a suite named x; do y",
-        "anatomy 4 3 0.7500 0.3006 to 0.9544 - passed",
+        "anatomy 4 3 0.7500 0.3006 to 0.9544 1.0000 passed",
         "zoo - - - - - error zoo: lost; find it",
         "against released.pth (beefbeefbeef) pairs 3 with a winner 3",
         "the place decided 33 % of 3",
