@@ -1,6 +1,6 @@
 """The HTML report of runs of 1,000 and 52,000 records: its size, and the time to write and open it.
 
-    python benchmarks/html_report.py [--records N ...]
+    python -m benchmarks.html_report [--records N ...]
 
 Records are as long as Alpaca's, with a baseline whose responses differ in every fourth word. Their
 words are drawn from the README's at random, which packs worse than sentences do. A browser opens
