@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,8 @@ def test_a_failed_run(project: Project, dist: tuple[str, ...]) -> None:
     assert "neither of which is a score" in texts["r2"]["error"]
     told = text_of(page)
     assert "incomplete of 1 suite 1 incomplete" in told
-    assert "1 of 4 records score below 50" in told
-    assert "1 of 4 records are unscored" in told
+    assert re.search("1 of 4 records scores? below 50", told)
+    assert re.search("1 of 4 records (is|are) unscored", told)
     assert sorted(one.name for one in project.path.glob("*report.html*")) == ["report.html"]
 
 
