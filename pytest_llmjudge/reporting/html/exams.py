@@ -8,11 +8,11 @@ from pytest_llmjudge.mmlu.accuracy import Share, macro_average, pool
 from pytest_llmjudge.reporting.html import charts
 from pytest_llmjudge.reporting.html.baseline import baseline_panel
 from pytest_llmjudge.reporting.html.charts import Measured
-from pytest_llmjudge.reporting.html.model import Panel, Subject, SuiteView
+from pytest_llmjudge.reporting.html.model import MOST_DROPS, Drop, Panel, Subject, SuiteView
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Entry, ExamResult, SubjectResult
     from pytest_llmjudge.reporting.digest import SuiteDigest
@@ -46,6 +46,7 @@ def exam_view(exam: ExamResult, told: SuiteDigest, before: Mapping[str, Entry]) 
         charts=(charts.intervals(measured, exam.min_subject_accuracy),) if measured else (),
         panels=tuple(panels),
         gates=exam.gates,
+        drops=tuple(_drops(measured)),
         subjects=tuple(_subject(one, known[one.subject]) for one in exam.subjects),
     )
 
@@ -76,6 +77,21 @@ def _subject(subject: SubjectResult, before: float | None) -> Subject:
         outcome=subject.outcome,
         error=subject.error or "",
     )
+
+
+def _drops(measured: Sequence[Measured]) -> Iterator[Drop]:
+    fallen = [
+        (one.value - one.before, one)
+        for one in measured
+        if one.before is not None and one.value < one.before
+    ]
+    for change, one in sorted(fallen, key=lambda pair: pair[0])[:MOST_DROPS]:
+        yield Drop(
+            name=one.name,
+            before=f"{one.before:.4f}",
+            now=f"{one.value:.4f}",
+            change=f"{100 * change:+.1f}",
+        )
 
 
 def _facts(exam: ExamResult) -> Iterator[Fact]:

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from pytest_llmjudge.reporting.digest import SuiteDigest
     from pytest_llmjudge.reporting.html.drawing import Chart
 
-__all__ = ["Drop", "Fact", "Panel", "Subject", "SuiteView"]
+__all__ = ["MOST_DROPS", "Drop", "Fact", "Panel", "Subject", "SuiteView"]
+
+MOST_DROPS = 10
+"""How many of what lost points are shown."""
 
 Fact = tuple[str, str]
 """A name and its value."""
@@ -35,27 +38,25 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A record that lost points.
+    """A record or subject that lost points.
 
     Attributes:
-        row: Its number in the table.
-        ask: Its instruction.
-        was: What the baseline answered.
-        response: What was answered now.
-        before: Score in the baseline.
-        now: Score now.
-        change: The difference, with its sign.
+        name: The record's instruction, or the subject.
+        before: Score or accuracy in the baseline.
+        now: The same now.
+        change: The difference in points, with its sign.
+        row: The record's number in the table; ``None`` for a subject.
+        answers: What was answered before and now; none for a subject.
         fails_now: Whether it passed before and fails now.
     """
 
-    row: int
-    ask: str
-    was: str
-    response: str
+    name: str
     before: str
     now: str
     change: str
-    fails_now: bool
+    row: int | None = None
+    answers: tuple[Fact, ...] = ()
+    fails_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)

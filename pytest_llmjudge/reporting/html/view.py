@@ -10,7 +10,7 @@ from pytest_llmjudge.reporting.html import charts
 from pytest_llmjudge.reporting.html.baseline import baseline_panel
 from pytest_llmjudge.reporting.html.checks import check_panel
 from pytest_llmjudge.reporting.html.exams import exam_view
-from pytest_llmjudge.reporting.html.model import Drop, Panel, SuiteView
+from pytest_llmjudge.reporting.html.model import MOST_DROPS, Drop, Panel, SuiteView
 from pytest_llmjudge.reporting.html.pairs import pairs_view
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 from pytest_llmjudge.stats import mean, suite_agreement
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pytest_llmjudge.reporting.html.rows import Row
 
 __all__ = ["suite_views"]
-
-_SHOWN_DROPS = 10
 
 
 def suite_views(
@@ -118,14 +116,14 @@ def _drops(rows: Sequence[tuple[int, Row]]) -> Iterator[Drop]:
         for number, row in rows
         if row.before is not None and row.score is not None and row.score < row.before
     ]
-    for change, score, number, row in sorted(fallen, key=lambda one: one[:3])[:_SHOWN_DROPS]:
+    for change, score, number, row in sorted(fallen, key=lambda one: one[:3])[:MOST_DROPS]:
+        answers = ("before", row.other or "(empty)"), ("now", row.response or "(empty)")
         yield Drop(
-            row=number,
-            ask=row.record.instruction,
-            was=row.other or "(empty)",
-            response=row.response or "(empty)",
+            name=row.record.instruction,
             before=f"{row.before:g}",
             now=f"{score:g}",
             change=f"{change:+g}",
+            row=number,
+            answers=answers,
             fails_now=row.is_flipped,
         )

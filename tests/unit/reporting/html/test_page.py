@@ -102,7 +102,7 @@ def test_all_that_a_suite_has_is_told() -> None:
         ],
         outcome="incomplete",
     )
-    known = {"test_mmlu.py::test_mmlu": {"anatomy-0": runs.entry("anatomy-0", 100.0)}}
+    known = {"test_mmlu.py::test_mmlu": {"anatomy-0": runs.entry("anatomy-0", 100.0, "A")}}
     check = PairCheck(
         *(True, "", 0.95, 0.9, 0, 0.1),
         asked=40,
@@ -124,6 +124,8 @@ def test_all_that_a_suite_has_is_told() -> None:
         "mean absolute error 10.0 points judge minus people +10.0 points",
         "this run has no records of a suite named x; do y",
         "anatomy 4 3 0.7500 0.3006 to 0.9544 1.0000 passed",
+        "Subjects of test_mmlu.py:: test_mmlu that lost most",
+        "-25.0 1.0000 0.7500 anatomy",
         "zoo - - - - - error zoo: lost; find it",
         "against released.pth (beefbeefbeef) pairs 3 with a winner 3",
         "the place decided 33 % of 3",
