@@ -23,7 +23,7 @@ __all__ = ["pairs_view"]
 def pairs_view(found: PreferenceResult, told: SuiteDigest) -> SuiteView:
     """Show a suite of pairs, and ``told``, it in a few words."""
     summary = summary_of(found.pairs)
-    panels = [Panel("Pairs", tuple(_facts(found, summary)))]
+    panels = [Panel("Pairs", tuple(_facts(found, told, summary)))]
     if found.check is not None:
         panels.append(pair_check_panel(found.check))
     if found.agreement is not None:
@@ -40,11 +40,13 @@ def pairs_view(found: PreferenceResult, told: SuiteDigest) -> SuiteView:
     )
 
 
-def _facts(found: PreferenceResult, summary: PairSummary) -> Iterator[Fact]:
+def _facts(found: PreferenceResult, told: SuiteDigest, summary: PairSummary) -> Iterator[Fact]:
     fingerprint = found.against.fingerprint[:12]
     yield "against", found.against.name + (f" ({fingerprint})" if fingerprint else "")
     yield "pairs", str(found.total)
     yield "with a winner", str(summary.pairs)
+    yield "win rate", told.value
+    yield "95 % interval", told.interval
     if summary.length_controlled is not None:
         yield "win rate, length-controlled", f"{summary.length_controlled:.3f}"
     if summary.flips is not None:

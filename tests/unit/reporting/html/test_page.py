@@ -127,7 +127,7 @@ def test_all_that_a_suite_has_is_told() -> None:
         "Subjects of test_mmlu.py:: test_mmlu that lost most",
         "-25.0 1.0000 0.7500 anatomy",
         "zoo - - - - - error zoo: lost; find it",
-        "against released.pth (beefbeefbeef) pairs 3 with a winner 3",
+        "against released.pth (beefbeefbeef) pairs 3 with a winner 3 win rate 0.500 95 % interval",
         "the place decided 33 % of 3",
         "pairs with both 3 agreed 67 % Cohen's kappa 0.50",
         "mean length 12 against 11 characters",
