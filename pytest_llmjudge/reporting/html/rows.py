@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data import Preference
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["Row", "rows_of"]
-
-_RESULTS = {"a": 100.0, "tie": 50.0, "b": 0.0}
-_FLIPPED = {("A", "A"), ("B", "B")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +102,15 @@ def _record(suite: SuiteResult, result: RecordResult, entry: Entry | None) -> Ro
 
 
 def _pair(found: PreferenceResult, pair: PairResult) -> Row:
+    chosen = Preference(pair.winner, pair.orders)
     return Row(
         suite=found.name,
         is_pair=True,
         record=pair.record,
         outcome=pair.outcome,
-        score=None if pair.winner is None else _RESULTS[pair.winner],
+        score=None if chosen.score is None else 100 * chosen.score,
         before=None,
-        is_flipped=pair.orders in _FLIPPED,
+        is_flipped=chosen.is_flip,
         is_unsure=False,
         response=pair.model_response,
         other=pair.against_response,

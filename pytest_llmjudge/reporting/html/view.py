@@ -13,7 +13,7 @@ from pytest_llmjudge.reporting.html.exams import exam_view
 from pytest_llmjudge.reporting.html.model import MOST_DROPS, Drop, Panel, SuiteView
 from pytest_llmjudge.reporting.html.pairs import pairs_view
 from pytest_llmjudge.reporting.terminal import checkpoint_line
-from pytest_llmjudge.stats import mean, suite_agreement
+from pytest_llmjudge.stats import suite_agreement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,7 +86,6 @@ def _facts(suite: SuiteResult) -> Iterator[Fact]:
     yield "records", str(suite.total)
     yield "scored", str(len(scores))
     if scores:
-        yield "mean of the scored", f"{mean(scores):.2f}"
         yield "median", f"{statistics.median(scores):g}"
         yield "lowest and highest", f"{min(scores)} and {max(scores)}"
     if suite.min_score is not None:
