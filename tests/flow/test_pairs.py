@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -576,8 +577,10 @@ def test_markers_that_cannot_be_used(
 
 def test_a_checkpoint_beside_itself(project: Project, ollama: FakeOllama) -> None:
     """All would be ties, which passes, though no candidate was looked at."""
-    for name, seed in (("new.pth", 1), ("old.pth", 2), ("copy.pth", 2)):
-        save_model(project.path / name, seed=seed)
+    for name, seed in (("new", 1), ("old", 2)):
+        save_model(project.path / f"{name}.pth", seed=seed)
+    for ending in (".pth", ".tiktoken"):
+        shutil.copy(project.path / f"old{ending}", project.path / f"copy{ending}")
     project.pairs(pairs("a"), 'checkpoint="new.pth", against="old.pth", min_win_rate=0.01')
 
     result = project.run("--llm-judge-checkpoint=copy.pth", server=ollama.url)
