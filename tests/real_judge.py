@@ -31,6 +31,7 @@ pytest_plugins = ["pytester"]
 
 PORT = 18_327
 URL = f"http://127.0.0.1:{PORT}/v1"
+CHOICES = {"A", "B", "tie"}
 
 
 @contextmanager
@@ -99,3 +100,29 @@ def test_smollm2_is_the_model_under_test(pytester: pytest.Pytester) -> None:
             assert all(results[0])
     requests_seen = (project.path / "server.log").read_text("utf-8").count("POST /v1/")
     assert requests_seen == 8
+
+
+def test_smollm2_compares(pytester: pytest.Pytester) -> None:
+    """Held to the schema it always chooses; what it is worth is what its check and flips tell."""
+    project = Project(pytester)
+    answers = [record["output"] for record in unlike_records()]
+    pairs = [
+        {**record, "new": record["output"], "old": wrong}
+        for record, wrong in zip(unlike_records(), answers[1:] + answers[:1], strict=True)
+    ]
+    project.pairs(pairs, 'responses="new", against="old", min_win_rate=0.01')
+    with serving(project.path / "server.log"):
+        pytester.runpytest_subprocess(
+            "--llm-judge",
+            "--llm-judge-model=openai:smollm2",
+            f"--llm-judge-url={URL}",
+            "--llm-judge-check=warn",
+            "--llm-judge-report=results.json",
+        )
+        (suite,) = project.results()["suites"]
+    told = {name: suite[name] for name in ("check", "win_rate", "flips", "wins", "ties", "losses")}
+    sys.stdout.write(json.dumps(told, indent=1) + "\n")
+    assert suite["scored"] == suite["total"] == len(pairs)
+    assert {len(record["orders"]) for record in suite["records"]} == {2}
+    assert {choice for record in suite["records"] for choice in record["orders"]} <= CHOICES
+    assert suite["check"]["unscored"] == 0
