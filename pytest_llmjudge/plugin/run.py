@@ -24,13 +24,16 @@ from pytest_llmjudge.plugin.options import settings_from
 from pytest_llmjudge.plugin.progress import ProgressHooks
 from pytest_llmjudge.plugin.reports import Courier
 from pytest_llmjudge.plugin.session import LlmSession
-from pytest_llmjudge.reporting.terminal import summary_lines
-from pytest_llmjudge.storage.files import check_writable
+from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
+from pytest_llmjudge.plugin.summary import folded, print_summary
+from pytest_llmjudge.reporting.markup import joined
+from pytest_llmjudge.reporting.run_markdown import run_sections
+from pytest_llmjudge.storage.files import check_writable, write_text
 from pytest_llmjudge.storage.results import write_responses, write_results
 from pytest_llmjudge.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from xdist.workermanage import WorkerController
 
@@ -155,6 +158,8 @@ class ControllerHooks:
                 check_writable("--llm-judge-report", settings.report)
             if settings.responses is not None:
                 check_writable("--llm-judge-responses", settings.responses / "x.json")
+            if settings.markdown is not None:
+                check_writable("--llm-judge-markdown", settings.markdown)
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
         self._started = True
@@ -181,11 +186,11 @@ class ControllerHooks:
 
     def pytest_report_header(self) -> list[str]:
         """Name the judge, the model and the cache."""
-        return header_lines(self._session)
+        return folded(self._session.config, header_lines(self._session))
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """Name the models that markers chose."""
-        return model_lines(self._session)
+        return folded(self._session.config, model_lines(self._session))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather verdicts as they come."""
@@ -219,18 +224,43 @@ class ControllerHooks:
 
     def _write(self) -> None:
         settings = self._session.settings
-        if not self._started or (settings.report is None and settings.responses is None):
+        summary = step_summary()
+        wanted = (settings.report, settings.responses, settings.markdown, summary)
+        if not self._started or not any(wanted):
             return
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
         if lost and not run.suites and not run.exams and not run.preferences:
             # A file without any suite would take the place of an older one that tells more.
             return
-        if settings.report is not None:
-            write_results(settings.report, run, __version__)
-            self._written["results"] = settings.report
-        if settings.responses is not None and write_responses(settings.responses, run):
-            self._written["responses"] = settings.responses
+        self._attempt(
+            "results", settings.report, lambda path: write_results(path, run, __version__)
+        )
+        self._attempt("responses", settings.responses, lambda path: write_responses(path, run))
+        self._attempt(
+            "markdown",
+            settings.markdown,
+            lambda path: write_text(path, joined(list(run_sections(run)))),
+        )
+        self._attempt(
+            "step summary", summary, lambda path: add_step_summary(path, run, self._whole())
+        )
+
+    def _attempt(self, name: str, path: Path | None, write: Callable[[Path], bool | None]) -> None:
+        """Write one file; what goes wrong with it keeps no other from being written."""
+        if path is None:
+            return
+        try:
+            if write(path) is not False:
+                self._written[name] = path
+        except LlmJudgeError as error:
+            self._problems += error.lines
+
+    def _whole(self) -> str:
+        for name in ("markdown", "results"):
+            if name in self._written:
+                return f"All of it is in {self._written[name]}."
+        return "With --llm-judge-markdown all of it goes to a file."
 
     def _result(self, *, whole: bool) -> tuple[RunResult, tuple[RecordsError, ...]]:
         session = self._session
@@ -250,12 +280,8 @@ class ControllerHooks:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the suites' results, and what could not be written."""
         run, _ = self._result(whole=False)
-        if run.suites or run.exams or run.preferences:
-            terminalreporter.section("llm-judge")
-            for line in summary_lines(run, self._session.config.get_terminal_writer().fullwidth):
-                terminalreporter.line(line)
-            for name, path in self._written.items():
-                terminalreporter.line(f"{name}: {path}")
+        if (run.suites or run.exams or run.preferences) and not terminalreporter.no_summary:
+            print_summary(terminalreporter, run, self._written)
         for line in self._problems:
             terminalreporter.line(f"ERROR: {line}", red=True)
 

@@ -1,0 +1,132 @@
+"""Text laid out for a terminal's columns: how wide it is, where it is cut, folded or stacked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from wcwidth import wcswidth
+
+from pytest_llmjudge.errors import printable
+from pytest_llmjudge.reporting.table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Line", "Table", "cut", "fold", "lay_out", "shown", "width_of"]
+
+_STEP = "  "
+
+
+class Line(NamedTuple):
+    """A finished line.
+
+    Attributes:
+        text: What stands first.
+        told: What follows and tells of ``outcome``; empty for nothing.
+        outcome: ``passed``, ``failed``, ``incomplete`` or ``error``.
+    """
+
+    text: str
+    told: str = ""
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows that begin with a name and end with what became of it.
+
+    Attributes:
+        headings: Of the columns; without any there is no line for them.
+        rows: As many cells each as there are headings, the last one beginning with an outcome.
+        outcomes: The outcome of each row; empty for none.
+    """
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    outcomes: Sequence[str]
+
+
+def shown(text: str) -> str:
+    """Show a text from a file or a server on one line, with nothing in it that is obeyed."""
+    line = printable(text).replace("\n", " ").replace("\t", " ")
+    # Where a line is folded, any word may become the first one.
+    return re.sub(r"(?<= ):(?=:[\w-])", r"\\x3a", line)
+
+
+def width_of(text: str) -> int:
+    """Return how many columns a text takes that :func:`shown` gave."""
+    return max(0, wcswidth(text))
+
+
+def cut(text: str, columns: int) -> str:
+    """Return as much of a text as fits, with a mark where something is left out."""
+    if width_of(text) <= columns:
+        return text
+    # Marks that take no column may follow each letter, but not without end.
+    end = min(len(text), 4 * columns)
+    while end and width_of(text[:end]) > columns - 1:
+        end -= 1
+    return f"{text[:end]}…"
+
+
+def fold(text: str, columns: int) -> Iterator[str]:
+    """Yield the lines of a text; those after the first are indented by two more than it.
+
+    A word that no line can hold stays whole.
+    """
+    indent = len(text) - len(text.lstrip(" "))
+    hang = " " * (indent + len(_STEP))
+    line = " " * indent
+    is_open = False
+    for gap, word in re.findall(r"( *)([^ ]+)", text[indent:]):
+        longer = f"{line}{gap}{word}"
+        fits_below = width_of(hang) + width_of(word) <= columns
+        if is_open and width_of(longer) > columns and fits_below:
+            yield line
+            line = f"{hang}{word}"
+        else:
+            line = longer
+        is_open = True
+    yield line
+
+
+def lay_out(block: str | Table, columns: int) -> Iterator[Line]:
+    """Yield the lines of a text or a table.
+
+    A table that is too wide is stacked: each row becomes its name, its outcome, and its figures
+    with their headings, so that nothing is left out.
+    """
+    if isinstance(block, str):
+        yield from (Line(line) for line in fold(shown(block), columns))
+        return
+    cells = [[shown(cell) for cell in row] for row in block.rows]
+    lines = list(table([block.headings, *cells], left={0, len(block.headings) - 1}))
+    if max(map(width_of, lines)) > columns:
+        for row, outcome in zip(cells, block.outcomes, strict=True):
+            yield from _stacked(block.headings, row, outcome, columns)
+        return
+    yield Line(lines[0])
+    for line, row, outcome in zip(lines[1:], cells, block.outcomes, strict=True):
+        end = len(line) - len(row[-1])
+        yield Line(line[:end], row[-1], outcome) if outcome else Line(line)
+
+
+def _stacked(
+    headings: Sequence[str], row: Sequence[str], outcome: str, columns: int
+) -> Iterator[Line]:
+    name, *figures, told = row
+    if not told or width_of(name) + len(_STEP) + width_of(told) <= columns:
+        yield Line(f"{name}{_STEP}" if told else name, told, outcome)
+    else:
+        yield Line(name)
+        yield from (Line(_STEP, line, outcome) for line in fold(told, columns - len(_STEP)))
+    line = _STEP
+    for heading, figure in zip(headings[1:-1], figures, strict=True):
+        item = f"{heading} {figure}, "
+        if line != _STEP and width_of(f"{line}{item}") - 1 > columns:
+            yield Line(line.rstrip())
+            line = _STEP
+        line += item
+    yield Line(line.rstrip(", "))
