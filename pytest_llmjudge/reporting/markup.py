@@ -129,11 +129,11 @@ def inline(text: str) -> str:
     Neither does GitHub make links or mentions of it: an empty comment keeps apart what it looks
     for.
     """
-    shown = html.escape(_folded(text), quote=False)
-    # At the beginning of a line these make lists and headings.
-    shown = re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", shown)
+    shown = _NO_LINKS.sub(_NOTHING, html.escape(_folded(text), quote=False))
     shown = re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", shown)
-    return _NO_LINKS.sub(_NOTHING, shown).replace("$", "&#36;")
+    # At the beginning of a line these make lists and headings.
+    shown = re.sub(r"^(\d+(?=[.)]( |$))|(?=[-+]( |$)|[-=]{2,}$))", r"\1\\", shown)
+    return shown.replace("$", "&#36;")
 
 
 def summarised(text: str) -> str:

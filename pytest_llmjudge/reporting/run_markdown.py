@@ -69,7 +69,7 @@ def _decision(found: Digest) -> Section:
                 inline(suite.name),
                 f"{suite.measure} {suite.value}",
                 suite.interval,
-                inline(suite.wanted),
+                suite.wanted,
                 suite.change,
                 _outcome(suite.outcome),
             ]
@@ -123,7 +123,10 @@ def _share(name: str, share: Share, outcome: str) -> str:
 def _preferences(results: Sequence[PreferenceResult]) -> Iterator[Section]:
     if not results:
         return
-    rows = tuple(row([inline(cell) for cell in pair_row(one)]) for one in results)
+    rows = tuple(
+        row([inline(name), *figures, inline(outcome)])
+        for name, *figures, outcome in map(pair_row, results)
+    )
     yield Section("suites of pairs", ("### Preference", "", *head(PAIR_HEADINGS)), rows)
     told = tuple(
         f"- {inline(line)}"
