@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from wcwidth import wcswidth
+from wcwidth import wcswidth, wcwidth
 
 from pytest_llmjudge.errors import printable
 from pytest_llmjudge.reporting.table import table
@@ -64,8 +64,13 @@ def cut(text: str, columns: int) -> str:
     """Return as much of a text as fits, with a mark where something is left out."""
     if width_of(text) <= columns:
         return text
-    # Marks that take no column may follow each letter, but not without end.
-    end = min(len(text), 4 * columns)
+    end = used = 0
+    for char in text:
+        used += max(0, wcwidth(char))
+        if used > columns - 1:
+            break
+        end += 1
+    # Some marks widen the letter before them.
     while end and width_of(text[:end]) > columns - 1:
         end -= 1
     return f"{text[:end]}…"
