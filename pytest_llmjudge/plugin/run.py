@@ -16,6 +16,7 @@ import pytest
 from pytest_llmjudge import __version__
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError
 from pytest_llmjudge.plugin import collect, items
+from pytest_llmjudge.plugin.annotations import AnnotationHooks
 from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.exam_ledger import ExamLedger
 from pytest_llmjudge.plugin.header import header_lines, model_lines
@@ -63,6 +64,9 @@ def take_part(config: pytest.Config) -> None:
     config.pluginmanager.register(RunHooks(session), "llm-judge-run")
     if given is None:
         config.pluginmanager.register(ControllerHooks(session), "llm-judge-controller")
+        if settings.annotations == "github":
+            hooks = AnnotationHooks(config, store.suites)
+            config.pluginmanager.register(hooks, "llm-judge-annotations")
         if not config.option.collectonly:
             config.pluginmanager.register(ProgressHooks(store), "llm-judge-progress")
 
