@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Line", "Table", "cut", "fold", "lay_out", "shown", "width_of"]
 
 _STEP = "  "
+_LEAST = 20
+"""Columns below which an outcome is not read any more."""
 
 
 class Line(NamedTuple):
@@ -100,22 +102,31 @@ def fold(text: str, columns: int) -> Iterator[str]:
 def lay_out(block: str | Table, columns: int) -> Iterator[Line]:
     """Yield the lines of a text or a table.
 
-    A table that is too wide is stacked: each row becomes its name, its outcome, and its figures
-    with their headings, so that nothing is left out.
+    Where a table is too wide its outcomes are folded, and where even that does not help it is
+    stacked: each row becomes its name, its outcome, and its figures with their headings, so that
+    nothing is left out.
     """
     if isinstance(block, str):
         yield from (Line(line) for line in fold(shown(block), columns))
         return
     cells = [[shown(cell) for cell in row] for row in block.rows]
-    lines = list(table([block.headings, *cells], left={0, len(block.headings) - 1}))
-    if max(map(width_of, lines)) > columns:
+    *headings, last = block.headings
+    lines = list(table([headings, *(row[:-1] for row in cells)], left={0}))
+    start = max(map(width_of, lines)) + len(_STEP)
+    if columns - start < min(_LEAST, max(width_of(row[-1]) for row in cells)):
         for row, outcome in zip(cells, block.outcomes, strict=True):
             yield from _stacked(block.headings, row, outcome, columns)
         return
-    yield Line(lines[0])
+    yield from _beside(lines[0], last, "", start=start, columns=columns)
     for line, row, outcome in zip(lines[1:], cells, block.outcomes, strict=True):
-        end = len(line) - len(row[-1])
-        yield Line(line[:end], row[-1], outcome) if outcome else Line(line)
+        yield from _beside(line, row[-1], outcome, start=start, columns=columns)
+
+
+def _beside(figures: str, told: str, outcome: str, *, start: int, columns: int) -> Iterator[Line]:
+    gap = " " * (start - width_of(figures))
+    for number, line in enumerate(fold(told, columns - start)):
+        text = f"{figures}{gap}" if number == 0 else " " * start
+        yield Line(text if line else text.rstrip(), line, outcome)
 
 
 def _stacked(

@@ -57,7 +57,7 @@ def short_lines(run: RunResult, columns: int, verbosity: int) -> Iterator[Line]:
     """
     found = digest(run)
     if verbosity < -1:
-        yield from _ending_with(f"llm-judge: {found.headline}:", found.outcome, columns)
+        yield Line("llm-judge: ", found.headline, found.outcome)
         return
     for suite in found.suites:
         figures = [f"{suite.measure} {suite.value}"]

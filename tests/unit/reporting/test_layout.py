@@ -123,15 +123,25 @@ def told(columns: int, table: Table = TABLE) -> list[str]:
 def test_a_table_that_fits() -> None:
     """Columns are aligned by what a terminal shows, and the outcome is told apart."""
     assert told(60) == [
-        "suite            records  average  outcome[]",
+        "suite            records  average  [outcome]",
         "日本.py::test_a        5    80.00  [passed (average >= 50)]",
+        "b                    110        -  [incomplete]",
+    ]
+
+
+def test_a_table_that_is_a_little_too_wide() -> None:
+    """Its outcomes are folded below each other."""
+    assert told(55) == [
+        "suite            records  average  [outcome]",
+        "日本.py::test_a        5    80.00  [passed (average >=]",
+        "                                   [  50)]",
         "b                    110        -  [incomplete]",
     ]
 
 
 def test_a_table_that_is_too_wide() -> None:
     """Each row is stacked: the name with its outcome where both fit, then the figures."""
-    assert told(50) == [
+    assert told(40) == [
         "日本.py::test_a  [passed (average >= 50)]",
         "  records 5, average 80.00[]",
         "b  [incomplete]",
