@@ -20,6 +20,7 @@ from pytest_llmjudge.plugin.annotations import AnnotationHooks
 from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.exam_ledger import ExamLedger
 from pytest_llmjudge.plugin.header import header_lines, model_lines
+from pytest_llmjudge.plugin.junit import add_properties
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import settings_from
 from pytest_llmjudge.plugin.progress import ProgressHooks
@@ -213,6 +214,7 @@ class ControllerHooks:
         self._miss_no_report(session)
         try:
             self._write()
+            add_properties(session.config, self._result(whole=False)[0])
         except LlmJudgeError as error:
             self._problems += error.lines
         if self._problems:

@@ -35,7 +35,7 @@ def test_summary_of_a_good_run(
     project: Project, ollama: FakeOllama, dist: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One row a suite where the terminal is wide enough, and the lowest scores."""
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", "150")
     project.suite(records(5, wrong=[3]), 'responses="model_response", min_score=0, min_average=50')
 
     result = project.run(*dist, server=ollama.url)
