@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -78,7 +77,7 @@ def test_the_file_has_the_form_of_its_family(project: Project, family: str) -> N
         assert set(one.keys()) == {"name", "value"}
 
 
-HOSTILE = "bell \x07 \x1b[31m \ud800 ]]> <&> \ufffe \U0001f600"
+HOSTILE = "bell \x07 \x1b[31m ]]> <&> \ufffe \U0001f600"
 
 
 def test_replies_with_what_xml_cannot_hold(project: Project, dist: tuple[str, ...]) -> None:
@@ -88,7 +87,7 @@ def test_replies_with_what_xml_cannot_hold(project: Project, dist: tuple[str, ..
     project.suite(json.dumps(found), GATED)
 
     def reply(request: ChatRequest) -> Reply:
-        return Answer(f"{HOSTILE} nul \x00") if "Say 1" in request.prompt else similarity(request)
+        return Answer(f"{HOSTILE} nul \x00 half a pair \ud800") if "Say 1" in request.prompt else similarity(request)
 
     with FakeOllama(reply) as server:
         project.run(XML, *dist, server=server.url)
@@ -97,7 +96,7 @@ def test_replies_with_what_xml_cannot_hold(project: Project, dist: tuple[str, ..
     case = next(one for one in root.iter("testcase") if str(one.get("name")).endswith("[r0]"))
     failure = case.find("failure")
     assert failure is not None
-    assert r"bell \x07 \x1b[31m \ud800 ]]> <&> \ufffe" in str(failure.text)
+    assert r"bell \x07 \x1b[31m ]]> <&> \ufffe" in str(failure.text)
     assert figures(root)["llm_judge_unscored[test_suite.py::test_instructions]"] == "1"
 
 
@@ -108,11 +107,10 @@ def test_other_reports(project: Project, mode: tuple[str, ...]) -> None:
     project.run("--llm-judge-report=old.json")
     project.suite(records(8, wrong=range(8)), GATED)
     project.write("conftest.py", STRICT)
-    arguments = project.command(
-        "--html=report.html", "--report-log=log.jsonl", "--llm-judge-baseline=old.json", *mode
-    )
+    wanted = ("--html=report.html", "--report-log=log.jsonl", "--llm-judge-baseline=old.json")
+    command = project.command(*wanted, *mode)
 
-    result = project.pytester.run(sys.executable, *arguments[1:])
+    result = project.pytester.run(*(part for part in command if not part.startswith("-pno:")))
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.no_fnmatch_line("*INTERNALERROR*")

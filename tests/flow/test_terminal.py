@@ -86,7 +86,7 @@ def test_outcomes_have_colours_on_a_terminal(
     written = run_on_a_terminal(suite, suite.command())
     plain = run_on_a_terminal(suite, suite.command("--color=no"))
 
-    assert "  \x1b[31mfailed (score >= 50\x1b[0m" in written
+    assert "  \x1b[31mfailed (score >= 50 (1\x1b[0m" in written
     assert "  \x1b[32mpassed (score >= 50)\x1b[0m" in written
     assert "\x1b[31m" not in plain
     assert "\x1b[32m" not in plain
