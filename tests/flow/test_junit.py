@@ -87,7 +87,11 @@ def test_replies_with_what_xml_cannot_hold(project: Project, dist: tuple[str, ..
     project.suite(json.dumps(found), GATED)
 
     def reply(request: ChatRequest) -> Reply:
-        return Answer(f"{HOSTILE} nul \x00 half a pair \ud800") if "Say 1" in request.prompt else similarity(request)
+        return (
+            Answer(f"{HOSTILE} nul \x00 half a pair \ud800")
+            if "Say 1" in request.prompt
+            else similarity(request)
+        )
 
     with FakeOllama(reply) as server:
         project.run(XML, *dist, server=server.url)

@@ -80,7 +80,8 @@ def test_outcomes_have_colours_on_a_terminal(
     suite: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As pytest's own have; only what tells of the outcome, and none where they are not wanted."""
-    monkeypatch.delenv("NO_COLOR")
+    for name in ("NO_COLOR", "PY_COLORS"):
+        monkeypatch.delenv(name)
     suite.suite(records(2), data="good.json", test="test_good.py")
 
     written = run_on_a_terminal(suite, suite.command())
