@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["take_part"]
 
 WORKER_KEY = "llm_judge"
+_PACKAGE = Path(__file__).parent
 
 
 def take_part(config: pytest.Config) -> None:
@@ -121,6 +122,7 @@ class RunHooks:
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, LlmJudgeError):
             report.longrepr = call.excinfo.getrepr(style="value")
+        _point_to_test(item, report)
         self._courier.attach(item, report)
         self._exams.attach(item, report)
         return report
@@ -134,6 +136,14 @@ class RunHooks:
         """Let go of the store, which the process with the terminal still needs."""
         if self._session.worker != "main":
             self._session.store.close()
+
+
+def _point_to_test(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let a failure that was decided here name the test, for ``--tb=line`` and editors."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    path, line, _ = item.reportinfo()
+    if crash is not None and line is not None and Path(crash.path).is_relative_to(_PACKAGE):
+        crash.path, crash.lineno = str(path), line + 1
 
 
 class ControllerHooks:

@@ -107,8 +107,8 @@ def _exam(exam: ExamResult) -> Iterator[Section]:
         else row([inline(one.subject), "-", "-", "-", "-", f"**{one.outcome}**"])
         for one in exam.subjects
     ]
-    summary = f"<details><summary>{len(subjects)} subjects</summary>"
-    opening = (summary, "", *head(_SUBJECTS))
+    counted = "1 subject" if len(subjects) == 1 else f"{len(subjects)} subjects"
+    opening = (f"<details><summary>{counted}</summary>", "", *head(_SUBJECTS))
     yield Section(f"subjects of {exam.name}", opening, tuple(subjects), ("", "</details>"))
     missing = [(one.subject, str(one.error)) for one in exam.subjects if not one.questions]
     yield from _named(f"subjects without a result in {exam.name}", missing)
@@ -145,9 +145,11 @@ def _unscored(name: str, results: Sequence[RecordResult | PairResult]) -> Iterat
 def _named(title: str, missing: Sequence[tuple[str, str]]) -> Iterator[Section]:
     if not missing:
         return
-    lines = [f"- {inline(name)}: {inline(one_line(told, _CAUSE))}" for name, told in missing]
-    if len(lines) > _NAMED:
-        lines[_NAMED:] = [f"- and {len(lines) - _NAMED} more, which the results file names"]
+    lines = [
+        f"- {inline(name)}: {inline(one_line(told, _CAUSE))}" for name, told in missing[:_NAMED]
+    ]
+    if len(missing) > _NAMED:
+        lines.append(f"- and {len(missing) - _NAMED} more, which the results file names")
     opening = (f"### {_capital(inline(title))} ({len(missing)})", "")
     yield Section(title, opening, tuple(lines))
 

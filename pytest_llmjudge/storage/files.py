@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import StoreError
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 __all__ = ["append_text", "check_writable", "size_of", "write_text"]
 
@@ -85,13 +90,14 @@ def append_text(where: str, path: Path, text: str) -> None:
         StoreError: It cannot be written; what was there stays as it was.
     """
     try:
-        with path.open("ab") as file:
-            before = file.tell()
+        # Without a buffer, which would be written once more when the rest is cut off.
+        with path.open("ab", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
             try:
-                file.write(text.encode())
-                file.flush()
+                _write_all(file, text.encode())
             except OSError:
-                file.truncate(before)
+                with contextlib.suppress(OSError):
+                    file.truncate(before)
                 raise
     except OSError as error:
         raise _unusable(where, path, error) from None
@@ -100,3 +106,8 @@ def append_text(where: str, path: Path, text: str) -> None:
 def _unusable(where: str, path: Path, error: OSError) -> StoreError:
     found = f"{path} cannot be written ({error.strerror})"
     return StoreError(where, found, "make room, or name a file that can be written")
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    while data:
+        data = data[file.write(data) :]

@@ -64,13 +64,15 @@ def test_no_summary(suite: Project) -> None:
 
 @pytest.mark.parametrize("tb", ["no", "short", "line", "native"])
 def test_tracebacks_as_asked(suite: Project, tb: str) -> None:
-    """A failure has none of its own; what judged is shown but where no text is wanted."""
+    """A failure has none; all that was judged is shown, or only the place of the marked function."""
     result = suite.run(f"--tb={tb}")
 
     assert not any("Traceback" in line or "pytest.fail" in line for line in result.outlines)
-    if tb != "line":
-        # There versions of pytest differ.
-        shown = "reference:     The number 3 in words." in result.outlines
+    shown = "reference:     The number 3 in words." in result.outlines
+    if tb == "line":
+        text = f"{suite.path / 'test_suite.py'}:4: Failed: score 0 is below min_score 50"
+        assert text in result.outlines
+    else:
         assert shown == (tb != "no")
     short = "FAILED test_suite.py::test_instructions[r3] - Failed: score 0 is below min_sc..."
     assert short in result.outlines
