@@ -1,4 +1,4 @@
-"""Puts the figures of suites into JUnit XML, as properties of its test suite."""
+"""The figures of suites as properties of the test suite in JUnit XML."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pytest_llmjudge.data import ExamResult, PreferenceResult
 from pytest_llmjudge.reporting.digest import NONE, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pytest
 
     from pytest_llmjudge.data import RunResult, SuiteResult
 
-__all__ = ["add_properties"]
+__all__ = ["property_adder", "suite_properties"]
 
 
-def add_properties(config: pytest.Config, run: RunResult) -> None:
-    """Add each suite's figures to the XML that pytest is about to write, if it writes any."""
+def property_adder(config: pytest.Config) -> Callable[[str, str], None] | None:
+    """Return what adds a property to the XML that pytest writes; ``None`` where it writes none."""
     for plugin in config.pluginmanager.get_plugins():
         # pytest offers this to fixtures only, and items that run elsewhere have none of a suite.
-        add = getattr(plugin, "add_global_property", None)
-        if callable(add):
-            for name, value in _properties(run):
-                add(name, value)
+        add: Callable[[str, str], None] | None = getattr(plugin, "add_global_property", None)
+        if add is not None:
+            return add
+    return None
 
 
-def _properties(run: RunResult) -> Iterator[tuple[str, str]]:
-    """Yield names and values; as a run has one test suite, each name ends with ours."""
+def suite_properties(run: RunResult) -> Iterator[tuple[str, str]]:
+    """Yield names and values; as a run has one test suite, each name ends with that of ours."""
     results: list[SuiteResult | ExamResult | PreferenceResult] = [
         *run.suites,
         *run.exams,

@@ -20,7 +20,7 @@ from pytest_llmjudge.plugin.annotations import AnnotationHooks
 from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.exam_ledger import ExamLedger
 from pytest_llmjudge.plugin.header import header_lines, model_lines
-from pytest_llmjudge.plugin.junit import add_properties
+from pytest_llmjudge.plugin.junit import property_adder, suite_properties
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import settings_from
 from pytest_llmjudge.plugin.progress import ProgressHooks
@@ -141,9 +141,13 @@ class RunHooks:
 def _point_to_test(item: pytest.Item, report: pytest.TestReport) -> None:
     """Let a failure that was decided here name the test, for ``--tb=line`` and editors."""
     crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None or not Path(crash.path).is_relative_to(_PACKAGE):
+        return
     path, line, _ = item.reportinfo()
-    if crash is not None and line is not None and Path(crash.path).is_relative_to(_PACKAGE):
-        crash.path, crash.lineno = str(path), line + 1
+    if Path(path).is_relative_to(_PACKAGE):
+        # The function that a records file is given stands here too.
+        path, line = item.path, 0
+    crash.path, crash.lineno = str(path), (line or 0) + 1
 
 
 class ControllerHooks:
@@ -224,7 +228,7 @@ class ControllerHooks:
         self._miss_no_report(session)
         try:
             self._write()
-            add_properties(session.config, self._result(whole=False)[0])
+            self._add_to_xml()
         except LlmJudgeError as error:
             self._problems += error.lines
         if self._problems:
@@ -261,6 +265,12 @@ class ControllerHooks:
         self._attempt(
             "step summary", summary, lambda path: add_step_summary(path, run, self._whole())
         )
+
+    def _add_to_xml(self) -> None:
+        add = property_adder(self._session.config)
+        if add is not None:
+            for name, value in suite_properties(self._result(whole=False)[0]):
+                add(name, value)
 
     def _attempt(self, name: str, path: Path | None, write: Callable[[Path], bool | None]) -> None:
         """Write one file; what goes wrong with it keeps no other from being written."""

@@ -8,8 +8,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from pytest_llmjudge.plugin.junit import suite_properties
 from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Reply, similarity
 from tests.support.project import Project, records
+from tests.support.results import exam, run, subject
 
 XML = "--junitxml=junit.xml"
 GATED = 'responses="model_response", min_score=50, min_average=90'
@@ -55,6 +57,19 @@ def test_a_suite_of_pairs_has_its_figures(project: Project, ollama: FakeOllama) 
     told = figures(read(project))
     assert told["llm_judge_win_rate[test_pairs.py::test_pairs]"] == "1.000"
     assert told["llm_judge_scored[test_pairs.py::test_pairs]"] == "2"
+
+
+def test_an_exam_has_its_figures() -> None:
+    """Questions in the place of records, and no judge."""
+    found = run(exams=(exam([subject("anatomy", 3, 4), subject("astronomy", 0, 0, "error")]),))
+
+    assert {name.partition("[")[0]: value for name, value in suite_properties(found)} == {
+        "llm_judge_outcome": "passed",
+        "llm_judge_questions": "4",
+        "llm_judge_subjects_without_a_result": "1",
+        "llm_judge_checkpoint": "new.pth",
+        "llm_judge_fingerprint": "0123456789abcdef",
+    }
 
 
 @pytest.mark.parametrize("family", ["xunit1", "xunit2"])

@@ -180,3 +180,25 @@ def test_a_run_that_judges_nothing_adds_nothing(project: Project, summary: Path)
     project.run("--collect-only")
 
     assert summary.read_text() == ""
+
+
+def test_a_run_that_is_interrupted(project: Project, summary: Path) -> None:
+    """What is known by then is told, and that the rest is not."""
+    project.write("data.json", records(4))
+    body = """
+import pytest
+
+@pytest.mark.llm_judge("data.json", responses="model_response", min_score=50)
+def test_instructions(verdict, record):
+    if record.id == "r1":
+        raise KeyboardInterrupt
+"""
+    project.write("test_suite.py", body)
+
+    result = project.run_subprocess(FILE)
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    text = (project.path / "out" / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("## llm-judge: incomplete\n\nOf 1 suite 1 incomplete.\n")
+    assert "3 of 4 records were not run" in text
+    assert summary.read_text(encoding="utf-8") == text
