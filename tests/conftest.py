@@ -64,7 +64,8 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     for name in ("OLLAMA_HOST", "PYTEST_ADDOPTS", "CI", "FORCE_COLOR", *github):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "80")
+    # Lines are told whole; tests of widths set their own.
+    monkeypatch.setenv("COLUMNS", "1000")
     return Project(pytester)
 
 

@@ -133,6 +133,34 @@ def test_a_response_cannot_be_a_command(project: Project, tb: str) -> None:
         )
 
 
+def test_a_judge_of_ones_own_cannot_command_either(project: Project) -> None:
+    """Nor can its error, nor the id of a record that it could not score."""
+    project.write("conftest.py", ODD)
+    project.suite(
+        [{**records(1)[0], "id": "##[add-mask]x"}], 'responses="model_response", min_average=5'
+    )
+
+    result = project.run("--tb=short", "--no-summary")
+
+    assert r"\x3a:stop-commands::x" in result.outlines
+    lines = [line for line in commands(result) if not line.startswith("_")]
+    assert lines == []
+
+
+ODD = """
+import pytest
+from pytest_llmjudge import Verdict
+
+class Odd:
+    def score(self, record, response):
+        return Verdict(None, error="::stop-commands::x")
+
+@pytest.fixture(scope="session")
+def llm_judge():
+    return Odd()
+"""
+
+
 @pytest.mark.parametrize("arguments", [(), ("--llm-judge-annotations=off",), ("-qq", GITHUB)])
 def test_only_on_request(project: Project, arguments: tuple[str, ...]) -> None:
     """Whatever else is quiet."""

@@ -73,11 +73,8 @@ def asked(project: Project) -> list[str]:
     return path.read_text(encoding="utf-8").split() if path.exists() else []
 
 
-def test_the_example_checkpoint(
-    project: Project, dist: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_example_checkpoint(project: Project, dist: tuple[str, ...]) -> None:
     """Every mode of distribution gives the same results, and a second run asks nothing."""
-    monkeypatch.setenv("COLUMNS", "120")
     exam(project, 'shots=1, mode="continuation", min_accuracy=0.2')
 
     first = project.run(CHECKPOINT, REPORT)

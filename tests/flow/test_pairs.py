@@ -105,9 +105,8 @@ def test_all_that_is_told_of_pairs(
     assert suite["gates"] == [{"name": "win-rate", "outcome": "passed", "reason": reason}]
 
 
-def test_the_summary(project: Project, ollama: FakeOllama, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_summary(project: Project, ollama: FakeOllama) -> None:
     """The terminal shows the numbers of a suite of pairs in a table, and how they came about."""
-    monkeypatch.setenv("COLUMNS", "250")
     project.pairs(pairs("aaabt"), AGAINST_OLD)
 
     result = project.run(server=ollama.url)

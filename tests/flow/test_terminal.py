@@ -11,8 +11,9 @@ REPORT = "--llm-judge-report=results.json"
 
 
 @pytest.fixture
-def suite(project: Project) -> Project:
-    """Eight records, of which one fails."""
+def suite(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Eight records, of which one fails, where a line has 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
     project.suite(records(8, wrong=[3]))
     return project
 
