@@ -140,11 +140,13 @@ def test_a_judge_of_ones_own_cannot_command_either(project: Project) -> None:
         [{**records(1)[0], "id": "##[add-mask]x"}], 'responses="model_response", min_average=5'
     )
 
-    result = project.run("--tb=short", "--no-summary")
+    result = project.run("-rN")
 
     assert r"\x3a:stop-commands::x" in result.outlines
-    lines = [line for line in commands(result) if not line.startswith("_")]
-    assert lines == []
+    told = r"1 of 1 records is unscored, so there is no average: \x23#[add-mask]x"
+    assert told in result.outlines
+    # pytest's own titles have the id as it is.
+    assert [line for line in commands(result) if not line.startswith("_")] == []
 
 
 ODD = """
