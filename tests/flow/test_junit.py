@@ -13,6 +13,7 @@ from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Reply, si
 from tests.support.project import Project, records
 from tests.support.results import exam, run, subject
 
+MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 XML = "--junitxml=junit.xml"
 GATED = 'responses="model_response", min_score=50, min_average=90'
 
@@ -95,7 +96,8 @@ def test_the_file_has_the_form_of_its_family(project: Project, family: str) -> N
 HOSTILE = "bell \x07 \x1b[31m ]]> <&> \ufffe \U0001f600"
 
 
-def test_replies_with_what_xml_cannot_hold(project: Project, dist: tuple[str, ...]) -> None:
+@MODES
+def test_replies_with_what_xml_cannot_hold(project: Project, mode: tuple[str, ...]) -> None:
     """Control characters and half surrogates of models and judges leave the file readable."""
     found = [{**record, "model_response": HOSTILE} for record in records(2)]
     project.write("data.json", json.dumps(found))
@@ -109,7 +111,7 @@ def test_replies_with_what_xml_cannot_hold(project: Project, dist: tuple[str, ..
         )
 
     with FakeOllama(reply) as server:
-        project.run(XML, *dist, server=server.url)
+        project.run(XML, *mode, server=server.url)
 
     root = read(project)
     case = next(one for one in root.iter("testcase") if str(one.get("name")).endswith("[r0]"))
@@ -119,7 +121,7 @@ def test_replies_with_what_xml_cannot_hold(project: Project, dist: tuple[str, ..
     assert figures(root)["llm_judge_unscored[test_suite.py::test_instructions]"] == "1"
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+@MODES
 def test_other_reports(project: Project, mode: tuple[str, ...]) -> None:
     """pytest-html and pytest-reportlog take our reports, which are JSON as they stand."""
     project.suite(records(8))

@@ -26,9 +26,10 @@ def section(result: pytest.RunResult) -> list[str]:
     return lines[start + 1 : end]
 
 
-def test_a_quiet_run(suite: Project, dist: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+def test_a_quiet_run(suite: Project, mode: tuple[str, ...]) -> None:
     """With ``-q`` a line for each suite, and the files."""
-    result = suite.run("-q", REPORT, *dist)
+    result = suite.run("-q", REPORT, *mode)
 
     assert section(result) == [
         "test_suite.py::test_instructions: average 87.50: failed",
