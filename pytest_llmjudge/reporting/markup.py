@@ -12,7 +12,7 @@ from pytest_llmjudge.errors import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Section", "fenced", "fitted", "head", "inline", "joined", "row", "summarised"]
+__all__ = ["Section", "fenced", "fitted", "head", "inline", "joined", "row"]
 
 _NOTHING = "<!-- -->"
 _NOTE = 8_192
@@ -134,11 +134,6 @@ def inline(text: str) -> str:
     # At the beginning of a line these make lists and headings.
     shown = re.sub(r"^(\d+(?=[.)]( |$))|(?=[-+]( |$)|[-=]{2,}$))", r"\1\\", shown)
     return shown.replace("$", "&#36;")
-
-
-def summarised(text: str) -> str:
-    """Return a text for the ``<summary>`` of ``<details>``, where Markdown is not read."""
-    return f"<code>{html.escape(_folded(text), quote=False)}</code>"
 
 
 def fenced(text: str) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -19,7 +18,6 @@ from pytest_llmjudge.reporting.markup import (
     inline,
     joined,
     row,
-    summarised,
 )
 
 if TYPE_CHECKING:
@@ -121,15 +119,6 @@ def test_nothing_is_left_for_github_to_link(text: str) -> None:
     for found in runs:
         assert not re.search(r"://|@\w|#\d|\bwww\.|:[\w+-]+:", found, re.IGNORECASE)
     assert "$" not in inline(text)
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_a_summary_is_text(text: str) -> None:
-    """There Markdown is not read, and HTML must not be."""
-    shown = summarised(text)
-
-    assert "<" not in shown.removeprefix("<code>").removesuffix("</code>")
-    assert "\n" not in shown
 
 
 def sections(sizes: Sequence[int]) -> list[Section]:
