@@ -90,11 +90,13 @@ def test_outcomes_have_colours_on_a_terminal(
 
     written = run_on_a_terminal(suite, suite.command())
     plain = run_on_a_terminal(suite, suite.command("--color=no"))
+    piped = suite.pytester.run(*suite.command()).stdout.str()
 
     assert "  \x1b[31mfailed (score >= 50 (1\x1b[0m" in written
     assert "  \x1b[32mpassed (score >= 50)\x1b[0m" in written
-    assert "\x1b[31m" not in plain
-    assert "\x1b[32m" not in plain
+    for text in (plain, piped):
+        assert "\x1b[31m" not in text
+        assert "\x1b[32m" not in text
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
