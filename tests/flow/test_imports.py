@@ -8,7 +8,10 @@ import pytest
 
 from tests.support.project import Project, records
 
-HEAVY = ("torch", "transformers", "tiktoken", "requests", "sacrebleu", "scipy", "jsonschema")
+HEAVY = (
+    *("torch", "transformers", "tiktoken", "requests", "sacrebleu", "scipy", "jsonschema"),
+    *("wcwidth", "pytest_llmjudge.reporting"),
+)
 TELLER = f"""
 import sys, pytest
 status = pytest.main(sys.argv[1:])
