@@ -199,6 +199,21 @@ OPTIONS: tuple[Option, ...] = (
         "DIR/<stem>-with-response.json",
     ),
     Option(
+        "llm-judge-markdown",
+        parse_text,
+        default=None,
+        metavar="FILE",
+        is_path=True,
+        help="Write a report of the run to FILE as Markdown",
+    ),
+    Option(
+        "llm-judge-annotations",
+        parse_choice("off", "github"),
+        default="off",
+        metavar="WHERE",
+        help="Annotate the files of what failed: github prints workflow commands (default: off)",
+    ),
+    Option(
         "llm-judge-concurrency",
         parse_count,
         default=1,
@@ -354,6 +369,7 @@ class Settings:
         url: Addresses of the judge's servers, ``None`` for what the environment names.
         baseline: Results file of the release to compare with.
         max_drop: Points that a suite may lose to it.
+        annotations: ``off`` or ``github``.
         concurrency: Requests in flight at each server.
         ask: ``integer`` or ``weighted``.
         samples: Verdicts for each record.
@@ -378,6 +394,8 @@ class Settings:
     report: Path | None
     html: Path | None
     responses: Path | None
+    markdown: Path | None
+    annotations: str
     concurrency: int
     ask: str
     samples: int

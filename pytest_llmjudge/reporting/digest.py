@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.gates import decide_accuracy, decide_average, decide_win_rate
 from pytest_llmjudge.mmlu.accuracy import pool
 from pytest_llmjudge.stats import mean, mean_interval, signed
 from pytest_llmjudge.winning import summary_of
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
         RunResult,
         SuiteResult,
     )
+    from pytest_llmjudge.gates import Decision
 
-__all__ = ["Digest", "SuiteDigest", "digest"]
+__all__ = ["NONE", "Digest", "SuiteDigest", "digest"]
 
+NONE = "-"
+"""Stands where there is no figure."""
 _JUDGE_CHECK = "judge-check"
-_NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,8 @@ def _judged(suite: SuiteResult) -> SuiteDigest:
         name=suite.name,
         outcome=suite.outcome,
         measure="average",
-        value=_NONE if average is None else f"{average:.2f}",
-        interval=_NONE
+        value=NONE if average is None else f"{average:.2f}",
+        interval=NONE
         if interval is None
         else f"{max(0, interval[0]):.1f} to {min(100, interval[1]):.1f}",
         wanted=_least(suite.min_average),
@@ -118,8 +121,8 @@ def _exam(exam: ExamResult) -> SuiteDigest:
         name=exam.name,
         outcome=exam.outcome,
         measure="accuracy",
-        value=_NONE if share is None else f"{share.accuracy:.4f}",
-        interval=_NONE if share is None else "{:.4f} to {:.4f}".format(*share.interval),
+        value=NONE if share is None else f"{share.accuracy:.4f}",
+        interval=NONE if share is None else "{:.4f} to {:.4f}".format(*share.interval),
         wanted=_least(exam.min_accuracy),
         change=_change(exam.comparison),
         causes=() if exam.outcome == "passed" else tuple(_causes_of_exam(exam)),
@@ -136,16 +139,20 @@ def _preference(found: PreferenceResult) -> SuiteDigest:
         name=found.name,
         outcome=found.outcome,
         measure="win rate",
-        value=_NONE if rate is None else f"{rate:.3f}",
-        interval=_NONE if interval is None else "{:.3f} to {:.3f}".format(*interval),
+        value=NONE if rate is None else f"{rate:.3f}",
+        interval=NONE if interval is None else "{:.3f} to {:.3f}".format(*interval),
         wanted=_least(found.min_win_rate),
-        change=_NONE,
+        change=NONE,
         causes=() if found.outcome == "passed" else tuple(_causes_of_pairs(found)),
     )
 
 
 def _causes_of_suite(suite: SuiteResult) -> Iterator[str]:
     yield from _causes_of_gates(suite.gates)
+    scores = suite.scores
+    if len(scores) == suite.total and not _has_gate(suite.gates, "average"):
+        named: dict[str, int | None] = {str(place): score for place, score in enumerate(scores)}
+        yield from _unseen("average", decide_average(named, suite.min_average, {}))
     low = [
         result
         for result in suite.records
@@ -154,31 +161,48 @@ def _causes_of_suite(suite: SuiteResult) -> Iterator[str]:
         and result.score is not None
         and result.score < suite.min_score
     ]
+    of = f"of {suite.total} records"
     if low:
-        yield f"{len(low)} of {suite.total} records score below {suite.min_score}"
-    other = sum(result.outcome == "failed" for result in suite.records) - len(low)
-    if other:
-        yield f"{other} of {suite.total} records failed in the body of the test"
-    yield from _missing(suite.records, suite.total, "records", "unscored")
+        yield f"{len(low)} {of} {_verb(low, 'scores', 'score')} below {suite.min_score}"
+    failed = [result for result in suite.records if result.outcome == "failed"]
+    if len(failed) > len(low):
+        yield f"{len(failed) - len(low)} {of} failed in the body of the test"
+    late = [one for one in suite.records if one.outcome == "error" and one.score is not None]
+    if late:
+        yield f"{len(late)} {of} erred, and had a score only for a gate"
+    yield from _missing(suite.records, suite.total, "records", ("is unscored", "are unscored"))
 
 
 def _causes_of_pairs(found: PreferenceResult) -> Iterator[str]:
     yield from _causes_of_gates(found.gates)
+    summary, minimum = summary_of(found.pairs), found.min_win_rate
+    is_whole = summary.pairs == found.total
+    if is_whole and minimum is not None and not _has_gate(found.gates, "win-rate"):
+        yield from _unseen("win-rate", decide_win_rate(summary, minimum, {}, found.total))
     failed = sum(pair.outcome == "failed" for pair in found.pairs)
+    of = f"of {found.total} pairs"
     if failed:
-        yield f"{failed} of {found.total} pairs failed in the body of the test"
-    yield from _missing(found.pairs, found.total, "pairs", "without a preference")
+        yield f"{failed} {of} failed in the body of the test"
+    late = [one for one in found.pairs if one.outcome == "error" and one.winner is not None]
+    if late:
+        yield f"{len(late)} {of} erred, and had a winner only for a gate"
+    yield from _missing(found.pairs, found.total, "pairs", ("has no winner", "have no winner"))
 
 
 def _causes_of_exam(exam: ExamResult) -> Iterator[str]:
     yield from _causes_of_gates(exam.gates)
-    for outcome, told in (
-        ("failed", "failed"),
-        ("error", "could not be asked"),
-        ("not run", "were not run"),
+    if all(subject.questions for subject in exam.subjects) and not _has_gate(exam.gates, "average"):
+        whole, subjects = pool(exam.subjects), len(exam.subjects)
+        decision = decide_accuracy(whole.correct, whole.total, exam.min_accuracy, {}, subjects)
+        yield from _unseen("average", decision)
+    for outcome, one, many in (
+        ("failed", "failed", "failed"),
+        ("error", "could not be asked", "could not be asked"),
+        ("not run", "was not run", "were not run"),
     ):
         found = [subject.subject for subject in exam.subjects if subject.outcome == outcome]
         if found:
+            told = _verb(found, one, many)
             yield f"{len(found)} of {len(exam.subjects)} subjects {told}: {_names(found)}"
 
 
@@ -186,11 +210,21 @@ def _causes_of_gates(gates: Sequence[GateResult]) -> Iterator[str]:
     missed = [gate for gate in gates if gate.outcome != "passed"]
     # Where the judge is not fit, each other gate only points to that.
     first = [gate for gate in missed if gate.name == _JUDGE_CHECK]
-    yield from (f"{gate.name}: {gate.reason}" for gate in first or missed)
+    yield from (f"{gate.name}: {' '.join(gate.reason.split())}" for gate in first or missed)
+
+
+def _has_gate(gates: Sequence[GateResult], name: str) -> bool:
+    return any(gate.name == name for gate in gates)
+
+
+def _unseen(name: str, decision: Decision) -> Iterator[str]:
+    """Yield what a gate that was left out of the run would have said, if it would have failed."""
+    if not decision.passed:
+        yield f"{name}: {decision.reason}"
 
 
 def _missing(
-    results: Iterable[RecordResult | PairResult], total: int, noun: str, state: str
+    results: Iterable[RecordResult | PairResult], total: int, noun: str, state: tuple[str, str]
 ) -> Iterator[str]:
     causes: Counter[str | None] = Counter()
     listed = 0
@@ -198,22 +232,26 @@ def _missing(
         listed += 1
         causes["not run" if result.outcome == "not run" else result.cause] += 1
     not_run = causes["not run"] + total - listed
-    for number, told in (
-        (causes["record"], f"are {state}"),
-        (causes["rig"], "met a broken rig"),
-        (not_run, "were not run"),
+    for number, one, many in (
+        (causes["record"], *state),
+        (causes["rig"], "met a broken rig", "met a broken rig"),
+        (not_run, "was not run", "were not run"),
     ):
         if number:
-            yield f"{number} of {total} {noun} {told}"
+            yield f"{number} of {total} {noun} {one if number == 1 else many}"
+
+
+def _verb(found: Sequence[object], one: str, many: str) -> str:
+    return one if len(found) == 1 else many
 
 
 def _least(value: float | None) -> str:
-    return _NONE if value is None else f">= {value:g}"
+    return NONE if value is None else f">= {value:g}"
 
 
 def _change(comparison: Comparison | None) -> str:
     if comparison is None:
-        return _NONE
+        return NONE
     if comparison.refusal is not None or comparison.difference is None:
         return "not compared"
     return f"{signed(comparison.difference)} points"

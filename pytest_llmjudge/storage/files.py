@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import StoreError
 
-__all__ = ["check_writable", "write_text"]
+if TYPE_CHECKING:
+    from io import FileIO
+
+__all__ = ["append_text", "check_writable", "size_of", "write_text"]
 
 
 def check_writable(where: str, path: Path) -> None:
@@ -53,3 +58,56 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         found = f"it cannot be written ({error.strerror})"
         raise StoreError(str(path), found, "make room or name another place") from None
+
+
+def size_of(where: str, path: Path) -> int:
+    """Return how many bytes a file has; 0 when there is none.
+
+    Args:
+        where: What named the file, for messages.
+        path: The file.
+
+    Raises:
+        StoreError: It cannot be looked at.
+    """
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise _unusable(where, path, error) from None
+
+
+def append_text(where: str, path: Path, text: str) -> None:
+    """Add ``text`` in UTF-8 to what a file holds.
+
+    Args:
+        where: What named the file, for messages.
+        path: The file; it need not be there, but its folder must.
+        text: What is added.
+
+    Raises:
+        StoreError: It cannot be written; what was there stays as it was.
+    """
+    try:
+        # Without a buffer, which would be written once more when the rest is cut off.
+        with path.open("ab", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            try:
+                _write_all(file, text.encode())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(before)
+                raise
+    except OSError as error:
+        raise _unusable(where, path, error) from None
+
+
+def _unusable(where: str, path: Path, error: OSError) -> StoreError:
+    found = f"{path} cannot be written ({error.strerror})"
+    return StoreError(where, found, "make room, or name a file that can be written")
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    while data:
+        data = data[file.write(data) :]

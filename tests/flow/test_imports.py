@@ -10,7 +10,7 @@ from tests.support.project import Project, records
 
 HEAVY = (
     *("torch", "transformers", "tiktoken", "requests", "sacrebleu", "scipy", "jsonschema"),
-    *("jinja2", "pygal"),
+    *("jinja2", "pygal", "wcwidth", "pytest_llmjudge.reporting"),
 )
 TELLER = f"""
 import sys, pytest

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_llmjudge.errors import StoreError
-from pytest_llmjudge.storage.files import write_text
+from pytest_llmjudge.storage.files import append_text, size_of, write_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 
 def test_a_text_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
@@ -57,3 +58,37 @@ def test_a_place_that_takes_no_file(tmp_path: Path) -> None:
 
     text = f"{path}: it cannot be written (Is a directory); make room or name another place"
     assert text == str(caught.value)
+
+
+def test_a_text_is_added_to_what_was_there(tmp_path: Path) -> None:
+    """In UTF-8, line breaks as they are; a file that is not there is made."""
+    path = tmp_path / "summary.md"
+    assert size_of("$X", path) == 0
+
+    append_text("$X", path, "é\n")
+    append_text("$X", path, "b")
+
+    assert path.read_bytes() == "é\nb".encode()
+    assert size_of("$X", path) == 4
+
+
+@pytest.mark.parametrize("use", [size_of, lambda where, path: append_text(where, path, "x")])
+def test_what_cannot_be_added_to(tmp_path: Path, use: Callable[[str, Path], object]) -> None:
+    """The error names what named the file."""
+    path = tmp_path / "file" / "summary.md"
+    path.parent.write_text("")
+
+    with pytest.raises(StoreError) as caught:
+        use("$X", path)
+
+    text = (
+        f"$X: {path} cannot be written (Not a directory); make room, or name a file that can be "
+        "written"
+    )
+    assert text == str(caught.value)
+
+
+def test_a_text_that_has_no_room_leaves_what_was_there() -> None:
+    """A device that is full takes nothing."""
+    with pytest.raises(StoreError, match="No space left on device"):
+        append_text("$X", Path("/dev/full"), "x")
