@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,6 @@ def command_sections() -> str:
 def _sections() -> Iterator[str]:
     for name, parser in commands().items():
         # Neither the terminal of whoever builds the pages nor its colours are of any interest.
-        parser.formatter_class = partial(argparse.HelpFormatter, width=_WIDTH)  # type: ignore[assignment]
-        parser.color = False
-        yield f"## llmjudge {name}\n\n```text\n{parser.format_help().rstrip()}\n```"
+        parser.formatter_class = partial(argparse.HelpFormatter, width=_WIDTH)
+        told = re.sub(r"\x1b\[[\d;]*m", "", parser.format_help()).rstrip()
+        yield f"## llmjudge {name}\n\n```text\n{told}\n```"

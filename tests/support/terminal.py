@@ -52,7 +52,7 @@ def main(folder: Path) -> None:
         shown = _failing_run(Path(name))
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=_COLUMNS, file=nowhere)
-        console.print(Text.from_ansi(shown), soft_wrap=True)
+        console.print(Text.from_ansi(shown), overflow="fold")
         svg = console.export_svg(
             title="pytest --llm-judge", theme=_THEME, code_format=_FORM, unique_id="terminal"
         )

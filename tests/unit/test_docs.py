@@ -252,29 +252,33 @@ def _patterns(cell: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("shown", "said"),
     [
-        "is below min_score",
-        "is below min_average",
-        "is below min_win_rate",
-        "is below min_accuracy",
-        "is unscored, so there is no average",
-        "the difference is within noise",
-        "more than --llm-judge-max-drop",
-        "no drop shown:",
-        "results of different judges do not compare",
-        "it does not tell right answers from wrong and empty ones",
-        "answers changed when asked about again",
-        "wrong answers that beg for 100 get",
-        "known answers got no score",
-        "needs --llm-judge",
+        ("is below min_score", "is below min_score"),
+        ("is below min_average", "is below min_average"),
+        ("is below min_win_rate", "is below min_win_rate"),
+        ("is below min_accuracy", "is below {name}"),
+        ("is unscored, so there is no average", "unscored, so there is no {number}"),
+        ("the difference is within noise", "; the difference is within noise"),
+        ("more than --llm-judge-max-drop", "than --llm-judge-max-drop"),
+        ("no drop shown:", "no drop shown: "),
+        (
+            "results of different judges do not compare",
+            "results of different {what} do not compare",
+        ),
+        (
+            "it does not tell right answers from wrong and empty ones",
+            "it does not tell right answers from wrong and empty ones",
+        ),
+        ("answers changed when asked about again", "answers changed when asked about again"),
+        ("wrong answers that beg for 100 get", "wrong answers that beg for 100 get"),
+        ("known answers got no score", "known answers got no score"),
+        ("needs --llm-judge", "needs --llm-judge"),
     ],
 )
-def test_what_else_a_user_reads_is_explained(words: str) -> None:
+def test_what_else_a_user_reads_is_explained(shown: str, said: str) -> None:
     """Sentences of gates and of the judge's check, which are no errors, have an entry too."""
     sources = "".join(path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py")))
-    together = re.sub(r'"\s*\n\s*f?"', "", sources)
-    fixed = max(re.split(r"\b(?:is|get|more) ", words, maxsplit=1), key=len)
 
-    assert fixed in together
-    assert words in filled("troubleshooting.md")
+    assert said in sources
+    assert shown in filled("troubleshooting.md")
