@@ -38,7 +38,7 @@ def test_every_command_prints_what_the_page_shows(tmp_path: Path, ollama: FakeOl
 
 def _plain(text: str) -> str:
     text = re.sub(r"[=_-]{4,}", "====", text)
-    return re.sub(r"\d+\.\d\ds\b", "0.00s", text)
+    return re.sub(r"\d+\.\d\ds\b( \(\d+:\d\d:\d\d\))?", "0.00s", text)
 
 
 def _line(line: str) -> str:
