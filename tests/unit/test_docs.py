@@ -159,7 +159,8 @@ def test_links_lead_somewhere(page: Path) -> None:
     for path, anchor in found:
         target = page.parent / path if path else page
         assert target.is_file(), path
-        if anchor:
+        # Headings of classes are made of the docstrings; the build of the site looks for them.
+        if anchor and not anchor.startswith("#pytest_llmjudge."):
             headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", name).lower().replace(" ", "-") for name in headings}
             assert anchor[1:] in slugs, anchor
@@ -274,6 +275,21 @@ def _patterns(cell: str) -> list[str]:
         ("wrong answers that beg for 100 get", "wrong answers that beg for 100 get"),
         ("known answers got no score", "known answers got no score"),
         ("needs --llm-judge", "needs --llm-judge"),
+        ("is used in a test that judges nothing", "is used in {where}"),
+        (
+            "is used by an autouse fixture, and a gate has no",
+            "used by an autouse fixture, and a gate",
+        ),
+        ("NOT FIT, ", "NOT FIT, "),
+        ("samples on both sides of", "samples on both sides of"),
+        ("the process that ran it crashed", "the process that ran it crashed"),
+        ("; the run goes on with", "; the run goes on with "),
+        ("off, because pytest's cacheprovider is", "off, because pytest's cacheprovider is"),
+        (
+            "temperature, seed and stop texts do not reach a conftest's own llm_model",
+            "temperature, seed and stop texts do not reach a conftest's own llm_model",
+        ),
+        ("the judge's version was", "the judge's version was"),
     ],
 )
 def test_what_else_a_user_reads_is_explained(shown: str, said: str) -> None:
