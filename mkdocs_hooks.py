@@ -6,6 +6,7 @@ A page asks by a line of its own, ``<!-- made: options -->``.
 from __future__ import annotations
 
 import re
+import textwrap
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,17 @@ MAKERS: dict[str, Callable[[], str]] = {
 
 
 def filled(markdown: str) -> str:
-    """Return a page with all that it asks for.
+    """Return a page with all that it asks for, set in as far as the line that asks.
 
     Raises:
         KeyError: It asks for something that nothing makes.
     """
-    return re.sub(r"<!-- made: (.+?) -->", lambda found: MAKERS[found[1]](), markdown)
+    return re.sub(r"^( *)<!-- made: (.+?) -->$", _made, markdown, flags=re.MULTILINE)
+
+
+def _made(asked: re.Match[str]) -> str:
+    indent, name = asked.groups()
+    return textwrap.indent(MAKERS[name](), indent)
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:

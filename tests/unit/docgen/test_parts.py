@@ -31,6 +31,16 @@ def test_a_table_shows_all_ways() -> None:
     assert all(line.count("|") == 3 for line in messages_table("SettingsError").splitlines())
 
 
+def test_a_part_is_set_in_like_its_place() -> None:
+    """In a block that can be folded all of it is folded."""
+    page = filled('??? note "vote.json"\n\n    <!-- made: schema vote -->\n\nNext.\n')
+    lines = page.splitlines()[2:-2]
+
+    assert lines[0] == "    ```json"
+    assert lines[-1] == "    ```"
+    assert all(line.startswith("    ") for line in lines if line)
+
+
 def test_a_page_that_asks_for_nothing_known() -> None:
     """It is a mistake of the page, and ends the build."""
     with pytest.raises(KeyError, match="nothing"):
