@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.pages import DOCS, PAGES, Block, blocks
+from tests.support.pages import DOCS, PAGES, Block, blocks, commands
 from tests.support.project import MARKED, MODEL, Project, records
 from tests.unit.generation.tiny import TINY, save_model
 
@@ -73,6 +75,24 @@ def test_a_judge_of_your_own(project: Project, how: tuple[str, ...]) -> None:
 
     result.assert_outcomes(passed=2, failed=1, errors=1)
     assert "none: its reference has no number; ask another judge" in str(result.stdout)
+
+
+COMMANDS = dict.fromkeys(
+    command.text
+    for page in PAGES
+    for block in blocks(page, "console")
+    for command in commands(block.text)
+    if re.search(r"(^|&& )pytest ", command.text)
+)
+
+
+def test_every_call_of_pytest_can_be_made(pytester: pytest.Pytester) -> None:
+    """Its options exist, those of pytest and of its other plugins too."""
+    assert len(COMMANDS) > 20
+    for text in COMMANDS:
+        words = shlex.split(text.partition("&& ")[2] or text)
+        assert words.pop(0) == "pytest"
+        pytester.parseconfig(*words)
 
 
 EXAMPLES = [
