@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Comparison, Flip
 from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.stats import (
     detectable_drop,
     difference_interval,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 
-__all__ = ["LEAST_PAIRED", "NOUNS", "compare", "is_same_judge"]
+__all__ = ["LEAST_PAIRED", "NOUNS", "compare", "is_same_judge", "judge_key"]
 
 LEAST_PAIRED = 0.8
 """Share of either side's records that has to be on the other side too."""
@@ -126,6 +127,13 @@ def is_same_judge(first: JudgeIdentity, second: JudgeIdentity) -> bool:
     known = all(judge.backend != "custom" or judge.digest for judge in (first, second))
     told, other = _told(first), _told(second)
     return known and all(told[name][1] == other[name][1] for name in told)
+
+
+def judge_key(judge: JudgeIdentity) -> str | None:
+    """Return what is the same for the same judge alone; ``None`` where that cannot be told."""
+    if not is_same_judge(judge, judge):
+        return None
+    return make_key(*(decides for _, decides in _told(judge).values()))
 
 
 def _refusal(before: Side, after: Side, paired: int) -> str | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 
-__all__ = ["make_key", "text_digest"]
+from pytest_llmjudge.errors import storable
+
+__all__ = ["content_digest", "make_key", "text_digest"]
 
 
 def make_key(*parts: object) -> str:
@@ -17,3 +19,10 @@ def make_key(*parts: object) -> str:
 def text_digest(text: str) -> str:
     """Return the first 16 hex digits of the SHA-256 of a text, outer whitespace left out."""
     return hashlib.sha256(text.strip().encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def content_digest(instruction: str, context: str, output: str) -> str:
+    """Return the same of a record: its instruction, input and reference."""
+    texts = (instruction, context, output)
+    # As a results file gives them back, from which people vote.
+    return make_key(*map(storable, texts))[:16]

@@ -11,10 +11,13 @@ from pytest_llmjudge.data import PeopleAgreement
 from pytest_llmjudge.stats import proportion_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from pytest_llmjudge.data import Vote
 
 __all__ = [
     "kappa",
+    "latest",
     "length_controlled",
     "majority",
     "standard_error",
@@ -151,3 +154,17 @@ def majority(winners: Sequence[str]) -> str:
     if votes["a"] == votes["b"]:
         return "tie"
     return "a" if votes["a"] > votes["b"] else "b"
+
+
+def latest(votes: Iterable[Vote]) -> list[Vote]:
+    """Return the last vote of each voter, in order; of votes without a voter all count.
+
+    Args:
+        votes: On one pair of answers.
+    """
+    last: dict[str | int, Vote] = {}
+    for number, vote in enumerate(votes):
+        key = vote.voter or number
+        last.pop(key, None)
+        last[key] = vote
+    return list(last.values())

@@ -20,7 +20,7 @@ from pytest_llmjudge.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pytest_llmjudge.data import Record
 
@@ -121,6 +121,7 @@ def _load(
             todo = "give a checkpoint, a results file, or the name of a field"
             raise SettingsError(name, found, todo)
         records = load_records(path, response_field=chosen.responses, against_field=field)
+        _check_field(name, field, chosen.responses, records)
     return Suite(
         name=name,
         path=path,
@@ -130,6 +131,16 @@ def _load(
         template=_template(name, chosen.prompt),
         pairing=pairing,
     )
+
+
+def _check_field(name: str, field: str, responses: str | None, records: Sequence[Record]) -> None:
+    """Refuse what nobody can lose against."""
+    if field == responses:
+        found, todo = f'against "{field}" holds the responses under test', "name another field"
+        raise SettingsError(name, found, todo)
+    if not any(str(record.fields[field]).strip() for record in records):
+        found = f'against "{field}" is blank in every record'
+        raise SettingsError(name, found, "name a field that holds a model's responses")
 
 
 def file_digest(path: Path) -> str:

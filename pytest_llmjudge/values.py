@@ -273,8 +273,8 @@ def check_sample(where: str, value: object) -> int:
 
 
 def check_win_rate(where: str, value: object) -> float:
-    """Return ``value`` as a float when it is a share from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        todo = "give a share from 0 to 1, for example 0.5"
+    """Return ``value`` as a float when it is a share up to 1 that can be missed."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
+        todo = "give a share above 0, at most 1, for example 0.5"
         raise SettingsError(where, f"{value!r} is no win rate", todo)
     return float(value)

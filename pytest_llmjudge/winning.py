@@ -17,7 +17,7 @@ from pytest_llmjudge.preference import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_llmjudge.data import PairResult, PreferenceResult
+    from pytest_llmjudge.data import PairResult, PeopleAgreement, PreferenceResult
 
 __all__ = ["Compared", "summarise", "summary_of", "with_agreement"]
 
@@ -61,27 +61,34 @@ def summary_of(pairs: Iterable[PairResult]) -> PairSummary:
 def with_agreement(results: Sequence[PreferenceResult]) -> tuple[PreferenceResult, ...]:
     """Add to suites that people decide how far a judge agrees, where one compared the same.
 
-    The same are the records, the model under test, and what it is compared with.
+    The same are records of one file with the same two answers; of several suites that have such,
+    the one that has most counts.
     """
-    judged = {_subject(result): result for result in results if result.votes is None}
-    found = []
-    for result in results:
-        judge = judged.get(_subject(result)) if result.votes is not None else None
-        if judge is not None:
-            theirs = {pair.record.id: pair.winner for pair in judge.pairs}
-            both = [
+    judged = [result for result in results if result.votes is None]
+    return tuple(
+        result if result.votes is None else replace(result, agreement=_agreement(result, judged))
+        for result in results
+    )
+
+
+def _agreement(
+    people: PreferenceResult, judged: Sequence[PreferenceResult]
+) -> PeopleAgreement | None:
+    shared = []
+    for result in judged:
+        if result.path != people.path:
+            continue
+        theirs = {_answers(pair): pair.winner for pair in result.pairs}
+        shared.append(
+            [
                 (pair.winner, other)
-                for pair in result.pairs
-                if pair.winner is not None and (other := theirs.get(pair.record.id)) is not None
+                for pair in people.pairs
+                if pair.winner is not None and (other := theirs.get(_answers(pair))) is not None
             ]
-            people, choices = [one for one, _ in both], [other for _, other in both]
-            found.append(replace(result, agreement=kappa(people, choices)))
-        else:
-            found.append(result)
-    return tuple(found)
+        )
+    most = max(shared, key=len, default=[])
+    return kappa([one for one, _ in most], [other for _, other in most])
 
 
-def _subject(result: PreferenceResult) -> tuple[object, ...]:
-    fingerprint = result.checkpoint and result.checkpoint.fingerprint
-    against = result.against
-    return result.path, fingerprint, against.kind, against.name, against.fingerprint
+def _answers(pair: PairResult) -> tuple[str, str | None, str | None]:
+    return pair.record.id, pair.model_response, pair.against_response

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from pytest_llmjudge.cli.output import print_text
+from pytest_llmjudge.cli.output import print_json
 from pytest_llmjudge.values import parse_port
 
 if TYPE_CHECKING:
@@ -43,6 +45,9 @@ def add_vote(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--port", default="0", metavar="PORT", help="Port on 127.0.0.1 (default: any free one)"
     )
     voting.add_argument("--no-browser", action="store_true", help="Open no browser")
+    voting.add_argument(
+        "--json", action="store_true", help="Print the outcome as JSON, and all else to stderr"
+    )
     voting.set_defaults(run=_vote)
 
 
@@ -50,19 +55,21 @@ def _vote(options: argparse.Namespace) -> int:
     # What the page needs is heavy, and no other command's.
     from pytest_llmjudge.voting.run import hold_vote
 
-    hold_vote(
+    outcomes = hold_vote(
         [options.first, *options.others],
         options.out,
-        tell=_tell,
+        tell=partial(_tell, sys.stderr if options.json else sys.stdout),
         voter=options.voter,
         names=options.name,
         port=parse_port("--port", options.port),
         opens_browser=sys.stdout.isatty() and not options.no_browser,
     )
+    if options.json:
+        pairs = [asdict(outcome) for outcome in outcomes]
+        print_json({"votes": str(options.out), "pairs": pairs})
     return 0
 
 
-def _tell(line: str) -> None:
-    print_text(line)
+def _tell(stream: TextIO, line: str) -> None:
     # Whoever reads through a pipe waits for the address.
-    sys.stdout.flush()
+    print(line, file=stream, flush=True)

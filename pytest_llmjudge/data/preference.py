@@ -93,6 +93,7 @@ class Vote:
         response_a: :func:`~pytest_llmjudge.keys.text_digest` of the answer of ``model_a``; empty
             when the file does not say, since other tools do not write it.
         response_b: The same of the answer of ``model_b``.
+        content: The same of what was asked, see :func:`~pytest_llmjudge.keys.content_digest`.
     """
 
     id: str
@@ -103,6 +104,7 @@ class Vote:
     at: str
     response_a: str = ""
     response_b: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,7 @@ class PreferenceResult:
         outcome: ``passed``, ``failed``, or ``incomplete`` when not every pair has a winner.
         check: What the judge made of known answers.
         agreement: Between people and a judge.
+        responses: The records' field that held the responses; ``None`` when a model made them.
     """
 
     name: str
@@ -258,3 +261,4 @@ class PreferenceResult:
     outcome: str
     check: PairCheck | None = None
     agreement: PeopleAgreement | None = None
+    responses: str | None = None

@@ -127,6 +127,7 @@ class SuiteResult:
         outcome: ``passed``, ``failed``, or ``incomplete`` when not every record has a score.
         check: What the judge made of known answers, where it was asked.
         comparison: With the baseline, where one was named and its gate has run.
+        responses: The records' field that held the responses; ``None`` when a model made them.
     """
 
     name: str
@@ -142,6 +143,7 @@ class SuiteResult:
     outcome: str
     check: JudgeCheck | None = None
     comparison: Comparison | None = None
+    responses: str | None = None
 
     @property
     def scores(self) -> list[int]:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Preference
 from pytest_llmjudge.errors import VotesError
-from pytest_llmjudge.keys import text_digest
+from pytest_llmjudge.keys import content_digest, text_digest
 from pytest_llmjudge.pipeline.opinions import Opinions
 from pytest_llmjudge.pipeline.parts import Pair
-from pytest_llmjudge.preference import majority
+from pytest_llmjudge.preference import latest, majority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,8 +26,9 @@ _SWAPPED = {"a": "b", "b": "a"}
 class People(Opinions[Pair, Preference]):
     """Preferences that people voted for.
 
-    A vote counts where it is on these two answers: by their digests, or, in a file that has none,
-    by the names of both models. Of several votes on a pair the majority decides.
+    A vote counts where it is on this record and these two answers: by their digests, or, where a
+    file has none, by the names of the models. Of one voter's votes on a pair the last counts, and
+    of several voters the majority decides.
 
     Args:
         path: Of the votes file, for messages.
@@ -57,13 +58,14 @@ class People(Opinions[Pair, Preference]):
         if judged.a.strip() == judged.b.strip():
             return Preference("tie")
         votes = self._votes.get(record.id, [])
-        winners = [winner for vote in votes if (winner := self._winner(vote, judged))]
+        counted = latest(vote for vote in votes if self._winner(vote, record, judged))
+        winners = [winner for vote in counted if (winner := self._winner(vote, record, judged))]
         if winners:
             return Preference(majority(winners))
         found = f"it has no vote on record {record.id}"
         if votes:
             count = "a vote" if len(votes) == 1 else f"{len(votes)} votes"
-            found = f"it has {count} on record {record.id}, but not on these two answers"
+            found = f"it has {count} on record {record.id}, but not on these two answers to it"
         todo = "vote on these models' results with llmjudge vote, or draw fewer with sample="
         error = VotesError(str(self._path), found, todo)
         error.rig = False
@@ -84,15 +86,21 @@ class People(Opinions[Pair, Preference]):
         """Return a preference without a winner."""
         return Preference(None, error=str(error), final=False, rig=error.rig)
 
-    def _winner(self, vote: Vote, pair: Pair) -> str | None:
-        """Turn a vote to the pair's own sides; ``None`` when it is on other answers."""
-        if vote.response_a and vote.response_b:
-            ours = (text_digest(pair.a), text_digest(pair.b))
-            theirs = (vote.response_a, vote.response_b)
-        else:
-            ours, theirs = self._names, (vote.model_a, vote.model_b)
-        if theirs == ours:
+    def _winner(self, vote: Vote, record: Record, pair: Pair) -> str | None:
+        """Turn a vote to the pair's own sides; ``None`` when it is on something else."""
+        content = content_digest(record.instruction, record.input, record.output)
+        if vote.content not in {"", content}:
+            return None
+        sides = (vote.model_a, vote.response_a), (vote.model_b, vote.response_b)
+        ours = tuple(zip(self._names, pair, strict=True))
+        if all(map(_is_of, sides, ours)):
             return vote.winner
-        if theirs == (ours[1], ours[0]):
+        if all(map(_is_of, sides, ours[::-1])):
             return _SWAPPED.get(vote.winner, vote.winner)
         return None
+
+
+def _is_of(side: tuple[str, str], ours: tuple[str, str]) -> bool:
+    """Whether a side of a vote, a name and a digest, is this model's answer."""
+    (name, digest), (model, answer) = side, ours
+    return digest == text_digest(answer) if digest else name == model

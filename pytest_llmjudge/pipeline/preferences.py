@@ -226,11 +226,15 @@ def _failed(failure: Failure) -> Preference:
 
 
 def _is_valid(preference: Preference) -> bool:
-    texts: tuple[object, ...] = (*preference.orders, *preference.replies)
-    if not all(isinstance(text, str) for text in texts):
+    orders: object = preference.orders
+    replies: object = preference.replies
+    error: object = preference.error
+    if not isinstance(orders, tuple) or not isinstance(replies, tuple):
         return False
-    if not set(preference.orders) <= {"A", "B", "tie"} or len(texts) > 4:
+    if not all(isinstance(text, str) for text in (*orders, *replies)):
+        return False
+    if not set(orders) <= {"A", "B", "tie"} or len(orders) > 2 or len(replies) > 2:
         return False
     if preference.winner is None:
-        return bool(preference.error)
-    return preference.winner in {"a", "b", "tie"}
+        return isinstance(error, str) and bool(error.strip())
+    return error is None and preference.winner in ("a", "b", "tie")

@@ -180,6 +180,7 @@ def _suite_result(
         min_average=meta["min_average"],
         outcome=_outcome(meta, results, gates),
         comparison=page.comparison,
+        responses=meta["responses"],
     )
 
 

@@ -67,6 +67,7 @@ def preference_result(
         min_win_rate=pairing["min_win_rate"],
         outcome=_outcome(meta, pairs, gates),
         check=None if check is None else PairCheck(**check),
+        responses=meta["responses"],
     )
 
 

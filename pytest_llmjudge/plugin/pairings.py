@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pairings"]
 
+_SHOWN_DIGITS = 12
+
 
 class Pairings:
     """The other sides of all suites of pairs in one process of a run."""
@@ -40,6 +42,22 @@ class Pairings:
         self.reference(suite)
         if pairing.votes is not None:
             self._read_votes(suite.name, pairing.votes)
+
+    def check_apart(self, suite: Suite) -> None:
+        """Prove that a suite does not compare a checkpoint with itself, which always passes.
+
+        Raises:
+            LlmJudgeError: It does, or one of the two cannot be had.
+        """
+        pairing = _pairing(suite)
+        if pairing.kind != "checkpoint":
+            return
+        tested = self._session.model(suite.settings.checkpoint).info
+        if tested.fingerprint == self._session.model(pairing.against).fingerprint:
+            name = self._session.shown_path(pairing.against)
+            found = f"{name} is compared with itself ({tested.fingerprint[:_SHOWN_DIGITS]})"
+            todo = "name the release in against= and the candidate in --llm-judge-checkpoint"
+            raise SettingsError(suite.name, found, todo)
 
     def reference(self, suite: Suite) -> AgainstReference:
         """Name what a suite is compared with.
@@ -82,8 +100,14 @@ class Pairings:
         path = _pairing(suite).votes
         if path is None:
             return None
-        names = (model, self.reference(suite).name)
-        return People(path, self._read_votes(suite.name, path), names)
+        votes = self._read_votes(suite.name, path)
+        vague = sum(not (vote.response_a and vote.response_b and vote.content) for vote in votes)
+        if vague:
+            self._session.store.add_note(
+                f"{path.name}: {vague} of {len(votes)} votes do not say on which question and "
+                "answers they are; those count by id and by the names of the models"
+            )
+        return People(path, votes, (model, self.reference(suite).name))
 
     def _read_votes(self, suite: str, path: Path) -> tuple[Vote, ...]:
         if path not in self._votes:

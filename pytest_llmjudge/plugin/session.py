@@ -215,6 +215,8 @@ class LlmSession:
             self.pairings.check(suite)
         if suite.settings.responses is None and is_ours(session, item, "llm_model"):
             self._check_checkpoint(suite)
+            if suite.pairing is not None:
+                self.pairings.check_apart(suite)
 
     def _announce(self, session: pytest.Session, item: pytest.Item, suite: Suite) -> None:
         """Have the suite in the results also when it is never reached, or its fixtures fail."""

@@ -7,8 +7,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import BaselineError, storable
+from pytest_llmjudge.keys import content_digest
 from pytest_llmjudge.prompts import clean_response
-from pytest_llmjudge.storage.saved import content_of
+from pytest_llmjudge.storage.saved import content_of, judge_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ __all__ = [
     "SavedPair",
     "SavedPairs",
     "answers_of",
+    "answers_of_pairs",
     "pairs_of",
     "responses_of",
 ]
@@ -53,10 +55,11 @@ class SavedAnswers:
     Attributes:
         suite: Name of the suite.
         model: Of the model: its checkpoint's path, or the file's name without its ending where the
-            responses came from the records.
+            responses came from the records, with the field's where they came from several.
         fingerprint: Of the model; empty where the responses came from the records.
         judge: Who scored; ``None`` where the file does not say.
         answers: In file order.
+        field: Of the records that held the responses; empty where a model made them.
     """
 
     suite: str
@@ -64,13 +67,20 @@ class SavedAnswers:
     fingerprint: str
     judge: JudgeIdentity | None
     answers: tuple[SavedAnswer, ...]
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPair:
-    """A pair that was judged; ``winner`` is ``a``, ``b``, ``tie``, or ``None`` for unscored."""
+    """A pair that was judged.
+
+    Attributes:
+        content: :func:`~pytest_llmjudge.keys.content_digest` of the record.
+        winner: ``a``, ``b``, ``tie``, or ``None`` for unscored.
+    """
 
     id: str
+    content: str
     response_a: str | None
     response_b: str | None
     winner: str | None
@@ -79,9 +89,14 @@ class SavedPair:
 
 @dataclass(frozen=True, slots=True)
 class SavedPairs:
-    """A suite of pairs; ``votes`` is the file of the people who decided, ``None`` for a judge.
+    """A suite of pairs.
 
-    A fingerprint is empty where the responses came from the records.
+    Attributes:
+        votes: The file of the people who decided, ``None`` for a judge.
+        fingerprint_a: Of the model under test; empty where the responses came from the records.
+        fingerprint_b: The same of what it was compared with.
+        judge: Who decided; ``None`` for people, and where the file does not say.
+        field_a: Of the records that held the responses of ``a``; empty where a model made them.
     """
 
     suite: str
@@ -91,6 +106,8 @@ class SavedPairs:
     pairs: tuple[SavedPair, ...]
     fingerprint_a: str = ""
     fingerprint_b: str = ""
+    judge: JudgeIdentity | None = None
+    field_a: str = ""
 
 
 def answers_of(run: SavedRun) -> tuple[SavedAnswers, ...]:
@@ -103,6 +120,23 @@ def answers_of(run: SavedRun) -> tuple[SavedAnswers, ...]:
             fingerprint=_fingerprint(suite),
             judge=run.sides[suite["name"]].judge,
             answers=tuple(_answer(record) for record in suite["records"]),
+            field=_field(suite),
+        )
+        for suite in suites
+    )
+
+
+def answers_of_pairs(run: SavedRun) -> tuple[SavedAnswers, ...]:
+    """Return what the model under test answered in a run's suites of pairs, without scores."""
+    suites = [suite for suite in run.document["suites"] if suite["kind"] == "preference"]
+    return tuple(
+        SavedAnswers(
+            suite=suite["name"],
+            model=_model(run, suite),
+            fingerprint=_fingerprint(suite),
+            judge=None,
+            answers=tuple(_answer({**record, "score": None}) for record in suite["records"]),
+            field=_field(suite),
         )
         for suite in suites
     )
@@ -120,6 +154,7 @@ def pairs_of(run: SavedRun) -> tuple[SavedPairs, ...]:
             pairs=tuple(
                 SavedPair(
                     storable(pair["id"]),
+                    content_digest(pair["instruction"], pair["input"], pair["output"]),
                     _text(pair["model_response"]),
                     _text(pair["against_response"]),
                     pair["winner"],
@@ -129,6 +164,8 @@ def pairs_of(run: SavedRun) -> tuple[SavedPairs, ...]:
             ),
             fingerprint_a=_fingerprint(suite),
             fingerprint_b=storable(suite["against"]["fingerprint"]),
+            judge=None if suite["votes"] else judge_of(suite, run.document["judge"]),
+            field_a=_field(suite),
         )
         for suite in suites
     )
@@ -151,16 +188,8 @@ def responses_of(
     Raises:
         BaselineError: Several suites have these records, so nobody knows whose answers are meant.
     """
-    wanted = {record.id: _content(record) for record in records}
-    found = []
-    for suite in answers_of(run):
-        there = {
-            answer.id: answer
-            for answer in suite.answers
-            if wanted.get(answer.id) == _content(answer)
-        }
-        if there:
-            found.append((suite, there))
+    # A file has the answers of a suite of pairs twice where another suite scored them.
+    found = _found(answers_of(run), records) or _found(answers_of_pairs(run), records)
     if len(found) > 1:
         names = " and ".join(suite.suite for suite, _ in found[:2])
         told, todo = f"both {names} have these records", "keep one suite in a file of its own"
@@ -176,14 +205,38 @@ def responses_of(
     return responses, reasons, suite.fingerprint
 
 
+def _found(
+    suites: Sequence[SavedAnswers], records: Sequence[Record]
+) -> list[tuple[SavedAnswers, dict[str, SavedAnswer]]]:
+    """Return the suites that have any of these records, and its answers to them by id."""
+    wanted = {record.id: _content(record) for record in records}
+    found = []
+    for suite in suites:
+        there = {
+            answer.id: answer
+            for answer in suite.answers
+            if wanted.get(answer.id) == _content(answer)
+        }
+        if there:
+            found.append((suite, there))
+    return found
+
+
 def _content(record: Record | SavedAnswer) -> str:
     texts = (record.instruction, record.input, record.output)
     return content_of(*(storable(text) for text in texts))
 
 
 def _model(run: SavedRun, suite: Mapping[str, Any]) -> str:
-    found = suite["checkpoint"]
-    return storable(found["path"]) if found else PurePath(run.path).stem
+    if suite["checkpoint"]:
+        return storable(suite["checkpoint"]["path"])
+    stem, field = PurePath(run.path).stem, _field(suite)
+    fields = {_field(other) for other in run.document["suites"] if not other.get("checkpoint")}
+    return f"{stem} {field}" if len(fields) > 1 else stem
+
+
+def _field(suite: Mapping[str, Any]) -> str:
+    return storable(suite.get("responses") or "")
 
 
 def _fingerprint(suite: Mapping[str, Any]) -> str:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.comparison import is_same_judge
+from pytest_llmjudge.comparison import is_same_judge, judge_key
 from pytest_llmjudge.data import Outcome, Unscored
 from pytest_llmjudge.errors import SettingsError, VotesError
-from pytest_llmjudge.keys import text_digest
+from pytest_llmjudge.keys import content_digest, text_digest
 from pytest_llmjudge.preference import kappa, majority
 from pytest_llmjudge.storage.answers import answers_of, pairs_of
 from pytest_llmjudge.storage.saved import content_of, read_results
 from pytest_llmjudge.storage.votes import read_votes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge.data import PeopleAgreement, Vote
+    from pytest_llmjudge.data import JudgeIdentity, PeopleAgreement, Vote
     from pytest_llmjudge.storage.answers import SavedAnswer, SavedAnswers, SavedPairs
     from pytest_llmjudge.storage.saved import SavedRun
 
@@ -49,13 +50,13 @@ class Gathered:
 def gather(paths: Sequence[Path]) -> Gathered:
     """Read files, and return the outcomes of all pairs of models in them.
 
-    - A vote is an outcome, ``both_bad`` being a tie.
-    - A pair of a suite of pairs is one, unless the suite was decided by a votes file that is among
-      ``paths``.
+    - A vote is an outcome, ``both_bad`` being a tie; of one voter's votes on a pair the last is.
+    - A pair of a suite of pairs is one, unless people decided it with votes that are in ``paths``.
     - A record that two models answered and that judges of one identity scored is one: the higher
       score wins. Records pair up by id and content.
 
-    What stands in several files counts once. A model is known by its fingerprint, so that a file
+    What one judge said of one pair in several files counts once, as the last of them has it, and
+    so do votes. A model is known by its fingerprint, so that a file
     of two names is one model, and two models of one name are told apart by their fingerprints.
 
     Args:
@@ -92,9 +93,9 @@ class _Models:
         self._names: dict[str, list[str]] = {}
         for path, run in runs.items():
             for answers in answers_of(run):
-                self._add(answers.model, _own_key(path, answers.fingerprint))
+                self._add(answers.model, _own_key(path, answers.fingerprint, answers.field))
             for pairs in pairs_of(run):
-                self._add(pairs.model_a, _own_key(path, pairs.fingerprint_a))
+                self._add(pairs.model_a, _own_key(path, pairs.fingerprint_a, pairs.field_a))
                 self._add(pairs.model_b, _key(pairs.model_b, pairs.fingerprint_b))
         self._shown = {key: self._show(key) for key in self._names}
 
@@ -146,12 +147,21 @@ class _Models:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A pair that somebody decided: its record's id, models, digests of answers, and winner."""
+    """A pair that somebody decided: its record's id, models, digests of answers, and winner.
+
+    ``content`` is the record's digest; it and those of answers are empty where they are not known.
+    """
 
     id: str
+    content: str
     models: tuple[str, str]
     digests: tuple[str, str]
     winner: str
+
+    @property
+    def subject(self) -> tuple[object, ...]:
+        """What was decided, whichever model is called a."""
+        return self.id, self.content, frozenset(self._sides)
 
     @property
     def keys(self) -> tuple[object, ...]:
@@ -161,11 +171,23 @@ class _Judged:
 
     def winner_for(self, other: _Judged) -> str | None:
         """Return the winner as ``other`` names the two; ``None`` when it is about other answers."""
-        by_answers = all(self.digests) and all(other.digests)
-        mine, theirs = (self.digests, other.digests) if by_answers else (self.models, other.models)
-        if mine == theirs:
+        if self.content and other.content and self.content != other.content:
+            return None
+        mine, theirs = self._sides, other._sides
+        if all(map(_is_same, mine, theirs)):
             return self.winner
-        return _SWAPPED.get(self.winner, self.winner) if mine == theirs[::-1] else None
+        if all(map(_is_same, mine, theirs[::-1])):
+            return _SWAPPED.get(self.winner, self.winner)
+        return None
+
+    @property
+    def _sides(self) -> tuple[tuple[str, str], ...]:
+        return tuple(zip(self.models, self.digests, strict=True))
+
+
+def _is_same(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two sides, a name and a digest, are one answer; by name where one has no digest."""
+    return one[1] == other[1] if one[1] and other[1] else one[0] == other[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,32 +204,71 @@ class _Suite:
         return f"{self.path}: {self.answers.suite}"
 
 
+_Index = dict[object, dict[object, _Judged]]
+"""What people decided, by where it is looked for, and then by what it is counted as."""
+
+
+def _add(index: _Index, key: object, judged: _Judged) -> None:
+    for place in judged.keys:
+        index.setdefault(place, {})[key] = judged
+
+
+def _winners(index: _Index, pair: _Judged) -> list[str]:
+    """Return what people said of a pair, as it names the two models."""
+    found = {
+        key: judged.winner_for(pair)
+        for place in pair.keys
+        if place is not None
+        for key, judged in index.get(place, {}).items()
+    }
+    return [winner for winner in found.values() if winner is not None]
+
+
 @dataclass(slots=True)
 class _Gathering:
     """What was gathered so far."""
 
     models: _Models
     votes: Mapping[Path, tuple[Vote, ...]]
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: dict[object, Outcome] = field(default_factory=dict)
     unscored: dict[tuple[str, str, str], Unscored] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    by_people: dict[object, list[_Judged]] = field(default_factory=dict)
-    by_judge: list[_Judged] = field(default_factory=list)
+    by_people: _Index = field(default_factory=dict)
+    by_file: dict[str, _Index] = field(default_factory=dict)
+    by_judge: dict[object, _Judged] = field(default_factory=dict)
     suites: list[_Suite] = field(default_factory=list)
     paired: set[tuple[Path, str]] = field(default_factory=set)
-    counted: set[object] = field(default_factory=set)
     repeated: int = 0
+    changed: int = 0
+
+    def __post_init__(self) -> None:
+        # Pairs that they decided may stand in a file that is named before theirs.
+        for path, votes in self.votes.items():
+            for key, judged in self._judged(path, votes):
+                # Where votes lay on the machine of a run need not be where they lie now.
+                _add(self.by_file.setdefault(path.name, {}), key, judged)
 
     def add_votes(self, path: Path, votes: Sequence[Vote]) -> None:
+        for key, judged in self._judged(path, votes):
+            self._count(key, judged, "people")
+
+    def _judged(self, path: Path, votes: Sequence[Vote]) -> Iterable[tuple[object, _Judged]]:
+        """Return votes with what the same vote is known by elsewhere."""
+        found: dict[object, _Judged] = {}
+        seen: Counter[Vote] = Counter()
         for number, vote in enumerate(votes, 1):
             models = self.models.named(path, vote.model_a), self.models.named(path, vote.model_b)
             if models[0] == models[1]:
                 cause = f"vote {number} is between {models[0]} and itself"
                 self._leave_out(path, "", vote.id, cause)
                 continue
-            self.outcomes.append(Outcome(*models, _SCORES[vote.winner], "people"))
             digests = vote.response_a, vote.response_b
-            self._add_people(_Judged(vote.id, models, digests, vote.winner))
+            judged = _Judged(vote.id, vote.content, models, digests, vote.winner)
+            # Votes that nobody signed are the same only in a copy of the file.
+            seen[vote] += 1
+            signed = ("signed", vote.voter, *judged.subject)
+            found[signed if vote.voter else ("unsigned", vote, seen[vote])] = judged
+        return found.items()
 
     def add_run(self, path: Path, run: SavedRun) -> None:
         totals = {suite["name"]: suite.get("total") for suite in run.document["suites"]}
@@ -215,7 +276,7 @@ class _Gathering:
             self._add_pairs(path, pairs)
             self._tell_missing(f"{path}: {pairs.suite}", len(pairs.pairs), totals[pairs.suite])
         for answers in answers_of(run):
-            model = self.models.shown(_own_key(path, answers.fingerprint))
+            model = self.models.shown(_own_key(path, answers.fingerprint, answers.field))
             by_content = {_content(answer): answer for answer in answers.answers}
             suite = _Suite(path, model, answers, by_content)
             for earlier in self.suites:
@@ -234,8 +295,13 @@ class _Gathering:
             )
         if self.repeated:
             self.notes.append(f"{self.repeated} outcomes stand in several places and count once")
+        if self.changed:
+            self.notes.append(
+                f"{self.changed} outcomes were decided again by the same, and differently; the "
+                "last counts"
+            )
         return Gathered(
-            tuple(self.outcomes),
+            tuple(self.outcomes.values()),
             tuple(self.unscored.values()),
             (*self.models.notes(), *self.notes),
             self._agreement(),
@@ -244,7 +310,7 @@ class _Gathering:
     def _add_pairs(self, path: Path, suite: SavedPairs) -> None:
         told = f"{path}: {suite.suite}"
         models = (
-            self.models.shown(_own_key(path, suite.fingerprint_a)),
+            self.models.shown(_own_key(path, suite.fingerprint_a, suite.field_a)),
             self.models.shown(_key(suite.model_b, suite.fingerprint_b)),
         )
         if models[0] == models[1]:
@@ -253,28 +319,33 @@ class _Gathering:
                 "nothing"
             )
             return
-        decided_by = None if suite.votes is None else self._votes_file(suite)
-        if decided_by is not None:
-            self.notes.append(
-                f"{told}: {decided_by} decided it and is named too, so it is left out"
-            )
+        by = "judge" if suite.votes is None else "people"
+        file = PurePath(suite.votes or "").name
+        decider = _decider(path, suite.judge) if by == "judge" else file
+        voted = beside = 0
         for pair in suite.pairs:
             if pair.winner is None:
                 self._leave_out(path, suite.suite, pair.id, pair.error or "nobody decided")
-            elif decided_by is None:
-                digests = text_digest(pair.response_a or ""), text_digest(pair.response_b or "")
-                judged = _Judged(pair.id, models, digests, pair.winner)
-                self._count(judged, "judge" if suite.votes is None else "people")
-
-    def _votes_file(self, suite: SavedPairs) -> Path | None:
-        """Return the votes file among those that are named which decided a suite."""
-        decided = {pair.id for pair in suite.pairs if pair.winner is not None}
-        name = PurePath(suite.votes or "").name
-        for path, votes in self.votes.items():
-            # Where it lay on the machine of the run need not be where it lies now.
-            if path.name == name and decided <= {vote.id for vote in votes}:
-                return path
-        return None
+                continue
+            digests = text_digest(pair.response_a or ""), text_digest(pair.response_b or "")
+            judged = _Judged(pair.id, pair.content, models, digests, pair.winner)
+            if by == "people" and _winners(self.by_file.get(file, {}), judged):
+                voted += 1
+                continue
+            beside += by == "people" and any(
+                _winners(index, judged) for name, index in self.by_file.items() if name != file
+            )
+            self._count((by, "pairs", decider, *judged.subject), judged, by)
+        if voted:
+            self.notes.append(
+                f"{told}: {voted} of its pairs were decided by votes that are named too, which "
+                "count in their place"
+            )
+        if beside:
+            self.notes.append(
+                f"{told}: {beside} of its pairs were decided by {file}, and count beside votes on "
+                "them in files of other names"
+            )
 
     def _pair_up(self, one: _Suite, other: _Suite) -> None:
         """Add an outcome for each record that both suites have a score for."""
@@ -303,45 +374,33 @@ class _Gathering:
                 winner = "a" if first.score > second.score else "b"
                 judged = _Judged(
                     first.id,
+                    content_digest(first.instruction, first.input, first.output),
                     (one.model, other.model),
                     (text_digest(first.response or ""), text_digest(second.response or "")),
                     "tie" if first.score == second.score else winner,
                 )
-                self._count(judged, "judge", key[1], first.score, second.score)
+                decider = _decider(one.path, judges[0])
+                self._count(("judge", "scores", decider, *judged.subject), judged, "judge")
 
-    def _count(self, judged: _Judged, by: str, *more: object) -> None:
-        key = (judged, by, *more)
-        turned = _Judged(
-            judged.id,
-            (judged.models[1], judged.models[0]),
-            (judged.digests[1], judged.digests[0]),
-            _SWAPPED.get(judged.winner, judged.winner),
-        )
-        if key in self.counted or (turned, by, *more[:1], *more[:0:-1]) in self.counted:
-            self.repeated += 1
-            return
-        self.counted.add(key)
-        self.outcomes.append(Outcome(*judged.models, _SCORES[judged.winner], by))
+    def _count(self, key: object, judged: _Judged, by: str) -> None:
+        """Take an outcome, in the place of what the same decider said of the same pair before."""
+        outcome = Outcome(*judged.models, _SCORES[judged.winner], by)
+        known = self.outcomes.pop(key, None)
+        if known is not None:
+            turned = Outcome(outcome.model_b, outcome.model_a, 1 - outcome.score, by)
+            self.repeated += known in {outcome, turned}
+            self.changed += known not in {outcome, turned}
+        self.outcomes[key] = outcome
         if by == "judge":
-            self.by_judge.append(judged)
+            self.by_judge[key] = judged
         else:
-            self._add_people(judged)
-
-    def _add_people(self, judged: _Judged) -> None:
-        for key in judged.keys:
-            self.by_people.setdefault(key, []).append(judged)
+            _add(self.by_people, key, judged)
 
     def _agreement(self) -> PeopleAgreement | None:
         """Compare the majority of people with the judge, over pairs that both decided."""
         people, judge = [], []
-        for judged in self.by_judge:
-            found = {
-                id(vote): vote.winner_for(judged)
-                for key in judged.keys
-                if key is not None
-                for vote in self.by_people.get(key, [])
-            }
-            votes = [winner for winner in found.values() if winner is not None]
+        for judged in self.by_judge.values():
+            votes = _winners(self.by_people, judged)
             if votes:
                 people.append(majority(votes))
                 judge.append(judged.winner)
@@ -357,9 +416,16 @@ class _Gathering:
             self.notes.append(f"{told}: {total - there} of {total} records were not run")
 
 
-def _own_key(path: Path, fingerprint: str) -> str:
+def _own_key(path: Path, fingerprint: str, field: str) -> str:
     """Return what tells a model under test from others; without a fingerprint, where it stands."""
-    return f"fingerprint:{fingerprint}" if fingerprint else f"file:{path.resolve()}"
+    if fingerprint:
+        return f"fingerprint:{fingerprint}"
+    return f"file:{path.resolve()}{field and f' {field}'}"
+
+
+def _decider(path: Path, judge: JudgeIdentity | None) -> str:
+    """Return what is the same for the same judge; for one that is not known, of one file alone."""
+    return (judge and judge_key(judge)) or f"the judge of {path.resolve()}"
 
 
 def _key(name: str, fingerprint: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.data import RecordResult, SuiteResult
 from pytest_llmjudge.errors import StoreError
 from pytest_llmjudge.gates import (
     is_accuracy_within_noise,
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
         PairResult,
         PeopleAgreement,
         PreferenceResult,
-        RecordResult,
         RunResult,
         SubjectResult,
-        SuiteResult,
     )
     from pytest_llmjudge.mmlu.accuracy import Share
 
@@ -60,7 +59,7 @@ def write_responses(folder: Path, run: RunResult) -> bool:
     """Write ``<stem>-with-response.json`` for each suite; suites of one stem are numbered.
 
     Each holds the suite's records as they stood in their file, with ``model_response`` and
-    ``score`` added.
+    ``score`` added, or ``winner`` where the suite is one of pairs.
 
     Returns:
         Whether there was any such suite.
@@ -69,7 +68,8 @@ def write_responses(folder: Path, run: RunResult) -> bool:
         StoreError: A file cannot be written.
     """
     written: list[Path] = []
-    for suite in run.suites:
+    suites: list[SuiteResult | PreferenceResult] = [*run.suites, *run.preferences]
+    for suite in suites:
         stem = Path(suite.path).stem
         path = folder / f"{stem}-with-response.json"
         number = 2
@@ -77,7 +77,8 @@ def write_responses(folder: Path, run: RunResult) -> bool:
             path = folder / f"{stem}-{number}-with-response.json"
             number += 1
         made = suite.checkpoint is not None
-        _write_json(path, [_with_response(result, made=made) for result in suite.records])
+        results = suite.records if isinstance(suite, SuiteResult) else suite.pairs
+        _write_json(path, [_with_response(result, made=made) for result in results])
         written.append(path)
     return bool(written)
 
@@ -129,6 +130,7 @@ def _suite(suite: SuiteResult, judge: dict[str, Any]) -> dict[str, Any]:
         "name": suite.name,
         "kind": "judge",
         "checkpoint": asdict(suite.checkpoint) if suite.checkpoint is not None else None,
+        "responses": suite.responses,
     }
     if asdict(suite.judge) != judge:
         document["judge"] = asdict(suite.judge)
@@ -185,6 +187,7 @@ def _preference(found: PreferenceResult, judge: dict[str, Any] | None) -> dict[s
         "name": found.name,
         "kind": "preference",
         "checkpoint": asdict(found.checkpoint) if found.checkpoint is not None else None,
+        "responses": found.responses,
         "against": asdict(found.against),
         "votes": found.votes,
     }
@@ -309,8 +312,11 @@ def _record(result: RecordResult, min_score: int | None) -> dict[str, Any]:
     return document
 
 
-def _with_response(result: RecordResult, *, made: bool) -> dict[str, Any]:
-    fields = {**result.record.fields, "score": result.score}
+def _with_response(result: RecordResult | PairResult, *, made: bool) -> dict[str, Any]:
+    told: dict[str, Any] = (
+        {"score": result.score} if isinstance(result, RecordResult) else {"winner": result.winner}
+    )
+    fields = {**result.record.fields, **told}
     if result.model_response is not None:
         fields["model_response"] = result.model_response
     elif made:

@@ -27,6 +27,7 @@ __all__ = [
     "content_of",
     "exam_terms",
     "first_problem",
+    "judge_of",
     "read_results",
 ]
 
@@ -157,7 +158,6 @@ def _side(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
             terms=exam_terms(suite["mode"], suite["shots"]),
             passes_at=RIGHT,
         )
-    own = suite.get("judge", judge)
     return Side(
         kind="judge",
         name=suite["name"],
@@ -171,12 +171,16 @@ def _side(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
             )
             for record in suite["records"]
         ),
-        judge=_judge(own) if own else None,
+        judge=judge_of(suite, judge),
         passes_at=suite["min_score"],
     )
 
 
-def _judge(told: Mapping[str, Any]) -> JudgeIdentity:
+def judge_of(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> JudgeIdentity | None:
+    """Return who judged a suite of a file whose own judge is ``judge``; ``None`` for nobody."""
+    told = suite.get("judge", judge)
+    if not told:
+        return None
     known = {field.name for field in fields(JudgeIdentity)} & told.keys()
     texts = {name: storable(told[name]) for name in known if isinstance(told[name], str)}
     return JudgeIdentity(**{**{name: told[name] for name in known}, **texts})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.keys import make_key, text_digest
+from pytest_llmjudge.keys import content_digest, make_key, text_digest
 from pytest_llmjudge.storage.saved import content_of
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHOICES", "Ballot", "Ballots", "Key", "Source", "Unanswered", "key_of", "make_ballots"]
 
-Key = tuple[str, frozenset[tuple[str, str]]]
-"""What a vote is about: a record, and each model with the digest of its answer."""
+Key = tuple[str, str, frozenset[tuple[str, str]]]
+"""What a vote is about: a record's id, its content's digest, each model with its answer's."""
 
 CHOICES = ("left", "right", "tie", "both_bad")
 """What a voter can say of the two answers as they are shown."""
@@ -63,7 +63,12 @@ class Ballot:
     def key(self) -> Key:
         """What a vote has to be about to be one on this ballot, whichever side is called a."""
         digests = map(text_digest, self.responses)
-        return self.id, frozenset(zip(self.models, digests, strict=True))
+        return self.id, self.content, frozenset(zip(self.models, digests, strict=True))
+
+    @property
+    def content(self) -> str:
+        """The digest of what is asked."""
+        return content_digest(self.instruction, self.input, self.output)
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -114,10 +119,9 @@ class Ballots:
 
 
 def key_of(vote: Vote) -> Key:
-    """Return what a vote is about; a vote that does not say on which answers matches none."""
-    return vote.id, frozenset(
-        {(vote.model_a, vote.response_a), (vote.model_b, vote.response_b)},
-    )
+    """Return what a vote is about; a vote that does not say on what exactly matches no ballot."""
+    answers = {(vote.model_a, vote.response_a), (vote.model_b, vote.response_b)}
+    return vote.id, vote.content, frozenset(answers)
 
 
 def make_ballots(sources: Sequence[Source], voter: str) -> Ballots:
@@ -206,7 +210,7 @@ class _Pairing:
                 continue
             scores = (one.score, other.score) if judge else (None, None)
             ballot = self._ballot(one, models, (one.response, other.response), scores)
-            repeated += not self._keep(ballot, first.suite)
+            repeated += not self._keep(ballot)
         if repeated:
             told = f"{repeated} pairs of answers are those of another suite, and shown once"
             self.notes.append(f"{first.path}, {second.path}: {first.suite}: {told}")
@@ -232,7 +236,9 @@ class _Pairing:
         responses: tuple[str, str],
         scores: tuple[int | None, int | None],
     ) -> Ballot:
-        key = record.id, frozenset(zip(models, map(text_digest, responses), strict=True))
+        digests = map(text_digest, responses)
+        content = content_digest(record.instruction, record.input, record.output)
+        key = record.id, content, frozenset(zip(models, digests, strict=True))
         return Ballot(
             token=_drawn("token", self.voter, key)[:20],
             id=record.id,
@@ -246,20 +252,14 @@ class _Pairing:
             is_swapped=(_drawn("sides", self.voter, key) < "8") == (models[0] < models[1]),
         )
 
-    def _keep(self, ballot: Ballot, suite: str) -> bool:
+    def _keep(self, ballot: Ballot) -> bool:
         """Take a ballot that is new, and say whether it was."""
         key = ballot.key
         if text_digest(ballot.responses[0]) == text_digest(ballot.responses[1]):
             is_new = key not in self._alike
             self._alike[key] = ballot.models
             return is_new
-        known = self._ballots.setdefault(key, ballot)
-        if _asked(known) != _asked(ballot):
-            # A vote has the record's id and digests of the answers, and would count for both.
-            told = "another suite asks something else under this id and has the same answers"
-            self.notes.append(f"{suite}: {ballot.id}: {told}; it is left out")
-            return True
-        return known is ballot
+        return self._ballots.setdefault(key, ballot) is ballot
 
     def _miss(self, side: _Side, answer: SavedAnswer) -> None:
         if answer.response is None:
@@ -292,9 +292,5 @@ def _common(first: JudgeIdentity | None, second: JudgeIdentity | None) -> JudgeI
 
 def _drawn(purpose: str, voter: str, key: Key) -> str:
     """Return hex digits that look random, and are the same every time."""
-    id_, sides = key
-    return make_key(purpose, voter, id_, sorted(sides))
-
-
-def _asked(ballot: Ballot) -> tuple[str, str, str]:
-    return ballot.instruction, ballot.input, ballot.output
+    id_, content, sides = key
+    return make_key(purpose, voter, id_, content, sorted(sides))

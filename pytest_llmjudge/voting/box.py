@@ -141,6 +141,7 @@ class BallotBox:
             at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             response_a=digests[0],
             response_b=digests[1],
+            content=ballot.content,
         )
 
     def _read(self) -> None:

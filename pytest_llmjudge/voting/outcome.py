@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.preference import kappa, majority, win_rate, win_rate_interval
+from pytest_llmjudge.preference import kappa, latest, majority, win_rate, win_rate_interval
 from pytest_llmjudge.voting.ballots import key_of
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def pair_outcomes(made: Ballots, votes: Sequence[Vote]) -> tuple[PairOutcome, ..
         made: The ballots of one voter; other voters have the same ones in another order.
         votes: Of everybody; of two by one voter on one ballot the later counts.
     """
-    last = {(key_of(vote), vote.voter): vote for vote in votes}
     on: defaultdict[Key, list[Vote]] = defaultdict(list)
-    for (key, _), vote in last.items():
-        on[key].append(vote)
-    return tuple(_pair(made, models, on) for models in made.pairs)
+    for vote in votes:
+        on[key_of(vote)].append(vote)
+    counted = {key: latest(found) for key, found in on.items()}
+    return tuple(_pair(made, models, counted) for models in made.pairs)
 
 
 def _pair(made: Ballots, models: tuple[str, str], on: Mapping[Key, Sequence[Vote]]) -> PairOutcome:

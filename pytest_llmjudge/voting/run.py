@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import SettingsError, VotesError
-from pytest_llmjudge.storage.answers import answers_of
+from pytest_llmjudge.errors import SettingsError, VotesError, storable
+from pytest_llmjudge.storage.answers import answers_of, answers_of_pairs
 from pytest_llmjudge.storage.mending import set_aside_cut_off
 from pytest_llmjudge.storage.results import check_writable
 from pytest_llmjudge.storage.saved import read_results
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmjudge.voting.ballots import Ballots
+    from pytest_llmjudge.voting.outcome import PairOutcome
     from pytest_llmjudge.voting.telling import Ending
 
 __all__ = ["hold_vote"]
@@ -39,8 +40,11 @@ def hold_vote(
     names: Sequence[str] = (),
     port: int = 0,
     opens_browser: bool = False,
-) -> None:
+) -> tuple[PairOutcome, ...]:
     """Show ballots until Ctrl-C or SIGTERM; tell what is left out, the address and the outcome.
+
+    Returns:
+        What people preferred of each two models.
 
     Args:
         results: Two results files or more.
@@ -79,6 +83,7 @@ def hold_vote(
         outcomes = pair_outcomes(made, box.votes())
         for line in end_lines(made, outcomes, box.progress(), now=box.cast_now, path=str(out)):
             tell(line)
+    return outcomes
 
 
 def _serve(
@@ -135,9 +140,14 @@ def _checked_voter(given: str | None) -> str:
             raise SettingsError(where, "the login name is not known", todo) from None
     if not given.strip():
         raise SettingsError(where, "it is empty", todo)
-    if any("\ud800" <= char <= "\udfff" for char in given):
-        raise SettingsError(where, "it has bytes that are no UTF-8", todo)
+    _check_text(where, given, todo)
     return given.strip()
+
+
+def _check_text(where: str, given: str, todo: str) -> None:
+    """Refuse bytes of a command line that are no text, which no page and no file can show."""
+    if storable(given) != given:
+        raise SettingsError(where, "it has bytes that are no UTF-8", todo)
 
 
 def _sources(results: Sequence[Path], names: Sequence[str]) -> list[Source]:
@@ -145,11 +155,14 @@ def _sources(results: Sequence[Path], names: Sequence[str]) -> list[Source]:
     if names and len(names) != len(results):
         found = f"{len(names)} for {len(results)} results files"
         raise SettingsError(where, found, "give one for each file, or none")
-    if any(not name.strip() for name in names):
-        raise SettingsError(where, "it is empty", "give a name")
+    for name in names:
+        if not name.strip():
+            raise SettingsError(where, "it is empty", "give a name")
+        _check_text(where, name, "give a name")
     sources = []
     for number, path in enumerate(results):
-        suites = answers_of(read_results(path))
+        run = read_results(path)
+        suites = answers_of(run) or answers_of_pairs(run)
         if names:
             suites = tuple(replace(suite, model=names[number].strip()) for suite in suites)
         sources.append(Source(str(path), suites))
@@ -157,6 +170,7 @@ def _sources(results: Sequence[Path], names: Sequence[str]) -> list[Source]:
 
 
 def _box(made: Ballots, out: Path, voter: str, tell: Callable[[str], None]) -> BallotBox:
+    _check_text("--out", str(out), "name another place")
     check_writable("--out", out)
     try:
         if out.exists():

@@ -7,7 +7,9 @@ import os
 import socket
 import threading
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -73,9 +75,23 @@ class _Handler(WSGIRequestHandler):
         self.rfile.close()
         self.rfile = _SmallReader(self.connection.makefile("rb", buffering=0))
 
+    def parse_request(self) -> bool:
+        """Refuse an address that cannot be read, before it becomes a traceback on the terminal."""
+        if not super().parse_request():
+            return False
+        try:
+            urlsplit(self.path)
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return False
+        return True
+
     def version_string(self) -> str:
         """Tell no versions."""
         return "llmjudge"
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Write nothing, nor read the address for that."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ANN401  # as it is there
         """Write nothing: the terminal is the voter's."""

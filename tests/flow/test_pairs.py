@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmjudge.generation.archive import describe
+from pytest_llmjudge.keys import content_digest, text_digest
 from tests.support.fake_ollama import (
     CRASH,
     Answer,
@@ -376,7 +379,7 @@ def test_two_checkpoints(project: Project, ollama: FakeOllama, dist: tuple[str, 
     save_model(project.path / "new.pth", seed=1)
     save_model(project.path / "old.pth", seed=2)
     project.write("prompt.txt", "Say {instruction}:")
-    arguments = 'against="old.pth", checkpoint="new.pth", prompt="prompt.txt", min_win_rate=0'
+    arguments = 'against="old.pth", checkpoint="new.pth", prompt="prompt.txt", min_win_rate=0.01'
     project.pairs(pairs("aaaa"), arguments)
 
     result = project.run("--llm-judge-max-new-tokens=8", REPORT, *dist, server=ollama.url)
@@ -402,7 +405,7 @@ def test_the_header_names_both_models(project: Project, ollama: FakeOllama) -> N
     """Who reads the log sees what is compared before it takes long."""
     save_model(project.path / "new.pth", seed=1)
     save_model(project.path / "old.pth", seed=2)
-    project.pairs(pairs("a"), 'against="old.pth", checkpoint="new.pth", min_win_rate=0')
+    project.pairs(pairs("a"), 'against="old.pth", checkpoint="new.pth", min_win_rate=0.01')
 
     result = project.run("--llm-judge-max-new-tokens=2", server=ollama.url)
 
@@ -508,7 +511,19 @@ def test_an_earlier_run_of_other_records(project: Project) -> None:
         ),
         (
             'responses="new", against="old", min_win_rate=50',
-            "min_win_rate: 50 is no win rate; give a share from 0 to 1, for example 0.5",
+            "min_win_rate: 50 is no win rate; give a share above 0, at most 1, for example 0.5",
+        ),
+        (
+            'responses="new", against="old", min_win_rate=0',
+            "min_win_rate: 0 is no win rate; give a share above 0, at most 1, for example 0.5",
+        ),
+        (
+            'responses="new", against="new", min_win_rate=0.5',
+            'against "new" holds the responses under test; name another field',
+        ),
+        (
+            'responses="new", against="blank", min_win_rate=0.5',
+            'against "blank" is blank in every record; name a field that holds a model\'s responses',
         ),
         (
             'responses="new", against="older", min_win_rate=0.5',
@@ -551,13 +566,32 @@ def test_markers_that_cannot_be_used(
     project: Project, dist: tuple[str, ...], arguments: str, told: str
 ) -> None:
     """What a marker gets wrong ends the run with status 4 and one line."""
-    project.pairs(pairs("ab"), arguments)
+    project.pairs([{**record, "blank": " "} for record in pairs("ab")], arguments)
 
     result = project.run(*dist)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     name = "test_pairs.py::test_pairs:"
     assert f"ERROR: {name} {told.format(path=project.path)}" in result.errlines
+
+
+def test_a_checkpoint_beside_itself(project: Project, ollama: FakeOllama) -> None:
+    """All would be ties, which passes, though no candidate was looked at."""
+    for name, seed in (("new", 1), ("old", 2)):
+        save_model(project.path / f"{name}.pth", seed=seed)
+    for ending in (".pth", ".tiktoken"):
+        shutil.copy(project.path / f"old{ending}", project.path / f"copy{ending}")
+    project.pairs(pairs("a"), 'checkpoint="new.pth", against="old.pth", min_win_rate=0.01')
+
+    result = project.run("--llm-judge-checkpoint=copy.pth", server=ollama.url)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    digits = describe(project.path / "old.pth").fingerprint[:12]
+    told = (
+        f"ERROR: test_pairs.py::test_pairs: old.pth is compared with itself ({digits}); name the "
+        "release in against= and the candidate in --llm-judge-checkpoint"
+    )
+    assert told in result.errlines
 
 
 def test_a_field_that_a_record_lacks(project: Project) -> None:
@@ -719,6 +753,23 @@ def test_a_judge_of_ones_own(project: Project, dist: tuple[str, ...]) -> None:
                 "an error"
             ),
         ),
+        *(
+            (
+                f"def compare(self, record, a, b): return {call}",
+                (
+                    f"compare() gave {shown}; return a Preference with winner "
+                    '"a", "b" or "tie", or with an error'
+                ),
+            )
+            for call, shown in (
+                ("Preference(['a'])", "Preference(winner=['a'], orders=(), error=None)"),
+                ("Preference('a', orders=None)", "Preference(winner='a', orders=None, error=None)"),
+                ("Preference('a', replies=5)", "Preference(winner='a', orders=(), error=None)"),
+                ("Preference(None, error=5)", "Preference(winner=None, orders=(), error=5)"),
+                ("Preference(None, error=' ')", "Preference(winner=None, orders=(), error=' ')"),
+                ("Preference('a', error='x')", "Preference(winner='a', orders=(), error='x')"),
+            )
+        ),
         (
             "def compare(self, record, a, b): return Preference('A')",
             (
@@ -765,8 +816,12 @@ def test_people_decide(project: Project, dist: tuple[str, ...]) -> None:
             vote("r0", "a"),
             vote("r1", "b", **swapped),
             vote("r2", "a"),
-            vote("r2", "b"),
-            vote("r2", "b"),
+            vote("r2", "b", voter="bob"),
+            vote("r2", "b", voter="cleo"),
+            # However often somebody voted, and whatever at first, it is one vote.
+            vote("r2", "a"),
+            vote("r2", "a"),
+            vote("r3", "b"),
             vote("r3", "both_bad"),
             vote("other", "a"),
         ],
@@ -780,6 +835,12 @@ def test_people_decide(project: Project, dist: tuple[str, ...]) -> None:
     assert [record["winner"] for record in suite["records"]] == ["a", "a", "b", "tie"]
     assert (suite["win_rate"], suite["votes"], suite["judge"]) == (0.625, "votes.jsonl", None)
     assert suite["check"] is None
+    assert project.results()["notes"] == [
+        (
+            "votes.jsonl: 10 of 10 votes do not say on which question and answers they are; those "
+            "count by id and by the names of the models"
+        )
+    ]
 
 
 def test_a_pair_without_a_vote(project: Project, dist: tuple[str, ...]) -> None:
@@ -789,22 +850,49 @@ def test_a_pair_without_a_vote(project: Project, dist: tuple[str, ...]) -> None:
         [
             vote("r0", "a"),
             vote("r1", "a", model_a="newer"),
-            vote("r2", "a", response_a="0" * 16, response_b="1" * 16),
+            vote("r2", "a", response_a="0" * 16),
+            vote("r4", "a", content="0" * 16),
         ],
     )
-    project.pairs(pairs("aaaa"), BY_VOTES)
+    project.pairs(pairs("aaaaa"), BY_VOTES)
 
     result = project.run(REPORT, *dist)
 
-    result.assert_outcomes(passed=1, errors=3, failed=1)
+    result.assert_outcomes(passed=1, errors=4, failed=1)
     todo = "vote on these models' results with llmjudge vote, or draw fewer with sample="
     path = project.path / "votes.jsonl"
     lines = str(result.stdout)
     assert f"{path}: it has no vote on record r3; {todo}" in lines
-    for name in ("r1", "r2"):
-        found = f"it has a vote on record {name}, but not on these two answers"
+    for name in ("r1", "r2", "r4"):
+        found = f"it has a vote on record {name}, but not on these two answers to it"
         assert f"{path}: {found}; {todo}" in lines
-    assert "3 of 4 pairs are unscored, so there is no win rate: r1, r2, r3" in result.outlines
+    assert "4 of 5 pairs are unscored, so there is no win rate: r1, r2, r3, r4" in result.outlines
+
+
+def test_votes_on_these_answers(project: Project) -> None:
+    """What a page of votes wrote counts by question and answers, whatever the models are called."""
+    records = pairs("ab")
+    votes_file(
+        project,
+        [
+            vote(
+                record["id"],
+                "b",
+                model_a="epoch-1",
+                model_b="epoch-2",
+                response_a=text_digest(record["old"]),
+                response_b=text_digest(record["new"]),
+                content=content_digest(record["instruction"], "", record["output"]),
+            )
+            for record in records
+        ],
+    )
+    project.pairs(records, BY_VOTES)
+
+    project.run(REPORT).assert_outcomes(passed=3)
+
+    assert [record["winner"] for record in the_suite(project)["records"]] == ["a", "a"]
+    assert project.results()["notes"] == []
 
 
 @pytest.mark.parametrize(
@@ -857,7 +945,7 @@ def test_people_and_judge(project: Project, ollama: FakeOllama, dist: tuple[str,
 def test_a_model_of_ones_own(project: Project) -> None:
     """A conftest's own model is compared with a field of the records."""
     project.write("conftest.py", MODEL.format(answer="'The number 1 in words.'"))
-    project.pairs(pairs("bbb"), 'against="old", min_win_rate=0')
+    project.pairs(pairs("bbb"), 'against="old", min_win_rate=0.01')
 
     project.run(REPORT).assert_outcomes(passed=4)
 

@@ -10,9 +10,10 @@ from scipy import stats as scipy_stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
-from pytest_llmjudge.data import PeopleAgreement
+from pytest_llmjudge.data import PeopleAgreement, Vote
 from pytest_llmjudge.preference import (
     kappa,
+    latest,
     length_controlled,
     majority,
     standard_error,
@@ -204,3 +205,12 @@ def test_kappa_of_nothing() -> None:
 def test_majority(winners: list[str], expected: str) -> None:
     """More for one than for the other; those who prefer neither take no side."""
     assert majority(winners) == expected
+
+
+def test_one_voter_has_one_vote() -> None:
+    """The last; votes that nobody signed are anybody's, and all count."""
+    signed = [Vote("r", "p", "q", winner, voter, "") for winner, voter in ("aA", "bB", "bA")]
+    unsigned = [Vote("r", "p", "q", "a", "", "")] * 2
+
+    assert latest([*signed[:2], *unsigned, signed[2]]) == [signed[1], *unsigned, signed[2]]
+    assert latest([]) == []

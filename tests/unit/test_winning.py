@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,21 +92,20 @@ def test_pairs_without_a_winner_do_not_count() -> None:
     assert summary_of(result({"r0": "a", "r1": None, "r2": "b"}).pairs).pairs == 2
 
 
-def test_agreement_needs_the_same_suite() -> None:
+def test_agreement_needs_the_same_answers() -> None:
     """A judge that compared something else says nothing of these votes."""
     winners = {"r0": "a", "r1": "b", "r2": None, "r3": "tie"}
     people = result(winners, votes="v.jsonl")
     judge = result({"r0": "a", "r1": "a", "r2": "b", "r4": "a"}, name="judge")
+    # The judge of another candidate, whose answer to one record happens to be the same.
+    other = result({"r0": "b", "r1": "b", "r3": "b"}, name="other")
+    pairs = (other.pairs[0], *(replace(pair, model_response="z") for pair in other.pairs[1:]))
+    other = replace(other, pairs=pairs)
 
-    found = with_agreement([people, judge])[0].agreement
-
-    assert found is not None
-    assert (found.count, found.agreed) == (2, 0.5)
-    for other in (
-        {"path": "other.json"},
-        {"checkpoint": CheckpointReference("new.pth", "f9", None)},
-        {"against": AgainstReference("checkpoint", "old.pth", "f9")},
-    ):
-        assert with_agreement([people, result(winners, **other)])[0].agreement is None
+    for results in ([people, judge, other], [people, other, judge]):
+        found = with_agreement(results)[0].agreement
+        assert found is not None
+        assert (found.count, found.agreed) == (2, 0.5)
+    assert with_agreement([people, result(winners, path="other.json")])[0].agreement is None
     assert with_agreement([people])[0].agreement is None
     assert with_agreement([people, judge])[1].agreement is None

@@ -46,7 +46,10 @@ def lecture_with_lora(*, is_everywhere: bool = True) -> Any:  # noqa: ANN401  # 
 
 @pytest.mark.parametrize("is_everywhere", [True, False], ids=["everywhere", "attention"])
 def test_the_lectures_layers(path: Path, *, is_everywhere: bool) -> None:
-    """Logits within 1e-5 of the model that computes each layer's two products."""
+    """Logits within 1e-5 of the model that computes each layer's two products.
+
+    Both compute in 64 bits: in 32 either of them is as far from that on some CPUs, merged or not.
+    """
     lecture = lecture_with_lora(is_everywhere=is_everywhere)
     torch.save(lecture.state_dict(), path)
     config = path.with_name("model.config.json")
@@ -56,8 +59,9 @@ def test_the_lectures_layers(path: Path, *, is_everywhere: bool) -> None:
 
     plain = make_model()
     with torch.no_grad():
-        assert (model(IDS) - lecture(IDS)).abs().max().item() < 1e-5
+        assert (model(IDS) - lecture(IDS)).abs().max().item() < 1e-4
         assert (model(IDS) - plain(IDS)).abs().max().item() > 0.01
+        assert (model.double()(IDS) - lecture.double()(IDS)).abs().max().item() < 1e-5
     assert describe(path).parameters == sum(weight.numel() for weight in plain.parameters())
 
 

@@ -9,7 +9,14 @@ import pytest
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import BaselineError
-from pytest_llmjudge.storage.answers import SavedPair, answers_of, pairs_of, responses_of
+from pytest_llmjudge.keys import content_digest
+from pytest_llmjudge.storage.answers import (
+    SavedPair,
+    answers_of,
+    answers_of_pairs,
+    pairs_of,
+    responses_of,
+)
 from pytest_llmjudge.storage.saved import SavedRun, read_results
 
 if TYPE_CHECKING:
@@ -114,11 +121,12 @@ def test_answers(tmp_path: Path) -> None:
 def test_pairs(tmp_path: Path) -> None:
     """Each suite of pairs, those without a winner included."""
     (found,) = pairs_of(saved(tmp_path / "new.json", SUITE, PAIRS))
+    asked = content_digest("Say it.", "", "It.")
 
     assert (found.suite, found.model_a, found.model_b) == ("test_p.py::test_p", "new", "old.pth")
     assert found.pairs == (
-        SavedPair("r0", "it", "that", "a", None),
-        SavedPair("r1", "it", "that", None, "x: y; z"),
+        SavedPair("r0", asked, "it", "that", "a", None),
+        SavedPair("r1", asked, "it", "that", None, "x: y; z"),
     )
 
 
@@ -128,6 +136,16 @@ def test_responses(tmp_path: Path) -> None:
 
     assert responses_of(run, "x", [record(), record(id="r1")]) == ({"r0": "it"}, {}, "f")
     assert responses_of(run, "x", [record(output="Other.")]) == ({}, {}, "")
+
+
+def test_responses_of_a_suite_of_pairs(tmp_path: Path) -> None:
+    """Where nothing else has the record, what the model under test said there is its response."""
+    other = {**SUITE, "records": [{**RECORD, "id": "r9"}]}
+    run = saved(tmp_path / "new.json", other, PAIRS)
+
+    assert responses_of(run, "x", [record()]) == ({"r0": "it"}, {}, "")
+    (found,) = answers_of_pairs(run)
+    assert (found.model, found.judge, found.answers[0].score) == ("new", None, None)
 
 
 def test_a_record_without_a_response(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pytest_llmjudge.data import Outcome, PeopleAgreement, Unscored
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.keys import text_digest
 from pytest_llmjudge.storage.outcomes import gather
-from tests.support.outcomes import compared, judged, write_run, write_votes
+from tests.support.outcomes import JUDGE, compared, judged, write_run, write_votes
 
 
 @pytest.fixture(autouse=True)
@@ -238,20 +238,91 @@ def test_pairs_of_one_model() -> None:
 
 def test_pairs_that_people_decided() -> None:
     """They count as people's, but not beside the votes that decided them."""
-    run = write_run(Path("run.json"), compared({"r1": "a", "r2": None}, votes="far/votes.jsonl"))
+    winners = {"r1": "a", "r2": None, "r3": "tie", "r4": "b"}
+    pairs = compared(winners, votes="far/votes.jsonl")
+    # Nobody votes on answers that are the same.
+    pairs["records"][2]["against_response"] = "new says r3"
+    run = write_run(Path("run.json"), pairs)
     votes = write_votes(Path("votes.jsonl"), [("r1", "new.pth", "old.pth", "a")] * 3)
     other = write_votes(Path("other.jsonl"), [("r1", "new.pth", "old.pth", "b")])
+    Path("x").mkdir()
+    strange = write_votes(Path("x/votes.jsonl"), [(name, "p", "q", "b") for name in winners])
 
     alone, beside, elsewhere = gather([run]), gather([run, votes]), gather([run, other])
 
-    people = Outcome("new.pth", "old.pth", 1.0, "people")
-    assert alone.outcomes == (people,)
-    assert beside.outcomes == (people,) * 3
-    assert beside.notes == (
-        "run.json: test_b.py::test_b: votes.jsonl decided it and is named too, so it is left out",
+    won, tied, lost = (Outcome("new.pth", "old.pth", score, "people") for score in (1, 0.5, 0))
+    assert alone.outcomes == (won, tied, lost)
+    assert beside.outcomes == (tied, lost, won, won, won)
+    told = (
+        "run.json: test_b.py::test_b: 1 of its pairs were decided by votes that are named too, "
+        "which count in their place"
     )
+    assert beside.notes == (told,)
     assert beside.unscored == alone.unscored == (Unscored("r2", "run.json", "nobody decided"),)
-    assert len(elsewhere.outcomes) == 2
+    assert elsewhere.outcomes == (won, tied, lost, lost)
+    told = (
+        "run.json: test_b.py::test_b: 1 of its pairs were decided by votes.jsonl, and count "
+        "beside votes on them in files of other names"
+    )
+    assert elsewhere.notes == (told,)
+    # A file of that name, on other models, takes nothing away.
+    assert gather([run, strange]).outcomes[:3] == (won, tied, lost)
+
+
+def test_two_judges_of_one_pair() -> None:
+    """Each has its say, whatever the other said; one who is asked again has one say, the last."""
+    first, again = {"r1": "a", "r2": "a"}, {"r1": "a", "r2": "b"}
+    paths = [
+        write_run(Path("first.json"), compared(first)),
+        write_run(Path("again.json"), compared(again)),
+        write_run(Path("other.json"), compared(first, judge={**JUDGE, "digest": "other"})),
+    ]
+
+    found = gather(paths)
+
+    won, lost = (Outcome("new.pth", "old.pth", score, "judge") for score in (1, 0))
+    assert found.outcomes == (won, lost, won, won)
+    assert found.notes == (
+        "1 outcomes stand in several places and count once",
+        "1 outcomes were decided again by the same, and differently; the last counts",
+    )
+
+
+def test_judges_of_unknown_identity() -> None:
+    """Nobody knows whether they are one, so those of two files are taken for two."""
+    judge = {**JUDGE, "backend": "custom", "digest": ""}
+    paths = [write_run(Path(f"{n}.json"), compared({"r1": "a"}, judge=judge)) for n in range(2)]
+
+    assert len(gather(paths).outcomes) == 2
+
+
+def test_copies_of_votes() -> None:
+    """A vote counts once, however many files have it, and a voter's last one on a pair alone."""
+    signed = [vote("r1", winner) | {"voter": "ann"} for winner in "ab"]
+    bob = vote("r1", "a") | {"voter": "bob"}
+    unsigned = [vote("r1", "a")] * 2
+    paths = [
+        write_votes(Path(f"{name}.jsonl"), [*signed, bob, *unsigned]) for name in ("one", "two")
+    ]
+
+    for files, repeated in ((paths[:1], 0), (paths, 4)):
+        found = gather(files)
+        assert Counter(one.score for one in found.outcomes) == {0.0: 1, 1.0: 3}
+        assert sum(f"{repeated} outcomes stand in" in note for note in found.notes) == bool(
+            repeated
+        )
+
+
+def test_two_fields_of_one_file() -> None:
+    """Responses that stand in two fields of the records are two models."""
+    suites = [
+        judged(Path(field), {"r1": score}, responses=field, name=f"test_a.py::test_{field}")
+        for field, score in (("gpt4", 90), ("llama", 10))
+    ]
+
+    found = gather([write_run(Path("run.json"), *suites)])
+
+    assert found.outcomes == (Outcome("run gpt4", "run llama", 1.0, "judge"),)
 
 
 def vote(name: str, winner: str, *answers: str, swapped: bool = False) -> dict[str, str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from importlib import resources
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,20 @@ if TYPE_CHECKING:
 
 TEXT = st.text(min_size=1, max_size=20)
 VOTES = st.builds(
-    Vote, TEXT, TEXT, TEXT, st.sampled_from(["a", "b", "tie", "both_bad"]), TEXT, TEXT, TEXT, TEXT
+    Vote,
+    *[TEXT] * 3,
+    st.sampled_from(["a", "b", "tie", "both_bad"]),
+    *[TEXT] * 5,
+)
+LINES: st.SearchStrategy[object] = st.one_of(
+    st.integers() | st.lists(TEXT, max_size=2),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.sampled_from(["a", "tie", "", None, 1, ["a"], {}])
+            for name in Vote.__dataclass_fields__
+        },
+    ),
 )
 
 
@@ -44,6 +59,23 @@ def test_votes_of_other_tools(tmp_path: Path) -> None:
     path.write_text(f"\ufeff\n{json.dumps(line)}\r\n\n", encoding="utf-8")
 
     assert read_votes(path) == (Vote("r0", "x", "y", "tie", "", ""),)
+
+
+@given(LINES)
+def test_every_line_is_held_to_the_schema(
+    tmp_path_factory: pytest.TempPathFactory, line: object
+) -> None:
+    """What is read is what the schema of a vote allows, and nothing else."""
+    path = tmp_path_factory.mktemp("votes") / "votes.jsonl"
+    path.write_text(json.dumps(line), encoding="utf-8")
+    schema = resources.files("pytest_llmjudge").joinpath("schemas/vote.json").read_bytes()
+    is_vote = jsonschema.Draft202012Validator(json.loads(schema)).is_valid(line)
+
+    if is_vote:
+        assert len(read_votes(path)) == 1
+    else:
+        with pytest.raises(VotesError):
+            read_votes(path)
 
 
 def test_a_line_that_was_cut_off_swallows_no_vote(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import JudgeIdentity, Vote
-from pytest_llmjudge.keys import text_digest
+from pytest_llmjudge.keys import content_digest, text_digest
 from pytest_llmjudge.storage.answers import SavedAnswer, SavedAnswers
 from pytest_llmjudge.voting.ballots import Ballots, Source, make_ballots
 
@@ -51,4 +51,7 @@ def vote_on(
 ) -> Vote:
     """Return a vote on two answers of the models ``p`` and ``q``."""
     first, second = map(text_digest, responses)
-    return Vote(id_, models[0], models[1], winner, voter, "2026-01-02T03:04:05", first, second)
+    asked = answer(id_, None)
+    content = content_digest(asked.instruction, asked.input, asked.output)
+    at = "2026-01-02T03:04:05"
+    return Vote(id_, models[0], models[1], winner, voter, at, first, second, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import requests
 
 from pytest_llmjudge.cli import main
+from pytest_llmjudge.keys import content_digest
 from pytest_llmjudge.storage.votes import append_vote
 from tests.support.ballots import record, suite_of, votes_in, voting, write_pair, write_results
 from tests.unit.voting.making import vote_on
@@ -34,7 +36,10 @@ def vote_on_all(path: Path) -> None:
     """Write what ``ann`` thinks of both records."""
     for number in range(2):
         vote = vote_on(f"r{number}", "a", (f"First of {number}.", f"Second of {number}."))
-        append_vote(path, replace(vote, model_a="old-pony.pth", model_b="new-zebra.pth"))
+        asked = record(number, None)
+        content = content_digest(asked["instruction"], asked["input"], asked["output"])
+        names = {"model_a": "old-pony.pth", "model_b": "new-zebra.pth"}
+        append_vote(path, replace(vote, content=content, **names))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -67,6 +72,26 @@ def test_nothing_left_to_vote_on(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "  tie: 0",
         "  judge llama3 agrees: 0.0 % of 2 pairs, kappa 0.00",
     ]
+
+
+def test_the_outcome_for_other_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON on stdout, with what people read on stderr."""
+    vote_on_all(tmp_path / "votes.jsonl")
+
+    assert main([*ARGUMENTS, "--json"]) == 0
+
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    (pair,) = document["pairs"]
+    assert document["votes"] == "votes.jsonl"
+    assert (pair["models"], pair["won"], pair["lost"], pair["rate"]) == (
+        ["old-pony.pth", "new-zebra.pth"],
+        2,
+        0,
+        1.0,
+    )
+    assert pair["agreement"] == {"count": 2, "agreed": 0.0, "kappa": 0.0}
+    assert told.err.splitlines()[0] == "2 ballots for ann, 2 voted on before"
 
 
 def test_a_line_that_was_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,6 +142,8 @@ def test_names_of_ones_own(tmp_path: Path) -> None:
             "a.json, b.json: both have answers of one; tell the models apart with --name for each file",
         ),
         (["--voter= "], "--voter: it is empty; give the name of who votes"),
+        (["--name=one", "--name=\udcff"], "--name: it has bytes that are no UTF-8; give a name"),
+        (["--out=\udcff"], "--out: it has bytes that are no UTF-8; name another place"),
         (["--voter=\udcff"], "--voter: it has bytes that are no UTF-8; give the name of who votes"),
         (
             ["--port=x"],

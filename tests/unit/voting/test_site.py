@@ -305,6 +305,17 @@ def test_the_server_writes_no_log(visitor: Visitor, capfd: pytest.CaptureFixture
     assert capfd.readouterr() == ("", "")
 
 
+def test_an_address_that_cannot_be_read(
+    visitor: Visitor, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused, and nothing is written to the voter's terminal."""
+    with socket.create_connection(("127.0.0.1", visitor.port), timeout=PATIENCE) as connection:
+        connection.sendall(b"GET http://[::1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert connection.recv(20).startswith(b"HTTP/1.1 400")
+
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_port_that_is_taken() -> None:
     """One line; nothing listens anywhere else instead."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
