@@ -130,7 +130,7 @@ SUITE = MARKED.format(arguments='"instruction-data.json", min_average=0')
 PAIRS = """
 import pytest
 
-@pytest.mark.llm_compare("instruction-data.json", against="gpt4_answer", min_win_rate=0)
+@pytest.mark.llm_compare("instruction-data.json", against="gpt4_answer", min_win_rate=0.01)
 def test_pairs(preference):
     pass
 """
