@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Reply, similarity
-from tests.support.pages import column, index_of, text_of, texts_of
 from tests.support.project import MARKED, Project, records
+from tests.support.report_page import column, index_of, text_of, texts_of
 
 HTML = "--llm-judge-html=report.html"
 NAME = "test_suite.py::test_instructions"

@@ -1,47 +1,60 @@
-"""The HTML report of a run, read as its script reads it."""
+"""The pages of the documentation, and the blocks of code in them."""
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
 import re
-from typing import TYPE_CHECKING, Any
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+__all__ = ["DOCS", "PAGES", "REPO", "Block", "Command", "blocks", "commands", "filled"]
 
-__all__ = ["column", "index_of", "text_of", "texts_of", "unpacked"]
+REPO = Path(__file__).parents[2]
+DOCS = REPO / "docs"
+PAGES = [REPO / "README.md", *sorted(DOCS.rglob("*.md"))]
 
-
-def index_of(path: Path) -> dict[str, Any]:
-    """Return what the page sorts and filters by, a list for each column."""
-    found = re.search(r' id="index">(.*?)</script>', path.read_text("utf-8"))
-    assert found is not None
-    index: dict[str, Any] = json.loads(found[1])
-    return index
+_BLOCK = re.compile(r"^( *)```(\w+)(?: title=\"(.+?)\")?\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 
 
-def column(path: Path, name: str) -> dict[str, Any]:
-    """Return one column by the rows' ids."""
-    index = index_of(path)
-    return dict(zip(index["id"], index[name], strict=True))
+class Block(NamedTuple):
+    """A block of code: its language, the file that it is, ``""`` for none, and its text."""
+
+    language: str
+    file: str
+    text: str
 
 
-def unpacked(chunks: Sequence[str]) -> list[list[dict[str, Any]]]:
-    """Return the texts of rows, by chunk."""
-    return [json.loads(gzip.decompress(base64.b64decode(one))) for one in chunks]
+class Command(NamedTuple):
+    """A command of a page, in one line, and the lines of its output that the page shows."""
+
+    text: str
+    output: list[str]
 
 
-def texts_of(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the rows' texts by id."""
-    chunks = re.findall(r' class="chunk">(.*?)</script>', path.read_text("utf-8"))
-    texts = [one for chunk in unpacked(chunks) for one in chunk]
-    return dict(zip(index_of(path)["id"], texts, strict=True))
+def blocks(page: Path, language: str = "") -> list[Block]:
+    """Return a page's blocks of code, in one language or all, in their order."""
+    found = []
+    for _, name, title, code in _BLOCK.findall(page.read_text("utf-8")):
+        text = textwrap.dedent(code)
+        first = re.match(r"# (\S+\.py)\n", text)
+        found.append(Block(name, title or (first[1] if first else ""), text))
+    return [block for block in found if language in {"", block.language}]
 
 
-def text_of(path: Path) -> str:
-    """Return what stands in the page without its script, elements left out."""
-    page = re.sub(r"<(script|style)\b.*?</\1>", "", path.read_text("utf-8"), flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+def commands(text: str) -> list[Command]:
+    """Return the commands of a block; a backslash at the end of a line continues it."""
+    found: list[Command] = []
+    for line in text.replace("\\\n", "").splitlines():
+        if line.startswith("$ "):
+            told = re.sub(r"  +# .*", "", line.removeprefix("$ "))
+            found.append(Command(re.sub(r"  +", " ", told), []))
+        elif found:
+            found[-1].output.append(line)
+    return found
+
+
+def filled(name: str) -> str:
+    """Return a page of ``docs`` with what is made out of the sources."""
+    from mkdocs_hooks import filled
+
+    return filled((DOCS / name).read_text("utf-8"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_llmjudge.reporting.html.payload import payload_of
 from pytest_llmjudge.reporting.html.rows import rows_of
 from tests.support import runs
-from tests.support.pages import unpacked
+from tests.support.report_page import unpacked
 
 if TYPE_CHECKING:
     from pytest_llmjudge.reporting.html.payload import Payload
