@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.reporting.layout import fold, shown
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["folded", "print_summary"]
 
+_UNBOUNDED = 1000
+
 _COLOURS: dict[str, dict[str, bool]] = {
     "passed": {"green": True},
     "failed": {"red": True},
@@ -25,9 +28,20 @@ _COLOURS: dict[str, dict[str, bool]] = {
 }
 
 
+def _columns(config: pytest.Config) -> int:
+    """Return how long a line may be: as the terminal is wide, or as ``COLUMNS`` says.
+
+    A log in a file is searched line by line, and whoever shows it folds it, so there a line is
+    whole; pytest takes it for a terminal of 80 columns.
+    """
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    is_known = bool(os.environ.get("COLUMNS")) or getattr(reporter, "isatty", False)
+    return config.get_terminal_writer().fullwidth if is_known else _UNBOUNDED
+
+
 def folded(config: pytest.Config, lines: Iterable[str]) -> list[str]:
-    """Fold lines to the terminal's width."""
-    columns = config.get_terminal_writer().fullwidth
+    """Fold lines to the terminal's width, where there is one."""
+    columns = _columns(config)
     return [part for line in lines for part in fold(shown(line), columns)]
 
 
@@ -41,7 +55,7 @@ def print_summary(
         run: The results.
         written: The files, by what they hold.
     """
-    columns, verbosity = reporter.config.get_terminal_writer().fullwidth, reporter.verbosity
+    columns, verbosity = _columns(reporter.config), reporter.verbosity
     if verbosity >= -1:
         reporter.section("llm-judge")
     if verbosity < 0:

@@ -45,6 +45,8 @@ _HEADINGS = (
 _SHOWN_DIGITS = 12
 _LONGEST = 4
 _LEAST = 20
+_WIDEST = 200
+"""Columns to which a response is cut, however long a line may be."""
 
 
 def short_lines(run: RunResult, columns: int, verbosity: int) -> Iterator[Line]:
@@ -225,7 +227,7 @@ def _worst_lines(suite: SuiteResult, columns: int, most: int | None) -> Iterator
     for result in scored[:most]:
         start = shown(f"  {_score(result):>3}  {result.record.id}  ")
         response = one_line(f'"{result.model_response}"', _LONGEST * columns)
-        yield f"{start}{cut(response, max(_LEAST, columns - width_of(start)))}"
+        yield f"{start}{cut(response, max(_LEAST, min(columns, _WIDEST) - width_of(start)))}"
 
 
 def _score(result: RecordResult) -> int:

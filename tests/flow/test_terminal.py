@@ -110,3 +110,24 @@ def test_widths(suite: Project, monkeypatch: pytest.MonkeyPatch, columns: int) -
     lines = [line for line in result.outlines if line.startswith("llm-judge: ")] + section(result)
     assert all(len(line) <= columns for line in lines if not line.startswith("results: "))
     assert ("suite  " in " ".join(lines)) == (columns >= 120)
+
+
+def test_lines_in_a_file_are_whole(suite: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody has said how wide they may be they can be searched, and responses are cut."""
+    monkeypatch.delenv("COLUMNS")
+    suite.suite(records(1) + [{**records(2)[1], "model_response": "word " * 200}])
+
+    lines = section(suite.run())
+
+    heading = next(line for line in lines if line.startswith("suite  "))
+    assert heading.endswith("max  outcome")
+    (cut,) = (line for line in lines if "word word" in line)
+    assert len(cut) == 200
+    assert cut.endswith("…")
+
+
+def test_the_width_of_a_terminal(suite: Project) -> None:
+    """It counts where ``COLUMNS`` says nothing."""
+    written = run_on_a_terminal(suite, suite.command("--color=no"), columns=80)
+
+    assert "test_suite.py::test_instructions  failed" in written
