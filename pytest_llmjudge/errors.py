@@ -16,6 +16,8 @@ LlmJudgeError
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "BaselineError",
     "CheckpointError",
@@ -35,18 +37,30 @@ __all__ = [
 ]
 
 
+_COMMAND = re.compile(r"^(?P<gap>[ \t]*):(?=:[\w-]+[^\n]*::)|#(?=#[a-z]*\[)", re.MULTILINE | re.I)
+"""How a line begins that GitHub's runner obeys, and what runners look for all over a line."""
+
+
 def one_line(text: str, limit: int = 300) -> str:
-    """Fold ``text`` into a single printable line of at most ``limit`` characters."""
-    folded = " ".join(text.split())
-    safe = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in folded)
+    """Fold ``text`` into a single line, as :func:`printable`, of at most ``limit`` characters."""
+    safe = printable(" ".join(text.split()))
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
 def printable(text: str) -> str:
-    """Show control characters, which a terminal would obey, as escapes; keep line breaks."""
-    return "".join(
+    """Show as escapes what a terminal or the runner of a CI job would obey; keep line breaks.
+
+    A terminal obeys control characters, GitHub's runner a line such as ``::error::``, and
+    ``##[error]`` anywhere in a line, as those of Azure and TeamCity do.
+    """
+    shown = "".join(
         char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text
     )
+    return _COMMAND.sub(_escaped, shown)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"{found['gap']}\\x3a" if found["gap"] is not None else "\\x23"
 
 
 def storable(text: str) -> str:

@@ -182,6 +182,14 @@ OPTIONS: tuple[Option, ...] = (
         help="Write all results to FILE as JSON",
     ),
     Option(
+        "llm-judge-html",
+        parse_text,
+        default=None,
+        metavar="FILE",
+        is_path=True,
+        help="Write a report to FILE as one HTML page, to be opened in a browser",
+    ),
+    Option(
         "llm-judge-responses",
         parse_text,
         default=None,
@@ -189,6 +197,21 @@ OPTIONS: tuple[Option, ...] = (
         is_path=True,
         help="Write each suite's records with model_response and score to "
         "DIR/<stem>-with-response.json",
+    ),
+    Option(
+        "llm-judge-markdown",
+        parse_text,
+        default=None,
+        metavar="FILE",
+        is_path=True,
+        help="Write a report of the run to FILE as Markdown",
+    ),
+    Option(
+        "llm-judge-annotations",
+        parse_choice("off", "github"),
+        default="off",
+        metavar="WHERE",
+        help="Annotate the files of what failed: github prints workflow commands (default: off)",
     ),
     Option(
         "llm-judge-concurrency",
@@ -346,6 +369,7 @@ class Settings:
         url: Addresses of the judge's servers, ``None`` for what the environment names.
         baseline: Results file of the release to compare with.
         max_drop: Points that a suite may lose to it.
+        annotations: ``off`` or ``github``.
         concurrency: Requests in flight at each server.
         ask: ``integer`` or ``weighted``.
         samples: Verdicts for each record.
@@ -368,7 +392,10 @@ class Settings:
     baseline: Path | None
     max_drop: float
     report: Path | None
+    html: Path | None
     responses: Path | None
+    markdown: Path | None
+    annotations: str
     concurrency: int
     ask: str
     samples: int

@@ -17,6 +17,7 @@ import tiktoken
 import torch
 
 import pytest_llmjudge.judging.judge
+import pytest_llmjudge.reporting.html
 from tests.support.fake_ollama import FakeOllama
 from tests.support.project import Project
 
@@ -60,9 +61,12 @@ def ollama() -> Iterator[FakeOllama]:
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """An empty project, with no server but those that a test names."""
-    for name in ("OLLAMA_HOST", "PYTEST_ADDOPTS", "CI", "FORCE_COLOR"):
+    github = ("GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE")
+    for name in ("OLLAMA_HOST", "PYTEST_ADDOPTS", "CI", "FORCE_COLOR", *github):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
+    # Lines are told whole; tests of widths set their own.
+    monkeypatch.setenv("COLUMNS", "1000")
     return Project(pytester)
 
 

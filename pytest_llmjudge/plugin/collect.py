@@ -36,6 +36,7 @@ __all__ = [
     "UsageHooks",
     "gates_after",
     "is_records_file",
+    "is_records_name",
     "mark_usage_problem",
     "parametrize",
     "prepare",
@@ -178,9 +179,14 @@ class RecordsFile(pytest.Module):
         return module
 
 
+def is_records_name(name: str) -> bool:
+    """Say whether a file has the name of a records file."""
+    return name.lower().endswith(_SUFFIXES)
+
+
 def is_records_file(path: Path, parent: pytest.Collector) -> bool:
     """Say whether ``path`` is named on the command line, or matched by ``llm_judge_files``."""
-    if path.suffix.lower() not in _SUFFIXES:
+    if not is_records_name(path.name):
         return False
     if parent.session.isinitpath(path):
         return True
@@ -193,7 +199,7 @@ def refuse_records_file(path: Path, parent: pytest.Collector) -> None:
     Raises:
         SuiteProblem: ``path`` is named on the command line and looks like a records file.
     """
-    if path.suffix.lower() in _SUFFIXES and parent.session.isinitpath(path):
+    if is_records_name(path.name) and parent.session.isinitpath(path):
         todo = "add --llm-judge to judge its records"
         raise SuiteProblem(SettingsError(path.name, "it is a records file", todo), usage=True)
 

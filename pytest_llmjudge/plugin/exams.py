@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Side
-from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
+from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError, printable
 from pytest_llmjudge.gates import Decision, decide_accuracy, decide_baseline, decide_subject
 from pytest_llmjudge.mmlu.exam import load_exam, make_exam
 from pytest_llmjudge.mmlu.files import LETTERS
@@ -226,7 +226,7 @@ class Exams:
             text = ready.decision.reason
             if ready.comparison is not None:
                 text = comparison_text(text, ready.comparison)
-            pytest.fail(text, pytrace=False)
+            pytest.fail(printable(text), pytrace=False)
         return ready.result is None
 
     def _decide_baseline(self, ready: _Ready, *, again: bool) -> Decision:

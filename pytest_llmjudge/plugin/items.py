@@ -59,7 +59,7 @@ def _decide_judge_check(item: pytest.Function, ready: Ready) -> None:
     assert check is not None  # noqa: S101  # the setup of this gate asks for it
     ready.decision = Decision(check.fit, check.reason)
     if not check.fit and not warns(item, ready.run.settings, check.reason):
-        pytest.fail(check.reason, pytrace=False)
+        pytest.fail(printable(check.reason), pytrace=False)
 
 
 def _decide_average(ready: Ready, *, again: bool) -> None:
@@ -71,7 +71,7 @@ def _decide_average(ready: Ready, *, again: bool) -> None:
             causes[record.id] = outcome.verdict.error
     ready.decision = decide_average(scores, ready.case.suite.settings.min_average, causes)
     if not ready.decision.passed:
-        pytest.fail(ready.decision.reason, pytrace=False)
+        pytest.fail(printable(ready.decision.reason), pytrace=False)
 
 
 def _decide_baseline(item: pytest.Item, ready: Ready, *, again: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmjudge.errors import printable
 from pytest_llmjudge.gates import Decision, decide_win_rate
 from pytest_llmjudge.plugin.cases import JUDGE_CHECK
 from pytest_llmjudge.plugin.session import is_rerun
@@ -40,7 +41,7 @@ def _decide_judge_check(item: pytest.Function, ready: PairReady) -> None:
     assert check is not None  # noqa: S101  # where people decide there is no such item
     ready.decision = Decision(check.fit, check.reason)
     if not check.fit and not warns(item, ready.run.settings, check.reason):
-        pytest.fail(check.reason, pytrace=False)
+        pytest.fail(printable(check.reason), pytrace=False)
 
 
 def _decide_win_rate(ready: PairReady, *, again: bool) -> None:
@@ -57,4 +58,4 @@ def _decide_win_rate(ready: PairReady, *, again: bool) -> None:
     total = len(ready.case.suite.records)
     ready.decision = decide_win_rate(summarise(pairs), pairing.min_win_rate, causes, total)
     if not ready.decision.passed:
-        pytest.fail(ready.decision.reason, pytrace=False)
+        pytest.fail(printable(ready.decision.reason), pytrace=False)

@@ -16,20 +16,27 @@ import pytest
 from pytest_llmjudge import __version__
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError
 from pytest_llmjudge.plugin import collect, items
+from pytest_llmjudge.plugin.annotations import AnnotationHooks
+from pytest_llmjudge.plugin.before import entries_before
 from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.exam_ledger import ExamLedger
 from pytest_llmjudge.plugin.header import header_lines, model_lines
+from pytest_llmjudge.plugin.junit import property_adder, suite_properties
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import settings_from
 from pytest_llmjudge.plugin.progress import ProgressHooks
 from pytest_llmjudge.plugin.reports import Courier
 from pytest_llmjudge.plugin.session import LlmSession
-from pytest_llmjudge.reporting.terminal import summary_lines
-from pytest_llmjudge.storage.results import check_writable, write_responses, write_results
+from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
+from pytest_llmjudge.plugin.summary import folded, print_summary
+from pytest_llmjudge.reporting.markup import joined
+from pytest_llmjudge.reporting.run_markdown import run_sections
+from pytest_llmjudge.storage.files import check_writable, write_text
+from pytest_llmjudge.storage.results import write_responses, write_results
 from pytest_llmjudge.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from xdist.workermanage import WorkerController
 
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["take_part"]
 
 WORKER_KEY = "llm_judge"
+_PACKAGE = Path(__file__).parent
 
 
 def take_part(config: pytest.Config) -> None:
@@ -59,6 +67,9 @@ def take_part(config: pytest.Config) -> None:
     config.pluginmanager.register(RunHooks(session), "llm-judge-run")
     if given is None:
         config.pluginmanager.register(ControllerHooks(session), "llm-judge-controller")
+        if settings.annotations == "github":
+            hooks = AnnotationHooks(config, store.suites)
+            config.pluginmanager.register(hooks, "llm-judge-annotations")
         if not config.option.collectonly:
             config.pluginmanager.register(ProgressHooks(store), "llm-judge-progress")
 
@@ -112,6 +123,7 @@ class RunHooks:
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, LlmJudgeError):
             report.longrepr = call.excinfo.getrepr(style="value")
+        _point_to_test(item, report)
         self._courier.attach(item, report)
         self._exams.attach(item, report)
         return report
@@ -125,6 +137,18 @@ class RunHooks:
         """Let go of the store, which the process with the terminal still needs."""
         if self._session.worker != "main":
             self._session.store.close()
+
+
+def _point_to_test(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Let a failure that was decided here name the test, for ``--tb=line`` and editors."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None or not Path(crash.path).is_relative_to(_PACKAGE):
+        return
+    path, line, _ = item.reportinfo()
+    if Path(path).is_relative_to(_PACKAGE):
+        # The function that a records file is given stands here too.
+        path, line = item.path, 0
+    crash.path, crash.lineno = str(path), (line or 0) + 1
 
 
 class ControllerHooks:
@@ -152,8 +176,12 @@ class ControllerHooks:
             self._check_baseline()
             if settings.report is not None:
                 check_writable("--llm-judge-report", settings.report)
+            if settings.html is not None:
+                check_writable("--llm-judge-html", settings.html)
             if settings.responses is not None:
                 check_writable("--llm-judge-responses", settings.responses / "x.json")
+            if settings.markdown is not None:
+                check_writable("--llm-judge-markdown", settings.markdown)
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
         self._started = True
@@ -180,11 +208,11 @@ class ControllerHooks:
 
     def pytest_report_header(self) -> list[str]:
         """Name the judge, the model and the cache."""
-        return header_lines(self._session)
+        return folded(self._session.config, header_lines(self._session))
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """Name the models that markers chose."""
-        return model_lines(self._session)
+        return folded(self._session.config, model_lines(self._session))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather verdicts as they come."""
@@ -203,6 +231,7 @@ class ControllerHooks:
         self._miss_no_report(session)
         try:
             self._write()
+            self._add_to_xml()
         except LlmJudgeError as error:
             self._problems += error.lines
         if self._problems:
@@ -218,18 +247,56 @@ class ControllerHooks:
 
     def _write(self) -> None:
         settings = self._session.settings
-        if not self._started or (settings.report is None and settings.responses is None):
+        summary = step_summary()
+        wanted = (settings.report, settings.responses, settings.markdown, settings.html, summary)
+        if not self._started or not any(wanted):
             return
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
         if lost and not run.suites and not run.exams and not run.preferences:
             # A file without any suite would take the place of an older one that tells more.
             return
-        if settings.report is not None:
-            write_results(settings.report, run, __version__)
-            self._written["results"] = settings.report
-        if settings.responses is not None and write_responses(settings.responses, run):
-            self._written["responses"] = settings.responses
+        self._attempt(
+            "results", settings.report, lambda path: write_results(path, run, __version__)
+        )
+        self._attempt("responses", settings.responses, lambda path: write_responses(path, run))
+        self._attempt(
+            "markdown",
+            settings.markdown,
+            lambda path: write_text(path, joined(list(run_sections(run)))),
+        )
+        self._attempt(
+            "step summary", summary, lambda path: add_step_summary(path, run, self._whole())
+        )
+        self._attempt("html", settings.html, lambda path: self._write_page(path, run))
+
+    def _add_to_xml(self) -> None:
+        add = property_adder(self._session.config)
+        if add is not None:
+            for name, value in suite_properties(self._result(whole=False)[0]):
+                add(name, value)
+
+    def _attempt(self, name: str, path: Path | None, write: Callable[[Path], bool | None]) -> None:
+        """Write one file; what goes wrong with it keeps no other from being written."""
+        if path is None:
+            return
+        try:
+            if write(path) is not False:
+                self._written[name] = path
+        except LlmJudgeError as error:
+            self._problems += error.lines
+
+    def _write_page(self, path: Path, run: RunResult) -> None:
+        from pytest_llmjudge.reporting.html import html_report
+
+        before = entries_before(self._session.baseline, run)
+        write_text(path, html_report(run, before, __version__))
+
+    def _whole(self) -> str:
+        for name in ("markdown", "results"):
+            if name in self._written:
+                return f"All of it is in {self._written[name]}."
+        return "With --llm-judge-markdown all of it goes to a file."
 
     def _result(self, *, whole: bool) -> tuple[RunResult, tuple[RecordsError, ...]]:
         session = self._session
@@ -249,12 +316,8 @@ class ControllerHooks:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the suites' results, and what could not be written."""
         run, _ = self._result(whole=False)
-        if run.suites or run.exams or run.preferences:
-            terminalreporter.section("llm-judge")
-            for line in summary_lines(run, self._session.config.get_terminal_writer().fullwidth):
-                terminalreporter.line(line)
-            for name, path in self._written.items():
-                terminalreporter.line(f"{name}: {path}")
+        if (run.suites or run.exams or run.preferences) and not terminalreporter.no_summary:
+            print_summary(terminalreporter, run, self._written)
         for line in self._problems:
             terminalreporter.line(f"ERROR: {line}", red=True)
 

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.data import JudgeIdentity
-from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, SettingsError
+from pytest_llmjudge.errors import (
+    CheckpointError,
+    JudgeError,
+    LlmJudgeError,
+    SettingsError,
+    printable,
+)
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.generation.models import make_model
 from pytest_llmjudge.judging.judge import Judge, make_judge
@@ -263,7 +269,7 @@ class LlmSession:
             said, name, value = scored.verdict, "llm_judge_score", scored.verdict.score
         if said.score is None:
             _note_property(item, "llm_judge_cause", "rig" if said.rig else "record")
-            pytest.fail(str(said.error), pytrace=False)
+            pytest.fail(printable(str(said.error)), pytrace=False)
         _note_property(item, name, value)
 
     def _ready(self, case: Case, request: pytest.FixtureRequest) -> Ready | PairReady:

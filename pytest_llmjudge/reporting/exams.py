@@ -1,4 +1,4 @@
-"""An exam's results as lines for a terminal: categories or subjects, and all questions together."""
+"""An exam's results for a terminal: categories or subjects, and all questions together."""
 
 from __future__ import annotations
 
@@ -6,48 +6,53 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.gates import is_accuracy_within_noise
 from pytest_llmjudge.mmlu.accuracy import Share, by_category, macro_average, pool
-from pytest_llmjudge.reporting.table import table
+from pytest_llmjudge.reporting.layout import Table
+from pytest_llmjudge.reporting.unscored import named_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_llmjudge.data import ExamResult, SubjectResult
 
-__all__ = ["exam_lines"]
+__all__ = ["exam_blocks"]
 
 _SHOWN_SUBJECTS = 12
-_SHOWN_PROBLEMS = 5
+_HEADINGS = ("subject", "questions", "correct", "accuracy", "95 % interval", "outcome")
 
 
-def exam_lines(exam: ExamResult) -> Iterator[str]:
-    """Yield what became of an exam."""
+def exam_blocks(exam: ExamResult, most: int | None, *, pooled: bool) -> Iterator[str | Table]:
+    """Yield what became of an exam, as lines and a table.
+
+    Args:
+        exam: The results.
+        most: How many subjects without a result are named; ``None`` for all.
+        pooled: Show categories in the place of more than twelve subjects.
+    """
     drawn = "" if exam.limit is None else f", at most {exam.limit} questions of a subject"
     shots = "1 shot" if exam.shots == 1 else f"{exam.shots} shots"
     yield f"MMLU in {exam.name}: {exam.mode}, {shots}{drawn}"
     answered = [subject for subject in exam.subjects if subject.questions]
     if answered:
-        yield from table([_HEADINGS, *_rows(exam, answered)], left={0, len(_HEADINGS) - 1})
+        rows = list(_rows(exam, answered, pooled=pooled and len(answered) > _SHOWN_SUBJECTS))
+        yield Table(_HEADINGS, [row for row, _ in rows], [outcome for _, outcome in rows])
         yield from _limits(exam, answered)
     missing = [subject for subject in exam.subjects if not subject.questions]
     if missing:
         yield f"subjects without a result in {exam.name}: {len(missing)}"
-    for subject in missing[:_SHOWN_PROBLEMS]:
-        yield f"       {subject.subject}  {subject.error}"
-    if len(missing) > _SHOWN_PROBLEMS:
-        yield f"       and {len(missing) - _SHOWN_PROBLEMS} more"
+    yield from named_lines([(one.subject, str(one.error)) for one in missing], most)
 
 
-_HEADINGS = ("subject", "questions", "correct", "accuracy", "95 % interval", "outcome")
-
-
-def _rows(exam: ExamResult, answered: list[SubjectResult]) -> Iterator[tuple[str, ...]]:
-    if len(answered) <= _SHOWN_SUBJECTS:
+def _rows(
+    exam: ExamResult, answered: list[SubjectResult], *, pooled: bool
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield each row with its outcome."""
+    if pooled:
+        for category, share in by_category(answered).items():
+            yield _row(category, share, ""), ""
+    else:
         for subject in answered:
             share = Share(subject.correct, subject.total)
-            yield _row(subject.subject, share, subject.outcome)
-    else:
-        for category, share in by_category(answered).items():
-            yield _row(category, share, "")
+            yield _row(subject.subject, share, subject.outcome), subject.outcome
     whole, minimum = pool(answered), exam.min_accuracy
     gates = []
     if minimum is not None:
@@ -57,10 +62,11 @@ def _rows(exam: ExamResult, answered: list[SubjectResult]) -> Iterator[tuple[str
     gates += [f"baseline {gate.outcome}" for gate in exam.gates if gate.name == "baseline"]
     told = f" ({', '.join(gates)})" if gates else ""
     if len(answered) == len(exam.subjects):
-        yield _row("all", whole, f"{exam.outcome}{told}")
+        yield _row("all", whole, f"{exam.outcome}{told}"), exam.outcome
     else:
         # Of a part of the subjects there is no accuracy: those without a result may be the worst.
-        yield ("all", str(whole.total), str(whole.correct), "-", "-", f"{exam.outcome}{told}")
+        figures = (str(whole.total), str(whole.correct), "-", "-")
+        yield ("all", *figures, f"{exam.outcome}{told}"), exam.outcome
 
 
 def _row(name: str, share: Share, outcome: str) -> tuple[str, ...]:

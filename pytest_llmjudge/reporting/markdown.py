@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import html
-import re
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import printable
 from pytest_llmjudge.reporting.comparison import count_lines
+from pytest_llmjudge.reporting.markup import Section, fenced, head, inline, joined, row
 from pytest_llmjudge.stats import points, probability, signed
 
 if TYPE_CHECKING:
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Comparison, Flip
     from pytest_llmjudge.gates import Decision
 
-__all__ = ["comparisons_markdown"]
+__all__ = ["comparison_sections", "comparisons_markdown"]
 
 _HEADINGS = ("suite", "before", "now", "change", "95 % CI", "p", "pairs", "outcome")
 
@@ -27,21 +25,33 @@ def comparisons_markdown(found: Sequence[tuple[str, Decision, Comparison]]) -> s
     Args:
         found: For each suite its name, the decision over it, and the comparison.
     """
-    lines = [_row(_HEADINGS), _row(["---"] * len(_HEADINGS))]
-    lines += [_row(_cells(*one)) for one in found]
+    return joined(list(comparison_sections(found))).rstrip("\n")
+
+
+def comparison_sections(
+    found: Sequence[tuple[str, Decision, Comparison]],
+) -> Iterator[Section]:
+    """Yield the same as parts of a document; nothing when nothing was compared."""
+    if not found:
+        return
+    rows = tuple(row(_cells(*one)) for one in found)
+    yield Section("suites beside the baseline", head(_HEADINGS), rows)
     for name, decision, comparison in found:
-        lines += ["", f"**{_inline(name)}**: {_inline(decision.reason)}", ""]
-        lines += [f"- {_inline(line)}" for line in count_lines(comparison)]
+        reason = f"**{inline(name)}**: {inline(decision.reason)}"
+        counts = tuple(f"- {inline(line)}" for line in count_lines(comparison))
+        yield Section(f"lines on the baseline of {name}", (reason, "", *counts))
         if comparison.flips:
             summary = f"what lost most ({len(comparison.flips)})"
-            lines += ["", f"<details><summary>{summary}</summary>", ""]
-            lines += [line for flip in comparison.flips for line in _flip(flip)]
-            lines += ["</details>"]
-    return "\n".join(lines)
+            yield Section(
+                f"that lost most in {name}",
+                (f"<details><summary>{summary}</summary>", ""),
+                tuple("\n".join(_flip(flip)) for flip in comparison.flips),
+                ("</details>",),
+            )
 
 
 def _cells(name: str, decision: Decision, comparison: Comparison) -> Iterator[str]:
-    yield _inline(name)
+    yield inline(name)
     for value, other in (
         (comparison.before, comparison.after),
         (comparison.after, comparison.before),
@@ -58,25 +68,11 @@ def _cells(name: str, decision: Decision, comparison: Comparison) -> Iterator[st
         yield "passed" if decision.passed else "**failed**"
 
 
-def _row(cells: Iterator[str] | Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 def _flip(flip: Flip) -> Iterator[str]:
     yield (
-        f"{_inline(flip.id)}: {flip.before:g} before, {flip.after:g} now"
-        f"{', fails now' if flip.fails_now else ''}"
+        f"**{flip.before:g} before, {flip.after:g} now{', fails now' if flip.fails_now else ''}**: "
+        f"{inline(flip.id)}"
     )
     for name, text in (("before", flip.response_before), ("now", flip.response_after)):
-        shown = printable(text or "(empty)")
-        # A fence is closed by nothing shorter than itself.
-        longest = max((len(ticks) for ticks in re.findall("`+", shown)), default=0)
-        fence = "`" * max(3, longest + 1)
-        yield from ("", f"{name}:", "", fence, shown, fence)
+        yield from ("", f"{name}:", "", *fenced(text or ""))
     yield ""
-
-
-def _inline(text: str) -> str:
-    """Return a text as Markdown shows it letter by letter, on one line."""
-    shown = html.escape(" ".join(printable(text).split()), quote=False)
-    return re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", shown)

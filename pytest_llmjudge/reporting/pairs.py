@@ -1,12 +1,12 @@
-"""Suites of pairs as lines for a terminal."""
+"""Suites of pairs for a terminal: one row each, and how they were decided."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import is_win_rate_within_noise
-from pytest_llmjudge.reporting.table import table
+from pytest_llmjudge.reporting.layout import Table
+from pytest_llmjudge.reporting.unscored import unscored_lines
 from pytest_llmjudge.winning import summary_of
 
 if TYPE_CHECKING:
@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import PreferenceResult
 
-__all__ = ["pair_lines"]
+__all__ = ["PAIR_HEADINGS", "pair_blocks", "pair_row", "told_of_pairs"]
 
-_SHOWN = 5
-_HEADINGS = (
+PAIR_HEADINGS = (
     "suite of pairs",
     "pairs",
     "won",
@@ -30,22 +29,26 @@ _HEADINGS = (
 )
 
 
-def pair_lines(results: Sequence[PreferenceResult], width: int) -> Iterator[str]:
-    """Yield the summary of a run's suites of pairs.
+def pair_blocks(
+    results: Sequence[PreferenceResult], columns: int, most: int | None
+) -> Iterator[str | Table]:
+    """Yield the summary of a run's suites of pairs, as lines and a table.
 
     Args:
         results: In the order in which they are told.
-        width: Columns of the terminal; texts of records are cut to it.
+        columns: Of the terminal.
+        most: How many pairs without a winner are named; ``None`` for all.
     """
     if not results:
         return
-    yield from table([_HEADINGS, *map(_row, results)], left={0, len(_HEADINGS) - 1})
+    yield Table(PAIR_HEADINGS, list(map(pair_row, results)), [result.outcome for result in results])
     for result in results:
-        yield from _how(result, f" ({result.name})" if len(results) > 1 else "")
-        yield from _unscored(result, width)
+        yield from told_of_pairs(result, f" ({result.name})" if len(results) > 1 else "")
+        yield from unscored_lines(result.name, result.pairs, columns, most)
 
 
-def _row(result: PreferenceResult) -> tuple[str, ...]:
+def pair_row(result: PreferenceResult) -> tuple[str, ...]:
+    """Return a suite's figures, as many as there are headings."""
     summary = summary_of(result.pairs)
     # Of a part of the pairs there is no win rate: those without a winner may all be lost.
     is_whole = summary.pairs == result.total
@@ -67,7 +70,13 @@ def _row(result: PreferenceResult) -> tuple[str, ...]:
     )
 
 
-def _how(result: PreferenceResult, of: str) -> Iterator[str]:
+def told_of_pairs(result: PreferenceResult, of: str) -> Iterator[str]:
+    """Yield against what and by whom pairs were decided, and how far that can be trusted.
+
+    Args:
+        result: Of one suite.
+        of: What follows the line on the judge's check, to tell suites apart.
+    """
     summary = summary_of(result.pairs)
     parts = [f"against {_against(result)}", f"decided by {result.judge_label}"]
     if summary.flips is not None:
@@ -93,17 +102,6 @@ def _against(result: PreferenceResult) -> str:
         return f'the records\' field "{against.name}"'
     told = f" (fingerprint {against.fingerprint[:12]})" if against.fingerprint else ""
     return f"{against.name}{told}"
-
-
-def _unscored(result: PreferenceResult, width: int) -> Iterator[str]:
-    for cause, title in (("record", "unscored in"), ("rig", "broken rig in")):
-        missing = [pair for pair in result.pairs if pair.cause == cause]
-        if missing:
-            yield f"{title} {result.name}: {len(missing)}"
-        for pair in missing[:_SHOWN]:
-            yield f"       {pair.record.id}  {one_line(str(pair.error), 10 * width)}"
-        if len(missing) > _SHOWN:
-            yield f"       and {len(missing) - _SHOWN} more"
 
 
 def _share(value: float | None) -> str:

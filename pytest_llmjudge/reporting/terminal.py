@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import one_line, printable
+from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import is_average_within_noise
 from pytest_llmjudge.reporting.comparison import count_lines
-from pytest_llmjudge.reporting.exams import exam_lines
-from pytest_llmjudge.reporting.pairs import pair_lines
-from pytest_llmjudge.reporting.table import table
+from pytest_llmjudge.reporting.digest import NONE, digest
+from pytest_llmjudge.reporting.exams import exam_blocks
+from pytest_llmjudge.reporting.layout import Line, Table, cut, fold, lay_out, shown, width_of
+from pytest_llmjudge.reporting.pairs import pair_blocks
+from pytest_llmjudge.reporting.unscored import more_lines, unscored_lines
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
         SuiteResult,
     )
 
-__all__ = ["checkpoint_line", "count", "summary_lines"]
+__all__ = ["checkpoint_line", "count", "short_lines", "summary_lines", "told_of_run"]
 
-WORST = 5
+_MOST = {0: 5, 1: 20}
 _HEADINGS = (
     "suite",
     "records",
@@ -41,21 +43,74 @@ _HEADINGS = (
     "outcome",
 )
 _SHOWN_DIGITS = 12
+_LONGEST = 4
+_LEAST = 20
+_WIDEST = 200
+"""Columns to which a response is cut, however long a line may be."""
 
 
-def summary_lines(run: RunResult, width: int) -> Iterator[str]:
+def short_lines(run: RunResult, columns: int, verbosity: int) -> Iterator[Line]:
+    """Yield the summary of a quiet run: a line for each suite, or below -1 one for all.
+
+    Args:
+        run: The results.
+        columns: Of the terminal.
+        verbosity: pytest's, below 0.
+    """
+    found = digest(run)
+    if verbosity < -1:
+        yield Line("llm-judge: ", found.headline, found.outcome)
+        return
+    for suite in found.suites:
+        figures = [f"{suite.measure} {suite.value}"]
+        if suite.wanted != NONE:
+            figures.append(f"wanted {suite.wanted}")
+        if suite.change != NONE:
+            figures.append(f"baseline {suite.change}")
+        told = f"{suite.name}: {', '.join(figures)}:"
+        yield from _ending_with(told, suite.outcome, columns)
+
+
+def _ending_with(told: str, outcome: str, columns: int) -> Iterator[Line]:
+    *lines, last = fold(shown(f"{told} {outcome}"), columns)
+    yield from map(Line, lines)
+    yield Line(last.removesuffix(outcome), outcome, outcome)
+
+
+def summary_lines(run: RunResult, columns: int, verbosity: int = 0) -> Iterator[Line]:
     """Yield the summary of a run.
 
     Args:
         run: The results.
-        width: Columns of the terminal; texts of records are cut to it.
+        columns: Of the terminal: texts of records are cut to it, all else is folded.
+        verbosity: pytest's, at least 0; 1 shows more records, 2 all.
     """
-    for line in _lines(run, width):
-        # Ids, names and labels come from files and servers, which a terminal must not obey.
-        yield printable(line).replace("\n", " ")
+    for block in _blocks(run, columns, verbosity):
+        yield from lay_out(block, columns)
 
 
-def _lines(run: RunResult, width: int) -> Iterator[str]:
+def _blocks(run: RunResult, columns: int, verbosity: int) -> Iterator[str | Table]:
+    most = _MOST.get(verbosity)
+    yield from told_of_run(run)
+    if run.suites:
+        outcomes = [suite.outcome for suite in run.suites]
+        yield Table(_HEADINGS, [_row(suite) for suite in run.suites], outcomes)
+    for suite in run.suites:
+        yield from _baseline_lines(suite.name, suite.gates, suite.comparison)
+        yield from _people_lines(suite)
+        yield from unscored_lines(suite.name, suite.records, columns, most)
+        yield from _unsure_lines(suite, most)
+        yield from _worst_lines(suite, columns, most)
+    for exam in run.exams:
+        yield from exam_blocks(exam, most, pooled=verbosity == 0)
+        yield from _baseline_lines(exam.name, exam.gates, exam.comparison)
+    yield from pair_blocks(run.preferences, columns, most)
+    for note in run.notes:
+        yield f"note: {note}"
+
+
+def told_of_run(run: RunResult) -> Iterator[str]:
+    """Yield who judged, what was judged, and what the judge made of known answers."""
     suites: list[SuiteResult | PreferenceResult] = [*run.suites, *run.preferences]
     for label in dict.fromkeys(suite.judge_label for suite in suites):
         yield f"judge: {label}"
@@ -63,22 +118,6 @@ def _lines(run: RunResult, width: int) -> Iterator[str]:
     for line in dict.fromkeys(checkpoint_line(model) for model in models):
         yield f"model: {line}"
     yield from dict.fromkeys(line for suite in run.suites for line in _check_lines(suite, run))
-    if run.suites:
-        rows = [_HEADINGS, *(_row(suite) for suite in run.suites)]
-        yield from table(rows, left={0, len(_HEADINGS) - 1})
-    for suite in run.suites:
-        yield from _baseline_lines(suite.name, suite.gates, suite.comparison)
-        yield from _people_lines(suite)
-        yield from _unscored_lines(suite, width, "record", "unscored in")
-        yield from _unscored_lines(suite, width, "rig", "broken rig in")
-        yield from _unsure_lines(suite)
-        yield from _worst_lines(suite, width)
-    for exam in run.exams:
-        yield from exam_lines(exam)
-        yield from _baseline_lines(exam.name, exam.gates, exam.comparison)
-    yield from pair_lines(run.preferences, width)
-    for note in run.notes:
-        yield f"note: {note}"
 
 
 def checkpoint_line(checkpoint: CheckpointReference | None) -> str:
@@ -162,17 +201,7 @@ def _people_lines(suite: SuiteResult) -> Iterator[str]:
         )
 
 
-def _unscored_lines(suite: SuiteResult, width: int, cause: str, title: str) -> Iterator[str]:
-    unscored = [result for result in suite.records if result.cause == cause]
-    if unscored:
-        yield f"{title} {suite.name}: {len(unscored)}"
-    for result in unscored[:WORST]:
-        yield f"       {result.record.id}  {one_line(str(result.error), 10 * width)}"
-    if len(unscored) > WORST:
-        yield f"       and {len(unscored) - WORST} more"
-
-
-def _unsure_lines(suite: SuiteResult) -> Iterator[str]:
+def _unsure_lines(suite: SuiteResult, most: int | None) -> Iterator[str]:
     sampled = [result for result in suite.records if result.samples]
     if not sampled:
         return
@@ -184,21 +213,21 @@ def _unsure_lines(suite: SuiteResult) -> Iterator[str]:
     unsure = [result for result in sampled if result.is_unsure(suite.min_score)]
     if unsure:
         yield f"unsure in {suite.name}, samples on both sides of {suite.min_score}: {len(unsure)}"
-    for result in unsure[:WORST]:
+    for result in unsure[:most]:
         samples = ", ".join(map(str, result.samples))
         yield f"  {_score(result):>3}  {result.record.id}  {samples}"
-    if len(unsure) > WORST:
-        yield f"       and {len(unsure) - WORST} more"
+    yield from more_lines(len(unsure), most)
 
 
-def _worst_lines(suite: SuiteResult, width: int) -> Iterator[str]:
+def _worst_lines(suite: SuiteResult, columns: int, most: int | None) -> Iterator[str]:
     scored = [result for result in suite.records if result.score is not None]
     scored.sort(key=_score)
     if scored:
         yield f"lowest scores in {suite.name}:"
-    for result in scored[:WORST]:
-        start = f"  {_score(result):>3}  {result.record.id}  "
-        yield start + one_line(f'"{result.model_response}"', max(20, width - len(start)))
+    for result in scored[:most]:
+        start = shown(f"  {_score(result):>3}  {result.record.id}  ")
+        response = one_line(f'"{result.model_response}"', _LONGEST * columns)
+        yield f"{start}{cut(response, max(_LEAST, min(columns, _WIDEST) - width_of(start)))}"
 
 
 def _score(result: RecordResult) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from pytest_llmjudge.gates import (
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool
 from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
+from pytest_llmjudge.storage.files import write_text
 from pytest_llmjudge.storage.saved import SCHEMA_VERSION, first_problem
 from pytest_llmjudge.winning import summary_of
 
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     )
     from pytest_llmjudge.mmlu.accuracy import Share
 
-__all__ = ["check_writable", "results_document", "write_responses", "write_results"]
+__all__ = ["results_document", "write_responses", "write_results"]
 
 
 def write_results(path: Path, run: RunResult, version: str) -> None:
@@ -81,26 +80,6 @@ def write_responses(folder: Path, run: RunResult) -> bool:
         _write_json(path, [_with_response(result, made=made) for result in results])
         written.append(path)
     return bool(written)
-
-
-def check_writable(where: str, path: Path) -> None:
-    """Prove, before any work is done, that a file can be written; make its folder.
-
-    Raises:
-        StoreError: It cannot.
-    """
-    todo = "name another place"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        found = f"nothing can be written to {path.parent} ({error.strerror})"
-        raise StoreError(where, found, todo) from None
-    if path.is_dir():
-        raise StoreError(where, f"{path} is a folder", todo)
-    if path.exists() and not path.is_file():
-        raise StoreError(where, f"{path} is a device or a pipe, no file", todo)
 
 
 def results_document(run: RunResult, version: str) -> dict[str, Any]:
@@ -326,21 +305,5 @@ def _with_response(result: RecordResult | PairResult, *, made: bool) -> dict[str
 
 
 def _write_json(path: Path, document: object) -> None:
-    try:
-        # A link stays where it is, and what it leads to is replaced.
-        path = path.resolve()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                # ASCII escapes keep what other tools put into a record, half surrogates included.
-                json.dump(document, file, indent=1, ensure_ascii=True, allow_nan=False)
-                file.write("\n")
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        found = f"it cannot be written ({error.strerror})"
-        raise StoreError(str(path), found, "make room or name another place") from None
+    # ASCII escapes keep what other tools put into a record, half surrogates included.
+    write_text(path, json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n")

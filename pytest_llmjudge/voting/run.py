@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import SettingsError, VotesError, storable
 from pytest_llmjudge.storage.answers import answers_of, answers_of_pairs
+from pytest_llmjudge.storage.files import check_writable
 from pytest_llmjudge.storage.mending import set_aside_cut_off
-from pytest_llmjudge.storage.results import check_writable
 from pytest_llmjudge.storage.saved import read_results
 from pytest_llmjudge.voting.ballots import Source, make_ballots
 from pytest_llmjudge.voting.box import BallotBox

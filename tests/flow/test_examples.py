@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
-from pathlib import Path
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.project import Project, records
+from tests.support.pages import DOCS, PAGES, Block, blocks, commands
+from tests.support.project import MARKED, MODEL, Project, records
+from tests.unit.generation.tiny import TINY, save_model
 
-DOCS = Path(__file__).parents[2] / "docs"
+if TYPE_CHECKING:
+    from tests.support.fake_ollama import FakeOllama
+
 MODULE = """
 class Model:
     def answer(self, prompt, max_new_tokens):
@@ -21,13 +28,17 @@ def load(path):
         log.write(path.read_text() + "\\n")
     return Model()
 """
+RIGHT = "'The number ' + prompt.split('Say ')[1].split()[0] + ' in words.'"
+QUESTION = "Which is {0}?,one,two,three,{0},D\n"
+# Room for the prompts as they are made for real models.
+ROOMY = replace(TINY, context_length=1024)
+# Pages whose blocks are files of one project each have a test of their own.
+PROJECTS = {"tutorial.md", "your-own-judge.md", "your-own-model.md"}
 
 
 def files(page: str) -> dict[str, str]:
     """The blocks of a page whose first line names a file."""
-    text = (DOCS / page).read_text("utf-8")
-    found = re.findall(r"```python\n# (\S+\.py)\n(.*?)```", text, re.DOTALL)
-    return dict(found)
+    return {block.file: block.text for block in blocks(DOCS / page, "python") if block.file}
 
 
 @pytest.mark.parametrize("how", [(), ("-n", "2"), ("-p", "no:xdist")], ids=" ".join)
@@ -44,3 +55,115 @@ def test_a_model_of_your_own(project: Project, how: tuple[str, ...]) -> None:
         project.run(*how).assert_outcomes(passed=6)
 
     assert (project.path / "loaded.log").read_text().split() == ["first", "second"]
+
+
+@pytest.mark.parametrize("how", [(), ("-n", "2"), ("-p", "no:xdist")], ids=" ".join)
+def test_a_judge_of_your_own(project: Project, how: tuple[str, ...]) -> None:
+    """It scores by the numbers, and a reference without one leaves the record unscored."""
+    for name, text in files("your-own-judge.md").items():
+        project.write(name, text)
+    sums = [
+        {"id": "right", "instruction": "2 + 3?", "output": "5", "model_response": "It is 5."},
+        {"id": "wrong", "instruction": "2 + 2?", "output": "4", "model_response": "It is 5."},
+    ]
+    project.write("sums.json", sums)
+    project.run(*how).assert_outcomes(passed=3)
+
+    nothing = {"id": "none", "instruction": "Odd?", "output": "yes", "model_response": "yes"}
+    project.write("sums.json", [*sums, nothing])
+    result = project.run(*how)
+
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+    assert "none: its reference has no number; ask another judge" in str(result.stdout)
+
+
+COMMANDS = dict.fromkeys(
+    command.text
+    for page in PAGES
+    for block in blocks(page, "console")
+    for command in commands(block.text)
+    if re.search(r"(^|&& )pytest ", command.text)
+)
+
+
+def test_every_call_of_pytest_can_be_made(pytester: pytest.Pytester) -> None:
+    """Its options exist, those of pytest and of its other plugins too."""
+    assert len(COMMANDS) > 20
+    for text in COMMANDS:
+        words = shlex.split(text.partition("&& ")[2] or text)
+        assert words.pop(0) == "pytest"
+        pytester.parseconfig(*words)
+
+
+EXAMPLES = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in PAGES
+    if page.name not in PROJECTS
+    for number, block in enumerate(blocks(page, "python"), start=1)
+]
+
+
+@pytest.mark.parametrize("block", EXAMPLES)
+def test_every_other_example_runs(project: Project, ollama: FakeOllama, block: Block) -> None:
+    """Each is a test file or a conftest that is used as it stands; nothing in it errs."""
+    _furnish(project)
+    text = block.text if "import pytest" in block.text else f"import pytest\n{block.text}"
+    if "@pytest.fixture" in text:
+        project.write("conftest.py", text)
+        compares = "def compare(" in text and "def score(" not in text
+        project.write("test_page.py", PAIRS if compares else SUITE)
+    else:
+        if "llm_mmlu" not in text and "(mmlu)" not in text:
+            project.write("conftest.py", MODEL.format(answer=RIGHT))
+        project.write("test_page.py", text)
+
+    few = ("--llm-judge-checkpoint=candidate.pth", "--llm-judge-max-new-tokens=8")
+    result = project.run(*few, "-rA", server=ollama.url)
+
+    found = result.parseoutcomes()
+    assert set(found) <= {"passed", "failed"}
+    assert found["passed"] >= 1
+    assert _failed(result.outlines) <= {"[average]", "[win-rate]", "(mmlu)"} | _too_bad(text)
+
+
+SUITE = MARKED.format(arguments='"instruction-data.json", min_average=0')
+PAIRS = """
+import pytest
+
+@pytest.mark.llm_compare("instruction-data.json", against="gpt4_answer", min_win_rate=0.01)
+def test_pairs(preference):
+    pass
+"""
+
+
+def _furnish(project: Project) -> None:
+    """Write all that the examples name."""
+    right = "The number {} in words."
+    found = [
+        {**record, "id": f"r{number}", "gpt4_answer": right.format(number)}
+        for number, record in enumerate(records(6))
+    ]
+    project.write("instruction-data.json", found)
+    votes = [
+        {"id": record["id"], "model_a": "Echo", "model_b": "released.pth", "winner": "tie"}
+        for record in found
+    ]
+    project.write("votes.jsonl", "".join(f"{json.dumps(vote)}\n" for vote in votes))
+    for name in ("candidate", "released", "gpt2-medium355M-sft"):
+        save_model(project.path / f"{name}.pth", ROOMY)
+    for subject in ("anatomy", "astronomy"):
+        for part, count in (("dev", 5), ("test", 8)):
+            text = "".join(QUESTION.format(number) for number in range(count))
+            project.write(f"data/mmlu/{part}/{subject}_{part}.csv", text)
+    project.write("pytest.ini", "[pytest]\nllm_mmlu_data = data/mmlu\n")
+
+
+def _failed(lines: list[str]) -> set[str]:
+    """Return what the failed items are called in their function, ``[average]`` for example."""
+    told = [line.split(" - ")[0] for line in lines if line.startswith("FAILED ")]
+    return {line[line.index("[") :] if "[" in line else "(mmlu)" for line in told}
+
+
+def _too_bad(text: str) -> set[str]:
+    """Return the items that a small random model may fail: records under a ``min_score``."""
+    return {f"[r{number}]" for number in range(6)} if "class MyModel" in text else set()

@@ -8,10 +8,14 @@ import pytest
 
 from tests.support.project import Project, records
 
-HEAVY = ("torch", "transformers", "tiktoken", "requests", "sacrebleu", "scipy", "jsonschema")
+HEAVY = (
+    *("torch", "transformers", "tiktoken", "requests", "sacrebleu", "scipy", "jsonschema"),
+    *("jinja2", "pygal", "wcwidth", "pytest_llmjudge.reporting"),
+)
 TELLER = f"""
 import sys, pytest
-status = pytest.main(sys.argv[1:])
+# Another plugin for reports, where it is installed, loads some of these for itself.
+status = pytest.main(["-p", "no:html", *sys.argv[1:]])
 print("LOADED", [name for name in {HEAVY!r} if name in sys.modules])
 sys.exit(status)
 """
@@ -33,7 +37,7 @@ def test_a_run_that_does_not_judge_loads_nothing_heavy(
 
 
 def test_only_the_process_that_generates_loads_torch(project: Project) -> None:
-    """With recorded responses nothing needs torch, so nobody loads it."""
+    """With recorded responses nothing needs torch, so nobody loads it; nor what draws reports."""
     project.suite(records(2))
     arguments = project.command()[3:]
 
@@ -42,5 +46,5 @@ def test_only_the_process_that_generates_loads_torch(project: Project) -> None:
     assert result.ret == pytest.ExitCode.OK
     (loaded,) = (line for line in result.outlines if line.startswith("LOADED"))
     assert "sacrebleu" in loaded
-    assert "torch" not in loaded
-    assert "tiktoken" not in loaded
+    for name in ("torch", "tiktoken", "jinja2", "pygal"):
+        assert name not in loaded

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -166,10 +169,12 @@ def slow(request: ChatRequest) -> Reply:
     return similarity(request)
 
 
-def run_on_a_terminal(project: Project, arguments: list[str]) -> str:
+def run_on_a_terminal(project: Project, arguments: list[str], columns: int = 120) -> str:
     """Run a command on a pseudo terminal and return all it wrote there."""
     master, slave = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    environment = {**os.environ, "TERM": "xterm"}
+    environment.pop("COLUMNS", None)
     with subprocess.Popen(
         arguments, cwd=project.path, stdin=slave, stdout=slave, stderr=slave, env=environment
     ) as process:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPARED", "MARKED", "MODEL", "Project", "records"]
 
+OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
+"""Plugins that are not ours."""
+
 MARKED = """
 import pytest
 
@@ -127,8 +130,8 @@ class Project:
     @staticmethod
     def _judge(server: str | None) -> list[str]:
         # Whether a judge is fit is a matter of its own; its tests ask for it.
-        # The other plugins of the tests' own environment take seconds to be imported by each worker.
-        others = ["-p", "no:hypothesispytest", "-p", "no:anyio"]
+        # They take seconds to be imported by each worker.
+        others = [f"-pno:{name}" for name in OTHERS]
         always = [*others, "--llm-judge", "--llm-judge-check=off"]
         if server is None:
             return [*always, "--llm-judge-model=embedded"]

@@ -1,26 +1,40 @@
-"""README and docs name what there is, and their jobs for CI can be read."""
+"""README and docs name what there is, all of it, and their jobs for CI can be read."""
 
 from __future__ import annotations
 
+import ast
+import html
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+import pytest_llmjudge
+from docgen.commands import commands as subcommands
+from mkdocs_hooks import MAKERS
 from pytest_llmjudge.cli import make_parser
-from pytest_llmjudge.settings import OPTIONS
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.mmlu import exam
+from pytest_llmjudge.plugin import fixtures, options
+from pytest_llmjudge.settings import _KEYWORDS, _PAIR_KEYWORDS, OPTIONS
+from tests.support.pages import DOCS, PAGES, REPO, blocks, commands, filled
 
-REPO = Path(__file__).parents[2]
-PAGES = [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-FLAGS = {option.flag for option in OPTIONS}
+FLAGS = {option.flag: option for option in OPTIONS}
+PACKAGE = Path(pytest_llmjudge.__file__).parent
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """Return a page's blocks of code in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+class _Config(yaml.SafeLoader):
+    """Reads mkdocs.yml, whose tags name functions of its theme."""
+
+
+_Config.add_multi_constructor("tag:yaml.org,2002:python/name:", lambda *_: None)
 
 
 @EACH_PAGE
@@ -29,14 +43,62 @@ def test_every_option_that_is_named_exists(page: Path) -> None:
     named = set(re.findall(r"--llm-judge(?:-[a-z]+)*", page.read_text("utf-8")))
 
     assert named
-    assert named <= FLAGS
+    assert named <= set(FLAGS)
 
 
-def test_every_option_is_in_the_readme() -> None:
-    """The table of options is whole."""
-    text = (REPO / "README.md").read_text("utf-8")
+def test_every_option_is_in_the_reference() -> None:
+    """On the command line and in ini files, those that are ini options alone included."""
+    text = filled("options.md")
+    ini = [*(option.key for option in OPTIONS), options.FILES_INI, options.MMLU_INI]
 
-    assert [flag for flag in FLAGS if f"`{flag}" not in text] == []
+    assert [flag for flag in FLAGS if f"| `{flag}" not in text] == []
+    assert [key for key in ini if f"| `{key}` |" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("marker", "keywords"),
+    [
+        ("llm_judge", _KEYWORDS),
+        ("llm_compare", _PAIR_KEYWORDS),
+        ("llm_mmlu", exam._KEYWORDS),
+    ],
+)
+def test_every_keyword_is_in_the_reference(marker: str, keywords: Mapping[str, object]) -> None:
+    """Each marker's section has a row for each of its keywords, and for no others."""
+    text = (DOCS / "markers.md").read_text("utf-8")
+    section = text.partition(f"\n## {marker}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+    assert named == set(keywords)
+
+
+def test_every_fixture_and_class_is_in_the_reference() -> None:
+    """What users may import or ask for is described."""
+    text = (DOCS / "fixtures.md").read_text("utf-8")
+    classes = [name for name in pytest_llmjudge.__all__ if name != "__version__"]
+
+    assert [name for name in fixtures.__all__ if f"| `{name}` |" not in text] == []
+    assert [name for name in classes if f"\n::: pytest_llmjudge.{name}\n" not in text] == []
+
+
+def test_every_subcommand_is_in_the_reference() -> None:
+    """With its help as it is printed."""
+    text = filled("command.md")
+
+    assert set(subcommands()) == set(re.findall(r"^## llmjudge (\w+)$", text, re.MULTILINE))
+    assert text.count("usage: llmjudge ") == len(subcommands())
+
+
+def test_all_that_is_made_is_asked_for() -> None:
+    """Each part that is made out of the sources has its place in one page."""
+    asked = [
+        name
+        for page in PAGES
+        for name in re.findall(r"<!-- made: (.+?) -->", page.read_text("utf-8"))
+    ]
+
+    assert sorted(asked) == sorted(MAKERS)
 
 
 def test_every_command_can_be_given() -> None:
@@ -49,10 +111,190 @@ def test_every_command_can_be_given() -> None:
         make_parser().parse_args(shlex.split(line)[1:])
 
 
+@EACH_PAGE
+def test_every_value_of_an_option_can_be_read(page: Path) -> None:
+    """Commands of the docs give options values that they take."""
+    told = [command.text for block in blocks(page, "console") for command in commands(block.text)]
+    words = [word for line in told for word in shlex.split(line.replace("$(", "("))]
+    given = [word.partition("=") for word in words if word.startswith("--llm-judge")]
+
+    for flag, equals, value in given:
+        option = FLAGS[flag]
+        assert bool(equals) == bool(option.metavar), f"{flag} in {page.name}"
+        if equals:
+            option.parse(flag, value)
+
+
 def test_jobs_can_be_read() -> None:
     """As YAML, and both hold the candidate to the baseline."""
-    jobs = [yaml.safe_load(block) for page in PAGES for block in blocks(page, "yaml")]
+    jobs = [yaml.safe_load(block.text) for page in PAGES for block in blocks(page, "yaml")]
 
     assert len(jobs) == 2
     for job in jobs:
         assert "--llm-judge-baseline=releases/baseline.json" in str(job)
+
+
+def test_every_page_has_its_place() -> None:
+    """The site's list of contents has all pages, and no others."""
+    nav = yaml.load((REPO / "mkdocs.yml").read_text("utf-8"), _Config)["nav"]  # noqa: S506  # a safe loader
+
+    assert sorted(_leaves(nav)) == sorted(page.name for page in PAGES[1:])
+
+
+def _leaves(node: object) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from _leaves(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _leaves(value)
+
+
+@EACH_PAGE
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files that pages link to are there, and headings too, as GitHub and the site name them."""
+    found = re.findall(r"\]\(([^)#:]*)(#[^)]*)?\)", page.read_text("utf-8"))
+    for path, anchor in found:
+        target = page.parent / path if path else page
+        assert target.is_file(), path
+        # Headings of classes are made of the docstrings; the build of the site looks for them.
+        if anchor and not anchor.startswith("#pytest_llmjudge."):
+            headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", name).lower().replace(" ", "-") for name in headings}
+            assert anchor[1:] in slugs, anchor
+
+
+def test_every_message_is_explained() -> None:
+    """The page on troubleshooting has the words of all errors, found without its own means."""
+    page = _words(filled("troubleshooting.md"))
+    literals = [
+        argument.value
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and _called(node).endswith("Error")
+        for argument in node.args[1:3]
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    ]
+    missing = [text for text in literals if _words(text) not in page]
+
+    assert len(literals) > 100
+    assert missing == []
+
+
+def _called(call: ast.Call) -> str:
+    function = call.func
+    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+
+
+def _words(text: str) -> str:
+    return " ".join(html.unescape(text.replace("&#124;", "|")).split())
+
+
+def _said(function: object, *arguments: object) -> str:
+    with pytest.raises(SettingsError) as caught:
+        function(*arguments)  # type: ignore[operator]
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'instruction-data.json: record 7: "output" is missing; every record needs a reference answer',
+        "data.json: it is a records file; add --llm-judge to judge its records",
+        (
+            "t.py::t: it has no gate and so cannot fail; set min_score or min_average, or "
+            "--llm-judge-min-score or --llm-judge-min-average, or compare with --llm-judge-baseline"
+        ),
+        _said(FLAGS["--llm-judge-timeout"].parse, "--llm-judge-timeout", "0"),
+        _said(FLAGS["--llm-judge-cache"].parse, "--llm-judge-cache", "on"),
+        _said(FLAGS["--llm-judge-top-p"].parse, "--llm-judge-top-p", "2"),
+        'http://x: has no model "llama3"; installed: none; "ollama pull llama3" gets it',
+        (
+            "http://x: gave no complete reply within 120 s; raise --llm-judge-timeout, or see whether "
+            "the server is overloaded"
+        ),
+        (
+            'http://x: llama3 wrote "no" and, asked again for JSON, "no", neither of which is a score '
+            "from 0 to 100; a larger judge keeps to the format more often, name one with "
+            "--llm-judge-model"
+        ),
+        (
+            "m.pth: the embedding's width 80 does not tell the number of heads; write "
+            '{"n_heads": …} into m.config.json beside it'
+        ),
+        (
+            "m.pth: GPT-2's tokenizer is not on this machine and cannot be downloaded; set "
+            "TIKTOKEN_CACHE_DIR to a folder that holds its files, or put m.tiktoken beside the checkpoint"
+        ),
+    ],
+)
+def test_a_message_can_be_looked_up(message: str) -> None:
+    """What a user sees fits a row, with the blanks filled in."""
+    _, _, told = message.partition(": ")
+    rows = re.findall(r"^\| (<code>.+) \| (.+) \|$", filled("troubleshooting.md"), re.MULTILINE)
+    fits = [
+        row
+        for row in rows
+        if any(
+            re.search(f"{found}; {todo}$", told)
+            for found in _patterns(row[0])
+            for todo in _patterns(row[1])
+        )
+    ]
+
+    assert fits, told
+
+
+def _patterns(cell: str) -> list[str]:
+    texts = re.findall(r"<code>(.*?)</code>", cell)
+    return [re.escape(_words(text)).replace("…", ".+") for text in texts] or [".+"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("is below min_score", "is below min_score"),
+        ("is below min_average", "is below min_average"),
+        ("is below min_win_rate", "is below min_win_rate"),
+        ("is below min_accuracy", "is below {name}"),
+        ("is unscored, so there is no average", "unscored, so there is no {number}"),
+        ("the difference is within noise", "; the difference is within noise"),
+        ("more than --llm-judge-max-drop", "than --llm-judge-max-drop"),
+        ("no drop shown:", "no drop shown: "),
+        (
+            "results of different judges do not compare",
+            "results of different {what} do not compare",
+        ),
+        (
+            "it does not tell right answers from wrong and empty ones",
+            "it does not tell right answers from wrong and empty ones",
+        ),
+        ("answers changed when asked about again", "answers changed when asked about again"),
+        ("wrong answers that beg for 100 get", "wrong answers that beg for 100 get"),
+        ("known answers got no score", "known answers got no score"),
+        ("needs --llm-judge", "needs --llm-judge"),
+        ("is used in a test that judges nothing", "is used in {where}"),
+        (
+            "is used by an autouse fixture, and a gate has no",
+            "used by an autouse fixture, and a gate",
+        ),
+        ("NOT FIT, ", "NOT FIT, "),
+        ("samples on both sides of", "samples on both sides of"),
+        ("the process that ran it crashed", "the process that ran it crashed"),
+        ("; the run goes on with", "; the run goes on with "),
+        ("off, because pytest's cacheprovider is", "off, because pytest's cacheprovider is"),
+        (
+            "temperature, seed and stop texts do not reach a conftest's own llm_model",
+            "temperature, seed and stop texts do not reach a conftest's own llm_model",
+        ),
+        ("the judge's version was", "the judge's version was"),
+    ],
+)
+def test_what_else_a_user_reads_is_explained(shown: str, said: str) -> None:
+    """Sentences of gates and of the judge's check, which are no errors, have an entry too."""
+    sources = "".join(path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py")))
+
+    assert said in sources
+    assert shown in filled("troubleshooting.md")

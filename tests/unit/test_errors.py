@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.errors import LlmJudgeError, RecordsError, one_line
+from pytest_llmjudge.errors import LlmJudgeError, RecordsError, one_line, printable
 
 
 def test_a_message_says_where_what_and_what_to_do() -> None:
@@ -45,3 +48,32 @@ def test_one_line_keeps_to_its_limit(text: str, limit: int) -> None:
     assert len(line) <= limit
     assert line.isprintable()
     assert line == one_line(line, limit)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error::forged", r"\x3a:error::forged"),
+        ("one\n\t ::stop-commands::x", "one\n\t \\x3a:stop-commands::x"),
+        ("::error file=a.py,line=1::x", r"\x3a:error file=a.py,line=1::x"),
+        ("see ##[error]x", r"see \x23#[error]x"),
+        ("##vso[task.complete]", r"\x23#vso[task.complete]"),
+        ("##teamcity[x]", r"\x23#teamcity[x]"),
+        ("std::vector and a::b::c", "std::vector and a::b::c"),
+        ("::1 is an address", "::1 is an address"),
+        ("## heading [x](y)", "## heading [x](y)"),
+        ("\x1b[31m\u202e", r"\x1b[31m\u202e"),
+    ],
+)
+def test_what_a_terminal_or_a_runner_would_obey(text: str, shown: str) -> None:
+    """It is shown as an escape, and nothing else is changed."""
+    assert shown == printable(text)
+
+
+@given(st.text(), st.sampled_from(["::error::", "::add-mask::x", "##[group]", "##vso[x]"]))
+def test_nothing_is_left_to_obey(text: str, command: str) -> None:
+    """Wherever it stands, and a second time changes nothing."""
+    for line in printable(f"{text}{command}{text}\n {command}").split("\n"):
+        assert not re.match(r"\s*::[\w-]+[^\n]*::", line, re.ASCII)
+        assert not re.search(r"##[a-z]*\[", line)
+        assert line == printable(line)

@@ -1,0 +1,124 @@
+"""Every message of an error that a user may see, read out of the sources."""
+
+from __future__ import annotations
+
+import ast
+import html
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest_llmjudge
+from docgen.templates import BLANK, Module, Scope, read_module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["ERRORS", "Message", "find_messages", "messages_table"]
+
+ERRORS = {
+    "SettingsError": {"SettingsError"},
+    "RecordsError": {"RecordsError"},
+    "CheckpointError": {"CheckpointError"},
+    "PromptError": {"PromptError", "PromptTooLongError"},
+    "JudgeError": {"JudgeError", "JudgeDownError", "RefusedError", "NoLogprobsError", "_error"},
+    "DatasetError": {"DatasetError"},
+    "BaselineError": {"BaselineError"},
+    "VotesError": {"VotesError"},
+    "StoreError": {"StoreError"},
+}
+"""What makes the errors of each kind: classes of ``errors.py``, what derives from them, helpers."""
+
+_KIND = {maker: kind for kind, makers in ERRORS.items() for maker in makers}
+_TRANSPORT = re.compile(
+    r"(UnreachableError|TimedOutError|DroppedError|InsecureError|\w*BodyError|"
+    r"TooLargeError|NotHttpError)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One place in the sources that makes an error.
+
+    Attributes:
+        kind: Its class, or the one that it derives from.
+        module: Where it is made.
+        found: What can be said of what was found; ``…`` stands for what is filled in.
+        todo: What can be said of what to do.
+    """
+
+    kind: str
+    module: str
+    found: tuple[str, ...]
+    todo: tuple[str, ...]
+
+
+@cache
+def find_messages() -> tuple[Message, ...]:
+    """Return the messages of the whole package, in the order of its files."""
+    package = Path(pytest_llmjudge.__file__).parent
+    modules = [
+        read_module(path.relative_to(package).with_suffix("").as_posix(), path.read_text("utf-8"))
+        for path in sorted(package.rglob("*.py"))
+    ]
+    everywhere = {
+        name: value
+        for module in modules
+        for name, value in module.constants.items()
+        if name.isupper() or name in {"start_it", "see_log", "name_another"}
+    }
+    return tuple(message for module in modules for message in _messages(module, everywhere))
+
+
+def messages_table(kind: str) -> str:
+    """Return the messages of one kind of error as a Markdown table."""
+    rows = {
+        f"| {_cell(message.found)} | {_cell(message.todo)} |": None
+        for message in find_messages()
+        if message.kind == kind
+    }
+    return "\n".join(["| what was found | what to do |", "|---|---|", *rows])
+
+
+def _messages(module: Module, everywhere: dict[str, ast.expr]) -> Iterator[Message]:
+    for function, call in _calls(module.tree):
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else _name(call.func)
+        scope = Scope(module, everywhere, function)
+        if _TRANSPORT.match(name) and call.args:
+            yield Message("JudgeError", module.name, _said(scope.texts(call.args[0])), ())
+        elif name in _KIND and (told := _arguments(call, skipped=name != "_error")):
+            found, todo = (_said(scope.texts(argument)) for argument in told)
+            if found or todo:
+                yield Message(_KIND[name], module.name, found, todo)
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | None, ast.Call]]:
+    """Yield all calls, each with the innermost function around it."""
+    inside: dict[ast.Call, ast.FunctionDef | None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            inside.setdefault(node, None)
+        if isinstance(node, ast.FunctionDef):
+            inside |= {call: node for call in ast.walk(node) if isinstance(call, ast.Call)}
+    yield from ((function, call) for call, function in inside.items())
+
+
+def _name(function: ast.expr) -> str:
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _arguments(call: ast.Call, *, skipped: bool) -> Sequence[ast.expr]:
+    """The two arguments that say what was found and what to do."""
+    arguments = call.args[1:3] if skipped else call.args[:2]
+    return arguments if len(arguments) == 2 else ()
+
+
+def _said(texts: list[str]) -> tuple[str, ...]:
+    return tuple(text for text in texts if re.search(r"\w", text))
+
+
+def _cell(texts: Sequence[str]) -> str:
+    shown = [html.escape(" ".join(text.split())).replace("|", "&#124;") for text in texts]
+    return "<br>".join(f"<code>{text}</code>" for text in shown) or BLANK

@@ -1,0 +1,225 @@
+"""What a string in the sources can say: its fixed words, with … for what is filled in."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["BLANK", "Module", "Scope", "read_module"]
+
+BLANK = "…"
+_MOST = 12
+_MOST_INSIDE = 4
+_DEEPEST = 6
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass
+class Module:
+    """A module of the sources.
+
+    Attributes:
+        name: Its path without the ending.
+        tree: What stands in it.
+        constants: Texts that it gives a name to, those that it imports included.
+        functions: Its functions and methods by name.
+    """
+
+    name: str
+    tree: ast.Module
+    constants: Mapping[str, ast.expr]
+    functions: Mapping[str, list[Function]]
+
+
+def read_module(name: str, text: str) -> Module:
+    """Parse a module."""
+    tree = ast.parse(text)
+    functions: dict[str, list[Function]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, Function):
+            functions.setdefault(node.name, []).append(node)
+    bodies: list[ast.Module | ast.ClassDef] = [tree]
+    bodies += [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    constants = {
+        target.id: value
+        for body in bodies
+        for statement in body.body
+        for target, value in _assigned(statement)
+    }
+    return Module(name, tree, constants, functions)
+
+
+@dataclass
+class Scope:
+    """Where a string stands.
+
+    Attributes:
+        module: Its module.
+        everywhere: Constants of all modules, for those that are imported.
+        function: The function around it, if any.
+        depth: How many names were followed to get here.
+    """
+
+    module: Module
+    everywhere: Mapping[str, ast.expr]
+    function: Function | None = None
+    depth: int = 0
+    _seen: frozenset[str] = field(default=frozenset())
+
+    def texts(self, node: ast.expr) -> list[str]:
+        """Return what an expression can say, in at most a dozen ways."""
+        found = dict.fromkeys(itertools.islice(self._texts(node), _MOST))
+        return list(found) or [BLANK]
+
+    def _texts(self, node: ast.expr) -> Iterator[str]:
+        match node:
+            case ast.Constant(value=str(text)):
+                yield text
+            case ast.JoinedStr(values=parts):
+                yield from self._joined(parts)
+            case ast.FormattedValue(value=ast.Name() as name, conversion=-1):
+                texts = list(self._texts(name))
+                yield from texts if len(texts) <= _MOST_INSIDE else [BLANK]
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                yield from self._joined([left, right])
+            case ast.IfExp(body=body, orelse=other):
+                yield from self._texts(body)
+                yield from self._texts(other)
+            case ast.Name():
+                yield from self._named(node)
+            case ast.Subscript(value=ast.Name(id=name)):
+                yield from self._entries(name)
+            case ast.Attribute(attr=name):
+                yield from self._constant(name)
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+                yield from self._returned(name)
+            case _:
+                yield BLANK
+
+    def _joined(self, parts: Iterable[ast.expr]) -> Iterator[str]:
+        for texts in itertools.product(*(self.texts(part) for part in parts)):
+            yield "".join(texts)
+
+    def _constants(self, name: str) -> Mapping[str, ast.expr]:
+        return self.module.constants if name in self.module.constants else self.everywhere
+
+    def _named(self, node: ast.Name) -> Iterator[str]:
+        name = node.id
+        if self.function is not None and name not in self._seen:
+            inner = self._deeper(self.function, name)
+            local = _reaching(self.function, node)
+            if local:
+                yield from itertools.chain(*(inner.texts(value) for value in local))
+                return
+            if name in (names := [argument.arg for argument in self.function.args.args]):
+                yield from self._passed(name, names)
+                return
+        yield from self._constant(name)
+
+    def _entries(self, name: str) -> Iterator[str]:
+        match self._constants(name).get(name):
+            case ast.Dict(values=values):
+                yield from itertools.chain(*(self.texts(value) for value in values))
+            case _:
+                yield BLANK
+
+    def _constant(self, name: str) -> Iterator[str]:
+        value = self._constants(name).get(name)
+        if value is None or self.depth > _DEEPEST:
+            yield BLANK
+        else:
+            yield from self._deeper(None, name).texts(value)
+
+    def _passed(self, name: str, names: list[str]) -> Iterator[str]:
+        """What the module's own calls of this function give for an argument."""
+        function = self.function
+        if function is None or self.depth > _DEEPEST:
+            yield BLANK
+            return
+        index = names.index(name) - (names[0] in {"self", "cls"})
+        told = False
+        for caller, call in _calls(self.module.tree, function.name):
+            value = next((word.value for word in call.keywords if word.arg == name), None)
+            if value is None and 0 <= index < len(call.args):
+                value = call.args[index]
+            if value is not None:
+                told = True
+                yield from self._deeper(caller, f"{function.name}({name})").texts(value)
+        if not told:
+            yield BLANK
+
+    def _returned(self, name: str) -> Iterator[str]:
+        functions = self.module.functions.get(name, ())
+        told = False
+        for function in functions if self.depth <= _DEEPEST else ():
+            for node in ast.walk(function):
+                if isinstance(node, ast.Return) and node.value is not None:
+                    told = True
+                    yield from self._deeper(function, f"{name}()").texts(node.value)
+        if not told:
+            yield BLANK
+
+    def _deeper(self, function: Function | None, name: str) -> Scope:
+        seen = self._seen | {name}
+        return Scope(self.module, self.everywhere, function, self.depth + 1, seen)
+
+
+def _assigned(statement: ast.stmt) -> Iterator[tuple[ast.Name, ast.expr]]:
+    match statement:
+        case ast.Assign(targets=[ast.Name() as target], value=value):
+            yield target, value
+        case ast.AnnAssign(target=ast.Name() as target, value=ast.expr() as value):
+            yield target, value
+        case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)):
+            for one, its_value in zip(targets, values, strict=False):
+                if isinstance(one, ast.Name):
+                    yield one, its_value
+
+
+def _reaching(function: Function, name: ast.Name) -> list[ast.expr]:
+    """Return what a name may have been given last, the nearest first."""
+    before = [
+        (value, block)
+        for statement, block in _statements(function)
+        for target, value in _assigned(statement)
+        if target.id == name.id and statement.lineno < name.lineno
+    ]
+    around = {
+        block
+        for statement, block in _statements(function)
+        if any(child is name for child in ast.walk(statement))
+    }
+    found = []
+    for value, block in reversed(before):
+        found.append(value)
+        if block in around:
+            break
+    return found
+
+
+Block = tuple[ast.AST, str]
+
+
+def _statements(node: ast.AST) -> Iterator[tuple[ast.stmt, Block]]:
+    """Yield all statements inside, each with the block that it belongs to."""
+    for name, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else ():
+            if isinstance(child, ast.stmt):
+                yield child, (node, name)
+            if isinstance(child, (ast.stmt, ast.match_case, ast.ExceptHandler)):
+                yield from _statements(child)
+
+
+def _calls(tree: ast.Module, name: str) -> Iterator[tuple[Function | None, ast.Call]]:
+    functions = [node for node in ast.walk(tree) if isinstance(node, Function)]
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called == name:
+                around = [one for one in functions if node in ast.walk(one)]
+                yield (around[-1] if around else None), node

@@ -1,0 +1,83 @@
+"""Prints annotations of what failed, at the end of a run, for GitHub Actions to take up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.plugin.cases import GATES, JUDGE_CHECK
+from pytest_llmjudge.plugin.collect import is_records_name
+from pytest_llmjudge.reporting.annotations import Failure, annotation_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Generator
+
+__all__ = ["AnnotationHooks"]
+
+
+class AnnotationHooks:
+    """Notes what fails, in the process that owns the terminal.
+
+    Args:
+        config: pytest's own.
+        names: Returns the names of all suites and exams.
+    """
+
+    def __init__(self, config: pytest.Config, names: Callable[[], Collection[str]]) -> None:
+        self._config = config
+        self._names = names
+        self._failed: dict[str, pytest.TestReport] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a failure; the first one of an item tells most."""
+        if report.failed:
+            self._failed.setdefault(report.nodeid, report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Generator[None, None, None]:
+        """Print after all else, so that no other text stands on these lines."""
+        yield
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            for line in annotation_lines(self._failures()):
+                reporter.line(line)
+
+    def _failures(self) -> list[Failure]:
+        """Return what failed of suites and exams, gates first."""
+        names = self._names() if self._failed else ()
+        unfit = {name for name in names if f"{name}[{JUDGE_CHECK}]" in self._failed}
+        gates: list[Failure] = []
+        others: list[Failure] = []
+        for nodeid, report in self._failed.items():
+            name = next((name for name in names if nodeid.startswith(f"{name}[")), None)
+            if name is None:
+                continue
+            item = nodeid[len(name) + 1 : -1]
+            # Where the judge is not fit, all else only points to that.
+            if name not in unfit or item == JUDGE_CHECK:
+                (gates if item in GATES else others).append(self._failure(nodeid, report))
+        return [*gates, *others]
+
+    def _failure(self, nodeid: str, report: pytest.TestReport) -> Failure:
+        path, _, title = nodeid.partition("::")
+        place, line, _ = report.location
+        if is_records_name(path):
+            # Its function stands in no file of the user's.
+            place, line = path, 0
+        number = None if line is None else line + 1
+        return Failure(title, _message(report), self._from_repository(place), number)
+
+    def _from_repository(self, place: str) -> str:
+        path = (self._config.rootpath / place).resolve()
+        root = Path(os.environ.get("GITHUB_WORKSPACE") or self._config.rootpath).resolve()
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+def _message(report: pytest.TestReport) -> str:
+    """Return why an item failed, without the source text that pytest shows."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = report.longreprtext if crash is None else crash.message
+    return str(text).removeprefix("Failed: ").strip()

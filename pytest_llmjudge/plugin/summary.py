@@ -1,0 +1,71 @@
+"""Prints the results on pytest's terminal, as wide, as long and as colourful as it wants them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.reporting.layout import fold, shown
+from pytest_llmjudge.reporting.terminal import short_lines, summary_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_llmjudge.data import RunResult
+
+__all__ = ["folded", "print_summary"]
+
+_UNBOUNDED = 1000
+
+_COLOURS: dict[str, dict[str, bool]] = {
+    "passed": {"green": True},
+    "failed": {"red": True},
+    "error": {"red": True},
+    "incomplete": {"yellow": True},
+}
+
+
+def _columns(config: pytest.Config) -> int:
+    """Return how long a line may be: as the terminal is wide, or as ``COLUMNS`` says.
+
+    A log in a file is searched line by line, and whoever shows it folds it, so there a line is
+    whole; pytest takes it for a terminal of 80 columns.
+    """
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    is_known = bool(os.environ.get("COLUMNS")) or getattr(reporter, "isatty", False)
+    return config.get_terminal_writer().fullwidth if is_known else _UNBOUNDED
+
+
+def folded(config: pytest.Config, lines: Iterable[str]) -> list[str]:
+    """Fold lines to the terminal's width, where there is one."""
+    columns = _columns(config)
+    return [part for line in lines for part in fold(shown(line), columns)]
+
+
+def print_summary(
+    reporter: pytest.TerminalReporter, run: RunResult, written: Mapping[str, Path]
+) -> None:
+    """Print what became of a run; with ``-q`` a line for each suite, with ``-v`` more records.
+
+    Args:
+        reporter: pytest's own.
+        run: The results.
+        written: The files, by what they hold.
+    """
+    columns, verbosity = _columns(reporter.config), reporter.verbosity
+    if verbosity >= -1:
+        reporter.section("llm-judge")
+    if verbosity < 0:
+        lines = short_lines(run, columns, verbosity)
+    else:
+        lines = summary_lines(run, columns, verbosity)
+    for line in lines:
+        reporter.write(line.text)
+        reporter.write(line.told, **_COLOURS.get(line.outcome, {}))
+        reporter.line("")
+    if verbosity >= -1:
+        for name, path in written.items():
+            reporter.line(f"{name}: {path}")

@@ -1,0 +1,38 @@
+"""The comparison with the baseline as a panel of the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.reporting.comparison import count_lines
+from pytest_llmjudge.reporting.html.model import Panel
+from pytest_llmjudge.stats import probability, signed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmjudge.data import Comparison
+    from pytest_llmjudge.reporting.html.model import Fact
+
+__all__ = ["baseline_panel"]
+
+_TITLE = "Against the baseline"
+
+
+def baseline_panel(found: Comparison) -> Panel:
+    """Tell how a suite did beside the baseline, or why that cannot be told."""
+    if found.refusal is not None:
+        return Panel(_TITLE, (), found.refusal, is_bad=True)
+    return Panel(_TITLE, tuple(_facts(found)), "; ".join(count_lines(found)))
+
+
+def _facts(found: Comparison) -> Iterator[Fact]:
+    if found.difference is not None:
+        yield "change", f"{signed(found.difference)} points"
+    if found.interval is not None:
+        low, high = found.interval
+        yield "95 % interval", f"{signed(low)} to {signed(high)}"
+    if found.p is not None:
+        yield "chance of a drop as large", f"p {probability(found.p)}"
+    if found.detectable:
+        yield "drops it can show", f"{found.detectable:.1f} points or more"

@@ -1,0 +1,64 @@
+"""A suite of pairs as the page shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.reporting.html import charts
+from pytest_llmjudge.reporting.html.checks import pair_check_panel
+from pytest_llmjudge.reporting.html.model import Panel, SuiteView
+from pytest_llmjudge.reporting.terminal import checkpoint_line
+from pytest_llmjudge.winning import summary_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmjudge.data import PairSummary, PeopleAgreement, PreferenceResult
+    from pytest_llmjudge.reporting.digest import SuiteDigest
+    from pytest_llmjudge.reporting.html.model import Fact
+
+__all__ = ["pairs_view"]
+
+
+def pairs_view(found: PreferenceResult, told: SuiteDigest) -> SuiteView:
+    """Show a suite of pairs, and ``told``, it in a few words."""
+    summary = summary_of(found.pairs)
+    panels = [Panel("Pairs", tuple(_facts(found, told, summary)))]
+    if found.check is not None:
+        panels.append(pair_check_panel(found.check))
+    if found.agreement is not None:
+        panels.append(Panel("Judge and people", _people(found.agreement)))
+    drawn = (charts.shares(summary.wins, summary.ties, summary.losses),) if summary.pairs else ()
+    return SuiteView(
+        digest=told,
+        kind="Pairs",
+        model=checkpoint_line(found.checkpoint),
+        judge=found.judge_label,
+        charts=drawn,
+        panels=tuple(panels),
+        gates=found.gates,
+    )
+
+
+def _facts(found: PreferenceResult, told: SuiteDigest, summary: PairSummary) -> Iterator[Fact]:
+    fingerprint = found.against.fingerprint[:12]
+    yield "against", found.against.name + (f" ({fingerprint})" if fingerprint else "")
+    yield "pairs", str(found.total)
+    yield "with a winner", str(summary.pairs)
+    yield "win rate", told.value
+    yield "95 % interval", told.interval
+    if summary.length_controlled is not None:
+        yield "win rate, length-controlled", f"{summary.length_controlled:.3f}"
+    if summary.flips is not None:
+        yield "the place decided", f"{100 * summary.flips:.0f} % of {summary.asked}"
+    if summary.mean_length is not None:
+        own, others = summary.mean_length
+        yield "mean length", f"{own:.0f} against {others:.0f} characters"
+
+
+def _people(found: PeopleAgreement) -> tuple[Fact, ...]:
+    return (
+        ("pairs with both", str(found.count)),
+        ("agreed", f"{100 * found.agreed:.0f} %"),
+        ("Cohen's kappa", "-" if found.kappa is None else f"{found.kappa:.2f}"),
+    )

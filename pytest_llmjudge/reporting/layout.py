@@ -1,0 +1,148 @@
+"""Text laid out for a terminal's columns: how wide it is, where it is cut, folded or stacked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from wcwidth import wcswidth, wcwidth
+
+from pytest_llmjudge.errors import printable
+from pytest_llmjudge.reporting.table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Line", "Table", "cut", "fold", "lay_out", "shown", "width_of"]
+
+_STEP = "  "
+_LEAST = 20
+"""Columns below which an outcome is not read any more."""
+
+
+class Line(NamedTuple):
+    """A finished line.
+
+    Attributes:
+        text: What stands first.
+        told: What follows and tells of ``outcome``; empty for nothing.
+        outcome: ``passed``, ``failed``, ``incomplete`` or ``error``.
+    """
+
+    text: str
+    told: str = ""
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows that begin with a name and end with what became of it.
+
+    Attributes:
+        headings: Of the columns; without any there is no line for them.
+        rows: As many cells each as there are headings, the last one beginning with an outcome.
+        outcomes: The outcome of each row; empty for none.
+    """
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    outcomes: Sequence[str]
+
+
+def shown(text: str) -> str:
+    """Show a text from a file or a server on one line, with nothing in it that is obeyed."""
+    line = printable(text).replace("\n", " ").replace("\t", " ")
+    # Where a line is folded, any word may become the first one.
+    return re.sub(r"(?<= ):(?=:[\w-])", r"\\x3a", line)
+
+
+def width_of(text: str) -> int:
+    """Return how many columns a text takes that :func:`shown` gave."""
+    return max(0, wcswidth(text))
+
+
+def cut(text: str, columns: int) -> str:
+    """Return as much of a text as fits, with a mark where something is left out."""
+    if width_of(text) <= columns:
+        return text
+    end = used = 0
+    for char in text:
+        used += max(0, wcwidth(char))
+        if used > columns - 1:
+            break
+        end += 1
+    # Some marks widen the letter before them.
+    while end and width_of(text[:end]) > columns - 1:
+        end -= 1
+    return f"{text[:end]}…"
+
+
+def fold(text: str, columns: int) -> Iterator[str]:
+    """Yield the lines of a text; those after the first are indented by two more than it.
+
+    A word that no line can hold stays whole.
+    """
+    indent = len(text) - len(text.lstrip(" "))
+    hang = " " * (indent + len(_STEP))
+    line = " " * indent
+    is_open = False
+    for gap, word in re.findall(r"( *)([^ ]+)", text[indent:]):
+        longer = f"{line}{gap}{word}"
+        fits_below = width_of(hang) + width_of(word) <= columns
+        if is_open and width_of(longer) > columns and fits_below:
+            yield line
+            line = f"{hang}{word}"
+        else:
+            line = longer
+        is_open = True
+    yield line
+
+
+def lay_out(block: str | Table, columns: int) -> Iterator[Line]:
+    """Yield the lines of a text or a table.
+
+    Where a table is too wide its outcomes are folded, and where even that does not help it is
+    stacked: each row becomes its name, its outcome, and its figures with their headings, so that
+    nothing is left out.
+    """
+    if isinstance(block, str):
+        yield from (Line(line) for line in fold(shown(block), columns))
+        return
+    cells = [[shown(cell) for cell in row] for row in block.rows]
+    *headings, last = block.headings
+    lines = list(table([headings, *(row[:-1] for row in cells)], left={0}))
+    start = max(map(width_of, lines)) + len(_STEP)
+    if columns - start < min(_LEAST, max(width_of(row[-1]) for row in cells)):
+        for row, outcome in zip(cells, block.outcomes, strict=True):
+            yield from _stacked(block.headings, row, outcome, columns)
+        return
+    yield from _beside(lines[0], last, "", start=start, columns=columns)
+    for line, row, outcome in zip(lines[1:], cells, block.outcomes, strict=True):
+        yield from _beside(line, row[-1], outcome, start=start, columns=columns)
+
+
+def _beside(figures: str, told: str, outcome: str, *, start: int, columns: int) -> Iterator[Line]:
+    gap = " " * (start - width_of(figures))
+    for number, line in enumerate(fold(told, columns - start)):
+        text = f"{figures}{gap}" if number == 0 else " " * start
+        yield Line(text if line else text.rstrip(), line, outcome)
+
+
+def _stacked(
+    headings: Sequence[str], row: Sequence[str], outcome: str, columns: int
+) -> Iterator[Line]:
+    name, *figures, told = row
+    if not told or width_of(name) + len(_STEP) + width_of(told) <= columns:
+        yield Line(f"{name}{_STEP}" if told else name, told, outcome)
+    else:
+        yield Line(name)
+        yield from (Line(_STEP, line, outcome) for line in fold(told, columns - len(_STEP)))
+    line = _STEP
+    for heading, figure in zip(headings[1:-1], figures, strict=True):
+        item = f"{heading} {figure}, "
+        if line != _STEP and width_of(f"{line}{item}") - 1 > columns:
+            yield Line(line.rstrip())
+            line = _STEP
+        line += item
+    yield Line(line.rstrip(", "))

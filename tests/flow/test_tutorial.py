@@ -1,0 +1,45 @@
+"""The tutorial does what it says, word for word."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tests.support.pages import Block
+from tests.support.tutorial import Reader, steps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.fake_ollama import FakeOllama
+
+
+def test_every_command_prints_what_the_page_shows(tmp_path: Path, ollama: FakeOllama) -> None:
+    """In order, in one folder; times, rulers and fingerprints may differ, and ``...`` is any."""
+    reader = Reader(tmp_path, {"OLLAMA_HOST": ollama.url, "NO_COLOR": "1"})
+    typed = 0
+    for step in steps():
+        if isinstance(step, Block):
+            reader.write(step)
+            continue
+        printed = reader.type(step.text)
+        typed += 1
+        if step.output:
+            pattern = r"\n".join(_line(line) for line in step.output)
+            pattern = pattern.replace(r"\n<any>\n", r"\n(?:.*\n)*?").removesuffix(r"\n<any>")
+            pattern = pattern.removeprefix(r"<any>\n")
+            assert re.search(rf"^{pattern}", _plain(printed), re.MULTILINE), (step.text, printed)
+        elif step.text.startswith("python"):
+            assert printed == ""
+
+    assert typed == 12
+    assert ollama.chats
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"[=_-]{4,}", "====", text)
+    return re.sub(r"\d+\.\d\ds\b( \(\d+:\d\d:\d\d\))?", "0.00s", text)
+
+
+def _line(line: str) -> str:
+    return "<any>" if line == "..." else re.escape(_plain(line)).replace(r"\.\.\.", ".*")

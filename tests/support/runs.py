@@ -1,0 +1,138 @@
+"""Results of runs, made without running anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.data import (
+    AgainstReference,
+    CheckpointReference,
+    Entry,
+    ExamResult,
+    JudgeIdentity,
+    PairResult,
+    PreferenceResult,
+    QuestionResult,
+    Record,
+    RecordResult,
+    RunResult,
+    SubjectResult,
+    SuiteResult,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["entry", "exam", "pair", "preference", "record", "result", "run", "subject", "suite"]
+
+JUDGE = JudgeIdentity("llama3", "ollama", "0.24.0", "1ca99c7a9cf4", {"seed": 123}, "integer/1")
+CHECKPOINT = CheckpointReference("candidate.pth", "f00dfeed" * 8, 124_000_000)
+
+
+def record(name: str = "r0", **fields: object) -> Record:
+    told: dict[str, Any] = {
+        "instruction": f"Say {name} in words.",
+        "input": "",
+        "output": f"The word {name}.",
+        **fields,
+    }
+    return Record(id=name, fields={}, **told)
+
+
+def result(
+    name: str = "r0", score: int | None = 90, *, of: Record | None = None, **fields: object
+) -> RecordResult:
+    told: dict[str, Any] = {
+        "model_response": f"The word {name}.",
+        "reply": None if score is None else str(score),
+        "error": "llama3: it wrote no score; ask again" if score is None else None,
+        "outcome": "error" if score is None else "passed" if score >= 50 else "failed",
+        "cause": "record" if score is None else None,
+        **fields,
+    }
+    return RecordResult(record=of or record(name), score=score, **told)
+
+
+def suite(results: Sequence[RecordResult], **fields: object) -> SuiteResult:
+    told: dict[str, Any] = {
+        "name": "test_suite.py::test_instructions",
+        "path": "data.json",
+        "checkpoint": CHECKPOINT,
+        "judge": JUDGE,
+        "judge_label": "llama3 (ollama 0.24.0, digest 1ca99c7a9cf4)",
+        "total": len(results),
+        "gates": (),
+        "min_score": 50,
+        "min_average": 60.0,
+        "outcome": "failed",
+        **fields,
+    }
+    return SuiteResult(records=tuple(results), **told)
+
+
+def entry(name: str, score: float | None, response: str | None = None) -> Entry:
+    return Entry(name, "", score, f"The word {name}." if response is None else response)
+
+
+def subject(name: str, right: int, total: int, **fields: object) -> SubjectResult:
+    questions = tuple(
+        QuestionResult(
+            f"{name}-{n}", "A", "A" if n < right else "B", (0.0,) * 4, shots=5, is_cut=False
+        )
+        for n in range(total)
+    )
+    told: dict[str, Any] = {"outcome": "passed", **fields}
+    return SubjectResult(name, questions, **told)
+
+
+def exam(subjects: Sequence[SubjectResult], **fields: object) -> ExamResult:
+    told: dict[str, Any] = {
+        "name": "test_mmlu.py::test_mmlu",
+        "path": "data/mmlu",
+        "checkpoint": CHECKPOINT,
+        "mode": "letters",
+        "shots": 5,
+        "limit": None,
+        "min_accuracy": 0.25,
+        "min_subject_accuracy": None,
+        "gates": (),
+        "outcome": "passed",
+        **fields,
+    }
+    return ExamResult(subjects=tuple(subjects), **told)
+
+
+def pair(name: str, winner: str | None, **fields: object) -> PairResult:
+    told: dict[str, Any] = {
+        "model_response": f"The word {name}.",
+        "against_response": f"A word, {name}.",
+        "orders": {"a": ("A", "B"), "b": ("B", "A"), "tie": ("A", "A")}.get(winner or "", ()),
+        "replies": ("A", "B"),
+        "error": None if winner else "llama3: it chose nothing; ask again",
+        "outcome": "passed" if winner else "error",
+        **fields,
+    }
+    return PairResult(record=record(name), winner=winner, **told)
+
+
+def preference(pairs: Sequence[PairResult], **fields: object) -> PreferenceResult:
+    told: dict[str, Any] = {
+        "name": "test_pairs.py::test_pairs",
+        "path": "data.json",
+        "checkpoint": CHECKPOINT,
+        "against": AgainstReference("checkpoint", "released.pth", "beef" * 16),
+        "votes": None,
+        "judge": JUDGE,
+        "judge_label": "llama3 (ollama 0.24.0, digest 1ca99c7a9cf4)",
+        "total": len(pairs),
+        "gates": (),
+        "min_win_rate": 0.5,
+        "outcome": "passed",
+        **fields,
+    }
+    return PreferenceResult(pairs=tuple(pairs), **told)
+
+
+def run(*suites: SuiteResult, **fields: object) -> RunResult:
+    told: dict[str, Any] = {"created": "2026-11-25T10:00:00+00:00", **fields}
+    return RunResult(suites=suites, **told)

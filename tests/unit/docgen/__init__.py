@@ -1,0 +1,1 @@
+"""Making the parts of the pages."""

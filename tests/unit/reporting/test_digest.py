@@ -1,0 +1,231 @@
+"""A run in a few words."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmjudge.reporting.digest import digest
+from tests.support.results import compared, exam, gate, pair, pairs, run, scored, subject, suite
+
+GOOD = suite([scored("r0", 80), scored("r1", 60)], min_average=50.0)
+BAD = suite(
+    [scored("r0", 80), scored("r1", 10, "failed")],
+    "failed",
+    name="test_b.py::test_b",
+    min_average=55.0,
+    gates=(gate("average", reason="average 45 is below min_average 55"),),
+)
+
+
+def causes(*suites: object, **more: object) -> tuple[str, ...]:
+    (found,) = digest(run(*suites, **more)).suites  # type: ignore[arg-type]
+    return found.causes
+
+
+def test_a_run_in_which_all_passed() -> None:
+    """The decision is one sentence, and a suite has its figures and no causes."""
+    found = digest(run(GOOD))
+
+    assert (found.outcome, found.headline) == ("passed", "the suite passed")
+    (told,) = found.suites
+    assert (told.kind, told.name, told.outcome) == ("judge", "test_a.py::test_a", "passed")
+    assert (told.measure, told.value, told.wanted, told.change) == (
+        "average",
+        "70.00",
+        ">= 50",
+        "-",
+    )
+    assert told.interval == "0.0 to 100.0"
+    assert told.causes == ()
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "outcome", "headline"),
+    [
+        (("passed", "passed"), "passed", "all 2 suites passed"),
+        (("failed",), "failed", "of 1 suite 1 failed"),
+        (("passed", "incomplete"), "incomplete", "of 2 suites 1 incomplete"),
+        (("incomplete", "failed", "passed"), "failed", "of 3 suites 1 failed and 1 incomplete"),
+    ],
+)
+def test_the_decision_counts_the_suites(
+    outcomes: tuple[str, ...], outcome: str, headline: str
+) -> None:
+    """What failed outweighs what is incomplete."""
+    found = digest(run(*(suite([scored("r0", 80)], one) for one in outcomes)))
+
+    assert (found.outcome, found.headline) == (outcome, headline)
+
+
+def test_a_run_without_any_suite() -> None:
+    """Nothing was decided, so nothing passed."""
+    found = digest(run())
+
+    assert (found.outcome, found.headline) == ("incomplete", "no suite came to a result")
+
+
+def test_suites_stand_in_the_order_of_the_summary() -> None:
+    """Judged suites, exams, suites of pairs."""
+    found = digest(run(BAD, exams=(exam([subject("anatomy", 3, 4)]),), preferences=(pairs([]),)))
+
+    assert [one.kind for one in found.suites] == ["judge", "mmlu", "preference"]
+
+
+def test_a_suite_that_failed() -> None:
+    """The gate's own words come first, then the records."""
+    assert causes(BAD) == (
+        "average: average 45 is below min_average 55",
+        "1 of 2 records scores below 50",
+    )
+
+
+def test_records_that_fail_in_the_body_of_the_test() -> None:
+    """A score that is high enough is not what failed."""
+    low = [scored("r0", 10, "failed"), scored("r1", 20, "failed")]
+    own = [scored("r2", 90, "failed")]
+
+    assert causes(suite([*low, *own], "failed")) == (
+        "2 of 3 records score below 50",
+        "1 of 3 records failed in the body of the test",
+    )
+
+
+def test_a_suite_whose_gate_was_left_out() -> None:
+    """It failed by its average all the same, and the reader is told so."""
+    found = suite([scored("r0", 40), scored("r1", 30)], "failed", min_score=None, min_average=55.0)
+
+    (cause,) = causes(found)
+
+    assert cause.startswith("average: average 35 of 2 records")
+    assert cause.endswith("is below min_average 55; the difference is within noise")
+
+
+def test_a_record_whose_score_came_too_late() -> None:
+    """Its item erred, and that is why the suite failed."""
+    found = suite([scored("r0", 90, "error"), scored("r1", 90)], "failed")
+
+    assert causes(found) == ("1 of 2 records erred, and had a score only for a gate",)
+
+
+def test_unscored_records_a_broken_rig_and_what_was_not_run() -> None:
+    """Three things that are kept apart; of such a suite there is no average."""
+    records = [
+        scored("r0", 80),
+        scored("r1", None, "error", cause="record"),
+        scored("r2", None, "error", cause="rig"),
+        scored("r3", None, "error", cause="rig"),
+        scored("r4", None, "not run"),
+    ]
+    found = suite(records, "incomplete", total=7)
+
+    (told,) = digest(run(found)).suites
+
+    assert (told.value, told.interval) == ("-", "-")
+    assert told.causes == (
+        "1 of 7 records is unscored",
+        "2 of 7 records met a broken rig",
+        "3 of 7 records were not run",
+    )
+
+
+def test_a_judge_that_is_not_fit() -> None:
+    """Each other gate only points there, and is left out."""
+    missed = (
+        gate("average", "error", "test_a.py::test_a[judge-check]: the judge failed; see there"),
+        gate("judge-check", reason="known answers:\nall got 85"),
+    )
+    unscored = [scored("r0", None, "error", cause="rig")]
+
+    assert causes(suite(unscored, "incomplete", gates=missed)) == (
+        "judge-check: known answers: all got 85",
+        "1 of 1 records met a broken rig",
+    )
+
+
+def test_change_against_the_baseline() -> None:
+    """In points, with a sign; or that nothing could be compared."""
+    refused = compared(None, refusal="its model was llama3 and is other now")
+    gates = (gate("baseline", reason="not compared: its model was llama3 and is other now"),)
+    found = digest(
+        run(
+            suite([scored("r0", 80)], comparison=compared(-3.24)),
+            suite([scored("r0", 80)], "failed", comparison=refused, gates=gates),
+            suite([scored("r0", 80)]),
+        )
+    )
+
+    assert [one.change for one in found.suites] == ["-3.2 points", "not compared", "-"]
+    assert found.suites[1].causes == (
+        "baseline: not compared: its model was llama3 and is other now",
+    )
+
+
+def test_an_exam() -> None:
+    """All questions count the same, and failed subjects are named."""
+    subjects = [subject("anatomy", 3, 4), subject("astronomy", 0, 4, "failed")]
+
+    (told,) = digest(run(exams=(exam(subjects, "failed"),))).suites
+
+    assert (told.measure, told.value, told.wanted) == ("accuracy", "0.3750", ">= 0.25")
+    assert told.interval == "0.1368 to 0.6943"
+    assert told.causes == ("1 of 2 subjects failed: astronomy",)
+
+
+def test_an_exam_with_missing_subjects() -> None:
+    """Of a part there is no accuracy; the first five are named."""
+    subjects = [
+        subject("anatomy", 3, 4),
+        *(subject(f"s{number}", 0, 0, "error") for number in range(7)),
+        subject("astronomy", 0, 0, "not run"),
+    ]
+
+    (told,) = digest(run(exams=(exam(subjects, "incomplete"),))).suites
+
+    assert (told.value, told.interval) == ("-", "-")
+    assert told.causes == (
+        "7 of 9 subjects could not be asked: s0, s1, s2, s3, s4 and 2 more",
+        "1 of 9 subjects was not run: astronomy",
+    )
+
+
+def test_an_exam_whose_gate_was_left_out() -> None:
+    """It failed by its accuracy, and the reader is told so."""
+    (told,) = digest(run(exams=(exam([subject("anatomy", 0, 40)], "failed"),))).suites
+
+    (cause,) = told.causes
+    assert cause == (
+        "average: accuracy 0.0000 (0 of 40 questions, 95 % CI 0.0000 to 0.0876) is below "
+        "min_accuracy 0.25"
+    )
+
+
+def test_a_suite_of_pairs() -> None:
+    """A tie counts half."""
+    found = [pair("r0", "a"), pair("r1", "tie"), pair("r2", "a"), pair("r3", "b")]
+
+    (told,) = digest(run(preferences=(pairs(found),))).suites
+
+    assert (told.measure, told.value, told.wanted) == ("win rate", "0.625", ">= 0.5")
+    assert told.interval == "0.219 to 0.908"
+    assert told.causes == ()
+
+
+def test_pairs_that_were_lost_failed_or_have_no_winner() -> None:
+    """Each is told, and of a part of the pairs there is no win rate."""
+    found = [
+        pair("r0", "b", "failed"),
+        pair("r1", None, "error", cause="record"),
+        pair("r2", None, "error", cause="rig"),
+    ]
+    lost = pairs([pair("r0", "b"), pair("r1", "b")], "failed", name="test_q.py::test_q")
+
+    first, second = digest(run(preferences=(pairs(found, "incomplete"), lost))).suites
+
+    assert (first.value, first.interval) == ("-", "-")
+    assert first.causes == (
+        "1 of 3 pairs failed in the body of the test",
+        "1 of 3 pairs has no winner",
+        "1 of 3 pairs met a broken rig",
+    )
+    (cause,) = second.causes
+    assert cause.startswith("win-rate: win rate 0.000")

@@ -1,0 +1,198 @@
+"""The summary of a run at the widths of terminals."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wcwidth import wcswidth
+
+from pytest_llmjudge.reporting.terminal import short_lines, summary_lines
+from tests.support.results import compared, exam, gate, pair, pairs, run, scored, subject, suite
+
+CAUSE = 'http://127.0.0.1:1: llama3 wrote "no", which is no score; take a larger judge'
+RUN = run(
+    suite(
+        [
+            scored("r0", 80),
+            scored("首都", 10, "failed", model_response="日本の首都は東京です。" * 20),
+            scored("r2", None, "error", cause="record", error=CAUSE),
+        ],
+        "incomplete",
+        min_average=55.0,
+    ),
+    preferences=(pairs([pair("r0", "a"), pair("r1", "b")]),),
+    notes=("a server was left out",),
+)
+HEAD = [
+    "judge: llama3 (ollama 0.24.0)",
+    "model: new.pth (124.0M parameters, fingerprint 0123456789ab)",
+]
+
+
+def told(columns: int, verbosity: int = 0) -> list[str]:
+    lines = (short_lines if verbosity < 0 else summary_lines)(RUN, columns, verbosity)
+    return [f"{line.text}{line.told}" for line in lines]
+
+
+def test_at_60_columns() -> None:
+    """Rows are stacked, texts are folded, and a response is cut where a wide letter ends."""
+    assert told(60) == [
+        *HEAD,
+        "test_a.py::test_a",
+        "  incomplete (average >= 55, score >= 50 (1 below))",
+        "  records 3, scored 2, average -, 95 % interval -, min 10,",
+        "  median 45, max 80",
+        "unscored in test_a.py::test_a: 1",
+        '       r2  http://127.0.0.1:1: llama3 wrote "no", which is',
+        "         no score; take a larger judge",
+        "lowest scores in test_a.py::test_a:",
+        '   10  首都  "日本の首都は東京です。日本の首都は東京です。…',
+        '   80  r0  "I say r0."',
+        "test_p.py::test_pairs",
+        "  passed (win rate >= 0.5, within noise)",
+        "  pairs 2, won 1, tied 0, lost 1, win rate 0.500,",
+        "  95 % interval 0.095 to 0.905, length-controlled 0.500",
+        'test_p.py::test_pairs: against the records\' field "human";',
+        "  decided by llama3 (ollama 0.24.0); the place decided 0 %",
+        "  of 2 pairs; answers of 8 characters against 4",
+        "note: a server was left out",
+    ]
+
+
+def test_at_80_columns() -> None:
+    """As where there is no terminal."""
+    assert told(80) == [
+        *HEAD,
+        "test_a.py::test_a  incomplete (average >= 55, score >= 50 (1 below))",
+        "  records 3, scored 2, average -, 95 % interval -, min 10, median 45, max 80",
+        "unscored in test_a.py::test_a: 1",
+        '       r2  http://127.0.0.1:1: llama3 wrote "no", which is no score; take a',
+        "         larger judge",
+        "lowest scores in test_a.py::test_a:",
+        '   10  首都  "日本の首都は東京です。日本の首都は東京です。日本の首都は東京です…',
+        '   80  r0  "I say r0."',
+        "test_p.py::test_pairs  passed (win rate >= 0.5, within noise)",
+        "  pairs 2, won 1, tied 0, lost 1, win rate 0.500, 95 % interval 0.095 to 0.905,",
+        "  length-controlled 0.500",
+        'test_p.py::test_pairs: against the records\' field "human"; decided by llama3',
+        "  (ollama 0.24.0); the place decided 0 % of 2 pairs; answers of 8 characters",
+        "  against 4",
+        "note: a server was left out",
+    ]
+
+
+def test_at_120_columns() -> None:
+    """A table whose outcomes are folded."""
+    lines = told(120)
+
+    assert lines[2:6] == [
+        ("suite              records  scored  average  95 % interval  min  median  max  outcome"),
+        (
+            "test_a.py::test_a        3       2        -              -   10      45   80  "
+            "incomplete (average >= 55, score >= 50 (1"
+        ),
+        " " * 80 + "below))",
+        "unscored in test_a.py::test_a: 1",
+    ]
+
+
+def test_at_200_columns() -> None:
+    """All in a line."""
+    assert told(200)[2:10] == [
+        ("suite              records  scored  average  95 % interval  min  median  max  outcome"),
+        (
+            "test_a.py::test_a        3       2        -              -   10      45   80  "
+            "incomplete (average >= 55, score >= 50 (1 below))"
+        ),
+        "unscored in test_a.py::test_a: 1",
+        f"       r2  {CAUSE}",
+        "lowest scores in test_a.py::test_a:",
+        f'   10  首都  "{"日本の首都は東京です。" * 8}日本の首…',
+        '   80  r0  "I say r0."',
+        (
+            "suite of pairs         pairs  won  tied  lost  win rate   95 % interval  "
+            "length-controlled  outcome"
+        ),
+    ]
+
+
+def test_a_quiet_run() -> None:
+    """A line for each suite; below that one for all."""
+    assert told(80, -1) == [
+        "test_a.py::test_a: average -, wanted >= 55: incomplete",
+        "test_p.py::test_pairs: win rate 0.500, wanted >= 0.5: passed",
+    ]
+    assert told(80, -2) == ["llm-judge: of 2 suites 1 incomplete"]
+
+
+@pytest.mark.parametrize(("verbosity", "listed"), [(0, 5), (1, 20), (2, 30)])
+def test_more_records_when_asked(verbosity: int, listed: int) -> None:
+    """Five, twenty, all."""
+    lost = [scored(f"u{n}", None, "error", cause="rig", error="gone") for n in range(30)]
+    found = run(suite([*(scored(f"r{n}", n) for n in range(30)), *lost], "incomplete"))
+
+    lines = [line.text for line in summary_lines(found, 80, verbosity)]
+
+    assert sum('"I say r' in line for line in lines) == listed
+    assert sum("  gone" in line for line in lines) == listed
+    assert ("       and 25 more" in lines) == (listed == 5)
+    assert ("       and 10 more" in lines) == (listed == 20)
+
+
+def test_subjects_of_a_large_exam_when_asked() -> None:
+    """Thirteen subjects are pooled into categories, but with ``-v``."""
+    found = run(exams=(exam([subject(f"s{number}", 1, 2) for number in range(13)]),))
+
+    assert not any(line.text.startswith("s7 ") for line in summary_lines(found, 80))
+    assert any(line.text.startswith("s7 ") for line in summary_lines(found, 80, 1))
+
+
+def test_outcomes_are_told_apart() -> None:
+    """So that a terminal may colour them, stacked or not."""
+    for columns in (60, 200):
+        found = [line for line in summary_lines(RUN, columns) if line.outcome]
+        assert [line.outcome for line in found] == ["incomplete", "passed"]
+        assert all(line.told.startswith(line.outcome) for line in found)
+    quiet = [(line.told, line.outcome) for line in short_lines(RUN, 80, -1)]
+    assert quiet == [("incomplete", "incomplete"), ("passed", "passed")]
+
+
+NAMES = st.text("abc/日é-", min_size=1, max_size=90)
+SENTENCES = st.lists(NAMES, min_size=1, max_size=12).map(" ".join)
+
+
+@given(
+    st.lists(st.tuples(NAMES, SENTENCES, st.booleans()), min_size=1, max_size=6),
+    NAMES,
+    SENTENCES,
+    st.sampled_from([60, 80, 120, 200]),
+    st.integers(-2, 2),
+)
+def test_no_line_is_wider_than_the_terminal(
+    told_of: list[tuple[str, str, bool]], name: str, reason: str, columns: int, verbosity: int
+) -> None:
+    """But where one word is: an id, a name, a path."""
+    records = [
+        scored(one, 50, model_response=text)
+        if is_scored
+        else scored(one, None, "error", cause="rig", error=text)
+        for one, text, is_scored in told_of
+    ]
+    judged = suite(
+        records,
+        "failed",
+        name=name,
+        min_average=55.0,
+        comparison=compared(),
+        gates=(gate("baseline", reason=reason),),
+    )
+    found = run(judged, exams=(exam([subject(name, 1, 3)]),), notes=(reason,))
+
+    lines = (short_lines if verbosity < 0 else summary_lines)(found, columns, verbosity)
+
+    for line in lines:
+        text = f"{line.text}{line.told}"
+        hang = len(text) - len(text.lstrip()) + 2
+        longest = max(map(wcswidth, text.split()), default=0)
+        assert wcswidth(text) <= columns or longest + hang > columns, text
