@@ -115,7 +115,7 @@ def test_widths(suite: Project, monkeypatch: pytest.MonkeyPatch, columns: int) -
 def test_lines_in_a_file_are_whole(suite: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody has said how wide they may be they can be searched, and responses are cut."""
     monkeypatch.delenv("COLUMNS")
-    suite.suite(records(1) + [{**records(2)[1], "model_response": "word " * 200}])
+    suite.suite([*records(1), {**records(2)[1], "model_response": "word " * 200}])
 
     lines = section(suite.run())
 
