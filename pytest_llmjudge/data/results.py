@@ -105,7 +105,11 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What became of one gate: its name, ``passed``, ``failed`` or ``error``, and why."""
+    """What became of one gate: its name, its outcome, and why.
+
+    The outcome is ``passed``, ``failed``, ``error``, or ``not run`` for one that was selected and
+    never came to its end.
+    """
 
     name: str
     outcome: str
@@ -153,10 +157,14 @@ class SuiteResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What became of a run: its suites by name, and what else a reader should know of it."""
+    """What became of a run: its suites by name, and what else a reader should know of it.
+
+    ``status`` is what pytest ends with, which tells of more than the suites.
+    """
 
     created: str
     suites: tuple[SuiteResult, ...]
     notes: tuple[str, ...] = ()
     exams: tuple[ExamResult, ...] = ()
     preferences: tuple[PreferenceResult, ...] = ()
+    status: int = 0

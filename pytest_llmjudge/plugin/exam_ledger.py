@@ -13,7 +13,8 @@ from pytest_llmjudge.data import (
     SubjectResult,
 )
 from pytest_llmjudge.gates import decide_subject
-from pytest_llmjudge.plugin.cases import EXAM_ATTRIBUTE
+from pytest_llmjudge.plugin.cases import EXAM_ATTRIBUTE, GATES
+from pytest_llmjudge.plugin.ledger import NOT_RUN, broken
 from pytest_llmjudge.plugin.reports import comparison_from_plain
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ExamLedger:
 
     def __init__(self) -> None:
         self._pages: dict[str, _Page] = {}
+        self._broken: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pages)
@@ -49,6 +51,9 @@ class ExamLedger:
         """Take note of one report; a later one on the same item wins."""
         payload = getattr(report, EXAM_ATTRIBUTE, None)
         if payload is None:
+            reason = broken(report)
+            if reason is not None:
+                self._broken[report.nodeid] = reason
             return
         facts = payload["exam"]
         page = self._pages.setdefault(facts["name"], _Page(facts))
@@ -72,7 +77,26 @@ class ExamLedger:
             planned: What is known of each beforehand, also of those that were never reached.
         """
         pages = {name: _Page(facts) for name, facts in planned.items()} | self._pages
-        return tuple(_exam_result(page) for page in pages.values())
+        return tuple(
+            _exam_result(self._whole(page, planned.get(name, page.facts)["due"]))
+            for name, page in pages.items()
+        )
+
+    def _whole(self, page: _Page, due: Sequence[str]) -> _Page:
+        """Add what became of items that did not report, or broke afterwards."""
+        name = page.facts["name"]
+        outcomes, gates = dict(page.outcomes), dict(page.gates)
+        for subject in page.facts["subjects"]:
+            reason = self._broken.get(f"{name}[{subject}]")
+            if reason is not None:
+                outcomes[subject] = ("error", reason)
+        for gate in GATES:
+            reason = self._broken.get(f"{name}[{gate}]")
+            if reason is not None:
+                gates[gate] = GateResult(gate, "error", reason)
+        for gate in due:
+            gates.setdefault(gate, GateResult(gate, "not run", NOT_RUN))
+        return replace(page, outcomes=outcomes, gates=gates)
 
 
 def _exam_result(page: _Page) -> ExamResult:
@@ -98,7 +122,7 @@ def _exam_result(page: _Page) -> ExamResult:
 def _subject_result(page: _Page, subject: str) -> SubjectResult:
     row = page.rows.get(subject)
     if row is None:
-        told = ("not run", page.causes.get(subject, "it was not run"))
+        told = ("not run", page.causes.get(subject, NOT_RUN))
         outcome, reason = page.outcomes.get(subject, told)
         return SubjectResult(subject, outcome=outcome, error=reason)
     _, accuracy_norm, questions = row
@@ -123,5 +147,7 @@ def _outcome(
     total = sum(subject.total for subject in subjects)
     low = minimum is not None and sum(subject.correct for subject in subjects) / total < minimum
     outcomes = {subject.outcome for subject in subjects} - {"passed", "not run"}
-    failed = any(gate.outcome != "passed" for gate in gates)
-    return "failed" if low or failed or outcomes else "passed"
+    decided = {gate.outcome for gate in gates}
+    if low or outcomes or decided - {"passed", "not run"}:
+        return "failed"
+    return "incomplete" if "not run" in decided else "passed"

@@ -62,6 +62,7 @@ class Exams:
     def __init__(self, session: LlmSession) -> None:
         self._session = session
         self._needed: dict[str, list[str]] = {}
+        self._due: dict[str, list[str]] = {}
         self._runs: dict[str, MMLURun] = {}
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
@@ -121,6 +122,9 @@ class Exams:
             LlmJudgeError: It is not.
         """
         cases = [(item, case) for item in session.items if (case := _checked_case(item))]
+        for _, case in cases:
+            if case.subject is None:
+                self._due.setdefault(case.exam.name, []).append(case.gate)
         for item, case in cases:
             exam = case.exam
             if exam.name not in self._needed and is_ours(session, item, "llm_model"):
@@ -291,6 +295,7 @@ class Exams:
             "subjects": list(exam.subjects),
             "min_accuracy": exam.min_accuracy,
             "min_subject_accuracy": exam.min_subject_accuracy,
+            "due": self._due.get(exam.name, []),
         }
 
 

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Comparison, PreferenceResult
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["Ledger"]
+__all__ = ["NOT_RUN", "Ledger", "broken"]
 
 _CRASHED = "the process that ran it crashed"
+NOT_RUN = "it was not run"
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._pages: dict[str, _Page] = {}
-        self._crashed: set[str] = set()
+        self._broken: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pages)
@@ -61,8 +62,9 @@ class Ledger:
         """Take note of one report; a later one on the same item wins."""
         payload = getattr(report, ATTRIBUTE, None)
         if payload is None:
-            if report.failed and report.when not in {"setup", "call", "teardown"}:
-                self._crashed.add(report.nodeid)
+            reason = broken(report)
+            if reason is not None:
+                self._broken[report.nodeid] = reason
             return
         page = self._pages.setdefault(payload["suite"], _Page())
         rows = page.rows if payload["gate"] is None else page.rows_of_gates
@@ -109,7 +111,8 @@ class Ledger:
                 # Each suite stands or falls alone.
                 problems.append(error)
                 continue
-            page = self._page(name, records or (), Row if meta["pairing"] is None else PairRow)
+            kind = Row if meta["pairing"] is None else PairRow
+            page = self._page(name, records or (), kind, meta["due"])
             check = checks.get(name)
             if meta["pairing"] is not None:
                 rows = {place: row for place, row in page.rows.items() if isinstance(row, PairRow)}
@@ -124,7 +127,13 @@ class Ledger:
         run = RunResult(created, tuple(results), notes, preferences=with_agreement(pairs))
         return run, tuple(problems)
 
-    def _page(self, name: str, records: Sequence[Record], kind: type[Row] | type[PairRow]) -> _Page:
+    def _page(
+        self,
+        name: str,
+        records: Sequence[Record],
+        kind: type[Row] | type[PairRow],
+        due: Sequence[str],
+    ) -> _Page:
         page = self._pages.get(name, _Page())
         rows = {**page.rows_of_gates, **page.rows}
         for index, row in rows.items():
@@ -132,21 +141,34 @@ class Ledger:
             if row.is_unscored and not seen.is_unscored:
                 # A gate that was run again may have had what the record's own item had not.
                 rows[index] = seen._replace(outcome=row.outcome)
-            if self._has_crashed(name, row.id):
+            if self._reason(name, row.id):
                 rows[index] = rows[index]._replace(outcome="error")
         for index, record in enumerate(records):
-            if index not in rows and self._has_crashed(name, record.id):
-                rows[index] = kind(index, record.id, error=_CRASHED, cause="rig")
+            reason = self._reason(name, record.id)
+            if index not in rows and reason:
+                rows[index] = kind(index, record.id, error=reason, cause="rig")
         gates = dict(page.gates)
         for gate in GATES:
-            if self._has_crashed(name, gate):
-                gates[gate] = GateResult(gate, "error", _CRASHED)
+            reason = self._reason(name, gate)
+            if reason:
+                gates[gate] = GateResult(gate, "error", reason)
+        for gate in due:
+            gates.setdefault(gate, GateResult(gate, "not run", NOT_RUN))
         return _Page(rows=rows, gates=gates, comparison=page.comparison)
 
-    def _has_crashed(self, suite: str, item: str) -> bool:
+    def _reason(self, suite: str, item: str) -> str | None:
+        """Say why an item has no proper end; ``None`` for one that has."""
         # pytest writes what is not ASCII in an id as escapes, unless an ini option forbids it.
         escaped = item.encode("unicode_escape").decode("ascii")
-        return not self._crashed.isdisjoint({f"{suite}[{item}]", f"{suite}[{escaped}]"})
+        names = f"{suite}[{item}]", f"{suite}[{escaped}]"
+        return next((self._broken[name] for name in names if name in self._broken), None)
+
+
+def broken(report: pytest.TestReport) -> str | None:
+    """Say how an item broke beside its own decision; ``None`` for one that did not."""
+    if not report.failed or report.when in {"setup", "call"}:
+        return None
+    return "its teardown failed" if report.when == "teardown" else _CRASHED
 
 
 def _suite_result(
@@ -157,7 +179,7 @@ def _suite_result(
         results = [
             _record_result(record, rows[index])
             if index in rows
-            else RecordResult(record, None, None, None, "it was not run", "not run")
+            else RecordResult(record, None, None, None, NOT_RUN, "not run")
             for index, record in enumerate(records)
         ]
     else:
@@ -201,7 +223,9 @@ def _outcome(
     # A suite whose gate was deselected is still worth no more than its average.
     average = mean(scores)
     low = meta["min_average"] is not None and average is not None and average < meta["min_average"]
-    return "failed" if low or outcomes - {"passed"} else "passed"
+    if low or outcomes - {"passed", "not run"}:
+        return "failed"
+    return "incomplete" if "not run" in outcomes else "passed"
 
 
 def _records(meta: dict[str, Any], suite: Suite | None) -> Sequence[Record]:

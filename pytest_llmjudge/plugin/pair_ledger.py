@@ -96,4 +96,6 @@ def _outcome(meta: dict[str, Any], pairs: Sequence[PairResult], gates: Sequence[
     # A suite whose gate was deselected is still worth no more than its win rate.
     rate = summary_of(pairs).win_rate
     low = rate is not None and rate < meta["pairing"]["min_win_rate"]
-    return "failed" if low or outcomes - {"passed"} else "passed"
+    if low or outcomes - {"passed", "not run"}:
+        return "failed"
+    return "incomplete" if "not run" in outcomes else "passed"

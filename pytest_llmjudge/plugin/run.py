@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 import tempfile
 import uuid
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge import __version__
-from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError
+from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
 from pytest_llmjudge.plugin import collect, items
 from pytest_llmjudge.plugin.annotations import AnnotationHooks
 from pytest_llmjudge.plugin.before import entries_before
@@ -32,7 +33,7 @@ from pytest_llmjudge.plugin.summary import folded, print_summary
 from pytest_llmjudge.reporting.markup import joined
 from pytest_llmjudge.reporting.run_markdown import run_sections
 from pytest_llmjudge.storage.files import check_writable, write_text
-from pytest_llmjudge.storage.results import write_responses, write_results
+from pytest_llmjudge.storage.results import is_responses_file, write_responses, write_results
 from pytest_llmjudge.storage.store import Store
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ class ControllerHooks:
         self._problems: list[str] = []
         self._expected: set[str] = set()
         self._started = False
+        self._is_empty = False
         self._written: dict[str, Path] = {}
         self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
 
@@ -179,7 +181,7 @@ class ControllerHooks:
         settings = self._session.settings
         try:
             self._session.store.open()
-            self._check_baseline()
+            self._check_apart()
             if settings.report is not None:
                 check_writable("--llm-judge-report", settings.report)
             if settings.html is not None:
@@ -192,14 +194,27 @@ class ControllerHooks:
             raise pytest.UsageError(*error.lines) from None
         self._started = True
 
-    def _check_baseline(self) -> None:
-        settings = self._session.settings
-        if self._session.baseline is None or settings.report is None:
-            return
-        if settings.report.resolve() == self._session.baseline.path.resolve():
-            where, found = "--llm-judge-report", f"{settings.report} is the baseline as well"
-            todo = "write to another file, which takes its place when the candidate is released"
-            raise SettingsError(where, found, todo)
+    def _check_apart(self) -> None:
+        """Let no file take the place of another one."""
+        settings, baseline = self._session.settings, self._session.baseline
+        taken = {} if baseline is None else {_resolved(baseline.path): "the baseline"}
+        files = {
+            "--llm-judge-report": settings.report,
+            "--llm-judge-markdown": settings.markdown,
+            "--llm-judge-html": settings.html,
+        }
+        for flag, path in files.items():
+            if path is None:
+                continue
+            other = taken.setdefault(_resolved(path), f"the file of {flag}")
+            if other == "the baseline":
+                todo = "write to another file, which takes its place when the candidate is released"
+                raise SettingsError(flag, f"{path} is the baseline as well", todo)
+            if other != f"the file of {flag}":
+                raise SettingsError(flag, f"{path} is {other} as well", "name another file")
+            if settings.responses is not None and is_responses_file(settings.responses, path):
+                found = f"{path} may be a file of --llm-judge-responses as well"
+                raise SettingsError(flag, found, "name another file")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
@@ -235,11 +250,8 @@ class ControllerHooks:
         ):
             return
         self._miss_no_report(session)
-        try:
-            self._write()
-            self._add_to_xml()
-        except LlmJudgeError as error:
-            self._problems += error.lines
+        self._write(int(session.exitstatus))
+        self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
         if self._problems:
             session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
 
@@ -251,7 +263,7 @@ class ControllerHooks:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         self._problems.append(f"{names[0]}{more}: no result came from its worker; run without -n")
 
-    def _write(self) -> None:
+    def _write(self, status: int) -> None:
         settings = self._session.settings
         summary = step_summary()
         wanted = (settings.report, settings.responses, settings.markdown, settings.html, summary)
@@ -259,28 +271,38 @@ class ControllerHooks:
             return
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
-        if lost and not run.suites and not run.exams and not run.preferences:
+        if not run.suites and not run.exams and not run.preferences:
             # A file without any suite would take the place of an older one that tells more.
+            self._is_empty = any(wanted[:-1])
             return
+        status = status or int(bool(self._problems))
+        run = replace(run, status=status, notes=(*run.notes, *self._problems))
         self._attempt(
             "results", settings.report, lambda path: write_results(path, run, __version__)
         )
         self._attempt("responses", settings.responses, lambda path: write_responses(path, run))
+        markdown = settings.markdown
+        if (
+            markdown is not None
+            and summary is not None
+            and _resolved(markdown) == _resolved(summary)
+        ):
+            # It is added to what the step has written already.
+            markdown = None
         self._attempt(
-            "markdown",
-            settings.markdown,
-            lambda path: write_text(path, joined(list(run_sections(run)))),
+            "markdown", markdown, lambda path: write_text(path, joined(list(run_sections(run))))
         )
         self._attempt(
             "step summary", summary, lambda path: add_step_summary(path, run, self._whole())
         )
         self._attempt("html", settings.html, lambda path: self._write_page(path, run))
 
-    def _add_to_xml(self) -> None:
+    def _add_to_xml(self) -> bool:
         add = property_adder(self._session.config)
         if add is not None:
             for name, value in suite_properties(self._result(whole=False)[0]):
                 add(name, value)
+        return False
 
     def _attempt(self, name: str, path: Path | None, write: Callable[[Path], bool | None]) -> None:
         """Write one file; what goes wrong with it keeps no other from being written."""
@@ -291,6 +313,10 @@ class ControllerHooks:
                 self._written[name] = path
         except LlmJudgeError as error:
             self._problems += error.lines
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other files are written
+            told = f"{type(error).__name__}: {one_line(str(error), 200)}"
+            todo = "report it as a bug; all verdicts are kept in the cache"
+            self._problems += SettingsError(name, f"it could not be made ({told})", todo).lines
 
     def _write_page(self, path: Path, run: RunResult) -> None:
         from pytest_llmjudge.reporting.html import html_report
@@ -319,16 +345,24 @@ class ControllerHooks:
         )
         return replace(run, exams=self._exam_ledger.results(exams)), lost
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> None:
         """Print the suites' results, and what could not be written."""
-        run, _ = self._result(whole=False)
+        run = replace(self._result(whole=False)[0], status=int(exitstatus))
         if (run.suites or run.exams or run.preferences) and not terminalreporter.no_summary:
             print_summary(terminalreporter, run, self._written)
+        if self._is_empty:
+            terminalreporter.line("llm-judge: nothing was judged, so no file was written")
         for line in self._problems:
             terminalreporter.line(f"ERROR: {line}", red=True)
+        self._problems = []
 
     def pytest_unconfigure(self) -> None:
-        """Remove what only this run needed."""
+        """Tell what nobody has told yet, and remove what only this run needed."""
+        for line in self._problems:
+            # Without pytest's terminal, or without its summary.
+            sys.stderr.write(f"ERROR: {line}\n")
         store = self._session.store
         if self._temporary:
             store.close()
@@ -338,3 +372,11 @@ class ControllerHooks:
             with contextlib.suppress(StoreError):
                 store.end_run()
                 store.close()
+
+
+def _resolved(path: Path) -> Path:
+    """Return where a file lies; a loop of links stays what it is."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path

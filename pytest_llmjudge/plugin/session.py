@@ -90,6 +90,7 @@ class LlmSession:
         self.suites: dict[str, Suite] = {}
         self.selected: dict[str, set[int]] = {}
         self.needed: dict[str, list[int]] = {}
+        self.due: dict[str, list[str]] = {}
         self._runs: dict[str, SuiteRun | PairRun] = {}
         self._models: dict[Path | str, Model] = {}
         self._judge: Judge | None = None
@@ -199,6 +200,8 @@ class LlmSession:
             selected = self.selected.setdefault(case.suite.name, set())
             if case.record is not None:
                 selected.add(case.index)
+            elif case.gate is not None:
+                self.due.setdefault(case.suite.name, []).append(case.gate)
         whole = {AVERAGE, BASELINE, WIN_RATE}
         gated = {case.suite.name for _, case in cases if case.gate in whole}
         for name, selected in self.selected.items():
@@ -392,6 +395,7 @@ class LlmSession:
             "total": len(suite.records),
             "min_score": suite.settings.min_score,
             "min_average": suite.settings.min_average,
+            "due": self.due.get(suite.name, []),
             "checkpoint": checkpoint,
             "judge": None if _people_decide(suite) else _judge_facts(judge),
             "pairing": None

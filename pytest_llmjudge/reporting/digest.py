@@ -65,7 +65,8 @@ class Digest:
     """A run in a few words.
 
     Attributes:
-        outcome: ``failed`` when a suite failed, else ``incomplete`` when one is, else ``passed``.
+        outcome: ``failed`` when a suite failed, else ``incomplete`` when one is, else ``passed``;
+            that only where the run ended with status 0.
         headline: The same as a sentence that counts the suites.
         suites: In the order of the summary: judged suites, exams, suites of pairs.
     """
@@ -88,6 +89,10 @@ def digest(run: RunResult) -> Digest:
         return Digest("incomplete", "no suite came to a result", ())
     if outcome == "passed":
         told = "the suite passed" if len(suites) == 1 else f"all {len(suites)} suites passed"
+        if run.status:
+            # Something else failed, or the run did not come to its end.
+            outcome = "failed" if run.status == 1 else "incomplete"
+            told = f"{told}, but the run ended with status {run.status}"
         return Digest(outcome, told, suites)
     parts = [f"{counted[name]} {name}" for name in ("failed", "incomplete") if counted[name]]
     noun = "suite" if len(suites) == 1 else "suites"

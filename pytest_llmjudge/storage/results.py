@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     )
     from pytest_llmjudge.mmlu.accuracy import Share
 
-__all__ = ["results_document", "write_responses", "write_results"]
+__all__ = ["is_responses_file", "results_document", "write_responses", "write_results"]
+
+_WITH_RESPONSE = "-with-response.json"
 
 
 def write_results(path: Path, run: RunResult, version: str) -> None:
@@ -70,16 +72,21 @@ def write_responses(folder: Path, run: RunResult) -> bool:
     suites: list[SuiteResult | PreferenceResult] = [*run.suites, *run.preferences]
     for suite in suites:
         stem = Path(suite.path).stem
-        path = folder / f"{stem}-with-response.json"
+        path = folder / f"{stem}{_WITH_RESPONSE}"
         number = 2
         while path in written:
-            path = folder / f"{stem}-{number}-with-response.json"
+            path = folder / f"{stem}-{number}{_WITH_RESPONSE}"
             number += 1
         made = suite.checkpoint is not None
         results = suite.records if isinstance(suite, SuiteResult) else suite.pairs
         _write_json(path, [_with_response(result, made=made) for result in results])
         written.append(path)
     return bool(written)
+
+
+def is_responses_file(folder: Path, path: Path) -> bool:
+    """Whether :func:`write_responses` might write to ``path``."""
+    return path.parent.resolve() == folder.resolve() and path.name.endswith(_WITH_RESPONSE)
 
 
 def results_document(run: RunResult, version: str) -> dict[str, Any]:

@@ -61,7 +61,9 @@ def _accuracy_before(subject: SubjectResult, before: Mapping[str, Entry]) -> flo
         for question in subject.questions
         if (entry := before.get(question.id)) and entry.score is not None
     ]
-    return sum(scores) / len(scores) / 100 if scores else None
+    # Of a part of the questions the accuracy is another measure, which does not compare.
+    is_whole = bool(scores) and len(scores) == len(subject.questions)
+    return sum(scores) / len(scores) / 100 if is_whole else None
 
 
 def _subject(subject: SubjectResult, before: float | None) -> Subject:
