@@ -153,10 +153,16 @@ class SuiteResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What became of a run: its suites by name, and what else a reader should know of it."""
+    """What became of a run: its suites by name, and what else a reader should know of it.
+
+    Attributes:
+        created: When it began, in ISO 8601.
+        max_drop: Points that a suite may lose to its baseline.
+    """
 
     created: str
     suites: tuple[SuiteResult, ...]
     notes: tuple[str, ...] = ()
     exams: tuple[ExamResult, ...] = ()
     preferences: tuple[PreferenceResult, ...] = ()
+    max_drop: float = 0.0
