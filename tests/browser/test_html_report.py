@@ -101,10 +101,13 @@ def mixed() -> tuple[RunResult, dict[str, dict[str, Entry]]]:
     results = [runs.result(f"r{n}", 10 * n, samples=(10 * n, 40, 60)) for n in range(11)]
     known = {f"r{n}": runs.entry(f"r{n}", 60.0, f"A word, r{n}!") for n in range(11)}
     exam = runs.exam([runs.subject(one, 4, 9) for one in ("anatomy", "virology")])
-    pairs = runs.preference([runs.pair("p0", "a"), runs.pair("p1", "tie"), runs.pair("p2", "b")])
+    pairs = [runs.pair("p0", "a"), runs.pair("p1", "tie"), runs.pair("p2", "b")]
     name = "a/rather/long/way/to/test_suite.py::TestQuality::test_instructions_of_the_release"
     run = runs.run(
-        runs.suite(results, name=name), exams=(exam,), preferences=(pairs,), notes=("a note",)
+        runs.suite(results, name=name),
+        exams=(exam,),
+        preferences=(runs.preference(pairs, outcome="failed"),),
+        notes=("a note",),
     )
     return run, {name: known}
 
@@ -207,11 +210,12 @@ def test_what_got_worse_leads_to_its_row(browser: Browser, thousand: Path) -> No
 def test_it_can_be_used_by_all(
     tmp_path: Path, browser: Browser, width: int, scheme: Scheme
 ) -> None:
-    """axe-core has nothing serious to say, neither of the page nor of an opened row."""
+    """axe-core has nothing serious to say, neither of the page nor of what it unfolds."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     with Opened(browser, written(tmp_path, *mixed()), width, scheme) as page:
         page.locator(".open").first.click()
         page.locator(".detail .texts").wait_for()
+        page.get_by_text("What the figures mean").click()
         found = axe.Axe().run(page)
         serious = [
             (one["id"], [node["target"] for node in one["nodes"]])
@@ -264,15 +268,18 @@ def test_hostile_texts(tmp_path: Path, browser: Browser) -> None:
 
 
 def test_without_javascript(tmp_path: Path, browser: Browser) -> None:
-    """The decision, the charts and what got worse are there, and it says what is not."""
+    """Decision, explanations, charts and what got worse are there, and it says what is not."""
     path = written(tmp_path, *mixed())
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(path.as_uri())
 
-    assert "of 3 suites 1 failed" in page.inner_text("h1").lower()
+    assert "of 3 suites 2 failed" in page.inner_text("h1").lower()
     assert page.locator(".chart svg").count() == 4
     assert page.locator(".drops tbody tr").count() == 6
+    assert page.locator(".losses li").count() == 1
+    page.get_by_text("What the figures mean").click()
+    assert page.get_by_text("Each pair is shown in both orders.").is_visible()
     assert page.locator("noscript p").is_visible()
     assert not page.locator("#table").is_visible()
     context.close()

@@ -24,8 +24,8 @@ _MEANINGS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "chance of a drop as large (p)",
         ("chance of a drop as large",),
         (
-            "How often chance alone makes a drop of this size where nothing got worse. Below 0.05 the "
-            "drop is held to be real."
+            "How often chance alone makes a drop as large or larger where nothing got worse. Only "
+            "a drop with a p below 0.05 is held to be real and can fail a suite."
         ),
     ),
     (
@@ -50,8 +50,8 @@ _MEANINGS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "the place decided",
         ("the place decided",),
         (
-            "Each pair is shown in both orders. Here the judge took the same place twice, and so each "
-            "answer once. That is a tie, and says more of the judge than of the answers."
+            "Each pair is shown in both orders. Here the judge took the same place twice, and so "
+            "each answer once. That is a tie, and says more of the judge than of the answers."
         ),
     ),
     (
@@ -74,8 +74,8 @@ _MEANINGS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "Spearman's rank correlation",
         ("Spearman's rank correlation",),
         (
-            "Whether judge and people put the answers in the same order: 1 is the same, 0 is none, -1 "
-            "is the reverse."
+            "Whether judge and people put the answers in the same order: 1 is the same, 0 is none, "
+            "-1 is the reverse."
         ),
     ),
     (
