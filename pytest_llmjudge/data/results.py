@@ -159,7 +159,10 @@ class SuiteResult:
 class RunResult:
     """What became of a run: its suites by name, and what else a reader should know of it.
 
-    ``status`` is what pytest ends with, which tells of more than the suites.
+    Attributes:
+        created: When it began, in ISO 8601.
+        max_drop: Points that a suite may lose to its baseline.
+        status: What pytest ends with, which tells of more than the suites.
     """
 
     created: str
@@ -167,4 +170,5 @@ class RunResult:
     notes: tuple[str, ...] = ()
     exams: tuple[ExamResult, ...] = ()
     preferences: tuple[PreferenceResult, ...] = ()
+    max_drop: float = 0.0
     status: int = 0

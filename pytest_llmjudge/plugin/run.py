@@ -343,7 +343,8 @@ class ControllerHooks:
             checks=store.checks() if self._started else {},
             notes=store.notes() if self._started else (),
         )
-        return replace(run, exams=self._exam_ledger.results(exams)), lost
+        results = self._exam_ledger.results(exams)
+        return replace(run, exams=results, max_drop=session.settings.max_drop), lost
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int

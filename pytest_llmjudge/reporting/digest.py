@@ -44,7 +44,8 @@ class SuiteDigest:
         measure: What is measured: ``average``, ``accuracy`` or ``win rate``.
         value: The measure; ``-`` when a part of the suite has no result, which may be the worst.
         interval: Its 95 % interval; ``-`` when there is none.
-        wanted: What the measure has to reach; ``-`` when nothing is set.
+        wanted: What every gate asks, such as ``average >= 55, each >= 20, no drop``; ``-`` when
+            nothing is set.
         change: The mean difference to the baseline; ``-`` without one.
         causes: Why it did not pass, a line each; none when it did.
     """
@@ -79,27 +80,33 @@ class Digest:
 def digest(run: RunResult) -> Digest:
     """Say in a few words what a run came to."""
     suites = (
-        *map(_judged, run.suites),
-        *map(_exam, run.exams),
+        *(_judged(suite, run.max_drop) for suite in run.suites),
+        *(_exam(exam, run.max_drop) for exam in run.exams),
         *map(_preference, run.preferences),
     )
     counted = Counter(suite.outcome for suite in suites)
     outcome = next((name for name in ("failed", "incomplete") if counted[name]), "passed")
     if not suites:
         return Digest("incomplete", "no suite came to a result", ())
+    headline = _headline(outcome, counted)
+    if outcome == "passed" and run.status:
+        # Something else failed, or the run did not come to its end.
+        outcome = "failed" if run.status == 1 else "incomplete"
+        headline = f"{headline}, but the run ended with status {run.status}"
+    return Digest(outcome, headline, suites)
+
+
+def _headline(outcome: str, counted: Counter[str]) -> str:
+    total = counted.total()
+    if total == 1:
+        return f"the suite {'is ' if outcome == 'incomplete' else ''}{outcome}"
     if outcome == "passed":
-        told = "the suite passed" if len(suites) == 1 else f"all {len(suites)} suites passed"
-        if run.status:
-            # Something else failed, or the run did not come to its end.
-            outcome = "failed" if run.status == 1 else "incomplete"
-            told = f"{told}, but the run ended with status {run.status}"
-        return Digest(outcome, told, suites)
+        return f"all {total} suites passed"
     parts = [f"{counted[name]} {name}" for name in ("failed", "incomplete") if counted[name]]
-    noun = "suite" if len(suites) == 1 else "suites"
-    return Digest(outcome, f"of {len(suites)} {noun} {' and '.join(parts)}", suites)
+    return f"of {total} suites {' and '.join(parts)}"
 
 
-def _judged(suite: SuiteResult) -> SuiteDigest:
+def _judged(suite: SuiteResult, max_drop: float) -> SuiteDigest:
     scores = suite.scores
     whole = scores if len(scores) == suite.total else []
     average, interval = mean(whole), mean_interval(whole)
@@ -112,13 +119,17 @@ def _judged(suite: SuiteResult) -> SuiteDigest:
         interval=NONE
         if interval is None
         else f"{max(0, interval[0]):.1f} to {min(100, interval[1]):.1f}",
-        wanted=_least(suite.min_average),
+        wanted=_wanted(
+            _least("average", suite.min_average),
+            _least("each", suite.min_score),
+            _most_lost(suite, max_drop),
+        ),
         change=_change(suite.comparison),
         causes=() if suite.outcome == "passed" else tuple(_causes_of_suite(suite)),
     )
 
 
-def _exam(exam: ExamResult) -> SuiteDigest:
+def _exam(exam: ExamResult, max_drop: float) -> SuiteDigest:
     answered = [subject for subject in exam.subjects if subject.questions]
     share = pool(answered) if answered and len(answered) == len(exam.subjects) else None
     return SuiteDigest(
@@ -128,7 +139,11 @@ def _exam(exam: ExamResult) -> SuiteDigest:
         measure="accuracy",
         value=NONE if share is None else f"{share.accuracy:.4f}",
         interval=NONE if share is None else "{:.4f} to {:.4f}".format(*share.interval),
-        wanted=_least(exam.min_accuracy),
+        wanted=_wanted(
+            _least("accuracy", exam.min_accuracy),
+            _least("each subject", exam.min_subject_accuracy),
+            _most_lost(exam, max_drop),
+        ),
         change=_change(exam.comparison),
         causes=() if exam.outcome == "passed" else tuple(_causes_of_exam(exam)),
     )
@@ -146,7 +161,7 @@ def _preference(found: PreferenceResult) -> SuiteDigest:
         measure="win rate",
         value=NONE if rate is None else f"{rate:.3f}",
         interval=NONE if interval is None else "{:.3f} to {:.3f}".format(*interval),
-        wanted=_least(found.min_win_rate),
+        wanted=_wanted(_least("win rate", found.min_win_rate)),
         change=NONE,
         causes=() if found.outcome == "passed" else tuple(_causes_of_pairs(found)),
     )
@@ -250,8 +265,18 @@ def _verb(found: Sequence[object], one: str, many: str) -> str:
     return one if len(found) == 1 else many
 
 
-def _least(value: float | None) -> str:
-    return NONE if value is None else f">= {value:g}"
+def _wanted(*asked: str) -> str:
+    return ", ".join(filter(None, asked)) or NONE
+
+
+def _least(measure: str, value: float | None) -> str:
+    return "" if value is None else f"{measure} >= {value:g}"
+
+
+def _most_lost(result: SuiteResult | ExamResult, max_drop: float) -> str:
+    if result.comparison is None and not _has_gate(result.gates, "baseline"):
+        return ""
+    return f"drop <= {max_drop:g} points" if max_drop else "no drop"
 
 
 def _change(comparison: Comparison | None) -> str:

@@ -63,10 +63,10 @@ def short_lines(run: RunResult, columns: int, verbosity: int) -> Iterator[Line]:
         return
     for suite in found.suites:
         figures = [f"{suite.measure} {suite.value}"]
-        if suite.wanted != NONE:
-            figures.append(f"wanted {suite.wanted}")
         if suite.change != NONE:
             figures.append(f"baseline {suite.change}")
+        if suite.wanted != NONE:
+            figures.append(f"wanted {suite.wanted}")
         told = f"{suite.name}: {', '.join(figures)}:"
         yield from _ending_with(told, suite.outcome, columns)
 

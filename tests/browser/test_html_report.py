@@ -101,10 +101,13 @@ def mixed() -> tuple[RunResult, dict[str, dict[str, Entry]]]:
     results = [runs.result(f"r{n}", 10 * n, samples=(10 * n, 40, 60)) for n in range(11)]
     known = {f"r{n}": runs.entry(f"r{n}", 60.0, f"A word, r{n}!") for n in range(11)}
     exam = runs.exam([runs.subject(one, 4, 9) for one in ("anatomy", "virology")])
-    pairs = runs.preference([runs.pair("p0", "a"), runs.pair("p1", "tie"), runs.pair("p2", "b")])
+    pairs = [runs.pair("p0", "a"), runs.pair("p1", "tie"), runs.pair("p2", "b")]
     name = "a/rather/long/way/to/test_suite.py::TestQuality::test_instructions_of_the_release"
     run = runs.run(
-        runs.suite(results, name=name), exams=(exam,), preferences=(pairs,), notes=("a note",)
+        runs.suite(results, name=name),
+        exams=(exam,),
+        preferences=(runs.preference(pairs, outcome="failed"),),
+        notes=("a note",),
     )
     return run, {name: known}
 
@@ -114,7 +117,7 @@ def told(page: Page) -> str:
 
 
 def ids(page: Page) -> list[str]:
-    return page.locator("#rows .name").all_inner_texts()
+    return page.locator("#rows .name").all_text_contents()
 
 
 def search(page: Page, text: str, found: str) -> None:
@@ -207,11 +210,12 @@ def test_what_got_worse_leads_to_its_row(browser: Browser, thousand: Path) -> No
 def test_it_can_be_used_by_all(
     tmp_path: Path, browser: Browser, width: int, scheme: Scheme
 ) -> None:
-    """axe-core has nothing serious to say, neither of the page nor of an opened row."""
+    """axe-core has nothing serious to say, neither of the page nor of what it unfolds."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     with Opened(browser, written(tmp_path, *mixed()), width, scheme) as page:
         page.locator(".open").first.click()
         page.locator(".detail .texts").wait_for()
+        page.get_by_text("What the figures mean").click()
         found = axe.Axe().run(page)
         serious = [
             (one["id"], [node["target"] for node in one["nodes"]])
@@ -264,15 +268,18 @@ def test_hostile_texts(tmp_path: Path, browser: Browser) -> None:
 
 
 def test_without_javascript(tmp_path: Path, browser: Browser) -> None:
-    """The decision, the charts and what got worse are there, and it says what is not."""
+    """Decision, explanations, charts and what got worse are there, and it says what is not."""
     path = written(tmp_path, *mixed())
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(path.as_uri())
 
-    assert "of 3 suites 1 failed" in page.inner_text("h1").lower()
+    assert "of 3 suites 2 failed" in page.inner_text("h1").lower()
     assert page.locator(".chart svg").count() == 4
     assert page.locator(".drops tbody tr").count() == 6
+    assert page.locator(".losses li").count() == 1
+    page.get_by_text("What the figures mean").click()
+    assert page.get_by_text("Each pair is shown in both orders.").is_visible()
     assert page.locator("noscript p").is_visible()
     assert not page.locator("#table").is_visible()
     context.close()
@@ -283,9 +290,62 @@ def test_pairs_in_the_table(tmp_path: Path, browser: Browser) -> None:
     with Opened(browser, written(tmp_path, *mixed()), 1024, "light") as page:
         page.get_by_role("combobox", name="Suite").select_option("test_pairs.py::test_pairs")
         page.get_by_label("Sort by").select_option("file false")
-        assert page.locator("#rows .score").all_inner_texts() == ["won", "tied", "lost"]
+        assert page.locator("#rows .outcome").all_inner_texts() == ["won", "tied", "lost"]
+        assert page.locator("#rows .score").count() == 0
+        page.get_by_role("button", name="Lost 1").click()
+        assert ids(page) == ["p2"]
+        page.get_by_role("button", name="All 14").click()
         page.locator(".open").nth(1).click()
         detail = page.locator(".detail")
         detail.get_by_text("Compared with").wait_for()
         assert re.search(r"chosen: first, then first", detail.inner_text())
         assert page.locator(".tag", has_text="the place decided").count() == 1
+
+
+def test_a_table_of_pairs_alone(tmp_path: Path, browser: Browser) -> None:
+    """It has no scores; what was lost leads to its row, and a body that failed is told."""
+    pairs = [
+        runs.pair("p0", "a"),
+        runs.pair("p1", "b"),
+        runs.pair("p2", "a", outcome="failed"),
+        runs.pair("p3", None),
+    ]
+    run = runs.run(preferences=(runs.preference(pairs, outcome="failed"),))
+    with Opened(browser, written(tmp_path, run, {}), 1024, "light") as page:
+        heads = page.locator("#rows thead th").all_inner_texts()
+        assert heads == ["outcome", "instruction", "id"]
+        assert page.locator("#rows .outcome").all_inner_texts() == ["error", "lost", "won", "won"]
+        assert page.locator("#rows .tag.bad").all_inner_texts() == ["failed"]
+        filters = page.locator("[data-filter]").all_inner_texts()
+        assert filters == ["All 4", "Failed 1", "Lost 1", "Unscored 1"]
+        page.get_by_role("link", name="Say p1 in words.").click()
+        page.locator(".detail").get_by_text("A word, p1.").wait_for()
+        assert page.evaluate("document.activeElement.dataset.row") == "1"
+
+
+@pytest.mark.parametrize("width", [375, 1024])
+def test_records_of_the_same_instruction(tmp_path: Path, browser: Browser, width: int) -> None:
+    """Their inputs and the ends of their ids can be seen, however narrow the page is."""
+    slug = "state-the-opposite-of-the-following-word"
+    results = [
+        runs.result(
+            f"{slug}-{n:08x}",
+            of=runs.record(f"{slug}-{n:08x}", instruction="Give the opposite. " * 9, input=word),
+        )
+        for n, word in enumerate(("hot", "tall"))
+    ]
+    run = runs.run(runs.suite(results))
+    with Opened(browser, written(tmp_path, run, {}), width, "light") as page:
+        assert page.locator("#rows .given").all_inner_texts() == ["hot", "tall"]
+        assert ids(page) == [one.record.id for one in results]
+        for part in (".given", ".name span:last-child"):
+            assert page.evaluate(
+                """part => [...document.querySelectorAll("#rows " + part)].every(found => {
+                  const inner = found.getBoundingClientRect();
+                  const outer = found.closest("td").getBoundingClientRect();
+                  return found.scrollWidth <= found.clientWidth + 1
+                    && inner.left >= outer.left && inner.right <= outer.right + 1;
+                })""",
+                part,
+            )
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

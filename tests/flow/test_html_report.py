@@ -61,7 +61,7 @@ def test_a_failed_run(project: Project, dist: tuple[str, ...]) -> None:
     }
     assert "neither of which is a score" in texts["r2"]["error"]
     told = text_of(page)
-    assert "incomplete of 1 suite 1 incomplete" in told
+    assert "incomplete the suite is incomplete" in told
     assert re.search("1 of 4 records scores? below 50", told)
     assert re.search("1 of 4 records (is|are) unscored", told)
     assert sorted(one.name for one in project.path.glob("*report.html*")) == ["report.html"]

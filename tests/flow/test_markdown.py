@@ -35,13 +35,13 @@ def test_the_decision_comes_first(project: Project, summary: Path, dist: tuple[s
     assert text.splitlines()[:8] == [
         "## llm-judge: failed",
         "",
-        "Of 1 suite 1 failed.",
+        "The suite failed.",
         "",
         "| suite | measure | 95 % interval | wanted | change | outcome |",
         "| --- | --- | --- | --- | --- | --- |",
         (
-            r"| test\_suite.py::test\_instructions | average 66.67 | 0.0 to 100.0 | >= 90 | - | "
-            "**failed** |"
+            r"| test\_suite.py::test\_instructions | average 66.67 | 0.0 to 100.0 | "
+            "average >= 90, each >= 50 | - | **failed** |"
         ),
         "",
     ]
@@ -58,12 +58,12 @@ def test_a_run_with_a_baseline_tells_what_lost_most(project: Project) -> None:
     project.run(REPORT)
     project.suite(records(8, wrong=range(8)), 'responses="model_response"')
 
-    project.run(FILE, "--llm-judge-baseline=results.json")
+    project.run(FILE, "--llm-judge-baseline=results.json", "--llm-judge-max-drop=2.5")
 
     text = (project.path / "out" / "report.md").read_text(encoding="utf-8")
     assert "<details><summary>what lost most (8)</summary>" in text
     assert "```\nThe number 3 in words.\n```" in text
-    assert "| -100.0 points | **failed** |" in text
+    assert "| drop <= 2.5 points | -100.0 points | **failed** |" in text
 
 
 def test_an_ini_option_names_the_file(project: Project) -> None:
@@ -199,6 +199,6 @@ def test_instructions(verdict, record):
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     text = (project.path / "out" / "report.md").read_text(encoding="utf-8")
-    assert text.startswith("## llm-judge: incomplete\n\nOf 1 suite 1 incomplete.\n")
+    assert text.startswith("## llm-judge: incomplete\n\nThe suite is incomplete.\n")
     assert "3 of 4 records were not run" in text
     assert summary.read_text(encoding="utf-8") == text

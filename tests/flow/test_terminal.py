@@ -32,7 +32,7 @@ def test_a_quiet_run(suite: Project, mode: tuple[str, ...]) -> None:
     result = suite.run("-q", REPORT, *mode)
 
     assert section(result) == [
-        "test_suite.py::test_instructions: average 87.50: failed",
+        "test_suite.py::test_instructions: average 87.50, wanted each >= 50: failed",
         f"results: {suite.path / 'results.json'}",
     ]
 
@@ -41,7 +41,7 @@ def test_a_very_quiet_run(suite: Project) -> None:
     """With ``-qq`` a line for all, without a title."""
     result = suite.run("-qq", REPORT)
 
-    assert "llm-judge: of 1 suite 1 failed" in result.outlines
+    assert "llm-judge: the suite failed" in result.outlines
     assert not any("lowest scores" in line or "results: " in line for line in result.outlines)
     assert (suite.path / "results.json").exists()
 

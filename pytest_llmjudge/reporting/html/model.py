@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.reporting.digest import NONE
+
 if TYPE_CHECKING:
     from pytest_llmjudge.data import GateResult
     from pytest_llmjudge.reporting.digest import SuiteDigest
     from pytest_llmjudge.reporting.html.drawing import Chart
 
-__all__ = ["MOST_DROPS", "Drop", "Fact", "Panel", "Subject", "SuiteView"]
+__all__ = ["MOST_DROPS", "Drop", "Fact", "LostPair", "Panel", "Subject", "SuiteView"]
 
 MOST_DROPS = 10
-"""How many of what lost points are shown."""
+"""How many of what lost points, or of lost pairs, are shown."""
 
 Fact = tuple[str, str]
 """A name and its value."""
@@ -45,6 +47,7 @@ class Drop:
         before: Score or accuracy in the baseline.
         now: The same now.
         change: The difference in points, with its sign.
+        input: Of the record; empty for a subject.
         row: The record's number in the table; ``None`` for a subject.
         answers: What was answered before and now; none for a subject.
         fails_now: Whether it passed before and fails now.
@@ -54,9 +57,27 @@ class Drop:
     before: str
     now: str
     change: str
+    input: str = ""
     row: int | None = None
     answers: tuple[Fact, ...] = ()
     fails_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LostPair:
+    """A pair that the other response won.
+
+    Attributes:
+        name: The record's instruction.
+        input: Of the record.
+        row: Its number in the table.
+        answers: Both responses.
+    """
+
+    name: str
+    input: str
+    row: int
+    answers: tuple[Fact, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +108,8 @@ class SuiteView:
         gates: Those that came to a decision.
         drops: What lost most, the worst first.
         subjects: Of an exam.
+        lost: The first lost pairs of a suite of pairs that did not pass.
+        losses: How many there are.
     """
 
     digest: SuiteDigest
@@ -98,3 +121,12 @@ class SuiteView:
     gates: tuple[GateResult, ...]
     drops: tuple[Drop, ...] = ()
     subjects: tuple[Subject, ...] = ()
+    lost: tuple[LostPair, ...] = ()
+    losses: int = 0
+
+    @property
+    def digest_facts(self) -> tuple[Fact, ...]:
+        """What its card says below the measure."""
+        told = self.digest
+        found = ("95 % interval", told.interval), ("wanted", told.wanted), ("change", told.change)
+        return tuple(fact for fact in found if fact[1] != NONE)

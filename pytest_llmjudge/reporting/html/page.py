@@ -12,6 +12,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from pytest_llmjudge.reporting.digest import digest
+from pytest_llmjudge.reporting.html.meanings import meanings
 from pytest_llmjudge.reporting.html.payload import payload_of
 from pytest_llmjudge.reporting.html.rows import rows_of
 from pytest_llmjudge.reporting.html.texts import safe_text
@@ -43,10 +44,12 @@ def html_report(run: RunResult, before: Mapping[str, Mapping[str, Entry]], versi
     # What stands in the page is ours, and its policy lets nothing else be run or loaded.
     style, script = (Markup(_part(name)) for name in ("report.css", "report.js"))  # noqa: S704
     payload = payload_of(rows)
+    suites = suite_views(run, before, rows)
     return _template().render(
         run=run,
         digest=digest(run),
-        suites=suite_views(run, before, rows),
+        suites=suites,
+        meanings=meanings(suites),
         payload=payload,
         index=Markup(payload.index),  # noqa: S704  # its writer left nothing that HTML would read
         style=style,

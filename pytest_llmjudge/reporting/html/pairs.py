@@ -6,22 +6,31 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.reporting.html import charts
 from pytest_llmjudge.reporting.html.checks import pair_check_panel
-from pytest_llmjudge.reporting.html.model import Panel, SuiteView
+from pytest_llmjudge.reporting.html.model import MOST_DROPS, LostPair, Panel, SuiteView
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 from pytest_llmjudge.winning import summary_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import PairSummary, PeopleAgreement, PreferenceResult
     from pytest_llmjudge.reporting.digest import SuiteDigest
     from pytest_llmjudge.reporting.html.model import Fact
+    from pytest_llmjudge.reporting.html.rows import Row
 
 __all__ = ["pairs_view"]
 
 
-def pairs_view(found: PreferenceResult, told: SuiteDigest) -> SuiteView:
-    """Show a suite of pairs, and ``told``, it in a few words."""
+def pairs_view(
+    found: PreferenceResult, told: SuiteDigest, rows: Sequence[tuple[int, Row]]
+) -> SuiteView:
+    """Show a suite of pairs.
+
+    Args:
+        found: The results.
+        told: It in a few words.
+        rows: Its lines of the table, with their numbers.
+    """
     summary = summary_of(found.pairs)
     panels = [Panel("Pairs", tuple(_facts(found, told, summary)))]
     if found.check is not None:
@@ -37,7 +46,15 @@ def pairs_view(found: PreferenceResult, told: SuiteDigest) -> SuiteView:
         charts=drawn,
         panels=tuple(panels),
         gates=found.gates,
+        lost=() if told.outcome == "passed" else tuple(_lost(rows)),
+        losses=summary.losses,
     )
+
+
+def _lost(rows: Sequence[tuple[int, Row]]) -> Iterator[LostPair]:
+    for number, row in [numbered for numbered in rows if numbered[1].is_lost][:MOST_DROPS]:
+        answers = ("preferred", row.other or "(empty)"), ("this model", row.response or "(empty)")
+        yield LostPair(row.record.instruction, row.record.input, number, answers)
 
 
 def _facts(found: PreferenceResult, told: SuiteDigest, summary: PairSummary) -> Iterator[Fact]:

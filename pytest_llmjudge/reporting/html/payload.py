@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 __all__ = ["FLAGS", "Payload", "payload_of"]
 
-FLAGS = {"failed": 1, "unscored": 2, "flipped": 4, "unsure": 8}
+FLAGS = {"failed": 1, "lost": 16, "unscored": 2, "flipped": 4, "unsure": 8}
 """By what rows can be filtered, as bits."""
 
-_OUTCOMES = ("passed", "failed", "error", "not run")
+# From good to bad, as the table sorts them.
+_OUTCOMES = ("passed", "won", "tied", "lost", "failed", "error", "not run")
 _KINDS = ("same", "del", "ins")
 _ROWS_OF_CHUNK = 250
 _CHARACTERS_OF_CHUNK = 500_000
 _SHOWN_START = 96
+_SHOWN_INPUT = 64
 # Level 6 makes a page 4 % smaller and takes a fifth longer.
 _LEVEL = 4
 
@@ -51,7 +53,8 @@ def payload_of(rows: Iterable[Row]) -> Payload:
     suites: dict[str, int] = {}
     pairs: list[bool] = []
     columns: dict[str, list[Any]] = {
-        name: [] for name in ("suite", "id", "start", "outcome", "score", "before", "flags")
+        name: []
+        for name in ("suite", "id", "start", "input", "outcome", "score", "before", "flags")
     }
     starts, chunks = [], []
     for start, chunk in _chunked(rows):
@@ -64,7 +67,8 @@ def payload_of(rows: Iterable[Row]) -> Payload:
             columns["suite"].append(suites[row.suite])
             columns["id"].append(row.record.id)
             columns["start"].append(row.record.instruction[:_SHOWN_START])
-            columns["outcome"].append(_OUTCOMES.index(row.outcome))
+            columns["input"].append(row.record.input[:_SHOWN_INPUT])
+            columns["outcome"].append(_OUTCOMES.index(row.shown))
             columns["score"].append(_short(row.score))
             columns["before"].append(_short(row.before))
             columns["flags"].append(_flags(row))
@@ -134,6 +138,7 @@ def _script_length(text: str) -> int:
 def _flags(row: Row) -> int:
     found = {
         "failed": row.is_failed,
+        "lost": row.is_lost,
         "unscored": row.score is None,
         "flipped": row.is_flipped,
         "unsure": row.is_unsure,

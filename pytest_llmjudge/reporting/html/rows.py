@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "rows_of"]
 
+_LOST = "lost"
+_RESULTS = {100.0: "won", 50.0: "tied", 0.0: _LOST}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -61,6 +64,16 @@ class Row:
     samples: tuple[int, ...] = ()
     orders: tuple[str, ...] = ()
     human_score: int | None = None
+
+    @property
+    def shown(self) -> str:
+        """Its outcome for people: a pair with a winner is ``won``, ``tied`` or ``lost``."""
+        return _RESULTS[self.score] if self.is_pair and self.score is not None else self.outcome
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is a pair that the other response won."""
+        return self.shown == _LOST
 
     @property
     def is_failed(self) -> bool:

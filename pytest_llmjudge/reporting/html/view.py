@@ -44,7 +44,7 @@ def suite_views(
     return (
         *(_judged(suite, next(told), numbered.get(suite.name, [])) for suite in run.suites),
         *(exam_view(exam, next(told), before.get(exam.name, {})) for exam in run.exams),
-        *(pairs_view(found, next(told)) for found in run.preferences),
+        *(pairs_view(found, next(told), numbered.get(found.name, [])) for found in run.preferences),
     )
 
 
@@ -119,6 +119,7 @@ def _drops(rows: Sequence[tuple[int, Row]]) -> Iterator[Drop]:
         answers = ("before", row.other or "(empty)"), ("now", row.response or "(empty)")
         yield Drop(
             name=row.record.instruction,
+            input=row.record.input,
             before=f"{row.before:g}",
             now=f"{score:g}",
             change=f"{change:+g}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_llmjudge.reporting.digest import digest
@@ -32,7 +34,7 @@ def test_a_run_in_which_all_passed() -> None:
     assert (told.measure, told.value, told.wanted, told.change) == (
         "average",
         "70.00",
-        ">= 50",
+        "average >= 50, each >= 50",
         "-",
     )
     assert told.interval == "0.0 to 100.0"
@@ -43,7 +45,8 @@ def test_a_run_in_which_all_passed() -> None:
     ("outcomes", "outcome", "headline"),
     [
         (("passed", "passed"), "passed", "all 2 suites passed"),
-        (("failed",), "failed", "of 1 suite 1 failed"),
+        (("failed",), "failed", "the suite failed"),
+        (("incomplete",), "incomplete", "the suite is incomplete"),
         (("passed", "incomplete"), "incomplete", "of 2 suites 1 incomplete"),
         (("incomplete", "failed", "passed"), "failed", "of 3 suites 1 failed and 1 incomplete"),
     ],
@@ -160,13 +163,42 @@ def test_change_against_the_baseline() -> None:
     )
 
 
+@pytest.mark.parametrize(("max_drop", "drop"), [(0.0, "no drop"), (2.5, "drop <= 2.5 points")])
+def test_all_gates_are_told(max_drop: float, drop: str) -> None:
+    """Those of each record or subject too, and the baseline where its gate came to anything."""
+    records, subjects = [scored("r0", 80)], [subject("anatomy", 3, 4)]
+    beside = (gate("baseline", "error", "the judge failed"),)
+    found = digest(
+        run(
+            suite(records, min_score=20, min_average=55.0, comparison=compared()),
+            suite(records, min_score=None, gates=beside),
+            suite(records, min_score=20),
+            suite(records, min_score=None),
+            exams=(
+                replace(exam(subjects), min_subject_accuracy=0.2, comparison=compared()),
+                replace(exam(subjects), min_accuracy=None),
+            ),
+            max_drop=max_drop,
+        )
+    )
+
+    assert [one.wanted for one in found.suites] == [
+        f"average >= 55, each >= 20, {drop}",
+        drop,
+        "each >= 20",
+        "-",
+        f"accuracy >= 0.25, each subject >= 0.2, {drop}",
+        "-",
+    ]
+
+
 def test_an_exam() -> None:
     """All questions count the same, and failed subjects are named."""
     subjects = [subject("anatomy", 3, 4), subject("astronomy", 0, 4, "failed")]
 
     (told,) = digest(run(exams=(exam(subjects, "failed"),))).suites
 
-    assert (told.measure, told.value, told.wanted) == ("accuracy", "0.3750", ">= 0.25")
+    assert (told.measure, told.value, told.wanted) == ("accuracy", "0.3750", "accuracy >= 0.25")
     assert told.interval == "0.1368 to 0.6943"
     assert told.causes == ("1 of 2 subjects failed: astronomy",)
 
@@ -205,7 +237,7 @@ def test_a_suite_of_pairs() -> None:
 
     (told,) = digest(run(preferences=(pairs(found),))).suites
 
-    assert (told.measure, told.value, told.wanted) == ("win rate", "0.625", ">= 0.5")
+    assert (told.measure, told.value, told.wanted) == ("win rate", "0.625", "win rate >= 0.5")
     assert told.interval == "0.219 to 0.908"
     assert told.causes == ()
 

@@ -120,8 +120,8 @@ def test_at_200_columns() -> None:
 def test_a_quiet_run() -> None:
     """A line for each suite; below that one for all."""
     assert told(80, -1) == [
-        "test_a.py::test_a: average -, wanted >= 55: incomplete",
-        "test_p.py::test_pairs: win rate 0.500, wanted >= 0.5: passed",
+        "test_a.py::test_a: average -, wanted average >= 55, each >= 50: incomplete",
+        "test_p.py::test_pairs: win rate 0.500, wanted win rate >= 0.5: passed",
     ]
     assert told(80, -2) == ["llm-judge: of 2 suites 1 incomplete"]
 

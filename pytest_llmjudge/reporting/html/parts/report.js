@@ -4,7 +4,8 @@
 (() => {
   const PAGE = 100;
   const PAUSE = 200;
-  const RESULTS = new Map([[100, "won"], [50, "tied"], [0, "lost"]]);
+  // The end of an id tells records apart whose instructions are the same.
+  const KEPT = 8;
   const PLACES = { A: "first", B: "second", tie: "neither" };
   const SEARCHED = ["instruction", "input", "output", "response", "other", "replies", "error"];
   const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
@@ -18,6 +19,7 @@
   const packed = [...document.querySelectorAll(".chunk")];
   const total = index.id.length;
   const hasChange = index.before.some((score) => score !== null);
+  const hasScore = index.pairs.includes(false);
   const isPairs = (row) => index.pairs[index.suite[row]];
   const changeOf = (row) =>
     index.before[row] === null || index.score[row] === null
@@ -31,10 +33,17 @@
     ["id", { label: "id", of: (row) => index.id[row] }],
     ["outcome", { label: "outcome", of: (row) => -index.outcome[row] }],
   ]);
+  const columns = [
+    ["outcome", "outcome"],
+    ...(hasScore ? [["score", "score"]] : []),
+    ...(hasChange ? [["change", "change"]] : []),
+    ["file", "instruction"],
+    ["id", "id"],
+  ];
   const state = {
     filter: "all",
     suite: -1,
-    order: hasChange ? "change" : "score",
+    order: hasChange ? "change" : hasScore ? "score" : "outcome",
     isDown: false,
     found: null,
     page: 0,
@@ -88,14 +97,24 @@
     return element;
   };
   const isolated = (text) => make("bdi", "", visible(text));
+  const nameOf = (id) => {
+    const letters = [...visible(id)];
+    const parts = [letters.slice(0, -KEPT), letters.slice(-KEPT)];
+    const element = make("bdi", "", parts.map((part) => make("span", "", part.join(""))));
+    element.title = letters.join("");
+    return element;
+  };
   const signed = (value) => (value > 0 ? `+${value}` : String(value));
 
   const scoreCell = (row) => {
+    if (isPairs(row)) {
+      return make("td");
+    }
     const score = index.score[row];
     if (score === null) {
       return make("td", "score", make("span", "tag", "unscored"));
     }
-    return make("td", "score number", isPairs(row) ? RESULTS.get(score) : String(score));
+    return make("td", "score number", String(score));
   };
   const changeCell = (row) => {
     const change = changeOf(row);
@@ -106,10 +125,16 @@
   const rowOf = (row) => {
     const outcome = index.outcomes[index.outcome[row]];
     const button = make("button", "open", isolated(index.start[row]));
+    if (index.input[row]) {
+      button.append(make("bdi", "given", visible(index.input[row])));
+    }
     button.type = "button";
     button.dataset.row = row;
     button.setAttribute("aria-expanded", "false");
     const asked = make("div", "asked", button);
+    if (isPairs(row) && index.flags[row] & index.filters.failed) {
+      asked.append(make("span", "tag bad", "failed"));
+    }
     if (index.flags[row] & index.filters.flipped) {
       asked.append(make("span", "tag bad", isPairs(row) ? "the place decided" : "fails now"));
     }
@@ -118,10 +143,10 @@
     }
     const line = make("tr", "row", [
       make("td", "", make("span", `outcome ${outcome.replace(" ", "-")}`, outcome)),
-      scoreCell(row),
+      ...(hasScore ? [scoreCell(row)] : []),
       ...(hasChange ? [changeCell(row)] : []),
       make("td", "main", asked),
-      make("td", "name", isolated(index.id[row])),
+      make("td", "name", nameOf(index.id[row])),
     ]);
     line.id = `row-${row}`;
     return line;
@@ -230,7 +255,7 @@
       return;
     }
     const cell = make("td", "", make("p", "small", "Unpacking …"));
-    cell.colSpan = hasChange ? 5 : 4;
+    cell.colSpan = columns.length;
     const detail = make("tr", "detail", cell);
     detail.id = `detail-${row}`;
     button.setAttribute("aria-controls", detail.id);
@@ -358,13 +383,6 @@
     element.value = value;
     return element;
   };
-  const columns = [
-    ["outcome", "outcome"],
-    ["score", "score"],
-    ...(hasChange ? [["change", "change"]] : []),
-    ["file", "instruction"],
-    ["id", "id"],
-  ];
   const heads = columns.map(([order, label]) => {
     const button = make("button", "", label);
     button.type = "button";
@@ -378,7 +396,7 @@
   });
   get("rows").tHead.append(make("tr", "", heads));
   for (const [order, { label }] of ORDERS) {
-    if (order !== "change" || hasChange) {
+    if (columns.some(([shown]) => shown === order)) {
       get("sort").append(
         option(`${order} false`, `${label} ↑`),
         option(`${order} true`, `${label} ↓`),

@@ -68,10 +68,10 @@ def test_the_decision_stands_in_the_page() -> None:
     page = Reader(html_report(runs.run(suite, notes=("one server left",)), known, "0.1.0"))
 
     for told in (
-        "failed Of 1 suite 1 failed".lower(),
+        "failed the suite failed",
         "46.67 average",
         "95 % interval 0.0 to 100.0",
-        "wanted >= 60",
+        "wanted average >= 60, each >= 50",
         "average: the average 46.67 is below min_average 60",
         "2 of 3 records score below 50",
         "candidate.pth (124.0M parameters, fingerprint f00dfeedf00d)",
@@ -134,6 +134,63 @@ def test_all_that_a_suite_has_is_told() -> None:
         "1 won 1 tied 1 lost",
     ):
         assert told in page.text
+
+
+def test_lost_pairs_are_listed_where_the_suite_did_not_pass() -> None:
+    """The first ten, with what was asked and both answers; the page says how many there are."""
+    lost = [
+        replace(runs.pair(f"p{n}", "b"), record=runs.record(f"p{n}", input=f"input {n}"))
+        for n in range(12)
+    ]
+    found = runs.preference([runs.pair("won", "a"), *lost])
+
+    page, passed = (
+        Reader(html_report(runs.run(preferences=(one,)), {}, "0.1.0")).text
+        for one in (replace(found, outcome="failed"), found)
+    )
+
+    assert "Lost pairs of test_pairs.py:: test_pairs The first 10 of 12." in page
+    assert "Say p9 in words. input 9 preferred A word, p9. this model The word p9." in page
+    assert "input 10" not in page
+    assert "Lost pairs" not in passed
+
+
+def test_what_got_worse_tells_records_of_the_same_instruction_apart() -> None:
+    """By their inputs, which stand behind it."""
+    results = [
+        runs.result(f"r{n}", 10, of=runs.record(f"r{n}", instruction="Say it.", input=f"in {n}"))
+        for n in range(2)
+    ]
+    known = {NAME: {f"r{n}": runs.entry(f"r{n}", 60.0) for n in range(2)}}
+
+    page = Reader(html_report(runs.run(runs.suite(results)), known, "0.1.0"))
+
+    assert "Say it. in 0 fails now" in page.text
+    assert "Say it. in 1 fails now" in page.text
+
+
+def test_figures_are_explained_where_they_stand() -> None:
+    """Those of the page and no others."""
+    pairs = runs.preference([runs.pair("p0", "a"), runs.pair("p1", "tie")])
+    judged = runs.suite([runs.result("r0", 90), runs.result("r1", 80)], check=NOT_FIT)
+
+    of_pairs, of_records, of_one = (
+        Reader(html_report(run, {}, "0.1.0")).text.partition("What the figures mean")[2]
+        for run in (
+            runs.run(preferences=(pairs,)),
+            runs.run(judged),
+            runs.run(runs.suite([runs.result()])),
+        )
+    )
+
+    assert "win rate The share of pairs" in of_pairs
+    assert "the place decided Each pair is shown in both orders." in of_pairs
+    assert "95 % interval Other tasks" in of_records
+    assert "area under the ROC curve (AUC) How often" in of_records
+    assert "begging (plea) A wrong answer" in of_records
+    assert "Each pair is shown" not in of_records
+    assert "How often" not in of_pairs
+    assert of_one == ""
 
 
 def test_a_run_of_exams_has_no_table() -> None:

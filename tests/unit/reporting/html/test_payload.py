@@ -71,7 +71,7 @@ def test_the_index_may_stand_in_html(text: str) -> None:
 
 
 def test_rows_are_counted_by_what_they_are() -> None:
-    """Failed, unscored, flipped and unsure, of records and of pairs."""
+    """Failed, lost, unscored, flipped and unsure, of records and of pairs."""
     results = [
         runs.result("good", 90),
         runs.result("bad", 10),
@@ -86,13 +86,41 @@ def test_rows_are_counted_by_what_they_are() -> None:
     payload = payload_of(rows_of(run, known))
     index = json.loads(payload.index)
 
-    assert payload.counts == {"failed": 1, "unscored": 2, "flipped": 2, "unsure": 1}
+    assert payload.counts == {"failed": 1, "lost": 1, "unscored": 2, "flipped": 2, "unsure": 1}
     assert payload.total == 8
     assert index["score"] == [90, 10, None, 60, None, 100, 50, 0]
     assert index["before"] == [40, 80, None, None, None, None, None, None]
-    assert index["flags"] == [0, 1 + 4, 2, 8, 2, 0, 4, 0]
+    assert index["flags"] == [0, 1 + 4, 2, 8, 2, 0, 4, 16]
     assert index["suite"] == [0] * 5 + [1] * 3
     assert index["pairs"] == [False, True]
+
+
+def test_a_pair_with_a_winner_is_won_tied_or_lost() -> None:
+    """Whatever its item came to; where there is no winner, its item's outcome is told."""
+    pairs = [
+        runs.pair("p0", "a"),
+        runs.pair("p1", "tie"),
+        runs.pair("p2", "b"),
+        runs.pair("p3", "a", outcome="failed"),
+        runs.pair("p4", None),
+    ]
+
+    index = json.loads(
+        payload_of(rows_of(runs.run(preferences=(runs.preference(pairs),)), {})).index
+    )
+
+    told = [index["outcomes"][place] for place in index["outcome"]]
+    assert told == ["won", "tied", "lost", "won", "error"]
+    assert index["flags"][3] == index["filters"]["failed"]
+
+
+def test_the_input_stands_beside_the_instruction() -> None:
+    """It tells records apart that are asked the same, and is cut."""
+    of = runs.record("r0", input="x" * 100)
+
+    payload = payload_of(rows_of(runs.run(runs.suite([runs.result(of=of), runs.result()])), {}))
+
+    assert json.loads(payload.index)["input"] == ["x" * 64, ""]
 
 
 def test_long_answers_make_small_chunks() -> None:
