@@ -35,6 +35,7 @@ _AGAIN = "judge the baseline's model again with this judge"
 _ANOTHER = "make a baseline of the release with these records"
 _WORST_FLIPS = 10
 _SHOWN_DIGITS = 12
+_SHOWN_NAMES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ def compare(before: Side, after: Side) -> Comparison:
         mcnemar_p=mcnemar_p,
         flips=_flips(pairs, after.passes_at),
         note=_note(before.judge, after.judge),
+        changed=sum(difference != 0 for difference in differences),
     )
 
 
@@ -140,6 +142,10 @@ def _refusal(before: Side, after: Side, paired: int) -> str | None:
     """Say why the two cannot be compared, and what to do; ``None`` when they can."""
     noun = NOUNS[after.kind]
     for side, owner in ((before, "the baseline"), (after, "this run")):
+        if not side.entries and side.others:
+            there = one_line(", ".join(side.others), _SHOWN_NAMES)
+            found = f"{owner} has no {noun} of a suite named {side.name}, but of {there}"
+            return f"{found}; start pytest in the same folder both times, or {_ANOTHER}"
         if not side.entries:
             return f"{owner} has no {noun} of a suite named {side.name}; {_ANOTHER}"
     differing = _differing(before, after)

@@ -35,7 +35,7 @@ __all__ = [
 
 NAMED_RECORDS = 10
 _NOISE = "; the difference is within noise"
-# Of n pairs that all drop, chance makes 1 in 2^n: with four that is above 5 %.
+# Of n scores that all drop, chance makes 1 in 2^n: with four that is above 5 %.
 _FEWEST_TOLD = 5
 
 
@@ -187,7 +187,11 @@ def _reach(comparison: Comparison) -> str:
         same = "all scores are as before" if not comparison.difference else "all scores moved alike"
         return f"; {same}, which does not tell what drops this {noun} can show"
     least = signed(comparison.detectable or 0.0).lstrip("+")
-    return f"; this {noun} can show drops of {least} points or more"
+    reach = f"; this {noun} can show drops of {least} points or more"
+    if comparison.changed is None or comparison.changed >= _FEWEST_TOLD:
+        return reach
+    number = "one" if comparison.changed == 1 else comparison.changed
+    return f"{reach} where at least {_FEWEST_TOLD} scores change, and {number} did"
 
 
 def _decide_share(correct: int, total: int, name: str, minimum: float | None) -> Decision:

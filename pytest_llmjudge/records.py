@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 import re
 import unicodedata
 from importlib import resources
@@ -133,7 +134,10 @@ def _read(path: Path) -> Iterator[_Raw]:
 
 def _parse(where: str, text: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except _NotFiniteError as error:
+        found = f"it holds {one_line(str(error), 40)}, which is no number of JSON's"
+        raise RecordsError(where, found, "write a finite number or null") from None
     except json.JSONDecodeError as error:
         place = f"{error.msg}, line {error.lineno} column {error.colno}"
         raise RecordsError(where, f"it is not JSON ({place})", "correct it there") from None
@@ -144,6 +148,17 @@ def _parse(where: str, text: str) -> object:
         raise RecordsError(
             where, "it holds a number of thousands of digits", "correct it"
         ) from None
+
+
+class _NotFiniteError(ValueError):
+    """A number that no other program could read back."""
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise _NotFiniteError(text)
+    return value
 
 
 def _problems(name: str, raw: _Raw, needed: Mapping[str, str]) -> Iterator[RecordsError]:

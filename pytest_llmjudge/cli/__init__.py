@@ -131,8 +131,9 @@ def _compare(options: argparse.Namespace) -> int:
     old, new = read_results(options.old), read_results(options.new)
     found = list(_compared(old, new, max_drop))
     if not found:
-        where, todo = f"{options.old}, {options.new}", "name files of runs that judged something"
-        raise SettingsError(where, "neither has a suite", todo)
+        where = f"{options.old}, {options.new}"
+        todo = "name files of runs that scored records or asked MMLU"
+        raise SettingsError(where, "neither has a suite of scored records or an exam", todo)
     has_passed = all(one.decision.passed for one in found)
     if options.json:
         document = {
@@ -176,8 +177,9 @@ def _power(options: argparse.Namespace) -> int:
     run = read_results(options.results)
     old = None if options.baseline is None else read_results(options.baseline)
     if not run.sides:
-        todo = "name the file of a run that judged something"
-        raise SettingsError(str(options.results), "it has no suite", todo)
+        todo = "name the file of a run that scored records or asked MMLU"
+        where, found = str(options.results), "it has no suite of scored records and no exam"
+        raise SettingsError(where, found, todo)
     reaches = [_reach(run, old, name, drop, power) for name in run.sides]
     if options.json:
         suites = [

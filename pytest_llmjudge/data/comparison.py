@@ -41,6 +41,7 @@ class Side:
         judge: Who scored; ``None`` for MMLU.
         terms: What else has to be the same for two sides to compare, by name.
         passes_at: What an entry has to score; ``None`` when nothing is set.
+        others: Names of the other suites of its kind in its run.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Side:
     judge: JudgeIdentity | None = None
     terms: Mapping[str, str] = field(default_factory=dict)
     passes_at: float | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Comparison:
         mcnemar_p: One-sided p of McNemar's exact test on losses and wins.
         flips: The ten that got worst, the worst first.
         note: What a reader should know besides; empty for nothing.
+        changed: Pairs whose score is another now; ``None`` where a file does not say.
     """
 
     kind: str
@@ -117,6 +120,7 @@ class Comparison:
     mcnemar_p: float | None
     flips: tuple[Flip, ...]
     note: str = ""
+    changed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(*error.lines) from None
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say so where options are given in vain: the run ends well, and has decided nothing."""
+    return None if SESSION in config.stash else options.idle_line(config)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(
     file_path: Path, parent: pytest.Collector

@@ -10,7 +10,7 @@ import pytest
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.settings import OPTIONS, Option, Settings, read_settings
 
-__all__ = ["add_options", "files_patterns", "is_enabled", "settings_from"]
+__all__ = ["add_options", "files_patterns", "idle_line", "is_enabled", "settings_from"]
 
 FILES_INI = "llm_judge_files"
 MMLU_INI = "llm_mmlu_data"
@@ -50,6 +50,17 @@ def is_enabled(config: pytest.Config) -> bool:
     if given is None:
         return False
     return bool(option.parse(f"{_ini_name(config)}: {option.key}", given[0]))
+
+
+def idle_line(config: pytest.Config) -> str | None:
+    """Name the options of a command line that do nothing because ``--llm-judge`` is not there."""
+    enabling, *others = OPTIONS
+    idle = [option.flag for option in others if config.getoption(option.key, default=None)]
+    if not idle:
+        return None
+    does = "does" if len(idle) == 1 else "do"
+    told = f"nothing is judged, and {', '.join(idle)} {does} nothing"
+    return f"llm-judge: {told}; add {enabling.flag}"
 
 
 def settings_from(config: pytest.Config) -> Settings:

@@ -94,10 +94,16 @@ class RunHooks:
         self._courier = Courier()
         self._exams = session.exams
 
+    @property
+    def _is_worker(self) -> bool:
+        # xdist runs what a worker could collect, also where another file is broken.
+        return self._session.worker != "main"
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Plan the run, and end it now when judge or checkpoint is missing."""
-        if session.testsfailed and not session.config.option.continue_on_collection_errors:
+        goes_on = session.config.option.continue_on_collection_errors or self._is_worker
+        if session.testsfailed and not goes_on:
             return
         try:
             self._session.plan(session)

@@ -235,6 +235,13 @@ class LlmSession:
             model = self.model(suite.settings.checkpoint)
         checkpoint = None if given else self.checkpoint_facts(model)
         self.store.note_suite(suite.name, self._facts(suite, checkpoint, judge), planned=True)
+        if checkpoint is not None and self.baseline is not None and suite.pairing is None:
+            known = self.baseline.fingerprint(suite.name)
+            if known and known == checkpoint[1]:
+                self.store.add_note(
+                    f"{suite.name}: the baseline was made with this very checkpoint; name the "
+                    "candidate with --llm-judge-checkpoint"
+                )
 
     def _check_checkpoint(self, suite: Suite) -> None:
         if suite.settings.checkpoint is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def write_text(path: Path, text: str) -> None:
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 file.write(text)
-            Path(name).chmod(0o644)
+            Path(name).chmod(_mode_of(path))
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -58,6 +59,20 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         found = f"it cannot be written ({error.strerror})"
         raise StoreError(str(path), found, "make room or name another place") from None
+    except RuntimeError:
+        # A loop of links, before Python 3.13.
+        found = "it cannot be written (it is a loop of links)"
+        raise StoreError(str(path), found, "name another place") from None
+
+
+def _mode_of(path: Path) -> int:
+    """Return the rights that a file has, or that a new one gets."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
 
 
 def size_of(where: str, path: Path) -> int:

@@ -61,10 +61,18 @@ class SavedRun:
             return None, 0
         return compared["deviation"], compared["paired"]
 
+    def fingerprint(self, name: str) -> str:
+        """Return the fingerprint of the model that a suite was made with; empty when unknown."""
+        found = (suite for suite in self.document["suites"] if suite["name"] == name)
+        return next(((suite.get("checkpoint") or {}).get("fingerprint", "") for suite in found), "")
+
     def side(self, kind: str, name: str) -> Side:
         """Return a suite by its name, an empty one when it is not there."""
         found = self.sides.get(name)
-        return found if found is not None and found.kind == kind else Side(kind, name, ())
+        if found is not None and found.kind == kind:
+            return found
+        others = tuple(other for other, side in self.sides.items() if side.kind == kind)
+        return Side(kind, name, (), others=others)
 
 
 def read_results(path: Path, *, named_by: str = "") -> SavedRun:

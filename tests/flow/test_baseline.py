@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.fake_ollama import FakeOllama
 from tests.support.project import MARKED, Project, outcomes, records
+from tests.unit.generation.tiny import save_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,7 +191,7 @@ def test_noise_is_no_drop(project: Project, judged: Callable[..., pytest.RunResu
     assert outcomes(result) == {"passed": 14}
     assert gate(project)["reason"] == (
         "no drop shown: -5.8 points (95 % CI -29.2 to 0.0, p = 0.5); this suite can show drops of "
-        "14.5 points or more"
+        "14.5 points or more where at least 5 scores change, and one did"
     )
 
 
@@ -350,7 +351,8 @@ def test_a_suite_that_the_baseline_has_not(
         [
             (
                 "not compared: the baseline has no records of a suite named "
-                "test_new.py::test_instructions; make a baseline of the release with these records"
+                f"test_new.py::test_instructions, but of {SUITE}; start pytest in the same folder "
+                "both times, or make a baseline of the release with these records"
             ),
         ]
     )
@@ -519,3 +521,21 @@ def test_an_exam_in_another_mode_is_refused(project: Project) -> None:
             ),
         ]
     )
+
+
+def test_a_release_beside_itself(project: Project, ollama: FakeOllama) -> None:
+    """Who forgets to name the candidate is told that none was looked at."""
+    save_model(project.path / "model.pth", seed=1)
+    project.write("prompt.txt", "Say {instruction}:")
+    project.suite(records(6), 'checkpoint="model.pth", prompt="prompt.txt", min_score=0')
+    short = "--llm-judge-max-new-tokens=4"
+    project.run(short, "--llm-judge-report=old.json", server=ollama.url).assert_outcomes(passed=7)
+
+    result = project.run(short, BASELINE, "--llm-judge-report=new.json", server=ollama.url)
+
+    result.assert_outcomes(passed=8)
+    told = (
+        "note: test_suite.py::test_instructions: the baseline was made with this very checkpoint; "
+        "name the candidate with --llm-judge-checkpoint"
+    )
+    assert told in result.outlines

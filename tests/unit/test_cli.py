@@ -132,11 +132,13 @@ def test_a_suite_that_is_gone(
 
     assert capsys.readouterr().out == (
         "test_a.py::test_a: FAILED\n"
-        "not compared: this run has no records of a suite named test_a.py::test_a; make a baseline "
-        "of the release with these records\n0 records paired, 6 removed\n"
+        "not compared: this run has no records of a suite named test_a.py::test_a, but of "
+        "test_b.py::test_b; start pytest in the same folder both times, or make a baseline of the "
+        "release with these records\n0 records paired, 6 removed\n"
         "test_b.py::test_b: FAILED\n"
-        "not compared: the baseline has no records of a suite named test_b.py::test_b; make a "
-        "baseline of the release with these records\n0 records paired, 6 added\n"
+        "not compared: the baseline has no records of a suite named test_b.py::test_b, but "
+        "of test_a.py::test_a; start pytest in the same folder both times, or make a baseline of "
+        "the release with these records\n0 records paired, 6 added\n"
     )
 
 
@@ -182,11 +184,11 @@ def test_another_judge(write: Callable[..., Path], capsys: pytest.CaptureFixture
         ),
         (
             ["compare", "empty.json", "empty.json"],
-            "empty.json, empty.json: neither has a suite; name files of runs that judged something",
+            "empty.json, empty.json: neither has a suite of scored records or an exam; name files of runs that scored records or asked MMLU",
         ),
         (
             ["power", "empty.json", "--drop=3"],
-            "empty.json: it has no suite; name the file of a run that judged something",
+            "empty.json: it has no suite of scored records and no exam; name the file of a run that scored records or asked MMLU",
         ),
     ],
 )

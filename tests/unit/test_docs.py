@@ -300,6 +300,11 @@ def _patterns(cell: str) -> list[str]:
             "temperature, seed and stop texts do not reach a conftest's own llm_model",
         ),
         ("the judge's version was", "the judge's version was"),
+        ("nothing is judged, and", "nothing is judged, and"),
+        (
+            "the baseline was made with this very checkpoint",
+            "the baseline was made with this very checkpoint",
+        ),
     ],
 )
 def test_what_else_a_user_reads_is_explained(shown: str, said: str) -> None:

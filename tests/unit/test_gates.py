@@ -176,6 +176,24 @@ def compared(*differences: int) -> Comparison:
                 "this suite can show"
             ),
         ),
+        (
+            [-100, -100, -100, -100, 0, 0, 0, 0, 0],
+            0,
+            True,
+            (
+                "no drop shown: -44.4 points (95 % CI -77.8 to -11.1, p = 0.062); this suite can "
+                "show drops of 43.7 points or more where at least 5 scores change, and 4 did"
+            ),
+        ),
+        (
+            [-9, 0, 0, 0, 0],
+            0,
+            True,
+            (
+                "no drop shown: -1.8 points (95 % CI -7.2 to 0.0, p = 0.5); this suite can show "
+                "drops of 4.5 points or more where at least 5 scores change, and one did"
+            ),
+        ),
         ([-50], 0, True, "no drop shown: -50.0 points (p = 0.5); one pair cannot show any drop"),
         (
             [-50, -40, -30, -50],

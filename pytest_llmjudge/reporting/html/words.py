@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_STEPS", "Span", "differences"]
 
-MOST_STEPS = 200_000
-"""Pairs of equal words that are looked at; ordinary texts of 2,500 words have as many."""
+MOST_STEPS = 20_000
+"""Pairs of equal words that are looked at; ordinary texts of 800 words have as many."""
 
 # Space belongs to the word behind it, so that a text that goes on further keeps its last word.
 _WORD = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
