@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["DOCS", "PAGES", "REPO", "Block", "Command", "blocks", "commands", "filled"]
+__all__ = ["DOCS", "PAGES", "REPO", "Block", "Command", "blocks", "commands"]
 
 REPO = Path(__file__).parents[2]
 DOCS = REPO / "docs"
@@ -51,10 +51,3 @@ def commands(text: str) -> list[Command]:
         elif found:
             found[-1].output.append(line)
     return found
-
-
-def filled(name: str) -> str:
-    """Return a page of ``docs`` with what is made out of the sources."""
-    from mkdocs_hooks import filled
-
-    return filled((DOCS / name).read_text("utf-8"))

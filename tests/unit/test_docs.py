@@ -14,13 +14,13 @@ import yaml
 
 import pytest_llmjudge
 from docgen.commands import commands as subcommands
-from mkdocs_hooks import MAKERS
+from docgen.pages import MAKERS, PART, filled
 from pytest_llmjudge.cli import make_parser
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.mmlu import exam
 from pytest_llmjudge.plugin import fixtures, options
 from pytest_llmjudge.settings import _KEYWORDS, _PAIR_KEYWORDS, OPTIONS
-from tests.support.pages import DOCS, PAGES, REPO, blocks, commands, filled
+from tests.support.pages import DOCS, PAGES, REPO, blocks, commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ def test_every_option_that_is_named_exists(page: Path) -> None:
 
 def test_every_option_is_in_the_reference() -> None:
     """On the command line and in ini files, those that are ini options alone included."""
-    text = filled("options.md")
+    text = (DOCS / "options.md").read_text("utf-8")
     ini = [*(option.key for option in OPTIONS), options.FILES_INI, options.MMLU_INI]
 
     assert [flag for flag in FLAGS if f"| `{flag}" not in text] == []
@@ -84,21 +84,27 @@ def test_every_fixture_and_class_is_in_the_reference() -> None:
 
 def test_every_subcommand_is_in_the_reference() -> None:
     """With its help as it is printed."""
-    text = filled("command.md")
+    text = (DOCS / "command.md").read_text("utf-8")
 
     assert set(subcommands()) == set(re.findall(r"^## llmjudge (\w+)$", text, re.MULTILINE))
     assert text.count("usage: llmjudge ") == len(subcommands())
 
 
-def test_all_that_is_made_is_asked_for() -> None:
-    """Each part that is made out of the sources has its place in one page."""
-    asked = [
-        name
-        for page in PAGES
-        for name in re.findall(r"<!-- made: (.+?) -->", page.read_text("utf-8"))
-    ]
+def test_all_that_is_made_has_its_place() -> None:
+    """Each part that is made out of the sources stands in one page, and its end is marked."""
+    asked = [part["name"] for page in PAGES for part in PART.finditer(page.read_text("utf-8"))]
 
     assert sorted(asked) == sorted(MAKERS)
+
+
+@EACH_PAGE
+def test_what_is_made_is_as_the_sources_are(page: Path) -> None:
+    """Whoever reads a page in the checkout reads what the code says now."""
+    text = page.read_text("utf-8")
+
+    assert filled(text) == text, (
+        f"{page.name}: the sources say something else; run python -m docgen"
+    )
 
 
 def test_every_command_can_be_given() -> None:
@@ -168,7 +174,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_message_is_explained() -> None:
     """The page on troubleshooting has the words of all errors, found without its own means."""
-    page = _words(filled("troubleshooting.md"))
+    page = _words((DOCS / "troubleshooting.md").read_text("utf-8"))
     literals = [
         argument.value
         for path in PACKAGE.rglob("*.py")
@@ -233,7 +239,11 @@ def _said(function: object, *arguments: object) -> str:
 def test_a_message_can_be_looked_up(message: str) -> None:
     """What a user sees fits a row, with the blanks filled in."""
     _, _, told = message.partition(": ")
-    rows = re.findall(r"^\| (<code>.+) \| (.+) \|$", filled("troubleshooting.md"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (<code>.+) \| (.+) \|$",
+        (DOCS / "troubleshooting.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
     fits = [
         row
         for row in rows
@@ -290,6 +300,11 @@ def _patterns(cell: str) -> list[str]:
             "temperature, seed and stop texts do not reach a conftest's own llm_model",
         ),
         ("the judge's version was", "the judge's version was"),
+        ("nothing is judged, and", "nothing is judged, and"),
+        (
+            "the baseline was made with this very checkpoint",
+            "the baseline was made with this very checkpoint",
+        ),
     ],
 )
 def test_what_else_a_user_reads_is_explained(shown: str, said: str) -> None:
@@ -297,4 +312,4 @@ def test_what_else_a_user_reads_is_explained(shown: str, said: str) -> None:
     sources = "".join(path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py")))
 
     assert said in sources
-    assert shown in filled("troubleshooting.md")
+    assert shown in (DOCS / "troubleshooting.md").read_text("utf-8")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from docgen.classes import classes_table
 from docgen.messages import ERRORS, find_messages, messages_table
-from mkdocs_hooks import filled
+from docgen.pages import filled, write_pages
 from pytest_llmjudge import errors
 
 
@@ -31,17 +32,30 @@ def test_a_table_shows_all_ways() -> None:
     assert all(line.count("|") == 3 for line in messages_table("SettingsError").splitlines())
 
 
-def test_a_part_is_set_in_like_its_place() -> None:
-    """In a block that can be folded all of it is folded."""
-    page = filled('??? note "vote.json"\n\n    <!-- made: schema vote -->\n\nNext.\n')
-    lines = page.splitlines()[2:-2]
+def test_every_class_has_a_sentence() -> None:
+    """The version is no class, and what is loaded late is there too."""
+    table = classes_table()
 
-    assert lines[0] == "    ```json"
-    assert lines[-1] == "    ```"
-    assert all(line.startswith("    ") for line in lines if line)
+    assert "| `Record` | One instruction with its reference answer. |" in table
+    assert "| `MMLUResult` | How a model answered the questions of one subject. |" in table
+    assert "__version__" not in table
+
+
+def test_a_part_is_written_in_place_of_the_old_one(tmp_path: Path) -> None:
+    """What stands around it stays, and a second time nothing changes."""
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n\n<!-- made: options -->\nold\n<!-- end: options -->\n\nAfter.\n")
+    write_pages(tmp_path)
+    written = page.read_text("utf-8")
+    write_pages(tmp_path)
+
+    assert written.startswith("Before.\n\n<!-- made: options -->\n\n| option |")
+    assert written.endswith(" |\n\n<!-- end: options -->\n\nAfter.\n")
+    assert "old" not in written.splitlines()
+    assert page.read_text("utf-8") == written
 
 
 def test_a_page_that_asks_for_nothing_known() -> None:
-    """It is a mistake of the page, and ends the build."""
+    """It is a mistake of the page, and nothing is written."""
     with pytest.raises(KeyError, match="nothing"):
-        filled("<!-- made: nothing -->")
+        filled("<!-- made: nothing -->\n<!-- end: nothing -->")
