@@ -1,0 +1,246 @@
+"""What reports say of runs that broke, and files that must not be lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+
+from tests.flow.test_mmlu import CHECKPOINT, exam
+from tests.support.project import Project, records
+
+GATED = 'responses="model_response", min_score=50, min_average=50'
+FILES = ("--llm-judge-report=results.json", "--llm-judge-markdown=report.md")
+MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+HOOK = """
+import os
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_{phase}(item{more}):
+    if "{item}" in item.name:
+        {action}
+"""
+
+
+def break_at(project: Project, item: str, action: str, phase: str = "setup") -> None:
+    """Let something happen when an item comes to a phase."""
+    more = ", nextitem" if phase == "teardown" else ""
+    project.write("conftest.py", HOOK.format(phase=phase, more=more, item=item, action=action))
+
+
+def report(project: Project) -> str:
+    return (project.path / "report.md").read_text("utf-8")
+
+
+def suite_of(project: Project) -> dict[str, Any]:
+    (suite,) = project.results()["suites"]
+    return dict(suite)
+
+
+def test_a_gate_that_never_came(project: Project) -> None:
+    """After Ctrl-C nobody knows what it would have said, whatever the records' scores are."""
+    project.suite(records(2), GATED)
+    break_at(project, "average", "raise KeyboardInterrupt")
+
+    result = project.pytester.run(*project.command(*FILES))
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    suite = suite_of(project)
+    assert suite["outcome"] == "incomplete"
+    assert suite["gates"] == [
+        {"name": "average", "outcome": "not run", "reason": "it was not run"},
+    ]
+    assert report(project).startswith("## llm-judge: incomplete\n")
+    assert "average: it was not run" in report(project)
+
+
+@pytest.mark.parametrize("item", ["kitchen_science", "average"])
+def test_an_exam_whose_worker_dies(project: Project, item: str) -> None:
+    """Neither a subject nor a gate that nobody heard of again has passed."""
+    exam(project, 'shots=1, mode="continuation", min_accuracy=0.2')
+    break_at(project, item, "os._exit(1)", "call")
+
+    result = project.run(CHECKPOINT, *FILES, "-n", "2", "--max-worker-restart=2")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert suite_of(project)["outcome"] != "passed"
+    assert not report(project).startswith("## llm-judge: passed")
+    assert "the process that ran it crashed" in json.dumps(suite_of(project)) + report(project)
+
+
+@MODES
+def test_a_teardown_that_fails(project: Project, mode: tuple[str, ...]) -> None:
+    """The record has been judged, and its test failed all the same."""
+    project.suite(records(2), GATED)
+    break_at(project, "r1", "raise ValueError('torn')", "teardown")
+
+    result = project.run(*FILES, *mode)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    suite = suite_of(project)
+    assert [record["outcome"] for record in suite["records"]] == ["passed", "error"]
+    assert suite["outcome"] == "failed"
+    assert report(project).startswith("## llm-judge: failed\n")
+
+
+@MODES
+def test_a_failure_elsewhere(project: Project, mode: tuple[str, ...]) -> None:
+    """All suites have passed, and the run has not."""
+    project.suite(records(2), GATED)
+    project.write("test_other.py", "def test_other():\n    assert False\n")
+
+    result = project.run(*FILES, *mode)
+
+    result.assert_outcomes(passed=3, failed=1)
+    assert report(project).startswith("## llm-judge: failed\n")
+    assert "The suite passed, but the run ended with status 1." in report(project)
+    assert suite_of(project)["outcome"] == "passed"
+
+
+def test_a_broken_file_elsewhere(project: Project) -> None:
+    """Xdist runs what can be collected, and so it is judged."""
+    project.suite(records(2), GATED)
+    project.write("test_zz.py", "import nothere\n")
+
+    result = project.run(*FILES, "-n", "2")
+
+    result.assert_outcomes(passed=3, errors=1)
+    assert "but the run ended with status 1" in report(project)
+    assert "KeyError" not in str(result.stdout)
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_numbers_that_are_no_json(project: Project, number: str) -> None:
+    """They could be written into no results file."""
+    text = json.dumps([{**records(1)[0], "weight": 1}]).replace(": 1}", f": {number}}}")
+    project.write("data.json", text)
+
+    result = project.run("data.json", "--llm-judge-min-score=1")
+
+    told = (
+        f"data.json: it holds {number}, which is no number of JSON's; write a finite number or null"
+    )
+    assert f"ERROR: {told}" in result.errlines
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+@MODES
+def test_a_page_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -> None:
+    """The other files are written, the summary is printed, and the run fails."""
+    project.suite(records(1), GATED)
+    project.write(
+        "conftest.py",
+        "import sys\nsys.modules['pytest_llmjudge.reporting.html'] = None\n",
+    )
+
+    result = project.run(*FILES, "--llm-judge-html=page.html", *mode)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    line = next(line for line in result.outlines if line.startswith("ERROR: html: "))
+    assert line.startswith("ERROR: html: it could not be made (ModuleNotFoundError: ")
+    assert line.endswith("; report it as a bug; all verdicts are kept in the cache")
+    assert suite_of(project)["outcome"] == "passed"
+    assert report(project)
+    assert not (project.path / "page.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (
+            ("report=a.json", "markdown=./a.json"),
+            "--llm-judge-markdown: {a} is the file of --llm-judge-report as well; name another file",
+        ),
+        (
+            ("report=a.json", "html=a.json"),
+            "--llm-judge-html: {a} is the file of --llm-judge-report as well; name another file",
+        ),
+        (
+            ("baseline=old.json", "markdown=old.json"),
+            (
+                "--llm-judge-markdown: {old} is the baseline as well; write to another file, which "
+                "takes its place when the candidate is released"
+            ),
+        ),
+        (
+            ("responses=.", "report=data-with-response.json"),
+            (
+                "--llm-judge-report: {data} may be a file of --llm-judge-responses as well; name "
+                "another file"
+            ),
+        ),
+    ],
+)
+def test_files_that_would_take_each_others_place(
+    project: Project, files: tuple[str, str], told: str
+) -> None:
+    """The run ends before any work is done."""
+    project.suite(records(1), GATED)
+    project.run("--llm-judge-report=old.json")
+
+    result = project.run(*(f"--llm-judge-{one}" for one in files))
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    names = {"a": "a.json", "old": "old.json", "data": "data-with-response.json"}
+    paths = {name: project.path / file for name, file in names.items()}
+    assert f"ERROR: {told.format(**paths)}" in result.errlines
+
+
+def test_a_run_that_judges_nothing(project: Project) -> None:
+    """What an earlier run has written stays, and the run says that nothing was."""
+    project.suite(records(1), GATED)
+    project.run(*FILES)
+    before = report(project), project.results()
+
+    result = project.run(*FILES, "-k", "nothing")
+
+    assert "llm-judge: nothing was judged, so no file was written" in result.outlines
+    assert (report(project), project.results()) == before
+
+
+def test_the_summary_of_a_step_as_the_report(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What earlier commands of the step have written stays, and the report is there once."""
+    project.suite(records(1), GATED)
+    project.write("summary.md", "# earlier\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / "summary.md"))
+
+    project.run("--llm-judge-markdown=summary.md")
+
+    text = (project.path / "summary.md").read_text("utf-8")
+    assert text.startswith("# earlier\n")
+    assert text.count("## llm-judge: ") == 1
+
+
+def test_problems_without_a_terminal(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status 1 has a reason, whatever plugins are there to print it."""
+    project.suite(records(1), GATED)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / "nowhere" / "x"))
+
+    result = project.pytester.runpytest_subprocess(
+        "--llm-judge", "--llm-judge-model=embedded", "-p", "no:terminal"
+    )
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert any(line.startswith("ERROR: $GITHUB_STEP_SUMMARY: ") for line in result.errlines)
+
+
+def test_files_have_the_rights_of_others(project: Project) -> None:
+    """A new one those that the umask leaves, an old one its own."""
+    project.suite(records(1), GATED)
+    before = os.umask(0o077)
+    try:
+        project.run(*FILES)
+    finally:
+        os.umask(before)
+    path = project.path / "results.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+
+    project.run(*FILES)
+
+    assert path.stat().st_mode & 0o777 == 0o640
