@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wcwidth import wcswidth, wcwidth
 
-from pytest_llmjudge.errors import printable
+from pytest_llmjudge.errors import one_line, printable
 from pytest_llmjudge.reporting.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Line", "Table", "cut", "fold", "lay_out", "shown", "width_of"]
+__all__ = ["Line", "Table", "cut", "fold", "lay_out", "quoted", "shown", "width_of"]
 
 _STEP = "  "
 _LEAST = 20
-"""Columns below which an outcome is not read any more."""
+"""Columns below which an outcome or a response is not read any more."""
+_WIDEST = 200
 
 
 class Line(NamedTuple):
@@ -76,6 +77,15 @@ def cut(text: str, columns: int) -> str:
     while end and width_of(text[:end]) > columns - 1:
         end -= 1
     return f"{text[:end]}…"
+
+
+def quoted(start: str, text: str, columns: int) -> str:
+    """Return a line that ends with a text in quotes, cut to the terminal's columns, 200 at most."""
+    start = shown(start)
+    room = max(_LEAST, min(columns, _WIDEST) - width_of(start))
+    # Longer than what is shown, and short enough that a text of any length is cut at once.
+    whole = shown(one_line(f'"{text}"', 4 * columns))
+    return f"{start}{cut(whole, room)}"
 
 
 def fold(text: str, columns: int) -> Iterator[str]:

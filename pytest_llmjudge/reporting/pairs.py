@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.gates import is_win_rate_within_noise
-from pytest_llmjudge.reporting.layout import Table
-from pytest_llmjudge.reporting.unscored import unscored_lines
+from pytest_llmjudge.reporting.layout import Table, quoted
+from pytest_llmjudge.reporting.unscored import more_lines, unscored_lines
 from pytest_llmjudge.winning import summary_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def pair_blocks(
     Args:
         results: In the order in which they are told.
         columns: Of the terminal.
-        most: How many pairs without a winner are named; ``None`` for all.
+        most: How many pairs without a winner, and lost ones, are named; ``None`` for all.
     """
     if not results:
         return
@@ -45,6 +45,7 @@ def pair_blocks(
     for result in results:
         yield from told_of_pairs(result, f" ({result.name})" if len(results) > 1 else "")
         yield from unscored_lines(result.name, result.pairs, columns, most)
+        yield from _lost_lines(result, columns, most)
 
 
 def pair_row(result: PreferenceResult) -> tuple[str, ...]:
@@ -94,6 +95,15 @@ def told_of_pairs(result: PreferenceResult, of: str) -> Iterator[str]:
             f"{result.name}: people and judge agree on {_percent(agreement.agreed)} of "
             f"{agreement.count} pairs, Cohen's kappa {told}"
         )
+
+
+def _lost_lines(result: PreferenceResult, columns: int, most: int | None) -> Iterator[str]:
+    lost = [pair for pair in result.pairs if pair.winner == "b"]
+    if lost:
+        yield f"lost in {result.name}: {len(lost)}"
+    for pair in lost[:most]:
+        yield quoted(f"       {pair.record.id}  ", str(pair.model_response), columns)
+    yield from more_lines(len(lost), most)
 
 
 def _against(result: PreferenceResult) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import is_average_within_noise
 from pytest_llmjudge.reporting.comparison import count_lines
 from pytest_llmjudge.reporting.digest import NONE, digest
 from pytest_llmjudge.reporting.exams import exam_blocks
-from pytest_llmjudge.reporting.layout import Line, Table, cut, fold, lay_out, shown, width_of
+from pytest_llmjudge.reporting.layout import Line, Table, fold, lay_out, quoted, shown
 from pytest_llmjudge.reporting.pairs import pair_blocks
 from pytest_llmjudge.reporting.unscored import more_lines, unscored_lines
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
@@ -43,10 +42,6 @@ _HEADINGS = (
     "outcome",
 )
 _SHOWN_DIGITS = 12
-_LONGEST = 4
-_LEAST = 20
-_WIDEST = 200
-"""Columns to which a response is cut, however long a line may be."""
 
 
 def short_lines(run: RunResult, columns: int, verbosity: int) -> Iterator[Line]:
@@ -225,9 +220,8 @@ def _worst_lines(suite: SuiteResult, columns: int, most: int | None) -> Iterator
     if scored:
         yield f"lowest scores in {suite.name}:"
     for result in scored[:most]:
-        start = shown(f"  {_score(result):>3}  {result.record.id}  ")
-        response = one_line(f'"{result.model_response}"', _LONGEST * columns)
-        yield f"{start}{cut(response, max(_LEAST, min(columns, _WIDEST) - width_of(start)))}"
+        start = f"  {_score(result):>3}  {result.record.id}  "
+        yield quoted(start, str(result.model_response), columns)
 
 
 def _score(result: RecordResult) -> int:

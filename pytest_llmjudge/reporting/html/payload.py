@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.reporting.html.words import differences
+from pytest_llmjudge.reporting.html.words import Budget, differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -57,9 +57,10 @@ def payload_of(rows: Iterable[Row]) -> Payload:
         for name in ("suite", "id", "start", "input", "outcome", "score", "before", "flags")
     }
     starts, chunks = [], []
+    budget = Budget()
     for start, chunk in _chunked(rows):
         starts.append(start)
-        chunks.append(_packed([_texts(row) for row in chunk]))
+        chunks.append(_packed([_texts(row, budget) for row in chunk]))
         for row in chunk:
             if row.suite not in suites:
                 suites[row.suite] = len(suites)
@@ -99,7 +100,7 @@ def _chunked(rows: Iterable[Row]) -> Iterator[tuple[int, Sequence[Row]]]:
         yield start, chunk
 
 
-def _texts(row: Row) -> dict[str, Any]:
+def _texts(row: Row, budget: Budget) -> dict[str, Any]:
     record = row.record
     found: dict[str, Any] = {
         "instruction": record.instruction,
@@ -114,15 +115,15 @@ def _texts(row: Row) -> dict[str, Any]:
         "human": row.human_score,
     }
     if row.response is not None and row.other is not None:
-        found["marks"] = _marks(row.other, row.response)
+        found["marks"] = _marks(row.other, row.response, budget)
     return {name: value for name, value in found.items() if value not in (None, "", ())}
 
 
-def _marks(before: str, after: str) -> list[int] | str:
+def _marks(before: str, after: str, budget: Budget) -> list[int] | str:
     """Return kinds and lengths of stretches by turns; a word where there are none."""
     if before == after:
         return "same"
-    spans = differences(before, after)
+    spans = differences(before, after, budget)
     if spans is None:
         return "too long"
     return [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["MOST_STEPS", "Span", "differences"]
+__all__ = ["MOST_STEPS", "Budget", "Span", "differences"]
 
 MOST_STEPS = 20_000
 """Pairs of equal words that are looked at; ordinary texts of 800 words have as many."""
@@ -34,20 +34,42 @@ class Span:
     text: str
 
 
-def differences(before: str, after: str) -> tuple[Span, ...] | None:
+@dataclass(slots=True)
+class Budget:
+    """What may still be looked at for many pairs of texts, in the unit of :data:`MOST_STEPS`.
+
+    By default it takes about a minute to use up.
+    """
+
+    left: int = 1000 * MOST_STEPS
+
+    def allows(self, steps: int) -> bool:
+        """Take what one pair of texts needs, where that is there."""
+        if steps > min(self.left, MOST_STEPS):
+            return False
+        self.left -= steps
+        return True
+
+
+def differences(before: str, after: str, budget: Budget | None = None) -> tuple[Span, ...] | None:
     """Return two texts as stretches that they share and stretches that they do not.
 
     Without those of kind ``ins`` they are ``before``, without those of kind ``del`` they are
     ``after``. The matching is that of Ratcliff and Obershelp, over words.
 
+    Args:
+        before: One text.
+        after: The other.
+        budget: Of all texts that are compared; ``None`` for these two alone.
+
     Returns:
-        The stretches; ``None`` where finding them would take seconds.
+        The stretches; ``None`` where finding them would take too long.
     """
     old, new = _WORD.findall(before), _WORD.findall(after)
     start = _shared(old, new)
     end = _shared(old[start:][::-1], new[start:][::-1])
     middle_old, middle_new = old[start : len(old) - end], new[start : len(new) - end]
-    if _steps(middle_old, middle_new) > MOST_STEPS:
+    if not (budget or Budget()).allows(_steps(middle_old, middle_new)):
         return None
     found = [
         ("same", old[:start]),

@@ -56,6 +56,8 @@ def test_at_60_columns() -> None:
         'test_p.py::test_pairs: against the records\' field "human";',
         "  decided by llama3 (ollama 0.24.0); the place decided 0 %",
         "  of 2 pairs; answers of 8 characters against 4",
+        "lost in test_p.py::test_pairs: 1",
+        '       r1  "this one"',
         "note: a server was left out",
     ]
 
@@ -78,6 +80,8 @@ def test_at_80_columns() -> None:
         'test_p.py::test_pairs: against the records\' field "human"; decided by llama3',
         "  (ollama 0.24.0); the place decided 0 % of 2 pairs; answers of 8 characters",
         "  against 4",
+        "lost in test_p.py::test_pairs: 1",
+        '       r1  "this one"',
         "note: a server was left out",
     ]
 

@@ -7,7 +7,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.reporting.html.words import MOST_STEPS, Span, differences
+from pytest_llmjudge.reporting.html.words import MOST_STEPS, Budget, Span, differences
 
 WORDS = st.lists(st.sampled_from(["the", "The", "car", " is", "  ", "\n", ".", "é", "車", "🚗"]))
 TEXTS = st.text() | WORDS.map(" ".join) | WORDS.map("".join)
@@ -69,3 +69,17 @@ def test_long_texts_that_share_much_are_compared() -> None:
         Span("ins", " b"),
         Span("same", f" {words}"),
     )
+
+
+def test_many_pairs_have_one_budget() -> None:
+    """When it is used up, only what costs nothing is compared."""
+    texts = "the a of to " * 10, "the a to of " * 10
+    budget = Budget(left=1000)
+
+    found = [differences(*texts, budget) is not None for _ in range(10)]
+
+    assert found == sorted(found, reverse=True)
+    assert True in found
+    assert False in found
+    assert differences("same", "same", budget) == (Span("same", "same"),)
+    assert 0 <= budget.left < 1000
