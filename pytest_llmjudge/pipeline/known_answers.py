@@ -48,6 +48,7 @@ class KnownAnswers(Generic[Check]):
             are in flight and advice, what is told of the judge.
         team: Asks about several at once.
         in_flight: How many requests may be in flight at each server.
+        scores: Whether the judge gives scores, for which it could be asked in another way.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class KnownAnswers(Generic[Check]):
         decide: Callable[..., Check],
         team: Team | None,
         in_flight: int,
+        scores: bool,
     ) -> None:
+        self._scores = scores
         self._suite = suite
         self._judge = judge
         self._store = store
@@ -120,5 +123,6 @@ class KnownAnswers(Generic[Check]):
             name for name in self._judge.installed() if not is_same_model(name, identity.model)
         ]
         has = f" (installed: {', '.join(others)})" if others else ""
-        weighted = "" if identity.ask.startswith("weighted") else ", or --llm-judge-ask=weighted"
+        is_last = identity.ask.startswith("weighted") or not self._scores
+        weighted = "" if is_last else ", or --llm-judge-ask=weighted"
         return identity.model, f"name a larger judge with --llm-judge-model{has}{weighted}"

@@ -72,6 +72,7 @@ class SuiteRun(Run[str, Verdict]):
             decide=decide,
             team=team,
             in_flight=in_flight if team is not None else 1,
+            scores=True,
         )
         super().__init__(
             suite,
@@ -145,6 +146,7 @@ class PairRun(Run[Pair, Preference]):
                 decide=decide_pairs,
                 team=team,
                 in_flight=in_flight if team is not None else 1,
+                scores=False,
             )
             opinions = asked
         self._pairs = Pairs(_responses(suite, settings, store, model, worker), against)

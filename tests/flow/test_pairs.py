@@ -165,7 +165,7 @@ def test_a_judge_that_always_says_a(project: Project, dist: tuple[str, ...]) -> 
     told = (
         "judge llama3: right answers win 0.50 of the pairs with wrong ones where at least 0.9 is "
         "needed (its place decides 100 % of the pairs); name a larger judge with "
-        "--llm-judge-model, or --llm-judge-ask=weighted"
+        "--llm-judge-model"
     )
     assert suite["check"]["reason"] == told
     assert f"NOT FIT, {told}" in result.outlines
