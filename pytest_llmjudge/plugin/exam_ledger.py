@@ -134,7 +134,8 @@ def _subject_result(page: _Page, subject: str) -> SubjectResult:
     # One whose item was deselected is still worth no more than its accuracy.
     decided = decide_subject(found.correct, found.total, page.facts["min_subject_accuracy"])
     told = ("passed" if decided.passed else "failed", decided.reason)
-    return replace(found, outcome=page.outcomes.get(subject, told)[0])
+    outcome, reason = page.outcomes.get(subject, told)
+    return replace(found, outcome=outcome, error=reason if outcome == "error" else None)
 
 
 def _outcome(

@@ -217,7 +217,7 @@ def _causes_of_exam(exam: ExamResult) -> Iterator[str]:
         yield from _unseen("average", decision)
     for outcome, one, many in (
         ("failed", "failed", "failed"),
-        ("error", "could not be asked", "could not be asked"),
+        ("error", "ended with an error", "ended with an error"),
         ("not run", "was not run", "were not run"),
     ):
         found = [subject.subject for subject in exam.subjects if subject.outcome == outcome]

@@ -215,7 +215,7 @@ def test_an_exam_with_missing_subjects() -> None:
 
     assert (told.value, told.interval) == ("-", "-")
     assert told.causes == (
-        "7 of 9 subjects could not be asked: s0, s1, s2, s3, s4 and 2 more",
+        "7 of 9 subjects ended with an error: s0, s1, s2, s3, s4 and 2 more",
         "1 of 9 subjects was not run: astronomy",
     )
 
