@@ -80,7 +80,7 @@ def _votes(where: str, text: str) -> Iterator[Vote]:
             continue
         place = f"{where}: line {number}"
         found = _parse(place, line)
-        # The schema takes twenty times as long, and page and ratings read long files.
+        # With the schema for each line reading takes five times as long, and files may be long.
         error = None if _is_vote(found) else next(_validator().iter_errors(found), None)
         if error is not None:
             what = ".".join(map(str, error.absolute_path))
