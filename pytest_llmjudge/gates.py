@@ -16,7 +16,7 @@ from pytest_llmjudge.stats import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pytest_llmjudge.data import Comparison, PairSummary
 
@@ -31,6 +31,7 @@ __all__ = [
     "is_accuracy_within_noise",
     "is_average_within_noise",
     "is_win_rate_within_noise",
+    "whole_outcome",
 ]
 
 NAMED_RECORDS = 10
@@ -45,6 +46,18 @@ class Decision:
 
     passed: bool
     reason: str
+
+
+def whole_outcome(outcomes: Collection[str], *, low: bool) -> str:
+    """Return ``passed``, ``failed`` or ``incomplete`` for a suite of which all has a result.
+
+    Args:
+        outcomes: Of its items that decide.
+        low: Whether its average, accuracy or win rate is too low, be its gate selected or not.
+    """
+    if low or not set(outcomes) <= {"passed", "not run"}:
+        return "failed"
+    return "incomplete" if "not run" in outcomes else "passed"
 
 
 def decide_record(score: int, min_score: int | None) -> Decision:

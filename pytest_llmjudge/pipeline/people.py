@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Preference
@@ -58,8 +59,12 @@ class People(Opinions[Pair, Preference]):
         if judged.a.strip() == judged.b.strip():
             return Preference("tie")
         votes = self._votes.get(record.id, [])
-        counted = latest(vote for vote in votes if self._winner(vote, record, judged))
-        winners = [winner for vote in counted if (winner := self._winner(vote, record, judged))]
+        turned = (
+            replace(vote, winner=winner)
+            for vote in votes
+            if (winner := self._winner(vote, record, judged))
+        )
+        winners = [vote.winner for vote in latest(turned)]
         if winners:
             return Preference(majority(winners))
         found = f"it has no vote on record {record.id}"

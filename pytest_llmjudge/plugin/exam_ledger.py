@@ -12,7 +12,7 @@ from pytest_llmjudge.data import (
     QuestionResult,
     SubjectResult,
 )
-from pytest_llmjudge.gates import decide_subject
+from pytest_llmjudge.gates import decide_subject, whole_outcome
 from pytest_llmjudge.plugin.cases import EXAM_ATTRIBUTE, GATES
 from pytest_llmjudge.plugin.ledger import NOT_RUN, broken
 from pytest_llmjudge.plugin.reports import comparison_from_plain
@@ -148,7 +148,4 @@ def _outcome(
     total = sum(subject.total for subject in subjects)
     low = minimum is not None and sum(subject.correct for subject in subjects) / total < minimum
     outcomes = {subject.outcome for subject in subjects} - {"passed", "not run"}
-    decided = {gate.outcome for gate in gates}
-    if low or outcomes or decided - {"passed", "not run"}:
-        return "failed"
-    return "incomplete" if "not run" in decided else "passed"
+    return whole_outcome(outcomes | {gate.outcome for gate in gates}, low=low)

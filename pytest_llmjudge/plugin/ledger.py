@@ -17,6 +17,7 @@ from pytest_llmjudge.data import (
     SuiteResult,
 )
 from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.gates import whole_outcome
 from pytest_llmjudge.plugin.cases import GATES
 from pytest_llmjudge.plugin.pair_ledger import preference_result
 from pytest_llmjudge.plugin.pair_reports import PairRow
@@ -223,9 +224,7 @@ def _outcome(
     # A suite whose gate was deselected is still worth no more than its average.
     average = mean(scores)
     low = meta["min_average"] is not None and average is not None and average < meta["min_average"]
-    if low or outcomes - {"passed", "not run"}:
-        return "failed"
-    return "incomplete" if "not run" in outcomes else "passed"
+    return whole_outcome(outcomes, low=low)
 
 
 def _records(meta: dict[str, Any], suite: Suite | None) -> Sequence[Record]:

@@ -13,6 +13,7 @@ from pytest_llmjudge.data import (
     PreferenceResult,
     Record,
 )
+from pytest_llmjudge.gates import whole_outcome
 from pytest_llmjudge.winning import summary_of
 
 if TYPE_CHECKING:
@@ -96,6 +97,4 @@ def _outcome(meta: dict[str, Any], pairs: Sequence[PairResult], gates: Sequence[
     # A suite whose gate was deselected is still worth no more than its win rate.
     rate = summary_of(pairs).win_rate
     low = rate is not None and rate < meta["pairing"]["min_win_rate"]
-    if low or outcomes - {"passed", "not run"}:
-        return "failed"
-    return "incomplete" if "not run" in outcomes else "passed"
+    return whole_outcome(outcomes, low=low)
