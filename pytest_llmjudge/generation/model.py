@@ -88,8 +88,9 @@ class Model(ABC):
             CheckpointError: The model cannot be used, or has no chat template.
         """
 
-    def release(self) -> None:  # noqa: B027  # what takes no memory has none to give back
-        """Give back the memory that it takes; it is loaded again when it is asked again."""
+    @abstractmethod
+    def release(self) -> None:
+        """Give back the memory or the connections that it takes; it may still be asked."""
 
 
 class LocalModel(Model):

@@ -149,6 +149,10 @@ class ServedModel(Model):
                 else:
                     yield Completion(index, reply.content)
 
+    def release(self) -> None:
+        """Close the connections to its servers."""
+        self._client.close()
+
     def _replies(
         self, prompts: Sequence[str], max_new_tokens: int, *, chat: bool
     ) -> Generator[tuple[int, ChatReply | JudgeError], None, None]:

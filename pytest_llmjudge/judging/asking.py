@@ -73,6 +73,9 @@ class Asker(Protocol):
     def choose(self, record: Record, first: str, second: str) -> Choice:
         """Say which of two answers, shown in this order, is better."""
 
+    def close(self) -> None:
+        """Let go of what the asking took, connections for one; it may still be asked."""
+
 
 class _ClientAsker:
     """What all ways to ask a model at a server have in common.
@@ -94,6 +97,10 @@ class _ClientAsker:
     def installed(self) -> Sequence[str]:
         """Name the models at the server."""
         return self._client.installed()
+
+    def close(self) -> None:
+        """Close the connections to the server."""
+        self._client.close()
 
     def pair_prompt(self, record: Record, first: str, second: str) -> str:
         """Return the question which of two answers is better."""

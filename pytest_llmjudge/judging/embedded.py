@@ -81,3 +81,6 @@ class EmbeddedAsker:
         from sacrebleu.metrics.chrf import CHRF
 
         return CHRF()
+
+    def close(self) -> None:
+        """Do nothing: there is no connection to close."""

@@ -67,6 +67,10 @@ class Judge:
         """Name the models that could judge instead; empty when nobody says."""
         return self._asker.installed()
 
+    def close(self) -> None:
+        """Close the connections to its server; it may still be asked."""
+        self._asker.close()
+
     def score(self, record: Record, response: str) -> Verdict:
         """Score one response from 0 to 100.
 

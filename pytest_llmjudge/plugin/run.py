@@ -141,7 +141,8 @@ class RunHooks:
         self._session.close(wait=exitstatus != pytest.ExitCode.INTERRUPTED)
 
     def pytest_unconfigure(self) -> None:
-        """Let go of the store, which the process with the terminal still needs."""
+        """Let go of models, judge and store; the terminal's process still needs the store."""
+        self._session.release()
         if self._session.worker != "main":
             self._session.store.close()
 

@@ -165,6 +165,13 @@ class LlmSession:
         if team is not None:
             team.close(wait=wait)
 
+    def release(self) -> None:
+        """Give back memory and connections, when nobody can need judge and models any more."""
+        if self._judge is not None:
+            self._judge.close()
+        for model in self._models.values():
+            model.release()
+
     def model(self, checkpoint: Path | str | None) -> Model:
         """Return the model under test, not loaded yet.
 

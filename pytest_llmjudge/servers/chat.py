@@ -149,6 +149,9 @@ class ChatClient(Protocol):
             JudgeError: There is no usable reply.
         """
 
+    def close(self) -> None:
+        """Close all connections that are not in use; later requests make new ones."""
+
 
 OPENAI: Final = "openai:"
 """What the name of a model begins with that is behind an OpenAI-compatible endpoint."""

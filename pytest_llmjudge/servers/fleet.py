@@ -135,6 +135,11 @@ class Fleet:
             lambda client: client.complete(prompt, tokens=tokens, decoding=decoding, chat=chat)
         )
 
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        for client in self._clients.values():
+            client.close()
+
     def _ask(self, question: Callable[[ChatClient], ChatReply]) -> ChatReply:
         failed: dict[str, JudgeError] = {}
         while True:

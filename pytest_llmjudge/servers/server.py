@@ -15,7 +15,7 @@ from pytest_llmjudge.servers.transport import (
 
 if TYPE_CHECKING:
     from pytest_llmjudge.servers.role import Role
-    from pytest_llmjudge.servers.transport import HttpReply, TransportError
+    from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TransportError
 
 __all__ = ["ServerClient"]
 
@@ -34,6 +34,7 @@ class ServerClient:
         see_log: Where more is told.
     """
 
+    _endpoint: Endpoint
     start_it: str
     name_another: str
     see_log: str
@@ -42,6 +43,10 @@ class ServerClient:
         self.url = url
         self._role = role
         self._other_server = f"or name another with {role.url_option}"
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self._endpoint.close()
 
     def _error(self, found: str, todo: str) -> JudgeError:
         return JudgeError(self.url, found, todo)

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
@@ -171,8 +172,11 @@ class _Bearer(requests.auth.AuthBase):
 class _Line(threading.local):
     """Each thread's own session: requests does not promise that threads may share one."""
 
-    def __init__(self, *, trust_env: bool, token: str) -> None:
+    def __init__(
+        self, sessions: weakref.WeakSet[requests.Session], *, trust_env: bool, token: str
+    ) -> None:
         self.session = requests.Session()
+        sessions.add(self.session)
         self.session.trust_env = trust_env
         if token:
             self.session.auth = _Bearer(token)
@@ -232,7 +236,8 @@ class Endpoint:
         self._backoff = backoff
         self._is_busy = busy
         self._token = token.encode()
-        self._line = _Line(trust_env=not is_loopback(url), token=token)
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._line = _Line(self._sessions, trust_env=not is_loopback(url), token=token)
         self._down = self._is_slow = self._stays_busy = False
         self._opens = 0.0
         self._refused: HttpReply | None = None
@@ -286,6 +291,11 @@ class Endpoint:
                 return reply
             time.sleep(told or pause)
         raise AssertionError  # there is always another pause
+
+    def close(self) -> None:
+        """Close the connections of all threads that wait for no reply; later requests make new."""
+        for session in list(self._sessions):
+            session.close()
 
     def _pauses(self) -> Iterator[float]:
         pause = self._backoff

@@ -91,6 +91,20 @@ def test_a_suite(project: Project, model: FakeOllama, name: str, dist: tuple[str
 
 @NAMES
 @MODES
+def test_no_connection_is_left(
+    project: Project, model: FakeOllama, ollama: FakeOllama, name: str, mode: tuple[str, ...]
+) -> None:
+    """A process that runs pytest many times, as an editor does, does not fill up with them."""
+    project.suite(records(4), GATE)
+
+    project.run(*at(model, name=name), *mode, server=ollama.url).assert_outcomes(passed=5)
+
+    assert model.wait_until_alone()
+    assert ollama.wait_until_alone()
+
+
+@NAMES
+@MODES
 def test_the_chat_prompt(
     project: Project, model: FakeOllama, name: str, mode: tuple[str, ...]
 ) -> None:

@@ -179,6 +179,13 @@ class FakeOllama:
                 lambda: sum(seen.path in CHAT_PATHS for seen in self._requests) >= count, timeout
             )
 
+    def wait_until_alone(self, timeout: float = 5.0) -> bool:
+        """Wait until nobody keeps a connection; false when somebody still does after that time."""
+        end = time.monotonic() + timeout
+        while self.connections and time.monotonic() < end:
+            time.sleep(0.01)
+        return not self.connections
+
     def stop(self) -> None:
         """End it as a killed server ends: whoever waits for a reply gets none."""
         if self.stopping.is_set():

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import re
-import select
+import selectors
 import socket
 import sys
 import threading
@@ -265,8 +265,11 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def _client_is_gone(self) -> bool:
-        readable, _, _ = select.select([self.connection], [], [], 0)
-        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        # select.select() would refuse a number above 1,023, and a process may have many files open.
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.connection, selectors.EVENT_READ)
+            readable = bool(selector.select(0))
+        return readable and not self.connection.recv(1, socket.MSG_PEEK)
 
     def _send_json(self, status: int, value: object) -> None:
         self._send(status, _JSON, _json(value))

@@ -117,21 +117,24 @@ class Project:
 
     def run(self, *arguments: str, server: str | None = None) -> pytest.RunResult:
         """Run pytest in this process with ``--llm-judge``, by default with the embedded judge."""
-        return self.pytester.runpytest(*self._judge(server), *arguments)
+        return self.pytester.runpytest(*self._judge(server, arguments), *arguments)
 
     def run_subprocess(self, *arguments: str, server: str | None = None) -> pytest.RunResult:
         """Run it in a process of its own."""
-        return self.pytester.runpytest_subprocess(*self._judge(server), *arguments)
+        return self.pytester.runpytest_subprocess(*self._judge(server, arguments), *arguments)
 
     def command(self, *arguments: str, server: str | None = None) -> list[str]:
         """Return the command line of such a run."""
-        return [sys.executable, "-m", "pytest", *self._judge(server), *arguments]
+        return [sys.executable, "-m", "pytest", *self._judge(server, arguments), *arguments]
 
     @staticmethod
-    def _judge(server: str | None) -> list[str]:
-        # Whether a judge is fit is a matter of its own; its tests ask for it.
+    def _judge(server: str | None, arguments: Sequence[str]) -> list[str]:
         # They take seconds to be imported by each worker.
         others = [f"-pno:{name}" for name in OTHERS]
+        if not any(argument.startswith("--reruns") for argument in arguments):
+            # It leaves a socket and a thread behind with each run in this process.
+            others.append("-pno:rerunfailures")
+        # Whether a judge is fit is a matter of its own; its tests ask for it.
         always = [*others, "--llm-judge", "--llm-judge-check=off"]
         if server is None:
             return [*always, "--llm-judge-model=embedded"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,6 +96,21 @@ def test_a_prompt_that_is_too_long_is_sent_once(servers: tuple[FakeOllama, FakeO
 
     assert len(servers[0].chats) + len(servers[1].chats) == 1
     assert notes == []
+
+
+def test_closing(servers: tuple[FakeOllama, FakeOllama]) -> None:
+    """It closes what is not in use, in all threads; later questions open anew."""
+    fleet = connect(servers, [])
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(fleet.chat, ["Score this."] * 8))
+        assert any(server.connections for server in servers)
+
+        fleet.close()
+
+        assert all(server.wait_until_alone() for server in servers)
+        assert list(threads.map(lambda _: fleet.chat("Again.").content, range(4)))
+    fleet.close()
+    assert all(server.wait_until_alone() for server in servers)
 
 
 def test_a_server_that_comes_back() -> None:
