@@ -240,6 +240,27 @@ def test_dark_and_light(tmp_path: Path, browser: Browser) -> None:
     assert all(light != dark for light, dark in zip(*colors.values(), strict=True))
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_printing(browser: Browser, thousand: Path, scheme: Scheme) -> None:
+    """Paper is white: dark ink on it, whatever the screen's scheme; open rows, and no buttons."""
+    with Opened(browser, thousand, 1024, scheme) as page:
+        page.locator(".open").first.click()
+        page.locator(".detail").get_by_text("Response now").wait_for()
+        shown = "element => getComputedStyle(element).color"
+        on_screen = page.eval_on_selector("body", shown)
+        page.emulate_media(media="print", color_scheme=scheme)
+
+        ink = [int(part) for part in re.findall(r"\d+", page.eval_on_selector("body", shown))]
+        assert max(ink) < 64
+        assert (on_screen == page.eval_on_selector("body", shown)) == (scheme == "light")
+        ground = "element => getComputedStyle(element).backgroundColor"
+        assert page.eval_on_selector("body", ground) == "rgb(255, 255, 255)"
+        assert page.locator(".detail").is_visible()
+        assert not page.get_by_label("Search").is_visible()
+        assert not page.locator("#pages").is_visible()
+        assert page.pdf(format="A4").startswith(b"%PDF-")
+
+
 def test_hostile_texts(tmp_path: Path, browser: Browser) -> None:
     """They are shown as what they are, in the table too, and do nothing."""
     fields = dict.fromkeys(("instruction", "input", "output"), HOSTILE)
