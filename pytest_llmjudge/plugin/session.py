@@ -245,6 +245,12 @@ class LlmSession:
             model = self.model(suite.settings.checkpoint)
         checkpoint = None if given else self.checkpoint_facts(model)
         self.store.note_suite(suite.name, self._facts(suite, checkpoint, judge), planned=True)
+        least = suite.settings.min_average
+        if least is not None and 0 < least < 1:
+            self.store.add_note(
+                f"{suite.name}: min_average is {least:g} of 100 points, which hardly anything "
+                f"misses; write {100 * least:g} if a share was meant"
+            )
         if checkpoint is not None and self.baseline is not None and suite.pairing is None:
             known = self.baseline.fingerprint(suite.name)
             if known and known == checkpoint[1]:

@@ -92,6 +92,22 @@ def test_a_low_average_fails_its_own_item(project: Project, dist: tuple[str, ...
     result.stdout.fnmatch_lines([expected])
 
 
+@pytest.mark.parametrize("least", ["0.55", "1", "0"])
+def test_an_average_that_looks_like_a_share(project: Project, least: str) -> None:
+    """It decides as it was given, and whoever meant 55 is told."""
+    project.suite(records(3), f'responses="model_response", min_average={least}')
+
+    result = project.run()
+
+    result.assert_outcomes(passed=4)
+    told = (
+        "note: test_suite.py::test_instructions: min_average is 0.55 of 100 points, which "
+        "hardly anything misses; write 55 if a share was meant"
+    )
+    notes = [line for line in result.outlines if line.startswith("note: ")]
+    assert notes == ([told] if least == "0.55" else [])
+
+
 def test_the_body_decides_too(project: Project, dist: tuple[str, ...]) -> None:
     """Assertions in the test function see record, response and verdict."""
     project.write("data.json", records(3))

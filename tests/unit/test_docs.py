@@ -305,6 +305,7 @@ def _patterns(cell: str) -> list[str]:
             "the baseline was made with this very checkpoint",
             "the baseline was made with this very checkpoint",
         ),
+        ("of 100 points, which hardly anything", "of 100 points, which hardly anything"),
     ],
 )
 def test_what_else_a_user_reads_is_explained(shown: str, said: str) -> None:
