@@ -209,16 +209,18 @@ def sign_flip_test(differences: Sequence[float]) -> float:
     from scipy import stats
 
     count = len(differences)
-    found = stats.permutation_test(
-        (np.asarray(differences, dtype=float),),
-        np.mean,
-        permutation_type="samples",
-        alternative="less",
-        vectorized=True,
-        n_resamples=2**count if count <= _MOST_ENUMERATED else _RESAMPLES,
-        batch=_batch(count),
-        random_state=np.random.default_rng(_SEED),
-    )
+    # Older versions of scipy reckon first how many arrangements there are, and warn of infinity.
+    with np.errstate(over="ignore"):
+        found = stats.permutation_test(
+            (np.asarray(differences, dtype=float),),
+            np.mean,
+            permutation_type="samples",
+            alternative="less",
+            vectorized=True,
+            n_resamples=2**count if count <= _MOST_ENUMERATED else _RESAMPLES,
+            batch=_batch(count),
+            random_state=np.random.default_rng(_SEED),
+        )
     return float(found.pvalue)
 
 

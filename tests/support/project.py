@@ -84,6 +84,9 @@ class Project:
         """Write a file: text and bytes as they are, anything else as JSON."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Older versions of pytest take a file that is written anew within a second for the old one.
+        for stale in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
+            stale.unlink()
         if isinstance(content, bytes):
             path.write_bytes(content)
         else:
