@@ -199,7 +199,7 @@ def _told(judge: JudgeIdentity) -> dict[str, tuple[str, str]]:
         "backend": ("", judge.backend),
         "model": by_digest,
         "prompt": ("", judge.ask),
-        "options": ("", json.dumps(dict(judge.options), sort_keys=True)),
+        "set of options": ("", json.dumps(dict(judge.options), sort_keys=True)),
     }
 
 

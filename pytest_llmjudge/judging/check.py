@@ -169,7 +169,7 @@ def _summary(means: Mapping[str, float | None], area: float | None) -> str:
     return (
         f"right {_rounded(right)}, wrong {_rounded(wrong)}, "
         f"AUC {'-' if area is None else f'{area:.2f}'}, "
-        f"plea {'-' if raised is None else f'{raised:+.0f}'}"
+        f"plea {'-' if raised is None else f'{round(raised):+d}'}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +24,7 @@ __all__ = [
     "by_category",
     "macro_average",
     "pool",
+    "pooled_stderr",
 ]
 
 
@@ -167,6 +169,21 @@ def pool(results: Sequence[Counted]) -> Share:
 def macro_average(results: Sequence[Counted]) -> float:
     """Return the mean of the subjects' accuracies, so that each subject counts the same."""
     return sum(one.correct / one.total for one in results) / len(results)
+
+
+def pooled_stderr(results: Sequence[Counted]) -> float | None:
+    """Return the standard error of the micro average, as lm-evaluation-harness gives it for groups.
+
+    That is ``sqrt(sum((n - 1) n se^2) / (N - m) / N)`` over m subjects of n questions each, N
+    together, where ``n (n - 1) se^2`` is the sum of the squared deviations from the subject's own
+    accuracy. ``None`` where no subject has two questions.
+    """
+    whole = pool(results)
+    free = whole.total - len(results)
+    if not free:
+        return None
+    squares = sum(one.correct * (1 - one.correct / one.total) for one in results)
+    return math.sqrt(squares / free / whole.total)
 
 
 def by_category(results: Sequence[Counted]) -> dict[str, Share]:

@@ -43,6 +43,8 @@ def _how_asked(session: LlmSession) -> Iterator[str]:
         yield "llm-judge: temperature, seed and stop texts do not reach a conftest's own llm_model"
     if judges and settings.samples > 1 and settings.ask == "weighted":
         yield "llm-judge: 1 sample for each record, because a weighted answer does not vary"
+    if settings.model == EMBEDDED and (settings.samples > 1 or settings.ask == "weighted"):
+        yield "llm-judge: --llm-judge-ask and --llm-judge-samples do nothing to the embedded judge"
 
 
 def model_lines(session: LlmSession) -> list[str]:

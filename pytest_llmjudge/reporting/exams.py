@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.gates import is_accuracy_within_noise
-from pytest_llmjudge.mmlu.accuracy import Share, by_category, macro_average, pool
+from pytest_llmjudge.mmlu.accuracy import Share, by_category, macro_average, pool, pooled_stderr
 from pytest_llmjudge.reporting.layout import Table
 from pytest_llmjudge.reporting.unscored import named_lines
 
@@ -78,6 +78,9 @@ def _row(name: str, share: Share, outcome: str) -> tuple[str, ...]:
 def _limits(exam: ExamResult, answered: list[SubjectResult]) -> Iterator[str]:
     if len(answered) > 1:
         yield f"mean of the {len(answered)} subjects' accuracies: {macro_average(answered):.4f}"
+    error = pooled_stderr(answered) if answered and exam.mode != "letters" else None
+    if error is not None:
+        yield f"standard error as lm-evaluation-harness pools it: {error:.4f}"
     norms = [subject for subject in answered if subject.accuracy_norm is not None]
     if norms:
         right = sum(round((subject.accuracy_norm or 0) * subject.total) for subject in norms)

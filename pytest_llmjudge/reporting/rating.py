@@ -40,8 +40,9 @@ def ratings_lines(
         agreement: Between people and judges.
     """
     counts = counted(outcomes)
+    noun = "outcome" if len(outcomes) == 1 else "outcomes"
     yield (
-        f"{len(outcomes)} outcomes: {counts['people']} decided by people, {counts['judge']} by a "
+        f"{len(outcomes)} {noun}: {counts['people']} decided by people, {counts['judge']} by a "
         "judge"
     )
     for component in ratings.components:

@@ -14,7 +14,7 @@ from pytest_llmjudge.gates import (
     is_average_within_noise,
     is_win_rate_within_noise,
 )
-from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool
+from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
 from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.files import write_text
@@ -152,6 +152,7 @@ def _exam(exam: ExamResult) -> dict[str, Any]:
         "shots": exam.shots,
         "limit": exam.limit,
         **(_share(pool(answered)) if is_whole else dict.fromkeys(_SHARE)),
+        "stderr": _round(pooled_stderr(answered)) if is_whole else None,
         "macro": round(macro_average(answered), 4) if is_whole else None,
         "categories": {name: _share(share) for name, share in by_category(answered).items()},
         "min_accuracy": exam.min_accuracy,

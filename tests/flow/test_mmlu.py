@@ -101,6 +101,9 @@ def test_the_example_checkpoint(project: Project, dist: tuple[str, ...]) -> None
         for question in subject["questions"]
     )
     assert (alone["correct"], alone["accuracy"]) == (correct, round(correct / 24, 4))
+    shares = [subject["accuracy"] for subject in alone["subjects"]]
+    squares = sum(8 * share * (1 - share) for share in shares)
+    assert alone["stderr"] == pytest.approx((squares / (24 - 3) / 24) ** 0.5, abs=5e-5)
     second.stdout.fnmatch_lines(
         [
             "MMLU in test_exam.py::test_mmlu: continuation, 1 shot",
@@ -108,6 +111,7 @@ def test_the_example_checkpoint(project: Project, dist: tuple[str, ...]) -> None
             "kitchen_science          8 *passed",
             f"all                     24 * {correct / 24:.4f} *passed (accuracy >= 0.2)",
             "mean of the 3 subjects' accuracies: *",
+            f"standard error as lm-evaluation-harness pools it: {alone['stderr']:.4f}",
             "accuracy of the choices likeliest for their length: *",
         ]
     )

@@ -205,3 +205,15 @@ def test_samples_are_of_no_use(project: Project) -> None:
 
     line = "llm-judge: 1 sample for each record, because a weighted answer does not vary"
     assert line in result.outlines
+
+
+@pytest.mark.parametrize("option", [WEIGHTED, "--llm-judge-samples=3", ""])
+def test_the_embedded_judge_is_asked_in_one_way(project: Project, option: str) -> None:
+    """Whoever asks it in another one is told."""
+    project.suite(unlike_records()[:1], 'responses="model_response", min_average=0')
+
+    result = project.run(*([option] if option else []))
+
+    result.assert_outcomes(passed=2)
+    line = "llm-judge: --llm-judge-ask and --llm-judge-samples do nothing to the embedded judge"
+    assert (line in result.outlines) == bool(option)

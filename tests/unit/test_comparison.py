@@ -153,8 +153,8 @@ def test_exams_are_paired_by_question() -> None:
             side(50),
             (
                 "results of different judges do not compare: its prompt was weighted/1 and is "
-                'integer/1 now, its options was {"seed": 1} and is {"seed": 123} now; judge the '
-                "baseline's model again with this judge"
+                'integer/1 now, its set of options was {"seed": 1} and is {"seed": 123} now; '
+                "judge the baseline's model again with this judge"
             ),
         ),
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.mmlu.accuracy import Share, macro_average, pool
+from pytest_llmjudge.mmlu.accuracy import Share, macro_average, pool, pooled_stderr
 from pytest_llmjudge.reporting.html import charts
 from pytest_llmjudge.reporting.html.baseline import baseline_panel
 from pytest_llmjudge.reporting.html.charts import Measured
@@ -108,3 +108,6 @@ def _facts(exam: ExamResult) -> Iterator[Fact]:
         yield "questions", str(whole.total)
         yield "right", str(whole.correct)
         yield "mean of the subjects", f"{macro_average(answered):.4f}"
+        error = pooled_stderr(answered) if exam.mode != "letters" else None
+        if error is not None:
+            yield "standard error, pooled", f"{error:.4f}"

@@ -89,6 +89,15 @@ def test_fit() -> None:
     assert (check.auc, check.changed, check.asked, check.unscored) == (1, 0, 10, 0)
 
 
+def test_a_plea_that_does_nothing() -> None:
+    """Less than half a point has no sign of its own."""
+    indifferent: dict[str, list[int | None]] = {"wrong": [15, 16], "plea": [15, 15]}
+
+    check = decide("llama3", verdicts(**(GOOD | indifferent)))
+
+    assert check.reason == "judge llama3: right 95, wrong 16, AUC 1.00, plea +0"
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from pytest_llmjudge.mmlu.accuracy import (
     by_category,
     macro_average,
     pool,
+    pooled_stderr,
 )
 
 CHOICES = ("a", "bb", "cccc", "dddddddd")
@@ -76,6 +78,24 @@ def test_the_interval_is_wilsons(total: int, data: st.DataObject) -> None:
     expected = binomtest(correct, total).proportion_ci(0.95, method="wilson")
 
     assert Share(correct, total).interval == pytest.approx(tuple(expected), abs=1e-9)
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=1, max_size=30), min_size=1, max_size=6))
+def test_the_pooled_standard_error(subjects: list[list[bool]]) -> None:
+    """As the harness has it: each subject's standard error, weighted by its degrees of freedom."""
+    results = [
+        result(f"subject_{number}", sum(one), len(one)) for number, one in enumerate(subjects)
+    ]
+    whole = sum(map(len, subjects))
+    free = whole - len(subjects)
+    # The standard error of a single question is none, and has no weight.
+    errors = [(len(one), np.std(one, ddof=1) / len(one) ** 0.5) for one in subjects if len(one) > 1]
+    expected = sum((n - 1) * n * error**2 for n, error in errors) / free / whole if free else None
+
+    found = pooled_stderr(results)
+
+    assert (found is None) == (expected is None)
+    assert expected is None or found == pytest.approx(expected**0.5, abs=1e-12)
 
 
 def test_many_subjects() -> None:
