@@ -218,7 +218,9 @@ class LlmSession:
             return
         if cases and self.settings.checkpoint_forced:
             self.model(self.settings.checkpoint).info  # noqa: B018  # reading it is the check
-        first = {case.suite.name: (item, case.suite) for item, case in reversed(cases)}
+        first: dict[str, tuple[pytest.Item, Suite]] = {}
+        for item, case in cases:
+            first.setdefault(case.suite.name, (item, case.suite))
         for item, suite in first.values():
             self._check(session, item, suite)
         for item, suite in first.values():

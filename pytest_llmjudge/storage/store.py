@@ -51,14 +51,15 @@ CREATE TABLE IF NOT EXISTS notes (
     run TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, text)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS suites (
-    run TEXT NOT NULL, name TEXT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run, name)
-) WITHOUT ROWID;
+    place INTEGER PRIMARY KEY, run TEXT NOT NULL, name TEXT NOT NULL, facts TEXT NOT NULL,
+    UNIQUE (run, name)
+);
 CREATE TABLE IF NOT EXISTS progress (
     run TEXT NOT NULL, kind TEXT NOT NULL, suite TEXT NOT NULL, worker TEXT NOT NULL,
     done INTEGER NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (run, kind, suite, worker)
 ) WITHOUT ROWID;
 """
-# From what earlier versions had: their failures are of runs that are over.
+# From what earlier versions had: their failures and suites are of runs that are over.
 _FROM = {
     0: "",
     1: (
@@ -67,8 +68,9 @@ _FROM = {
     ),
     2: "DROP TABLE failures;",
     3: "",
+    4: "",
 }
-_VERSION = 4
+_VERSION = 5
 _BUSY_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.01
 _MANY = 500
@@ -257,17 +259,23 @@ class Store:
             facts: Plain data.
             planned: The suite has not begun; what is known once it has is known better.
         """
-        how = "IGNORE" if planned else "REPLACE"
+        known = "NOTHING" if planned else "UPDATE SET facts = excluded.facts"
         with self._errors():
             self._connection().execute(
-                f"INSERT OR {how} INTO suites VALUES (?, ?, ?)", (self.run, name, json.dumps(facts))
+                "INSERT INTO suites (run, name, facts) VALUES (?, ?, ?) "
+                f"ON CONFLICT (run, name) DO {known}",
+                (self.run, name, json.dumps(facts)),
             )
 
     def suites(self) -> dict[str, dict[str, Any]]:
-        """Return what the processes of this run have told of its suites, by name."""
+        """Return what the processes of this run have told of its suites, by name.
+
+        They come in the order in which they were collected: every process announces all of them
+        in that order before it begins.
+        """
         with self._errors():
             rows = self._connection().execute(
-                "SELECT name, facts FROM suites WHERE run = ? ORDER BY name", (self.run,)
+                "SELECT name, facts FROM suites WHERE run = ? ORDER BY place", (self.run,)
             )
             return {name: json.loads(facts) for name, facts in rows}
 
@@ -406,7 +414,8 @@ class Store:
             message = f"it was written by another version, {found}"
             raise sqlite3.DatabaseError(message)
         connection.executescript(
-            f"BEGIN IMMEDIATE; {_FROM[found]} {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
+            f"BEGIN IMMEDIATE; {_FROM[found]} DROP TABLE IF EXISTS suites; {_SCHEMA} "
+            f"PRAGMA user_version = {_VERSION}; COMMIT;"
         )
 
     @contextmanager

@@ -92,6 +92,23 @@ def test_a_low_average_fails_its_own_item(project: Project, dist: tuple[str, ...
     result.stdout.fnmatch_lines([expected])
 
 
+def test_suites_come_in_the_order_of_the_file(project: Project, dist: tuple[str, ...]) -> None:
+    """In the summary and in the results file, whatever their names."""
+    project.suite(records(2))
+    test = project.path / "test_suite.py"
+    names = ("test_zebra", "test_ant", "test_mole")
+    marked = test.read_text("utf-8")
+    test.write_text("".join(marked.replace("test_instructions", name) for name in names), "utf-8")
+
+    result = project.run("--llm-judge-report=results.json", *dist)
+
+    result.assert_outcomes(passed=9)
+    wanted = [f"test_suite.py::{name}" for name in names]
+    assert [suite["name"] for suite in project.results()["suites"]] == wanted
+    rows = [line.split()[0] for line in result.outlines if " passed (score >= 50" in line]
+    assert rows == wanted
+
+
 @pytest.mark.parametrize("least", ["0.55", "1", "0"])
 def test_an_average_that_looks_like_a_share(project: Project, least: str) -> None:
     """It decides as it was given, and whoever meant 55 is told."""

@@ -220,6 +220,9 @@ def test_a_cache_of_the_first_version_goes_on(tmp_path: Path) -> None:
             INSERT INTO verdicts VALUES ('k', 'old', 85, '85', NULL);
             INSERT INTO responses VALUES ('k', 'old', 'text', NULL);
             INSERT INTO failures VALUES ('one', 'k', 'broken');
+            CREATE TABLE suites (
+                run TEXT NOT NULL, name TEXT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run, name)
+            ) WITHOUT ROWID;
             PRAGMA user_version = 1;
             """
         )
@@ -233,6 +236,11 @@ def test_a_cache_of_the_first_version_goes_on(tmp_path: Path) -> None:
     long = Verdict(None, "", "too long", too_long=True)
     assert store.add_verdict("weighed", weighed) == store.verdict("weighed") == weighed
     assert store.add_verdict("long", long) == store.verdict("long") == long
+    store.note_suite("b", {"known": 1}, planned=True)
+    store.note_suite("a", {"known": 1}, planned=True)
+    store.note_suite("b", {"known": 2})
+    store.note_suite("b", {"known": 3}, planned=True)
+    assert list(store.suites().items()) == [("b", {"known": 2}), ("a", {"known": 1})]
     store.close()
 
 
