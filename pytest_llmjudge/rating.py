@@ -185,14 +185,12 @@ def _row(outcome: Outcome) -> tuple[str, str, float]:
 def _components(rows: Sequence[tuple[str, str, float]]) -> list[_Pairs]:
     """Part the models into those that chains of outcomes join; the largest part comes first."""
     import numpy as np
-    from scipy import sparse
 
     models = sorted({name for row in rows for name in row[:2]})
     places = {name: place for place, name in enumerate(models)}
     first = np.array([places[row[0]] for row in rows])
     second = np.array([places[row[1]] for row in rows])
-    graph = sparse.coo_array((np.ones(len(rows)), (first, second)), shape=(len(models),) * 2)
-    count, labels = sparse.csgraph.connected_components(graph, directed=False)
+    count, labels = _parts(first, second, len(models), directed=False)
     found = []
     for label in range(count):
         members = np.flatnonzero(labels == label)
@@ -288,15 +286,28 @@ def _fit(pairs: _Pairs, wins: Floats, totals: Floats) -> tuple[Floats, NDArray[n
 def _is_strong(pairs: _Pairs, wins: Floats, totals: Floats) -> bool:
     """Say whether chains of models that scored against the next lead from each to each."""
     import numpy as np
-    from scipy import sparse
 
     ahead, behind = wins > 0, wins < totals
     winners = np.concatenate([pairs.first[ahead], pairs.second[behind]])
     losers = np.concatenate([pairs.second[ahead], pairs.first[behind]])
-    shape = (len(pairs.models),) * 2
-    graph = sparse.coo_array((np.ones(len(winners)), (winners, losers)), shape=shape)
-    count, _ = sparse.csgraph.connected_components(graph, connection="strong")
-    return bool(count == 1)
+    count, _ = _parts(winners, losers, len(pairs.models), directed=True)
+    return count == 1
+
+
+def _parts(
+    starts: Whole, ends: Whole, models: int, *, directed: bool
+) -> tuple[int, NDArray[np.int32]]:
+    """Return how many parts edges join models into, strongly where directed, and each one's."""
+    import numpy as np
+    from scipy import sparse
+
+    # SciPy 1.11 takes no other whole numbers here.
+    edges = starts.astype(np.int32), ends.astype(np.int32)
+    graph = sparse.coo_array((np.ones(len(starts)), edges), shape=(models, models))
+    count, labels = sparse.csgraph.connected_components(
+        graph, directed=directed, connection="strong"
+    )
+    return int(count), labels
 
 
 def _anchored(values: Floats, models: Sequence[str], anchor: tuple[str, float] | None) -> Floats:

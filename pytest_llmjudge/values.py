@@ -12,7 +12,8 @@ _LEAST_DROP = 0.01
 _HOTTEST = 10
 _LARGEST_PORT = 65_535
 _LARGEST_SEED = 2**63 - 1
-_MOST_RESAMPLES = 100_000
+# Below, the ends of an interval are drawn from a handful of resamples, or from one.
+_LEAST_RESAMPLES, _MOST_RESAMPLES = 100, 100_000
 _LARGEST_RATING = 1e6
 _LEAST_POWER, _MOST_POWER = 0.5, 0.999
 Parser = Callable[[str, str], Any]
@@ -75,10 +76,10 @@ def parse_power(where: str, text: str) -> float:
 
 
 def parse_resamples(where: str, text: str) -> int:
-    """Read how often to draw again, from 0 to 100,000."""
-    wanted = f"an integer from 0 to {_MOST_RESAMPLES}"
+    """Read how often to draw again: 0 for never, or from 100 to 100,000."""
+    wanted = f"0 for no intervals, or an integer from {_LEAST_RESAMPLES} to {_MOST_RESAMPLES}"
     count = _integer(where, text, wanted)
-    if not 0 <= count <= _MOST_RESAMPLES:
+    if count != 0 and not _LEAST_RESAMPLES <= count <= _MOST_RESAMPLES:
         raise SettingsError(where, f'"{text}" is no number of resamples', f"give {wanted}")
     return count
 

@@ -44,7 +44,7 @@ def add_rate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--bootstrap",
         default=str(RESAMPLES),
         metavar="N",
-        help=f"Resamples for the intervals, 0 for none (default: {RESAMPLES})",
+        help=f"Resamples for the intervals, at least 100; 0 for none (default: {RESAMPLES})",
     )
     rating.add_argument("--json", action="store_true", help="Print JSON")
     rating.set_defaults(run=_rate)

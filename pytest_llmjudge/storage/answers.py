@@ -97,6 +97,7 @@ class SavedPairs:
         fingerprint_b: The same of what it was compared with.
         judge: Who decided; ``None`` for people, and where the file does not say.
         field_a: Of the records that held the responses of ``a``; empty where a model made them.
+        kind_b: What ``a`` was compared with: ``checkpoint``, ``results`` or ``field``.
     """
 
     suite: str
@@ -108,6 +109,7 @@ class SavedPairs:
     fingerprint_b: str = ""
     judge: JudgeIdentity | None = None
     field_a: str = ""
+    kind_b: str = "checkpoint"
 
 
 def answers_of(run: SavedRun) -> tuple[SavedAnswers, ...]:
@@ -166,6 +168,7 @@ def pairs_of(run: SavedRun) -> tuple[SavedPairs, ...]:
             fingerprint_b=storable(suite["against"]["fingerprint"]),
             judge=None if suite["votes"] else judge_of(suite, run.document["judge"]),
             field_a=_field(suite),
+            kind_b=suite["against"]["kind"],
         )
         for suite in suites
     )

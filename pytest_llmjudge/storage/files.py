@@ -14,7 +14,7 @@ from pytest_llmjudge.errors import StoreError
 if TYPE_CHECKING:
     from io import FileIO
 
-__all__ = ["append_text", "check_writable", "size_of", "write_text"]
+__all__ = ["append_text", "check_writable", "mode_of", "size_of", "write_text"]
 
 
 def check_writable(where: str, path: Path) -> None:
@@ -51,7 +51,7 @@ def write_text(path: Path, text: str) -> None:
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 file.write(text)
-            Path(name).chmod(_mode_of(path))
+            Path(name).chmod(mode_of(path))
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -65,7 +65,7 @@ def write_text(path: Path, text: str) -> None:
         raise StoreError(str(path), found, "name another place") from None
 
 
-def _mode_of(path: Path) -> int:
+def mode_of(path: Path) -> int:
     """Return the rights that a file has, or that a new one gets."""
     try:
         return stat.S_IMODE(path.stat().st_mode)

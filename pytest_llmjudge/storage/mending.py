@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.storage.turns import turn_to_write
 from pytest_llmjudge.storage.votes import read_votes
 
 if TYPE_CHECKING:
@@ -50,26 +51,36 @@ def set_aside_cut_off(path: Path) -> Path | None:
     Raises:
         VotesError: It cannot be moved.
     """
+    if not _cut_off(path)[1]:
+        return None
+    with turn_to_write(path):
+        # What looked cut off may have been a vote that another process was about to end.
+        start, line = _cut_off(path)
+        if not line:
+            return None
+        aside = path.with_name(f"{path.name}.cut-off")
+        try:
+            with aside.open("ab") as kept:
+                kept.write(line + b"\n")
+                kept.flush()
+                os.fsync(kept.fileno())
+            with path.open("rb+") as file:
+                file.truncate(start)
+                os.fsync(file.fileno())
+        except OSError as error:
+            found = f"its last line was cut off, and cannot be moved away ({error.strerror})"
+            raise VotesError(str(path), found, "remove that line") from None
+    return aside
+
+
+def _cut_off(path: Path) -> tuple[int, bytes]:
+    """Return where a last line begins that was cut off, and that line; empty without one."""
     try:
         whole = path.read_bytes()
     except OSError:
         # Not there, or told by what reads the votes.
-        return None
+        return 0, b""
     start = whole.rfind(b"\n") + 1
     line = whole[start:]
     is_ours = line.startswith(_BEGINNING) or _BEGINNING.startswith(line)
-    if not line or not is_ours or line.rstrip().endswith(b"}"):
-        return None
-    aside = path.with_name(f"{path.name}.cut-off")
-    try:
-        with aside.open("ab") as kept:
-            kept.write(line + b"\n")
-            kept.flush()
-            os.fsync(kept.fileno())
-        with path.open("rb+") as file:
-            file.truncate(start)
-            os.fsync(file.fileno())
-    except OSError as error:
-        found = f"its last line was cut off, and cannot be moved away ({error.strerror})"
-        raise VotesError(str(path), found, "remove that line") from None
-    return aside
+    return start, line if is_ours and not line.rstrip().endswith(b"}") else b""

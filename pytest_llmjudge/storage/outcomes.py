@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.comparison import is_same_judge, judge_key
 from pytest_llmjudge.data import Outcome, Unscored
-from pytest_llmjudge.errors import SettingsError, VotesError
+from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.keys import content_digest, text_digest
 from pytest_llmjudge.preference import kappa, majority
 from pytest_llmjudge.storage.answers import answers_of, pairs_of
+from pytest_llmjudge.storage.naming import Models
 from pytest_llmjudge.storage.saved import content_of, read_results
 from pytest_llmjudge.storage.votes import read_votes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity, PeopleAgreement, Vote
     from pytest_llmjudge.storage.answers import SavedAnswer, SavedAnswers, SavedPairs
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Gathered", "gather"]
 
-_SHOWN_DIGITS = 8
 _SWAPPED = {"a": "b", "b": "a"}
 _SCORES = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 
@@ -57,7 +57,8 @@ def gather(paths: Sequence[Path]) -> Gathered:
 
     What one judge said of one pair in several files counts once, as the last of them has it, and
     so do votes. A model is known by its fingerprint, so that a file
-    of two names is one model, and two models of one name are told apart by their fingerprints.
+    of two names is one model, and two models of one name are told apart by their fingerprints; for
+    those without one see :class:`~pytest_llmjudge.storage.naming.Models`.
 
     Args:
         paths: Votes files (``.jsonl``) and results files (``.json``).
@@ -77,72 +78,13 @@ def gather(paths: Sequence[Path]) -> Gathered:
         seen.add(path.resolve())
     votes = {path: read_votes(path) for path in paths if path.suffix.lower() == ".jsonl"}
     runs = {path: read_results(path) for path in paths if path not in votes}
-    gathering = _Gathering(_Models(runs), votes)
+    gathering = _Gathering(Models(runs), votes)
     for path in paths:
         if path in votes:
             gathering.add_votes(path, votes[path])
         else:
             gathering.add_run(path, runs[path])
     return gathering.result()
-
-
-class _Models:
-    """The models in results files by what tells them apart, and the names they are shown by."""
-
-    def __init__(self, runs: Mapping[Path, SavedRun]) -> None:
-        self._names: dict[str, list[str]] = {}
-        for path, run in runs.items():
-            for answers in answers_of(run):
-                self._add(answers.model, _own_key(path, answers.fingerprint, answers.field))
-            for pairs in pairs_of(run):
-                self._add(pairs.model_a, _own_key(path, pairs.fingerprint_a, pairs.field_a))
-                self._add(pairs.model_b, _key(pairs.model_b, pairs.fingerprint_b))
-        self._shown = {key: self._show(key) for key in self._names}
-
-    def shown(self, key: str) -> str:
-        """Return the name a model is shown by, which is no other's."""
-        return self._shown[key]
-
-    def named(self, path: Path, name: str) -> str:
-        """Return the name that a model is shown by which a votes file calls ``name``.
-
-        Raises:
-            VotesError: Several models have it.
-        """
-        keys = [key for key, names in self._names.items() if name in names]
-        if len(keys) > 1:
-            known = " and ".join(self._shown[key] for key in keys)
-            found = f"{name} may be any of {known}"
-            todo = "rate it apart from results of models of one name, or rename them"
-            raise VotesError(str(path), found, todo)
-        return self._shown[keys[0]] if keys else name
-
-    def notes(self) -> Iterator[str]:
-        """Yield which models have several names, or share one."""
-        for key, names in self._names.items():
-            if len(names) > 1:
-                yield f"{', '.join(names)} are one model, by its fingerprint; shown as the first"
-            if self._shown[key] != names[0]:
-                yield f"{self._shown[key]} is not the only model named {names[0]}"
-
-    def _add(self, name: str, key: str) -> None:
-        names = self._names.setdefault(key, [])
-        if name not in names:
-            names.append(name)
-
-    def _show(self, key: str) -> str:
-        name = self._names[key][0]
-        others = [other for other, names in self._names.items() if name in names and other != key]
-        if not others:
-            return name
-        digits = _SHOWN_DIGITS
-        _, _, told = key.partition(":")
-        while any(other.partition(":")[2][:digits] == told[:digits] for other in others):
-            digits += _SHOWN_DIGITS
-            if digits > len(told):
-                break
-        # A path says nothing by its beginning.
-        return f"{name} ({told[:digits] if key.startswith('fingerprint:') else told})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +125,12 @@ class _Judged:
     @property
     def _sides(self) -> tuple[tuple[str, str], ...]:
         return tuple(zip(self.models, self.digests, strict=True))
+
+
+def _said(vote: Vote, models: tuple[str, str]) -> _Judged:
+    """Return what a vote says of two models, by these names of theirs."""
+    digests = vote.response_a, vote.response_b
+    return _Judged(vote.id, vote.content, models, digests, vote.winner)
 
 
 def _is_same(one: tuple[str, str], other: tuple[str, str]) -> bool:
@@ -228,7 +176,7 @@ def _winners(index: _Index, pair: _Judged) -> list[str]:
 class _Gathering:
     """What was gathered so far."""
 
-    models: _Models
+    models: Models
     votes: Mapping[Path, tuple[Vote, ...]]
     outcomes: dict[object, Outcome] = field(default_factory=dict)
     unscored: dict[tuple[str, str, str], Unscored] = field(default_factory=dict)
@@ -244,9 +192,15 @@ class _Gathering:
     def __post_init__(self) -> None:
         # Pairs that they decided may stand in a file that is named before theirs.
         for path, votes in self.votes.items():
+            # Where votes lay on the machine of a run need not be where they lie now.
+            index = self.by_file.setdefault(path.name, {})
             for key, judged in self._judged(path, votes):
-                # Where votes lay on the machine of a run need not be where they lie now.
-                _add(self.by_file.setdefault(path.name, {}), key, judged)
+                _add(index, key, judged)
+            # By the names that the run knew too, whatever the models are called among all files.
+            for number, vote in enumerate(votes):
+                called = vote.model_a, vote.model_b
+                if called[0] != called[1]:
+                    _add(index, (path, number), _said(vote, called))
 
     def add_votes(self, path: Path, votes: Sequence[Vote]) -> None:
         for key, judged in self._judged(path, votes):
@@ -262,8 +216,7 @@ class _Gathering:
                 cause = f"vote {number} is between {models[0]} and itself"
                 self._leave_out(path, "", vote.id, cause)
                 continue
-            digests = vote.response_a, vote.response_b
-            judged = _Judged(vote.id, vote.content, models, digests, vote.winner)
+            judged = _said(vote, models)
             # Votes that nobody signed are the same only in a copy of the file.
             seen[vote] += 1
             signed = ("signed", vote.voter, *judged.subject)
@@ -276,7 +229,7 @@ class _Gathering:
             self._add_pairs(path, pairs)
             self._tell_missing(f"{path}: {pairs.suite}", len(pairs.pairs), totals[pairs.suite])
         for answers in answers_of(run):
-            model = self.models.shown(_own_key(path, answers.fingerprint, answers.field))
+            model = self.models.own(path, answers.fingerprint, answers.field)
             by_content = {_content(answer): answer for answer in answers.answers}
             suite = _Suite(path, model, answers, by_content)
             for earlier in self.suites:
@@ -310,8 +263,8 @@ class _Gathering:
     def _add_pairs(self, path: Path, suite: SavedPairs) -> None:
         told = f"{path}: {suite.suite}"
         models = (
-            self.models.shown(_own_key(path, suite.fingerprint_a, suite.field_a)),
-            self.models.shown(_key(suite.model_b, suite.fingerprint_b)),
+            self.models.own(path, suite.fingerprint_a, suite.field_a),
+            self.models.other(suite),
         )
         if models[0] == models[1]:
             self.notes.append(
@@ -329,12 +282,17 @@ class _Gathering:
                 continue
             digests = text_digest(pair.response_a or ""), text_digest(pair.response_b or "")
             judged = _Judged(pair.id, pair.content, models, digests, pair.winner)
-            if by == "people" and _winners(self.by_file.get(file, {}), judged):
-                voted += 1
-                continue
-            beside += by == "people" and any(
-                _winners(index, judged) for name, index in self.by_file.items() if name != file
-            )
+            if by == "people":
+                called = replace(judged, models=(suite.field_a or suite.model_a, suite.model_b))
+                files = {
+                    name
+                    for name, index in self.by_file.items()
+                    if _winners(index, judged) or _winners(index, called)
+                }
+                if file in files:
+                    voted += 1
+                    continue
+                beside += bool(files)
             self._count((by, "pairs", decider, *judged.subject), judged, by)
         if voted:
             self.notes.append(
@@ -416,21 +374,9 @@ class _Gathering:
             self.notes.append(f"{told}: {total - there} of {total} records were not run")
 
 
-def _own_key(path: Path, fingerprint: str, field: str) -> str:
-    """Return what tells a model under test from others; without a fingerprint, where it stands."""
-    if fingerprint:
-        return f"fingerprint:{fingerprint}"
-    return f"file:{path.resolve()}{field and f' {field}'}"
-
-
 def _decider(path: Path, judge: JudgeIdentity | None) -> str:
     """Return what is the same for the same judge; for one that is not known, of one file alone."""
     return (judge and judge_key(judge)) or f"the judge of {path.resolve()}"
-
-
-def _key(name: str, fingerprint: str) -> str:
-    """Return what tells a model apart that another was compared with."""
-    return f"fingerprint:{fingerprint}" if fingerprint else f"name:{name}"
 
 
 def _content(answer: SavedAnswer) -> tuple[str, str]:

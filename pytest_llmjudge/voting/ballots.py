@@ -171,7 +171,7 @@ class _Side:
         self.model, self.judge = suite.model, suite.judge
         self.answers: dict[tuple[str, str], SavedAnswer] = {}
         for answer in suite.answers:
-            key = answer.id, content_of(answer.instruction, answer.input, answer.output)
+            key = answer.id, _content(answer)
             if key in self.answers:
                 where = f"{path}: {suite.suite}"
                 raise SettingsError(where, f'it has the record "{answer.id}" twice', _AS_WRITTEN)
@@ -188,7 +188,7 @@ class _Pairing:
     _ballots: dict[Key, Ballot] = field(default_factory=dict)
     _alike: dict[Key, tuple[str, str]] = field(default_factory=dict)
     _pairs: dict[tuple[str, str], None] = field(default_factory=dict)
-    _unanswered: dict[tuple[str, str, str], Unanswered] = field(default_factory=dict)
+    _unanswered: dict[tuple[str, ...], Unanswered] = field(default_factory=dict)
     _judges: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, first: _Side, second: _Side) -> None:
@@ -259,12 +259,17 @@ class _Pairing:
             is_new = key not in self._alike
             self._alike[key] = ballot.models
             return is_new
-        return self._ballots.setdefault(key, ballot) is ballot
+        known = self._ballots.get(key)
+        # A suite of pairs has no scores of answers that another suite may have.
+        if known is None or known.scores == (None, None):
+            self._ballots[key] = ballot
+        return known is None
 
     def _miss(self, side: _Side, answer: SavedAnswer) -> None:
         if answer.response is None:
-            place = (side.path, side.suite, answer.id)
-            self._unanswered[place] = Unanswered(*place, answer.error)
+            key = side.path, side.model, answer.id, _content(answer)
+            missing = Unanswered(side.path, side.suite, answer.id, answer.error)
+            self._unanswered.setdefault(key, missing)
 
     def _count_unpaired(self, first: _Side, second: _Side) -> None:
         ids = [{id_ for id_, _ in side.answers} for side in (first, second)]
@@ -282,6 +287,10 @@ class _Pairing:
         if told:
             where = f"{first.path}, {second.path}: {first.suite}"
             self.notes.append(f"{where}: left out are records {', '.join(told)}")
+
+
+def _content(answer: SavedAnswer) -> str:
+    return content_of(answer.instruction, answer.input, answer.output)
 
 
 def _common(first: JudgeIdentity | None, second: JudgeIdentity | None) -> JudgeIdentity | None:

@@ -12,6 +12,7 @@ from pytest_llmjudge.data import Vote
 from pytest_llmjudge.errors import VotesError
 from pytest_llmjudge.keys import text_digest
 from pytest_llmjudge.storage.mending import votes_so_far
+from pytest_llmjudge.storage.turns import turn_to_write
 from pytest_llmjudge.storage.votes import append_vote
 from pytest_llmjudge.voting.ballots import key_of
 
@@ -34,7 +35,7 @@ class Progress:
 
 
 class BallotBox:
-    """The ballots of one voter and the votes file; for use from several threads.
+    """The ballots of one voter and the votes file; for use from several threads and processes.
 
     A vote is on the disk before :meth:`cast` returns. The file may change in other hands, so it is
     read again whenever it does.
@@ -112,7 +113,8 @@ class BallotBox:
         Raises:
             VotesError: It cannot be written, and is not.
         """
-        with self._lock:
+        # Another process of this voter may write on the same ballot, between reading and writing.
+        with self._lock, turn_to_write(self._path):
             self._read()
             known = self._mine.get(ballot.key)
             if known is not None:

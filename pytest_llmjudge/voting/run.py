@@ -162,7 +162,7 @@ def _sources(results: Sequence[Path], names: Sequence[str]) -> list[Source]:
     sources = []
     for number, path in enumerate(results):
         run = read_results(path)
-        suites = answers_of(run) or answers_of_pairs(run)
+        suites = answers_of(run) + answers_of_pairs(run)
         if names:
             suites = tuple(replace(suite, model=names[number].strip()) for suite in suites)
         sources.append(Source(str(path), suites))

@@ -34,6 +34,8 @@ _NOTES = {
     "skipped": "Skipped. It comes again at the end.",
 }
 _NO_FORM = "This form is not one of this page. Nothing was written."
+_UNWRITTEN = "The vote was not written"
+_UNREADABLE = "The votes cannot be read"
 _SKIP = "skip"
 _DEFAULT_TEXTS = {404: "There is no such page.", 405: "This page takes no such request."}
 
@@ -93,7 +95,8 @@ def make_site(box: BallotBox, guard: Guard, outcome: Callable[[], Ending]) -> Fl
     @site.errorhandler(LlmJudgeError)
     def tell_problem(error: LlmJudgeError) -> tuple[str, int]:
         text = " ".join(error.lines)
-        return render_template("error.html", title="The vote was not written", text=text), 500
+        title = _UNWRITTEN if request.method == "POST" else _UNREADABLE
+        return render_template("error.html", title=title, text=text), 500
 
     return site
 

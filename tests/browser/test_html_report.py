@@ -323,6 +323,21 @@ def test_pairs_in_the_table(tmp_path: Path, browser: Browser) -> None:
         assert page.locator(".tag", has_text="the place decided").count() == 1
 
 
+def test_identical_answers(tmp_path: Path, browser: Browser) -> None:
+    """Those of a pair are both models'; a response like the baseline's is the same as before."""
+    pair = runs.pair("p0", "tie", model_response="Both say so.", against_response="Both say so.")
+    run = runs.run(runs.suite([runs.result("r0")]), preferences=(runs.preference([pair]),))
+    known = {run.suites[0].name: {"r0": runs.entry("r0", 60.0)}}
+    with Opened(browser, written(tmp_path, run, known), 1024, "light") as page:
+        page.get_by_label("Sort by").select_option("file false")
+        for place, told in enumerate(
+            ["Response, the same as before", "Both responses, which are identical"]
+        ):
+            page.locator(".open").nth(place).click()
+            page.get_by_role("heading", name=told).wait_for()
+        assert page.get_by_role("heading", name="the same as before").count() == 1
+
+
 def test_a_table_of_pairs_alone(tmp_path: Path, browser: Browser) -> None:
     """It has no scores; what was lost leads to its row, and a body that failed is told."""
     pairs = [

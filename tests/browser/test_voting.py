@@ -182,6 +182,50 @@ def test_a_second_click_votes_on_nothing(tmp_path: Path, page: Page) -> None:
     assert len(votes_in(tmp_path / "votes.jsonl")) == 2
 
 
+def test_selecting_text_is_no_vote(tmp_path: Path, page: Page) -> None:
+    """Neither arrows with Shift nor any key beside a selection decide; without one they do."""
+    write_pair(tmp_path, 2)
+    with voting(tmp_path) as server:
+        page.goto(server.address)
+        page.wait_for_selector("html[data-ready]", state="attached")
+        page.keyboard.press("Shift+ArrowRight")
+        page.locator(".answer .text").first.select_text()
+        for key in ("Shift+ArrowRight", "ArrowLeft", "t", "1"):
+            page.keyboard.press(key)
+        page.reload()
+        assert "1 of 2" in page.inner_text("header")
+        assert not (tmp_path / "votes.jsonl").exists()
+        page.locator(".answer .text").first.select_text()
+        page.locator("h1").click()
+        vote_by_key(page, "Shift+T")
+        assert "2 of 2" in page.inner_text("header")
+
+    assert [vote["winner"] for vote in votes_in(tmp_path / "votes.jsonl")] == ["tie"]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "stays"),
+    [(320, 256, False), (512, 350, False), (812, 375, True), (375, 667, True), (1280, 256, False)],
+)
+def test_buttons_leave_room(
+    tmp_path: Path, browser: Browser, width: int, height: int, *, stays: bool
+) -> None:
+    """They stay in sight only where they take no more than a third; a low window scrolls to them."""
+    for file, model in (("a.json", "p"), ("b.json", "q")):
+        write_results(tmp_path / file, suite_of(model, [record(0, f"{model} " * 900)]))
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    with voting(tmp_path) as server:
+        page.goto(server.address)
+        box = page.locator("form").bounding_box()
+        assert box is not None
+        assert (box["y"] + box["height"] <= height) is stays
+        assert not stays or box["height"] <= height / 3
+        vote_by_key(page, "t")
+        assert page.inner_text("h1") == "Thank you, that was all."
+    context.close()
+
+
 def test_another_window(tmp_path: Path, page: Page, context: BrowserContext) -> None:
     """A ballot that was voted on there is not voted on again, and the page says so."""
     write_pair(tmp_path, 3)

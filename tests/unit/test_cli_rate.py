@@ -12,6 +12,8 @@ import pytest
 from pytest_llmjudge.cli import main
 from tests.support.outcomes import compared, judged, write_run, write_votes
 
+RESAMPLES = "give 0 for no intervals, or an integer from 100 to 100000"
+
 
 @pytest.fixture(autouse=True)
 def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,13 +120,16 @@ def test_names_with_equals_signs(capsys: pytest.CaptureFixture[str]) -> None:
         (["--anchor=z=5"], '--anchor: no model is named "z"; name one of x, y'),
         (["--anchor=x="], '--anchor: "" is not a number; give a rating, for example 1000'),
         (["--anchor=x=nan"], '--anchor: "nan" is no rating; give a rating, for example 1000'),
-        (
-            ["--bootstrap=-1"],
-            '--bootstrap: "-1" is no number of resamples; give an integer from 0 to 100000',
+        *(
+            (
+                [f"--bootstrap={count}"],
+                f'--bootstrap: "{count}" is no number of resamples; {RESAMPLES}',
+            )
+            for count in (-1, 1, 99, 100_001)
         ),
         (
             ["--bootstrap=many"],
-            '--bootstrap: "many" is not a whole number; give an integer from 0 to 100000',
+            f'--bootstrap: "many" is not a whole number; {RESAMPLES}',
         ),
         (
             ["other.csv"],

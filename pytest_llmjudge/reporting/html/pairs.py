@@ -64,7 +64,8 @@ def _facts(found: PreferenceResult, told: SuiteDigest, summary: PairSummary) -> 
     yield "with a winner", str(summary.pairs)
     yield "win rate", told.value
     yield "95 % interval", told.interval
-    if summary.length_controlled is not None:
+    # As for the rate itself, there is none of a part of the pairs.
+    if summary.length_controlled is not None and summary.pairs == found.total:
         yield "win rate, length-controlled", f"{summary.length_controlled:.3f}"
     if summary.flips is not None:
         yield "the place decided", f"{100 * summary.flips:.0f} % of {summary.asked}"

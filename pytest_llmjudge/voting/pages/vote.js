@@ -35,7 +35,12 @@
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) {
       return;
     }
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const isLetter = event.key.length === 1;
+    // Who selects text, or has, reads or copies it; with Shift, arrows select.
+    if ((event.shiftKey && !isLetter) || !document.getSelection().isCollapsed) {
+      return;
+    }
+    const key = isLetter ? event.key.toLowerCase() : event.key;
     const details = document.querySelector("details");
     if (key === "r") {
       details.open = !details.open;

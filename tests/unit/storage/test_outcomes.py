@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -397,3 +398,142 @@ def test_files_that_cannot_be_used(names: list[str], told: str) -> None:
         gather([Path(name) for name in names])
 
     assert str(raised.value) == told
+
+
+def of_fields(
+    winners: dict[str, str], *, against: tuple[str, str] = ("field", "old"), **more: object
+) -> dict[str, Any]:
+    """Return a suite of pairs whose responses stood in the field ``own`` of the records."""
+    kind, name = against
+    reference = {"kind": kind, "name": name, "fingerprint": ""}
+    fields = {"checkpoint": None, "responses": "own", "against": reference}
+    return {**compared(winners), **fields, **more}
+
+
+def answered(winners: dict[str, str], field: str) -> dict[str, Any]:
+    """Return a suite of scored records whose answers are what ``of_fields`` was compared with."""
+    suite = judged(Path("old"), dict.fromkeys(winners, 20), responses=field)
+    for record in suite["records"]:
+        record["model_response"] = f"old says {record['id']} "
+    return suite
+
+
+def test_votes_by_the_names_that_decided_a_suite() -> None:
+    """Its field and what it was compared with are the models that the results have."""
+    winners = {f"r{number}": "a" for number in range(3)}
+    run = write_run(Path("run.json"), of_fields(winners, votes="far/votes.jsonl"))
+    votes = write_votes(Path("votes.jsonl"), [(name, "own", "old", "a") for name in winners])
+
+    found = gather([run, votes])
+
+    assert found.outcomes == (Outcome("run", "old", 1.0, "people"),) * 3
+    (told,) = found.notes
+    assert told == (
+        "run.json: test_b.py::test_b: 3 of its pairs were decided by votes that are named too, "
+        "which count in their place"
+    )
+
+
+def test_votes_that_decided_a_suite_count_once_whatever_they_call_the_models() -> None:
+    """Here the name of the field is that of another file too, which the votes then mean."""
+    run = write_run(Path("run.json"), of_fields({"r1": "a", "r2": "b"}, votes="votes.jsonl"))
+    own = write_run(Path("own.json"), judged(Path("own"), {"r1": 50}))
+    votes = write_votes(Path("votes.jsonl"), [("r1", "own", "old", "a"), ("r1", "run", "run", "b")])
+
+    found = gather([run, own, votes])
+
+    assert found.outcomes == (
+        Outcome("run", "old", 0.0, "people"),
+        Outcome("own", "old", 1.0, "people"),
+    )
+    assert found.notes[0].startswith("run.json: test_b.py::test_b: 1 of its pairs were decided by")
+
+
+def test_votes_that_decided_suites_of_two_models() -> None:
+    """Both had the field, so nobody knows which one a name means."""
+    paths = [
+        write_run(Path(f"{name}.json"), of_fields({"r1": "a"}, votes="votes.jsonl"))
+        for name in ("one", "two")
+    ]
+    votes = write_votes(Path("votes.jsonl"), [("r1", "own", "old", "a")])
+
+    with pytest.raises(LlmJudgeError) as raised:
+        gather([*paths, votes])
+
+    assert str(raised.value) == (
+        "votes.jsonl: own may be any of one and two; rate it apart from results of models of one "
+        "name, or rename them"
+    )
+
+
+def test_votes_by_the_name_of_a_field_that_decided_nothing() -> None:
+    """Fields of one name hold different models, so a note asks."""
+    paths = [
+        write_run(Path(f"{name}.json"), judged(Path(name), {"r1": 5}, responses="own"))
+        for name in ("one", "two")
+    ]
+    votes = write_votes(Path("votes.jsonl"), [("r1", "own", "old", "a")])
+
+    found = gather([*paths, votes])
+
+    assert found.outcomes == (
+        Outcome("one", "two", 0.5, "judge"),
+        Outcome("own", "old", 1.0, "people"),
+    )
+    (told,) = found.notes
+    assert told == (
+        "votes.jsonl: own may be one or two, whose answers stood in a field of that name; where it "
+        "is, call it that in the votes"
+    )
+
+
+@pytest.mark.parametrize("against", [("results", "far/old.json"), ("field", "gold")])
+def test_what_was_compared_with_is_the_model_of_its_file(against: tuple[str, str]) -> None:
+    """By its name and all of its answers, in whichever order the files come."""
+    winners = {"r1": "a", "r2": "b"}
+    new = judged(Path("new"), dict.fromkeys(winners, 90), responses="own")
+    paths = [
+        write_run(Path("new.json"), new, of_fields(winners, against=against)),
+        write_run(Path("old.json"), answered({**winners, "r3": "a"}, "gold")),
+    ]
+
+    for files in (paths, paths[::-1]):
+        found = gather(files)
+        names = {frozenset((one.model_a, one.model_b)) for one in found.outcomes}
+        assert names == {frozenset(("new", "old"))}
+        # Both scores are for the new one, and of the pairs one.
+        won = [one.score == (one.model_a == "new") for one in found.outcomes]
+        assert Counter(won) == {True: 3, False: 1}
+        told = f"old, {against[1]} are one model, by its answers; shown as the first"
+        assert found.notes[0] == told
+
+
+def test_what_was_compared_with_and_answers_otherwise() -> None:
+    """It may be another model, so it counts as one; a note names both."""
+    winners = {"r1": "a", "r2": "b"}
+    other = answered(winners, "gold")
+    other["records"][1]["model_response"] = "another"
+    paths = [
+        write_run(Path("new.json"), of_fields(winners, against=("results", "old.json"))),
+        write_run(Path("old.json"), other),
+    ]
+
+    found = gather(paths)
+
+    assert {one.model_b for one in found.outcomes} == {"old.json"}
+    assert found.notes[0] == (
+        "old.json may be old, by its name, but not by its answers; it counts as a model of its own"
+    )
+
+
+def test_what_was_compared_with_and_two_files_hold() -> None:
+    """Copies of a file are two models here; which of them it is cannot be told."""
+    winners = {"r1": "a", "r2": "b"}
+    paths = [
+        write_run(Path("new.json"), of_fields(winners)),
+        *(write_run(Path(f"{name}.json"), answered(winners, "old")) for name in ("one", "two")),
+    ]
+
+    assert gather(paths).notes[0] == (
+        "old may be one or two, which have the same answers; it counts as a model of its own"
+    )

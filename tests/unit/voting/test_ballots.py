@@ -165,6 +165,36 @@ def test_the_same_pair_in_two_suites() -> None:
     )
 
 
+def test_a_suite_of_pairs_beside_one_of_scores() -> None:
+    """The ballot has the scores, whichever suite comes first; what is missing is named once."""
+    judged, pairs = (
+        [
+            source(
+                model,
+                [answer("r0", model, score=score), answer("r1", None), answer("r2", "same")],
+                suite=suite,
+                judge=judge,
+            ).suites
+            for model in "pq"
+        ]
+        for suite, score, judge in (("judged", 50, JUDGE), ("pairs", None, None))
+    )
+    for suites in (zip(judged, pairs, strict=True), zip(pairs, judged, strict=True)):
+        sources = [
+            Source(f"{model}.json", one + other)
+            for model, (one, other) in zip("pq", suites, strict=True)
+        ]
+        made = make_ballots(sources, "ann")
+
+        assert [(one.id, one.scores) for one in made.ballots] == [("r0", (50, 50))]
+        assert made.judges == {("p", "q"): "llama3"}
+        assert made.identical == {("p", "q"): 1}
+        assert [(one.path, one.id) for one in made.unanswered] == [
+            ("p.json", "r1"),
+            ("q.json", "r1"),
+        ]
+
+
 def test_scores_of_two_judges_are_not_compared() -> None:
     """A higher score says something only where one judge gave both."""
     answers = [[answer("r0", model, score=50)] for model in "pq"]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from pytest_llmjudge.errors import VotesError
 from pytest_llmjudge.storage.votes import append_vote, read_votes
@@ -77,6 +82,68 @@ def test_votes_at_the_same_time(made: Ballots, path: Path) -> None:
         thread.join()
 
     assert sorted(vote.id for vote in read_votes(path)) == [f"r{n}" for n in range(COUNT)]
+
+
+def test_a_vote_of_another_process_meanwhile(made: Ballots, path: Path) -> None:
+    """Whoever comes second waits until the first is done, and is told what stands."""
+    box = BallotBox(made.ballots, path, "ann")
+    ballot = made.ballots[0]
+    number = ballot.id[1:]
+    found: list[str] = []
+    waiting = threading.Thread(target=lambda: found.append(box.cast(ballot, "left")))
+    with FileLock(f"{path}.lock"):
+        waiting.start()
+        waiting.join(0.2)
+        assert (found, path.exists()) == ([], False)
+        append_vote(path, vote_on(ballot.id, "both_bad", (f"p{number}", f"q{number}")))
+    waiting.join()
+
+    assert found == ["both_bad"]
+    assert (box.cast_now, len(read_votes(path))) == (0, 1)
+
+
+def test_processes_of_one_voter_at_the_same_time(path: Path) -> None:
+    """Each ballot has one vote, and both know which."""
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from pytest_llmjudge.voting.box import BallotBox
+        from tests.unit.voting.making import ballots_of
+
+        path, choice = Path(sys.argv[1]), sys.argv[2]
+        made = ballots_of({name: [f"{name}{n}" for n in range(100)] for name in "pq"})
+        box = BallotBox(made.ballots, path, "ann")
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print([box.cast(ballot, choice) for ballot in made.ballots], box.cast_now)
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", code, path, choice],
+                    env=environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for choice in ("tie", "both_bad")
+        ]
+        for process in running:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in running:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        told = [process.communicate()[0].rpartition(" ") for process in running]
+
+    votes = read_votes(path)
+    assert len({vote.id for vote in votes}) == len(votes) == 100
+    assert told[0][0] == told[1][0]
+    assert sum(int(cast) for _, _, cast in told) == 100
 
 
 def test_a_restart_goes_on(made: Ballots, path: Path) -> None:

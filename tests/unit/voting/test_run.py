@@ -17,6 +17,7 @@ from pytest_llmjudge.cli import main
 from pytest_llmjudge.keys import content_digest
 from pytest_llmjudge.storage.votes import append_vote
 from tests.support.ballots import record, suite_of, votes_in, voting, write_pair, write_results
+from tests.support.outcomes import compared
 from tests.unit.voting.making import vote_on
 
 if TYPE_CHECKING:
@@ -127,6 +128,27 @@ def test_names_of_ones_own(tmp_path: Path) -> None:
         _, lines, _ = server.end(signal.SIGINT)
 
     assert lines[1] == "old against new: no vote yet"
+
+
+def test_suites_of_pairs_beside_suites_of_scores(tmp_path: Path) -> None:
+    """Their answers are asked about too, those that both have once."""
+    for file, model in (("a.json", "old.pth"), ("b.json", "new.pth")):
+        path = tmp_path / file
+        pairs = compared(dict.fromkeys(("p0", "p1", "p2"), "a"), checkpoint=model)
+        for pair in pairs["records"]:
+            pair["model_response"] = f"{model} says {pair['id']}."
+        more = [record(number, f"{model} on {number}.") for number in range(2)]
+        again = compared({"r0": "a"}, checkpoint=model, name="test_c.py::test_c")
+        again["records"][0] |= {**more[0], "winner": "a"}
+        write_results(path, suite_of(model, more), pairs, again)
+    with voting(tmp_path) as server:
+        server.end(signal.SIGINT)
+
+    told = "1 pairs of answers are those of another suite, and shown once"
+    assert server.lines[:2] == [
+        f"a.json, b.json: test_c.py::test_c: {told}",
+        "5 ballots for ann",
+    ]
 
 
 @pytest.mark.parametrize(

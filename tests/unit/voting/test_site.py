@@ -294,6 +294,17 @@ def test_a_vote_that_cannot_be_written(visitor: Visitor) -> None:
     assert visitor.count() == 1
 
 
+def test_votes_that_cannot_be_read(visitor: Visitor) -> None:
+    """Who asked for a ballot is told that, and of no vote."""
+    visitor.path.write_text("{\n", encoding="utf-8")
+    reply = visitor.get()
+
+    assert reply.status_code == 500
+    assert "<h1>The votes cannot be read</h1>" in reply.text
+    assert "votes.jsonl: line 1: it is no JSON: {; correct or remove the line" in reply.text
+    assert "The vote was not written" not in reply.text
+
+
 def test_the_server_writes_no_log(visitor: Visitor, capfd: pytest.CaptureFixture[str]) -> None:
     """The terminal is the voter's."""
     visitor.get()

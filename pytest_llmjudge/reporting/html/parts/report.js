@@ -197,7 +197,8 @@
       ];
     }
     if (texts.marks === "same") {
-      return [plainBlock("Response, the same as before", texts.response, "full")];
+      const told = isPair ? "Both responses, which are identical" : "Response, the same as before";
+      return [plainBlock(told, texts.response, "full")];
     }
     const told = texts.marks ? " (too long to mark what differs)" : "";
     const hasOther = texts.other !== undefined;

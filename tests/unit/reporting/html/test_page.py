@@ -137,6 +137,23 @@ def test_all_that_a_suite_has_is_told() -> None:
         assert told in page.text
 
 
+def test_of_a_part_of_the_pairs_there_is_no_win_rate() -> None:
+    """Nor one that is controlled for length, which a whole suite has."""
+    texts = [("A long word.", "A word."), ("Word.", "A word."), ("A word.", "One word.")]
+    pairs = [
+        runs.pair(f"p{n}", winner, model_response=own, against_response=other)
+        for n, (winner, (own, other)) in enumerate(zip(("a", "b", "a"), texts, strict=True))
+    ]
+    whole, part = (
+        Reader(html_report(runs.run(preferences=(runs.preference(found),)), {}, "0.1.0")).text
+        for found in (pairs, [*pairs, runs.pair("p3", None)])
+    )
+
+    assert "win rate 0.667 95 % interval 0.208 to 0.939 win rate, length-controlled 0." in whole
+    assert "win rate - 95 % interval - the place decided" in part
+    assert "win rate, length-controlled" not in part
+
+
 def test_lost_pairs_are_listed_where_the_suite_did_not_pass() -> None:
     """The first ten, with what was asked and both answers; the page says how many there are."""
     lost = [
