@@ -16,6 +16,7 @@ from pytest_llmjudge.generation.layout import GPTConfig, Heads, read_sizes
 from pytest_llmjudge.generation.lora import (
     ADAPTER_CONFIG,
     Adapter,
+    finite,
     has_lora,
     is_lora,
     lecture_lora,
@@ -107,7 +108,7 @@ def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
     plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
     configs: tuple[Path, ...] = ()
     if has_lora(shapes):
-        plan = with_lora(path, plan, lecture_lora(path, shapes, _alpha_in(config)), shapes)
+        plan = with_lora(path, plan, lecture_lora(path, shapes, _scale_in(config)), shapes)
         configs = (config[0],) if config is not None else ()
     return _info(path, path, found.tensors, plan, heads=heads, configs=configs)
 
@@ -215,6 +216,8 @@ def find_ranks(path: Path, vocab_size: int | None) -> Path | None:
     return others[0] if len(others) == 1 and vocab_size != GPT2_VOCABULARY else None
 
 
+_SCALES = ("lora_alpha", "lora_scaling")
+
 Config = tuple[Path, dict[str, object]]
 """A config file beside a checkpoint, and what it says."""
 
@@ -251,14 +254,22 @@ def _heads_in(found: Config | None) -> Heads | None:
     return Heads(heads, file)
 
 
-def _alpha_in(found: Config | None) -> float | None:
-    if found is None or found[1].get("lora_alpha") is None:
+def _scale_in(found: Config | None) -> float | None:
+    """Read what the lecture's LoRA layers multiply by: alpha, or a factor of another name."""
+    if found is None:
         return None
-    file, alpha = found[0], found[1]["lora_alpha"]
-    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
-        todo = 'write {"lora_alpha": …} with a number'
-        raise CheckpointError(str(file), f"lora_alpha is {json.dumps(alpha)}", todo)
-    return alpha
+    file, config = found
+    told = [name for name in _SCALES if config.get(name) is not None]
+    if len(told) > 1:
+        both = "it has lora_alpha and lora_scaling, either of which is the whole factor"
+        raise CheckpointError(str(file), both, "keep the one that the layers multiply by")
+    if not told:
+        return None
+    value, scale = config[told[0]], finite(config[told[0]])
+    if scale is None:
+        todo = f'write {{"{told[0]}": …}} with a number'
+        raise CheckpointError(str(file), f"{told[0]} is {json.dumps(value)}", todo)
+    return scale
 
 
 def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:
