@@ -40,7 +40,7 @@ from pytest_llmjudge.generation.statedict import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CheckpointInfo", "describe", "digest_of", "find_ranks", "heads_told"]
+__all__ = ["CheckpointInfo", "describe", "digest_of", "find_ranks", "heads_told", "is_adapter"]
 
 _IN_FOLDERS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 _SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
@@ -96,12 +96,12 @@ def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
 
     Args:
         path: Of the checkpoint.
-        base: The model that a LoRA adapter is added to, where its config does not name it.
+        base: The model that a LoRA adapter is added to, whatever model its config names.
 
     Raises:
         CheckpointError: It is no checkpoint, or not of a GPT-2.
     """
-    if _is_adapter(path):
+    if is_adapter(path):
         return _describe_adapter(path, base)
     path = _weights_in(path)
     found = _read(path)
@@ -132,6 +132,13 @@ def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
         raise CheckpointError(str(folder), told, "save it again with a newer torch")
     heads = heads_in(config) or heads_told(weights, found.about)
     plan = make_plan({name: tensor.shape for name, tensor in found.tensors.items()})
+    if "tok_emb.weight" not in plan.sources:
+        told = f"its base {base} is no GPT-2, the only model that adapters are merged into here"
+        todo = (
+            "merge it with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) "
+            "and name the folder that it wrote"
+        )
+        raise CheckpointError(str(folder), told, todo)
     added = {name: tensor.shape for name, tensor in matrices.tensors.items()}
     plan = with_lora(folder, plan, peft_lora(adapter, plan, added), added)
     tensors = {**found.tensors, **matrices.tensors}
@@ -177,7 +184,8 @@ def _info(
     )
 
 
-def _is_adapter(path: Path) -> bool:
+def is_adapter(path: Path) -> bool:
+    """Tell the folder of a PEFT adapter."""
     # os.path answers no, where pathlib raises: names too long, folders that are closed.
     return os.path.isfile(path / ADAPTER_CONFIG)  # noqa: PTH113
 

@@ -34,7 +34,7 @@ def load(
 
     Args:
         path: A checkpoint in any of the known layouts.
-        base: The model that a LoRA adapter is added to, where its config does not name it.
+        base: The model that a LoRA adapter is added to, whatever model its config names.
         device: Where the model shall run.
         dtype: In which numbers it shall run; the file may hold others.
 

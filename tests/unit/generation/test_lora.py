@@ -462,6 +462,33 @@ def test_matrices_that_have_no_place(tmp_path: Path, name: str, told: str) -> No
     assert error_of(tmp_path / "adapter") == told
 
 
+@pytest.mark.parametrize("is_named", [False, True], ids=["config", "option"])
+def test_a_base_of_another_architecture(tmp_path: Path, *, is_named: bool) -> None:
+    """Only PEFT itself can merge into it, and says how."""
+    base = tmp_path / "llama"
+    base.mkdir()
+    (base / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    weight = "model.layers.0.self_attn.q_proj.weight"
+    save_file({weight: torch.zeros(8, 8)}, base / "model.safetensors")
+    folder = tmp_path / "adapter"
+    config = {"base_model_name_or_path": "meta-llama/x" if is_named else "../llama"}
+    matrices = adapter(folder, config)
+    layer = "base_model.model.model.layers.0.self_attn.q_proj"
+    matrices = {f"{layer}.lora_A.weight": torch.zeros(2, 8)}
+    matrices[f"{layer}.lora_B.weight"] = torch.zeros(8, 2)
+    save_file(matrices, folder / "adapter_model.safetensors")
+
+    with pytest.raises(CheckpointError) as raised:
+        describe(folder, base if is_named else None)
+
+    shown = base if is_named else folder / "../llama"
+    assert str(raised.value) == (
+        f"{folder}: its base {shown} is no GPT-2, the only model that adapters are merged into "
+        "here; merge it with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) "
+        "and name the folder that it wrote"
+    )
+
+
 @pytest.mark.usefixtures("theirs")
 def test_an_adapter_without_weights(tmp_path: Path) -> None:
     """A config alone is no adapter."""
