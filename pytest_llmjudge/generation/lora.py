@@ -83,6 +83,7 @@ class Adapter:
         config: Its ``adapter_config.json``.
         base: The model that it was trained for, as the config names it.
         alpha: Numerator of the scale.
+        rank: Of all its matrices, if the config names it.
         is_rank_stabilised: Whether the scale is alpha / sqrt(rank) and not alpha / rank.
     """
 
@@ -90,6 +91,7 @@ class Adapter:
     config: Path
     base: str | None
     alpha: float
+    rank: object
     is_rank_stabilised: bool
 
 
@@ -165,8 +167,14 @@ def read_adapter(folder: Path) -> Adapter:
         found = f"lora_alpha is {json.dumps(config.get('lora_alpha'))}"
         raise CheckpointError(str(file), found, todo)
     base = config.get("base_model_name_or_path")
-    is_stabilised = bool(config.get("use_rslora"))
-    return Adapter(folder, file, base if isinstance(base, str) else None, alpha, is_stabilised)
+    return Adapter(
+        folder,
+        file,
+        base if isinstance(base, str) else None,
+        alpha,
+        config.get("r"),
+        is_rank_stabilised=bool(config.get("use_rslora")),
+    )
 
 
 def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict[str, Lora]:
@@ -204,6 +212,11 @@ def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict
         if places[weight][0] in added:
             found = f"it has several pairs of matrices for {weight}"
             raise CheckpointError(str(adapter.folder), found, "save each adapter by itself")
+        if adapter.rank not in (None, shape[0]):
+            # Of another adapter, most likely, and so would alpha be.
+            found = f"r is {json.dumps(adapter.rank)}, and {name} has the rank {shape[0]}"
+            todo = "put the config and the matrices of one adapter together"
+            raise CheckpointError(str(adapter.config), found, todo)
         divisor = math.sqrt(shape[0]) if adapter.is_rank_stabilised else shape[0]
         up = name.replace(".lora_A.", ".lora_B.")
         lora = Lora(name, up, adapter.alpha / max(1, divisor), is_turned=False)

@@ -430,6 +430,21 @@ def test_a_matrix_without_its_other_half(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("theirs")
+def test_a_config_of_another_adapter(tmp_path: Path) -> None:
+    """Its rank gives it away; its alpha would scale the matrices wrongly."""
+    adapter(tmp_path / "adapter", {"r": 8})
+
+    with pytest.raises(CheckpointError) as raised:
+        describe(tmp_path / "adapter")
+
+    first = "base_model.model.transformer.h.0.attn.c_attn.lora_A.weight"
+    assert str(raised.value) == (
+        f"{tmp_path / 'adapter' / 'adapter_config.json'}: r is 8, and {first} has the rank 4; put "
+        "the config and the matrices of one adapter together"
+    )
+
+
+@pytest.mark.usefixtures("theirs")
 def test_two_adapters_in_one_file(tmp_path: Path) -> None:
     """Neither is taken for the other."""
     matrices = adapter(tmp_path / "adapter")
