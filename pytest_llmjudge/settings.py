@@ -125,7 +125,8 @@ OPTIONS: tuple[Option, ...] = (
         default=None,
         metavar="PATH",
         is_path=True,
-        help="The model that a LoRA adapter is added to, where its own config names none",
+        help="The model that a LoRA adapter is added to, whatever model its own config names; on "
+        "the command line of a run without an adapter it is an error",
     ),
     Option(
         "llm-judge-model",
@@ -366,6 +367,7 @@ class Settings:
         checkpoint_url: Addresses of the servers of a served model under test, ``None`` for the
             judge's.
         base: The model that a LoRA adapter under test is added to.
+        base_forced: The base stood on the command line, and so is meant for this run.
         url: Addresses of the judge's servers, ``None`` for what the environment names.
         baseline: Results file of the release to compare with.
         max_drop: Points that a suite may lose to it.
@@ -412,6 +414,7 @@ class Settings:
     seed: int
     stop: tuple[str, ...]
     mmlu_data: Path | None = None
+    base_forced: bool = False
 
     @property
     def decoding(self) -> Decoding:
@@ -454,9 +457,10 @@ def read_settings(
         values[option.key] = value
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
     fields["enabled"] = fields.pop("llm_judge")
-    forced = given.get("llm_judge_checkpoint", ("", "none"))[1] == "cli"
+    for name in ("checkpoint", "base"):
+        fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     data = ini_dir / mmlu_data if mmlu_data else None
-    return Settings(checkpoint_forced=forced, mmlu_data=data, **fields)
+    return Settings(mmlu_data=data, **fields)
 
 
 @dataclass(frozen=True, slots=True)

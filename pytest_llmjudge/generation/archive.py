@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +22,12 @@ from pytest_llmjudge.generation.lora import (
     read_adapter,
     with_lora,
 )
+from pytest_llmjudge.generation.modelconfig import (
+    config_beside,
+    heads_in,
+    is_gelu_exact,
+    scale_in,
+)
 from pytest_llmjudge.generation.naming import GPT2_VOCABULARY, Plan, make_plan
 from pytest_llmjudge.generation.safefile import INDEX, SUFFIX, read_index, read_safetensors
 from pytest_llmjudge.generation.statedict import (
@@ -35,7 +40,7 @@ from pytest_llmjudge.generation.statedict import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CheckpointInfo", "describe", "digest_of", "find_ranks", "heads_told"]
+__all__ = ["CheckpointInfo", "describe", "digest_of", "find_ranks", "heads_told", "is_adapter"]
 
 _IN_FOLDERS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 _SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
@@ -55,6 +60,7 @@ class CheckpointInfo:
         heads: The number of heads, if a config file beside the checkpoint tells it.
         ranks: The ``.tiktoken`` file of its tokenizer; ``None`` for GPT-2's own tokenizer.
         configs: Further files that decide what it writes.
+        exact_gelu: Whether a config file beside the checkpoint asks for the exact GELU.
 
     ``parameters``, ``tensors``, ``plan`` and ``config`` are ``None`` for a file in the format that
     torch wrote before version 1.6, which only torch can read.
@@ -68,6 +74,7 @@ class CheckpointInfo:
     heads: Heads | None
     ranks: Path | None
     configs: tuple[Path, ...] = ()
+    exact_gelu: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
@@ -89,44 +96,65 @@ def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
 
     Args:
         path: Of the checkpoint.
-        base: The model that a LoRA adapter is added to, where its config does not name it.
+        base: The model that a LoRA adapter is added to, whatever model its config names.
 
     Raises:
         CheckpointError: It is no checkpoint, or not of a GPT-2.
     """
-    if _is_adapter(path):
+    if is_adapter(path):
         return _describe_adapter(path, base)
     path = _weights_in(path)
     found = _read(path)
-    config = _config_beside(path)
-    heads = _heads_in(config)
+    config = config_beside(path)
+    heads, exact_gelu = heads_in(config), is_gelu_exact(config)
+    configs = (config[0],) if config is not None and exact_gelu else ()
     if found is None:
-        return CheckpointInfo(path, None, None, None, None, heads, find_ranks(path, None))
+        ranks = find_ranks(path, None)
+        return CheckpointInfo(path, None, None, None, None, heads, ranks, configs, exact_gelu)
     heads = heads or heads_told(path, found.about)
     shapes = {name: tensor.shape for name, tensor in found.tensors.items()}
     plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
-    configs: tuple[Path, ...] = ()
     if has_lora(shapes):
-        plan = with_lora(path, plan, lecture_lora(path, shapes, _alpha_in(config)), shapes)
+        plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(config)), shapes)
         configs = (config[0],) if config is not None else ()
-    return _info(path, path, found.tensors, plan, heads=heads, configs=configs)
+    tensors = found.tensors
+    return _info(path, path, tensors, plan, heads=heads, configs=configs, exact_gelu=exact_gelu)
 
 
 def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
     adapter = read_adapter(folder)
     base = base or _base_of(adapter)
     weights = _weights_in(base)
-    found, config = _read(weights), _config_beside(weights)
+    found, config = _read(weights), config_beside(weights)
     matrices = _read(_weights_in_adapter(folder))
     if found is None or matrices is None:
         told = "it or its base has the format that torch wrote before version 1.6"
         raise CheckpointError(str(folder), told, "save it again with a newer torch")
-    heads = _heads_in(config) or heads_told(weights, found.about)
+    heads = heads_in(config) or heads_told(weights, found.about)
     plan = make_plan({name: tensor.shape for name, tensor in found.tensors.items()})
+    if "tok_emb.weight" not in plan.sources:
+        told = f"its base {base} is no GPT-2, the only model that adapters are merged into here"
+        todo = (
+            "merge it with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) "
+            "and name the folder that it wrote"
+        )
+        raise CheckpointError(str(folder), told, todo)
     added = {name: tensor.shape for name, tensor in matrices.tensors.items()}
     plan = with_lora(folder, plan, peft_lora(adapter, plan, added), added)
     tensors = {**found.tensors, **matrices.tensors}
-    return _info(folder, weights, tensors, plan, heads=heads, configs=(adapter.config,))
+    exact_gelu = is_gelu_exact(config)
+    configs = [adapter.config]
+    if config is not None and exact_gelu:
+        configs.append(config[0])
+    return _info(
+        folder,
+        weights,
+        tensors,
+        plan,
+        heads=heads,
+        configs=tuple(configs),
+        exact_gelu=exact_gelu,
+    )
 
 
 def _info(
@@ -137,11 +165,12 @@ def _info(
     *,
     heads: Heads | None,
     configs: tuple[Path, ...],
+    exact_gelu: bool,
 ) -> CheckpointInfo:
     """Describe what a plan makes of stored tensors; ``base`` is where the model's own files lie."""
     first = {tensor: name for name, tensor in reversed(list(tensors.items()))}
     plan = plan.read_by({name: first[tensor] for name, tensor in tensors.items()})
-    config = read_sizes(base, plan.shapes, heads, plan.told)
+    config = read_sizes(base, plan.shapes, heads, plan.told, exact_gelu=exact_gelu)
     sources = plan.sources.values()
     used = {source.name for source in sources}
     matrices = {name for one in sources if one.lora for name in (one.lora.up, one.lora.down)}
@@ -150,10 +179,13 @@ def _info(
     own = {tensor for name, tensor in weights.items() if name in used}
     parameters = sum(prod(tensor.shape) for tensor in own)
     ranks = find_ranks(base, config.vocab_size)
-    return CheckpointInfo(path, parameters, weights, plan, config, heads, ranks, configs)
+    return CheckpointInfo(
+        path, parameters, weights, plan, config, heads, ranks, configs, exact_gelu
+    )
 
 
-def _is_adapter(path: Path) -> bool:
+def is_adapter(path: Path) -> bool:
+    """Tell the folder of a PEFT adapter."""
     # os.path answers no, where pathlib raises: names too long, folders that are closed.
     return os.path.isfile(path / ADAPTER_CONFIG)  # noqa: PTH113
 
@@ -213,52 +245,6 @@ def find_ranks(path: Path, vocab_size: int | None) -> Path | None:
         return own
     others = list(path.parent.glob("*.tiktoken"))
     return others[0] if len(others) == 1 and vocab_size != GPT2_VOCABULARY else None
-
-
-Config = tuple[Path, dict[str, object]]
-"""A config file beside a checkpoint, and what it says."""
-
-
-def _config_beside(path: Path) -> Config | None:
-    own, shared = path.with_name(f"{path.stem}.config.json"), path.with_name("config.json")
-    file = own if own.exists() else shared
-    if not file.exists():
-        return None
-    try:
-        config = json.loads(file.read_bytes())
-    except OSError as error:
-        raise unreadable(file, error) from None
-    except (ValueError, RecursionError) as error:
-        todo = "correct it, or move it away from the checkpoint"
-        raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
-    if not isinstance(config, dict):
-        raise CheckpointError(str(file), "not a JSON object", _HEADS)
-    return file, config
-
-
-_HEADS = 'write {"n_heads": …} with an integer above 0'
-
-
-def _heads_in(found: Config | None) -> Heads | None:
-    if found is None:
-        return None
-    file, config = found
-    heads = config.get("n_heads", config.get("n_head"))
-    if heads is None:
-        return None
-    if type(heads) is not int or heads < 1:
-        raise CheckpointError(str(file), f"n_heads is {json.dumps(heads)}", _HEADS)
-    return Heads(heads, file)
-
-
-def _alpha_in(found: Config | None) -> float | None:
-    if found is None or found[1].get("lora_alpha") is None:
-        return None
-    file, alpha = found[0], found[1]["lora_alpha"]
-    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)):
-        todo = 'write {"lora_alpha": …} with a number'
-        raise CheckpointError(str(file), f"lora_alpha is {json.dumps(alpha)}", todo)
-    return alpha
 
 
 def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:

@@ -34,7 +34,7 @@ def load(
 
     Args:
         path: A checkpoint in any of the known layouts.
-        base: The model that a LoRA adapter is added to, where its config does not name it.
+        base: The model that a LoRA adapter is added to, whatever model its config names.
         device: Where the model shall run.
         dtype: In which numbers it shall run; the file may hold others.
 
@@ -50,7 +50,7 @@ def load(
             found = "it has LoRA layers, in the format that torch wrote before version 1.6"
             raise CheckpointError(str(path), found, "save it again with a newer torch")
         heads = info.heads or heads_told(path, about)
-        config = read_sizes(path, plan.shapes, heads, plan.told)
+        config = read_sizes(path, plan.shapes, heads, plan.told, exact_gelu=info.exact_gelu)
         read = tensors.__getitem__
     else:
         plan, config, stored = info.plan, info.config, info.tensors

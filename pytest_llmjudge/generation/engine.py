@@ -51,7 +51,7 @@ class TorchModel(LocalModel):
         device: Of torch; ``auto`` is CUDA where there is a device, else MPS, else the CPU.
         dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
             texts do not depend on the machine.
-        base: The model that a LoRA adapter is added to, where its config does not name it.
+        base: The model that a LoRA adapter is added to, whatever model its config names.
         decoding: How tokens are chosen.
     """
 

@@ -64,13 +64,13 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with GELU, in GPT-2's tanh approximation, between them."""
+    """Two linear layers with GELU between them, which GPT-2 approximates by tanh."""
 
-    def __init__(self, emb_dim: int) -> None:
+    def __init__(self, emb_dim: int, *, exact_gelu: bool) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Linear(emb_dim, 4 * emb_dim),
-            nn.GELU(approximate="tanh"),
+            nn.GELU(approximate="none" if exact_gelu else "tanh"),
             nn.Linear(4 * emb_dim, emb_dim),
         )
 
@@ -85,7 +85,7 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.att = Attention(config)
-        self.ff = FeedForward(config.emb_dim)
+        self.ff = FeedForward(config.emb_dim, exact_gelu=config.exact_gelu)
         self.norm1 = LayerNorm(config.emb_dim)
         self.norm2 = LayerNorm(config.emb_dim)
 

@@ -43,6 +43,7 @@ class GPTConfig:
         n_heads: Attention heads of a block; divides ``emb_dim``.
         n_layers: Transformer blocks.
         qkv_bias: Whether the query, key and value projections have a bias.
+        exact_gelu: Whether GELU is the exact one, and not GPT-2's tanh approximation.
     """
 
     vocab_size: int
@@ -51,6 +52,7 @@ class GPTConfig:
     n_heads: int
     n_layers: int
     qkv_bias: bool
+    exact_gelu: bool = False
 
 
 class Heads(NamedTuple):
@@ -101,6 +103,8 @@ def read_sizes(
     shapes: Mapping[str, Shape],
     heads: Heads | None,
     told: Callable[[str], str] = str,
+    *,
+    exact_gelu: bool = False,
 ) -> GPTConfig:
     """Read a model's sizes off the shapes of its weights, and check them against each other.
 
@@ -109,6 +113,7 @@ def read_sizes(
         shapes: Shape of each weight by its name in the model, masks left out.
         heads: From a config file; ``None`` for heads of GPT-2's size.
         told: Names a weight as the file does, for messages.
+        exact_gelu: From a config file, as no shape tells it either.
 
     Raises:
         CheckpointError: Weights are missing, unknown, or contradict each other.
@@ -126,6 +131,7 @@ def read_sizes(
         n_heads=_count_heads(path, emb_dim, heads),
         n_layers=len({match[1] for name in shapes if (match := _BLOCK.match(name))}),
         qkv_bias="trf_blocks.0.att.W_query.bias" in shapes,
+        exact_gelu=exact_gelu,
     )
     _check(path, shapes, weight_shapes(config), told)
     return config

@@ -22,13 +22,13 @@ __all__ = ["pack", "packable"]
 class PackedLinear(nn.Module):
     """A linear layer, if asked with GELU after it, whose weight only oneDNN can read."""
 
-    def __init__(self, linear: nn.Linear, *, gelu: bool = False) -> None:
+    def __init__(self, linear: nn.Linear, gelu: nn.GELU | None = None) -> None:
         super().__init__()
         # torch has no public name for these two; torch.compile's own output calls them.
         self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())  # noqa: SLF001
         self._multiply = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
         self._bias = None if linear.bias is None else linear.bias.detach().clone()
-        self._after = "gelu" if gelu else "none", (), "tanh" if gelu else ""
+        self._after = ("none", (), "") if gelu is None else ("gelu", (), gelu.approximate)
 
     def forward(self, x: Tensor) -> Tensor:
         product: Tensor = self._multiply(x, self._weight, self._bias, *self._after)
@@ -57,11 +57,12 @@ def pack(model: GPTModel) -> None:
     """Replace the model's linear layers; afterwards it can only be run, not trained or saved."""
     parents = [parent for parent in model.modules() if not isinstance(parent, nn.Linear)]
     for parent in parents:
-        before_gelu = isinstance(parent, nn.Sequential)
+        gelus = [child for child in parent.children() if isinstance(child, nn.GELU)]
         for name in [name for name, _ in parent.named_children()]:
             # No list keeps the children: each weight is let go before the next is copied.
             child = getattr(parent, name)
             if isinstance(child, nn.Linear):
-                setattr(parent, name, PackedLinear(child, gelu=before_gelu and name == "0"))
+                gelu = gelus[0] if gelus and name == "0" else None
+                setattr(parent, name, PackedLinear(child, gelu))
             elif isinstance(child, nn.GELU):
                 setattr(parent, name, nn.Identity())  # the layer before it does it

@@ -191,8 +191,10 @@ class _Unpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(message)
 
     def find_class(self, module: str, name: str, /) -> object:
-        if module == "torch" and name.endswith("Storage"):
+        if module == "torch" and (name.endswith("Storage") or name in _DTYPES.values()):
             return name
+        if (module, name) in _SET_ASIDE:
+            return self._set_aside
         stand_ins = {
             ("collections", "OrderedDict"): OrderedDict,
             ("torch._utils", "_rebuild_parameter"): self._rebuild_parameter,
@@ -220,9 +222,24 @@ class _Unpickler(pickle.Unpickler):
         dtype = _DTYPES.get(kind, kind)
         return StoredTensor(self._path, dtype, tuple(shape), tuple(stride), key, offset)
 
+    def _set_aside(self, *parts: object) -> tuple[object, ...]:
+        """Keep what an object would be made of, which nobody here looks at; make nothing of it."""
+        return parts
+
     def _rebuild_parameter(self, data: StoredTensor, *_: object) -> StoredTensor:
         return data
 
+
+_SET_ASIDE = {
+    ("__builtin__", "frozenset"),
+    ("__builtin__", "set"),
+    ("builtins", "frozenset"),
+    ("builtins", "set"),
+    ("collections", "Counter"),
+    ("torch", "Size"),
+    ("torch", "device"),
+}
+"""What training programs save beside the weights, such as in the state of a scheduler."""
 
 _DTYPES = {
     "BFloat16Storage": "bfloat16",

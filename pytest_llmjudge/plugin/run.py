@@ -109,6 +109,7 @@ class RunHooks:
         try:
             self._session.plan(session)
             self._exams.plan(session)
+            self._session.check_base()
         except LlmJudgeError as error:
             collect.report_usage_problem(session.config, error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from pytest_llmjudge.errors import (
     SettingsError,
     printable,
 )
+from pytest_llmjudge.generation.archive import is_adapter
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.generation.models import make_model
 from pytest_llmjudge.judging.judge import Judge, make_judge
@@ -47,7 +49,6 @@ from pytest_llmjudge.storage.saved import read_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from pytest_llmjudge.data import Preference, Record, Verdict
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
@@ -225,6 +226,25 @@ class LlmSession:
             self._check(session, item, suite)
         for item, suite in first.values():
             self._announce(session, item, suite)
+
+    def check_base(self) -> None:
+        """Prove that a base named for this run is added to something; otherwise it does nothing.
+
+        One of an ini file is for the suites with an adapter, which need not all run.
+
+        Raises:
+            SettingsError: All checkpoints, once they are planned, are no adapters.
+        """
+        # Fixtures of plain tests may ask the option's, which no suite has planned.
+        named = dict.fromkeys((*self._models, self.settings.checkpoint))
+        names = [checkpoint for checkpoint in named if checkpoint is not None]
+        if self.config.option.collectonly or not self.settings.base_forced or not names:
+            return
+        if not any(isinstance(name, Path) and is_adapter(name) for name in names):
+            shown = ", ".join(self.shown_path(name) for name in names)
+            found = f"no checkpoint of this run is a LoRA adapter, which alone has a base ({shown})"
+            where, todo = "--llm-judge-base", "leave it out, or put an adapter under test"
+            raise SettingsError(where, found, todo)
 
     def _check(self, session: pytest.Session, item: pytest.Item, suite: Suite) -> None:
         if is_ours(session, item, "llm_judge") and not _people_decide(suite):

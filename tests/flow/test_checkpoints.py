@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import zipfile
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.support.project import Project, records
 from tests.unit.generation.tiny import TINY, make_model, save_model, write_ranks
@@ -292,3 +294,50 @@ def test_a_config_nested_too_deeply(suite: Project) -> None:
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (error,) = (line for line in result.errlines if line.startswith("ERROR"))
     assert error.startswith(f"ERROR: {suite.path / 'config.json'}: not JSON (maximum recursion")
+
+
+def write_adapter(folder: Path) -> None:
+    """Write a PEFT adapter whose config names a base that is not there."""
+    folder.mkdir()
+    layer = "base_model.model.trf_blocks.0.att.W_query"
+    matrices = {f"{layer}.lora_A.weight": torch.ones(2, TINY.emb_dim)}
+    matrices[f"{layer}.lora_B.weight"] = torch.ones(TINY.emb_dim, 2)
+    save_file(matrices, folder / "adapter_model.safetensors")
+    told = {"peft_type": "LORA", "lora_alpha": 4, "base_model_name_or_path": "gpt2"}
+    (folder / "adapter_config.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+@MODES
+def test_a_base_without_an_adapter(suite: Project, mode: tuple[str, ...]) -> None:
+    """It would do nothing, so it is a usage error, whether there is such a file or not."""
+    for base in ("model.pth", "nope"):
+        result = suite.run(f"--llm-judge-base={base}", *mode)
+
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        (told,) = (line for line in result.errlines if line.startswith("ERROR: "))
+        assert told == (
+            "ERROR: --llm-judge-base: no checkpoint of this run is a LoRA adapter, which alone has "
+            "a base (model.pth); leave it out, or put an adapter under test"
+        )
+
+
+def test_a_base_for_some_suites(suite: Project) -> None:
+    """One adapter is enough; an ini file may name a base for suites that do not run now."""
+    write_adapter(suite.path / "adapter")
+    arguments = ARGUMENTS.replace("model.pth", "adapter")
+    suite.suite(records(8), arguments, test="test_adapted.py")
+    few = "--llm-judge-max-new-tokens=2"
+
+    both = suite.run("--llm-judge-base=model.pth", few)
+    suite.write("pytest.ini", "[pytest]\nllm_judge_base = model.pth\n")
+    one = suite.run("test_suite.py", few)
+
+    both.assert_outcomes(passed=18)
+    one.assert_outcomes(passed=9)
+
+
+def test_a_base_without_a_checkpoint(suite: Project) -> None:
+    """Where responses are given nothing is loaded, whatever is named."""
+    suite.suite(records(2), 'min_score=0, responses="model_response"')
+
+    suite.run("--llm-judge-base=nope").assert_outcomes(passed=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +13,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.generation.tiny import error_of, make_model, save_model
+from pytest_llmjudge.generation.archive import describe
+from pytest_llmjudge.generation.checkpoint import load
+from tests.unit.generation.tiny import TINY, error_of, make_model, save_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +114,16 @@ class Hostile:
         return os.system, (self.command,)
 
 
+class Within:
+    """Is made of an argument when it is unpickled."""
+
+    def __init__(self, kind: object, argument: object) -> None:
+        self.kind, self.argument = kind, argument
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.kind, (self.argument,)
+
+
 def test_nothing_in_a_checkpoint_runs(path: Path, tmp_path: Path) -> None:
     """A pickle that would run a command is refused, by the command's name."""
     trap = tmp_path / "trap"
@@ -128,6 +140,79 @@ def test_a_pickled_model_is_refused(path: Path) -> None:
 
     expected = "loading it would run pytest_llmjudge.generation.gpt.GPTModel"
     assert error_of(path) == f"{expected}; {SAVE}"
+
+
+def scheduler_state() -> dict[str, object]:
+    """The state of a scheduler with milestones, which it keeps in a Counter."""
+    model = make_model().requires_grad_()
+    optimizer = torch.optim.AdamW(model.parameters())
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 5])
+    return {"optimizer": optimizer.state_dict(), "scheduler": schedule.state_dict()}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"config": {"dtype": torch.bfloat16, "ids": torch.int64}},
+        {"config": {"device": torch.device("cuda", 0), torch.device("cpu"): 1}},
+        {"config": {"shape": torch.Size([2, 3])}},
+        {"done": {1, 2}, "frozen": frozenset({3})},
+        {"milestones": Counter({5: 1})},
+        scheduler_state(),
+    ],
+    ids=["dtype", "device", "size", "set", "counter", "scheduler"],
+)
+def test_what_training_saves_beside_the_weights(path: Path, beside: dict[str, object]) -> None:
+    """Values of torch and Python that run nothing are passed over; the weights are the same."""
+    model = make_model()
+    torch.save({"model_state_dict": model.state_dict(), **beside}, path)
+
+    assert describe(path).config == TINY
+    ids = torch.arange(20)[None]
+    assert torch.equal(load(path, torch.device("cpu"), torch.float32)(ids), model(ids))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("torch", "load"),
+        ("torch.hub", "load"),
+        ("torch", "float32.__class__"),
+        ("builtins", "eval"),
+        ("__builtin__", "getattr"),
+        ("collections", "namedtuple"),
+        ("numpy.core.multiarray", "scalar"),
+    ],
+)
+def test_what_is_not_well_known_is_refused(path: Path, module: str, name: str) -> None:
+    """Only what is on the list is passed over, whatever it stands beside."""
+    call = f"c{module}\n{name}\n(U\x01atR".encode()
+    write_archive(path, b"\x80\x02}(U\x05modelccollections\nCounter\n}\x85RU\x01b" + call + b"u.")
+
+    assert error_of(path) == f"loading it would run {module}.{name}; {SAVE}"
+
+
+def test_what_is_passed_over_is_not_made(path: Path, tmp_path: Path) -> None:
+    """A device or set of something that runs is refused like that thing itself."""
+    trap = tmp_path / "trap"
+    hostile = Hostile(f"touch {trap}")
+    state = make_model().state_dict()
+    for inner in ({"done": [Within(set, [hostile])]}, {"on": Within(torch.device, hostile)}):
+        torch.save({"model": state, **inner}, path)
+
+        name = f"{os.system.__module__}.system"
+        assert error_of(path) == f"loading it would run {name}; {SAVE}"
+        assert not trap.exists()
+
+
+def test_what_is_passed_over_cannot_be_changed(path: Path) -> None:
+    """A pickle that sets attributes of it changes no class of this process."""
+    before = Counter.update
+    data = b"\x80\x02ccollections\nCounter\n(N}U\x06updateU\x01xstb."
+    write_archive(path, data)
+
+    assert error_of(path) == f"its pickle is damaged; {COPY}"
+    assert Counter.update is before
 
 
 @pytest.mark.parametrize(
