@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.layout import GPTConfig, Heads, read_sizes
+from pytest_llmjudge.generation.layout import GPTConfig, Heads, name_some, read_sizes, stem_of
 from pytest_llmjudge.generation.lora import (
     ADAPTER_CONFIG,
     Adapter,
@@ -24,7 +24,8 @@ from pytest_llmjudge.generation.lora import (
     with_lora,
 )
 from pytest_llmjudge.generation.naming import GPT2_VOCABULARY, Plan, make_plan
-from pytest_llmjudge.generation.safefile import INDEX, SUFFIX, read_index, read_safetensors
+from pytest_llmjudge.generation.safefile import SUFFIX, read_safetensors
+from pytest_llmjudge.generation.shards import INDICES, read_index
 from pytest_llmjudge.generation.statedict import (
     StateDict,
     StoredTensor,
@@ -33,11 +34,16 @@ from pytest_llmjudge.generation.statedict import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["CheckpointInfo", "describe", "digest_of", "find_ranks", "heads_told"]
 
-_IN_FOLDERS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+_IN_FOLDERS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 _SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
 _FLOATS = {"bfloat16", "float16", "float32", "float64"}
 
@@ -182,20 +188,30 @@ def _weights_in(path: Path) -> Path:
         if not path.is_dir():
             return path
         known = [path / name for name in _IN_FOLDERS if (path / name).exists()]
-        others = [file for file in sorted(path.iterdir()) if file.suffix in _SUFFIXES]
+        there = sorted(path.iterdir())
+        others = [file for file in there if file.suffix in _SUFFIXES and file.is_file()]
+        names = [f"{file.name}/" if file.is_dir() else file.name for file in there]
     except OSError as error:
         raise unreadable(path, error) from None
     except ValueError:
         raise CheckpointError(str(path), "no name of a file", "correct the path") from None
     if known or len(others) == 1:
         return [*known, *others][0]
-    found = f"a directory with {len(others)} files of weights" if others else "a directory"
-    raise CheckpointError(str(path), found, "give the path of the weights in it")
+    todo = "give the path of the weights"
+    if others:
+        found = f"a directory with {len(others)} files of weights"
+        raise CheckpointError(str(path), found, f"{todo} in it")
+    found = f"a directory without weights; it holds {name_some(names)}"
+    raise CheckpointError(str(path), found, todo)
 
 
 def _read(path: Path) -> StateDict | None:
-    if path.name.endswith(INDEX):
-        return read_index(path)
+    if path.name.endswith(INDICES):
+        found = read_index(path)
+        if found is None:
+            told = "one of its files has the format that torch wrote before version 1.6"
+            raise CheckpointError(str(path), told, "save it again with a newer torch")
+        return found
     return read_safetensors(path) if path.name.endswith(SUFFIX) else read_torch_file(path)
 
 
@@ -208,11 +224,23 @@ def heads_told(path: Path, about: Mapping[str, object]) -> Heads | None:
 
 def find_ranks(path: Path, vocab_size: int | None) -> Path | None:
     """Find the ``.tiktoken`` file that belongs to a checkpoint; ``None`` for GPT-2's tokenizer."""
-    own = path.with_name(f"{path.stem}.tiktoken")
-    if own.exists():
-        return own
-    others = list(path.parent.glob("*.tiktoken"))
-    return others[0] if len(others) == 1 and vocab_size != GPT2_VOCABULARY else None
+    for place in _places(path):
+        for own in (place.with_name(f"{stem}.tiktoken") for stem in _stems(place)):
+            if os.path.exists(own):  # noqa: PTH110 - pathlib raises for a name that is too long
+                return own
+        others = list(place.parent.glob("*.tiktoken"))
+        if len(others) == 1 and vocab_size != GPT2_VOCABULARY:
+            return others[0]
+    return None
+
+
+def _places(path: Path) -> tuple[Path, Path]:
+    """Return where other files may lie beside a checkpoint that may be a link: there or behind."""
+    return path, path.resolve()
+
+
+def _stems(path: Path) -> Iterable[str]:
+    return dict.fromkeys((stem_of(path), path.stem))
 
 
 Config = tuple[Path, dict[str, object]]
@@ -220,9 +248,14 @@ Config = tuple[Path, dict[str, object]]
 
 
 def _config_beside(path: Path) -> Config | None:
-    own, shared = path.with_name(f"{path.stem}.config.json"), path.with_name("config.json")
-    file = own if own.exists() else shared
-    if not file.exists():
+    files = [
+        place.with_name(name)
+        for place in _places(path)
+        for name in (*(f"{stem}.config.json" for stem in _stems(place)), "config.json")
+    ]
+    # pathlib raises for a name that is too long.
+    file = next((file for file in files if os.path.exists(file)), None)  # noqa: PTH110
+    if file is None:
         return None
     try:
         config = json.loads(file.read_bytes())

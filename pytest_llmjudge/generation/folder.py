@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.archive import digest_of
 from pytest_llmjudge.generation.lora import ADAPTER_CONFIG
-from pytest_llmjudge.generation.safefile import SUFFIX, files_in, read_index, read_safetensors
-from pytest_llmjudge.generation.statedict import StateDict, read_torch_file, unreadable
+from pytest_llmjudge.generation.safefile import SUFFIX, read_safetensors
+from pytest_llmjudge.generation.shards import files_in, read_index
+from pytest_llmjudge.generation.statedict import read_torch_file, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -212,17 +213,13 @@ def _matching(names: Iterable[str], patterns: tuple[str, ...]) -> list[str]:
 
 def _read_weights(path: Path) -> tuple[list[Path], dict[str, StoredTensor] | None]:
     """Return the files of tensors, and the tensors unless only torch can tell them."""
-    if path.name.endswith(SUFFIX):
-        return [path], read_safetensors(path).tensors
-    if SUFFIX in path.name:
-        return files_in(path), read_index(path).tensors
-    files = [path] if path.suffix == ".bin" else files_in(path)
-    # This refuses a pickle that would run something, before torch does.
-    read: list[StateDict | None] = [read_torch_file(file) for file in files]
-    known = [found for found in read if found is not None]
-    if len(known) < len(read):
-        return files, None
-    return files, {name: tensor for found in known for name, tensor in found.tensors.items()}
+    files, read = [path], read_torch_file
+    if path.suffix == ".json":
+        files, read = files_in(path), read_index
+    elif path.name.endswith(SUFFIX):
+        read = read_safetensors
+    found = read(path)
+    return files, None if found is None else found.tensors
 
 
 def _count(tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.layout import stem_of
 from pytest_llmjudge.generation.naming import PARTS, Lora
 from pytest_llmjudge.generation.statedict import unreadable
 
@@ -89,7 +90,7 @@ def lecture_lora(path: Path, shapes: Mapping[str, Shape], alpha: float | None) -
     if alpha is None:
         rank = shapes[f"{layers[0]}{_DOWN}"][-1]
         found = f"it has LoRA layers of rank {rank}, and no alpha to scale them by"
-        todo = f'write {{"lora_alpha": …}} into {path.stem}.config.json beside it'
+        todo = f'write {{"lora_alpha": …}} into {stem_of(path)}.config.json beside it'
         raise CheckpointError(str(path), found, todo)
     return {
         f"{layer}.weight": Lora(f"{layer}{_DOWN}", f"{layer}{_UP}", alpha, is_turned=True)
