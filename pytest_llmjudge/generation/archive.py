@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.gpt2_folder import CONFIG, GPT2, beyond_engine, own_template
 from pytest_llmjudge.generation.layout import GPTConfig, Heads, name_some, read_sizes, stem_of
 from pytest_llmjudge.generation.lora import (
     ADAPTER_CONFIG,
@@ -105,6 +106,7 @@ def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
     path = _weights_in(path)
     found = _read(path)
     config = _config_beside(path)
+    _check_ours(path, config)
     heads = _heads_in(config)
     if found is None:
         return CheckpointInfo(path, None, None, None, None, heads, find_ranks(path, None))
@@ -124,6 +126,7 @@ def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
     weights = _weights_in(base)
     found, config = _read(weights), _config_beside(weights)
     matrices = _read(_weights_in_adapter(folder))
+    _check_ours(weights, config, folder)
     if found is None or matrices is None:
         told = "it or its base has the format that torch wrote before version 1.6"
         raise CheckpointError(str(folder), told, "save it again with a newer torch")
@@ -251,7 +254,7 @@ def _config_beside(path: Path) -> Config | None:
     files = [
         place.with_name(name)
         for place in _places(path)
-        for name in (*(f"{stem}.config.json" for stem in _stems(place)), "config.json")
+        for name in (*(f"{stem}.config.json" for stem in _stems(place)), CONFIG)
     ]
     # pathlib raises for a name that is too long.
     file = next((file for file in files if os.path.exists(file)), None)  # noqa: PTH110
@@ -282,6 +285,22 @@ def _heads_in(found: Config | None) -> Heads | None:
     if type(heads) is not int or heads < 1:
         raise CheckpointError(str(file), f"n_heads is {json.dumps(heads)}", _HEADS)
     return Heads(heads, file)
+
+
+def _check_ours(path: Path, found: Config | None, adapter: Path | None = None) -> None:
+    """Refuse weights of a Hugging Face folder of which our engine would make another model."""
+    if found is None or found[0].name != CONFIG or found[1].get("model_type") != GPT2:
+        return
+    file, config = found
+    if other := beyond_engine(file.parent, config):
+        todo = "name the folder instead of a file in it"
+        if adapter is not None:
+            todo = f"merge {adapter.name} into it with PEFT, and name the folder of both"
+    elif adapter is None and (other := own_template(file.parent)):
+        todo = "name the folder instead of a file in it"
+    else:
+        return
+    raise CheckpointError(str(path), f"{other}, which takes transformers", todo)
 
 
 def _alpha_in(found: Config | None) -> float | None:
