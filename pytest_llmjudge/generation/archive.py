@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.layout import GPTConfig, Heads, read_sizes
+from pytest_llmjudge.generation.gpt2_folder import CONFIG, GPT2, beyond_engine, own_template
+from pytest_llmjudge.generation.layout import GPTConfig, Heads, name_some, read_sizes
 from pytest_llmjudge.generation.lora import (
     ADAPTER_CONFIG,
     Adapter,
@@ -26,10 +27,13 @@ from pytest_llmjudge.generation.modelconfig import (
     config_beside,
     heads_in,
     is_gelu_exact,
+    places_of,
     scale_in,
+    stems_of,
 )
 from pytest_llmjudge.generation.naming import GPT2_VOCABULARY, Plan, make_plan
-from pytest_llmjudge.generation.safefile import INDEX, SUFFIX, read_index, read_safetensors
+from pytest_llmjudge.generation.safefile import SUFFIX, read_safetensors
+from pytest_llmjudge.generation.shards import INDICES, read_index
 from pytest_llmjudge.generation.statedict import (
     StateDict,
     StoredTensor,
@@ -40,9 +44,16 @@ from pytest_llmjudge.generation.statedict import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_llmjudge.generation.modelconfig import Config
+
 __all__ = ["CheckpointInfo", "describe", "digest_of", "find_ranks", "heads_told", "is_adapter"]
 
-_IN_FOLDERS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+_IN_FOLDERS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 _SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
 _FLOATS = {"bfloat16", "float16", "float32", "float64"}
 
@@ -106,6 +117,7 @@ def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
     path = _weights_in(path)
     found = _read(path)
     config = config_beside(path)
+    _check_ours(path, config)
     heads, exact_gelu = heads_in(config), is_gelu_exact(config)
     configs = (config[0],) if config is not None and exact_gelu else ()
     if found is None:
@@ -127,6 +139,7 @@ def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
     weights = _weights_in(base)
     found, config = _read(weights), config_beside(weights)
     matrices = _read(_weights_in_adapter(folder))
+    _check_ours(weights, config, folder)
     if found is None or matrices is None:
         told = "it or its base has the format that torch wrote before version 1.6"
         raise CheckpointError(str(folder), told, "save it again with a newer torch")
@@ -214,20 +227,30 @@ def _weights_in(path: Path) -> Path:
         if not path.is_dir():
             return path
         known = [path / name for name in _IN_FOLDERS if (path / name).exists()]
-        others = [file for file in sorted(path.iterdir()) if file.suffix in _SUFFIXES]
+        there = sorted(path.iterdir())
+        others = [file for file in there if file.suffix in _SUFFIXES and file.is_file()]
+        names = [f"{file.name}/" if file.is_dir() else file.name for file in there]
     except OSError as error:
         raise unreadable(path, error) from None
     except ValueError:
         raise CheckpointError(str(path), "no name of a file", "correct the path") from None
     if known or len(others) == 1:
         return [*known, *others][0]
-    found = f"a directory with {len(others)} files of weights" if others else "a directory"
-    raise CheckpointError(str(path), found, "give the path of the weights in it")
+    todo = "give the path of the weights"
+    if others:
+        found = f"a directory with {len(others)} files of weights"
+        raise CheckpointError(str(path), found, f"{todo} in it")
+    found = f"a directory without weights; it holds {name_some(names)}"
+    raise CheckpointError(str(path), found, todo)
 
 
 def _read(path: Path) -> StateDict | None:
-    if path.name.endswith(INDEX):
-        return read_index(path)
+    if path.name.endswith(INDICES):
+        found = read_index(path)
+        if found is None:
+            told = "one of its files has the format that torch wrote before version 1.6"
+            raise CheckpointError(str(path), told, "save it again with a newer torch")
+        return found
     return read_safetensors(path) if path.name.endswith(SUFFIX) else read_torch_file(path)
 
 
@@ -240,11 +263,30 @@ def heads_told(path: Path, about: Mapping[str, object]) -> Heads | None:
 
 def find_ranks(path: Path, vocab_size: int | None) -> Path | None:
     """Find the ``.tiktoken`` file that belongs to a checkpoint; ``None`` for GPT-2's tokenizer."""
-    own = path.with_name(f"{path.stem}.tiktoken")
-    if own.exists():
-        return own
-    others = list(path.parent.glob("*.tiktoken"))
-    return others[0] if len(others) == 1 and vocab_size != GPT2_VOCABULARY else None
+    for place in places_of(path):
+        for own in (place.with_name(f"{stem}.tiktoken") for stem in stems_of(place)):
+            if os.path.exists(own):  # noqa: PTH110 - pathlib raises for a name that is too long
+                return own
+        others = list(place.parent.glob("*.tiktoken"))
+        if len(others) == 1 and vocab_size != GPT2_VOCABULARY:
+            return others[0]
+    return None
+
+
+def _check_ours(path: Path, found: Config | None, adapter: Path | None = None) -> None:
+    """Refuse weights of a Hugging Face folder of which our engine would make another model."""
+    if found is None or found[0].name != CONFIG or found[1].get("model_type") != GPT2:
+        return
+    file, config = found
+    if other := beyond_engine(file.parent, config):
+        todo = "name the folder instead of a file in it"
+        if adapter is not None:
+            todo = f"merge {adapter.name} into it with PEFT, and name the folder of both"
+    elif adapter is None and (other := own_template(file.parent)):
+        todo = "name the folder instead of a file in it"
+    else:
+        return
+    raise CheckpointError(str(path), f"{other}, which takes transformers", todo)
 
 
 def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:

@@ -39,14 +39,18 @@ def usable_device(name: str) -> torch.device:
     """
     import torch
 
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    usable = [kind for kind, is_there in there.items() if is_there]
     if name == "auto":
-        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        name = next((kind for kind, is_there in there.items() if is_there), "cpu")
+        name = next(iter(usable), "cpu")
     try:
-        return torch.empty(0, device=name).device
-    except (AssertionError, RuntimeError):
-        where, todo = f"device {name!r}", "use auto, cpu, or a device of this machine"
-        raise SettingsError(where, "torch cannot use it here", todo) from None
+        number = torch.zeros(1, device=name)
+        # Some devices, such as meta, take numbers and give none back.
+        number.item()
+    except (AssertionError, ImportError, RuntimeError):
+        where, known = f"device {name!r}", ", ".join(["auto", "cpu", *usable])
+        raise SettingsError(where, "torch cannot use it here", f"use one of {known}") from None
+    return number.device
 
 
 def usable_dtype(name: str) -> torch.dtype:

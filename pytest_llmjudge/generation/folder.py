@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -15,30 +14,36 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.archive import digest_of
+from pytest_llmjudge.generation.gpt2_folder import (
+    CONFIG,
+    GENERATION,
+    GPT2,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    VOCABULARIES,
+    beyond_engine,
+    matching,
+    own_template,
+)
 from pytest_llmjudge.generation.lora import ADAPTER_CONFIG
-from pytest_llmjudge.generation.safefile import SUFFIX, files_in, read_index, read_safetensors
-from pytest_llmjudge.generation.statedict import StateDict, read_torch_file, unreadable
+from pytest_llmjudge.generation.safefile import SUFFIX, read_safetensors
+from pytest_llmjudge.generation.shards import files_in, read_index
+from pytest_llmjudge.generation.statedict import read_torch_file, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_llmjudge.generation.statedict import StoredTensor
 
 __all__ = ["FolderInfo", "describe_folder", "foreign_type"]
 
-CONFIG = "config.json"
-_TOKENIZER = "tokenizer.json"
-_TOKENIZER_CONFIG = "tokenizer_config.json"
-_GENERATION = "generation_config.json"
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _OWN_CODE = "custom_generate"
 """A folder whose code some versions of transformers run unasked."""
 
 _ATTENTION = ("attn_implementation", "experts_implementation")
 _BUILT_IN_ATTENTION = ("eager", "sdpa", None)
-_OWN = "gpt2"
-"""The architecture that this package runs itself."""
 
 # In the order in which transformers looks for them.
 _WEIGHTS = (
@@ -47,19 +52,13 @@ _WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-_VOCABULARIES = (
-    _TOKENIZER,
-    "tokenizer.*.json",
-    "tekken.json",
-    "vocab.json",
-    "vocab.txt",
-    "*.model",
-    "*.tiktoken",
-)
+_NO_WEIGHTS = ("rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias")
+"""What older versions stored with them: the frequencies of rotary embeddings, GPT-2's masks."""
+
 _BESIDE = (
     CONFIG,
-    _GENERATION,
-    _TOKENIZER_CONFIG,
+    GENERATION,
+    TOKENIZER_CONFIG,
     "special_tokens_map.json",
     "added_tokens.json",
     "merges.txt",
@@ -105,8 +104,20 @@ class FolderInfo:
 def foreign_type(path: Path) -> str | None:
     """Return the architecture of a Hugging Face folder that only transformers can run.
 
-    ``None`` stands for anything else: a GPT-2, an adapter, a file, and what cannot be read.
+    ``None`` stands for anything else: a GPT-2 that this package's own engine runs, an adapter, a
+    file, and what cannot be read.
     """
+    found = _typed_config(path)
+    if found is None:
+        return None
+    kind, config = found
+    if kind == GPT2 and not own_template(path) and not beyond_engine(path, config):
+        return None
+    return kind
+
+
+def _typed_config(path: Path) -> tuple[str, dict[str, Any]] | None:
+    """Read the architecture that a folder's config tells, and all that it tells."""
     # os.path answers no, where pathlib raises: names too long, folders that are closed.
     if not os.path.isfile(path / CONFIG) or os.path.isfile(path / ADAPTER_CONFIG):  # noqa: PTH113
         return None
@@ -115,7 +126,7 @@ def foreign_type(path: Path) -> str | None:
     except (OSError, ValueError, RecursionError):
         return None
     kind = config.get("model_type") if isinstance(config, dict) else None
-    return kind if isinstance(kind, str) and kind not in {"", _OWN} else None
+    return (kind, config) if isinstance(kind, str) and kind else None
 
 
 def describe_folder(folder: Path) -> FolderInfo:
@@ -125,13 +136,14 @@ def describe_folder(folder: Path) -> FolderInfo:
         CheckpointError: It is none, a part is missing or damaged, it needs code of its own, or
             transformers is not installed.
     """
-    kind = foreign_type(folder)
-    if kind is None:
-        found = f"no Hugging Face folder whose {CONFIG} tells a model_type other than {_OWN}"
+    typed = _typed_config(folder)
+    if typed is None:
+        found = f"no Hugging Face folder whose {CONFIG} tells a model_type"
         raise CheckpointError(str(folder), found, "save the model with save_pretrained")
+    kind, _ = typed
     # Of a damaged generation_config.json transformers would say nothing, and take another.
     config, tokenizer, _ = (
-        _read_config(folder / name, kind) for name in (CONFIG, _TOKENIZER_CONFIG, _GENERATION)
+        _read_config(folder / name, kind) for name in (CONFIG, TOKENIZER_CONFIG, GENERATION)
     )
     if "transformers_weights" in config:
         found = f"its {CONFIG} names weights of its own choice (transformers_weights)"
@@ -153,18 +165,20 @@ def describe_folder(folder: Path) -> FolderInfo:
     if weights is None:
         todo = "put its .safetensors files into it, or save the model again with save_pretrained"
         raise CheckpointError(str(folder), f"{what} without weights", todo)
-    if not _matching(names, _VOCABULARIES):
+    # Of the ranks that our own engine takes transformers would make an empty tokenizer of GPT-2's.
+    usable = [name for name in names if kind != GPT2 or not name.endswith(".tiktoken")]
+    if not matching(usable, VOCABULARIES):
         todo = "save its tokenizer into it with save_pretrained"
         raise CheckpointError(str(folder), f"{what} without a tokenizer", todo)
     parts, tensors = _read_weights(weights)
     if find_spec("transformers") is None:
         found = f"it is {what}, which needs transformers"
         raise CheckpointError(str(folder), found, "pip install pytest-llmjudge[hf]")
-    beside = [folder / name for name in _matching(names, (*_VOCABULARIES, *_BESIDE))]
+    beside = [folder / name for name in matching(names, (*VOCABULARIES, *_BESIDE))]
     files = (*beside, *dict.fromkeys((weights, *parts)))
     parameters = None if tensors is None else _count(tensors, config)
     is_safe = SUFFIX in weights.name
-    is_plain = _TOKENIZER in names and tokenizer.get("tokenizer_class") in _PLAIN_CLASSES
+    is_plain = TOKENIZER in names and tokenizer.get("tokenizer_class") in _PLAIN_CLASSES
     library = version("transformers")
     return FolderInfo(folder, kind, parameters, files, library, is_safe=is_safe, is_plain=is_plain)
 
@@ -206,23 +220,15 @@ def _kernel(config: object) -> str | None:
     return None
 
 
-def _matching(names: Iterable[str], patterns: tuple[str, ...]) -> list[str]:
-    return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
-
-
 def _read_weights(path: Path) -> tuple[list[Path], dict[str, StoredTensor] | None]:
     """Return the files of tensors, and the tensors unless only torch can tell them."""
-    if path.name.endswith(SUFFIX):
-        return [path], read_safetensors(path).tensors
-    if SUFFIX in path.name:
-        return files_in(path), read_index(path).tensors
-    files = [path] if path.suffix == ".bin" else files_in(path)
-    # This refuses a pickle that would run something, before torch does.
-    read: list[StateDict | None] = [read_torch_file(file) for file in files]
-    known = [found for found in read if found is not None]
-    if len(known) < len(read):
-        return files, None
-    return files, {name: tensor for found in known for name, tensor in found.tensors.items()}
+    files, read = [path], read_torch_file
+    if path.suffix == ".json":
+        files, read = files_in(path), read_index
+    elif path.name.endswith(SUFFIX):
+        read = read_safetensors
+    found = read(path)
+    return files, None if found is None else found.tensors
 
 
 def _count(tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> int | None:
@@ -232,7 +238,6 @@ def _count(tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> in
     own = {
         tensor
         for name, tensor in tensors.items()
-        # Older versions stored the frequencies of rotary embeddings, which are no weights.
-        if name not in left_out and not name.endswith("rotary_emb.inv_freq")
+        if name not in left_out and not name.endswith(_NO_WEIGHTS)
     }
     return sum(prod(tensor.shape) for tensor in own)

@@ -19,6 +19,7 @@ __all__ = [
     "is_weight",
     "name_some",
     "read_sizes",
+    "stem_of",
     "weight_shapes",
 ]
 
@@ -29,6 +30,7 @@ HEAD_SIZE = 64
 """Of all four GPT-2: 768/12, 1024/16, 1280/20 and 1600/25."""
 
 _BLOCK = re.compile(r"trf_blocks\.(\d{1,4})\.")
+_INDEX = re.compile(r"\.(safetensors|bin)\.index\.json$")
 _NAMES_SHOWN = 3
 
 
@@ -60,6 +62,14 @@ class Heads(NamedTuple):
 
     number: int
     file: Path
+
+
+def stem_of(path: Path) -> str:
+    """Return the name that the files beside a checkpoint share with it.
+
+    That of ``model.safetensors.index.json``, which stands for several files, is ``model``.
+    """
+    return _INDEX.sub("", path.name) if _INDEX.search(path.name) else path.stem
 
 
 def is_weight(name: str) -> bool:
@@ -140,7 +150,7 @@ def read_sizes(
 def _count_heads(path: Path, emb_dim: int, heads: Heads | None) -> int:
     if heads is None and emb_dim % HEAD_SIZE:
         found = f"the embedding's width {emb_dim} does not tell the number of heads"
-        todo = f'write {{"n_heads": …}} into {path.stem}.config.json beside it'
+        todo = f'write {{"n_heads": …}} into {stem_of(path)}.config.json beside it'
         raise CheckpointError(str(path), found, todo)
     if heads is None:
         return emb_dim // HEAD_SIZE

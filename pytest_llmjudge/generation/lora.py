@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.layout import stem_of
 from pytest_llmjudge.generation.naming import PARTS, Lora
 from pytest_llmjudge.generation.statedict import unreadable
 
@@ -132,7 +133,7 @@ def lecture_lora(path: Path, shapes: Mapping[str, Shape], scale: float | None) -
         rank = f" of rank {down[1]}" if len(down) == 2 else ""
         found = f"it has LoRA layers{rank}, and no alpha to scale them by"
         todo = (
-            f'write {{"lora_alpha": …}} into {path.stem}.config.json beside it, or '
+            f'write {{"lora_alpha": …}} into {stem_of(path)}.config.json beside it, or '
             '{"lora_scaling": …} with alpha / rank if its code divides by the rank'
         )
         raise CheckpointError(str(path), found, todo)

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.layout import Heads
+from pytest_llmjudge.generation.layout import Heads, stem_of
 from pytest_llmjudge.generation.lora import finite
 from pytest_llmjudge.generation.statedict import unreadable
 
-__all__ = ["Config", "config_beside", "heads_in", "is_gelu_exact", "scale_in"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "Config",
+    "config_beside",
+    "heads_in",
+    "is_gelu_exact",
+    "places_of",
+    "scale_in",
+    "stems_of",
+]
 
 Config = tuple[Path, dict[str, object]]
 """A config file beside a checkpoint, and what it says."""
@@ -28,15 +41,30 @@ _THEIR_ACTIVATIONS = {
 """Names of GELU, here and in transformers, and whether it is the exact one."""
 
 
+def places_of(path: Path) -> tuple[Path, Path]:
+    """Return where other files may lie beside a checkpoint that may be a link: there or behind."""
+    return path, path.resolve()
+
+
+def stems_of(path: Path) -> Iterable[str]:
+    """Return what the names of files begin with that are about a checkpoint, the best first."""
+    return dict.fromkeys((stem_of(path), path.stem))
+
+
 def config_beside(path: Path) -> Config | None:
     """Read ``<stem>.config.json`` or else ``config.json``; ``None`` where there is neither.
 
     Raises:
         CheckpointError: It cannot be read.
     """
-    own, shared = path.with_name(f"{path.stem}.config.json"), path.with_name("config.json")
-    file = own if own.exists() else shared
-    if not file.exists():
+    files = [
+        place.with_name(name)
+        for place in places_of(path)
+        for name in (*(f"{stem}.config.json" for stem in stems_of(place)), "config.json")
+    ]
+    # pathlib raises for a name that is too long.
+    file = next((file for file in files if os.path.exists(file)), None)  # noqa: PTH110
+    if file is None:
         return None
     try:
         config = json.loads(file.read_bytes())

@@ -1,8 +1,7 @@
-"""Reads what ``.safetensors`` files hold, one or several with an index, without torch."""
+"""Reads what a ``.safetensors`` file holds, without torch."""
 
 from __future__ import annotations
 
-import json
 from itertools import accumulate
 from operator import mul
 from typing import TYPE_CHECKING
@@ -15,10 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["INDEX", "SUFFIX", "files_in", "read_index", "read_safetensors"]
+__all__ = ["SUFFIX", "read_safetensors"]
 
 SUFFIX = ".safetensors"
-INDEX = ".safetensors.index.json"
 
 _DTYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32", "F64": "float64"}
 
@@ -30,51 +28,6 @@ def read_safetensors(path: Path) -> StateDict:
         CheckpointError: The file is missing or damaged.
     """
     return StateDict(dict(_tensors(path)), {})
-
-
-def read_index(path: Path) -> StateDict:
-    """Read the same of a checkpoint that is spread over several files.
-
-    Args:
-        path: Of the index, which names a file beside it for each tensor.
-
-    Raises:
-        CheckpointError: The index or a file is missing or damaged.
-    """
-    weight_map = _weight_map(path)
-    files = dict.fromkeys(weight_map.values())
-    tensors = {name: tensor for file in files for name, tensor in _tensors(file)}
-    lost = [name for name in weight_map if plain_name(name) not in tensors]
-    if lost:
-        found = f"{lost[0]} is in none of its files"
-        raise CheckpointError(str(path), found, COPY)
-    return StateDict(tensors, {})
-
-
-def files_in(index: Path) -> list[Path]:
-    """Return the files that an index names, of tensors in either format.
-
-    Raises:
-        CheckpointError: The index is missing or damaged.
-    """
-    return list(dict.fromkeys(_weight_map(index).values()))
-
-
-def _weight_map(path: Path) -> dict[str, Path]:
-    """Read which file beside an index holds each tensor."""
-    try:
-        index = json.loads(path.read_bytes())
-        files = {name: path.parent / file for name, file in index["weight_map"].items()}
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        kind = SUFFIX if path.name.endswith(INDEX) else ".bin"
-        raise CheckpointError(str(path), f"no index of {kind} files", COPY) from None
-    for file in files.values():
-        if file.parent.resolve() != path.parent.resolve():
-            found = f"it names {file.name} in another folder"
-            raise CheckpointError(str(path), found, "put all files into one folder")
-    return files
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, StoredTensor]]:

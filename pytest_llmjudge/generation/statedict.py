@@ -27,6 +27,7 @@ WRAPPERS = ("model_state_dict", "state_dict", "model")
 """Under which names training checkpoints keep the state dict."""
 
 _ZIP = b"PK"
+_GGUF = b"GGUF"
 _TUPLES_A_TENSOR = 16
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -92,6 +93,9 @@ def read_torch_file(path: Path) -> StateDict | None:
             head = stream.read(2 + len(_BEFORE_ZIP))
             if head[2:] == _BEFORE_ZIP:
                 return None
+            if head.startswith(_GGUF):
+                todo = "let Ollama serve it, and name it ollama:NAME"
+                raise CheckpointError(str(path), "a GGUF file, which only servers run", todo)
             if not head.startswith(_ZIP):
                 found = "not a file of torch.save" if head else "an empty file"
                 raise CheckpointError(str(path), found, SAVE if head else COPY)

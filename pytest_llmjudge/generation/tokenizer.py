@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import tiktoken
 
 from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.layout import stem_of
 from pytest_llmjudge.generation.statedict import unreadable
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def load_tokenizer(path: Path, ranks: Path | None, vocab_size: int) -> Tokenizer
     if tokenizer.size != vocab_size:
         name = "GPT-2's tokenizer" if ranks is None else ranks.name
         found = f"the model knows {vocab_size} tokens and {name} has {tokenizer.size}"
-        todo = f"put the ranks that it was trained with into {path.stem}.tiktoken beside it"
+        todo = f"put the ranks that it was trained with into {stem_of(path)}.tiktoken beside it"
         raise CheckpointError(str(path), found, todo)
     return tokenizer
 
@@ -91,7 +92,7 @@ def _gpt2(path: Path) -> tiktoken.Encoding:
         found = "GPT-2's tokenizer is not on this machine and cannot be downloaded"
         todo = (
             "set TIKTOKEN_CACHE_DIR to a folder that holds its files, "
-            f"or put {path.stem}.tiktoken beside the checkpoint"
+            f"or put {stem_of(path)}.tiktoken beside the checkpoint"
         )
         raise CheckpointError(str(path), found, todo) from None
 

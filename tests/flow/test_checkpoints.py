@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.support.project import Project, records
-from tests.unit.generation.tiny import TINY, make_model, save_model, write_ranks
+from tests.unit.generation.tiny import DEVICES, TINY, make_model, save_model, write_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +134,10 @@ SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
 COPY = "save or copy the checkpoint again"
 FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (Path.unlink, "no such file; check the path, or train and save the model first"),
-    "folder": (folder, "a directory; give the path of the weights in it"),
+    "folder": (
+        folder,
+        "a directory without weights; it holds nothing; give the path of the weights",
+    ),
     "empty": (lambda path: path.write_bytes(b""), f"an empty file; {COPY}"),
     "text": (lambda path: path.write_text("hello"), f"not a file of torch.save; {SAVE}"),
     "truncated": (truncated, f"cut short or damaged; {COPY}"),
@@ -245,13 +248,14 @@ def test_a_prompt_longer_than_the_context(suite: Project, mode: tuple[str, ...])
     assert found["vast"] == expected.format("at least 250002")
 
 
-def test_a_device_that_is_not_there(suite: Project) -> None:
+@pytest.mark.parametrize("name", ["quantum", "meta", "hpu"])
+def test_a_device_that_is_not_there(suite: Project, name: str) -> None:
     """What torch cannot use is told in our words."""
-    result = suite.run("--llm-judge-device=quantum", "-k", "r0")
+    result = suite.run(f"--llm-judge-device={name}", "-k", "r0")
 
     result.assert_outcomes(errors=1, deselected=8)
     result.stdout.fnmatch_lines(
-        ["device 'quantum': torch cannot use it here; use auto, cpu, or a device of this machine"]
+        [f"device '{name}': torch cannot use it here; use one of {DEVICES}"]
     )
 
 
@@ -283,6 +287,31 @@ def test_a_path_that_no_file_can_have(suite: Project) -> None:
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (error,) = (line for line in result.errlines if line.startswith("ERROR"))
     assert "cannot be read (File name too long); check the file and its permissions" in error
+
+
+def test_a_name_that_leaves_no_room_for_others(suite: Project) -> None:
+    """A checkpoint beside which no config of its own can lie answers all the same."""
+    name = f"{'m' * 251}.pth"
+    (suite.path / "model.pth").rename(suite.path / name)
+
+    result = suite.run(f"--llm-judge-checkpoint={name}", "--llm-judge-max-new-tokens=4")
+
+    result.assert_outcomes(passed=9)
+
+
+@pytest.mark.parametrize(
+    ("shard", "shown"), [("a\0b.safetensors", "a\\u0000b"), ("\ud800.safetensors", "\\ud800")]
+)
+def test_an_index_of_files_that_cannot_be(suite: Project, shard: str, shown: str) -> None:
+    """A name that no file has is told in one line."""
+    index = suite.write("model.safetensors.index.json", {"weight_map": {"tok_emb.weight": shard}})
+
+    result = suite.run(f"--llm-judge-checkpoint={index}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (error,) = (line for line in result.errlines if line.startswith("ERROR"))
+    found = f'it names "{shown}.safetensors", which no file can be called'
+    assert error == f"ERROR: {index}: {found}; {COPY}"
 
 
 def test_a_config_nested_too_deeply(suite: Project) -> None:

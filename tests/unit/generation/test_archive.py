@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.archive import describe
@@ -175,6 +176,59 @@ def test_gpt2s_vocabulary_goes_with_gpt2s_tokenizer(path: Path, tmp_path: Path) 
     write_ranks(tmp_path / "other.tiktoken")
 
     assert describe(path).ranks is None
+
+
+def test_what_lies_beside_a_link_and_behind_it(path: Path, tmp_path: Path) -> None:
+    """A link has the files beside its target, unless there are others beside itself."""
+    target = tmp_path / "run" / "step.pth"
+    target.parent.mkdir()
+    save_model(target)
+    target.with_name("step.config.json").write_text('{"n_heads": 4}', encoding="utf-8")
+    path.symlink_to(target.relative_to(tmp_path))
+    behind, direct = describe(path), describe(target)
+    path.with_name("config.json").write_text('{"n_head": 2}', encoding="utf-8")
+    write_ranks(path.with_suffix(".tiktoken"))
+    beside = describe(path)
+
+    assert behind.config == direct.config == replace(TINY, n_heads=4)
+    assert behind.ranks == target.with_suffix(".tiktoken")
+    assert behind.fingerprint == direct.fingerprint
+    assert beside.config == replace(TINY, n_heads=2)
+    assert beside.ranks == path.with_suffix(".tiktoken")
+
+
+@pytest.mark.parametrize("stem", ["model", "model.safetensors.index"])
+def test_what_lies_beside_several_files(path: Path, stem: str) -> None:
+    """Named as the index, with its ending or without it."""
+    save_file(make_model().state_dict(), path.with_name("part.safetensors"))
+    index = path.with_name("model.safetensors.index.json")
+    weight_map = dict.fromkeys(make_model().state_dict(), "part.safetensors")
+    index.write_text(json.dumps({"weight_map": weight_map}), encoding="utf-8")
+    path.with_name("config.json").write_text('{"n_heads": 2}', encoding="utf-8")
+    path.with_name(f"{stem}.config.json").write_text('{"n_heads": 4}', encoding="utf-8")
+    ranks = path.with_name(f"{stem}.tiktoken")
+    for file in (ranks, path.with_name("other.tiktoken")):
+        write_ranks(file)
+
+    info = describe(index)
+
+    assert info.config == replace(TINY, n_heads=4)
+    assert info.ranks == ranks
+
+
+def test_what_to_write_beside_several_files(path: Path) -> None:
+    """The message names the file that will be found."""
+    state = make_model(replace(TINY, emb_dim=48)).state_dict()
+    save_file(state, path.with_name("part.safetensors"))
+    index = path.with_name("model.safetensors.index.json")
+    index.write_text(json.dumps({"weight_map": dict.fromkeys(state, "part.safetensors")}), "utf-8")
+
+    with pytest.raises(CheckpointError) as caught:
+        describe(index)
+    assert str(caught.value) == (
+        f"{index}: the embedding's width 48 does not tell the number of heads; "
+        'write {"n_heads": …} into model.config.json beside it'
+    )
 
 
 def test_the_fingerprint_covers_all_that_changes_the_text(path: Path) -> None:

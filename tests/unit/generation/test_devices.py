@@ -20,26 +20,38 @@ def test_auto_takes_the_fastest(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there[0])
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there[1])
     asked = []
-    empty = torch.empty
+    zeros = torch.zeros
 
     def note(size: int, device: str) -> torch.Tensor:
         asked.append(device)
-        return empty(size)
+        return zeros(size)
 
-    monkeypatch.setattr(torch, "empty", note)
+    monkeypatch.setattr(torch, "zeros", note)
 
     usable_device("auto")
 
     assert asked == [expected]
 
 
-def test_what_torch_does_not_know() -> None:
-    """It is told in one line."""
+@pytest.mark.parametrize("name", ["quantum", "meta", "hpu", "cpu:-2", "privateuseone"])
+@pytest.mark.parametrize(
+    ("there", "known"),
+    [((False, False), "auto, cpu"), ((True, True), "auto, cpu, cuda, mps")],
+)
+def test_devices_that_do_not_work(
+    monkeypatch: pytest.MonkeyPatch, name: str, there: tuple[bool, bool], known: str
+) -> None:
+    """Those that torch does not know, that need another package, and that hold no numbers."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there[0])
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there[1])
+
     with pytest.raises(SettingsError) as caught:
-        usable_device("quantum")
-    assert str(caught.value) == (
-        "device 'quantum': torch cannot use it here; use auto, cpu, or a device of this machine"
-    )
+        usable_device(name)
+    assert str(caught.value) == f"device {name!r}: torch cannot use it here; use one of {known}"
+
+
+def test_formats_that_are_not_known() -> None:
+    """It is told in one line."""
     with pytest.raises(SettingsError) as caught:
         usable_dtype("float8")
     assert str(caught.value) == (

@@ -16,6 +16,7 @@ from pytest_llmjudge.errors import CheckpointError, PromptError, SettingsError
 from pytest_llmjudge.generation.engine import TorchModel
 from pytest_llmjudge.generation.tokenizer import Tokenizer, load_tokenizer
 from tests.unit.generation.tiny import (
+    DEVICES,
     END,
     TINY,
     VOCABULARY,
@@ -220,7 +221,7 @@ def test_other_numbers_are_used_if_asked_for(saved: Path) -> None:
         (
             "fridge",
             "auto",
-            "device 'fridge': torch cannot use it here; use auto, cpu, or a device of this machine",
+            f"device 'fridge': torch cannot use it here; use one of {DEVICES}",
         ),
         (
             "cpu",

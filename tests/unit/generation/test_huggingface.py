@@ -470,6 +470,7 @@ def test_which_way_a_name_goes(folder: Path, path: Path) -> None:
     (folder / "adapter_config.json").write_text("{}", "utf-8")
     assert isinstance(make_model(folder, settings), TorchModel)
     (folder / "adapter_config.json").unlink()
+    drop("*token*", "chat_template.jinja", "generation_config.json")(folder)
     config = folder / "config.json"
     contents = ("{", "[]", "{}", "[" * 100_000, '{"model_type": "gpt2"}', '{"model_type": 3}')
     for content in contents:
@@ -560,8 +561,8 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (
         drop("config.json"),
         (
-            "no Hugging Face folder whose config.json tells a model_type other than gpt2; save the "
-            "model with save_pretrained"
+            "no Hugging Face folder whose config.json tells a model_type; save the model with "
+            "save_pretrained"
         ),
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.archive import describe
 from pytest_llmjudge.generation.checkpoint import load
 from pytest_llmjudge.generation.decoding import decode
@@ -217,6 +219,63 @@ def test_sharded_safetensors(path: Path, theirs: Theirs) -> None:
     assert error_of(last) == "no such file; check the path, or train and save the model first"
 
 
+def as_pickles(folder: Path, state: State, **how: Any) -> Path:  # noqa: ANN401 - torch's
+    """Write two files and an index, as transformers once did."""
+    names, half = list(state), len(state) // 2
+    weight_map: dict[str, str] = {}
+    for number, some in enumerate((names[:half], names[half:]), 1):
+        file = f"pytorch_model-0000{number}-of-00002.bin"
+        torch.save({name: state[name] for name in some}, folder / file, **how)
+        weight_map |= dict.fromkeys(some, file)
+    index = folder / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": weight_map}), encoding="utf-8")
+    return index
+
+
+@pytest.mark.usefixtures("heads")
+def test_sharded_pickles(path: Path, theirs: Theirs) -> None:
+    """Several files and an index, named or found in their folder; each counts as content."""
+    index = as_pickles(path.parent, saved(theirs))
+
+    for named in (index, path.parent):
+        check_equal(load(named, CPU, torch.float32), theirs)
+    before = describe(index).fingerprint
+    state = torch.load(path.with_name("pytorch_model-00002-of-00002.bin"))
+    state["transformer.ln_f.bias"] += 1
+    torch.save(state, path.with_name("pytorch_model-00002-of-00002.bin"))
+    assert describe(index).fingerprint != before
+
+
+@pytest.mark.usefixtures("heads")
+def test_sharded_pickles_that_are_refused(path: Path, theirs: Theirs) -> None:
+    """What would run something, what is not there, and what only torch can read."""
+    index = as_pickles(path.parent, saved(theirs))
+    last = path.with_name("pytorch_model-00002-of-00002.bin")
+    torch.save({"transformer.ln_f.bias": Runs()}, last)
+    with pytest.raises(CheckpointError) as caught:
+        load(index, CPU, torch.float32)
+    assert str(caught.value) == (
+        f"{last}: loading it would run {os.system.__module__}.system; "
+        "save a plain state dict: torch.save(model.state_dict(), path)"
+    )
+    torch.save({}, last)
+    assert error_of(index) == (
+        "transformer.h.1.ln_1.weight is in none of its files; save or copy the checkpoint again"
+    )
+    as_pickles(path.parent, saved(theirs), _use_new_zipfile_serialization=False)
+    assert error_of(index) == (
+        "one of its files has the format that torch wrote before version 1.6; "
+        "save it again with a newer torch"
+    )
+
+
+class Runs:
+    """Asks the unpickler to run a command."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("false",)
+
+
 @pytest.mark.usefixtures("heads")
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("form", ["pth", "safetensors"])
@@ -326,6 +385,18 @@ def test_damaged_safetensors(path: Path) -> None:
         (
             '{"weight_map": {"a": "../other.safetensors"}}',
             "it names other.safetensors in another folder; put all files into one folder",
+        ),
+        (
+            '{"weight_map": {"a": 3}}',
+            "no index of .safetensors files; save or copy the checkpoint again",
+        ),
+        (
+            '{"weight_map": {"a": "a\\u0000b"}}',
+            'it names "a\\u0000b", which no file can be called; save or copy the checkpoint again',
+        ),
+        (
+            '{"weight_map": {"a": "\\ud800"}}',
+            'it names "\\ud800", which no file can be called; save or copy the checkpoint again',
         ),
     ],
 )

@@ -33,13 +33,25 @@ def test_a_missing_file(path: Path) -> None:
 def test_a_directory(path: Path) -> None:
     """One without weights, or with several, is told from one that has them."""
     path.mkdir()
-    empty = error_of(path)
+    todo = "give the path of the weights"
+    assert error_of(path) == f"a directory without weights; it holds nothing; {todo}"
+    (path / "checkpoint-500").mkdir()
+    (path / "config.json").touch()
+    held = "checkpoint-500/, config.json"
+    assert error_of(path) == f"a directory without weights; it holds {held}; {todo}"
     (path / "a.pth").touch()
     (path / "b.pt").touch()
+    assert error_of(path) == f"a directory with 2 files of weights; {todo} in it"
 
-    todo = "give the path of the weights in it"
-    assert empty == f"a directory; {todo}"
-    assert error_of(path) == f"a directory with 2 files of weights; {todo}"
+
+@pytest.mark.parametrize("name", ["model.gguf", "model.bin"])
+def test_what_llama_cpp_saves(path: Path, name: str) -> None:
+    """Whatever its name, it is told from a damaged file, with the way to run it."""
+    file = path.with_name(name)
+    file.write_bytes(b"GGUF\3\0\0\0" + bytes(100))
+
+    expected = "a GGUF file, which only servers run; let Ollama serve it, and name it ollama:NAME"
+    assert error_of(file) == expected
 
 
 def test_an_unreadable_file(path: Path) -> None:

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 MERGES = [b"th", b"the", b" the", b"in", b"ing"]
 VOCABULARY = 256 + len(MERGES) + 1
 END = VOCABULARY - 1
+DEVICES = ", ".join(
+    ["auto", "cpu"]
+    + ["cuda"] * torch.cuda.is_available()
+    + ["mps"] * torch.backends.mps.is_available()
+)
+"""What can be chosen on this machine."""
+
 TINY = GPTConfig(VOCABULARY, context_length=48, emb_dim=64, n_heads=1, n_layers=2, qkv_bias=True)
 
 
