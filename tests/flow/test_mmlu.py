@@ -486,7 +486,7 @@ def llm_model():
         ),
         (
             "Own.fingerprint = property(lambda self: uuid.uuid4().hex)",
-            None,
+            "llm_model (Own): its fingerprint changes from call to call; make it a text that changes only when the answers may",
         ),
         (
             "Own.encode = lambda self, text: [][0]",
