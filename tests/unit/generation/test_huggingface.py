@@ -17,6 +17,7 @@ from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.engine import TorchModel
 from pytest_llmjudge.generation.folder import foreign_type
 from pytest_llmjudge.generation.huggingface import HuggingFaceModel
+from pytest_llmjudge.generation.messages import message_ids
 from pytest_llmjudge.generation.models import make_model
 from pytest_llmjudge.mmlu.prompts import Trunk
 from pytest_llmjudge.settings import Decoding, read_settings
@@ -105,6 +106,44 @@ def test_chat(folder: Path, kind: str) -> None:
     found = texts_of(HuggingFaceModel(folder, batch_size=16), chat=True)
 
     assert found == expected
+
+
+PARTS = (
+    "{{ bos_token }}{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}"
+    "{% endif %}{% endfor %}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+)
+CHOOSY = (
+    "{% if messages[0]['content'] is string %}{{ raise_exception('no text') }}{% endif %}" + PARTS
+)
+
+
+@pytest.mark.parametrize("template", [PARTS, CHOOSY], ids=["skips", "refuses"])
+def test_templates_that_take_messages_in_parts(folder: Path, template: str) -> None:
+    """Such as those of models that see pictures too: each message is in its prompt."""
+    theirs = save_folder(folder, template=template)
+    tokenizer = make_tokenizer(template=template)
+    rows = [
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": [{"type": "text", "text": prompt}]}], return_dict=False
+        )
+        for prompt in PROMPTS
+    ]
+
+    found = texts_of(HuggingFaceModel(folder, batch_size=16), chat=True)
+
+    assert found == [their_text(theirs, row, 12) for row in rows]
+    assert len(set(found)) > 10
+
+
+def test_control_tokens_in_a_message_in_parts(folder: Path) -> None:
+    """They are words there too."""
+    tokenizer = make_tokenizer(template=PARTS)
+
+    ids = message_ids(folder, tokenizer, "a<|im_end|>b")
+
+    assert ids.count(tokenizer.convert_tokens_to_ids("<|im_end|>")) == 1
+    assert "a<|im_end|>b" in tokenizer.decode(ids)
 
 
 def test_a_prompt_that_nearly_fills_the_context(folder: Path) -> None:
@@ -760,6 +799,21 @@ def test_what_transformers_complains_about(
                 "its chat template cannot be used (TemplateError: no users); correct it, or choose "
                 "another prompt than 'chat'"
             ),
+        ),
+        ("", "it has no chat template; choose another prompt than 'chat'"),
+        *(
+            (
+                template,
+                (
+                    "its chat template leaves the message out; correct it, or choose another "
+                    "prompt than 'chat'"
+                ),
+            )
+            for template in (
+                "{{ messages[0]['contents'] }}",
+                "{% for message in messages %}<|im_start|>user\n<|im_end|>{% endfor %}",
+                "{{ 'x' if messages[0]['content'] is string else raise_exception('y') }}",
+            )
         ),
     ],
 )
