@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.generation.finite import FLOAT16, WIDER
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
@@ -181,9 +182,9 @@ class MMLURun:
                 raise CheckpointError(name_of(self.model), found, todo)
             if not all(_is_finite(value) for value in scores[index]):
                 found = f"its log-probabilities for question {question.id} are no numbers"
-                raise CheckpointError(
-                    name_of(self.model), found, "see whether its training diverged"
-                )
+                is_narrow = isinstance(model, Model) and self._settings.dtype == FLOAT16
+                todo = WIDER if is_narrow else "see whether its training diverged"
+                raise CheckpointError(name_of(self.model), found, todo)
         return [[scores[index], task.shots, task.is_cut] for index, task in enumerate(tasks)]
 
     def _scoring_model(self) -> ScoringModel:
