@@ -609,6 +609,18 @@ class TestFailures:
             f"{server.url}/v1: answered without a text{why}; the server's log tells more"
         )
 
+    def test_thoughts_that_are_not_shown(self, server: FakeOllama) -> None:
+        """Whatever used up the tokens was no answer."""
+        body = {"choices": [{"message": {"content": None}, "finish_reason": "length"}]}
+        server.reply = lambda _: Page(200, "application/json", json.dumps(body))
+
+        (found,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=True)
+
+        assert found.error == (
+            f"{server.url}/v1: openai:llama3 wrote thoughts and no answer; switch its thoughts off, "
+            "or raise --llm-judge-max-new-tokens"
+        )
+
     @pytest.mark.parametrize("content", ["", [{"type": "text", "text": ""}]])
     def test_an_empty_text_is_an_answer(self, server: FakeOllama, content: object) -> None:
         """The model had nothing to say."""
