@@ -237,7 +237,7 @@ def this_package(model: GPTModel) -> Callable[[Job], Texts]:
         limits = [most] * len(job.prompts)
         end = END if job.ends else None
         texts = decode(model, job.prompts, limits, end=end, slots=slots)
-        return [text.ids for text in sorted(texts)]
+        return [text.ids or [] for text in sorted(texts)]
 
     return run
 

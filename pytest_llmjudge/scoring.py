@@ -23,6 +23,7 @@ __all__ = [
     "Weighing",
     "combine",
     "join_orders",
+    "opens_thoughts",
     "parse_choice",
     "parse_integer",
     "parse_schema_reply",
@@ -130,6 +131,11 @@ def strip_thoughts(reply: str) -> str:
     begin = _THOUGHTS_BEGIN.match(reply, 0, end.start())
     opened_again = "<think" in reply[begin.end() if begin else 0 : end.start()]
     return reply if opened_again else reply[end.end() :]
+
+
+def opens_thoughts(reply: str) -> bool:
+    """Whether a reply begins with thoughts, as far as their tag tells."""
+    return _THOUGHTS_BEGIN.match(reply) is not None
 
 
 MIN_COVERED: Final = 0.5

@@ -99,6 +99,10 @@ class _Layer:
         self.keys[target] = self.keys[source]
         self.values[target] = self.values[source]
 
+    def clear(self, slot: int) -> None:
+        # What a mask hides must still be finite, for the slot's next text.
+        self.keys[slot] = self.values[slot] = 0
+
     def attend(self, places: _Places, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Remember a pass's keys and values (N, H, D), and mix what each token may see."""
         self.keys[places.slots, :, :, places.columns] = key
@@ -197,6 +201,11 @@ class Cache:
         """Let slot ``target`` continue what slot ``source`` holds."""
         for layer in self._layers:
             layer.move(source, target)
+
+    def clear(self, slot: int) -> None:
+        """Forget what a slot holds, which is no number."""
+        for layer in self._layers:
+            layer.clear(slot)
 
     def _places(self, tokens: Pass) -> _Places:
         columns = torch.tensor(tokens.columns, device=self._device)

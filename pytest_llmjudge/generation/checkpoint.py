@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.archive import describe, heads_told
+from pytest_llmjudge.generation.finite import check_weight
 from pytest_llmjudge.generation.gpt import GPTModel
 from pytest_llmjudge.generation.layout import is_weight, read_sizes
 from pytest_llmjudge.generation.lora import has_lora
@@ -146,7 +147,4 @@ def _is_weight_tensor(name: object, value: object) -> bool:
 
 def _check_finite(path: Path, model: GPTModel, plan: Plan) -> None:
     for name, weight in model.named_parameters():
-        if not all(bound.isfinite() for bound in weight.aminmax()):
-            found = f"{plan.told(name)} holds NaN or infinite values"
-            todo = "the training diverged: use an earlier checkpoint or a lower learning rate"
-            raise CheckpointError(str(path), found, todo)
+        check_weight(path, plan.told(name), weight)

@@ -5,6 +5,7 @@ Sizes in shape comments: B rows, V vocabulary.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -46,8 +47,10 @@ class Continued(NamedTuple):
 
 
 @torch.inference_mode()
-def continue_rows(foreign: Foreign, rows: Sequence[Row], decoding: Decoding) -> list[Continued]:
-    """Return what follows each row, in order.
+def continue_rows(
+    foreign: Foreign, rows: Sequence[Row], decoding: Decoding
+) -> list[Continued | None]:
+    """Return what follows each row, in order; ``None`` where logits were no numbers.
 
     Args:
         foreign: Model and tokenizer.
@@ -63,6 +66,7 @@ def continue_rows(foreign: Foreign, rows: Sequence[Row], decoding: Decoding) -> 
     pad = ends[0] if ends else 0
     ids = [[pad] * (width - len(row.ids)) + row.ids for row in rows]
     seen = [[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows]
+    numbers = _Numbers(len(rows), width, model.device)
     stops = _Stops(foreign.tokenizer, ends, width, decoding.stop)
     found = model.generate(
         torch.tensor(ids, device=model.device),
@@ -74,10 +78,13 @@ def continue_rows(foreign: Foreign, rows: Sequence[Row], decoding: Decoding) -> 
             eos_token_id=list(ends) or None,
             pad_token_id=pad,
         ),
-        logits_processor=[] if decoding.is_greedy else [_Draw(rows, decoding)],
+        logits_processor=[numbers, *([] if decoding.is_greedy else [_Draw(rows, decoding)])],
         stopping_criteria=[stops] if decoding.stop else [],
     )
-    return [stops.finish(row, new) for row, new in enumerate(found[:, width:].tolist())]
+    broken = numbers.broken.tolist()
+    return [
+        stops.finish(row, new, broken[row]) for row, new in enumerate(found[:, width:].tolist())
+    ]
 
 
 class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no types
@@ -99,9 +106,18 @@ class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no typ
         ended = [row in self._lengths for row in range(len(input_ids))]
         return torch.tensor(ended, device=input_ids.device)
 
-    def finish(self, row: int, ids: list[int]) -> Continued:
-        """Return a row's text before its end, and how many tokens that took."""
-        ids = self._before_end(ids[: self._lengths.get(row)])
+    def finish(self, row: int, ids: list[int], broken: int) -> Continued | None:
+        """Return a row's text before its end, and how many tokens that took.
+
+        Args:
+            row: Its number.
+            ids: All that was generated, behind its end too.
+            broken: The first of them whose logits were no numbers.
+        """
+        whole = ids[: self._lengths.get(row)]
+        ids = self._before_end(whole)
+        if broken < min(len(ids) + 1, len(whole)):
+            return None
         text = self._read(ids)
         return Continued(text_before(self._texts, text), len(ids))
 
@@ -112,6 +128,24 @@ class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no typ
     def _before_end(self, ids: list[int]) -> list[int]:
         length = next((at for at, token in enumerate(ids) if token in self._ends), len(ids))
         return ids[:length]
+
+
+class _Numbers(LogitsProcessor):  # type: ignore[misc]  # transformers has no types
+    """Notes for each row the first token whose logits are no numbers, and gives it some.
+
+    Attributes:
+        broken: Its place behind the prompt (B); beyond all texts where there is none.
+    """
+
+    def __init__(self, rows: int, width: int, device: torch.device) -> None:
+        self._width = width
+        self.broken = torch.full((rows,), sys.maxsize, device=device)
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        is_none = ~scores.amax(dim=1).isfinite()
+        place = torch.full_like(self.broken, input_ids.shape[1] - self._width)
+        self.broken = self.broken.where(~is_none, self.broken.minimum(place))
+        return scores.masked_fill(is_none[:, None], 0.0)
 
 
 class _Draw(LogitsProcessor):  # type: ignore[misc]  # transformers has no types

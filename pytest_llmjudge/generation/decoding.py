@@ -9,7 +9,7 @@ import torch
 
 from pytest_llmjudge.generation.cache import Cache, Pass
 from pytest_llmjudge.generation.guessing import guess
-from pytest_llmjudge.generation.sampling import likeliest
+from pytest_llmjudge.generation.sampling import NO_TOKEN, likeliest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,10 +31,13 @@ in 1.4, sixteen in 2.
 
 
 class Decoded(NamedTuple):
-    """A finished text: the prompt it follows, and its token ids without the end token."""
+    """A finished text: the prompt it follows, and its token ids without the end token.
+
+    Without ids it broke off, because the logits of a next token were no numbers.
+    """
 
     prompt: int
-    ids: list[int]
+    ids: list[int] | None
 
 
 def never(_: Sequence[int]) -> bool:
@@ -51,6 +54,7 @@ class _Text:
     limit: int
     ids: list[int] = field(default_factory=list)
     has_ended: bool = False
+    is_broken: bool = False
 
     @property
     def left(self) -> int:
@@ -91,7 +95,7 @@ def decode(
         pool.advance(end, stops)
         for slot, text in enumerate(pool.running):
             if text is not None and text.has_ended:
-                yield Decoded(text.index, text.ids)
+                yield Decoded(text.index, None if text.is_broken else text.ids)
                 pool.running[slot] = None
 
 
@@ -157,12 +161,15 @@ class _Pool:
             guesses = newest[number][1:]
             for place, token in enumerate(chosen[number * width : (number + 1) * width]):
                 taken += 1
-                text.has_ended = token == end
+                text.is_broken = token == NO_TOKEN
+                text.has_ended = text.is_broken or token == end
                 if not text.has_ended:
                     text.ids.append(token)
                     text.has_ended = not text.left or stops(text.ids)
                 if text.has_ended or guesses[place : place + 1] != [token]:
                     break
+            if text.is_broken:
+                self._cache.clear(number)
         self._learn(taken, len(rows), width)
 
     def _width(self, texts: Sequence[_Text]) -> int:

@@ -158,6 +158,9 @@ class TorchModel(LocalModel):
         try:
             for index, ids in self._run(dict(waiting), max_new_tokens, slots):
                 del waiting[index]
+                if ids is None:
+                    yield self._broken(index)
+                    continue
                 text = text_before(self._decoding.stop, self._loaded.tokenizer.decode(ids))
                 yield Completion(index, text, tokens=len(ids))
         except (RuntimeError, MemoryError) as error:
@@ -170,7 +173,7 @@ class TorchModel(LocalModel):
 
     def _run(
         self, prompts: dict[int, list[int]], max_new_tokens: int, slots: int
-    ) -> Iterator[tuple[int, list[int]]]:
+    ) -> Iterator[tuple[int, list[int] | None]]:
         from pytest_llmjudge.generation.decoding import decode, never
         from pytest_llmjudge.generation.sampling import Sampler, likeliest
 

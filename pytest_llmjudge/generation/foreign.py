@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
 from pytest_llmjudge.generation.devices import is_out_of_memory
+from pytest_llmjudge.generation.finite import check_weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,11 +148,8 @@ def _check_whole(folder: Path, kind: str, loading: dict[str, Any]) -> None:
 def _check_finite(folder: Path, model: Model, dtype: torch.dtype) -> None:
     for name, weight in model.named_parameters():
         # Quantised weights are of other types.
-        is_checked = weight.dtype == dtype and weight.numel()
-        if is_checked and not all(bound.isfinite() for bound in weight.aminmax()):
-            found = f"{name} holds NaN or infinite values"
-            todo = "the training diverged: use an earlier checkpoint or a lower learning rate"
-            raise CheckpointError(str(folder), found, todo)
+        if weight.dtype == dtype and weight.numel():
+            check_weight(folder, name, weight)
 
 
 def _ends(*told: object) -> tuple[int, ...]:

@@ -155,8 +155,10 @@ class HuggingFaceModel(LocalModel):
             done = self._try(batch)
             if done is not None:
                 yield from (
-                    Completion(row.number, text, tokens=tokens)
-                    for row, (text, tokens) in zip(batch, done, strict=True)
+                    self._broken(row.number)
+                    if new is None
+                    else Completion(row.number, new.text, tokens=new.tokens)
+                    for row, new in zip(batch, done, strict=True)
                 )
                 del rows[: len(batch)]
             elif len(batch) > 1:
@@ -166,7 +168,7 @@ class HuggingFaceModel(LocalModel):
                 todo = "free some, or take another device or a smaller --llm-judge-dtype"
                 raise CheckpointError(str(self.path), found, todo)
 
-    def _try(self, batch: Sequence[Row]) -> list[Continued] | None:
+    def _try(self, batch: Sequence[Row]) -> list[Continued | None] | None:
         """Continue a batch; ``None`` when the memory is not enough."""
         import torch
 

@@ -27,6 +27,8 @@ is the one that Llama's templates have where nobody tells a day.
 
 _CLOCK = "strftime_now"
 
+_TODO = f"choose another prompt than {CHAT!r}"
+
 Tokenizer = Any  # transformers has no types
 
 
@@ -55,8 +57,8 @@ def message_ids(folder: Path, tokenizer: Tokenizer, message: str) -> list[int]:
     Raises:
         CheckpointError: There is no chat template, or it cannot be used.
     """
-    ids = _template_ids(tokenizer, _render(folder, tokenizer, message))
-    template = _render(folder, tokenizer, _PLACE)
+    template, in_parts = _template(folder, tokenizer)
+    ids = _template_ids(tokenizer, _render(folder, tokenizer, message, in_parts=in_parts))
     control = _control(tokenizer, template)
     parts = [_template_ids(tokenizer, part) for part in template.split(_PLACE)]
     added = [token for part in parts for token in part if token in control]
@@ -67,13 +69,31 @@ def message_ids(folder: Path, tokenizer: Tokenizer, message: str) -> list[int]:
     return first + [token for part in others for token in (*words, *part)]
 
 
-def _render(folder: Path, tokenizer: Tokenizer, message: str) -> str:
-    todo = f"choose another prompt than {CHAT!r}"
+def _template(folder: Path, tokenizer: Tokenizer) -> tuple[str, bool]:
+    """Return the template around the place of a message, and whether it takes messages in parts.
+
+    Templates of models that see pictures too may leave out a message that is no list of parts.
+    """
+    found = "its chat template leaves the message out"
+    problem = CheckpointError(str(folder), found, f"correct it, or {_TODO}")
+    for in_parts in (False, True):
+        try:
+            text = _render(folder, tokenizer, _PLACE, in_parts=in_parts)
+        except CheckpointError as error:
+            problem = problem if in_parts else error
+            continue
+        if _PLACE in text:
+            return text, in_parts
+    raise problem
+
+
+def _render(folder: Path, tokenizer: Tokenizer, message: str, *, in_parts: bool) -> str:
     if not tokenizer.chat_template:
-        raise CheckpointError(str(folder), "it has no chat template", todo)
+        raise CheckpointError(str(folder), "it has no chat template", _TODO)
+    content = [{"type": "text", "text": message}] if in_parts else message
     try:
         text: str = tokenizer.apply_chat_template(
-            [{"role": "user", "content": message}],
+            [{"role": "user", "content": content}],
             add_generation_prompt=True,
             tokenize=False,
             chat_template=_with_day(tokenizer.get_chat_template()),
@@ -81,7 +101,7 @@ def _render(folder: Path, tokenizer: Tokenizer, message: str) -> str:
     except Exception as error:  # noqa: BLE001 - a template may raise whatever it wants
         told = f"{type(error).__name__}: {one_line(str(error), 200)}"
         found = f"its chat template cannot be used ({told})"
-        raise CheckpointError(str(folder), found, f"correct it, or {todo}") from None
+        raise CheckpointError(str(folder), found, f"correct it, or {_TODO}") from None
     return text
 
 

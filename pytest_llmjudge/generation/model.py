@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import PromptError
+from pytest_llmjudge.generation.finite import no_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,6 +98,7 @@ class LocalModel(Model):
     """A model that runs in this process, and whose prompts so become tokens here."""
 
     path: Path
+    _dtype: str
 
     def release(self) -> None:
         """Give back the memory that it takes; it is loaded again when it is asked again."""
@@ -107,7 +109,8 @@ class LocalModel(Model):
 
         Raises:
             CheckpointError: The model or its tokenizer cannot be used.
-            PromptError: A prompt leaves no room in the model's context.
+            PromptError: A prompt leaves no room in the model's context, or the model has no
+                numbers for its answer.
             SettingsError: The device or dtype cannot be used.
         """
         for index, prompt in enumerate(prompts):
@@ -116,7 +119,10 @@ class LocalModel(Model):
                 raise ids
         texts = [""] * len(prompts)
         for completion in self.stream(prompts, max_new_tokens=max_new_tokens):
-            texts[completion.index] = completion.text or ""
+            if completion.text is None:
+                where = f"prompts[{completion.index}]"
+                raise no_numbers(where, self._dtype)
+            texts[completion.index] = completion.text
         return texts
 
     def stream(
@@ -125,7 +131,7 @@ class LocalModel(Model):
         """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
 
         A prompt that leaves no room in the model's context comes back as a completion with an
-        error, before the others.
+        error, before the others. So does one to which the logits of an answer are no numbers.
 
         Raises:
             CheckpointError: The model or its tokenizer cannot be used, the memory is not enough for
@@ -142,6 +148,12 @@ class LocalModel(Model):
                 fitting[index] = ids
         if fitting:
             yield from self._decode(fitting, max_new_tokens)
+
+    def _broken(self, index: int) -> Completion:
+        """Tell that the logits of an answer were no numbers."""
+        told = str(no_numbers(str(self.path), self._dtype))
+        # Sums of other batches, or another machine's, may stay within the format.
+        return Completion(index, None, error=told, final=False)
 
     @abstractmethod
     def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:

@@ -12,15 +12,21 @@ from torch import Tensor
 if TYPE_CHECKING:
     from pytest_llmjudge.settings import Decoding
 
-__all__ = ["Choose", "Sampler", "likeliest"]
+__all__ = ["NO_TOKEN", "Choose", "Sampler", "likeliest"]
+
+NO_TOKEN = -1
+"""Chosen where the largest logit is NaN or infinite, so that no token is likelier than others."""
 
 Choose = Callable[[Tensor, Sequence[int]], list[int]]
-"""Logits (R, V) and the prompt that each row belongs to, to a token for each row."""
+"""Logits (R, V) and the prompt that each row belongs to, to a token for each row, or none."""
 
 
 def likeliest(logits: Tensor, _: Sequence[int]) -> list[int]:
     """Choose the likeliest token of each row; among equals the first."""
-    tokens: list[int] = logits.argmax(dim=1).tolist()
+    best = logits.argmax(dim=1)
+    # The largest alone: what a mask hides is minus infinity, and NaN counts as the largest.
+    largest = logits.gather(1, best[:, None]).squeeze(1)
+    tokens: list[int] = torch.where(largest.isfinite(), best, NO_TOKEN).tolist()
     return tokens
 
 
@@ -48,7 +54,8 @@ class Sampler:
         places = torch.searchsorted(summed, draws[:, None] * summed[:, -1:], right=True)
         # Rounded up, a draw close to 1 would lie behind the last token.
         last = weights.shape[1] - 1 - (weights.flip(1) > 0).int().argmax(dim=1, keepdim=True)
-        drawn: list[int] = places.minimum(last).squeeze(1).tolist()
+        is_none = ~logits.amax(dim=1).isfinite().cpu()
+        drawn: list[int] = places.minimum(last).squeeze(1).masked_fill(is_none, NO_TOKEN).tolist()
         return drawn
 
     def weigh(self, logits: Tensor) -> Tensor:

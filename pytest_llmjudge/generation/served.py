@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
@@ -21,6 +21,7 @@ from pytest_llmjudge.errors import (
 )
 from pytest_llmjudge.generation.model import Model, check_tokens
 from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.scoring import opens_thoughts, strip_thoughts
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
 from pytest_llmjudge.servers.kinds import OLLAMA, connect, model_addresses
 from pytest_llmjudge.servers.ollama import OPTIONS
@@ -186,6 +187,9 @@ class ServedModel(Model):
             reply = self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
         except Exception as error:  # noqa: BLE001  # told where the replies are read
             return error
+        if chat:
+            # A text that a plain prompt goes on with is taken as it is.
+            reply = _without_thoughts(reply)
         if reply.thought and not reply.content.strip():
             # An empty answer would be judged, and this is none.
             found = f"{self._name} wrote thoughts and no answer"
@@ -255,6 +259,15 @@ class _Places:
             with self._changed:
                 self._taken[server] -= 1
                 self._changed.notify_all()
+
+
+def _without_thoughts(reply: ChatReply) -> ChatReply:
+    """Take thoughts from an answer that a server did not tell apart from it."""
+    text = strip_thoughts(reply.content)
+    if text != reply.content:
+        return replace(reply, content=text, thought=True)
+    # Thoughts that do not end take the place of the answer.
+    return replace(reply, content="", thought=True) if opens_thoughts(text) else reply
 
 
 def _told(error: JudgeError) -> CheckpointError:

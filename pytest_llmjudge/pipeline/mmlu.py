@@ -10,11 +10,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.generation.finite import FLOAT16, WIDER
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
-from pytest_llmjudge.pipeline.parts import fingerprint_of, name_of
+from pytest_llmjudge.pipeline.parts import Fingerprint, name_of
 from pytest_llmjudge.pipeline.responses import KnownProblemError
 from pytest_llmjudge.storage.store import Failure
 
@@ -79,6 +80,7 @@ class MMLURun:
         self._store = store
         self._needed = tuple(needed)
         self._counter = counter
+        self._fingerprint = Fingerprint(model)
         self._results: dict[str, MMLUResult] = {}
         self._read: dict[str, tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]] = {}
 
@@ -132,7 +134,9 @@ class MMLURun:
         try:
             for subject, key in missing.items():
                 try:
-                    self._store.add_answers(key, json.dumps(self._ask(subject)))
+                    answers = json.dumps(self._ask(subject))
+                    self._fingerprint.check()
+                    self._store.add_answers(key, answers)
                 except LlmJudgeError as error:  # noqa: PERF203  # each subject stands alone
                     self._store.add_failure(key, Failure(str(error), error.rig))
         finally:
@@ -145,6 +149,7 @@ class MMLURun:
             LlmJudgeError: The model cannot be used, or a question cannot be asked.
         """
         model = self._scoring_model()
+        self._fingerprint.check()
         questions, solved = self._questions(subject)
         scores: dict[int, list[float]] = {}
         try:
@@ -164,7 +169,7 @@ class MMLURun:
                 self._counter.step()
         except LlmJudgeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             found = f"it raised {type(error).__name__}: {one_line(str(error), 200)}"
             todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
             raise CheckpointError(name_of(self.model), found, todo) from error
@@ -177,9 +182,9 @@ class MMLURun:
                 raise CheckpointError(name_of(self.model), found, todo)
             if not all(_is_finite(value) for value in scores[index]):
                 found = f"its log-probabilities for question {question.id} are no numbers"
-                raise CheckpointError(
-                    name_of(self.model), found, "see whether its training diverged"
-                )
+                is_narrow = isinstance(model, Model) and self._settings.dtype == FLOAT16
+                todo = WIDER if is_narrow else "see whether its training diverged"
+                raise CheckpointError(name_of(self.model), found, todo)
         return [[scores[index], task.shots, task.is_cut] for index, task in enumerate(tasks)]
 
     def _scoring_model(self) -> ScoringModel:
@@ -207,8 +212,7 @@ class MMLURun:
         prompts = [prompt_text(subject, solved, question, mode) for question in questions]
         choices = [question.choices for question in questions] if mode == "continuation" else []
         options = {"device": self._settings.device, "dtype": self._settings.dtype}
-        fingerprint = fingerprint_of(self.model)
-        return make_key("mmlu/1", fingerprint, mode, prompts, choices, options)
+        return make_key("mmlu/1", self._fingerprint.first, mode, prompts, choices, options)
 
     def _load(self, subject: str, stored: str) -> MMLUResult:
         questions, _ = self._questions(subject)

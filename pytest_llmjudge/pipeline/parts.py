@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, one_line
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Counter",
+    "Fingerprint",
     "JudgeLike",
     "Judged",
     "ModelLike",
@@ -101,13 +103,44 @@ def fingerprint_of(model: object) -> str:
         fingerprint: object = getattr(model, "fingerprint", None)
     except LlmJudgeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         found = f"fingerprint raised {type(error).__name__}: {one_line(str(error), 200)}"
         raise CheckpointError(name_of(model), found, "correct it") from error
     if not isinstance(fingerprint, str) or not fingerprint:
         todo = "give it a string attribute that changes when its answers may"
         raise CheckpointError(name_of(model), "it has no fingerprint", todo)
     return fingerprint
+
+
+class Fingerprint:
+    """A model's fingerprint: read once for all keys, and proved to have stayed the same.
+
+    Args:
+        model: Under test.
+    """
+
+    def __init__(self, model: object) -> None:
+        self._model = model
+
+    @cached_property
+    def first(self) -> str:
+        """The fingerprint as it was first read.
+
+        Raises:
+            CheckpointError: There is none.
+        """
+        return fingerprint_of(self._model)
+
+    def check(self) -> None:
+        """Read it again, before an answer is kept under the first.
+
+        Raises:
+            CheckpointError: It is another one now.
+        """
+        if fingerprint_of(self._model) != self.first:
+            found = "its fingerprint changes from call to call"
+            todo = "make it a text that changes only when the answers may"
+            raise CheckpointError(name_of(self._model), found, todo)
 
 
 def judge_name(judge: object) -> str:
@@ -125,7 +158,7 @@ def judge_fingerprint(judge: object) -> str | None:
         fingerprint: object = getattr(judge, "fingerprint", None)
     except LlmJudgeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         found = f"fingerprint raised {type(error).__name__}: {one_line(str(error), 200)}"
         raise JudgeError(judge_name(judge), found, "correct it") from error
     if fingerprint is not None and (not isinstance(fingerprint, str) or not fingerprint):

@@ -177,7 +177,7 @@ class Preferences(AskedOpinions[Pair, Preference]):
             preference: object = compare(record, *pair)
         except LlmJudgeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             found = f"compare() raised {type(error).__name__}: {one_line(str(error), 200)}"
             todo = "correct it, or return a Preference with an error"
             raise JudgeError(name, found, todo) from error

@@ -11,7 +11,7 @@ from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line, storable
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.pipeline.parts import fingerprint_of, name_of
+from pytest_llmjudge.pipeline.parts import Fingerprint, name_of
 from pytest_llmjudge.pipeline.sources import Source
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
 from pytest_llmjudge.settings import CHAT
@@ -75,6 +75,7 @@ class Responses(Source[str]):
         self._counter = counter
         self._releases = releases
         self._known: dict[str, str] = {}
+        self._fingerprint = Fingerprint(model)
 
     def load(self, records: Iterable[Record]) -> Iterator[tuple[Record, str]]:
         """Yield those of ``records`` whose response is there already."""
@@ -158,7 +159,9 @@ class Responses(Source[str]):
         ]
         self._counter.start(len(missing))
         try:
+            self._fingerprint.check()
             for done in self._completions([self._prompt(record) for _, record in missing]):
+                self._fingerprint.check()
                 key, record = missing[done.index]
                 if done.error is not None and not done.final:
                     self._store.add_failure(key, Failure(done.error, rig=False))
@@ -200,7 +203,7 @@ class Responses(Source[str]):
                 yield from self._batches(prompts, tokens)
         except LlmJudgeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             found = f"generate() raised {type(error).__name__}: {one_line(str(error), 200)}"
             scarce = "memory" in str(error)
             todo = "lower --llm-judge-batch-size" if scarce else "correct it"
@@ -234,7 +237,7 @@ class Responses(Source[str]):
             options |= self._settings.decoding.decides
             if not self._model.is_served:
                 options |= {"device": self._settings.device, "dtype": self._settings.dtype}
-        return make_key("response/2", fingerprint_of(self._model), self._prompt(record), options)
+        return make_key("response/3", self._fingerprint.first, self._prompt(record), options)
 
 
 def _are_strings(texts: object, count: int) -> bool:

@@ -150,7 +150,7 @@ class Verdicts(AskedOpinions[str, Verdict]):
                 verdict = self._judge.score(record, response)
         except LlmJudgeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             found = f"score() raised {type(error).__name__}: {one_line(str(error), 200)}"
             todo = "correct it, or return a Verdict with an error"
             raise JudgeError(name, found, todo) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from pytest_llmjudge.errors import JudgeDownError, JudgeError, RefusedError, Set
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.servers.address import normalise_url
 from pytest_llmjudge.servers.chat import (
+    CUT,
     OPENAI,
     SEED,
     TOP_LOGPROBS,
@@ -44,14 +45,46 @@ _CONTEXT_STEP: Final = 1024
 _TEMPLATE_TOKENS: Final = 256
 _SEE_LOG: Final = "the server's log tells more"
 _CHAT: Final = "/chat/completions"
+_COMPLETE: Final = "/completions"
 _OF_THE_REQUEST: Final = frozenset({400, 413, 422})
 """Statuses that speak of one request, such as that of a filter of contents."""
 # What servers tell of a model and stays the same from one request to the next.
 _STABLE: Final = ("id", "owned_by", "root", "parent", "max_model_len", "meta")
 _TOO_LONG: Final = ("context length", "context window", "context size", "context_length_exceeded")
 _FORMAT_WORDS: Final = ("response_format", "json_schema", "json schema", "json_object", "grammar")
+_LIMIT: Final = "max_tokens"
+_NEW_LIMIT: Final = "max_completion_tokens"
+"""What OpenAI's reasoning models take instead."""
+# How servers that do not keep to OpenAI's words say that an answer is whole, or ran out of room.
+_STOPPED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "complete"})
+_RAN_OUT: Final = frozenset({CUT, "max_tokens", "model_length"})
+_OF_THE_SERVER: Final = frozenset({"abort", "error"})
+"""Ends of an answer that another try may not have."""
+# One token at least, whatever the tokenizer, and the text that it follows stays as it is.
+_MORE: Final = " and so on"
 # Ways to have a reply held to a schema, from the strictest to none at all.
 _SCHEMA, _OBJECT, _PLAIN = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A request for a text.
+
+    Attributes:
+        path: Where it goes.
+        prompt: A message, or a text to go on from.
+        options: What is sent besides.
+    """
+
+    path: str
+    prompt: str
+    options: Mapping[str, object]
+
+    @property
+    def body(self) -> dict[str, object]:
+        if self.path == _COMPLETE:
+            return {**self.options, "prompt": self.prompt}
+        return {**self.options, "messages": [{"role": "user", "content": self.prompt}]}
 
 
 class OpenAIClient(ServerClient):
@@ -97,6 +130,7 @@ class OpenAIClient(ServerClient):
         self._key = _read_key()
         self._endpoint = Endpoint(self.url, backoff=backoff, token=self._key, busy=_is_busy)
         self._form = _SCHEMA
+        self._limit = _LIMIT
 
     def identify(self) -> JudgeIdentity:
         """Ask the server whether it has the model, and what it tells of it.
@@ -160,23 +194,24 @@ class OpenAIClient(ServerClient):
         A server that does not take a JSON Schema is asked for a JSON object, and one that does not
         take that either is just asked again: the reply is judged here all the same.
         """
-        body: dict[str, object] = {
+        options: dict[str, object] = {
             "model": self.model,
-            "messages": [{"role": "user", "content": prompt}],
             "stream": False,
             "seed": seed,
             "temperature": temperature,
         }
         if weigh:
-            body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS, **_WEIGH_OPTIONS}
+            options |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS, **_WEIGH_OPTIONS}
         if schema is None:
-            return self._chat_reply(self._send(_CHAT, body), prompt, weigh=weigh)
-        body["max_tokens"] = room or _SCHEMA_TOKENS
+            question = _Question(_CHAT, prompt, options)
+            return self._chat_reply(self._send(question), question, weigh=weigh)
+        options[_LIMIT] = room or _SCHEMA_TOKENS
         form = self._form
         while True:
-            reply = self._send(_CHAT, body | _response_format(form, schema))
+            question = _Question(_CHAT, prompt, options | _response_format(form, schema))
+            reply = self._send(question)
             if form == _PLAIN or not _may_refuse_format(reply):
-                read = self._chat_reply(reply, prompt, weigh=False)
+                read = self._chat_reply(reply, question)
                 return replace(read, held=form == _SCHEMA)
             form += 1
             if _refuses_format(reply):
@@ -184,31 +219,40 @@ class OpenAIClient(ServerClient):
 
     def complete(self, prompt: str, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
         """Have one text written, as :meth:`.chat.ChatClient.complete` says."""
-        body: dict[str, object] = {
+        options: dict[str, object] = {
             "model": self.model,
             "stream": False,
             "seed": decoding.seed,
             "temperature": decoding.temperature,
-            "max_tokens": tokens,
+            _LIMIT: tokens,
         }
         if not decoding.is_greedy:
-            body["top_p"] = decoding.top_p
+            options["top_p"] = decoding.top_p
             if decoding.top_k is not None:
                 # OpenAI itself has no such field; vLLM, llama.cpp and others do.
-                body["top_k"] = decoding.top_k
+                options["top_k"] = decoding.top_k
         if decoding.stop:
-            body["stop"] = list(decoding.stop)
-        if chat:
-            body["messages"] = [{"role": "user", "content": prompt}]
-            return self._chat_reply(self._send(_CHAT, body), prompt, weigh=False)
-        reply = self._send("/completions", body | {"prompt": prompt})
-        if reply.status == 404:
+            options["stop"] = list(decoding.stop)
+        question = _Question(_CHAT if chat else _COMPLETE, prompt, options)
+        reply = self._send(question)
+        if reply.status == 404 and not chat:
             told = one_line(_error_text(reply) or reply.summary(), 200)
             found = f'has no model "{self.model}" that goes on from a text ({told})'
             raise self._error(found, 'take the prompt "chat", or another model')
-        return self._chat_reply(reply, prompt, weigh=False)
+        return self._chat_reply(reply, question, is_answer=True)
 
-    def _send(self, path: str, body: Mapping[str, object]) -> HttpReply:
+    def _send(self, question: _Question) -> HttpReply:
+        limit = self._limit
+        reply = self._post(question, limit)
+        if limit in question.options and _wants_new_limit(reply):
+            self._limit = _NEW_LIMIT
+            reply = self._post(question, _NEW_LIMIT)
+        return reply
+
+    def _post(self, question: _Question, limit: str) -> HttpReply:
+        path, body = question.path, question.body
+        if _LIMIT in body:
+            body[limit] = body.pop(_LIMIT)
         try:
             return self._endpoint.send(
                 "POST", path, seconds=self._timeout, body=body, again=_may_be_mended
@@ -239,9 +283,24 @@ class OpenAIClient(ServerClient):
             entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str)
         ]
 
-    def _chat_reply(self, reply: HttpReply, prompt: str, *, weigh: bool) -> ChatReply:
+    def _chat_reply(
+        self,
+        reply: HttpReply,
+        question: _Question,
+        *,
+        weigh: bool = False,
+        is_answer: bool = False,
+    ) -> ChatReply:
+        """Read a reply.
+
+        Args:
+            reply: As it came.
+            question: What it replies to.
+            weigh: Whether candidates were asked for.
+            is_answer: Whether no text at all would pass for an empty answer.
+        """
         if reply.status != 200 or _error_text(reply) is not None:
-            raise self._refusal(reply, prompt)
+            raise self._refusal(reply, question.prompt)
         body = reply.json()
         choices = body.get("choices") if isinstance(body, dict) else None
         choice = choices[0] if isinstance(choices, list) and choices else None
@@ -256,34 +315,78 @@ class OpenAIClient(ServerClient):
         ):
             found = f"answered {reply.summary()} where a chat completion was due"
             raise self._error(found, self.name_another)
-        # A refusal and the thoughts of a reasoning model leave the content empty.
-        content = message.get("content")
-        content = content if isinstance(content, str) else ""
-        thoughts = message.get("reasoning_content") or message.get("reasoning")
+        reason = self._end(choice)
+        content = _text_in(message.get("content"))
+        # A refusal and the thoughts of a reasoning model leave the content empty, and some servers
+        # show no thoughts.
+        thought = bool(message.get("reasoning_content") or message.get("reasoning"))
+        thought = thought or (content is None and reason == CUT)
+        if content is None and is_answer and not thought:
+            raise self._no_text(message)
         return ChatReply(
-            content,
-            str(choice.get("finish_reason") or "stop"),
-            self._prompt_tokens(body, prompt),
+            content or "",
+            reason,
+            self._prompt_tokens(body, question),
             self._candidates(choice) if weigh else None,
-            bool(thoughts),
+            thought,
         )
 
-    def _prompt_tokens(self, body: Mapping[str, object], prompt: str) -> int | None:
+    def _end(self, choice: Mapping[str, object]) -> str:
+        """Return why an answer ended; some servers do not say so of one that is whole.
+
+        Raises:
+            RefusedError: It broke off.
+        """
+        told = str(choice.get("finish_reason") or "stop")
+        if told.lower() in _STOPPED:
+            return "stop"
+        if told.lower() in _RAN_OUT:
+            return CUT
+        found = f'broke its answer off (finish_reason "{one_line(told, 40)}")'
+        error = RefusedError(self.url, found, _SEE_LOG)
+        error.rig = told.lower() in _OF_THE_SERVER
+        raise error
+
+    def _no_text(self, message: Mapping[str, object]) -> RefusedError:
+        refusal = message.get("refusal")
+        why = f', but a refusal ("{one_line(refusal, 200)}")' if isinstance(refusal, str) else ""
+        error = RefusedError(self.url, f"answered without a text{why}", _SEE_LOG)
+        error.rig = False
+        return error
+
+    def _prompt_tokens(self, body: Mapping[str, object], question: _Question) -> int | None:
         """Return how many tokens were read, if that can be the whole prompt.
 
         Ollama's endpoint cuts a prompt to its context without a word, and others may.
         """
-        usage = body.get("usage")
-        count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        count, prompt = _count_in(body), question.prompt
         if len(prompt.encode()) + _TEMPLATE_TOKENS < _SMALLEST_CONTEXT:
             # A token is at least a byte.
-            return count if type(count) is int else None
-        if type(count) is not int:
+            return count
+        if count is None:
             raise self._uncounted(field="usage.prompt_tokens", update="update it")
         # No tokenizer joins words, and a cut prompt fills the context to the last token.
-        if count < len(prompt.split()) or count % _CONTEXT_STEP == 0:
+        is_full = count % _CONTEXT_STEP == 0
+        if count < len(prompt.split()) or (is_full and not self._reads_more(question, count)):
             raise self._too_long(prompt, count, f"the {count:,} tokens that were read of it")
         return count
+
+    def _reads_more(self, question: _Question, count: int) -> bool:
+        """Whether more than ``count`` tokens are read of a longer prompt, so that none was cut.
+
+        Raises:
+            JudgeError: It does not answer.
+        """
+        # All else stays, since the room for an answer may count as well.
+        longer = replace(question, prompt=question.prompt + _MORE)
+        reply = self._send(longer)
+        if _is_too_long(_error_text(reply) or ""):
+            # Who refuses what does not fit has cut nothing.
+            return True
+        body = reply.json()
+        if reply.status != 200 or not isinstance(body, dict):
+            raise self._refusal(reply, longer.prompt)
+        return (_count_in(body) or 0) > count
 
     def _candidates(self, choice: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
         logprobs = choice.get("logprobs")
@@ -360,6 +463,33 @@ def _error_text(reply: HttpReply) -> str | None:
     if isinstance(error, dict):
         error = f"{error.get('message')} {error.get('code') or ''}".strip()
     return None if error is None else str(error)
+
+
+def _text_in(content: object) -> str | None:
+    """Return a message's text, of which some servers make a list of parts; ``None`` without any."""
+    if not isinstance(content, list):
+        return content if isinstance(content, str) else None
+    texts = [
+        part["text"]
+        for part in content
+        if isinstance(part, dict)
+        and part.get("type", "text") in {"text", "output_text"}
+        and isinstance(part.get("text"), str)
+    ]
+    return "".join(texts) if texts else None
+
+
+def _count_in(body: Mapping[str, object]) -> int | None:
+    """Return how many tokens were read; ``None`` where the server does not say."""
+    usage = body.get("usage")
+    count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    return count if type(count) is int else None
+
+
+def _wants_new_limit(reply: HttpReply) -> bool:
+    """Whether the server wants to be told of the most tokens in OpenAI's newer word."""
+    text = _error_text(reply) or ""
+    return reply.status in {400, 422} and _NEW_LIMIT in text and not _is_too_long(text)
 
 
 def _refuses_format(reply: HttpReply) -> bool:

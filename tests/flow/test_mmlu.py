@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from tests.support.schema import check_results
 
@@ -245,6 +246,36 @@ def test_numbers_that_are_none(project: Project, mode: tuple[str, ...]) -> None:
             (
                 "llm_model (Knows): its log-probabilities for question kitchen_science-* are no numbers; "
                 "see whether its training diverged"
+            )
+        ]
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_numbers_that_float16_does_not_hold(project: Project, dtype: str) -> None:
+    """The number formats that hold them are named, and do so."""
+    exam(project, "shots=0, min_accuracy=0")
+    weights = torch.load(REPO / "checkpoints" / "example.pth", weights_only=True)
+    for name, weight in weights.items():
+        if ".ff.layers." in name and name.endswith(".weight"):
+            weight.mul_(1000)
+    torch.save(weights, project.path / "large.pth")
+    ranks = (REPO / "checkpoints" / "example.tiktoken").read_bytes()
+    project.write("large.tiktoken", ranks)
+
+    result = project.run(
+        "--llm-judge-checkpoint=large.pth", "--llm-judge-device=cpu", f"--llm-judge-dtype={dtype}"
+    )
+
+    if dtype == "float32":
+        result.assert_outcomes(passed=4)
+        return
+    result.assert_outcomes(failed=1, errors=3)
+    result.stdout.fnmatch_lines(
+        [
+            (
+                "llm_model (TorchModel): its log-probabilities for question kitchen_science-* are no "
+                "numbers; take --llm-judge-dtype=float32 or bfloat16, which reach further"
             )
         ]
     )
@@ -490,7 +521,7 @@ def llm_model():
         ),
         (
             "Own.fingerprint = property(lambda self: uuid.uuid4().hex)",
-            None,
+            "llm_model (Own): its fingerprint changes from call to call; make it a text that changes only when the answers may",
         ),
         (
             "Own.encode = lambda self, text: [][0]",

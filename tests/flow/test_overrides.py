@@ -213,6 +213,104 @@ def test_a_model_without_a_fingerprint(project: Project, model: str, text: str) 
     assert f"llm_model (Echo): {text}" in result.outlines
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            "Echo.fingerprint = property(lambda self: uuid.uuid4().hex)",
+            (
+                "its fingerprint changes from call to call; make it a text that changes only when "
+                "the answers may"
+            ),
+        ),
+        (
+            "Echo.generate = lambda self, prompts, *, max_new_tokens: sys.exit(3)",
+            "generate() raised SystemExit: 3; correct it",
+        ),
+    ],
+    ids=["restless", "exits"],
+)
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_a_model_that_would_end_no_run_or_all(
+    project: Project, workers: tuple[str, ...], changes: str, text: str
+) -> None:
+    """Every item tells it in one line, and the run ends as any other."""
+    made = MODEL.format(answer="prompt").replace("import pytest", "import sys, uuid, pytest")
+    project.write("conftest.py", f"{made}\n{changes}\n")
+    project.suite(records(3), "min_score=0")
+
+    result = project.run(*workers)
+
+    result.assert_outcomes(errors=3, failed=1)
+    told = f"llm_model (Echo): {text}"
+    assert result.outlines.count(told) == 3
+    assert result.outlines.count(f"first cause: {told}") == 1
+    assert not (project.path / "generated.log").exists()
+
+
+def test_a_fingerprint_that_comes_with_the_weights(project: Project) -> None:
+    """Answers of a model that has another once it has loaded are not kept under the one before."""
+    made = MODEL.format(answer="prompt").replace("import pytest", "import os, pytest")
+    late = "Echo.fingerprint = property(lambda self: str(os.path.exists('generated.log')))"
+    project.write("conftest.py", f"{made}\n{late}\n")
+    project.suite(records(3), "min_score=0")
+
+    result = project.run()
+
+    result.assert_outcomes(errors=3, failed=1)
+    assert (
+        result.outlines.count(
+            "llm_model (Echo): its fingerprint changes from call to call; make it a text that changes "
+            "only when the answers may"
+        )
+        == 3
+    )
+    assert (project.path / "generated.log").read_text() == "3\n"
+
+
+def test_an_interrupted_model_is_no_error(project: Project) -> None:
+    """Whoever presses Ctrl-C while texts are made ends the run."""
+    made = MODEL.format(answer="1 / 0").replace(
+        "with open", "raise KeyboardInterrupt\n        with open"
+    )
+    project.write("conftest.py", made)
+    project.suite(records(3), "min_score=0")
+
+    result = project.run_subprocess()
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.no_fnmatch_line("*generate() raised*")
+
+
+def test_a_judge_that_exits(project: Project) -> None:
+    """It is the record's error, in one line."""
+    project.write(
+        "conftest.py",
+        """
+import sys
+import pytest
+
+class Judge:
+    def score(self, record, response):
+        sys.exit("no")
+
+@pytest.fixture(scope="session")
+def llm_judge():
+    return Judge()
+""",
+    )
+    project.suite(records(2), 'min_score=0, responses="model_response"')
+
+    result = project.run("--llm-judge-check=off")
+
+    result.assert_outcomes(errors=2, failed=1)
+    text = (
+        "llm_judge (Judge): score() raised SystemExit: no; correct it, or return a Verdict with an "
+        "error"
+    )
+    assert result.outlines.count(text) == 2
+
+
 def test_attributes_of_ones_own_are_ones_own(project: Project) -> None:
     """What the contract does not name may be called anything."""
     conftest = """

@@ -102,6 +102,28 @@ def test_weights_that_are_no_numbers(path: Path, number: float) -> None:
     assert load_error(path) == f"{found}; {todo}"
 
 
+def test_a_weight_that_float16_does_not_hold(path: Path) -> None:
+    """It is the format that is too small; a NaN is one in every format."""
+    for number, found, todo in (
+        (
+            7e4,
+            "holds values that are infinite in float16",
+            "take --llm-judge-dtype=float32 or bfloat16, which reach further",
+        ),
+        (
+            float("nan"),
+            "holds NaN or infinite values",
+            "the training diverged: use an earlier checkpoint or a lower learning rate",
+        ),
+    ):
+        save_model(path, other={"trf_blocks.1.norm2.shift": torch.full((64,), number)})
+        with pytest.raises(CheckpointError) as caught:
+            load(path, CPU, torch.float16)
+        assert str(caught.value) == f"{path}: trf_blocks.1.norm2.shift {found}; {todo}"
+    save_model(path, other={"trf_blocks.1.norm2.shift": torch.full((64,), 7e4)})
+    assert load(path, CPU, torch.bfloat16)
+
+
 def test_a_lost_piece_of_the_archive(path: Path) -> None:
     """What is found wrong only when the weights are read is one line too."""
     whole = path.with_name("whole.pth")

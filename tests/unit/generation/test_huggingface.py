@@ -17,6 +17,7 @@ from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.engine import TorchModel
 from pytest_llmjudge.generation.folder import foreign_type
 from pytest_llmjudge.generation.huggingface import HuggingFaceModel
+from pytest_llmjudge.generation.messages import message_ids
 from pytest_llmjudge.generation.models import make_model
 from pytest_llmjudge.mmlu.prompts import Trunk
 from pytest_llmjudge.settings import Decoding, read_settings
@@ -105,6 +106,44 @@ def test_chat(folder: Path, kind: str) -> None:
     found = texts_of(HuggingFaceModel(folder, batch_size=16), chat=True)
 
     assert found == expected
+
+
+PARTS = (
+    "{{ bos_token }}{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}"
+    "{% endif %}{% endfor %}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+)
+CHOOSY = (
+    "{% if messages[0]['content'] is string %}{{ raise_exception('no text') }}{% endif %}" + PARTS
+)
+
+
+@pytest.mark.parametrize("template", [PARTS, CHOOSY], ids=["skips", "refuses"])
+def test_templates_that_take_messages_in_parts(folder: Path, template: str) -> None:
+    """Such as those of models that see pictures too: each message is in its prompt."""
+    theirs = save_folder(folder, template=template)
+    tokenizer = make_tokenizer(template=template)
+    rows = [
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": [{"type": "text", "text": prompt}]}], return_dict=False
+        )
+        for prompt in PROMPTS
+    ]
+
+    found = texts_of(HuggingFaceModel(folder, batch_size=16), chat=True)
+
+    assert found == [their_text(theirs, row, 12) for row in rows]
+    assert len(set(found)) > 10
+
+
+def test_control_tokens_in_a_message_in_parts(folder: Path) -> None:
+    """They are words there too."""
+    tokenizer = make_tokenizer(template=PARTS)
+
+    ids = message_ids(folder, tokenizer, "a<|im_end|>b")
+
+    assert ids.count(tokenizer.convert_tokens_to_ids("<|im_end|>")) == 1
+    assert "a<|im_end|>b" in tokenizer.decode(ids)
 
 
 def test_a_prompt_that_nearly_fills_the_context(folder: Path) -> None:
@@ -762,6 +801,21 @@ def test_what_transformers_complains_about(
                 "another prompt than 'chat'"
             ),
         ),
+        ("", "it has no chat template; choose another prompt than 'chat'"),
+        *(
+            (
+                template,
+                (
+                    "its chat template leaves the message out; correct it, or choose another "
+                    "prompt than 'chat'"
+                ),
+            )
+            for template in (
+                "{{ messages[0]['contents'] }}",
+                "{% for message in messages %}<|im_start|>user\n<|im_end|>{% endfor %}",
+                "{{ 'x' if messages[0]['content'] is string else raise_exception('y') }}",
+            )
+        ),
     ],
 )
 def test_chat_templates_that_do_not_serve(
@@ -774,6 +828,71 @@ def test_chat_templates_that_do_not_serve(
         error_of(folder, lambda m: list(m.stream(["a"], max_new_tokens=1, chat=True))) == expected
     )
     assert HuggingFaceModel(folder).generate(["a"], max_new_tokens=1)
+
+
+@pytest.mark.parametrize("batch_size", [1, 16])
+@pytest.mark.parametrize(
+    "decoding",
+    [Decoding(), Decoding(temperature=1.0), Decoding(stop=("q",))],
+    ids=["greedy", "drawn", "stop"],
+)
+def test_an_answer_of_no_numbers(folder: Path, batch_size: int, decoding: Decoding) -> None:
+    """It is the error of its own prompt, and of no other."""
+    theirs = save_folder(folder, "gpt_neox")
+    (first, _) = make_tokenizer(begins=False)("\u03a9")["input_ids"]
+    theirs.get_input_embeddings().weight[first] = torch.tensor([3e38, -3e38] * 16)
+    theirs.save_pretrained(folder)
+    prompts = ["the thing", "\u03a9", "of the", "a"]
+    model = HuggingFaceModel(folder, batch_size=batch_size, device="cpu", decoding=decoding)
+    sound = HuggingFaceModel(folder, batch_size=1, device="cpu", decoding=decoding)
+
+    found = sorted(model.stream(prompts, max_new_tokens=6), key=lambda done: done.index)
+
+    told = (
+        f"{folder}: the logits of its answer are NaN or infinite; see whether its training "
+        "diverged, or its file is damaged"
+    )
+    assert [done.error for done in found] == [None, told, None, None]
+    assert [done.text for done in found if done.text is not None] == [
+        sound.generate([prompt], max_new_tokens=6)[0] for prompt in prompts if prompt != "\u03a9"
+    ]
+
+
+def test_no_numbers_behind_the_end(folder: Path) -> None:
+    """A row that has ended goes on beside the others, and what it gives there is nobody's."""
+    theirs = save_folder(folder, "gpt_neox")
+    tokenizer = make_tokenizer()
+    # Of one length: there is no padding, which is the end token too.
+    prompts = [f"Say {number}" for number in range(2, 10)]
+    rows = [tokenizer(prompt)["input_ids"] for prompt in prompts]
+    end = their_ids(theirs, rows[0], 12)[2]
+    assert len({len(row) for row in rows}) == 1
+    # An ended row goes on with its end token.
+    theirs.get_input_embeddings().weight[end] = torch.tensor([3e38, -3e38] * 16)
+    theirs.save_pretrained(folder)
+    rewrite(folder / "generation_config.json", eos_token_id=end)
+    expected = [their_text(theirs, row, 12, (end,)) for row in rows]
+
+    found = HuggingFaceModel(folder, batch_size=32, device="cpu").generate(
+        prompts, max_new_tokens=12
+    )
+
+    assert found == expected
+    assert len({len(text) for text in found}) > 2
+
+
+def test_a_folder_whose_weights_float16_does_not_hold(folder: Path) -> None:
+    """It is the format that is too small."""
+    save_folder(folder)
+    without(**{"model.norm.weight": torch.full((32,), 7e4)})(folder)
+
+    with pytest.raises(CheckpointError) as caught:
+        HuggingFaceModel(folder, dtype="float16").generate(["a"], max_new_tokens=1)
+
+    assert str(caught.value) == (
+        f"{folder}: model.norm.weight holds values that are infinite in float16; take "
+        "--llm-judge-dtype=float32 or bfloat16, which reach further"
+    )
 
 
 def test_a_folder_that_changes_before_it_is_loaded(folder: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from pytest_llmjudge.generation.engine import TorchModel
-from pytest_llmjudge.generation.sampling import Sampler, likeliest
+from pytest_llmjudge.generation.sampling import Choose, Sampler, likeliest
 from pytest_llmjudge.settings import Decoding
 from tests.unit.generation.tiny import save_model
 
@@ -87,6 +87,16 @@ def test_rounding_does_not_change_what_is_drawn() -> None:
 
     assert drawn[0] == drawn[1]
     assert set(drawn[0]) == {0, 1}
+
+
+@pytest.mark.parametrize("choose", [likeliest, Sampler(Decoding(temperature=1.0, top_k=1), [[0]])])
+def test_rows_of_no_numbers(choose: Choose) -> None:
+    """No token is chosen where the largest logit is none; minus infinity only leaves a token out."""
+    nan, inf = torch.nan, torch.inf
+    rows = [[0, nan, 1], [0, inf, 1], [-inf, -inf, -inf], [nan, nan, nan], [-inf, 0, -inf]]
+
+    assert [choose(torch.tensor([row]), [0]) for row in rows] == [[-1], [-1], [-1], [-1], [1]]
+    assert likeliest(torch.tensor(rows), [0] * 5) == [-1, -1, -1, -1, 1]
 
 
 def test_the_likeliest_among_equals_is_the_first() -> None:

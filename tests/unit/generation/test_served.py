@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from tests.support.fake_ollama import (
     Hang,
     Page,
     Reply,
+    in_turn,
 )
 
 if TYPE_CHECKING:
@@ -518,6 +520,136 @@ class TestFailures:
             f"{server.url}: ollama:llama3 wrote thoughts and no answer; switch its thoughts off, or "
             "raise --llm-judge-max-new-tokens"
         )
+
+    @NAMES
+    @pytest.mark.parametrize(
+        ("content", "text"),
+        [
+            ("<think>hmm</think>\n\nThe number.", "\n\nThe number."),
+            ("hmm, 7 or 8?\n</think>\nThe number.", "\nThe number."),
+            ("The tags are <think> and </think>.", "The tags are <think> and </think>."),
+            ("", ""),
+        ],
+        ids=["whole", "open", "words", "empty"],
+    )
+    def test_thoughts_are_no_part_of_an_answer(
+        self, server: FakeOllama, name: str, content: str, text: str
+    ) -> None:
+        """Also where the server does not tell them apart; a text to go on from stays as it is."""
+        server.reply = lambda _: Answer(content)
+
+        assert texts(served(server, name=name), ["Go on."], chat=True) == {0: text}
+        assert texts(served(server, name=name), ["Go on."]) == {0: content}
+
+    @NAMES
+    @pytest.mark.parametrize("content", ["<think>hmm", "<think>hmm</think>\n", "hmm</think>"])
+    def test_thoughts_in_the_answers_place(
+        self, server: FakeOllama, name: str, content: str
+    ) -> None:
+        """Half a thought is no answer either."""
+        server.reply = lambda _: Answer(content, "length")
+
+        (found,) = served(server, name=name).stream(["Go on."], max_new_tokens=4, chat=True)
+
+        assert (found.text, found.final) == (None, False)
+        assert found.error is not None
+        assert found.error.endswith(
+            f": {name} wrote thoughts and no answer; switch its thoughts off, or raise "
+            "--llm-judge-max-new-tokens"
+        )
+
+    @pytest.mark.parametrize("chat", [False, True])
+    @pytest.mark.parametrize("reason", ["content_filter", "abort"])
+    def test_half_an_answer_is_none(self, server: FakeOllama, reason: str, *, chat: bool) -> None:
+        """It is the error of its own record, and another run asks again."""
+        server.reply = lambda request: (
+            Answer("half an", reason) if request.prompt == "b" else Answer("whole")
+        )
+
+        found = sorted(
+            served(server, name="openai:llama3").stream(
+                ["a", "b", "c"], max_new_tokens=4, chat=chat
+            ),
+            key=lambda done: done.index,
+        )
+
+        assert [done.text for done in found] == ["whole", None, "whole"]
+        assert not found[1].final
+        assert found[1].error == (
+            f'{server.url}/v1: broke its answer off (finish_reason "{reason}"); the server\'s log '
+            "tells more"
+        )
+
+    @pytest.mark.parametrize(
+        ("choice", "why"),
+        [
+            ({"text": None}, ""),
+            ({"message": {"content": None}}, ""),
+            ({"message": {"content": []}}, ""),
+            ({"message": {"content": [{"type": "image_url"}]}}, ""),
+            (
+                {"message": {"content": None, "refusal": "I can't\nhelp."}},
+                ', but a refusal ("I can\'t help.")',
+            ),
+        ],
+        ids=["text", "message", "no-parts", "picture", "refusal"],
+    )
+    def test_no_text_is_no_empty_answer(
+        self, server: FakeOllama, choice: dict[str, object], why: str
+    ) -> None:
+        """Only a text that is empty is one."""
+        body = {"choices": [{**choice, "finish_reason": "stop"}]}
+        server.reply = lambda _: Page(200, "application/json", json.dumps(body))
+        chat = "message" in choice
+
+        (found,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=chat)
+
+        assert (found.text, found.final) == (None, False)
+        assert found.error == (
+            f"{server.url}/v1: answered without a text{why}; the server's log tells more"
+        )
+
+    def test_thoughts_that_are_not_shown(self, server: FakeOllama) -> None:
+        """Whatever used up the tokens was no answer."""
+        body = {"choices": [{"message": {"content": None}, "finish_reason": "length"}]}
+        server.reply = lambda _: Page(200, "application/json", json.dumps(body))
+
+        (found,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=True)
+
+        assert found.error == (
+            f"{server.url}/v1: openai:llama3 wrote thoughts and no answer; switch its thoughts off, "
+            "or raise --llm-judge-max-new-tokens"
+        )
+
+    @pytest.mark.parametrize("content", ["", [{"type": "text", "text": ""}]])
+    def test_an_empty_text_is_an_answer(self, server: FakeOllama, content: object) -> None:
+        """The model had nothing to say."""
+        body = {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
+        server.reply = lambda _: Page(200, "application/json", json.dumps(body))
+
+        assert texts(served(server, name="openai:llama3"), ["a"], chat=True) == {0: ""}
+
+    def test_openai_takes_another_word_for_most_tokens(self, server: FakeOllama) -> None:
+        """As its reasoning models do; the others are not refused first."""
+        told = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+        server.reply = lambda request: (
+            Failure(400, told) if "max_tokens" in request.body else Answer("yes")
+        )
+
+        found = texts(served(server, name="openai:llama3"), ["a", "b"], chat=True)
+
+        assert found == {0: "yes", 1: "yes"}
+        assert [body.get("max_completion_tokens") for body in server.chats] == [None, 16, 16]
+
+    @pytest.mark.parametrize("chat", [False, True])
+    def test_a_prompt_that_fills_a_context_by_chance(
+        self, server: FakeOllama, *, chat: bool
+    ) -> None:
+        """A longer one proves that it was read whole."""
+        server.reply = in_turn(Answer("yes", prompt_tokens=2048), Answer("no", prompt_tokens=2051))
+
+        assert texts(served(server, name="openai:llama3"), [LONG], chat=chat) == {0: "yes"}
+        assert [body["max_tokens"] for body in server.chats] == [16, 16]
 
     @pytest.mark.parametrize(("threads", "asked"), [(1, 10), (4, 20)])
     def test_failures_in_a_row_end_it(self, server: FakeOllama, threads: int, asked: int) -> None:

@@ -17,6 +17,7 @@ from tests.support.fake_ollama import (
     BUSY,
     HTML,
     Answer,
+    ChatRequest,
     Drop,
     Failure,
     FakeOllama,
@@ -326,6 +327,38 @@ def test_a_prompt_that_was_cut_is_not_scored(server: FakeOllama, answer: Answer,
     assert connect(server).chat("Score this.").content == "85"
 
 
+def test_a_prompt_that_fills_a_context_by_chance(server: FakeOllama) -> None:
+    """One of exactly 2,048 tokens was read whole if of a longer one more are read."""
+    server.reply = in_turn(
+        Answer("85", prompt_tokens=2048), Answer("12", prompt_tokens=2051), Answer("no")
+    )
+
+    reply = connect(server).chat(LONG)
+
+    assert (reply.content, reply.prompt_eval_count) == ("85", 2048)
+    first, second = server.chats
+    said = [chat.pop("messages")[0]["content"] for chat in (first, second)]
+    assert said == [LONG, f"{LONG} and so on"]
+    assert first == second
+
+
+def test_who_refuses_a_longer_prompt_cuts_none(server: FakeOllama) -> None:
+    """Such a server would have refused this one too."""
+    refused = Failure(400, "This model's maximum context length is 2048 tokens")
+    server.reply = in_turn(Answer("85", prompt_tokens=2048), refused)
+
+    assert connect(server).chat(LONG).content == "85"
+
+
+def test_a_longer_prompt_that_is_not_answered(server: FakeOllama) -> None:
+    """Then nobody knows whether the shorter one was cut."""
+    server.reply = in_turn(Answer("85", prompt_tokens=2048), Failure(400, "no more today"))
+
+    assert str(failure(lambda: connect(server).chat(LONG))) == (
+        f"{server.url}/v1: answered with status 400: no more today; the server's log tells more"
+    )
+
+
 def test_a_prompt_that_was_read_whole(server: FakeOllama) -> None:
     """A long prompt is no matter where the count is that of a whole one."""
     server.reply = lambda _: Answer("85", prompt_tokens=2003)
@@ -461,3 +494,104 @@ def test_thoughts_and_refusals_are_no_score(server: FakeOllama) -> None:
     server.reply = lambda _: Page(200, "application/json", json.dumps(body))
 
     assert connect(server).chat("Score this.").content == ""
+
+
+def completion(finish: object = "stop", **message: object) -> Page:
+    body = {"choices": [{"message": message, "finish_reason": finish}]}
+    return Page(200, "application/json", json.dumps(body))
+
+
+@pytest.mark.parametrize("reason", ["content_filter", "tool_calls", "abort", "error"])
+def test_an_answer_that_broke_off_is_no_score(server: FakeOllama, reason: str) -> None:
+    """It may be the 8 of an 85; only a failure of the server's own is one of the rig."""
+    server.reply = lambda _: Answer("8", reason)
+
+    assert make_judge("openai:llama3", server.url, 5.0).score(RECORD, "Jane.") == Verdict(
+        None,
+        "",
+        f'{server.url}/v1: broke its answer off (finish_reason "{reason}"); the server\'s log tells '
+        "more",
+        final=False,
+        rig=reason in {"abort", "error"},
+    )
+
+
+@pytest.mark.parametrize("reason", [None, "", "stop", "eos_token", "STOP", "end_turn"])
+def test_a_whole_answer_in_other_words(server: FakeOllama, reason: str | None) -> None:
+    """Some servers say nothing, and some have words of their own."""
+    server.reply = lambda _: completion(reason, content="85")
+
+    reply = connect(server).chat("Score this.")
+
+    assert (reply.content, reply.done_reason) == ("85", "stop")
+
+
+@pytest.mark.parametrize("reason", ["length", "max_tokens", "MAX_TOKENS", "model_length"])
+def test_an_answer_that_ran_out_of_room_in_other_words(server: FakeOllama, reason: str) -> None:
+    """It is told from one that broke off."""
+    server.reply = lambda _: completion(reason, content="8")
+
+    assert connect(server).chat("Score this.").done_reason == "length"
+
+
+def test_a_message_in_parts(server: FakeOllama) -> None:
+    """Its texts are the message; thoughts and pictures are none of it."""
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+        {"type": "text", "text": "8"},
+        {"type": "image_url", "image_url": {"url": "data:"}},
+        {"text": "5"},
+        7,
+    ]
+    server.reply = lambda _: completion(content=parts)
+
+    assert connect(server).chat("Score this.").content == "85"
+
+
+def test_thoughts_out_of_sight(server: FakeOllama) -> None:
+    """Nothing but a limit that was reached: it thought, and has more room the next time."""
+    server.reply = in_turn(completion("length", content=None), Answer('{"score": 70}'))
+
+    judge = make_judge("openai:llama3", server.url, 5.0)
+
+    assert judge.score(RECORD, "Jane.") == Verdict(70, '{"score": 70}')
+    assert server.chats[1]["max_tokens"] == 1024
+
+
+OLD_WORD = Failure(
+    400,
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+    "'max_completion_tokens' instead.",
+)
+
+
+def new_words_only(request: ChatRequest) -> Reply:
+    if "max_tokens" in request.body:
+        return OLD_WORD
+    return Answer('{"score": 70}' if "max_completion_tokens" in request.body else "Seventy.")
+
+
+def test_the_newer_word_for_most_tokens(server: FakeOllama) -> None:
+    """It is learnt once; all else of the request stays."""
+    server.reply = new_words_only
+    judge = make_judge("openai:llama3", server.url, 5.0)
+
+    assert [judge.score(RECORD, text).score for text in ("Jane.", "Emma.")] == [70, 70]
+
+    _, old, new, _, last = server.chats
+    assert new == {
+        **{k: v for k, v in old.items() if k != "max_tokens"},
+        "max_completion_tokens": 64,
+    }
+    assert last["max_completion_tokens"] == 64
+
+
+def test_a_server_that_takes_neither_word(server: FakeOllama) -> None:
+    """It is not asked for ever."""
+    server.reply = lambda _: OLD_WORD
+    client = connect(server)
+
+    told = str(failure(lambda: client.chat("Score this.", weigh=True)))
+
+    assert told.startswith(f"{server.url}/v1: answered with status 400: Unsupported parameter: ")
+    assert len(server.chats) == 2
