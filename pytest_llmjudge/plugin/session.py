@@ -27,6 +27,7 @@ from pytest_llmjudge.pipeline import (
     fingerprint_of,
     judge_fingerprint,
 )
+from pytest_llmjudge.plugin.apart import check_inputs
 from pytest_llmjudge.plugin.cases import (
     AVERAGE,
     BASELINE,
@@ -42,6 +43,7 @@ from pytest_llmjudge.plugin.cases import (
     case_of,
     exam_case_of,
 )
+from pytest_llmjudge.plugin.options import is_listing
 from pytest_llmjudge.servers.kinds import judge_addresses
 from pytest_llmjudge.storage.saved import read_results
 
@@ -214,8 +216,9 @@ class LlmSession:
         for name, selected in self.selected.items():
             every = range(len(self.suites[name].records))
             self.needed[name] = list(every) if name in gated else sorted(selected)
-        if self.config.option.collectonly:
+        if is_listing(self.config):
             return
+        check_inputs(self)
         if cases and self.settings.checkpoint_forced:
             self.model(self.settings.checkpoint).info  # noqa: B018  # reading it is the check
         first = {case.suite.name: (item, case.suite) for item, case in reversed(cases)}
