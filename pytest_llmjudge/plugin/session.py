@@ -235,7 +235,8 @@ class LlmSession:
         if suite.settings.responses is None and is_ours(session, item, "llm_model"):
             self._check_checkpoint(suite)
             if suite.pairing is not None:
-                self.pairings.check_apart(suite)
+                tested = self.model(suite.settings.checkpoint)
+                self.pairings.check_apart(suite, tested.fingerprint)
 
     def _announce(self, session: pytest.Session, item: pytest.Item, suite: Suite) -> None:
         """Have the suite in the results also when it is never reached, or its fixtures fail."""
@@ -357,7 +358,11 @@ class LlmSession:
                 team=team,
                 in_flight=in_flight,
             )
-        name = suite.settings.responses if model is None else self.checkpoint_facts(model)[0]
+        name = suite.settings.responses
+        if model is not None:
+            name, fingerprint, _ = self.checkpoint_facts(model)
+            # Of a model of the user's own it is known only now.
+            self.pairings.check_apart(suite, fingerprint)
         return PairRun(
             suite,
             self.settings,
