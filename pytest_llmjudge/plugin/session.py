@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.suites import Suite
 
 __all__ = [
+    "UNDECIDED",
     "ConfiguredJudge",
     "ConfiguredModel",
     "LlmSession",
@@ -69,6 +70,8 @@ __all__ = [
     "judge_identity",
 ]
 
+UNDECIDED = "nothing else of this suite is decided"
+"""Ends what all items are told of a suite whose judge is not fit."""
 _OUR_FIXTURES = "pytest_llmjudge.plugin.fixtures"
 
 
@@ -316,8 +319,13 @@ class LlmSession:
         else:
             ready.check = ready.run.check(again=again)
         if not checks and ready.check is not None and not ready.check.fit:
-            where, found = f"{case.suite.name}[{JUDGE_CHECK}]", "the judge failed known answers"
-            raise JudgeError(where, found, "see there, nothing else of this suite is decided")
+            name = case.suite.name
+            if JUDGE_CHECK not in self.due.get(name, ()):
+                # Nobody else tells why.
+                found = f"the judge failed known answers: {ready.check.reason}"
+                raise JudgeError(name, found, UNDECIDED)
+            where, found = f"{name}[{JUDGE_CHECK}]", "the judge failed known answers"
+            raise JudgeError(where, found, f"see there, {UNDECIDED}")
         return ready
 
     def _run(self, suite: Suite, request: pytest.FixtureRequest) -> SuiteRun | PairRun:
