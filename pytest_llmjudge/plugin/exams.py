@@ -11,7 +11,13 @@ import pytest
 from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Side
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError, printable
-from pytest_llmjudge.gates import Decision, decide_accuracy, decide_baseline, decide_subject
+from pytest_llmjudge.gates import (
+    XPASSED,
+    Decision,
+    decide_accuracy,
+    decide_baseline,
+    decide_subject,
+)
 from pytest_llmjudge.mmlu.exam import load_exam, make_exam
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.pipeline import MMLURun
@@ -28,6 +34,7 @@ from pytest_llmjudge.plugin.cases import (
 )
 from pytest_llmjudge.plugin.collect import SuiteProblem, gates_after
 from pytest_llmjudge.plugin.options import is_listing
+from pytest_llmjudge.plugin.reports import is_unexpected_pass
 from pytest_llmjudge.plugin.session import is_ours, is_rerun
 from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.storage.saved import RIGHT, answered, exam_terms
@@ -272,6 +279,8 @@ class Exams:
         reason = report.longreprtext.strip().partition("\n")[0]
         if ready is not None and ready.decision is not None:
             reason = ready.decision.reason
+            if is_unexpected_pass(report):
+                reason += f"; {XPASSED}"
         payload: dict[str, Any] = {
             "exam": self._facts(case.exam, ready),
             "subject": case.subject,
