@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Comparison, PairSummary
 
 __all__ = [
+    "TEARDOWN_FAILED",
+    "XPASSED",
     "Decision",
     "decide_accuracy",
     "decide_average",
@@ -35,6 +37,9 @@ __all__ = [
 ]
 
 NAMED_RECORDS = 10
+TEARDOWN_FAILED = "its teardown failed"
+XPASSED = "it passed and was expected to fail (xfail, strict)"
+"""What pytest holds against an item whose own decision may be another."""
 _NOISE = "; the difference is within noise"
 # Of n scores that all drop, chance makes 1 in 2^n: with four that is above 5 %.
 _FEWEST_TOLD = 5

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_llmjudge.plugin.cases import GATES, JUDGE_CHECK
 from pytest_llmjudge.plugin.collect import is_records_name
+from pytest_llmjudge.plugin.session import UNDECIDED
 from pytest_llmjudge.reporting.annotations import Failure, annotation_lines
 
 if TYPE_CHECKING:
@@ -56,8 +57,12 @@ class AnnotationHooks:
             if name is None:
                 continue
             item = nodeid[len(name) + 1 : -1]
-            # Where the judge is not fit, all else only points to that.
-            if name not in unfit or item == JUDGE_CHECK:
+            # Where the judge is not fit, all else only points to that, or says the same.
+            if item != JUDGE_CHECK and _message(report).endswith(UNDECIDED):
+                if name not in unfit:
+                    unfit.add(name)
+                    gates.append(self._failure(name, report))
+            elif name not in unfit or item == JUDGE_CHECK:
                 (gates if item in GATES else others).append(self._failure(nodeid, report))
         return [*gates, *others]
 

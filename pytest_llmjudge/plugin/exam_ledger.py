@@ -14,7 +14,7 @@ from pytest_llmjudge.data import (
 )
 from pytest_llmjudge.gates import decide_subject, whole_outcome
 from pytest_llmjudge.plugin.cases import EXAM_ATTRIBUTE, GATES
-from pytest_llmjudge.plugin.ledger import NOT_RUN, broken
+from pytest_llmjudge.plugin.ledger import NOT_RUN, broken, with_break
 from pytest_llmjudge.plugin.reports import comparison_from_plain
 
 if TYPE_CHECKING:
@@ -88,12 +88,12 @@ class ExamLedger:
         outcomes, gates = dict(page.outcomes), dict(page.gates)
         for subject in page.facts["subjects"]:
             reason = self._broken.get(f"{name}[{subject}]")
-            if reason is not None:
+            if reason is not None and outcomes.get(subject, ("",))[0] != "failed":
                 outcomes[subject] = ("error", reason)
         for gate in GATES:
             reason = self._broken.get(f"{name}[{gate}]")
             if reason is not None:
-                gates[gate] = GateResult(gate, "error", reason)
+                gates[gate] = with_break(gates.get(gate), gate, reason)
         for gate in due:
             gates.setdefault(gate, GateResult(gate, "not run", NOT_RUN))
         return replace(page, outcomes=outcomes, gates=gates)

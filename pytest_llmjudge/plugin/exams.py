@@ -11,7 +11,13 @@ import pytest
 from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Side
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError, printable
-from pytest_llmjudge.gates import Decision, decide_accuracy, decide_baseline, decide_subject
+from pytest_llmjudge.gates import (
+    XPASSED,
+    Decision,
+    decide_accuracy,
+    decide_baseline,
+    decide_subject,
+)
 from pytest_llmjudge.mmlu.exam import load_exam, make_exam
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.pipeline import MMLURun
@@ -27,6 +33,8 @@ from pytest_llmjudge.plugin.cases import (
     exam_case_of,
 )
 from pytest_llmjudge.plugin.collect import SuiteProblem, gates_after
+from pytest_llmjudge.plugin.options import is_listing
+from pytest_llmjudge.plugin.reports import is_unexpected_pass
 from pytest_llmjudge.plugin.session import is_ours, is_rerun
 from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.storage.saved import RIGHT, answered, exam_terms
@@ -57,9 +65,14 @@ _READY = pytest.StashKey[_Ready]()
 
 
 class Exams:
-    """The exams of one process of a run."""
+    """The exams of one process of a run.
+
+    Attributes:
+        known: Those that were collected.
+    """
 
     def __init__(self, session: LlmSession) -> None:
+        self.known: list[Exam] = []
         self._session = session
         self._needed: dict[str, list[str]] = {}
         self._due: dict[str, list[str]] = {}
@@ -82,6 +95,7 @@ class Exams:
             where = f"{metafunc.definition.nodeid}: {error.where}"
             told = DatasetError(where, error.found, error.todo)
             raise SuiteProblem(told, usage=False) from None
+        self.known.append(exam)
         gates = gates_after(self._session)
         cases = [
             *(ExamCase(exam, subject) for subject in exam.subjects),
@@ -129,14 +143,14 @@ class Exams:
             exam = case.exam
             if exam.name not in self._needed and is_ours(session, item, "llm_model"):
                 self._check_model(exam)
-            if exam.name not in self._needed and not self._session.config.option.collectonly:
+            if exam.name not in self._needed and not is_listing(self._session.config):
                 # In the results also when the run ends before it is reached.
                 self._session.store.note_suite(exam.name, self._facts(exam, None), planned=True)
             needed = self._needed.setdefault(exam.name, [])
             needed += exam.subjects if case.subject is None else [case.subject]
 
     def _check_model(self, exam: Exam) -> None:
-        if self._session.config.option.collectonly:
+        if is_listing(self._session.config):
             return
         if exam.checkpoint is None:
             todo = "give --llm-judge-checkpoint, or checkpoint= in the marker"
@@ -265,6 +279,8 @@ class Exams:
         reason = report.longreprtext.strip().partition("\n")[0]
         if ready is not None and ready.decision is not None:
             reason = ready.decision.reason
+            if is_unexpected_pass(report):
+                reason += f"; {XPASSED}"
         payload: dict[str, Any] = {
             "exam": self._facts(case.exam, ready),
             "subject": case.subject,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import CheckpointReference
 from pytest_llmjudge.errors import LlmJudgeError, one_line
+from pytest_llmjudge.plugin.options import is_listing
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 from pytest_llmjudge.settings import EMBEDDED, Decoding
 
@@ -21,7 +22,7 @@ __all__ = ["header_lines", "model_lines"]
 
 def header_lines(session: LlmSession) -> list[str]:
     """Say what is known before collection; a problem is told where it ends the run."""
-    if session.config.option.collectonly:
+    if is_listing(session.config):
         return []
     lines = [f"llm-judge: judge {_judge(session)}"]
     if session.settings.checkpoint is not None:
@@ -49,7 +50,7 @@ def _how_asked(session: LlmSession) -> Iterator[str]:
 
 def model_lines(session: LlmSession) -> list[str]:
     """Name the models that only markers name."""
-    if session.config.option.collectonly:
+    if is_listing(session.config):
         return []
     chosen = {suite.settings.checkpoint for suite in session.suites.values()}
     pairings = [suite.pairing for suite in session.suites.values()]

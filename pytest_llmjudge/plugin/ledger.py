@@ -17,7 +17,7 @@ from pytest_llmjudge.data import (
     SuiteResult,
 )
 from pytest_llmjudge.errors import RecordsError
-from pytest_llmjudge.gates import whole_outcome
+from pytest_llmjudge.gates import TEARDOWN_FAILED, whole_outcome
 from pytest_llmjudge.plugin.cases import GATES
 from pytest_llmjudge.plugin.pair_ledger import preference_result
 from pytest_llmjudge.plugin.pair_reports import PairRow
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Comparison, PreferenceResult
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["NOT_RUN", "Ledger", "broken"]
+__all__ = ["NOT_RUN", "Ledger", "broken", "with_break"]
 
 _CRASHED = "the process that ran it crashed"
 NOT_RUN = "it was not run"
@@ -142,7 +142,13 @@ class Ledger:
             if row.is_unscored and not seen.is_unscored:
                 # A gate that was run again may have had what the record's own item had not.
                 rows[index] = seen._replace(outcome=row.outcome)
-            if self._reason(name, row.id):
+            reason = self._reason(name, row.id)
+            own = page.rows.get(index)
+            if reason and own is not None and not own.is_unscored:
+                outcome = "failed" if own.outcome == "failed" else "error"
+                told = "; ".join(filter(None, (own.error, reason)))
+                rows[index] = own._replace(outcome=outcome, error=told)
+            elif reason:
                 rows[index] = rows[index]._replace(outcome="error")
         for index, record in enumerate(records):
             reason = self._reason(name, record.id)
@@ -152,7 +158,7 @@ class Ledger:
         for gate in GATES:
             reason = self._reason(name, gate)
             if reason:
-                gates[gate] = GateResult(gate, "error", reason)
+                gates[gate] = with_break(gates.get(gate), gate, reason)
         for gate in due:
             gates.setdefault(gate, GateResult(gate, "not run", NOT_RUN))
         return _Page(rows=rows, gates=gates, comparison=page.comparison)
@@ -169,7 +175,21 @@ def broken(report: pytest.TestReport) -> str | None:
     """Say how an item broke beside its own decision; ``None`` for one that did not."""
     if not report.failed or report.when in {"setup", "call"}:
         return None
-    return "its teardown failed" if report.when == "teardown" else _CRASHED
+    return TEARDOWN_FAILED if report.when == "teardown" else _CRASHED
+
+
+def with_break(found: GateResult | None, name: str, reason: str) -> GateResult:
+    """Return a gate that broke beside its own decision, and what that was.
+
+    Args:
+        found: Its decision; ``None`` when it came to none.
+        name: The gate's.
+        reason: How it broke.
+    """
+    if found is None:
+        return GateResult(name, "error", reason)
+    outcome = "failed" if found.outcome == "failed" else "error"
+    return GateResult(name, outcome, f"{found.reason}; {reason}")
 
 
 def _suite_result(

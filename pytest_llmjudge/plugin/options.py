@@ -10,10 +10,19 @@ import pytest
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.settings import OPTIONS, Option, Settings, read_settings
 
-__all__ = ["add_options", "files_patterns", "idle_line", "is_enabled", "settings_from"]
+__all__ = [
+    "add_options",
+    "files_patterns",
+    "idle_line",
+    "is_enabled",
+    "is_listing",
+    "settings_from",
+]
 
 FILES_INI = "llm_judge_files"
 MMLU_INI = "llm_mmlu_data"
+_LISTING = ("collectonly", "showfixtures", "show_fixtures_per_test", "setupplan", "cacheshow")
+"""Where pytest keeps the options with which it runs no test."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -50,6 +59,11 @@ def is_enabled(config: pytest.Config) -> bool:
     if given is None:
         return False
     return bool(option.parse(f"{_ini_name(config)}: {option.key}", given[0]))
+
+
+def is_listing(config: pytest.Config) -> bool:
+    """Say whether pytest only lists items, fixtures or its cache, so that nothing is judged."""
+    return any(config.getoption(name, default=False) for name in _LISTING)
 
 
 def idle_line(config: pytest.Config) -> str | None:

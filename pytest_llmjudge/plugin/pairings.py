@@ -43,21 +43,27 @@ class Pairings:
         if pairing.votes is not None:
             self._read_votes(suite.name, pairing.votes)
 
-    def check_apart(self, suite: Suite) -> None:
-        """Prove that a suite does not compare a checkpoint with itself, which always passes.
+    def check_apart(self, suite: Suite, fingerprint: str) -> None:
+        """Prove that a suite does not compare a model with itself, which always passes.
+
+        Args:
+            suite: Of pairs.
+            fingerprint: Of the model under test; one that nobody knows is empty.
 
         Raises:
-            LlmJudgeError: It does, or one of the two cannot be had.
+            LlmJudgeError: It does, or what it is compared with cannot be had.
         """
-        pairing = _pairing(suite)
-        if pairing.kind != "checkpoint":
+        other = self.reference(suite)
+        if not fingerprint or fingerprint != other.fingerprint:
             return
-        tested = self._session.model(suite.settings.checkpoint).info
-        if tested.fingerprint == self._session.model(pairing.against).fingerprint:
-            name = self._session.shown_path(pairing.against)
-            found = f"{name} is compared with itself ({tested.fingerprint[:_SHOWN_DIGITS]})"
-            todo = "name the release in against= and the candidate in --llm-judge-checkpoint"
+        told = fingerprint[:_SHOWN_DIGITS]
+        if other.kind == "results":
+            found = f"{other.name} has answers of the model under test itself ({told})"
+            todo = "name the results of another model in against=, or test another model"
             raise SettingsError(suite.name, found, todo)
+        found = f"{other.name} is compared with itself ({told})"
+        todo = "name the release in against= and the candidate in --llm-judge-checkpoint"
+        raise SettingsError(suite.name, found, todo)
 
     def reference(self, suite: Suite) -> AgainstReference:
         """Name what a suite is compared with.

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.data import Comparison, Flip
-from pytest_llmjudge.gates import decide_record
+from pytest_llmjudge.gates import XPASSED, decide_record
 from pytest_llmjudge.plugin.cases import JUDGE_CHECK, READY, Case, PairReady, Ready, case_of
 from pytest_llmjudge.plugin.pair_reports import PairRow, row_of_pair, rows_of_pairs
 from pytest_llmjudge.prompts import clean_response
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import Outcome
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["ATTRIBUTE", "Courier", "Row", "comparison_from_plain"]
+__all__ = ["ATTRIBUTE", "Courier", "Row", "comparison_from_plain", "is_unexpected_pass"]
 
 ATTRIBUTE = "llm_judge"
 
@@ -44,7 +44,10 @@ class Courier:
         if case.record is not None:
             if ready is None and report.skipped:
                 return
-            payload["rows"] = [list(self._row(case, case.record, ready, report))]
+            row = self._row(case, case.record, ready, report)
+            if is_unexpected_pass(report):
+                row = row._replace(error=XPASSED)
+            payload["rows"] = [list(row)]
         else:
             outcome = _gate_outcome(ready, report)
             if outcome is None:
@@ -182,9 +185,16 @@ def _outcome(report: pytest.TestReport) -> str:
 
 
 def _reason(ready: Ready | PairReady | None, report: pytest.TestReport) -> str:
-    if ready is not None and ready.decision is not None:
-        return ready.decision.reason
-    return _first_line(report)
+    if ready is None or ready.decision is None:
+        return _first_line(report)
+    more = f"; {XPASSED}" if is_unexpected_pass(report) else ""
+    return f"{ready.decision.reason}{more}"
+
+
+def is_unexpected_pass(report: pytest.TestReport) -> bool:
+    """Say whether an item failed because a strict ``xfail`` expected that, and it passed."""
+    told = report.longrepr
+    return report.failed and isinstance(told, str) and told.startswith("[XPASS(strict)]")
 
 
 def _first_line(report: pytest.TestReport) -> str:

@@ -18,13 +18,14 @@ from pytest_llmjudge import __version__
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
 from pytest_llmjudge.plugin import collect, items
 from pytest_llmjudge.plugin.annotations import AnnotationHooks
+from pytest_llmjudge.plugin.apart import check_outputs, resolved
 from pytest_llmjudge.plugin.before import entries_before
 from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.exam_ledger import ExamLedger
 from pytest_llmjudge.plugin.header import header_lines, model_lines
 from pytest_llmjudge.plugin.junit import property_adder, suite_properties
 from pytest_llmjudge.plugin.ledger import Ledger
-from pytest_llmjudge.plugin.options import settings_from
+from pytest_llmjudge.plugin.options import is_listing, settings_from
 from pytest_llmjudge.plugin.progress import ProgressHooks
 from pytest_llmjudge.plugin.reports import Courier
 from pytest_llmjudge.plugin.session import LlmSession
@@ -33,7 +34,7 @@ from pytest_llmjudge.plugin.summary import folded, print_summary
 from pytest_llmjudge.reporting.markup import joined
 from pytest_llmjudge.reporting.run_markdown import run_sections
 from pytest_llmjudge.storage.files import check_writable, write_text
-from pytest_llmjudge.storage.results import is_responses_file, write_responses, write_results
+from pytest_llmjudge.storage.results import write_responses, write_results
 from pytest_llmjudge.storage.store import Store
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def take_part(config: pytest.Config) -> None:
         if settings.annotations == "github":
             hooks = AnnotationHooks(config, store.suites)
             config.pluginmanager.register(hooks, "llm-judge-annotations")
-        if not config.option.collectonly:
+        if not is_listing(config):
             config.pluginmanager.register(ProgressHooks(store), "llm-judge-progress")
 
 
@@ -171,19 +172,19 @@ class ControllerHooks:
         self._problems: list[str] = []
         self._expected: set[str] = set()
         self._started = False
-        self._is_empty = False
+        self._why_none = ""
         self._written: dict[str, Path] = {}
         self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Prove that everything can be written before any work is done."""
-        if self._session.config.option.collectonly:
+        if is_listing(self._session.config):
             return
         settings = self._session.settings
         try:
             self._session.store.open()
-            self._check_apart()
+            check_outputs(self._session)
             if settings.report is not None:
                 check_writable("--llm-judge-report", settings.report)
             if settings.html is not None:
@@ -195,28 +196,6 @@ class ControllerHooks:
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
         self._started = True
-
-    def _check_apart(self) -> None:
-        """Let no file take the place of another one."""
-        settings, baseline = self._session.settings, self._session.baseline
-        taken = {} if baseline is None else {_resolved(baseline.path): "the baseline"}
-        files = {
-            "--llm-judge-report": settings.report,
-            "--llm-judge-markdown": settings.markdown,
-            "--llm-judge-html": settings.html,
-        }
-        for flag, path in files.items():
-            if path is None:
-                continue
-            other = taken.setdefault(_resolved(path), f"the file of {flag}")
-            if other == "the baseline":
-                todo = "write to another file, which takes its place when the candidate is released"
-                raise SettingsError(flag, f"{path} is the baseline as well", todo)
-            if other != f"the file of {flag}":
-                raise SettingsError(flag, f"{path} is {other} as well", "name another file")
-            if settings.responses is not None and is_responses_file(settings.responses, path):
-                found = f"{path} may be a file of --llm-judge-responses as well"
-                raise SettingsError(flag, found, "name another file")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
@@ -271,11 +250,15 @@ class ControllerHooks:
         wanted = (settings.report, settings.responses, settings.markdown, settings.html, summary)
         if not self._started or not any(wanted):
             return
+        if self._session.config.getoption("setuponly", default=False):
+            # The judge is asked in the setup of an item, and gates decide when they are called.
+            self._why_none = "--setup-only decides nothing"
+            return
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
         if not run.suites and not run.exams and not run.preferences:
             # A file without any suite would take the place of an older one that tells more.
-            self._is_empty = any(wanted[:-1])
+            self._why_none = "nothing was judged" if any(wanted[:-1]) else ""
             return
         status = status or int(bool(self._problems))
         run = replace(run, status=status, notes=(*run.notes, *self._problems))
@@ -284,11 +267,7 @@ class ControllerHooks:
         )
         self._attempt("responses", settings.responses, lambda path: write_responses(path, run))
         markdown = settings.markdown
-        if (
-            markdown is not None
-            and summary is not None
-            and _resolved(markdown) == _resolved(summary)
-        ):
+        if markdown is not None and summary is not None and resolved(markdown) == resolved(summary):
             # It is added to what the step has written already.
             markdown = None
         self._attempt(
@@ -355,8 +334,8 @@ class ControllerHooks:
         run = replace(self._result(whole=False)[0], status=int(exitstatus))
         if (run.suites or run.exams or run.preferences) and not terminalreporter.no_summary:
             print_summary(terminalreporter, run, self._written)
-        if self._is_empty:
-            terminalreporter.line("llm-judge: nothing was judged, so no file was written")
+        if self._why_none:
+            terminalreporter.line(f"llm-judge: {self._why_none}, so no file was written")
         for line in self._problems:
             terminalreporter.line(f"ERROR: {line}", red=True)
         self._problems = []
@@ -375,11 +354,3 @@ class ControllerHooks:
             with contextlib.suppress(StoreError):
                 store.end_run()
                 store.close()
-
-
-def _resolved(path: Path) -> Path:
-    """Return where a file lies; a loop of links stays what it is."""
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):
-        return path

@@ -29,6 +29,7 @@ from pytest_llmjudge.pipeline import (
     fingerprint_of,
     judge_fingerprint,
 )
+from pytest_llmjudge.plugin.apart import check_inputs
 from pytest_llmjudge.plugin.cases import (
     AVERAGE,
     BASELINE,
@@ -44,6 +45,7 @@ from pytest_llmjudge.plugin.cases import (
     case_of,
     exam_case_of,
 )
+from pytest_llmjudge.plugin.options import is_listing
 from pytest_llmjudge.servers.kinds import judge_addresses
 from pytest_llmjudge.storage.saved import read_results
 
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.suites import Suite
 
 __all__ = [
+    "UNDECIDED",
     "ConfiguredJudge",
     "ConfiguredModel",
     "LlmSession",
@@ -68,6 +71,8 @@ __all__ = [
     "judge_identity",
 ]
 
+UNDECIDED = "nothing else of this suite is decided"
+"""Ends what all items are told of a suite whose judge is not fit."""
 _OUR_FIXTURES = "pytest_llmjudge.plugin.fixtures"
 
 
@@ -215,8 +220,9 @@ class LlmSession:
         for name, selected in self.selected.items():
             every = range(len(self.suites[name].records))
             self.needed[name] = list(every) if name in gated else sorted(selected)
-        if self.config.option.collectonly:
+        if is_listing(self.config):
             return
+        check_inputs(self)
         if cases and self.settings.checkpoint_forced:
             self.model(self.settings.checkpoint).info  # noqa: B018  # reading it is the check
         first: dict[str, tuple[pytest.Item, Suite]] = {}
@@ -254,7 +260,8 @@ class LlmSession:
         if suite.settings.responses is None and is_ours(session, item, "llm_model"):
             self._check_checkpoint(suite)
             if suite.pairing is not None:
-                self.pairings.check_apart(suite)
+                tested = self.model(suite.settings.checkpoint)
+                self.pairings.check_apart(suite, tested.fingerprint)
 
     def _announce(self, session: pytest.Session, item: pytest.Item, suite: Suite) -> None:
         """Have the suite in the results also when it is never reached, or its fixtures fail."""
@@ -334,8 +341,13 @@ class LlmSession:
         else:
             ready.check = ready.run.check(again=again)
         if not checks and ready.check is not None and not ready.check.fit:
-            where, found = f"{case.suite.name}[{JUDGE_CHECK}]", "the judge failed known answers"
-            raise JudgeError(where, found, "see there, nothing else of this suite is decided")
+            name = case.suite.name
+            if JUDGE_CHECK not in self.due.get(name, ()):
+                # Nobody else tells why.
+                found = f"the judge failed known answers: {ready.check.reason}"
+                raise JudgeError(name, found, UNDECIDED)
+            where, found = f"{name}[{JUDGE_CHECK}]", "the judge failed known answers"
+            raise JudgeError(where, found, f"see there, {UNDECIDED}")
         return ready
 
     def _run(self, suite: Suite, request: pytest.FixtureRequest) -> SuiteRun | PairRun:
@@ -376,7 +388,11 @@ class LlmSession:
                 team=team,
                 in_flight=in_flight,
             )
-        name = suite.settings.responses if model is None else self.checkpoint_facts(model)[0]
+        name = suite.settings.responses
+        if model is not None:
+            name, fingerprint, _ = self.checkpoint_facts(model)
+            # Of a model of the user's own it is known only now.
+            self.pairings.check_apart(suite, fingerprint)
         return PairRun(
             suite,
             self.settings,

@@ -6,7 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.gates import decide_accuracy, decide_average, decide_win_rate
+from pytest_llmjudge.gates import (
+    TEARDOWN_FAILED,
+    XPASSED,
+    decide_accuracy,
+    decide_average,
+    decide_win_rate,
+)
 from pytest_llmjudge.mmlu.accuracy import pool
 from pytest_llmjudge.stats import mean, mean_interval, signed
 from pytest_llmjudge.winning import summary_of
@@ -184,12 +190,8 @@ def _causes_of_suite(suite: SuiteResult) -> Iterator[str]:
     of = f"of {suite.total} records"
     if low:
         yield f"{len(low)} {of} {_verb(low, 'scores', 'score')} below {suite.min_score}"
-    failed = [result for result in suite.records if result.outcome == "failed"]
-    if len(failed) > len(low):
-        yield f"{len(failed) - len(low)} {of} failed in the body of the test"
-    late = [one for one in suite.records if one.outcome == "error" and one.score is not None]
-    if late:
-        yield f"{len(late)} {of} erred, and had a score only for a gate"
+    scored = [one for one in suite.records if one.score is not None]
+    yield from _causes_of_items(scored, of, "score", low=len(low))
     yield from _missing(suite.records, suite.total, "records", ("is unscored", "are unscored"))
 
 
@@ -199,14 +201,39 @@ def _causes_of_pairs(found: PreferenceResult) -> Iterator[str]:
     is_whole = summary.pairs == found.total
     if is_whole and minimum is not None and not _has_gate(found.gates, "win-rate"):
         yield from _unseen("win-rate", decide_win_rate(summary, minimum, {}, found.total))
-    failed = sum(pair.outcome == "failed" for pair in found.pairs)
-    of = f"of {found.total} pairs"
-    if failed:
-        yield f"{failed} {of} failed in the body of the test"
-    late = [one for one in found.pairs if one.outcome == "error" and one.winner is not None]
-    if late:
-        yield f"{len(late)} {of} erred, and had a winner only for a gate"
+    decided = [pair for pair in found.pairs if pair.winner is not None]
+    yield from _causes_of_items(decided, f"of {found.total} pairs", "winner")
     yield from _missing(found.pairs, found.total, "pairs", ("has no winner", "have no winner"))
+
+
+def _causes_of_items(
+    decided: Sequence[RecordResult | PairResult], of: str, thing: str, low: int = 0
+) -> Iterator[str]:
+    """Yield what else became of items that have a score or a winner.
+
+    Args:
+        decided: They.
+        of: Of how many of what they are some.
+        thing: What they have.
+        low: How many failed by their score, which is told already.
+    """
+    failed = sum(one.outcome == "failed" for one in decided)
+    told = [one.error or "" for one in decided]
+    unexpected = sum(XPASSED in error for error in told)
+    torn = sum(TEARDOWN_FAILED in error for error in told)
+    erred = [one.error for one in decided if one.outcome == "error"]
+    late = sum(error is None for error in erred)
+    crashed = sum(error is not None and TEARDOWN_FAILED not in error for error in erred)
+    verb = "was" if unexpected == 1 else "were"
+    for number, what in (
+        (unexpected, f"passed and {verb} expected to fail (xfail, strict)"),
+        (failed - unexpected - low, "failed in the body of the test"),
+        (torn, "failed in teardown"),
+        (crashed, f"crashed when the {thing} was there"),
+        (late, f"erred, and had a {thing} only for a gate"),
+    ):
+        if number > 0:
+            yield f"{number} {of} {what}"
 
 
 def _causes_of_exam(exam: ExamResult) -> Iterator[str]:
@@ -230,7 +257,13 @@ def _causes_of_gates(gates: Sequence[GateResult]) -> Iterator[str]:
     missed = [gate for gate in gates if gate.outcome != "passed"]
     # Where the judge is not fit, each other gate only points to that.
     first = [gate for gate in missed if gate.name == _JUDGE_CHECK]
-    yield from (f"{gate.name}: {' '.join(gate.reason.split())}" for gate in first or missed)
+    yield from (f"{gate.name}: {_folded(gate.reason)}" for gate in first or missed)
+
+
+def _folded(reason: str) -> str:
+    """Write what may have several lines as one; each of them says a thing of its own."""
+    lines = (" ".join(line.split()) for line in reason.splitlines())
+    return "; ".join(filter(None, lines)).replace(":; ", ": ")
 
 
 def _has_gate(gates: Sequence[GateResult], name: str) -> bool:

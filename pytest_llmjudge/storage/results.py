@@ -22,6 +22,8 @@ from pytest_llmjudge.storage.saved import SCHEMA_VERSION, first_problem
 from pytest_llmjudge.winning import summary_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_llmjudge.data import (
         Agreement,
         Comparison,
@@ -36,7 +38,13 @@ if TYPE_CHECKING:
     )
     from pytest_llmjudge.mmlu.accuracy import Share
 
-__all__ = ["is_responses_file", "results_document", "write_responses", "write_results"]
+__all__ = [
+    "is_responses_file",
+    "responses_files",
+    "results_document",
+    "write_responses",
+    "write_results",
+]
 
 _WITH_RESPONSE = "-with-response.json"
 
@@ -68,20 +76,26 @@ def write_responses(folder: Path, run: RunResult) -> bool:
     Raises:
         StoreError: A file cannot be written.
     """
-    written: list[Path] = []
     suites: list[SuiteResult | PreferenceResult] = [*run.suites, *run.preferences]
-    for suite in suites:
-        stem = Path(suite.path).stem
-        path = folder / f"{stem}{_WITH_RESPONSE}"
-        number = 2
-        while path in written:
-            path = folder / f"{stem}-{number}{_WITH_RESPONSE}"
-            number += 1
+    paths = responses_files(folder, [Path(suite.path).stem for suite in suites])
+    for suite, path in zip(suites, paths, strict=True):
         made = suite.checkpoint is not None
         results = suite.records if isinstance(suite, SuiteResult) else suite.pairs
         _write_json(path, [_with_response(result, made=made) for result in results])
-        written.append(path)
-    return bool(written)
+    return bool(paths)
+
+
+def responses_files(folder: Path, stems: Sequence[str]) -> list[Path]:
+    """Return where :func:`write_responses` writes suites whose records files have these stems."""
+    paths: list[Path] = []
+    for stem in stems:
+        path = folder / f"{stem}{_WITH_RESPONSE}"
+        number = 2
+        while path in paths:
+            path = folder / f"{stem}-{number}{_WITH_RESPONSE}"
+            number += 1
+        paths.append(path)
+    return paths
 
 
 def is_responses_file(folder: Path, path: Path) -> bool:

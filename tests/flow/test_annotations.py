@@ -100,6 +100,28 @@ def test_a_judge_that_is_not_fit_is_told_once(project: Project) -> None:
     assert "title=test_instructions[judge-check]::" in found
 
 
+@pytest.mark.parametrize("kind", ["suite", "pairs"])
+def test_a_check_that_was_not_selected(project: Project, dist: tuple[str, ...], kind: str) -> None:
+    """Why the judge is not fit is told once, at the suite; no item is there that could tell it."""
+    rows = [{**record, "old": "No idea."} for record in records(12)]
+    if kind == "suite":
+        project.suite(rows, 'responses="model_response", min_average=50')
+    else:
+        project.pairs(rows, 'responses="model_response", against="old", min_win_rate=0.5')
+    with FakeOllama(always("85")) as server:
+        result = project.run(
+            GITHUB, "--llm-judge-check=strict", "-k", "not judge-check", *dist, server=server.url
+        )
+
+    (found,) = commands(result)
+    name, place = "test_instructions", "test_suite.py"
+    if kind == "pairs":
+        name, place = "test_pairs", "test_pairs.py"
+    start = f"::error file={place},line=4,title={name}::{place}::{name}: the judge failed "
+    assert found.startswith(f"{start}known answers: judge llama3: ")
+    assert found.endswith("; nothing else of this suite is decided")
+
+
 def test_ten_in_all(project: Project) -> None:
     """The last one says how many more there are; what is no suite's is pytest's own matter."""
     project.suite(records(15, wrong=range(15)))

@@ -594,6 +594,72 @@ def test_a_checkpoint_beside_itself(project: Project, ollama: FakeOllama) -> Non
     assert told in result.errlines
 
 
+@pytest.mark.parametrize("option", [True, False], ids=["option", "marker"])
+def test_a_checkpoint_beside_its_own_results(
+    project: Project, ollama: FakeOllama, dist: tuple[str, ...], *, option: bool
+) -> None:
+    """It is known by its content, whatever it is named."""
+    save_model(project.path / "old.pth", seed=2)
+    for ending in (".pth", ".tiktoken"):
+        shutil.copy(project.path / f"old{ending}", project.path / f"copy{ending}")
+    project.suite(pairs("a"), 'checkpoint="old.pth", min_score=0', test="test_old.py")
+    project.run("--llm-judge-report=old.json", server=ollama.url)
+    named = "" if option else 'checkpoint="copy.pth", '
+    project.pairs(pairs("a"), f'{named}against="old.json", min_win_rate=0.01')
+
+    chosen = ("--llm-judge-checkpoint=copy.pth",) if option else ()
+    result = project.run("test_pairs.py", *chosen, *dist, server=ollama.url)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line] == [
+        f"ERROR: {itself(describe(project.path / 'old.pth').fingerprint[:12])}"
+    ]
+
+
+def itself(digits: str) -> str:
+    return (
+        f"test_pairs.py::test_pairs: old.json has answers of the model under test itself ({digits});"
+        " name the results of another model in against=, or test another model"
+    )
+
+
+def test_a_served_model_beside_its_own_results(project: Project) -> None:
+    """A server tells its digest."""
+    with FakeOllama() as server:
+        project.suite(pairs("a"), 'checkpoint="ollama:llama3", min_score=0', test="test_old.py")
+        project.run("--llm-judge-report=old.json", server=server.url)
+        arguments = 'checkpoint="ollama:llama3", against="old.json", min_win_rate=0.01'
+        project.pairs(pairs("a"), arguments)
+        result = project.run("test_pairs.py", server=server.url)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (suite,) = project.results("old.json")["suites"]
+    told = itself(suite["checkpoint"]["fingerprint"][:12])
+    assert [line for line in result.errlines if line] == [f"ERROR: {told}"]
+
+
+@pytest.mark.parametrize("fingerprint", ["echo-1", "echo-2"])
+def test_a_model_of_ones_own_beside_its_own_results(
+    project: Project, ollama: FakeOllama, fingerprint: str
+) -> None:
+    """It is known by the fingerprint that it has."""
+    mine = MODEL.format(answer="'The number 0 in words.'")
+    project.write("conftest.py", mine)
+    project.suite(pairs("a"), "min_score=0", test="test_old.py")
+    project.run("--llm-judge-report=old.json", server=ollama.url)
+    project.write("conftest.py", mine.replace("echo-1", fingerprint))
+    project.pairs(pairs("a"), 'against="old.json", min_win_rate=0.01')
+
+    result = project.run("test_pairs.py", REPORT, server=ollama.url)
+
+    if fingerprint == "echo-2":
+        result.assert_outcomes(passed=2)
+        return
+    result.assert_outcomes(errors=2)
+    assert itself("echo-1") in result.outlines
+    assert the_suite(project)["outcome"] == "incomplete"
+
+
 def test_a_field_that_a_record_lacks(project: Project) -> None:
     """Each record without the field is named, as for the responses."""
     content: list[dict[str, str]] = pairs("abb")

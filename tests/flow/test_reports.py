@@ -87,6 +87,101 @@ def test_a_teardown_that_fails(project: Project, mode: tuple[str, ...]) -> None:
 
 
 @MODES
+def test_the_cause_of_a_teardown_that_fails(project: Project, mode: tuple[str, ...]) -> None:
+    """A gate that failed keeps its reason, and a record its own score."""
+    project.suite(records(4, wrong=[2, 3]), GATED.replace("min_average=50", "min_average=90"))
+    project.write("conftest.py", TORN)
+
+    result = project.run(*FILES, *mode)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    suite = suite_of(project)
+    (gate,) = suite["gates"]
+    assert gate["outcome"] == "failed"
+    assert gate["reason"].startswith("average 50 of 4 records ")
+    assert gate["reason"].endswith("; its teardown failed")
+    told = [(record["outcome"], record["error"]) for record in suite["records"]]
+    assert told == [
+        ("passed", None),
+        ("error", "its teardown failed"),
+        ("failed", None),
+        ("failed", "its teardown failed"),
+    ]
+    assert "2 of 4 records score below 50" in report(project)
+    assert "2 of 4 records failed in teardown" in report(project)
+    assert "only for a gate" not in report(project)
+
+
+TORN = """
+import pytest
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    if any(name in item.name for name in ("r1", "r3", "average", "kitchen")):
+        raise ValueError("torn")
+"""
+
+
+@MODES
+def test_an_exam_whose_teardown_fails(project: Project, mode: tuple[str, ...]) -> None:
+    """Its gate keeps its reason too."""
+    exam(project, 'shots=1, mode="continuation", min_accuracy=0.2')
+    project.write("conftest.py", TORN)
+
+    project.run(CHECKPOINT, *FILES, *mode)
+
+    suite = suite_of(project)
+    (gate,) = suite["gates"]
+    assert gate["outcome"] == "error"
+    assert gate["reason"].startswith("accuracy ")
+    assert gate["reason"].endswith(" is at least min_accuracy 0.2; its teardown failed")
+    torn = {one["subject"]: one["error"] for one in suite["subjects"] if one["outcome"] == "error"}
+    assert torn == {"kitchen_science": "its teardown failed"}
+
+
+@MODES
+def test_a_pass_that_was_not_expected(project: Project, mode: tuple[str, ...]) -> None:
+    """A strict xfail is what failed, not the score, the average, nor the body."""
+    project.suite(records(3), GATED)
+    text = (project.path / "test_suite.py").read_text("utf-8")
+    strict = "@pytest.mark.xfail(strict=True, reason='known')\n@pytest.mark.llm_judge"
+    project.write("test_suite.py", text.replace("@pytest.mark.llm_judge", strict))
+
+    result = project.run(*FILES, *mode)
+
+    result.assert_outcomes(failed=4)
+    suite, told = suite_of(project), "it passed and was expected to fail (xfail, strict)"
+    assert suite["outcome"] == "failed"
+    (gate,) = suite["gates"]
+    assert gate["outcome"] == "failed"
+    assert gate["reason"].startswith("average 100 of 3 records ")
+    assert gate["reason"].endswith(f" is at least min_average 50; {told}")
+    assert {(one["outcome"], one["error"]) for one in suite["records"]} == {("failed", told)}
+    cause = "3 of 3 records passed and were expected to fail (xfail, strict)"
+    assert cause in report(project)
+    assert "in the body of the test" not in report(project)
+
+
+def test_an_exam_and_pairs_that_were_not_expected_to_pass(project: Project) -> None:
+    """Their gates say so as well."""
+    exam(project, 'shots=1, mode="continuation", min_accuracy=0.01')
+    rows = [{**record, "old": record["model_response"]} for record in records(2)]
+    arguments = 'responses="model_response", against="old", min_win_rate=0.5'
+    project.pairs(rows, arguments)
+    conftest = "import pytest\n\ndef pytest_collection_modifyitems(items):\n"
+    mark = "    [item.add_marker(pytest.mark.xfail(strict=True)) for item in items]\n"
+    project.write("conftest.py", conftest + mark)
+
+    project.run(CHECKPOINT, *FILES)
+
+    for suite in project.results()["suites"]:
+        (gate,) = suite["gates"]
+        assert gate["outcome"] == "failed"
+        assert gate["reason"].endswith("; it passed and was expected to fail (xfail, strict)")
+    assert "2 of 2 pairs passed and were expected to fail (xfail, strict)" in report(project)
+
+
+@MODES
 def test_a_failure_elsewhere(project: Project, mode: tuple[str, ...]) -> None:
     """All suites have passed, and the run has not."""
     project.suite(records(2), GATED)

@@ -110,6 +110,56 @@ def test_a_record_whose_score_came_too_late() -> None:
     assert causes(found) == ("1 of 2 records erred, and had a score only for a gate",)
 
 
+def test_records_that_failed_in_teardown_or_were_expected_to_fail() -> None:
+    """Both have a score of their own, and neither their body nor their score failed."""
+    torn, unexpected = "its teardown failed", "it passed and was expected to fail (xfail, strict)"
+    records = [
+        scored("r0", 90, "error", error=torn),
+        scored("r1", 10, "failed", error=torn),
+        scored("r2", 90, "failed", error=unexpected),
+        scored("r3", 90, "failed", error=f"{unexpected}; {torn}"),
+        scored("r4", 90, "error", error="the process that ran it crashed"),
+        scored("r5", 90, "failed"),
+    ]
+
+    assert causes(suite(records, "failed")) == (
+        "1 of 6 records scores below 50",
+        "2 of 6 records passed and were expected to fail (xfail, strict)",
+        "1 of 6 records failed in the body of the test",
+        "3 of 6 records failed in teardown",
+        "1 of 6 records crashed when the score was there",
+    )
+
+
+def test_pairs_that_failed_in_teardown_or_were_expected_to_fail() -> None:
+    """As records do."""
+    found = [
+        pair("r0", "a", "error", error="its teardown failed"),
+        pair("r1", "a", "failed", error="it passed and was expected to fail (xfail, strict)"),
+        pair("r2", "a", "error"),
+    ]
+
+    (told,) = digest(run(preferences=(pairs(found, "failed"),))).suites
+
+    assert told.causes == (
+        "1 of 3 pairs passed and was expected to fail (xfail, strict)",
+        "1 of 3 pairs failed in teardown",
+        "1 of 3 pairs erred, and had a winner only for a gate",
+    )
+
+
+def test_a_reason_of_several_lines() -> None:
+    """They stand in one, each for itself."""
+    reason = "3 of 3 records are unscored, so there is no average: r0, r1, r2\nfirst cause: http"
+    found = suite([scored("r0", 90)], "failed", gates=(gate("average", reason=reason),))
+
+    (cause,) = causes(found)
+
+    assert cause == (
+        "average: 3 of 3 records are unscored, so there is no average: r0, r1, r2; first cause: http"
+    )
+
+
 def test_unscored_records_a_broken_rig_and_what_was_not_run() -> None:
     """Three things that are kept apart; of such a suite there is no average."""
     records = [

@@ -1,0 +1,162 @@
+"""Lets no file that a run writes take the place of one that it reads or that others write."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.settings import BUILT_IN_PROMPTS
+from pytest_llmjudge.storage.results import is_responses_file, responses_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from pytest_llmjudge.plugin.session import LlmSession
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.suites import Suite
+
+__all__ = ["check_inputs", "check_outputs", "resolved"]
+
+_RESPONSES = "--llm-judge-responses"
+_OF_OTHERS = {"xmlpath": "--junitxml", "report_log": "--report-log", "htmlpath": "--html"}
+"""Options of pytest and of its plugins that name a file to write, by where pytest keeps them."""
+_READ_IN_FOLDERS = (
+    "*config.json",
+    "*.index.json",
+    "*.safetensors",
+    "*.bin",
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "tekken.json",
+    "chat_template.*",
+    "*.model",
+    "*.tiktoken",
+)
+"""What the folder of a checkpoint is read for; people keep results in it as well."""
+
+
+def check_outputs(session: LlmSession) -> None:
+    """Let no two files that are written be the same, and none of them the baseline.
+
+    Raises:
+        SettingsError: A file would take the place of another one.
+    """
+    settings, baseline = session.settings, session.baseline
+    others = _files_of_others(session.config)
+    taken = {resolved(path): f"the file of {flag}" for flag, path in others.items()}
+    if baseline is not None:
+        taken[resolved(baseline.path)] = "the baseline"
+    for flag, path in _files(settings).items():
+        other = taken.setdefault(resolved(path), f"the file of {flag}")
+        if other == "the baseline":
+            todo = "write to another file, which takes its place when the candidate is released"
+            raise SettingsError(flag, f"{path} is the baseline as well", todo)
+        if other != f"the file of {flag}":
+            raise SettingsError(flag, f"{path} is {other} as well", "name another file")
+    for flag, path in {**_files(settings), **others}.items():
+        if settings.responses is not None and is_responses_file(settings.responses, path):
+            found = f"{path} may be a file of {_RESPONSES} as well"
+            raise SettingsError(flag, found, "name another file")
+
+
+def check_inputs(session: LlmSession) -> None:
+    """Let no file that is written be one that the collected suites and exams are made of.
+
+    Raises:
+        SettingsError: A file would take the place of one of those.
+    """
+    settings = session.settings
+    written = list(_files(settings).items())
+    if settings.responses is not None:
+        stems = [suite.path.stem for suite in session.suites.values()]
+        paths = responses_files(settings.responses, stems)
+        written += [(_RESPONSES, path) for path in paths]
+    if not written:
+        return
+    taken: dict[Path, str] = {}
+    for path, name in _inputs(session):
+        taken.setdefault(resolved(path), name)
+    for flag, path in written:
+        place = resolved(path)
+        other = taken.get(place)
+        if other is None and any(place.match(pattern) for pattern in _READ_IN_FOLDERS):
+            other = taken.get(place.parent)
+        if other is not None and flag == _RESPONSES:
+            raise SettingsError(flag, f"{path} is {other} as well", "name another folder")
+        if other is not None:
+            raise SettingsError(flag, f"{path} is {other} as well", "name another file")
+
+
+def _files(settings: Settings) -> dict[str, Path]:
+    """Return the files that options name, each of which is written as a whole."""
+    named = {
+        "--llm-judge-report": settings.report,
+        "--llm-judge-markdown": settings.markdown,
+        "--llm-judge-html": settings.html,
+    }
+    return {flag: path for flag, path in named.items() if path is not None}
+
+
+def _files_of_others(config: pytest.Config) -> dict[str, Path]:
+    """Return what pytest and its plugins are to write, as they themselves read such a path."""
+    found = {}
+    for name, flag in _OF_OTHERS.items():
+        given = config.getoption(name, default=None)
+        if given:
+            path = os.path.expanduser(os.path.expandvars(str(given)))  # noqa: PTH111  # as they do
+            found[flag] = Path(config.invocation_params.dir) / path
+    return found
+
+
+def _inputs(session: LlmSession) -> Iterator[tuple[Path, str]]:
+    """Yield what the run reads, with what it is; checkpoints may be folders."""
+    if session.settings.baseline is not None:
+        yield session.settings.baseline, "the baseline"
+    checkpoints: list[Path | str | None] = [session.settings.checkpoint, session.settings.base]
+    for suite in session.suites.values():
+        yield suite.path, f"the records file of {suite.name}"
+        if suite.settings.prompt not in BUILT_IN_PROMPTS:
+            yield Path(suite.settings.prompt), f"the prompt of {suite.name}"
+        if suite.settings.responses is None:
+            checkpoints.append(suite.settings.checkpoint)
+        yield from _pairing_of(suite, session, checkpoints)
+    checkpoints += [exam.checkpoint for exam in session.exams.known]
+    for checkpoint in checkpoints:
+        if isinstance(checkpoint, Path):
+            name = f"a file of the checkpoint {session.shown_path(checkpoint)}"
+            yield checkpoint, name
+            if not os.path.isdir(checkpoint):  # noqa: PTH112  # pathlib raises where it is closed
+                yield checkpoint.parent, name
+
+
+def _pairing_of(
+    suite: Suite, session: LlmSession, checkpoints: list[Path | str | None]
+) -> Iterator[tuple[Path, str]]:
+    pairing = suite.pairing
+    if pairing is None:
+        return
+    if pairing.votes is not None:
+        yield pairing.votes, f"the votes file of {suite.name}"
+    if pairing.kind == "results":
+        yield (
+            session.config.rootpath / pairing.against,
+            f"the results file in against= of {suite.name}",
+        )
+    elif pairing.kind == "checkpoint":
+        checkpoints.append(pairing.against)
+
+
+def resolved(path: Path) -> Path:
+    """Return where a file lies; a loop of links stays what it is."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path
