@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["texts_at_a_time"]
 
 MOST_TEXTS = {"cpu": 64, "cuda": 256}
-"""At a time, unless told. With so many, two cores compute longer than they read weights; 110 are no
-faster there.
+"""At a time, unless told. With so many, two cores compute longer than they read weights."""
+
+SHORT = 160
+"""Tokens. Texts that cannot get longer end close together, so that twice as many may run. Of longer
+ones some end much later than others, and tokens are guessed ahead only where few run.
 """
 
 MOST_BYTES = 2 << 30
@@ -36,6 +39,8 @@ def texts_at_a_time(model: GPTModel, length: int) -> int:
     config, weight = model.config, model.tok_emb.weight
     bytes_a_token = 2 * config.n_layers * config.emb_dim * weight.element_size()
     most = MOST_TEXTS.get(weight.device.type, MOST_TEXTS["cpu"])
+    if length <= SHORT and weight.device.type != "cuda":
+        most *= 2
     allowed = _allowed(weight.device)
     matrices = 12 * config.n_layers * config.emb_dim**2 + config.vocab_size * config.emb_dim
     size = matrices * weight.element_size()

@@ -89,6 +89,7 @@ def test_waiting_threads_sleep(path: Path, wish: dict[str, str], spins: str) -> 
 @pytest.mark.parametrize(
     ("layers", "width", "length", "expected"),
     [
+        (12, 768, 126, 128),
         (12, 768, 318, 64),
         (12, 768, 1024, 28),
         (48, 1600, 1024, 1),
