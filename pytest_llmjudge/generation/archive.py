@@ -278,14 +278,14 @@ def _check_ours(path: Path, found: Config | None, adapter: Path | None = None) -
     if found is None or found[0].name != CONFIG or found[1].get("model_type") != GPT2:
         return
     file, config = found
-    if other := beyond_engine(file.parent, config):
-        todo = "name the folder instead of a file in it"
-        if adapter is not None:
-            todo = f"merge {adapter.name} into it with PEFT, and name the folder of both"
-    elif adapter is None and (other := own_template(file.parent)):
-        todo = "name the folder instead of a file in it"
-    else:
+    other = beyond_engine(file.parent, config)
+    if other is None and adapter is None:
+        other = own_template(file.parent)
+    if other is None:
         return
+    todo = "name the folder instead of a file in it"
+    if adapter is not None:
+        todo = f"merge {adapter.name} into it with PEFT, and name the folder of both"
     raise CheckpointError(str(path), f"{other}, which takes transformers", todo)
 
 

@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.generation.modelconfig import THEIR_ACTIVATIONS
 from pytest_llmjudge.generation.naming import GPT2_VOCABULARY
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ _WIDTH = 768
 """Of a config that tells none."""
 
 _COMPUTED: dict[str, tuple[object, ...]] = {
-    "activation_function": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu"),
+    "activation_function": tuple(THEIR_ACTIVATIONS),
     "layer_norm_epsilon": (1e-5,),
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False,),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "THEIR_ACTIVATIONS",
     "Config",
     "config_beside",
     "heads_in",
@@ -32,7 +33,7 @@ _HEADS = 'write {"n_heads": …} with an integer above 0'
 _SCALES = ("lora_alpha", "lora_scaling")
 
 _ACTIVATIONS = {"gelu_tanh": False, "gelu": True}
-_THEIR_ACTIVATIONS = {
+THEIR_ACTIVATIONS = {
     "gelu_new": False,
     "gelu_pytorch_tanh": False,
     "gelu_fast": False,
@@ -112,10 +113,10 @@ def is_gelu_exact(found: Config | None) -> bool:
         return _ACTIVATIONS[name]
     if theirs is None:
         return False
-    if not isinstance(theirs, str) or theirs not in _THEIR_ACTIVATIONS:
+    if not isinstance(theirs, str) or theirs not in THEIR_ACTIVATIONS:
         told = f"activation_function is {json.dumps(theirs)}, and only gelu_new and gelu are run"
         raise CheckpointError(str(file), told, "serve the model, or write a fixture for it")
-    return _THEIR_ACTIVATIONS[theirs]
+    return THEIR_ACTIVATIONS[theirs]
 
 
 def scale_in(found: Config | None) -> float | None:

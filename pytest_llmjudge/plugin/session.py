@@ -244,7 +244,7 @@ class LlmSession:
         # Fixtures of plain tests may ask the option's, which no suite has planned.
         named = dict.fromkeys((*self._models, self.settings.checkpoint))
         names = [checkpoint for checkpoint in named if checkpoint is not None]
-        if self.config.option.collectonly or not self.settings.base_forced or not names:
+        if is_listing(self.config) or not self.settings.base_forced or not names:
             return
         if not any(isinstance(name, Path) and is_adapter(name) for name in names):
             shown = ", ".join(self.shown_path(name) for name in names)

@@ -350,6 +350,12 @@ def test_a_base_without_an_adapter(suite: Project, mode: tuple[str, ...]) -> Non
         )
 
 
+@pytest.mark.parametrize("option", ["--collect-only", "--fixtures"])
+def test_a_base_while_listing(suite: Project, option: str) -> None:
+    """Nothing is judged, so nothing is in vain."""
+    assert suite.run("--llm-judge-base=nope", option).ret == pytest.ExitCode.OK
+
+
 def test_a_base_for_some_suites(suite: Project) -> None:
     """One adapter is enough; an ini file may name a base for suites that do not run now."""
     write_adapter(suite.path / "adapter")
