@@ -169,12 +169,29 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
+class _Sessions:
+    """Those of all threads that are alive."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+
+    def add(self, session: requests.Session) -> None:
+        with self._lock:
+            self._known.add(session)
+
+    def close(self) -> None:
+        # After Ctrl-C a thread may send its first request now, and a set must not grow meanwhile.
+        with self._lock:
+            sessions = list(self._known)
+        for session in sessions:
+            session.close()
+
+
 class _Line(threading.local):
     """Each thread's own session: requests does not promise that threads may share one."""
 
-    def __init__(
-        self, sessions: weakref.WeakSet[requests.Session], *, trust_env: bool, token: str
-    ) -> None:
+    def __init__(self, sessions: _Sessions, *, trust_env: bool, token: str) -> None:
         self.session = requests.Session()
         sessions.add(self.session)
         self.session.trust_env = trust_env
@@ -236,7 +253,7 @@ class Endpoint:
         self._backoff = backoff
         self._is_busy = busy
         self._token = token.encode()
-        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._sessions = _Sessions()
         self._line = _Line(self._sessions, trust_env=not is_loopback(url), token=token)
         self._down = self._is_slow = self._stays_busy = False
         self._opens = 0.0
@@ -294,8 +311,7 @@ class Endpoint:
 
     def close(self) -> None:
         """Close the connections of all threads that wait for no reply; later requests make new."""
-        for session in list(self._sessions):
-            session.close()
+        self._sessions.close()
 
     def _pauses(self) -> Iterator[float]:
         pause = self._backoff

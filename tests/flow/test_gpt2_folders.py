@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.generation.huggingface import HuggingFaceModel
 from pytest_llmjudge.prompts import clean_response
-from pytest_llmjudge.settings import Decoding
 from tests.flow.test_huggingface import BLIND, CANDIDATE, SHORT, error_of
 from tests.support.project import Project, records
 from tests.unit.generation.gpt2 import END, SETTINGS, gpt2s_tokenizer, greedy, make_network
 from tests.unit.generation.gpt2 import save_folder as save_gpt2
-from tests.unit.generation.hugging import CHATML, Theirs, make_tokenizer, save_folder
+from tests.unit.generation.hugging import CHATML, Theirs, make_tokenizer, warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module", autouse=True)
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have everything imported: pytester forgets what its runs import, and torch minds that."""
-    folder = tmp_path_factory.mktemp("warm")
-    save_folder(folder)
-    model = HuggingFaceModel(folder, decoding=Decoding(temperature=1.0))
-    assert list(model.stream(["a"], max_new_tokens=2, chat=True))
+    warm_up(tmp_path_factory.mktemp("warm"))
 
 
 @pytest.fixture

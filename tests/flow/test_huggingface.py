@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.generation.huggingface import HuggingFaceModel
-from pytest_llmjudge.settings import Decoding
 from tests.support.project import Project, records
-from tests.unit.generation.hugging import make_network, save_folder, transformers
+from tests.unit.generation.hugging import make_network, save_folder, transformers, warm_up
 from tests.unit.generation.tiny import save_model
 
 if TYPE_CHECKING:
@@ -42,10 +40,7 @@ sys.exit(pytest.main(sys.argv[1:]))
 @pytest.fixture(scope="module", autouse=True)
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have everything imported: pytester forgets what its runs import, and torch minds that."""
-    folder = tmp_path_factory.mktemp("warm")
-    save_folder(folder)
-    model = HuggingFaceModel(folder, decoding=Decoding(temperature=1.0))
-    assert list(model.stream(["a"], max_new_tokens=2, chat=True))
+    warm_up(tmp_path_factory.mktemp("warm"))
 
 
 @pytest.fixture

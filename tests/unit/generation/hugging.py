@@ -8,6 +8,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
+from pytest_llmjudge.generation.huggingface import HuggingFaceModel
+from pytest_llmjudge.settings import Decoding
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -84,6 +87,13 @@ def save_folder(
 
 
 @torch.no_grad()
+def warm_up(folder: Path) -> None:
+    """Import all that a drawn answer to a message needs."""
+    save_folder(folder)
+    model = HuggingFaceModel(folder, decoding=Decoding(temperature=1.0))
+    assert list(model.stream(["a"], max_new_tokens=2, chat=True))
+
+
 def their_text(model: Theirs, ids: list[int], count: int, ends: tuple[int, ...] = (1,)) -> str:
     """What transformers' own greedy generate, one prompt at a time, lets follow."""
     new = their_ids(model, ids, count, ends)
