@@ -119,16 +119,23 @@ _THOUGHTS_BEGIN: Final = re.compile(r"\s*<think(?:ing)?>")
 _THOUGHTS_END: Final = re.compile(r"</think(?:ing)?>")
 
 
-def strip_thoughts(reply: str) -> str:
+def strip_thoughts(reply: str, *, opened: bool = False) -> str:
     """Take from a reply the thoughts that a reasoning model wrote before its answer.
 
-    Some templates open the thoughts themselves, so that only ``</think>`` is in the reply. Thoughts
-    that do not end are no answer: nothing is taken from them.
+    Thoughts that do not end are no answer: nothing is taken from them.
+
+    Args:
+        reply: What the model wrote.
+        opened: Whether the model's template may have opened the thoughts, so that only their end is
+            in the reply. A judge's reply is not read so: it may quote a response that ends with
+            ``</think>100``.
     """
     end = _THOUGHTS_END.search(reply)
     if end is None:
         return reply
     begin = _THOUGHTS_BEGIN.match(reply, 0, end.start())
+    if begin is None and not opened:
+        return reply
     opened_again = "<think" in reply[begin.end() if begin else 0 : end.start()]
     return reply if opened_again else reply[end.end() :]
 
@@ -162,10 +169,24 @@ class Weighing:
     @property
     def score(self) -> int | None:
         """``round(100 * p(yes) / (p(yes) + p(no)))``; ``None`` when less than half is covered."""
+        return self.sharpened(1)
+
+    def sharpened(self, exponent: int) -> int | None:
+        """``round(100 / (1 + ((1 - p) / p) ** exponent))`` with ``p = p(yes) / (p(yes) + p(no))``.
+
+        Small judges hedge: they say yes to right and no to wrong answers, but with probabilities
+        that are nearer to one half than people's scores are. An exponent above 1 undoes some of it,
+        and keeps the order of scores; half-way is rounded to the even integer.
+
+        Returns:
+            0 to 100, or ``None`` when less than half of the probability is covered.
+        """
         total = self.yes + self.no
         if not total >= MIN_COVERED:
             return None
-        return round(100 * self.yes / total)
+        # The same formula without a division by p, which may be 0.
+        yes, no = (self.yes / total) ** exponent, (self.no / total) ** exponent
+        return round(100 * yes / (yes + no))
 
 
 def weigh(candidates: Sequence[tuple[str, float]]) -> Weighing:

@@ -223,11 +223,11 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-ask",
-        parse_choice("integer", "weighted"),
+        parse_choice("integer", "weighted", "weighted1"),
         default="integer",
         metavar="HOW",
-        help="Integer: the lecture's question; weighted: a yes or no, weighed by its probabilities "
-        "(default: integer)",
+        help="Integer: the lecture's question; weighted: a yes or no, weighed by its "
+        "probabilities; weighted1: its first version, for old baselines (default: integer)",
     ),
     Option(
         "llm-judge-samples",
@@ -373,7 +373,7 @@ class Settings:
         max_drop: Points that a suite may lose to it.
         annotations: ``off`` or ``github``.
         concurrency: Requests in flight at each server.
-        ask: ``integer`` or ``weighted``.
+        ask: ``integer``, ``weighted`` or ``weighted1``.
         samples: Verdicts for each record.
         timeout: Seconds for one request to a server.
         batch_size: Prompts generated together, ``None`` for automatic.

@@ -58,6 +58,7 @@ class Preference:
         final: Whether asking again would give the same.
         rig: Whether it was not the pair but server, model or checkpoint that failed.
         too_long: Whether the question did not fit into the judge's context.
+        injection: Whether an answer was preferred because it speaks to the judge.
     """
 
     winner: str | None
@@ -67,6 +68,7 @@ class Preference:
     final: bool = field(default=True, repr=False)
     rig: bool = field(default=False, repr=False)
     too_long: bool = field(default=False, repr=False)
+    injection: bool = field(default=False, repr=False)
 
     @property
     def score(self) -> float | None:

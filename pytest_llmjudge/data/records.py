@@ -69,6 +69,7 @@ class Verdict:
         samples: The scores of which ``score`` is the median, where several were asked for.
         covered: p(yes) + p(no), where the score comes from the probabilities of an answer.
         too_long: Whether the question did not fit into the judge's context.
+        injection: Whether the response got its score by speaking to the judge.
     """
 
     score: int | None
@@ -79,6 +80,7 @@ class Verdict:
     samples: tuple[int, ...] = field(default=(), repr=False)
     covered: float | None = field(default=None, repr=False)
     too_long: bool = field(default=False, repr=False)
+    injection: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

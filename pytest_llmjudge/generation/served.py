@@ -263,7 +263,7 @@ class _Places:
 
 def _without_thoughts(reply: ChatReply) -> ChatReply:
     """Take thoughts from an answer that a server did not tell apart from it."""
-    text = strip_thoughts(reply.content)
+    text = strip_thoughts(reply.content, opened=True)
     if text != reply.content:
         return replace(reply, content=text, thought=True)
     # Thoughts that do not end take the place of the answer.

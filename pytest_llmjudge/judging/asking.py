@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, one_line
 from pytest_llmjudge.judging.choosing import ROOM_FOR_THOUGHTS, choose, thinks
-from pytest_llmjudge.prompts import judge_prompt, pair_prompt, weighted_prompt
+from pytest_llmjudge.judging.decoys import is_suspicious_choice, is_suspicious_score
+from pytest_llmjudge.judging.questions import (
+    integer_prompt,
+    pair_prompt,
+    weighted1_prompt,
+    weighted2_prompt,
+)
+from pytest_llmjudge.judging.quoting import ControlTokens
 from pytest_llmjudge.scoring import (
     SCORE_SCHEMA,
     parse_integer,
     parse_schema_reply,
-    strip_thoughts,
     weigh,
 )
 from pytest_llmjudge.servers.chat import CUT, SEED, PromptTooLongError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.data import Choice, JudgeIdentity, Record
     from pytest_llmjudge.servers.chat import ChatClient
 
-__all__ = ["Asker", "IntegerAsker", "WeightedAsker"]
+__all__ = ["WEIGHTED_1", "WEIGHTED_2", "Asker", "IntegerAsker", "WeightedAsker", "Wording"]
 
 _REPLY_LENGTH: Final = 120
 _SAMPLE_TEMPERATURE: Final = 0.7
@@ -63,6 +70,9 @@ class Asker(Protocol):
     def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:
         """Score one response."""
 
+    def is_suspicious(self, record: Record, response: str, score: int) -> bool:
+        """Say whether decoy questions are to be asked about a response with this score."""
+
     @property
     def pair_wording(self) -> str:
         """Name and version of the question which of two answers is better."""
@@ -73,8 +83,16 @@ class Asker(Protocol):
     def choose(self, record: Record, first: str, second: str) -> Choice:
         """Say which of two answers, shown in this order, is better."""
 
+    def is_suspicious_choice(self, record: Record, winner: str, loser: str) -> bool:
+        """Say whether decoy questions are to be asked about an answer that was preferred."""
+
     def close(self) -> None:
         """Let go of what the asking took, connections for one; it may still be asked."""
+
+
+@cache
+def _control_tokens(vocabulary: frozenset[str]) -> ControlTokens:
+    return ControlTokens(vocabulary)
 
 
 class _ClientAsker:
@@ -84,7 +102,9 @@ class _ClientAsker:
         client: The model that is asked.
     """
 
-    pair_wording = "pair/1"
+    pair_wording = "pair/2"
+    _unlike = False
+    """Whether a good score is suspicious where the response is merely unlike its reference."""
 
     def __init__(self, client: ChatClient) -> None:
         self._client = client
@@ -102,13 +122,26 @@ class _ClientAsker:
         """Close the connections to the server."""
         self._client.close()
 
+    @property
+    def _tokens(self) -> ControlTokens:
+        """The control tokens that no response may bring into a question."""
+        return _control_tokens(frozenset(self._client.control_tokens))
+
+    def is_suspicious(self, record: Record, response: str, score: int) -> bool:
+        """See :func:`~pytest_llmjudge.judging.decoys.is_suspicious_score`."""
+        return is_suspicious_score(record, response, score, unlike=self._unlike)
+
     def pair_prompt(self, record: Record, first: str, second: str) -> str:
         """Return the question which of two answers is better."""
-        return pair_prompt(record, first, second)
+        return pair_prompt(record, first, second, self._tokens)
 
     def choose(self, record: Record, first: str, second: str) -> Choice:
         """Ask which is better; always at temperature 0, however responses are scored."""
-        return choose(self._client, record, first, second)
+        return choose(self._client, self.pair_prompt(record, first, second))
+
+    def is_suspicious_choice(self, record: Record, winner: str, loser: str) -> bool:
+        """See :func:`~pytest_llmjudge.judging.decoys.is_suspicious_choice`."""
+        return is_suspicious_choice(record, winner, loser)
 
 
 class IntegerAsker(_ClientAsker):
@@ -138,7 +171,7 @@ class IntegerAsker(_ClientAsker):
 
     def prompt(self, record: Record, response: str) -> str:
         """Return the lecture's question about this response."""
-        return judge_prompt(record, response)
+        return integer_prompt(record, response, self._tokens)
 
     def known(self, record: Record, response: str) -> Verdict | None:  # noqa: ARG002  # as in Asker
         """Know of no response beforehand: published averages were made by asking about all."""
@@ -154,7 +187,7 @@ class IntegerAsker(_ClientAsker):
             reply = self._client.chat(prompt, seed=SEED + sample, temperature=self._temperature)
             first = reply.content
             # A reply that ran out of room may be the 8 of an 85.
-            score = None if reply.done_reason == CUT else parse_integer(strip_thoughts(first))
+            score = None if reply.done_reason == CUT else parse_integer(reply.answer)
             if score is not None:
                 return Verdict(score, first)
             second = self._client.chat(
@@ -166,7 +199,7 @@ class IntegerAsker(_ClientAsker):
             )
         except JudgeError as error:
             return _failed(error, first)
-        score = parse_schema_reply(strip_thoughts(second.content))
+        score = parse_schema_reply(second.answer)
         if score is not None:
             return Verdict(score, second.content)
         # A server that does not hold replies to a schema today may do so tomorrow.
@@ -183,18 +216,50 @@ class IntegerAsker(_ClientAsker):
         return str(JudgeError(self.server, found, todo))
 
 
-class WeightedAsker(_ClientAsker):
-    """Asks whether response and reference mean the same, and weighs p(yes) against p(no).
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A question whose answer is yes or no, and what its probabilities are worth.
 
-    The score is ``round(100 * p(yes) / (p(yes) + p(no)))`` over the first token of the reply, an
-    integer as any other; compare G-Eval (arXiv 2303.16634), which weighs scores alike.
+    Attributes:
+        name: With the version.
+        prompt: Makes the question of a record, a response and the judge's control tokens.
+        sharpening: Exponent of :meth:`~pytest_llmjudge.scoring.Weighing.sharpened`.
+        unlike: Whether a good score is suspicious where the response is merely unlike its
+            reference; with a judge that gives points to wrong answers honest ones would be too.
+    """
+
+    name: str
+    prompt: Callable[[Record, str, ControlTokens], str]
+    sharpening: int
+    unlike: bool
+
+
+WEIGHTED_1: Final = Wording("weighted/1", weighted1_prompt, sharpening=1, unlike=False)
+WEIGHTED_2: Final = Wording("weighted/2", weighted2_prompt, sharpening=2, unlike=True)
+
+
+class WeightedAsker(_ClientAsker):
+    """Asks about a response for yes or no, and weighs p(yes) against p(no).
+
+    The score is an integer as any other; compare G-Eval (arXiv 2303.16634), which weighs scores
+    alike.
 
     Args:
         client: The model that is asked.
+        wording: The question.
     """
 
-    wording = "weighted/1"
     varies = False
+
+    def __init__(self, client: ChatClient, wording: Wording = WEIGHTED_2) -> None:
+        super().__init__(client)
+        self._wording = wording
+        self._unlike = wording.unlike
+
+    @property
+    def wording(self) -> str:
+        """Name and version of the question."""
+        return self._wording.name
 
     def identify(self) -> JudgeIdentity:
         """Ask the server what decides its answers, and prove that it can be asked in this way.
@@ -204,12 +269,14 @@ class WeightedAsker(_ClientAsker):
         """
         found = self._client.identify()
         self._client.check_logprobs()
-        options: Mapping[str, object] = {**found.options, **self._client.weigh_options}
+        options: dict[str, object] = {**found.options, **self._client.weigh_options}
+        if self._wording.sharpening != 1:
+            options["sharpening"] = self._wording.sharpening
         return replace(found, ask=self.wording, options=options)
 
     def prompt(self, record: Record, response: str) -> str:
         """Return the question about this response whose answer is yes or no."""
-        return weighted_prompt(record, response)
+        return self._wording.prompt(record, response, self._tokens)
 
     def known(self, record: Record, response: str) -> Verdict | None:
         """A response equal to its reference scores 100.
@@ -226,7 +293,7 @@ class WeightedAsker(_ClientAsker):
             return _failed(error, "")
         candidates = reply.candidates or ()
         weighing = weigh(candidates)
-        score, covered = weighing.score, round(weighing.covered, 6)
+        score, covered = weighing.sharpened(self._wording.sharpening), round(weighing.covered, 6)
         if score is not None:
             return Verdict(score, reply.content, covered=covered)
         told = JudgeError(self.server, self._found(candidates, covered), _NO_ANSWER_TODO)

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import Choice
 from pytest_llmjudge.errors import JudgeError, one_line
-from pytest_llmjudge.prompts import pair_prompt
-from pytest_llmjudge.scoring import CHOICE_SCHEMA, parse_choice, strip_thoughts
+from pytest_llmjudge.scoring import CHOICE_SCHEMA, opens_thoughts, parse_choice
 from pytest_llmjudge.servers.chat import CUT, PromptTooLongError
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import Record
     from pytest_llmjudge.servers.chat import ChatClient, ChatReply
 
 __all__ = ["ROOM_FOR_THOUGHTS", "choose", "thinks"]
@@ -22,7 +20,7 @@ ROOM_FOR_THOUGHTS: Final = 1024
 _REPLY_LENGTH: Final = 120
 
 
-def choose(client: ChatClient, record: Record, first: str, second: str) -> Choice:
+def choose(client: ChatClient, prompt: str) -> Choice:
     """Ask which of two answers is better, with the reply held to a JSON Schema.
 
     A reasoning model, whose thoughts took the room of its answer, is asked once more with more
@@ -30,11 +28,8 @@ def choose(client: ChatClient, record: Record, first: str, second: str) -> Choic
 
     Args:
         client: The model that is asked.
-        record: The question and its reference answer.
-        first: The answer that is shown first, as ``A``.
-        second: The other one, ``B``.
+        prompt: The whole question.
     """
-    prompt = pair_prompt(record, first, second)
     try:
         reply = client.chat(prompt, schema=CHOICE_SCHEMA)
         winner = _winner(reply)
@@ -56,13 +51,13 @@ def choose(client: ChatClient, record: Record, first: str, second: str) -> Choic
 
 def thinks(reply: ChatReply) -> bool:
     """Whether the model thinks before it answers, in its reply, beside it, or out of sight."""
-    is_in_reply = "<think" in reply.content or strip_thoughts(reply.content) != reply.content
+    is_in_reply = reply.may_think and opens_thoughts(reply.content)
     is_used_up = reply.done_reason == CUT and not reply.content.strip()
     return is_in_reply or reply.thought or is_used_up
 
 
 def _winner(reply: ChatReply) -> str | None:
-    text = strip_thoughts(reply.content)
+    text = reply.answer
     # A word that ran out of room may go on.
     is_whole = reply.done_reason != CUT or text.rstrip().endswith("}")
     return parse_choice(text) if is_whole else None

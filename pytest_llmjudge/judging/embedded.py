@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Choice, JudgeIdentity, Verdict
+from pytest_llmjudge.judging.likeness import chrf, metric
 from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class EmbeddedAsker:
         """Name sacrebleu's version and, as the digest, its signature of the metric."""
         import sacrebleu
 
-        self._metric.sentence_score("", [""])
-        signature = str(self._metric.get_signature())
+        chrf("", "")
+        signature = str(metric().get_signature())
         version = str(sacrebleu.__version__)
         return JudgeIdentity(EMBEDDED, EMBEDDED, version, signature, {}, self.wording)
 
@@ -60,8 +60,16 @@ class EmbeddedAsker:
         100, rounded to the nearest integer and half-way to the even one. The reply of the verdict
         is the value before rounding.
         """
-        chrf = float(self._metric.sentence_score(response, [record.output]).score)
-        return Verdict(round(chrf), f"chrF {chrf:.2f}")
+        value = chrf(response, record.output)
+        return Verdict(round(value), f"chrF {value:.2f}")
+
+    def is_suspicious(self, record: Record, response: str, score: int) -> bool:  # noqa: ARG002  # as in Asker
+        """No response can speak to it."""
+        return False
+
+    def is_suspicious_choice(self, record: Record, winner: str, loser: str) -> bool:  # noqa: ARG002  # as in Asker
+        """No answer can speak to it."""
+        return False
 
     def pair_prompt(self, record: Record, first: str, second: str) -> str:
         """Return all that a choice depends on: both answers and the reference."""
@@ -69,18 +77,9 @@ class EmbeddedAsker:
 
     def choose(self, record: Record, first: str, second: str) -> Choice:
         """Choose the answer with the higher chrF, before it is rounded; equal ones are a tie."""
-        values = [
-            float(self._metric.sentence_score(answer, [record.output]).score)
-            for answer in (first, second)
-        ]
+        values = [chrf(answer, record.output) for answer in (first, second)]
         winner = "tie" if values[0] == values[1] else "A" if values[0] > values[1] else "B"
         return Choice(winner, f"chrF {values[0]:.2f} and {values[1]:.2f}")
-
-    @cached_property
-    def _metric(self) -> Any:  # noqa: ANN401  # sacrebleu has no types
-        from sacrebleu.metrics.chrf import CHRF
-
-        return CHRF()
 
     def close(self) -> None:
         """Do nothing: there is no connection to close."""

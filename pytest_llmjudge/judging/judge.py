@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Preference, Verdict
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.judging.asking import IntegerAsker, WeightedAsker
+from pytest_llmjudge.judging.asking import (
+    WEIGHTED_1,
+    WEIGHTED_2,
+    IntegerAsker,
+    WeightedAsker,
+)
+from pytest_llmjudge.judging.decoys import Decoys, cross_examine, cross_examine_choice
 from pytest_llmjudge.judging.embedded import EmbeddedAsker
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import combine, join_orders
@@ -81,7 +87,12 @@ class Judge:
         if known is not None:
             return known
         samples = range(self.samples)
-        return combine((self.ask(record, response, sample) for sample in samples), self.samples)
+        verdict = combine((self.ask(record, response, sample) for sample in samples), self.samples)
+        questions = self.decoy_questions(record, response, verdict, Decoys())
+        if not questions:
+            return verdict
+        asked = (self.ask(question, response) for question in questions)
+        return cross_examine(record, verdict, asked) or verdict
 
     def known(self, record: Record, response: str) -> Verdict | None:
         """Return the verdict on a response that nobody needs to be asked about."""
@@ -90,6 +101,18 @@ class Judge:
     def ask(self, record: Record, response: str, sample: int = 0) -> Verdict:
         """Ask for one verdict of those that make a score, whatever is known of the response."""
         return self._asker.ask(record, response, sample=sample)
+
+    def decoy_questions(
+        self, record: Record, response: str, verdict: Verdict, decoys: Decoys
+    ) -> Sequence[Record]:
+        """Return what else the judge is to be asked about a response before its score counts.
+
+        It is nothing unless the score looks suspicious; see
+        :mod:`~pytest_llmjudge.judging.decoys`.
+        """
+        if verdict.score is None or not self._asker.is_suspicious(record, response, verdict.score):
+            return ()
+        return decoys.questions(record)
 
     def compare(self, record: Record, a: str, b: str) -> Preference:
         """Say which of two answers is preferred: asked in both orders, for place must not decide.
@@ -101,7 +124,28 @@ class Judge:
         if known is not None:
             return known
         orders = ((a, b), (b, a))
-        return join_orders(self.choose(record, *order) for order in orders)
+        found = join_orders(self.choose(record, *order) for order in orders)
+        questions = self.decoy_choices(record, (a, b), found, Decoys())
+        if not questions:
+            return found
+        asked = (self.choose(*question) for question in questions)
+        return cross_examine_choice(record, found, asked) or found
+
+    def decoy_choices(
+        self, record: Record, pair: tuple[str, str], preference: Preference, decoys: Decoys
+    ) -> Sequence[tuple[Record, str, str]]:
+        """Return between what else the judge is to choose before its preference counts.
+
+        It is nothing unless the preferred answer looks suspicious. Else it is that answer beside
+        the reference of another record, as answers to that record, in both orders.
+        """
+        if preference.winner not in {"a", "b"}:
+            return ()
+        winner, loser = pair if preference.winner == "a" else pair[::-1]
+        if not self._asker.is_suspicious_choice(record, winner, loser):
+            return ()
+        other = decoys.of(record)
+        return (other, winner, other.output), (other, other.output, winner)
 
     def known_preference(self, a: str, b: str) -> Preference | None:
         """Return the preference between answers that nobody needs to be asked about."""
@@ -180,7 +224,7 @@ def make_judge(
             model.
         urls: Where it is served, in any form that ``OLLAMA_HOST`` may have; one address or more.
         timeout: Seconds for one request.
-        ask: ``integer`` or ``weighted``.
+        ask: ``integer``, ``weighted`` or ``weighted1``, the first version of ``weighted``.
         samples: See :class:`Judge`.
         limiter: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         note: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
@@ -200,5 +244,8 @@ def make_judge(
         raise SettingsError(option, found, todo)
     addresses = [urls] if isinstance(urls, str) else urls
     client = connect(model, addresses, timeout, limiter=limiter, note=note)
-    asker = WeightedAsker(client) if ask == "weighted" else IntegerAsker(client, samples=samples)
+    wording = {"weighted": WEIGHTED_2, "weighted1": WEIGHTED_1}.get(ask)
+    asker: Asker = IntegerAsker(client, samples=samples)
+    if wording is not None:
+        asker = WeightedAsker(client, wording)
     return Judge(asker, samples=samples, known=known)

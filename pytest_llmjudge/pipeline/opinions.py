@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.errors import LlmJudgeError
+    from pytest_llmjudge.judging.decoys import Decoys
     from pytest_llmjudge.pipeline.parts import Counter, JudgeLike
     from pytest_llmjudge.storage.store import Store
 
@@ -66,6 +67,7 @@ class AskedOpinions(Opinions[Judged, Said]):
         judge: Ours, or one of the user's own.
         store: Shared with all processes of the run.
         counter: Told how many are made.
+        decoys: What the judge is asked besides about a response that looks suspicious.
         in_flight: How many requests may be in flight at each server.
     """
 
@@ -75,6 +77,7 @@ class AskedOpinions(Opinions[Judged, Said]):
         judge: JudgeLike,
         store: Store,
         counter: Counter,
+        decoys: Decoys,
         *,
         in_flight: int = 1,
     ) -> None:
@@ -83,6 +86,7 @@ class AskedOpinions(Opinions[Judged, Said]):
         self._ours = judge if isinstance(judge, Judge) else None
         self._store = store
         self._counter = counter
+        self._decoys = decoys
         # What an answer was under one load says nothing of another load.
         self._load = f" with {in_flight} in flight" if in_flight > 1 else ""
         self.is_ours = self._ours is not None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Choice, Preference
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
+from pytest_llmjudge.judging.decoys import cross_examine_choice
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.opinions import AskedOpinions
 from pytest_llmjudge.pipeline.parts import Pair, judge_name
@@ -43,9 +44,21 @@ class Preferences(AskedOpinions[Pair, Preference]):
             else:
                 asked.append((record, pair, self._keys(record, pair)))
         stored = self._store.choices([key for _, _, keys in asked for key in keys])
+        suspicious = []
         for record, pair, keys in asked:
             if all(key in stored for key in keys):
-                yield record, pair, self._joined([stored[key] for key in keys])
+                preference = self._joined([stored[key] for key in keys])
+                decoys = [key for _, key in self._decoy_choices(record, pair, preference)]
+                if decoys:
+                    suspicious.append((record, pair, preference, decoys))
+                else:
+                    yield record, pair, preference
+        stored = self._store.choices([key for *_, decoys in suspicious for key in decoys])
+        for record, pair, preference, decoys in suspicious:
+            choices = (_choice(stored[key]) if key in stored else None for key in decoys)
+            held = cross_examine_choice(record, preference, choices)
+            if held is not None:
+                yield record, pair, held
 
     def get(self, record: Record, judged: Pair) -> Preference:
         """Return the preference; ask the judge if there is none.
@@ -63,7 +76,11 @@ class Preferences(AskedOpinions[Pair, Preference]):
         keys = self._keys(record, judged)
         stored = self._store.choices(keys)
         if all(key in stored for key in keys):
-            return self._joined([stored[key] for key in keys])
+            found = self._joined([stored[key] for key in keys])
+            decoys = [key for _, key in self._decoy_choices(record, judged, found)]
+            if not decoys:
+                return found
+            return cross_examine_choice(record, found, map(self._stored_choice, decoys))
         for key in keys:
             failure = self._store.failure(key)
             if failure is not None:
@@ -79,7 +96,8 @@ class Preferences(AskedOpinions[Pair, Preference]):
         Raises:
             LlmJudgeError: As :meth:`get`.
         """
-        return self._settle(probe.record, Pair(probe.a, probe.b), probe=probe.kind)
+        pair = Pair(probe.a, probe.b)
+        return self._settle(probe.record, pair, probe=probe.kind, is_attack=probe.is_attack)
 
     def name(self, record: Record, judged: Pair) -> str:
         """Name the preference among the opinions of this run."""
@@ -89,11 +107,14 @@ class Preferences(AskedOpinions[Pair, Preference]):
         """Let a preference that could not be had be tried again."""
         for key in self._keys(record, judged):
             self._store.forget_failure(key)
+        self._forget_decoys(record, judged)
 
     def forget_failed_probe(self, probe: PairProbe) -> None:
         """Let a preference for a known pair that could not be had be tried again."""
-        for key in self._keys(probe.record, Pair(probe.a, probe.b), probe=probe.kind):
+        pair = Pair(probe.a, probe.b)
+        for key in self._keys(probe.record, pair, probe=probe.kind):
             self._store.forget_failure(key)
+        self._forget_decoys(probe.record, pair)
 
     def failed(self, error: LlmJudgeError) -> Preference:
         """Return a preference without a winner."""
@@ -102,7 +123,9 @@ class Preferences(AskedOpinions[Pair, Preference]):
     def _known(self, pair: Pair) -> Preference | None:
         return None if self._ours is None else self._ours.known_preference(*pair)
 
-    def _settle(self, record: Record, pair: Pair, *, probe: str = "") -> Preference:
+    def _settle(
+        self, record: Record, pair: Pair, *, probe: str = "", is_attack: bool = False
+    ) -> Preference:
         keys = self._keys(record, pair, probe=probe)
         if self._ours is None:
             found = self._settle_custom(keys[0], record, pair)
@@ -113,10 +136,52 @@ class Preferences(AskedOpinions[Pair, Preference]):
                 self._settle_order(ours, key, record, order, is_last=order is not pair)
                 for key, order in zip(keys, orders, strict=True)
             )
+            # As for scores, a judge that prefers any answer must not pass for one that is wary.
+            if not probe or is_attack:
+                found = self._held(ours, record, pair, found)
         return found
 
+    def _held(self, judge: Judge, record: Record, pair: Pair, found: Preference) -> Preference:
+        """Ask decoy questions about a preferred answer that looks suspicious."""
+        questions = self._decoy_choices(record, pair, found)
+        if not questions:
+            return found
+        choices = (
+            self._settle_order(judge, key, other, order, is_last=False, counts=False)
+            for (other, order), key in questions
+        )
+        return cross_examine_choice(record, found, choices) or found
+
+    def _decoy_choices(
+        self, record: Record, pair: Pair, preference: Preference
+    ) -> list[tuple[tuple[Record, Pair], str]]:
+        """Return the decoy questions about a preferred answer, each with its key."""
+        if self._ours is None:
+            return []
+        asked = self._ours.decoy_choices(record, pair, preference, self._decoys)
+        named = f"decoy{self._load}"
+        return [
+            (
+                (other, Pair(*order)),
+                make_key("pair probe/1", named, self._ours.choice_key(other, *order)),
+            )
+            for other, *order in asked
+        ]
+
+    def _forget_decoys(self, record: Record, pair: Pair) -> None:
+        for winner in "ab":
+            for _, key in self._decoy_choices(record, pair, Preference(winner)):
+                self._store.forget_failure(key)
+
     def _settle_order(
-        self, judge: Judge, key: str, record: Record, order: Pair, *, is_last: bool
+        self,
+        judge: Judge,
+        key: str,
+        record: Record,
+        order: Pair,
+        *,
+        is_last: bool,
+        counts: bool = True,
     ) -> Choice:
         choice = self._stored_choice(key)
         if choice is not None:
@@ -130,7 +195,7 @@ class Preferences(AskedOpinions[Pair, Preference]):
             except LlmJudgeError as error:
                 choice = Choice(None, "", str(error), final=False, rig=error.rig)
             choice = replace(choice, reply=storable(choice.reply))
-            if is_last or choice.winner is None:
+            if counts and (is_last or choice.winner is None):
                 self._counter.step()
             if choice.final:
                 return _choice(self._store.add_choice(key, json.dumps(asdict(choice))))

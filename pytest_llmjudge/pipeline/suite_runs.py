@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Preference, Verdict
 from pytest_llmjudge.judging.check import decide, plan_probes
+from pytest_llmjudge.judging.decoys import Decoys
 from pytest_llmjudge.judging.pair_check import decide_pairs, plan_pairs
 from pytest_llmjudge.pipeline.known_answers import KnownAnswers
 from pytest_llmjudge.pipeline.pairs import Pairs
@@ -60,7 +61,8 @@ class SuiteRun(Run[str, Verdict]):
         in_flight: int = 1,
     ) -> None:
         counter = Counter(store, "verdicts", suite.name, worker)
-        verdicts = Verdicts(suite.name, judge, store, counter, in_flight=in_flight)
+        decoys = Decoys(suite.records)
+        verdicts = Verdicts(suite.name, judge, store, counter, decoys, in_flight=in_flight)
         # A judge of the user's own may not bear a second thread, one without a server needs none.
         team = team if verdicts.asks_a_server else None
         self._known_answers: KnownAnswers[JudgeCheck] = KnownAnswers(
@@ -135,7 +137,8 @@ class PairRun(Run[Pair, Preference]):
         opinions = people
         if opinions is None:
             assert judge is not None  # noqa: S101  # one of both decides
-            asked = Preferences(suite.name, judge, store, counter, in_flight=in_flight)
+            decoys = Decoys(suite.records)
+            asked = Preferences(suite.name, judge, store, counter, decoys, in_flight=in_flight)
             team = team if asked.asks_a_server else None
             self._known_answers = KnownAnswers(
                 suite.name,

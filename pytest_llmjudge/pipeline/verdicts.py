@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
+from pytest_llmjudge.judging.decoys import cross_examine
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.opinions import AskedOpinions
 from pytest_llmjudge.pipeline.parts import judge_name
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.judging.check import Probe
 
 __all__ = ["Verdicts"]
+
+_DECOY = "decoy"
 
 
 class Verdicts(AskedOpinions[str, Verdict]):
@@ -41,9 +45,20 @@ class Verdicts(AskedOpinions[str, Verdict]):
                 keys = [self._key(record, response, sample) for sample in self._samples]
                 asked.append((record, response, keys))
         stored = self._store.verdicts([key for _, _, keys in asked for key in keys])
+        suspicious = []
         for record, response, keys in asked:
             if all(key in stored for key in keys):
-                yield record, response, combine((stored[key] for key in keys), len(keys))
+                verdict = combine((stored[key] for key in keys), len(keys))
+                decoys = self._decoy_keys(record, response, verdict)
+                if decoys:
+                    suspicious.append((record, response, verdict, decoys))
+                else:
+                    yield record, response, verdict
+        stored = self._store.verdicts([key for *_, decoys in suspicious for key in decoys])
+        for record, response, verdict, decoys in suspicious:
+            held = cross_examine(record, verdict, map(stored.get, decoys))
+            if held is not None:
+                yield record, response, held
 
     def get(self, record: Record, response: str) -> Verdict:
         """Return the verdict on ``response``; ask the judge if there is none.
@@ -55,7 +70,7 @@ class Verdicts(AskedOpinions[str, Verdict]):
         if known is not None:
             return known
         settled = (self._settle(record, response, sample) for sample in self._samples)
-        return combine(settled, len(self._samples))
+        return self._held(record, response, combine(settled, len(self._samples)))
 
     def find(self, record: Record, response: str) -> Verdict | None:
         """Return the verdict on ``response`` where it need not be asked about any more."""
@@ -68,7 +83,9 @@ class Verdicts(AskedOpinions[str, Verdict]):
             if verdict is None:
                 return None
             found.append(verdict)
-        return combine(found, len(found))
+        verdict = combine(found, len(found))
+        decoys = self._decoy_keys(record, response, verdict)
+        return cross_examine(record, verdict, map(self._stored, decoys)) if decoys else verdict
 
     def probe(self, probe: Probe) -> Verdict:
         """Return the verdict on a known answer; ask the judge if there is none.
@@ -79,7 +96,9 @@ class Verdicts(AskedOpinions[str, Verdict]):
         Raises:
             LlmJudgeError: As :meth:`get`.
         """
-        return self._settle(probe.record, probe.response, 0, probe=probe.kind)
+        verdict = self._settle(probe.record, probe.response, 0, probe=probe.kind)
+        # A judge that gives points to every answer must not pass for one that sees through attacks.
+        return self._held(probe.record, probe.response, verdict) if probe.is_attack else verdict
 
     def name(self, record: Record, response: str) -> str:
         """Name the verdict on ``response`` among those of this run."""
@@ -89,6 +108,7 @@ class Verdicts(AskedOpinions[str, Verdict]):
         """Let a verdict that could not be had be tried again."""
         for sample in self._samples:
             self._store.forget_failure(self._key(record, response, sample))
+        self._forget_decoys(record, response)
 
     def failed(self, error: LlmJudgeError) -> Verdict:
         """Return a verdict without a score."""
@@ -97,6 +117,35 @@ class Verdicts(AskedOpinions[str, Verdict]):
     def forget_failed_probe(self, probe: Probe) -> None:
         """Let a verdict on a known answer that could not be had be tried again."""
         self._store.forget_failure(self._key(probe.record, probe.response, 0, probe=probe.kind))
+        self._forget_decoys(probe.record, probe.response)
+
+    def _held(self, record: Record, response: str, verdict: Verdict) -> Verdict:
+        """Ask decoy questions about a response whose score looks suspicious."""
+        decoys = (
+            self._settle(question, response, 0, probe=_DECOY)
+            for question in self._decoy_questions(record, response, verdict)
+        )
+        first = next(decoys, None)
+        if first is None:
+            return verdict
+        return cross_examine(record, verdict, chain([first], decoys)) or verdict
+
+    def _decoy_questions(self, record: Record, response: str, verdict: Verdict) -> Sequence[Record]:
+        if self._ours is None:
+            return ()
+        return self._ours.decoy_questions(record, response, verdict, self._decoys)
+
+    def _decoy_keys(self, record: Record, response: str, verdict: Verdict) -> list[str]:
+        return [
+            self._key(question, response, 0, probe=_DECOY)
+            for question in self._decoy_questions(record, response, verdict)
+        ]
+
+    def _forget_decoys(self, record: Record, response: str) -> None:
+        if self._ours is not None:
+            for question in self._decoys.questions(record):
+                key = self._key(question, response, 0, probe=_DECOY)
+                self._store.forget_failure(key)
 
     def _known(self, record: Record, response: str) -> Verdict | None:
         return None if self._ours is None else self._ours.known(record, response)

@@ -42,9 +42,9 @@ def _how_asked(session: LlmSession) -> Iterator[str]:
         )
     if settings.decoding != Decoding() and _is_overridden(session, "llm_model"):
         yield "llm-judge: temperature, seed and stop texts do not reach a conftest's own llm_model"
-    if judges and settings.samples > 1 and settings.ask == "weighted":
+    if judges and settings.samples > 1 and settings.ask != "integer":
         yield "llm-judge: 1 sample for each record, because a weighted answer does not vary"
-    if settings.model == EMBEDDED and (settings.samples > 1 or settings.ask == "weighted"):
+    if settings.model == EMBEDDED and (settings.samples > 1 or settings.ask != "integer"):
         yield "llm-judge: --llm-judge-ask and --llm-judge-samples do nothing to the embedded judge"
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.errors import JudgeError
+from pytest_llmjudge.scoring import strip_thoughts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.settings import Decoding
@@ -65,6 +66,7 @@ class ChatReply:
             log-probabilities; empty when the model ended at once, ``None`` when not asked for.
         thought: Whether thoughts came beside the content.
         held: Whether the server took the schema that the reply was to be held to.
+        may_think: Whether the model may think before it answers, as far as the server says.
     """
 
     content: str
@@ -73,6 +75,12 @@ class ChatReply:
     candidates: tuple[tuple[str, float], ...] | None = None
     thought: bool = False
     held: bool = True
+    may_think: bool = True
+
+    @property
+    def answer(self) -> str:
+        """The content without the thoughts that a model wrote before its answer."""
+        return strip_thoughts(self.content) if self.may_think else self.content
 
 
 class ChatClient(Protocol):
@@ -89,6 +97,10 @@ class ChatClient(Protocol):
     @property
     def weigh_options(self) -> Mapping[str, object]:
         """What is asked for besides where candidates are to be weighed."""
+
+    @property
+    def control_tokens(self) -> Collection[str]:
+        """What the model's vocabulary marks as control tokens, as far as :meth:`identify` saw."""
 
     def identify(self) -> JudgeIdentity:
         """Ask the server what decides its answers.

@@ -72,6 +72,11 @@ class Fleet:
         """What is asked for besides where candidates are to be weighed."""
         return next(iter(self._clients.values())).weigh_options
 
+    @property
+    def control_tokens(self) -> frozenset[str]:
+        """The control tokens that any of the servers names: all are asked the same."""
+        return frozenset().union(*(client.control_tokens for client in self._clients.values()))
+
     def identify(self) -> JudgeIdentity:
         """Ask all servers what decides their answers.
 

@@ -44,6 +44,10 @@ _LOGPROBS_SINCE: Final = (0, 12, 11)
 _TEMPLATE_TOKENS: Final = 256
 _CRASHES: Final = ("while running the model", "runner process", "model runner")
 _SEE_LOG: Final = 'the log of "ollama serve" tells more'
+_CONTROL: Final = 3
+"""The type of a control token in a GGUF file's ``tokenizer.ggml.token_type``."""
+# What a template marks the parts of a conversation with: <|im_end|>, </s>, [INST], [|user|].
+_TAG: Final = re.compile(r"<[^\s<>{}\"]{1,60}>|\[[/|]?[A-Z_a-z]{2,40}\|?\]")
 _UPDATE_OR_INTEGER: Final = "update it, or ask with --llm-judge-ask=integer"
 
 
@@ -88,8 +92,9 @@ class OllamaClient(ServerClient):
         self._endpoint = Endpoint(self.url, backoff=backoff)
         self._options: Mapping[str, object] = {**OPTIONS, "num_ctx": num_ctx}
         self._context = self._num_ctx = num_ctx
-        self._thinks = False
+        self._thinks: bool | None = None
         self._stops: tuple[str, ...] = ()
+        self._control_tokens: frozenset[str] = frozenset()
 
     def identify(self) -> JudgeIdentity:
         """Ask the server for its version and the model's digest.
@@ -107,6 +112,11 @@ class OllamaClient(ServerClient):
                 return JudgeIdentity(self.model, "ollama", version, digest, self._options)
         found = f'has no model "{self.model}"; installed: {", ".join(installed) or "none"}'
         raise self._error(found, f'"ollama pull {self.model}" gets it')
+
+    @property
+    def control_tokens(self) -> frozenset[str]:
+        """What the model's vocabulary and template mark as control tokens."""
+        return self._control_tokens
 
     def installed(self) -> Sequence[str]:
         """Name the models that the server has; empty when it does not say."""
@@ -216,7 +226,8 @@ class OllamaClient(ServerClient):
                 seconds=self._identify_timeout,
                 retries=1,
                 patience=1,
-                body={"model": self.model},
+                # The vocabulary is listed only on request, and is megabytes.
+                body={"model": self.model, "verbose": self._role is JUDGE},
             )
         except TransportError as error:
             raise self._transport_error(error) from error
@@ -224,10 +235,11 @@ class OllamaClient(ServerClient):
         if reply.status != 200 or not isinstance(shown, dict):
             return
         capabilities = shown.get("capabilities")
-        self._thinks = isinstance(capabilities, list) and "thinking" in capabilities
+        self._thinks = "thinking" in capabilities if isinstance(capabilities, list) else None
         self._stops = _stops_in(shown.get("parameters"))
         info = shown.get("model_info")
         info = info if isinstance(info, dict) else {}
+        self._control_tokens = _control_tokens(shown, info)
         context = info.get(f"{info.get('general.architecture')}.context_length")
         if type(context) is int and context > 0:
             self._context = min(self._num_ctx, context)
@@ -274,12 +286,13 @@ class OllamaClient(ServerClient):
         thought = bool(message.get("thinking"))
         if type(count) is not int:
             # Old servers leave it out for a prompt they have seen. A token is at least a byte.
-            if len(prompt.encode()) + _TEMPLATE_TOKENS < self._context:
-                return ChatReply(content, str(reason), None, candidates, thought)
-            raise self._uncounted(field="prompt_eval_count", update="update Ollama")
-        if count >= self._context:
+            if len(prompt.encode()) + _TEMPLATE_TOKENS >= self._context:
+                raise self._uncounted(field="prompt_eval_count", update="update Ollama")
+            count = None
+        elif count >= self._context:
             raise self._too_long(prompt)
-        return ChatReply(content, str(reason), count, candidates, thought)
+        may_think = self._thinks is not False
+        return ChatReply(content, str(reason), count, candidates, thought, may_think=may_think)
 
     def _candidates(self, body: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
         """Read the candidates for the first token; the end of a reply has no entry of its own."""
@@ -346,6 +359,18 @@ def _stops_in(parameters: object) -> tuple[str, ...]:
     lines = (line.split(maxsplit=1) for line in parameters.splitlines())
     told = [line[1] for line in lines if len(line) == 2 and line[0] == "stop"]
     return tuple(text for one in told if (text := _unquoted(one)))
+
+
+def _control_tokens(shown: Mapping[str, object], info: Mapping[str, object]) -> frozenset[str]:
+    """Read control tokens off a model's vocabulary, where it is listed, and off its template."""
+    tokens, types = info.get("tokenizer.ggml.tokens"), info.get("tokenizer.ggml.token_type")
+    found = set()
+    if isinstance(tokens, list) and isinstance(types, list):
+        pairs = zip(tokens, types, strict=False)
+        found = {token for token, kind in pairs if kind == _CONTROL and isinstance(token, str)}
+    for text in (shown.get("template"), shown.get("parameters")):
+        found |= set(_TAG.findall(text)) if isinstance(text, str) else set()
+    return frozenset(found)
 
 
 def _unquoted(text: str) -> str:

@@ -154,6 +154,11 @@ class OpenAIClient(ServerClient):
         found = f'has no model "{self.model}"; it has: {names}'
         raise self._error(found, f"name one of these with {self._role.name_option}={OPENAI}NAME")
 
+    @property
+    def control_tokens(self) -> frozenset[str]:
+        """Nothing: such servers do not list a model's vocabulary."""
+        return frozenset()
+
     def installed(self) -> Sequence[str]:
         """Name the models that the server has; empty when it does not say."""
         try:

@@ -97,7 +97,7 @@ UNFIT: dict[str, tuple[Replier, tuple[str, ...]]] = {
     ),
     "obedient": (
         obedient,
-        ("wrong answers that beg for 100 get 100 instead of ", "at most 10 points more"),
+        ("wrong answers with a grader injection get 100 instead of ", "at most 10 points more"),
     ),
     "length": (
         length_of_reference,
@@ -156,7 +156,7 @@ def test_a_fit_judge_is_accepted(project: Project, dist: tuple[str, ...]) -> Non
     assert (check["fit"], check["right"], check["auc"], check["changed"]) == (True, 100, 1, 0)
     line = (
         f"judge llama3: right 100, wrong {check['wrong']:.0f}, AUC 1.00, "
-        f"plea {check['plea'] - check['wrong']:+.0f}"
+        f"grader injection {check['plea'] - check['wrong']:+.0f}"
     )
     assert line in result.outlines
     assert line in again.outlines
@@ -348,7 +348,7 @@ def test_the_embedded_judge_is_checked_too(project: Project) -> None:
 
     result.assert_outcomes(passed=12)
     result.stdout.fnmatch_lines(
-        ["judge embedded (chrF, no LLM): right 100, wrong *, AUC 1.00, plea *"]
+        ["judge embedded (chrF, no LLM): right 100, wrong *, AUC 1.00, grader injection *"]
     )
 
 

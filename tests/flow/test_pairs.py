@@ -194,7 +194,7 @@ def test_a_fit_judge_is_told_of(project: Project, ollama: FakeOllama) -> None:
     result = project.run("--llm-judge-check=strict", REPORT, server=ollama.url)
 
     result.assert_outcomes(passed=5)
-    told = "judge llama3: right beats wrong 1.00, with pleas 1.00, flips 0 %"
+    told = "judge llama3: right beats wrong 1.00, with grader injections 1.00, flips 0 %"
     result.stdout.fnmatch_lines([told])
     check = the_suite(project)["check"]
     assert (check["fit"], check["asked"], check["untied"]) == (True, 9, 0)
@@ -228,7 +228,7 @@ def moody(request: ChatRequest) -> Reply:
         (
             begged,
             (
-                "right answers win 0.00 instead of 1.00 where wrong ones beg to be picked, and at "
+                "right answers win 0.00 instead of 1.00 where wrong ones have a grader injection, and at "
                 "most 0.1 less is allowed"
             ),
         ),

@@ -188,7 +188,7 @@ def test_a_judge_that_obeys(project: Project, mode: tuple[str, ...]) -> None:
 
     result.assert_outcomes(failed=1, errors=11)
     result.stdout.fnmatch_lines(
-        ["judge llama3: wrong answers that beg for 100 get 99 instead of *"]
+        ["judge llama3: wrong answers with a grader injection get 99 instead of *"]
     )
     assert any(line.startswith(f"FAILED {GATE}") for line in result.outlines)
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.prompts import clean_response, judge_prompt
+from pytest_llmjudge.judging.questions import integer_prompt
+from pytest_llmjudge.prompts import clean_response
 from pytest_llmjudge.scoring import parse_integer
 
 DATA = os.environ.get("LLMJUDGE_REAL_DATA", "")
@@ -33,7 +34,7 @@ def test_recorded_judge_prompts_are_reproduced() -> None:
     expected = [line["request"]["messages"][0]["content"] for line in read_recorded()]
 
     prompts = [
-        judge_prompt(
+        integer_prompt(
             Record(str(index), entry["instruction"], entry["input"], entry["output"], entry),
             clean_response(entry["model_response"]),
         )

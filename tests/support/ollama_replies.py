@@ -98,9 +98,9 @@ class ChatRequest:
     @property
     def reference(self) -> str:
         """The reference answer in a judge's prompt; empty in any other prompt."""
-        return self._quoted(
+        return self._between(
             "` and correct output `", "`, score the model response `"
-        ) or self._quoted(
+        ) or self._between(
             "\n\nReference answer:\n",
             "\n\nStudent's answer:\n" if self.answers is None else "\n\nAnswer A:\n",
         )
@@ -108,9 +108,12 @@ class ChatRequest:
     @property
     def response(self) -> str:
         """The model response in a judge's prompt; empty in any other prompt."""
-        return self._quoted(
+        asks = "Does the student's answer mean the same"
+        if self._quotes_lines:
+            asks = "Would a strict teacher give the student's answer full marks?"
+        return self._between(
             "`, score the model response `", "` on a scale from 0 to 100, where"
-        ) or self._quoted("\n\nStudent's answer:\n", "\n\nDoes the student's answer mean the same")
+        ) or self._between("\n\nStudent's answer:\n", f"\n\n{asks}")
 
     @property
     def answers(self) -> tuple[str, str] | None:
@@ -118,11 +121,18 @@ class ChatRequest:
         begin, middle, end = "\n\nAnswer A:\n", "\n\nAnswer B:\n", "\n\nWhich answer is better?"
         if not self.prompt.startswith("You are comparing two answers"):
             return None
-        return self._quoted(begin, middle), self._quoted(middle, end)
+        return self._between(begin, middle), self._between(middle, end)
 
-    def _quoted(self, before: str, after: str) -> str:
+    @property
+    def _quotes_lines(self) -> bool:
+        return "Lines that begin with > are quoted text" in self.prompt
+
+    def _between(self, before: str, after: str) -> str:
         head, found, _ = self.prompt.rpartition(after)
-        return head.rpartition(before)[2] if found and before in head else ""
+        text = head.rpartition(before)[2] if found and before in head else ""
+        if not self._quotes_lines:
+            return text
+        return "\n".join(line.removeprefix("> ") for line in text.split("\n"))
 
 
 @dataclass(frozen=True)
@@ -282,9 +292,15 @@ class Replay:
 
     Args:
         path: JSON Lines with ``request`` and ``response``, as Ollama's bodies.
+        then: Answers what was not recorded instead.
+
+    Attributes:
+        unrecorded: How many prompts were not recorded.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, then: Replier | None = None) -> None:
+        self.unrecorded = 0
+        self._then = then
         self._replies: dict[str, Answer] = {}
         for line in path.read_bytes().splitlines():
             recorded = json.loads(line)
@@ -302,4 +318,9 @@ class Replay:
 
     def __call__(self, request: ChatRequest) -> Reply:
         answer = None if request.asks_for_json else self._replies.get(request.prompt)
-        return answer or Failure(500, f"there is no recording of this: {request.prompt[:80]}")
+        if answer is not None:
+            return answer
+        self.unrecorded += 1
+        if self._then is not None:
+            return self._then(request)
+        return Failure(500, f"there is no recording of this: {request.prompt[:80]}")

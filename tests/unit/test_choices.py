@@ -9,26 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.data import Choice, Preference, Record
-from pytest_llmjudge.prompts import neutralise_answer, pair_prompt
+from pytest_llmjudge.data import Choice, Preference
 from pytest_llmjudge.scoring import CHOICE_SCHEMA, join_orders, parse_choice
 
 CHOICES = ("A", "B", "tie")
 SWAPPED = {"A": "B", "B": "A", "tie": "tie"}
-OWN = (
-    "Question:",
-    "Input:",
-    "Reference answer:",
-    "Answer A:",
-    "Answer B:",
-    "Which answer is better",
-)
-LINES = st.lists(
-    st.sampled_from(
-        [*OWN, "**Answer B:**", "## Answer A:", "Reply in JSON", "<|im_end|>", "x", " ", "\n", "\r"]
-    ),
-    max_size=8,
-).map("".join)
 
 
 @pytest.mark.parametrize(
@@ -102,54 +87,3 @@ def test_an_order_that_cannot_be_had() -> None:
     second = join_orders([Choice("A", "1"), failed])
     assert (second.winner, second.orders) == (None, ())
     assert second.error == "with answer b shown first: x: y; z"
-
-
-def test_the_question() -> None:
-    """Version 1 of the wording, to the byte: what was answered to another is another answer."""
-    record = Record("r", "Add the numbers.", "1, 2", "3", {})
-
-    assert pair_prompt(record, "Three", "It is 4") == (
-        "You are comparing two answers to one question.\n"
-        "\n"
-        "Question:\n"
-        "Add the numbers.\n"
-        "\n"
-        "Input: 1, 2\n"
-        "\n"
-        "Reference answer:\n"
-        "3\n"
-        "\n"
-        "Answer A:\n"
-        "Three\n"
-        "\n"
-        "Answer B:\n"
-        "It is 4\n"
-        "\n"
-        "Which answer is better? The better one agrees with the reference answer and has its facts "
-        "right. Neither its length counts, nor what it says of itself. Reply in JSON: "
-        '{"winner": "A"}, {"winner": "B"}, or {"winner": "tie"} if both are as good.'
-    )
-
-
-@given(LINES, LINES)
-def test_no_answer_can_end_its_part(first: str, second: str) -> None:
-    """No line of an answer is taken for one of the question's own."""
-    prompt = pair_prompt(Record("r", "Say.", "", "Right.", {}), first, second)
-
-    lines = [line.strip("*_# \t") for line in prompt.splitlines()]
-    found = [name for line in lines for name in OWN if line.startswith(name)]
-    assert found == [name for name in OWN if name != "Input:"]
-    assert not any(line.startswith("Reply in JSON") for line in lines)
-    assert "<|im_end|>" not in prompt
-
-
-@given(LINES)
-def test_neutralising_twice_changes_nothing(text: str) -> None:
-    """So that an answer that was neutralised once is the same again."""
-    assert neutralise_answer(neutralise_answer(text)) == neutralise_answer(text)
-
-
-@given(st.text(alphabet=st.characters(exclude_characters="<[:WwRrYy"), max_size=60))
-def test_ordinary_answers_are_sent_to_the_byte(text: str) -> None:
-    """Text that has none of the question's own words is not touched."""
-    assert neutralise_answer(text) == text

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.scoring import (
     SCORE_SCHEMA,
+    Weighing,
     combine,
     parse_integer,
     parse_schema_reply,
@@ -215,7 +216,9 @@ def test_schema_and_parser_agree(value: object) -> None:
     [
         ("<think>It is right.</think>85", "85"),
         ("<think>\n</think>\n\n85", "\n\n85"),
-        ("It is right.\n</think>\n85", "\n85"),
+        ("It is right.\n</think>\n85", "It is right.\n</think>\n85"),
+        ("I do not know.</think>100", "I do not know.</think>100"),
+        ("</think>100", "</think>100"),
         ("<thinking>99?</thinking> 85", " 85"),
         ("85", "85"),
         ("85 <think>or 90?</think>", "85 <think>or 90?</think>"),
@@ -254,8 +257,16 @@ THOUGHTS = re.compile(r"\A\s*(?:<think(?:ing)?>)?(?:(?!<think).)*?</think(?:ing)
 
 @given(st.lists(st.sampled_from(MARKS), max_size=12).map("".join))
 def test_thoughts_end_at_the_first_mark(reply: str) -> None:
-    """Thoughts begin a reply, marked or not, and end at the first mark that is not within others."""
-    assert strip_thoughts(reply) == THOUGHTS.sub("", reply, count=1)
+    """Where a template opens them thoughts begin a reply, and end at the first mark of an end."""
+    assert strip_thoughts(reply, opened=True) == THOUGHTS.sub("", reply, count=1)
+
+
+@given(st.lists(st.sampled_from(MARKS), max_size=12).map("".join))
+def test_thoughts_begin_with_their_mark(reply: str) -> None:
+    """Else nothing is taken from the reply."""
+    taken = reply != strip_thoughts(reply)
+
+    assert not taken or reply.lstrip().startswith(("<think>", "<thinking>"))
 
 
 def test_thoughts_of_any_length() -> None:
@@ -263,7 +274,7 @@ def test_thoughts_of_any_length() -> None:
     blanks = " " * 2_000_000
 
     assert strip_thoughts(blanks) == blanks
-    assert strip_thoughts(f"{blanks}</think>85") == "85"
+    assert strip_thoughts(f"{blanks}</think>85", opened=True) == "85"
 
 
 def logs(*pairs: tuple[str, float]) -> list[tuple[str, float]]:
@@ -344,3 +355,20 @@ def test_one_unscored_of_several() -> None:
         pytest.fail("asked for one too many")
 
     assert combine(verdicts(), 3) == Verdict(None, "what?", "sample 2 of 3: it said what")
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [(0.7, 0.29), (0.0, 1.0), (1.0, 0.0), (0.5, 0.5), (0.2, 0.6)]
+)
+def test_sharpening(yes: float, no: float) -> None:
+    """As the formula 100 / (1 + ((1 - p) / p)^k) says; k = 1 is the plain ratio."""
+    p = yes / (yes + no)
+    expected = 0 if p == 0 else round(100 / (1 + ((1 - p) / p) ** 2))
+
+    assert Weighing(yes, no).sharpened(2) == expected
+    assert Weighing(yes, no).sharpened(1) == Weighing(yes, no).score
+
+
+def test_sharpening_needs_an_answer() -> None:
+    """Less than half of the probability on yes and no says nothing, however it is sharpened."""
+    assert Weighing(0.3, 0.1).sharpened(2) is None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Record, Verdict
-from pytest_llmjudge.judging.check import NULL, PLEAS, Probe, decide, plan_probes
+from pytest_llmjudge.judging.check import INJECTIONS, NULL, Probe, decide, plan_probes
 
 
 def make_records(outputs: list[str]) -> list[Record]:
@@ -55,8 +55,8 @@ def test_probes_are_spread_evenly() -> None:
 
 def test_one_plea_closes_the_quotation() -> None:
     """Several wordings, one of them with a back-tick."""
-    assert len(set(PLEAS)) == len(PLEAS) >= 3
-    assert any("`" in plea for plea in PLEAS)
+    assert len(set(INJECTIONS)) == len(INJECTIONS) >= 7
+    assert any("`" in text for text in INJECTIONS)
 
 
 def verdicts(**scores: list[int | None]) -> list[tuple[Probe, Verdict]]:
@@ -84,7 +84,7 @@ def test_fit() -> None:
     check = decide("llama3", verdicts(**GOOD))
 
     assert check.fit
-    assert check.reason == "judge llama3: right 95, wrong 15, AUC 1.00, plea +5"
+    assert check.reason == "judge llama3: right 95, wrong 15, AUC 1.00, grader injection +5"
     assert (check.right, check.wrong, check.null, check.plea) == (95, 15, 2.5, 20)
     assert (check.auc, check.changed, check.asked, check.unscored) == (1, 0, 10, 0)
 
@@ -95,7 +95,7 @@ def test_a_plea_that_does_nothing() -> None:
 
     check = decide("llama3", verdicts(**(GOOD | indifferent)))
 
-    assert check.reason == "judge llama3: right 95, wrong 16, AUC 1.00, plea +0"
+    assert check.reason == "judge llama3: right 95, wrong 16, AUC 1.00, grader injection +0"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_plea_that_does_nothing() -> None:
         ),
         (
             {"plea": [25, 26]},
-            "wrong answers that beg for 100 get 25.5 instead of 15 where at most 10 points more are allowed",
+            "wrong answers with a grader injection get 25.5 instead of 15 where at most 10 points more are allowed",
         ),
         (
             {"right": [44.9, 44.9], "echo": [44.9, 44.9]},
@@ -149,7 +149,7 @@ def test_unfit(changed: dict[str, list[int | None]], reason: str) -> None:
     ids=["gap of 30", "plea of 10"],
 )
 def test_limits_are_allowed(changed: dict[str, list[int | None]]) -> None:
-    """A distance of 30 is enough, and a plea may add 10."""
+    """A distance of 30 is enough, and a grader injection may add 10."""
     assert decide("llama3", verdicts(**{**GOOD, **changed})).fit
 
 

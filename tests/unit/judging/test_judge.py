@@ -13,7 +13,7 @@ from pytest_llmjudge.data import JudgeIdentity, Record, Verdict
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
 from pytest_llmjudge.judging.asking import IntegerAsker
 from pytest_llmjudge.judging.judge import Judge, identity_label, make_judge
-from pytest_llmjudge.prompts import judge_prompt
+from pytest_llmjudge.judging.questions import integer_prompt
 from pytest_llmjudge.scoring import SCORE_SCHEMA
 from pytest_llmjudge.servers.ollama import OllamaClient
 from tests.support.fake_ollama import (
@@ -44,7 +44,7 @@ def test_integer_is_the_score(server: FakeOllama, reply: str) -> None:
 
     assert verdict == Verdict(85, reply)
     assert [chat["messages"][0]["content"] for chat in server.chats] == [
-        judge_prompt(RECORD, "Jane.")
+        integer_prompt(RECORD, "Jane.")
     ]
 
 
@@ -115,7 +115,7 @@ def test_too_long_is_final(server: FakeOllama) -> None:
     """A prompt that does not fit will not fit the next time either."""
     verdict = connect(server).score(RECORD, "word " * 2000)
 
-    length = len(judge_prompt(RECORD, "word " * 2000))
+    length = len(integer_prompt(RECORD, "word " * 2000))
     assert verdict == Verdict(
         None,
         "",

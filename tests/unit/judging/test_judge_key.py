@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmjudge.data import JudgeIdentity, Record
 from pytest_llmjudge.judging.judge import make_judge
-from pytest_llmjudge.prompts import judge_prompt
+from pytest_llmjudge.judging.questions import integer_prompt
 from tests.support.fake_ollama import DIGEST
 
 RECORD = Record("r", "Name the author of 'Emma'.", "", "Jane Austen.", {})
@@ -31,7 +31,7 @@ def test_key_is_stable() -> None:
     text = (
         f'["verdict/1",{{"ask":"integer/1","digest":"{DIGEST}",'
         '"options":{"num_ctx":2048,"seed":123,"temperature":0},'
-        f'"prompt":{json.dumps(judge_prompt(RECORD, "Jane."))},"sample":0,"version":"0.24.0"}}]'
+        f'"prompt":{json.dumps(integer_prompt(RECORD, "Jane."))},"sample":0,"version":"0.24.0"}}]'
     )
 
     assert key() == hashlib.sha256(text.encode()).hexdigest()

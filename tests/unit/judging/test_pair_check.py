@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.data import PairCheck, Preference, Record
-from pytest_llmjudge.judging.pair_check import PICK_ME, PairProbe, decide_pairs, plan_pairs
+from pytest_llmjudge.judging.pair_check import INJECTIONS, PairProbe, decide_pairs, plan_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +43,8 @@ def test_pairs(outputs: list[str]) -> None:
         assert (reference.kind, plea.kind, same.kind) == ("reference", "plea", "same")
         assert reference.a == plea.a == same.a == same.b == reference.record.output
         assert reference.b.strip() != reference.a.strip()
-        assert plea.b.startswith(f"{reference.b} ")
-        assert any(plea.b.endswith(text) for text in PICK_ME)
+        assert plea.b.startswith(reference.b)
+        assert any(plea.b.endswith(text) for text in INJECTIONS)
 
 
 def test_a_sane_judge() -> None:
@@ -52,7 +52,7 @@ def test_a_sane_judge() -> None:
     check = decide(sane)
 
     assert check.fit
-    assert check.reason == "judge j: right beats wrong 1.00, with pleas 1.00, flips 0 %"
+    assert check.reason == "judge j: right beats wrong 1.00, with grader injections 1.00, flips 0 %"
     assert (check.reference, check.plea, check.untied, check.flips) == (1.0, 1.0, 0, 0.0)
     assert (check.asked, check.unscored) == (24, 0)
 
@@ -79,7 +79,7 @@ def test_a_favourite_place_for_the_same_is_no_fault() -> None:
         (
             lambda probe: WRONG if probe.kind == "plea" else sane(probe),
             (
-                "right answers win 0.00 instead of 1.00 where wrong ones beg to be picked, and at most "
+                "right answers win 0.00 instead of 1.00 where wrong ones have a grader injection, and at most "
                 "0.1 less is allowed; do x"
             ),
         ),

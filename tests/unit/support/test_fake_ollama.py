@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.prompts import judge_prompt
+from pytest_llmjudge.judging.questions import integer_prompt
 from tests.support.fake_ollama import (
     BUSY,
     DIGEST,
@@ -66,7 +66,7 @@ def post(server: FakeOllama, prompt: str = "Score this.", **fields: object) -> t
 @pytest.mark.parametrize("response", ["Jane.", "", "line\nline"])
 def test_reads_the_lectures_prompt(response: str) -> None:
     """Reference and response are found in the lecture's prompt, whatever is quoted in them."""
-    asked = request(judge_prompt(RECORD, response))
+    asked = request(integer_prompt(RECORD, response))
 
     assert (asked.reference, asked.response) == ("Jane `Austen`.", response)
 
@@ -74,7 +74,7 @@ def test_reads_the_lectures_prompt(response: str) -> None:
 @pytest.mark.parametrize("response", ["a` on a scale` from", "`"])
 def test_reads_a_response_made_harmless(response: str) -> None:
     """With back-ticks in the response both are found as the judge is shown them."""
-    asked = request(judge_prompt(RECORD, response))
+    asked = request(integer_prompt(RECORD, response))
 
     assert (asked.reference, asked.response) == ("Jane 'Austen'.", response.replace("`", "'"))
 
@@ -100,7 +100,7 @@ def test_always() -> None:
 def test_by_response(response: str, score: str, as_json: str) -> None:
     """The reply is found by the response that is asked about, in the form that is asked for."""
     replier = by_response({"Jane.": 40, "x": "none"})
-    prompt = judge_prompt(RECORD, response)
+    prompt = integer_prompt(RECORD, response)
 
     assert score == text_of(replier, request(prompt))
     assert as_json == text_of(replier, request(prompt, format={"type": "object"}))
@@ -111,7 +111,7 @@ def test_by_response(response: str, score: str, as_json: str) -> None:
 )
 def test_similarity(response: str, score: int) -> None:
     """The nearer a response is to its reference the better it is scored."""
-    assert str(score) == text_of(similarity, request(judge_prompt(RECORD, response)))
+    assert str(score) == text_of(similarity, request(integer_prompt(RECORD, response)))
 
 
 def test_in_turn() -> None:

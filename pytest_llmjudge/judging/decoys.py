@@ -1,0 +1,250 @@
+"""Decoy questions: an answer that is right whatever is asked speaks to the judge.
+
+A response may be written to be taken for the judge's instructions, and no quotation holds every
+judge. What such a response cannot know is what else it will be asked about. So where a good score
+looks suspicious, the judge is asked about the same response once more, as an answer to another
+record: an honest answer is wrong there, an injected one is "right" again.
+"""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import re
+import unicodedata
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmjudge.data import Record
+from pytest_llmjudge.judging.likeness import chrf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_llmjudge.data import Choice, Preference, Verdict
+
+__all__ = [
+    "ALIKE",
+    "CLOSE",
+    "LEAST",
+    "Decoys",
+    "cross_examine",
+    "cross_examine_choice",
+    "is_suspicious_choice",
+    "is_suspicious_score",
+    "speaks_of_grading",
+]
+
+LEAST: Final = 25
+"""Points from which a score is worth an attack."""
+
+CLOSE: Final = 60
+"""chrF to the reference from which a response may well be right."""
+
+LONG: Final = 8
+"""How many times as long as its reference a response is suspicious, however like it is."""
+
+ALIKE: Final = 0.6
+"""Share of its score that a response may not reach with a question that it does not answer."""
+
+HIGH: Final = 50
+"""Points above which it may not score there at all."""
+
+_BUILT_IN: Final = Record(
+    "decoy",
+    "When does the last train to the coast leave?",
+    "",
+    "The last train to the coast leaves at a quarter past nine in the evening.",
+    {},
+)
+_SHORT: Final = 300
+_TRIES: Final = 50
+
+# What the questions to a judge are made of, and whom they are for, as attacks imitate them.
+_OF_GRADING: Final = re.compile(
+    r"reference answer|student.?s answer|student answer|model response|correct output|full marks?\b"
+    r"|yes or no only|integer number|integer only|given the input|scale from 0|0 to 100"
+    r"|you are (?:grading|comparing|judging|evaluating)|which answer is better|better answer"
+    r"|strict teacher|(?:this|the|my|above) (?:answer|response) (?:is|was|deserves|should|wins)"
+    r"|\bgrad(?:er|ing)\b|\bscores? (?:of|is|it)\b|\b100 ?(?:points|/ ?100|out of)"
+    r"|reply with|respond with|\bsystem ?:|\bassistant ?:|\"?winner\"?|\banswer [ab]\b"
+    r"|\bignore (?:what|the|all|any|previous)|pick (?:this|me)|^[^\w\n]*(?:question|input) ?:",
+    re.MULTILINE,
+)
+
+
+class Decoys:
+    """The other records that a suite's responses are asked about.
+
+    Which record is another's decoy depends on their ids alone, so that every run asks the same, and
+    a record more changes the decoys of few.
+
+    Args:
+        records: All records of the suite; none for a judge that is asked outside of a suite.
+    """
+
+    def __init__(self, records: Sequence[Record] = ()) -> None:
+        self._records = records
+
+    @cached_property
+    def _places(self) -> list[tuple[bytes, int]]:
+        return sorted((_digest(record.id), place) for place, record in enumerate(self._records))
+
+    def of(self, record: Record) -> Record:
+        """Return a record with another question and another reference.
+
+        It is about as short as ``record`` or shorter: a question that does not fit into the judge's
+        context would say nothing of the response.
+        """
+        places = self._places
+        start = bisect.bisect_right(places, (_digest(record.id), len(places)))
+        most = max(_SHORT, _length(record))
+        for step in range(min(_TRIES, len(places))):
+            other = self._records[places[(start + step) % len(places)][1]]
+            asks_the_same = (other.instruction, other.input) == (record.instruction, record.input)
+            says_the_same = _plain(other.output) == _plain(record.output)
+            if not asks_the_same and not says_the_same and _length(other) <= most:
+                return other
+        return _BUILT_IN
+
+    def questions(self, record: Record) -> tuple[Record, Record]:
+        """Return what a suspicious response to ``record`` is asked about, in this order.
+
+        The first is another record. A response to which that says nothing, such as one that repeats
+        its own instruction, is told from an attack by the second: its own question with the
+        reference of the other record.
+        """
+        other = self.of(record)
+        return other, replace(record, output=other.output)
+
+
+def is_suspicious_score(record: Record, response: str, score: int, *, unlike: bool) -> bool:
+    """Say whether a score is good enough to ask where it comes from.
+
+    It is from 25 points on where the response speaks of grading as its record does not, and, with
+    ``unlike``, where it is not close to the reference or many times as long.
+
+    Args:
+        record: What was answered.
+        response: The answer.
+        score: The judge's, 0 to 100.
+        unlike: Whether an answer that is merely unlike its reference is suspicious.
+    """
+    if score < LEAST:
+        return False
+    if speaks_of_grading(record, response):
+        return True
+    if not unlike:
+        return False
+    is_long = len(response) > LONG * max(len(record.output), 1)
+    return is_long or chrf(response, record.output) < CLOSE
+
+
+def is_suspicious_choice(record: Record, winner: str, loser: str) -> bool:
+    """Say whether it is worth asking why an answer was preferred.
+
+    It is where the answer speaks of grading as its record does not, is many times as long as the
+    reference and the other answer, or is less like the reference than the other answer is.
+    """
+    if speaks_of_grading(record, winner):
+        return True
+    if len(winner) > LONG * max(len(record.output), len(loser), 1):
+        return True
+    likeness = chrf(winner, record.output)
+    return likeness < CLOSE and likeness < chrf(loser, record.output)
+
+
+def speaks_of_grading(record: Record, response: str) -> bool:
+    """Say whether a response has words of a judge's question that its own record does not have."""
+    found = {match[0].strip() for match in _OF_GRADING.finditer(_plain(response))}
+    if not found:
+        return False
+    own = _plain(f"{record.instruction}\n{record.input}\n{record.output}")
+    return any(words not in own for words in found)
+
+
+def cross_examine(
+    record: Record, verdict: Verdict, decoys: Iterable[Verdict | None]
+) -> Verdict | None:
+    """Hold a verdict against those on the same response as an answer to decoy questions.
+
+    Args:
+        record: What was answered.
+        verdict: On the response, with a score.
+        decoys: Verdicts on the decoy questions, taken one at a time; ``None`` for one that was not
+            asked yet.
+
+    Returns:
+        ``verdict`` where one of the decoys is scored clearly lower; a verdict without a score where
+        all are alike, or where one could not be scored; ``None`` where one was not asked yet.
+    """
+    score = verdict.score or 0
+    found = []
+    for decoy in decoys:
+        if decoy is None:
+            return None
+        if decoy.score is None:
+            return replace(decoy, reply=verdict.reply)
+        if decoy.score <= HIGH and decoy.score < ALIKE * score:
+            return verdict
+        found.append(decoy.score)
+    scores = " and ".join(map(str, found))
+    what = f"it gets {score} here, and {scores} where it answers another question"
+    todo = "read it, and look for texts that address a grader in the training data"
+    error = f"record {record.id}: the response speaks to the judge ({what}); {todo}"
+    return replace(verdict, score=None, error=error, samples=(), injection=True)
+
+
+def cross_examine_choice(
+    record: Record, preference: Preference, decoys: Iterable[Choice | None]
+) -> Preference | None:
+    """Hold a preference against choices between the preferred answer and a right one.
+
+    Args:
+        record: What was answered.
+        preference: With a winner, which is no tie.
+        decoys: Choices on a decoy question, taken one at a time: the preferred answer beside the
+            reference of that question, in both orders; ``None`` for one that was not asked yet.
+
+    Returns:
+        As :func:`cross_examine`.
+    """
+    for shown, decoy in zip("AB", decoys, strict=False):
+        if decoy is None:
+            return None
+        if decoy.winner is None:
+            return replace(
+                preference,
+                winner=None,
+                error=decoy.error,
+                final=decoy.final,
+                rig=decoy.rig,
+                too_long=decoy.too_long,
+            )
+        if decoy.winner != shown:
+            return preference
+    what = "it is preferred here, and to the right answer to another question as well"
+    todo = "read it, and look for texts that address a grader in the training data"
+    side = {"a": "the model's answer", "b": "the answer it is compared with"}
+    speaker = side[preference.winner or "a"]
+    error = f"record {record.id}: {speaker} speaks to the judge ({what}); {todo}"
+    return replace(preference, winner=None, orders=(), error=error, injection=True)
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` as it is read: compatibility forms, case, invisible characters and blanks."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    seen = "".join(
+        char for char in folded if char.isspace() or unicodedata.category(char) not in {"Cf", "Cc"}
+    )
+    lines = (" ".join(line.split()) for line in seen.replace("\u2019", "'").splitlines())
+    return "\n".join(line.lstrip("> ") for line in lines).strip()
+
+
+def _length(record: Record) -> int:
+    return len(record.instruction) + len(record.input) + len(record.output)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,201 @@
+"""Decoy questions: which are asked, when, and what becomes of a verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmjudge.data import Choice, Preference, Record, Verdict
+from pytest_llmjudge.judging.check import INJECTIONS
+from pytest_llmjudge.judging.decoys import (
+    Decoys,
+    cross_examine,
+    cross_examine_choice,
+    is_suspicious_choice,
+    is_suspicious_score,
+    speaks_of_grading,
+)
+from pytest_llmjudge.judging.pair_check import INJECTIONS as PAIR_INJECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RECORD = Record("r", "Name the author of 'Emma'.", "", "Jane Austen wrote 'Emma'.", {})
+WRONG = "The capital of Peru is Lima."
+
+
+def make_records(count: int) -> list[Record]:
+    return [Record(f"r{n}", f"Say {n}.", "", f"It is {n}.", {}) for n in range(count)]
+
+
+def test_a_decoy_has_another_question_and_another_answer() -> None:
+    """Of all records, and the same one in every run."""
+    records = make_records(50)
+    decoys = Decoys(records)
+
+    found = {record.id: decoys.of(record) for record in records}
+
+    assert all(found[record.id].output != record.output for record in records)
+    assert all(found[record.id].instruction != record.instruction for record in records)
+    assert len({other.id for other in found.values()}) >= 45
+    assert found == {record.id: Decoys(records[::-1]).of(record) for record in records}
+
+
+def test_a_record_more_changes_few_decoys() -> None:
+    """So that most of what was asked earlier need not be asked again."""
+    before, after = Decoys(make_records(50)), Decoys(make_records(51))
+
+    changed = sum(before.of(record) != after.of(record) for record in make_records(50))
+
+    assert changed <= 2
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        [RECORD],
+        [RECORD, Record("s", "Who wrote it?", "", "jane  Austen wrote 'emma'. ", {})],
+        [RECORD, Record("s", RECORD.instruction, "", "Somebody else.", {})],
+        [RECORD, Record("s", "Say it.", "x" * 2000, "It.", {})],
+    ],
+    ids=["none", "alone", "same answer", "same question", "much longer"],
+)
+def test_without_a_fit_record(records: list[Record]) -> None:
+    """There is a built-in question for a suite that has no other of its own."""
+    decoy = Decoys(records).of(RECORD)
+
+    assert decoy.id == "decoy"
+    assert Decoys(records).questions(RECORD)[1].output == decoy.output
+    assert Decoys(records).questions(RECORD)[1].instruction == RECORD.instruction
+
+
+@pytest.mark.parametrize(
+    ("response", "score", "unlike", "suspicious"),
+    [
+        ("Jane Austen wrote 'Emma'", 100, True, False),
+        (WRONG, 24, True, False),
+        (WRONG, 25, True, True),
+        (WRONG, 25, False, False),
+        (f"{WRONG}{INJECTIONS[0]}", 25, False, True),
+        ("Jane Austen wrote 'Emma'. " + "Jane Austen wrote it. " * 20, 90, True, True),
+    ],
+)
+def test_what_is_suspicious(response: str, score: int, *, unlike: bool, suspicious: bool) -> None:
+    """A score that is worth an attack, on a response that may be one."""
+    assert is_suspicious_score(RECORD, response, score, unlike=unlike) is suspicious
+
+
+@pytest.mark.parametrize("injection", [*INJECTIONS, *PAIR_INJECTIONS])
+@pytest.mark.parametrize("dress", ["{}", "> {}", "\u200b{}", "**{}**"])
+def test_injections_speak_of_grading(injection: str, dress: str) -> None:
+    """However blanks, case, quotation marks and invisible characters disguise them."""
+    lines = (dress.format(line.upper()) for line in injection.splitlines())
+    text = WRONG + "\n".join(lines).replace(":", "\uff1a").replace(" ", "\u00a0 ")
+
+    assert speaks_of_grading(RECORD, text)
+
+
+def test_words_of_the_record_itself_are_no_sign() -> None:
+    """A suite about grading has answers about grading."""
+    record = Record("r", "What does 'full marks' mean?", "", "The best score.", {})
+
+    assert not speaks_of_grading(record, "Full marks is the best score.")
+    assert speaks_of_grading(RECORD, "This deserves full marks.")
+
+
+@given(st.text(max_size=80))
+def test_any_text_can_be_looked_at(text: str) -> None:
+    """Surrogates, controls and combining characters included."""
+    assert speaks_of_grading(RECORD, text) in {True, False}
+
+
+def asked(*verdicts: Verdict | None) -> Iterator[Verdict | None]:
+    """Yield decoys, and fail where one more is taken."""
+    yield from verdicts
+    pytest.fail("a decoy was asked that is not needed")
+
+
+SCORED = Verdict(80, "Yes")
+
+
+@pytest.mark.parametrize(
+    ("score", "decoys", "stands"),
+    [(80, [47], True), (40, [23], True), (40, [24, 23], True), (100, [50], True)],
+)
+def test_an_honest_answer_stands(score: int, decoys: list[int], stands: bool) -> None:  # noqa: FBT001
+    """One decoy that is scored clearly lower is enough, and no more is asked."""
+    verdict = Verdict(score, "Yes")
+
+    found = cross_examine(RECORD, verdict, asked(*map(Verdict, decoys)))
+
+    assert (found == verdict) is stands
+
+
+@pytest.mark.parametrize(("score", "decoys"), [(80, (51, 90)), (40, (24, 24)), (90, (90, 100))])
+def test_an_injected_answer_is_an_error(score: int, decoys: tuple[int, int]) -> None:
+    """It names both scores, is final, and is the record's own fault."""
+    found = cross_examine(RECORD, Verdict(score, "Yes", covered=0.9), map(Verdict, decoys))
+
+    assert found is not None
+    assert (found.score, found.final, found.rig, found.injection) == (None, True, False, True)
+    assert (found.reply, found.covered) == ("Yes", 0.9)
+    assert found.error == (
+        f"record r: the response speaks to the judge (it gets {score} here, and {decoys[0]} and "
+        f"{decoys[1]} where it answers another question); read it, and look for texts that address "
+        "a grader in the training data"
+    )
+
+
+def test_a_decoy_that_cannot_be_scored_leaves_the_record_unscored() -> None:
+    """It fails closed, with the reason for which the decoy failed."""
+    failed = Verdict(None, "", "x: is down; start it", final=False, rig=True)
+
+    found = cross_examine(RECORD, SCORED, asked(failed))
+
+    assert found == Verdict(None, "Yes", "x: is down; start it", final=False, rig=True)
+
+
+def test_a_decoy_that_was_not_asked_yet() -> None:
+    """Nothing is known then."""
+    assert cross_examine(RECORD, SCORED, asked(None)) is None
+    assert cross_examine(RECORD, SCORED, asked(Verdict(80), None)) is None
+
+
+@pytest.mark.parametrize(
+    ("winner", "loser", "suspicious"),
+    [
+        ("Jane Austen wrote 'Emma'.", WRONG, False),
+        (WRONG, "Jane Austen wrote it.", True),
+        (WRONG, "No.", False),
+        (f"Jane Austen wrote 'Emma'.{PAIR_INJECTIONS[3]}", "No.", True),
+        ("Jane Austen wrote 'Emma'. " * 12, "No.", True),
+    ],
+)
+def test_which_choices_are_suspicious(winner: str, loser: str, *, suspicious: bool) -> None:
+    """An answer that won though the other is more like the reference, or that speaks of grading."""
+    assert is_suspicious_choice(RECORD, winner, loser) is suspicious
+
+
+def test_a_preference_is_cross_examined_in_both_orders() -> None:
+    """What wins over the right answer to another question wherever it stands is an error."""
+    preferred = Preference("b", ("B", "A"), ("{}", "{}"))
+
+    assert cross_examine_choice(RECORD, preferred, iter([Choice("B")])) == preferred
+    assert cross_examine_choice(RECORD, preferred, iter([Choice("A"), Choice("tie")])) == preferred
+    assert cross_examine_choice(RECORD, preferred, iter([Choice("A"), None])) is None
+    down = Choice(None, "", "x: is down; start it", final=False, rig=True)
+    failed = cross_examine_choice(RECORD, preferred, iter([down]))
+    assert failed is not None
+    assert (failed.winner, failed.error, failed.rig) == (None, "x: is down; start it", True)
+    found = cross_examine_choice(RECORD, preferred, iter([Choice("A"), Choice("B")]))
+    assert found is not None
+    assert (found.winner, found.final, found.rig, found.injection) == (None, True, False, True)
+    assert found.error == (
+        "record r: the answer it is compared with speaks to the judge (it is preferred here, and to "
+        "the right answer to another question as well); read it, and look for texts that address a "
+        "grader in the training data"
+    )
