@@ -70,6 +70,13 @@ class Asker(Protocol):
     def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:
         """Score one response."""
 
+    @property
+    def refuses_with_decoys(self) -> bool:
+        """Whether decoy questions about every unlike answer belong to this way of asking.
+
+        Where they do not, a judge has to withstand the injections of its check by itself.
+        """
+
     def is_suspicious(self, record: Record, response: str, score: int) -> bool:
         """Say whether decoy questions are to be asked about a response with this score."""
 
@@ -103,8 +110,7 @@ class _ClientAsker:
     """
 
     pair_wording = "pair/2"
-    _unlike = False
-    """Whether a good score is suspicious where the response is merely unlike its reference."""
+    refuses_with_decoys = False
 
     def __init__(self, client: ChatClient) -> None:
         self._client = client
@@ -129,7 +135,7 @@ class _ClientAsker:
 
     def is_suspicious(self, record: Record, response: str, score: int) -> bool:
         """See :func:`~pytest_llmjudge.judging.decoys.is_suspicious_score`."""
-        return is_suspicious_score(record, response, score, unlike=self._unlike)
+        return is_suspicious_score(record, response, score, unlike=self.refuses_with_decoys)
 
     def pair_prompt(self, record: Record, first: str, second: str) -> str:
         """Return the question which of two answers is better."""
@@ -224,18 +230,17 @@ class Wording:
         name: With the version.
         prompt: Makes the question of a record, a response and the judge's control tokens.
         sharpening: Exponent of :meth:`~pytest_llmjudge.scoring.Weighing.sharpened`.
-        unlike: Whether a good score is suspicious where the response is merely unlike its
-            reference; with a judge that gives points to wrong answers honest ones would be too.
+        refuses_with_decoys: See :attr:`Asker.refuses_with_decoys`.
     """
 
     name: str
     prompt: Callable[[Record, str, ControlTokens], str]
     sharpening: int
-    unlike: bool
+    refuses_with_decoys: bool
 
 
-WEIGHTED_1: Final = Wording("weighted/1", weighted1_prompt, sharpening=1, unlike=False)
-WEIGHTED_2: Final = Wording("weighted/2", weighted2_prompt, sharpening=2, unlike=True)
+WEIGHTED_1: Final = Wording("weighted/1", weighted1_prompt, sharpening=1, refuses_with_decoys=False)
+WEIGHTED_2: Final = Wording("weighted/2", weighted2_prompt, sharpening=2, refuses_with_decoys=True)
 
 
 class WeightedAsker(_ClientAsker):
@@ -254,7 +259,7 @@ class WeightedAsker(_ClientAsker):
     def __init__(self, client: ChatClient, wording: Wording = WEIGHTED_2) -> None:
         super().__init__(client)
         self._wording = wording
-        self._unlike = wording.unlike
+        self.refuses_with_decoys = wording.refuses_with_decoys
 
     @property
     def wording(self) -> str:

@@ -66,10 +66,10 @@ _OF_GRADING: Final = re.compile(
     r"reference answer|student.?s answer|student answer|model response|correct output|full marks?\b"
     r"|yes or no only|integer number|integer only|given the input|scale from 0|0 to 100"
     r"|you are (?:grading|comparing|judging|evaluating)|which answer is better|better answer"
-    r"|strict teacher|(?:this|the|my|above) (?:answer|response) (?:is|was|deserves|should|wins)"
+    r"|strict teacher|(?:this|my|above) (?:answer|response) (?:is|deserves|should|wins)"
     r"|\bgrad(?:er|ing)\b|\bscores? (?:of|is|it)\b|\b100 ?(?:points|/ ?100|out of)"
     r"|reply with|respond with|\bsystem ?:|\bassistant ?:|\"?winner\"?|\banswer [ab]\b"
-    r"|\bignore (?:what|the|all|any|previous)|pick (?:this|me)|^[^\w\n]*(?:question|input) ?:",
+    r"|\bignore (?:what|the|all|any|previous)|pick (?:this|me)|^[^\w\n]*question ?:",
     re.MULTILINE,
 )
 

@@ -25,12 +25,14 @@ class EmbeddedAsker:
         wording: Version of what is asked, for the keys of verdicts.
         varies: Whether another seed may give another score, which it never does.
         pair_wording: Version of what is asked about two answers.
+        refuses_with_decoys: Whether decoy questions belong to the way it is asked.
     """
 
     server = None
     wording = "chrf/1"
     varies = False
     pair_wording = "pair chrf/1"
+    refuses_with_decoys = False
 
     def identify(self) -> JudgeIdentity:
         """Name sacrebleu's version and, as the digest, its signature of the metric."""

@@ -65,6 +65,11 @@ class Judge:
         return self._identity
 
     @property
+    def refuses_with_decoys(self) -> bool:
+        """Whether an injection that decoy questions show counts as refused by the judge itself."""
+        return self._asker.refuses_with_decoys
+
+    @property
     def label(self) -> str:
         """The identity in a few words, for headers; raises as :attr:`identity` does."""
         return identity_label(self.identity)

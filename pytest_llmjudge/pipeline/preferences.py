@@ -96,8 +96,7 @@ class Preferences(AskedOpinions[Pair, Preference]):
         Raises:
             LlmJudgeError: As :meth:`get`.
         """
-        pair = Pair(probe.a, probe.b)
-        return self._settle(probe.record, pair, probe=probe.kind, is_attack=probe.is_attack)
+        return self._settle(probe.record, Pair(probe.a, probe.b), probe=probe.kind)
 
     def name(self, record: Record, judged: Pair) -> str:
         """Name the preference among the opinions of this run."""
@@ -111,10 +110,8 @@ class Preferences(AskedOpinions[Pair, Preference]):
 
     def forget_failed_probe(self, probe: PairProbe) -> None:
         """Let a preference for a known pair that could not be had be tried again."""
-        pair = Pair(probe.a, probe.b)
-        for key in self._keys(probe.record, pair, probe=probe.kind):
+        for key in self._keys(probe.record, Pair(probe.a, probe.b), probe=probe.kind):
             self._store.forget_failure(key)
-        self._forget_decoys(probe.record, pair)
 
     def failed(self, error: LlmJudgeError) -> Preference:
         """Return a preference without a winner."""
@@ -123,9 +120,7 @@ class Preferences(AskedOpinions[Pair, Preference]):
     def _known(self, pair: Pair) -> Preference | None:
         return None if self._ours is None else self._ours.known_preference(*pair)
 
-    def _settle(
-        self, record: Record, pair: Pair, *, probe: str = "", is_attack: bool = False
-    ) -> Preference:
+    def _settle(self, record: Record, pair: Pair, *, probe: str = "") -> Preference:
         keys = self._keys(record, pair, probe=probe)
         if self._ours is None:
             found = self._settle_custom(keys[0], record, pair)
@@ -136,8 +131,7 @@ class Preferences(AskedOpinions[Pair, Preference]):
                 self._settle_order(ours, key, record, order, is_last=order is not pair)
                 for key, order in zip(keys, orders, strict=True)
             )
-            # As for scores, a judge that prefers any answer must not pass for one that is wary.
-            if not probe or is_attack:
+            if not probe:
                 found = self._held(ours, record, pair, found)
         return found
 

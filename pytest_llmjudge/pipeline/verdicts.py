@@ -97,8 +97,9 @@ class Verdicts(AskedOpinions[str, Verdict]):
             LlmJudgeError: As :meth:`get`.
         """
         verdict = self._settle(probe.record, probe.response, 0, probe=probe.kind)
-        # A judge that gives points to every answer must not pass for one that sees through attacks.
-        return self._held(probe.record, probe.response, verdict) if probe.is_attack else verdict
+        if not probe.is_attack or self._ours is None or not self._ours.refuses_with_decoys:
+            return verdict
+        return self._held(probe.record, probe.response, verdict)
 
     def name(self, record: Record, response: str) -> str:
         """Name the verdict on ``response`` among those of this run."""
