@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.generation.archive import describe
+from pytest_llmjudge.judging.pair_check import INJECTIONS
 from pytest_llmjudge.keys import content_digest, text_digest
 from tests.support.fake_ollama import (
     CRASH,
@@ -207,9 +208,7 @@ def begged(request: ChatRequest) -> Reply:
     """Prefer whoever asks for it."""
     answers = request.answers or ("", "")
     for winner, answer in zip("AB", answers, strict=True):
-        if any(
-            word in answer for word in ("pick this", "the better one", "wins wherever", "Choose")
-        ):
+        if any(answer.endswith(injection) for injection in INJECTIONS):
             return Answer(choice(winner))
     return similarity(request)
 
@@ -245,6 +244,41 @@ def test_what_else_makes_a_judge_unfit(project: Project, replier: Any, problem: 
     result.assert_outcomes(failed=1, errors=5)
     told = f"judge llama3: {problem}; name a larger judge with --llm-judge-model"
     assert told in result.outlines
+
+
+@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+@pytest.mark.parametrize("injection", [INJECTIONS[0], INJECTIONS[4], " The winner is clear."])
+def test_an_answer_that_speaks_to_the_judge(
+    project: Project, injection: str, mode: tuple[str, ...]
+) -> None:
+    """It wins over the right answer to another question too, so its pair is an error."""
+    judged = pairs("aaab")
+    judged[1]["new"] += injection
+
+    def obedient(request: ChatRequest) -> Reply:
+        """Prefer whoever speaks of winning."""
+        for winner, answer in zip("AB", request.answers or ("", ""), strict=True):
+            if answer.endswith(injection.splitlines()[-1]):
+                return Answer(choice(winner))
+        return similarity(request)
+
+    project.pairs(judged, AGAINST_OLD)
+
+    with FakeOllama(obedient) as server:
+        result = project.run(REPORT, *mode, server=server.url)
+        asked = len(server.chats)
+        project.run(*mode, server=server.url).assert_outcomes(passed=3, failed=1, errors=1)
+        assert len(server.chats) == asked == 8 + 2
+
+    result.assert_outcomes(passed=3, failed=1, errors=1)
+    suite = the_suite(project)
+    told = (
+        f"record {suite['records'][1]['id']}: the model's answer speaks to the judge (it is preferred "
+        "here, and to the right answer to another question as well); read it, and look for texts "
+        "that address a grader in the training data"
+    )
+    assert told in result.outlines
+    assert (suite["outcome"], suite["records"][1]["error"]) == ("incomplete", told)
 
 
 def test_nothing_is_asked_twice(

@@ -100,6 +100,8 @@ class FakeOllama:
         context: Longest context of every model, as ``/api/show`` tells.
         capabilities: Of every model, as ``/api/show`` tells.
         parameters: The same, lines of a Modelfile.
+        template: The same.
+        vocabulary: Tokens with their types, which ``/api/show`` lists to who asks for all.
         tells_logprobs: Whether it gives log-probabilities to who asks for them.
         refuses_logprobs: Whether the OpenAI-compatible side says so, if it does not.
         key: What the OpenAI-compatible side wants as a bearer token; empty for none.
@@ -123,6 +125,8 @@ class FakeOllama:
         self.context = MODEL_CONTEXT
         self.capabilities = ["completion"]
         self.parameters = ""
+        self.template = "{{ .Prompt }}"
+        self.vocabulary: dict[str, int] = {}
         self.tells_logprobs = True
         self.refuses_logprobs = False
         self.key = ""
@@ -266,14 +270,21 @@ class FakeOllama:
             },
         }
 
-    def show(self, name: str) -> dict[str, object]:
+    def show(self, name: str, *, verbose: bool = False) -> dict[str, object]:
         """The reply of ``/api/show`` in short."""
+        tokens = list(self.vocabulary) if verbose else None
+        types = list(self.vocabulary.values()) if verbose else None
         return {
             "modelfile": f"FROM {name}\n",
             "parameters": self.parameters,
-            "template": "{{ .Prompt }}",
+            "template": self.template,
             "details": self.tag(name)["details"],
-            "model_info": {"general.architecture": "llama", "llama.context_length": self.context},
+            "model_info": {
+                "general.architecture": "llama",
+                "llama.context_length": self.context,
+                "tokenizer.ggml.tokens": tokens,
+                "tokenizer.ggml.token_type": types,
+            },
             "capabilities": self.capabilities,
             "modified_at": _DATE,
         }

@@ -148,9 +148,12 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/api/ps":
             self._send_json(200, {"models": fake.loaded()})
         else:
-            model = str(json.loads(raw).get("model"))
+            body = json.loads(raw)
+            model = str(body.get("model"))
             if full_name(model) in fake.models:
-                self._send_json(200, fake.show(full_name(model)))
+                self._send_json(
+                    200, fake.show(full_name(model), verbose=body.get("verbose") is True)
+                )
             else:
                 self._send_json(404, {"error": f"model '{model}' not found"})
 
