@@ -21,7 +21,7 @@ from pytest_llmjudge.scoring import (
 from pytest_llmjudge.servers.chat import CUT, SEED, PromptTooLongError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pytest_llmjudge.data import Choice, JudgeIdentity, Record
     from pytest_llmjudge.servers.chat import ChatClient
@@ -73,6 +73,9 @@ class Asker(Protocol):
     def choose(self, record: Record, first: str, second: str) -> Choice:
         """Say which of two answers, shown in this order, is better."""
 
+    def look(self, servers: Collection[str], digest: str) -> Mapping[str, JudgeError]:
+        """Prove that the model is still that of this digest; see :class:`.chat.ChatClient`."""
+
     def close(self) -> None:
         """Let go of what the asking took, connections for one; it may still be asked."""
 
@@ -97,6 +100,10 @@ class _ClientAsker:
     def installed(self) -> Sequence[str]:
         """Name the models at the server."""
         return self._client.installed()
+
+    def look(self, servers: Collection[str], digest: str) -> Mapping[str, JudgeError]:
+        """Ask servers again for the model's digest; see :class:`.chat.ChatClient`."""
+        return self._client.look(servers, digest)
 
     def close(self) -> None:
         """Close the connections to the server."""

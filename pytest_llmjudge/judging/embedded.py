@@ -11,6 +11,7 @@ from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
+    from pytest_llmjudge.errors import JudgeError
 
 __all__ = ["EmbeddedAsker"]
 
@@ -81,6 +82,10 @@ class EmbeddedAsker:
         from sacrebleu.metrics.chrf import CHRF
 
         return CHRF()
+
+    def look(self, servers: object, digest: str) -> dict[str, JudgeError]:  # noqa: ARG002  # as in Asker
+        """Look at nobody: there is no server."""
+        return {}
 
     def close(self) -> None:
         """Do nothing: there is no connection to close."""

@@ -12,6 +12,7 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.opinions import AskedOpinions
 from pytest_llmjudge.pipeline.parts import Pair, judge_name
 from pytest_llmjudge.scoring import join_orders
+from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.storage.store import Failure
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ class Preferences(AskedOpinions[Pair, Preference]):
                 yield record, pair, known
             else:
                 asked.append((record, pair, self._keys(record, pair)))
-        stored = self._store.choices([key for _, _, keys in asked for key in keys])
-        for record, pair, keys in asked:
-            if all(key in stored for key in keys):
-                yield record, pair, self._joined([stored[key] for key in keys])
+        stored = self._stored([keys for *_, keys in asked])
+        for (record, pair, _), found in zip(asked, stored, strict=True):
+            if found is not None:
+                yield record, pair, found
 
     def get(self, record: Record, judged: Pair) -> Preference:
         """Return the preference; ask the judge if there is none.
@@ -61,9 +62,9 @@ class Preferences(AskedOpinions[Pair, Preference]):
         if known is not None:
             return known
         keys = self._keys(record, judged)
-        stored = self._store.choices(keys)
-        if all(key in stored for key in keys):
-            return self._joined([stored[key] for key in keys])
+        (found,) = self._stored([keys])
+        if found is not None:
+            return found
         for key in keys:
             failure = self._store.failure(key)
             if failure is not None:
@@ -125,23 +126,28 @@ class Preferences(AskedOpinions[Pair, Preference]):
             choice = self._stored_choice(key)
             if choice is not None:
                 return choice
-            try:
-                choice = judge.choose(record, *order)
-            except LlmJudgeError as error:
-                choice = Choice(None, "", str(error), final=False, rig=error.rig)
+            self._watch.check()
+            with servers_that_answer() as servers:
+                try:
+                    choice = judge.choose(record, *order)
+                except LlmJudgeError as error:
+                    choice = Choice(None, "", str(error), final=False, rig=error.rig)
             choice = replace(choice, reply=storable(choice.reply))
             if is_last or choice.winner is None:
                 self._counter.step()
             if choice.final:
-                return _choice(self._store.add_choice(key, json.dumps(asdict(choice))))
+                facts = json.dumps(asdict(choice))
+                self._store.add_choice(key, facts, self._watch.awaits(servers))
+                self._watch.wrote()
+                return self._stored_choice(key) or choice
             failure = Failure(str(choice.error), choice.rig, choice.too_long)
             self._store.add_failure(key, failure)
             return choice
 
     def _stored_choice(self, key: str) -> Choice | None:
-        stored = self._store.choices([key])
+        stored = self._store.choices([key], _choice)
         if key in stored:
-            return _choice(stored[key])
+            return stored[key]
         failure = self._store.failure(key)
         if failure is None:
             return None
@@ -150,9 +156,9 @@ class Preferences(AskedOpinions[Pair, Preference]):
 
     def _settle_custom(self, key: str, record: Record, pair: Pair) -> Preference:
         with self._turn(key):
-            stored = self._store.choices([key])
+            stored = self._store.choices([key], _preference)
             if key in stored:
-                return _preference(stored[key])
+                return stored[key]
             failure = self._store.failure(key)
             if failure is not None:
                 return _failed(failure)
@@ -162,7 +168,8 @@ class Preferences(AskedOpinions[Pair, Preference]):
                 found = self.failed(error)
             self._counter.step()
             if found.winner is not None:
-                return _preference(self._store.add_choice(key, json.dumps(asdict(found))))
+                self._store.add_choice(key, json.dumps(asdict(found)))
+                return self._store.choices([key], _preference).get(key, found)
             # Nobody knows whether a judge of the user's own would fail again, so it may try.
             self._store.add_failure(key, Failure(str(found.error), found.rig, found.too_long))
             return found
@@ -189,8 +196,17 @@ class Preferences(AskedOpinions[Pair, Preference]):
         replies = tuple(storable(reply) for reply in preference.replies)
         return replace(preference, replies=replies, error=told)
 
-    def _joined(self, stored: Sequence[str]) -> Preference:
-        return _preference(stored[0]) if self._ours is None else join_orders(map(_choice, stored))
+    def _stored(self, asked: Sequence[Sequence[str]]) -> Iterator[Preference | None]:
+        """Yield for the keys of each pair the preference that is stored under them."""
+        every = [key for keys in asked for key in keys]
+        if self._ours is None:
+            preferences = self._store.choices(every, _preference)
+            yield from (preferences.get(key) for (key,) in asked)
+            return
+        choices = self._store.choices(every, _choice)
+        for keys in asked:
+            found = [choices[key] for key in keys if key in choices]
+            yield join_orders(found) if len(found) == len(keys) else None
 
     def _keys(self, record: Record, pair: Pair, *, probe: str = "") -> list[str]:
         if self._ours is None:
@@ -206,13 +222,35 @@ class Preferences(AskedOpinions[Pair, Preference]):
 
 
 def _choice(facts: str) -> Choice:
-    return Choice(**json.loads(facts))
+    """Return the choice that was stored.
+
+    Raises:
+        ValueError: It is none.
+        TypeError: The same.
+    """
+    choice = Choice(**json.loads(facts))
+    orders = () if choice.winner is None else (choice.winner,)
+    known = {"A": "a", "B": "b", "tie": "tie"}
+    winner = None if choice.winner is None else known.get(choice.winner, "")
+    if not _is_valid(Preference(winner, orders, (choice.reply,), choice.error)):
+        raise ValueError
+    return choice
 
 
 def _preference(facts: str) -> Preference:
+    """Return the preference that was stored.
+
+    Raises:
+        ValueError: It is none.
+        TypeError: The same.
+        KeyError: The same.
+    """
     plain = json.loads(facts)
     texts = {name: tuple(plain[name]) for name in ("orders", "replies")}
-    return Preference(**{**plain, **texts})
+    preference = Preference(**{**plain, **texts})
+    if not _is_valid(preference):
+        raise ValueError
+    return preference
 
 
 def _failed(failure: Failure) -> Preference:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.errors import JudgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.settings import Decoding
@@ -20,8 +21,11 @@ __all__ = [
     "TOP_LOGPROBS",
     "ChatClient",
     "ChatReply",
+    "ModelGoneError",
     "NoLogprobsError",
     "PromptTooLongError",
+    "ReplacedError",
+    "is_other_name",
     "is_same_model",
     "read_candidates",
 ]
@@ -52,6 +56,14 @@ class NoLogprobsError(JudgeError):
     """The server gives no log-probabilities, so nothing can be weighted."""
 
 
+class ModelGoneError(JudgeError):
+    """The server does not have the model."""
+
+
+class ReplacedError(JudgeError):
+    """The server has another model under the name than when it was first asked, or none."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatReply:
     """A complete reply to a prompt that was read from its first to its last token.
@@ -65,6 +77,7 @@ class ChatReply:
             log-probabilities; empty when the model ended at once, ``None`` when not asked for.
         thought: Whether thoughts came beside the content.
         held: Whether the server took the schema that the reply was to be held to.
+        named: What the reply calls the model, where that is another name of the one asked for.
     """
 
     content: str
@@ -73,6 +86,7 @@ class ChatReply:
     candidates: tuple[tuple[str, float], ...] | None = None
     thought: bool = False
     held: bool = True
+    named: str = ""
 
 
 class ChatClient(Protocol):
@@ -96,6 +110,23 @@ class ChatClient(Protocol):
         Raises:
             JudgeDownError: It does not answer.
             JudgeError: It does not have the model, or is none of this kind of servers.
+        """
+
+    def look(self, servers: Collection[str], digest: str) -> Mapping[str, JudgeError]:
+        """Ask the servers once more for the model's digest.
+
+        Where none of those named says, the others are asked until one does.
+
+        Args:
+            servers: Addresses of those that have to be asked.
+            digest: As :meth:`identify` gave it.
+
+        Returns:
+            Those of ``servers`` that did not say, with the reason.
+
+        Raises:
+            ReplacedError: One has another model under this name, or none any more.
+            JudgeError: None of all servers says.
         """
 
     def installed(self) -> Sequence[str]:
@@ -163,6 +194,31 @@ def is_same_model(first: str, second: str) -> bool:
         name.removeprefix(OPENAI).casefold().removesuffix(":latest") for name in (first, second)
     }
     return len(names) == 1
+
+
+def is_other_name(named: str, asked: str) -> bool:
+    """Whether one of two names is the other without its tag, its date or its folders.
+
+    ``gpt-4o-2024-08-06`` is another name of ``gpt-4o``, and none of ``gpt-4o-2024-05-13``, since
+    either of these says which one it is. ``latest`` says no more than no tag.
+    """
+    (name, *parts), (other, *others) = (_parts(text.casefold()) for text in (named, asked))
+    return name == other and all(
+        one == two or not one or not two for one, two in zip(parts, others, strict=True)
+    )
+
+
+def _parts(name: str) -> tuple[str, str, str, str]:
+    """Split a name into the name itself, folders, tag and date; what is not there is empty."""
+    folders, _, last = name.rpartition("/")
+    last, _, tag = last.partition(":")
+    found = _DATED.fullmatch(last)
+    last, date = (found["name"], found["date"]) if found else (last, "")
+    tag, date = ("" if part == "latest" else part for part in (tag, date))
+    return last, folders, tag, date
+
+
+_DATED: Final = re.compile(r"(?P<name>.+?)-(?P<date>\d{4}-?\d\d-?\d\d|\d{4}|latest)")
 
 
 def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:
