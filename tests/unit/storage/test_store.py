@@ -306,7 +306,8 @@ def test_a_row_that_is_no_response(store: Store, change: str) -> None:
     changed.close()
 
     assert store.response("k") is None
-    assert store.notes() == (
+    (note,) = store.notes()
+    assert note == (
         f"{store.folder}: some responses of the cache were none (this version did not write them, "
-        "or something changed them); they were removed and made anew",
+        "or something changed them); they were removed and made anew"
     )
