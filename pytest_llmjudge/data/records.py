@@ -46,6 +46,7 @@ class Completion:
         tokens: How many tokens were generated, the end token not counted.
         error: Why there is no text, as a finished one-line message.
         final: Whether asking again in another run would give the same.
+        servers: Addresses of the servers that made it.
     """
 
     index: int
@@ -53,6 +54,7 @@ class Completion:
     tokens: int = 0
     error: str | None = None
     final: bool = True
+    servers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import (
@@ -23,14 +23,18 @@ from pytest_llmjudge.generation.model import Model, check_tokens
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import opens_thoughts, strip_thoughts
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
+from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.servers.kinds import OLLAMA, connect, model_addresses
 from pytest_llmjudge.servers.ollama import OPTIONS
 from pytest_llmjudge.servers.role import UNDER_TEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 
+    from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.settings import Settings
+
+    _Done: TypeAlias = tuple[int, ChatReply | Exception, frozenset[str]]
 
 __all__ = ["ServedInfo", "ServedModel"]
 
@@ -107,12 +111,33 @@ class ServedModel(Model):
             CheckpointError: The server does not answer, or does not have the model.
             SettingsError: Several servers have different models.
         """
-        try:
-            identity = self._client.identify()
-        except JudgeError as error:
-            raise _told(error) from error
+        identity = self._identity
         decides = (identity.backend, identity.digest, identity.version)
         return ServedInfo(self._name, make_key("served model/1", *decides))
+
+    @cached_property
+    def _identity(self) -> JudgeIdentity:
+        try:
+            return self._client.identify()
+        except JudgeError as error:
+            raise _told(error) from error
+
+    @property
+    def mark(self) -> str:
+        """A text that only a served model with these weights has; raises as :attr:`info` does."""
+        return make_key("model", self._name, self._identity.digest)
+
+    def look(self, servers: Collection[str]) -> Mapping[str, JudgeError]:
+        """Prove that servers still have the weights with which the run began.
+
+        Returns:
+            Those that did not say, with the reason.
+
+        Raises:
+            ReplacedError: One has other weights.
+            JudgeError: None says.
+        """
+        return self._client.look(servers, self._identity.digest)
 
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Answer all prompts, in their order.
@@ -123,7 +148,7 @@ class ServedModel(Model):
         """
         texts = [""] * len(prompts)
         with closing(self._replies(prompts, max_new_tokens, chat=False)) as replies:
-            for index, reply in replies:
+            for index, reply, _ in replies:
                 if isinstance(reply, JudgeError):
                     where = f"prompts[{index}]"
                     raise PromptError(where, reply.found, reply.todo)
@@ -143,12 +168,12 @@ class ServedModel(Model):
             CheckpointError: The server fails.
         """
         with closing(self._replies(prompts, max_new_tokens, chat=chat)) as replies:
-            for index, reply in replies:
+            for index, reply, servers in replies:
                 if isinstance(reply, JudgeError):
                     final = isinstance(reply, PromptTooLongError) and reply.final
-                    yield Completion(index, None, error=str(reply), final=final)
+                    yield Completion(index, None, error=str(reply), final=final, servers=servers)
                 else:
-                    yield Completion(index, reply.content)
+                    yield Completion(index, reply.content, servers=servers)
 
     def release(self) -> None:
         """Close the connections to its servers."""
@@ -156,12 +181,15 @@ class ServedModel(Model):
 
     def _replies(
         self, prompts: Sequence[str], max_new_tokens: int, *, chat: bool
-    ) -> Generator[tuple[int, ChatReply | JudgeError], None, None]:
-        """Yield each prompt's number with its reply; what has not begun ends with the iterator."""
+    ) -> Generator[tuple[int, ChatReply | JudgeError, frozenset[str]], None, None]:
+        """Yield each prompt's number with its reply, and which servers gave it.
+
+        What has not begun ends with the iterator.
+        """
         check_tokens(max_new_tokens)
         self.info  # noqa: B018  # it also tells the client what the server says only once
         waiting = deque(enumerate(prompts))
-        done: SimpleQueue[tuple[int, ChatReply | Exception] | None] = SimpleQueue()
+        done: SimpleQueue[_Done | None] = SimpleQueue()
 
         def work() -> None:
             while True:
@@ -170,7 +198,9 @@ class ServedModel(Model):
                 except IndexError:
                     done.put(None)
                     return
-                done.put((index, self._ask(prompt, max_new_tokens, chat=chat)))
+                with servers_that_answer() as servers:
+                    reply = self._ask(prompt, max_new_tokens, chat=chat)
+                done.put((index, reply, frozenset(servers)))
 
         threads = min(self._in_flight, len(prompts))
         for number in range(threads):
@@ -199,10 +229,10 @@ class ServedModel(Model):
 
     @staticmethod
     def _collect(
-        done: SimpleQueue[tuple[int, ChatReply | Exception] | None],
+        done: SimpleQueue[_Done | None],
         threads: int,
         stop: Callable[[], None],
-    ) -> Iterator[tuple[int, ChatReply | JudgeError]]:
+    ) -> Iterator[tuple[int, ChatReply | JudgeError, frozenset[str]]]:
         """Yield replies, and what is wrong with single prompts, until all threads have ended.
 
         Then raise the first failure of the server, if any.
@@ -217,10 +247,10 @@ class ServedModel(Model):
             if found is None:
                 threads -= 1
                 continue
-            index, reply = found
+            index, reply, servers = found
             if isinstance(reply, ChatReply | PromptTooLongError | RefusedError):
                 in_a_row = 0
-                yield index, reply
+                yield index, reply, servers
                 continue
             failure = failure or reply
             in_a_row += 1

@@ -28,7 +28,7 @@ from pytest_llmjudge.scoring import (
 from pytest_llmjudge.servers.chat import CUT, SEED, PromptTooLongError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pytest_llmjudge.data import Choice, JudgeIdentity, Record
     from pytest_llmjudge.servers.chat import ChatClient
@@ -93,6 +93,9 @@ class Asker(Protocol):
     def is_suspicious_choice(self, record: Record, winner: str, loser: str) -> bool:
         """Say whether decoy questions are to be asked about an answer that was preferred."""
 
+    def look(self, servers: Collection[str], digest: str) -> Mapping[str, JudgeError]:
+        """Prove that the model is still that of this digest; see :class:`.chat.ChatClient`."""
+
     def close(self) -> None:
         """Let go of what the asking took, connections for one; it may still be asked."""
 
@@ -123,6 +126,10 @@ class _ClientAsker:
     def installed(self) -> Sequence[str]:
         """Name the models at the server."""
         return self._client.installed()
+
+    def look(self, servers: Collection[str], digest: str) -> Mapping[str, JudgeError]:
+        """Ask servers again for the model's digest; see :class:`.chat.ChatClient`."""
+        return self._client.look(servers, digest)
 
     def close(self) -> None:
         """Close the connections to the server."""

@@ -11,6 +11,7 @@ from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
+    from pytest_llmjudge.errors import JudgeError
 
 __all__ = ["EmbeddedAsker"]
 
@@ -82,6 +83,10 @@ class EmbeddedAsker:
         values = [chrf(answer, record.output) for answer in (first, second)]
         winner = "tie" if values[0] == values[1] else "A" if values[0] > values[1] else "B"
         return Choice(winner, f"chrF {values[0]:.2f} and {values[1]:.2f}")
+
+    def look(self, servers: object, digest: str) -> dict[str, JudgeError]:  # noqa: ARG002  # as in Asker
+        """Look at nobody: there is no server."""
+        return {}
 
     def close(self) -> None:
         """Do nothing: there is no connection to close."""

@@ -22,9 +22,10 @@ from pytest_llmjudge.servers.kinds import connect
 from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pytest_llmjudge.data import Choice, JudgeIdentity, Record
+    from pytest_llmjudge.errors import JudgeError
     from pytest_llmjudge.judging.asking import Asker
 
 __all__ = ["Judge", "identity_label", "make_judge"]
@@ -73,6 +74,23 @@ class Judge:
     def label(self) -> str:
         """The identity in a few words, for headers; raises as :attr:`identity` does."""
         return identity_label(self.identity)
+
+    @property
+    def mark(self) -> str:
+        """A text that only a judge with these weights has; raises as :attr:`identity` does."""
+        return make_key("judge", self.identity.model, self.identity.digest)
+
+    def look(self, servers: Collection[str]) -> Mapping[str, JudgeError]:
+        """Prove that servers still have the weights with which the run began.
+
+        Returns:
+            Those that did not say, with the reason.
+
+        Raises:
+            ReplacedError: One has other weights.
+            JudgeError: None says.
+        """
+        return self._asker.look(servers, self.identity.digest)
 
     def installed(self) -> Sequence[str]:
         """Name the models that could judge instead; empty when nobody says."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.judging.judge import Judge
-from pytest_llmjudge.pipeline.responses import KnownProblemError
+from pytest_llmjudge.pipeline.parts import KnownProblemError
 from pytest_llmjudge.servers.chat import is_same_model
 from pytest_llmjudge.settings import EMBEDDED
 
@@ -30,6 +30,9 @@ class Asked(Protocol):
 
     def forget_failed_probe(self, probe: Any) -> None:  # noqa: ANN401
         """Let one that could not be had be tried again."""
+
+    def confirm(self) -> None:
+        """Prove that the judge is still the one with which the run began."""
 
 
 Check = TypeVar("Check", bound="JudgeCheck | PairCheck")
@@ -96,6 +99,7 @@ class KnownAnswers(Generic[Check]):
                 if opinion.score is None and opinion.rig:
                     raise KnownProblemError(str(opinion.error), rig=True)
                 said.append((probe, opinion))
+            self._asked.confirm()
             name, advice = self._judge_in_words()
             check = self._decide(name, said, in_flight=self._in_flight, advice=advice)
             self._store.note_check(self._suite, asdict(check))

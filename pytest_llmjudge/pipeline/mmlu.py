@@ -15,8 +15,7 @@ from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
-from pytest_llmjudge.pipeline.parts import Fingerprint, name_of
-from pytest_llmjudge.pipeline.responses import KnownProblemError
+from pytest_llmjudge.pipeline.parts import Fingerprint, KnownProblemError, name_of
 from pytest_llmjudge.storage.store import Failure
 
 if TYPE_CHECKING:
@@ -103,12 +102,12 @@ class MMLURun:
             key = self._key(subject)
             if again:
                 self._store.forget_failure(key)
-            self._results[subject] = self._load(subject, self._wait_or_compute(key, subject))
+            self._results[subject] = self._wait_or_compute(key, subject)
         return self._results[subject]
 
-    def _wait_or_compute(self, key: str, subject: str) -> str:
+    def _wait_or_compute(self, key: str, subject: str) -> MMLUResult:
         while True:
-            stored = self._store.answers(key)
+            stored = self._stored(key, subject)
             if stored is not None:
                 return stored
             failure = self._store.failure(key)
@@ -116,7 +115,7 @@ class MMLURun:
                 raise KnownProblemError(failure.message, rig=failure.rig)
             # The lock of generation: one process at a time holds a model.
             with self._store.try_lock("generate") as held:
-                if held and self._store.answers(key) is None:
+                if held and self._stored(key, subject) is None:
                     self._compute({subject: key})
             if not held:
                 time.sleep(_WAIT_SECONDS)
@@ -128,7 +127,7 @@ class MMLURun:
                 key = known.get(subject) or self._key(subject)
             except LlmJudgeError:
                 continue  # its own item finds the same and tells it
-            if self._store.answers(key) is None and self._store.failure(key) is None:
+            if self._stored(key, subject) is None and self._store.failure(key) is None:
                 missing[subject] = key
         self._counter.start(sum(len(self._questions(subject)[0]) for subject in missing))
         try:
@@ -214,13 +213,30 @@ class MMLURun:
         options = {"device": self._settings.device, "dtype": self._settings.dtype}
         return make_key("mmlu/1", self._fingerprint.first, mode, prompts, choices, options)
 
-    def _load(self, subject: str, stored: str) -> MMLUResult:
+    def _stored(self, key: str, subject: str) -> MMLUResult | None:
         questions, _ = self._questions(subject)
-        answers = [
-            MMLUAnswer(question, tuple(values), shots, is_cut)
-            for question, (values, shots, is_cut) in zip(questions, json.loads(stored), strict=True)
-        ]
-        return MMLUResult(subject, self.exam.mode, self.exam.shots, tuple(answers))
+
+        def read(facts: str) -> MMLUResult:
+            answers = [
+                _answer(question, *values)
+                for question, values in zip(questions, json.loads(facts), strict=True)
+            ]
+            return MMLUResult(subject, self.exam.mode, self.exam.shots, tuple(answers))
+
+        return self._store.answers(key, read)
+
+
+def _answer(question: MMLUQuestion, values: list[float], shots: int, is_cut: bool) -> MMLUAnswer:  # noqa: FBT001  # as stored
+    """Return an answer as it was stored.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if len(values) != len(question.choices) or not all(map(_is_finite, values)):
+        raise ValueError
+    if type(shots) is not int or type(is_cut) is not bool:
+        raise ValueError
+    return MMLUAnswer(question, tuple(values), shots, is_cut)
 
 
 def _is_finite(value: object) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic
 from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.parts import Judged, Said, judge_fingerprint
+from pytest_llmjudge.pipeline.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,6 +55,13 @@ class Opinions(ABC, Generic[Judged, Said]):
     def forget_failure(self, record: Record, judged: Judged) -> None:
         """Let one that could not be had be tried again."""
 
+    def confirm(self) -> None:
+        """Prove that whoever gave them is still the one with which the run began.
+
+        Raises:
+            LlmJudgeError: It is another one, or nobody knows.
+        """
+
     @abstractmethod
     def failed(self, error: LlmJudgeError) -> Said:
         """Return what stands in the place of an opinion that an error prevents."""
@@ -91,6 +99,11 @@ class AskedOpinions(Opinions[Judged, Said]):
         self._load = f" with {in_flight} in flight" if in_flight > 1 else ""
         self.is_ours = self._ours is not None
         self.asks_a_server = self._ours is not None and self._ours.server is not None
+        self._watch = Watch(store, self._ours if self.asks_a_server else None)
+
+    def confirm(self) -> None:
+        """Prove that a judge at a server is still the one with which the run began."""
+        self._watch.confirm()
 
     @contextmanager
     def _turn(self, key: str) -> Iterator[None]:

@@ -123,6 +123,11 @@ class Pairs(Source[Pair]):
         self._model.look_up(known)
         self._against.look_up(known)
 
+    def confirm(self) -> None:
+        """Prove that served models are still those with which the run began."""
+        self._model.confirm()
+        self._against.confirm()
+
     def forget_failure(self, record: Record) -> None:
         """Let responses that could not be had be tried again."""
         self._model.forget_failure(record)

@@ -20,6 +20,7 @@ __all__ = [
     "Fingerprint",
     "JudgeLike",
     "Judged",
+    "KnownProblemError",
     "ModelLike",
     "Outcome",
     "Pair",
@@ -31,6 +32,20 @@ __all__ = [
 ]
 
 _PROGRESS_SECONDS = 0.2
+
+
+class KnownProblemError(LlmJudgeError):
+    """A finished message that was found earlier, in this process or in another."""
+
+    def __init__(self, message: str, *, rig: bool) -> None:
+        super().__init__("", message, "")
+        self.message = message
+        self.rig = rig
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message as it was told the first time."""
+        return (self.message,)
 
 
 class ModelLike(Protocol):

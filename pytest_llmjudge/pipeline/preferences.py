@@ -13,6 +13,7 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.opinions import AskedOpinions
 from pytest_llmjudge.pipeline.parts import Pair, judge_name
 from pytest_llmjudge.scoring import join_orders
+from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.storage.store import Failure
 
 if TYPE_CHECKING:
@@ -43,20 +44,18 @@ class Preferences(AskedOpinions[Pair, Preference]):
                 yield record, pair, known
             else:
                 asked.append((record, pair, self._keys(record, pair)))
-        stored = self._store.choices([key for _, _, keys in asked for key in keys])
         suspicious = []
-        for record, pair, keys in asked:
-            if all(key in stored for key in keys):
-                preference = self._joined([stored[key] for key in keys])
-                decoys = [key for _, key in self._decoy_choices(record, pair, preference)]
+        stored = self._stored([keys for *_, keys in asked])
+        for (record, pair, _), found in zip(asked, stored, strict=True):
+            if found is not None:
+                decoys = [key for _, key in self._decoy_choices(record, pair, found)]
                 if decoys:
-                    suspicious.append((record, pair, preference, decoys))
+                    suspicious.append((record, pair, found, decoys))
                 else:
-                    yield record, pair, preference
-        stored = self._store.choices([key for *_, decoys in suspicious for key in decoys])
-        for record, pair, preference, decoys in suspicious:
-            choices = (_choice(stored[key]) if key in stored else None for key in decoys)
-            held = cross_examine_choice(record, preference, choices)
+                    yield record, pair, found
+        choices = self._store.choices([key for *_, keys in suspicious for key in keys], _choice)
+        for record, pair, found, decoys in suspicious:
+            held = cross_examine_choice(record, found, map(choices.get, decoys))
             if held is not None:
                 yield record, pair, held
 
@@ -74,9 +73,8 @@ class Preferences(AskedOpinions[Pair, Preference]):
         if known is not None:
             return known
         keys = self._keys(record, judged)
-        stored = self._store.choices(keys)
-        if all(key in stored for key in keys):
-            found = self._joined([stored[key] for key in keys])
+        (found,) = self._stored([keys])
+        if found is not None:
             decoys = [key for _, key in self._decoy_choices(record, judged, found)]
             if not decoys:
                 return found
@@ -184,23 +182,28 @@ class Preferences(AskedOpinions[Pair, Preference]):
             choice = self._stored_choice(key)
             if choice is not None:
                 return choice
-            try:
-                choice = judge.choose(record, *order)
-            except LlmJudgeError as error:
-                choice = Choice(None, "", str(error), final=False, rig=error.rig)
+            self._watch.check()
+            with servers_that_answer() as servers:
+                try:
+                    choice = judge.choose(record, *order)
+                except LlmJudgeError as error:
+                    choice = Choice(None, "", str(error), final=False, rig=error.rig)
             choice = replace(choice, reply=storable(choice.reply))
             if counts and (is_last or choice.winner is None):
                 self._counter.step()
             if choice.final:
-                return _choice(self._store.add_choice(key, json.dumps(asdict(choice))))
+                facts = json.dumps(asdict(choice))
+                self._store.add_choice(key, facts, self._watch.awaits(servers))
+                self._watch.wrote()
+                return self._stored_choice(key) or choice
             failure = Failure(str(choice.error), choice.rig, choice.too_long)
             self._store.add_failure(key, failure)
             return choice
 
     def _stored_choice(self, key: str) -> Choice | None:
-        stored = self._store.choices([key])
+        stored = self._store.choices([key], _choice)
         if key in stored:
-            return _choice(stored[key])
+            return stored[key]
         failure = self._store.failure(key)
         if failure is None:
             return None
@@ -209,9 +212,9 @@ class Preferences(AskedOpinions[Pair, Preference]):
 
     def _settle_custom(self, key: str, record: Record, pair: Pair) -> Preference:
         with self._turn(key):
-            stored = self._store.choices([key])
+            stored = self._store.choices([key], _preference)
             if key in stored:
-                return _preference(stored[key])
+                return stored[key]
             failure = self._store.failure(key)
             if failure is not None:
                 return _failed(failure)
@@ -221,7 +224,8 @@ class Preferences(AskedOpinions[Pair, Preference]):
                 found = self.failed(error)
             self._counter.step()
             if found.winner is not None:
-                return _preference(self._store.add_choice(key, json.dumps(asdict(found))))
+                self._store.add_choice(key, json.dumps(asdict(found)))
+                return self._store.choices([key], _preference).get(key, found)
             # Nobody knows whether a judge of the user's own would fail again, so it may try.
             self._store.add_failure(key, Failure(str(found.error), found.rig, found.too_long))
             return found
@@ -248,8 +252,17 @@ class Preferences(AskedOpinions[Pair, Preference]):
         replies = tuple(storable(reply) for reply in preference.replies)
         return replace(preference, replies=replies, error=told)
 
-    def _joined(self, stored: Sequence[str]) -> Preference:
-        return _preference(stored[0]) if self._ours is None else join_orders(map(_choice, stored))
+    def _stored(self, asked: Sequence[Sequence[str]]) -> Iterator[Preference | None]:
+        """Yield for the keys of each pair the preference that is stored under them."""
+        every = [key for keys in asked for key in keys]
+        if self._ours is None:
+            preferences = self._store.choices(every, _preference)
+            yield from (preferences.get(key) for (key,) in asked)
+            return
+        choices = self._store.choices(every, _choice)
+        for keys in asked:
+            found = [choices[key] for key in keys if key in choices]
+            yield join_orders(found) if len(found) == len(keys) else None
 
     def _keys(self, record: Record, pair: Pair, *, probe: str = "") -> list[str]:
         if self._ours is None:
@@ -265,13 +278,35 @@ class Preferences(AskedOpinions[Pair, Preference]):
 
 
 def _choice(facts: str) -> Choice:
-    return Choice(**json.loads(facts))
+    """Return the choice that was stored.
+
+    Raises:
+        ValueError: It is none.
+        TypeError: The same.
+    """
+    choice = Choice(**json.loads(facts))
+    orders = () if choice.winner is None else (choice.winner,)
+    known = {"A": "a", "B": "b", "tie": "tie"}
+    winner = None if choice.winner is None else known.get(choice.winner, "")
+    if not _is_valid(Preference(winner, orders, (choice.reply,), choice.error)):
+        raise ValueError
+    return choice
 
 
 def _preference(facts: str) -> Preference:
+    """Return the preference that was stored.
+
+    Raises:
+        ValueError: It is none.
+        TypeError: The same.
+        KeyError: The same.
+    """
     plain = json.loads(facts)
     texts = {name: tuple(plain[name]) for name in ("orders", "replies")}
-    return Preference(**{**plain, **texts})
+    preference = Preference(**{**plain, **texts})
+    if not _is_valid(preference):
+        raise ValueError
+    return preference
 
 
 def _failed(failure: Failure) -> Preference:

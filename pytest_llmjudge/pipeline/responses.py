@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line, storable
 from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.pipeline.parts import Fingerprint, name_of
+from pytest_llmjudge.pipeline.parts import Fingerprint, KnownProblemError, name_of
 from pytest_llmjudge.pipeline.sources import Source
+from pytest_llmjudge.pipeline.watch import Watch
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
 from pytest_llmjudge.settings import CHAT
 from pytest_llmjudge.storage.store import Failure, Store, StoredResponse
@@ -23,27 +25,13 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["KnownProblemError", "Responses"]
+__all__ = ["Responses"]
 
 _WAIT_SECONDS = 0.05
 _CUSTOM_BATCH = 16
 _LOOKED_UP = 200
 
 OnMade = Callable[["Record", str], None]
-
-
-class KnownProblemError(LlmJudgeError):
-    """A finished message that was found earlier, in this process or in another."""
-
-    def __init__(self, message: str, *, rig: bool) -> None:
-        super().__init__("", message, "")
-        self.message = message
-        self.rig = rig
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The message as it was told the first time."""
-        return (self.message,)
 
 
 class Responses(Source[str]):
@@ -76,6 +64,7 @@ class Responses(Source[str]):
         self._releases = releases
         self._known: dict[str, str] = {}
         self._fingerprint = Fingerprint(model)
+        self._watch = Watch(store, model if isinstance(model, ServedModel) else None)
 
     def load(self, records: Iterable[Record]) -> Iterator[tuple[Record, str]]:
         """Yield those of ``records`` whose response is there already."""
@@ -127,6 +116,10 @@ class Responses(Source[str]):
         if self._model is not None:
             self._store.forget_failure(self._key(record))
 
+    def confirm(self) -> None:
+        """Prove that a served model is still the one with which the run began."""
+        self._watch.confirm()
+
     def _given(self, record: Record) -> str:
         return clean_response(str(record.fields[str(self._suite.settings.responses)]))
 
@@ -159,6 +152,7 @@ class Responses(Source[str]):
         ]
         self._counter.start(len(missing))
         try:
+            self._watch.check()
             self._fingerprint.check()
             for done in self._completions([self._prompt(record) for _, record in missing]):
                 self._fingerprint.check()
@@ -169,7 +163,8 @@ class Responses(Source[str]):
                     continue
                 text = None if done.text is None else clean_response(storable(done.text))
                 made = StoredResponse(text, done.error)
-                stored = self._store.add_response(key, made)
+                stored = self._store.add_response(key, made, self._watch.awaits(done.servers))
+                self._watch.wrote()
                 self._counter.step()
                 if stored.text is not None:
                     self._known[record.id] = stored.text

@@ -110,6 +110,20 @@ class Run(Generic[Judged, Said]):
                 outcome = self.outcome(record, again=True)
             yield record, outcome
 
+    def prepare(self, *, again: bool = False) -> None:
+        """Have every record's outcome, and proof that they are from one judge and one model.
+
+        Args:
+            again: Try once more the records that have no score.
+
+        Raises:
+            LlmJudgeError: Judge or model was replaced during the run, or nobody knows.
+        """
+        for _ in self.outcomes(again=again):
+            pass
+        self._source.confirm()
+        self._opinions.confirm()
+
     def _verdict(self, record: Record, response: Judged, *, again: bool) -> Said:
         if self._team is None or again:
             return self._opinions.get(record, response)

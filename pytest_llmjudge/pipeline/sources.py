@@ -49,3 +49,10 @@ class Source(ABC, Generic[Judged]):
 
     def forget_failure(self, record: Record) -> None:
         """Let what could not be had be tried again."""
+
+    def confirm(self) -> None:
+        """Prove that whoever made it is still the one with which the run began.
+
+        Raises:
+            LlmJudgeError: It is another one, or nobody knows.
+        """

@@ -14,6 +14,7 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.opinions import AskedOpinions
 from pytest_llmjudge.pipeline.parts import judge_name
 from pytest_llmjudge.scoring import combine
+from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.storage.store import Failure
 
 if TYPE_CHECKING:
@@ -180,12 +181,16 @@ class Verdicts(AskedOpinions[str, Verdict]):
         return verdict
 
     def _ask(self, key: str, record: Record, response: str, sample: int) -> Verdict:
-        try:
-            verdict = self._scored(record, response, sample)
-        except LlmJudgeError as error:
-            verdict = self.failed(error)
+        self._watch.check()
+        with servers_that_answer() as servers:
+            try:
+                verdict = self._scored(record, response, sample)
+            except LlmJudgeError as error:
+                verdict = self.failed(error)
         if verdict.final:
-            return self._store.add_verdict(key, verdict)
+            verdict = self._store.add_verdict(key, verdict, self._watch.awaits(servers))
+            self._watch.wrote()
+            return verdict
         failure = Failure(str(verdict.error), verdict.rig, verdict.too_long)
         self._store.add_failure(key, failure)
         return verdict

@@ -13,7 +13,7 @@ from pytest_llmjudge.errors import printable
 from pytest_llmjudge.gates import Decision, decide_average, decide_baseline, decide_record
 from pytest_llmjudge.plugin.cases import BASELINE, JUDGE_CHECK, READY, SESSION, PairReady, Ready
 from pytest_llmjudge.plugin.pair_items import call_pair
-from pytest_llmjudge.plugin.session import is_rerun, judge_identity
+from pytest_llmjudge.plugin.session import judge_identity
 from pytest_llmjudge.plugin.warning import warns
 from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.storage.saved import content_of
@@ -40,10 +40,10 @@ def call(item: pytest.Function) -> bool:
         _decide_judge_check(item, ready)
         return True
     if ready.case.gate == BASELINE:
-        _decide_baseline(item, ready, again=is_rerun(item))
+        _decide_baseline(item, ready)
         return True
     if ready.outcome is None:
-        _decide_average(ready, again=is_rerun(item))
+        _decide_average(ready)
         return True
     score = ready.outcome.verdict.score
     assert score is not None  # noqa: S101  # an unscored record errs in its setup
@@ -62,10 +62,10 @@ def _decide_judge_check(item: pytest.Function, ready: Ready) -> None:
         pytest.fail(printable(check.reason), pytrace=False)
 
 
-def _decide_average(ready: Ready, *, again: bool) -> None:
+def _decide_average(ready: Ready) -> None:
     scores: dict[str, int | None] = {}
     causes: dict[str, str] = {}
-    for record, outcome in ready.run.outcomes(again=again):
+    for record, outcome in ready.run.outcomes():
         scores[record.id] = outcome.verdict.score
         if outcome.verdict.error is not None:
             causes[record.id] = outcome.verdict.error
@@ -74,7 +74,7 @@ def _decide_average(ready: Ready, *, again: bool) -> None:
         pytest.fail(printable(ready.decision.reason), pytrace=False)
 
 
-def _decide_baseline(item: pytest.Item, ready: Ready, *, again: bool) -> None:
+def _decide_baseline(item: pytest.Item, ready: Ready) -> None:
     session, suite = item.config.stash[SESSION], ready.case.suite
     assert session.baseline is not None  # noqa: S101  # without one there is no such item
     entries = tuple(
@@ -84,7 +84,7 @@ def _decide_baseline(item: pytest.Item, ready: Ready, *, again: bool) -> None:
             score=outcome.verdict.score,
             response=outcome.response,
         )
-        for record, outcome in ready.run.outcomes(again=again)
+        for record, outcome in ready.run.outcomes()
     )
     judge, passes_at = judge_identity(ready.run.judge), suite.settings.min_score
     now = Side("judge", suite.name, entries, judge=judge, passes_at=passes_at)

@@ -87,6 +87,7 @@ class Ledger:
         whole: bool,
         checks: Mapping[str, dict[str, Any]],
         notes: tuple[str, ...],
+        fault: str | None = None,
     ) -> tuple[RunResult, tuple[RecordsError, ...]]:
         """Return what became of the run, and which suites cannot be told of.
 
@@ -97,6 +98,7 @@ class Ledger:
             whole: Read the records, and list those that were not run too.
             checks: What the judge made of known answers, by suite.
             notes: What was told of the run as a whole.
+            fault: Why no verdict of this run counts, if none does.
 
         Returns:
             The result, and an error for each suite whose records file changed while the run was
@@ -114,6 +116,8 @@ class Ledger:
                 continue
             kind = Row if meta["pairing"] is None else PairRow
             page = self._page(name, records or (), kind, meta["due"])
+            if fault is not None:
+                page = _without_scores(page, kind, fault)
             check = checks.get(name)
             if meta["pairing"] is not None:
                 rows = {place: row for place, row in page.rows.items() if isinstance(row, PairRow)}
@@ -169,6 +173,18 @@ class Ledger:
         escaped = item.encode("unicode_escape").decode("ascii")
         names = f"{suite}[{item}]", f"{suite}[{escaped}]"
         return next((self._broken[name] for name in names if name in self._broken), None)
+
+
+def _without_scores(page: _Page, kind: type[Row] | type[PairRow], fault: str) -> _Page:
+    """Return a page whose verdicts do not count: nobody knows whose some of them are."""
+    rows = {
+        place: kind(place, row.id, error=fault, cause="rig") for place, row in page.rows.items()
+    }
+    gates = {
+        name: GateResult(name, "error", fault) if gate.outcome == "passed" else gate
+        for name, gate in page.gates.items()
+    }
+    return _Page(rows=rows, gates=gates)
 
 
 def broken(report: pytest.TestReport) -> str | None:

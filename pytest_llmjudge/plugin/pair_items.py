@@ -9,7 +9,6 @@ import pytest
 from pytest_llmjudge.errors import printable
 from pytest_llmjudge.gates import Decision, decide_win_rate
 from pytest_llmjudge.plugin.cases import JUDGE_CHECK
-from pytest_llmjudge.plugin.session import is_rerun
 from pytest_llmjudge.plugin.warning import warns
 from pytest_llmjudge.winning import Compared, summarise
 
@@ -32,7 +31,7 @@ def call_pair(item: pytest.Function, ready: PairReady) -> bool:
     if ready.case.gate == JUDGE_CHECK:
         _decide_judge_check(item, ready)
     else:
-        _decide_win_rate(ready, again=is_rerun(item))
+        _decide_win_rate(ready)
     return True
 
 
@@ -44,12 +43,12 @@ def _decide_judge_check(item: pytest.Function, ready: PairReady) -> None:
         pytest.fail(printable(check.reason), pytrace=False)
 
 
-def _decide_win_rate(ready: PairReady, *, again: bool) -> None:
+def _decide_win_rate(ready: PairReady) -> None:
     pairing = ready.case.suite.pairing
     assert pairing is not None  # noqa: S101  # it is a suite of pairs
     pairs: list[Compared] = []
     causes: dict[str, str] = {}
-    for record, outcome in ready.run.outcomes(again=again):
+    for record, outcome in ready.run.outcomes():
         if outcome.verdict.score is None or outcome.response is None:
             causes[record.id] = str(outcome.verdict.error)
         else:

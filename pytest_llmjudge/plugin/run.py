@@ -141,6 +141,10 @@ class RunHooks:
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Ask about nothing more; what is under way is finished, unless somebody is waiting."""
         self._session.close(wait=exitstatus != pytest.ExitCode.INTERRUPTED)
+        if self._is_worker:
+            # What comes of it the controller finds in the store, or finds out once more.
+            with contextlib.suppress(LlmJudgeError):
+                self._session.confirm()
 
     def pytest_unconfigure(self) -> None:
         """Let go of models, judge and store; the terminal's process still needs the store."""
@@ -231,6 +235,7 @@ class ControllerHooks:
         ):
             return
         self._miss_no_report(session)
+        self._confirm(session)
         self._write(int(session.exitstatus))
         self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
         if self._problems:
@@ -243,6 +248,21 @@ class ControllerHooks:
         names = sorted(self._expected)
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         self._problems.append(f"{names[0]}{more}: no result came from its worker; run without -n")
+
+    def _confirm(self, session: pytest.Session) -> None:
+        """Prove at the end that one judge and one model answered; without that nothing passes."""
+        if not self._started:
+            return
+        self._session.close(wait=session.exitstatus != pytest.ExitCode.INTERRUPTED)
+        try:
+            self._session.confirm()
+        except LlmJudgeError as error:
+            # In a run that failed as it is, the next one asks again for what awaits a look.
+            if session.exitstatus == pytest.ExitCode.OK:
+                self._session.store.note_fault(str(error))
+        fault = self._session.store.fault()
+        if fault is not None:
+            self._problems.append(fault)
 
     def _write(self, status: int) -> None:
         settings = self._session.settings
@@ -323,6 +343,7 @@ class ControllerHooks:
             whole=whole,
             checks=store.checks() if self._started else {},
             notes=store.notes() if self._started else (),
+            fault=store.fault() if self._started else None,
         )
         results = self._exam_ledger.results(exams)
         return replace(run, exams=results, max_drop=session.settings.max_drop), lost

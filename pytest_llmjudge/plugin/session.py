@@ -20,6 +20,7 @@ from pytest_llmjudge.errors import (
 from pytest_llmjudge.generation.archive import is_adapter
 from pytest_llmjudge.generation.model import Model
 from pytest_llmjudge.generation.models import make_model
+from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.judging.judge import Judge, make_judge
 from pytest_llmjudge.pipeline import (
     PairRun,
@@ -29,6 +30,8 @@ from pytest_llmjudge.pipeline import (
     fingerprint_of,
     judge_fingerprint,
 )
+from pytest_llmjudge.pipeline.parts import KnownProblemError
+from pytest_llmjudge.pipeline.watch import Watch
 from pytest_llmjudge.plugin.apart import check_inputs
 from pytest_llmjudge.plugin.cases import (
     AVERAGE,
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Preference, Record, Verdict
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
+    from pytest_llmjudge.pipeline.watch import Served
     from pytest_llmjudge.plugin.exams import Exams
     from pytest_llmjudge.plugin.pairings import Pairings
     from pytest_llmjudge.settings import Settings
@@ -170,6 +174,19 @@ class LlmSession:
         team: Team | None = vars(self).get("team")
         if team is not None:
             team.close(wait=wait)
+
+    def confirm(self) -> None:
+        """Prove at the end that judge and served models are those with which the run began.
+
+        Raises:
+            LlmJudgeError: One is another, or nobody knows.
+        """
+        asked: list[Served] = []
+        if self._judge is not None and self._judge.server is not None:
+            asked.append(self._judge)
+        asked += [model for model in self._models.values() if isinstance(model, ServedModel)]
+        for one in asked:
+            Watch(self.store, one).confirm()
 
     def release(self) -> None:
         """Give back memory and connections, when nobody can need judge and models any more."""
@@ -330,17 +347,30 @@ class LlmSession:
         Raises:
             LlmJudgeError: The rig failed, or the judge did.
         """
+        fault = self.store.fault()
+        if fault is not None:
+            raise KnownProblemError(fault, rig=True)
         run = self._run(case.suite, request)
         ready = PairReady(case, run) if isinstance(run, PairRun) else Ready(case, run)
-        checks = case.gate == JUDGE_CHECK
-        if not checks and self.settings.check != "strict":
-            return ready
-        again = checks and is_rerun(request.node)
+        checks, again = case.gate == JUDGE_CHECK, is_rerun(request.node)
+        if checks or self.settings.check == "strict":
+            self._check_judge(ready, again=checks and again)
+        if case.record is None and not checks:
+            run.prepare(again=again)
+        return ready
+
+    def _check_judge(self, ready: Ready | PairReady, *, again: bool) -> None:
+        """Ask the judge about known answers; without a fit one only that gate goes on.
+
+        Raises:
+            LlmJudgeError: The rig failed, or the judge did.
+        """
+        case = ready.case
         if isinstance(ready, PairReady):
             ready.check = ready.run.check(again=again)
         else:
             ready.check = ready.run.check(again=again)
-        if not checks and ready.check is not None and not ready.check.fit:
+        if case.gate != JUDGE_CHECK and ready.check is not None and not ready.check.fit:
             name = case.suite.name
             if JUDGE_CHECK not in self.due.get(name, ()):
                 # Nobody else tells why.
@@ -348,7 +378,6 @@ class LlmSession:
                 raise JudgeError(name, found, UNDECIDED)
             where, found = f"{name}[{JUDGE_CHECK}]", "the judge failed known answers"
             raise JudgeError(where, found, f"see there, {UNDECIDED}")
-        return ready
 
     def _run(self, suite: Suite, request: pytest.FixtureRequest) -> SuiteRun | PairRun:
         judge: JudgeLike | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,8 +22,11 @@ __all__ = [
     "TOP_LOGPROBS",
     "ChatClient",
     "ChatReply",
+    "ModelGoneError",
     "NoLogprobsError",
     "PromptTooLongError",
+    "ReplacedError",
+    "is_other_name",
     "is_same_model",
     "read_candidates",
 ]
@@ -53,6 +57,14 @@ class NoLogprobsError(JudgeError):
     """The server gives no log-probabilities, so nothing can be weighted."""
 
 
+class ModelGoneError(JudgeError):
+    """The server does not have the model."""
+
+
+class ReplacedError(JudgeError):
+    """The server has another model under the name than when it was first asked, or none."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatReply:
     """A complete reply to a prompt that was read from its first to its last token.
@@ -67,6 +79,7 @@ class ChatReply:
         thought: Whether thoughts came beside the content.
         held: Whether the server took the schema that the reply was to be held to.
         may_think: Whether the model may think before it answers, as far as the server says.
+        named: What the reply calls the model, where that is another name of the one asked for.
     """
 
     content: str
@@ -76,6 +89,7 @@ class ChatReply:
     thought: bool = False
     held: bool = True
     may_think: bool = True
+    named: str = ""
 
     @property
     def answer(self) -> str:
@@ -108,6 +122,23 @@ class ChatClient(Protocol):
         Raises:
             JudgeDownError: It does not answer.
             JudgeError: It does not have the model, or is none of this kind of servers.
+        """
+
+    def look(self, servers: Collection[str], digest: str) -> Mapping[str, JudgeError]:
+        """Ask the servers once more for the model's digest.
+
+        Where none of those named says, the others are asked until one does.
+
+        Args:
+            servers: Addresses of those that have to be asked.
+            digest: As :meth:`identify` gave it.
+
+        Returns:
+            Those of ``servers`` that did not say, with the reason.
+
+        Raises:
+            ReplacedError: One has another model under this name, or none any more.
+            JudgeError: None of all servers says.
         """
 
     def installed(self) -> Sequence[str]:
@@ -175,6 +206,31 @@ def is_same_model(first: str, second: str) -> bool:
         name.removeprefix(OPENAI).casefold().removesuffix(":latest") for name in (first, second)
     }
     return len(names) == 1
+
+
+def is_other_name(named: str, asked: str) -> bool:
+    """Whether one of two names is the other without its tag, its date or its folders.
+
+    ``gpt-4o-2024-08-06`` is another name of ``gpt-4o``, and none of ``gpt-4o-2024-05-13``, since
+    either of these says which one it is. ``latest`` says no more than no tag.
+    """
+    (name, *parts), (other, *others) = (_parts(text.casefold()) for text in (named, asked))
+    return name == other and all(
+        one == two or not one or not two for one, two in zip(parts, others, strict=True)
+    )
+
+
+def _parts(name: str) -> tuple[str, str, str, str]:
+    """Split a name into the name itself, folders, tag and date; what is not there is empty."""
+    folders, _, last = name.rpartition("/")
+    last, _, tag = last.partition(":")
+    found = _DATED.fullmatch(last)
+    last, date = (found["name"], found["date"]) if found else (last, "")
+    tag, date = ("" if part == "latest" else part for part in (tag, date))
+    return last, folders, tag, date
+
+
+_DATED: Final = re.compile(r"(?P<name>.+?)-(?P<date>\d{4}-?\d\d-?\d\d|\d{4}|latest)")
 
 
 def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:

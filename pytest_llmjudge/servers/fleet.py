@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
-from pytest_llmjudge.servers.chat import SEED
+from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError, one_line
+from pytest_llmjudge.servers.chat import SEED, ReplacedError
 from pytest_llmjudge.servers.role import JUDGE
 
 if TYPE_CHECKING:
@@ -20,10 +21,23 @@ if TYPE_CHECKING:
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Decoding
 
-__all__ = ["Fleet", "Limiter", "unlimited"]
+__all__ = ["Fleet", "Limiter", "servers_that_answer", "unlimited"]
 
 Limiter = Callable[[Sequence[str]], AbstractContextManager[str]]
 """Waits until one of some servers, the best first, may be sent a request, and says which one."""
+
+_ANSWERED: ContextVar[set[str] | None] = ContextVar("servers that answered", default=None)
+
+
+@contextmanager
+def servers_that_answer() -> Iterator[set[str]]:
+    """Gather the addresses of all servers that answer a question of this thread meanwhile."""
+    answered: set[str] = set()
+    token = _ANSWERED.set(answered)
+    try:
+        yield answered
+    finally:
+        _ANSWERED.reset(token)
 
 
 def unlimited(servers: Sequence[str]) -> AbstractContextManager[str]:
@@ -56,6 +70,7 @@ class Fleet:
         self._lock = threading.Lock()
         self._busy = dict.fromkeys(self._clients, 0)
         self._dead: set[str] = set()
+        self._names: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -94,6 +109,29 @@ class Fleet:
             raise SettingsError(self._role.url_option, told, todo)
         versions = sorted({one.version for one in found.values()})
         return replace(first, version=", ".join(versions))
+
+    def look(self, servers: Collection[str], digest: str) -> dict[str, JudgeError]:
+        """Ask some of the servers again for the model's digest, as :meth:`ChatClient.look` says.
+
+        Raises:
+            ReplacedError: One has another model under this name, or none any more.
+            JudgeError: None of all servers says.
+        """
+        silent: dict[str, JudgeError] = {}
+        said = False
+        for url in sorted(self._clients, key=lambda url: url not in servers):
+            if said and url not in servers:
+                break
+            try:
+                self._clients[url].look([url], digest)
+                said = True
+            except ReplacedError:
+                raise
+            except JudgeError as error:
+                silent[url] = error
+        if not said:
+            raise next(iter(silent.values()))
+        return {url: error for url, error in silent.items() if url in servers}
 
     def installed(self) -> Sequence[str]:
         """Name the models that all servers have."""
@@ -162,9 +200,19 @@ class Fleet:
                     continue
             # Another one answers, so it was not the question.
             self._welcome(client.url)
+            answered = _ANSWERED.get()
+            if answered is not None:
+                answered.add(client.url)
+            self._note_name(client.url, reply.named)
             for url, failure in failed.items():
                 self._leave_out(url, failure)
             return reply
+
+    def _note_name(self, url: str, named: str) -> None:
+        """Say once in a run that a server calls the model by another name."""
+        if named and named not in self._names:
+            self._names.add(named)
+            self._note(f'{url}: answers as "{one_line(named, 100)}" for "{self.model}"')
 
     @contextmanager
     def _turn(self, failed: Collection[str]) -> Iterator[ChatClient]:

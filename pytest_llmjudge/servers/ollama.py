@@ -14,6 +14,7 @@ from pytest_llmjudge.servers.chat import (
     SEED,
     TOP_LOGPROBS,
     ChatReply,
+    ModelGoneError,
     NoLogprobsError,
     PromptTooLongError,
     read_candidates,
@@ -103,15 +104,18 @@ class OllamaClient(ServerClient):
             JudgeDownError: It does not answer.
             JudgeError: It is no Ollama server, or does not have the model.
         """
-        version = self._version()
-        installed = _installed(self._get("/api/tags").get("models"))
+        version, digest = self._version(), self._digest(self._identify_timeout)
+        self._learn_limits()
+        return JudgeIdentity(self.model, "ollama", version, digest, self._options)
+
+    def _digest(self, seconds: float) -> str:
+        installed = _installed(self._get("/api/tags", seconds).get("models"))
         wanted = _full_name(self.model)
         for name, digest in installed.items():
             if name.casefold() == wanted.casefold():
-                self._learn_limits()
-                return JudgeIdentity(self.model, "ollama", version, digest, self._options)
+                return digest
         found = f'has no model "{self.model}"; installed: {", ".join(installed) or "none"}'
-        raise self._error(found, f'"ollama pull {self.model}" gets it')
+        raise ModelGoneError(self.url, found, f'"ollama pull {self.model}" gets it')
 
     @property
     def control_tokens(self) -> frozenset[str]:
@@ -244,11 +248,10 @@ class OllamaClient(ServerClient):
         if type(context) is int and context > 0:
             self._context = min(self._num_ctx, context)
 
-    def _get(self, path: str) -> dict[str, object]:
+    def _get(self, path: str, seconds: float | None = None) -> dict[str, object]:
+        seconds = seconds or self._identify_timeout
         try:
-            reply = self._endpoint.send(
-                "GET", path, seconds=self._identify_timeout, retries=1, patience=1
-            )
+            reply = self._endpoint.send("GET", path, seconds=seconds, retries=1, patience=1)
         except TimedOutError as error:
             found, todo = str(error), f'restart it with "ollama serve", {self._other_server}'
             raise JudgeDownError(self.url, found, todo) from error
@@ -282,6 +285,7 @@ class OllamaClient(ServerClient):
         if not isinstance(content, str) or body.get("done") is not True:
             found = f"answered {reply.summary()} where a finished message was due"
             raise self._error(found, self.name_another)
+        named = self._other_name(body.get("model"))
         candidates = self._candidates(body) if weigh else None
         thought = bool(message.get("thinking"))
         if type(count) is not int:
@@ -292,7 +296,9 @@ class OllamaClient(ServerClient):
         elif count >= self._context:
             raise self._too_long(prompt)
         may_think = self._thinks is not False
-        return ChatReply(content, str(reason), count, candidates, thought, may_think=may_think)
+        return ChatReply(
+            content, str(reason), count, candidates, thought, may_think=may_think, named=named
+        )
 
     def _candidates(self, body: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
         """Read the candidates for the first token; the end of a reply has no entry of its own."""

@@ -18,8 +18,10 @@ from pytest_llmjudge.servers.chat import (
     SEED,
     TOP_LOGPROBS,
     ChatReply,
+    ModelGoneError,
     NoLogprobsError,
     PromptTooLongError,
+    is_other_name,
     read_candidates,
 )
 from pytest_llmjudge.servers.role import JUDGE
@@ -131,6 +133,7 @@ class OpenAIClient(ServerClient):
         self._endpoint = Endpoint(self.url, backoff=backoff, token=self._key, busy=_is_busy)
         self._form = _SCHEMA
         self._limit = _LIMIT
+        self._same_weights: frozenset[str] = frozenset()
 
     def identify(self) -> JudgeIdentity:
         """Ask the server whether it has the model, and what it tells of it.
@@ -142,17 +145,22 @@ class OpenAIClient(ServerClient):
             JudgeDownError: It does not answer.
             JudgeError: It is no such server, does not have the model, or refuses the key.
         """
-        entries = self._models()
+        digest, options = self._digest(self._identify_timeout), {"seed": SEED, "temperature": 0}
+        return JudgeIdentity(f"{OPENAI}{self.model}", "openai", self.url, digest, options)
+
+    def _digest(self, seconds: float) -> str:
+        entries = self._models(seconds)
         for entry in entries:
             # Such servers take a name as they list it; Ollama adds a tag where there is none.
             if entry["id"] in {self.model, f"{self.model}:latest"}:
-                told = {name: entry[name] for name in _STABLE if name in entry}
-                digest = make_key("openai model/1", told)
-                options = {"seed": SEED, "temperature": 0}
-                return JudgeIdentity(f"{OPENAI}{self.model}", "openai", self.url, digest, options)
+                self._same_weights = _with_root(entries, entry.get("root"))
+                return make_key(
+                    "openai model/1", {name: entry[name] for name in _STABLE if name in entry}
+                )
         names = ", ".join(str(entry["id"]) for entry in entries[:20]) or "none"
         found = f'has no model "{self.model}"; it has: {names}'
-        raise self._error(found, f"name one of these with {self._role.name_option}={OPENAI}NAME")
+        todo = f"name one of these with {self._role.name_option}={OPENAI}NAME"
+        raise ModelGoneError(self.url, found, todo)
 
     @property
     def control_tokens(self) -> frozenset[str]:
@@ -162,7 +170,7 @@ class OpenAIClient(ServerClient):
     def installed(self) -> Sequence[str]:
         """Name the models that the server has; empty when it does not say."""
         try:
-            return [str(entry["id"]) for entry in self._models()]
+            return [str(entry["id"]) for entry in self._models(self._identify_timeout)]
         except JudgeError:
             return ()
 
@@ -265,11 +273,9 @@ class OpenAIClient(ServerClient):
         except TransportError as error:
             raise self._transport_error(error) from error
 
-    def _models(self) -> list[dict[str, object]]:
+    def _models(self, seconds: float) -> list[dict[str, object]]:
         try:
-            reply = self._endpoint.send(
-                "GET", "/models", seconds=self._identify_timeout, retries=1, patience=1
-            )
+            reply = self._endpoint.send("GET", "/models", seconds=seconds, retries=1, patience=1)
         except TimedOutError as error:
             todo = f"restart it, {self._other_server}"
             raise JudgeDownError(self.url, str(error), todo) from error
@@ -320,6 +326,7 @@ class OpenAIClient(ServerClient):
         ):
             found = f"answered {reply.summary()} where a chat completion was due"
             raise self._error(found, self.name_another)
+        named = self._other_name(body.get("model"))
         reason = self._end(choice)
         content = _text_in(message.get("content"))
         # A refusal and the thoughts of a reasoning model leave the content empty, and some servers
@@ -334,7 +341,16 @@ class OpenAIClient(ServerClient):
             self._prompt_tokens(body, question),
             self._candidates(choice) if weigh else None,
             thought,
+            named=named,
         )
+
+    def _is_asked_for(self, named: str) -> bool:
+        """Whether a reply's name for the model means the one asked for.
+
+        OpenAI adds the date of a release, some servers a tag or the folders of the model's file.
+        vLLM, which may serve a model under several names, replies with the first of them.
+        """
+        return named in self._same_weights or is_other_name(named, self.model)
 
     def _end(self, choice: Mapping[str, object]) -> str:
         """Return why an answer ended; some servers do not say so of one that is whole.
@@ -391,6 +407,7 @@ class OpenAIClient(ServerClient):
         body = reply.json()
         if reply.status != 200 or not isinstance(body, dict):
             raise self._refusal(reply, longer.prompt)
+        self._other_name(body.get("model"))
         return (_count_in(body) or 0) > count
 
     def _candidates(self, choice: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
@@ -446,6 +463,13 @@ def _read_key() -> str:
         found = "has characters that no key has, such as blanks, line breaks or curly quotes"
         raise SettingsError(_KEY, found, "copy the key anew, all of it and nothing else")
     return key
+
+
+def _with_root(entries: Sequence[Mapping[str, object]], root: object) -> frozenset[str]:
+    """Name the models of a server's list that were loaded from the same place."""
+    if not isinstance(root, str) or not root:
+        return frozenset()
+    return frozenset(str(entry["id"]) for entry in entries if entry.get("root") == root)
 
 
 def _response_format(form: int, schema: Mapping[str, object]) -> dict[str, object]:

@@ -1,11 +1,17 @@
-"""What the clients of all kinds of servers tell of a request that got no usable reply."""
+"""What the clients of all kinds of servers say of a request that got no usable reply."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import JudgeDownError, JudgeError
-from pytest_llmjudge.servers.chat import PromptTooLongError
+from pytest_llmjudge.errors import JudgeDownError, JudgeError, one_line
+from pytest_llmjudge.servers.chat import (
+    ModelGoneError,
+    PromptTooLongError,
+    ReplacedError,
+    is_same_model,
+)
 from pytest_llmjudge.servers.transport import (
     DroppedError,
     InsecureError,
@@ -14,13 +20,15 @@ from pytest_llmjudge.servers.transport import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TransportError
 
 __all__ = ["ServerClient"]
 
 
-class ServerClient:
+class ServerClient(ABC):
     """A client of one server.
 
     Args:
@@ -29,12 +37,15 @@ class ServerClient:
 
     Attributes:
         url: As given.
+        model: The model's name there.
         start_it: What to do when nobody answers there.
         name_another: What to do when something else answers there.
         see_log: Where more is told.
     """
 
     _endpoint: Endpoint
+    model: str
+    _timeout: float
     start_it: str
     name_another: str
     see_log: str
@@ -47,6 +58,64 @@ class ServerClient:
     def close(self) -> None:
         """Close all connections that are not in use."""
         self._endpoint.close()
+
+    def look(self, servers: Collection[str], digest: str) -> dict[str, JudgeError]:  # noqa: ARG002  # as in ChatClient
+        """Ask the server once more for the model's digest, as :meth:`.chat.ChatClient.look` says.
+
+        Raises:
+            ReplacedError: It has another model under this name, or none any more.
+            JudgeError: It does not say.
+        """
+        try:
+            now = self._digest(self._timeout)
+        except ModelGoneError as error:
+            told = f"it {error.found}"
+            raise self._replaced(told) from error
+        if now != digest:
+            told = f"digest {digest[:12]} became {now[:12]}"
+            raise self._replaced(told)
+        return {}
+
+    def _replaced(self, told: str) -> ReplacedError:
+        found = f'the model "{self.model}" was replaced during the run ({told})'
+        todo = "run again, for what it answered since it was last looked at is thrown away"
+        return ReplacedError(self.url, found, todo)
+
+    @abstractmethod
+    def _digest(self, seconds: float) -> str:
+        """Ask the server for the digest of the model, within so many seconds.
+
+        Raises:
+            JudgeDownError: It does not answer.
+            ModelGoneError: It does not have the model.
+            JudgeError: It is none of this kind of servers.
+        """
+
+    def _other_name(self, named: object) -> str:
+        """Check what a reply calls the model that wrote it.
+
+        Args:
+            named: The reply's ``model``.
+
+        Returns:
+            Another name of the model that was asked; empty where it is the same name.
+
+        Raises:
+            JudgeError: Another model wrote the reply, or it does not say which one.
+        """
+        asked = self.model
+        if not isinstance(named, str) or not named.strip():
+            found = f'does not say which model answered where "{asked}" was asked for'
+            raise self._error(found, f"name a server that does with {self._role.url_option}")
+        if not self._is_asked_for(named):
+            shown = one_line(named, 100)
+            found = f'answered as "{shown}" where "{asked}" was asked for'
+            todo = "switch off whatever answers in its place"
+            raise self._error(found, f"{todo}, or name that model with {self._role.name_option}")
+        return "" if is_same_model(named, asked) else named
+
+    def _is_asked_for(self, named: str) -> bool:
+        return is_same_model(named, self.model)
 
     def _error(self, found: str, todo: str) -> JudgeError:
         return JudgeError(self.url, found, todo)

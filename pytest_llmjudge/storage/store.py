@@ -2,7 +2,8 @@
 
 Rows are addressed by content and the first write wins, so an item and its gate cannot see two
 different scores. Each row names the run that wrote it: ``refresh`` takes rows of other runs for
-missing, and a failure holds for its own run only.
+missing, and a failure holds for its own run only. What a server answered awaits a look at its
+model: until then a row counts in its own run alone.
 """
 
 from __future__ import annotations
@@ -11,34 +12,44 @@ import hashlib
 import json
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock
 
-from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import StoreError
+from pytest_llmjudge.storage.rows import StoredResponse, read_response, read_verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from pytest_llmjudge.data import Verdict
 
 __all__ = ["Failure", "Progress", "Store", "StoredResponse"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
-    key TEXT PRIMARY KEY, run TEXT NOT NULL, text TEXT, error TEXT
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, text TEXT, error TEXT, awaits TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdicts (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, score INTEGER, reply TEXT NOT NULL, error TEXT,
-    covered REAL, too_long INTEGER NOT NULL DEFAULT 0
+    covered REAL, too_long INTEGER NOT NULL DEFAULT 0, awaits TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, facts TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS choices (
-    key TEXT PRIMARY KEY, run TEXT NOT NULL, facts TEXT NOT NULL
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, facts TEXT NOT NULL, awaits TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS looks (
+    run TEXT NOT NULL, model TEXT NOT NULL, at REAL NOT NULL, awaiting INTEGER NOT NULL,
+    PRIMARY KEY (run, model)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS faults (
+    run TEXT PRIMARY KEY, message TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
     run TEXT NOT NULL, key TEXT NOT NULL, message TEXT NOT NULL, rig INTEGER NOT NULL,
@@ -58,30 +69,43 @@ CREATE TABLE IF NOT EXISTS progress (
     run TEXT NOT NULL, kind TEXT NOT NULL, suite TEXT NOT NULL, worker TEXT NOT NULL,
     done INTEGER NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (run, kind, suite, worker)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS awaiting_responses ON responses (run, awaits) WHERE awaits IS NOT NULL;
+CREATE INDEX IF NOT EXISTS awaiting_verdicts ON verdicts (run, awaits) WHERE awaits IS NOT NULL;
+CREATE INDEX IF NOT EXISTS awaiting_choices ON choices (run, awaits) WHERE awaits IS NOT NULL;
 """
+_AWAITS = (
+    "ALTER TABLE responses ADD COLUMN awaits TEXT; ALTER TABLE verdicts ADD COLUMN awaits TEXT;"
+)
 # From what earlier versions had: their failures and suites are of runs that are over.
 _FROM = {
     0: "",
     1: (
         "ALTER TABLE verdicts ADD COLUMN covered REAL; "
         "ALTER TABLE verdicts ADD COLUMN too_long INTEGER NOT NULL DEFAULT 0; DROP TABLE failures;"
+        + _AWAITS
     ),
-    2: "DROP TABLE failures;",
-    3: "",
-    4: "",
+    2: "DROP TABLE failures;" + _AWAITS,
+    3: _AWAITS,
+    4: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;",
+    5: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;",
 }
-_VERSION = 5
+_VERSION = 6
+_AWAITING = ("responses", "verdicts", "choices")
+"""Tables of what servers may have answered."""
+_COLUMNS = {
+    "responses": "text, error",
+    "verdicts": "score, reply, error, covered, too_long",
+    "answers": "facts",
+    "choices": "facts",
+}
+"""What is kept under a key, by table."""
+_OF_MODEL = "WHERE run = ? AND awaits >= ? AND awaits < ?"
 _BUSY_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.01
 _MANY = 500
 
 
-@dataclass(frozen=True, slots=True)
-class StoredResponse:
-    """A response as the store keeps it; ``error`` tells why there is no text."""
-
-    text: str | None
-    error: str | None
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +152,12 @@ class Store:
         self._is_closed = False
 
     def open(self) -> None:
-        """Make the file and prove that it can be written."""
-        with self._errors():
-            self._connection().execute("BEGIN IMMEDIATE")
-            self._connection().execute("COMMIT")
+        """Make the file and prove that it can be written, and read."""
+        with self._transaction() as connection:
+            for table, columns in _COLUMNS.items():
+                connection.execute(f"SELECT key, run, {columns} FROM {table} LIMIT 0")
+            for table in _AWAITING:
+                connection.execute(f"SELECT awaits FROM {table} LIMIT 0")
 
     def close(self) -> None:
         """Close all connections; the file stays, and is not opened again."""
@@ -146,16 +172,20 @@ class Store:
 
     def responses(self, keys: Sequence[str]) -> dict[str, StoredResponse]:
         """Return those of ``keys`` that have a response."""
-        rows = self._select("responses", "text, error", keys)
-        return {key: StoredResponse(text, error) for key, text, error in rows}
+        return self._read("responses", _COLUMNS["responses"], keys, read_response)
 
-    def add_response(self, key: str, response: StoredResponse) -> StoredResponse:
-        """Store a response unless there is one; return the one that holds."""
+    def add_response(
+        self, key: str, response: StoredResponse, awaits: str | None = None
+    ) -> StoredResponse:
+        """Store a response unless there is one; return the one that holds.
+
+        ``awaits`` is for :meth:`awaiting`, here and below.
+        """
         self._insert(
             "responses",
-            "text, error",
+            f"{_COLUMNS['responses']}, awaits",
             key,
-            (response.text, response.error),
+            (response.text, response.error, awaits),
         )
         return self.response(key) or response
 
@@ -165,40 +195,119 @@ class Store:
 
     def verdicts(self, keys: Sequence[str]) -> dict[str, Verdict]:
         """Return those of ``keys`` that have a verdict."""
-        rows = self._select("verdicts", "score, reply, error, covered, too_long", keys)
-        return {
-            key: Verdict(score, reply, error, covered=covered, too_long=bool(too_long))
-            for key, score, reply, error, covered, too_long in rows
-        }
+        return self._read("verdicts", _COLUMNS["verdicts"], keys, read_verdict)
 
-    def add_verdict(self, key: str, verdict: Verdict) -> Verdict:
+    def add_verdict(self, key: str, verdict: Verdict, awaits: str | None = None) -> Verdict:
         """Store a final verdict unless there is one; return the one that holds."""
         self._insert(
             "verdicts",
-            "score, reply, error, covered, too_long",
+            f"{_COLUMNS['verdicts']}, awaits",
             key,
-            (verdict.score, verdict.reply, verdict.error, verdict.covered, verdict.too_long),
+            (
+                verdict.score,
+                verdict.reply,
+                verdict.error,
+                verdict.covered,
+                verdict.too_long,
+                awaits,
+            ),
         )
         return self.verdict(key) or verdict
 
-    def answers(self, key: str) -> str | None:
-        """Return what a model answered to all questions of a subject."""
-        for _, facts in self._select("answers", "facts", [key]):
-            return str(facts)
-        return None
+    def answers(self, key: str, read: Callable[[str], Kept]) -> Kept | None:
+        """Return what a model answered to all questions of a subject.
+
+        Args:
+            key: Names it.
+            read: Makes it of what was stored; raises an error where that is none.
+        """
+        return self._read("answers", _COLUMNS["answers"], [key], read).get(key)
 
     def add_answers(self, key: str, facts: str) -> None:
         """Store what a model answered to all questions of a subject, unless it is there."""
         self._insert("answers", "facts", key, (facts,))
 
-    def choices(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return those of ``keys`` under which a judge's choice between answers is stored."""
-        return {key: str(facts) for key, facts in self._select("choices", "facts", keys)}
+    def choices(self, keys: Sequence[str], read: Callable[[str], Kept]) -> dict[str, Kept]:
+        """Return those of ``keys`` under which a judge's choice between answers is stored.
 
-    def add_choice(self, key: str, facts: str) -> str:
-        """Store a final choice unless there is one; return the one that holds."""
-        self._insert("choices", "facts", key, (facts,))
-        return self.choices([key]).get(key, facts)
+        Args:
+            keys: Name them.
+            read: Makes a choice of what was stored; raises an error where that is none.
+        """
+        return self._read("choices", _COLUMNS["choices"], keys, read)
+
+    def add_choice(self, key: str, facts: str, awaits: str | None = None) -> None:
+        """Store a final choice unless there is one."""
+        self._insert("choices", "facts, awaits", key, (facts, awaits))
+
+    def awaiting(self, model: str) -> list[tuple[str, str, str]]:
+        """Return the rows of this run that await a look at a model.
+
+        Args:
+            model: What ``awaits`` of these rows begins with, before a blank.
+
+        Returns:
+            For each row its table, its key and what it awaits.
+        """
+        found: list[tuple[str, str, str]] = []
+        with self._errors():
+            for table in _AWAITING:
+                text = f"SELECT '{table}', key, awaits FROM {table} {_OF_MODEL}"
+                found += self._connection().execute(text, self._of_model(model))
+        return found
+
+    def confirm(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Let rows of this run count in all runs; as :meth:`awaiting` gave them."""
+        text = "UPDATE {} SET awaits = NULL WHERE key = ? AND run = ? AND awaits = ?"
+        with self._transaction() as connection:
+            for table, key, awaits in rows:
+                connection.execute(text.format(table), (key, self.run, awaits))
+
+    def discard(self, model: str) -> None:
+        """Remove the rows of this run that await a look at a model."""
+        with self._transaction() as connection:
+            for table in _AWAITING:
+                connection.execute(f"DELETE FROM {table} {_OF_MODEL}", self._of_model(model))
+
+    def note_look(self, model: str, awaiting: int) -> None:
+        """Note that a model was looked at just now, and how many rows await a look all the same."""
+        with self._errors():
+            self._connection().execute(
+                "INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)",
+                (self.run, model, time.time(), awaiting),
+            )
+
+    def since_look(self, model: str) -> tuple[int, float]:
+        """Return how many rows were written since a model was looked at, and how many s ago.
+
+        Before the first look both count from the first call.
+        """
+        counts = " + ".join(f"(SELECT COUNT(*) FROM {name} {_OF_MODEL})" for name in _AWAITING)
+        look = "FROM looks WHERE run = ? AND model = ?"
+        text = f"SELECT {counts}, (SELECT at {look}), (SELECT awaiting {look})"
+        values = [*self._of_model(model) * len(_AWAITING), *(self.run, model) * 2]
+        with self._errors():
+            written, at, before = self._connection().execute(text, values).fetchone()
+        if at is None:
+            self.note_look(model, 0)
+            return written, 0.0
+        return written - before, time.time() - at
+
+    def note_fault(self, message: str) -> None:
+        """Let nothing be decided any more in this run; the first message holds."""
+        with self._errors():
+            self._connection().execute(
+                "INSERT OR IGNORE INTO faults VALUES (?, ?)", (self.run, message)
+            )
+
+    def fault(self) -> str | None:
+        """Return why nothing is decided any more in this run; ``None`` while all is well."""
+        with self._errors():
+            found = self._connection().execute(
+                "SELECT message FROM faults WHERE run = ?", (self.run,)
+            )
+            row = found.fetchone()
+        return None if row is None else str(row[0])
 
     def failure(self, key: str) -> Failure | None:
         """Return what went wrong with ``key`` in this run."""
@@ -313,8 +422,11 @@ class Store:
     def end_run(self) -> None:
         """Remove what was of use to this run alone."""
         with self._errors():
-            for table in ("progress", "failures", "suites", "checks", "notes"):
+            for table in ("progress", "failures", "suites", "checks", "notes", "looks", "faults"):
                 self._connection().execute(f"DELETE FROM {table} WHERE run = ?", (self.run,))
+            for table in _AWAITING:
+                text = f"DELETE FROM {table} WHERE run = ? AND awaits IS NOT NULL"
+                self._connection().execute(text, (self.run,))
             for table in ("verdicts", "choices"):
                 text = f"DELETE FROM {table} WHERE run = ? AND key LIKE ? || '-%'"
                 self._connection().execute(text, (self.run, self.run))
@@ -347,26 +459,65 @@ class Store:
         finally:
             lock.release()
 
+    def _of_model(self, model: str) -> tuple[str, str, str]:
+        """Return the values of ``_OF_MODEL``."""
+        # "!" comes after the blank.
+        return self.run, f"{model} ", f"{model}!"
+
+    def _read(
+        self, table: str, columns: str, keys: Sequence[str], read: Callable[..., Kept]
+    ) -> dict[str, Kept]:
+        """Return what rows hold; those that hold nothing of the kind are removed, and it is said.
+
+        Args:
+            table: Where they are.
+            columns: What is read of each.
+            keys: Of the rows.
+            read: Makes something of the columns; raises an error where they hold nothing.
+        """
+        found: dict[str, Kept] = {}
+        for key, *values in self._select(table, columns, keys):
+            try:
+                found[key] = read(*values)
+            except (TypeError, ValueError, KeyError, RecursionError):  # noqa: PERF203  # each row stands alone
+                self._remove(table, key)
+        return found
+
+    def _remove(self, table: str, key: str) -> None:
+        with self._errors():
+            self._connection().execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+        self.add_note(
+            f"{self.folder}: some {table} of the cache were none (this version did not write them, "
+            "or something changed them); they were removed and made anew"
+        )
+
     def _select(self, table: str, columns: str, keys: Sequence[str]) -> Iterable[tuple[Any, ...]]:
-        others = " AND run = ?" if self.refresh else ""
+        which, given = "", [self.run]
+        if self.refresh:
+            which = " AND run = ?"
+        elif table in _AWAITING:
+            which = " AND (run = ? OR awaits IS NULL)"
+        else:
+            given = []
         found: list[tuple[Any, ...]] = []
         with self._errors():
             for start in range(0, len(keys), _MANY):
                 some = keys[start : start + _MANY]
                 marks = ",".join("?" * len(some))
-                text = f"SELECT key, {columns} FROM {table} WHERE key IN ({marks}){others}"
-                values = [*some, self.run] if self.refresh else some
-                found += self._connection().execute(text, values)
+                text = f"SELECT key, {columns} FROM {table} WHERE key IN ({marks}){which}"
+                found += self._connection().execute(text, [*some, *given])
         return found
 
     def _insert(self, table: str, columns: str, key: str, values: tuple[object, ...]) -> None:
         marks = ",".join("?" * (2 + len(values)))
         conflict = "NOTHING"
-        if self.refresh:
+        if self.refresh or table in _AWAITING:
             changes = ", ".join(
                 f"{name} = excluded.{name}" for name in ["run", *columns.split(", ")]
             )
-            conflict = f"UPDATE SET {changes} WHERE run <> excluded.run"
+            # What a run left behind that ended before its look counts for nobody.
+            unless = "" if self.refresh else " AND awaits IS NOT NULL"
+            conflict = f"UPDATE SET {changes} WHERE run <> excluded.run{unless}"
         text = (
             f"INSERT INTO {table} (key, run, {columns}) VALUES ({marks}) "
             f"ON CONFLICT (key) DO {conflict}"
@@ -417,6 +568,19 @@ class Store:
             f"BEGIN IMMEDIATE; {_FROM[found]} DROP TABLE IF EXISTS suites; {_SCHEMA} "
             f"PRAGMA user_version = {_VERSION}; COMMIT;"
         )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write all or nothing, in one turn."""
+        with self._errors():
+            connection = self._connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -598,7 +598,7 @@ class TestFailures:
         self, server: FakeOllama, choice: dict[str, object], why: str
     ) -> None:
         """Only a text that is empty is one."""
-        body = {"choices": [{**choice, "finish_reason": "stop"}]}
+        body = {"model": "llama3", "choices": [{**choice, "finish_reason": "stop"}]}
         server.reply = lambda _: Page(200, "application/json", json.dumps(body))
         chat = "message" in choice
 
@@ -611,7 +611,10 @@ class TestFailures:
 
     def test_thoughts_that_are_not_shown(self, server: FakeOllama) -> None:
         """Whatever used up the tokens was no answer."""
-        body = {"choices": [{"message": {"content": None}, "finish_reason": "length"}]}
+        body = {
+            "model": "llama3",
+            "choices": [{"message": {"content": None}, "finish_reason": "length"}],
+        }
         server.reply = lambda _: Page(200, "application/json", json.dumps(body))
 
         (found,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=True)
@@ -624,7 +627,10 @@ class TestFailures:
     @pytest.mark.parametrize("content", ["", [{"type": "text", "text": ""}]])
     def test_an_empty_text_is_an_answer(self, server: FakeOllama, content: object) -> None:
         """The model had nothing to say."""
-        body = {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
+        body = {
+            "model": "llama3",
+            "choices": [{"message": {"content": content}, "finish_reason": "stop"}],
+        }
         server.reply = lambda _: Page(200, "application/json", json.dumps(body))
 
         assert texts(served(server, name="openai:llama3"), ["a"], chat=True) == {0: ""}

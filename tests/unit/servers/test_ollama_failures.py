@@ -44,7 +44,13 @@ def failure(client: OllamaClient, prompt: str = "Score this.") -> str:
 def page(**fields: object) -> Page:
     """Make a reply like a chat's, some fields of it replaced, those that are None left out."""
     message = {"role": "assistant", "content": "85"}
-    whole = {"message": message, "done": True, "done_reason": "stop", "prompt_eval_count": 9}
+    whole = {
+        "model": "llama3",
+        "message": message,
+        "done": True,
+        "done_reason": "stop",
+        "prompt_eval_count": 9,
+    }
     whole |= fields
     return Page(200, JSON, json.dumps({k: v for k, v in whole.items() if v is not None}))
 

@@ -489,7 +489,8 @@ def test_a_server_without_logprobs(server: FakeOllama, *, refuses: bool) -> None
 def test_thoughts_and_refusals_are_no_score(server: FakeOllama) -> None:
     """A message without content is an empty reply."""
     body = {
-        "choices": [{"message": {"content": None, "refusal": "I cannot"}, "finish_reason": "stop"}]
+        "model": "llama3",
+        "choices": [{"message": {"content": None, "refusal": "I cannot"}, "finish_reason": "stop"}],
     }
     server.reply = lambda _: Page(200, "application/json", json.dumps(body))
 
@@ -497,7 +498,7 @@ def test_thoughts_and_refusals_are_no_score(server: FakeOllama) -> None:
 
 
 def completion(finish: object = "stop", **message: object) -> Page:
-    body = {"choices": [{"message": message, "finish_reason": finish}]}
+    body = {"model": "llama3", "choices": [{"message": message, "finish_reason": finish}]}
     return Page(200, "application/json", json.dumps(body))
 
 

@@ -251,3 +251,63 @@ def test_a_closed_store_stays_closed(store: Store) -> None:
 
     with pytest.raises(StoreError):
         store.verdict("k")
+
+
+def test_what_awaits_a_look_counts_in_its_own_run_alone(store: Store) -> None:
+    """Another run takes it for missing and writes its own; once confirmed it counts for all."""
+    store.add_verdict("k", Verdict(100, "100"), "judge http://a")
+    later = Store(store.folder, "two")
+
+    assert store.verdict("k") == Verdict(100, "100")
+    assert later.verdict("k") is None
+
+    store.confirm(store.awaiting("judge"))
+
+    assert later.verdict("k") == Verdict(100, "100")
+    store.add_verdict("left", Verdict(100, "100"), "judge http://a")
+    assert later.add_verdict("left", Verdict(10, "10")) == Verdict(10, "10")
+    later.close()
+
+
+def test_what_is_discarded_is_of_one_model(store: Store) -> None:
+    """Rows that await a look at another model stay, and those that were confirmed."""
+    store.add_verdict("one", Verdict(1, "1"), "judge http://a")
+    store.add_response("two", StoredResponse("text", None), "model http://a")
+    store.add_verdict("three", Verdict(3, "3"))
+
+    store.discard("judge")
+
+    assert store.verdicts(["one", "three"]) == {"three": Verdict(3, "3")}
+    assert store.awaiting("model") == [("responses", "two", "model http://a")]
+
+
+def test_a_store_whose_tables_are_others(store: Store) -> None:
+    """It is refused before any work."""
+    store.open()
+    with sqlite3.connect(store.folder / "store.sqlite") as changed:
+        changed.execute("ALTER TABLE verdicts RENAME COLUMN score TO points")
+    changed.close()
+
+    with pytest.raises(StoreError) as caught:
+        Store(store.folder, "two").open()
+
+    assert str(caught.value) == (
+        f"{store.folder}: the cache cannot be used (no such column: score); make room or make it "
+        "writable, remove it, or run with --llm-judge-cache=off"
+    )
+
+
+@pytest.mark.parametrize("change", ["text = NULL", "text = x'00ff'", "error = 'both'"])
+def test_a_row_that_is_no_response(store: Store, change: str) -> None:
+    """It is removed, and said so."""
+    store.add_response("k", StoredResponse("text", None))
+    with sqlite3.connect(store.folder / "store.sqlite") as changed:
+        changed.execute(f"UPDATE responses SET {change}")  # noqa: S608  # one of the above
+    changed.close()
+
+    assert store.response("k") is None
+    (note,) = store.notes()
+    assert note == (
+        f"{store.folder}: some responses of the cache were none (this version did not write them, "
+        "or something changed them); they were removed and made anew"
+    )

@@ -1,0 +1,54 @@
+"""What a row of the store has to hold to count as a response or a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_llmjudge.data import Verdict
+
+__all__ = ["StoredResponse", "read_response", "read_verdict"]
+
+# p(yes) + p(no) is a sum of rounded numbers.
+_MOST_COVERED = 1.001
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """A response as the store keeps it; ``error`` tells why there is no text."""
+
+    text: str | None
+    error: str | None
+
+
+def read_response(text: object, error: object) -> StoredResponse:
+    """Return the response that a row holds.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    if isinstance(text, str) and error is None:
+        return StoredResponse(text, None)
+    if text is None and isinstance(error, str) and error:
+        return StoredResponse(None, error)
+    raise ValueError
+
+
+def read_verdict(
+    score: object, reply: object, error: object, covered: object, too_long: object
+) -> Verdict:
+    """Return the verdict that a row holds.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    if score is not None and not (type(score) is int and 0 <= score <= 100):
+        raise ValueError
+    if not isinstance(reply, str) or not (error is None or isinstance(error, str)):
+        raise ValueError
+    if score is None and not error:
+        raise ValueError
+    if covered is not None and not (isinstance(covered, float) and 0 <= covered <= _MOST_COVERED):
+        raise ValueError
+    if too_long not in (0, 1):
+        raise ValueError
+    return Verdict(score, reply, error, covered=covered, too_long=bool(too_long))
