@@ -21,7 +21,7 @@ from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Failure", "Progress", "Store", "StoredResponse"]
@@ -54,6 +54,9 @@ CREATE TABLE IF NOT EXISTS suites (
     place INTEGER PRIMARY KEY, run TEXT NOT NULL, name TEXT NOT NULL, facts TEXT NOT NULL,
     UNIQUE (run, name)
 );
+CREATE TABLE IF NOT EXISTS facts (
+    run TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (run, name)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS progress (
     run TEXT NOT NULL, kind TEXT NOT NULL, suite TEXT NOT NULL, worker TEXT NOT NULL,
     done INTEGER NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (run, kind, suite, worker)
@@ -69,8 +72,9 @@ _FROM = {
     2: "DROP TABLE failures;",
     3: "",
     4: "",
+    5: "",
 }
-_VERSION = 5
+_VERSION = 6
 _BUSY_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.01
 _MANY = 500
@@ -310,10 +314,32 @@ class Store:
             )
             return tuple(str(text) for (text,) in rows)
 
+    def agree(self, facts: Mapping[str, str]) -> dict[str, str]:
+        """Note facts that must be the same in all processes of this run.
+
+        Returns:
+            Of each fact what was noted first.
+        """
+        rows = [(self.run, name, value) for name, value in facts.items()]
+        with self._errors():
+            self._connection().execute("BEGIN IMMEDIATE")
+            self._connection().executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, ?)", rows)
+            self._connection().execute("COMMIT")
+        known = self.agreed()
+        return {name: known[name] for name in facts}
+
+    def agreed(self) -> dict[str, str]:
+        """Return the facts that must be the same in all processes of this run."""
+        with self._errors():
+            rows = self._connection().execute(
+                "SELECT name, value FROM facts WHERE run = ?", (self.run,)
+            )
+            return {str(name): str(value) for name, value in rows}
+
     def end_run(self) -> None:
         """Remove what was of use to this run alone."""
         with self._errors():
-            for table in ("progress", "failures", "suites", "checks", "notes"):
+            for table in ("progress", "failures", "suites", "checks", "notes", "facts"):
                 self._connection().execute(f"DELETE FROM {table} WHERE run = ?", (self.run,))
             for table in ("verdicts", "choices"):
                 text = f"DELETE FROM {table} WHERE run = ? AND key LIKE ? || '-%'"
