@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.generation.archive import describe
+from tests.flow.test_mmlu import EXAMPLE
+from tests.flow.test_mmlu import MARKED as EXAM
 from tests.support.project import Project, records
 from tests.unit.generation.tiny import save_model, write_ranks
 
@@ -172,6 +174,40 @@ def test_the_other_side_of_pairs_replaced_between_plans(two: Project, file: str)
 
     what = "fingerprint" if file == "old.pth" else "content"
     assert line.startswith(f"{file}: its {what} is not the same in all processes of this run (")
+
+
+def test_questions_replaced_between_plans(project: Project) -> None:
+    """All workers ask the same questions of MMLU."""
+    shutil.copytree(EXAMPLE, project.path / "mmlu")
+    save_model(project.path / "model.pth")
+    arguments = '"mmlu", shots=1, min_accuracy=0.2, checkpoint="model.pth"'
+    project.write("test_exam.py", EXAM.format(arguments=arguments, total=8))
+    file = "mmlu/test/number_facts_test.csv"
+    rows = (project.path / file).read_text().splitlines()
+    project.write("later.csv", "\n".join([*rows[1:], rows[0]]) + "\n")
+
+    line = refused(project, f'shutil.copy("later.csv", "{file}")')
+
+    assert line.startswith("mmlu: its content is not the same in all processes of this run (")
+
+
+def test_a_worker_that_replaces_a_crashed_one(two: Project) -> None:
+    """It is held to the plan of those before it."""
+    two.write(
+        "conftest.py",
+        "import os, shutil, pytest\n@pytest.fixture(autouse=True)\ndef crash(request):\n"
+        "    if '[r3]' in request.node.name and not os.path.exists('crashed'):\n"
+        "        open('crashed', 'w').close()\n"
+        "        shutil.copy('other.pth', 'model.pth')\n        os._exit(3)\n    yield\n",
+    )
+
+    result = two.run("-n", "1", TOKENS, REPORT)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = "ERROR: model.pth: its fingerprint is not the same in all processes of this run ("
+    assert sum(line.startswith(told) for line in result.errlines) == 1
+    (suite,) = two.results()["suites"]
+    assert suite["outcome"] != "passed"
 
 
 @MODES
