@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.contents import Content, content_of
 from pytest_llmjudge.generation.gpt2_folder import CONFIG, GPT2, beyond_engine, own_template
 from pytest_llmjudge.generation.layout import GPTConfig, Heads, name_some, read_sizes
 from pytest_llmjudge.generation.lora import (
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.modelconfig import Config
 
-__all__ = ["CheckpointInfo", "describe", "digest_of", "find_ranks", "heads_told", "is_adapter"]
+__all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_told", "is_adapter"]
 
 _IN_FOLDERS = (
     "model.safetensors",
@@ -88,18 +89,31 @@ class CheckpointInfo:
     exact_gelu: bool = False
 
     @cached_property
+    def contents(self) -> dict[Path, Content]:
+        """What all files hold that decide what the model writes.
+
+        Raises:
+            CheckpointError: A file cannot be read any more.
+        """
+        return {file: content_of(file) for file in dict.fromkeys(self._files) if file}
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hex, over the contents of all files that decide what the model writes.
 
         Raises:
             CheckpointError: A file cannot be read any more.
         """
+        digests = [self.contents[file].digest if file else "" for file in self._files]
+        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+    @property
+    def _files(self) -> tuple[Path | None, ...]:
         stored = dict.fromkeys(tensor.file for tensor in (self.tensors or {}).values())
         own = self.path if self.path.is_file() else None  # an adapter is a folder
-        files = (own, self.heads.file if self.heads else None, self.ranks)
+        heads = self.heads.file if self.heads else None
         parts = [file for file in stored if file != self.path]
-        digests = [digest_of(file) if file else "" for file in (*files, *parts, *self.configs)]
-        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        return (own, heads, self.ranks, *parts, *self.configs)
 
 
 def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
@@ -294,19 +308,3 @@ def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:
         if tensor.dtype not in _FLOATS:
             found = f"{name} is stored as {tensor.dtype}, not as floating-point numbers"
             raise CheckpointError(str(path), found, "save it before it is quantised")
-
-
-def digest_of(file: Path) -> str:
-    """Return the SHA-256 of a file, in hex.
-
-    Raises:
-        CheckpointError: It cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-    except OSError as error:
-        raise unreadable(file, error) from None
-    return digest.hexdigest()

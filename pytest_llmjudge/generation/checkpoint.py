@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.archive import describe, heads_told
+from pytest_llmjudge.generation.contents import ContentChangedError, open_same
 from pytest_llmjudge.generation.finite import check_weight
 from pytest_llmjudge.generation.gpt import GPTModel
 from pytest_llmjudge.generation.layout import is_weight, read_sizes
@@ -23,13 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
+    from pytest_llmjudge.generation.archive import CheckpointInfo
+    from pytest_llmjudge.generation.contents import Stamp
     from pytest_llmjudge.generation.naming import Plan, Source
 
 __all__ = ["load"]
 
 
 def load(
-    path: Path, device: torch.device, dtype: torch.dtype, *, base: Path | None = None
+    path: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    base: Path | None = None,
+    info: CheckpointInfo | None = None,
 ) -> GPTModel:
     """Load a model for evaluation; each tensor is read into its place, so that none is there twice.
 
@@ -38,14 +46,17 @@ def load(
         base: The model that a LoRA adapter is added to, whatever model its config names.
         device: Where the model shall run.
         dtype: In which numbers it shall run; the file may hold others.
+        info: Of the checkpoint, where it is known already.
 
     Raises:
+        ContentChangedError: A file may hold something else than its digest is of.
         CheckpointError: The file is no such checkpoint, or holds weights that are no numbers.
     """
-    info = describe(path, base)
+    info = info or describe(path, base)
+    contents = info.contents
     if info.plan is None or info.tensors is None or info.config is None:
         # An archive in the format before torch 1.6 tells its shapes only now.
-        tensors, about = _read_old(path)
+        tensors, about = _read_old(info.path, contents[info.path].stamp)
         plan = make_plan({name: tuple(tensor.shape) for name, tensor in tensors.items()})
         if has_lora(tensors):
             found = "it has LoRA layers, in the format that torch wrote before version 1.6"
@@ -57,7 +68,7 @@ def load(
         plan, config, stored = info.plan, info.config, info.tensors
 
         def read(name: str) -> Tensor:
-            return read_tensor(stored[name])
+            return read_tensor(stored[name], contents[stored[name].file].stamp)
 
     with torch.device("meta"), _Uninitialised():
         model = GPTModel(config)
@@ -120,9 +131,12 @@ class _Uninitialised(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _read_old(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+def _read_old(path: Path, stamp: Stamp) -> tuple[dict[str, Tensor], dict[str, object]]:
     try:
-        whole = torch.load(path, map_location="cpu", weights_only=True)
+        with open_same(path, stamp) as stream:
+            whole = torch.load(stream, map_location="cpu", weights_only=True)
+    except ContentChangedError:
+        raise
     except Exception as error:  # noqa: BLE001 - torch documents no exceptions
         # Its text would advise to run what the file says.
         found = f"torch cannot load it ({type(error).__name__})"

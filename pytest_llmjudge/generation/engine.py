@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,7 +33,7 @@ class _Loaded(NamedTuple):
     tokenizer: Tokenizer
 
 
-class TorchModel(LocalModel):
+class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
     """A checkpoint that answers prompts.
 
     Decoding is greedy unless told: each new token is the likeliest one, so that the same checkpoint
@@ -71,15 +71,6 @@ class TorchModel(LocalModel):
         self._batch_size = batch_size
         self._device = device
         self._dtype = dtype
-
-    @cached_property
-    def info(self) -> CheckpointInfo:
-        """What can be told without loading it.
-
-        Raises:
-            CheckpointError: It is no GPT-2 checkpoint.
-        """
-        return describe(self.path, self._base)
 
     @property
     def context_length(self) -> int:
@@ -192,23 +183,23 @@ class TorchModel(LocalModel):
         ):
             yield indices[prompt], found
 
-    @cached_property
-    def _loaded(self) -> _Loaded:
+    def _describe(self) -> CheckpointInfo:
+        return describe(self.path, self._base)
+
+    def _load(self, info: CheckpointInfo) -> _Loaded:
         import_torch()
         from pytest_llmjudge.generation.checkpoint import load
         from pytest_llmjudge.generation.packing import pack, packable
         from pytest_llmjudge.generation.tokenizer import load_tokenizer
 
         device, dtype = usable_device(self._device), usable_dtype(self._dtype)
-        model = load(self.path, device, dtype, base=self._base)
-        vocab_size, info = model.config.vocab_size, self.info
+        model = load(self.path, device, dtype, base=self._base, info=info)
+        vocab_size = model.config.vocab_size
         # An archive that only torch can read tells its vocabulary only now.
-        ranks = info.ranks if info.config else find_ranks(info.path, vocab_size)
-        tokenizer = load_tokenizer(info.path, ranks, vocab_size)
+        has_own = info.config is not None or find_ranks(info.path, vocab_size) is not None
+        ranks = info.ranks if has_own else None
+        stamp = None if ranks is None else info.contents[ranks].stamp
+        tokenizer = load_tokenizer(info.path, ranks, vocab_size, stamp)
         if packable(model):
             pack(model)
-        if describe(self.path, self._base).fingerprint != self.fingerprint:
-            # Its texts would be kept under the fingerprint of what was there before.
-            found = "it changed since the run began"
-            raise CheckpointError(str(self.path), found, "run again when the training is done")
         return _Loaded(model, tokenizer)

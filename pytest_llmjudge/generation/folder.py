@@ -13,7 +13,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.archive import digest_of
+from pytest_llmjudge.generation.contents import Content, content_of
 from pytest_llmjudge.generation.gpt2_folder import (
     CONFIG,
     GENERATION,
@@ -91,13 +91,23 @@ class FolderInfo:
     is_plain: bool
 
     @cached_property
+    def contents(self) -> dict[Path, Content]:
+        """What the files hold.
+
+        Raises:
+            CheckpointError: A file cannot be read any more.
+        """
+        return {file: content_of(file) for file in self.files}
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hex, over the library's version, and names and contents of the files.
 
         Raises:
             CheckpointError: A file cannot be read any more.
         """
-        lines = [self.library, *(f"{file.name} {digest_of(file)}" for file in self.files)]
+        told = [f"{file.name} {content.digest}" for file, content in self.contents.items()]
+        lines = [self.library, *told]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.generation.contents import untouched
 from pytest_llmjudge.generation.devices import is_out_of_memory
 from pytest_llmjudge.generation.finite import check_weight
 
@@ -77,6 +78,7 @@ def load_folder(info: FolderInfo, device: torch.device, dtype: torch.dtype) -> F
     Raises:
         CheckpointError: The installed transformers does not know the architecture, or the folder
             does not hold a whole one.
+        ContentChangedError: A file may hold something else than its digest is of.
     """
     with quietly():
         import transformers
@@ -86,36 +88,55 @@ def load_folder(info: FolderInfo, device: torch.device, dtype: torch.dtype) -> F
         if kind not in transformers.CONFIG_MAPPING:
             found = f"{release} does not know a {kind}"
             raise CheckpointError(str(folder), found, "pip install --upgrade transformers")
-        files_alone = {"local_files_only": True, "trust_remote_code": False}
-        name = str(folder.resolve())
-        with _in_one_line(folder, f"{release} cannot read its config.json"):
-            config = transformers.AutoConfig.from_pretrained(name, **files_alone)
-        if type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
-            found = f"{release} has no {kind} that goes on from a text"
-            raise CheckpointError(str(folder), found, "name the folder of a causal language model")
-        with _in_one_line(folder, f"{release} cannot load its weights"):
-            model, loading = transformers.AutoModelForCausalLM.from_pretrained(
-                name,
-                config=config,
-                dtype=dtype,
-                use_safetensors=info.is_safe,
-                weights_only=True,
-                output_loading_info=True,
-                **files_alone,
-            )
-            _check_whole(folder, kind, loading)
-            model = model.to(device).eval().requires_grad_(requires_grad=False)
-            _check_finite(folder, model, dtype)
-        with _in_one_line(folder, f"{release} cannot load its tokenizer"):
-            # AutoTokenizer gives some architectures their usual way of splitting words, whatever
-            # the folder's own file says.
-            plain, auto = transformers.PreTrainedTokenizerFast, transformers.AutoTokenizer
-            reader = plain if info.is_plain else auto
-            tokenizer = reader.from_pretrained(name, **files_alone)
-        ends = _ends(model.generation_config.eos_token_id, tokenizer.eos_token_id)
-        # What the folder wishes for the choice of tokens would be mixed into what is asked for.
-        model.generation_config = transformers.GenerationConfig()
-        return Foreign(model, tokenizer, ends, _context(config, tokenizer))
+        # No link on the way to the folder can be changed while the library reads by names.
+        real = folder.resolve()
+        with untouched(real, {file.name: seen.stamp for file, seen in info.contents.items()}):
+            return _load(info, str(real), release, device, dtype)
+
+
+def _load(
+    info: FolderInfo, name: str, release: str, device: torch.device, dtype: torch.dtype
+) -> Foreign:
+    import transformers
+
+    folder, kind = info.path, info.model_type
+    files_alone = {"local_files_only": True, "trust_remote_code": False}
+    with _in_one_line(folder, f"{release} cannot read its config.json"):
+        config = transformers.AutoConfig.from_pretrained(name, **files_alone)
+    if type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
+        found = f"{release} has no {kind} that goes on from a text"
+        raise CheckpointError(str(folder), found, "name the folder of a causal language model")
+    with _in_one_line(folder, f"{release} cannot load its weights"):
+        model, loading = transformers.AutoModelForCausalLM.from_pretrained(
+            name,
+            config=config,
+            dtype=dtype,
+            use_safetensors=info.is_safe,
+            weights_only=True,
+            output_loading_info=True,
+            **files_alone,
+        )
+        _check_whole(folder, kind, loading)
+        model = _own_memory(model.to(device)).eval().requires_grad_(requires_grad=False)
+        _check_finite(folder, model, dtype)
+    with _in_one_line(folder, f"{release} cannot load its tokenizer"):
+        # AutoTokenizer gives some architectures their usual way of splitting words, whatever
+        # the folder's own file says.
+        plain, auto = transformers.PreTrainedTokenizerFast, transformers.AutoTokenizer
+        reader = plain if info.is_plain else auto
+        tokenizer = reader.from_pretrained(name, **files_alone)
+    ends = _ends(model.generation_config.eos_token_id, tokenizer.eos_token_id)
+    # What the folder wishes for the choice of tokens would be mixed into what is asked for.
+    model.generation_config = transformers.GenerationConfig()
+    return Foreign(model, tokenizer, ends, _context(config, tokenizer))
+
+
+def _own_memory(model: Model) -> Model:
+    """Copy what is still mapped from a file, which somebody may write to while the model runs."""
+    for weight in (*model.parameters(), *model.buffers()):
+        if weight.device.type == "cpu":
+            weight.data = weight.data.clone()
+    return model
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ _UNMASKED = frozenset({"recurrent_gemma", "reformer", "rwkv", "xlm"})
 """Architectures that see padding, and whose prompts so run one by one."""
 
 
-class HuggingFaceModel(LocalModel):
+class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
     """A folder of ``save_pretrained`` that answers prompts by way of transformers.
 
     Decoding is greedy unless told otherwise, whatever the folder's ``generation_config.json`` asks
@@ -67,15 +66,6 @@ class HuggingFaceModel(LocalModel):
         self._device = device
         self._dtype = dtype
         self._decoding = decoding
-
-    @cached_property
-    def info(self) -> FolderInfo:
-        """What can be told without loading it.
-
-        Raises:
-            CheckpointError: It cannot be used, or transformers is not installed.
-        """
-        return describe_folder(self.path)
 
     @property
     def context_length(self) -> int:
@@ -185,16 +175,12 @@ class HuggingFaceModel(LocalModel):
         torch.cuda.empty_cache()
         return None
 
-    @cached_property
-    def _loaded(self) -> Foreign:
-        info = self.info
+    def _describe(self) -> FolderInfo:
+        return describe_folder(self.path)
+
+    def _load(self, info: FolderInfo) -> Foreign:
         import_torch()
         from pytest_llmjudge.generation.foreign import load_folder
 
         device, dtype = usable_device(self._device), usable_dtype(self._dtype)
-        loaded = load_folder(info, device, dtype)
-        if describe_folder(self.path).fingerprint != self.fingerprint:
-            # Its texts would be kept under the fingerprint of what was there before.
-            found = "it changed since the run began"
-            raise CheckpointError(str(self.path), found, "run again when the training is done")
-        return loaded
+        return load_folder(info, device, dtype)

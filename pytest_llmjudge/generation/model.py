@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.data import Completion
-from pytest_llmjudge.errors import PromptError
+from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.generation.contents import ContentChangedError
 from pytest_llmjudge.generation.finite import no_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["LocalModel", "Model", "ModelInfo", "check_tokens", "text_before"]
+    from pytest_llmjudge.generation.contents import Content
+
+__all__ = ["LocalInfo", "LocalModel", "Model", "ModelInfo", "check_tokens", "text_before"]
+
+_LOADS = 3
+_WHEN_DONE = "run again when the training is done"
 
 
 class ModelInfo(Protocol):
@@ -34,6 +43,22 @@ class ModelInfo(Protocol):
     @property
     def parameters(self) -> int | None:
         """Number of weights, tied ones counted once; ``None`` where nobody tells."""
+
+
+class LocalInfo(ModelInfo, Protocol):
+    """What can be told of a model that lies in files."""
+
+    @property
+    def contents(self) -> Mapping[Path, Content]:
+        """What all files hold that decide what the model writes.
+
+        Raises:
+            CheckpointError: One cannot be read any more.
+        """
+
+
+Info = TypeVar("Info", bound=LocalInfo)
+Loaded = TypeVar("Loaded")
 
 
 class Model(ABC):
@@ -94,11 +119,72 @@ class Model(ABC):
         """Give back the memory or the connections that it takes; it may still be asked."""
 
 
-class LocalModel(Model):
+class LocalModel(Model, Generic[Info, Loaded]):
     """A model that runs in this process, and whose prompts so become tokens here."""
 
     path: Path
     _dtype: str
+
+    @cached_property
+    def info(self) -> Info:
+        """What can be told without loading it.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+        return self._describe()
+
+    def check_still_has(self, fingerprint: str) -> None:
+        """Prove that no other model lies at the path now; files that stayed are not read again.
+
+        What is not there any more is no other model: it may have been there for this run alone.
+
+        Raises:
+            CheckpointError: What lies there has another fingerprint, or none.
+        """
+        if not os.path.lexists(self.path):
+            return
+        try:
+            is_same = self._describe().fingerprint == fingerprint
+        except CheckpointError:
+            is_same = False
+        if not is_same:
+            raise self._changed()
+
+    @cached_property
+    def _loaded(self) -> Loaded:
+        """The model, made of the very bytes that have the fingerprint.
+
+        Raises:
+            CheckpointError: It cannot be loaded, or it is another one now.
+        """
+        for _ in range(_LOADS):
+            info = self._describe()
+            if info.fingerprint != self.fingerprint:
+                # Its texts would be kept under the fingerprint of what was there before.
+                raise self._changed()
+            with suppress(ContentChangedError):
+                loaded = self._load(info)
+                # The sizes and names must be those of the bytes that were read.
+                if self._describe() == info:
+                    return loaded
+        found = "it is written to while it is loaded"
+        raise CheckpointError(str(self.path), found, _WHEN_DONE)
+
+    def _changed(self) -> CheckpointError:
+        return CheckpointError(str(self.path), "it changed since the run began", _WHEN_DONE)
+
+    @abstractmethod
+    def _describe(self) -> Info:
+        """Tell what lies at the path now."""
+
+    @abstractmethod
+    def _load(self, info: Info) -> Loaded:
+        """Load what a description is of.
+
+        Raises:
+            ContentChangedError: A file may hold something else than its digest is of.
+        """
 
     def release(self) -> None:
         """Give back the memory that it takes; it is loaded again when it is asked again."""

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import tiktoken
 
 from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.contents import content_of, open_same
 from pytest_llmjudge.generation.layout import stem_of
 from pytest_llmjudge.generation.statedict import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from pytest_llmjudge.generation.contents import Stamp
 
 __all__ = ["Tokenizer", "load_tokenizer"]
 
@@ -64,7 +67,9 @@ class Tokenizer:
         return -(-len(text.encode(errors="replace")) // self._longest)
 
 
-def load_tokenizer(path: Path, ranks: Path | None, vocab_size: int) -> Tokenizer:
+def load_tokenizer(
+    path: Path, ranks: Path | None, vocab_size: int, stamp: Stamp | None = None
+) -> Tokenizer:
     """Load the tokenizer of a checkpoint.
 
     Args:
@@ -72,11 +77,13 @@ def load_tokenizer(path: Path, ranks: Path | None, vocab_size: int) -> Tokenizer
         ranks: A file with a line for each token, its bytes in base64 and its rank; ``None`` for
             GPT-2's tokenizer.
         vocab_size: How many tokens the model knows.
+        stamp: Of the file of ranks, where its content is known already.
 
     Raises:
+        ContentChangedError: The file of ranks may hold something else now.
         CheckpointError: The tokenizer cannot be had, or it is not the model's.
     """
-    tokenizer = Tokenizer(_gpt2(path) if ranks is None else _read_encoding(ranks))
+    tokenizer = Tokenizer(_gpt2(path) if ranks is None else _read_encoding(ranks, stamp))
     if tokenizer.size != vocab_size:
         name = "GPT-2's tokenizer" if ranks is None else ranks.name
         found = f"the model knows {vocab_size} tokens and {name} has {tokenizer.size}"
@@ -97,9 +104,10 @@ def _gpt2(path: Path) -> tiktoken.Encoding:
         raise CheckpointError(str(path), found, todo) from None
 
 
-def _read_encoding(file: Path) -> tiktoken.Encoding:
+def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:
     try:
-        lines = file.read_bytes().splitlines()
+        with open_same(file, stamp or content_of(file).stamp) as stream:
+            lines = stream.read().splitlines()
     except OSError as error:
         raise unreadable(file, error) from None
     ranks = dict(_parse(file, number, line) for number, line in enumerate(lines, start=1))

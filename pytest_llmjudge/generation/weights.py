@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.contents import open_same
 from pytest_llmjudge.generation.safefile import SUFFIX
 from pytest_llmjudge.generation.statedict import COPY, unreadable
 
 if TYPE_CHECKING:
+    from pytest_llmjudge.generation.contents import Stamp
     from pytest_llmjudge.generation.statedict import StoredTensor
 
 __all__ = ["read_tensor"]
@@ -26,33 +28,38 @@ __all__ = ["read_tensor"]
 _LOCAL_HEADER = struct.Struct("<26xHH")
 
 
-def read_tensor(stored: StoredTensor) -> Tensor:
+def read_tensor(stored: StoredTensor, stamp: Stamp) -> Tensor:
     """Read one tensor; its memory is not the file's, which may be overwritten afterwards.
 
+    Args:
+        stored: What is read.
+        stamp: The file's, when its content became known.
+
     Raises:
+        ContentChangedError: The file may hold something else now.
         CheckpointError: The file is damaged, or cannot be read.
     """
     try:
         if stored.file.name.endswith(SUFFIX):
-            return _of_safetensors(stored)
-        return _of_torch_file(stored)
+            return _of_safetensors(stored, stamp)
+        return _of_torch_file(stored, stamp)
     except OSError as error:
         raise unreadable(stored.file, error) from None
     except (KeyError, ValueError, RuntimeError, struct.error, zipfile.BadZipFile):
         raise CheckpointError(str(stored.file), "cut short or damaged", COPY) from None
 
 
-def _of_safetensors(stored: StoredTensor) -> Tensor:
+def _of_safetensors(stored: StoredTensor, stamp: Stamp) -> Tensor:
     """Read what the library found sound before; it would map the file, and count twice."""
-    with stored.file.open("rb") as stream:
+    with open_same(stored.file, stamp) as stream:
         size = int.from_bytes(stream.read(8), "little")
         begin, end = json.loads(stream.read(size))[stored.storage]["data_offsets"]
         stream.seek(8 + size + begin)
         return _read(stream, stored, end - begin)
 
 
-def _of_torch_file(stored: StoredTensor) -> Tensor:
-    with stored.file.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+def _of_torch_file(stored: StoredTensor, stamp: Stamp) -> Tensor:
+    with open_same(stored.file, stamp) as stream, zipfile.ZipFile(stream) as archive:
         member = _member(archive, stored.storage)
         if member.compress_type != zipfile.ZIP_STORED:
             # torch writes none such; unpacked, a small file could fill the memory.

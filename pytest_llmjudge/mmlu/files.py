@@ -57,6 +57,7 @@ class MMLUData:
 
     def __init__(self, source: _Source, where: str) -> None:
         self._source = source
+        self._known: dict[tuple[str, str], tuple[MMLUQuestion, ...] | None] = {}
         self.where = where
         self.subjects = tuple(sorted(source.subjects()))
 
@@ -87,7 +88,26 @@ class MMLUData:
             raise DatasetError(self._source.name("dev", subject), told, todo)
         return found[:count]
 
+    def digest(self, subjects: Sequence[str]) -> str:
+        """Return the SHA-256, in hex, of all that some subjects' files hold.
+
+        They are kept, so that the questions that are asked are those that the digest is of.
+        """
+        held: list[object] = []
+        for subject in subjects:
+            for split in ("dev", "test"):
+                try:
+                    held.append(self._read(split, subject))
+                except DatasetError as error:  # noqa: PERF203  # the subject's own item tells it
+                    held.append(str(error))
+        return hashlib.sha256(repr(held).encode("utf-8", "surrogatepass")).hexdigest()
+
     def _read(self, split: str, subject: str) -> tuple[MMLUQuestion, ...] | None:
+        if (split, subject) not in self._known:
+            self._known[split, subject] = self._parsed(split, subject)
+        return self._known[split, subject]
+
+    def _parsed(self, split: str, subject: str) -> tuple[MMLUQuestion, ...] | None:
         rows = self._source.rows(split, subject)
         name = self._source.name(split, subject)
         if rows is None:

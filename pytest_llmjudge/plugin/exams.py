@@ -33,9 +33,11 @@ from pytest_llmjudge.plugin.cases import (
     exam_case_of,
 )
 from pytest_llmjudge.plugin.collect import SuiteProblem, gates_after
+from pytest_llmjudge.plugin.identity import agree_on_fixtures
 from pytest_llmjudge.plugin.options import is_listing
 from pytest_llmjudge.plugin.reports import is_unexpected_pass
 from pytest_llmjudge.plugin.session import is_ours, is_rerun
+from pytest_llmjudge.plugin.watch import watch
 from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.storage.saved import RIGHT, answered, exam_terms
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_llmjudge.data import Comparison, Entry
+    from pytest_llmjudge.generation.model import Model
     from pytest_llmjudge.mmlu.accuracy import MMLUResult
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.plugin.session import LlmSession
@@ -141,21 +144,27 @@ class Exams:
                 self._due.setdefault(case.exam.name, []).append(case.gate)
         for item, case in cases:
             exam = case.exam
-            if exam.name not in self._needed and is_ours(session, item, "llm_model"):
-                self._check_model(exam)
             if exam.name not in self._needed and not is_listing(self._session.config):
-                # In the results also when the run ends before it is reached.
-                self._session.store.note_suite(exam.name, self._facts(exam, None), planned=True)
+                is_our_model = is_ours(session, item, "llm_model")
+                self._announce(exam, self._checked_model(exam) if is_our_model else None)
             needed = self._needed.setdefault(exam.name, [])
             needed += exam.subjects if case.subject is None else [case.subject]
 
-    def _check_model(self, exam: Exam) -> None:
-        if is_listing(self._session.config):
-            return
+    def _announce(self, exam: Exam, model: Model | None) -> None:
+        """Have the exam in the results also when the run ends before it is reached."""
+        facts = self._facts(exam, None)
+        self._session.store.note_suite(exam.name, facts, planned=True)
+        facts["checkpoint"] = self._session.checkpoint_facts(model)
+        if self._session.worker != "main":
+            facts["digest"] = exam.data.digest(exam.subjects)
+        self._session.announced[exam.name] = facts
+        watch(self._session, model)
+
+    def _checked_model(self, exam: Exam) -> Model:
         if exam.checkpoint is None:
             todo = "give --llm-judge-checkpoint, or checkpoint= in the marker"
             raise SettingsError(exam.name, "it has no model under test", todo)
-        self._session.model(exam.checkpoint).info  # noqa: B018  # reading it is the check
+        return self._session.model(exam.checkpoint)
 
     def set_up(self, request: pytest.FixtureRequest) -> None:
         """Have an item's subject answered; without that the item errs with a single line."""
@@ -177,6 +186,7 @@ class Exams:
         model = self._session.model_of(request)
         run = self._runs.get(exam.name)
         if run is None:
+            agree_on_fixtures(self._session, exam.name, model, None)
             run = self._runs[exam.name] = self._make_run(exam, model, self._needed[exam.name])
         if run.model is not model:
             found = "llm_model is made anew for every item"
@@ -228,6 +238,7 @@ class Exams:
 
         Raises:
             pytest.fail.Exception: The accuracy is too low, or lower than the baseline's.
+            LlmJudgeError: The model is another one now.
         """
         ready = item.stash.get(_READY, None)
         if ready is None:
@@ -245,7 +256,14 @@ class Exams:
             if ready.comparison is not None:
                 text = comparison_text(text, ready.comparison)
             pytest.fail(printable(text), pytrace=False)
-        return ready.result is None
+        if ready.result is not None:
+            return False
+        try:
+            self._session.check_unchanged(exam.name, ready.run.model)
+        except LlmJudgeError as error:
+            ready.decision = Decision(passed=False, reason=str(error))
+            raise
+        return True
 
     def _decide_baseline(self, ready: _Ready, *, again: bool) -> Decision:
         baseline, exam = self._session.baseline, ready.case.exam

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import CheckpointReference
 from pytest_llmjudge.errors import LlmJudgeError, one_line
+from pytest_llmjudge.plugin.identity import agree_on_judge, agree_on_model
 from pytest_llmjudge.plugin.options import is_listing
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 from pytest_llmjudge.settings import EMBEDDED, Decoding
@@ -21,7 +22,11 @@ __all__ = ["header_lines", "model_lines"]
 
 
 def header_lines(session: LlmSession) -> list[str]:
-    """Say what is known before collection; a problem is told where it ends the run."""
+    """Say what is known before collection; a problem is told where it ends the run.
+
+    Raises:
+        SettingsError: A worker that was faster sees another judge or model.
+    """
     if is_listing(session.config):
         return []
     lines = [f"llm-judge: judge {_judge(session)}"]
@@ -63,9 +68,11 @@ def _judge(session: LlmSession) -> str:
     if _is_overridden(session, "llm_judge"):
         return "of a conftest's own"
     try:
-        return session.judge.label
+        label = session.judge.label
     except LlmJudgeError as error:
         return f"{session.settings.model} ({error.where}: {error.found})"
+    agree_on_judge(session, session.judge.identity)
+    return label
 
 
 def _is_overridden(session: LlmSession, fixture: str) -> bool:
@@ -84,6 +91,7 @@ def _model(session: LlmSession, path: Path | str) -> str:
     except LlmJudgeError as error:
         where = f"{error.where}: " if isinstance(path, str) else ""
         return f"{session.shown_path(path)} ({where}{error.found})"
+    agree_on_model(session, session.shown_path(info.path), info.fingerprint)
     shown = session.shown_path(path)
     return checkpoint_line(CheckpointReference(shown, info.fingerprint, info.parameters))
 

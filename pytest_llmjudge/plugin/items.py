@@ -9,7 +9,7 @@ import pytest
 
 from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Entry, Side
-from pytest_llmjudge.errors import printable
+from pytest_llmjudge.errors import LlmJudgeError, printable
 from pytest_llmjudge.gates import Decision, decide_average, decide_baseline, decide_record
 from pytest_llmjudge.plugin.cases import BASELINE, JUDGE_CHECK, READY, SESSION, PairReady, Ready
 from pytest_llmjudge.plugin.pair_items import call_pair
@@ -30,10 +30,23 @@ def call(item: pytest.Function) -> bool:
 
     Raises:
         pytest.fail.Exception: The score or the average is too low, or lower than the baseline's.
+        LlmJudgeError: What a gate would pass is not the model any more that was judged.
     """
     ready = item.stash.get(READY, None)
     if ready is None:
         return False
+    was_all = _decide(item, ready)
+    if was_all:
+        session, run = item.config.stash[SESSION], ready.run
+        try:
+            session.check_unchanged(ready.case.suite.name, run.model, run.judge)
+        except LlmJudgeError as error:
+            ready.decision = Decision(passed=False, reason=str(error))
+            raise
+    return was_all
+
+
+def _decide(item: pytest.Function, ready: Ready | PairReady) -> bool:
     if isinstance(ready, PairReady):
         return call_pair(item, ready)
     if ready.case.gate == JUDGE_CHECK:

@@ -23,6 +23,7 @@ from pytest_llmjudge.plugin.before import entries_before
 from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.exam_ledger import ExamLedger
 from pytest_llmjudge.plugin.header import header_lines, model_lines
+from pytest_llmjudge.plugin.identity import agree_on_plan
 from pytest_llmjudge.plugin.junit import property_adder, suite_properties
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import is_listing, settings_from
@@ -31,6 +32,7 @@ from pytest_llmjudge.plugin.reports import Courier
 from pytest_llmjudge.plugin.session import LlmSession
 from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
 from pytest_llmjudge.plugin.summary import folded, print_summary
+from pytest_llmjudge.plugin.watch import changed_models, without_passes
 from pytest_llmjudge.reporting.markup import joined
 from pytest_llmjudge.reporting.run_markdown import run_sections
 from pytest_llmjudge.storage.files import check_writable, write_text
@@ -111,6 +113,9 @@ class RunHooks:
             self._session.plan(session)
             self._exams.plan(session)
             self._session.check_base()
+            self._session.check_candidate(session.items)
+            if self._is_worker:
+                agree_on_plan(self._session)
         except LlmJudgeError as error:
             collect.report_usage_problem(session.config, error)
 
@@ -177,6 +182,7 @@ class ControllerHooks:
         self._expected: set[str] = set()
         self._started = False
         self._why_none = ""
+        self._changed: dict[str, str] = {}
         self._written: dict[str, Path] = {}
         self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
 
@@ -214,7 +220,10 @@ class ControllerHooks:
 
     def pytest_report_header(self) -> list[str]:
         """Name the judge, the model and the cache."""
-        return folded(self._session.config, header_lines(self._session))
+        try:
+            return folded(self._session.config, header_lines(self._session))
+        except LlmJudgeError as error:
+            raise pytest.UsageError(*error.lines) from None
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """Name the models that markers chose."""
@@ -236,10 +245,17 @@ class ControllerHooks:
             return
         self._miss_no_report(session)
         self._confirm(session)
+        if self._started:
+            self._attempt("models under test", Path(), lambda _: self._look_at_models())
         self._write(int(session.exitstatus))
         self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
         if self._problems:
             session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
+
+    def _look_at_models(self) -> bool:
+        self._changed = changed_models(self._session)
+        self._problems += dict.fromkeys(self._changed.values())
+        return False
 
     def _miss_no_report(self, session: pytest.Session) -> None:
         """Let no gate pass unseen: after an error of its own xdist ends with status 0."""
@@ -346,7 +362,8 @@ class ControllerHooks:
             fault=store.fault() if self._started else None,
         )
         results = self._exam_ledger.results(exams)
-        return replace(run, exams=results, max_drop=session.settings.max_drop), lost
+        run = replace(run, exams=results, max_drop=session.settings.max_drop)
+        return without_passes(run, self._changed), lost
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int

@@ -18,7 +18,7 @@ from pytest_llmjudge.errors import (
     printable,
 )
 from pytest_llmjudge.generation.archive import is_adapter
-from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.generation.model import LocalModel, Model
 from pytest_llmjudge.generation.models import make_model
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.judging.judge import Judge, make_judge
@@ -48,7 +48,9 @@ from pytest_llmjudge.plugin.cases import (
     case_of,
     exam_case_of,
 )
+from pytest_llmjudge.plugin.identity import agree_on_fixtures
 from pytest_llmjudge.plugin.options import is_listing
+from pytest_llmjudge.plugin.watch import watch
 from pytest_llmjudge.servers.kinds import judge_addresses
 from pytest_llmjudge.storage.saved import read_results
 
@@ -101,8 +103,10 @@ class LlmSession:
         self.selected: dict[str, set[int]] = {}
         self.needed: dict[str, list[int]] = {}
         self.due: dict[str, list[str]] = {}
+        self.announced: dict[str, dict[str, Any]] = {}
         self._runs: dict[str, SuiteRun | PairRun] = {}
         self._models: dict[Path | str, Model] = {}
+        self._in_use: set[Path | str | None] = set()
         self._judge: Judge | None = None
         self._checkpoint = settings.checkpoint
 
@@ -250,6 +254,24 @@ class LlmSession:
         for item, suite in first.values():
             self._announce(session, item, suite)
 
+    def check_candidate(self, items: Sequence[pytest.Item]) -> None:
+        """Prove that a checkpoint on the command line is tested by something.
+
+        Raises:
+            SettingsError: All suites take their responses from their records.
+        """
+        named, is_forced = self.settings.checkpoint, self.settings.checkpoint_forced
+        if is_listing(self.config) or named is None or not is_forced or not self.announced:
+            return
+        asks = {"llm_model", "mmlu"}
+        given = all(facts.get("responses") is not None for facts in self.announced.values())
+        if given and not any(asks & set(getattr(item, "fixturenames", ())) for item in items):
+            where = "--llm-judge-checkpoint"
+            shown = self.shown_path(named)
+            found = f"{shown} is tested by nothing: all responses are taken from the records"
+            todo = "leave it out, or take responses= out of the marker"
+            raise SettingsError(where, found, todo)
+
     def check_base(self) -> None:
         """Prove that a base named for this run is added to something; otherwise it does nothing.
 
@@ -290,7 +312,10 @@ class LlmSession:
         if not given and is_ours(session, item, "llm_model"):
             model = self.model(suite.settings.checkpoint)
         checkpoint = None if given else self.checkpoint_facts(model)
-        self.store.note_suite(suite.name, self._facts(suite, checkpoint, judge), planned=True)
+        facts = self.announced[suite.name] = self._facts(suite, checkpoint, judge)
+        self.store.note_suite(suite.name, facts, planned=True)
+        for used in (model, self._other_model(suite)):
+            watch(self, used)
         least = suite.settings.min_average
         if least is not None and 0 < least < 1:
             self.store.add_note(
@@ -390,6 +415,7 @@ class LlmSession:
         run = self._runs.get(suite.name)
         if run is None:
             checkpoint = None if model is None else self.checkpoint_facts(model)
+            agree_on_fixtures(self, suite.name, model, judge)
             self.store.note_suite(suite.name, self._facts(suite, checkpoint, judge))
             run = self._runs[suite.name] = self._make_run(suite, judge, model)
         if run.judge is not judge or run.model is not model:
@@ -436,6 +462,25 @@ class LlmSession:
             in_flight=in_flight,
         )
 
+    def check_unchanged(self, name: str, model: object, judge: object = None) -> None:
+        """Prove that what a gate passes is what was judged.
+
+        Raises:
+            LlmJudgeError: A model of its suite is another one now, or a fixture's fingerprint is.
+        """
+        suite = self.suites.get(name)
+        agree_on_fixtures(self, name, model, judge)
+        for used in (model, None if suite is None else self._other_model(suite)):
+            if isinstance(used, LocalModel):
+                used.check_still_has(used.fingerprint)
+
+    def _other_model(self, suite: Suite) -> Model | None:
+        """Return the model that a suite of pairs is compared with, if it is."""
+        pairing = suite.pairing
+        if pairing is None or pairing.kind != "checkpoint":
+            return None
+        return self.model(pairing.against)
+
     def use_checkpoint_of(self, item: pytest.Item) -> None:
         """Let the ``llm_model`` fixture be the model that ``item`` is about."""
         case, exam_case = case_of(item), exam_case_of(item)
@@ -460,7 +505,11 @@ class LlmSession:
         Raises:
             CheckpointError: No checkpoint is named.
         """
-        return self.model(self._checkpoint)
+        model = self.model(self._checkpoint)
+        if self._checkpoint not in self._in_use:
+            self._in_use.add(self._checkpoint)
+            watch(self, model)
+        return model
 
     def _facts(
         self, suite: Suite, checkpoint: list[Any] | None, judge: JudgeLike | None

@@ -23,7 +23,7 @@ from pytest_llmjudge.errors import StoreError
 from pytest_llmjudge.storage.rows import StoredResponse, read_response, read_verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge.data import Verdict
@@ -65,6 +65,9 @@ CREATE TABLE IF NOT EXISTS suites (
     place INTEGER PRIMARY KEY, run TEXT NOT NULL, name TEXT NOT NULL, facts TEXT NOT NULL,
     UNIQUE (run, name)
 );
+CREATE TABLE IF NOT EXISTS facts (
+    run TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (run, name)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS progress (
     run TEXT NOT NULL, kind TEXT NOT NULL, suite TEXT NOT NULL, worker TEXT NOT NULL,
     done INTEGER NOT NULL, total INTEGER NOT NULL, PRIMARY KEY (run, kind, suite, worker)
@@ -419,10 +422,33 @@ class Store:
             )
             return tuple(str(text) for (text,) in rows)
 
+    def agree(self, facts: Mapping[str, str]) -> dict[str, str]:
+        """Note facts that must be the same in all processes of this run.
+
+        Returns:
+            Of each fact what was noted first.
+        """
+        rows = [(self.run, name, value) for name, value in facts.items()]
+        with self._errors():
+            self._connection().execute("BEGIN IMMEDIATE")
+            self._connection().executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, ?)", rows)
+            self._connection().execute("COMMIT")
+        known = self.agreed()
+        return {name: known[name] for name in facts}
+
+    def agreed(self) -> dict[str, str]:
+        """Return the facts that must be the same in all processes of this run."""
+        with self._errors():
+            rows = self._connection().execute(
+                "SELECT name, value FROM facts WHERE run = ?", (self.run,)
+            )
+            return {str(name): str(value) for name, value in rows}
+
     def end_run(self) -> None:
         """Remove what was of use to this run alone."""
         with self._errors():
-            for table in ("progress", "failures", "suites", "checks", "notes", "looks", "faults"):
+            own = ("progress", "failures", "suites", "checks", "notes", "looks", "faults", "facts")
+            for table in own:
                 self._connection().execute(f"DELETE FROM {table} WHERE run = ?", (self.run,))
             for table in _AWAITING:
                 text = f"DELETE FROM {table} WHERE run = ? AND awaits IS NOT NULL"

@@ -230,22 +230,65 @@ def test_a_model_without_a_fingerprint(project: Project, model: str, text: str) 
     ],
     ids=["restless", "exits"],
 )
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
-def test_a_model_that_would_end_no_run_or_all(
-    project: Project, workers: tuple[str, ...], changes: str, text: str
-) -> None:
+def test_a_model_that_would_end_no_run_or_all(project: Project, changes: str, text: str) -> None:
     """Every item tells it in one line, and the run ends as any other."""
     made = MODEL.format(answer="prompt").replace("import pytest", "import sys, uuid, pytest")
     project.write("conftest.py", f"{made}\n{changes}\n")
     project.suite(records(3), "min_score=0")
 
-    result = project.run(*workers)
+    result = project.run()
 
     result.assert_outcomes(errors=3, failed=1)
     told = f"llm_model (Echo): {text}"
     assert result.outlines.count(told) == 3
     assert result.outlines.count(f"first cause: {told}") == 1
     assert not (project.path / "generated.log").exists()
+
+
+def test_a_model_that_exits_ends_no_worker(project: Project) -> None:
+    """Every item tells it in one line, and the run ends as any other."""
+    made = MODEL.format(answer="prompt").replace("import pytest", "import sys, pytest")
+    exits = "Echo.generate = lambda self, prompts, *, max_new_tokens: sys.exit(3)"
+    project.write("conftest.py", f"{made}\n{exits}\n")
+    project.suite(records(3), "min_score=0")
+
+    result = project.run("-n", "2")
+
+    result.assert_outcomes(errors=3, failed=1)
+    told = "llm_model (Echo): generate() raised SystemExit: 3; correct it"
+    assert result.outlines.count(told) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"), [("model", "llm_model (Echo)"), ("judge", "llm_judge (Own)")]
+)
+def test_workers_whose_fixtures_differ(project: Project, kind: str, named: str) -> None:
+    """A model or judge of the user's own that is another one in each worker ends the run."""
+    made = MODEL.format(answer="prompt").replace("import pytest", "import os, pytest")
+    own = "fingerprint = os.environ.get('PYTEST_XDIST_WORKER', 'main')"
+    if kind == "model":
+        made = made.replace('fingerprint = "echo-1"', own)
+    else:
+        made += (
+            "\nfrom pytest_llmjudge import Verdict\n"
+            f"class Own:\n    {own}\n"
+            "    def score(self, record, response):\n"
+            "        import time\n        time.sleep(0.3)\n        return Verdict(90)\n"
+            "@pytest.fixture(scope='session')\ndef llm_judge():\n    return Own()\n"
+        )
+    project.write("conftest.py", made)
+    project.suite(records(6), "min_score=0")
+
+    result = project.run("-n", "2")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = "its fingerprint is not the same in all processes of this run (gw"
+    lines = [line for line in result.errlines if line.startswith(f"ERROR: {named}: {told}")]
+    assert len(lines) == 1
+    assert lines[0].endswith(
+        "; make it a text that changes only when the "
+        + ("answers may" if kind == "model" else "scores may")
+    )
 
 
 def test_a_fingerprint_that_comes_with_the_weights(project: Project) -> None:
