@@ -34,7 +34,10 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
             {**record, "id": f"r{number}", "score": score, "model_response": f"answer {score}"}
             for number, score in enumerate(scores)
         ]
-        whole = {**suite, "total": len(made), "records": made, **more}
+        known = [score for score in scores if score is not None]
+        average = sum(known) / len(known) if known and len(known) == len(made) else None
+        counts = {"total": len(made), "scored": len(known), "unscored": len(made) - len(known)}
+        whole = {**suite, **counts, "average": average, "records": made, **more}
         document = {**SMALLEST, "judge": {**SMALLEST["judge"], "digest": digest}, "suites": [whole]}
         path = tmp_path / file
         path.write_text(json.dumps(document), encoding="utf-8")
