@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 SHORT = "Say {instruction}:"
-ARGUMENTS = 'min_score=0, checkpoint="model.pth", prompt="prompt.txt"'
+ARGUMENTS = 'min_score=1, checkpoint="model.pth", prompt="prompt.txt"'
 
 
 @pytest.fixture
@@ -373,6 +373,6 @@ def test_a_base_for_some_suites(suite: Project) -> None:
 
 def test_a_base_without_a_checkpoint(suite: Project) -> None:
     """Where responses are given nothing is loaded, whatever is named."""
-    suite.suite(records(2), 'min_score=0, responses="model_response"')
+    suite.suite(records(2), 'min_score=1, responses="model_response"')
 
     suite.run("--llm-judge-base=nope").assert_outcomes(passed=3)

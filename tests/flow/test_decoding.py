@@ -15,7 +15,7 @@ def make_suite(project: Project) -> Project:
     """A suite and a checkpoint; run it with ``written``."""
     save_model(project.path / "model.pth")
     project.write("short.txt", "{instruction}")
-    project.suite(records(4), 'prompt="short.txt", min_score=0')
+    project.suite(records(4), 'prompt="short.txt", min_score=1')
     return project
 
 
@@ -62,7 +62,7 @@ def test_stop_texts(suite: Project) -> None:
 def test_a_model_of_ones_own_is_not_told(project: Project) -> None:
     """The header says so, and what it made is not made again."""
     project.write("conftest.py", MODEL.format(answer='"The number"'))
-    project.suite(records(3), "min_score=0")
+    project.suite(records(3), "min_score=1")
 
     project.run_subprocess().assert_outcomes(passed=4)
     result = project.run_subprocess("--llm-judge-temperature=1", "--llm-judge-stop=END")
@@ -76,7 +76,7 @@ def test_a_model_of_ones_own_is_not_told(project: Project) -> None:
 
 def test_a_checkpoint_has_no_chat_template(suite: Project) -> None:
     """The records err with one line; nothing is judged."""
-    suite.suite(records(2), 'prompt="chat", min_score=0')
+    suite.suite(records(2), 'prompt="chat", min_score=1')
 
     result = suite.run("--llm-judge-checkpoint=model.pth")
 

@@ -28,7 +28,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
 def suite(project: Project) -> Project:
     """Four short records."""
     project.write("prompt.txt", "{instruction}")
-    project.suite(records(4), 'min_score=0, prompt="prompt.txt"')
+    project.suite(records(4), 'min_score=1, prompt="prompt.txt"')
     return project
 
 
@@ -99,7 +99,7 @@ def test_a_tokenizer_and_a_chat_template_of_its_own(suite: Project) -> None:
     tokenizer.save_pretrained(suite.path / "candidate")
     suite.run(CANDIDATE, *SHORT).assert_outcomes(passed=5)
     check_texts(suite, theirs, tokenizer, (1,))
-    suite.suite(records(4), 'min_score=0, prompt="chat"')
+    suite.suite(records(4), 'min_score=1, prompt="chat"')
 
     result = suite.run(CANDIDATE, *SHORT)
 
@@ -116,6 +116,6 @@ def test_a_chat_template_beside_gpt2s_tokenizer(suite: Project) -> None:
     """``prompt="chat"`` finds it."""
     save_gpt2(suite.path / "candidate")
     (suite.path / "candidate" / "chat_template.jinja").write_text(CHATML, "utf-8")
-    suite.suite(records(2), 'min_score=0, prompt="chat"')
+    suite.suite(records(2), 'min_score=1, prompt="chat"')
 
     suite.run(CANDIDATE, *SHORT).assert_outcomes(passed=3)
