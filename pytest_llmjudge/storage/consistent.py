@@ -39,7 +39,7 @@ def _of_records(suite: Mapping[str, Any]) -> Iterator[str]:
     yield from _repeated("records", [record["id"] for record in records])
     yield from _counted(suite, len(records), len(scores))
     # Of a part of the records there is no average.
-    average = mean(scores) if len(scores) == len(records) else None
+    average = mean(scores) if len(scores) == suite["total"] else None
     yield from _differs(suite, "average", average)
 
 
@@ -51,7 +51,7 @@ def _of_pairs(suite: Mapping[str, Any]) -> Iterator[str]:
     for name, winner in (("wins", "a"), ("ties", "tie"), ("losses", "b")):
         yield from _differs(suite, name, winners.count(winner))
     rate = sum(map(_SCORES.__getitem__, winners)) / len(winners) if winners else None
-    yield from _differs(suite, "win_rate", rate if len(winners) == len(records) else None)
+    yield from _differs(suite, "win_rate", rate if len(winners) == suite["total"] else None)
 
 
 def _of_exam(suite: Mapping[str, Any]) -> Iterator[str]:
@@ -83,10 +83,11 @@ def _share(told: Mapping[str, Any], questions: Sequence[Mapping[str, Any]]) -> I
     yield from _differs(told, "accuracy", correct / total if total else None)
 
 
-def _counted(suite: Mapping[str, Any], total: int, scored: int) -> Iterator[str]:
-    yield from _differs(suite, "total", total)
+def _counted(suite: Mapping[str, Any], listed: int, scored: int) -> Iterator[str]:
+    # A file may leave out records that were not run.
+    yield from _differs(suite, "total", max(listed, suite["total"]))
     yield from _differs(suite, "scored", scored)
-    yield from _differs(suite, "unscored", total - scored)
+    yield from _differs(suite, "unscored", suite["total"] - scored)
 
 
 def _differs(told: Mapping[str, Any], name: str, actual: float | None) -> Iterator[str]:
