@@ -69,12 +69,12 @@ def test_false_alarms(shape: tuple[int, ...]) -> None:
         return float(lots.choice(shape))
 
     alarms = 0
-    for _ in range(200):
+    for _ in range(80):
         paired = [
             (was, was if lots.random() < 0.5 else score()) for was in (score() for _ in range(24))
         ]
         p = unpaired_test(paired, [score() for _ in range(6)], [score() for _ in range(6)])
         alarms += p is not None and p < 0.05
 
-    # Three standard deviations of a binomial above 5 % of 200.
-    assert alarms <= 19
+    # Three standard deviations of a binomial above 5 % of 80.
+    assert alarms <= 9
