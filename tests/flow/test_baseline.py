@@ -344,9 +344,9 @@ def test_a_suite_that_the_baseline_has_not(
     first_run(judged)
     project.write("test_new.py", MARKED.format(arguments='"data.json", responses="model_response"'))
 
-    result = judged(OLD, BASELINE, "test_new.py")
+    result = judged(OLD, BASELINE)
 
-    assert outcomes(result) == {"passed": 13, "failed": 1}
+    assert outcomes(result) == {"passed": 27, "failed": 1}
     result.stdout.fnmatch_lines(
         [
             (
