@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.fake_ollama import FakeOllama
-from tests.support.project import MARKED, Project, outcomes, records
+from tests.support.project import MARKED, Project, judged_items, outcomes, records
 from tests.unit.generation.tiny import save_model
 
 if TYPE_CHECKING:
@@ -491,6 +491,9 @@ def test_an_exam_that_got_worse(project: Project) -> None:
     for subject in document["suites"][0]["subjects"]:
         for question in subject["questions"]:
             question["prediction"] = question["answer"]
+        subject |= {"correct": subject["total"], "accuracy": 1.0}
+    exam = document["suites"][0]
+    exam |= {"correct": exam["total"], "accuracy": 1.0}
     project.write("old.json", document)
 
     result = project.run(BASELINE, REPORT)
@@ -529,11 +532,11 @@ def test_a_release_beside_itself(project: Project, ollama: FakeOllama) -> None:
     project.write("prompt.txt", "Say {instruction}:")
     project.suite(records(6), 'checkpoint="model.pth", prompt="prompt.txt", min_score=1')
     short = "--llm-judge-max-new-tokens=4"
-    project.run(short, "--llm-judge-report=old.json", server=ollama.url).assert_outcomes(passed=7)
+    project.run(short, "--llm-judge-report=old.json", server=ollama.url)
 
     result = project.run(short, BASELINE, "--llm-judge-report=new.json", server=ollama.url)
 
-    result.assert_outcomes(passed=8)
+    assert judged_items(result) == 8
     told = (
         "note: test_suite.py::test_instructions: the baseline was made with this very checkpoint; "
         "name the candidate with --llm-judge-checkpoint"

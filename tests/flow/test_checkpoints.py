@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.support.project import Project, records
+from tests.support.project import Project, judged_items, records
 from tests.unit.generation.tiny import DEVICES, TINY, make_model, save_model, write_ranks
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_a_raw_checkpoint_answers(suite: Project, dist: tuple[str, ...]) -> None
             "--llm-judge-report=results.json",
             *dist,
         )
-        result.assert_outcomes(passed=9)
+        assert judged_items(result) == 9
         documents.append(suite.results())
 
     assert documents[0] == documents[1] == documents[2]
@@ -68,7 +68,7 @@ def test_the_command_line_names_the_candidate(suite: Project, mode: tuple[str, .
 
     result = suite.run("--llm-judge-checkpoint=candidate.pth", *arguments)
 
-    result.assert_outcomes(passed=9)
+    assert judged_items(result) == 9
     after = suite.results()["suites"][0]
     assert after["checkpoint"]["path"] == "candidate.pth"
     assert before["records"] != after["records"]
@@ -296,7 +296,7 @@ def test_a_name_that_leaves_no_room_for_others(suite: Project) -> None:
 
     result = suite.run(f"--llm-judge-checkpoint={name}", "--llm-judge-max-new-tokens=4")
 
-    result.assert_outcomes(passed=9)
+    assert judged_items(result) == 9
 
 
 @pytest.mark.parametrize(
@@ -367,12 +367,12 @@ def test_a_base_for_some_suites(suite: Project) -> None:
     suite.write("pytest.ini", "[pytest]\nllm_judge_base = model.pth\n")
     one = suite.run("test_suite.py", few)
 
-    both.assert_outcomes(passed=18)
-    one.assert_outcomes(passed=9)
+    assert judged_items(both) == 18
+    assert judged_items(one) == 9
 
 
 def test_a_base_without_a_checkpoint(suite: Project) -> None:
     """Where responses are given nothing is loaded, whatever is named."""
     suite.suite(records(2), 'min_score=1, responses="model_response"')
 
-    suite.run("--llm-judge-base=nope").assert_outcomes(passed=3)
+    assert judged_items(suite.run("--llm-judge-base=nope")) == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fake_ollama import Failure, FakeOllama, always, in_turn
-from tests.support.project import MODEL, Project, records
+from tests.support.project import MODEL, Project, judged_items, records
 from tests.unit.generation.tiny import save_model
 
 SUITE = "test_suite.py::test_instructions"
@@ -67,7 +67,7 @@ def llm_judge():
         'responses="model_response", min_score=1',
     )
 
-    project.run("--llm-judge-report=results.json").assert_outcomes(passed=4)
+    assert judged_items(project.run("--llm-judge-report=results.json")) == 4
 
     scores = [record["score"] for record in project.results()["suites"][0]["records"]]
     assert scores == [0, 10, 20]
@@ -127,7 +127,7 @@ def test_a_records_file_is_collected_whatever_functions_are_called(project: Proj
     project.write("conftest.py", MODEL.format(answer="prompt"))
     project.write("data.json", records(2))
 
-    project.run("data.json", "--llm-judge-min-score=1").assert_outcomes(passed=3)
+    assert judged_items(project.run("data.json", "--llm-judge-min-score=1")) == 3
 
 
 @pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
@@ -169,7 +169,7 @@ def llm_model(llm_model):
 
     result = project.run("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json")
 
-    result.assert_outcomes(passed=3)
+    assert judged_items(result) == 3
     (suite,) = project.results()["suites"]
     assert all(record["model_response"].startswith("LOUD") for record in suite["records"])
 
@@ -346,7 +346,7 @@ def llm_model():
 
     result = project.run("--llm-judge-report=results.json")
 
-    result.assert_outcomes(passed=3)
+    assert judged_items(result) == 3
     (suite,) = project.results()["suites"]
     assert suite["records"][0]["model_response"] == "half a pair: ?"
     assert "sk-secret" not in result.stdout.str()
@@ -384,7 +384,7 @@ def test_instructions():
 """
     project.write("test_suite.py", body)
 
-    project.run().assert_outcomes(passed=3)
+    assert judged_items(project.run()) == 3
 
 
 def test_expected_failures_keep_their_scores(project: Project) -> None:
@@ -429,7 +429,7 @@ def test_instructions(record, llm_judge):
     with FakeOllama() as server:
         result = project.run("-n", "2", server=server.url)
 
-    result.assert_outcomes(passed=13)
+    assert judged_items(result) == 13
     assert server.max_in_flight == 1
     assert len(server.chats) == 24
 
