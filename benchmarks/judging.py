@@ -30,7 +30,7 @@ SLOTS = 4
 TEST = """
 import pytest
 
-@pytest.mark.llm_judge("data.json", responses="model_response", min_average=1)
+@pytest.mark.llm_judge("data.json", responses="model_response", min_average=0)
 def test_instructions(verdict):
     pass
 """

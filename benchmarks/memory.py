@@ -40,7 +40,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 SUITE = """
 import pytest
 
-@pytest.mark.llm_judge("records.json", min_score=1)
+@pytest.mark.llm_judge("records.json", min_score=0)
 def test_instructions(verdict):
     pass
 """

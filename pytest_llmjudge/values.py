@@ -264,14 +264,6 @@ def read_keywords(
     }
 
 
-def told_without_gate(minimums: Mapping[str, float | None]) -> str:
-    """Say why nothing can be below these minimums, of which none is above 0."""
-    zero = [name for name, minimum in minimums.items() if minimum is not None]
-    if not zero:
-        return "it has no gate and so cannot fail"
-    return f"nothing is below {' and '.join(zero)} 0, and so it cannot fail"
-
-
 def check_text(where: str, value: object) -> str:
     """Return ``value`` when it is a string that is not empty."""
     if not isinstance(value, str) or not value:

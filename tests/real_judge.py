@@ -88,7 +88,7 @@ def test_smollm2_is_the_model_under_test(pytester: pytest.Pytester) -> None:
     asked = f"--llm-judge-checkpoint-url={URL}"
     with serving(project.path / "server.log"):
         for prompt in ("chat", "alpaca"):
-            project.suite(records(4), f'prompt="{prompt}", min_score=1')
+            project.suite(records(4), f'prompt="{prompt}", min_score=0')
             results = []
             for _ in range(2):
                 run = project.run(*served, asked, "--llm-judge-max-new-tokens=24")

@@ -11,7 +11,7 @@ from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.mmlu.prompts import MODES
 from pytest_llmjudge.mmlu.subjects import ALL, choose_subjects
 from pytest_llmjudge.settings import checkpoint_of
-from pytest_llmjudge.values import check_path, either, read_keywords, told_without_gate
+from pytest_llmjudge.values import check_path, either, read_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,10 +94,10 @@ def load_exam(
         DatasetError: The data cannot be used.
     """
     found = read_keywords(name, keywords, _KEYWORDS)
-    minimums = {key: found.get(key) for key in ("min_accuracy", "min_subject_accuracy")}
-    if not any(minimums.values()) and settings.baseline is None:
+    gated = "min_accuracy" in found or "min_subject_accuracy" in found
+    if not gated and settings.baseline is None:
         todo = "set min_accuracy, for example 0.25, or compare with --llm-judge-baseline"
-        raise SettingsError(name, told_without_gate(minimums), todo)
+        raise SettingsError(name, "it has no gate and so cannot fail", todo)
     checkpoint = settings.checkpoint
     if "checkpoint" in found and not settings.checkpoint_forced:
         checkpoint = checkpoint_of(found["checkpoint"], base)

@@ -202,7 +202,7 @@ def test_a_server_that_dies_loses_no_verdict(project: Project, mode: tuple[str, 
 )
 def test_replies(project: Project, first: str, second: str | None, score: int | None) -> None:
     """An integer is the score; all else is asked again once, and never guessed at."""
-    project.suite(records(1), 'responses="model_response", min_score=1')
+    project.suite(records(1), 'responses="model_response", min_score=0')
 
     with FakeOllama(always(first, again=second)) as server:
         project.run("--llm-judge-report=results.json", server=server.url)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.fake_ollama import FakeOllama
-from tests.support.project import MARKED, Project, judged_items, outcomes, records
+from tests.support.fake_ollama import FakeOllama, always
+from tests.support.project import MARKED, Project, outcomes, records
 from tests.unit.generation.tiny import save_model
 
 if TYPE_CHECKING:
@@ -449,7 +449,7 @@ def test_an_exam_beside_its_baseline(project: Project, dist: tuple[str, ...]) ->
     """MMLU is paired by question and decided by McNemar's exact test, in percentage points."""
     named = f"{str(EXAMPLE)!r}, shots=1"
     mark = "import pytest\n\n@pytest.mark.llm_mmlu({})\ndef test_mmlu(mmlu_result):\n    pass\n"
-    project.write("test_exam.py", mark.format(f"{named}, min_accuracy=0.01"))
+    project.write("test_exam.py", mark.format(f"{named}, min_accuracy=0"))
     project.write("conftest.py", KNOWS.format(right=0))
     project.run("--llm-judge-report=old.json")
     project.write("test_exam.py", mark.format(named))
@@ -480,7 +480,7 @@ def test_an_exam_beside_its_baseline(project: Project, dist: tuple[str, ...]) ->
 
 def test_an_exam_that_got_worse(project: Project) -> None:
     """The gate says so, and shows which questions were lost."""
-    named = f"{str(EXAMPLE)!r}, shots=1, min_accuracy=0.01"
+    named = f"{str(EXAMPLE)!r}, shots=1, min_accuracy=0"
     mark = (
         f"import pytest\n\n@pytest.mark.llm_mmlu({named})\ndef test_mmlu(mmlu_result):\n    pass\n"
     )
@@ -506,7 +506,7 @@ def test_an_exam_that_got_worse(project: Project) -> None:
 
 def test_an_exam_in_another_mode_is_refused(project: Project) -> None:
     """Accuracies of one model differ by mode."""
-    named = f"{str(EXAMPLE)!r}, shots=1, min_accuracy=0.01"
+    named = f"{str(EXAMPLE)!r}, shots=1, min_accuracy=0"
     mark = "import pytest\n\n@pytest.mark.llm_mmlu({})\ndef test_mmlu(mmlu_result):\n    pass\n"
     project.write("test_exam.py", mark.format(named))
     project.write("conftest.py", KNOWS.format(right=0))
@@ -530,13 +530,14 @@ def test_a_release_beside_itself(project: Project, ollama: FakeOllama) -> None:
     """Who forgets to name the candidate is told that none was looked at."""
     save_model(project.path / "model.pth", seed=1)
     project.write("prompt.txt", "Say {instruction}:")
-    project.suite(records(6), 'checkpoint="model.pth", prompt="prompt.txt", min_score=1')
+    project.suite(records(6), 'checkpoint="model.pth", prompt="prompt.txt", min_score=0')
+    ollama.reply = always("50")
     short = "--llm-judge-max-new-tokens=4"
-    project.run(short, "--llm-judge-report=old.json", server=ollama.url)
+    project.run(short, "--llm-judge-report=old.json", server=ollama.url).assert_outcomes(passed=7)
 
     result = project.run(short, BASELINE, "--llm-judge-report=new.json", server=ollama.url)
 
-    assert judged_items(result) == 8
+    result.assert_outcomes(passed=8)
     told = (
         "note: test_suite.py::test_instructions: the baseline was made with this very checkpoint; "
         "name the candidate with --llm-judge-checkpoint"

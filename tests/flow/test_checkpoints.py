@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.support.project import Project, judged_items, records
+from tests.support.project import Project, records
 from tests.unit.generation.tiny import DEVICES, TINY, make_model, save_model, write_ranks
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 SHORT = "Say {instruction}:"
-ARGUMENTS = 'min_score=1, checkpoint="model.pth", prompt="prompt.txt"'
+ARGUMENTS = 'min_score=0, checkpoint="model.pth", prompt="prompt.txt"'
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_raw_checkpoint_answers(suite: Project, dist: tuple[str, ...]) -> None
             "--llm-judge-report=results.json",
             *dist,
         )
-        assert judged_items(result) == 9
+        result.assert_outcomes(passed=9)
         documents.append(suite.results())
 
     assert documents[0] == documents[1] == documents[2]
@@ -68,7 +68,7 @@ def test_the_command_line_names_the_candidate(suite: Project, mode: tuple[str, .
 
     result = suite.run("--llm-judge-checkpoint=candidate.pth", *arguments)
 
-    assert judged_items(result) == 9
+    result.assert_outcomes(passed=9)
     after = suite.results()["suites"][0]
     assert after["checkpoint"]["path"] == "candidate.pth"
     assert before["records"] != after["records"]
@@ -239,7 +239,7 @@ def test_a_prompt_longer_than_the_context(suite: Project, mode: tuple[str, ...])
 
     result = suite.run("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json", *mode)
 
-    assert result.parseoutcomes()["errors"] == 2
+    result.assert_outcomes(passed=2, failed=1, errors=2)
     found = {record["id"]: record["error"] for record in suite.results()["suites"][0]["records"]}
     assert (found["r0"], found["r1"]) == (None, None)
     rest = f"tokens and the context {TINY.context_length}, answer included; shorten the record's "
@@ -296,7 +296,7 @@ def test_a_name_that_leaves_no_room_for_others(suite: Project) -> None:
 
     result = suite.run(f"--llm-judge-checkpoint={name}", "--llm-judge-max-new-tokens=4")
 
-    assert judged_items(result) == 9
+    result.assert_outcomes(passed=9)
 
 
 @pytest.mark.parametrize(
@@ -367,12 +367,12 @@ def test_a_base_for_some_suites(suite: Project) -> None:
     suite.write("pytest.ini", "[pytest]\nllm_judge_base = model.pth\n")
     one = suite.run("test_suite.py", few)
 
-    assert judged_items(both) == 18
-    assert judged_items(one) == 9
+    both.assert_outcomes(passed=18)
+    one.assert_outcomes(passed=9)
 
 
 def test_a_base_without_a_checkpoint(suite: Project) -> None:
     """Where responses are given nothing is loaded, whatever is named."""
-    suite.suite(records(2), 'min_score=1, responses="model_response"')
+    suite.suite(records(2), 'min_score=0, responses="model_response"')
 
-    assert judged_items(suite.run("--llm-judge-base=nope")) == 3
+    suite.run("--llm-judge-base=nope").assert_outcomes(passed=3)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.support.project import MODEL, Project, judged_items, records
+from tests.support.project import MODEL, Project, records
 from tests.unit.generation.tiny import save_model
 
 
@@ -15,7 +15,7 @@ def make_suite(project: Project) -> Project:
     """A suite and a checkpoint; run it with ``written``."""
     save_model(project.path / "model.pth")
     project.write("short.txt", "{instruction}")
-    project.suite(records(4), 'prompt="short.txt", min_score=1')
+    project.suite(records(4), 'prompt="short.txt", min_score=0')
     return project
 
 
@@ -23,7 +23,7 @@ def written(project: Project, *arguments: str) -> list[str]:
     """Run the suite, and return its responses."""
     always = ("--llm-judge-checkpoint=model.pth", "--llm-judge-responses=out")
     result = project.run(*always, "--llm-judge-max-new-tokens=12", *arguments)
-    assert judged_items(result) == 5
+    result.assert_outcomes(passed=5)
     document = json.loads((project.path / "out/data-with-response.json").read_text("utf-8"))
     return [record["model_response"] for record in document]
 
@@ -62,12 +62,12 @@ def test_stop_texts(suite: Project) -> None:
 def test_a_model_of_ones_own_is_not_told(project: Project) -> None:
     """The header says so, and what it made is not made again."""
     project.write("conftest.py", MODEL.format(answer='"The number"'))
-    project.suite(records(3), "min_score=1")
+    project.suite(records(3), "min_score=0")
 
-    assert judged_items(project.run_subprocess()) == 4
+    project.run_subprocess().assert_outcomes(passed=4)
     result = project.run_subprocess("--llm-judge-temperature=1", "--llm-judge-stop=END")
 
-    assert judged_items(result) == 4
+    result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(
         ["llm-judge: temperature, seed and stop texts do not reach a conftest's own llm_model"]
     )
@@ -76,7 +76,7 @@ def test_a_model_of_ones_own_is_not_told(project: Project) -> None:
 
 def test_a_checkpoint_has_no_chat_template(suite: Project) -> None:
     """The records err with one line; nothing is judged."""
-    suite.suite(records(2), 'prompt="chat", min_score=1')
+    suite.suite(records(2), 'prompt="chat", min_score=0')
 
     result = suite.run("--llm-judge-checkpoint=model.pth")
 

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_llmjudge.prompts import clean_response
 from tests.flow.test_huggingface import BLIND, CANDIDATE, SHORT, error_of
-from tests.support.project import Project, judged_items, records
+from tests.support.project import Project, records
 from tests.unit.generation.gpt2 import END, SETTINGS, gpt2s_tokenizer, greedy, make_network
 from tests.unit.generation.gpt2 import save_folder as save_gpt2
 from tests.unit.generation.hugging import CHATML, Theirs, make_tokenizer, warm_up
@@ -28,7 +28,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
 def suite(project: Project) -> Project:
     """Four short records."""
     project.write("prompt.txt", "{instruction}")
-    project.suite(records(4), 'min_score=1, prompt="prompt.txt"')
+    project.suite(records(4), 'min_score=0, prompt="prompt.txt"')
     return project
 
 
@@ -50,7 +50,7 @@ def test_settings_that_only_transformers_computes(suite: Project, name: str) -> 
 
     result = suite.run(CANDIDATE, *SHORT)
 
-    assert judged_items(result) == 5
+    result.assert_outcomes(passed=5)
     check_texts(suite, theirs, gpt2s_tokenizer())
 
 
@@ -61,7 +61,7 @@ def test_a_plain_folder_needs_no_transformers(suite: Project) -> None:
 
     result = suite.pytester.run(sys.executable, "-c", BLIND, *arguments)
 
-    assert judged_items(result) == 5
+    result.assert_outcomes(passed=5)
     check_texts(suite, theirs, gpt2s_tokenizer())
 
 
@@ -97,13 +97,13 @@ def test_a_tokenizer_and_a_chat_template_of_its_own(suite: Project) -> None:
     theirs = make_network(vocab_size=len(tokenizer), bos_token_id=0, eos_token_id=1)
     theirs.save_pretrained(suite.path / "candidate")
     tokenizer.save_pretrained(suite.path / "candidate")
-    assert judged_items(suite.run(CANDIDATE, *SHORT)) == 5
+    suite.run(CANDIDATE, *SHORT).assert_outcomes(passed=5)
     check_texts(suite, theirs, tokenizer, (1,))
-    suite.suite(records(4), 'min_score=1, prompt="chat"')
+    suite.suite(records(4), 'min_score=0, prompt="chat"')
 
     result = suite.run(CANDIDATE, *SHORT)
 
-    assert judged_items(result) == 5
+    result.assert_outcomes(passed=5)
     (document,) = suite.results()["suites"]
     for record in document["records"]:
         message = {"role": "user", "content": record["instruction"]}
@@ -116,6 +116,6 @@ def test_a_chat_template_beside_gpt2s_tokenizer(suite: Project) -> None:
     """``prompt="chat"`` finds it."""
     save_gpt2(suite.path / "candidate")
     (suite.path / "candidate" / "chat_template.jinja").write_text(CHATML, "utf-8")
-    suite.suite(records(2), 'min_score=1, prompt="chat"')
+    suite.suite(records(2), 'min_score=0, prompt="chat"')
 
-    assert judged_items(suite.run(CANDIDATE, *SHORT)) == 3
+    suite.run(CANDIDATE, *SHORT).assert_outcomes(passed=3)

@@ -140,7 +140,7 @@ def test_pairs_and_an_exam(project: Project, ollama: FakeOllama) -> None:
     exam = f"""
 import pytest
 
-@pytest.mark.llm_mmlu({str(EXAMPLE)!r}, shots=1, min_accuracy=0.01)
+@pytest.mark.llm_mmlu({str(EXAMPLE)!r}, shots=1, min_accuracy=0)
 def test_mmlu(mmlu_result):
     pass
 """

@@ -299,7 +299,7 @@ def test_who_was_never_asked_about_a_right_answer(
         {**record, "output": f"fact{number} " * 400, "model_response": "nonsense"}
         for number, record in enumerate(unlike_records())
     ]
-    project.suite(long, 'responses="model_response", min_average=1')
+    project.suite(long, 'responses="model_response", min_average=0')
 
     def refuses(request: ChatRequest) -> Reply:
         if len(request.prompt) > 4500:
@@ -396,7 +396,7 @@ def test_agreement_with_people(project: Project, dist: tuple[str, ...]) -> None:
         record["human_score"] = people[number]
         if number >= 5:
             record["model_response"] = hashlib.sha256(str(number).encode()).hexdigest()
-    project.suite(judged, 'responses="model_response", min_score=1')
+    project.suite(judged, 'responses="model_response", min_score=0')
 
     with FakeOllama() as server:
         result = project.run(REPORT, *dist, server=server.url)
@@ -421,7 +421,7 @@ def test_people_who_scored_another_response(project: Project) -> None:
     """A score of what the records hold says nothing of what was generated."""
     project.write("conftest.py", MODEL.format(answer="'x'"))
     judged = [{**record, "human_score": 90} for record in unlike_records()]
-    project.suite(judged, "min_score=1")
+    project.suite(judged, "min_score=0")
 
     project.run(REPORT)
 

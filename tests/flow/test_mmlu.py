@@ -188,7 +188,7 @@ def test_one_subject_alone(project: Project) -> None:
 
 def test_shots_that_do_not_fit(project: Project) -> None:
     """They are counted where people look."""
-    exam(project, "shots=5, min_accuracy=0.01", score="-number", context=600)
+    exam(project, "shots=5, min_accuracy=0", score="-number", context=600)
 
     result = project.run(REPORT)
 
@@ -198,7 +198,7 @@ def test_shots_that_do_not_fit(project: Project) -> None:
 
 def test_a_limit(project: Project) -> None:
     """A seeded part of the questions, in file order, the same in every run."""
-    exam(project, "shots=0, limit=3, min_accuracy=0.01", total=3, score="-number")
+    exam(project, "shots=0, limit=3, min_accuracy=0", total=3, score="-number")
 
     project.run(REPORT).assert_outcomes(passed=4)
     first = results(project)
@@ -254,7 +254,7 @@ def test_numbers_that_are_none(project: Project, mode: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_numbers_that_float16_does_not_hold(project: Project, dtype: str) -> None:
     """The number formats that hold them are named, and do so."""
-    exam(project, "shots=0, min_accuracy=0.01")
+    exam(project, "shots=0, min_accuracy=0")
     weights = torch.load(REPO / "checkpoints" / "example.pth", weights_only=True)
     for name, weight in weights.items():
         if ".ff.layers." in name and name.endswith(".weight"):
@@ -590,11 +590,11 @@ def test_subjects_that_do_not_count_are_judged_all_the_same(project: Project, wa
     ("marks", "told"),
     [
         (
-            "@pytest.mark.llm_mmlu({0}, shots=0, min_accuracy=0.01)\n@pytest.mark.llm_mmlu({0}, min_accuracy=0.01)",
+            "@pytest.mark.llm_mmlu({0}, shots=0, min_accuracy=0)\n@pytest.mark.llm_mmlu({0}, min_accuracy=0)",
             "it has several llm_mmlu markers; write one marked function for each",
         ),
         (
-            '@pytest.mark.llm_judge("data.json", min_score=1)\n@pytest.mark.llm_mmlu({0}, min_accuracy=0.01)',
+            '@pytest.mark.llm_judge("data.json", min_score=1)\n@pytest.mark.llm_mmlu({0}, min_accuracy=0)',
             "llm_judge and llm_mmlu stand together; mark a function with each",
         ),
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fake_ollama import Failure, FakeOllama, always, in_turn
-from tests.support.project import MODEL, Project, judged_items, records
+from tests.support.project import MODEL, Project, records
 from tests.unit.generation.tiny import save_model
 
 SUITE = "test_suite.py::test_instructions"
@@ -64,10 +64,10 @@ def llm_judge():
     same = {"instruction": "Say.", "output": "x", "model_response": "x"}
     project.suite(
         [{**same, "weight": 10 * number} for number in range(3)],
-        'responses="model_response", min_score=1',
+        'responses="model_response", min_score=0',
     )
 
-    assert judged_items(project.run("--llm-judge-report=results.json")) == 4
+    project.run("--llm-judge-report=results.json").assert_outcomes(passed=4)
 
     scores = [record["score"] for record in project.results()["suites"][0]["records"]]
     assert scores == [0, 10, 20]
@@ -84,7 +84,7 @@ def test_a_suite_is_not_parametrised_by_a_fixture(project: Project) -> None:
     body = """
 import pytest
 
-@pytest.mark.llm_judge("data.json", min_score=1)
+@pytest.mark.llm_judge("data.json", min_score=0)
 def test_instructions(llm_model, verdict):
     pass
 """
@@ -127,7 +127,7 @@ def test_a_records_file_is_collected_whatever_functions_are_called(project: Proj
     project.write("conftest.py", MODEL.format(answer="prompt"))
     project.write("data.json", records(2))
 
-    assert judged_items(project.run("data.json", "--llm-judge-min-score=1")) == 3
+    project.run("data.json", "--llm-judge-min-score=0").assert_outcomes(passed=3)
 
 
 @pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
@@ -165,11 +165,11 @@ def llm_model(llm_model):
     project.write("conftest.py", conftest)
     project.write("prompt.txt", "Say {instruction}:")
     save_model(project.path / "model.pth")
-    project.suite(records(2), 'min_score=1, checkpoint="model.pth", prompt="prompt.txt"')
+    project.suite(records(2), 'min_score=0, checkpoint="model.pth", prompt="prompt.txt"')
 
     result = project.run("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json")
 
-    assert judged_items(result) == 3
+    result.assert_outcomes(passed=3)
     (suite,) = project.results()["suites"]
     assert all(record["model_response"].startswith("LOUD") for record in suite["records"])
 
@@ -205,7 +205,7 @@ def test_a_model_without_a_fingerprint(project: Project, model: str, text: str) 
     """It is told in one line for every item, without a traceback."""
     conftest = MODEL.format(answer="prompt").replace('fingerprint = "echo-1"', model)
     project.write("conftest.py", conftest)
-    project.suite(records(1), "min_score=1")
+    project.suite(records(1), "min_score=0")
 
     result = project.run()
 
@@ -237,7 +237,7 @@ def test_a_model_that_would_end_no_run_or_all(
     """Every item tells it in one line, and the run ends as any other."""
     made = MODEL.format(answer="prompt").replace("import pytest", "import sys, uuid, pytest")
     project.write("conftest.py", f"{made}\n{changes}\n")
-    project.suite(records(3), "min_score=1")
+    project.suite(records(3), "min_score=0")
 
     result = project.run(*workers)
 
@@ -253,7 +253,7 @@ def test_a_fingerprint_that_comes_with_the_weights(project: Project) -> None:
     made = MODEL.format(answer="prompt").replace("import pytest", "import os, pytest")
     late = "Echo.fingerprint = property(lambda self: str(os.path.exists('generated.log')))"
     project.write("conftest.py", f"{made}\n{late}\n")
-    project.suite(records(3), "min_score=1")
+    project.suite(records(3), "min_score=0")
 
     result = project.run()
 
@@ -274,7 +274,7 @@ def test_an_interrupted_model_is_no_error(project: Project) -> None:
         "with open", "raise KeyboardInterrupt\n        with open"
     )
     project.write("conftest.py", made)
-    project.suite(records(3), "min_score=1")
+    project.suite(records(3), "min_score=0")
 
     result = project.run_subprocess()
 
@@ -299,7 +299,7 @@ def llm_judge():
     return Judge()
 """,
     )
-    project.suite(records(2), 'min_score=1, responses="model_response"')
+    project.suite(records(2), 'min_score=0, responses="model_response"')
 
     result = project.run("--llm-judge-check=off")
 
@@ -342,11 +342,11 @@ def llm_model():
     return Model()
 """
     project.write("conftest.py", conftest)
-    project.suite(records(2), "min_score=1")
+    project.suite(records(2), "min_score=0")
 
     result = project.run("--llm-judge-report=results.json")
 
-    assert judged_items(result) == 3
+    result.assert_outcomes(passed=3)
     (suite,) = project.results()["suites"]
     assert suite["records"][0]["model_response"] == "half a pair: ?"
     assert "sk-secret" not in result.stdout.str()
@@ -384,7 +384,7 @@ def test_instructions():
 """
     project.write("test_suite.py", body)
 
-    assert judged_items(project.run()) == 3
+    project.run().assert_outcomes(passed=3)
 
 
 def test_expected_failures_keep_their_scores(project: Project) -> None:
@@ -420,7 +420,7 @@ def test_direct_questions_wait_for_their_turn(project: Project) -> None:
     body = """
 import pytest
 
-@pytest.mark.llm_judge("data.json", responses="model_response", min_score=1)
+@pytest.mark.llm_judge("data.json", responses="model_response", min_score=0)
 def test_instructions(record, llm_judge):
     assert llm_judge.score(record, "another response").score is not None
 """
@@ -429,7 +429,7 @@ def test_instructions(record, llm_judge):
     with FakeOllama() as server:
         result = project.run("-n", "2", server=server.url)
 
-    assert judged_items(result) == 13
+    result.assert_outcomes(passed=13)
     assert server.max_in_flight == 1
     assert len(server.chats) == 24
 

@@ -394,7 +394,7 @@ def test_two_checkpoints(project: Project, ollama: FakeOllama, dist: tuple[str, 
     assert all(new != old for new, old in texts)
     # The same as each model says alone.
     for name, column in (("new.pth", 0), ("old.pth", 1)):
-        arguments = f'checkpoint="{name}", prompt="prompt.txt", min_score=1'
+        arguments = f'checkpoint="{name}", prompt="prompt.txt", min_score=0'
         project.suite(pairs("aaaa"), arguments)
         project.run("--llm-judge-max-new-tokens=8", REPORT, "test_suite.py", server=ollama.url)
         told = [record["model_response"] for record in the_suite(project)["records"]]
@@ -415,7 +415,7 @@ def test_the_header_names_both_models(project: Project, ollama: FakeOllama) -> N
 
 def old_results(project: Project, winners: str, changes: Any = None) -> None:  # noqa: ANN401
     """Leave a results file of the old answers, with changes to its document."""
-    project.suite(pairs(winners), 'responses="old", min_score=1')
+    project.suite(pairs(winners), 'responses="old", min_score=0')
     project.run("--llm-judge-report=old.json", "test_suite.py")
     (project.path / "test_suite.py").unlink()
     if changes is not None:
@@ -602,7 +602,7 @@ def test_a_checkpoint_beside_its_own_results(
     save_model(project.path / "old.pth", seed=2)
     for ending in (".pth", ".tiktoken"):
         shutil.copy(project.path / f"old{ending}", project.path / f"copy{ending}")
-    project.suite(pairs("a"), 'checkpoint="old.pth", min_score=1', test="test_old.py")
+    project.suite(pairs("a"), 'checkpoint="old.pth", min_score=0', test="test_old.py")
     project.run("--llm-judge-report=old.json", server=ollama.url)
     named = "" if option else 'checkpoint="copy.pth", '
     project.pairs(pairs("a"), f'{named}against="old.json", min_win_rate=0.01')
@@ -626,7 +626,7 @@ def itself(digits: str) -> str:
 def test_a_served_model_beside_its_own_results(project: Project) -> None:
     """A server tells its digest."""
     with FakeOllama() as server:
-        project.suite(pairs("a"), 'checkpoint="ollama:llama3", min_score=1', test="test_old.py")
+        project.suite(pairs("a"), 'checkpoint="ollama:llama3", min_score=0', test="test_old.py")
         project.run("--llm-judge-report=old.json", server=server.url)
         arguments = 'checkpoint="ollama:llama3", against="old.json", min_win_rate=0.01'
         project.pairs(pairs("a"), arguments)
@@ -645,7 +645,7 @@ def test_a_model_of_ones_own_beside_its_own_results(
     """It is known by the fingerprint that it has."""
     mine = MODEL.format(answer="'The number 0 in words.'")
     project.write("conftest.py", mine)
-    project.suite(pairs("a"), "min_score=1", test="test_old.py")
+    project.suite(pairs("a"), "min_score=0", test="test_old.py")
     project.run("--llm-judge-report=old.json", server=ollama.url)
     project.write("conftest.py", mine.replace("echo-1", fingerprint))
     project.pairs(pairs("a"), 'against="old.json", min_win_rate=0.01')

@@ -192,7 +192,7 @@ def test_addresses_in_an_ini_file(project: Project) -> None:
 def test_load_that_changes_answers(project: Project, mode: tuple[str, ...]) -> None:
     """The echo is asked under the load of the run, and the report says what it did."""
     judged = [{**record, "model_response": "I do not know."} for record in unlike_records()]
-    project.suite(judged, 'responses="model_response", min_average=1')
+    project.suite(judged, 'responses="model_response", min_average=0')
     seen: Counter[str] = Counter()
     lock = threading.Lock()
 
@@ -230,7 +230,7 @@ def test_load_that_changes_answers(project: Project, mode: tuple[str, ...]) -> N
 def test_each_load_has_its_own_check(project: Project) -> None:
     """What was found without load is not told of a load, and no way is closed by what was."""
     judged = [{**record, "model_response": "I do not know."} for record in unlike_records()]
-    project.suite(judged, 'responses="model_response", min_average=1')
+    project.suite(judged, 'responses="model_response", min_average=0')
     seen: Counter[tuple[int, str]] = Counter()
     most = 1
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["COMPARED", "MARKED", "MODEL", "Project", "judged_items", "outcomes", "records"]
+__all__ = ["COMPARED", "MARKED", "MODEL", "Project", "records"]
 
 OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
 """Plugins that are not ours."""
@@ -154,10 +154,3 @@ class Project:
 def outcomes(result: pytest.RunResult) -> Mapping[str, int]:
     """Count a run's outcomes, by pytest's own last line."""
     return result.parseoutcomes()
-
-
-def judged_items(result: pytest.RunResult) -> int:
-    """Count the items that a judge decided, well or badly; fail where any was not."""
-    found = outcomes(result)
-    assert "errors" not in found
-    return found.get("passed", 0) + found.get("failed", 0)

@@ -54,11 +54,11 @@ def test_the_command_line_points_a_suite_at_a_candidate(source: str, expected: P
 
 @given(st.none() | st.integers(0, 100), st.none() | st.integers(0, 100))
 def test_the_marker_wins_over_the_options(marker: int | None, option: int | None) -> None:
-    """What the marker leaves out comes from the options; without either, or at 0, nothing fails."""
+    """What the marker leaves out comes from the options; without either there is no gate."""
     given_options = {} if option is None else {"llm_judge_min_score": (str(option), "cli")}
     keywords = {} if marker is None else {"min_score": marker}
     expected = option if marker is None else marker
-    if not expected:
+    if expected is None:
         with pytest.raises(SettingsError):
             resolve_suite("s", keywords, BASE, read(given_options))
     else:
