@@ -17,9 +17,10 @@ from pytest_llmjudge.stats import (
     sign_flip_test,
     spread,
 )
+from pytest_llmjudge.unpaired import unpaired_test
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 
@@ -68,15 +69,18 @@ def compare(before: Side, after: Side) -> Comparison:
         for key, now in sorted(new.items())
         if (was := old.get(key)) and was.score is not None and now.score is not None
     ]
+    alone_before, alone_after = _alone(old, pairs), _alone(new, pairs)
     differences = [pair.difference for pair in pairs]
     deviation = spread(differences)
     losses, wins = _turned(pairs, after.passes_at)
     mcnemar_p = None if losses is None or wins is None else mcnemar_test(losses, wins)
     # Where an answer is right or wrong, McNemar's is the sign-flip test, and exact for any n.
     p = mcnemar_p if after.kind == "mmlu" else sign_flip_test(differences)
+    refusal = _refusal(before, after, len(pairs))
+    scores = [(pair.was, pair.now) for pair in pairs]
     return Comparison(
         kind=after.kind,
-        refusal=_refusal(before, after, len(pairs)),
+        refusal=refusal,
         paired=len(pairs),
         added=len(new.keys() - old.keys()),
         removed=len(old.keys() - new.keys()),
@@ -95,7 +99,23 @@ def compare(before: Side, after: Side) -> Comparison:
         flips=_flips(pairs, after.passes_at),
         note=_note(before.judge, after.judge),
         changed=sum(difference != 0 for difference in differences),
+        baseline_suite="" if before.name == after.name else before.name,
+        unpaired_before=len(alone_before),
+        unpaired_after=len(alone_after),
+        unpaired_average_before=_mean(alone_before),
+        unpaired_average_after=_mean(alone_after),
+        unpaired_p=None if refusal else unpaired_test(scores, alone_before, alone_after),
     )
+
+
+def _alone(entries: Mapping[tuple[str, str], Entry], pairs: Sequence[_Pair]) -> list[float]:
+    """Return the scores of a side that pair up with none of the other."""
+    paired = {(pair.after.id, pair.after.content) for pair in pairs}
+    return [
+        entry.score
+        for key, entry in entries.items()
+        if entry.score is not None and key not in paired
+    ]
 
 
 def _turned(pairs: Sequence[_Pair], passes_at: float | None) -> tuple[int | None, int | None]:

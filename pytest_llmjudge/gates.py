@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.stats import (
     SIGNIFICANCE,
     mean,
@@ -41,8 +42,6 @@ TEARDOWN_FAILED = "its teardown failed"
 XPASSED = "it passed and was expected to fail (xfail, strict)"
 """What pytest holds against an item whose own decision may be another."""
 _NOISE = "; the difference is within noise"
-# Of n scores that all drop, chance makes 1 in 2^n: with four that is above 5 %.
-_FEWEST_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,8 @@ def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
     """Decide over a suite beside its baseline: it fails when a drop is real and too large.
 
     Real means that chance alone makes one of its size in less than 5 % of all cases. It fails too
-    when the two cannot be compared.
+    when the two cannot be compared, and when the records that did not pair up fell further than
+    those that did, by more than chance: then the pairs do not speak for the suite.
 
     Args:
         comparison: Of the suite with its baseline.
@@ -179,12 +179,32 @@ def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
     doubt, reach = _doubt(comparison), _reach(comparison)
     if not is_real:
         change = signed(comparison.difference or 0.0)
-        return Decision(passed=True, reason=f"no drop shown: {change} points{doubt}{reach}")
-    told = f"dropped by {points(drop, max_drop)} points{doubt}"
-    allowed = f"than --llm-judge-max-drop {points(max_drop, drop)}{reach}"
-    if drop > max_drop:
-        return Decision(passed=False, reason=f"{told}, more {allowed}")
-    return Decision(passed=True, reason=f"{told}, no more {allowed}")
+        reason = f"no drop shown: {change} points{doubt}{reach}"
+    else:
+        more = "more" if drop > max_drop else "no more"
+        reason = (
+            f"dropped by {points(drop, max_drop)} points{doubt}, {more} than "
+            f"--llm-judge-max-drop {points(max_drop, drop)}{reach}"
+        )
+    if is_real and drop > max_drop:
+        return Decision(passed=False, reason=reason)
+    hidden = _hidden(comparison)
+    return Decision(passed=not hidden, reason=f"{hidden}; {reason}" if hidden else reason)
+
+
+def _hidden(comparison: Comparison) -> str:
+    """Say that the pairs hide a drop of the other records; empty when that may be chance."""
+    p = comparison.unpaired_p
+    if p is None or p >= SIGNIFICANCE:
+        return ""
+    noun = "questions" if comparison.kind == "mmlu" else "records"
+    was, now = comparison.unpaired_average_before or 0.0, comparison.unpaired_average_after or 0.0
+    return (
+        f"the {noun} that did not pair up fell further than those that did, by more than chance "
+        f"(p {probability(p)}): {comparison.unpaired_before} of the baseline average "
+        f"{points(was, now)}, {comparison.unpaired_after} of this run {points(now, was)}; make a "
+        f"baseline of the release with these {noun}"
+    )
 
 
 def _doubt(comparison: Comparison) -> str:
@@ -198,7 +218,8 @@ def _doubt(comparison: Comparison) -> str:
 def _reach(comparison: Comparison) -> str:
     """Say what drops the suite can show, or why that is not known."""
     noun = "exam" if comparison.kind == "mmlu" else "suite"
-    if comparison.paired < _FEWEST_TOLD:
+    fewest = fewest_falls(comparison.kind)
+    if comparison.paired < fewest:
         pairs = "one pair" if comparison.paired == 1 else f"{comparison.paired} pairs"
         return f"; {pairs} cannot show any drop"
     if not comparison.deviation:
@@ -206,10 +227,10 @@ def _reach(comparison: Comparison) -> str:
         return f"; {same}, which does not tell what drops this {noun} can show"
     least = signed(comparison.detectable or 0.0).lstrip("+")
     reach = f"; this {noun} can show drops of {least} points or more"
-    if comparison.changed is None or comparison.changed >= _FEWEST_TOLD:
+    if comparison.changed is None or comparison.changed >= fewest:
         return reach
     number = "one" if comparison.changed == 1 else comparison.changed
-    return f"{reach} where at least {_FEWEST_TOLD} scores change, and {number} did"
+    return f"{reach} where at least {fewest} scores change, and {number} did"
 
 
 def _decide_share(correct: int, total: int, name: str, minimum: float | None) -> Decision:

@@ -22,6 +22,7 @@ from pytest_llmjudge.values import (
     parse_count_or_auto,
     parse_drop,
     parse_flag,
+    parse_renamed,
     parse_score,
     parse_seconds,
     parse_seed,
@@ -173,6 +174,21 @@ OPTIONS: tuple[Option, ...] = (
         default=0.0,
         metavar="POINTS",
         help="Points of its average that a suite may lose to the baseline (default: 0)",
+    ),
+    Option(
+        "llm-judge-baseline-partial",
+        parse_flag,
+        default=False,
+        help="Let a run lack suites that the baseline has; otherwise that is a usage error",
+    ),
+    Option(
+        "llm-judge-baseline-suite",
+        parse_renamed,
+        default=(),
+        metavar="OLD=NEW",
+        is_list=True,
+        help="Compare the suite NEW with the suite OLD of the baseline, where the names differ; "
+        "several times for several suites",
     ),
     Option(
         "llm-judge-report",
@@ -371,6 +387,8 @@ class Settings:
         url: Addresses of the judge's servers, ``None`` for what the environment names.
         baseline: Results file of the release to compare with.
         max_drop: Points that a suite may lose to it.
+        baseline_partial: Whether a run may lack suites that the baseline has.
+        baseline_suite: Which suites have another name in the baseline, as ``OLD=NEW``.
         annotations: ``off`` or ``github``.
         concurrency: Requests in flight at each server.
         ask: ``integer``, ``weighted`` or ``weighted1``.
@@ -393,6 +411,8 @@ class Settings:
     min_average: float | None
     baseline: Path | None
     max_drop: float
+    baseline_partial: bool
+    baseline_suite: tuple[str, ...]
     report: Path | None
     html: Path | None
     responses: Path | None
@@ -459,8 +479,28 @@ def read_settings(
     fields["enabled"] = fields.pop("llm_judge")
     for name in ("checkpoint", "base"):
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
+    _check_baseline_options(given, fields["baseline"])
     data = ini_dir / mmlu_data if mmlu_data else None
     return Settings(mmlu_data=data, **fields)
+
+
+_OF_BASELINE = (
+    "llm_judge_max_drop",
+    "llm_judge_baseline_partial",
+    "llm_judge_baseline_suite",
+)
+
+
+def _check_baseline_options(given: Mapping[str, tuple[str, str]], baseline: Path | None) -> None:
+    """Refuse options on the command line that say how to compare, where nothing is compared."""
+    idle = [
+        option.flag
+        for option in OPTIONS
+        if option.key in _OF_BASELINE and given.get(option.key, ("", ""))[1] == "cli"
+    ]
+    if idle and baseline is None:
+        found = "there is no baseline to compare with"
+        raise SettingsError(", ".join(idle), found, "add --llm-judge-baseline")
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,19 @@ def parse_stop(where: str, text: str) -> tuple[str, ...]:
     return tuple(stop.replace("\\n", "\n") for stop in given)
 
 
+def parse_renamed(where: str, text: str) -> tuple[str, ...]:
+    """Read pairs of names of suites, ``OLD=NEW``, one a line; names may hold ``=`` themselves."""
+    pairs = tuple(line.strip() for line in text.splitlines() if line.strip())
+    for pair in pairs:
+        if "=" not in pair[1:-1]:
+            raise SettingsError(
+                where, f'"{pair}" is no pair of names', "write OLD=NEW, the names of two suites"
+            )
+    if not pairs:
+        raise SettingsError(where, "it is empty", "write OLD=NEW, or leave it out")
+    return pairs
+
+
 def parse_count(where: str, text: str) -> int:
     """Read a whole number of at least 1."""
     number = _integer(where, text, "a whole number of 1 or more")

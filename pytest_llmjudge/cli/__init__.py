@@ -16,12 +16,13 @@ from pytest_llmjudge.cli.vote import add_vote
 from pytest_llmjudge.comparison import NOUNS, compare
 from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError, printable
 from pytest_llmjudge.gates import Decision, decide_baseline
+from pytest_llmjudge.matching import match_suites
 from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.reporting.markdown import comparisons_markdown
 from pytest_llmjudge.reporting.power import power_lines
 from pytest_llmjudge.stats import POWER, reach_of
 from pytest_llmjudge.storage.saved import SavedRun, read_results
-from pytest_llmjudge.values import parse_drop, parse_power, parse_some_drop
+from pytest_llmjudge.values import parse_drop, parse_power, parse_renamed, parse_some_drop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,6 +92,13 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="POINTS",
         help="Points of its average that a suite may lose (default: 0)",
     )
+    comparing.add_argument(
+        "--suite",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="Compare suites of different names; several times for several suites",
+    )
     form = comparing.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="Print JSON")
     form.add_argument("--markdown", action="store_true", help="Print Markdown")
@@ -129,7 +137,8 @@ class _Compared:
 def _compare(options: argparse.Namespace) -> int:
     max_drop = parse_drop("--max-drop", options.max_drop)
     old, new = read_results(options.old), read_results(options.new)
-    found = list(_compared(old, new, max_drop))
+    renamed = parse_renamed("--suite", "\n".join(options.suite)) if options.suite else ()
+    found = list(_compared(old, new, max_drop, renamed))
     if not found:
         where = f"{options.old}, {options.new}"
         todo = "name files of runs that scored records or asked MMLU"
@@ -163,12 +172,16 @@ def _compare(options: argparse.Namespace) -> int:
     return 0 if has_passed else 1
 
 
-def _compared(old: SavedRun, new: SavedRun, max_drop: float) -> Iterator[_Compared]:
+def _compared(
+    old: SavedRun, new: SavedRun, max_drop: float, renamed: Sequence[str]
+) -> Iterator[_Compared]:
     """Compare all suites that either run has: one that is gone is told of too."""
-    kinds = {name: side.kind for run in (old, new) for name, side in run.sides.items()}
-    for name, kind in kinds.items():
-        comparison = compare(old.side(kind, name), new.side(kind, name))
-        yield _Compared(name, comparison, decide_baseline(comparison, max_drop))
+    matching = match_suites(old.kinds, new.kinds, renamed, where="--suite")
+    gone = [(name, name) for name in matching.lacking if name in old.sides]
+    for before, after in [*gone, *((matching.old_name(name), name) for name in new.sides)]:
+        kind = (new.sides.get(after) or old.sides[before]).kind
+        comparison = compare(old.side(kind, before), new.side(kind, after))
+        yield _Compared(after, comparison, decide_baseline(comparison, max_drop))
 
 
 def _power(options: argparse.Namespace) -> int:

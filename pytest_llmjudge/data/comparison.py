@@ -99,6 +99,13 @@ class Comparison:
         flips: The ten that got worst, the worst first.
         note: What a reader should know besides; empty for nothing.
         changed: Pairs whose score is another now; ``None`` where a file does not say.
+        baseline_suite: Name of the suite in the baseline; empty where it is the same.
+        unpaired_before: Records of the baseline that have a score and did not pair up.
+        unpaired_after: Records of this run that have a score and did not pair up.
+        unpaired_average_before: Average of those of the baseline; ``None`` without any.
+        unpaired_average_after: Average of those of this run.
+        unpaired_p: How often chance makes the unpaired fall as far beside the paired; ``None``
+            where a side has none.
     """
 
     kind: str
@@ -121,6 +128,12 @@ class Comparison:
     flips: tuple[Flip, ...]
     note: str = ""
     changed: int | None = None
+    baseline_suite: str = ""
+    unpaired_before: int = 0
+    unpaired_after: int = 0
+    unpaired_average_before: float | None = None
+    unpaired_average_after: float | None = None
+    unpaired_p: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.errors import LlmJudgeError, SettingsError
 from pytest_llmjudge.plugin import collect, options
 from pytest_llmjudge.plugin.cases import EXAM_MARKER, MARKER, PAIR_MARKER, SESSION
 from pytest_llmjudge.plugin.fixtures import (
@@ -65,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         if options.is_enabled(config):
             options.files_patterns(config)
+            options.required_suites(config)
             from pytest_llmjudge.plugin.run import take_part
 
             take_part(config)
@@ -72,9 +73,17 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(*error.lines) from None
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say so where options are given in vain: the run ends well, and has decided nothing."""
-    return None if SESSION in config.stash else options.idle_line(config)
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse a run that was meant to judge and will not: it would end well, and decide nothing."""
+    config = session.config
+    is_worker = hasattr(config, "workerinput")
+    if SESSION in config.stash or is_worker or options.is_listing(config):
+        return
+    try:
+        options.check_idle(config)
+    except SettingsError as error:
+        raise pytest.UsageError(*error.lines) from None
 
 
 @pytest.hookimpl(wrapper=True)

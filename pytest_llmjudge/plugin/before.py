@@ -29,7 +29,7 @@ def entries_before(baseline: SavedRun | None, run: RunResult) -> dict[str, dict[
 
 
 def _records(baseline: SavedRun, suite: SuiteResult) -> dict[str, Entry]:
-    side = baseline.side("judge", suite.name)
+    side = baseline.side("judge", _old_name(suite))
     old: Mapping[tuple[str, str], Entry] = {(one.id, one.content): one for one in side.entries}
     compares = side.judge is not None and is_same_judge(side.judge, suite.judge)
     found = {}
@@ -43,7 +43,12 @@ def _records(baseline: SavedRun, suite: SuiteResult) -> dict[str, Entry]:
 
 
 def _questions(baseline: SavedRun, exam: ExamResult) -> dict[str, Entry]:
-    side = baseline.side("mmlu", exam.name)
+    side = baseline.side("mmlu", _old_name(exam))
     if side.terms != exam_terms(exam.mode, exam.shots):
         return {}
     return {entry.id: entry for entry in side.entries}
+
+
+def _old_name(result: SuiteResult | ExamResult) -> str:
+    """Return the name of a suite in the baseline."""
+    return (result.comparison and result.comparison.baseline_suite) or result.name

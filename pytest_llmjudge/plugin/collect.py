@@ -85,6 +85,8 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
         *(Case(suite, None, gate=gate) for gate in after),
     ]
     ids = [*before, *(record.id for record in suite.records), *after]
+    kind = "judge" if suite.pairing is None else "preference"
+    session.completeness.expect(suite.name, kind, len(ids))
     # pytest checks that the function takes the argument; its fixture is put first in prepare().
     metafunc.fixturenames.append(FIXTURE)
     metafunc.parametrize(FIXTURE, cases, indirect=True, ids=ids)
@@ -142,9 +144,11 @@ def prepare(item: pytest.Item, session: LlmSession | None) -> None:
         return
     case, exam_case = case_of(item), exam_case_of(item)
     if case is not None:
+        session.completeness.collected.add(case.suite.name)
         of_records = {"preference", "record", "response", "verdict"}
         _put_first(item, FIXTURE, of_records if case.record is None else None)
     elif exam_case is not None:
+        session.completeness.collected.add(exam_case.exam.name)
         of_subjects = {"mmlu_result"}
         _put_first(item, EXAM_FIXTURE, of_subjects if exam_case.subject is None else None)
 

@@ -89,7 +89,6 @@ def _decide_average(ready: Ready) -> None:
 
 def _decide_baseline(item: pytest.Item, ready: Ready) -> None:
     session, suite = item.config.stash[SESSION], ready.case.suite
-    assert session.baseline is not None  # noqa: S101  # without one there is no such item
     entries = tuple(
         Entry(
             id=record.id,
@@ -101,7 +100,7 @@ def _decide_baseline(item: pytest.Item, ready: Ready) -> None:
     )
     judge, passes_at = judge_identity(ready.run.judge), suite.settings.min_score
     now = Side("judge", suite.name, entries, judge=judge, passes_at=passes_at)
-    ready.comparison = compare(session.baseline.side("judge", suite.name), now)
+    ready.comparison = compare(session.completeness.baseline_side("judge", suite.name), now)
     ready.decision = decide_baseline(ready.comparison, session.settings.max_drop)
     if not ready.decision.passed:
         text = comparison_text(ready.decision.reason, ready.comparison)

@@ -11,16 +11,22 @@ from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.settings import OPTIONS, Option, Settings, read_settings
 
 __all__ = [
+    "REQUIRE_INI",
     "add_options",
+    "check_idle",
     "files_patterns",
-    "idle_line",
+    "ini_name",
     "is_enabled",
     "is_listing",
+    "required_suites",
     "settings_from",
 ]
 
 FILES_INI = "llm_judge_files"
 MMLU_INI = "llm_mmlu_data"
+REQUIRE_INI = "llm_judge_require"
+_LISTS = {FILES_INI: "*.json", REQUIRE_INI: "test_quality.py"}
+"""Ini options that are lists, with what one may hold."""
 _LISTING = ("collectonly", "showfixtures", "show_fixtures_per_test", "setupplan", "cacheshow")
 """Where pytest keeps the options with which it runs no test."""
 
@@ -46,6 +52,8 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini(FILES_INI, text, type="args", default=[])
     text = "Copy of MMLU for llm_mmlu markers and the mmlu fixture that name none"
     parser.addini(MMLU_INI, text, type="string", default=None)
+    text = "Suites that every run must judge as a whole: node ids or file names, one a line"
+    parser.addini(REQUIRE_INI, text, type="linelist", default=[])
 
 
 def is_enabled(config: pytest.Config) -> bool:
@@ -58,7 +66,7 @@ def is_enabled(config: pytest.Config) -> bool:
     given = _given(config, option)
     if given is None:
         return False
-    return bool(option.parse(f"{_ini_name(config)}: {option.key}", given[0]))
+    return bool(option.parse(f"{ini_name(config)}: {option.key}", given[0]))
 
 
 def is_listing(config: pytest.Config) -> bool:
@@ -66,15 +74,33 @@ def is_listing(config: pytest.Config) -> bool:
     return any(config.getoption(name, default=False) for name in _LISTING)
 
 
-def idle_line(config: pytest.Config) -> str | None:
-    """Name the options of a command line that do nothing because ``--llm-judge`` is not there."""
+def check_idle(config: pytest.Config) -> None:
+    """Refuse a run without ``--llm-judge`` that was meant to judge something.
+
+    Raises:
+        SettingsError: Options that only such a run obeys are given, or suites are required.
+    """
     enabling, *others = OPTIONS
-    idle = [option.flag for option in others if config.getoption(option.key, default=None)]
-    if not idle:
-        return None
-    does = "does" if len(idle) == 1 else "do"
-    told = f"nothing is judged, and {', '.join(idle)} {does} nothing"
-    return f"llm-judge: {told}; add {enabling.flag}"
+    idle = [option for option in others if config.getoption(option.key, default=None)]
+    if idle:
+        flags, keys = ", ".join(o.flag for o in idle), ", ".join(o.key for o in idle)
+        does = "does" if len(idle) == 1 else "do"
+        found = f"without {enabling.flag} nothing is judged, and {flags} {does} nothing"
+        where, todo = "llm-judge", f"add {enabling.flag}, or write defaults as ini options ({keys})"
+        raise SettingsError(where, found, todo)
+    if required_suites(config):
+        found = f"suites are required, and without {enabling.flag} nothing is judged"
+        where, todo = f"{ini_name(config)}: {REQUIRE_INI}", f"add {enabling.flag}"
+        raise SettingsError(where, found, todo)
+
+
+def required_suites(config: pytest.Config) -> list[str]:
+    """Return the node ids or file names of suites that have to run as a whole.
+
+    Raises:
+        SettingsError: The ini value is neither a list nor a text.
+    """
+    return [name for name in _in_ini(config, REQUIRE_INI) or () if name]
 
 
 def settings_from(config: pytest.Config) -> Settings:
@@ -89,7 +115,7 @@ def settings_from(config: pytest.Config) -> Settings:
         {key: pair for key, pair in given.items() if pair is not None},
         cli_dir=Path(config.invocation_params.dir),
         ini_dir=ini_dir,
-        ini_name=_ini_name(config),
+        ini_name=ini_name(config),
         mmlu_data=str(_in_ini(config, MMLU_INI) or ""),
     )
 
@@ -120,11 +146,13 @@ def _in_ini(config: pytest.Config, key: str) -> Any:  # noqa: ANN401  # as pytes
         return config.getini(key)
     except (TypeError, pytest.UsageError):
         # pytest 9 reads [tool.pytest] of a pyproject.toml with TOML's own types.
-        where, found = f"{_ini_name(config)}: {key}", "it is not a text"
-        if key == FILES_INI:
-            raise SettingsError(where, "it is not a list of texts", 'write ["*.json"]') from None
+        where, found = f"{ini_name(config)}: {key}", "it is not a text"
+        if key in _LISTS:
+            todo = f'write ["{_LISTS[key]}"]'
+            raise SettingsError(where, "it is not a list of texts", todo) from None
         raise SettingsError(where, found, "write the value in quotes") from None
 
 
-def _ini_name(config: pytest.Config) -> str:
+def ini_name(config: pytest.Config) -> str:
+    """Name the ini file, for messages."""
     return config.inipath.name if config.inipath else "ini file"

@@ -110,6 +110,7 @@ class RunHooks:
         if session.testsfailed and not goes_on:
             return
         try:
+            self._session.completeness.check(session)
             self._session.plan(session)
             self._exams.plan(session)
             self._session.check_base()
@@ -118,6 +119,10 @@ class RunHooks:
                 agree_on_plan(self._session)
         except LlmJudgeError as error:
             collect.report_usage_problem(session.config, error)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note files of which --lf collects nothing."""
+        self._session.completeness.pass_over(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:

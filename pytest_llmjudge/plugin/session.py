@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Preference, Record, Verdict
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.watch import Served
+    from pytest_llmjudge.plugin.completeness import Completeness
     from pytest_llmjudge.plugin.exams import Exams
     from pytest_llmjudge.plugin.pairings import Pairings
     from pytest_llmjudge.settings import Settings
@@ -116,6 +117,13 @@ class LlmSession:
         from pytest_llmjudge.plugin.exams import Exams
 
         return Exams(self)
+
+    @cached_property
+    def completeness(self) -> Completeness:
+        """What the run is to have, and has collected."""
+        from pytest_llmjudge.plugin.completeness import Completeness
+
+        return Completeness(self)
 
     @cached_property
     def pairings(self) -> Pairings:
@@ -322,8 +330,8 @@ class LlmSession:
                 f"{suite.name}: min_average is {least:g} of 100 points, which hardly anything "
                 f"misses; write {100 * least:g} if a share was meant"
             )
-        if checkpoint is not None and self.baseline is not None and suite.pairing is None:
-            known = self.baseline.fingerprint(suite.name)
+        if checkpoint is not None and suite.pairing is None:
+            known = self.completeness.baseline_fingerprint(suite.name)
             if known and known == checkpoint[1]:
                 self.store.add_note(
                     f"{suite.name}: the baseline was made with this very checkpoint; name the "

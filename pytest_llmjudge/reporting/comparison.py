@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.comparison import NOUNS
-from pytest_llmjudge.errors import printable
+from pytest_llmjudge.errors import one_line, printable
 from pytest_llmjudge.stats import points, probability
 
 if TYPE_CHECKING:
@@ -36,11 +36,14 @@ def count_lines(comparison: Comparison) -> Iterator[str]:
         )
         if number
     ]
+    if comparison.baseline_suite:
+        yield f"the baseline's suite is {one_line(comparison.baseline_suite)}"
     yield f"{comparison.paired} {noun} paired" + "".join(f", {part}" for part in told)
     if comparison.before is not None and comparison.after is not None:
         name = "accuracy in points" if comparison.kind == "mmlu" else "average"
         before, after = comparison.before, comparison.after
         yield f"their {name}: {points(before, after)} before, {points(after, before)} now"
+    yield from _unpaired_line(comparison)
     if comparison.paired and comparison.losses is not None and comparison.mcnemar_p is not None:
         verbs = ("right", "wrong") if comparison.kind == "mmlu" else ("passed", "fail")
         yield (
@@ -49,6 +52,22 @@ def count_lines(comparison: Comparison) -> Iterator[str]:
         )
     if comparison.note:
         yield comparison.note
+
+
+def _unpaired_line(comparison: Comparison) -> Iterator[str]:
+    sides = (
+        (comparison.unpaired_before, "in the baseline", comparison.unpaired_average_before),
+        (comparison.unpaired_after, "in this run", comparison.unpaired_average_after),
+    )
+    told = [
+        f"{number} {where} with an average of {points(average)}"
+        for number, where, average in sides
+        if average is not None
+    ]
+    if told:
+        p = comparison.unpaired_p
+        doubt = "" if p is None else f" (p {probability(p)} for falling further than the pairs)"
+        yield f"not paired: {', '.join(told)}{doubt}"
 
 
 def flip_lines(comparison: Comparison) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.comparison import NOUNS
 from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 from pytest_llmjudge.errors import BaselineError, storable
+from pytest_llmjudge.storage.consistent import contradiction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,11 @@ class SavedRun:
     path: Path
     document: Mapping[str, Any]
     sides: Mapping[str, Side]
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kinds of all its suites by name, also of those that do not compare."""
+        return {suite["name"]: suite["kind"] for suite in self.document["suites"]}
 
     def known_deviation(self, name: str) -> tuple[float | None, int]:
         """Return the deviation of a suite's differences from its own baseline, and the pairs."""
@@ -98,12 +104,11 @@ def read_results(path: Path, *, named_by: str = "") -> SavedRun:
         raise BaselineError(
             where, f"it is no results file: {problem}", f"{_NAME_ONE}, {_AS_IT_WAS}"
         )
+    wrong = contradiction(document)
+    if wrong is not None:
+        raise BaselineError(where, wrong, f"{_NAME_ONE}, {_AS_IT_WAS}")
     judge = document["judge"]
     known = [suite for suite in document["suites"] if suite["kind"] in NOUNS]
-    names = [suite["name"] for suite in known]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise BaselineError(where, f"it has two suites named {twice}", f"{_NAME_ONE}, {_AS_IT_WAS}")
     sides = {suite["name"]: _side(suite, judge) for suite in known}
     return SavedRun(path, document, sides)
 
@@ -139,13 +144,29 @@ def answered(question: str, answer: str, prediction: str | None) -> Entry:
 def _parse(where: str, path: Path) -> object:
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
     except OSError as error:
         found = f"it cannot be read ({error.strerror})"
         raise BaselineError(where, found, _NAME_ONE) from None
+    except _RepeatedKeyError as error:
+        found = f'an object in it has the key "{error}" twice'
+        raise BaselineError(where, found, f"{_NAME_ONE}, {_AS_IT_WAS}") from None
     except (ValueError, RecursionError):
         found = "it is no JSON, or not all of it" if path.stat().st_size else "it is empty"
         raise BaselineError(where, found, _NAME_ONE) from None
+
+
+class _RepeatedKeyError(ValueError):
+    """An object has two values for one key, of which a reader would see the last alone."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object whose keys each stand there once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
+    return found
 
 
 def _refuse(constant: str) -> object:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.fake_ollama import FakeOllama
+from tests.support.fake_ollama import FakeOllama, always
 from tests.support.project import MARKED, Project, outcomes, records
 from tests.unit.generation.tiny import save_model
 
@@ -344,9 +344,9 @@ def test_a_suite_that_the_baseline_has_not(
     first_run(judged)
     project.write("test_new.py", MARKED.format(arguments='"data.json", responses="model_response"'))
 
-    result = judged(OLD, BASELINE, "test_new.py")
+    result = judged(OLD, BASELINE)
 
-    assert outcomes(result) == {"passed": 13, "failed": 1}
+    assert outcomes(result) == {"passed": 27, "failed": 1}
     result.stdout.fnmatch_lines(
         [
             (
@@ -491,6 +491,9 @@ def test_an_exam_that_got_worse(project: Project) -> None:
     for subject in document["suites"][0]["subjects"]:
         for question in subject["questions"]:
             question["prediction"] = question["answer"]
+        subject |= {"correct": subject["total"], "accuracy": 1.0}
+    exam = document["suites"][0]
+    exam |= {"correct": exam["total"], "accuracy": 1.0}
     project.write("old.json", document)
 
     result = project.run(BASELINE, REPORT)
@@ -528,6 +531,7 @@ def test_a_release_beside_itself(project: Project, ollama: FakeOllama) -> None:
     save_model(project.path / "model.pth", seed=1)
     project.write("prompt.txt", "Say {instruction}:")
     project.suite(records(6), 'checkpoint="model.pth", prompt="prompt.txt", min_score=0')
+    ollama.reply = always("50")
     short = "--llm-judge-max-new-tokens=4"
     project.run(short, "--llm-judge-report=old.json", server=ollama.url).assert_outcomes(passed=7)
 

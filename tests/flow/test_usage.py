@@ -221,20 +221,3 @@ def test_a_folder_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -
         "(File exists); name another place"
     )
     assert [text] == errors(result)
-
-
-def test_options_in_vain(project: Project) -> None:
-    """Options of a run that judges nothing are named: it ends well, and has decided nothing."""
-    project.suite(records(1))
-
-    result = project.pytester.runpytest(
-        "--llm-judge-baseline=old.json", "--llm-judge-report=new.json"
-    )
-
-    result.assert_outcomes(skipped=1)
-    told = (
-        "llm-judge: nothing is judged, and --llm-judge-baseline, --llm-judge-report do nothing; "
-        "add --llm-judge"
-    )
-    assert told in [line.strip() for line in result.outlines]
-    assert "llm-judge" not in str(project.pytester.runpytest().stdout)

@@ -34,7 +34,15 @@ def suite_of(
     """Return a suite of a results file."""
     (suite,) = SMALLEST["suites"]
     checkpoint = {"path": model, "fingerprint": f"of {model}"}
-    whole = {**suite, "name": name, "checkpoint": checkpoint, "total": len(records)}
+    scores = [int(one["score"]) for one in records if one["score"] is not None]
+    is_whole = bool(scores) and len(scores) == len(records)
+    figures = {
+        "total": len(records),
+        "scored": len(scores),
+        "unscored": len(records) - len(scores),
+        "average": sum(scores) / len(scores) if is_whole else None,
+    }
+    whole = {**suite, **figures, "name": name, "checkpoint": checkpoint}
     return {**whole, "records": list(records), **fields}
 
 

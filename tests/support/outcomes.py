@@ -37,15 +37,17 @@ def judged(
         }
         for name, score in scores.items()
     ]
+    known = [score for score in scores.values() if score is not None]
+    is_whole = bool(known) and len(known) == len(records)
     reference = {"path": checkpoint, "fingerprint": fingerprint or f"of {checkpoint}"}
     return {
         "name": "test_a.py::test_a",
         "kind": "judge",
         "checkpoint": None if checkpoint is None else {**reference, "parameters": None},
         "total": len(records),
-        "scored": len(records),
-        "unscored": 0,
-        "average": None,
+        "scored": len(known),
+        "unscored": len(records) - len(known),
+        "average": sum(known) / len(known) if is_whole else None,
         "ci95": None,
         "min_score": None,
         "min_average": None,
@@ -80,6 +82,9 @@ def compared(
         }
         for name, winner in winners.items()
     ]
+    known = [winner for winner in winners.values() if winner is not None]
+    wins, ties, losses = (known.count(winner) for winner in ("a", "tie", "b"))
+    is_whole = bool(known) and len(known) == len(records)
     return {
         "name": "test_b.py::test_b",
         "kind": "preference",
@@ -88,12 +93,12 @@ def compared(
         "votes": votes,
         "judge": None if votes else JUDGE,
         "total": len(records),
-        "scored": len(records),
-        "unscored": 0,
-        "wins": 0,
-        "ties": 0,
-        "losses": 0,
-        "win_rate": None,
+        "scored": len(known),
+        "unscored": len(records) - len(known),
+        "wins": wins,
+        "ties": ties,
+        "losses": losses,
+        "win_rate": (wins + ties / 2) / len(known) if is_whole else None,
         "ci95": None,
         "length_controlled": None,
         "flips": None,

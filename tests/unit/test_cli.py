@@ -34,7 +34,10 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
             {**record, "id": f"r{number}", "score": score, "model_response": f"answer {score}"}
             for number, score in enumerate(scores)
         ]
-        whole = {**suite, "total": len(made), "records": made, **more}
+        known = [score for score in scores if score is not None]
+        average = sum(known) / len(known) if known and len(known) == len(made) else None
+        counts = {"total": len(made), "scored": len(known), "unscored": len(made) - len(known)}
+        whole = {**suite, **counts, "average": average, "records": made, **more}
         document = {**SMALLEST, "judge": {**SMALLEST["judge"], "digest": digest}, "suites": [whole]}
         path = tmp_path / file
         path.write_text(json.dumps(document), encoding="utf-8")
@@ -121,24 +124,62 @@ def test_compare_as_markdown(
     assert lines[-1] == "</details>"
 
 
+def add_suite(path: Path, name: str) -> None:
+    """Add to a results file its first suite once more, under another name."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["suites"].append({**document["suites"][0], "name": name})
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
 def test_a_suite_that_is_gone(
     write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Suites of both files are compared, those of one alone too."""
-    write("old.json", OLD)
-    write("new.json", OLD, name="test_b.py::test_b")
+    add_suite(write("old.json", OLD), "test_b.py::test_b")
+    write("new.json", OLD)
 
     assert main(["compare", "old.json", "new.json"]) == 1
 
-    assert capsys.readouterr().out == (
-        "test_a.py::test_a: FAILED\n"
-        "not compared: this run has no records of a suite named test_a.py::test_a, but of "
-        "test_b.py::test_b; start pytest in the same folder both times, or make a baseline of the "
-        "release with these records\n0 records paired, 6 removed\n"
+    out = capsys.readouterr().out
+    assert out.startswith(
         "test_b.py::test_b: FAILED\n"
-        "not compared: the baseline has no records of a suite named test_b.py::test_b, but "
-        "of test_a.py::test_a; start pytest in the same folder both times, or make a baseline of "
-        "the release with these records\n0 records paired, 6 added\n"
+        "not compared: this run has no records of a suite named test_b.py::test_b, but of "
+        "test_a.py::test_a; start pytest in the same folder both times, or make a baseline of the "
+        "release with these records\n0 records paired, 6 removed\n"
+    )
+    assert f"{NAME}: passed\nno drop shown: 0.0 points" in out
+
+
+def test_one_suite_in_each_file(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are compared whatever their names, and the other name is told."""
+    write("old.json", OLD)
+    write("new.json", OLD, name="test_b.py::test_b")
+
+    assert main(["compare", "old.json", "new.json"]) == 0
+
+    out = capsys.readouterr().out
+    assert out.startswith("test_b.py::test_b: passed\nno drop shown: 0.0 points")
+    assert f"the baseline's suite is {NAME}\n6 records paired\n" in out
+
+
+def test_suites_that_were_renamed(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With several suites their names are given; an unknown one is a usage error."""
+    add_suite(write("old.json", OLD), "test_b.py::test_b")
+    add_suite(write("new.json", OLD), "test_c.py::test_c")
+    files = ["old.json", "new.json"]
+
+    assert main(["compare", *files]) == 1
+    assert main(["compare", "--suite=test_b.py::test_b=test_c.py::test_c", *files]) == 0
+    capsys.readouterr()
+    assert main(["compare", "--suite=x=y", *files]) == 2
+
+    assert capsys.readouterr().err == (
+        'llmjudge: --suite: the baseline has no suite named "x"; name one of test_a.py::test_a, '
+        "test_b.py::test_b\n"
     )
 
 
@@ -376,6 +417,8 @@ def test_power_of_an_exam(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     first["prediction"] = first["answer"]
     for question in others:
         question["prediction"] = "A" if question["answer"] != "A" else "B"
+    for share in (document["suites"][1], document["suites"][1]["subjects"][0]):
+        share |= {"correct": 1, "accuracy": 0.3333}
     path = tmp_path / "results.json"
     path.write_text(json.dumps(document), encoding="utf-8")
 

@@ -151,7 +151,8 @@ def test_responses_of_a_suite_of_pairs(tmp_path: Path) -> None:
 def test_a_record_without_a_response(tmp_path: Path) -> None:
     """It is there, with its reason."""
     empty = {**RECORD, "model_response": None, "score": None, "error": "x: y; z"}
-    run = saved(tmp_path / "new.json", {**SUITE, "records": [empty]})
+    figures = {"scored": 0, "unscored": 1, "average": None}
+    run = saved(tmp_path / "new.json", {**SUITE, **figures, "records": [empty]})
 
     assert responses_of(run, "x", [record()]) == ({"r0": None}, {"r0": "x: y; z"}, "f")
 

@@ -222,7 +222,9 @@ def test_pairs_of_a_judge() -> None:
 
 def test_pairs_that_were_not_run() -> None:
     """A run of a part of the suite says so."""
-    found = gather([write_run(Path("run.json"), compared({"r1": "a"}, total=3))])
+    found = gather(
+        [write_run(Path("run.json"), compared({"r1": "a"}, total=3, unscored=2, win_rate=None))]
+    )
 
     assert found.notes == ("run.json: test_b.py::test_b: 2 of 3 records were not run",)
 

@@ -11,6 +11,7 @@ import pytest
 from pytest_llmjudge.data import Entry
 from pytest_llmjudge.errors import BaselineError
 from pytest_llmjudge.storage.saved import content_of, read_results
+from tests.support.outcomes import compared
 from tests.support.schema import check_results
 
 RELEASED = Path(__file__).parent / "released"
@@ -183,6 +184,109 @@ def test_files_that_cannot_be_used(tmp_path: Path, content: object, told: str) -
         read_results(path)
 
     assert str(raised.value) == f"{path}: {told}"
+
+
+RECORD: dict[str, Any] = SMALLEST["suites"][0]["records"][0]
+PAIR: dict[str, Any] = compared({"r1": "a", "r2": "tie"})
+
+
+@pytest.mark.parametrize(
+    ("suite", "told"),
+    [
+        (
+            {"average": 95.0},
+            'test_a.py::test_a: its "average" is 95.0, and by its records 85',
+        ),
+        (
+            {"average": None},
+            'test_a.py::test_a: its "average" is null, and by its records 85',
+        ),
+        (
+            {"records": [RECORD, RECORD], "total": 2, "scored": 2},
+            "test_a.py::test_a: two of its records have the id r0",
+        ),
+        ({"total": 0}, 'test_a.py::test_a: its "total" is 0, and by its records 1'),
+        ({"scored": 0}, 'test_a.py::test_a: its "scored" is 0, and by its records 1'),
+        ({"unscored": 1}, 'test_a.py::test_a: its "unscored" is 1, and by its records 0'),
+        (
+            {"total": 2, "unscored": 1},
+            'test_a.py::test_a: its "average" is 85.0, and by its records none',
+        ),
+        (
+            {"records": [{**RECORD, "score": 101}]},
+            (
+                "it is no results file: suites.0.records.0.score: 101 is greater than the maximum "
+                "of 100"
+            ),
+        ),
+        (
+            {**PAIR, "win_rate": 1.0},
+            'test_b.py::test_b: its "win_rate" is 1.0, and by its records 0.75',
+        ),
+        ({**PAIR, "losses": 1}, 'test_b.py::test_b: its "losses" is 1, and by its records 0'),
+        (
+            {**PAIR, "records": [PAIR["records"][0]] * 2},
+            "test_b.py::test_b: two of its records have the id r1",
+        ),
+    ],
+)
+def test_files_that_contradict_themselves(
+    tmp_path: Path, suite: dict[str, object], told: str
+) -> None:
+    """A figure that its own records do not have was not written by a run."""
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(changed(**suite)), encoding="utf-8")
+
+    with pytest.raises(BaselineError) as raised:
+        read_results(path)
+
+    assert str(raised.value) == (
+        f"{path}: {told}; name a file that --llm-judge-report wrote, as it was written"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "figure", "told"),
+    [
+        ("suite", {"accuracy": 0.5}, 'its "accuracy" is 0.5, and by its records 1'),
+        ("suite", {"correct": 2}, 'its "correct" is 2, and by its records 3'),
+        (
+            "subject",
+            {"accuracy": 0.5},
+            'world_capitals: its "accuracy" is 0.5, and by its records 1',
+        ),
+        ("subject", {"total": 4}, 'world_capitals: its "total" is 4, and by its records 3'),
+    ],
+)
+def test_exams_that_contradict_themselves(
+    tmp_path: Path, place: str, figure: dict[str, float], told: str
+) -> None:
+    """The same of MMLU, over all subjects and within each."""
+    document = json.loads((RELEASED / "version-1.json").read_text(encoding="utf-8"))
+    exam = document["suites"][1]
+    (exam if place == "suite" else exam["subjects"][0]).update(figure)
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+    with pytest.raises(BaselineError) as raised:
+        read_results(path)
+
+    assert f"test_release.py::test_mmlu: {told}; " in str(raised.value)
+
+
+def test_a_key_that_stands_there_twice(tmp_path: Path) -> None:
+    """Most readers see the last of them alone."""
+    path = tmp_path / "results.json"
+    text = json.dumps(SMALLEST).replace('"score": 85', '"score": 0, "score": 85')
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(BaselineError) as raised:
+        read_results(path)
+
+    assert str(raised.value) == (
+        f'{path}: an object in it has the key "score" twice; name a file that --llm-judge-report '
+        "wrote, as it was written"
+    )
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
