@@ -40,6 +40,7 @@ from pytest_llmjudge.generation.statedict import (
     read_torch_file,
     unreadable,
 )
+from pytest_llmjudge.reading import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -304,7 +305,7 @@ def digest_of(file: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with file.open("rb") as stream:
+        with open_file(file) as stream:
             while chunk := stream.read(1 << 20):
                 digest.update(chunk)
     except OSError as error:

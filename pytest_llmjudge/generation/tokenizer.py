@@ -10,6 +10,7 @@ import tiktoken
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.layout import stem_of
 from pytest_llmjudge.generation.statedict import unreadable
+from pytest_llmjudge.reading import SETTINGS_LIMIT, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,7 @@ def _gpt2(path: Path) -> tiktoken.Encoding:
 
 def _read_encoding(file: Path) -> tiktoken.Encoding:
     try:
-        lines = file.read_bytes().splitlines()
+        lines = read_file(file, SETTINGS_LIMIT).splitlines()
     except OSError as error:
         raise unreadable(file, error) from None
     ranks = dict(_parse(file, number, line) for number, line in enumerate(lines, start=1))

@@ -15,6 +15,7 @@ from torch import Tensor
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.safefile import SUFFIX
 from pytest_llmjudge.generation.statedict import COPY, unreadable
+from pytest_llmjudge.reading import open_file
 
 if TYPE_CHECKING:
     from pytest_llmjudge.generation.statedict import StoredTensor
@@ -44,7 +45,7 @@ def read_tensor(stored: StoredTensor) -> Tensor:
 
 def _of_safetensors(stored: StoredTensor) -> Tensor:
     """Read what the library found sound before; it would map the file, and count twice."""
-    with stored.file.open("rb") as stream:
+    with open_file(stored.file) as stream:
         size = int.from_bytes(stream.read(8), "little")
         begin, end = json.loads(stream.read(size))[stored.storage]["data_offsets"]
         stream.seek(8 + size + begin)
@@ -52,7 +53,7 @@ def _of_safetensors(stored: StoredTensor) -> Tensor:
 
 
 def _of_torch_file(stored: StoredTensor) -> Tensor:
-    with stored.file.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+    with open_file(stored.file) as stream, zipfile.ZipFile(stream) as archive:
         member = _member(archive, stored.storage)
         if member.compress_type != zipfile.ZIP_STORED:
             # torch writes none such; unpacked, a small file could fill the memory.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.comparison import NOUNS
 from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 from pytest_llmjudge.errors import BaselineError, storable
+from pytest_llmjudge.reading import DATA_LIMIT, parse_json, read_file, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,12 +139,12 @@ def answered(question: str, answer: str, prediction: str | None) -> Entry:
 
 def _parse(where: str, path: Path) -> object:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        return json.loads(text, parse_constant=_refuse)
+        text = read_file(path, DATA_LIMIT).decode("utf-8-sig")
+        return parse_json(text, parse_constant=_refuse)
     except OSError as error:
-        found = f"it cannot be read ({error.strerror})"
+        found = why_unreadable(error)
         raise BaselineError(where, found, _NAME_ONE) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         found = "it is no JSON, or not all of it" if path.stat().st_size else "it is empty"
         raise BaselineError(where, found, _NAME_ONE) from None
 
