@@ -36,6 +36,7 @@ DATA_LIMIT = 1 << 30
 DEPTH_LIMIT = 100
 """Levels of nested JSON; few files have ten, and Python's own limit of 1000 ends its users."""
 
+_CONTAINERS = {dict, list}
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -177,14 +178,13 @@ def parse_json(text: str | bytes, *, parse_constant: Callable[[str], object] | N
 
 def is_too_deep(value: object) -> bool:
     """Say whether lists and objects are nested in more than :data:`DEPTH_LIMIT` levels."""
-    level = [value]
+    level: list[Any] = [[value]]
     for _ in range(DEPTH_LIMIT + 1):
         level = [
             inner
             for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in _CONTAINERS
         ]
         if not level:
             return False
