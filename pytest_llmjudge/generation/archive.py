@@ -96,7 +96,7 @@ class CheckpointInfo:
             CheckpointError: A file cannot be read any more.
         """
         stored = dict.fromkeys(tensor.file for tensor in (self.tensors or {}).values())
-        own = self.path if self.path.is_file() else None  # an adapter is a folder
+        own = None if self.path.is_dir() else self.path  # an adapter is a folder
         files = (own, self.heads.file if self.heads else None, self.ranks)
         parts = [file for file in stored if file != self.path]
         digests = [digest_of(file) if file else "" for file in (*files, *parts, *self.configs)]

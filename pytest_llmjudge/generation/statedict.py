@@ -176,7 +176,8 @@ def _check_old(path: Path, stream: BufferedReader) -> None:
     end, torch = 0, _Torch(path, is_old=True)
     for _ in range(_PICKLES_BEFORE_ZIP):
         _, end = torch.read(data, end)
-    if end + sum(torch.storages.values()) > size:
+    # Each is preceded by its length.
+    if end + sum(8 + block for block in torch.storages.values()) > size:
         raise CheckpointError(str(path), "cut short or damaged", COPY)
 
 

@@ -355,7 +355,7 @@ def _text(where: str, name: str, value: object) -> str:
 
 
 def _kind(value: object) -> str:
-    return "null" if value is None else f"a {type(value).__name__}, not a text"
+    return "null" if value is None else f"of the type {type(value).__name__}"
 
 
 def _check_shards(files: Sequence[Path]) -> None:

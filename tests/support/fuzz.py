@@ -33,8 +33,8 @@ from safetensors.torch import save
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.generation.archive import describe
 from pytest_llmjudge.generation.checkpoint import load
-from pytest_llmjudge.generation.gpt import GPTConfig
 from pytest_llmjudge.generation.folder import describe_folder, foreign_type
+from pytest_llmjudge.generation.gpt import GPTConfig
 from pytest_llmjudge.generation.lora import read_adapter
 from pytest_llmjudge.generation.tokenizer import load_tokenizer
 from pytest_llmjudge.mmlu.files import open_mmlu
@@ -51,17 +51,59 @@ __all__ = ["fuzz", "limit_memory"]
 MEMORY = 2 << 30
 SECONDS_A_FILE = 30
 RELEASED = Path(__file__).parents[1] / "unit" / "storage" / "released" / "version-1.json"
-EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 1 << 27, (1 << 31) - 1, (1 << 32) - 1, (1 << 63) - 1)
+EDGES = (
+    0,
+    1,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0xFFFF,
+    1 << 27,
+    (1 << 31) - 1,
+    (1 << 32) - 1,
+    (1 << 63) - 1,
+)
 TOKENS = (
     *(b"[", b"{", b"]", b"}", b'"', b",", b":", b"null", b"NaN", b"1e999", b"9" * 5000, b"-1"),
-    *(b"\\ud800", b"\0", b"\xff", b"[" * 2000, b'{"a":' * 2000, b"true", b"\n", b"\r", b"\xef\xbb\xbf"),
+    *(
+        b"\\ud800",
+        b"\0",
+        b"\xff",
+        b"[" * 2000,
+        b'{"a":' * 2000,
+        b"true",
+        b"\n",
+        b"\r",
+        b"\xef\xbb\xbf",
+    ),
 )
 OPCODES = tuple(
     code.encode("latin-1")
     for code in (
-        *("(t", "\x85" * 500, "]a" * 200, "}s", "0", "1", "2", "r\xff\xff\xff\x07", "o", "b", "\x81"),
+        *(
+            "(t",
+            "\x85" * 500,
+            "]a" * 200,
+            "}s",
+            "0",
+            "1",
+            "2",
+            "r\xff\xff\xff\x07",
+            "o",
+            "b",
+            "\x81",
+        ),
         *("\x8b\xff\xff\xff\x7f", "\x8e" + "\xff" * 8, "\x95" + "\xff" * 8, "h\x00", "h\x01" * 300),
-        *("R", "Q", "i_\n_\n", "ccollections\nOrderedDict\n", "cbuiltins\nset\n", "\x82\x01", "P1\n"),
+        *(
+            "R",
+            "Q",
+            "i_\n_\n",
+            "ccollections\nOrderedDict\n",
+            "cbuiltins\nset\n",
+            "\x82\x01",
+            "P1\n",
+        ),
         *("\x94", "e", "u", "d", "l", "a", "s", "\x8f", "\x90", "\x91", "I" + "9" * 999 + "\n"),
     )
 )
@@ -82,7 +124,8 @@ def fuzz(seconds: float, seed: int, folder: Path) -> tuple[Counter[str], list[st
         How many of each kind were read and refused, and what was neither.
     """
     numbers = random.Random(seed)  # noqa: S311
-    kinds, counts, findings = _kinds(folder), Counter[str](), []
+    kinds, counts = _kinds(folder), Counter[str]()
+    findings: list[str] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         name = numbers.choice(list(kinds))
@@ -136,7 +179,13 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
     index = json.dumps({"metadata": {}, "weight_map": dict.fromkeys(state, "model.safetensors")})
     (folder / "index").mkdir(exist_ok=True, parents=True)
     (folder / "index" / "model.safetensors").write_bytes(safe)
-    config = {"n_heads": 2, "activation": "gelu", "lora_alpha": 1.5, "model_type": "gpt2", "n_head": 2}
+    config = {
+        "n_heads": 2,
+        "activation": "gelu",
+        "lora_alpha": 1.5,
+        "model_type": "gpt2",
+        "n_head": 2,
+    }
     (folder / "hf").mkdir(exist_ok=True)
     (folder / "hf" / "model.safetensors").write_bytes(safe)
     (folder / "hf" / "tokenizer.json").write_text("{}", encoding="utf-8")
@@ -245,7 +294,9 @@ def _tar(numbers: Numbers, rows: bytes) -> bytes:
             if form == tarfile.PAX_FORMAT:
                 member.pax_headers = {"comment": "é" * 9}
             archive.addfile(member, io.BytesIO(rows))
-    data = bytearray(_changed(numbers, to.getvalue(), (*TOKENS[:8], b"L", b"S", b"x", b"g", b"\x80")))
+    data = bytearray(
+        _changed(numbers, to.getvalue(), (*TOKENS[:8], b"L", b"S", b"x", b"g", b"\x80"))
+    )
     for start in range(0, len(data) - 511, 512):
         if numbers.random() < 0.9 and data[start + 257 : start + 262] == b"ustar":
             if numbers.random() < 0.3:
