@@ -38,7 +38,7 @@ _WORK_OF_A_KEY = 256
 
 
 class PickleError(ValueError):
-    """A pickle that is damaged, or asks for what no state dict needs; its text says which."""
+    """A pickle that is damaged, or asks for what no state dict needs; its text is the verb."""
 
 
 class Opaque:
@@ -78,7 +78,7 @@ def read_pickle(data: bytes, stand_ins: StandIns, start: int = 0) -> tuple[objec
         raise PickleError(_DAMAGED) from None
 
 
-_DAMAGED = "its pickle is damaged"
+_DAMAGED = "is damaged"
 
 
 class _Reader:
@@ -104,14 +104,14 @@ class _Reader:
                 raise PickleError(_DAMAGED)
             step = _STEPS.get(code)
             if step is None:
-                message = f"its pickle has the opcode {name}, which torch.save does not write"
+                message = f"has the opcode {name}, which torch.save does not write"
                 raise PickleError(message)
             step(self)
 
     def _spend(self, work: int) -> None:
         self._work -= work
         if self._work < 0:
-            message = f"its pickle has more than {_WORK_LIMIT:,} values"
+            message = f"has more than {_WORK_LIMIT:,} values"
             raise PickleError(message)
 
     def _take(self, count: int) -> bytes:
@@ -152,7 +152,7 @@ class _Reader:
             self._spend(_WORK_OF_A_KEY)
             parts = key if isinstance(key, tuple) and len(key) <= _KEY_LIMIT else (key,)
             if not all(isinstance(part, _SCALARS) for part in parts):
-                message = "its pickle has a key that is made of others"
+                message = "has a key that is made of others"
                 raise PickleError(message)
 
     def _pairs(self, items: list[object]) -> dict[object, object]:

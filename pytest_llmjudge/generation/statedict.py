@@ -235,7 +235,8 @@ class _Torch:
         try:
             return read_pickle(data, self, start)
         except PickleError as error:
-            raise CheckpointError(str(self._path), str(error), COPY) from None
+            found = f"its pickle {error}"
+            raise CheckpointError(str(self._path), found, COPY) from None
 
     def global_named(self, module: str, name: str) -> str | Callable[..., object]:
         if module == "torch" and (name.endswith("Storage") or name in _DTYPES.values()):
@@ -252,14 +253,14 @@ class _Torch:
             ) if size >= 0:
                 self.storages[key] = size * _BYTES.get(kind, 1)
                 return kind, key, size
-        message = "its pickle is damaged"
+        message = "is damaged"
         raise PickleError(message)
 
     def _ordered_dict(self, pairs: object = ()) -> dict[str, object]:
         match pairs:
             case list() | tuple() if all(map(_is_pair, pairs)):
                 return dict(pairs)
-        message = "its pickle is damaged"
+        message = "is damaged"
         raise PickleError(message)
 
     def _rebuild_tensor(
@@ -273,7 +274,7 @@ class _Torch:
         # A tensor may repeat its numbers by a stride of 0, and would fill the memory with one of
         # them; of the newer format each is checked when it is read.
         if not is_shape or (self._is_old and prod(shape) > size):
-            message = "its pickle is damaged"
+            message = "is damaged"
             raise PickleError(message)
         dtype = _DTYPES.get(kind, kind)
         return StoredTensor(self._path, dtype, tuple(shape), tuple(stride), key, offset)
@@ -283,7 +284,7 @@ class _Torch:
         if self._is_old:
             held = [one for part in parts for one in (part if isinstance(part, _LISTS) else [part])]
             if not all(isinstance(one, str) or _is_small(one) for one in held):
-                message = "its pickle has a set of other objects"
+                message = "has a set of other objects"
                 raise PickleError(message)
         return Opaque()
 
