@@ -63,6 +63,10 @@ def find_messages() -> tuple[Message, ...]:
         read_module(path.relative_to(package).with_suffix("").as_posix(), path.read_text("utf-8"))
         for path in sorted(package.rglob("*.py"))
     ]
+    # Its functions say why a file cannot be read, for all readers.
+    shared = next(module.functions for module in modules if module.name == "reading")
+    for module in modules:
+        module.functions = {**shared, **module.functions}
     everywhere = {
         name: value
         for module in modules

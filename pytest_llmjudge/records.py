@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError, one_line
+from pytest_llmjudge.reading import DATA_LIMIT, is_too_deep, read_file, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -110,12 +111,12 @@ def _digest(text: str) -> str:
 def _read(path: Path) -> Iterator[_Raw]:
     name = path.name
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_file(path, DATA_LIMIT).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         found = f"it is not UTF-8 (byte {error.start + 1})"
         raise RecordsError(name, found, "save it as UTF-8") from None
     except OSError as error:
-        found = f"it cannot be read ({error.strerror})"
+        found = why_unreadable(error)
         raise RecordsError(str(path), found, "check the path and its permissions") from None
     if not text.strip():
         raise RecordsError(name, "it is empty", "add records or name another file")
@@ -134,7 +135,10 @@ def _read(path: Path) -> Iterator[_Raw]:
 
 def _parse(where: str, text: str) -> object:
     try:
-        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        if is_too_deep(value):
+            raise RecursionError
+        return value
     except _NotFiniteError as error:
         found = f"it holds {one_line(str(error), 40)}, which is no number of JSON's"
         raise RecordsError(where, found, "write a finite number or null") from None

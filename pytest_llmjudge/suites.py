@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import RecordsError, SettingsError
+from pytest_llmjudge.reading import DATA_LIMIT, SETTINGS_LIMIT, read_file, why_unreadable
 from pytest_llmjudge.records import draw_sample, load_records
 from pytest_llmjudge.settings import (
     BUILT_IN_PROMPTS,
@@ -146,7 +148,7 @@ def _check_field(name: str, field: str, responses: str | None, records: Sequence
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file, in hex; empty when it cannot be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(read_file(path, DATA_LIMIT)).hexdigest()
     except OSError:
         return ""
 
@@ -156,10 +158,13 @@ def _template(name: str, prompt: str) -> str:
         return prompt
     where = f"{name}: prompt {Path(prompt).name}"
     try:
-        text = Path(prompt).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise SettingsError(where, f"it cannot be read ({reason})", "correct the file") from None
+        content = read_file(Path(prompt), SETTINGS_LIMIT)
+        text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read()
+    except OSError as error:
+        raise SettingsError(where, why_unreadable(error), "correct the file") from None
+    except UnicodeDecodeError:
+        found = "it cannot be read (it is not UTF-8)"
+        raise SettingsError(where, found, "correct the file") from None
     if "{instruction}" not in text:
         found = "it has no {instruction}"
         raise SettingsError(where, found, "write {instruction} and {input} where they belong")

@@ -110,7 +110,7 @@ class CheckpointInfo:
     @property
     def _files(self) -> tuple[Path | None, ...]:
         stored = dict.fromkeys(tensor.file for tensor in (self.tensors or {}).values())
-        own = self.path if self.path.is_file() else None  # an adapter is a folder
+        own = None if self.path.is_dir() else self.path  # an adapter is a folder
         heads = self.heads.file if self.heads else None
         parts = [file for file in stored if file != self.path]
         return (own, heads, self.ranks, *parts, *self.configs)

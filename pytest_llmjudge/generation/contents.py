@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.generation.statedict import unreadable
+from pytest_llmjudge.reading import open_file
 
 if TYPE_CHECKING:
     import io
@@ -70,7 +71,7 @@ def content_of(file: Path) -> Content:
         CheckpointError: It cannot be read.
     """
     try:
-        with file.open("rb") as stream:
+        with open_file(file) as stream:
             stamp = _stamp(os.fstat(stream.fileno()))
             if stamp in _known:
                 return Content(stamp, _known[stamp])
@@ -103,7 +104,7 @@ def open_same(file: Path, stamp: Stamp) -> Iterator[io.BufferedReader]:
         ContentChangedError: Its stamp is another one, or becomes another one meanwhile.
         OSError: It cannot be opened.
     """
-    with file.open("rb") as stream:
+    with open_file(file) as stream:
         _require(stamp == _stamp(os.fstat(stream.fileno())))
         try:
             yield stream

@@ -29,6 +29,7 @@ from pytest_llmjudge.generation.lora import ADAPTER_CONFIG
 from pytest_llmjudge.generation.safefile import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.shards import files_in, read_index
 from pytest_llmjudge.generation.statedict import read_torch_file, unreadable
+from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,8 +133,8 @@ def _typed_config(path: Path) -> tuple[str, dict[str, Any]] | None:
     if not os.path.isfile(path / CONFIG) or os.path.isfile(path / ADAPTER_CONFIG):  # noqa: PTH113
         return None
     try:
-        config = json.loads((path / CONFIG).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        config = parse_json(read_file(path / CONFIG, SETTINGS_LIMIT))
+    except (OSError, ValueError):
         return None
     kind = config.get("model_type") if isinstance(config, dict) else None
     return (kind, config) if isinstance(kind, str) and kind else None
@@ -197,12 +198,12 @@ def _read_config(file: Path, kind: str) -> dict[str, Any]:
     """Read a file of settings, empty where there is none; refuse what would run a folder's code."""
     todo = "save it again with save_pretrained"
     try:
-        content = json.loads(file.read_bytes())
+        content = parse_json(read_file(file, SETTINGS_LIMIT))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise unreadable(file, error) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
     if not isinstance(content, dict):
         raise CheckpointError(str(file), "not a JSON object", todo)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.generation.modelconfig import THEIR_ACTIVATIONS
 from pytest_llmjudge.generation.naming import GPT2_VOCABULARY
+from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -166,10 +167,10 @@ def _names_in(folder: Path) -> list[str]:
 def _read(file: Path) -> dict[str, Any]:
     """Read a JSON object, empty where there is none."""
     try:
-        content = json.loads(file.read_bytes())
+        content = parse_json(read_file(file, SETTINGS_LIMIT))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return _UNREADABLE
     return content if isinstance(content, dict) else _UNREADABLE
 
@@ -214,9 +215,9 @@ def _are_gpt2s(*files: tuple[Path, int, int]) -> bool:
     """
     (file, *_), *others = files
     try:
-        content = json.loads(file.read_bytes())
+        content = parse_json(read_file(file, SETTINGS_LIMIT))
         if others:
-            merges = others[0][0].read_text("utf-8").splitlines()
+            merges = read_file(others[0][0], SETTINGS_LIMIT).decode().splitlines()
             known = content, [line for line in merges if line and not line.startswith("#version")]
         elif _is_plain(content):
             added = {token["content"]: token["id"] for token in content["added_tokens"]}
@@ -224,7 +225,7 @@ def _are_gpt2s(*files: tuple[Path, int, int]) -> bool:
         else:
             return False
         return vocabulary_digest(*known) == _DIGEST
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
 
 

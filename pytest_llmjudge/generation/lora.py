@@ -12,6 +12,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.layout import stem_of
 from pytest_llmjudge.generation.naming import PARTS, Lora
 from pytest_llmjudge.generation.statedict import unreadable
+from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -152,10 +153,10 @@ def read_adapter(folder: Path) -> Adapter:
     file = folder / ADAPTER_CONFIG
     todo = "save the adapter again, or merge it into its model with PEFT"
     try:
-        config = json.loads(file.read_bytes())
+        config = parse_json(read_file(file, SETTINGS_LIMIT))
     except OSError as error:
         raise unreadable(file, error) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise CheckpointError(str(file), "not JSON", todo) from None
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         raise CheckpointError(str(file), "no config of a LoRA adapter", todo)

@@ -11,6 +11,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.layout import Heads, stem_of
 from pytest_llmjudge.generation.lora import finite
 from pytest_llmjudge.generation.statedict import unreadable
+from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,10 +69,10 @@ def config_beside(path: Path) -> Config | None:
     if file is None:
         return None
     try:
-        config = json.loads(file.read_bytes())
+        config = parse_json(read_file(file, SETTINGS_LIMIT))
     except OSError as error:
         raise unreadable(file, error) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         todo = "correct it, or move it away from the checkpoint"
         raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
     if not isinstance(config, dict):

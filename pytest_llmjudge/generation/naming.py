@@ -40,6 +40,7 @@ _INNER = {
 _PROJECTIONS = ("W_query", "W_key", "W_value")
 PARTS = len(_PROJECTIONS)
 _BLOCK = re.compile(r"h\.(\d{1,4})\.(.+)")
+_PREFIXES = re.compile(r"\A(?:_orig_mod\.|module\.)+")
 _MASKS = ("attn.bias", "attn.masked_bias")
 
 
@@ -127,9 +128,7 @@ class Plan:
 
 def plain_name(name: str) -> str:
     """Drop the prefixes of ``torch.compile`` and of parallel training from a parameter's name."""
-    while name.startswith(("_orig_mod.", "module.")):
-        name = name.partition(".")[2]
-    return name
+    return _PREFIXES.sub("", name)
 
 
 def make_plan(shapes: Mapping[str, Shape]) -> Plan:

@@ -10,11 +10,15 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.naming import plain_name
 from pytest_llmjudge.generation.safefile import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.statedict import COPY, StateDict, read_torch_file, unreadable
+from pytest_llmjudge.reading import parse_json, read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["INDICES", "files_in", "read_index"]
+
+_LIMIT = 1 << 26
+"""Bytes of an index; that of a trillion weights has about fifteen million."""
 
 INDICES = (".safetensors.index.json", ".bin.index.json")
 
@@ -62,12 +66,12 @@ def _is_safe(index: Path) -> bool:
 def _weight_map(path: Path) -> dict[str, Path]:
     """Read which file beside an index holds each tensor."""
     try:
-        index = json.loads(path.read_bytes())
+        index = parse_json(read_file(path, _LIMIT))
         names: dict[str, str] = dict(index["weight_map"].items())
         files = {name: path.parent / file for name, file in names.items()}
     except OSError as error:
         raise unreadable(path, error) from None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         kind = SUFFIX if _is_safe(path) else ".bin"
         raise CheckpointError(str(path), f"no index of {kind} files", COPY) from None
     for name in names.values():

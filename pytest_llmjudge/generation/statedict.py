@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import io
-import lzma
-import pickle
-import pickletools
+import os
 import zipfile
-import zlib
-from collections import OrderedDict
+from collections import Counter
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.layout import Shape, name_some
 from pytest_llmjudge.generation.naming import plain_name
+from pytest_llmjudge.generation.pickled import SIZE_LIMIT, Opaque, PickleError, read_pickle
+from pytest_llmjudge.reading import (
+    BoundedStream,
+    TooMuchError,
+    UnusableFileError,
+    open_file,
+    why_unreadable,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from io import BufferedReader
     from pathlib import Path
 
 __all__ = ["StateDict", "StoredTensor", "missing", "read_torch_file", "state_dict_in", "unreadable"]
@@ -28,11 +35,18 @@ WRAPPERS = ("model_state_dict", "state_dict", "model")
 
 _ZIP = b"PK"
 _GGUF = b"GGUF"
-_TUPLES_A_TENSOR = 16
+_PICKLES_BEFORE_ZIP = 5
+"""Of the old format: its number, its version, sizes of integers, the state dict, its storages."""
+
+_DIRECTORY_LIMIT = 1 << 24
+"""Bytes of a zip archive's directory, of which a tensor takes about a hundred."""
+
+_DIMENSIONS = 64
+_LARGEST = 1 << 63
+_LISTS = (dict, list, tuple)
 _DAMAGED = (
     zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
+    TooMuchError,
     EOFError,
     NotImplementedError,
     RuntimeError,
@@ -89,9 +103,10 @@ def read_torch_file(path: Path) -> StateDict | None:
         CheckpointError: The file is missing, damaged, or something else than a state dict.
     """
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             head = stream.read(2 + len(_BEFORE_ZIP))
             if head[2:] == _BEFORE_ZIP:
+                _check_old(path, stream)
                 return None
             if head.startswith(_GGUF):
                 todo = "let Ollama serve it, and name it ollama:NAME"
@@ -99,7 +114,7 @@ def read_torch_file(path: Path) -> StateDict | None:
             if not head.startswith(_ZIP):
                 found = "not a file of torch.save" if head else "an empty file"
                 raise CheckpointError(str(path), found, SAVE if head else COPY)
-            content = _Unpickler(path, _read_pickle(path, stream)).read()
+            content, _ = _Torch(path).read(_read_pickle(path, stream))
     except FileNotFoundError:
         raise missing(path) from None
     except OSError as error:
@@ -117,21 +132,53 @@ def missing(path: Path) -> CheckpointError:
 
 def unreadable(path: Path, error: OSError) -> CheckpointError:
     """Tell why a file that exists cannot be read."""
+    if isinstance(error, UnusableFileError):
+        return CheckpointError(str(path), why_unreadable(error), "put a regular file there")
     found = f"cannot be read ({error.strerror or error})"
     return CheckpointError(str(path), found, "check the file and its permissions")
 
 
-def _read_pickle(path: Path, stream: io.BufferedReader) -> bytes:
+def _read_pickle(path: Path, stream: BufferedReader) -> bytes:
     try:
-        with zipfile.ZipFile(stream) as archive:
+        with zipfile.ZipFile(BoundedStream(stream, at_once=_DIRECTORY_LIMIT)) as archive:
             names = archive.namelist()
             pickles = [name for name in names if name.endswith("/data.pkl")]
-            if len(pickles) == 1:
-                return archive.read(pickles[0])
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            if len(pickles) == 1 and not twice:
+                return _stored(path, archive, archive.getinfo(pickles[0]))
     except _DAMAGED:
         raise CheckpointError(str(path), "cut short or damaged", COPY) from None
+    if twice:
+        raise CheckpointError(str(path), f"it has two members named {twice[0]}", SAVE)
     found = f"a zip archive of something else; it holds {name_some(names)}"
     raise CheckpointError(str(path), found, SAVE)
+
+
+def _stored(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Read a member that is not packed: a few packed bytes could become gigabytes."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        found = f"its {member.filename} is compressed, which torch.save does not do"
+        raise CheckpointError(str(path), found, SAVE)
+    if member.file_size > SIZE_LIMIT:
+        found = (
+            f"its pickle has {member.file_size:,} bytes, more than the {SIZE_LIMIT:,} that are read"
+        )
+        raise CheckpointError(str(path), found, SAVE)
+    with archive.open(member) as stream:
+        return b"".join(iter(lambda: stream.read(_DIRECTORY_LIMIT), b""))
+
+
+def _check_old(path: Path, stream: BufferedReader) -> None:
+    """Refuse a file in the old format that would do harm when torch itself reads it."""
+    stream.seek(0)
+    size = os.fstat(stream.fileno()).st_size
+    data = stream.read(min(size, SIZE_LIMIT))
+    end, torch = 0, _Torch(path, is_old=True)
+    for _ in range(_PICKLES_BEFORE_ZIP):
+        _, end = torch.read(data, end)
+    # Each is preceded by its length.
+    if end + sum(8 + block for block in torch.storages.values()) > size:
+        raise CheckpointError(str(path), "cut short or damaged", COPY)
 
 
 def state_dict_in(content: object) -> tuple[object, dict[str, object]]:
@@ -159,79 +206,98 @@ def _state_dict(path: Path, whole: object) -> StateDict:
     return StateDict(tensors, about)
 
 
-class _Unpickler(pickle.Unpickler):
-    """Rebuilds a state dict with a description in the place of each tensor.
+class _Torch:
+    """Stands for what a state dict names: a description in the place of each tensor.
 
     Nothing that the file names is imported: it gets stand-ins from a fixed list, or an error.
+
+    Args:
+        path: The file, for messages.
+        is_old: Whether torch will read the pickle as well, and make what is described here.
+
+    Attributes:
+        storages: Bytes of each memory block that the pickle tells of.
     """
 
-    def __init__(self, path: Path, data: bytes) -> None:
-        super().__init__(io.BytesIO(data))
+    def __init__(self, path: Path, *, is_old: bool = False) -> None:
+        self.storages: dict[str, int] = {}
         self._path = path
-        self._data = data
-
-    def read(self) -> object:
-        try:
-            self._check_nesting()
-            return self.load()
-        except (
-            pickle.UnpicklingError,
-            ArithmeticError,
-            AttributeError,
-            EOFError,
-            LookupError,
-            MemoryError,
-            TypeError,
-            ValueError,
-        ):
-            raise CheckpointError(str(self._path), "its pickle is damaged", COPY) from None
-
-    def _check_nesting(self) -> None:
-        """Refuse what is nested so deeply that hashing it would end the process."""
-        names = [code.name for code, _, _ in pickletools.genops(self._data)]
-        tuples = sum(name.startswith("TUPLE") for name in names)
-        if tuples > _TUPLES_A_TENSOR * (names.count("BINPERSID") + 1):
-            message = "more tuples than tensors have"
-            raise pickle.UnpicklingError(message)
-
-    def find_class(self, module: str, name: str, /) -> object:
-        if module == "torch" and (name.endswith("Storage") or name in _DTYPES.values()):
-            return name
-        if (module, name) in _SET_ASIDE:
-            return self._set_aside
-        stand_ins = {
-            ("collections", "OrderedDict"): OrderedDict,
+        self._is_old = is_old
+        self._called: dict[tuple[str, str], Callable[..., object]] = {
+            ("collections", "OrderedDict"): self._ordered_dict,
             ("torch._utils", "_rebuild_parameter"): self._rebuild_parameter,
             ("torch._utils", "_rebuild_tensor_v2"): self._rebuild_tensor,
+            **dict.fromkeys(_SET_ASIDE, self._set_aside),
         }
-        if (module, name) not in stand_ins:
-            raise CheckpointError(str(self._path), f"loading it would run {module}.{name}", SAVE)
-        return stand_ins[module, name]
 
-    def persistent_load(self, pid: object, /) -> tuple[str, str]:
+    def read(self, data: bytes, start: int = 0) -> tuple[object, int]:
+        """Read a pickle; return what it holds, and where it ends."""
+        try:
+            return read_pickle(data, self, start)
+        except PickleError as error:
+            found = f"its pickle {error}"
+            raise CheckpointError(str(self._path), found, COPY) from None
+
+    def global_named(self, module: str, name: str) -> str | Callable[..., object]:
+        if module == "torch" and (name.endswith("Storage") or name in _DTYPES.values()):
+            return name
+        if (module, name) not in self._called:
+            raise CheckpointError(str(self._path), f"loading it would run {module}.{name}", SAVE)
+        return self._called[module, name]
+
+    def persistent(self, pid: object) -> tuple[str, str, int]:
         match pid:
-            case ("storage", str(kind), str(key), str(), int()):
-                return kind, key
-        message = "not a storage"
-        raise pickle.UnpicklingError(message)
+            # The old format tells of a sixth, the storage that this one is a part of.
+            case ("storage", str(kind), str(key), str(), int(size)) | (
+                ("storage", str(kind), str(key), str(), int(size), _)
+            ) if size >= 0:
+                self.storages[key] = size * _BYTES.get(kind, 1)
+                return kind, key, size
+        message = "is damaged"
+        raise PickleError(message)
+
+    def _ordered_dict(self, pairs: object = ()) -> dict[str, object]:
+        match pairs:
+            case list() | tuple() if all(map(_is_pair, pairs)):
+                return dict(pairs)
+        message = "is damaged"
+        raise PickleError(message)
 
     def _rebuild_tensor(
-        self, storage: tuple[str, str], offset: int, shape: Shape, stride: Shape, *_: object
+        self, storage: tuple[str, str, int], offset: int, shape: Shape, stride: Shape, *_: object
     ) -> StoredTensor:
-        kind, key = storage
+        kind, key, size = storage
         sizes = (offset, *shape, *stride)
-        if not all(isinstance(size, int) and size >= 0 for size in sizes):
-            message = "not a shape"
-            raise pickle.UnpicklingError(message)
+        is_shape = len(shape) == len(stride) <= _DIMENSIONS and all(
+            isinstance(one, int) and 0 <= one < _LARGEST for one in sizes
+        )
+        # A tensor may repeat its numbers by a stride of 0, and would fill the memory with one of
+        # them; of the newer format each is checked when it is read.
+        if not is_shape or (self._is_old and prod(shape) > size):
+            message = "is damaged"
+            raise PickleError(message)
         dtype = _DTYPES.get(kind, kind)
         return StoredTensor(self._path, dtype, tuple(shape), tuple(stride), key, offset)
 
-    def _set_aside(self, *parts: object) -> tuple[object, ...]:
-        """Keep what an object would be made of, which nobody here looks at; make nothing of it."""
-        return parts
+    def _set_aside(self, *parts: object) -> Opaque:
+        """Stand for an object that nobody here looks at; torch would hash what a set holds."""
+        if self._is_old:
+            held = [one for part in parts for one in (part if isinstance(part, _LISTS) else [part])]
+            if not all(isinstance(one, str) or _is_small(one) for one in held):
+                message = "has a set of other objects"
+                raise PickleError(message)
+        return Opaque()
 
     def _rebuild_parameter(self, data: StoredTensor, *_: object) -> StoredTensor:
         return data
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[0], str)
+
+
+def _is_small(value: object) -> bool:
+    return isinstance(value, int) and abs(value) < _LARGEST
 
 
 _SET_ASIDE = {
@@ -257,3 +323,14 @@ _DTYPES = {
     "LongStorage": "int64",
     "ShortStorage": "int16",
 }
+
+_BYTES = {
+    "BFloat16Storage": 2,
+    "DoubleStorage": 8,
+    "FloatStorage": 4,
+    "HalfStorage": 2,
+    "IntStorage": 4,
+    "LongStorage": 8,
+    "ShortStorage": 2,
+}
+"""Of an element; one of the others has at least one."""

@@ -11,6 +11,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.contents import content_of, open_same
 from pytest_llmjudge.generation.layout import stem_of
 from pytest_llmjudge.generation.statedict import unreadable
+from pytest_llmjudge.reading import SETTINGS_LIMIT, read_stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +108,7 @@ def _gpt2(path: Path) -> tiktoken.Encoding:
 def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:
     try:
         with open_same(file, stamp or content_of(file).stamp) as stream:
-            lines = stream.read().splitlines()
+            lines = read_stream(stream, SETTINGS_LIMIT).splitlines()
     except OSError as error:
         raise unreadable(file, error) from None
     ranks = dict(_parse(file, number, line) for number, line in enumerate(lines, start=1))

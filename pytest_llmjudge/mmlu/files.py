@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -12,10 +14,18 @@ import re
 import tarfile
 import zlib
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from pytest_llmjudge.data import MMLUQuestion
 from pytest_llmjudge.errors import DatasetError
+from pytest_llmjudge.reading import (
+    BoundedStream,
+    TooMuchError,
+    UnusableFileError,
+    open_file,
+    read_file,
+    why_unreadable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +40,29 @@ _COLUMNS: Final = "question, A, B, C, D and the letter of the answer"
 _GET_IT: Final = (
     "get https://people.eecs.berkeley.edu/~hendrycks/data.tar, and name it or the folder that it "
     "unpacks to"
+)
+_FILE_LIMIT = 1 << 26
+"""Bytes of questions in one file; all of MMLU's test and dev together have seven million."""
+
+_TAR_LIMIT = 1 << 29
+"""Bytes of an unpacked archive: Hendrycks' has 166 million, most of training questions."""
+
+_MEMBERS_LIMIT = 10_000
+"""Files in an archive; Hendrycks' has fewer than 300."""
+
+_ROWS_LIMIT = 1 << 20
+"""Questions of a Parquet file; all of MMLU's are 116,000, those for training included."""
+
+_ROWS_AT_ONCE = 1000
+_PARQUET_COLUMNS = ["subject", "question", "choices", "answer"]
+
+_AT_ONCE = 1 << 14
+"""Bytes that are read of an archive at once; its headers take less."""
+
+_NO_TAR = (
+    *(tarfile.TarError, zlib.error, lzma.LZMAError, OSError, EOFError),
+    # What the library lets through of damaged headers.
+    *(ArithmeticError, LookupError, ValueError, RecursionError),
 )
 _SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.parquet")
 
@@ -134,10 +167,10 @@ def open_mmlu(path: Path) -> MMLUData:
     """
     where = str(path)
     # os.path answers no, where pathlib raises: names too long, folders that are closed.
-    if os.path.isfile(path):  # noqa: PTH113
-        return _with_questions(MMLUData(_Tar(path), where), where)
-    if not os.path.isdir(path):  # noqa: PTH112
+    if not os.path.exists(path):  # noqa: PTH110
         raise DatasetError(where, "it is not there", _GET_IT)
+    if not os.path.isdir(path):  # noqa: PTH112
+        return _with_questions(MMLUData(_Tar(path), where), where)
     for folder in (path, path / "data"):
         if (folder / "test").is_dir():
             return _with_questions(MMLUData(_Folder(folder), where), where)
@@ -201,12 +234,11 @@ class _Folder:
         name = _file_name(split, subject)
         path = self._folder / split / name
         try:
-            return _csv_rows(name, path.read_bytes())
+            return _csv_rows(name, read_file(path, _FILE_LIMIT))
         except FileNotFoundError:
             return None
         except OSError as error:
-            found = f"it cannot be read ({error.strerror})"
-            raise DatasetError(name, found, "make it readable") from None
+            raise DatasetError(name, why_unreadable(error), "make it readable") from None
 
 
 class _Tar:
@@ -214,19 +246,43 @@ class _Tar:
 
     def __init__(self, path: Path) -> None:
         self._members: dict[str, bytes] = {}
+        self._left = _FILE_LIMIT
+        where = str(path)
         try:
-            with tarfile.open(path) as archive:
-                for member in archive:
-                    name = member.name.rpartition("/")[2]
-                    is_ours = name.endswith(("_dev.csv", "_test.csv")) and name[0] != "."
-                    if member.isfile() and is_ours:
-                        file = archive.extractfile(member)
-                        self._members[name] = b"" if file is None else file.read()
-                is_whole = _ends_well(archive)
-        except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError):
-            raise DatasetError(str(path), "it is no tar archive", _GET_IT) from None
+            with open_file(path) as file, _unpacked(file) as stream:
+                bounded = BoundedStream(
+                    stream, at_once=_AT_ONCE, in_all=2 * _FILE_LIMIT, furthest=_TAR_LIMIT
+                )
+                with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]
+                    for number, member in enumerate(archive):
+                        if number == _MEMBERS_LIMIT:
+                            raise TooMuchError
+                        self._read(where, archive, member)
+                    is_whole = _ends_well(archive)
+        except UnusableFileError as error:
+            raise DatasetError(where, why_unreadable(error), _GET_IT) from None
+        except (TooMuchError, MemoryError):
+            raise DatasetError(where, "it holds far more than MMLU has", _GET_IT) from None
+        except _NO_TAR:
+            raise DatasetError(where, "it is no tar archive", _GET_IT) from None
         if not is_whole:
-            raise DatasetError(str(path), "it is damaged or was cut off", "get it anew")
+            raise DatasetError(where, "it is damaged or was cut off", "get it anew")
+
+    def _read(self, where: str, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        name = member.name.rpartition("/")[2]
+        is_ours = name.endswith(("_dev.csv", "_test.csv")) and name[0] != "."
+        if not member.isfile() or not is_ours:
+            return
+        # A sparse one may be of any size, in an archive of any.
+        self._left -= member.size
+        if member.issparse() or self._left < 0:
+            raise TooMuchError
+        if name in self._members:
+            found = f"it has two files named {name}"
+            raise DatasetError(where, found, "leave one of them in it")
+        file = archive.extractfile(member)
+        chunks = iter(lambda: file.read(_AT_ONCE), b"") if file is not None else ()
+        self._members[name] = b"".join(chunks)
 
     def subjects(self) -> Sequence[str]:
         names = [name for name in self._members if name.endswith("_test.csv")]
@@ -241,15 +297,33 @@ class _Tar:
         return None if content is None else _csv_rows(name, content)
 
 
+def _unpacked(file: BinaryIO) -> BinaryIO:
+    """Return what a file holds, which may be packed, as a stream."""
+    start = file.read(6)
+    file.seek(0)
+    openers: dict[bytes, Any] = {
+        b"\x1f\x8b": gzip.open,
+        b"BZh": bz2.open,
+        b"\xfd7zXZ\0": lzma.open,
+        b"\x5d\0\0": lzma.open,
+    }
+    opener = next((one for magic, one in openers.items() if start.startswith(magic)), None)
+    stream: BinaryIO = file if opener is None else opener(file)
+    return stream
+
+
 def _ends_well(archive: tarfile.TarFile) -> bool:
     """Say whether an archive ends where it should: a damaged header ends it in silence."""
     stream = archive.fileobj
     stream.seek(archive.offset)
     is_end = stream.read(tarfile.BLOCKSIZE) == tarfile.NUL * tarfile.BLOCKSIZE
     # A packed one has its checksum at the end.
-    while stream.read(1 << 20):
+    while stream.read(_AT_ONCE):
         pass
     return is_end
+
+
+_TAKE_THEIRS: Final = "take the files of the dataset cais/mmlu"
 
 
 class _Parquet:
@@ -266,7 +340,8 @@ class _Parquet:
 
     def _read(self, file: Path, split: str) -> None:
         for number, row in enumerate(_parquet_rows(file), 1):
-            subject = str(row.get("subject") or file.parent.name)
+            where = f"{file.name}: row {number}"
+            subject = _text(where, "subject", row.get("subject", file.parent.name))
             # A whole copy has each subject twice: in a file of its own, and in "all".
             if self._files.setdefault((split, subject), file).parent != file.parent:
                 continue
@@ -274,11 +349,11 @@ class _Parquet:
             choices, answer = row.get("choices"), row.get("answer")
             if not isinstance(choices, list) or type(answer) is not int:
                 told = "it has no list of choices and number of the answer"
-                todo = "take the files of the dataset cais/mmlu"
-                where = f"{file.name}: row {number}"
-                raise DatasetError(where, told, todo)
+                raise DatasetError(where, told, _TAKE_THEIRS)
             letter = LETTERS[answer] if 0 <= answer < len(LETTERS) else str(answer)
-            found.append([str(row.get("question")), *map(str, choices), letter])
+            names = ["question", *(f"choice {place}" for place in range(1, len(choices) + 1))]
+            texts = zip(names, [row.get("question"), *choices], strict=True)
+            found.append([*(_text(where, name, text) for name, text in texts), letter])
 
     def subjects(self) -> Sequence[str]:
         return [subject for split, subject in self._rows if split == "test"]
@@ -290,6 +365,17 @@ class _Parquet:
     def rows(self, split: str, subject: str) -> Iterator[Sequence[str]] | None:
         found = self._rows.get((split, subject))
         return None if found is None else iter(found)
+
+
+def _text(where: str, name: str, value: object) -> str:
+    """Take no null for the text "None"."""
+    if not isinstance(value, str):
+        raise DatasetError(where, f"its {name} is {_kind(value)}", _TAKE_THEIRS)
+    return value
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else f"of the type {type(value).__name__}"
 
 
 def _check_shards(files: Sequence[Path]) -> None:
@@ -309,12 +395,56 @@ def _check_shards(files: Sequence[Path]) -> None:
 def _parquet_rows(file: Path) -> Iterator[Mapping[str, object]]:
     try:
         import pyarrow as pa
-        from pyarrow import parquet
     except ImportError:
         todo = 'install it with "pip install pytest-llmjudge[parquet]"'
         raise DatasetError(file.name, "Parquet files need pyarrow", todo) from None
     try:
-        yield from parquet.read_table(file).to_pylist()
-    except (pa.ArrowException, OSError):
+        with open_file(file) as stream:
+            for batch in _batches(stream):
+                yield from batch.to_pylist()
+    except UnusableFileError as error:
+        raise DatasetError(file.name, why_unreadable(error), _TAKE_THEIRS) from None
+    except TooMuchError:
+        raise DatasetError(file.name, "it holds far more than MMLU has", _TAKE_THEIRS) from None
+    except (pa.ArrowException, OSError, ValueError, MemoryError):
         todo = "get the file anew"
         raise DatasetError(file.name, "it is no Parquet file", todo) from None
+
+
+def _batches(stream: BinaryIO) -> Iterator[Any]:
+    """Yield a Parquet file's rows in batches of arrow's, and stop before it can fill the memory.
+
+    A few bytes can say that a text is repeated a billion times, so texts are left as references to
+    the distinct ones until it is known how long they are together.
+    """
+    from pyarrow import parquet
+
+    file = parquet.ParquetFile(stream)
+    # What is told of single columns is not asked for: arrow ends the process where it is damaged.
+    told = file.metadata
+    size = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))
+    if size > _FILE_LIMIT or told.num_rows > _ROWS_LIMIT:
+        raise TooMuchError
+    leaves = [file.schema.column(number) for number in range(len(file.schema))]
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    stream.seek(0)
+    file, size = parquet.ParquetFile(stream, read_dictionary=texts), 0
+    for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=_PARQUET_COLUMNS):
+        size += sum(map(_size_of, batch.columns))
+        if size > _FILE_LIMIT:
+            raise TooMuchError
+        yield batch
+
+
+def _size_of(array: Any) -> int:  # noqa: ANN401 - pyarrow has no types
+    """Return how many bytes a column takes when each text stands for itself."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    kind = array.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _size_of(array.flatten())
+    if not pa.types.is_dictionary(kind):
+        return int(array.nbytes)
+    lengths = compute.binary_length(array.dictionary).take(array.indices)
+    return int(compute.sum(lengths).as_py() or 0)

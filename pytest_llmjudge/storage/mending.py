@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.reading import DATA_LIMIT, read_file
 from pytest_llmjudge.storage.turns import turn_to_write
 from pytest_llmjudge.storage.votes import read_votes
 
@@ -27,7 +28,7 @@ def votes_so_far(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
         VotesError: It cannot be read, or one of its lines is no vote.
     """
     try:
-        if not path.read_bytes().strip():
+        if not read_file(path, DATA_LIMIT).strip():
             return ()
     except FileNotFoundError:
         return ()
@@ -76,7 +77,7 @@ def set_aside_cut_off(path: Path) -> Path | None:
 def _cut_off(path: Path) -> tuple[int, bytes]:
     """Return where a last line begins that was cut off, and that line; empty without one."""
     try:
-        whole = path.read_bytes()
+        whole = read_file(path, DATA_LIMIT)
     except OSError:
         # Not there, or told by what reads the votes.
         return 0, b""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.comparison import NOUNS
 from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 from pytest_llmjudge.errors import BaselineError, storable
+from pytest_llmjudge.reading import DATA_LIMIT, parse_json, read_file, why_unreadable
 from pytest_llmjudge.storage.consistent import contradiction
 
 if TYPE_CHECKING:
@@ -143,15 +144,15 @@ def answered(question: str, answer: str, prediction: str | None) -> Entry:
 
 def _parse(where: str, path: Path) -> object:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
+        text = read_file(path, DATA_LIMIT).decode("utf-8-sig")
+        return parse_json(text, parse_constant=_refuse, object_pairs_hook=_once)
     except OSError as error:
-        found = f"it cannot be read ({error.strerror})"
+        found = why_unreadable(error)
         raise BaselineError(where, found, _NAME_ONE) from None
     except _RepeatedKeyError as error:
         found = f'an object in it has the key "{error}" twice'
         raise BaselineError(where, found, f"{_NAME_ONE}, {_AS_IT_WAS}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         found = "it is no JSON, or not all of it" if path.stat().st_size else "it is empty"
         raise BaselineError(where, found, _NAME_ONE) from None
 

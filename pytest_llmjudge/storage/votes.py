@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Vote
 from pytest_llmjudge.errors import VotesError, one_line
+from pytest_llmjudge.reading import DATA_LIMIT, parse_json, read_file, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +39,9 @@ def read_votes(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
     """
     where = f"{named_by} {path}".strip()
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_file(path, DATA_LIMIT).decode("utf-8-sig")
     except OSError as error:
-        found = f"it cannot be read ({error.strerror})"
+        found = why_unreadable(error)
         raise VotesError(where, found, "name a file that llmjudge vote wrote") from None
     except UnicodeDecodeError:
         found, todo = "it is no UTF-8", "name a file that llmjudge vote wrote"
@@ -92,8 +93,8 @@ def _votes(where: str, text: str) -> Iterator[Vote]:
 
 def _parse(place: str, line: str) -> Any:  # noqa: ANN401  # whatever stands there
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
+        return parse_json(line)
+    except ValueError:
         found = f"it is no JSON: {one_line(line, _SHOWN)}"
         raise VotesError(place, found, "correct or remove the line") from None
 

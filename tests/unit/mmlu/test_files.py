@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
+import io
+import lzma
 import tarfile
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +18,8 @@ from pytest_llmjudge.errors import DatasetError
 from pytest_llmjudge.mmlu.files import MMLUData, open_mmlu
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_llmjudge.data import MMLUQuestion
 
 EXAMPLE = Path(__file__).parents[3] / "example_suite" / "mmlu"
@@ -309,3 +316,170 @@ def test_data_without_questions(tmp_path: Path, form: str) -> None:
     assert str(caught.value) == (
         f"{path}: it has no questions, such as test/anatomy_test.csv; {GET_IT}"
     )
+
+
+def tar_of(path: Path, *names: str, packed: str = "") -> None:
+    with tarfile.open(path, f"w:{packed}") as archive:  # type: ignore[call-overload]
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(ROW)
+            archive.addfile(member, io.BytesIO(ROW.encode()))
+
+
+@pytest.mark.parametrize("packed", ["", "gz", "bz2", "xz"])
+def test_two_files_of_one_name(tmp_path: Path, packed: str) -> None:
+    """The later one used to take the place of the other, in silence."""
+    path = tmp_path / "data.tar"
+    tar_of(path, "data/test/anatomy_test.csv", "other/anatomy_test.csv", packed=packed)
+
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(path)
+
+    assert str(caught.value) == (
+        f"{path}: it has two files named anatomy_test.csv; leave one of them in it"
+    )
+
+
+def sparse(path: Path) -> None:
+    """Write a member of 4 GB that is one hole, in three blocks."""
+    member = tarfile.TarInfo("data/test/anatomy_test.csv")
+    member.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    # https://www.gnu.org/software/tar/manual/html_node/Standard.html: the size with its holes.
+    header[386:398] = header[398:410] = b"00000000000\0"
+    header[483:495] = b"37777777777\0"
+    header[148:156] = b"        "
+    header[148:156] = b"%06o\0 " % sum(header)
+    path.write_bytes(bytes(header) + bytes(1024))
+
+
+def one_large_member(path: Path) -> None:
+    member = tarfile.TarInfo("data/test/anatomy_test.csv")
+    member.size = 1 << 31
+    with bz2.open(path, "wb") as file:
+        file.write(member.tobuf())
+        for _ in range(8):
+            file.write(bytes(1 << 24))
+
+
+def a_large_header(path: Path) -> None:
+    member = tarfile.TarInfo("a")
+    member.type = tarfile.XHDTYPE
+    member.size = 1 << 27
+    with gzip.open(path, "wb") as file:
+        file.write(member.tobuf())
+        file.write(bytes(1 << 27))
+
+
+def many_members(path: Path) -> None:
+    with lzma.open(path, "wb") as file:
+        file.write(tarfile.TarInfo("a").tobuf() * 20_000 + bytes(1024))
+
+
+def a_large_end(path: Path) -> None:
+    tar_of(path, "data/test/anatomy_test.csv")
+    path.write_bytes(gzip.compress(path.read_bytes() + bytes(1 << 28)))
+
+
+@pytest.mark.parametrize(
+    "make", [sparse, one_large_member, a_large_header, many_members, a_large_end]
+)
+def test_an_archive_of_few_bytes_that_holds_gigabytes(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """It is refused before it is unpacked, however it came to be so large."""
+    path = tmp_path / "data.tar"
+    make(path)
+    assert path.stat().st_size < 1 << 19
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError) as caught:
+            open_mmlu(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert str(caught.value) == f"{path}: it holds far more than MMLU has; {GET_IT}"
+    assert peak < 1 << 25
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"question": None}, "row 2: its question is null"),
+        ({"choices": ["a", None, "c", "d"]}, "row 2: its choice 2 is null"),
+        ({"subject": None}, "row 2: its subject is null"),
+    ],
+    ids=["question", "choice", "subject"],
+)
+def test_null_is_no_text(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+    """It used to become the text "None", and the folder's name where the subject was missing."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    row = {"question": "Why?", "subject": "anatomy", "choices": list("abcd"), "answer": 1}
+    file = tmp_path / "test-00000-of-00001.parquet"
+    parquet.write_table(pa.Table.from_pylist([row, {**row, **changes}]), file)
+
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(tmp_path)
+
+    assert str(caught.value) == f"{file.name}: {told}; take the files of the dataset cais/mmlu"
+
+
+def test_numbers_are_no_texts(tmp_path: Path) -> None:
+    """A column of another type is refused, not written out."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    row = {"question": "Why?", "choices": [1, 2, 3, 4], "answer": 1}
+    parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "test-0.parquet")
+
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(tmp_path)
+
+    assert str(caught.value) == (
+        "test-0.parquet: row 1: its choice 1 is of the type int; "
+        "take the files of the dataset cais/mmlu"
+    )
+
+
+@pytest.mark.parametrize("kind", ["long texts", "many rows"])
+def test_a_parquet_file_that_holds_gigabytes(tmp_path: Path, kind: str) -> None:
+    """A text of a megabyte that is named a thousand times takes a few thousand bytes of a file."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    file = tmp_path / "test-0.parquet"
+    if kind == "long texts":
+        texts = pa.DictionaryArray.from_arrays([0] * 5000, ["x" * (1 << 20)])
+    else:
+        texts = pa.DictionaryArray.from_arrays([0] * ((1 << 20) + 1), ["x"])
+    answers = pa.nulls(len(texts), pa.int64())
+    parquet.write_table(pa.table({"question": texts, "answer": answers}), file, compression="zstd")
+    assert file.stat().st_size < 1 << 16
+
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(tmp_path)
+
+    assert str(caught.value) == (
+        "test-0.parquet: it holds far more than MMLU has; take the files of the dataset cais/mmlu"
+    )
+    assert pa.default_memory_pool().max_memory() < 1 << 28
+
+
+def test_a_parquet_file_with_damaged_metadata(tmp_path: Path) -> None:
+    """Wherever a byte is changed, the process goes on: arrow ends it over some of them."""
+    make_parquet(tmp_path, together=True)
+    file = tmp_path / "all" / "test-00000-of-00001.parquet"
+    whole = file.read_bytes()
+    size = int.from_bytes(whole[-8:-4], "little")
+    start = len(whole) - 8 - size
+    refused = 0
+    for place in range(start, len(whole) - 8, max(1, size // 300)):
+        changed = bytearray(whole)
+        changed[place] ^= 0x10
+        file.write_bytes(changed)
+        try:
+            open_mmlu(tmp_path)
+        except DatasetError:
+            refused += 1
+
+    assert refused > 50

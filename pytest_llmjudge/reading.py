@@ -1,0 +1,217 @@
+"""Reads the files that users name: regular ones of a bounded size, and JSON of a bounded depth."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from io import BufferedReader
+    from pathlib import Path
+
+__all__ = [
+    "DATA_LIMIT",
+    "SETTINGS_LIMIT",
+    "BoundedStream",
+    "TooMuchError",
+    "UnusableFileError",
+    "is_too_deep",
+    "open_file",
+    "parse_json",
+    "read_file",
+    "read_stream",
+    "why_unreadable",
+]
+
+SETTINGS_LIMIT = 1 << 24
+"""Bytes of a file of settings, a prompt or a tokenizer: the largest known have a few million."""
+
+DATA_LIMIT = 1 << 30
+"""Bytes of a file of records, results, votes or questions: hundreds of thousands of records."""
+
+DEPTH_LIMIT = 100
+"""Levels of nested JSON; few files have ten, and Python's own limit of 1000 ends its users."""
+
+_CONTAINERS = {dict, list}
+_KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class UnusableFileError(OSError):
+    """A file that is not regular, or too large; ``strerror`` is a clause that says which."""
+
+
+class TooMuchError(Exception):
+    """An archive that asks for more than one of its kind can hold."""
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Open a regular file for reading; a link to one will do.
+
+    Nothing else is even opened where that can be avoided: a FIFO without a writer would block, a
+    device may never end, and some devices do something when they are opened.
+
+    Raises:
+        UnusableFileError: It is a FIFO, a socket or a device.
+        OSError: It cannot be opened, for example because it is a directory.
+        ValueError: The path holds a NUL character.
+    """
+    _check_kind(path, path.stat())
+    file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - it is given away
+    try:
+        # Another file may have taken its place meanwhile.
+        _check_kind(path, os.fstat(file.fileno()))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """Read a whole regular file of at most ``limit`` bytes.
+
+    Raises:
+        UnusableFileError: It is not regular, or larger than ``limit`` or the memory.
+        OSError: It cannot be read.
+        ValueError: The path holds a NUL character.
+    """
+    with open_file(path) as file:
+        return read_stream(file, limit)
+
+
+def read_stream(file: BufferedReader, limit: int) -> bytes:
+    """Read all of a file that is open, at most ``limit`` bytes.
+
+    Raises:
+        UnusableFileError: It is larger than ``limit`` or the memory.
+    """
+    size = os.fstat(file.fileno()).st_size
+    found = f"it has {size:,} bytes, more than"
+    if size > limit:
+        message = f"{found} the {limit:,} that are read"
+        raise UnusableFileError(errno.EFBIG, message, file.name)
+    try:
+        return file.read()
+    except MemoryError:
+        message = f"{found} fit into the memory"
+        raise UnusableFileError(errno.ENOMEM, message, file.name) from None
+
+
+def why_unreadable(error: OSError) -> str:
+    """Say why a file cannot be read, as a clause that begins with "it"."""
+    if isinstance(error, UnusableFileError):
+        return str(error.strerror)
+    return f"it cannot be read ({error.strerror or error})"
+
+
+class BoundedStream:
+    """A stream that a library reads an archive from, and that says no where it asks for too much.
+
+    Args:
+        stream: May unpack what it gives.
+        at_once: Bytes that it may be asked for at once.
+        in_all: Bytes that it may be asked for in all.
+        furthest: The last place that may be gone to.
+
+    Raises:
+        TooMuchError: From every method, when it is asked for more.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        *,
+        at_once: int,
+        in_all: int = sys.maxsize,
+        furthest: int = sys.maxsize,
+    ) -> None:
+        self._stream = stream
+        self._at_once = at_once
+        self._left = in_all
+        self._furthest = furthest
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read ``size`` bytes, or all."""
+        if size is None or size < 0:
+            size = self._at_once + 1
+        elif size > self._at_once:
+            raise TooMuchError
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if len(data) > self._at_once or self._left < 0:
+            raise TooMuchError
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to a place."""
+        if offset > self._furthest:
+            raise TooMuchError
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._stream.tell()
+
+    def seekable(self) -> bool:
+        """Say that any place can be gone to."""
+        return True
+
+
+def parse_json(
+    text: str | bytes,
+    *,
+    parse_constant: Callable[[str], object] | None = None,
+    object_pairs_hook: Callable[[list[tuple[str, Any]]], object] | None = None,
+) -> Any:  # noqa: ANN401 - any JSON
+    """Parse JSON whose values later code may walk through recursively.
+
+    Args:
+        text: The JSON.
+        parse_constant: Called with ``NaN``, ``Infinity`` and ``-Infinity``.
+        object_pairs_hook: Called with the names and values of each object.
+
+    Raises:
+        ValueError: It is not JSON, is nested too deeply, or has an integer of thousands of digits.
+    """
+    message = "it is nested too deeply"
+    try:
+        value = json.loads(text, parse_constant=parse_constant, object_pairs_hook=object_pairs_hook)
+    except RecursionError:
+        raise ValueError(message) from None
+    if is_too_deep(value):
+        raise ValueError(message)
+    return value
+
+
+def is_too_deep(value: object) -> bool:
+    """Say whether lists and objects are nested in more than :data:`DEPTH_LIMIT` levels."""
+    level: list[Any] = [[value]]
+    for _ in range(DEPTH_LIMIT + 1):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in _CONTAINERS
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _check_kind(path: Path, status: os.stat_result) -> None:
+    kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+    if kind is not None:
+        raise UnusableFileError(errno.EINVAL, f"it is {kind}, not a regular file", str(path))

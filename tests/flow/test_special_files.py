@@ -1,0 +1,84 @@
+"""FIFOs and endless devices in the place of files: a run says so at once, and never waits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import Project, records
+from tests.unit.generation.tiny import save_model
+
+MODES = pytest.mark.parametrize(
+    "mode", [(), ("-n", "2"), ("-p", "no:xdist")], ids=["plain", "n2", "no-xdist"]
+)
+FIFO = "it is a FIFO, not a regular file"
+DEVICE = "it is a device, not a regular file"
+
+
+@pytest.fixture
+def suite(project: Project) -> Project:
+    """Two records, and a checkpoint that is a FIFO; a link that leads to zeros without end."""
+    project.suite(records(2), 'min_score=0, checkpoint="model.pth"')
+    os.mkfifo(project.path / "model.pth")
+    (project.path / "zeros").symlink_to("/dev/zero")
+    return project
+
+
+def errors(suite: Project, *arguments: str) -> list[str]:
+    result = suite.run_subprocess(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    return [line for line in result.errlines if line.startswith("ERROR")]
+
+
+@MODES
+def test_a_checkpoint_that_is_a_fifo(suite: Project, mode: tuple[str, ...]) -> None:
+    """One line before any work, however the run is distributed."""
+    expected = f"ERROR: {suite.path}/model.pth: {FIFO}; put a regular file there"
+    assert errors(suite, *mode) == [expected]
+
+
+def test_a_checkpoint_without_an_end(suite: Project) -> None:
+    """A link to /dev/zero is not read."""
+    expected = f"ERROR: {suite.path}/zeros: {DEVICE}; put a regular file there"
+    assert errors(suite, "--llm-judge-checkpoint=zeros") == [expected]
+
+
+@MODES
+@pytest.mark.parametrize("name", ["fifo.json", "zeros"])
+def test_a_baseline_that_is_no_file(suite: Project, name: str, mode: tuple[str, ...]) -> None:
+    """A results file is opened with the same care."""
+    (suite.path / "model.pth").unlink()
+    save_model(suite.path / "model.pth")
+    os.mkfifo(suite.path / "fifo.json")
+
+    (error,) = errors(suite, f"--llm-judge-baseline={name}", *mode)
+
+    found = FIFO if name == "fifo.json" else DEVICE
+    expected = f"{suite.path}/{name}: {found}; name a file that --llm-judge-report wrote"
+    assert error.endswith(expected)
+
+
+def test_a_prompt_that_is_a_fifo(suite: Project) -> None:
+    """A template is a regular file as well."""
+    os.mkfifo(suite.path / "prompt.txt")
+    suite.suite(records(2), 'min_score=0, checkpoint="model.pth", prompt="prompt.txt"')
+
+    (error,) = errors(suite)
+
+    found = '"prompt.txt" is neither a prompt nor a file'
+    assert error.startswith(f"ERROR: test_suite.py::test_instructions: prompt: {found}; ")
+
+
+def test_records_that_are_a_fifo(suite: Project) -> None:
+    """The suite is not collected, and nothing is waited for."""
+    name = next(suite.path.glob("*.json")).name
+    Path(suite.path / name).unlink()
+    os.mkfifo(suite.path / name)
+
+    result = suite.run_subprocess()
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines([f"*{name}*"])
+    result.stdout.no_fnmatch_line("*Traceback*")

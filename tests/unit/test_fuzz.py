@@ -1,0 +1,25 @@
+"""Files that were changed at random are read or refused in one line, within little memory."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and a limit of memory")
+def test_changed_files(tmp_path: Path) -> None:
+    """None ends the process, hangs, fills the memory, or ends in a traceback."""
+    command = [sys.executable, "-m", "tests.support.fuzz", "5", "1", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    found = re.search(r"^(\d+) files, 0 findings$", run.stdout, re.MULTILINE)
+    assert found is not None
+    assert int(found[1]) > 100
