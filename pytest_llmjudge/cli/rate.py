@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.cli.output import print_json, print_text
-from pytest_llmjudge.errors import SettingsError, printable
+from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.rating import RESAMPLES, START, rate
 from pytest_llmjudge.reporting.rating import counted, ratings_lines
 from pytest_llmjudge.storage.outcomes import gather
@@ -66,7 +66,7 @@ def _rate(options: argparse.Namespace) -> int:
         for line in ratings_lines(
             ratings, gathered.outcomes, gathered.unscored, gathered.notes, gathered.agreement
         ):
-            print_text(printable(line))
+            print_text(line)
     return 0
 
 

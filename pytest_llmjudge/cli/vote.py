@@ -6,9 +6,9 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from pytest_llmjudge.cli.output import print_json
+from pytest_llmjudge.cli.output import print_json, print_text
 from pytest_llmjudge.values import parse_port
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _vote(options: argparse.Namespace) -> int:
     outcomes = hold_vote(
         [options.first, *options.others],
         options.out,
-        tell=partial(_tell, sys.stderr if options.json else sys.stdout),
+        tell=partial(print_text, stream=sys.stderr if options.json else sys.stdout),
         voter=options.voter,
         names=options.name,
         port=parse_port("--port", options.port),
@@ -68,8 +68,3 @@ def _vote(options: argparse.Namespace) -> int:
         pairs = [asdict(outcome) for outcome in outcomes]
         print_json({"votes": str(options.out), "pairs": pairs})
     return 0
-
-
-def _tell(stream: TextIO, line: str) -> None:
-    # Whoever reads through a pipe waits for the address.
-    print(line, file=stream, flush=True)
