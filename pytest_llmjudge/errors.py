@@ -41,7 +41,7 @@ __all__ = [
 _COMMAND = re.compile(r"^(?P<gap>[ \t]*):(?=:[\w-][^\n]*::)|#(?=#[a-z]*\[)", re.MULTILINE | re.I)
 """How a line begins that GitHub's runner obeys, and what runners look for all over a line.
 
-No two repetitions in it can match the same characters, so the time grows with the text's length only.
+No two repetitions next to each other match the same characters, so it takes linear time.
 """
 
 

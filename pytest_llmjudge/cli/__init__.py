@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
@@ -24,6 +23,7 @@ from pytest_llmjudge.storage.saved import SavedRun, read_results
 from pytest_llmjudge.values import parse_drop, parse_power, parse_some_drop
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Comparison, Reach
