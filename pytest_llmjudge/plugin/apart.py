@@ -1,4 +1,4 @@
-"""Lets no file that a run writes take the place of one that it reads or that others write."""
+"""Lets no file that a run writes take the place of one that it reads or that others wrote."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS
+from pytest_llmjudge.storage.files import check_writable
+from pytest_llmjudge.storage.own import check_report_replaceable, check_responses_replaceable
 from pytest_llmjudge.storage.results import is_responses_file, responses_files
 
 if TYPE_CHECKING:
@@ -68,10 +70,12 @@ def check_outputs(session: LlmSession) -> None:
 
 
 def check_inputs(session: LlmSession) -> None:
-    """Let no file that is written be one that the collected suites and exams are made of.
+    """Let no file that is written be one that suites and exams are made of, or anybody else's.
 
     Raises:
         SettingsError: A file would take the place of one of those.
+        StoreError: A file would take the place of one that no earlier run wrote, or cannot be
+            written.
     """
     settings = session.settings
     written = list(_files(settings).items())
@@ -93,6 +97,11 @@ def check_inputs(session: LlmSession) -> None:
             raise SettingsError(flag, f"{path} is {other} as well", "name another folder")
         if other is not None:
             raise SettingsError(flag, f"{path} is {other} as well", "name another file")
+        if flag == _RESPONSES:
+            check_writable(flag, path)
+            check_responses_replaceable(flag, path)
+        else:
+            check_report_replaceable(flag, path)
 
 
 def _files(settings: Settings) -> dict[str, Path]:
@@ -158,5 +167,6 @@ def resolved(path: Path) -> Path:
     """Return where a file lies; a loop of links stays what it is."""
     try:
         return path.resolve()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
+        # What is wrong with it is said where it is proved that it can be written.
         return path
