@@ -16,13 +16,14 @@ from pytest_llmjudge.values import parse_anchor, parse_resamples
 if TYPE_CHECKING:
     import argparse
 
+    from pytest_llmjudge.cli.output import Parser
     from pytest_llmjudge.data import Ratings
     from pytest_llmjudge.storage.outcomes import Gathered
 
 __all__ = ["add_rate"]
 
 
-def add_rate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_rate(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to those that the command line may give."""
     told = "Rate models by votes of people and by results of judges"
     rating = commands.add_parser(

@@ -14,10 +14,12 @@ from pytest_llmjudge.values import parse_port
 if TYPE_CHECKING:
     import argparse
 
+    from pytest_llmjudge.cli.output import Parser
+
 __all__ = ["add_vote"]
 
 
-def add_vote(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_vote(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to those that the command line may give."""
     told = "Vote blindly between two models' answers, on a local page"
     voting = commands.add_parser(
