@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.plugin.step_summary import step_summary
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS
 from pytest_llmjudge.storage.files import check_writable
 from pytest_llmjudge.storage.own import check_report_replaceable, check_responses_replaceable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["check_inputs", "check_outputs", "resolved"]
 
 _RESPONSES = "--llm-judge-responses"
+_MARKDOWN = "--llm-judge-markdown"
 _OF_OTHERS = {"xmlpath": "--junitxml", "report_log": "--report-log", "htmlpath": "--html"}
 """Options of pytest and of its plugins that name a file to write, by where pytest keeps them."""
 _READ_IN_FOLDERS = (
@@ -100,15 +102,21 @@ def check_inputs(session: LlmSession) -> None:
         if flag == _RESPONSES:
             check_writable(flag, path)
             check_responses_replaceable(flag, path)
-        else:
+        elif not _is_added_to(flag, path):
             check_report_replaceable(flag, path)
+
+
+def _is_added_to(flag: str, path: Path) -> bool:
+    """Whether a file keeps what it holds, as the summary of a step does."""
+    summary = step_summary()
+    return flag == _MARKDOWN and summary is not None and resolved(path) == resolved(summary)
 
 
 def _files(settings: Settings) -> dict[str, Path]:
     """Return the files that options name, each of which is written as a whole."""
     named = {
         "--llm-judge-report": settings.report,
-        "--llm-judge-markdown": settings.markdown,
+        _MARKDOWN: settings.markdown,
         "--llm-judge-html": settings.html,
     }
     return {flag: path for flag, path in named.items() if path is not None}
