@@ -33,12 +33,16 @@ __all__ = [
     "VotesError",
     "one_line",
     "printable",
+    "printable_json",
     "storable",
 ]
 
 
-_COMMAND = re.compile(r"^(?P<gap>[ \t]*):(?=:[\w-]+[^\n]*::)|#(?=#[a-z]*\[)", re.MULTILINE | re.I)
-"""How a line begins that GitHub's runner obeys, and what runners look for all over a line."""
+_COMMAND = re.compile(r"^(?P<gap>[ \t]*):(?=:[\w-][^\n]*::)|#(?=#[a-z]*\[)", re.MULTILINE | re.I)
+"""How a line begins that GitHub's runner obeys, and what runners look for all over a line.
+
+No two repetitions next to each other match the same characters, so it takes linear time.
+"""
 
 
 def one_line(text: str, limit: int = 300) -> str:
@@ -57,6 +61,15 @@ def printable(text: str) -> str:
         char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text
     )
     return _COMMAND.sub(_escaped, shown)
+
+
+def printable_json(document: str) -> str:
+    """Do the same to a JSON document in ASCII, which still means what it meant.
+
+    JSON has escapes of its own for what a terminal obeys, except for the character DEL.
+    """
+    # No line begins with a colon, and a "#" stands in strings only.
+    return _COMMAND.sub(r"\\u0023", document).replace("\x7f", r"\u007f")
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
@@ -10,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.cli.output import print_json, print_text
+from pytest_llmjudge.cli.output import Parser, print_json, print_text
 from pytest_llmjudge.cli.rate import add_rate
 from pytest_llmjudge.cli.vote import add_vote
 from pytest_llmjudge.comparison import NOUNS, compare
-from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError, printable
+from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import Decision, decide_baseline
 from pytest_llmjudge.matching import match_suites
 from pytest_llmjudge.reporting.comparison import comparison_text
@@ -25,6 +24,7 @@ from pytest_llmjudge.storage.saved import SavedRun, read_results
 from pytest_llmjudge.values import parse_drop, parse_power, parse_renamed, parse_some_drop
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Comparison, Reach
@@ -71,7 +71,7 @@ def _write_nowhere() -> None:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return what reads the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="llmjudge",
         description="Work with the results files and votes files of pytest-llmjudge.",
     )
@@ -168,7 +168,7 @@ def _compare(options: argparse.Namespace) -> int:
         for one in found:
             verdict = "passed" if one.decision.passed else "FAILED"
             text = comparison_text(one.decision.reason, one.comparison)
-            print_text(printable(f"{one.name}: {verdict}\n{text}"))
+            print_text(f"{one.name}: {verdict}\n{text}")
     return 0 if has_passed else 1
 
 
@@ -202,8 +202,7 @@ def _power(options: argparse.Namespace) -> int:
     else:
         for name, reach in zip(run.sides, reaches, strict=True):
             noun = NOUNS[run.sides[name].kind]
-            lines = power_lines(name, reach, drop, power, noun=noun)
-            print_text("\n".join(printable(line) for line in lines))
+            print_text("\n".join(power_lines(name, reach, drop, power, noun=noun)))
     return 0
 
 

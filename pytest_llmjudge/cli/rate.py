@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.cli.output import print_json, print_text
-from pytest_llmjudge.errors import SettingsError, printable
+from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.rating import RESAMPLES, START, rate
 from pytest_llmjudge.reporting.rating import counted, ratings_lines
 from pytest_llmjudge.storage.outcomes import gather
@@ -16,13 +16,14 @@ from pytest_llmjudge.values import parse_anchor, parse_resamples
 if TYPE_CHECKING:
     import argparse
 
+    from pytest_llmjudge.cli.output import Parser
     from pytest_llmjudge.data import Ratings
     from pytest_llmjudge.storage.outcomes import Gathered
 
 __all__ = ["add_rate"]
 
 
-def add_rate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_rate(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to those that the command line may give."""
     told = "Rate models by votes of people and by results of judges"
     rating = commands.add_parser(
@@ -66,7 +67,7 @@ def _rate(options: argparse.Namespace) -> int:
         for line in ratings_lines(
             ratings, gathered.outcomes, gathered.unscored, gathered.notes, gathered.agreement
         ):
-            print_text(printable(line))
+            print_text(line)
     return 0
 
 

@@ -6,18 +6,20 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from pytest_llmjudge.cli.output import print_json
+from pytest_llmjudge.cli.output import print_json, print_text
 from pytest_llmjudge.values import parse_port
 
 if TYPE_CHECKING:
     import argparse
 
+    from pytest_llmjudge.cli.output import Parser
+
 __all__ = ["add_vote"]
 
 
-def add_vote(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_vote(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to those that the command line may give."""
     told = "Vote blindly between two models' answers, on a local page"
     voting = commands.add_parser(
@@ -58,7 +60,7 @@ def _vote(options: argparse.Namespace) -> int:
     outcomes = hold_vote(
         [options.first, *options.others],
         options.out,
-        tell=partial(_tell, sys.stderr if options.json else sys.stdout),
+        tell=partial(print_text, stream=sys.stderr if options.json else sys.stdout),
         voter=options.voter,
         names=options.name,
         port=parse_port("--port", options.port),
@@ -68,8 +70,3 @@ def _vote(options: argparse.Namespace) -> int:
         pairs = [asdict(outcome) for outcome in outcomes]
         print_json({"votes": str(options.out), "pairs": pairs})
     return 0
-
-
-def _tell(stream: TextIO, line: str) -> None:
-    # Whoever reads through a pipe waits for the address.
-    print(line, file=stream, flush=True)

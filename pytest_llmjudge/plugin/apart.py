@@ -1,4 +1,4 @@
-"""Lets no file that a run writes take the place of one that it reads or that others write."""
+"""Lets no file that a run writes take the place of one that it reads or that others wrote."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.plugin.step_summary import step_summary
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS
+from pytest_llmjudge.storage.files import check_writable
+from pytest_llmjudge.storage.own import check_report_replaceable, check_responses_replaceable
 from pytest_llmjudge.storage.results import is_responses_file, responses_files
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["check_inputs", "check_outputs", "resolved"]
 
 _RESPONSES = "--llm-judge-responses"
+_MARKDOWN = "--llm-judge-markdown"
 _OF_OTHERS = {"xmlpath": "--junitxml", "report_log": "--report-log", "htmlpath": "--html"}
 """Options of pytest and of its plugins that name a file to write, by where pytest keeps them."""
 _READ_IN_FOLDERS = (
@@ -68,10 +72,12 @@ def check_outputs(session: LlmSession) -> None:
 
 
 def check_inputs(session: LlmSession) -> None:
-    """Let no file that is written be one that the collected suites and exams are made of.
+    """Let no file that is written be one that suites and exams are made of, or anybody else's.
 
     Raises:
         SettingsError: A file would take the place of one of those.
+        StoreError: A file would take the place of one that no earlier run wrote, or cannot be
+            written.
     """
     settings = session.settings
     written = list(_files(settings).items())
@@ -93,13 +99,24 @@ def check_inputs(session: LlmSession) -> None:
             raise SettingsError(flag, f"{path} is {other} as well", "name another folder")
         if other is not None:
             raise SettingsError(flag, f"{path} is {other} as well", "name another file")
+        if flag == _RESPONSES:
+            check_writable(flag, path)
+            check_responses_replaceable(flag, path)
+        elif not _is_added_to(flag, path):
+            check_report_replaceable(flag, path)
+
+
+def _is_added_to(flag: str, path: Path) -> bool:
+    """Whether a file keeps what it holds, as the summary of a step does."""
+    summary = step_summary()
+    return flag == _MARKDOWN and summary is not None and resolved(path) == resolved(summary)
 
 
 def _files(settings: Settings) -> dict[str, Path]:
     """Return the files that options name, each of which is written as a whole."""
     named = {
         "--llm-judge-report": settings.report,
-        "--llm-judge-markdown": settings.markdown,
+        _MARKDOWN: settings.markdown,
         "--llm-judge-html": settings.html,
     }
     return {flag: path for flag, path in named.items() if path is not None}
@@ -158,5 +175,6 @@ def resolved(path: Path) -> Path:
     """Return where a file lies; a loop of links stays what it is."""
     try:
         return path.resolve()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
+        # What is wrong with it is said where it is proved that it can be written.
         return path

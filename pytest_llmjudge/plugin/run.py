@@ -199,7 +199,6 @@ class ControllerHooks:
         settings = self._session.settings
         try:
             self._session.store.open()
-            check_outputs(self._session)
             if settings.report is not None:
                 check_writable("--llm-judge-report", settings.report)
             if settings.html is not None:
@@ -208,6 +207,7 @@ class ControllerHooks:
                 check_writable("--llm-judge-responses", settings.responses / "x.json")
             if settings.markdown is not None:
                 check_writable("--llm-judge-markdown", settings.markdown)
+            check_outputs(self._session)
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
         self._started = True

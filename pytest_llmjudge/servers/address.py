@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pytest_llmjudge.errors import SettingsError, one_line
 
-__all__ = ["DEFAULT_URL", "is_loopback", "normalise_url"]
+__all__ = ["DEFAULT_URL", "is_loopback", "normalise_url", "shown_address"]
 
 DEFAULT_URL: Final = "http://localhost:11434"
 
@@ -18,6 +18,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _HOST_AND_PORT: Final = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]*)(:[0-9]+)?")
 _PATH: Final = re.compile(r"[!-~]*")
+_BEHIND: Final = re.compile("([?#])")
 _TODO: Final = "write host, host:port or http://host:port"
 
 
@@ -78,6 +79,10 @@ def _check(parts: SplitResult, address: str, option: str) -> None:
     if parts.username is not None or parts.password is not None:
         found = f"{_quoted(address)} has a user name in it"
         raise SettingsError(option, found, "put user and password into the file ~/.netrc")
+    if parts.hostname and parts.query:
+        found = f"{_quoted(address)} has a query, which is not sent"
+        todo = "leave it out; the key of an OpenAI-compatible server belongs into OPENAI_API_KEY"
+        raise SettingsError(option, found, todo)
     only_port = parts.netloc.startswith(":") and "://" not in address
     # urlsplit drops line breaks silently, so what was written is looked at here.
     readable = address.isprintable() and " " not in address and _PATH.fullmatch(parts.path)
@@ -111,6 +116,18 @@ def _garbage(option: str, text: str) -> SettingsError:
 
 
 def _quoted(text: str) -> str:
-    """What was written, without a password that may stand in it."""
-    _, at, rest = text.rpartition("@")
-    return f'"{"***@" if at else ""}{one_line(rest, 80)}"'
+    return f'"{one_line(shown_address(text), 80)}"'
+
+
+def shown_address(text: str) -> str:
+    """Return an address as it may be shown: user, password, query and fragment left out.
+
+    Args:
+        text: Anything that was meant as one.
+    """
+    address, mark, rest = (*_BEHIND.split(text, maxsplit=1), "", "")[:3]
+    if "@" in rest:
+        # The mark may stand in a password, of which nothing is shown.
+        return "***@***"
+    _, at, host = address.rpartition("@")
+    return f"{'***@' if at else ''}{host}{mark}{'***' if rest else ''}"

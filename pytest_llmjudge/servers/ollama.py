@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, one_line
-from pytest_llmjudge.servers.address import normalise_url
+from pytest_llmjudge.servers.address import normalise_url, shown_address
 from pytest_llmjudge.servers.chat import (
     SEED,
     TOP_LOGPROBS,
@@ -318,7 +318,8 @@ class OllamaClient(ServerClient):
             return self._foreign_host()
         found = f"answered with status {reply.status}, {reply.summary()}"
         if 300 <= reply.status < 400:
-            found = f"sends on to {one_line(reply.headers.get('Location', 'nowhere'), 120)}"
+            place = shown_address(reply.headers.get("Location", "nowhere"))
+            found = f"sends on to {one_line(place, 120)}"
         return self._error(found, self.name_another)
 
     def _told(self, reply: HttpReply, text: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import (
     HTTPError,
     InvalidHeader,
@@ -25,6 +26,7 @@ from urllib3.util import Retry
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.servers.address import is_loopback
 from pytest_llmjudge.servers.deadline import Deadline, DeadlineAdapter, DeadlineRetry
+from pytest_llmjudge.servers.secrets import Secrets, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -197,6 +199,7 @@ class _Line(threading.local):
         self.session.trust_env = trust_env
         if token:
             self.session.auth = _Bearer(token)
+        self.secrets = Secrets([token])
         self.adapter = DeadlineAdapter()
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, self.adapter)
@@ -219,6 +222,8 @@ class _Line(threading.local):
         if first is None:
             first = self.session.prepare_request(requests.Request(method, url))
             self._prepared[method, url] = first
+            # Only now is it known what ~/.netrc and the environment add.
+            self.secrets = secrets_of(first.headers, self._settings["proxies"])
         prepared = first.copy()
         if body is not None:
             prepared.prepare_body(None, None, body)
@@ -252,7 +257,6 @@ class Endpoint:
         self.url = url
         self._backoff = backoff
         self._is_busy = busy
-        self._token = token.encode()
         self._sessions = _Sessions()
         self._line = _Line(self._sessions, trust_env=not is_loopback(url), token=token)
         self._down = self._is_slow = self._stays_busy = False
@@ -358,16 +362,27 @@ class Endpoint:
             )
         # requests raises a plain OSError for a bundle of certificates that is not there.
         except (OSError, HTTPError) as error:
-            failure = _failure(error, deadline)
+            failure = _failure(error, deadline, self._line.secrets)
             self._down = isinstance(failure, UnreachableError)
             raise failure from error
         self._down = False
         with response:
             body = _read(response, deadline)
-        if self._token:
-            # Some servers repeat the token that they refuse; from here on nobody can show it.
-            body = body.replace(self._token, b"***")
-        return HttpReply(response.status_code, response.headers, body)
+        return self._without_secrets(HttpReply(response.status_code, response.headers, body))
+
+    def _without_secrets(self, reply: HttpReply) -> HttpReply:
+        """Strike out what a server repeats, as some do of a key that they refuse.
+
+        All that a server says comes through here, so from here on nobody can show it.
+        """
+        secrets = self._line.secrets
+        if not secrets:
+            return reply
+        headers = CaseInsensitiveDict(
+            {name: secrets.strike(value) for name, value in reply.headers.items()}
+        )
+        body = secrets.strike_body(reply.body, is_error=reply.status != 200)
+        return HttpReply(reply.status, headers, body)
 
     def _retry(self, retries: int) -> DeadlineRetry:
         return DeadlineRetry(
@@ -404,8 +419,13 @@ def _read(response: requests.Response, deadline: Deadline) -> bytes:
     return bytes(body)
 
 
-def _failure(error: Exception, deadline: Deadline) -> TransportError:
+def _failure(error: Exception, deadline: Deadline, secrets: Secrets) -> TransportError:
     """What it means that there is not even the head of a reply."""
+    found = _failure_of(error, deadline)
+    return type(found)(secrets.strike(str(found)))
+
+
+def _failure_of(error: Exception, deadline: Deadline) -> TransportError:
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
     unreachable = _unreachable(error, reason)

@@ -24,6 +24,8 @@ def check_writable(where: str, path: Path) -> None:
         StoreError: It cannot.
     """
     todo = "name another place"
+    if "\0" in str(path):
+        raise StoreError(where, f"{path} has a null character in it, which no name has", todo)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
@@ -31,9 +33,16 @@ def check_writable(where: str, path: Path) -> None:
     except OSError as error:
         found = f"nothing can be written to {path.parent} ({error.strerror})"
         raise StoreError(where, found, todo) from None
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, RuntimeError) as error:
+        told = getattr(error, "strerror", None) or error
+        raise StoreError(where, f"{path} cannot be written ({told})", todo) from None
+    if stat.S_ISDIR(mode):
         raise StoreError(where, f"{path} is a folder", todo)
-    if path.exists() and not path.is_file():
+    if not stat.S_ISREG(mode):
         raise StoreError(where, f"{path} is a device or a pipe, no file", todo)
 
 
@@ -44,10 +53,11 @@ def write_text(path: Path, text: str) -> None:
         StoreError: It cannot be written; what was there stays.
     """
     try:
-        # A link stays where it is, and what it leads to is replaced.
+        # A link stays where it is, and what it leads to is replaced. The name of the temporary
+        # file holds nothing of the other, which may be as long as names can be.
         path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".llm-judge-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 file.write(text)

@@ -374,7 +374,7 @@ def test_a_report_that_is_a_device(project: Project) -> None:
 def test_a_report_that_is_a_link(project: Project) -> None:
     """The link stays, and what it leads to is written."""
     project.suite(records(1))
-    project.write("real.json", "old")
+    project.write("real.json", "")
     (project.path / "results.json").symlink_to(project.path / "real.json")
 
     project.run(REPORT).assert_outcomes(passed=2)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.flow.test_judge_check import unlike_records
-from tests.support.fake_ollama import Failure, FakeOllama, always, similarity
+from tests.support.fake_ollama import Failure, FakeOllama, Page, always, similarity
 
 if TYPE_CHECKING:
     from tests.support.project import Project
@@ -121,3 +121,34 @@ def test_a_larger_context_is_tried(project: Project, mode: tuple[str, ...]) -> N
         project.run(JUDGE, *mode, server=server.url).assert_outcomes(errors=10, failed=1)
         server.reply = similarity
         project.run(JUDGE, *mode, server=server.url).assert_outcomes(passed=11)
+
+
+@MODES
+def test_a_key_that_comes_back_in_other_forms(
+    project: Project, mode: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Escaped or in base64 it is nowhere in what the run leaves behind either."""
+    key = "sk-a+b/c"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    forms = (r"sk-a\u002Bb\/c", "sk-a%2Bb%2Fc", "sk-a%252bb%252fc", "c2stYStiL2M=", "eHNrLWErYi9j")
+    pages = [
+        Page(400, "application/json", f'{{"error": {{"message": "bad {one}"}}}}') for one in forms
+    ]
+    project.suite(unlike_records(), ARGUMENTS)
+    files = (
+        REPORT,
+        "--llm-judge-html=page.html",
+        "--llm-judge-markdown=report.md",
+        "--junitxml=x.xml",
+    )
+
+    with FakeOllama(lambda request: pages[request.number % len(pages)]) as server:
+        options = ("--llm-judge-annotations=github", "-vv", *files, *mode)
+        result = project.run(JUDGE, *options, server=server.url)
+
+    assert "bad ***" in result.stdout.str()
+    shown = [result.stdout.str().encode(), result.stderr.str().encode()]
+    left = [path.read_bytes() for path in project.path.rglob("*") if path.is_file()]
+    hidden = (key, *forms, "sk-a%2bb%2fc", "c2stYStiL2", "NrLWErYi9j")
+    for content in (*shown, *left):
+        assert [one for one in hidden if one.encode() in content] == []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.errors import LlmJudgeError, RecordsError, one_line, printable
+from pytest_llmjudge.errors import LlmJudgeError, RecordsError, one_line, printable, printable_json
 
 
 def test_a_message_says_where_what_and_what_to_do() -> None:
@@ -77,3 +78,23 @@ def test_nothing_is_left_to_obey(text: str, command: str) -> None:
         assert not re.match(r"\s*::[\w-]+[^\n]*::", line, re.ASCII)
         assert not re.search(r"##[a-z]*\[", line)
         assert line == printable(line)
+
+
+@pytest.mark.parametrize("text", ["::a", "::", "::a ", "\t:", "##a", "#", " \n", "\n::a:"])
+def test_the_time_grows_with_the_length_alone(text: str) -> None:
+    """A text made to be hard takes about as long as any other one of its length."""
+    hard = text[:2] + text[2:] * 100_000 if len(text) > 2 else text * 50_000
+    plain = "x" * len(hard)
+
+    assert _seconds(hard) < 10 * _seconds(plain) + 0.05
+
+
+def _seconds(text: str) -> float:
+    """Return the processor time that it takes, at best of three."""
+    found = []
+    for _ in range(3):
+        start = time.process_time()
+        printable(text)
+        printable_json(text)
+        found.append(time.process_time() - start)
+    return min(found)

@@ -61,7 +61,6 @@ GARBAGE = [
     "999.1.1.1",
     "http://[::1",
     "[::1]]",
-    "host?x=1",
     "http://host/#top",
     "http://host/\x00",
     "http:/host",
@@ -122,6 +121,48 @@ def test_passwords_in_garbage_are_hidden() -> None:
         '--llm-judge-url: "***@host:port" is no address of a server; '
         "write host, host:port or http://host:port"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://h/v1?key=sk-secret", "http://h/v1?***"),
+        ("host:8000?sk-secret", "host:8000?***"),
+        ("https://h/?a=1&api_key=sk-secret#sk-secret", "https://h/?***"),
+    ],
+)
+def test_queries_are_refused(text: str, shown: str) -> None:
+    """A key in an address would end up in messages and files, and was never sent."""
+    with pytest.raises(SettingsError) as caught:
+        normalise_url(text)
+
+    assert str(caught.value) == (
+        f'--llm-judge-url: "{shown}" has a query, which is not sent; leave it out; the key of an '
+        "OpenAI-compatible server belongs into OPENAI_API_KEY"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http:///v1?key=sk-secret",
+        "http://h:port/v1?key=sk-secret",
+        "http://h/v1#sk-secret",
+        "ftp://h?sk-secret",
+        "http://h/v 1?key=sk-secret",
+        "http://me:sk-secret@h?x=1",
+        "http://me:sk-secret?x@h",
+        "http://me:sk#-secret@h",
+        "http://h/v1?key=me@sk-secret",
+        "//me:sk-secret@[h",
+    ],
+)
+def test_secrets_in_garbage_are_hidden(text: str) -> None:
+    """However an address is broken, what may be a secret is not in the message."""
+    with pytest.raises(SettingsError) as caught:
+        normalise_url(text)
+
+    assert "sk" not in str(caught.value)
 
 
 @given(st.text() | st.text(":/.[]@?#%0123456789ab "))
