@@ -9,7 +9,7 @@ import tiktoken
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.layout import stem_of
-from pytest_llmjudge.generation.statedict import unreadable
+from pytest_llmjudge.generation.statedict import refuse_pointer, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,9 +99,11 @@ def _gpt2(path: Path) -> tiktoken.Encoding:
 
 def _read_encoding(file: Path) -> tiktoken.Encoding:
     try:
-        lines = file.read_bytes().splitlines()
+        content = file.read_bytes()
     except OSError as error:
         raise unreadable(file, error) from None
+    refuse_pointer(file, content)
+    lines = content.splitlines()
     ranks = dict(_parse(file, number, line) for number, line in enumerate(lines, start=1))
     if sorted(ranks.values()) != list(range(len(lines))):
         size = len(lines)

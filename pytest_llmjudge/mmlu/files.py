@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.data import MMLUQuestion
 from pytest_llmjudge.errors import DatasetError
+from pytest_llmjudge.paths import HEAD, POINTER, PULL, instead_of_file, is_pointer, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -113,13 +114,16 @@ def open_mmlu(path: Path) -> MMLUData:
         DatasetError: It is none of these.
     """
     where = str(path)
-    # os.path answers no, where pathlib raises: names too long, folders that are closed.
-    if os.path.isfile(path):  # noqa: PTH113
+    instead = instead_of_file(path)
+    if instead is None:
         return _with_questions(MMLUData(_Tar(path), where), where)
-    if not os.path.isdir(path):  # noqa: PTH112
-        raise DatasetError(where, "it is not there", _GET_IT)
+    if not os.path.isdir(path):  # noqa: PTH112  # pathlib raises for folders that are closed
+        raise DatasetError(where, f"it is {instead}", _GET_IT)
+    if not os.access(path, os.R_OK | os.X_OK):
+        found = "it cannot be read (Permission denied)"
+        raise DatasetError(where, found, "make it readable")
     for folder in (path, path / "data"):
-        if (folder / "test").is_dir():
+        if os.path.isdir(folder / "test"):  # noqa: PTH112
             return _with_questions(MMLUData(_Folder(folder), where), where)
     files = sorted(path.rglob("*.parquet"))
     if files:
@@ -149,6 +153,8 @@ def _digest(question: tuple[str, tuple[str, ...], int]) -> str:
 
 
 def _csv_rows(name: str, content: bytes) -> Iterator[Sequence[str]]:
+    if is_pointer(content):
+        raise DatasetError(name, POINTER, PULL)
     try:
         text = content.decode("utf-8-sig")
         # Blank lines are no rows, as pandas has it, with which Hendrycks reads them.
@@ -157,6 +163,17 @@ def _csv_rows(name: str, content: bytes) -> Iterator[Sequence[str]]:
         raise DatasetError(name, "it is not UTF-8", "save it as UTF-8") from None
     except csv.Error as error:
         raise DatasetError(name, f"it is no CSV ({error})", f"a row is {_COLUMNS}") from None
+
+
+def _refuse_pointer(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        found = f"it cannot be read ({reason_of(path, error)})"
+        raise DatasetError(str(path), found, "make it readable") from None
+    if is_pointer(head):
+        raise DatasetError(str(path), POINTER, PULL)
 
 
 def _file_name(split: str, subject: str) -> str:
@@ -182,10 +199,10 @@ class _Folder:
         path = self._folder / split / name
         try:
             return _csv_rows(name, path.read_bytes())
-        except FileNotFoundError:
-            return None
         except OSError as error:
-            found = f"it cannot be read ({error.strerror})"
+            if isinstance(error, FileNotFoundError) and not path.is_symlink():
+                return None
+            found = f"it cannot be read ({reason_of(path, error)})"
             raise DatasetError(name, found, "make it readable") from None
 
 
@@ -194,6 +211,7 @@ class _Tar:
 
     def __init__(self, path: Path) -> None:
         self._members: dict[str, bytes] = {}
+        _refuse_pointer(path)
         try:
             with tarfile.open(path) as archive:
                 for member in archive:
@@ -287,6 +305,7 @@ def _check_shards(files: Sequence[Path]) -> None:
 
 
 def _parquet_rows(file: Path) -> Iterator[Mapping[str, object]]:
+    _refuse_pointer(file)
     try:
         import pyarrow as pa
         from pyarrow import parquet

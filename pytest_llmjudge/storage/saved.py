@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.comparison import NOUNS
 from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 from pytest_llmjudge.errors import BaselineError, storable
+from pytest_llmjudge.paths import POINTER, PULL, is_pointer, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,10 +139,13 @@ def answered(question: str, answer: str, prediction: str | None) -> Entry:
 
 def _parse(where: str, path: Path) -> object:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        if is_pointer(content):
+            raise BaselineError(where, POINTER, PULL)
+        text = content.decode("utf-8-sig")
         return json.loads(text, parse_constant=_refuse)
     except OSError as error:
-        found = f"it cannot be read ({error.strerror})"
+        found = f"it cannot be read ({reason_of(path, error)})"
         raise BaselineError(where, found, _NAME_ONE) from None
     except (ValueError, RecursionError):
         found = "it is no JSON, or not all of it" if path.stat().st_size else "it is empty"

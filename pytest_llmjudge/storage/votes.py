@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Vote
 from pytest_llmjudge.errors import VotesError, one_line
+from pytest_llmjudge.paths import POINTER, PULL, is_pointer, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +39,12 @@ def read_votes(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
     """
     where = f"{named_by} {path}".strip()
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        if is_pointer(content):
+            raise VotesError(where, POINTER, PULL)
+        text = content.decode("utf-8-sig")
     except OSError as error:
-        found = f"it cannot be read ({error.strerror})"
+        found = f"it cannot be read ({reason_of(path, error)})"
         raise VotesError(where, found, "name a file that llmjudge vote wrote") from None
     except UnicodeDecodeError:
         found, todo = "it is no UTF-8", "name a file that llmjudge vote wrote"
