@@ -528,8 +528,8 @@ def test_an_earlier_run_of_other_records(project: Project) -> None:
         (
             'responses="new", against="older", min_win_rate=0.5',
             (
-                'against "older" is neither there nor a field of the records; give a checkpoint, a '
-                "results file, or the name of a field"
+                'against "older" is no field of the records, and as a path it is not there; give a '
+                "checkpoint, a results file, or the name of a field"
             ),
         ),
         (

@@ -12,11 +12,12 @@ import pytest
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.generation.archive import describe, find_ranks
 from pytest_llmjudge.generation.folder import describe_folder
+from pytest_llmjudge.generation.modelconfig import config_beside
 from pytest_llmjudge.generation.tokenizer import load_tokenizer
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.records import load_records
-from pytest_llmjudge.settings import Settings
+from pytest_llmjudge.settings import read_settings
 from pytest_llmjudge.storage.saved import read_results
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.suites import load_suite
@@ -27,15 +28,16 @@ if TYPE_CHECKING:
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 
 
-def read_dev(path: Path) -> object:
-    """Read one subject of a folder of MMLU, whose questions for examples are ``path``."""
-    return open_mmlu(path.parent.parent).dev("anatomy", 1)
+def read_subject(folder: Path) -> object:
+    data = open_mmlu(folder)
+    return data.shots("anatomy", 1), data.questions("anatomy")
 
 
 def read_template(path: Path) -> object:
     (path.parent / "data.json").write_text('[{"instruction": "x", "output": "y"}]')
+    settings = read_settings({}, path.parent, path.parent, "pytest.ini")
     keywords = {"prompt": path.name, "min_score": 1}
-    return load_suite("suite", "data.json", keywords, path.parent, Settings())
+    return load_suite("suite", "data.json", keywords, path.parent, settings)
 
 
 READERS: dict[str, Callable[[Path], object]] = {
@@ -69,11 +71,12 @@ def test_a_pointer_in_a_hugging_face_folder(tmp_path: Path, name: str) -> None:
     """Whichever of its files is one, it is named."""
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     (tmp_path / "tokenizer.json").write_text("{}")
-    (tmp_path / "model.safetensors").write_bytes(b"")
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"")
     (tmp_path / name).write_text(POINTER)
 
     with pytest.raises(LlmJudgeError) as caught:
-        describe(tmp_path) if name == "config.json" else describe_folder(tmp_path)
+        config_beside(weights) if name == "config.json" else describe_folder(tmp_path)
 
     told = f"{tmp_path / name}: it is a Git LFS pointer, not the file itself; run git lfs pull"
     assert told == str(caught.value)
@@ -88,8 +91,7 @@ def test_a_pointer_among_the_files_of_mmlu(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(POINTER)
 
     with pytest.raises(LlmJudgeError) as caught:
-        data = open_mmlu(tmp_path)
-        data.dev("anatomy", 1), data.test("anatomy")
+        read_subject(tmp_path)
 
     told = f"{Path(name).name}: it is a Git LFS pointer, not the file itself; run git lfs pull"
     assert told == str(caught.value)
