@@ -91,7 +91,8 @@ def _gpt2(path: Path) -> tiktoken.Encoding:
     except (OSError, ValueError):
         found = "GPT-2's tokenizer is not on this machine and cannot be downloaded"
         todo = (
-            "set TIKTOKEN_CACHE_DIR to a folder that holds its files, "
+            "run python -c \"import tiktoken; tiktoken.get_encoding('gpt2')\" with a network and "
+            "TIKTOKEN_CACHE_DIR=folder, copy the folder here and set TIKTOKEN_CACHE_DIR to it, "
             f"or put {stem_of(path)}.tiktoken beside the checkpoint"
         )
         raise CheckpointError(str(path), found, todo) from None

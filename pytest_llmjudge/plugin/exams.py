@@ -155,7 +155,7 @@ class Exams:
         if exam.checkpoint is None:
             todo = "give --llm-judge-checkpoint, or checkpoint= in the marker"
             raise SettingsError(exam.name, "it has no model under test", todo)
-        self._session.model(exam.checkpoint).info  # noqa: B018  # reading it is the check
+        self._session.model(exam.checkpoint).check()
 
     def set_up(self, request: pytest.FixtureRequest) -> None:
         """Have an item's subject answered; without that the item errs with a single line."""
