@@ -410,7 +410,7 @@ def test_the_header_names_both_models(project: Project, ollama: FakeOllama) -> N
     result = project.run("--llm-judge-max-new-tokens=2", server=ollama.url)
 
     for name in ("new", "old"):
-        result.stdout.fnmatch_lines([f"llm-judge: model {name}.pth (*parameters, fingerprint *)"])
+        result.stdout.fnmatch_lines([f"llm-judge: model {name}.pth (*parameters)"])
 
 
 def old_results(project: Project, winners: str, changes: Any = None) -> None:  # noqa: ANN401
