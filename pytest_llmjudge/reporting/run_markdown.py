@@ -131,7 +131,7 @@ def _preferences(results: Sequence[PreferenceResult]) -> Iterator[Section]:
     told = tuple(
         f"- {inline(line)}"
         for one in results
-        for line in told_of_pairs(one, f" ({one.name})" if len(results) > 1 else "")
+        for line in told_of_pairs(one, f" ({one.name})" if len(results) > 1 else "", figures=True)
     )
     yield Section("lines on pairs", (), told)
 

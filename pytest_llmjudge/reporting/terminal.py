@@ -100,7 +100,7 @@ def _blocks(run: RunResult, columns: int, verbosity: int) -> Iterator[str | Tabl
     for exam in run.exams:
         yield from exam_blocks(exam, most, pooled=verbosity == 0)
         yield from _baseline_lines(exam.name, exam.gates, exam.comparison)
-    yield from pair_blocks(run.preferences, columns, most)
+    yield from pair_blocks(run.preferences, columns, most, figures=verbosity > 0)
     for note in run.notes:
         yield f"note: {note}"
 

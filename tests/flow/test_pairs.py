@@ -194,12 +194,15 @@ def test_a_fit_judge_is_told_of(project: Project, ollama: FakeOllama) -> None:
     result = project.run("--llm-judge-check=strict", REPORT, server=ollama.url)
 
     result.assert_outcomes(passed=5)
-    told = "judge llama3: right beats wrong 1.00, with pleas 1.00, flips 0 %"
-    result.stdout.fnmatch_lines([told])
+    told = "judge-check: passed, the judge picks right answers over wrong ones"
+    assert told in result.outlines
     check = the_suite(project)["check"]
     assert (check["fit"], check["asked"], check["untied"]) == (True, 9, 0)
     before = len(ollama.chats)
-    project.run("--llm-judge-check=strict", server=ollama.url).assert_outcomes(passed=5)
+    again = project.run("--llm-judge-check=strict", "-v", server=ollama.url)
+    again.assert_outcomes(passed=5)
+    figures = "right beats wrong 1.00, with grader injection 1.00, flips 0 %"
+    assert f"{told} ({figures})" in again.outlines
     assert len(ollama.chats) == before
 
 
