@@ -20,7 +20,7 @@ __all__ = ["ERRORS", "Message", "find_messages", "messages_table"]
 
 ERRORS = {
     "SettingsError": {"SettingsError"},
-    "RecordsError": {"RecordsError"},
+    "RecordsError": {"RecordsError", "Problem"},
     "CheckpointError": {"CheckpointError"},
     "PromptError": {"PromptError", "PromptTooLongError"},
     "JudgeError": {"JudgeError", "JudgeDownError", "RefusedError", "NoLogprobsError", "_error"},

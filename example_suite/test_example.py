@@ -21,6 +21,8 @@ def test_instructions(record: Record, response: str, verdict: Verdict) -> None:
 @pytest.mark.llm_mmlu(
     "mmlu",
     checkpoint="../checkpoints/example.pth",
+    # Of the third subject there, kitchen science, the model was taught nothing.
+    subjects=["number_facts", "world_capitals"],
     mode="continuation",
     shots=1,
     min_accuracy=0.3,

@@ -7,12 +7,14 @@ import json
 import os
 import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pytest_llmjudge.paths import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from io import BufferedReader
-    from pathlib import Path
 
 __all__ = [
     "DATA_LIMIT",
@@ -110,7 +112,9 @@ def why_unreadable(error: OSError) -> str:
     """Say why a file cannot be read, as a clause that begins with "it"."""
     if isinstance(error, UnusableFileError):
         return str(error.strerror)
-    return f"it cannot be read ({error.strerror or error})"
+    if error.filename is None:
+        return f"it cannot be read ({error.strerror or error})"
+    return f"it cannot be read ({reason_of(Path(error.filename), error)})"
 
 
 class BoundedStream:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.values import (
     Parser,
     check_average,
@@ -631,7 +631,8 @@ def _prompt(where: str, name: str, base: Path) -> str:
     if name in BUILT_IN_PROMPTS:
         return name
     path = base / name
-    if not os.path.isfile(path):  # noqa: PTH113  # pathlib raises for names too long
+    instead = instead_of_file(path)
+    if instead is not None:
         todo = f"name {either(BUILT_IN_PROMPTS)}, or the path of a template file"
-        raise SettingsError(where, f'"{name}" is neither a prompt nor a file', todo)
+        raise SettingsError(where, f'"{name}" is no prompt, and as a file it is {instead}', todo)
     return str(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import RecordsError, SettingsError
+from pytest_llmjudge.paths import POINTER, PULL, instead_of_file, is_pointer
 from pytest_llmjudge.reading import DATA_LIMIT, SETTINGS_LIMIT, read_file, why_unreadable
 from pytest_llmjudge.records import draw_sample, load_records
 from pytest_llmjudge.settings import (
@@ -99,7 +100,7 @@ def load_pairs(
     chosen, pairs = resolve_pairs(name, keywords, base, settings)
     model = checkpoint_of(pairs.against, base)
     kind, against = "checkpoint", model
-    if isinstance(model, Path) and not os.path.exists(model):  # noqa: PTH110  # as in _load()
+    if isinstance(model, Path) and not os.path.lexists(model):
         kind, against = "field", pairs.against
     elif isinstance(model, Path) and model.suffix.lower() == ".json":
         kind = "results"
@@ -111,15 +112,15 @@ def _load(
     name: str, file: str, base: Path, chosen: SuiteSettings, pairing: Pairing | None
 ) -> Suite:
     path = base / file
-    # os.path answers no, where pathlib raises: names too long, folders that are closed.
-    if not os.path.isfile(path):  # noqa: PTH113
-        kind = "a folder" if os.path.isdir(path) else "not there"  # noqa: PTH112
-        raise RecordsError(name, f'records file "{file}" is {kind}', f"expected it at {path}")
+    instead = instead_of_file(path)
+    if instead is not None:
+        raise RecordsError(name, f'records file "{file}" is {instead}', f"expected it at {path}")
     records = load_records(path, response_field=chosen.responses)
     if pairing is not None and pairing.kind == "field":
         field = str(pairing.against)
         if not any(field in record.fields for record in records):
-            found = f'against "{field}" is neither there nor a field of the records'
+            instead = instead_of_file(base / field)
+            found = f'against "{field}" is no field of the records, and as a path it is {instead}'
             todo = "give a checkpoint, a results file, or the name of a field"
             raise SettingsError(name, found, todo)
         records = load_records(path, response_field=chosen.responses, against_field=field)
@@ -165,6 +166,8 @@ def _template(name: str, prompt: str) -> str:
     except UnicodeDecodeError:
         found = "it cannot be read (it is not UTF-8)"
         raise SettingsError(where, found, "correct the file") from None
+    if is_pointer(content):
+        raise SettingsError(where, POINTER, PULL)
     if "{instruction}" not in text:
         found = "it has no {instruction}"
         raise SettingsError(where, found, "write {instruction} and {input} where they belong")

@@ -222,14 +222,15 @@ def _base_of(adapter: Adapter) -> Path:
     if not adapter.base:
         raise CheckpointError(where, "it does not name the model that it is added to", todo)
     for path in (adapter.folder / adapter.base, Path(adapter.base)):
-        if os.path.exists(path):  # noqa: PTH110
+        # A broken link is there, and whoever opens it says what is wrong.
+        if os.path.lexists(path):
             return path
     raise CheckpointError(where, f"the model {adapter.base} that it is added to is not here", todo)
 
 
 def _weights_in_adapter(folder: Path) -> Path:
     for name in ("adapter_model.safetensors", "adapter_model.bin"):
-        if (folder / name).exists():
+        if os.path.lexists(folder / name):
             return folder / name
     found = "an adapter without adapter_model.safetensors"
     raise CheckpointError(str(folder), found, "save the adapter again")
@@ -240,7 +241,7 @@ def _weights_in(path: Path) -> Path:
     try:
         if not path.is_dir():
             return path
-        known = [path / name for name in _IN_FOLDERS if (path / name).exists()]
+        known = [path / name for name in _IN_FOLDERS if os.path.lexists(path / name)]
         there = sorted(path.iterdir())
         others = [file for file in there if file.suffix in _SUFFIXES and file.is_file()]
         names = [f"{file.name}/" if file.is_dir() else file.name for file in there]
@@ -279,7 +280,8 @@ def find_ranks(path: Path, vocab_size: int | None) -> Path | None:
     """Find the ``.tiktoken`` file that belongs to a checkpoint; ``None`` for GPT-2's tokenizer."""
     for place in places_of(path):
         for own in (place.with_name(f"{stem}.tiktoken") for stem in stems_of(place)):
-            if os.path.exists(own):  # noqa: PTH110 - pathlib raises for a name that is too long
+            # In the place of a broken link GPT-2's ranks must not be taken.
+            if os.path.lexists(own):
                 return own
         others = list(place.parent.glob("*.tiktoken"))
         if len(others) == 1 and vocab_size != GPT2_VOCABULARY:

@@ -72,6 +72,19 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         self._device = device
         self._dtype = dtype
 
+    def check(self) -> None:
+        """Prove that checkpoint and tokenizer are there; GPT-2's tokenizer may be downloaded.
+
+        Raises:
+            CheckpointError: One of them is not, or the tokenizer is another model's.
+        """
+        info = self.info
+        # An archive that only torch can read tells its vocabulary when it is loaded.
+        if info.config is not None:
+            from pytest_llmjudge.generation.tokenizer import load_tokenizer
+
+            load_tokenizer(info.path, info.ranks, info.config.vocab_size)
+
     @property
     def context_length(self) -> int:
         """How many tokens it can see.

@@ -28,7 +28,8 @@ from pytest_llmjudge.generation.gpt2_folder import (
 from pytest_llmjudge.generation.lora import ADAPTER_CONFIG
 from pytest_llmjudge.generation.safefile import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.shards import files_in, read_index
-from pytest_llmjudge.generation.statedict import read_torch_file, unreadable
+from pytest_llmjudge.generation.statedict import read_torch_file, refuse_pointer, unreadable
+from pytest_llmjudge.paths import HEAD
 from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
 if TYPE_CHECKING:
@@ -181,11 +182,13 @@ def describe_folder(folder: Path) -> FolderInfo:
     if not matching(usable, VOCABULARIES):
         todo = "save its tokenizer into it with save_pretrained"
         raise CheckpointError(str(folder), f"{what} without a tokenizer", todo)
+    beside = [folder / name for name in matching(names, (*VOCABULARIES, *_BESIDE))]
+    for file in beside:
+        _refuse_pointer(file)
     parts, tensors = _read_weights(weights)
     if find_spec("transformers") is None:
         found = f"it is {what}, which needs transformers"
         raise CheckpointError(str(folder), found, "pip install pytest-llmjudge[hf]")
-    beside = [folder / name for name in matching(names, (*VOCABULARIES, *_BESIDE))]
     files = (*beside, *dict.fromkeys((weights, *parts)))
     parameters = None if tensors is None else _count(tensors, config)
     is_safe = SUFFIX in weights.name
@@ -194,12 +197,24 @@ def describe_folder(folder: Path) -> FolderInfo:
     return FolderInfo(folder, kind, parameters, files, library, is_safe=is_safe, is_plain=is_plain)
 
 
+def _refuse_pointer(file: Path) -> None:
+    try:
+        with file.open("rb") as stream:
+            refuse_pointer(file, stream.read(HEAD))
+    except OSError as error:
+        raise unreadable(file, error) from None
+
+
 def _read_config(file: Path, kind: str) -> dict[str, Any]:
     """Read a file of settings, empty where there is none; refuse what would run a folder's code."""
     todo = "save it again with save_pretrained"
     try:
-        content = parse_json(read_file(file, SETTINGS_LIMIT))
-    except FileNotFoundError:
+        text = read_file(file, SETTINGS_LIMIT)
+        refuse_pointer(file, text)
+        content = parse_json(text)
+    except FileNotFoundError as error:
+        if file.is_symlink():
+            raise unreadable(file, error) from None
         return {}
     except OSError as error:
         raise unreadable(file, error) from None

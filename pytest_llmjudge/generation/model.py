@@ -88,6 +88,14 @@ class Model(ABC):
         """
         return self.info.fingerprint
 
+    def check(self) -> None:
+        """Prove before any work that the model is there, with all that is needed to load it.
+
+        Raises:
+            CheckpointError: It is not, or cannot be used.
+        """
+        self.info  # noqa: B018  # reading it is the check
+
     @abstractmethod
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Answer all prompts, in their order.

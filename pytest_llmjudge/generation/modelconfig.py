@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.layout import Heads, stem_of
 from pytest_llmjudge.generation.lora import finite
-from pytest_llmjudge.generation.statedict import unreadable
+from pytest_llmjudge.generation.statedict import refuse_pointer, unreadable
 from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
 if TYPE_CHECKING:
@@ -64,12 +64,14 @@ def config_beside(path: Path) -> Config | None:
         for place in places_of(path)
         for name in (*(f"{stem}.config.json" for stem in stems_of(place)), "config.json")
     ]
-    # pathlib raises for a name that is too long.
-    file = next((file for file in files if os.path.exists(file)), None)  # noqa: PTH110
+    # pathlib raises for a name that is too long. A broken link is there, and wrong.
+    file = next((file for file in files if os.path.lexists(file)), None)
     if file is None:
         return None
     try:
-        config = parse_json(read_file(file, SETTINGS_LIMIT))
+        content = read_file(file, SETTINGS_LIMIT)
+        refuse_pointer(file, content)
+        config = parse_json(content)
     except OSError as error:
         raise unreadable(file, error) from None
     except ValueError as error:

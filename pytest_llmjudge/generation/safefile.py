@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.naming import plain_name
-from pytest_llmjudge.generation.statedict import COPY, StateDict, StoredTensor, missing, unreadable
+from pytest_llmjudge.generation.statedict import (
+    COPY,
+    StateDict,
+    StoredTensor,
+    missing,
+    refuse_pointer,
+    unreadable,
+)
+from pytest_llmjudge.paths import HEAD
 from pytest_llmjudge.reading import open_file
 
 if TYPE_CHECKING:
@@ -36,7 +44,8 @@ def _tensors(path: Path) -> Iterator[tuple[str, StoredTensor]]:
 
     try:
         # The library tells of every file that cannot be opened that there is none.
-        open_file(path).close()
+        with open_file(path) as stream:
+            refuse_pointer(path, stream.read(HEAD))
         # Of all frameworks this one needs no torch; no tensor is read.
         with safe_open(path, framework="numpy") as file:
             for name in file.keys():  # noqa: SIM118  # it is no dict

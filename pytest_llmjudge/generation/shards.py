@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.naming import plain_name
 from pytest_llmjudge.generation.safefile import SUFFIX, read_safetensors
-from pytest_llmjudge.generation.statedict import COPY, StateDict, read_torch_file, unreadable
+from pytest_llmjudge.generation.statedict import (
+    COPY,
+    StateDict,
+    read_torch_file,
+    refuse_pointer,
+    unreadable,
+)
 from pytest_llmjudge.reading import parse_json, read_file
 
 if TYPE_CHECKING:
@@ -66,7 +72,9 @@ def _is_safe(index: Path) -> bool:
 def _weight_map(path: Path) -> dict[str, Path]:
     """Read which file beside an index holds each tensor."""
     try:
-        index = parse_json(read_file(path, _LIMIT))
+        content = read_file(path, _LIMIT)
+        refuse_pointer(path, content)
+        index = parse_json(content)
         names: dict[str, str] = dict(index["weight_map"].items())
         files = {name: path.parent / file for name, file in names.items()}
     except OSError as error:

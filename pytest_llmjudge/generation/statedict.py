@@ -13,6 +13,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.layout import Shape, name_some
 from pytest_llmjudge.generation.naming import plain_name
 from pytest_llmjudge.generation.pickled import SIZE_LIMIT, Opaque, PickleError, read_pickle
+from pytest_llmjudge.paths import HEAD, POINTER, PULL, instead_of_file, is_pointer, reason_of
 from pytest_llmjudge.reading import (
     BoundedStream,
     TooMuchError,
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
-__all__ = ["StateDict", "StoredTensor", "missing", "read_torch_file", "state_dict_in", "unreadable"]
+__all__ = [
+    "StateDict",
+    "StoredTensor",
+    "missing",
+    "read_torch_file",
+    "refuse_pointer",
+    "state_dict_in",
+    "unreadable",
+]
 
 SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
 COPY = "save or copy the checkpoint again"
@@ -104,10 +113,11 @@ def read_torch_file(path: Path) -> StateDict | None:
     """
     try:
         with open_file(path) as stream:
-            head = stream.read(2 + len(_BEFORE_ZIP))
-            if head[2:] == _BEFORE_ZIP:
+            head = stream.read(HEAD)
+            if head[2:].startswith(_BEFORE_ZIP):
                 _check_old(path, stream)
                 return None
+            refuse_pointer(path, head)
             if head.startswith(_GGUF):
                 todo = "let Ollama serve it, and name it ollama:NAME"
                 raise CheckpointError(str(path), "a GGUF file, which only servers run", todo)
@@ -125,17 +135,32 @@ def read_torch_file(path: Path) -> StateDict | None:
 
 
 def missing(path: Path) -> CheckpointError:
-    """Tell that a file of weights is not there."""
+    """Tell that a file of weights is not there, or what its path leads to."""
     todo = "check the path, or train and save the model first"
-    return CheckpointError(str(path), "no such file", todo)
+    found = instead_of_file(path)
+    return CheckpointError(str(path), "no such file" if found == "not there" else str(found), todo)
 
 
 def unreadable(path: Path, error: OSError) -> CheckpointError:
     """Tell why a file that exists cannot be read."""
     if isinstance(error, UnusableFileError):
         return CheckpointError(str(path), why_unreadable(error), "put a regular file there")
-    found = f"cannot be read ({error.strerror or error})"
+    found = f"cannot be read ({reason_of(path, error)})"
     return CheckpointError(str(path), found, "check the file and its permissions")
+
+
+def refuse_pointer(path: Path, content: bytes) -> None:
+    """Refuse what stands for a file that Git LFS keeps elsewhere.
+
+    Args:
+        path: A file of a model.
+        content: What it begins with.
+
+    Raises:
+        CheckpointError: It is a pointer.
+    """
+    if is_pointer(content):
+        raise CheckpointError(str(path), POINTER, PULL)
 
 
 def _read_pickle(path: Path, stream: BufferedReader) -> bytes:

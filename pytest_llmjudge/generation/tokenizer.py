@@ -10,7 +10,7 @@ import tiktoken
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.contents import content_of, open_same
 from pytest_llmjudge.generation.layout import stem_of
-from pytest_llmjudge.generation.statedict import unreadable
+from pytest_llmjudge.generation.statedict import refuse_pointer, unreadable
 from pytest_llmjudge.reading import SETTINGS_LIMIT, read_stream
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def _gpt2(path: Path) -> tiktoken.Encoding:
     except (OSError, ValueError):
         found = "GPT-2's tokenizer is not on this machine and cannot be downloaded"
         todo = (
-            "set TIKTOKEN_CACHE_DIR to a folder that holds its files, "
+            "run python -c \"import tiktoken; tiktoken.get_encoding('gpt2')\" with a network and "
+            "TIKTOKEN_CACHE_DIR=folder, copy the folder here and set TIKTOKEN_CACHE_DIR to it, "
             f"or put {stem_of(path)}.tiktoken beside the checkpoint"
         )
         raise CheckpointError(str(path), found, todo) from None
@@ -108,9 +109,11 @@ def _gpt2(path: Path) -> tiktoken.Encoding:
 def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:
     try:
         with open_same(file, stamp or content_of(file).stamp) as stream:
-            lines = read_stream(stream, SETTINGS_LIMIT).splitlines()
+            content = read_stream(stream, SETTINGS_LIMIT)
     except OSError as error:
         raise unreadable(file, error) from None
+    refuse_pointer(file, content)
+    lines = content.splitlines()
     ranks = dict(_parse(file, number, line) for number, line in enumerate(lines, start=1))
     if sorted(ranks.values()) != list(range(len(lines))):
         size = len(lines)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from pytest_llmjudge.data import MMLUQuestion
 from pytest_llmjudge.errors import DatasetError
+from pytest_llmjudge.paths import HEAD, POINTER, PULL, instead_of_file, is_pointer
 from pytest_llmjudge.reading import (
     BoundedStream,
     TooMuchError,
@@ -29,6 +30,7 @@ from pytest_llmjudge.reading import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from io import BufferedReader
     from pathlib import Path
 
 __all__ = ["LETTERS", "MMLUData", "open_mmlu"]
@@ -167,12 +169,16 @@ def open_mmlu(path: Path) -> MMLUData:
     """
     where = str(path)
     # os.path answers no, where pathlib raises: names too long, folders that are closed.
-    if not os.path.exists(path):  # noqa: PTH110
-        raise DatasetError(where, "it is not there", _GET_IT)
+    instead = instead_of_file(path)
     if not os.path.isdir(path):  # noqa: PTH112
-        return _with_questions(MMLUData(_Tar(path), where), where)
+        if instead is None or os.path.exists(path):  # noqa: PTH110
+            return _with_questions(MMLUData(_Tar(path), where), where)
+        raise DatasetError(where, f"it is {instead}", _GET_IT)
+    if not os.access(path, os.R_OK | os.X_OK):
+        found = "it cannot be read (Permission denied)"
+        raise DatasetError(where, found, "make it readable")
     for folder in (path, path / "data"):
-        if (folder / "test").is_dir():
+        if os.path.isdir(folder / "test"):  # noqa: PTH112
             return _with_questions(MMLUData(_Folder(folder), where), where)
     files = sorted(path.rglob("*.parquet"))
     if files:
@@ -202,6 +208,8 @@ def _digest(question: tuple[str, tuple[str, ...], int]) -> str:
 
 
 def _csv_rows(name: str, content: bytes) -> Iterator[Sequence[str]]:
+    if is_pointer(content):
+        raise DatasetError(name, POINTER, PULL)
     try:
         text = content.decode("utf-8-sig")
         # Blank lines are no rows, as pandas has it, with which Hendrycks reads them.
@@ -210,6 +218,20 @@ def _csv_rows(name: str, content: bytes) -> Iterator[Sequence[str]]:
         raise DatasetError(name, "it is not UTF-8", "save it as UTF-8") from None
     except csv.Error as error:
         raise DatasetError(name, f"it is no CSV ({error})", f"a row is {_COLUMNS}") from None
+
+
+def _open(path: Path) -> BufferedReader:
+    """Open a file that is one itself, not a pointer of Git LFS to it.
+
+    Raises:
+        DatasetError: It is such a pointer.
+        OSError: It cannot be opened.
+    """
+    file = open_file(path)
+    if is_pointer(file.peek(HEAD)):
+        file.close()
+        raise DatasetError(str(path), POINTER, PULL)
+    return file
 
 
 def _file_name(split: str, subject: str) -> str:
@@ -234,11 +256,12 @@ class _Folder:
         name = _file_name(split, subject)
         path = self._folder / split / name
         try:
-            return _csv_rows(name, read_file(path, _FILE_LIMIT))
-        except FileNotFoundError:
-            return None
+            content = read_file(path, _FILE_LIMIT)
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not path.is_symlink():
+                return None
             raise DatasetError(name, why_unreadable(error), "make it readable") from None
+        return _csv_rows(name, content)
 
 
 class _Tar:
@@ -249,7 +272,7 @@ class _Tar:
         self._left = _FILE_LIMIT
         where = str(path)
         try:
-            with open_file(path) as file, _unpacked(file) as stream:
+            with _open(path) as file, _unpacked(file) as stream:
                 bounded = BoundedStream(
                     stream, at_once=_AT_ONCE, in_all=2 * _FILE_LIMIT, furthest=_TAR_LIMIT
                 )
@@ -399,7 +422,7 @@ def _parquet_rows(file: Path) -> Iterator[Mapping[str, object]]:
         todo = 'install it with "pip install pytest-llmjudge[parquet]"'
         raise DatasetError(file.name, "Parquet files need pyarrow", todo) from None
     try:
-        with open_file(file) as stream:
+        with _open(file) as stream:
             for batch in _batches(stream):
                 yield from batch.to_pylist()
     except UnusableFileError as error:

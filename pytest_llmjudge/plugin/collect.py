@@ -44,7 +44,9 @@ __all__ = [
     "report_usage_problem",
 ]
 
-_SUFFIXES = (".json", ".jsonl")
+_SUFFIXES = (".json", ".jsonl", ".ndjson")
+_OTHER_FORMATS = (".csv", ".tsv", ".parquet")
+"""Refused with a reason where someone names them."""
 _SEEN = pytest.StashKey[bool]()
 
 
@@ -189,8 +191,11 @@ def is_records_name(name: str) -> bool:
 
 
 def is_records_file(path: Path, parent: pytest.Collector) -> bool:
-    """Say whether ``path`` is named on the command line, or matched by ``llm_judge_files``."""
-    if not is_records_name(path.name):
+    """Say whether ``path`` is named on the command line, or matched by ``llm_judge_files``.
+
+    Pytest calls what nobody collects "not found", and passes over it where a pattern names it.
+    """
+    if not path.name.lower().endswith((*_SUFFIXES, *_OTHER_FORMATS)):
         return False
     if parent.session.isinitpath(path):
         return True

@@ -165,7 +165,9 @@ class Exams:
         if exam.checkpoint is None:
             todo = "give --llm-judge-checkpoint, or checkpoint= in the marker"
             raise SettingsError(exam.name, "it has no model under test", todo)
-        return self._session.model(exam.checkpoint)
+        model = self._session.model(exam.checkpoint)
+        model.check()
+        return model
 
     def set_up(self, request: pytest.FixtureRequest) -> None:
         """Have an item's subject answered; without that the item errs with a single line."""

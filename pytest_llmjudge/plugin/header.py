@@ -93,7 +93,8 @@ def _model(session: LlmSession, path: Path | str) -> str:
         return f"{session.shown_path(path)} ({where}{error.found})"
     agree_on_model(session, session.shown_path(info.path), info.fingerprint)
     shown = session.shown_path(path)
-    return checkpoint_line(CheckpointReference(shown, info.fingerprint, info.parameters))
+    found = CheckpointReference(shown, info.fingerprint, info.parameters)
+    return checkpoint_line(found, fingerprint=session.config.get_verbosity() > 0)
 
 
 def _cache(session: LlmSession) -> str:
@@ -101,4 +102,7 @@ def _cache(session: LlmSession) -> str:
         return "off, because pytest's cacheprovider is"
     if session.settings.cache == "off":
         return "off"
-    return f"{session.shown_path(session.store.folder)} ({session.settings.cache})"
+    told = session.shown_path(session.store.folder)
+    if session.settings.cache == "refresh":
+        return f"{told}, made anew"
+    return f"{told} (--llm-judge-cache=use)" if session.config.get_verbosity() > 0 else told

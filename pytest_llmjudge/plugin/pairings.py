@@ -40,6 +40,8 @@ class Pairings:
         """
         pairing = _pairing(suite)
         self.reference(suite)
+        if pairing.kind == "checkpoint":
+            self._session.model(pairing.against).check()
         if pairing.votes is not None:
             self._read_votes(suite.name, pairing.votes)
 

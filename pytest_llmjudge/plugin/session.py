@@ -342,7 +342,7 @@ class LlmSession:
         if suite.settings.checkpoint is None:
             todo = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
             raise SettingsError(suite.name, "it has no model under test", todo)
-        self.model(suite.settings.checkpoint).info  # noqa: B018  # reading it is the check
+        self.model(suite.settings.checkpoint).check()
 
     def set_up(self, request: pytest.FixtureRequest) -> None:
         """Get an item's verdict; without one the item errs with a single line."""

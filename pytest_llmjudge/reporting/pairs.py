@@ -12,7 +12,7 @@ from pytest_llmjudge.winning import summary_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import PreferenceResult
+    from pytest_llmjudge.data import PairCheck, PreferenceResult
 
 __all__ = ["PAIR_HEADINGS", "pair_blocks", "pair_row", "told_of_pairs"]
 
@@ -30,7 +30,7 @@ PAIR_HEADINGS = (
 
 
 def pair_blocks(
-    results: Sequence[PreferenceResult], columns: int, most: int | None
+    results: Sequence[PreferenceResult], columns: int, most: int | None, *, figures: bool
 ) -> Iterator[str | Table]:
     """Yield the summary of a run's suites of pairs, as lines and a table.
 
@@ -38,12 +38,14 @@ def pair_blocks(
         results: In the order in which they are told.
         columns: Of the terminal.
         most: How many pairs without a winner, and lost ones, are named; ``None`` for all.
+        figures: Whether to add those of a judge that is fit.
     """
     if not results:
         return
     yield Table(PAIR_HEADINGS, list(map(pair_row, results)), [result.outcome for result in results])
     for result in results:
-        yield from told_of_pairs(result, f" ({result.name})" if len(results) > 1 else "")
+        of = f" ({result.name})" if len(results) > 1 else ""
+        yield from told_of_pairs(result, of, figures=figures)
         yield from unscored_lines(result.name, result.pairs, columns, most)
         yield from _lost_lines(result, columns, most)
 
@@ -71,12 +73,21 @@ def pair_row(result: PreferenceResult) -> tuple[str, ...]:
     )
 
 
-def told_of_pairs(result: PreferenceResult, of: str) -> Iterator[str]:
+def _figures(check: PairCheck) -> str:
+    right, injected = (
+        "-" if rate is None else f"{rate:.2f}" for rate in (check.reference, check.plea)
+    )
+    place = "-" if check.flips is None else _percent(check.flips)
+    return f"right beats wrong {right}, with grader injection {injected}, flips {place}"
+
+
+def told_of_pairs(result: PreferenceResult, of: str, *, figures: bool) -> Iterator[str]:
     """Yield against what and by whom pairs were decided, and how far that can be trusted.
 
     Args:
         result: Of one suite.
         of: What follows the line on the judge's check, to tell suites apart.
+        figures: Whether to add those of a judge that is fit.
     """
     summary = summary_of(result.pairs)
     parts = [f"against {_against(result)}", f"decided by {result.judge_label}"]
@@ -87,7 +98,11 @@ def told_of_pairs(result: PreferenceResult, of: str) -> Iterator[str]:
         parts.append(f"answers of {own:.0f} characters against {others:.0f}")
     yield f"{result.name}: {'; '.join(parts)}"
     if result.check is not None:
-        yield f"{'' if result.check.fit else 'NOT FIT, '}{result.check.reason}{of}"
+        told = f"NOT FIT, {result.check.reason}"
+        if result.check.fit:
+            told = "judge-check: passed, the judge picks right answers over wrong ones"
+            told += f" ({_figures(result.check)})" if figures else ""
+        yield f"{told}{of}"
     agreement = result.agreement
     if agreement is not None:
         told = "-" if agreement.kappa is None else f"{agreement.kappa:.2f}"

@@ -47,7 +47,7 @@ def run_sections(run: RunResult) -> Iterator[Section]:
     if compared:
         yield Section("a heading", ("### Beside the baseline",))
     yield from comparison_sections(compared)
-    facts = tuple(f"- {inline(line)}" for line in (*told_of_run(run), *_notes(run)))
+    facts = tuple(f"- {inline(line)}" for line in (*told_of_run(run, figures=True), *_notes(run)))
     if facts:
         yield Section("lines on judge and model", ("### Judge and model", ""), facts)
     for exam in run.exams:
@@ -131,7 +131,7 @@ def _preferences(results: Sequence[PreferenceResult]) -> Iterator[Section]:
     told = tuple(
         f"- {inline(line)}"
         for one in results
-        for line in told_of_pairs(one, f" ({one.name})" if len(results) > 1 else "")
+        for line in told_of_pairs(one, f" ({one.name})" if len(results) > 1 else "", figures=True)
     )
     yield Section("lines on pairs", (), told)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         CheckpointReference,
         Comparison,
         GateResult,
+        JudgeCheck,
         PreferenceResult,
         RecordResult,
         RunResult,
@@ -86,7 +87,7 @@ def summary_lines(run: RunResult, columns: int, verbosity: int = 0) -> Iterator[
 
 def _blocks(run: RunResult, columns: int, verbosity: int) -> Iterator[str | Table]:
     most = _MOST.get(verbosity)
-    yield from told_of_run(run)
+    yield from told_of_run(run, figures=verbosity > 0)
     if run.suites:
         outcomes = [suite.outcome for suite in run.suites]
         yield Table(_HEADINGS, [_row(suite) for suite in run.suites], outcomes)
@@ -99,28 +100,39 @@ def _blocks(run: RunResult, columns: int, verbosity: int) -> Iterator[str | Tabl
     for exam in run.exams:
         yield from exam_blocks(exam, most, pooled=verbosity == 0)
         yield from _baseline_lines(exam.name, exam.gates, exam.comparison)
-    yield from pair_blocks(run.preferences, columns, most)
+    yield from pair_blocks(run.preferences, columns, most, figures=verbosity > 0)
     for note in run.notes:
         yield f"note: {note}"
 
 
-def told_of_run(run: RunResult) -> Iterator[str]:
-    """Yield who judged, what was judged, and what the judge made of known answers."""
+def told_of_run(run: RunResult, *, figures: bool) -> Iterator[str]:
+    """Yield who judged, what was judged, and what the judge made of known answers.
+
+    Args:
+        run: The results.
+        figures: Whether to add fingerprints, and the figures of a judge that is fit.
+    """
     suites: list[SuiteResult | PreferenceResult] = [*run.suites, *run.preferences]
     for label in dict.fromkeys(suite.judge_label for suite in suites):
         yield f"judge: {label}"
     models = [suite.checkpoint for suite in suites] + [exam.checkpoint for exam in run.exams]
-    for line in dict.fromkeys(checkpoint_line(model) for model in models):
+    for line in dict.fromkeys(checkpoint_line(model, fingerprint=figures) for model in models):
         yield f"model: {line}"
-    yield from dict.fromkeys(line for suite in run.suites for line in _check_lines(suite, run))
+    yield from dict.fromkeys(
+        line for suite in run.suites for line in _check_lines(suite, run, figures=figures)
+    )
 
 
-def checkpoint_line(checkpoint: CheckpointReference | None) -> str:
-    """Describe a model under test in a few words."""
+def checkpoint_line(checkpoint: CheckpointReference | None, *, fingerprint: bool = True) -> str:
+    """Describe a model under test in a few words, by its fingerprint too unless told not to."""
     if checkpoint is None:
         return "responses from the records, nothing generated"
-    size = "" if checkpoint.parameters is None else f"{count(checkpoint.parameters)} parameters, "
-    return f"{checkpoint.path} ({size}fingerprint {checkpoint.fingerprint[:_SHOWN_DIGITS]})"
+    known = []
+    if checkpoint.parameters is not None:
+        known.append(f"{count(checkpoint.parameters)} parameters")
+    if fingerprint:
+        known.append(f"fingerprint {checkpoint.fingerprint[:_SHOWN_DIGITS]}")
+    return f"{checkpoint.path} ({', '.join(known)})" if known else checkpoint.path
 
 
 def count(number: int) -> str:
@@ -165,16 +177,27 @@ def _outcome(suite: SuiteResult) -> str:
     return f"{suite.outcome} ({', '.join(gates)})"
 
 
-def _check_lines(suite: SuiteResult, run: RunResult) -> Iterator[str]:
+def _check_lines(suite: SuiteResult, run: RunResult, *, figures: bool) -> Iterator[str]:
     """What the judge made of known answers, with the suite's name where there are several."""
     check = suite.check
     if check is None:
         return
-    told = check.reason if check.fit else f"NOT FIT, {check.reason}"
+    told = f"NOT FIT, {check.reason}"
+    if check.fit:
+        told = "judge-check: passed, the judge tells right from wrong"
+        told += f" ({_figures(check)})" if figures else ""
     yield told if len(run.suites) == 1 else f"{told} ({suite.name})"
     if check.in_flight > 1:
         steady = f"{check.changed} answers changed" if check.changed else "no answer changed"
         yield f"{check.in_flight} requests in flight at a server: {steady} when asked about again"
+
+
+def _figures(check: JudgeCheck) -> str:
+    injected = None if check.plea is None or check.wrong is None else check.plea - check.wrong
+    right, wrong = ("-" if mean is None else f"{mean:.0f}" for mean in (check.right, check.wrong))
+    area = "-" if check.auc is None else f"{check.auc:.2f}"
+    change = "-" if injected is None else f"{injected:+.0f}"
+    return f"right {right}, wrong {wrong}, AUC {area}, grader injection {change}"
 
 
 def _baseline_lines(

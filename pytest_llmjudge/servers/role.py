@@ -34,7 +34,8 @@ JUDGE: Final = Role(
     name_option="--llm-judge-model",
     prompt="the judge prompt",
     context="the model's context",
-    shorten="shorten the record or its response; a prompt that was cut is never scored",
+    shorten="shorten the record or its response, take the record out, or judge with openai:NAME "
+    "at a server with a longer context; a prompt that was cut is never scored",
     counts="a prompt that may have been cut is not scored",
 )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.comparison import NOUNS
 from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 from pytest_llmjudge.errors import BaselineError, storable
+from pytest_llmjudge.paths import POINTER, PULL, is_pointer
 from pytest_llmjudge.reading import DATA_LIMIT, parse_json, read_file, why_unreadable
 from pytest_llmjudge.storage.consistent import contradiction
 
@@ -144,7 +145,10 @@ def answered(question: str, answer: str, prediction: str | None) -> Entry:
 
 def _parse(where: str, path: Path) -> object:
     try:
-        text = read_file(path, DATA_LIMIT).decode("utf-8-sig")
+        content = read_file(path, DATA_LIMIT)
+        if is_pointer(content):
+            raise BaselineError(where, POINTER, PULL)
+        text = content.decode("utf-8-sig")
         return parse_json(text, parse_constant=_refuse, object_pairs_hook=_once)
     except OSError as error:
         found = why_unreadable(error)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Vote
 from pytest_llmjudge.errors import VotesError, one_line
+from pytest_llmjudge.paths import POINTER, PULL, is_pointer
 from pytest_llmjudge.reading import DATA_LIMIT, parse_json, read_file, why_unreadable
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ def read_votes(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
     """
     where = f"{named_by} {path}".strip()
     try:
-        text = read_file(path, DATA_LIMIT).decode("utf-8-sig")
+        content = read_file(path, DATA_LIMIT)
+        if is_pointer(content):
+            raise VotesError(where, POINTER, PULL)
+        text = content.decode("utf-8-sig")
     except OSError as error:
         found = why_unreadable(error)
         raise VotesError(where, found, "name a file that llmjudge vote wrote") from None

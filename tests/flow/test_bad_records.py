@@ -31,8 +31,8 @@ CASES = {
     "object": (
         {"data": [GOOD]},
         (
-            "data.json: it holds an object instead of a list; a records file is a list of objects; "
-            "for one object a line, name it .jsonl"
+            "data.json: it holds an object instead of a list; a records file is a list of objects, or "
+            "has one object on each line"
         ),
     ),
     "not-objects": ([GOOD, "x"], "data.json: record 2: it is a string; a record is an object"),
@@ -137,15 +137,19 @@ def test_a_file_that_is_not_there(project: Project) -> None:
     result.stdout.fnmatch_lines([text])
 
 
-def test_all_problems_are_told_together(project: Project) -> None:
-    """The first twenty problems are told, then how many more there are."""
-    project.write("data.json", [{"instruction": "x"}] * 30)
+def test_all_causes_are_told_together(project: Project) -> None:
+    """The first twenty causes are told, then how many more there are."""
+    extra = ", ".join(f'"f{number}": NaN' for number in range(30))
+    project.write("data.json", f'[{{"instruction": "x", "output": "y", {extra}}}]')
 
     result = project.run("data.json", "--llm-judge-min-score=1")
 
     lines = [line for line in result.errlines if line]
     assert len(lines) == 21
-    assert lines[19].startswith('ERROR: data.json: record 20: "output" is missing; ')
+    assert lines[19] == (
+        'ERROR: data.json: record 1: "f19" is NaN, which JSON does not have; leave it out or write '
+        "null"
+    )
     assert lines[20] == "ERROR: data.json: and 10 more problems"
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,6 @@ from tests.support.project import Project, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 SLOW_MODEL = """
@@ -121,6 +122,23 @@ def test_ctrl_c_while_judging(project: Project, mode: tuple[str, ...]) -> None:
         assert first < 60
         assert 60 <= len(server.chats) <= 62
     assert project.results()["suites"][0]["outcome"] == "passed"
+
+
+def test_tests_in_the_background_of_a_shell() -> None:
+    """There SIGINT is ignored, and the tests that send it hold all the same."""
+    ignore = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', "
+        "'tests/flow/test_interrupts.py::test_ctrl_c_while_judging[plain]'])\n"
+    )
+    root = Path(__file__).parent.parent.parent
+
+    run = subprocess.run(
+        [sys.executable, "-c", ignore], cwd=root, capture_output=True, text=True, check=False
+    )
+
+    assert run.returncode == pytest.ExitCode.OK, run.stdout
 
 
 @MODES

@@ -154,10 +154,7 @@ def test_a_fit_judge_is_accepted(project: Project, dist: tuple[str, ...]) -> Non
     (suite,) = project.results()["suites"]
     check = suite["check"]
     assert (check["fit"], check["right"], check["auc"], check["changed"]) == (True, 100, 1, 0)
-    line = (
-        f"judge llama3: right 100, wrong {check['wrong']:.0f}, AUC 1.00, "
-        f"grader injection {check['plea'] - check['wrong']:+.0f}"
-    )
+    line = "judge-check: passed, the judge tells right from wrong"
     assert line in result.outlines
     assert line in again.outlines
     assert [gate["name"] for gate in suite["gates"]] == ["judge-check", "average"]
@@ -347,9 +344,30 @@ def test_the_embedded_judge_is_checked_too(project: Project) -> None:
     result = project.run(STRICT)
 
     result.assert_outcomes(passed=12)
-    result.stdout.fnmatch_lines(
-        ["judge embedded (chrF, no LLM): right 100, wrong *, AUC 1.00, grader injection *"]
+    result.stdout.fnmatch_lines(["judge-check: passed, the judge tells right from wrong"])
+
+
+def test_figures_are_for_verbose_runs(project: Project) -> None:
+    """The first summary says what they mean; -v adds them, and what the cache knows a model by."""
+    project.write("conftest.py", MODEL.format(answer='"The number in words."'))
+    project.suite(unlike_records(), "min_average=0")
+    passed = "judge-check: passed, the judge tells right from wrong"
+
+    quiet, verbose = project.run(STRICT), project.run(STRICT, "-v")
+    again = project.run(STRICT, "--llm-judge-cache=refresh")
+
+    assert {passed, "model: Echo", "llm-judge: cache .pytest_cache/d/llm-judge"} <= {
+        *quiet.outlines
+    }
+    quiet.stdout.no_re_match_line("^(?!FAILED).*(AUC|fingerprint|[(]use[)])")
+    verbose.stdout.fnmatch_lines(
+        [
+            "llm-judge: cache .pytest_cache/d/llm-judge (--llm-judge-cache=use)",
+            "model: Echo (fingerprint echo-1)",
+            f"{passed} (right 100, wrong *, AUC 1.00, grader injection +*)",
+        ]
     )
+    assert "llm-judge: cache .pytest_cache/d/llm-judge, made anew" in again.outlines
 
 
 def test_a_judge_of_ones_own_is_checked_too(project: Project) -> None:

@@ -29,7 +29,7 @@ def test_header_names_judge_and_cache(project: Project, ollama: FakeOllama) -> N
     result.stdout.fnmatch_lines(
         [
             "llm-judge: judge llama3 (ollama 0.24.0, digest 1ca99c7a9cf4)",
-            "llm-judge: cache .pytest_cache/d/llm-judge (use)",
+            "llm-judge: cache .pytest_cache/d/llm-judge",
         ]
     )
 

@@ -195,12 +195,15 @@ def test_a_fit_judge_is_told_of(project: Project, ollama: FakeOllama) -> None:
     result = project.run("--llm-judge-check=strict", REPORT, server=ollama.url)
 
     result.assert_outcomes(passed=5)
-    told = "judge llama3: right beats wrong 1.00, with grader injections 1.00, flips 0 %"
-    result.stdout.fnmatch_lines([told])
+    told = "judge-check: passed, the judge picks right answers over wrong ones"
+    assert told in result.outlines
     check = the_suite(project)["check"]
     assert (check["fit"], check["asked"], check["untied"]) == (True, 9, 0)
     before = len(ollama.chats)
-    project.run("--llm-judge-check=strict", server=ollama.url).assert_outcomes(passed=5)
+    again = project.run("--llm-judge-check=strict", "-v", server=ollama.url)
+    again.assert_outcomes(passed=5)
+    figures = "right beats wrong 1.00, with grader injection 1.00, flips 0 %"
+    assert f"{told} ({figures})" in again.outlines
     assert len(ollama.chats) == before
 
 
@@ -444,7 +447,7 @@ def test_the_header_names_both_models(project: Project, ollama: FakeOllama) -> N
     result = project.run("--llm-judge-max-new-tokens=2", server=ollama.url)
 
     for name in ("new", "old"):
-        result.stdout.fnmatch_lines([f"llm-judge: model {name}.pth (*parameters, fingerprint *)"])
+        result.stdout.fnmatch_lines([f"llm-judge: model {name}.pth (*parameters)"])
 
 
 def old_results(project: Project, winners: str, changes: Any = None) -> None:  # noqa: ANN401
@@ -562,8 +565,8 @@ def test_an_earlier_run_of_other_records(project: Project) -> None:
         (
             'responses="new", against="older", min_win_rate=0.5',
             (
-                'against "older" is neither there nor a field of the records; give a checkpoint, a '
-                "results file, or the name of a field"
+                'against "older" is no field of the records, and as a path it is not there; give a '
+                "checkpoint, a results file, or the name of a field"
             ),
         ),
         (

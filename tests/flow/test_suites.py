@@ -179,7 +179,7 @@ def test_model_and_judge_can_be_overridden(
 
     result.assert_outcomes(passed=7)
     result.stdout.fnmatch_lines(["llm-judge: judge of a conftest's own"])
-    result.stdout.fnmatch_lines(["judge: Lengths (custom)", "model: Echo (fingerprint echo-1)"])
+    result.stdout.fnmatch_lines(["judge: Lengths (custom)", "model: Echo"])
     generated = (project.path / "generated.log").read_text().split()
     judged = (project.path / "judged.log").read_text().split()
     assert generated == ["6"]

@@ -104,8 +104,8 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
         (
             '"data.json", min_score=1, prompt="vicuna"',
             (
-                f'{SUITE}: prompt: "vicuna" is neither a prompt nor a file; name alpaca, phi3, '
-                "chatml or chat, or the path of a template file"
+                f'{SUITE}: prompt: "vicuna" is no prompt, and as a file it is not there; name '
+                "alpaca, phi3, chatml or chat, or the path of a template file"
             ),
         ),
         (

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from pytest_llmjudge.errors import LlmJudgeError
-from pytest_llmjudge.generation.archive import content_of, describe
+from pytest_llmjudge.generation.archive import describe
 from pytest_llmjudge.generation.checkpoint import load
+from pytest_llmjudge.generation.contents import content_of
 from pytest_llmjudge.generation.folder import describe_folder
 from pytest_llmjudge.generation.lora import read_adapter
 from pytest_llmjudge.generation.tokenizer import load_tokenizer

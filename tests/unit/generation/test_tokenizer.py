@@ -112,9 +112,10 @@ def test_gpt2s_files_that_cannot_be_had(tmp_path: Path) -> None:
     )
 
     assert run.stdout == (
-        "model.pth: GPT-2's tokenizer is not on this machine and cannot be downloaded; set "
-        "TIKTOKEN_CACHE_DIR to a folder that holds its files, or put model.tiktoken beside the "
-        "checkpoint\n"
+        "model.pth: GPT-2's tokenizer is not on this machine and cannot be downloaded; run "
+        "python -c \"import tiktoken; tiktoken.get_encoding('gpt2')\" with a network and "
+        "TIKTOKEN_CACHE_DIR=folder, copy the folder here and set TIKTOKEN_CACHE_DIR to it, or put "
+        "model.tiktoken beside the checkpoint\n"
     )
 
 

@@ -119,7 +119,7 @@ def test_a_context_that_is_lowered_in_silence(
             client.chat("Score this.")
         assert str(caught.value) == (
             f"{server.url}: the judge prompt of 11 characters needs about 513 tokens and does not fit "
-            "into num_ctx 512; shorten the record or its response; a prompt that was cut is never "
+            "into num_ctx 512; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never "
             "scored"
         )
 

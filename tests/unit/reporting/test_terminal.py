@@ -26,7 +26,7 @@ RUN = run(
 )
 HEAD = [
     "judge: llama3 (ollama 0.24.0)",
-    "model: new.pth (124.0M parameters, fingerprint 0123456789ab)",
+    "model: new.pth (124.0M parameters)",
 ]
 
 

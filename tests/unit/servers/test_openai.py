@@ -297,7 +297,7 @@ LONG = "word " * 2000
             Answer("85", prompt_tokens=1900),
             (
                 "the judge prompt of 10000 characters needs about 2,500 tokens and does not fit into "
-                "the 1,900 tokens that were read of it; shorten the record or its response; a prompt "
+                "the 1,900 tokens that were read of it; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt "
                 "that was cut is never scored"
             ),
         ),
@@ -305,7 +305,7 @@ LONG = "word " * 2000
             Answer("85", prompt_tokens=4096),
             (
                 "the judge prompt of 10000 characters needs about 4,097 tokens and does not fit into "
-                "the 4,096 tokens that were read of it; shorten the record or its response; a prompt "
+                "the 4,096 tokens that were read of it; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt "
                 "that was cut is never scored"
             ),
         ),
@@ -436,7 +436,7 @@ def test_too_long(server: FakeOllama) -> None:
     assert not caught.value.final
     assert str(caught.value) == (
         f"{server.url}/v1: the judge prompt of 20000 characters needs about 5,000 tokens and does not "
-        "fit into the model's context; shorten the record or its response; a prompt that was cut is "
+        "fit into the model's context; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is "
         "never scored"
     )
 
