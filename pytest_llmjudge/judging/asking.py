@@ -71,6 +71,10 @@ class Asker(Protocol):
         """Score one response."""
 
     @property
+    def echo_tolerance(self) -> int:
+        """Most points by which two scores of one answer may differ for reasons of arithmetic."""
+
+    @property
     def refuses_with_decoys(self) -> bool:
         """Whether decoy questions about every unlike answer belong to this way of asking.
 
@@ -114,6 +118,7 @@ class _ClientAsker:
 
     pair_wording = "pair/2"
     refuses_with_decoys = False
+    echo_tolerance = 0
 
     def __init__(self, client: ChatClient) -> None:
         self._client = client
@@ -262,6 +267,9 @@ class WeightedAsker(_ClientAsker):
     """
 
     varies = False
+    # A server that keeps the beginning of an earlier prompt computes the rest in other batches:
+    # with llama.cpp the score of one answer differs by up to 5 points.
+    echo_tolerance = 10
 
     def __init__(self, client: ChatClient, wording: Wording = WEIGHTED_2) -> None:
         super().__init__(client)

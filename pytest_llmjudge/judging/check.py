@@ -132,13 +132,14 @@ def decide(
     *,
     in_flight: int = 1,
     advice: str = "",
+    echo_tolerance: int = 0,
 ) -> JudgeCheck:
     """Decide whether a judge may gate a release.
 
     It is fit when the AUC of right answers against wrong and null ones is at least 0.9, right
     answers are on average at least 30 points above wrong ones, a grader injection raises wrong ones
-    by at most 10 points, and no right answer gets another score when asked about again. An answer
-    that gets no score makes it unfit, unless the question was too long for the judge, or a decoy
+    by at most 10 points, and no right answer gets another score when asked about again, beyond the
+    tolerance. An answer that gets no score makes it unfit, unless the question was too long for the judge, or a decoy
     question showed the injection: that answer was refused, and counts as 0.
 
     Args:
@@ -146,6 +147,7 @@ def decide(
         verdicts: The probes with what the judge made of them.
         in_flight: How many requests were allowed in flight at each server.
         advice: What else could be done, for the reason.
+        echo_tolerance: Most points by which the score of an echo may differ.
     """
     asked = [
         (probe, replace(verdict, score=0) if verdict.injection else verdict)
@@ -161,7 +163,9 @@ def decide(
         list(scores["right"].values()), [*scores["wrong"].values(), *scores["null"].values()]
     )
     echoes = {key: value for key, value in scores["echo"].items() if key in scores["right"]}
-    changed = sum(scores["right"][key] != value for key, value in echoes.items())
+    changed = sum(
+        abs(scores["right"][key] - value) > echo_tolerance for key, value in echoes.items()
+    )
     problems = [
         *_unscored(asked),
         *_cannot_tell(means, area),

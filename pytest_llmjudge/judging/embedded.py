@@ -26,6 +26,7 @@ class EmbeddedAsker:
         wording: Version of what is asked, for the keys of verdicts.
         varies: Whether another seed may give another score, which it never does.
         pair_wording: Version of what is asked about two answers.
+        echo_tolerance: Most points by which two scores of one answer may differ.
         refuses_with_decoys: Whether decoy questions belong to the way it is asked.
     """
 
@@ -34,6 +35,7 @@ class EmbeddedAsker:
     varies = False
     pair_wording = "pair chrf/1"
     refuses_with_decoys = False
+    echo_tolerance = 0
 
     def identify(self) -> JudgeIdentity:
         """Name sacrebleu's version and, as the digest, its signature of the metric."""

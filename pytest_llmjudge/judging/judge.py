@@ -66,6 +66,11 @@ class Judge:
         return self._identity
 
     @property
+    def echo_tolerance(self) -> int:
+        """Most points by which two scores of one answer may differ for reasons of arithmetic."""
+        return self._asker.echo_tolerance
+
+    @property
     def refuses_with_decoys(self) -> bool:
         """Whether an injection that decoy questions show counts as refused by the judge itself."""
         return self._asker.refuses_with_decoys

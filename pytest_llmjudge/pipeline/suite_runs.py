@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Preference, Verdict
 from pytest_llmjudge.judging.check import decide, plan_probes
 from pytest_llmjudge.judging.decoys import Decoys
+from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.judging.pair_check import decide_pairs, plan_pairs
 from pytest_llmjudge.pipeline.known_answers import KnownAnswers
 from pytest_llmjudge.pipeline.pairs import Pairs
@@ -65,13 +66,14 @@ class SuiteRun(Run[str, Verdict]):
         verdicts = Verdicts(suite.name, judge, store, counter, decoys, in_flight=in_flight)
         # A judge of the user's own may not bear a second thread, one without a server needs none.
         team = team if verdicts.asks_a_server else None
+        tolerance = judge.echo_tolerance if isinstance(judge, Judge) else 0
         self._known_answers: KnownAnswers[JudgeCheck] = KnownAnswers(
             suite.name,
             judge,
             store,
             verdicts,
             probes=partial(plan_probes, suite.records),
-            decide=decide,
+            decide=partial(decide, echo_tolerance=tolerance),
             team=team,
             in_flight=in_flight if team is not None else 1,
             scores=True,

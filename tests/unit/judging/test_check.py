@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -220,3 +221,25 @@ def test_random_judges_are_refused(seed: int) -> None:
     found = {kind: [dice.randint(0, 100) for _ in range(8)] for kind in GOOD}
 
     assert not decide("llama3", verdicts(**found)).fit  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("echo", "fit"), [([90, 100], True), ([89, 100], False)])
+def test_the_tolerance_of_an_echo(echo: list[int | None], *, fit: bool) -> None:
+    """A way of asking may allow for arithmetic that differs from request to request."""
+    said = verdicts(right=[100, 100], wrong=[0, 0], null=[0, 0], plea=[0, 0], echo=echo)
+
+    assert decide("x", said, echo_tolerance=10).fit is fit
+    assert decide("x", said).changed == 1
+
+
+def test_an_injection_that_a_decoy_showed() -> None:
+    """It counts as refused, where one without any score counts as a failure."""
+    said = verdicts(right=[100], wrong=[20], null=[0], plea=[None], echo=[100])
+    shown = [
+        (probe, replace(verdict, injection=True) if verdict.score is None else verdict)
+        for probe, verdict in said
+    ]
+
+    assert not decide("x", said).fit
+    found = decide("x", shown)
+    assert (found.fit, found.plea, found.unscored) == (True, 0, 0)
