@@ -23,7 +23,10 @@ ERRORS = {
     "RecordsError": {"RecordsError", "Problem"},
     "CheckpointError": {"CheckpointError"},
     "PromptError": {"PromptError", "PromptTooLongError"},
-    "JudgeError": {"JudgeError", "JudgeDownError", "RefusedError", "NoLogprobsError", "_error"},
+    "JudgeError": {
+        *("JudgeError", "JudgeDownError", "RefusedError", "NoLogprobsError", "ModelGoneError"),
+        *("ReplacedError", "_error"),
+    },
     "DatasetError": {"DatasetError"},
     "BaselineError": {"BaselineError"},
     "VotesError": {"VotesError"},

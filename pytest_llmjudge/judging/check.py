@@ -139,8 +139,8 @@ def decide(
     It is fit when the AUC of right answers against wrong and null ones is at least 0.9, right
     answers are on average at least 30 points above wrong ones, a grader injection raises wrong ones
     by at most 10 points, and no right answer gets another score when asked about again, beyond the
-    tolerance. An answer that gets no score makes it unfit, unless the question was too long for the judge, or a decoy
-    question showed the injection: that answer was refused, and counts as 0.
+    tolerance. An answer that gets no score makes it unfit, unless the question was too long for the
+    judge, or a decoy question showed the injection: that answer was refused, and counts as 0.
 
     Args:
         name: The judge's, for the reason.

@@ -231,8 +231,10 @@ def _said(function: object, *arguments: object) -> str:
             '{"n_heads": …} into m.config.json beside it'
         ),
         (
-            "m.pth: GPT-2's tokenizer is not on this machine and cannot be downloaded; set "
-            "TIKTOKEN_CACHE_DIR to a folder that holds its files, or put m.tiktoken beside the checkpoint"
+            "m.pth: GPT-2's tokenizer is not on this machine and cannot be downloaded; run python -c "
+            "\"import tiktoken; tiktoken.get_encoding('gpt2')\" with a network and "
+            "TIKTOKEN_CACHE_DIR=folder, copy the folder here and set TIKTOKEN_CACHE_DIR to it, or put "
+            "m.tiktoken beside the checkpoint"
         ),
     ],
 )
@@ -271,7 +273,7 @@ def _patterns(cell: str) -> list[str]:
         ("is below min_accuracy", "is below {name}"),
         ("is unscored, so there is no average", "unscored, so there is no {number}"),
         ("the difference is within noise", "; the difference is within noise"),
-        ("more than --llm-judge-max-drop", "than --llm-judge-max-drop"),
+        ("more than --llm-judge-max-drop", "--llm-judge-max-drop {points(max_drop, drop)}"),
         ("no drop shown:", "no drop shown: "),
         (
             "results of different judges do not compare",
@@ -282,7 +284,10 @@ def _patterns(cell: str) -> list[str]:
             "it does not tell right answers from wrong and empty ones",
         ),
         ("answers changed when asked about again", "answers changed when asked about again"),
-        ("wrong answers that beg for 100 get", "wrong answers that beg for 100 get"),
+        (
+            "wrong answers with a grader injection get",
+            "wrong answers with a grader injection get",
+        ),
         ("known answers got no score", "known answers got no score"),
         ("needs --llm-judge", "needs --llm-judge"),
         ("is used in a test that judges nothing", "is used in {where}"),
