@@ -123,6 +123,11 @@ class ServedModel(Model):
             raise _told(error) from error
 
     @property
+    def is_identified(self) -> bool:
+        """Whether its server was asked already which weights it has."""
+        return "_identity" in self.__dict__
+
+    @property
     def mark(self) -> str:
         """A text that only a served model with these weights has; raises as :attr:`info` does."""
         return make_key("model", self._name, self._identity.digest)

@@ -81,6 +81,11 @@ class Judge:
         return identity_label(self.identity)
 
     @property
+    def is_identified(self) -> bool:
+        """Whether its identity was found out already."""
+        return self._identity is not None
+
+    @property
     def mark(self) -> str:
         """A text that only a judge with these weights has; raises as :attr:`identity` does."""
         return make_key("judge", self.identity.model, self.identity.digest)

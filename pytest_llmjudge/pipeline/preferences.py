@@ -37,6 +37,7 @@ class Preferences(AskedOpinions[Pair, Preference]):
         self, pairs: Sequence[tuple[Record, Pair]]
     ) -> Iterator[tuple[Record, Pair, Preference]]:
         """Yield those pairs that need not be asked about any more."""
+        self._watch.adopt()
         asked = []
         for record, pair in pairs:
             known = self._known(pair)

@@ -72,6 +72,7 @@ class Responses(Source[str]):
             for record in records:
                 yield record, self._given(record)
             return
+        self._watch.adopt()
         keys = [(self._key(record), record) for record in records]
         have = self._store.responses([key for key, _ in keys])
         for key, record in keys:

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Generic
 
 from pytest_llmjudge.errors import LlmJudgeError
-from pytest_llmjudge.pipeline.parts import Judged, Outcome, Said
+from pytest_llmjudge.pipeline.parts import Judged, KnownProblemError, Outcome, Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,10 +119,16 @@ class Run(Generic[Judged, Said]):
         Raises:
             LlmJudgeError: Judge or model was replaced during the run, or nobody knows.
         """
-        for _ in self.outcomes(again=again):
-            pass
-        self._source.confirm()
-        self._opinions.confirm()
+        outcomes = [outcome for _, outcome in self.outcomes(again=again)]
+        try:
+            self._source.confirm()
+            self._opinions.confirm()
+        except KnownProblemError:
+            raise
+        except LlmJudgeError:
+            # Where records have no score the gate fails, and names them.
+            if all(outcome.verdict.score is not None for outcome in outcomes):
+                raise
 
     def _verdict(self, record: Record, response: Judged, *, again: bool) -> Said:
         if self._team is None or again:

@@ -37,6 +37,7 @@ class Verdicts(AskedOpinions[str, Verdict]):
 
     def load(self, pairs: Sequence[tuple[Record, str]]) -> Iterator[tuple[Record, str, Verdict]]:
         """Yield those pairs of record and response that need not be asked about any more."""
+        self._watch.adopt()
         asked = []
         for record, response in pairs:
             known = self._known(record, response)

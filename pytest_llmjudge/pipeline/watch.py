@@ -10,7 +10,7 @@ from pytest_llmjudge.pipeline.parts import KnownProblemError
 from pytest_llmjudge.servers.chat import ReplacedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from pytest_llmjudge.storage.store import Store
 
@@ -22,6 +22,10 @@ _MOST_SECONDS: Final = 15.0
 
 class Served(Protocol):
     """A model at servers."""
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether this process has found out which weights it has."""
 
     @property
     def mark(self) -> str:
@@ -86,6 +90,22 @@ class Watch:
                 with contextlib.suppress(JudgeError):
                     self._look(self._model)
 
+    def adopt(self) -> None:
+        """Look at the model if a run left answers behind that ended before its look.
+
+        They count where the same weights are there now; else they stay for a run that finds them.
+
+        Raises:
+            KnownProblemError: The model was replaced since this run began.
+        """
+        if self._model is None:
+            return
+        rows = self._store.left_behind(self._model.mark)
+        if not rows:
+            return
+        with contextlib.suppress(JudgeError):
+            self._store.confirm(self._seen(self._model, rows)[0])
+
     def confirm(self) -> None:
         """Look at the model if anything awaits a look, as it must before something is decided.
 
@@ -102,13 +122,25 @@ class Watch:
             silent = self._look(self._model)
         for url, error in silent.items():
             self._store.add_note(
-                f"{url}: {error.found}, so its last answers could not be confirmed; the next run "
-                "asks for them again"
+                f"{url}: {error.found}, so its last answers could not be confirmed"
             )
 
     def _look(self, model: Served) -> Mapping[str, JudgeError]:
         # Only what is there before the request begins is confirmed by it.
         rows = self._store.awaiting(model.mark)
+        try:
+            seen, silent = self._seen(model, rows)
+        except JudgeError:
+            self._store.note_look(model.mark, len(rows))
+            raise
+        self._store.confirm(seen)
+        self._store.note_look(model.mark, len(rows) - len(seen))
+        return silent
+
+    def _seen(
+        self, model: Served, rows: Sequence[tuple[str, str, str]]
+    ) -> tuple[list[tuple[str, str, str]], Mapping[str, JudgeError]]:
+        """Look at the servers that rows are from; return the rows seen, and who said nothing."""
         try:
             silent = model.look({url for *_, awaits in rows for url in awaits.split()[1:]})
         except ReplacedError as error:
@@ -116,10 +148,4 @@ class Watch:
             self._store.discard(model.mark)
             self.check()
             raise
-        except JudgeError:
-            self._store.note_look(model.mark, len(rows))
-            raise
-        seen = [row for row in rows if silent.keys().isdisjoint(row[2].split()[1:])]
-        self._store.confirm(seen)
-        self._store.note_look(model.mark, len(rows) - len(seen))
-        return silent
+        return [row for row in rows if silent.keys().isdisjoint(row[2].split()[1:])], silent

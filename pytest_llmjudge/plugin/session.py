@@ -193,12 +193,14 @@ class LlmSession:
         Raises:
             LlmJudgeError: One is another, or nobody knows.
         """
-        asked: list[Served] = []
+        served: list[Served] = []
         if self._judge is not None and self._judge.server is not None:
-            asked.append(self._judge)
-        asked += [model for model in self._models.values() if isinstance(model, ServedModel)]
-        for one in asked:
-            Watch(self.store, one).confirm()
+            served.append(self._judge)
+        served += [model for model in self._models.values() if isinstance(model, ServedModel)]
+        for one in served:
+            # Whom nobody could name nobody has asked.
+            if one.is_identified:
+                Watch(self.store, one).confirm()
 
     def release(self) -> None:
         """Give back memory and connections, when nobody can need judge and models any more."""

@@ -103,6 +103,7 @@ _COLUMNS = {
 }
 """What is kept under a key, by table."""
 _OF_MODEL = "WHERE run = ? AND awaits >= ? AND awaits < ?"
+_OF_OTHERS = "WHERE run <> ? AND awaits >= ? AND awaits < ?"
 _BUSY_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.01
 _MANY = 500
@@ -259,12 +260,21 @@ class Store:
                 found += self._connection().execute(text, self._of_model(model))
         return found
 
+    def left_behind(self, model: str) -> list[tuple[str, str, str]]:
+        """Return the rows of other runs that await a look at a model, as :meth:`awaiting`."""
+        found: list[tuple[str, str, str]] = []
+        with self._errors():
+            for table in _AWAITING:
+                text = f"SELECT '{table}', key, awaits FROM {table} {_OF_OTHERS}"
+                found += self._connection().execute(text, self._of_model(model))
+        return found
+
     def confirm(self, rows: Iterable[tuple[str, str, str]]) -> None:
-        """Let rows of this run count in all runs; as :meth:`awaiting` gave them."""
-        text = "UPDATE {} SET awaits = NULL WHERE key = ? AND run = ? AND awaits = ?"
+        """Let rows count in all runs; as :meth:`awaiting` or :meth:`left_behind` gave them."""
+        text = "UPDATE {} SET awaits = NULL WHERE key = ? AND awaits = ?"
         with self._transaction() as connection:
             for table, key, awaits in rows:
-                connection.execute(text.format(table), (key, self.run, awaits))
+                connection.execute(text.format(table), (key, awaits))
 
     def discard(self, model: str) -> None:
         """Remove the rows of this run that await a look at a model."""
@@ -450,9 +460,6 @@ class Store:
             own = ("progress", "failures", "suites", "checks", "notes", "looks", "faults", "facts")
             for table in own:
                 self._connection().execute(f"DELETE FROM {table} WHERE run = ?", (self.run,))
-            for table in _AWAITING:
-                text = f"DELETE FROM {table} WHERE run = ? AND awaits IS NOT NULL"
-                self._connection().execute(text, (self.run,))
             for table in ("verdicts", "choices"):
                 text = f"DELETE FROM {table} WHERE run = ? AND key LIKE ? || '-%'"
                 self._connection().execute(text, (self.run, self.run))

@@ -139,6 +139,7 @@ def test_the_folder_of_a_checkpoint(project: Project) -> None:
     project.path.joinpath("run").mkdir()
     save_model(project.path / "run" / "pytorch_model.bin")
     project.suite(records(1), GIVEN)
+    project.write("test_own.py", "def test_own(llm_model):\n    pass\n")
     model = "--llm-judge-checkpoint=run"
 
     found = refused(project, model, "--llm-judge-report=run/config.json")

@@ -198,13 +198,6 @@ FOUND_LATER: dict[str, tuple[Callable[[Path], object], str]] = {
             "checkpoint or a lower learning rate"
         ),
     ),
-    "ranks": (
-        lambda path: write_ranks(path.with_suffix(".tiktoken"), [b"ab"]),
-        (
-            "the model knows 262 tokens and model.tiktoken has 258; put the ranks that it was "
-            "trained with into model.tiktoken beside it"
-        ),
-    ),
 }
 
 
@@ -226,6 +219,22 @@ def test_what_is_wrong_with_the_content_is_told_of_every_record(
     assert error == f"{suite.path / 'model.pth'}: {text}"
     assert document["outcome"] == "incomplete"
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@MODES
+def test_a_tokenizer_of_another_model(suite: Project, mode: tuple[str, ...]) -> None:
+    """It is found before any work, and said once."""
+    write_ranks(suite.path / "model.tiktoken", [b"ab"])
+
+    result = suite.run(*mode)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line.startswith("ERROR")] == [
+        (
+            f"ERROR: {suite.path / 'model.pth'}: the model knows 262 tokens and model.tiktoken has "
+            "258; put the ranks that it was trained with into model.tiktoken beside it"
+        )
+    ]
 
 
 @MODES

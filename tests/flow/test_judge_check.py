@@ -97,7 +97,7 @@ UNFIT: dict[str, tuple[Replier, tuple[str, ...]]] = {
     ),
     "obedient": (
         obedient,
-        ("wrong answers with a grader injection get 100 instead of ", "at most 10 points more"),
+        ("wrong answers with a grader injection get ", "at most 10 points more"),
     ),
     "length": (
         length_of_reference,

@@ -550,6 +550,10 @@ def test_a_model_of_ones_own(
     if told is None:
         result.assert_outcomes(passed=4)
         return
+    if mode and "uuid4" in changes:
+        # The workers see different models, so that the run ends before it begins.
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        return
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines([f"*{told}"])
     result.stdout.no_fnmatch_line("*Traceback*")

@@ -392,6 +392,7 @@ def test_thoughts_are_given_room(project: Project) -> None:
 
     project.pairs(pairs("ab"), AGAINST_OLD)
     with FakeOllama(thinks) as server:
+        server.capabilities = ["completion", "thinking"]
         project.run(REPORT, server=server.url).assert_outcomes(passed=3)
 
     assert len(server.chats) == 8
@@ -483,6 +484,7 @@ def test_an_earlier_run_without_a_response(project: Project, dist: tuple[str, ..
     def unanswered(document: dict[str, Any]) -> None:
         record = document["suites"][0]["records"][1]
         record.update(model_response=None, score=None, error="it ran out of memory")
+        document["suites"][0].update(scored=2, unscored=1, average=None)
 
     old_results(project, "aab", unanswered)
     project.pairs(pairs("aab"), AGAINST_RESULTS)
@@ -507,6 +509,7 @@ def test_an_earlier_run_without_a_score(project: Project) -> None:
 
     def unscored(document: dict[str, Any]) -> None:
         document["suites"][0]["records"][1].update(score=None, error="the judge was down")
+        document["suites"][0].update(scored=2, unscored=1, average=None)
 
     old_results(project, "aab", unscored)
     project.pairs(pairs("aab"), AGAINST_RESULTS)

@@ -216,7 +216,8 @@ def test_numbers_that_are_no_json(project: Project, number: str) -> None:
     result = project.run("data.json", "--llm-judge-min-score=1")
 
     told = (
-        f"data.json: it holds {number}, which is no number of JSON's; write a finite number or null"
+        f'data.json: record 1: "weight" is {number}, which JSON does not have; leave it out or write '
+        "null"
     )
     assert f"ERROR: {told}" in result.errlines
     assert result.ret == pytest.ExitCode.USAGE_ERROR

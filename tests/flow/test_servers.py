@@ -121,7 +121,9 @@ def test_a_server_that_dies_is_left_out(project: Project, mode: tuple[str, ...])
     note = f"{two.url}: is not answering; the run goes on with {one.url}"
     assert f"note: {note}" in result.outlines
     document = project.results()
-    assert document["notes"] == [note]
+    unconfirmed = f"{two.url}: is not answering, so its last answers could not be confirmed"
+    assert note in document["notes"]
+    assert {*document["notes"]} <= {note, unconfirmed}
     assert document["suites"][0]["scored"] == 30
 
 

@@ -67,7 +67,7 @@ def test_a_prompt_that_is_a_fifo(suite: Project) -> None:
 
     (error,) = errors(suite)
 
-    found = '"prompt.txt" is neither a prompt nor a file'
+    found = '"prompt.txt" is no prompt, and as a file it is a device or a pipe'
     assert error.startswith(f"ERROR: test_suite.py::test_instructions: prompt: {found}; ")
 
 

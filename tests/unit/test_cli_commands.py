@@ -41,7 +41,8 @@ def write(path: Path, scores: Sequence[int]) -> None:
         for number, score in enumerate(scores)
     ]
     judge = {**SMALLEST["judge"], "model": EVIL}
-    whole = {**suite, "name": EVIL, "judge": judge, "total": len(records), "records": records}
+    counts = {"total": len(records), "scored": len(records), "average": sum(scores) / len(scores)}
+    whole = {**suite, **counts, "name": EVIL, "judge": judge, "records": records}
     document = {**SMALLEST, "judge": judge, "suites": [whole]}
     path.write_text(json.dumps(document), encoding="utf-8")
 

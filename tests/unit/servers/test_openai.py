@@ -459,11 +459,16 @@ def test_weighted(server: FakeOllama) -> None:
     server.reply = lambda _: Answer("No", candidates=[("No", -0.1), ("Yes", -2.5)])
     judge = make_judge("openai:llama3", server.url, 5.0, ask="weighted")
 
-    assert judge.identity.ask == "weighted/1"
+    assert judge.identity.ask == "weighted/2"
     verdict = judge.score(RECORD, "Jane.")
 
-    assert judge.identity.options == {"seed": 123, "temperature": 0, "max_tokens": 2}
-    assert (verdict.score, verdict.reply) == (8, "No")
+    assert judge.identity.options == {
+        "seed": 123,
+        "temperature": 0,
+        "max_tokens": 2,
+        "sharpening": 2,
+    }
+    assert (verdict.score, verdict.reply) == (1, "No")
     assert verdict.covered == pytest.approx(0.9869, abs=1e-4)
     assert all(
         (chat["logprobs"], chat["top_logprobs"], chat["max_tokens"]) == (True, 20, 2)

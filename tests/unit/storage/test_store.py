@@ -269,6 +269,22 @@ def test_what_awaits_a_look_counts_in_its_own_run_alone(store: Store) -> None:
     later.close()
 
 
+def test_what_an_ended_run_left_behind(store: Store) -> None:
+    """A later run can let it count, after a look of its own at the same model."""
+    store.add_verdict("k", Verdict(100, "100"), "judge http://a")
+    store.end_run()
+    later = Store(store.folder, "two")
+
+    assert later.left_behind("another") == []
+    assert later.left_behind("judge") == [("verdicts", "k", "judge http://a")]
+    assert store.left_behind("judge") == []
+    later.confirm(later.left_behind("judge"))
+
+    assert later.verdict("k") == Verdict(100, "100")
+    assert later.left_behind("judge") == []
+    later.close()
+
+
 def test_what_is_discarded_is_of_one_model(store: Store) -> None:
     """Rows that await a look at another model stay, and those that were confirmed."""
     store.add_verdict("one", Verdict(1, "1"), "judge http://a")
