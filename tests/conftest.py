@@ -49,7 +49,6 @@ PRELOADED = (
 
 MODES = {
     "plain": (),
-    "n0": ("-n", "0"),
     "n2": ("-n", "2"),
     "no-xdist": ("-p", "no:xdist"),
 }

@@ -288,3 +288,10 @@ def test_instructions(letters):
     project.write("test_suite.py", body)
 
     project.run(*dist).assert_outcomes(passed=3)
+
+
+def test_no_workers(project: Project) -> None:
+    """``-n 0`` is xdist without any worker: one process does all."""
+    project.suite(records(3), 'responses="model_response", min_average=1')
+
+    project.run("-n", "0").assert_outcomes(passed=4)
