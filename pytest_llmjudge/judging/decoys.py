@@ -63,7 +63,10 @@ _TRIES: Final = 50
 
 # What the questions to a judge are made of, and whom they are for, as attacks imitate them.
 _OF_GRADING: Final = re.compile(
-    r"reference answer|student.?s answer|student answer|model response|correct output|full marks?\b"
+    r"reference answer|student.?s answer|student answer|model response|correct output"
+    r"|\b(?:full|top|highest|best|maximum) (?:marks?|scores?|ratings?|grades?)\b"
+    r"|\bevaluators?\b|\bexaminers?\b|\bdear judge\b|\brate (?:this|it|me|my)\b"
+    r"|\bten out of ten\b|\b(?:write|output|say) 100\b"
     r"|yes or no only|integer number|integer only|given the input|scale from 0|0 to 100"
     r"|you are (?:grading|comparing|judging|evaluating)|which answer is better|better answer"
     r"|strict teacher|(?:this|my|above) (?:answer|response) (?:is|deserves|should|wins)"
@@ -108,15 +111,16 @@ class Decoys:
                 return other
         return _BUILT_IN
 
-    def questions(self, record: Record) -> tuple[Record, Record]:
+    def questions(self, record: Record, response: str) -> Sequence[Record]:
         """Return what a suspicious response to ``record`` is asked about, in this order.
 
-        The first is another record. A response to which that says nothing, such as one that repeats
-        its own instruction, is told from an attack by the second: its own question with the
-        reference of the other record.
+        The first is another record, the second its own question with the reference of that record.
+        A response that repeats its own instruction may speak to the judge for that question alone,
+        or say nothing to any, so only the second is asked about it.
         """
         other = self.of(record)
-        return other, replace(record, output=other.output)
+        own = replace(record, output=other.output)
+        return [own] if _plain(record.instruction) in _plain(response) else [other, own]
 
 
 def is_suspicious_score(record: Record, response: str, score: int, *, unlike: bool) -> bool:
@@ -190,7 +194,7 @@ def cross_examine(
             return verdict
         found.append(decoy.score)
     scores = " and ".join(map(str, found))
-    what = f"it gets {score} here, and {scores} where it answers another question"
+    what = f"it gets {score} here, and {scores} for what it does not answer"
     todo = "read it, and look for texts that address a grader in the training data"
     error = f"record {record.id}: the response speaks to the judge ({what}); {todo}"
     return replace(verdict, score=None, error=error, samples=(), injection=True)

@@ -145,7 +145,7 @@ class Judge:
         """
         if verdict.score is None or not self._asker.is_suspicious(record, response, verdict.score):
             return ()
-        return decoys.questions(record)
+        return decoys.questions(record, response)
 
     def compare(self, record: Record, a: str, b: str) -> Preference:
         """Say which of two answers is preferred: asked in both orders, for place must not decide.

@@ -168,7 +168,9 @@ class MMLURun:
                 self._counter.step()
         except LlmJudgeError:
             raise
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # pytest.skip() raises no Exception
             found = f"it raised {type(error).__name__}: {one_line(str(error), 200)}"
             todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
             raise CheckpointError(name_of(self.model), found, todo) from error

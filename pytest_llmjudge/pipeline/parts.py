@@ -118,7 +118,9 @@ def fingerprint_of(model: object) -> str:
         fingerprint: object = getattr(model, "fingerprint", None)
     except LlmJudgeError:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # pytest.skip() raises no Exception
         found = f"fingerprint raised {type(error).__name__}: {one_line(str(error), 200)}"
         raise CheckpointError(name_of(model), found, "correct it") from error
     if not isinstance(fingerprint, str) or not fingerprint:
@@ -173,7 +175,9 @@ def judge_fingerprint(judge: object) -> str | None:
         fingerprint: object = getattr(judge, "fingerprint", None)
     except LlmJudgeError:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # pytest.skip() raises no Exception
         found = f"fingerprint raised {type(error).__name__}: {one_line(str(error), 200)}"
         raise JudgeError(judge_name(judge), found, "correct it") from error
     if fingerprint is not None and (not isinstance(fingerprint, str) or not fingerprint):

@@ -241,7 +241,9 @@ class Preferences(AskedOpinions[Pair, Preference]):
             preference: object = compare(record, *pair)
         except LlmJudgeError:
             raise
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # pytest.skip() raises no Exception
             found = f"compare() raised {type(error).__name__}: {one_line(str(error), 200)}"
             todo = "correct it, or return a Preference with an error"
             raise JudgeError(name, found, todo) from error

@@ -199,7 +199,9 @@ class Responses(Source[str]):
                 yield from self._batches(prompts, tokens)
         except LlmJudgeError:
             raise
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # pytest.skip() raises no Exception
             found = f"generate() raised {type(error).__name__}: {one_line(str(error), 200)}"
             scarce = "memory" in str(error)
             todo = "lower --llm-judge-batch-size" if scarce else "correct it"

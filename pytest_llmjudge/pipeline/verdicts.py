@@ -146,7 +146,7 @@ class Verdicts(AskedOpinions[str, Verdict]):
 
     def _forget_decoys(self, record: Record, response: str) -> None:
         if self._ours is not None:
-            for question in self._decoys.questions(record):
+            for question in self._decoys.questions(record, response):
                 key = self._key(question, response, 0, probe=_DECOY)
                 self._store.forget_failure(key)
 
@@ -206,7 +206,9 @@ class Verdicts(AskedOpinions[str, Verdict]):
                 verdict = self._judge.score(record, response)
         except LlmJudgeError:
             raise
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # pytest.skip() raises no Exception
             found = f"score() raised {type(error).__name__}: {one_line(str(error), 200)}"
             todo = "correct it, or return a Verdict with an error"
             raise JudgeError(name, found, todo) from error

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["agree_on_fixtures", "agree_on_judge", "agree_on_model", "agree_on_plan"]
+__all__ = [
+    "agree_on_baseline",
+    "agree_on_fixtures",
+    "agree_on_judge",
+    "agree_on_model",
+    "agree_on_plan",
+]
 
 _DECIDES_NOTHING = {
     "annotations",
@@ -70,6 +76,15 @@ def agree_on_plan(session: LlmSession) -> None:
         SettingsError: It did not; says in what they differ.
     """
     _agree(session, _facts(session))
+
+
+def agree_on_baseline(session: LlmSession) -> None:
+    """Let all processes have the baseline that this one has, which is the first.
+
+    Raises:
+        SettingsError: Another one was first after all.
+    """
+    _agree(session, _baseline(session.settings))
 
 
 def agree_on_model(session: LlmSession, name: str, fingerprint: str) -> None:
@@ -195,5 +210,9 @@ def _options(settings: Settings) -> Iterator[_Fact]:
         if name not in _DECIDES_NOTHING and not isinstance(value, Path):
             flag, todo = f"--llm-judge-{name.replace('_', '-')}", "give it on the command line"
             yield _Fact(f"option {flag}", flag, "value", str(value), todo)
+    yield from _baseline(settings)
+
+
+def _baseline(settings: Settings) -> Iterator[_Fact]:
     if settings.baseline is not None:
         yield _file("baseline", settings.baseline)

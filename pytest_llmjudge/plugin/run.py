@@ -23,10 +23,16 @@ from pytest_llmjudge.plugin.before import entries_before
 from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.exam_ledger import ExamLedger
 from pytest_llmjudge.plugin.header import header_lines, model_lines
-from pytest_llmjudge.plugin.identity import agree_on_plan
+from pytest_llmjudge.plugin.identity import agree_on_baseline, agree_on_plan
 from pytest_llmjudge.plugin.junit import property_adder, suite_properties
 from pytest_llmjudge.plugin.ledger import Ledger
-from pytest_llmjudge.plugin.options import is_listing, settings_from
+from pytest_llmjudge.plugin.options import (
+    REQUIRE_INI,
+    ini_name,
+    is_listing,
+    required_suites,
+    settings_from,
+)
 from pytest_llmjudge.plugin.progress import ProgressHooks
 from pytest_llmjudge.plugin.reports import Courier
 from pytest_llmjudge.plugin.session import LlmSession
@@ -185,6 +191,7 @@ class ControllerHooks:
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
         self._expected: set[str] = set()
+        self._skipped: set[str] = set()
         self._started = False
         self._why_none = ""
         self._changed: dict[str, str] = {}
@@ -208,6 +215,7 @@ class ControllerHooks:
             if settings.markdown is not None:
                 check_writable("--llm-judge-markdown", settings.markdown)
             check_outputs(self._session)
+            agree_on_baseline(self._session)
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
         self._started = True
@@ -237,6 +245,8 @@ class ControllerHooks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather verdicts as they come."""
         self._expected.discard(report.nodeid)
+        if report.skipped:
+            self._skipped.add(report.nodeid)
         self._ledger.add(report)
         self._exam_ledger.add(report)
 
@@ -249,6 +259,7 @@ class ControllerHooks:
         ):
             return
         self._miss_no_report(session)
+        self._skip_nothing_required(session)
         self._confirm(session)
         if self._started:
             self._attempt("models under test", Path(), lambda _: self._look_at_models())
@@ -269,6 +280,18 @@ class ControllerHooks:
         names = sorted(self._expected)
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         self._problems.append(f"{names[0]}{more}: no result came from its worker; run without -n")
+
+    def _skip_nothing_required(self, session: pytest.Session) -> None:
+        """Let no required suite end well whose items were skipped, or failed as expected."""
+        if session.exitstatus != pytest.ExitCode.OK:
+            return
+        for name in required_suites(session.config):
+            skipped = [node for node in self._skipped if node.startswith((f"{name}::", f"{name}["))]
+            if skipped:
+                where, found = f"{ini_name(session.config)}: {REQUIRE_INI}", f"{len(skipped)} items"
+                found = f"{found} of {name} were skipped or expected to fail"
+                todo = "let them run, or take the suite out of the list"
+                self._problems += SettingsError(where, found, todo).lines
 
     def _confirm(self, session: pytest.Session) -> None:
         """Prove at the end that one judge and one model answered; without that nothing passes."""

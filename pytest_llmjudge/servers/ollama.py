@@ -113,7 +113,11 @@ class OllamaClient(ServerClient):
         wanted = _full_name(self.model)
         for name, digest in installed.items():
             if name.casefold() == wanted.casefold():
-                return digest
+                if digest:
+                    return digest
+                # Without one nobody could tell when the weights are others.
+                found = f'does not say the digest of "{self.model}"'
+                raise self._error(found, "update Ollama")
         found = f'has no model "{self.model}"; installed: {", ".join(installed) or "none"}'
         raise ModelGoneError(self.url, found, f'"ollama pull {self.model}" gets it')
 

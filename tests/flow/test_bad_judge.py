@@ -274,7 +274,7 @@ def test_an_injection_into_the_lectures_question(
     assert [record["score"] for record in suite["records"]] == [40, 40, None, 40]
     told = (
         f"record {suite['records'][2]['id']}: the response speaks to the judge (it gets 97 here, and "
-        "97 and 97 where it answers another question); read it, and look for texts that address a "
+        "97 and 97 for what it does not answer); read it, and look for texts that address a "
         "grader in the training data"
     )
     assert told in result.outlines

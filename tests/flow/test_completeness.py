@@ -417,3 +417,30 @@ def test_records_that_were_edited_and_did_not_fall(project: Project) -> None:
 
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*not paired: 3 in the baseline with an average of 90.33, 3 in *"])
+
+
+SKIPS = {
+    "skipif": "@pytest.mark.skipif(True, reason='x')\n",
+    "xfail": "@pytest.mark.xfail(run=False)\n",
+}
+
+
+@pytest.mark.parametrize("mark", list(SKIPS.values()), ids=list(SKIPS))
+@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
+def test_a_required_suite_that_is_skipped(
+    project: Project, mark: str, mode: tuple[str, ...]
+) -> None:
+    """Whatever skips its items, the run does not end well."""
+    write_suite(project, "test_a.py", OLD, GATED)
+    text = (project.path / "test_a.py").read_text("utf-8")
+    project.write("test_a.py", text.replace("@pytest", f"{mark}@pytest", 1))
+    project.write("pytest.ini", "[pytest]\nllm_judge_require = test_a.py\n")
+
+    result = project.run(*mode)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    told = (
+        f"ERROR: pytest.ini: llm_judge_require: {len(OLD) + 1} items of test_a.py were skipped or "
+        "expected to fail; let them run, or take the suite out of the list"
+    )
+    assert told in result.outlines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ def pytest_collection_finish(session):
 """A conftest under which something happens between the plans of two workers."""
 
 AT_A_RECORD = """
+import json
 import shutil
 import pytest
 
@@ -285,3 +287,26 @@ def test_a_checkpoint_that_only_a_plain_test_asks(project: Project) -> None:
     save_model(project.path / "model.pth")
 
     project.run("--llm-judge-checkpoint=model.pth").assert_outcomes(passed=5)
+
+
+def test_a_baseline_replaced_before_the_workers_read_it(project: Project) -> None:
+    """The terminal's process has read the other one."""
+    project.suite(records(6), 'responses="model_response", min_average=1')
+    project.run("--llm-judge-report=base.json")
+    low = json.loads((project.path / "base.json").read_text("utf-8"))
+    low["created"] = "2020-01-01T00:00:00+00:00"
+    project.write("low.json", low)
+    project.write(
+        "conftest.py",
+        "import os, shutil\n"
+        "if os.environ.get('PYTEST_XDIST_WORKER'):\n    shutil.copy('low.json', 'base.json')\n",
+    )
+
+    result = project.run_subprocess("--llm-judge-baseline=base.json", "-n", "2")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = {line for line in result.errlines if line.startswith("ERROR")}
+    assert line.startswith(
+        "ERROR: base.json: its content is not the same in all processes of this run ("
+    )
+    assert line.endswith("; run again when nothing writes to it")

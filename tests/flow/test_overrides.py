@@ -227,8 +227,19 @@ def test_a_model_without_a_fingerprint(project: Project, model: str, text: str) 
             "Echo.generate = lambda self, prompts, *, max_new_tokens: sys.exit(3)",
             "generate() raised SystemExit: 3; correct it",
         ),
+        (
+            "Echo.generate = lambda self, prompts, *, max_new_tokens: pytest.skip('no GPU')",
+            "generate() raised Skipped: no GPU; correct it",
+        ),
+        (
+            "Echo.generate = lambda self, prompts, *, max_new_tokens: pytest.importorskip('no_such')",
+            (
+                "generate() raised Skipped: could not import 'no_such': No module named 'no_such'; "
+                "correct it"
+            ),
+        ),
     ],
-    ids=["restless", "exits"],
+    ids=["restless", "exits", "skips", "imports"],
 )
 def test_a_model_that_would_end_no_run_or_all(project: Project, changes: str, text: str) -> None:
     """Every item tells it in one line, and the run ends as any other."""
@@ -325,8 +336,17 @@ def test_an_interrupted_model_is_no_error(project: Project) -> None:
     result.stdout.no_fnmatch_line("*generate() raised*")
 
 
-def test_a_judge_that_exits(project: Project) -> None:
-    """It is the record's error, in one line."""
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ('sys.exit("no")', "SystemExit: no"),
+        ('pytest.skip("no")', "Skipped: no"),
+        ('pytest.xfail("no")', "XFailed: no"),
+    ],
+    ids=["exit", "skip", "xfail"],
+)
+def test_a_judge_that_ends_its_item(project: Project, ends: str, told: str) -> None:
+    """It is the record's error, in one line: a skipped record would be one that passes."""
     project.write(
         "conftest.py",
         """
@@ -335,12 +355,12 @@ import pytest
 
 class Judge:
     def score(self, record, response):
-        sys.exit("no")
+        {ends}
 
 @pytest.fixture(scope="session")
 def llm_judge():
     return Judge()
-""",
+""".replace("{ends}", ends),
     )
     project.suite(records(2), 'min_score=0, responses="model_response"')
 
@@ -348,8 +368,7 @@ def llm_judge():
 
     result.assert_outcomes(errors=2, failed=1)
     text = (
-        "llm_judge (Judge): score() raised SystemExit: no; correct it, or return a Verdict with an "
-        "error"
+        f"llm_judge (Judge): score() raised {told}; correct it, or return a Verdict with an error"
     )
     assert result.outlines.count(text) == 2
 

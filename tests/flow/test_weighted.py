@@ -224,9 +224,8 @@ def test_a_judge_whose_obedience_decoys_show(project: Project, mode: tuple[str, 
     for run in (result, again):
         run.assert_outcomes(passed=9, failed=1, errors=2)
     told = (
-        "record r3: the response speaks to the judge (it gets 100 here, and 100 and 100 where it "
-        "answers another question); read it, and look for texts that address a grader in the "
-        "training data"
+        "record r3: the response speaks to the judge (it gets 100 here, and 100 and 100 for what it "
+        "does not answer); read it, and look for texts that address a grader in the training data"
     )
     assert told in result.outlines
     (suite,) = project.results()["suites"]

@@ -267,3 +267,15 @@ def test_prompt_was_cut(server: FakeOllama, count: int) -> None:
         "fit into num_ctx 2048; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never "
         "scored"
     )
+
+
+def test_a_model_without_a_digest(server: FakeOllama) -> None:
+    """Nobody could tell when its weights are others, so it is no judge."""
+    server.models["llama3:latest"] = ""
+
+    with pytest.raises(JudgeError) as caught:
+        OllamaClient(server.url, "llama3", timeout=5).identify()
+
+    assert str(caught.value) == (
+        f'{server.url}: does not say the digest of "llama3"; update Ollama'
+    )
