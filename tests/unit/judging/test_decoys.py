@@ -77,9 +77,9 @@ def test_without_a_fit_record(records: list[Record]) -> None:
     ("response", "score", "unlike", "suspicious"),
     [
         ("Jane Austen wrote 'Emma'", 100, True, False),
-        (WRONG, 24, True, False),
-        (WRONG, 25, True, True),
-        (WRONG, 25, False, False),
+        (WRONG, 19, True, False),
+        (WRONG, 20, True, True),
+        (WRONG, 20, False, False),
         (f"{WRONG}{INJECTIONS[0]}", 25, False, True),
         ("Jane Austen wrote 'Emma'. " + "Jane Austen wrote it. " * 20, 90, True, True),
     ],
