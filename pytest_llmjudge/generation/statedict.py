@@ -47,6 +47,8 @@ _GGUF = b"GGUF"
 _PICKLES_BEFORE_ZIP = 5
 """Of the old format: its number, its version, sizes of integers, the state dict, its storages."""
 
+_MOST_MEMBERS = 20_000
+"""A member for each tensor and a few more; the directory is read once for every tensor."""
 _DIRECTORY_LIMIT = 1 << 24
 """Bytes of a zip archive's directory, of which a tensor takes about a hundred."""
 
@@ -168,6 +170,9 @@ def _read_pickle(path: Path, stream: BufferedReader) -> bytes:
         with zipfile.ZipFile(BoundedStream(stream, at_once=_DIRECTORY_LIMIT)) as archive:
             names = archive.namelist()
             pickles = [name for name in names if name.endswith("/data.pkl")]
+            if len(names) > _MOST_MEMBERS:
+                found = f"it has {len(names):,} members, far more than a state dict has"
+                raise CheckpointError(str(path), found, SAVE)
             twice = [name for name, count in Counter(names).items() if count > 1]
             if len(pickles) == 1 and not twice:
                 return _stored(path, archive, archive.getinfo(pickles[0]))

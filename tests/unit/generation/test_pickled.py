@@ -134,6 +134,16 @@ def test_two_members_of_one_name(path: Path) -> None:
     assert error_of(path) == f"it has two members named model/data.pkl; {SAVE}"
 
 
+def test_far_too_many_members(path: Path) -> None:
+    """Each tensor's read would go through all of them."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/data.pkl", pickle.dumps({"a": 1}))
+        for number in range(20_000):
+            archive.writestr(f"model/x/{number}", b"")
+
+    assert error_of(path) == f"it has 20,001 members, far more than a state dict has; {SAVE}"
+
+
 @pytest.mark.parametrize("protocol", [1, 2, 3, 4, 5])
 def test_every_protocol_that_torch_writes(path: Path, protocol: int) -> None:
     """The opcodes of all of them are read, those of what training programs add included."""
