@@ -168,7 +168,7 @@ class MMLURun:
                 self._counter.step()
         except LlmJudgeError:
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # pytest.skip() raises no Exception
             found = f"it raised {type(error).__name__}: {one_line(str(error), 200)}"

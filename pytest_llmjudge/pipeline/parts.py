@@ -118,7 +118,7 @@ def fingerprint_of(model: object) -> str:
         fingerprint: object = getattr(model, "fingerprint", None)
     except LlmJudgeError:
         raise
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # pytest.skip() raises no Exception
         found = f"fingerprint raised {type(error).__name__}: {one_line(str(error), 200)}"
@@ -175,7 +175,7 @@ def judge_fingerprint(judge: object) -> str | None:
         fingerprint: object = getattr(judge, "fingerprint", None)
     except LlmJudgeError:
         raise
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # pytest.skip() raises no Exception
         found = f"fingerprint raised {type(error).__name__}: {one_line(str(error), 200)}"

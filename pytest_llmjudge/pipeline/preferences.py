@@ -241,7 +241,7 @@ class Preferences(AskedOpinions[Pair, Preference]):
             preference: object = compare(record, *pair)
         except LlmJudgeError:
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # pytest.skip() raises no Exception
             found = f"compare() raised {type(error).__name__}: {one_line(str(error), 200)}"

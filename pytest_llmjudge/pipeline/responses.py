@@ -199,7 +199,7 @@ class Responses(Source[str]):
                 yield from self._batches(prompts, tokens)
         except LlmJudgeError:
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # pytest.skip() raises no Exception
             found = f"generate() raised {type(error).__name__}: {one_line(str(error), 200)}"

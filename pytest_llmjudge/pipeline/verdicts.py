@@ -206,7 +206,7 @@ class Verdicts(AskedOpinions[str, Verdict]):
                 verdict = self._judge.score(record, response)
         except LlmJudgeError:
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # pytest.skip() raises no Exception
             found = f"score() raised {type(error).__name__}: {one_line(str(error), 200)}"
