@@ -58,6 +58,7 @@ _BUILT_IN: Final = Record(
     "The last train to the coast leaves at a quarter past nine in the evening.",
     {},
 )
+_READ_IT: Final = "read it, and look for texts that address a grader in the training data"
 _SHORT: Final = 300
 _TRIES: Final = 50
 
@@ -195,8 +196,7 @@ def cross_examine(
         found.append(decoy.score)
     scores = " and ".join(map(str, found))
     what = f"it gets {score} here, and {scores} for what it does not answer"
-    todo = "read it, and look for texts that address a grader in the training data"
-    error = f"record {record.id}: the response speaks to the judge ({what}); {todo}"
+    error = f"record {record.id}: the response speaks to the judge ({what}); {_READ_IT}"
     return replace(verdict, score=None, error=error, samples=(), injection=True)
 
 
@@ -229,10 +229,9 @@ def cross_examine_choice(
         if decoy.winner != shown:
             return preference
     what = "it is preferred here, and to the right answer to another question as well"
-    todo = "read it, and look for texts that address a grader in the training data"
     side = {"a": "the model's answer", "b": "the answer it is compared with"}
     speaker = side[preference.winner or "a"]
-    error = f"record {record.id}: {speaker} speaks to the judge ({what}); {todo}"
+    error = f"record {record.id}: {speaker} speaks to the judge ({what}); {_READ_IT}"
     return replace(preference, winner=None, orders=(), error=error, injection=True)
 
 
