@@ -71,7 +71,9 @@ def ollama() -> Iterator[FakeOllama]:
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """An empty project, with no server but those that a test names."""
     github = ("GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE")
-    for name in ("OLLAMA_HOST", "PYTEST_ADDOPTS", "CI", "FORCE_COLOR", *github):
+    # These tests may run in a worker of xdist themselves, which the runs in them are not.
+    xdist = ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID")
+    for name in ("OLLAMA_HOST", "PYTEST_ADDOPTS", "CI", "FORCE_COLOR", *github, *xdist):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
     # Lines are told whole; tests of widths set their own.
