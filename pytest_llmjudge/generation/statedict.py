@@ -224,7 +224,8 @@ def state_dict_in(content: object) -> tuple[object, dict[str, object]]:
 def _state_dict(path: Path, whole: object) -> StateDict:
     content, about = state_dict_in(whole)
     if not isinstance(content, dict):
-        raise CheckpointError(str(path), f"it holds a {type(content).__name__}", SAVE)
+        kind = "an object" if isinstance(content, Opaque) else f"a {type(content).__name__}"
+        raise CheckpointError(str(path), f"it holds {kind}", SAVE)
     tensors = {
         plain_name(name): value
         for name, value in content.items()

@@ -95,18 +95,17 @@ def fold(text: str, columns: int) -> Iterator[str]:
     """
     indent = len(text) - len(text.lstrip(" "))
     hang = " " * (indent + len(_STEP))
-    line = " " * indent
-    is_open = False
+    line, used = [" " * indent], indent
     for gap, word in re.findall(r"( *)([^ ]+)", text[indent:]):
-        longer = f"{line}{gap}{word}"
-        fits_below = width_of(hang) + width_of(word) <= columns
-        if is_open and width_of(longer) > columns and fits_below:
-            yield line
-            line = f"{hang}{word}"
+        width = width_of(word)
+        is_too_long = used + len(gap) + width > columns
+        if len(line) > 1 and is_too_long and len(hang) + width <= columns:
+            yield "".join(line)
+            line, used = [hang, word], len(hang) + width
         else:
-            line = longer
-        is_open = True
-    yield line
+            line += [gap, word]
+            used += len(gap) + width
+    yield "".join(line)
 
 
 def lay_out(block: str | Table, columns: int) -> Iterator[Line]:

@@ -563,7 +563,11 @@ def test_an_earlier_run_of_other_records(project: Project) -> None:
         ),
         (
             'responses="new", against="blank", min_win_rate=0.5',
-            'against "blank" is blank in every record; name a field that holds a model\'s responses',
+            'against "blank" is blank in 2 of 2 records; name a field that holds a model\'s responses',
+        ),
+        (
+            'responses="new", against="half", min_win_rate=0.5',
+            'against "half" is blank in 1 of 2 records; name a field that holds a model\'s responses',
         ),
         (
             'responses="new", against="older", min_win_rate=0.5',
@@ -606,7 +610,12 @@ def test_markers_that_cannot_be_used(
     project: Project, dist: tuple[str, ...], arguments: str, told: str
 ) -> None:
     """What a marker gets wrong ends the run with status 4 and one line."""
-    project.pairs([{**record, "blank": " "} for record in pairs("ab")], arguments)
+    halves = ("an answer", "")
+    records = [
+        {**record, "blank": " ", "half": half}
+        for record, half in zip(pairs("ab"), halves, strict=True)
+    ]
+    project.pairs(records, arguments)
 
     result = project.run(*dist)
 

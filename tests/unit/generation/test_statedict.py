@@ -249,12 +249,13 @@ def test_a_pickle_that_makes_no_sense(path: Path, data: bytes) -> None:
     ("content", "expected"),
     [
         ([1, 2], "it holds a list"),
+        ({"encoder", "decoder"}, "it holds an object"),
         (
             OrderedDict(weights={}, epoch=3),
             "not only tensors; it holds weights, epoch",
         ),
     ],
-    ids=["list", "training state"],
+    ids=["list", "set", "training state"],
 )
 def test_something_else_than_a_state_dict(path: Path, content: object, expected: str) -> None:
     """A few of the names found are told."""
