@@ -28,10 +28,10 @@ from torch.nn import functional
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.generation.decoding import decode
-from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel, causal
-from pytest_llmjudge.generation.memory import texts_at_a_time
-from pytest_llmjudge.generation.packing import pack, packable
+from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
+from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
+from pytest_llmjudge.generation.engine.scheduler import decode
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel, causal
 from pytest_llmjudge.prompts import instruction_prompt
 
 if TYPE_CHECKING:

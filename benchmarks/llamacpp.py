@@ -18,7 +18,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_llmjudge.generation.gpt import GPTModel
+    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 
 __all__ = ["LlamaCpp"]
 

@@ -21,14 +21,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 
 LARGEST = GPTConfig(50257, 1024, 1600, n_heads=25, n_layers=48, qkv_bias=True)
 SMALLEST = GPTConfig(50257, 1024, 768, n_heads=12, n_layers=12, qkv_bias=True)
 PROMPTS = 8
 ASK = """
 import json, resource, sys
-from pytest_llmjudge.generation.engine import TorchModel
+from pytest_llmjudge.generation.engine.model import TorchModel
 model = TorchModel(sys.argv[1], dtype=sys.argv[2])
 prompts = json.loads(sys.argv[3])
 model.context_length

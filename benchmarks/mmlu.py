@@ -37,9 +37,9 @@ from lm_eval.tasks import TaskManager
 from tokenizers import ByteLevelBPETokenizer
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from pytest_llmjudge.generation.checkpoint import load
-from pytest_llmjudge.generation.choices import score_trunks
-from pytest_llmjudge.generation.packing import pack, packable
+from pytest_llmjudge.generation.engine.loading import load
+from pytest_llmjudge.generation.engine.loglikelihood import score_trunks
+from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.mmlu.accuracy import best
 from pytest_llmjudge.mmlu.files import LETTERS, open_mmlu
 from pytest_llmjudge.mmlu.prompts import make_task
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_llmjudge.data import MMLUQuestion
-    from pytest_llmjudge.generation.gpt import GPTModel
+    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
     from pytest_llmjudge.mmlu.prompts import Task
 
 SHOTS = 5

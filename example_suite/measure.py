@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sacrebleu.metrics.chrf import CHRF
 
 from example_suite.train import RECORDS, WEIGHTS
-from pytest_llmjudge.generation.engine import TorchModel
+from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
 from pytest_llmjudge.records import load_records
 

@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from example_suite.tasks import held_out, training
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.generation.gpt import Attend, GPTConfig, GPTModel, causal
-from pytest_llmjudge.generation.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.families.gpt2.model import Attend, GPTConfig, GPTModel, causal
 from pytest_llmjudge.prompts import instruction_prompt
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from example_suite.example import Example
-    from pytest_llmjudge.generation.tokenizer import Tokenizer
+    from pytest_llmjudge.generation.engine.tokenizer import Tokenizer
 
 HERE = Path(__file__).resolve().parent
 RECORDS = HERE / "instruction-data.json"

@@ -20,7 +20,7 @@ from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.reporting.markdown import comparisons_markdown
 from pytest_llmjudge.reporting.power import power_lines
 from pytest_llmjudge.stats import POWER, reach_of
-from pytest_llmjudge.storage.saved import SavedRun, read_results
+from pytest_llmjudge.storage.results_reader import SavedRun, read_results
 from pytest_llmjudge.values import parse_drop, parse_power, parse_renamed, parse_some_drop
 
 if TYPE_CHECKING:

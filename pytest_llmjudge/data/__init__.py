@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Reach, Side
 from pytest_llmjudge.data.exams import ExamResult, MMLUQuestion, QuestionResult, SubjectResult
+from pytest_llmjudge.data.gates import GateResult
 from pytest_llmjudge.data.preference import (
     AgainstReference,
     Choice,
@@ -25,7 +26,6 @@ from pytest_llmjudge.data.records import (
 )
 from pytest_llmjudge.data.results import (
     Agreement,
-    GateResult,
     JudgeCheck,
     RecordResult,
     RunResult,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data.comparison import Comparison
+    from pytest_llmjudge.data.gates import GateResult
     from pytest_llmjudge.data.records import CheckpointReference
-    from pytest_llmjudge.data.results import GateResult
 
 __all__ = [
     "ExamResult",

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_llmjudge.data.gates import GateResult
     from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
-    from pytest_llmjudge.data.results import GateResult
 
 __all__ = [
     "AgainstReference",

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_llmjudge.data.comparison import Comparison
     from pytest_llmjudge.data.exams import ExamResult
+    from pytest_llmjudge.data.gates import GateResult
     from pytest_llmjudge.data.preference import PreferenceResult
     from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
 
 __all__ = [
     "Agreement",
-    "GateResult",
     "JudgeCheck",
     "RecordResult",
     "RunResult",
@@ -101,19 +101,6 @@ class Agreement:
     spearman: float | None
     mean_absolute_error: float
     bias: float
-
-
-@dataclass(frozen=True, slots=True)
-class GateResult:
-    """What became of one gate: its name, its outcome, and why.
-
-    The outcome is ``passed``, ``failed``, ``error``, or ``not run`` for one that was selected and
-    never came to its end.
-    """
-
-    name: str
-    outcome: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

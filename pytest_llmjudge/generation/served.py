@@ -19,7 +19,7 @@ from pytest_llmjudge.errors import (
     RefusedError,
     SettingsError,
 )
-from pytest_llmjudge.generation.model import Model, check_tokens
+from pytest_llmjudge.generation.base import Model, check_tokens
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import opens_thoughts, strip_thoughts
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError

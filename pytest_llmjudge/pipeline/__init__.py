@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pytest_llmjudge.pipeline.judge_pool import Slots, Team
 from pytest_llmjudge.pipeline.mmlu import MMLURun
 from pytest_llmjudge.pipeline.pairs import SavedResponses
-from pytest_llmjudge.pipeline.parts import (
+from pytest_llmjudge.pipeline.protocols import (
     JudgeLike,
     ModelLike,
     Outcome,
@@ -12,10 +13,9 @@ from pytest_llmjudge.pipeline.parts import (
     fingerprint_of,
     judge_fingerprint,
 )
-from pytest_llmjudge.pipeline.people import People
 from pytest_llmjudge.pipeline.run import Run
 from pytest_llmjudge.pipeline.suite_runs import PairRun, SuiteRun, field_source, model_source
-from pytest_llmjudge.pipeline.team import Slots, Team
+from pytest_llmjudge.pipeline.vote_judgements import People
 
 __all__ = [
     "JudgeLike",

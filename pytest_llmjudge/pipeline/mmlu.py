@@ -10,12 +10,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
-from pytest_llmjudge.generation.finite import FLOAT16, WIDER
-from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.generation.base import Model
+from pytest_llmjudge.generation.nonfinite import FLOAT16, WIDER
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
-from pytest_llmjudge.pipeline.parts import Fingerprint, KnownProblemError, name_of
+from pytest_llmjudge.pipeline.protocols import Fingerprint, KnownProblemError, name_of
 from pytest_llmjudge.storage.store import Failure
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import MMLUQuestion
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.mmlu.prompts import Task, Trunk
-    from pytest_llmjudge.pipeline.parts import Counter
+    from pytest_llmjudge.pipeline.protocols import Counter
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 

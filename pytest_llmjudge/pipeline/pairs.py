@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import BaselineError
-from pytest_llmjudge.pipeline.parts import Pair
+from pytest_llmjudge.pipeline.protocols import Pair
 from pytest_llmjudge.pipeline.sources import Source
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from pytest_llmjudge.data import Choice, Preference
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
 from pytest_llmjudge.judging.decoys import cross_examine_choice
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.pipeline.opinions import AskedOpinions
-from pytest_llmjudge.pipeline.parts import Pair, judge_name
+from pytest_llmjudge.pipeline.judgements import AskedOpinions
+from pytest_llmjudge.pipeline.protocols import Pair, judge_name
 from pytest_llmjudge.scoring import join_orders
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.storage.store import Failure
@@ -27,7 +27,7 @@ __all__ = ["Preferences"]
 
 
 class Preferences(AskedOpinions[Pair, Preference]):
-    """Preferences of one judge; see :class:`~pytest_llmjudge.pipeline.opinions.AskedOpinions`.
+    """Preferences of one judge; see :class:`~pytest_llmjudge.pipeline.judgements.AskedOpinions`.
 
     A judge of this package is asked for a choice in each order; one of the user's own has
     ``compare(record, a, b) -> Preference`` and is asked once.

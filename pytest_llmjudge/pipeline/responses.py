@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line, storable
-from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.pipeline.parts import Fingerprint, KnownProblemError, name_of
+from pytest_llmjudge.pipeline.protocols import Fingerprint, KnownProblemError, name_of
 from pytest_llmjudge.pipeline.sources import Source
 from pytest_llmjudge.pipeline.watch import Watch
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
@@ -21,7 +21,7 @@ from pytest_llmjudge.storage.store import Failure, Store, StoredResponse
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
-    from pytest_llmjudge.pipeline.parts import Counter, ModelLike
+    from pytest_llmjudge.pipeline.protocols import Counter, ModelLike
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.suites import Suite
 

@@ -11,16 +11,16 @@ from itertools import chain
 from typing import TYPE_CHECKING, Generic
 
 from pytest_llmjudge.errors import LlmJudgeError
-from pytest_llmjudge.pipeline.parts import Judged, KnownProblemError, Outcome, Said
+from pytest_llmjudge.pipeline.protocols import Judged, KnownProblemError, Outcome, Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Record
-    from pytest_llmjudge.pipeline.opinions import Opinions
-    from pytest_llmjudge.pipeline.parts import Counter, JudgeLike, ModelLike
+    from pytest_llmjudge.pipeline.judge_pool import Team, Work
+    from pytest_llmjudge.pipeline.judgements import Opinions
+    from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.sources import Source
-    from pytest_llmjudge.pipeline.team import Team, Work
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.suites import Suite
 

@@ -11,10 +11,10 @@ from pytest_llmjudge.judging.check import decide, plan_probes
 from pytest_llmjudge.judging.decoys import Decoys
 from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.judging.pair_check import decide_pairs, plan_pairs
-from pytest_llmjudge.pipeline.known_answers import KnownAnswers
+from pytest_llmjudge.pipeline.judge_check import KnownAnswers
 from pytest_llmjudge.pipeline.pairs import Pairs
-from pytest_llmjudge.pipeline.parts import Counter, JudgeLike, ModelLike, Pair
 from pytest_llmjudge.pipeline.preferences import Preferences
+from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike, ModelLike, Pair
 from pytest_llmjudge.pipeline.responses import Responses
 from pytest_llmjudge.pipeline.run import Run
 from pytest_llmjudge.pipeline.verdicts import Verdicts
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_llmjudge.data import JudgeCheck, PairCheck, Record
-    from pytest_llmjudge.pipeline.opinions import Opinions
+    from pytest_llmjudge.pipeline.judge_pool import Team
+    from pytest_llmjudge.pipeline.judgements import Opinions
     from pytest_llmjudge.pipeline.sources import Source
-    from pytest_llmjudge.pipeline.team import Team
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
     from pytest_llmjudge.suites import Suite

@@ -11,8 +11,8 @@ from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
 from pytest_llmjudge.judging.decoys import cross_examine
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.pipeline.opinions import AskedOpinions
-from pytest_llmjudge.pipeline.parts import judge_name
+from pytest_llmjudge.pipeline.judgements import AskedOpinions
+from pytest_llmjudge.pipeline.protocols import judge_name
 from pytest_llmjudge.scoring import combine
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.storage.store import Failure
@@ -29,7 +29,7 @@ _DECOY = "decoy"
 
 
 class Verdicts(AskedOpinions[str, Verdict]):
-    """Verdicts of one judge; see :class:`~pytest_llmjudge.pipeline.opinions.AskedOpinions`."""
+    """Verdicts of one judge; see :class:`~pytest_llmjudge.pipeline.judgements.AskedOpinions`."""
 
     @cached_property
     def _samples(self) -> range:

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.errors import JudgeError
-from pytest_llmjudge.pipeline.parts import KnownProblemError
+from pytest_llmjudge.pipeline.protocols import KnownProblemError
 from pytest_llmjudge.servers.chat import ReplacedError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pytest_llmjudge.matching import Matching, match_suites, names_of
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.plugin.cases import BASELINE, case_of, exam_case_of
 from pytest_llmjudge.plugin.options import REQUIRE_INI, ini_name, is_listing, required_suites
-from pytest_llmjudge.storage.saved import content_of
+from pytest_llmjudge.storage.results_reader import content_of
 from pytest_llmjudge.worst_case import why_it_cannot_fail
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Side
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.plugin.session import LlmSession
-    from pytest_llmjudge.storage.saved import SavedRun
+    from pytest_llmjudge.storage.results_reader import SavedRun
     from pytest_llmjudge.suites import Suite
 
 __all__ = ["Completeness"]

@@ -21,7 +21,7 @@ from pytest_llmjudge.gates import (
 from pytest_llmjudge.mmlu.exam import load_exam, make_exam
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.pipeline import MMLURun
-from pytest_llmjudge.pipeline.parts import Counter
+from pytest_llmjudge.pipeline.protocols import Counter
 from pytest_llmjudge.plugin.cases import (
     BASELINE,
     EXAM_ATTRIBUTE,
@@ -39,13 +39,13 @@ from pytest_llmjudge.plugin.reports import is_unexpected_pass
 from pytest_llmjudge.plugin.session import is_ours, is_rerun
 from pytest_llmjudge.plugin.watch import watch
 from pytest_llmjudge.reporting.comparison import comparison_text
-from pytest_llmjudge.storage.saved import RIGHT, answered, exam_terms
+from pytest_llmjudge.storage.results_reader import RIGHT, answered, exam_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_llmjudge.data import Comparison, Entry
-    from pytest_llmjudge.generation.model import Model
+    from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.mmlu.accuracy import MMLUResult
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.plugin.session import LlmSession

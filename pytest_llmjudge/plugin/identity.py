@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge import __version__
 from pytest_llmjudge.errors import SettingsError, one_line
-from pytest_llmjudge.generation.model import Model
+from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline import fingerprint_of, judge_fingerprint
-from pytest_llmjudge.pipeline.parts import judge_name, name_of
+from pytest_llmjudge.pipeline.protocols import judge_name, name_of
 from pytest_llmjudge.plugin.collect import report_usage_problem
 from pytest_llmjudge.suites import file_digest
 

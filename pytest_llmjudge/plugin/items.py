@@ -16,7 +16,7 @@ from pytest_llmjudge.plugin.pair_items import call_pair
 from pytest_llmjudge.plugin.session import judge_identity
 from pytest_llmjudge.plugin.warning import warns
 from pytest_llmjudge.reporting.comparison import comparison_text
-from pytest_llmjudge.storage.saved import content_of
+from pytest_llmjudge.storage.results_reader import content_of
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record, Verdict

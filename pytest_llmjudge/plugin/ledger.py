@@ -25,7 +25,7 @@ from pytest_llmjudge.plugin.reports import ATTRIBUTE, Row, comparison_from_plain
 from pytest_llmjudge.records import draw_sample, load_records
 from pytest_llmjudge.stats import mean
 from pytest_llmjudge.suites import file_digest
-from pytest_llmjudge.winning import with_agreement
+from pytest_llmjudge.win_rate import with_agreement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ from pytest_llmjudge.errors import printable
 from pytest_llmjudge.gates import Decision, decide_win_rate
 from pytest_llmjudge.plugin.cases import JUDGE_CHECK
 from pytest_llmjudge.plugin.warning import warns
-from pytest_llmjudge.winning import Compared, summarise
+from pytest_llmjudge.win_rate import Compared, summarise
 
 if TYPE_CHECKING:
     from pytest_llmjudge.plugin.cases import PairReady

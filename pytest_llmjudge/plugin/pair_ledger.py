@@ -14,7 +14,7 @@ from pytest_llmjudge.data import (
     Record,
 )
 from pytest_llmjudge.gates import whole_outcome
-from pytest_llmjudge.winning import summary_of
+from pytest_llmjudge.win_rate import summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

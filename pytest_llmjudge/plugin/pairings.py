@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import AgainstReference
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.pipeline import People, SavedResponses, field_source, model_source
-from pytest_llmjudge.storage.answers import responses_of
-from pytest_llmjudge.storage.saved import read_results
+from pytest_llmjudge.storage.results_reader import read_results
+from pytest_llmjudge.storage.saved_responses import responses_of
 from pytest_llmjudge.storage.votes import read_votes
 
 if TYPE_CHECKING:

@@ -18,8 +18,7 @@ from pytest_llmjudge import __version__
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
 from pytest_llmjudge.plugin import collect, items
 from pytest_llmjudge.plugin.annotations import AnnotationHooks
-from pytest_llmjudge.plugin.apart import check_outputs, resolved
-from pytest_llmjudge.plugin.before import entries_before
+from pytest_llmjudge.plugin.baseline_entries import entries_before
 from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.exam_ledger import ExamLedger
 from pytest_llmjudge.plugin.header import header_lines, model_lines
@@ -33,6 +32,7 @@ from pytest_llmjudge.plugin.options import (
     required_suites,
     settings_from,
 )
+from pytest_llmjudge.plugin.output_conflicts import check_outputs, resolved
 from pytest_llmjudge.plugin.progress import ProgressHooks
 from pytest_llmjudge.plugin.reports import Courier
 from pytest_llmjudge.plugin.session import LlmSession

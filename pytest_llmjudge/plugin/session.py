@@ -17,9 +17,9 @@ from pytest_llmjudge.errors import (
     SettingsError,
     printable,
 )
-from pytest_llmjudge.generation.archive import is_adapter
-from pytest_llmjudge.generation.model import LocalModel, Model
-from pytest_llmjudge.generation.models import make_model
+from pytest_llmjudge.generation.base import LocalModel, Model
+from pytest_llmjudge.generation.checkpoint_info import is_adapter
+from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.judging.judge import Judge, make_judge
 from pytest_llmjudge.pipeline import (
@@ -30,9 +30,8 @@ from pytest_llmjudge.pipeline import (
     fingerprint_of,
     judge_fingerprint,
 )
-from pytest_llmjudge.pipeline.parts import KnownProblemError
+from pytest_llmjudge.pipeline.protocols import KnownProblemError
 from pytest_llmjudge.pipeline.watch import Watch
-from pytest_llmjudge.plugin.apart import check_inputs
 from pytest_llmjudge.plugin.cases import (
     AVERAGE,
     BASELINE,
@@ -50,9 +49,10 @@ from pytest_llmjudge.plugin.cases import (
 )
 from pytest_llmjudge.plugin.identity import agree_on_fixtures
 from pytest_llmjudge.plugin.options import is_listing
+from pytest_llmjudge.plugin.output_conflicts import check_inputs
 from pytest_llmjudge.plugin.watch import watch
 from pytest_llmjudge.servers.kinds import judge_addresses
-from pytest_llmjudge.storage.saved import read_results
+from pytest_llmjudge.storage.results_reader import read_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.plugin.exams import Exams
     from pytest_llmjudge.plugin.pairings import Pairings
     from pytest_llmjudge.settings import Settings
-    from pytest_llmjudge.storage.saved import SavedRun
+    from pytest_llmjudge.storage.results_reader import SavedRun
     from pytest_llmjudge.storage.store import Store
     from pytest_llmjudge.suites import Suite
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_llmjudge.data import ExamResult, PreferenceResult, RunResult, SuiteResult
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.contents import Content, Stamp, known_among, remember
-from pytest_llmjudge.generation.model import LocalModel
+from pytest_llmjudge.generation.base import LocalModel
+from pytest_llmjudge.generation.files.contents import Content, Stamp, known_among, remember
 from pytest_llmjudge.plugin.ledger import with_break
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pytest_llmjudge.gates import (
 )
 from pytest_llmjudge.mmlu.accuracy import pool
 from pytest_llmjudge.stats import mean, mean_interval, signed
-from pytest_llmjudge.winning import summary_of
+from pytest_llmjudge.win_rate import summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -12,17 +12,17 @@ from pytest_llmjudge.data import Outcome, Unscored
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.keys import content_digest, text_digest
 from pytest_llmjudge.preference import kappa, majority
-from pytest_llmjudge.storage.answers import answers_of, pairs_of
-from pytest_llmjudge.storage.naming import Models
-from pytest_llmjudge.storage.saved import content_of, read_results
+from pytest_llmjudge.storage.model_identity import Models
+from pytest_llmjudge.storage.results_reader import content_of, read_results
+from pytest_llmjudge.storage.saved_responses import answers_of, pairs_of
 from pytest_llmjudge.storage.votes import read_votes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity, PeopleAgreement, Vote
-    from pytest_llmjudge.storage.answers import SavedAnswer, SavedAnswers, SavedPairs
-    from pytest_llmjudge.storage.saved import SavedRun
+    from pytest_llmjudge.storage.results_reader import SavedRun
+    from pytest_llmjudge.storage.saved_responses import SavedAnswer, SavedAnswers, SavedPairs
 
 __all__ = ["Gathered", "gather"]
 
@@ -58,7 +58,7 @@ def gather(paths: Sequence[Path]) -> Gathered:
     What one judge said of one pair in several files counts once, as the last of them has it, and
     so do votes. A model is known by its fingerprint, so that a file
     of two names is one model, and two models of one name are told apart by their fingerprints; for
-    those without one see :class:`~pytest_llmjudge.storage.naming.Models`.
+    those without one see :class:`~pytest_llmjudge.storage.model_identity.Models`.
 
     Args:
         paths: Votes files (``.jsonl``) and results files (``.json``).

@@ -18,8 +18,8 @@ from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pool
 from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.files import write_text
-from pytest_llmjudge.storage.saved import SCHEMA_VERSION, first_problem
-from pytest_llmjudge.winning import summary_of
+from pytest_llmjudge.storage.results_reader import SCHEMA_VERSION, first_problem
+from pytest_llmjudge.win_rate import summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

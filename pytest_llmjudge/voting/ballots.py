@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.keys import content_digest, make_key, text_digest
-from pytest_llmjudge.storage.saved import content_of
+from pytest_llmjudge.storage.results_reader import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity, Vote
-    from pytest_llmjudge.storage.answers import SavedAnswer, SavedAnswers
+    from pytest_llmjudge.storage.saved_responses import SavedAnswer, SavedAnswers
 
 __all__ = ["CHOICES", "Ballot", "Ballots", "Key", "Source", "Unanswered", "key_of", "make_ballots"]
 

@@ -11,22 +11,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import SettingsError, VotesError, storable
-from pytest_llmjudge.storage.answers import answers_of, answers_of_pairs
 from pytest_llmjudge.storage.files import check_writable
-from pytest_llmjudge.storage.mending import set_aside_cut_off
-from pytest_llmjudge.storage.saved import read_results
+from pytest_llmjudge.storage.results_reader import read_results
+from pytest_llmjudge.storage.saved_responses import answers_of, answers_of_pairs
+from pytest_llmjudge.storage.torn_line import set_aside_cut_off
 from pytest_llmjudge.voting.ballots import Source, make_ballots
 from pytest_llmjudge.voting.box import BallotBox
+from pytest_llmjudge.voting.messages import end_lines, ending, opening_lines
 from pytest_llmjudge.voting.outcome import pair_outcomes
-from pytest_llmjudge.voting.telling import end_lines, ending, opening_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pytest_llmjudge.voting.ballots import Ballots
+    from pytest_llmjudge.voting.messages import Ending
     from pytest_llmjudge.voting.outcome import PairOutcome
-    from pytest_llmjudge.voting.telling import Ending
 
 __all__ = ["hold_vote"]
 

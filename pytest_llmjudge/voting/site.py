@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.voting.box import BallotBox
     from pytest_llmjudge.voting.guard import Guard
-    from pytest_llmjudge.voting.telling import Ending
+    from pytest_llmjudge.voting.messages import Ending
 
 __all__ = ["make_site"]
 

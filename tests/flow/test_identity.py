@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.generation.archive import describe
+from pytest_llmjudge.generation.checkpoint_info import describe
 from tests.flow.test_mmlu import EXAMPLE
 from tests.flow.test_mmlu import MARKED as EXAM
 from tests.support.project import Project, records

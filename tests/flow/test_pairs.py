@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.generation.archive import describe
+from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.judging.pair_check import INJECTIONS
 from pytest_llmjudge.keys import content_digest, text_digest
 from tests.support.fake_ollama import (

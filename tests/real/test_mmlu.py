@@ -14,9 +14,9 @@ import pytest
 import tiktoken
 import torch
 
-from pytest_llmjudge.generation.checkpoint import load
-from pytest_llmjudge.generation.choices import score_trunks
-from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
+from pytest_llmjudge.generation.engine.loading import load
+from pytest_llmjudge.generation.engine.loglikelihood import score_trunks
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 from pytest_llmjudge.mmlu.accuracy import best
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.mmlu.prompts import MODES, Task, make_task

@@ -16,13 +16,13 @@ import pytest
 import torch
 
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.generation.archive import find_ranks
-from pytest_llmjudge.generation.cache import Cache, Pass
-from pytest_llmjudge.generation.checkpoint import load
-from pytest_llmjudge.generation.decoding import decode
-from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
-from pytest_llmjudge.generation.packing import pack, packable
-from pytest_llmjudge.generation.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.checkpoint_info import find_ranks
+from pytest_llmjudge.generation.engine.kv_cache import Cache, Pass
+from pytest_llmjudge.generation.engine.loading import load
+from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
+from pytest_llmjudge.generation.engine.scheduler import decode
+from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 from pytest_llmjudge.prompts import instruction_prompt
 from tests.unit.generation.tiny import lecture_model, lecture_text
 

@@ -10,7 +10,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.unit.storage.test_saved import SMALLEST
+from tests.unit.storage.test_results_reader import SMALLEST
 
 if TYPE_CHECKING:
     import signal

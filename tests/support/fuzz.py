@@ -31,15 +31,15 @@ import torch
 from safetensors.torch import save
 
 from pytest_llmjudge.errors import LlmJudgeError
-from pytest_llmjudge.generation.archive import describe
-from pytest_llmjudge.generation.checkpoint import load
-from pytest_llmjudge.generation.folder import describe_folder, foreign_type
-from pytest_llmjudge.generation.gpt import GPTConfig
-from pytest_llmjudge.generation.lora import read_adapter
-from pytest_llmjudge.generation.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.checkpoint_info import describe
+from pytest_llmjudge.generation.engine.loading import load
+from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
+from pytest_llmjudge.generation.families.lora import read_adapter
+from pytest_llmjudge.generation.hf.folder import describe_folder, foreign_type
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.records import load_records
-from pytest_llmjudge.storage.saved import read_results
+from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.votes import read_votes
 from tests.unit.generation.tiny import make_model
 

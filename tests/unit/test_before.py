@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_llmjudge.data import Entry, Side
-from pytest_llmjudge.plugin.before import entries_before
-from pytest_llmjudge.storage.saved import SavedRun, answered, content_of
+from pytest_llmjudge.plugin.baseline_entries import entries_before
+from pytest_llmjudge.storage.results_reader import SavedRun, answered, content_of
 from tests.support import runs
 
 SUITE = "test_suite.py::test_instructions"

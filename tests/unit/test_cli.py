@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.cli import main
-from tests.unit.storage.test_saved import RELEASED, SMALLEST
+from tests.unit.storage.test_results_reader import RELEASED, SMALLEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmjudge.cli import main
 from tests.support.outcomes import write_votes
-from tests.unit.storage.test_saved import SMALLEST
+from tests.unit.storage.test_results_reader import SMALLEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError
-from pytest_llmjudge.generation.archive import describe, find_ranks
-from pytest_llmjudge.generation.folder import describe_folder
-from pytest_llmjudge.generation.modelconfig import config_beside
-from pytest_llmjudge.generation.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.checkpoint_info import describe, find_ranks
+from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.families.gpt2.config_file import config_beside
+from pytest_llmjudge.generation.hf.folder import describe_folder
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.records import load_records
 from pytest_llmjudge.settings import read_settings
-from pytest_llmjudge.storage.saved import read_results
+from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.suites import load_suite
 

@@ -12,17 +12,17 @@ import pytest
 import torch
 
 from pytest_llmjudge.errors import LlmJudgeError
-from pytest_llmjudge.generation.archive import describe
-from pytest_llmjudge.generation.checkpoint import load
-from pytest_llmjudge.generation.contents import content_of
-from pytest_llmjudge.generation.folder import describe_folder
-from pytest_llmjudge.generation.lora import read_adapter
-from pytest_llmjudge.generation.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.checkpoint_info import describe
+from pytest_llmjudge.generation.engine.loading import load
+from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.families.lora import read_adapter
+from pytest_llmjudge.generation.files.contents import content_of
+from pytest_llmjudge.generation.hf.folder import describe_folder
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.reading import open_file, parse_json, read_file
 from pytest_llmjudge.records import load_records
-from pytest_llmjudge.storage.mending import set_aside_cut_off, votes_so_far
-from pytest_llmjudge.storage.saved import read_results
+from pytest_llmjudge.storage.results_reader import read_results
+from pytest_llmjudge.storage.torn_line import set_aside_cut_off, votes_so_far
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.suites import file_digest
 from tests.unit.generation.tiny import save_model

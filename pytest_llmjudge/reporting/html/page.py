@@ -12,7 +12,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from pytest_llmjudge.reporting.digest import digest
-from pytest_llmjudge.reporting.html.meanings import meanings
+from pytest_llmjudge.reporting.html.glossary import meanings
 from pytest_llmjudge.reporting.html.payload import payload_of
 from pytest_llmjudge.reporting.html.rows import rows_of
 from pytest_llmjudge.reporting.html.texts import safe_text

@@ -8,7 +8,7 @@ from pytest_llmjudge.reporting.html import charts
 from pytest_llmjudge.reporting.html.checks import pair_check_panel
 from pytest_llmjudge.reporting.html.model import MOST_DROPS, LostPair, Panel, SuiteView
 from pytest_llmjudge.reporting.terminal import checkpoint_line
-from pytest_llmjudge.winning import summary_of
+from pytest_llmjudge.win_rate import summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.reporting.html.words import Budget, differences
+from pytest_llmjudge.reporting.html.text_diff import Budget, differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

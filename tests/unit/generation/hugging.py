@@ -8,7 +8,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from pytest_llmjudge.generation.huggingface import HuggingFaceModel
+from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.settings import Decoding
 
 if TYPE_CHECKING:

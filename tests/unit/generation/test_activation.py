@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.archive import describe
-from pytest_llmjudge.generation.checkpoint import load
-from pytest_llmjudge.generation.decoding import decode
-from pytest_llmjudge.generation.engine import TorchModel
-from pytest_llmjudge.generation.packing import pack, packable
+from pytest_llmjudge.generation.checkpoint_info import describe
+from pytest_llmjudge.generation.engine.loading import load
+from pytest_llmjudge.generation.engine.model import TorchModel
+from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
+from pytest_llmjudge.generation.engine.scheduler import decode
 from tests.unit.generation.tiny import END, VOCABULARY, save_model, write_ranks
 
 if TYPE_CHECKING:

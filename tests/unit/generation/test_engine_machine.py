@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from pytest_llmjudge.generation.engine import TorchModel
-from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
-from pytest_llmjudge.generation.memory import texts_at_a_time
+from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
+from pytest_llmjudge.generation.engine.model import TorchModel
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 from tests.unit.generation.tiny import TINY, save_model
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_too_little_memory(path: Path) -> None:
     program = (
         "import os, pathlib, resource, sys\n"
         "from pytest_llmjudge.errors import CheckpointError\n"
-        "from pytest_llmjudge.generation.engine import TorchModel\n"
+        "from pytest_llmjudge.generation.engine.model import TorchModel\n"
         "model = TorchModel(sys.argv[1], batch_size=64)\n"
         "model.generate(['a', 'b c'], max_new_tokens=4)\n"
         "pages = int(pathlib.Path('/proc/self/statm').read_text().split()[0])\n"
@@ -68,7 +68,7 @@ def test_waiting_threads_sleep(path: Path, wish: dict[str, str], spins: str) -> 
     save_model(path)
     program = (
         "import os, sys\n"
-        "from pytest_llmjudge.generation.engine import TorchModel\n"
+        "from pytest_llmjudge.generation.engine.model import TorchModel\n"
         "TorchModel(sys.argv[1]).generate(['a'], max_new_tokens=1)\n"
         "print(os.environ.get('OMP_WAIT_POLICY'))\n"
     )

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.checkpoint import load
+from pytest_llmjudge.generation.engine.loading import load
 from tests.unit.generation.tiny import make_model
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError, SettingsError
-from pytest_llmjudge.generation.models import make_model
+from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.servers.kinds import model_addresses
 from pytest_llmjudge.settings import Settings, read_settings

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.archive import describe
-from pytest_llmjudge.generation.gpt import GPTConfig, GPTModel
+from pytest_llmjudge.generation.checkpoint_info import describe
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

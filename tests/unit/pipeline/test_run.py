@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.data import Completion, Record, Verdict
-from pytest_llmjudge.generation.engine import TorchModel
+from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.pipeline import JudgeLike, ModelLike, SuiteRun
 from pytest_llmjudge.settings import SuiteSettings, read_settings
 from pytest_llmjudge.storage.store import Store

@@ -18,7 +18,7 @@ from pytest_llmjudge.data import JudgeIdentity, Record, RecordResult, RunResult,
 from pytest_llmjudge.errors import StoreError
 from pytest_llmjudge.storage.files import write_text
 from pytest_llmjudge.storage.results import results_document, write_results
-from pytest_llmjudge.storage.saved import read_results
+from pytest_llmjudge.storage.results_reader import read_results
 
 KILLS = 50
 

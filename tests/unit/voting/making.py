@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import JudgeIdentity, Vote
 from pytest_llmjudge.keys import content_digest, text_digest
-from pytest_llmjudge.storage.answers import SavedAnswer, SavedAnswers
+from pytest_llmjudge.storage.saved_responses import SavedAnswer, SavedAnswers
 from pytest_llmjudge.voting.ballots import Ballots, Source, make_ballots
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pytest_llmjudge.stats import proportion_interval
 from pytest_llmjudge.voting.ballots import make_ballots
 from pytest_llmjudge.voting.box import Progress
+from pytest_llmjudge.voting.messages import end_lines, ending, opening_lines
 from pytest_llmjudge.voting.outcome import pair_outcomes
-from pytest_llmjudge.voting.telling import end_lines, ending, opening_lines
 from tests.unit.voting.making import answer, ballots_of, source, vote_on
 
 WINNERS = st.lists(st.sampled_from(["a", "b", "tie", "both_bad"]), min_size=1, max_size=30)

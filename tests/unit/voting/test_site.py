@@ -14,10 +14,10 @@ from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.voting.box import BallotBox
 from pytest_llmjudge.voting.guard import LARGEST_BODY, Guard
+from pytest_llmjudge.voting.messages import ending
 from pytest_llmjudge.voting.outcome import pair_outcomes
 from pytest_llmjudge.voting.server import bind, serving
 from pytest_llmjudge.voting.site import make_site
-from pytest_llmjudge.voting.telling import ending
 from tests.unit.voting.making import ballots_of
 
 if TYPE_CHECKING:

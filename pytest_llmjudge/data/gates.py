@@ -1,0 +1,20 @@
+"""What became of a gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["GateResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What became of one gate: its name, its outcome, and why.
+
+    The outcome is ``passed``, ``failed``, ``error``, or ``not run`` for one that was selected and
+    never came to its end.
+    """
+
+    name: str
+    outcome: str
+    reason: str

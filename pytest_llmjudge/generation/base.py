@@ -1,0 +1,274 @@
+"""What every kind of model under test offers, before and after it is loaded."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+
+from pytest_llmjudge.data import Completion
+from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.generation.files.contents import ContentChangedError
+from pytest_llmjudge.generation.nonfinite import no_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge.generation.files.contents import Content
+
+__all__ = ["LocalInfo", "LocalModel", "Model", "ModelInfo", "check_tokens", "text_before"]
+
+_LOADS = 3
+_WHEN_DONE = "run again when the training is done"
+
+
+class ModelInfo(Protocol):
+    """What can be told of a model without loading it."""
+
+    @property
+    def path(self) -> Path | str:
+        """Its file or folder, or the name by which a server knows it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the model's answers may.
+
+        Raises:
+            CheckpointError: It cannot be told any more.
+        """
+
+    @property
+    def parameters(self) -> int | None:
+        """Number of weights, tied ones counted once; ``None`` where nobody tells."""
+
+
+class LocalInfo(ModelInfo, Protocol):
+    """What can be told of a model that lies in files."""
+
+    @property
+    def contents(self) -> Mapping[Path, Content]:
+        """What all files hold that decide what the model writes.
+
+        Raises:
+            CheckpointError: One cannot be read any more.
+        """
+
+
+Info = TypeVar("Info", bound=LocalInfo)
+Loaded = TypeVar("Loaded")
+
+
+class Model(ABC):
+    """A model under test of this package's own, as opposed to one that a user's fixture makes.
+
+    Attributes:
+        is_served: Whether a server answers for it, with its own devices and number formats.
+    """
+
+    is_served: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def info(self) -> ModelInfo:
+        """What can be told without loading it; reading it proves that the model is there.
+
+        Raises:
+            CheckpointError: It is not, or cannot be used.
+        """
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the model's answers may.
+
+        Raises:
+            CheckpointError: The model is not there, or cannot be used.
+        """
+        return self.info.fingerprint
+
+    def check(self) -> None:
+        """Prove before any work that the model is there, with all that is needed to load it.
+
+        Raises:
+            CheckpointError: It is not, or cannot be used.
+        """
+        self.info  # noqa: B018  # reading it is the check
+
+    @abstractmethod
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        """Answer all prompts, in their order.
+
+        Raises:
+            CheckpointError: The model cannot be used.
+            PromptError: A prompt cannot be answered.
+        """
+
+    @abstractmethod
+    def stream(
+        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+    ) -> Iterator[Completion]:
+        """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
+
+        A prompt that cannot be answered comes back as a completion with an error.
+
+        Args:
+            prompts: Texts to go on from, or messages of a user.
+            max_new_tokens: The most tokens an answer may have.
+            chat: Whether the prompts are messages, to which the model's own chat template applies.
+
+        Raises:
+            CheckpointError: The model cannot be used, or has no chat template.
+        """
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give back the memory or the connections that it takes; it may still be asked."""
+
+
+class LocalModel(Model, Generic[Info, Loaded]):
+    """A model that runs in this process, and whose prompts so become tokens here."""
+
+    path: Path
+    _dtype: str
+
+    @cached_property
+    def info(self) -> Info:
+        """What can be told without loading it.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+        return self._describe()
+
+    def check_still_has(self, fingerprint: str) -> None:
+        """Prove that no other model lies at the path now; files that stayed are not read again.
+
+        What is not there any more is no other model: it may have been there for this run alone.
+
+        Raises:
+            CheckpointError: What lies there has another fingerprint, or none.
+        """
+        if not os.path.lexists(self.path):
+            return
+        try:
+            is_same = self._describe().fingerprint == fingerprint
+        except CheckpointError:
+            is_same = False
+        if not is_same:
+            raise self._changed()
+
+    @cached_property
+    def _loaded(self) -> Loaded:
+        """The model, made of the very bytes that have the fingerprint.
+
+        Raises:
+            CheckpointError: It cannot be loaded, or it is another one now.
+        """
+        for _ in range(_LOADS):
+            info = self._describe()
+            if info.fingerprint != self.fingerprint:
+                # Its texts would be kept under the fingerprint of what was there before.
+                raise self._changed()
+            with suppress(ContentChangedError):
+                loaded = self._load(info)
+                # The sizes and names must be those of the bytes that were read.
+                if self._describe() == info:
+                    return loaded
+        found = "it is written to while it is loaded"
+        raise CheckpointError(str(self.path), found, _WHEN_DONE)
+
+    def _changed(self) -> CheckpointError:
+        return CheckpointError(str(self.path), "it changed since the run began", _WHEN_DONE)
+
+    @abstractmethod
+    def _describe(self) -> Info:
+        """Tell what lies at the path now."""
+
+    @abstractmethod
+    def _load(self, info: Info) -> Loaded:
+        """Load what a description is of.
+
+        Raises:
+            ContentChangedError: A file may hold something else than its digest is of.
+        """
+
+    def release(self) -> None:
+        """Give back the memory that it takes; it is loaded again when it is asked again."""
+        vars(self).pop("_loaded", None)
+
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        """Answer all prompts, in their order.
+
+        Raises:
+            CheckpointError: The model or its tokenizer cannot be used.
+            PromptError: A prompt leaves no room in the model's context, or the model has no
+                numbers for its answer.
+            SettingsError: The device or dtype cannot be used.
+        """
+        for index, prompt in enumerate(prompts):
+            ids = self._encode(f"prompts[{index}]", prompt, chat=False)
+            if isinstance(ids, PromptError):
+                raise ids
+        texts = [""] * len(prompts)
+        for completion in self.stream(prompts, max_new_tokens=max_new_tokens):
+            if completion.text is None:
+                where = f"prompts[{completion.index}]"
+                raise no_numbers(where, self._dtype)
+            texts[completion.index] = completion.text
+        return texts
+
+    def stream(
+        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+    ) -> Iterator[Completion]:
+        """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
+
+        A prompt that leaves no room in the model's context comes back as a completion with an
+        error, before the others. So does one to which the logits of an answer are no numbers.
+
+        Raises:
+            CheckpointError: The model or its tokenizer cannot be used, the memory is not enough for
+                one text, or messages are to be answered without a chat template.
+            SettingsError: The device or dtype cannot be used.
+        """
+        check_tokens(max_new_tokens)
+        fitting: dict[int, list[int]] = {}
+        for index, prompt in enumerate(prompts):
+            ids = self._encode(str(self.path), prompt, chat=chat)
+            if isinstance(ids, PromptError):
+                yield Completion(index, None, error=str(ids))
+            else:
+                fitting[index] = ids
+        if fitting:
+            yield from self._decode(fitting, max_new_tokens)
+
+    def _broken(self, index: int) -> Completion:
+        """Tell that the logits of an answer were no numbers."""
+        told = str(no_numbers(str(self.path), self._dtype))
+        # Sums of other batches, or another machine's, may stay within the format.
+        return Completion(index, None, error=told, final=False)
+
+    @abstractmethod
+    def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
+        """Return a prompt's tokens, or why it cannot be answered."""
+
+    @abstractmethod
+    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+        """Answer prompts by their numbers; there is at least one."""
+
+
+def check_tokens(max_new_tokens: int) -> None:
+    """Refuse a length that no answer can have.
+
+    Raises:
+        ValueError: It is below 1.
+    """
+    if max_new_tokens < 1:
+        message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
+        raise ValueError(message)
+
+
+def text_before(stops: Sequence[str], text: str) -> str:
+    """Cut a text before the first of some texts that is in it."""
+    return text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))]

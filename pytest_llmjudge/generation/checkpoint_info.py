@@ -1,0 +1,318 @@
+"""Describes a checkpoint without torch: its sizes, the files used with it, its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, Heads, read_sizes
+from pytest_llmjudge.generation.families.gpt2.config_file import (
+    config_beside,
+    heads_in,
+    is_gelu_exact,
+    places_of,
+    scale_in,
+    stems_of,
+)
+from pytest_llmjudge.generation.families.gpt2.hf_folder import (
+    CONFIG,
+    GPT2,
+    beyond_engine,
+    own_template,
+)
+from pytest_llmjudge.generation.families.gpt2.key_mapping import GPT2_VOCABULARY, Plan, make_plan
+from pytest_llmjudge.generation.families.lora import (
+    ADAPTER_CONFIG,
+    Adapter,
+    has_lora,
+    is_lora,
+    lecture_lora,
+    peft_lora,
+    read_adapter,
+    with_lora,
+)
+from pytest_llmjudge.generation.files.contents import Content, content_of
+from pytest_llmjudge.generation.files.names import name_some
+from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
+from pytest_llmjudge.generation.files.shards import INDICES, read_index
+from pytest_llmjudge.generation.files.state_dict import (
+    StateDict,
+    StoredTensor,
+    read_torch_file,
+    unreadable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_llmjudge.generation.families.gpt2.config_file import Config
+
+__all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_told", "is_adapter"]
+
+_IN_FOLDERS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+_SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
+_FLOATS = {"bfloat16", "float16", "float32", "float64"}
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What is known of a checkpoint before torch is imported.
+
+    Attributes:
+        path: The file with the weights, or the index of several.
+        parameters: Number of weights, tied ones counted once.
+        tensors: What is stored, by plain names.
+        plan: How that becomes a ``GPTModel``.
+        config: The model's sizes.
+        heads: The number of heads, if a config file beside the checkpoint tells it.
+        ranks: The ``.tiktoken`` file of its tokenizer; ``None`` for GPT-2's own tokenizer.
+        configs: Further files that decide what it writes.
+        exact_gelu: Whether a config file beside the checkpoint asks for the exact GELU.
+
+    ``parameters``, ``tensors``, ``plan`` and ``config`` are ``None`` for a file in the format that
+    torch wrote before version 1.6, which only torch can read.
+    """
+
+    path: Path
+    parameters: int | None
+    tensors: Mapping[str, StoredTensor] | None
+    plan: Plan | None
+    config: GPTConfig | None
+    heads: Heads | None
+    ranks: Path | None
+    configs: tuple[Path, ...] = ()
+    exact_gelu: bool = False
+
+    @cached_property
+    def contents(self) -> dict[Path, Content]:
+        """What all files hold that decide what the model writes.
+
+        Raises:
+            CheckpointError: A file cannot be read any more.
+        """
+        return {file: content_of(file) for file in dict.fromkeys(self._files) if file}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, over the contents of all files that decide what the model writes.
+
+        Raises:
+            CheckpointError: A file cannot be read any more.
+        """
+        digests = [self.contents[file].digest if file else "" for file in self._files]
+        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+    @property
+    def _files(self) -> tuple[Path | None, ...]:
+        stored = dict.fromkeys(tensor.file for tensor in (self.tensors or {}).values())
+        own = None if self.path.is_dir() else self.path  # an adapter is a folder
+        heads = self.heads.file if self.heads else None
+        parts = [file for file in stored if file != self.path]
+        return (own, heads, self.ranks, *parts, *self.configs)
+
+
+def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
+    """Describe a checkpoint: a file, the index of several, a folder that holds either, an adapter.
+
+    Args:
+        path: Of the checkpoint.
+        base: The model that a LoRA adapter is added to, whatever model its config names.
+
+    Raises:
+        CheckpointError: It is no checkpoint, or not of a GPT-2.
+    """
+    if is_adapter(path):
+        return _describe_adapter(path, base)
+    path = _weights_in(path)
+    found = _read(path)
+    config = config_beside(path)
+    _check_ours(path, config)
+    heads, exact_gelu = heads_in(config), is_gelu_exact(config)
+    configs = (config[0],) if config is not None and exact_gelu else ()
+    if found is None:
+        ranks = find_ranks(path, None)
+        return CheckpointInfo(path, None, None, None, None, heads, ranks, configs, exact_gelu)
+    heads = heads or heads_told(path, found.about)
+    shapes = {name: tensor.shape for name, tensor in found.tensors.items()}
+    plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
+    if has_lora(shapes):
+        plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(config)), shapes)
+        configs = (config[0],) if config is not None else ()
+    tensors = found.tensors
+    return _info(path, path, tensors, plan, heads=heads, configs=configs, exact_gelu=exact_gelu)
+
+
+def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
+    adapter = read_adapter(folder)
+    base = base or _base_of(adapter)
+    weights = _weights_in(base)
+    found, config = _read(weights), config_beside(weights)
+    matrices = _read(_weights_in_adapter(folder))
+    _check_ours(weights, config, folder)
+    if found is None or matrices is None:
+        told = "it or its base has the format that torch wrote before version 1.6"
+        raise CheckpointError(str(folder), told, "save it again with a newer torch")
+    heads = heads_in(config) or heads_told(weights, found.about)
+    plan = make_plan({name: tensor.shape for name, tensor in found.tensors.items()})
+    if "tok_emb.weight" not in plan.sources:
+        told = f"its base {base} is no GPT-2, the only model that adapters are merged into here"
+        todo = (
+            "merge it with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) "
+            "and name the folder that it wrote"
+        )
+        raise CheckpointError(str(folder), told, todo)
+    added = {name: tensor.shape for name, tensor in matrices.tensors.items()}
+    plan = with_lora(folder, plan, peft_lora(adapter, plan, added), added)
+    tensors = {**found.tensors, **matrices.tensors}
+    exact_gelu = is_gelu_exact(config)
+    configs = [adapter.config]
+    if config is not None and exact_gelu:
+        configs.append(config[0])
+    return _info(
+        folder,
+        weights,
+        tensors,
+        plan,
+        heads=heads,
+        configs=tuple(configs),
+        exact_gelu=exact_gelu,
+    )
+
+
+def _info(
+    path: Path,
+    base: Path,
+    tensors: Mapping[str, StoredTensor],
+    plan: Plan,
+    *,
+    heads: Heads | None,
+    configs: tuple[Path, ...],
+    exact_gelu: bool,
+) -> CheckpointInfo:
+    """Describe what a plan makes of stored tensors; ``base`` is where the model's own files lie."""
+    first = {tensor: name for name, tensor in reversed(list(tensors.items()))}
+    plan = plan.read_by({name: first[tensor] for name, tensor in tensors.items()})
+    config = read_sizes(base, plan.shapes, heads, plan.told, exact_gelu=exact_gelu)
+    sources = plan.sources.values()
+    used = {source.name for source in sources}
+    matrices = {name for one in sources if one.lora for name in (one.lora.up, one.lora.down)}
+    weights = {name: tensor for name, tensor in tensors.items() if name in used | matrices}
+    _check_floats(path, weights)
+    own = {tensor for name, tensor in weights.items() if name in used}
+    parameters = sum(prod(tensor.shape) for tensor in own)
+    ranks = find_ranks(base, config.vocab_size)
+    return CheckpointInfo(
+        path, parameters, weights, plan, config, heads, ranks, configs, exact_gelu
+    )
+
+
+def is_adapter(path: Path) -> bool:
+    """Tell the folder of a PEFT adapter."""
+    # os.path answers no, where pathlib raises: names too long, folders that are closed.
+    return os.path.isfile(path / ADAPTER_CONFIG)  # noqa: PTH113
+
+
+def _base_of(adapter: Adapter) -> Path:
+    where, todo = str(adapter.config), "name it with --llm-judge-base"
+    if not adapter.base:
+        raise CheckpointError(where, "it does not name the model that it is added to", todo)
+    for path in (adapter.folder / adapter.base, Path(adapter.base)):
+        # A broken link is there, and whoever opens it says what is wrong.
+        if os.path.lexists(path):
+            return path
+    raise CheckpointError(where, f"the model {adapter.base} that it is added to is not here", todo)
+
+
+def _weights_in_adapter(folder: Path) -> Path:
+    for name in ("adapter_model.safetensors", "adapter_model.bin"):
+        if os.path.lexists(folder / name):
+            return folder / name
+    found = "an adapter without adapter_model.safetensors"
+    raise CheckpointError(str(folder), found, "save the adapter again")
+
+
+def _weights_in(path: Path) -> Path:
+    """Find the weights of a folder, as Hugging Face's programs name them."""
+    try:
+        if not path.is_dir():
+            return path
+        known = [path / name for name in _IN_FOLDERS if os.path.lexists(path / name)]
+        there = sorted(path.iterdir())
+        others = [file for file in there if file.suffix in _SUFFIXES and file.is_file()]
+        names = [f"{file.name}/" if file.is_dir() else file.name for file in there]
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except ValueError:
+        raise CheckpointError(str(path), "no name of a file", "correct the path") from None
+    if known or len(others) == 1:
+        return [*known, *others][0]
+    todo = "give the path of the weights"
+    if others:
+        found = f"a directory with {len(others)} files of weights"
+        raise CheckpointError(str(path), found, f"{todo} in it")
+    found = f"a directory without weights; it holds {name_some(names)}"
+    raise CheckpointError(str(path), found, todo)
+
+
+def _read(path: Path) -> StateDict | None:
+    if path.name.endswith(INDICES):
+        found = read_index(path)
+        if found is None:
+            told = "one of its files has the format that torch wrote before version 1.6"
+            raise CheckpointError(str(path), told, "save it again with a newer torch")
+        return found
+    return read_safetensors(path) if path.name.endswith(SUFFIX) else read_torch_file(path)
+
+
+def heads_told(path: Path, about: Mapping[str, object]) -> Heads | None:
+    """Read the number of heads from what a training checkpoint of nanoGPT's tells of its model."""
+    told = about.get("model_args")
+    heads = told.get("n_head") if isinstance(told, dict) else None
+    return Heads(heads, path) if type(heads) is int and heads > 0 else None
+
+
+def find_ranks(path: Path, vocab_size: int | None) -> Path | None:
+    """Find the ``.tiktoken`` file that belongs to a checkpoint; ``None`` for GPT-2's tokenizer."""
+    for place in places_of(path):
+        for own in (place.with_name(f"{stem}.tiktoken") for stem in stems_of(place)):
+            # In the place of a broken link GPT-2's ranks must not be taken.
+            if os.path.lexists(own):
+                return own
+        others = list(place.parent.glob("*.tiktoken"))
+        if len(others) == 1 and vocab_size != GPT2_VOCABULARY:
+            return others[0]
+    return None
+
+
+def _check_ours(path: Path, found: Config | None, adapter: Path | None = None) -> None:
+    """Refuse weights of a Hugging Face folder of which our engine would make another model."""
+    if found is None or found[0].name != CONFIG or found[1].get("model_type") != GPT2:
+        return
+    file, config = found
+    other = beyond_engine(file.parent, config)
+    if other is None and adapter is None:
+        other = own_template(file.parent)
+    if other is None:
+        return
+    todo = "name the folder instead of a file in it"
+    if adapter is not None:
+        todo = f"merge {adapter.name} into it with PEFT, and name the folder of both"
+    raise CheckpointError(str(path), f"{other}, which takes transformers", todo)
+
+
+def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:
+    for name, tensor in weights.items():
+        if tensor.dtype not in _FLOATS:
+            found = f"{name} is stored as {tensor.dtype}, not as floating-point numbers"
+            raise CheckpointError(str(path), found, "save it before it is quantised")

@@ -1,0 +1,1 @@
+"""The native engine: models of known families, run by our own scheduler and KV cache."""

@@ -1,0 +1,165 @@
+"""Loads a checkpoint's weights into a GPTModel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.checkpoint_info import describe, heads_told
+from pytest_llmjudge.generation.families.gpt2.config import is_weight, read_sizes
+from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
+from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+from pytest_llmjudge.generation.families.lora import has_lora
+from pytest_llmjudge.generation.files.contents import ContentChangedError, open_same
+from pytest_llmjudge.generation.files.names import plain_name
+from pytest_llmjudge.generation.files.state_dict import COPY, SAVE, state_dict_in
+from pytest_llmjudge.generation.files.tensors import read_tensor
+from pytest_llmjudge.generation.nonfinite import check_weight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from pathlib import Path
+
+    from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo
+    from pytest_llmjudge.generation.families.gpt2.key_mapping import Plan, Source
+    from pytest_llmjudge.generation.files.contents import Stamp
+
+__all__ = ["load"]
+
+
+def load(
+    path: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    base: Path | None = None,
+    info: CheckpointInfo | None = None,
+) -> GPTModel:
+    """Load a model for evaluation; each tensor is read into its place, so that none is there twice.
+
+    Args:
+        path: A checkpoint in any of the known layouts.
+        base: The model that a LoRA adapter is added to, whatever model its config names.
+        device: Where the model shall run.
+        dtype: In which numbers it shall run; the file may hold others.
+        info: Of the checkpoint, where it is known already.
+
+    Raises:
+        ContentChangedError: A file may hold something else than its digest is of.
+        CheckpointError: The file is no such checkpoint, or holds weights that are no numbers.
+    """
+    info = info or describe(path, base)
+    contents = info.contents
+    if info.plan is None or info.tensors is None or info.config is None:
+        # An archive in the format before torch 1.6 tells its shapes only now.
+        tensors, about = _read_old(info.path, contents[info.path].stamp)
+        plan = make_plan({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+        if has_lora(tensors):
+            found = "it has LoRA layers, in the format that torch wrote before version 1.6"
+            raise CheckpointError(str(path), found, "save it again with a newer torch")
+        heads = info.heads or heads_told(path, about)
+        config = read_sizes(path, plan.shapes, heads, plan.told, exact_gelu=info.exact_gelu)
+        read = tensors.__getitem__
+    else:
+        plan, config, stored = info.plan, info.config, info.tensors
+
+        def read(name: str) -> Tensor:
+            return read_tensor(stored[name], contents[stored[name].file].stamp)
+
+    with torch.device("meta"), _Uninitialised():
+        model = GPTModel(config)
+    model.load_state_dict(dict(_weights(plan, read, device, dtype)), assign=True)
+    model.requires_grad_(requires_grad=False).eval()
+    _check_finite(path, model, plan)
+    return model
+
+
+def _weights(
+    plan: Plan, read: Callable[[str], Tensor], device: torch.device, dtype: torch.dtype
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the model's weights; those of one stored tensor follow each other."""
+    tied: dict[Source, Tensor] = {}
+    last_name, last = "", torch.empty(0)
+    shared = Counter(plan.sources.values())
+    for own, source in plan.sources.items():
+        if source in tied:
+            yield own, tied[source]
+            continue
+        if source.name is None:
+            weight = torch.zeros(source.shape)
+        else:
+            if source.name != last_name:
+                last_name, last = source.name, read(source.name)
+            weight = _part(last, source, read)
+        weight = weight.to(device=device, dtype=dtype).contiguous()
+        if weight.untyped_storage().nbytes() > weight.nbytes:
+            # A third of a tensor would keep all of it.
+            weight = weight.clone()
+        if shared[source] > 1:
+            tied[source] = weight
+        yield own, weight
+
+
+def _part(stored: Tensor, source: Source, read: Callable[[str], Tensor]) -> Tensor:
+    weight = stored.t() if source.is_turned else stored
+    if source.lora is not None:
+        up, down = (read(name).float() for name in (source.lora.up, source.lora.down))
+        product = (down @ up).t() if source.lora.is_turned else up @ down
+        weight = weight.float() + source.lora.scale * product
+    if source.part is not None:
+        weight = weight.tensor_split(3)[source.part]
+    return weight if source.rows is None else weight[: source.rows]
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Skips the drawing of initial weights, for which torch would import its compiler here."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Collection[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever the function returns
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def _read_old(path: Path, stamp: Stamp) -> tuple[dict[str, Tensor], dict[str, object]]:
+    try:
+        with open_same(path, stamp) as stream:
+            whole = torch.load(stream, map_location="cpu", weights_only=True)
+    except ContentChangedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - torch documents no exceptions
+        # Its text would advise to run what the file says.
+        found = f"torch cannot load it ({type(error).__name__})"
+        raise CheckpointError(str(path), found, COPY) from None
+    content: Any
+    content, about = state_dict_in(whole)
+    weights = content.items() if isinstance(content, dict) else [("", content)]
+    # Only a causal mask may be of another type: some programs save it as truth values.
+    weights = [(name, value) for name, value in weights if not _is_mask(name, value)]
+    if not all(_is_weight_tensor(name, value) for name, value in weights):
+        raise CheckpointError(str(path), "no state dict of floating-point tensors", SAVE)
+    return {plain_name(name): tensor for name, tensor in weights}, about
+
+
+def _is_mask(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor) and not is_weight(name)
+
+
+def _is_weight_tensor(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, Tensor) and value.is_floating_point()
+
+
+def _check_finite(path: Path, model: GPTModel, plan: Plan) -> None:
+    for name, weight in model.named_parameters():
+        check_weight(path, plan.told(name), weight)

@@ -1,0 +1,181 @@
+"""Log-probabilities of several continuations of many prompts that begin alike.
+
+What all prompts of a batch share is computed once. Behind it each prompt is a tree: its own tokens,
+and one branch for each continuation, which sees the prompt and itself but no other branch.
+
+Sizes in shape comments: N tokens of one pass, T tokens of one tree, P tokens of the shared prefix,
+H heads, D size of a head, R predicted tokens, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pytest_llmjudge.generation.families.gpt2.model import causal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+    from pytest_llmjudge.mmlu.prompts import Trunk
+
+__all__ = ["PASS_TOKENS", "score_trunks"]
+
+PASS_TOKENS = 1024
+"""About how many tokens one pass takes: enough that two cores compute longer than they read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """A trunk and its branches as one row of tokens, the shared prefix left out.
+
+    Attributes:
+        ids: The trunk, then each branch without its last token, which predicts nothing.
+        places: Position of each token behind the prefix: branches lie beside each other.
+        parents: For each branch its span within ``ids``.
+        trunk: How many tokens the trunk has.
+        predicted: For each predicted token the place in ``ids`` of the token before it.
+        targets: The predicted tokens, branch by branch.
+        sizes: How many of them each branch has.
+    """
+
+    ids: list[int]
+    places: list[int]
+    spans: list[slice]
+    trunk: int
+    predicted: list[int]
+    targets: list[int]
+    sizes: list[int]
+
+
+@torch.inference_mode()
+def score_trunks(
+    model: GPTModel, trunks: Sequence[Trunk], *, pass_tokens: int = PASS_TOKENS
+) -> Iterator[list[float]]:
+    """Yield for each trunk, in order, the summed log-probability of each of its branches.
+
+    Args:
+        model: In evaluation mode; it runs on its device.
+        trunks: Their tokens and those of their longest branch, its last one not counted, fit into
+            the model's context together.
+        pass_tokens: See :data:`PASS_TOKENS`.
+    """
+    prefix = _shared_prefix([trunk.ids for trunk in trunks])
+    trees = [_grow(trunk, len(prefix)) for trunk in trunks]
+    layers = [_Layer() for _ in range(model.config.n_layers)]
+    device = model.tok_emb.weight.device
+    ids = torch.tensor([prefix], dtype=torch.long, device=device)
+    places = torch.arange(len(prefix), device=device)
+    model.hidden(ids, places, [layer.remember for layer in layers])
+    for batch in _batches(trees, pass_tokens):
+        yield from _score(model, layers, batch, len(prefix))
+
+
+def _shared_prefix(rows: Sequence[list[int]]) -> list[int]:
+    """What all rows begin with, short enough to leave each a token of its own."""
+    # Of sorted rows the first and the last differ at least as early as any other two.
+    first, last = min(rows), max(rows)
+    most = min(map(len, rows)) - 1
+    same = next((at for at in range(most) if first[at] != last[at]), most)
+    return first[:same]
+
+
+def _grow(trunk: Trunk, prefix: int) -> _Tree:
+    own = trunk.ids[prefix:]
+    ids, places, spans = list(own), list(range(len(own))), []
+    predicted, targets = [], []
+    for branch in trunk.branches:
+        span = slice(len(ids), len(ids) + len(branch) - 1)
+        spans.append(span)
+        ids += branch[:-1]
+        places += range(len(own), len(own) + len(branch) - 1)
+        predicted += [len(own) - 1, *range(span.start, span.stop)]
+        targets += branch
+    sizes = [len(branch) for branch in trunk.branches]
+    return _Tree(ids, places, spans, len(own), predicted, targets, sizes)
+
+
+def _batches(trees: Sequence[_Tree], pass_tokens: int) -> Iterator[list[_Tree]]:
+    batch: list[_Tree] = []
+    tokens = 0
+    for tree in trees:
+        if batch and tokens + len(tree.ids) > pass_tokens:
+            yield batch
+            batch, tokens = [], 0
+        batch.append(tree)
+        tokens += len(tree.ids)
+    yield batch
+
+
+def _score(
+    model: GPTModel, layers: Sequence[_Layer], trees: Sequence[_Tree], prefix: int
+) -> Iterator[list[float]]:
+    device = model.tok_emb.weight.device
+    ids = torch.tensor([token for tree in trees for token in tree.ids], device=device)  # (N,)
+    places = torch.tensor([place for tree in trees for place in tree.places], device=device)
+    spans, start = [], 0
+    for tree in trees:
+        spans.append(slice(start, start + len(tree.ids)))
+        start += len(tree.ids)
+    masks = [_mask(tree, prefix, device) for tree in trees]
+    attends = [partial(layer.attend, spans, masks) for layer in layers]
+    hidden = model.hidden(ids, places + prefix, attends)  # (N, C)
+    rows = [
+        span.start + at for tree, span in zip(trees, spans, strict=True) for at in tree.predicted
+    ]
+    targets = torch.tensor([token for tree in trees for token in tree.targets], device=device)
+    logits = model.logits(hidden[torch.tensor(rows, device=device)])  # (R, V)
+    chosen = logits.gather(1, targets[:, None]).squeeze(1).float() - logits.float().logsumexp(1)
+    values = iter(chosen.tolist())
+    for tree in trees:
+        yield [math.fsum(islice(values, size)) for size in tree.sizes]
+
+
+def _mask(tree: _Tree, prefix: int, device: torch.device) -> Tensor:
+    """True where a token of the tree (T) may look, at the prefix and the tree (P + T)."""
+    size = len(tree.ids)
+    seen = torch.ones(size, size, dtype=torch.bool, device=device).tril_()
+    for span in tree.spans:
+        # A branch sees no branch before it.
+        seen[span, tree.trunk : span.start] = False
+    return functional.pad(seen, (prefix, 0), value=True)
+
+
+class _Layer:
+    """One block's keys and values of the prefix (H, P, D)."""
+
+    def __init__(self) -> None:
+        self.keys = self.values = torch.empty(0)
+
+    def remember(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend within the prefix (1, P, H, D) and keep its keys and values."""
+        self.keys = key[0].transpose(0, 1).contiguous()
+        self.values = value[0].transpose(0, 1).contiguous()
+        return causal(query, key, value)
+
+    def attend(
+        self,
+        spans: Sequence[slice],
+        masks: Sequence[Tensor],
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+    ) -> Tensor:
+        """Let each tree of (N, H, D) see the prefix and itself, as its mask allows."""
+        seen = torch.empty_like(query)
+        for span, mask in zip(spans, masks, strict=True):
+            keys = torch.cat((self.keys, key[span].transpose(0, 1)), dim=1)  # (H, P + T, D)
+            values = torch.cat((self.values, value[span].transpose(0, 1)), dim=1)
+            mixed = functional.scaled_dot_product_attention(
+                query[span].transpose(0, 1)[None], keys[None], values[None], attn_mask=mask
+            )
+            seen[span] = mixed[0].transpose(0, 1)
+        return seen

@@ -1,0 +1,218 @@
+"""The model under test: a light handle that loads torch and the weights when text is asked for."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_llmjudge.data import Completion
+from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.generation.base import LocalModel, text_before
+from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo, describe, find_ranks
+from pytest_llmjudge.generation.devices import (
+    import_torch,
+    is_out_of_memory,
+    usable_device,
+    usable_dtype,
+)
+from pytest_llmjudge.settings import CHAT, Decoding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.generation.engine.tokenizer import Tokenizer
+    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+    from pytest_llmjudge.mmlu.prompts import Trunk
+
+__all__ = ["TorchModel"]
+
+
+class _Loaded(NamedTuple):
+    model: GPTModel
+    tokenizer: Tokenizer
+
+
+class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
+    """A checkpoint that answers prompts.
+
+    Decoding is greedy unless told: each new token is the likeliest one, so that the same checkpoint
+    gives the same text. A text ends before the end token or a stop text, after ``max_new_tokens``,
+    or when prompt and text together fill the model's context. (The lecture's code then drops the
+    beginning of the prompt and goes on; here a text never answers a prompt that the model cannot
+    see any more.)
+
+    Making one, and reading ``info`` and ``fingerprint``, does not import torch.
+
+    Args:
+        path: A state dict of the lecture's ``GPTModel``.
+        batch_size: Texts to run at a time; ``None`` for as many as memory allows. It does not
+            change any text, and is halved where memory does not suffice after all.
+        device: Of torch; ``auto`` is CUDA where there is a device, else MPS, else the CPU.
+        dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
+            texts do not depend on the machine.
+        base: The model that a LoRA adapter is added to, whatever model its config names.
+        decoding: How tokens are chosen.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        batch_size: int | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        base: Path | None = None,
+        decoding: Decoding = Decoding(),  # noqa: B008  # frozen
+    ) -> None:
+        self._decoding = decoding
+        self.path = Path(path)
+        self._base = base
+        self._batch_size = batch_size
+        self._device = device
+        self._dtype = dtype
+
+    def check(self) -> None:
+        """Prove that checkpoint and tokenizer are there; GPT-2's tokenizer may be downloaded.
+
+        Raises:
+            CheckpointError: One of them is not, or the tokenizer is another model's.
+        """
+        info = self.info
+        # An archive that only torch can read tells its vocabulary when it is loaded.
+        if info.config is not None:
+            from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+
+            load_tokenizer(info.path, info.ranks, info.config.vocab_size)
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens it can see.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+        return self._loaded.model.config.context_length
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text; ``<|endoftext|>`` in it is ordinary text.
+
+        Raises:
+            CheckpointError: The tokenizer cannot be had.
+        """
+        return self._loaded.tokenizer.encode(text)
+
+    def score(self, trunks: Sequence[Trunk]) -> Iterator[list[float]]:
+        """Yield for each trunk, in order, the summed log-probability of each of its branches.
+
+        What all trunks begin with is computed once.
+
+        Raises:
+            CheckpointError: It cannot be used, or the memory is not enough.
+        """
+        from pytest_llmjudge.generation.engine.loglikelihood import score_trunks
+
+        try:
+            yield from score_trunks(self._loaded.model, trunks)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            found, todo = "out of memory", "free some, or take another device"
+            raise CheckpointError(str(self.path), found, todo) from None
+
+    def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
+        if chat:
+            found, todo = "it has no chat template", f"choose another prompt than {CHAT!r}"
+            raise CheckpointError(str(self.path), found, todo)
+        model, tokenizer = self._loaded
+        context = model.config.context_length
+        # Not encoded if it cannot fit: a megabyte of text takes long, only to be refused.
+        if (least := tokenizer.at_least(prompt)) > context:
+            length = f"at least {least}"
+        elif len(ids := tokenizer.encode(prompt)) >= context:
+            length = str(len(ids))
+        elif ids:
+            return ids
+        else:
+            return PromptError(where, "the prompt is empty", "give the record an instruction")
+        found = f"the prompt has {length} tokens and the context {context}, answer included"
+        return PromptError(where, found, "shorten the record's instruction and input")
+
+    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+        from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
+
+        model = self._loaded.model
+        context = model.config.context_length
+        longest = min(max(map(len, prompts.values())) + max_new_tokens, context)
+        slots = self._batch_size or texts_at_a_time(model, longest)
+        waiting = dict(prompts)
+        while waiting:
+            yield from self._try(waiting, max_new_tokens, slots)
+            # No text depends on how many run together.
+            slots = max(1, min(slots, len(waiting)) // 2)
+
+    def _try(
+        self, waiting: dict[int, list[int]], max_new_tokens: int, slots: int
+    ) -> Iterator[Completion]:
+        """Answer prompts, and take them from those that wait; stop when memory runs out.
+
+        Raises:
+            CheckpointError: It runs out with a single text.
+        """
+        try:
+            for index, ids in self._run(dict(waiting), max_new_tokens, slots):
+                del waiting[index]
+                if ids is None:
+                    yield self._broken(index)
+                    continue
+                text = text_before(self._decoding.stop, self._loaded.tokenizer.decode(ids))
+                yield Completion(index, text, tokens=len(ids))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if slots == 1:
+                found = "out of memory with one text at a time"
+                todo = "free some, or take another device or a smaller --llm-judge-dtype"
+                raise CheckpointError(str(self.path), found, todo) from None
+
+    def _run(
+        self, prompts: dict[int, list[int]], max_new_tokens: int, slots: int
+    ) -> Iterator[tuple[int, list[int] | None]]:
+        from pytest_llmjudge.generation.engine.sampling import Sampler, likeliest
+        from pytest_llmjudge.generation.engine.scheduler import decode, never
+
+        model, tokenizer = self._loaded
+        indices, ids = list(prompts), list(prompts.values())
+        limits = [min(max_new_tokens, model.config.context_length - len(row)) for row in ids]
+        greedy, stop = self._decoding.is_greedy, self._decoding.stop
+        for prompt, found in decode(
+            model,
+            ids,
+            limits,
+            end=tokenizer.end,
+            slots=slots,
+            choose=likeliest if greedy else Sampler(self._decoding, ids),
+            stops=partial(tokenizer.ends_with, stop) if stop else never,
+        ):
+            yield indices[prompt], found
+
+    def _describe(self) -> CheckpointInfo:
+        return describe(self.path, self._base)
+
+    def _load(self, info: CheckpointInfo) -> _Loaded:
+        import_torch()
+        from pytest_llmjudge.generation.engine.loading import load
+        from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
+        from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+
+        device, dtype = usable_device(self._device), usable_dtype(self._dtype)
+        model = load(self.path, device, dtype, base=self._base, info=info)
+        vocab_size = model.config.vocab_size
+        # An archive that only torch can read tells its vocabulary only now.
+        has_own = info.config is not None or find_ranks(info.path, vocab_size) is not None
+        ranks = info.ranks if has_own else None
+        stamp = None if ranks is None else info.contents[ranks].stamp
+        tokenizer = load_tokenizer(info.path, ranks, vocab_size, stamp)
+        if packable(model):
+            pack(model)
+        return _Loaded(model, tokenizer)

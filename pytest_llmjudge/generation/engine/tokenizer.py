@@ -1,0 +1,139 @@
+"""Turns text into GPT-2 tokens and back, with GPT-2's own ranks or those beside a checkpoint."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import tiktoken
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.files.contents import content_of, open_same
+from pytest_llmjudge.generation.files.names import stem_of
+from pytest_llmjudge.generation.files.state_dict import refuse_pointer, unreadable
+from pytest_llmjudge.reading import SETTINGS_LIMIT, read_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge.generation.files.contents import Stamp
+
+__all__ = ["Tokenizer", "load_tokenizer"]
+
+END = "<|endoftext|>"
+
+# Where GPT-2 splits text before it merges: contractions, words, numbers, signs, white space.
+_PATTERN = r"'(?:[sdmt]|ll|re|ve)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+
+class Tokenizer:
+    """A byte-pair encoding with one special token, which ends a text.
+
+    Attributes:
+        size: Number of tokens, the special one included.
+        end: Id of the special token.
+    """
+
+    def __init__(self, encoding: tiktoken.Encoding) -> None:
+        self.size = encoding.n_vocab
+        self.end = encoding.eot_token
+        self._encoding = encoding
+        self._longest = max(map(len, encoding.token_byte_values()))
+
+    def encode(self, text: str) -> list[int]:
+        """Encode a prompt; ``<|endoftext|>`` in it is ordinary text.
+
+        The lecture's code makes it the special token. But a prompt is data: what a record says
+        must not be able to end a text or to reach a token that people cannot type.
+        """
+        return self._encoding.encode_ordinary(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Decode tokens; bytes that are no UTF-8, as in half a character, become U+FFFD."""
+        return self._encoding.decode(ids)
+
+    def ends_with(self, texts: Sequence[str], ids: Sequence[int]) -> bool:
+        """Say whether one of ``texts`` is in the text of ``ids`` with their last token.
+
+        Only the end is looked at: it is asked after each token, so that it was not in it before.
+        """
+        wanted = [text.encode() for text in texts]
+        # A token has at least a byte.
+        end = self._encoding.decode_bytes(ids[-max(map(len, wanted)) :])
+        return any(text in end for text in wanted)
+
+    def at_least(self, text: str) -> int:
+        """A lower bound of the number of tokens, found without encoding the text."""
+        return -(-len(text.encode(errors="replace")) // self._longest)
+
+
+def load_tokenizer(
+    path: Path, ranks: Path | None, vocab_size: int, stamp: Stamp | None = None
+) -> Tokenizer:
+    """Load the tokenizer of a checkpoint.
+
+    Args:
+        path: The checkpoint, for messages.
+        ranks: A file with a line for each token, its bytes in base64 and its rank; ``None`` for
+            GPT-2's tokenizer.
+        vocab_size: How many tokens the model knows.
+        stamp: Of the file of ranks, where its content is known already.
+
+    Raises:
+        ContentChangedError: The file of ranks may hold something else now.
+        CheckpointError: The tokenizer cannot be had, or it is not the model's.
+    """
+    tokenizer = Tokenizer(_gpt2(path) if ranks is None else _read_encoding(ranks, stamp))
+    if tokenizer.size != vocab_size:
+        name = "GPT-2's tokenizer" if ranks is None else ranks.name
+        found = f"the model knows {vocab_size} tokens and {name} has {tokenizer.size}"
+        todo = f"put the ranks that it was trained with into {stem_of(path)}.tiktoken beside it"
+        raise CheckpointError(str(path), found, todo)
+    return tokenizer
+
+
+def _gpt2(path: Path) -> tiktoken.Encoding:
+    try:
+        return tiktoken.get_encoding("gpt2")
+    except (OSError, ValueError):
+        found = "GPT-2's tokenizer is not on this machine and cannot be downloaded"
+        todo = (
+            "run python -c \"import tiktoken; tiktoken.get_encoding('gpt2')\" with a network and "
+            "TIKTOKEN_CACHE_DIR=folder, copy the folder here and set TIKTOKEN_CACHE_DIR to it, "
+            f"or put {stem_of(path)}.tiktoken beside the checkpoint"
+        )
+        raise CheckpointError(str(path), found, todo) from None
+
+
+def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:
+    try:
+        with open_same(file, stamp or content_of(file).stamp) as stream:
+            content = read_stream(stream, SETTINGS_LIMIT)
+    except OSError as error:
+        raise unreadable(file, error) from None
+    refuse_pointer(file, content)
+    lines = content.splitlines()
+    ranks = dict(_parse(file, number, line) for number, line in enumerate(lines, start=1))
+    if sorted(ranks.values()) != list(range(len(lines))):
+        size = len(lines)
+        found = f"its {size} lines do not give the ranks 0 to {size - 1} to {size} tokens"
+        raise _wrong_ranks(file, found)
+    if missing := [byte for byte in range(256) if bytes([byte]) not in ranks]:
+        raise _wrong_ranks(file, f"{len(missing)} of the 256 single bytes have no rank")
+    return tiktoken.Encoding(
+        file.name, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={END: len(ranks)}
+    )
+
+
+def _parse(file: Path, number: int, line: bytes) -> tuple[bytes, int]:
+    try:
+        token, rank = line.split()
+        return base64.b64decode(token, validate=True), int(rank)
+    except ValueError:
+        found = f"line {number} is not a token in base64, a space and its rank"
+        raise _wrong_ranks(file, found) from None
+
+
+def _wrong_ranks(file: Path, found: str) -> CheckpointError:
+    return CheckpointError(str(file), found, "write it again from the tokenizer of the training")

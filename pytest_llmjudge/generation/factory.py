@@ -1,0 +1,52 @@
+"""Which kind of model a name means: a checkpoint, a Hugging Face folder, or a served model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.generation.engine.model import TorchModel
+from pytest_llmjudge.generation.hf.folder import foreign_type
+from pytest_llmjudge.generation.hf.model import HuggingFaceModel
+from pytest_llmjudge.generation.served import ServedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytest_llmjudge.generation.base import Model
+    from pytest_llmjudge.settings import Settings
+
+__all__ = ["make_model"]
+
+
+def make_model(
+    name: Path | str, settings: Settings, *, note: Callable[[str], None] = lambda _: None
+) -> Model:
+    """Make a model under test; nothing is loaded and nobody is asked yet.
+
+    Args:
+        name: A path, or the name of a served model.
+        settings: The run's options.
+        note: Told once of each server that is left out of the rest of the run.
+
+    Raises:
+        SettingsError: The name names no model, or an address is none.
+    """
+    if isinstance(name, str):
+        return ServedModel(name, settings, note=note)
+    if foreign_type(name) is not None:
+        return HuggingFaceModel(
+            name,
+            batch_size=settings.batch_size,
+            device=settings.device,
+            dtype=settings.dtype,
+            decoding=settings.decoding,
+        )
+    return TorchModel(
+        name,
+        batch_size=settings.batch_size,
+        device=settings.device,
+        dtype=settings.dtype,
+        base=settings.base,
+        decoding=settings.decoding,
+    )

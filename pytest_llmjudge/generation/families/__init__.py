@@ -1,0 +1,1 @@
+"""Architecture families: what is one file or folder for each of them."""

@@ -1,0 +1,144 @@
+"""Reads the config file beside a checkpoint, which tells what no tensor does."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.families.gpt2.config import Heads
+from pytest_llmjudge.generation.files.names import finite, stem_of
+from pytest_llmjudge.generation.files.state_dict import refuse_pointer, unreadable
+from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "THEIR_ACTIVATIONS",
+    "Config",
+    "config_beside",
+    "heads_in",
+    "is_gelu_exact",
+    "places_of",
+    "scale_in",
+    "stems_of",
+]
+
+Config = tuple[Path, dict[str, object]]
+"""A config file beside a checkpoint, and what it says."""
+
+_HEADS = 'write {"n_heads": …} with an integer above 0'
+_SCALES = ("lora_alpha", "lora_scaling")
+
+_ACTIVATIONS = {"gelu_tanh": False, "gelu": True}
+THEIR_ACTIVATIONS = {
+    "gelu_new": False,
+    "gelu_pytorch_tanh": False,
+    "gelu_fast": False,
+    "gelu": True,
+}
+"""Names of GELU, here and in transformers, and whether it is the exact one."""
+
+
+def places_of(path: Path) -> tuple[Path, Path]:
+    """Return where other files may lie beside a checkpoint that may be a link: there or behind."""
+    return path, path.resolve()
+
+
+def stems_of(path: Path) -> Iterable[str]:
+    """Return what the names of files begin with that are about a checkpoint, the best first."""
+    return dict.fromkeys((stem_of(path), path.stem))
+
+
+def config_beside(path: Path) -> Config | None:
+    """Read ``<stem>.config.json`` or else ``config.json``; ``None`` where there is neither.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    files = [
+        place.with_name(name)
+        for place in places_of(path)
+        for name in (*(f"{stem}.config.json" for stem in stems_of(place)), "config.json")
+    ]
+    # pathlib raises for a name that is too long. A broken link is there, and wrong.
+    file = next((file for file in files if os.path.lexists(file)), None)
+    if file is None:
+        return None
+    try:
+        content = read_file(file, SETTINGS_LIMIT)
+        refuse_pointer(file, content)
+        config = parse_json(content)
+    except OSError as error:
+        raise unreadable(file, error) from None
+    except ValueError as error:
+        todo = "correct it, or move it away from the checkpoint"
+        raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
+    if not isinstance(config, dict):
+        raise CheckpointError(str(file), "not a JSON object", _HEADS)
+    return file, config
+
+
+def heads_in(found: Config | None) -> Heads | None:
+    """Read the number of heads, which is ours or Hugging Face's to name.
+
+    Raises:
+        CheckpointError: It is none.
+    """
+    if found is None:
+        return None
+    file, config = found
+    heads = config.get("n_heads", config.get("n_head"))
+    if heads is None:
+        return None
+    if type(heads) is not int or heads < 1:
+        raise CheckpointError(str(file), f"n_heads is {json.dumps(heads)}", _HEADS)
+    return Heads(heads, file)
+
+
+def is_gelu_exact(found: Config | None) -> bool:
+    """Read which GELU the model was trained with; GPT-2's own is the approximation by tanh.
+
+    Raises:
+        CheckpointError: It is another function.
+    """
+    if found is None:
+        return False
+    file, config = found
+    name, theirs = (config.get(key) for key in ("activation", "activation_function"))
+    if name is not None:
+        if not isinstance(name, str) or name not in _ACTIVATIONS:
+            todo = 'write {"activation": "gelu_tanh"}, or "gelu" for the exact one'
+            raise CheckpointError(str(file), f"activation is {json.dumps(name)}", todo)
+        return _ACTIVATIONS[name]
+    if theirs is None:
+        return False
+    if not isinstance(theirs, str) or theirs not in THEIR_ACTIVATIONS:
+        told = f"activation_function is {json.dumps(theirs)}, and only gelu_new and gelu are run"
+        raise CheckpointError(str(file), told, "serve the model, or write a fixture for it")
+    return THEIR_ACTIVATIONS[theirs]
+
+
+def scale_in(found: Config | None) -> float | None:
+    """Read what the lecture's LoRA layers multiply by: alpha, or a factor of another name.
+
+    Raises:
+        CheckpointError: It is no finite number, or there are both.
+    """
+    if found is None:
+        return None
+    file, config = found
+    told = [name for name in _SCALES if config.get(name) is not None]
+    if len(told) > 1:
+        both = "it has lora_alpha and lora_scaling, either of which is the whole factor"
+        raise CheckpointError(str(file), both, "keep the one that the layers multiply by")
+    if not told:
+        return None
+    value, scale = config[told[0]], finite(config[told[0]])
+    if scale is None:
+        todo = f'write {{"{told[0]}": …}} with a number'
+        raise CheckpointError(str(file), f"{told[0]} is {json.dumps(value)}", todo)
+    return scale

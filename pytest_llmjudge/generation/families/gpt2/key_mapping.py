@@ -1,0 +1,207 @@
+"""The layouts that a GPT-2 is saved in: how each one's tensors become those of ``GPTModel``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.generation.families.gpt2.config import is_weight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_llmjudge.generation.files.names import Shape
+
+__all__ = ["PARTS", "Lora", "Plan", "Source", "make_plan"]
+
+GPT2_VOCABULARY = 50257
+_PADDED_VOCABULARY = 50304
+"""GPT-2's, as nanoGPT pads it to a multiple of 64; no text has the tokens beyond."""
+
+_TIED = "out_head.weight"
+_OUTER = {
+    "wte.weight": "tok_emb.weight",
+    "wpe.weight": "pos_emb.weight",
+    "ln_f.weight": "final_norm.scale",
+    "ln_f.bias": "final_norm.shift",
+    "lm_head.weight": _TIED,
+}
+_INNER = {
+    "ln_1.weight": "norm1.scale",
+    "ln_1.bias": "norm1.shift",
+    "ln_2.weight": "norm2.scale",
+    "ln_2.bias": "norm2.shift",
+    "attn.c_proj.weight": "att.out_proj.weight",
+    "attn.c_proj.bias": "att.out_proj.bias",
+    "mlp.c_fc.weight": "ff.layers.0.weight",
+    "mlp.c_fc.bias": "ff.layers.0.bias",
+    "mlp.c_proj.weight": "ff.layers.2.weight",
+    "mlp.c_proj.bias": "ff.layers.2.bias",
+}
+_PROJECTIONS = ("W_query", "W_key", "W_value")
+PARTS = len(_PROJECTIONS)
+_BLOCK = re.compile(r"h\.(\d{1,4})\.(.+)")
+_MASKS = ("attn.bias", "attn.masked_bias")
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """Two small matrices whose product is added to a weight (E. Hu et al., 2021).
+
+    Attributes:
+        down: Name of the stored one that maps inputs to the rank.
+        up: Name of the stored one that maps the rank to outputs.
+        scale: What the product is multiplied by.
+        is_turned: Whether the two are stored with a row for each input.
+    """
+
+    down: str
+    up: str
+    scale: float
+    is_turned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one weight of ``GPTModel`` comes from.
+
+    Attributes:
+        name: Of the stored tensor; ``None`` for zeros, where a model was made without biases.
+        shape: Of the weight.
+        is_turned: Whether the stored tensor has a row for each input, as Hugging Face's Conv1D.
+        part: Which third of the stored tensor's outputs it is; ``None`` for all of it.
+        rows: How many of its rows are taken; ``None`` for all.
+        lora: What is added to all of it, before a part is taken.
+    """
+
+    name: str | None
+    shape: Shape
+    is_turned: bool = False
+    part: int | None = None
+    rows: int | None = None
+    lora: Lora | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a state dict becomes a ``GPTModel``.
+
+    Attributes:
+        sources: For each weight of the model where it comes from. A stored tensor that has no
+            place in the model is listed under its own name.
+        is_lecture: Whether the names are the lecture's.
+    """
+
+    sources: Mapping[str, Source]
+    is_lecture: bool
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Shape of each weight by its name in the model."""
+        return {name: source.shape for name, source in self.sources.items()}
+
+    def read_by(self, same: Mapping[str, str]) -> Plan:
+        """Read by one name what has several, as tied weights are saved.
+
+        Args:
+            same: For each stored tensor the first name of the same memory.
+        """
+        sources = {
+            own: replace(source, name=same.get(source.name or "", source.name))
+            for own, source in self.sources.items()
+        }
+        return replace(self, sources=sources)
+
+    def told(self, name: str) -> str:
+        """Name a weight as the file does, for messages."""
+        if self.is_lecture:
+            return name
+        outer = {own: theirs for theirs, own in _OUTER.items()}
+        inner = {own: theirs for theirs, own in _INNER.items()}
+        block, _, rest = name.removeprefix("trf_blocks.").partition(".")
+        if name.startswith("trf_blocks."):
+            kind = rest.rpartition(".")[2]
+            theirs = inner.get(rest, f"attn.c_attn.{kind}")
+            return f"h.{block}.{theirs}"
+        return outer.get(name, name)
+
+
+def make_plan(shapes: Mapping[str, Shape]) -> Plan:
+    """Tell by its names and shapes how a state dict becomes a ``GPTModel``.
+
+    Args:
+        shapes: Of the stored tensors by their plain names.
+    """
+    theirs = {name.removeprefix("transformer."): name for name in shapes}
+    is_lecture = "wte.weight" not in theirs
+    if is_lecture:
+        # A layer with LoRA keeps its own weight and bias one level further down.
+        sources = {
+            name.replace(".linear.", "."): Source(name, shape)
+            for name, shape in shapes.items()
+            if is_weight(name)
+        }
+    else:
+        found = {short: shapes[name] for short, name in theirs.items()}
+        sources = {own: _renamed(source, theirs) for own, source in _from_gpt2(found)}
+    if _TIED not in sources and "tok_emb.weight" in sources:
+        sources[_TIED] = sources["tok_emb.weight"]
+    sources = {name: _cut(name, source) for name, source in sources.items()}
+    return Plan(sources, is_lecture)
+
+
+def _from_gpt2(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Source]]:
+    width = shapes["wte.weight"][-1:]
+    # A layer that makes four of each has 4 C rows in torch's Linear, and C in Conv1D.
+    is_conv = shapes.get("h.0.mlp.c_fc.weight", ())[:1] == width
+    for name, shape in shapes.items():
+        block = _BLOCK.fullmatch(name)
+        if block is None:
+            yield _OUTER.get(name, name), Source(name, shape)
+            continue
+        number, inner = block.groups()
+        if inner in _MASKS:
+            continue
+        is_turned = is_conv and len(shape) == 2
+        if is_turned:
+            shape = shape[::-1]  # noqa: PLW2901  # as the model has it
+        if inner.startswith("attn.c_attn."):
+            kind = inner.rpartition(".")[2]
+            third = (shape[0] // PARTS, *shape[1:])
+            for part, projection in enumerate(_PROJECTIONS):
+                own = f"trf_blocks.{number}.att.{projection}.{kind}"
+                yield own, Source(name, third, is_turned, part)
+        else:
+            own = f"trf_blocks.{number}.{_INNER[inner]}" if inner in _INNER else name
+            yield own, Source(name, shape, is_turned)
+    yield from _zeros(shapes, width)
+
+
+def _zeros(shapes: Mapping[str, Shape], width: Shape) -> Iterator[tuple[str, Source]]:
+    """Yield the biases of a model that was made without any, as nanoGPT can."""
+    if any(name.endswith(".bias") and not name.endswith(_MASKS) for name in shapes):
+        return
+    for name in shapes:
+        own = _OUTER.get(name, "")
+        block = _BLOCK.fullmatch(name)
+        if block is not None:
+            own = f"trf_blocks.{block[1]}.{_INNER.get(block[2], '')}"
+        if own.endswith(".scale"):
+            yield own.removesuffix("scale") + "shift", Source(None, width)
+        elif own.endswith(("att.out_proj.weight", "ff.layers.2.weight")):
+            yield own.removesuffix("weight") + "bias", Source(None, width)
+        elif own.endswith("ff.layers.0.weight"):
+            yield own.removesuffix("weight") + "bias", Source(None, (4 * sum(width),))
+
+
+def _renamed(source: Source, theirs: Mapping[str, str]) -> Source:
+    return source if source.name is None else replace(source, name=theirs[source.name])
+
+
+def _cut(name: str, source: Source) -> Source:
+    is_padded = name in {"tok_emb.weight", _TIED} and source.shape[:1] == (_PADDED_VOCABULARY,)
+    if not is_padded:
+        return source
+    shape = (GPT2_VOCABULARY, *source.shape[1:])
+    return replace(source, shape=shape, rows=GPT2_VOCABULARY)

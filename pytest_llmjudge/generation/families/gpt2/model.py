@@ -1,0 +1,139 @@
+"""GPT-2's architecture, with the parameter names of "Build a Large Language Model From Scratch".
+
+Sizes in shape comments: B batch, T tokens, C embedding, H heads, D = C / H, V vocabulary.
+A leading ``…`` is ``B, T`` in training and one flat dimension of tokens in decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Attend", "GPTConfig", "GPTModel", "causal"]
+
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""What tokens see of each other: query, key, value (…, H, D) to a mix of values (…, H, D)."""
+
+
+def causal(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Let each token of (B, T, H, D) see itself and the tokens before it."""
+    query, key, value = (x.transpose(1, 2) for x in (query, key, value))  # (B, H, T, D)
+    seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+    return seen.transpose(1, 2)
+
+
+class LayerNorm(nn.Module):
+    """Normalises the last dimension; its gain is called ``scale`` and its bias ``shift``."""
+
+    def __init__(self, emb_dim: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(emb_dim))
+        self.shift = nn.Parameter(torch.zeros(emb_dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.layer_norm(x, self.scale.shape, self.scale, self.shift, eps=1e-5)
+
+
+class Attention(nn.Module):
+    """Self-attention with several heads; ``attend`` decides which tokens see which."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.heads = config.n_heads, config.emb_dim // config.n_heads  # H, D
+        self.W_query = nn.Linear(config.emb_dim, config.emb_dim, bias=config.qkv_bias)
+        self.W_key = nn.Linear(config.emb_dim, config.emb_dim, bias=config.qkv_bias)
+        self.W_value = nn.Linear(config.emb_dim, config.emb_dim, bias=config.qkv_bias)
+        self.out_proj = nn.Linear(config.emb_dim, config.emb_dim)
+
+    def forward(self, x: Tensor, attend: Attend) -> Tensor:
+        projected = self.W_query(x), self.W_key(x), self.W_value(x)  # 3 * (…, C)
+        query, key, value = (y.unflatten(-1, self.heads) for y in projected)  # (…, H, D)
+        seen = attend(query, key, value)  # (…, H, D)
+        mixed: Tensor = self.out_proj(seen.flatten(-2))  # (…, C)
+        return mixed
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with GELU between them, which GPT-2 approximates by tanh."""
+
+    def __init__(self, emb_dim: int, *, exact_gelu: bool) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(emb_dim, 4 * emb_dim),
+            nn.GELU(approximate="none" if exact_gelu else "tanh"),
+            nn.Linear(4 * emb_dim, emb_dim),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        changed: Tensor = self.layers(x)  # (…, C) -> (…, 4 C) -> (…, C)
+        return changed
+
+
+class Block(nn.Module):
+    """Attention and feed-forward, each working on a normalised copy and added back."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.att = Attention(config)
+        self.ff = FeedForward(config.emb_dim, exact_gelu=config.exact_gelu)
+        self.norm1 = LayerNorm(config.emb_dim)
+        self.norm2 = LayerNorm(config.emb_dim)
+
+    def forward(self, x: Tensor, attend: Attend) -> Tensor:
+        x = x + self.att(self.norm1(x), attend)  # (…, C)
+        y: Tensor = x + self.ff(self.norm2(x))  # (…, C)
+        return y
+
+
+class GPTModel(nn.Module):
+    """GPT-2: ``model(ids)`` for whole sequences; ``hidden`` and ``logits`` are its two halves.
+
+    A new model has GPT-2's initial weights: normal with deviation 0.02, biases zero.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.tok_emb = nn.Embedding(config.vocab_size, config.emb_dim)
+        self.pos_emb = nn.Embedding(config.context_length, config.emb_dim)
+        self.trf_blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.final_norm = LayerNorm(config.emb_dim)
+        self.out_head = nn.Linear(config.emb_dim, config.vocab_size, bias=False)
+        self.apply(_initialise)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Map token ids (B, T), at most the context long, to logits (B, T, V)."""
+        positions = torch.arange(ids.shape[1], device=ids.device)
+        return self.logits(self.hidden(ids, positions, [causal] * self.config.n_layers))
+
+    def hidden(self, ids: Tensor, positions: Tensor, attends: Sequence[Attend]) -> Tensor:
+        """Map ids (…) at their positions to hidden states (…, C); one ``attend`` a block.
+
+        An incremental decoder passes only new tokens, and attends that remember the old ones.
+        """
+        x: Tensor = self.tok_emb(ids) + self.pos_emb(positions)  # (…, C)
+        for block, attend in zip(self.trf_blocks, attends, strict=True):
+            x = block(x, attend)
+        return x
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Map hidden states (…, C) to the next token's logits (…, V)."""
+        scores: Tensor = self.out_head(self.final_norm(x))  # (…, V)
+        return scores
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,101 @@
+"""Reads a checkpoint that is spread over several files with an index, without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.files.names import plain_name
+from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
+from pytest_llmjudge.generation.files.state_dict import (
+    COPY,
+    StateDict,
+    read_torch_file,
+    refuse_pointer,
+    unreadable,
+)
+from pytest_llmjudge.reading import parse_json, read_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["INDICES", "files_in", "read_index"]
+
+_LIMIT = 1 << 26
+"""Bytes of an index; that of a trillion weights has about fifteen million."""
+
+INDICES = (".safetensors.index.json", ".bin.index.json")
+
+
+def read_index(path: Path) -> StateDict | None:
+    """Read name, type and shape of each tensor.
+
+    Args:
+        path: Of the index, which names a file beside it for each tensor.
+
+    Returns:
+        What the files hold, or ``None`` if one has the format that torch wrote before version 1.6.
+
+    Raises:
+        CheckpointError: The index or a file is missing or damaged, or holds something else.
+    """
+    weight_map = _weight_map(path)
+    read = read_safetensors if _is_safe(path) else read_torch_file
+    # All of them: this refuses a pickle that would run something, before torch does.
+    parts = [read(file) for file in dict.fromkeys(weight_map.values())]
+    whole = [part for part in parts if part is not None]
+    if len(whole) < len(parts):
+        return None
+    tensors = {name: tensor for part in whole for name, tensor in part.tensors.items()}
+    lost = [name for name in weight_map if plain_name(name) not in tensors]
+    if lost:
+        found = f"{lost[0]} is in none of its files"
+        raise CheckpointError(str(path), found, COPY)
+    return StateDict(tensors, {})
+
+
+def files_in(index: Path) -> list[Path]:
+    """Return the files that an index names, of tensors in either format.
+
+    Raises:
+        CheckpointError: The index is missing or damaged.
+    """
+    return list(dict.fromkeys(_weight_map(index).values()))
+
+
+def _is_safe(index: Path) -> bool:
+    return index.name.endswith(f"{SUFFIX}.index.json")
+
+
+def _weight_map(path: Path) -> dict[str, Path]:
+    """Read which file beside an index holds each tensor."""
+    try:
+        content = read_file(path, _LIMIT)
+        refuse_pointer(path, content)
+        index = parse_json(content)
+        names: dict[str, str] = dict(index["weight_map"].items())
+        files = {name: path.parent / file for name, file in names.items()}
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        kind = SUFFIX if _is_safe(path) else ".bin"
+        raise CheckpointError(str(path), f"no index of {kind} files", COPY) from None
+    for name in names.values():
+        _check_name(path, name)
+    for file in files.values():
+        if file.parent.resolve() != path.parent.resolve():
+            found = f"it names {file.name} in another folder"
+            raise CheckpointError(str(path), found, "put all files into one folder")
+    return files
+
+
+def _check_name(index: Path, name: str) -> None:
+    try:
+        is_name = b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        is_name = False
+    if not is_name:
+        found = f"it names {json.dumps(name)}, which no file can be called"
+        raise CheckpointError(str(index), found, COPY)

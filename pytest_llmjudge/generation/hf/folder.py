@@ -1,0 +1,269 @@
+"""Describes a Hugging Face folder of any architecture, without torch and without transformers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.families.gpt2.hf_folder import (
+    CONFIG,
+    GENERATION,
+    GPT2,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    VOCABULARIES,
+    beyond_engine,
+    matching,
+    own_template,
+)
+from pytest_llmjudge.generation.families.lora import ADAPTER_CONFIG
+from pytest_llmjudge.generation.files.contents import Content, content_of
+from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
+from pytest_llmjudge.generation.files.shards import files_in, read_index
+from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_pointer, unreadable
+from pytest_llmjudge.paths import HEAD
+from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_llmjudge.generation.files.state_dict import StoredTensor
+
+__all__ = ["FolderInfo", "describe_folder", "foreign_type"]
+
+_PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
+_OWN_CODE = "custom_generate"
+"""A folder whose code some versions of transformers run unasked."""
+
+_ATTENTION = ("attn_implementation", "experts_implementation")
+_BUILT_IN_ATTENTION = ("eager", "sdpa", None)
+
+# In the order in which transformers looks for them.
+_WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+_NO_WEIGHTS = ("rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias")
+"""What older versions stored with them: the frequencies of rotary embeddings, GPT-2's masks."""
+
+_BESIDE = (
+    CONFIG,
+    GENERATION,
+    TOKENIZER_CONFIG,
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+
+
+@dataclass(frozen=True)
+class FolderInfo:
+    """What is known of a Hugging Face folder before it is loaded.
+
+    Attributes:
+        path: The folder.
+        model_type: Its architecture, by transformers' name.
+        parameters: Number of weights, tied ones counted once; ``None`` for quantised weights and
+            for the format that torch wrote before version 1.6.
+        files: All that decide what it writes.
+        library: Version of transformers, which decides it too.
+        is_safe: Whether the weights are ``.safetensors``, and not pickles.
+        is_plain: Whether its tokenizer is what ``tokenizer.json`` says, and no class adds to it.
+    """
+
+    path: Path
+    model_type: str
+    parameters: int | None
+    files: tuple[Path, ...]
+    library: str
+    is_safe: bool
+    is_plain: bool
+
+    @cached_property
+    def contents(self) -> dict[Path, Content]:
+        """What the files hold.
+
+        Raises:
+            CheckpointError: A file cannot be read any more.
+        """
+        return {file: content_of(file) for file in self.files}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, over the library's version, and names and contents of the files.
+
+        Raises:
+            CheckpointError: A file cannot be read any more.
+        """
+        told = [f"{file.name} {content.digest}" for file, content in self.contents.items()]
+        lines = [self.library, *told]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def foreign_type(path: Path) -> str | None:
+    """Return the architecture of a Hugging Face folder that only transformers can run.
+
+    ``None`` stands for anything else: a GPT-2 that this package's own engine runs, an adapter, a
+    file, and what cannot be read.
+    """
+    found = _typed_config(path)
+    if found is None:
+        return None
+    kind, config = found
+    if kind == GPT2 and not own_template(path) and not beyond_engine(path, config):
+        return None
+    return kind
+
+
+def _typed_config(path: Path) -> tuple[str, dict[str, Any]] | None:
+    """Read the architecture that a folder's config tells, and all that it tells."""
+    # os.path answers no, where pathlib raises: names too long, folders that are closed.
+    if not os.path.isfile(path / CONFIG) or os.path.isfile(path / ADAPTER_CONFIG):  # noqa: PTH113
+        return None
+    try:
+        config = parse_json(read_file(path / CONFIG, SETTINGS_LIMIT))
+    except (OSError, ValueError):
+        return None
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    return (kind, config) if isinstance(kind, str) and kind else None
+
+
+def describe_folder(folder: Path) -> FolderInfo:
+    """Describe a Hugging Face folder.
+
+    Raises:
+        CheckpointError: It is none, a part is missing or damaged, it needs code of its own, or
+            transformers is not installed.
+    """
+    typed = _typed_config(folder)
+    if typed is None:
+        found = f"no Hugging Face folder whose {CONFIG} tells a model_type"
+        raise CheckpointError(str(folder), found, "save the model with save_pretrained")
+    kind, _ = typed
+    # Of a damaged generation_config.json transformers would say nothing, and take another.
+    config, tokenizer, _ = (
+        _read_config(folder / name, kind) for name in (CONFIG, TOKENIZER_CONFIG, GENERATION)
+    )
+    if "transformers_weights" in config:
+        found = f"its {CONFIG} names weights of its own choice (transformers_weights)"
+        raise CheckpointError(str(folder), found, "save the model again with save_pretrained")
+    if kernel := _kernel(config):
+        found = f"its {CONFIG} asks for the attention implementation {kernel}"
+        todo = "remove that, a program of others may be downloaded for it"
+        raise CheckpointError(str(folder), found, todo)
+    try:
+        names = sorted(file.name for file in folder.iterdir() if file.is_file())
+        has_code = (folder / _OWN_CODE).exists()
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    if has_code:
+        found = f"it has code of its own ({_OWN_CODE}), which is never run"
+        raise CheckpointError(str(folder), found, f"remove {_OWN_CODE}, or serve the model")
+    weights = next((folder / name for name in _WEIGHTS if name in names), None)
+    what = f"a Hugging Face folder of a {kind}"
+    if weights is None:
+        todo = "put its .safetensors files into it, or save the model again with save_pretrained"
+        raise CheckpointError(str(folder), f"{what} without weights", todo)
+    # Of the ranks that our own engine takes transformers would make an empty tokenizer of GPT-2's.
+    usable = [name for name in names if kind != GPT2 or not name.endswith(".tiktoken")]
+    if not matching(usable, VOCABULARIES):
+        todo = "save its tokenizer into it with save_pretrained"
+        raise CheckpointError(str(folder), f"{what} without a tokenizer", todo)
+    beside = [folder / name for name in matching(names, (*VOCABULARIES, *_BESIDE))]
+    for file in beside:
+        _refuse_pointer(file)
+    parts, tensors = _read_weights(weights)
+    if find_spec("transformers") is None:
+        found = f"it is {what}, which needs transformers"
+        raise CheckpointError(str(folder), found, "pip install pytest-llmjudge[hf]")
+    files = (*beside, *dict.fromkeys((weights, *parts)))
+    parameters = None if tensors is None else _count(tensors, config)
+    is_safe = SUFFIX in weights.name
+    is_plain = TOKENIZER in names and tokenizer.get("tokenizer_class") in _PLAIN_CLASSES
+    library = version("transformers")
+    return FolderInfo(folder, kind, parameters, files, library, is_safe=is_safe, is_plain=is_plain)
+
+
+def _refuse_pointer(file: Path) -> None:
+    try:
+        with file.open("rb") as stream:
+            refuse_pointer(file, stream.read(HEAD))
+    except OSError as error:
+        raise unreadable(file, error) from None
+
+
+def _read_config(file: Path, kind: str) -> dict[str, Any]:
+    """Read a file of settings, empty where there is none; refuse what would run a folder's code."""
+    todo = "save it again with save_pretrained"
+    try:
+        text = read_file(file, SETTINGS_LIMIT)
+        refuse_pointer(file, text)
+        content = parse_json(text)
+    except FileNotFoundError as error:
+        if file.is_symlink():
+            raise unreadable(file, error) from None
+        return {}
+    except OSError as error:
+        raise unreadable(file, error) from None
+    except ValueError as error:
+        raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
+    if not isinstance(content, dict):
+        raise CheckpointError(str(file), "not a JSON object", todo)
+    if "auto_map" in content:
+        found = f"it asks for code of its own (auto_map in {file.name}), which is never run"
+        todo = f"remove auto_map if transformers itself has {kind}, or serve the model"
+        raise CheckpointError(str(file.parent), found, todo)
+    return content
+
+
+def _kernel(config: object) -> str | None:
+    """Find an implementation that transformers would have to get from elsewhere."""
+    if isinstance(config, list):
+        return next((found for entry in config if (found := _kernel(entry))), None)
+    if not isinstance(config, dict):
+        return None
+    for name, value in config.items():
+        if name.removesuffix("_internal").lstrip("_") in _ATTENTION:
+            chosen = list(value.values()) if isinstance(value, dict) else [value]
+            others = [one for one in chosen if one not in _BUILT_IN_ATTENTION]
+            if others:
+                return json.dumps(others[0])
+        elif found := _kernel(value):
+            return found
+    return None
+
+
+def _read_weights(path: Path) -> tuple[list[Path], dict[str, StoredTensor] | None]:
+    """Return the files of tensors, and the tensors unless only torch can tell them."""
+    files, read = [path], read_torch_file
+    if path.suffix == ".json":
+        files, read = files_in(path), read_index
+    elif path.name.endswith(SUFFIX):
+        read = read_safetensors
+    found = read(path)
+    return files, None if found is None else found.tensors
+
+
+def _count(tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> int | None:
+    if config.get("quantization_config") is not None:
+        return None
+    left_out = {"lm_head.weight"} if config.get("tie_word_embeddings") is True else set()
+    own = {
+        tensor
+        for name, tensor in tensors.items()
+        if name not in left_out and not name.endswith(_NO_WEIGHTS)
+    }
+    return sum(prod(tensor.shape) for tensor in own)

@@ -1,0 +1,187 @@
+"""Loads a Hugging Face folder with transformers: from its files alone, without running any."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.generation.devices import is_out_of_memory
+from pytest_llmjudge.generation.files.contents import untouched
+from pytest_llmjudge.generation.nonfinite import check_weight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import torch
+
+    from pytest_llmjudge.generation.hf.folder import FolderInfo
+
+__all__ = ["Foreign", "load_folder", "quietly"]
+
+# transformers has no types.
+Model = Any
+Tokenizer = Any
+Config = Any
+
+_NO_TELEMETRY = "HF_HUB_DISABLE_TELEMETRY"
+
+
+class Foreign(NamedTuple):
+    """A model and tokenizer of transformers'.
+
+    Attributes:
+        ends: The tokens that end a text.
+        context: How many tokens it can see.
+    """
+
+    model: Model
+    tokenizer: Tokenizer
+    ends: tuple[int, ...]
+    context: int
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep what transformers logs, warns of and draws as bars off the user's terminal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        users_choice = os.environ.get(_NO_TELEMETRY)
+        os.environ.setdefault(_NO_TELEMETRY, "1")
+        from transformers.utils import logging
+
+        if users_choice is None:
+            del os.environ[_NO_TELEMETRY]
+        verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity(logging.CRITICAL)
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            logging.set_verbosity(verbosity)
+            if has_bars:
+                logging.enable_progress_bar()
+
+
+def load_folder(info: FolderInfo, device: torch.device, dtype: torch.dtype) -> Foreign:
+    """Load model and tokenizer for evaluation; nothing is asked for over the network.
+
+    Args:
+        info: Of the folder.
+        device: Where the model shall run.
+        dtype: In which numbers it shall run; the files may hold others.
+
+    Raises:
+        CheckpointError: The installed transformers does not know the architecture, or the folder
+            does not hold a whole one.
+        ContentChangedError: A file may hold something else than its digest is of.
+    """
+    with quietly():
+        import transformers
+
+        folder, kind = info.path, info.model_type
+        release = f"transformers {transformers.__version__}"
+        if kind not in transformers.CONFIG_MAPPING:
+            found = f"{release} does not know a {kind}"
+            raise CheckpointError(str(folder), found, "pip install --upgrade transformers")
+        # No link on the way to the folder can be changed while the library reads by names.
+        real = folder.resolve()
+        with untouched(real, {file.name: seen.stamp for file, seen in info.contents.items()}):
+            return _load(info, str(real), release, device, dtype)
+
+
+def _load(
+    info: FolderInfo, name: str, release: str, device: torch.device, dtype: torch.dtype
+) -> Foreign:
+    import transformers
+
+    folder, kind = info.path, info.model_type
+    files_alone = {"local_files_only": True, "trust_remote_code": False}
+    with _in_one_line(folder, f"{release} cannot read its config.json"):
+        config = transformers.AutoConfig.from_pretrained(name, **files_alone)
+    if type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
+        found = f"{release} has no {kind} that goes on from a text"
+        raise CheckpointError(str(folder), found, "name the folder of a causal language model")
+    with _in_one_line(folder, f"{release} cannot load its weights"):
+        model, loading = transformers.AutoModelForCausalLM.from_pretrained(
+            name,
+            config=config,
+            dtype=dtype,
+            use_safetensors=info.is_safe,
+            weights_only=True,
+            output_loading_info=True,
+            **files_alone,
+        )
+        _check_whole(folder, kind, loading)
+        model = _own_memory(model.to(device)).eval().requires_grad_(requires_grad=False)
+        _check_finite(folder, model, dtype)
+    with _in_one_line(folder, f"{release} cannot load its tokenizer"):
+        # AutoTokenizer gives some architectures their usual way of splitting words, whatever
+        # the folder's own file says.
+        plain, auto = transformers.PreTrainedTokenizerFast, transformers.AutoTokenizer
+        reader = plain if info.is_plain else auto
+        tokenizer = reader.from_pretrained(name, **files_alone)
+    ends = _ends(model.generation_config.eos_token_id, tokenizer.eos_token_id)
+    # What the folder wishes for the choice of tokens would be mixed into what is asked for.
+    model.generation_config = transformers.GenerationConfig()
+    return Foreign(model, tokenizer, ends, _context(config, tokenizer))
+
+
+def _own_memory(model: Model) -> Model:
+    """Copy what is still mapped from a file, which somebody may write to while the model runs."""
+    for weight in (*model.parameters(), *model.buffers()):
+        if weight.device.type == "cpu":
+            weight.data = weight.data.clone()
+    return model
+
+
+@contextmanager
+def _in_one_line(folder: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except LlmJudgeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - transformers documents no exceptions
+        if is_out_of_memory(error):
+            todo = "free some, or take another device"
+            raise CheckpointError(str(folder), "out of memory", todo) from None
+        found = f"{what} ({type(error).__name__}: {one_line(str(error), 200)})"
+        raise CheckpointError(
+            str(folder), found, "save it again, or install the version that wrote it"
+        ) from None
+
+
+def _check_whole(folder: Path, kind: str, loading: dict[str, Any]) -> None:
+    """Refuse weights that do not fill the model, which transformers would draw at random."""
+    todo = "save the whole model again with save_pretrained"
+    for what, names in (
+        ("lacks", loading["missing_keys"]),
+        ("has the unknown", loading["unexpected_keys"]),
+    ):
+        if names:
+            raise CheckpointError(str(folder), f"a {kind} that {what} {min(names)}", todo)
+
+
+def _check_finite(folder: Path, model: Model, dtype: torch.dtype) -> None:
+    for name, weight in model.named_parameters():
+        # Quantised weights are of other types.
+        if weight.dtype == dtype and weight.numel():
+            check_weight(folder, name, weight)
+
+
+def _ends(*told: object) -> tuple[int, ...]:
+    """Return the end tokens of the model and of its tokenizer, which need not agree."""
+    tokens = [token for one in told for token in (one if isinstance(one, list) else [one])]
+    return tuple(dict.fromkeys(token for token in tokens if type(token) is int))
+
+
+def _context(config: Config, tokenizer: Tokenizer) -> int:
+    told = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if type(told) is int and told > 0:
+        return told
+    # A model without a limit has the tokenizer's, which is vast where it has none either.
+    return min(int(tokenizer.model_max_length), sys.maxsize)

@@ -1,0 +1,186 @@
+"""A Hugging Face folder of any causal language model: a light handle until text is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data import Completion
+from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.generation.base import LocalModel
+from pytest_llmjudge.generation.devices import (
+    import_torch,
+    is_out_of_memory,
+    usable_device,
+    usable_dtype,
+)
+from pytest_llmjudge.generation.hf.folder import FolderInfo, describe_folder
+from pytest_llmjudge.settings import Decoding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.generation.hf.generate import Continued, Row
+    from pytest_llmjudge.generation.hf.loading import Foreign
+    from pytest_llmjudge.mmlu.prompts import Trunk
+
+__all__ = ["HuggingFaceModel"]
+
+MOST_TEXTS = 32
+"""At a time, unless told; fewer when the memory is not enough."""
+
+_UNMASKED = frozenset({"recurrent_gemma", "reformer", "rwkv", "xlm"})
+"""Architectures that see padding, and whose prompts so run one by one."""
+
+
+class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
+    """A folder of ``save_pretrained`` that answers prompts by way of transformers.
+
+    Decoding is greedy unless told otherwise, whatever the folder's ``generation_config.json`` asks
+    for. A text ends before an end token, after ``max_new_tokens``, or when prompt and text together
+    fill the model's context.
+
+    Making one, and reading ``info`` and ``fingerprint``, imports neither torch nor transformers.
+
+    Args:
+        path: The folder.
+        batch_size: Texts to run at a time; ``None`` for up to 32. Halved when the memory is not
+            enough.
+        device: Of torch; ``auto`` is CUDA where there is a device, else MPS, else the CPU.
+        dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
+            texts do not depend on the machine.
+        decoding: How tokens are chosen.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        batch_size: int | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        decoding: Decoding = Decoding(),  # noqa: B008  # frozen
+    ) -> None:
+        self.path = Path(path)
+        self._batch_size = batch_size
+        self._device = device
+        self._dtype = dtype
+        self._decoding = decoding
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens it can see.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+        return self._loaded.context
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text; control tokens in it are ordinary text.
+
+        Raises:
+            CheckpointError: The folder cannot be used.
+        """
+        from pytest_llmjudge.generation.hf.chat_template import text_ids
+
+        return text_ids(self._loaded.tokenizer, text, begin=False)
+
+    def score(self, trunks: Sequence[Trunk]) -> Iterator[list[float]]:
+        """Yield for each trunk, in order, the summed log-probability of each of its branches.
+
+        Raises:
+            CheckpointError: It cannot be used, or the memory is not enough.
+        """
+        model = self._loaded.model
+        from pytest_llmjudge.generation.hf.loglikelihood import score_branches
+
+        try:
+            yield from score_branches(model, trunks)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            found, todo = "out of memory", "free some, or take another device"
+            raise CheckpointError(str(self.path), found, todo) from None
+
+    def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
+        from pytest_llmjudge.generation.hf.chat_template import message_ids, text_ids
+        from pytest_llmjudge.generation.hf.loading import quietly
+
+        model, tokenizer, _, context = self._loaded
+        with quietly():
+            if chat:
+                ids = message_ids(self.path, tokenizer, prompt)
+            else:
+                ids = text_ids(tokenizer, prompt, begin=True)
+        if not prompt or not ids:
+            return PromptError(where, "the prompt is empty", "give the record an instruction")
+        if len(ids) >= context:
+            found = f"the prompt has {len(ids)} tokens and the context {context}, answer included"
+            return PromptError(where, found, "shorten the record's instruction and input")
+        known = len(model.get_input_embeddings().weight)
+        if max(ids) >= known:
+            found = f"the model knows {known} tokens and its tokenizer has the number {max(ids)}"
+            todo = "save the model and the tokenizer that it was trained with together"
+            raise CheckpointError(str(self.path), found, todo)
+        return ids
+
+    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+        from pytest_llmjudge.generation.hf.generate import Row
+
+        context = self._loaded.context
+        rows = [
+            Row(index, ids, min(max_new_tokens, context - len(ids)))
+            for index, ids in prompts.items()
+        ]
+        # Neighbours are of similar length; the longest come first, to find out what fits.
+        rows.sort(key=lambda row: -len(row.ids))
+        size = self._batch_size or MOST_TEXTS
+        while rows:
+            # Of one limit: beside a text that fills the context no other may go on, because
+            # padding takes positions too, and a model may have no more.
+            batch = [row for row in rows[:size] if row.limit == rows[0].limit]
+            if self.info.model_type in _UNMASKED:
+                batch = rows[:1]
+            done = self._try(batch)
+            if done is not None:
+                yield from (
+                    self._broken(row.number)
+                    if new is None
+                    else Completion(row.number, new.text, tokens=new.tokens)
+                    for row, new in zip(batch, done, strict=True)
+                )
+                del rows[: len(batch)]
+            elif len(batch) > 1:
+                size = len(batch) // 2
+            else:
+                found = "out of memory with one text at a time"
+                todo = "free some, or take another device or a smaller --llm-judge-dtype"
+                raise CheckpointError(str(self.path), found, todo)
+
+    def _try(self, batch: Sequence[Row]) -> list[Continued | None] | None:
+        """Continue a batch; ``None`` when the memory is not enough."""
+        import torch
+
+        from pytest_llmjudge.generation.hf.generate import continue_rows
+        from pytest_llmjudge.generation.hf.loading import quietly
+
+        try:
+            with quietly():
+                return continue_rows(self._loaded, batch, self._decoding)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Not within the handler: the error would hold on to what the batch has taken.
+        torch.cuda.empty_cache()
+        return None
+
+    def _describe(self) -> FolderInfo:
+        return describe_folder(self.path)
+
+    def _load(self, info: FolderInfo) -> Foreign:
+        import_torch()
+        from pytest_llmjudge.generation.hf.loading import load_folder
+
+        device, dtype = usable_device(self._device), usable_dtype(self._dtype)
+        return load_folder(info, device, dtype)

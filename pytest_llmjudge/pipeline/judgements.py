@@ -1,0 +1,125 @@
+"""What a suite's run asks of whoever gives opinions: verdicts of a judge, preferences, votes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic
+
+from pytest_llmjudge.judging.judge import Judge
+from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.pipeline.protocols import Judged, Said, judge_fingerprint
+from pytest_llmjudge.pipeline.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.errors import LlmJudgeError
+    from pytest_llmjudge.judging.decoys import Decoys
+    from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike
+    from pytest_llmjudge.storage.store import Store
+
+__all__ = ["AskedOpinions", "Opinions"]
+
+
+class Opinions(ABC, Generic[Judged, Said]):
+    """Opinions on responses, or on pairs of them."""
+
+    is_ours: bool
+    """Whether they may be asked for before an item needs them."""
+    asks_a_server: bool
+    """Whether a request goes somewhere, so that several may be under way at once."""
+
+    @abstractmethod
+    def load(self, pairs: Sequence[tuple[Record, Judged]]) -> Iterator[tuple[Record, Judged, Said]]:
+        """Yield those that need not be asked about any more."""
+
+    @abstractmethod
+    def get(self, record: Record, judged: Judged) -> Said:
+        """Return the opinion; ask for it if there is none.
+
+        Raises:
+            LlmJudgeError: The judge cannot be named, or the cache cannot be used.
+        """
+
+    @abstractmethod
+    def find(self, record: Record, judged: Judged) -> Said | None:
+        """Return the opinion where it need not be asked for any more."""
+
+    @abstractmethod
+    def name(self, record: Record, judged: Judged) -> str:
+        """Name the opinion among those of this run."""
+
+    @abstractmethod
+    def forget_failure(self, record: Record, judged: Judged) -> None:
+        """Let one that could not be had be tried again."""
+
+    def confirm(self) -> None:
+        """Prove that whoever gave them is still the one with which the run began.
+
+        Raises:
+            LlmJudgeError: It is another one, or nobody knows.
+        """
+
+    @abstractmethod
+    def failed(self, error: LlmJudgeError) -> Said:
+        """Return what stands in the place of an opinion that an error prevents."""
+
+
+class AskedOpinions(Opinions[Judged, Said]):
+    """Opinions that a judge is asked for, and that the store keeps.
+
+    Args:
+        suite: Name of the suite.
+        judge: Ours, or one of the user's own.
+        store: Shared with all processes of the run.
+        counter: Told how many are made.
+        decoys: What the judge is asked besides about a response that looks suspicious.
+        in_flight: How many requests may be in flight at each server.
+    """
+
+    def __init__(
+        self,
+        suite: str,
+        judge: JudgeLike,
+        store: Store,
+        counter: Counter,
+        decoys: Decoys,
+        *,
+        in_flight: int = 1,
+    ) -> None:
+        self._suite = suite
+        self._judge = judge
+        self._ours = judge if isinstance(judge, Judge) else None
+        self._store = store
+        self._counter = counter
+        self._decoys = decoys
+        # What an answer was under one load says nothing of another load.
+        self._load = f" with {in_flight} in flight" if in_flight > 1 else ""
+        self.is_ours = self._ours is not None
+        self.asks_a_server = self._ours is not None and self._ours.server is not None
+        self._watch = Watch(store, self._ours if self.asks_a_server else None)
+
+    def confirm(self) -> None:
+        """Prove that a judge at a server is still the one with which the run began."""
+        self._watch.confirm()
+
+    @contextmanager
+    def _turn(self, key: str) -> Iterator[None]:
+        """Keep the other processes from asking the same thing meanwhile."""
+        if self._ours is not None and self._ours.server is None:
+            yield
+            return
+        with self._store.lock(f"verdict {key[:2]}"):
+            yield
+
+    def _custom_key(self, kind: str, record: Record, *judged: str) -> str:
+        """Name what a judge of the user's own makes of a record."""
+        named = f"{type(self._judge).__module__}.{type(self._judge).__qualname__}"
+        parts = [kind, named, record.id, dict(record.fields), *judged]
+        fingerprint = judge_fingerprint(self._judge)
+        if fingerprint is not None:
+            return make_key(*parts, fingerprint)
+        # Without a fingerprint nobody can tell when a judge of the user's own has changed.
+        return self._store.key_of_this_run(make_key(*parts, self._suite))

@@ -1,0 +1,80 @@
+"""Log-probabilities of continuations equal those of a plain pass over each whole text."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_llmjudge.generation.engine.loglikelihood import score_trunks
+from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
+from pytest_llmjudge.mmlu.prompts import Trunk
+from tests.unit.generation.tiny import TINY, VOCABULARY, make_model
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+
+MODEL = make_model()
+TOKENS = st.integers(0, VOCABULARY - 1)
+BRANCHES = st.lists(st.lists(TOKENS, min_size=1, max_size=6), min_size=1, max_size=5)
+
+
+@torch.inference_mode()
+def plainly(model: GPTModel, trunk: Trunk) -> list[float]:
+    """Score each branch by a pass of its own over all tokens."""
+    found = []
+    for branch in trunk.branches:
+        ids = [*trunk.ids, *branch]
+        logs = model(torch.tensor([ids[:-1]]))[0].log_softmax(-1)
+        places = range(len(trunk.ids) - 1, len(ids) - 1)
+        found.append(math.fsum(float(logs[at, ids[at + 1]]) for at in places))
+    return found
+
+
+def close(found: list[list[float]], expected: list[list[float]]) -> bool:
+    return found == [pytest.approx(values, abs=1e-4) for values in expected]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(TOKENS, max_size=20),
+    st.lists(
+        st.tuples(st.lists(TOKENS, min_size=1, max_size=20), BRANCHES), min_size=1, max_size=6
+    ),
+    st.sampled_from([1, 30, 1024]),
+)
+def test_any_trees(
+    shared: list[int], trees: list[tuple[list[int], list[list[int]]]], pass_tokens: int
+) -> None:
+    """Whatever begins alike, however many branches there are, and however they are batched."""
+    trunks = [Trunk([*shared, *own], tuple(branches)) for own, branches in trees]
+
+    found = list(score_trunks(MODEL, trunks, pass_tokens=pass_tokens))
+
+    assert close(found, [plainly(MODEL, trunk) for trunk in trunks])
+
+
+def test_a_full_context() -> None:
+    """Trunk and branch fill the context to the last token."""
+    size = TINY.context_length
+    trunks = [
+        Trunk(list(range(size)), ([1], [2], [3], [4])),
+        Trunk(list(range(size - 3)), ([1, 2, 3, 4],)),
+    ]
+
+    assert close(list(score_trunks(MODEL, trunks)), [plainly(MODEL, one) for one in trunks])
+
+
+def test_a_packed_model() -> None:
+    """Layers in oneDNN's order change nothing."""
+    packed = make_model()
+    if not packable(packed):
+        pytest.skip("this machine cannot pack")
+    pack(packed)
+    trunks = [Trunk([5, 6, 7], ([8], [9, 10])), Trunk([5, 6, 11], ([12], [13]))]
+
+    assert close(list(score_trunks(packed, trunks)), [plainly(MODEL, one) for one in trunks])

@@ -1,0 +1,224 @@
+"""Pickles that ask for far more than they have: refused in one line, within little memory."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from pytest_llmjudge.generation.checkpoint_info import describe
+from pytest_llmjudge.generation.engine.loading import load
+from tests.unit.generation.test_hostile import refused
+from tests.unit.generation.tiny import TINY, error_of, make_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COPY = "save or copy the checkpoint again"
+SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
+DAMAGED = f"its pickle is damaged; {COPY}"
+NESTED_KEY = f"its pickle has a key that is made of others; {COPY}"
+COUNTER = b"ccollections\nCounter\nq\x00"
+
+
+def opcode(name: str) -> str:
+    return f"its pickle has the opcode {name}, which torch.save does not write; {COPY}"
+
+
+def pack(path: Path, data: bytes, packing: int = zipfile.ZIP_STORED) -> None:
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("model/data.pkl", data)
+
+
+def nested_by_obj(levels: int) -> bytes:
+    return b"\x80\x02}" + COUNTER + b"0" + b"(h\x00" * levels + b"o" * levels + b"K\x01s."
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (nested_by_obj(100_000), opcode("OBJ")),
+        (nested_by_obj(1_000_000), opcode("OBJ")),
+        (b"\x80\x02}(icollections\nCounter\nK\x01s.", opcode("INST")),
+        (b"\x80\x02}r\xff\xff\xff\x07X\x01\x00\x00\x00aK\x01s.", None),
+        (b"\x80\x02}X\xff\xff\xff\x7faK\x01s.", DAMAGED),
+        (b"\x80\x04\x8d" + b"\xff" * 7 + b"\x7f.", DAMAGED),
+        (b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f.", DAMAGED),
+        (b"\x80\x04\x95" + b"\xff" * 7 + b"\x7f}.", DAMAGED),
+        (b"\x80\x02\x8b\xff\xff\xff\x7f.", opcode("LONG4")),
+        (b"\x80\x02}L" + b"9" * 100_000 + b"L\nK\x01s.", DAMAGED),
+        (b"\x80\x02}F" + b"9" * 100_000 + b"\nK\x01s.", DAMAGED),
+        (b"\x80\x02\x82\x01.", opcode("EXT1")),
+        (b"\x80\x02Pstorage\n.", opcode("PERSID")),
+        (b"\x80\x02\x96" + b"\xff" * 8 + b".", opcode("BYTEARRAY8")),
+        (b"\x80\x02})" + b"\x85" * 1_000_000 + b"K\x01s.", NESTED_KEY),
+        (b"\x80\x04}(" + b")\x85" + b"(" + b")" * 20 + b"t" + b"\x91K\x01s.", NESTED_KEY),
+        (b"\x80\x02" + b"}" * (1 << 23) + b".", f"its pickle has more than 4,194,304 values; {COPY}"),
+        (b"\x80\x02" + b"(" * (1 << 23) + b".", f"its pickle has more than 4,194,304 values; {COPY}"),
+        (b"\x80\x02}X\x01\x00\x00\x00a" + b")" + b"h\x00" * 9 + b"K\x01s.", DAMAGED),
+    ],
+    ids=[
+        *("obj 100,000 deep", "obj a million deep", "inst", "a far place in the memo", "a long text"),
+        *("a longer text", "long bytes", "a long frame", "a long number", "digits", "digits of a float"),
+        *("extension", "persistent id", "buffer", "tuples a million deep", "a long tuple in a set"),
+        *("dicts", "marks", "nothing in the memo"),
+    ],
+)  # fmt: skip
+def test_what_no_state_dict_asks_for(path: Path, data: bytes, expected: str | None) -> None:
+    """Whatever it claims, memory and stack stay small; a far place in the memo costs nothing."""
+    pack(path, data)
+    if expected is None:
+        expected = f"not only tensors; it holds a; {SAVE}"
+
+    assert error_of(path) == expected
+
+
+def test_little_memory_is_taken(path: Path) -> None:
+    """139 bytes used to take 2 GiB for the table of what was read before."""
+    pack(path, b"\x80\x02}r\xff\xff\xff\x07X\x01\x00\x00\x00aK\x01s.")
+
+    assert refused(path) == f"not only tensors; it holds a; {SAVE}"
+
+
+def test_lists_within_lists_are_passed_over(path: Path) -> None:
+    """A million levels beside the weights are read and freed without a stack of that depth."""
+    deep = b"\x80\x02}(X\x05\x00\x00\x00modelh\x01X\x04\x00\x00\x00deep" + b"]" * 1_000_000
+    data = deep.replace(b"h\x01", b"}", 1) + b"a" * 999_999 + b"u."
+    pack(path, data)
+
+    assert error_of(path).startswith("no weights of a GPT-2, it holds nothing; ")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_packed_pickle(path: Path, packing: int) -> None:
+    """A thousand bytes of bzip2 used to become gigabytes; torch packs nothing."""
+    data = b"\x80\x02}X\xff\xff\xff\x02" + bytes(1 << 24)
+    pack(path, data, packing)
+    assert path.stat().st_size < 1 << 16
+
+    expected = f"its model/data.pkl is compressed, which torch.save does not do; {SAVE}"
+    assert refused(path) == expected
+
+
+def test_a_pickle_that_is_too_large(path: Path) -> None:
+    """A member that takes up nothing on a disk with holes is refused by its size."""
+    pack(path, bytes((1 << 26) + 1))
+
+    expected = "its pickle has 67,108,865 bytes, more than the 67,108,864 that are read; " + SAVE
+    assert error_of(path) == expected
+
+
+def test_a_directory_that_is_too_large(path: Path) -> None:
+    """A file with a hole whose zip directory claims four gigabytes is not read."""
+    size = (1 << 32) - 2
+    end = b"PK\x05\x06" + bytes(4) + b"\1\0\1\0" + size.to_bytes(4, "little") + bytes(6)
+    with path.open("wb") as file:
+        file.write(b"PK\x03\x04")
+        file.seek(size)
+        file.write(end)
+
+    assert refused(path) == f"cut short or damaged; {COPY}"
+
+
+def test_two_members_of_one_name(path: Path) -> None:
+    """Which of them a program takes is its own affair, so that neither is taken."""
+    data = pickle.dumps({"a": 1})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/data.pkl", data)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("model/data.pkl", data)
+
+    assert error_of(path) == f"it has two members named model/data.pkl; {SAVE}"
+
+
+def test_far_too_many_members(path: Path) -> None:
+    """Each tensor's read would go through all of them."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/data.pkl", pickle.dumps({"a": 1}))
+        for number in range(20_000):
+            archive.writestr(f"model/x/{number}", b"")
+
+    assert error_of(path) == f"it has 20,001 members, far more than a state dict has; {SAVE}"
+
+
+@pytest.mark.parametrize("protocol", [1, 2, 3, 4, 5])
+def test_every_protocol_that_torch_writes(path: Path, protocol: int) -> None:
+    """The opcodes of all of them are read, those of what training programs add included."""
+    model = make_model()
+    beside: dict[str, Any] = {
+        "done": {1, "a"},
+        "frozen": frozenset({2}),
+        "big": [2**70, -(2**40), 1.5, None, True],
+    }
+    beside["more"] = {"text": "ü" * 300, "tuple": tuple(range(5))}
+    if protocol > 2:
+        beside["more"]["bytes"] = b"\xff" * 300
+    torch.save({"model": model.state_dict(), **beside}, path, pickle_protocol=protocol)
+
+    assert describe(path).config == TINY
+
+
+OLD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}."
+STORAGE = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu"
+REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n("
+
+
+@pytest.mark.parametrize(
+    ("pickled", "expected"),
+    [
+        (b"\x80\x02})" + b"\x85" * 1_000_000 + b"K\x01s.", NESTED_KEY),
+        (
+            b"\x80\x02}X\x01\x00\x00\x00a" + STORAGE + b"\x8a\x05\x00\x00\x00\x00\x40NtQs.",
+            f"cut short or damaged; {COPY}",
+        ),
+        (
+            b"\x80\x02}X\x01\x00\x00\x00a" + REBUILD + STORAGE + b"K\x01NtQK\x00"
+            b"\x8a\x05\x00\x00\x00\x00\x40\x85K\x00\x85\x89}tRs.",
+            DAMAGED,
+        ),
+        (
+            b"\x80\x02}X\x01\x00\x00\x00acbuiltins\nset\n])\x85a\x85Rs.",
+            f"its pickle has a set of other objects; {COPY}",
+        ),
+    ],
+    ids=["a nested key", "a storage of a terabyte", "a number repeated", "a set of tuples"],
+)
+def test_an_old_file_is_looked_at_before_torch_reads_it(
+    path: Path, pickled: bytes, expected: str
+) -> None:
+    """The format before torch 1.6 is torch's to read, which has no bounds of its own."""
+    path.write_bytes(OLD + pickled + b"\x80\x02]." + bytes(100))
+
+    assert refused(path) == expected
+
+
+def test_an_old_file_with_what_training_adds(path: Path) -> None:
+    """Sets, sizes and devices beside the weights are no harm in the old format either."""
+    model = make_model()
+    beside = {"at": torch.Size([2, 3]), "on": torch.device("cuda", 0), "epoch": 3}
+    torch.save({"model": model.state_dict(), **beside}, path, _use_new_zipfile_serialization=False)
+
+    loaded = load(path, torch.device("cpu"), torch.float32)
+
+    ids = torch.arange(20)[None]
+    # How many heads it has stands nowhere, as in any state dict; one of them is 64 wide.
+    assert torch.equal(loaded(ids), model(ids))
+
+
+def test_a_name_with_a_million_prefixes(path: Path) -> None:
+    """Prefixes of parallel training are taken off all at once, and not one after another."""
+    name = b"module." * 1_000_000
+    data = b"\x80\x02}X" + len(name).to_bytes(4, "little") + name + b"K\x01s."
+    pack(path, data)
+
+    assert error_of(path).startswith("not only tensors; it holds module.module.")
+
+
+def test_nothing_of_the_file_runs(path: Path) -> None:
+    """A name that would run something is refused by whatever opcode it is asked for."""
+    for call in (b"cposix\nsystem\n", b"\x8c\x05posix\x8c\x06system\x93"):
+        pack(path, b"\x80\x04" + call + b"(\x8c\x04trapt" + b"R.")
+        assert error_of(path) == f"loading it would run posix.system; {SAVE}"
