@@ -174,10 +174,10 @@ def plainly(model: GPT2LMHeadModel, exam: Exam) -> tuple[float, dict[str, list[l
     for subject, tasks in make_tasks(exam, "letters").items():
         found[subject] = []
         for task in tasks:
-            (trunk,) = task.trunks
-            logits = model(torch.tensor([trunk.ids]), logits_to_keep=1).logits[0, -1]
+            (context,) = task.contexts
+            logits = model(torch.tensor([context.ids]), logits_to_keep=1).logits[0, -1]
             logs = logits.log_softmax(-1)
-            found[subject].append([float(logs[branch[0]]) for branch in trunk.branches])
+            found[subject].append([float(logs[branch[0]]) for branch in context.branches])
     return time.perf_counter() - started, found
 
 

@@ -19,7 +19,7 @@ from pytest_llmjudge.mmlu.files import LETTERS
 if TYPE_CHECKING:
     from pytest_llmjudge.data import MMLUQuestion
 
-__all__ = ["MODES", "Encode", "Task", "Trunk", "header", "make_task", "prompt_text"]
+__all__ = ["MODES", "Context", "Encode", "Task", "header", "make_task", "prompt_text"]
 
 MODES: Final = ("letters", "lm-eval", "continuation")
 """Whose prompts and rules are used."""
@@ -29,7 +29,7 @@ Encode = Callable[[str], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Trunk:
+class Context:
     """Tokens that several continuations follow.
 
     Attributes:
@@ -46,12 +46,12 @@ class Task:
     """One question as a model is asked it.
 
     Attributes:
-        trunks: Their branches, one after the other, are the four choices.
+        contexts: Their branches, one after the other, are the four choices.
         shots: How many solved questions are left in the prompt.
         is_cut: Whether the prompt lost tokens at its beginning.
     """
 
-    trunks: tuple[Trunk, ...]
+    contexts: tuple[Context, ...]
     shots: int
     is_cut: bool
 
@@ -109,10 +109,10 @@ def make_task(
     _check_room(question, branches, context)
     kept = [ids[-(context + 1 - len(branch)) :] for branch in branches]
     if all(len(left) == len(ids) for left in kept):
-        return Task((Trunk(ids, tuple(branches)),), len(shots), is_cut=False)
+        return Task((Context(ids, tuple(branches)),), len(shots), is_cut=False)
     # What is cut off depends on how long a choice is, so that each has a prompt of its own.
-    trunks = tuple(Trunk(left, (branch,)) for left, branch in zip(kept, branches, strict=True))
-    return Task(trunks, len(shots), is_cut=True)
+    contexts = tuple(Context(left, (branch,)) for left, branch in zip(kept, branches, strict=True))
+    return Task(contexts, len(shots), is_cut=True)
 
 
 def _letters(
@@ -133,8 +133,8 @@ def _letters(
     for count in range(len(shots), -1, -1):
         ids = encode(prompt_text(subject, shots[:count], question, "letters"))
         if len(ids) <= room:
-            return Task((Trunk(ids, branches),), count, is_cut=False)
-    return Task((Trunk(ids[-room:], branches),), 0, is_cut=True)
+            return Task((Context(ids, branches),), count, is_cut=False)
+    return Task((Context(ids[-room:], branches),), 0, is_cut=True)
 
 
 def _check_room(question: MMLUQuestion, branches: Sequence[list[int]], context: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_llmjudge.pipeline.judge_pool import Slots, Team
+from pytest_llmjudge.pipeline.judge_pool import JudgePool, Slots
 from pytest_llmjudge.pipeline.mmlu import MMLURun
 from pytest_llmjudge.pipeline.pairs import SavedResponses
 from pytest_llmjudge.pipeline.protocols import (
@@ -15,21 +15,21 @@ from pytest_llmjudge.pipeline.protocols import (
 )
 from pytest_llmjudge.pipeline.run import Run
 from pytest_llmjudge.pipeline.suite_runs import PairRun, SuiteRun, field_source, model_source
-from pytest_llmjudge.pipeline.vote_judgements import People
+from pytest_llmjudge.pipeline.vote_judgements import VoteJudgements
 
 __all__ = [
     "JudgeLike",
+    "JudgePool",
     "MMLURun",
     "ModelLike",
     "Outcome",
     "Pair",
     "PairRun",
-    "People",
     "Run",
     "SavedResponses",
     "Slots",
     "SuiteRun",
-    "Team",
+    "VoteJudgements",
     "field_source",
     "fingerprint_of",
     "judge_fingerprint",

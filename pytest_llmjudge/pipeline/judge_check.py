@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.data import JudgeCheck, PairCheck
-    from pytest_llmjudge.pipeline.judge_pool import Team
+    from pytest_llmjudge.pipeline.judge_pool import JudgePool
     from pytest_llmjudge.pipeline.protocols import JudgeLike
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["Asked", "KnownAnswers"]
+__all__ = ["Asked", "KnownAnswerCheck"]
 
 
 class Asked(Protocol):
     """How one kind of known answers is asked about; ``Any`` stands for the kind's own probes."""
 
     def probe(self, probe: Any) -> Any:  # noqa: ANN401
-        """Return the opinion on a known answer; ask the judge if there is none."""
+        """Return the judgement on a known answer; ask the judge if there is none."""
 
     def forget_failed_probe(self, probe: Any) -> None:  # noqa: ANN401
         """Let one that could not be had be tried again."""
@@ -38,7 +38,7 @@ class Asked(Protocol):
 Check = TypeVar("Check", bound="JudgeCheck | PairCheck")
 
 
-class KnownAnswers(Generic[Check]):
+class KnownAnswerCheck(Generic[Check]):
     """The known answers of one suite.
 
     Args:
@@ -49,7 +49,7 @@ class KnownAnswers(Generic[Check]):
         probes: The known answers, each with a name that is unique in its suite.
         decide: Makes of the judge's name, the probes with what was said of them, how many requests
             are in flight and advice, what is told of the judge.
-        team: Asks about several at once.
+        pool: Asks about several at once.
         in_flight: How many requests may be in flight at each server.
         scores: Whether the judge gives scores, for which it could be asked in another way.
     """
@@ -63,7 +63,7 @@ class KnownAnswers(Generic[Check]):
         *,
         probes: Callable[[], Sequence[Any]],
         decide: Callable[..., Check],
-        team: Team | None,
+        pool: JudgePool | None,
         in_flight: int,
         scores: bool,
     ) -> None:
@@ -74,7 +74,7 @@ class KnownAnswers(Generic[Check]):
         self._asked = asked
         self._probes = probes
         self._decide = decide
-        self._team = team
+        self._pool = pool
         self._in_flight = in_flight
         self._check: Check | None = None
 
@@ -95,10 +95,10 @@ class KnownAnswers(Generic[Check]):
             self._ask_together(probes)
             said = []
             for probe in probes:
-                opinion = self._asked.probe(probe)
-                if opinion.score is None and opinion.rig:
-                    raise KnownProblemError(str(opinion.error), rig=True)
-                said.append((probe, opinion))
+                judgement = self._asked.probe(probe)
+                if judgement.score is None and judgement.rig:
+                    raise KnownProblemError(str(judgement.error), rig=True)
+                said.append((probe, judgement))
             self._asked.confirm()
             name, advice = self._judge_in_words()
             check = self._decide(name, said, in_flight=self._in_flight, advice=advice)
@@ -108,13 +108,13 @@ class KnownAnswers(Generic[Check]):
 
     def _ask_together(self, probes: Sequence[Any]) -> None:
         """Ask about all known answers under the load that the records will be asked under."""
-        if self._team is None:
+        if self._pool is None:
             return
         work = {f"{self._suite} {probe.name}": probe for probe in probes}
         pieces = [(name, partial(self._asked.probe, probe)) for name, probe in work.items()]
-        if self._team.offer(pieces):
+        if self._pool.offer(pieces):
             for name in work:
-                self._team.wait(name)
+                self._pool.wait(name)
 
     def _judge_in_words(self) -> tuple[str, str]:
         """Name the judge, and say what could be done if it is not fit."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["Slots", "Team", "Work"]
+__all__ = ["JudgePool", "Slots", "Work"]
 
 Work = Callable[[], object]
 
@@ -125,7 +125,7 @@ class Slots:
             self._kept.pop().lock.close()
 
 
-class Team:
+class JudgePool:
     """Threads that work off a queue as long as this process leads.
 
     With xdist one process leads: it judges for all, so that the servers are kept busy and the
@@ -202,7 +202,7 @@ class Team:
     def _take_lead(self) -> bool:
         if not self._leads:
             with contextlib.ExitStack() as stack:
-                self._leads = stack.enter_context(self._store.try_lock("judging team"))
+                self._leads = stack.enter_context(self._store.try_lock("judging pool"))
                 if self._leads:
                     self._lead = stack.pop_all()
         return self._leads

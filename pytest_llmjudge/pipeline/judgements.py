@@ -1,4 +1,4 @@
-"""What a suite's run asks of whoever gives opinions: verdicts of a judge, preferences, votes."""
+"""What a suite's run asks of whoever gives judgements: verdicts of a judge, preferences, votes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic
 
 from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.pipeline.protocols import Judged, Said, judge_fingerprint
+from pytest_llmjudge.pipeline.protocols import Candidate, Judgement, judge_fingerprint
 from pytest_llmjudge.pipeline.watch import Watch
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["AskedOpinions", "Opinions"]
+__all__ = ["AskedJudgements", "Judgements"]
 
 
-class Opinions(ABC, Generic[Judged, Said]):
-    """Opinions on responses, or on pairs of them."""
+class Judgements(ABC, Generic[Candidate, Judgement]):
+    """Judgements on responses, or on pairs of them."""
 
     is_ours: bool
     """Whether they may be asked for before an item needs them."""
@@ -32,27 +32,29 @@ class Opinions(ABC, Generic[Judged, Said]):
     """Whether a request goes somewhere, so that several may be under way at once."""
 
     @abstractmethod
-    def load(self, pairs: Sequence[tuple[Record, Judged]]) -> Iterator[tuple[Record, Judged, Said]]:
+    def load(
+        self, pairs: Sequence[tuple[Record, Candidate]]
+    ) -> Iterator[tuple[Record, Candidate, Judgement]]:
         """Yield those that need not be asked about any more."""
 
     @abstractmethod
-    def get(self, record: Record, judged: Judged) -> Said:
-        """Return the opinion; ask for it if there is none.
+    def get(self, record: Record, candidate: Candidate) -> Judgement:
+        """Return the judgement; ask for it if there is none.
 
         Raises:
             LlmJudgeError: The judge cannot be named, or the cache cannot be used.
         """
 
     @abstractmethod
-    def find(self, record: Record, judged: Judged) -> Said | None:
-        """Return the opinion where it need not be asked for any more."""
+    def find(self, record: Record, candidate: Candidate) -> Judgement | None:
+        """Return the judgement where it need not be asked for any more."""
 
     @abstractmethod
-    def name(self, record: Record, judged: Judged) -> str:
-        """Name the opinion among those of this run."""
+    def name(self, record: Record, candidate: Candidate) -> str:
+        """Name the judgement among those of this run."""
 
     @abstractmethod
-    def forget_failure(self, record: Record, judged: Judged) -> None:
+    def forget_failure(self, record: Record, candidate: Candidate) -> None:
         """Let one that could not be had be tried again."""
 
     def confirm(self) -> None:
@@ -63,12 +65,12 @@ class Opinions(ABC, Generic[Judged, Said]):
         """
 
     @abstractmethod
-    def failed(self, error: LlmJudgeError) -> Said:
-        """Return what stands in the place of an opinion that an error prevents."""
+    def failed(self, error: LlmJudgeError) -> Judgement:
+        """Return what stands in the place of a judgement that an error prevents."""
 
 
-class AskedOpinions(Opinions[Judged, Said]):
-    """Opinions that a judge is asked for, and that the store keeps.
+class AskedJudgements(Judgements[Candidate, Judgement]):
+    """Judgements that a judge is asked for, and that the store keeps.
 
     Args:
         suite: Name of the suite.
@@ -114,10 +116,10 @@ class AskedOpinions(Opinions[Judged, Said]):
         with self._store.lock(f"verdict {key[:2]}"):
             yield
 
-    def _custom_key(self, kind: str, record: Record, *judged: str) -> str:
+    def _custom_key(self, kind: str, record: Record, *candidate: str) -> str:
         """Name what a judge of the user's own makes of a record."""
         named = f"{type(self._judge).__module__}.{type(self._judge).__qualname__}"
-        parts = [kind, named, record.id, dict(record.fields), *judged]
+        parts = [kind, named, record.id, dict(record.fields), *candidate]
         fingerprint = judge_fingerprint(self._judge)
         if fingerprint is not None:
             return make_key(*parts, fingerprint)

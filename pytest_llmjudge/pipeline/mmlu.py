@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import MMLUQuestion
     from pytest_llmjudge.mmlu.exam import Exam
-    from pytest_llmjudge.mmlu.prompts import Task, Trunk
+    from pytest_llmjudge.mmlu.prompts import Context, Task
     from pytest_llmjudge.pipeline.protocols import Counter
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
@@ -47,8 +47,8 @@ class ScoringModel(Protocol):
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text, without special ones."""
 
-    def score(self, trunks: Sequence[Trunk]) -> Iterator[list[float]]:
-        """Yield for each trunk the log-probability of each of its branches."""
+    def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
+        """Yield for each context the log-probability of each of its branches."""
 
 
 class MMLURun:
@@ -179,7 +179,7 @@ class MMLURun:
                 found = (
                     f"score() gave {len(scores[index])} values for {len(question.choices)} choices"
                 )
-                todo = "give a log-probability for each branch of each trunk"
+                todo = "give a log-probability for each branch of each context"
                 raise CheckpointError(name_of(self.model), found, todo)
             if not all(_is_finite(value) for value in scores[index]):
                 found = f"its log-probabilities for question {question.id} are no numbers"
@@ -246,7 +246,7 @@ def _is_finite(value: object) -> bool:
 
 
 def score_tasks(
-    score: Callable[[Sequence[Trunk]], Iterator[list[float]]], tasks: Sequence[Task]
+    score: Callable[[Sequence[Context]], Iterator[list[float]]], tasks: Sequence[Task]
 ) -> Iterator[tuple[int, list[float]]]:
     """Yield each task's number and its choices' log-probabilities; what begins alike together.
 
@@ -260,6 +260,6 @@ def score_tasks(
 
     for _, group in groupby(sorted(range(len(tasks)), key=kind), key=kind):
         indices = list(group)
-        scored = score([trunk for index in indices for trunk in tasks[index].trunks])
+        scored = score([context for index in indices for context in tasks[index].contexts])
         for index in indices:
-            yield index, [value for _ in tasks[index].trunks for value in next(scored)]
+            yield index, [value for _ in tasks[index].contexts for value in next(scored)]

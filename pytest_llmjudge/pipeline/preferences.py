@@ -10,7 +10,7 @@ from pytest_llmjudge.data import Choice, Preference
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
 from pytest_llmjudge.judging.decoys import cross_examine_choice
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.pipeline.judgements import AskedOpinions
+from pytest_llmjudge.pipeline.judgements import AskedJudgements
 from pytest_llmjudge.pipeline.protocols import Pair, judge_name
 from pytest_llmjudge.scoring import join_orders
 from pytest_llmjudge.servers.fleet import servers_that_answer
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Preferences"]
 
 
-class Preferences(AskedOpinions[Pair, Preference]):
-    """Preferences of one judge; see :class:`~pytest_llmjudge.pipeline.judgements.AskedOpinions`.
+class Preferences(AskedJudgements[Pair, Preference]):
+    """Preferences of one judge; see :class:`~pytest_llmjudge.pipeline.judgements.AskedJudgements`.
 
     A judge of this package is asked for a choice in each order; one of the user's own has
     ``compare(record, a, b) -> Preference`` and is asked once.
@@ -60,23 +60,23 @@ class Preferences(AskedOpinions[Pair, Preference]):
             if held is not None:
                 yield record, pair, held
 
-    def get(self, record: Record, judged: Pair) -> Preference:
+    def get(self, record: Record, candidate: Pair) -> Preference:
         """Return the preference; ask the judge if there is none.
 
         Raises:
             LlmJudgeError: The judge cannot be named, or the cache cannot be used.
         """
-        return self._known(judged) or self._settle(record, judged)
+        return self._known(candidate) or self._settle(record, candidate)
 
-    def find(self, record: Record, judged: Pair) -> Preference | None:
+    def find(self, record: Record, candidate: Pair) -> Preference | None:
         """Return the preference where the judge need not be asked any more."""
-        known = self._known(judged)
+        known = self._known(candidate)
         if known is not None:
             return known
-        keys = self._keys(record, judged)
+        keys = self._keys(record, candidate)
         (found,) = self._stored([keys])
         if found is not None:
-            decoys = [key for _, key in self._decoy_choices(record, judged, found)]
+            decoys = [key for _, key in self._decoy_choices(record, candidate, found)]
             if not decoys:
                 return found
             return cross_examine_choice(record, found, map(self._stored_choice, decoys))
@@ -97,15 +97,15 @@ class Preferences(AskedOpinions[Pair, Preference]):
         """
         return self._settle(probe.record, Pair(probe.a, probe.b), probe=probe.kind)
 
-    def name(self, record: Record, judged: Pair) -> str:
-        """Name the preference among the opinions of this run."""
-        return self._keys(record, judged)[0]
+    def name(self, record: Record, candidate: Pair) -> str:
+        """Name the preference among the judgements of this run."""
+        return self._keys(record, candidate)[0]
 
-    def forget_failure(self, record: Record, judged: Pair) -> None:
+    def forget_failure(self, record: Record, candidate: Pair) -> None:
         """Let a preference that could not be had be tried again."""
-        for key in self._keys(record, judged):
+        for key in self._keys(record, candidate):
             self._store.forget_failure(key)
-        self._forget_decoys(record, judged)
+        self._forget_decoys(record, candidate)
 
     def forget_failed_probe(self, probe: PairProbe) -> None:
         """Let a preference for a known pair that could not be had be tried again."""

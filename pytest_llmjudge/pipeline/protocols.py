@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Record, Verdict
 
 __all__ = [
+    "Candidate",
     "Counter",
     "Fingerprint",
     "JudgeLike",
-    "Judged",
+    "Judgement",
     "KnownProblemError",
     "ModelLike",
     "Outcome",
     "Pair",
-    "Said",
     "fingerprint_of",
     "judge_fingerprint",
     "judge_name",
@@ -73,7 +73,7 @@ class Pair(NamedTuple):
     b: str
 
 
-class Opinion(Protocol):
+class AnyJudgement(Protocol):
     """What is said of a response or of a pair: a score, or why there is none."""
 
     @property
@@ -89,18 +89,18 @@ class Opinion(Protocol):
         """Whether it was not the record that failed."""
 
 
-Judged = TypeVar("Judged")
-"""What an opinion is on: a response, or a pair of them."""
-Said = TypeVar("Said", bound=Opinion)
-"""The kind of opinion: verdicts or preferences."""
+Candidate = TypeVar("Candidate")
+"""What a judgement is on: a response, or a pair of them."""
+Judgement = TypeVar("Judgement", bound=AnyJudgement)
+"""The kind of judgement: verdicts or preferences."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[Judged, Said]):
+class Outcome(Generic[Candidate, Judgement]):
     """A record's response or pair, ``None`` when there is none, and what was made of it."""
 
-    response: Judged | None
-    verdict: Said
+    response: Candidate | None
+    verdict: Judgement
 
 
 def name_of(model: object) -> str:

@@ -11,14 +11,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Generic
 
 from pytest_llmjudge.errors import LlmJudgeError
-from pytest_llmjudge.pipeline.protocols import Judged, KnownProblemError, Outcome, Said
+from pytest_llmjudge.pipeline.protocols import Candidate, Judgement, KnownProblemError, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Record
-    from pytest_llmjudge.pipeline.judge_pool import Team, Work
-    from pytest_llmjudge.pipeline.judgements import Opinions
+    from pytest_llmjudge.pipeline.judge_pool import JudgePool, Work
+    from pytest_llmjudge.pipeline.judgements import Judgements
     from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.sources import Source
     from pytest_llmjudge.settings import Settings
@@ -30,19 +30,19 @@ _WAIT_SECONDS = 0.02
 _LOOK_SECONDS = 0.1
 
 
-class Run(Generic[Judged, Said]):
+class Run(Generic[Candidate, Judgement]):
     """One suite in one process of a run.
 
     Args:
         suite: Its records and settings.
         settings: The run's options.
-        judge: Whose opinions they are; ``None`` for people's.
+        judge: Whose judgements they are; ``None`` for people's.
         model: Makes responses; ``None`` when the records hold them.
         needed: The records this run needs, so that all are generated together.
         source: Has or makes what is judged.
-        opinions: What is made of it.
+        judgements: What is made of it.
         counter: Told how much is to be judged.
-        team: Judges several at once, where the servers may be sent several requests.
+        pool: Judges several at once, where the servers may be sent several requests.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class Run(Generic[Judged, Said]):
         judge: JudgeLike | None,
         model: ModelLike | None,
         needed: Sequence[Record],
-        source: Source[Judged],
-        opinions: Opinions[Judged, Said],
+        source: Source[Candidate],
+        judgements: Judgements[Candidate, Judgement],
         counter: Counter,
-        team: Team | None = None,
+        pool: JudgePool | None = None,
     ) -> None:
         self.suite = suite
         self.settings = settings
@@ -65,13 +65,13 @@ class Run(Generic[Judged, Said]):
         self._needed = tuple(needed)
         self._judged = counter
         self._source = source
-        self._opinions = opinions
-        self._team = team
+        self._judgements = judgements
+        self._pool = pool
         self._offered: set[str] = set()
         self._looked = 0.0
-        self._known: dict[str, Outcome[Judged, Said]] | None = None
+        self._known: dict[str, Outcome[Candidate, Judgement]] | None = None
 
-    def outcome(self, record: Record, *, again: bool = False) -> Outcome[Judged, Said]:
+    def outcome(self, record: Record, *, again: bool = False) -> Outcome[Candidate, Judgement]:
         """Return what is known of ``record``, or find out.
 
         A problem is part of the outcome: a verdict without a score, whose error is one line.
@@ -89,16 +89,18 @@ class Run(Generic[Judged, Said]):
                 return known[record.id]
             response = self._response(record)
             if again:
-                self._opinions.forget_failure(record, response)
+                self._judgements.forget_failure(record, response)
             verdict = self._verdict(record, response, again=again)
             outcome = Outcome(response, verdict)
         except LlmJudgeError as error:
-            return Outcome(response, self._opinions.failed(error))
+            return Outcome(response, self._judgements.failed(error))
         if outcome.verdict.score is not None:
             known[record.id] = outcome
         return outcome
 
-    def outcomes(self, *, again: bool = False) -> Iterator[tuple[Record, Outcome[Judged, Said]]]:
+    def outcomes(
+        self, *, again: bool = False
+    ) -> Iterator[tuple[Record, Outcome[Candidate, Judgement]]]:
         """Yield every record of the suite with its outcome, in file order.
 
         Args:
@@ -122,7 +124,7 @@ class Run(Generic[Judged, Said]):
         outcomes = [outcome for _, outcome in self.outcomes(again=again)]
         try:
             self._source.confirm()
-            self._opinions.confirm()
+            self._judgements.confirm()
         except KnownProblemError:
             raise
         except LlmJudgeError:
@@ -130,22 +132,22 @@ class Run(Generic[Judged, Said]):
             if all(outcome.verdict.score is not None for outcome in outcomes):
                 raise
 
-    def _verdict(self, record: Record, response: Judged, *, again: bool) -> Said:
-        if self._team is None or again:
-            return self._opinions.get(record, response)
+    def _verdict(self, record: Record, response: Candidate, *, again: bool) -> Judgement:
+        if self._pool is None or again:
+            return self._judgements.get(record, response)
         name, ask = self._work(record, response)
         while True:
-            found = self._opinions.find(record, response)
+            found = self._judgements.find(record, response)
             if found is not None:
                 return found
             # What is ready is looked for only where it is taken on.
-            if self._team.offer(chain([(name, ask)], self._ready()), first=name):
-                self._team.wait(name)
-                return self._opinions.get(record, response)
+            if self._pool.offer(chain([(name, ask)], self._ready()), first=name):
+                self._pool.wait(name)
+                return self._judgements.get(record, response)
             time.sleep(_WAIT_SECONDS)
 
     def _ready(self) -> Iterator[tuple[str, Work]]:
-        """Yield the records that can be judged now and were not given to the team yet."""
+        """Yield the records that can be judged now and were not given to the pool yet."""
         if time.monotonic() - self._looked >= _LOOK_SECONDS:
             # Who leads judges for all: also what another process has generated.
             self._looked = time.monotonic()
@@ -157,48 +159,48 @@ class Run(Generic[Judged, Said]):
                     self._offered.add(record.id)
                     yield self._work(record, response)
 
-    def _work(self, record: Record, response: Judged) -> tuple[str, Work]:
-        name = self._opinions.name(record, response)
-        return name, partial(self._opinions.get, record, response)
+    def _work(self, record: Record, response: Candidate) -> tuple[str, Work]:
+        name = self._judgements.name(record, response)
+        return name, partial(self._judgements.get, record, response)
 
-    def _load(self) -> dict[str, Outcome[Judged, Said]]:
+    def _load(self) -> dict[str, Outcome[Candidate, Judgement]]:
         """Take all that the store has for this run at once; a query for each record is slow."""
         if self._known is None:
             pairs = list(self._source.load(self._needed))
             self._known = {
                 record.id: Outcome(response, verdict)
-                for record, response, verdict in self._opinions.load(pairs)
+                for record, response, verdict in self._judgements.load(pairs)
             }
             self._judged.start(len(self._needed) - len(self._known))
         return self._known
 
-    def _response(self, record: Record) -> Judged:
+    def _response(self, record: Record) -> Candidate:
         with contextlib.ExitStack() as stack:
-            ahead: list[_JudgeAhead[Judged, Said]] = []
+            ahead: list[_JudgeAhead[Candidate, Judgement]] = []
 
-            def judge_ahead(made: Record, response: Judged) -> None:
-                if not self._opinions.is_ours:
+            def judge_ahead(made: Record, response: Candidate) -> None:
+                if not self._judgements.is_ours:
                     return
-                if self._team is not None:
-                    self._team.offer([self._work(made, response)])
+                if self._pool is not None:
+                    self._pool.offer([self._work(made, response)])
                     return
                 if not ahead:
-                    ahead.append(stack.enter_context(_JudgeAhead(self._opinions)))
+                    ahead.append(stack.enter_context(_JudgeAhead(self._judgements)))
                 ahead[0].add(made, response)
 
             return self._source.get(record, self._needed, judge_ahead)
 
 
-class _JudgeAhead(Generic[Judged, Said]):
+class _JudgeAhead(Generic[Candidate, Judgement]):
     """Judges finished responses in a thread while the rest is still being generated."""
 
-    def __init__(self, opinions: Opinions[Judged, Said]) -> None:
-        self._opinions = opinions
-        self._work: queue.SimpleQueue[tuple[Record, Judged] | None] = queue.SimpleQueue()
+    def __init__(self, judgements: Judgements[Candidate, Judgement]) -> None:
+        self._judgements = judgements
+        self._work: queue.SimpleQueue[tuple[Record, Candidate] | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="llm-judge-ahead", daemon=True)
 
-    def __enter__(self) -> _JudgeAhead[Judged, Said]:
+    def __enter__(self) -> _JudgeAhead[Candidate, Judgement]:
         self._thread.start()
         return self
 
@@ -209,11 +211,11 @@ class _JudgeAhead(Generic[Judged, Said]):
         if kind is None or issubclass(kind, Exception):
             self._thread.join()
 
-    def add(self, record: Record, response: Judged) -> None:
+    def add(self, record: Record, response: Candidate) -> None:
         self._work.put((record, response))
 
     def _loop(self) -> None:
         while (work := self._work.get()) is not None and not self._stopped.is_set():
             # What goes wrong here is noted in the store, where the record's own item finds it.
             with contextlib.suppress(LlmJudgeError):
-                self._opinions.get(*work)
+                self._judgements.get(*work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic
 
-from pytest_llmjudge.pipeline.protocols import Judged
+from pytest_llmjudge.pipeline.protocols import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["Source"]
 
 
-class Source(ABC, Generic[Judged]):
+class Source(ABC, Generic[Candidate]):
     """Has or makes what is judged."""
 
     @abstractmethod
-    def load(self, records: Iterable[Record]) -> Iterator[tuple[Record, Judged]]:
+    def load(self, records: Iterable[Record]) -> Iterator[tuple[Record, Candidate]]:
         """Yield those of ``records`` for which it is there already."""
 
     @abstractmethod
@@ -27,8 +27,8 @@ class Source(ABC, Generic[Judged]):
         self,
         record: Record,
         needed: Sequence[Record],
-        on_made: Callable[[Record, Judged], None],
-    ) -> Judged:
+        on_made: Callable[[Record, Candidate], None],
+    ) -> Candidate:
         """Return it for ``record``; make it, and all that are needed, if it is missing.
 
         Args:
@@ -41,7 +41,7 @@ class Source(ABC, Generic[Judged]):
         """
 
     @abstractmethod
-    def known(self, record: Record) -> Judged | None:
+    def known(self, record: Record) -> Candidate | None:
         """Return it for ``record`` when it is there already, without a look for it."""
 
     def look_up(self, records: Iterable[Record]) -> None:

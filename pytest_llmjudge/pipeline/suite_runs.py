@@ -11,7 +11,7 @@ from pytest_llmjudge.judging.check import decide, plan_probes
 from pytest_llmjudge.judging.decoys import Decoys
 from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.judging.pair_check import decide_pairs, plan_pairs
-from pytest_llmjudge.pipeline.judge_check import KnownAnswers
+from pytest_llmjudge.pipeline.judge_check import KnownAnswerCheck
 from pytest_llmjudge.pipeline.pairs import Pairs
 from pytest_llmjudge.pipeline.preferences import Preferences
 from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike, ModelLike, Pair
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_llmjudge.data import JudgeCheck, PairCheck, Record
-    from pytest_llmjudge.pipeline.judge_pool import Team
-    from pytest_llmjudge.pipeline.judgements import Opinions
+    from pytest_llmjudge.pipeline.judge_pool import JudgePool
+    from pytest_llmjudge.pipeline.judgements import Judgements
     from pytest_llmjudge.pipeline.sources import Source
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
@@ -44,7 +44,7 @@ class SuiteRun(Run[str, Verdict]):
         model: Makes responses; ``None`` when the records hold them.
         needed: The records this run needs, so that all are generated together.
         worker: Name of this process, for progress.
-        team: Judges several at once, where the servers may be sent several requests.
+        pool: Judges several at once, where the servers may be sent several requests.
         in_flight: How many requests may be in flight at each server.
     """
 
@@ -58,24 +58,24 @@ class SuiteRun(Run[str, Verdict]):
         model: ModelLike | None,
         needed: Sequence[Record],
         worker: str,
-        team: Team | None = None,
+        pool: JudgePool | None = None,
         in_flight: int = 1,
     ) -> None:
         counter = Counter(store, "verdicts", suite.name, worker)
         decoys = Decoys(suite.records)
         verdicts = Verdicts(suite.name, judge, store, counter, decoys, in_flight=in_flight)
         # A judge of the user's own may not bear a second thread, one without a server needs none.
-        team = team if verdicts.asks_a_server else None
+        pool = pool if verdicts.asks_a_server else None
         tolerance = judge.echo_tolerance if isinstance(judge, Judge) else 0
-        self._known_answers: KnownAnswers[JudgeCheck] = KnownAnswers(
+        self._known_answers: KnownAnswerCheck[JudgeCheck] = KnownAnswerCheck(
             suite.name,
             judge,
             store,
             verdicts,
             probes=partial(plan_probes, suite.records),
             decide=partial(decide, echo_tolerance=tolerance),
-            team=team,
-            in_flight=in_flight if team is not None else 1,
+            pool=pool,
+            in_flight=in_flight if pool is not None else 1,
             scores=True,
         )
         super().__init__(
@@ -85,9 +85,9 @@ class SuiteRun(Run[str, Verdict]):
             model=model,
             needed=needed,
             source=_responses(suite, settings, store, model, worker),
-            opinions=verdicts,
+            judgements=verdicts,
             counter=counter,
-            team=team,
+            pool=pool,
         )
 
     def check(self, *, again: bool = False) -> JudgeCheck:
@@ -115,7 +115,7 @@ class PairRun(Run[Pair, Preference]):
         against: Has or makes the responses that they are compared with.
         needed: The records this run needs, so that all are generated together.
         worker: Name of this process, for progress.
-        team: Judges several at once, where the servers may be sent several requests.
+        pool: Judges several at once, where the servers may be sent several requests.
         in_flight: How many requests may be in flight at each server.
     """
 
@@ -126,34 +126,34 @@ class PairRun(Run[Pair, Preference]):
         store: Store,
         *,
         judge: JudgeLike | None,
-        people: Opinions[Pair, Preference] | None,
+        people: Judgements[Pair, Preference] | None,
         model: ModelLike | None,
         against: Source[str],
         needed: Sequence[Record],
         worker: str,
-        team: Team | None = None,
+        pool: JudgePool | None = None,
         in_flight: int = 1,
     ) -> None:
         counter = Counter(store, "verdicts", suite.name, worker)
-        self._known_answers: KnownAnswers[PairCheck] | None = None
-        opinions = people
-        if opinions is None:
+        self._known_answers: KnownAnswerCheck[PairCheck] | None = None
+        judgements = people
+        if judgements is None:
             assert judge is not None  # noqa: S101  # one of both decides
             decoys = Decoys(suite.records)
             asked = Preferences(suite.name, judge, store, counter, decoys, in_flight=in_flight)
-            team = team if asked.asks_a_server else None
-            self._known_answers = KnownAnswers(
+            pool = pool if asked.asks_a_server else None
+            self._known_answers = KnownAnswerCheck(
                 suite.name,
                 judge,
                 store,
                 asked,
                 probes=partial(plan_pairs, suite.records),
                 decide=decide_pairs,
-                team=team,
-                in_flight=in_flight if team is not None else 1,
+                pool=pool,
+                in_flight=in_flight if pool is not None else 1,
                 scores=False,
             )
-            opinions = asked
+            judgements = asked
         self._pairs = Pairs(_responses(suite, settings, store, model, worker), against)
         super().__init__(
             suite,
@@ -162,9 +162,9 @@ class PairRun(Run[Pair, Preference]):
             model=model,
             needed=needed,
             source=self._pairs,
-            opinions=opinions,
+            judgements=judgements,
             counter=counter,
-            team=team if people is None else None,
+            pool=pool if people is None else None,
         )
 
     def check(self, *, again: bool = False) -> PairCheck | None:

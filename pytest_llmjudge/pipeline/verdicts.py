@@ -11,7 +11,7 @@ from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
 from pytest_llmjudge.judging.decoys import cross_examine
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.pipeline.judgements import AskedOpinions
+from pytest_llmjudge.pipeline.judgements import AskedJudgements
 from pytest_llmjudge.pipeline.protocols import judge_name
 from pytest_llmjudge.scoring import combine
 from pytest_llmjudge.servers.fleet import servers_that_answer
@@ -28,8 +28,8 @@ __all__ = ["Verdicts"]
 _DECOY = "decoy"
 
 
-class Verdicts(AskedOpinions[str, Verdict]):
-    """Verdicts of one judge; see :class:`~pytest_llmjudge.pipeline.judgements.AskedOpinions`."""
+class Verdicts(AskedJudgements[str, Verdict]):
+    """Verdicts of one judge; see :class:`~pytest_llmjudge.pipeline.judgements.AskedJudgements`."""
 
     @cached_property
     def _samples(self) -> range:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Preference
 from pytest_llmjudge.errors import VotesError
 from pytest_llmjudge.keys import content_digest, text_digest
-from pytest_llmjudge.pipeline.judgements import Opinions
+from pytest_llmjudge.pipeline.judgements import Judgements
 from pytest_llmjudge.pipeline.protocols import Pair
 from pytest_llmjudge.preference import latest, majority
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Record, Vote
     from pytest_llmjudge.errors import LlmJudgeError
 
-__all__ = ["People"]
+__all__ = ["VoteJudgements"]
 
 _SWAPPED = {"a": "b", "b": "a"}
 
 
-class People(Opinions[Pair, Preference]):
+class VoteJudgements(Judgements[Pair, Preference]):
     """Preferences that people voted for.
 
     A vote counts where it is on this record and these two answers: by their digests, or, where a
@@ -54,15 +54,15 @@ class People(Opinions[Pair, Preference]):
         for record, pair in pairs:
             yield record, pair, self.get(record, pair)
 
-    def get(self, record: Record, judged: Pair) -> Preference:
+    def get(self, record: Record, candidate: Pair) -> Preference:
         """Return what most people preferred; identical answers are a tie without a vote."""
-        if judged.a.strip() == judged.b.strip():
+        if candidate.a.strip() == candidate.b.strip():
             return Preference("tie")
         votes = self._votes.get(record.id, [])
         turned = (
             replace(vote, winner=winner)
             for vote in votes
-            if (winner := self._winner(vote, record, judged))
+            if (winner := self._winner(vote, record, candidate))
         )
         winners = [vote.winner for vote in latest(turned)]
         if winners:
@@ -76,15 +76,15 @@ class People(Opinions[Pair, Preference]):
         error.rig = False
         return self.failed(error)
 
-    def find(self, record: Record, judged: Pair) -> Preference | None:
+    def find(self, record: Record, candidate: Pair) -> Preference | None:
         """Return what most people preferred."""
-        return self.get(record, judged)
+        return self.get(record, candidate)
 
-    def name(self, record: Record, judged: Pair) -> str:  # noqa: ARG002  # as in Opinions
+    def name(self, record: Record, candidate: Pair) -> str:  # noqa: ARG002  # as in Judgements
         """Name the preference among those of this run."""
         return f"{self._path} {record.id}"
 
-    def forget_failure(self, record: Record, judged: Pair) -> None:
+    def forget_failure(self, record: Record, candidate: Pair) -> None:
         """Forget nothing: the file is as it is."""
 
     def failed(self, error: LlmJudgeError) -> Preference:

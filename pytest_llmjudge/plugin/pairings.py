@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import AgainstReference
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.pipeline import People, SavedResponses, field_source, model_source
+from pytest_llmjudge.pipeline import SavedResponses, VoteJudgements, field_source, model_source
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import responses_of
 from pytest_llmjudge.storage.votes import read_votes
@@ -95,7 +95,7 @@ class Pairings:
         model = session.model(pairing.against)
         return model_source(suite, session.settings, session.store, model, session.worker)
 
-    def people(self, suite: Suite, model: str) -> People | None:
+    def people(self, suite: Suite, model: str) -> VoteJudgements | None:
         """Return the people who decide over a suite; ``None`` when the judge does.
 
         Args:
@@ -115,7 +115,7 @@ class Pairings:
                 f"{path.name}: {vague} of {len(votes)} votes do not say on which question and "
                 "answers they are; those count by id and by the names of the models"
             )
-        return People(path, votes, (model, self.reference(suite).name))
+        return VoteJudgements(path, votes, (model, self.reference(suite).name))
 
     def _read_votes(self, suite: str, path: Path) -> tuple[Vote, ...]:
         if path not in self._votes:

@@ -23,10 +23,10 @@ from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.judging.judge import Judge, make_judge
 from pytest_llmjudge.pipeline import (
+    JudgePool,
     PairRun,
     Slots,
     SuiteRun,
-    Team,
     fingerprint_of,
     judge_fingerprint,
 )
@@ -176,16 +176,16 @@ class LlmSession:
         return Slots(self.store, self.settings.concurrency, len(self.addresses))
 
     @cached_property
-    def team(self) -> Team | None:
+    def pool(self) -> JudgePool | None:
         """The threads that judge at once; ``None`` when one request is in flight at a time."""
         size = len(self.addresses) * self.settings.concurrency
-        return Team(self.store, size) if size > 1 else None
+        return JudgePool(self.store, size) if size > 1 else None
 
     def close(self, *, wait: bool) -> None:
         """Let go of what has not begun to be judged."""
-        team: Team | None = vars(self).get("team")
-        if team is not None:
-            team.close(wait=wait)
+        pool: JudgePool | None = vars(self).get("pool")
+        if pool is not None:
+            pool.close(wait=wait)
 
     def confirm(self) -> None:
         """Prove at the end that judge and served models are those with which the run began.
@@ -438,7 +438,7 @@ class LlmSession:
         self, suite: Suite, judge: JudgeLike | None, model: ModelLike | None
     ) -> SuiteRun | PairRun:
         needed = [suite.records[index] for index in self.needed[suite.name]]
-        team = self.team if isinstance(judge, Judge) else None
+        pool = self.pool if isinstance(judge, Judge) else None
         in_flight = self.settings.concurrency
         if suite.pairing is None:
             assert judge is not None  # noqa: S101  # only pairs are decided by people
@@ -450,7 +450,7 @@ class LlmSession:
                 model=model,
                 needed=needed,
                 worker=self.worker,
-                team=team,
+                pool=pool,
                 in_flight=in_flight,
             )
         name = suite.settings.responses
@@ -468,7 +468,7 @@ class LlmSession:
             against=self.pairings.source(suite),
             needed=needed,
             worker=self.worker,
-            team=team,
+            pool=pool,
             in_flight=in_flight,
         )
 

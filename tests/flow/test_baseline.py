@@ -30,9 +30,9 @@ class Knows:
     def encode(self, text):
         return list(text.encode())
 
-    def score(self, trunks):
-        for trunk in trunks:
-            yield [-float(number != {right}) for number, branch in enumerate(trunk.branches)]
+    def score(self, contexts):
+        for context in contexts:
+            yield [-float(number != {right}) for number, branch in enumerate(context.branches)]
 
 @pytest.fixture(scope="session")
 def llm_model():

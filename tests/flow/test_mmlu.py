@@ -37,11 +37,11 @@ class Knows:
     def encode(self, text):
         return list(text.encode())
 
-    def score(self, trunks):
+    def score(self, contexts):
         with open({log!r}, "a") as log:
-            log.write(f"{{len(trunks)}}\\n")
-        for trunk in trunks:
-            yield [{score} for number, branch in enumerate(trunk.branches)]
+            log.write(f"{{len(contexts)}}\\n")
+        for context in contexts:
+            yield [{score} for number, branch in enumerate(context.branches)]
 
 @pytest.fixture(scope="session")
 def llm_model():
@@ -498,9 +498,9 @@ class Own:
     def encode(self, text):
         return list(text.encode())
 
-    def score(self, trunks):
-        for trunk in trunks:
-            yield [-float(number) for number, _ in enumerate(trunk.branches)]
+    def score(self, contexts):
+        for context in contexts:
+            yield [-float(number) for number, _ in enumerate(context.branches)]
 
 {changes}
 
@@ -528,11 +528,11 @@ def llm_model():
             "llm_model (Own): it raised IndexError: list index out of range; correct it",
         ),
         (
-            "Own.score = lambda self, trunks: iter([[-1.0]] * len(trunks))",
-            "llm_model (Own): score() gave 1 values for 4 choices; give a log-probability for each branch of each trunk",
+            "Own.score = lambda self, contexts: iter([[-1.0]] * len(contexts))",
+            "llm_model (Own): score() gave 1 values for 4 choices; give a log-probability for each branch of each context",
         ),
         (
-            "Own.score = lambda self, trunks: iter([[None] * 4] * len(trunks))",
+            "Own.score = lambda self, contexts: iter([[None] * 4] * len(contexts))",
             "llm_model (Own): its log-probabilities for question kitchen_science-* are no numbers; see whether its training diverged",
         ),
     ],

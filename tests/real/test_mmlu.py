@@ -56,10 +56,10 @@ def plainly(model: torch.nn.Module, task: Task) -> list[float]:
     """Score the choices with a whole pass for each prompt, nothing remembered between prompts."""
     found = []
     seen: dict[tuple[int, ...], torch.Tensor] = {}
-    for trunk in task.trunks:
-        for branch in trunk.branches:
+    for context in task.contexts:
+        for branch in context.branches:
             # Choices of one token each are read off the same pass.
-            ids = (*trunk.ids, *branch[:-1])
+            ids = (*context.ids, *branch[:-1])
             if ids not in seen:
                 logits = model(torch.tensor([ids]), logits_to_keep=len(branch)).logits[0]
                 seen[ids] = logits.log_softmax(-1)

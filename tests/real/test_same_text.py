@@ -17,7 +17,7 @@ import torch
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.generation.checkpoint_info import find_ranks
-from pytest_llmjudge.generation.engine.kv_cache import Cache, Pass
+from pytest_llmjudge.generation.engine.kv_cache import Cache, ForwardBatch
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.engine.scheduler import decode
@@ -105,12 +105,12 @@ def test_logits_are_the_same(case: Case) -> None:
     """Of 32 prompts that start in one pass after a shared prefix, and of the token after them."""
     prompts = sorted(case.prompts, key=len)[-32:]
     cache = Cache(case.model, prompts[0][:20], slots=32, columns=200)
-    start = Pass(running=32)
+    start = ForwardBatch(running=32)
     for slot, prompt in enumerate(prompts):
         start.add_prompt(slot, prompt[20:-1])
     for slot, prompt in enumerate(prompts):
         start.add(slot, len(prompt) - 21, prompt[-1])
-    follow = Pass(running=32)
+    follow = ForwardBatch(running=32)
     for slot, prompt in enumerate(prompts):
         follow.add(slot, len(prompt) - 20, prompt[0])
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 
-__all__ = ["Cache", "Pass"]
+__all__ = ["Cache", "ForwardBatch"]
 
 BLOCK_BYTES = 40 << 20
 """How much memory is taken at a time, at least: such blocks go back to the system when they are
@@ -32,7 +32,7 @@ Linux does so from 32 MiB on.
 
 
 @dataclass(slots=True)
-class Pass:
+class ForwardBatch:
     """The tokens of one pass through the model, as a flat list.
 
     First come the prompts that start now, each without its last token; then the newest tokens of
@@ -165,8 +165,8 @@ class Cache:
         model.hidden(ids, places, [layer.remember_prefix for layer in self._layers])
         self._slots = slots
 
-    def run(self, tokens: Pass) -> Tensor:
-        """Pass tokens through the model: hidden states (N, C) that saw all that is remembered."""
+    def run(self, tokens: ForwardBatch) -> Tensor:
+        """Run tokens through the model: hidden states (N, C) that saw all that is remembered."""
         places = self._places(tokens)
         if places.used > self._columns:
             self._widen(places.used)
@@ -207,7 +207,7 @@ class Cache:
         for layer in self._layers:
             layer.clear(slot)
 
-    def _places(self, tokens: Pass) -> _Places:
+    def _places(self, tokens: ForwardBatch) -> _Places:
         columns = torch.tensor(tokens.columns, device=self._device)
         newest = columns[-tokens.running * tokens.width :]
         newest = newest.reshape(tokens.running, 1, tokens.width, 1)

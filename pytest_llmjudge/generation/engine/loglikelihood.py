@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.generation.families.gpt2.model import GPTModel
-    from pytest_llmjudge.mmlu.prompts import Trunk
+    from pytest_llmjudge.mmlu.prompts import Context
 
 __all__ = ["PASS_TOKENS", "score_trunks"]
 
@@ -35,13 +35,13 @@ PASS_TOKENS = 1024
 
 @dataclass(frozen=True, slots=True)
 class _Tree:
-    """A trunk and its branches as one row of tokens, the shared prefix left out.
+    """A context and its branches as one row of tokens, the shared prefix left out.
 
     Attributes:
-        ids: The trunk, then each branch without its last token, which predicts nothing.
+        ids: The context, then each branch without its last token, which predicts nothing.
         places: Position of each token behind the prefix: branches lie beside each other.
         parents: For each branch its span within ``ids``.
-        trunk: How many tokens the trunk has.
+        context: How many tokens the context has.
         predicted: For each predicted token the place in ``ids`` of the token before it.
         targets: The predicted tokens, branch by branch.
         sizes: How many of them each branch has.
@@ -50,7 +50,7 @@ class _Tree:
     ids: list[int]
     places: list[int]
     spans: list[slice]
-    trunk: int
+    context: int
     predicted: list[int]
     targets: list[int]
     sizes: list[int]
@@ -58,18 +58,18 @@ class _Tree:
 
 @torch.inference_mode()
 def score_trunks(
-    model: GPTModel, trunks: Sequence[Trunk], *, pass_tokens: int = PASS_TOKENS
+    model: GPTModel, contexts: Sequence[Context], *, pass_tokens: int = PASS_TOKENS
 ) -> Iterator[list[float]]:
-    """Yield for each trunk, in order, the summed log-probability of each of its branches.
+    """Yield for each context, in order, the summed log-probability of each of its branches.
 
     Args:
         model: In evaluation mode; it runs on its device.
-        trunks: Their tokens and those of their longest branch, its last one not counted, fit into
+        contexts: Their tokens and those of their longest branch, its last one not counted, fit into
             the model's context together.
         pass_tokens: See :data:`PASS_TOKENS`.
     """
-    prefix = _shared_prefix([trunk.ids for trunk in trunks])
-    trees = [_grow(trunk, len(prefix)) for trunk in trunks]
+    prefix = _shared_prefix([context.ids for context in contexts])
+    trees = [_grow(context, len(prefix)) for context in contexts]
     layers = [_Layer() for _ in range(model.config.n_layers)]
     device = model.tok_emb.weight.device
     ids = torch.tensor([prefix], dtype=torch.long, device=device)
@@ -88,18 +88,18 @@ def _shared_prefix(rows: Sequence[list[int]]) -> list[int]:
     return first[:same]
 
 
-def _grow(trunk: Trunk, prefix: int) -> _Tree:
-    own = trunk.ids[prefix:]
+def _grow(context: Context, prefix: int) -> _Tree:
+    own = context.ids[prefix:]
     ids, places, spans = list(own), list(range(len(own))), []
     predicted, targets = [], []
-    for branch in trunk.branches:
+    for branch in context.branches:
         span = slice(len(ids), len(ids) + len(branch) - 1)
         spans.append(span)
         ids += branch[:-1]
         places += range(len(own), len(own) + len(branch) - 1)
         predicted += [len(own) - 1, *range(span.start, span.stop)]
         targets += branch
-    sizes = [len(branch) for branch in trunk.branches]
+    sizes = [len(branch) for branch in context.branches]
     return _Tree(ids, places, spans, len(own), predicted, targets, sizes)
 
 
@@ -145,7 +145,7 @@ def _mask(tree: _Tree, prefix: int, device: torch.device) -> Tensor:
     seen = torch.ones(size, size, dtype=torch.bool, device=device).tril_()
     for span in tree.spans:
         # A branch sees no branch before it.
-        seen[span, tree.trunk : span.start] = False
+        seen[span, tree.context : span.start] = False
     return functional.pad(seen, (prefix, 0), value=True)
 
 

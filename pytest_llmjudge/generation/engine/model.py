@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.engine.tokenizer import Tokenizer
     from pytest_llmjudge.generation.families.gpt2.model import GPTModel
-    from pytest_llmjudge.mmlu.prompts import Trunk
+    from pytest_llmjudge.mmlu.prompts import Context
 
 __all__ = ["TorchModel"]
 
@@ -102,10 +102,10 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         """
         return self._loaded.tokenizer.encode(text)
 
-    def score(self, trunks: Sequence[Trunk]) -> Iterator[list[float]]:
-        """Yield for each trunk, in order, the summed log-probability of each of its branches.
+    def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
+        """Yield for each context, in order, the summed log-probability of each of its branches.
 
-        What all trunks begin with is computed once.
+        What all contexts begin with is computed once.
 
         Raises:
             CheckpointError: It cannot be used, or the memory is not enough.
@@ -113,7 +113,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         from pytest_llmjudge.generation.engine.loglikelihood import score_trunks
 
         try:
-            yield from score_trunks(self._loaded.model, trunks)
+            yield from score_trunks(self._loaded.model, contexts)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from pytest_llmjudge.generation.engine.kv_cache import Cache, Pass
+from pytest_llmjudge.generation.engine.kv_cache import Cache, ForwardBatch
 from pytest_llmjudge.generation.engine.prompt_lookup import guess
 from pytest_llmjudge.generation.engine.sampling import NO_TOKEN, likeliest
 
@@ -184,8 +184,8 @@ class _Pool:
             self._rows = int(min(MOST_ROWS, max(FEWEST_ROWS, self._rows * rate)))
 
 
-def _next_pass(texts: Sequence[_Text], newest: Sequence[Sequence[int]]) -> Pass:
-    tokens = Pass(running=len(texts), width=len(newest[0]))
+def _next_pass(texts: Sequence[_Text], newest: Sequence[Sequence[int]]) -> ForwardBatch:
+    tokens = ForwardBatch(running=len(texts), width=len(newest[0]))
     for slot, text in enumerate(texts):
         if not text.ids:
             tokens.add_prompt(slot, text.prompt[:-1])

@@ -14,7 +14,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.mmlu.prompts import Trunk
+    from pytest_llmjudge.mmlu.prompts import Context
 
 __all__ = ["PASS_TOKENS", "score_branches"]
 
@@ -25,40 +25,40 @@ Model = Any  # transformers has no types
 
 
 def score_branches(
-    model: Model, trunks: Sequence[Trunk], *, pass_tokens: int = PASS_TOKENS
+    model: Model, contexts: Sequence[Context], *, pass_tokens: int = PASS_TOKENS
 ) -> Iterator[list[float]]:
-    """Yield for each trunk, in order, the summed log-probability of each of its branches.
+    """Yield for each context, in order, the summed log-probability of each of its branches.
 
     Args:
         model: Of transformers, in evaluation mode.
-        trunks: Their tokens and those of their longest branch, its last one not counted, fit into
+        contexts: Their tokens and those of their longest branch, its last one not counted, fit into
             the model's context together.
         pass_tokens: See :data:`PASS_TOKENS`.
     """
-    batch: list[Trunk] = []
+    batch: list[Context] = []
     tokens = 0
-    for trunk in trunks:
-        size = sum(map(len, _rows(trunk)))
+    for context in contexts:
+        size = sum(map(len, _rows(context)))
         if batch and tokens + size > pass_tokens:
             yield from _score(model, batch)
             batch, tokens = [], 0
-        batch.append(trunk)
+        batch.append(context)
         tokens += size
     if batch:
         yield from _score(model, batch)
 
 
-def _rows(trunk: Trunk) -> list[list[int]]:
+def _rows(context: Context) -> list[list[int]]:
     """Return what the model has to read: branches that differ in their last token share a row."""
-    seen = dict.fromkeys(tuple(branch[:-1]) for branch in trunk.branches)
-    return [[*trunk.ids, *branch] for branch in seen]
+    seen = dict.fromkeys(tuple(branch[:-1]) for branch in context.branches)
+    return [[*context.ids, *branch] for branch in seen]
 
 
 @torch.inference_mode()
-def _score(model: Model, trunks: Sequence[Trunk]) -> list[list[float]]:
-    rows = [row for trunk in trunks for row in _rows(trunk)]
+def _score(model: Model, contexts: Sequence[Context]) -> list[list[float]]:
+    rows = [row for context in contexts for row in _rows(context)]
     width = max(map(len, rows))
-    first = min(len(trunk.ids) for trunk in trunks) - 1
+    first = min(len(context.ids) for context in contexts) - 1
     # Behind a row nothing of it looks, so that its padding, of any token, needs no thought.
     ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=model.device)
     seen = [[1] * len(row) + [0] * (width - len(row)) for row in rows]
@@ -70,11 +70,11 @@ def _score(model: Model, trunks: Sequence[Trunk]) -> list[list[float]]:
     skipped = width - logits.shape[1]
     numbers = {tuple(row): number for number, row in enumerate(rows)}
     scores = []
-    for trunk in trunks:
-        start = len(trunk.ids) - 1 - skipped
+    for context in contexts:
+        start = len(context.ids) - 1 - skipped
         values = []
-        for branch in trunk.branches:
-            read = (*trunk.ids, *branch[:-1])
+        for branch in context.branches:
+            read = (*context.ids, *branch[:-1])
             row = logits[numbers[read], start : start + len(branch)].float()
             targets = torch.tensor(branch, device=row.device)
             chosen = row.gather(1, targets[:, None]).squeeze(1) - row.logsumexp(1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.hf.generate import Continued, Row
     from pytest_llmjudge.generation.hf.loading import Foreign
-    from pytest_llmjudge.mmlu.prompts import Trunk
+    from pytest_llmjudge.mmlu.prompts import Context
 
 __all__ = ["HuggingFaceModel"]
 
@@ -86,8 +86,8 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
 
         return text_ids(self._loaded.tokenizer, text, begin=False)
 
-    def score(self, trunks: Sequence[Trunk]) -> Iterator[list[float]]:
-        """Yield for each trunk, in order, the summed log-probability of each of its branches.
+    def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
+        """Yield for each context, in order, the summed log-probability of each of its branches.
 
         Raises:
             CheckpointError: It cannot be used, or the memory is not enough.
@@ -96,7 +96,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         from pytest_llmjudge.generation.hf.loglikelihood import score_branches
 
         try:
-            yield from score_branches(model, trunks)
+            yield from score_branches(model, contexts)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

@@ -65,35 +65,35 @@ def test_the_letter_of_each_mode() -> None:
 def test_letters_drop_whole_shots() -> None:
     """The last one first, until the prompt and one token fit."""
     whole = task("letters", 2, 1000)
-    size = len(whole.trunks[0].ids)
-    without = len(task("letters", 1, 1000).trunks[0].ids)
+    size = len(whole.contexts[0].ids)
+    without = len(task("letters", 1, 1000).contexts[0].ids)
 
     assert (whole.shots, whole.is_cut) == (2, False)
     assert task("letters", 2, size + 1).shots == 2
     assert task("letters", 2, size).shots == 1
     assert task("letters", 2, without).shots == 0
-    bare = task("letters", 0, 1000).trunks[0].ids
+    bare = task("letters", 0, 1000).contexts[0].ids
     cut = task("letters", 2, len(bare))
     assert (cut.shots, cut.is_cut) == (0, True)
-    assert cut.trunks[0].ids == bare[1:]
+    assert cut.contexts[0].ids == bare[1:]
 
 
 @pytest.mark.parametrize("mode", ["lm-eval", "continuation"])
 def test_the_others_cut_token_by_token(mode: str) -> None:
     """What is left are the last tokens of prompt and choice that fit, the last one not counted."""
     whole = task(mode, 2, 1000)
-    (trunk,) = whole.trunks
-    longest = max(map(len, trunk.branches))
-    size = len(trunk.ids) + longest - 1
+    (context,) = whole.contexts
+    longest = max(map(len, context.branches))
+    size = len(context.ids) + longest - 1
     assert not task(mode, 2, size).is_cut
 
     cut = task(mode, 2, size - 1)
 
     assert cut.is_cut
-    assert [len(one.ids) + len(one.branches[0]) - 1 for one in cut.trunks] == [
-        min(size - 1, len(trunk.ids) + len(branch) - 1) for branch in trunk.branches
+    assert [len(one.ids) + len(one.branches[0]) - 1 for one in cut.contexts] == [
+        min(size - 1, len(context.ids) + len(branch) - 1) for branch in context.branches
     ]
-    assert all(one.ids == trunk.ids[-len(one.ids) :] for one in cut.trunks)
+    assert all(one.ids == context.ids[-len(one.ids) :] for one in cut.contexts)
 
 
 @given(st.sampled_from(MODES), st.integers(0, 5), st.integers(5, 120))
@@ -101,11 +101,11 @@ def test_everything_fits(mode: str, shots: int, context: int) -> None:
     """Whatever the context, no prompt with its longest choice is longer, and none is empty."""
     made = task(mode, shots, context)
 
-    branches = [branch for trunk in made.trunks for branch in trunk.branches]
+    branches = [branch for context in made.contexts for branch in context.branches]
     assert len(branches) == 4
-    for trunk in made.trunks:
-        assert trunk.ids
-        assert all(len(trunk.ids) + len(branch) - 1 <= context for branch in trunk.branches)
+    for made_for in made.contexts:
+        assert made_for.ids
+        assert all(len(made_for.ids) + len(branch) - 1 <= context for branch in made_for.branches)
 
 
 def test_a_choice_that_never_fits() -> None:

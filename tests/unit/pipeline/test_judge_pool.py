@@ -1,4 +1,4 @@
-"""The team of threads that judges for all, and the slots at the servers."""
+"""The pool of threads that judges for all, and the slots at the servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import JudgeError
-from pytest_llmjudge.pipeline import Slots, Team
+from pytest_llmjudge.pipeline import JudgePool, Slots
 from pytest_llmjudge.storage.store import Store
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_each_piece_is_done_once(store: Store) -> None:
     """Whatever is offered twice while it waits is done once; who waits gets on after it."""
-    team, done, gate = Team(store, 2), list[str](), threading.Event()
+    pool, done, gate = JudgePool(store, 2), list[str](), threading.Event()
 
     def piece(name: str) -> None:
         gate.wait(5)
@@ -35,21 +35,25 @@ def test_each_piece_is_done_once(store: Store) -> None:
 
     names = [f"p{number}" for number in range(6)]
     work = [(name, partial(piece, name)) for name in names]
-    assert team.offer(work)
-    assert team.offer(work)
+    assert pool.offer(work)
+    assert pool.offer(work)
     gate.set()
     for name in names:
-        team.wait(name)
-    team.wait("nobody offered this")
+        pool.wait(name)
+    pool.wait("nobody offered this")
 
     assert sorted(done) == names
-    team.close(wait=True)
+    pool.close(wait=True)
 
 
 def test_one_team_leads_at_a_time(store: Store, tmp_path: Path) -> None:
     """Another process takes over when the queue is empty, and not before."""
     other_store = Store(tmp_path, "run")
-    first, second, gate = Team(store, 1, spare=0), Team(other_store, 1, spare=0), threading.Event()
+    first, second, gate = (
+        JudgePool(store, 1, spare=0),
+        JudgePool(other_store, 1, spare=0),
+        threading.Event(),
+    )
 
     assert first.offer([("slow", lambda: gate.wait(5))])
     assert not second.offer([("x", lambda: None)])
@@ -59,51 +63,51 @@ def test_one_team_leads_at_a_time(store: Store, tmp_path: Path) -> None:
     assert second.offer([("x", lambda: None)])
     second.wait("x")
     assert first.offer([])
-    for team in (first, second):
-        team.close(wait=True)
+    for pool in (first, second):
+        pool.close(wait=True)
     other_store.close()
 
 
 def test_the_wanted_piece_is_first(store: Store) -> None:
     """An item that waits does not wait for the whole queue."""
-    team, done, gate = Team(store, 1, spare=0), list[str](), threading.Event()
-    assert team.offer([("blocker", lambda: gate.wait(5))])
+    pool, done, gate = JudgePool(store, 1, spare=0), list[str](), threading.Event()
+    assert pool.offer([("blocker", lambda: gate.wait(5))])
 
-    team.offer([(name, partial(done.append, name)) for name in "abc"])
-    team.offer([], first="c")
+    pool.offer([(name, partial(done.append, name)) for name in "abc"])
+    pool.offer([], first="c")
     gate.set()
     for name in "abc":
-        team.wait(name)
+        pool.wait(name)
 
     assert done == ["c", "a", "b"]
-    team.close(wait=True)
+    pool.close(wait=True)
 
 
 def test_a_piece_that_fails_stops_nobody(store: Store) -> None:
     """What goes wrong is for the record's own item to tell."""
-    team = Team(store, 1, spare=0)
+    pool = JudgePool(store, 1, spare=0)
 
     def fail() -> None:
         raise JudgeError("x", "y", "z")
 
-    assert team.offer([("bad", fail), ("good", lambda: None)])
-    team.wait("bad")
-    team.wait("good")
-    team.close(wait=True)
+    assert pool.offer([("bad", fail), ("good", lambda: None)])
+    pool.wait("bad")
+    pool.wait("good")
+    pool.close(wait=True)
 
 
 def test_a_closed_team_takes_nothing_on(store: Store) -> None:
     """What had not begun is dropped."""
-    team, done, gate = Team(store, 1, spare=0), list[int](), threading.Event()
-    team.offer([("slow", lambda: gate.wait(5)), ("late", lambda: done.append(1))])
+    pool, done, gate = JudgePool(store, 1, spare=0), list[int](), threading.Event()
+    pool.offer([("slow", lambda: gate.wait(5)), ("late", lambda: done.append(1))])
     time.sleep(0.05)
 
-    closing = threading.Thread(target=lambda: team.close(wait=True))
+    closing = threading.Thread(target=lambda: pool.close(wait=True))
     closing.start()
     gate.set()
     closing.join()
 
-    assert not team.offer([("more", lambda: done.append(2))])
+    assert not pool.offer([("more", lambda: done.append(2))])
     assert done == []
 
 

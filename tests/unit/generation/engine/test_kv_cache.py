@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from pytest_llmjudge.generation.engine.kv_cache import Cache, Pass
+from pytest_llmjudge.generation.engine.kv_cache import Cache, ForwardBatch
 from tests.unit.generation.tiny import TINY, make_model
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def test_texts_start_and_run_in_one_pass(model: GPTModel, prefix: int) -> None:
     first, second = texts(12, 20, prefix=prefix)
     cache = Cache(model, first[:prefix], slots=2, columns=40)
 
-    start = Pass(running=1)
+    start = ForwardBatch(running=1)
     start.add_prompt(0, first[prefix:-2])
     start.add(0, len(first) - prefix - 2, first[-2])
     assert difference(model, cache.run(start), [first[:-1]]) < 1e-4
 
-    both = Pass(running=2)
+    both = ForwardBatch(running=2)
     both.add_prompt(1, second[prefix:-1])
     both.add(0, len(first) - prefix - 1, first[-1])
     both.add(1, len(second) - prefix - 1, second[-1])
@@ -55,7 +55,7 @@ def test_a_moved_text_goes_on(model: GPTModel) -> None:
     """A text can continue in another slot, over what was there before."""
     first, second = texts(30, 10, prefix=4)
     cache = Cache(model, first[:4], slots=2, columns=40)
-    start = Pass(running=2)
+    start = ForwardBatch(running=2)
     for slot, ids in enumerate((first, second[:-1])):
         start.add_prompt(slot, ids[4:-1])
     for slot, ids in enumerate((first, second[:-1])):
@@ -63,7 +63,7 @@ def test_a_moved_text_goes_on(model: GPTModel) -> None:
     cache.run(start)
 
     cache.move(1, 0)
-    alone = Pass(running=1)
+    alone = ForwardBatch(running=1)
     alone.add(0, len(second) - 5, second[-1])
 
     assert difference(model, cache.run(alone), [second]) < 1e-4
@@ -73,7 +73,7 @@ def test_memory_follows_the_texts(model: GPTModel) -> None:
     """A long way to go costs nothing before it is gone."""
     cache = Cache(model, [1, 2, 3], slots=2, columns=10**9)
     for column in range(30):
-        token = Pass(running=1)
+        token = ForwardBatch(running=1)
         token.add(0, column, token=column)
         hidden = cache.run(token)
 

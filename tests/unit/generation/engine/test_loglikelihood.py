@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.generation.engine.loglikelihood import score_trunks
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
-from pytest_llmjudge.mmlu.prompts import Trunk
+from pytest_llmjudge.mmlu.prompts import Context
 from tests.unit.generation.tiny import TINY, VOCABULARY, make_model
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ BRANCHES = st.lists(st.lists(TOKENS, min_size=1, max_size=6), min_size=1, max_si
 
 
 @torch.inference_mode()
-def plainly(model: GPTModel, trunk: Trunk) -> list[float]:
+def plainly(model: GPTModel, context: Context) -> list[float]:
     """Score each branch by a pass of its own over all tokens."""
     found = []
-    for branch in trunk.branches:
-        ids = [*trunk.ids, *branch]
+    for branch in context.branches:
+        ids = [*context.ids, *branch]
         logs = model(torch.tensor([ids[:-1]]))[0].log_softmax(-1)
-        places = range(len(trunk.ids) - 1, len(ids) - 1)
+        places = range(len(context.ids) - 1, len(ids) - 1)
         found.append(math.fsum(float(logs[at, ids[at + 1]]) for at in places))
     return found
 
@@ -51,22 +51,22 @@ def test_any_trees(
     shared: list[int], trees: list[tuple[list[int], list[list[int]]]], pass_tokens: int
 ) -> None:
     """Whatever begins alike, however many branches there are, and however they are batched."""
-    trunks = [Trunk([*shared, *own], tuple(branches)) for own, branches in trees]
+    contexts = [Context([*shared, *own], tuple(branches)) for own, branches in trees]
 
-    found = list(score_trunks(MODEL, trunks, pass_tokens=pass_tokens))
+    found = list(score_trunks(MODEL, contexts, pass_tokens=pass_tokens))
 
-    assert close(found, [plainly(MODEL, trunk) for trunk in trunks])
+    assert close(found, [plainly(MODEL, context) for context in contexts])
 
 
 def test_a_full_context() -> None:
-    """Trunk and branch fill the context to the last token."""
+    """Context and branch fill the context to the last token."""
     size = TINY.context_length
-    trunks = [
-        Trunk(list(range(size)), ([1], [2], [3], [4])),
-        Trunk(list(range(size - 3)), ([1, 2, 3, 4],)),
+    contexts = [
+        Context(list(range(size)), ([1], [2], [3], [4])),
+        Context(list(range(size - 3)), ([1, 2, 3, 4],)),
     ]
 
-    assert close(list(score_trunks(MODEL, trunks)), [plainly(MODEL, one) for one in trunks])
+    assert close(list(score_trunks(MODEL, contexts)), [plainly(MODEL, one) for one in contexts])
 
 
 def test_a_packed_model() -> None:
@@ -75,6 +75,6 @@ def test_a_packed_model() -> None:
     if not packable(packed):
         pytest.skip("this machine cannot pack")
     pack(packed)
-    trunks = [Trunk([5, 6, 7], ([8], [9, 10])), Trunk([5, 6, 11], ([12], [13]))]
+    contexts = [Context([5, 6, 7], ([8], [9, 10])), Context([5, 6, 11], ([12], [13]))]
 
-    assert close(list(score_trunks(packed, trunks)), [plainly(MODEL, one) for one in trunks])
+    assert close(list(score_trunks(packed, contexts)), [plainly(MODEL, one) for one in contexts])

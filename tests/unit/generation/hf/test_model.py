@@ -19,7 +19,7 @@ from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.hf.chat_template import message_ids
 from pytest_llmjudge.generation.hf.folder import foreign_type
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
-from pytest_llmjudge.mmlu.prompts import Trunk
+from pytest_llmjudge.mmlu.prompts import Context
 from pytest_llmjudge.settings import Decoding, read_settings
 from tests.unit.generation.hugging import (
     CONTEXT,
@@ -349,18 +349,20 @@ def test_scores(folder: Path, kind: str) -> None:
     model = HuggingFaceModel(folder)
     assert model.context_length == CONTEXT
     assert 0 not in model.encode("the thing")
-    trunks = [
-        Trunk(model.encode(prompt), tuple(model.encode(text) for text in ("the", "b", " of words")))
+    contexts = [
+        Context(
+            model.encode(prompt), tuple(model.encode(text) for text in ("the", "b", " of words"))
+        )
         for prompt in PROMPTS
     ]
-    trunks.append(Trunk(model.encode("x" * (CONTEXT - 1)), ([9], [8])))
-    trunks += [Trunk(model.encode("word " * 12), ([9], [9, 10])) for _ in range(60)]
+    contexts.append(Context(model.encode("x" * (CONTEXT - 1)), ([9], [8])))
+    contexts += [Context(model.encode("word " * 12), ([9], [9, 10])) for _ in range(60)]
 
-    found = list(model.score(trunks))
+    found = list(model.score(contexts))
 
-    for trunk, values in zip(trunks, found, strict=True):
+    for context, values in zip(contexts, found, strict=True):
         assert values == pytest.approx(
-            [plain(theirs, trunk.ids, one) for one in trunk.branches], abs=1e-4
+            [plain(theirs, context.ids, one) for one in context.branches], abs=1e-4
         )
     assert list(model.score([])) == []
 
@@ -375,7 +377,7 @@ def test_scores_without_enough_memory(folder: Path, monkeypatch: pytest.MonkeyPa
     """What does not fit is told in one line."""
     save_folder(folder)
     model = HuggingFaceModel(folder)
-    trunk = Trunk(model.encode("a"), ([5], [6]))
+    context = Context(model.encode("a"), ([5], [6]))
 
     def scarce(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -383,7 +385,7 @@ def test_scores_without_enough_memory(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(model._loaded.model, "forward", scarce)
 
     with pytest.raises(CheckpointError) as caught:
-        list(model.score([trunk]))
+        list(model.score([context]))
     told = f"{folder}: out of memory; free some, or take another device"
     assert str(caught.value) == told
 

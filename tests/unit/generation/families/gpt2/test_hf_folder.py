@@ -18,7 +18,7 @@ from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.families.gpt2 import hf_folder
 from pytest_llmjudge.generation.hf.folder import foreign_type
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
-from pytest_llmjudge.mmlu.prompts import Trunk
+from pytest_llmjudge.mmlu.prompts import Context
 from pytest_llmjudge.settings import read_settings
 from tests.unit.generation.gpt2 import (
     END,
@@ -96,7 +96,7 @@ def test_settings_that_our_engine_does_not_compute(folder: Path, name: str) -> N
     with torch.no_grad():
         logits = theirs(torch.tensor([ids])).logits[0, -1].double().log_softmax(0)
         usual = make_network()(torch.tensor([ids])).logits[0, -1].double().log_softmax(0)
-    ((*found,),) = model.score([Trunk(ids, ([5], [262], [END]))])
+    ((*found,),) = model.score([Context(ids, ([5], [262], [END]))])
     assert found == pytest.approx([float(logits[token]) for token in (5, 262, END)], abs=1e-4)
     if name != "cross-attention":
         assert not math.isclose(float(usual[262]), found[1], abs_tol=2e-4)
