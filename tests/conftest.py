@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import threading
@@ -9,17 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
-import jsonschema
 import pytest
-import requests
-import sacrebleu
-import scipy.special
-import scipy.stats
-import tiktoken
-import torch
 
-import pytest_llmjudge.judging.judge
-import pytest_llmjudge.reporting.html
 from tests.support.fake_ollama import FakeOllama
 from tests.support.project import Project
 
@@ -40,12 +32,11 @@ if (
 hypothesis.settings.register_profile("no-deadline", deadline=None)
 hypothesis.settings.load_profile("no-deadline")
 
-# pytester forgets every module that is first imported inside one of its runs, and these do not
-# bear a second import in one process.
 PRELOADED = (
-    *(hypothesis, jsonschema, requests, sacrebleu, scipy.special, scipy.stats, tiktoken, torch),
-    pytest_llmjudge,
+    *("jsonschema", "requests", "sacrebleu", "scipy.special", "scipy.stats", "tiktoken", "torch"),
+    *("pytest_llmjudge.judging.judge", "pytest_llmjudge.reporting.html"),
 )
+"""Modules that do not bear a second import in one process."""
 
 MODES = {
     "plain": (),
@@ -58,6 +49,19 @@ MODES = {
 def dist(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """Arguments for each way a run can be distributed."""
     return MODES[request.param]
+
+
+@pytest.fixture(scope="session")
+def preloaded() -> None:
+    """Import what pytester would forget: all that is first imported inside one of its runs."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+
+
+@pytest.fixture
+def pytester(preloaded: None, pytester: pytest.Pytester) -> pytest.Pytester:
+    """Have the heavy modules imported by the tests that run pytest, and by no others."""
+    return pytester
 
 
 @pytest.fixture
