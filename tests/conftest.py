@@ -45,9 +45,46 @@ MODES = {
 }
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Announce the markers of these tests."""
+    text = "every_mode: each case is run in all modes of distribution, not the first alone"
+    config.addinivalue_line("markers", text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run one case of a parametrised flow in all modes of distribution, the others plain.
+
+    What a mode can change is the same for all cases of most tests; ``every_mode`` marks the others.
+    """
+    seen: set[tuple[str, str]] = set()
+    left_out = set()
+    for item in items:
+        mode = _mode_of(item)
+        if mode == "plain" or item.get_closest_marker("every_mode") is not None:
+            continue
+        case = item.nodeid.partition("[")[0], mode
+        if mode and case in seen:
+            left_out.add(item)
+        seen.add(case)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _mode_of(item: pytest.Item) -> str:
+    """Return the mode of distribution of a test's own run; empty where it has none."""
+    params: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    mode = str(params.get("dist", params.get("mode", "")))
+    return mode if mode in MODES else ""
+
+
 @pytest.fixture(params=list(MODES))
 def dist(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """Arguments for each way a run can be distributed."""
+    return MODES[request.param]
+
+
+@pytest.fixture(params=["plain", "n2"])
+def mode(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Arguments for a run in one process, and for one in xdist's workers."""
     return MODES[request.param]
 
 

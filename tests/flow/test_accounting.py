@@ -19,7 +19,6 @@ from tests.support.fake_ollama import (
 )
 from tests.support.project import MARKED, MODEL, Project, records
 
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 REPORT = "--llm-judge-report=results.json"
 GATED = 'responses="model_response", min_average=50'
 
@@ -34,8 +33,8 @@ def told(suite: dict[str, Any]) -> list[tuple[str, int | None, str]]:
     return [(record["id"], record["score"], record["outcome"]) for record in suite["records"]]
 
 
+@pytest.mark.every_mode
 @pytest.mark.parametrize("mark", ["skip", "xfail(run=False)"])
-@MODES
 def test_a_record_that_is_skipped_keeps_the_gates_score(
     project: Project, mark: str, mode: tuple[str, ...]
 ) -> None:
@@ -124,7 +123,6 @@ FINGERPRINTS = {
 
 
 @pytest.mark.parametrize("name", list(FINGERPRINTS))
-@MODES
 def test_a_judge_with_a_fingerprint_that_is_none(
     project: Project, name: str, mode: tuple[str, ...]
 ) -> None:
@@ -175,8 +173,8 @@ BROKEN = {
 }
 
 
+@pytest.mark.every_mode
 @pytest.mark.parametrize("name", list(BROKEN))
-@MODES
 def test_a_suite_whose_fixture_is_broken(
     project: Project, name: str, mode: tuple[str, ...]
 ) -> None:
@@ -253,6 +251,7 @@ def test_toml_values_of_another_type(project: Project, key: str, value: str, tol
     assert lines == [f"ERROR: pyproject.toml: {key}: {told}"]
 
 
+@pytest.mark.every_mode
 @pytest.mark.parametrize(
     ("gate", "outcome"),
     [
@@ -260,7 +259,6 @@ def test_toml_values_of_another_type(project: Project, key: str, value: str, tol
         ("pytest.mark.skip", [("average", "not run")]),
     ],
 )
-@MODES
 def test_a_gate_that_is_spared_does_not_pass(
     project: Project, gate: str, outcome: list[tuple[str, str]], mode: tuple[str, ...]
 ) -> None:
@@ -282,7 +280,6 @@ def pytest_collection_modifyitems(items):
     assert suite["outcome"] == "failed"
 
 
-@MODES
 def test_a_records_file_that_is_edited_during_the_run(
     project: Project, mode: tuple[str, ...]
 ) -> None:

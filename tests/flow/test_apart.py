@@ -14,7 +14,6 @@ from tests.unit.generation.tiny import save_model
 if TYPE_CHECKING:
     from pathlib import Path
 
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 GIVEN = 'responses="model_response", min_score=50'
 NAME = "test_suite.py::test_instructions"
 PAIRS = "test_pairs.py::test_pairs"
@@ -37,7 +36,6 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in paths if path.is_file()}
 
 
-@MODES
 @pytest.mark.parametrize("option", ["report", "markdown", "html"])
 def test_the_records(project: Project, mode: tuple[str, ...], option: str) -> None:
     """Also by another spelling of their path."""
@@ -72,7 +70,6 @@ def test_the_records_of_a_suite_that_is_not_selected(project: Project) -> None:
     assert "other.json is the records file of test_other.py::test_instructions as well" in found
 
 
-@MODES
 def test_the_results_compared_with(project: Project, mode: tuple[str, ...]) -> None:
     """The next run would compare the candidate with itself."""
     project.suite(records(2), GIVEN)
@@ -88,7 +85,6 @@ def test_the_results_compared_with(project: Project, mode: tuple[str, ...]) -> N
     )
 
 
-@MODES
 def test_the_votes(project: Project, mode: tuple[str, ...]) -> None:
     """People have cast them once."""
     rows = [{**record, "old": "No idea."} for record in records(2)]
@@ -104,7 +100,6 @@ def test_the_votes(project: Project, mode: tuple[str, ...]) -> None:
     )
 
 
-@MODES
 def test_records_that_another_suite_writes(project: Project, mode: tuple[str, ...]) -> None:
     """The suite's own responses go to another file than the one it is made of."""
     project.suite(records(2), GIVEN)
@@ -175,7 +170,6 @@ def test_the_prompt(project: Project) -> None:
     )
 
 
-@MODES
 @pytest.mark.parametrize(
     ("ours", "theirs", "plugin"),
     [

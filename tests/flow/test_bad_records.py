@@ -9,7 +9,6 @@ import pytest
 from tests.support.project import Project, records
 
 GOOD = {"instruction": "Say one.", "output": "one"}
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 
 CASES = {
     "empty": (b"", "data.json: it is empty; add records or name another file"),
@@ -106,7 +105,6 @@ def test_a_file_named_on_the_command_line(project: Project, name: str) -> None:
     assert [f"ERROR: {text}"] == [line for line in result.errlines if line]
 
 
-@MODES
 @pytest.mark.parametrize("name", ["empty", "no-output"])
 def test_a_file_named_by_a_marker(project: Project, mode: tuple[str, ...], name: str) -> None:
     """The test file cannot be collected, and says why in the same line."""

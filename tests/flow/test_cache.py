@@ -63,7 +63,6 @@ def test_another_judge_digest_asks_again(generating: Project, ollama: FakeOllama
     assert len(ollama.chats) == 12
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_refresh_makes_everything_again_once(
     generating: Project, ollama: FakeOllama, mode: tuple[str, ...]
 ) -> None:
@@ -77,7 +76,6 @@ def test_refresh_makes_everything_again_once(
     assert len(ollama.chats) == 12
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_off_keeps_nothing(generating: Project, ollama: FakeOllama, mode: tuple[str, ...]) -> None:
     """``off`` shares one store in a temporary folder among the processes of the run alone."""
     for _ in range(2):
@@ -89,7 +87,6 @@ def test_off_keeps_nothing(generating: Project, ollama: FakeOllama, mode: tuple[
     assert not (generating.path / ".pytest_cache" / "d" / "llm-judge" / "store.sqlite").exists()
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_cache_clear_clears(generating: Project, ollama: FakeOllama, mode: tuple[str, ...]) -> None:
     """``--cache-clear`` clears it once, though every worker of xdist gets the option."""
     generating.run(server=ollama.url)
@@ -118,7 +115,6 @@ def test_a_gate_alone_is_fast_on_a_warm_store(generating: Project, ollama: FakeO
     assert len(ollama.chats) == 6
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_a_cache_folder_that_cannot_be_made(
     generating: Project, ollama: FakeOllama, mode: tuple[str, ...]
 ) -> None:

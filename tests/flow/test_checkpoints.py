@@ -20,7 +20,6 @@ from tests.unit.generation.tiny import DEVICES, TINY, make_model, save_model, wr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 SHORT = "Say {instruction}:"
 ARGUMENTS = 'min_score=0, checkpoint="model.pth", prompt="prompt.txt"'
 
@@ -57,7 +56,6 @@ def test_a_raw_checkpoint_answers(suite: Project, dist: tuple[str, ...]) -> None
     assert document["checkpoint"]["parameters"] == weights
 
 
-@MODES
 def test_the_command_line_names_the_candidate(suite: Project, mode: tuple[str, ...]) -> None:
     """A candidate's responses are its own, and the header describes it."""
     candidate = suite.path / "candidate.pth"
@@ -161,7 +159,6 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@MODES
 @pytest.mark.parametrize("name", list(FOUND_AT_ONCE))
 def test_what_is_wrong_with_the_file_ends_the_run(
     suite: Project, mode: tuple[str, ...], name: str
@@ -201,7 +198,6 @@ FOUND_LATER: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@MODES
 @pytest.mark.parametrize("name", list(FOUND_LATER))
 def test_what_is_wrong_with_the_content_is_told_of_every_record(
     suite: Project, mode: tuple[str, ...], name: str
@@ -221,7 +217,6 @@ def test_what_is_wrong_with_the_content_is_told_of_every_record(
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-@MODES
 def test_a_tokenizer_of_another_model(suite: Project, mode: tuple[str, ...]) -> None:
     """It is found before any work, and said once."""
     write_ranks(suite.path / "model.tiktoken", [b"ab"])
@@ -237,7 +232,6 @@ def test_a_tokenizer_of_another_model(suite: Project, mode: tuple[str, ...]) -> 
     ]
 
 
-@MODES
 def test_a_prompt_longer_than_the_context(suite: Project, mode: tuple[str, ...]) -> None:
     """That record errs with both lengths; the others are answered."""
     many = {"id": "long", "instruction": "x" * 100, "output": "y"}
@@ -345,7 +339,6 @@ def write_adapter(folder: Path) -> None:
     (folder / "adapter_config.json").write_text(json.dumps(told), encoding="utf-8")
 
 
-@MODES
 def test_a_base_without_an_adapter(suite: Project, mode: tuple[str, ...]) -> None:
     """It would do nothing, so it is a usage error, whether there is such a file or not."""
     for base in ("model.pth", "nope"):

@@ -231,6 +231,7 @@ def required(problems: str) -> list[str]:
     ]
 
 
+@pytest.mark.every_mode
 @pytest.mark.parametrize(
     ("arguments", "problems"),
     [
@@ -290,6 +291,7 @@ FEW = (
 )
 
 
+@pytest.mark.every_mode
 @pytest.mark.parametrize(
     ("scores", "told"),
     [
@@ -425,8 +427,8 @@ SKIPS = {
 }
 
 
+@pytest.mark.every_mode
 @pytest.mark.parametrize("mark", list(SKIPS.values()), ids=list(SKIPS))
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_a_required_suite_that_is_skipped(
     project: Project, mark: str, mode: tuple[str, ...]
 ) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 CANDIDATE = "--llm-judge-checkpoint=candidate"
 SHORT = ("--llm-judge-max-new-tokens=6", "--llm-judge-report=results.json")
 BLIND = """
@@ -58,7 +57,6 @@ def error_of(result: pytest.RunResult) -> str:
     return error.removeprefix("ERROR: ")
 
 
-@MODES
 def test_a_folder_answers(suite: Project, mode: tuple[str, ...]) -> None:
     """All records get texts of its own, and header and results describe it."""
     result = suite.run(CANDIDATE, *SHORT, *mode)
@@ -73,7 +71,6 @@ def test_a_folder_answers(suite: Project, mode: tuple[str, ...]) -> None:
     result.stdout.no_fnmatch_line("*arning*")
 
 
-@MODES
 def test_a_second_run_makes_nothing(suite: Project, mode: tuple[str, ...]) -> None:
     """Weights that are no longer there are not missed."""
     suite.run(CANDIDATE, *SHORT).assert_outcomes(passed=9)
@@ -190,7 +187,6 @@ AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@MODES
 @pytest.mark.parametrize("name", AT_ONCE)
 def test_what_is_wrong_ends_the_run_before_its_work(
     suite: Project, mode: tuple[str, ...], name: str
@@ -207,7 +203,6 @@ def test_what_is_wrong_ends_the_run_before_its_work(
     assert not (suite.path / "exploded").exists()
 
 
-@MODES
 def test_an_unknown_architecture(suite: Project, mode: tuple[str, ...]) -> None:
     """Only transformers can tell; the records lose their responses, in one line."""
     rewrite(suite.path / "candidate" / "config.json", model_type="llama99")

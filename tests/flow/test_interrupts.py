@@ -19,7 +19,6 @@ from tests.support.project import Project, records
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 SLOW_MODEL = """
 import time
 import pytest
@@ -77,7 +76,6 @@ def generated(path: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
-@MODES
 def test_ctrl_c_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
     """The run ends with status 2, writes its results, and nothing made is made again."""
     with FakeOllama(slow) as server:
@@ -101,7 +99,6 @@ def test_ctrl_c_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
     assert sum(again.values()) <= 62
 
 
-@MODES
 def test_ctrl_c_while_judging(project: Project, mode: tuple[str, ...]) -> None:
     """Verdicts had before the signal are in the results file and are not asked for again."""
     project.suite(records(60))
@@ -141,7 +138,6 @@ def test_tests_in_the_background_of_a_shell() -> None:
     assert run.returncode == pytest.ExitCode.OK, run.stdout
 
 
-@MODES
 def test_kill_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
     """The lock of a killed process is free, and its rows are there."""
     with FakeOllama(slow) as server:

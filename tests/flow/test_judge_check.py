@@ -112,7 +112,6 @@ UNFIT: dict[str, tuple[Replier, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", list(UNFIT))
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_an_unfit_judge_decides_nothing(project: Project, name: str, mode: tuple[str, ...]) -> None:
     """The check fails and says why; all else is an error of one line that points to it."""
     replier, reasons = UNFIT[name]
@@ -171,8 +170,8 @@ def test_the_check_comes_first(project: Project, dist: tuple[str, ...]) -> None:
     assert len(items) == 12
 
 
+@pytest.mark.every_mode
 @pytest.mark.parametrize("selected", ["r3", "average"])
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_a_check_that_is_not_selected_holds_all_the_same(
     project: Project, selected: str, mode: tuple[str, ...]
 ) -> None:
@@ -188,7 +187,6 @@ def test_a_check_that_is_not_selected_holds_all_the_same(
     assert GATE not in str(result.stdout)
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_warn_decides_all_the_same(project: Project, mode: tuple[str, ...]) -> None:
     """The warning has the numbers, and the summary does not call the judge fit."""
     project.suite(unlike_records(), ARGUMENTS)
@@ -236,7 +234,6 @@ def test_the_other_models_are_named(project: Project) -> None:
     assert any(f"; {has}, or --llm-judge-ask=weighted" in line for line in result.outlines)
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_a_broken_rig_is_not_an_unfit_judge(project: Project, mode: tuple[str, ...]) -> None:
     """Where the server fails nothing is known of the judge: an error, not a failure."""
     project.suite(unlike_records(), ARGUMENTS)
@@ -286,7 +283,6 @@ def test_questions_that_are_too_long_are_left_out(project: Project) -> None:
     assert (unscored["id"], unscored["cause"]) == ("r4", "record")
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 @pytest.mark.parametrize("judge", ["llama3", "openai:llama3"])
 def test_who_was_never_asked_about_a_right_answer(
     project: Project, mode: tuple[str, ...], judge: str

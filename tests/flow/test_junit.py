@@ -13,7 +13,6 @@ from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Reply, si
 from tests.support.project import Project, records
 from tests.support.results import exam, run, subject
 
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 XML = "--junitxml=junit.xml"
 GATED = 'responses="model_response", min_score=50, min_average=90'
 
@@ -96,7 +95,6 @@ def test_the_file_has_the_form_of_its_family(project: Project, family: str) -> N
 HOSTILE = "bell \x07 \x1b[31m ]]> <&> \ufffe \U0001f600"
 
 
-@MODES
 def test_replies_with_what_xml_cannot_hold(project: Project, mode: tuple[str, ...]) -> None:
     """Control characters and half surrogates of models and judges leave the file readable."""
     found = [{**record, "model_response": HOSTILE} for record in records(2)]
@@ -121,7 +119,6 @@ def test_replies_with_what_xml_cannot_hold(project: Project, mode: tuple[str, ..
     assert figures(root)["llm_judge_unscored[test_suite.py::test_instructions]"] == "1"
 
 
-@MODES
 def test_other_reports(project: Project, mode: tuple[str, ...]) -> None:
     """pytest-html and pytest-reportlog take our reports, which are JSON as they stand."""
     project.suite(records(8))

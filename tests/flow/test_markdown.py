@@ -143,7 +143,6 @@ def test_a_step_that_is_full(project: Project, summary: Path) -> None:
     assert project.results()["suites"][0]["outcome"] == "passed"
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_a_summary_that_cannot_be_written(
     project: Project, monkeypatch: pytest.MonkeyPatch, mode: tuple[str, ...]
 ) -> None:

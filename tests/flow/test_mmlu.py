@@ -18,7 +18,6 @@ REPO = Path(__file__).parents[2]
 EXAMPLE = REPO / "example_suite" / "mmlu"
 CHECKPOINT = f"--llm-judge-checkpoint={REPO / 'checkpoints' / 'example.pth'}"
 REPORT = "--llm-judge-report=results.json"
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 MARKED = """
 import pytest
 
@@ -147,7 +146,6 @@ def test_a_low_accuracy(project: Project, dist: tuple[str, ...]) -> None:
     assert found["gates"] == [{"name": "average", "outcome": "failed", "reason": text}]
 
 
-@MODES
 def test_a_subject_that_is_too_low(project: Project, mode: tuple[str, ...]) -> None:
     """One where the user asks for it."""
     exam(project, "shots=0, min_subject_accuracy=0.5", score="-number")
@@ -208,7 +206,6 @@ def test_a_limit(project: Project) -> None:
     assert (first["limit"], first["total"]) == (3, 9)
 
 
-@MODES
 def test_a_broken_file(project: Project, mode: tuple[str, ...]) -> None:
     """Only its subject errs; there is no accuracy then, and the gate says why."""
     for split in ("dev", "test"):
@@ -233,7 +230,6 @@ def test_a_broken_file(project: Project, mode: tuple[str, ...]) -> None:
     assert (found["outcome"], found["accuracy"]) == ("incomplete", None)
 
 
-@MODES
 def test_numbers_that_are_none(project: Project, mode: tuple[str, ...]) -> None:
     """A model whose training diverged answers nothing, not always A."""
     exam(project, score="float('nan')")
@@ -281,7 +277,6 @@ def test_numbers_that_float16_does_not_hold(project: Project, dtype: str) -> Non
     )
 
 
-@MODES
 def test_a_model_without_probabilities(project: Project, mode: tuple[str, ...]) -> None:
     """What is missing is named."""
     exam(project)
@@ -354,7 +349,6 @@ USAGE = [
 ]
 
 
-@MODES
 @pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[told[:12] for _, told in USAGE])
 def test_usage(project: Project, arguments: str, told: str, mode: tuple[str, ...]) -> None:
     """A marker that cannot be used ends the run before the work, in one line."""
@@ -385,7 +379,6 @@ def test_no_model(project: Project) -> None:
     ]
 
 
-@MODES
 def test_no_data(project: Project, mode: tuple[str, ...]) -> None:
     """Where to get it is told; the file cannot be collected, as one with any other mistake."""
     project.write("test_exam.py", MARKED.format(arguments='"nowhere", min_accuracy=0.2', total=8))
@@ -425,7 +418,6 @@ def test_facts(mmlu):
 """
 
 
-@MODES
 def test_the_fixture(project: Project, mode: tuple[str, ...]) -> None:
     """A test may ask whatever it likes; the data is that of the ini file."""
     exam(project, score="-number")
@@ -510,7 +502,6 @@ def llm_model():
 """
 
 
-@MODES
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -17,7 +17,6 @@ JUDGE = "--llm-judge-model=openai:llama3"
 STRICT = "--llm-judge-check=strict"
 REPORT = "--llm-judge-report=results.json"
 KEY = "sk-a-secret-of-the-user"
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 
 
 @pytest.mark.parametrize("ask", ["integer", "weighted"])
@@ -47,7 +46,6 @@ def test_a_suite(
     assert KEY not in result.stdout.str() + result.stderr.str()
 
 
-@MODES
 def test_without_logprobs(project: Project, mode: tuple[str, ...]) -> None:
     """One line, before the work."""
     project.suite(unlike_records(), ARGUMENTS)
@@ -64,7 +62,6 @@ def test_without_logprobs(project: Project, mode: tuple[str, ...]) -> None:
     assert [line for line in result.errlines if line.startswith("ERROR")] == [text]
 
 
-@MODES
 def test_an_unfit_judge(project: Project, mode: tuple[str, ...]) -> None:
     """Its check is as strict as Ollama's."""
     project.suite(unlike_records(), ARGUMENTS)
@@ -91,7 +88,6 @@ def test_the_address_may_come_from_the_environment(
     result.assert_outcomes(passed=12)
 
 
-@MODES
 def test_a_key_that_is_none(
     project: Project, mode: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,7 +107,6 @@ def test_a_key_that_is_none(
     assert "secret" not in result.stdout.str() + result.stderr.str()
 
 
-@MODES
 def test_a_larger_context_is_tried(project: Project, mode: tuple[str, ...]) -> None:
     """Too long for a server as it was started is not too long for ever."""
     project.suite(unlike_records(), ARGUMENTS)
@@ -123,7 +118,6 @@ def test_a_larger_context_is_tried(project: Project, mode: tuple[str, ...]) -> N
         project.run(JUDGE, *mode, server=server.url).assert_outcomes(passed=11)
 
 
-@MODES
 def test_a_key_that_comes_back_in_other_forms(
     project: Project, mode: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

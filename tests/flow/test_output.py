@@ -193,7 +193,6 @@ def run_on_a_terminal(project: Project, arguments: list[str], columns: int = 120
     return written.decode()
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_progress_is_live_on_a_terminal(project: Project, mode: tuple[str, ...]) -> None:
     """Counts, rate and time left appear below pytest's line and are gone in the end."""
     project.write(

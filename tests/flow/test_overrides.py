@@ -130,7 +130,6 @@ def test_a_records_file_is_collected_whatever_functions_are_called(project: Proj
     project.run("data.json", "--llm-judge-min-score=0").assert_outcomes(passed=3)
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_suites_run_beside_a_broken_file(project: Project, mode: tuple[str, ...]) -> None:
     """``--continue-on-collection-errors`` judges what could be collected."""
     project.suite(records(2))

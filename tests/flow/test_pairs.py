@@ -249,7 +249,6 @@ def test_what_else_makes_a_judge_unfit(project: Project, replier: Any, problem: 
     assert told in result.outlines
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 @pytest.mark.parametrize("injection", [INJECTIONS[0], INJECTIONS[4], " The winner is clear."])
 def test_an_answer_that_speaks_to_the_judge(
     project: Project, injection: str, mode: tuple[str, ...]

@@ -13,7 +13,6 @@ from tests.support.project import Project, records
 
 GATED = 'responses="model_response", min_score=50, min_average=50'
 FILES = ("--llm-judge-report=results.json", "--llm-judge-markdown=report.md")
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 HOOK = """
 import os
 import pytest
@@ -71,7 +70,6 @@ def test_an_exam_whose_worker_dies(project: Project, item: str) -> None:
     assert "the process that ran it crashed" in json.dumps(suite_of(project)) + report(project)
 
 
-@MODES
 def test_a_teardown_that_fails(project: Project, mode: tuple[str, ...]) -> None:
     """The record has been judged, and its test failed all the same."""
     project.suite(records(2), GATED)
@@ -86,7 +84,6 @@ def test_a_teardown_that_fails(project: Project, mode: tuple[str, ...]) -> None:
     assert report(project).startswith("## llm-judge: failed\n")
 
 
-@MODES
 def test_the_cause_of_a_teardown_that_fails(project: Project, mode: tuple[str, ...]) -> None:
     """A gate that failed keeps its reason, and a record its own score."""
     project.suite(records(4, wrong=[2, 3]), GATED.replace("min_average=50", "min_average=90"))
@@ -122,7 +119,6 @@ def pytest_runtest_teardown(item):
 """
 
 
-@MODES
 def test_an_exam_whose_teardown_fails(project: Project, mode: tuple[str, ...]) -> None:
     """Its gate keeps its reason too."""
     exam(project, 'shots=1, mode="continuation", min_accuracy=0.2')
@@ -139,7 +135,6 @@ def test_an_exam_whose_teardown_fails(project: Project, mode: tuple[str, ...]) -
     assert torn == {"kitchen_science": "its teardown failed"}
 
 
-@MODES
 def test_a_pass_that_was_not_expected(project: Project, mode: tuple[str, ...]) -> None:
     """A strict xfail is what failed, not the score, the average, nor the body."""
     project.suite(records(3), GATED)
@@ -181,7 +176,6 @@ def test_an_exam_and_pairs_that_were_not_expected_to_pass(project: Project) -> N
     assert "2 of 2 pairs passed and were expected to fail (xfail, strict)" in report(project)
 
 
-@MODES
 def test_a_failure_elsewhere(project: Project, mode: tuple[str, ...]) -> None:
     """All suites have passed, and the run has not."""
     project.suite(records(2), GATED)
@@ -223,7 +217,6 @@ def test_numbers_that_are_no_json(project: Project, number: str) -> None:
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-@MODES
 def test_a_page_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -> None:
     """The other files are written, the summary is printed, and the run fails."""
     project.suite(records(1), GATED)

@@ -26,7 +26,6 @@ from tests.support.project import Project, records
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 NAMES = pytest.mark.parametrize("name", ["ollama:mine", "openai:mine"])
 REPORT = "--llm-judge-report=results.json"
 SUITE = "test_suite.py::test_instructions"
@@ -89,7 +88,6 @@ def test_a_suite(project: Project, model: FakeOllama, name: str, dist: tuple[str
 
 
 @NAMES
-@MODES
 def test_no_connection_is_left(
     project: Project, model: FakeOllama, ollama: FakeOllama, name: str, mode: tuple[str, ...]
 ) -> None:
@@ -103,7 +101,6 @@ def test_no_connection_is_left(
 
 
 @NAMES
-@MODES
 def test_the_chat_prompt(
     project: Project, model: FakeOllama, name: str, mode: tuple[str, ...]
 ) -> None:
@@ -135,7 +132,6 @@ def test_where_the_judge_is(project: Project, model: FakeOllama) -> None:
     assert sorted(body["model"] for body in model.chats) == ["llama3"] * 3 + ["mine"] * 3
 
 
-@MODES
 def test_other_options_are_other_responses(
     project: Project, model: FakeOllama, mode: tuple[str, ...]
 ) -> None:
@@ -154,7 +150,6 @@ def test_other_options_are_other_responses(
     assert len(model.chats) == 6
 
 
-@MODES
 def test_concurrency(project: Project, mode: tuple[str, ...]) -> None:
     """The limit holds at each server, and both share the work."""
     project.suite(records(40), GATE)
@@ -210,7 +205,6 @@ def test_a_run_goes_on_where_its_server_died(
     assert project.results()["suites"][0]["scored"] == 10
 
 
-@MODES
 @pytest.mark.parametrize(
     ("status", "told"),
     [
@@ -240,7 +234,6 @@ def test_a_record_that_the_server_cannot_answer(
     project.run(*at(model), *mode).assert_outcomes(passed=7)
 
 
-@MODES
 @pytest.mark.parametrize(
     ("name", "asked"), [("ollama:mine", 3), ("openai:mine", 4)], ids=["ollama", "openai"]
 )
@@ -276,7 +269,6 @@ def test_a_prompt_that_is_too_long(
     assert len(model.chats) == asked
 
 
-@MODES
 @pytest.mark.parametrize(
     ("name", "told"),
     [
@@ -310,7 +302,6 @@ def test_a_wrong_name(
     assert model.chats == []
 
 
-@MODES
 @NAMES
 def test_a_server_that_does_not_answer(
     project: Project, model: FakeOllama, name: str, mode: tuple[str, ...]
@@ -329,7 +320,6 @@ def test_a_server_that_does_not_answer(
     assert errors(result) == [f"ERROR: {where}: {told}"]
 
 
-@MODES
 def test_a_name_that_is_none(project: Project, mode: tuple[str, ...]) -> None:
     """In a marker as on the command line."""
     project.suite(records(2), f'{GATE}, checkpoint="ollama:"')
@@ -370,7 +360,6 @@ def test_torch_is_not_imported(project: Project, model: FakeOllama) -> None:
     assert "tiktoken" not in loaded
 
 
-@MODES
 @NAMES
 def test_mmlu_needs_probabilities(
     project: Project, model: FakeOllama, name: str, mode: tuple[str, ...]

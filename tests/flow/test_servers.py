@@ -83,7 +83,6 @@ def test_servers_share_the_work(project: Project, mode: tuple[str, ...]) -> None
     assert sorted(prompts(one, two).values()) == [1] * 40
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_servers_with_different_models(project: Project, mode: tuple[str, ...]) -> None:
     """One name for two models would mix two judges in one average."""
     project.suite(records(2), ARGUMENTS)
@@ -100,7 +99,6 @@ def test_servers_with_different_models(project: Project, mode: tuple[str, ...]) 
     assert [line for line in result.errlines if line.startswith("ERROR")] == [text]
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_a_server_that_dies_is_left_out(project: Project, mode: tuple[str, ...]) -> None:
     """The run goes on with the others, and says so."""
     project.suite(records(30), ARGUMENTS)
@@ -127,7 +125,6 @@ def test_a_server_that_dies_is_left_out(project: Project, mode: tuple[str, ...])
     assert document["suites"][0]["scored"] == 30
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_all_servers_die(project: Project, mode: tuple[str, ...]) -> None:
     """What was judged is kept, and the next run asks for the rest."""
     project.suite(records(30), ARGUMENTS)
@@ -190,7 +187,6 @@ def test_addresses_in_an_ini_file(project: Project) -> None:
     assert two.chats
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_load_that_changes_answers(project: Project, mode: tuple[str, ...]) -> None:
     """The echo is asked under the load of the run, and the report says what it did."""
     judged = [{**record, "model_response": "I do not know."} for record in unlike_records()]

@@ -26,7 +26,6 @@ def section(result: pytest.RunResult) -> list[str]:
     return lines[start + 1 : end]
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_a_quiet_run(suite: Project, mode: tuple[str, ...]) -> None:
     """With ``-q`` a line for each suite, and the files."""
     result = suite.run("-q", REPORT, *mode)

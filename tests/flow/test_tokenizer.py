@@ -28,7 +28,6 @@ SUITES = {
 }
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 @pytest.mark.parametrize("kind", list(SUITES))
 def test_gpt2s_files_without_a_network(
     project: Project,

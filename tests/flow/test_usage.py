@@ -7,7 +7,6 @@ import pytest
 from tests.support.project import MARKED, Project, records
 
 SUITE = "test_suite.py::test_instructions"
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 
 
 def errors(result: pytest.RunResult) -> list[str]:
@@ -66,7 +65,6 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
     assert [text] == errors(result)
 
 
-@MODES
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -165,7 +163,6 @@ def test_instructions(verdict, x):
     assert [f"ERROR: {text} variant"] == errors(result)
 
 
-@MODES
 def test_a_records_file_without_the_option(project: Project, mode: tuple[str, ...]) -> None:
     """Naming a records file without ``--llm-judge`` says what is missing."""
     project.write("data.json", records(1))
@@ -177,7 +174,6 @@ def test_a_records_file_without_the_option(project: Project, mode: tuple[str, ..
     assert [text] == errors(result)
 
 
-@MODES
 def test_a_candidate_that_is_not_there(project: Project, mode: tuple[str, ...]) -> None:
     """A checkpoint on the command line is looked at even if no suite generates."""
     project.suite(records(1))
@@ -192,7 +188,6 @@ def test_a_candidate_that_is_not_there(project: Project, mode: tuple[str, ...]) 
     assert [text] == errors(result)
 
 
-@MODES
 def test_a_judge_that_does_not_answer(project: Project, mode: tuple[str, ...]) -> None:
     """No server: one line before anything is generated."""
     project.suite(records(2))
@@ -207,7 +202,6 @@ def test_a_judge_that_does_not_answer(project: Project, mode: tuple[str, ...]) -
     assert [text] == errors(result)
 
 
-@MODES
 def test_a_folder_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -> None:
     """Where results cannot be written is found before the work, not after it."""
     project.suite(records(1))

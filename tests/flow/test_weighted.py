@@ -21,7 +21,6 @@ STRICT = "--llm-judge-check=strict"
 REPORT = "--llm-judge-report=results.json"
 NO_RECORD = Record("r", "", "", "", {})
 ARGUMENTS = 'responses="model_response", min_average=50'
-MODES = pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 
 
 def say(yes: float, no: float) -> Answer:
@@ -80,7 +79,6 @@ def test_the_request_and_the_score(project: Project, dist: tuple[str, ...]) -> N
     assert header in result.outlines
 
 
-@MODES
 def test_neither_yes_nor_no(project: Project, mode: tuple[str, ...]) -> None:
     """Where less than half of the probability is on either the record is unscored."""
     judged = unlike_records()[:2]
@@ -105,7 +103,6 @@ def test_neither_yes_nor_no(project: Project, mode: tuple[str, ...]) -> None:
     assert unscored["covered"] == pytest.approx(0.35)
 
 
-@MODES
 def test_a_server_without_logprobs(project: Project, mode: tuple[str, ...]) -> None:
     """An Ollama that cannot give them is refused before the work, in one line."""
     project.suite(unlike_records(), ARGUMENTS)
@@ -149,7 +146,6 @@ def test_logprobs_that_stay_away(project: Project) -> None:
     assert cause in result.outlines
 
 
-@MODES
 def test_the_check_sends_what_is_usually_not_sent(project: Project, mode: tuple[str, ...]) -> None:
     """A judge that says no to everything is not saved by the rule for exact answers."""
     project.suite(unlike_records(), ARGUMENTS)
@@ -180,7 +176,6 @@ def test_a_fit_judge(project: Project, dist: tuple[str, ...]) -> None:
         assert len(server.chats) == before + 40
 
 
-@MODES
 def test_a_judge_that_obeys(project: Project, mode: tuple[str, ...]) -> None:
     """A grader injection that no decoy shows makes it unfit."""
     seen = set()
@@ -202,7 +197,6 @@ def test_a_judge_that_obeys(project: Project, mode: tuple[str, ...]) -> None:
     assert any(line.startswith(f"FAILED {GATE}") for line in result.outlines)
 
 
-@MODES
 def test_a_judge_whose_obedience_decoys_show(project: Project, mode: tuple[str, ...]) -> None:
     """It is fit, since no injected answer gets a score from it: each is an error of one line."""
 

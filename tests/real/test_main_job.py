@@ -80,7 +80,6 @@ def test_recorded_average_is_reproduced(
     assert server.max_in_flight == 1
 
 
-@pytest.mark.parametrize("mode", [(), ("-n", "2")], ids=["plain", "n2"])
 def test_a_killed_run_is_resumed(
     mode: tuple[str, ...], real_project: Project, server: FakeOllama, recorded: Path
 ) -> None:
