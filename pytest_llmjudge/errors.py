@@ -38,6 +38,9 @@ __all__ = [
 ]
 
 
+_CONSIDERED = 64
+"""Characters of a text that are looked at for each that may be shown, as blanks are folded."""
+
 _COMMAND = re.compile(r"^(?P<gap>[ \t]*):(?=:[\w-][^\n]*::)|#(?=#[a-z]*\[)", re.MULTILINE | re.I)
 """How a line begins that GitHub's runner obeys, and what runners look for all over a line.
 
@@ -47,8 +50,11 @@ No two repetitions next to each other match the same characters, so it takes lin
 
 def one_line(text: str, limit: int = 300) -> str:
     """Fold ``text`` into a single line, as :func:`printable`, of at most ``limit`` characters."""
-    safe = printable(" ".join(text.split()))
-    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+    start = text.lstrip()
+    # A file of any size may be one line.
+    most = _CONSIDERED * limit
+    safe = printable(" ".join(start[:most].split()))
+    return safe if len(safe) <= limit and len(start) <= most else safe[: limit - 1] + "…"
 
 
 def printable(text: str) -> str:

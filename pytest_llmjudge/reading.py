@@ -20,6 +20,7 @@ __all__ = [
     "DATA_LIMIT",
     "SETTINGS_LIMIT",
     "BoundedStream",
+    "RepeatedKeyError",
     "TooMuchError",
     "UnusableFileError",
     "is_too_deep",
@@ -27,6 +28,7 @@ __all__ = [
     "parse_json",
     "read_file",
     "read_stream",
+    "unique_keys",
     "why_unreadable",
 ]
 
@@ -102,10 +104,14 @@ def read_stream(file: BufferedReader, limit: int) -> bytes:
         message = f"{found} the {limit:,} that are read"
         raise UnusableFileError(errno.EFBIG, message, file.name)
     try:
-        return file.read()
+        content: bytes | None = file.read()
     except MemoryError:
         message = f"{found} fit into the memory"
         raise UnusableFileError(errno.ENOMEM, message, file.name) from None
+    if content is None:
+        # Some files of the system would have to be waited for.
+        raise UnusableFileError(errno.EAGAIN, "it has nothing to read yet", file.name)
+    return content
 
 
 def why_unreadable(error: OSError) -> str:
@@ -174,6 +180,7 @@ def parse_json(
     text: str | bytes,
     *,
     parse_constant: Callable[[str], object] | None = None,
+    parse_int: Callable[[str], int] | None = None,
     object_pairs_hook: Callable[[list[tuple[str, Any]]], object] | None = None,
 ) -> Any:  # noqa: ANN401 - any JSON
     """Parse JSON whose values later code may walk through recursively.
@@ -181,6 +188,7 @@ def parse_json(
     Args:
         text: The JSON.
         parse_constant: Called with ``NaN``, ``Infinity`` and ``-Infinity``.
+        parse_int: Called with the digits of each integer.
         object_pairs_hook: Called with the names and values of each object.
 
     Raises:
@@ -188,12 +196,34 @@ def parse_json(
     """
     message = "it is nested too deeply"
     try:
-        value = json.loads(text, parse_constant=parse_constant, object_pairs_hook=object_pairs_hook)
+        value = json.loads(
+            text,
+            parse_constant=parse_constant,
+            parse_int=parse_int,
+            object_pairs_hook=object_pairs_hook,
+        )
     except RecursionError:
         raise ValueError(message) from None
     if is_too_deep(value):
         raise ValueError(message)
     return value
+
+
+class RepeatedKeyError(ValueError):
+    """An object has two values for one key, of which a reader would see the last alone."""
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its names and values; a hook for :func:`parse_json`.
+
+    Raises:
+        RepeatedKeyError: A name stands there twice; the error's text is that name.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
+    return found
 
 
 def is_too_deep(value: object) -> bool:

@@ -168,8 +168,9 @@ def _beside_schema(number: int, value: object) -> Iterator[Problem]:
             found, todo = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
             yield Problem(number, found, todo, fields=fields)
     for error in _validator().iter_errors(value):
-        # The one is told of above, the other by _oddities().
-        if error.validator != "required" and not isinstance(error.instance, NotFinite):
+        # What lacks is told above, and of a record's own numbers _oddities() tells.
+        is_told = error.validator == "required" or isinstance(error.instance, NotFinite)
+        if not is_told or not error.absolute_path:
             yield _of_schema(number, error)
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_rate"]
 
+_MOST_WORK = 2e9
+"""Resamples times the cube of models: a minute or less, and 1000 resamples of 125 models."""
+
 
 def add_rate(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to those that the command line may give."""
@@ -56,9 +59,13 @@ def _rate(options: argparse.Namespace) -> int:
     gathered = gather(options.files)
     if not gathered.outcomes:
         raise _nothing(options.files, gathered)
+    models = {name for one in gathered.outcomes for name in (one.model_a, one.model_b)}
+    if resamples * len(models) ** 3 > _MOST_WORK:
+        found = f"{resamples} resamples of {len(models)} models take too long"
+        where, todo = "--bootstrap", "give --bootstrap=0, or name fewer files"
+        raise SettingsError(where, found, todo)
     anchor = None
     if options.anchor is not None:
-        models = {name for one in gathered.outcomes for name in (one.model_a, one.model_b)}
         anchor = parse_anchor("--anchor", options.anchor, sorted(models), START)
     ratings = rate(gathered.outcomes, anchor=anchor, resamples=resamples)
     if options.json:

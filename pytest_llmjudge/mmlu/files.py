@@ -52,8 +52,14 @@ _TAR_LIMIT = 1 << 29
 _MEMBERS_LIMIT = 10_000
 """Files in an archive; Hendrycks' has fewer than 300."""
 
-_ROWS_LIMIT = 1 << 20
+_ROWS_LIMIT = 1 << 18
 """Questions of a Parquet file; all of MMLU's are 116,000, those for training included."""
+
+_QUESTIONS_LIMIT = 1 << 17
+"""Questions of a subject; MMLU's largest has 1,534."""
+
+_CHOICES_LIMIT = 100
+"""Choices of a question, on average of a batch; MMLU's have four."""
 
 _ROWS_AT_ONCE = 1000
 _PARQUET_COLUMNS = ["subject", "question", "choices", "answer"]
@@ -121,6 +127,11 @@ class MMLUData:
             told = "it is not there" if found is None else f"it has {len(found)} questions"
             todo = f"shots={count} takes its first {count}; get the whole file, or ask for fewer"
             raise DatasetError(self._source.name("dev", subject), told, todo)
+        asked = {_as_asked(question) for question in self._read("test", subject) or ()}
+        if all(_as_asked(question) in asked for question in found[:count]):
+            told = f"its first {count} questions are questions of the test file"
+            todo = "get the dev file: a model that is shown the answers is not tested"
+            raise DatasetError(self._source.name("dev", subject), told, todo)
         return found[:count]
 
     def digest(self, subjects: Sequence[str]) -> str:
@@ -149,12 +160,19 @@ class MMLUData:
             return None
         questions, seen = [], Counter[str]()
         for number, row in enumerate(rows, 1):
+            if number > _QUESTIONS_LIMIT:
+                found = f"it has more than {_QUESTIONS_LIMIT:,} questions"
+                raise DatasetError(name, found, _GET_IT)
             question = _parse(name, number, row)
             digest = _digest(question)
             seen[digest] += 1
             again = f"-{seen[digest]}" if seen[digest] > 1 else ""
             questions.append(MMLUQuestion(f"{subject}-{digest}{again}", *question))
         return tuple(questions)
+
+
+def _as_asked(question: MMLUQuestion) -> tuple[str, tuple[str, ...]]:
+    return question.question, tuple(question.choices)
 
 
 def open_mmlu(path: Path) -> MMLUData:
@@ -197,6 +215,11 @@ def _parse(name: str, number: int, row: Sequence[str]) -> tuple[str, tuple[str, 
     if len(row) != 6:
         raise DatasetError(where, f"it has {len(row)} columns", f"a row is {_COLUMNS}")
     question, *choices, letter = row
+    if any("\0" in text for text in row):
+        raise DatasetError(where, "it holds a NUL character", "remove it")
+    if len(set(choices)) == 1:
+        found = "its four choices are the same, so that any answer is right"
+        raise DatasetError(where, found, "correct it, or leave the question out")
     if len(letter) != 1 or letter not in LETTERS:
         raise DatasetError(where, f'the answer is "{letter}"', "it is one of A, B, C and D")
     return question, tuple(choices), LETTERS.index(letter)
@@ -429,7 +452,7 @@ def _parquet_rows(file: Path) -> Iterator[Mapping[str, object]]:
         raise DatasetError(file.name, why_unreadable(error), _TAKE_THEIRS) from None
     except TooMuchError:
         raise DatasetError(file.name, "it holds far more than MMLU has", _TAKE_THEIRS) from None
-    except (pa.ArrowException, OSError, ValueError, MemoryError):
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError):
         todo = "get the file anew"
         raise DatasetError(file.name, "it is no Parquet file", todo) from None
 
@@ -454,9 +477,18 @@ def _batches(stream: BinaryIO) -> Iterator[Any]:
     file, size = parquet.ParquetFile(stream, read_dictionary=texts), 0
     for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=_PARQUET_COLUMNS):
         size += sum(map(_size_of, batch.columns))
-        if size > _FILE_LIMIT:
+        if size > _FILE_LIMIT or any(map(_has_long_lists, batch.columns)):
             raise TooMuchError
         yield batch
+
+
+def _has_long_lists(array: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
+    """Say whether lists have far more elements than a question has choices; nulls take no bytes."""
+    import pyarrow as pa
+
+    kind = array.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return is_list and len(array.flatten()) > _CHOICES_LIMIT * len(array)
 
 
 def _size_of(array: Any) -> int:  # noqa: ANN401 - pyarrow has no types

@@ -12,7 +12,14 @@ from pytest_llmjudge.comparison import NOUNS
 from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 from pytest_llmjudge.errors import BaselineError, storable
 from pytest_llmjudge.paths import POINTER, PULL, is_pointer
-from pytest_llmjudge.reading import DATA_LIMIT, parse_json, read_file, why_unreadable
+from pytest_llmjudge.reading import (
+    DATA_LIMIT,
+    RepeatedKeyError,
+    parse_json,
+    read_file,
+    unique_keys,
+    why_unreadable,
+)
 from pytest_llmjudge.storage.consistent import contradiction
 
 if TYPE_CHECKING:
@@ -35,6 +42,8 @@ __all__ = [
 ]
 
 _NAME_ONE = "name a file that --llm-judge-report wrote"
+_DIGITS = 18
+"""Of an integer: enough for the weights of any model."""
 _AS_IT_WAS = "as it was written"
 
 SCHEMA_VERSION = 1
@@ -149,29 +158,31 @@ def _parse(where: str, path: Path) -> object:
         if is_pointer(content):
             raise BaselineError(where, POINTER, PULL)
         text = content.decode("utf-8-sig")
-        return parse_json(text, parse_constant=_refuse, object_pairs_hook=_once)
+        return parse_json(
+            text, parse_constant=_refuse, parse_int=_counted, object_pairs_hook=unique_keys
+        )
     except OSError as error:
         found = why_unreadable(error)
         raise BaselineError(where, found, _NAME_ONE) from None
-    except _RepeatedKeyError as error:
+    except RepeatedKeyError as error:
         found = f'an object in it has the key "{error}" twice'
+        raise BaselineError(where, found, f"{_NAME_ONE}, {_AS_IT_WAS}") from None
+    except _TooManyDigitsError as error:
+        found = f"it has an integer of {error} digits"
         raise BaselineError(where, found, f"{_NAME_ONE}, {_AS_IT_WAS}") from None
     except ValueError:
         found = "it is no JSON, or not all of it" if path.stat().st_size else "it is empty"
         raise BaselineError(where, found, _NAME_ONE) from None
 
 
-class _RepeatedKeyError(ValueError):
-    """An object has two values for one key, of which a reader would see the last alone."""
+class _TooManyDigitsError(ValueError):
+    """An integer is larger than anything that is counted, and than a float may hold."""
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make an object whose keys each stand there once."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _RepeatedKeyError(next(key for key in keys if keys.count(key) > 1))
-    return found
+def _counted(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise _TooManyDigitsError(len(digits))
+    return int(digits)
 
 
 def _refuse(constant: str) -> object:

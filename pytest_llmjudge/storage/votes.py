@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.data import Vote
 from pytest_llmjudge.errors import VotesError, one_line
 from pytest_llmjudge.paths import POINTER, PULL, is_pointer
-from pytest_llmjudge.reading import DATA_LIMIT, parse_json, read_file, why_unreadable
+from pytest_llmjudge.reading import (
+    DATA_LIMIT,
+    RepeatedKeyError,
+    parse_json,
+    read_file,
+    unique_keys,
+    why_unreadable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +50,9 @@ def read_votes(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
         content = read_file(path, DATA_LIMIT)
         if is_pointer(content):
             raise VotesError(where, POINTER, PULL)
+        if b"\0" in content:
+            found, todo = "it holds NUL bytes", "name a file that llmjudge vote wrote"
+            raise VotesError(where, found, todo)
         text = content.decode("utf-8-sig")
     except OSError as error:
         found = why_unreadable(error)
@@ -97,7 +107,10 @@ def _votes(where: str, text: str) -> Iterator[Vote]:
 
 def _parse(place: str, line: str) -> Any:  # noqa: ANN401  # whatever stands there
     try:
-        return parse_json(line)
+        return parse_json(line, object_pairs_hook=unique_keys)
+    except RepeatedKeyError as error:
+        found = f'it has the key "{one_line(str(error), 60)}" twice'
+        raise VotesError(place, found, "keep one of them") from None
     except ValueError:
         found = f"it is no JSON: {one_line(line, _SHOWN)}"
         raise VotesError(place, found, "correct or remove the line") from None

@@ -16,6 +16,7 @@ from pytest_llmjudge.generation.devices import (
     usable_device,
     usable_dtype,
 )
+from pytest_llmjudge.generation.files.contents import ContentChangedError
 from pytest_llmjudge.settings import CHAT, Decoding
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         if info.config is not None:
             from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
 
-            load_tokenizer(info.path, info.ranks, info.config.vocab_size)
+            try:
+                load_tokenizer(info.path, info.ranks, info.config.vocab_size)
+            except ContentChangedError:
+                raise self._changed() from None
 
     @property
     def context_length(self) -> int:
