@@ -169,8 +169,9 @@ def _beside_schema(number: int, value: object) -> Iterator[Problem]:
             yield Problem(number, found, todo, fields=fields)
     for error in _validator().iter_errors(value):
         # What lacks is told above, and of a record's own numbers _oddities() tells.
-        is_told = error.validator == "required" or isinstance(error.instance, NotFinite)
-        if not is_told or not error.absolute_path:
+        is_whole = not error.absolute_path
+        is_odd = isinstance(error.instance, NotFinite) and not is_whole
+        if error.validator != "required" and not is_odd:
             yield _of_schema(number, error)
 
 

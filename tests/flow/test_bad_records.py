@@ -35,6 +35,11 @@ CASES = {
         ),
     ),
     "not-objects": ([GOOD, "x"], "data.json: record 2: it is a string; a record is an object"),
+    "not-a-number": (
+        b'[{"instruction": "x", "output": "y"}, NaN]',
+        "data.json: record 2: it is NaN; a record is an object",
+    ),
+    "infinite": (b"[1e999]", "data.json: record 1: it is 1e999; a record is an object"),
     "no-output": (
         [GOOD, {"instruction": "x"}],
         'data.json: record 2: "output" is missing; every record needs a reference answer',

@@ -210,7 +210,7 @@ def test_a_broken_file(project: Project, mode: tuple[str, ...]) -> None:
     """Only its subject errs; there is no accuracy then, and the gate says why."""
     for split in ("dev", "test"):
         for name in ("good", "bad"):
-            project.write(f"mmlu/{split}/{name}_{split}.csv", "Why?,a,b,c,d,A\n" * 5)
+            project.write(f"mmlu/{split}/{name}_{split}.csv", f"Why {split}?,a,b,c,d,A\n" * 5)
     project.write("mmlu/test/bad_test.csv", "Why?,a,b,c,A\n")
     exam(project, score="-number")
     named = '"mmlu", min_accuracy=0.1'

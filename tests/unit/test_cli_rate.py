@@ -146,6 +146,20 @@ def test_usage_errors(
     assert capsys.readouterr() == ("", f"llmjudge: {told}\n")
 
 
+def test_more_models_than_can_be_drawn_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """The work grows with the cube of their number; without intervals it is done at once."""
+    votes = [(f"r{number}", f"m{number}", f"m{number + 1}", "a") for number in range(150)]
+    path = str(write_votes(Path("votes.jsonl"), votes))
+
+    assert main(["rate", path]) == 2
+    assert capsys.readouterr().err == (
+        "llmjudge: --bootstrap: 1000 resamples of 151 models take too long; give --bootstrap=0, or "
+        "name fewer files\n"
+    )
+    assert main(["rate", path, "--bootstrap=0", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["ratings"]) == 151
+
+
 def test_nothing_to_rate_by(capsys: pytest.CaptureFixture[str]) -> None:
     """One line that says why."""
     alone = write_run(Path("one.json"), judged(Path("one"), {"r1": 90}, checkpoint="one"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -19,7 +20,14 @@ from pytest_llmjudge.generation.families.lora import read_adapter
 from pytest_llmjudge.generation.files.contents import content_of
 from pytest_llmjudge.generation.hf.folder import describe_folder
 from pytest_llmjudge.mmlu.files import open_mmlu
-from pytest_llmjudge.reading import open_file, parse_json, read_file
+from pytest_llmjudge.reading import (
+    SETTINGS_LIMIT,
+    UnusableFileError,
+    open_file,
+    parse_json,
+    read_file,
+    why_unreadable,
+)
 from pytest_llmjudge.records import load_records
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.torn_line import set_aside_cut_off, votes_so_far
@@ -252,5 +260,22 @@ def test_a_number_of_thousands_of_digits(tmp_path: Path) -> None:
     with pytest.raises(LlmJudgeError) as raised:
         read_results(results)
     assert str(raised.value) == (
-        f"{results}: it is no JSON, or not all of it; name a file that --llm-judge-report wrote"
+        f"{results}: it has an integer of 5000 digits; name a file that --llm-judge-report wrote, "
+        "as it was written"
     )
+
+
+def test_a_file_that_would_have_to_be_waited_for() -> None:
+    """The kernel's log calls itself a regular file, and has nothing to read at once."""
+    log = Path("/proc/kmsg")
+    try:
+        log.open("rb").close()
+    except OSError:
+        pytest.skip("this system's log cannot be opened")
+
+    with contextlib.suppress(UnusableFileError):
+        assert read_file(log, SETTINGS_LIMIT)
+        return
+    with pytest.raises(UnusableFileError) as raised:
+        read_file(log, SETTINGS_LIMIT)
+    assert why_unreadable(raised.value) == "it has nothing to read yet"

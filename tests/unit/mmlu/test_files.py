@@ -442,6 +442,99 @@ def test_numbers_are_no_texts(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["date32", "duration"])
+def test_times_are_no_texts(tmp_path: Path, kind: str) -> None:
+    """Nor may they be further away than a calendar of Python's reaches."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    far = (
+        pa.array([1 << 30], pa.date32()) if kind == "date32" else pa.array([1 << 60], "duration[s]")
+    )
+    row = {"question": far, "choices": [list("abcd")], "answer": [1]}
+    parquet.write_table(pa.table(row), tmp_path / "test-0.parquet")
+
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(tmp_path)
+
+    assert str(caught.value) == "test-0.parquet: it is no Parquet file; get the file anew"
+
+
+@pytest.mark.parametrize("kind", ["null", "string"])
+def test_choices_without_end(tmp_path: Path, kind: str) -> None:
+    """Ten million nulls take a thousand bytes of a file, and a minute as objects."""
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    size = 10_000_000
+    nulls = pa.nulls(size) if kind == "null" else pa.nulls(size, pa.string())
+    lists = pa.ListArray.from_arrays(pa.array([0, size], pa.int32()), nulls)
+    file = tmp_path / "test-0.parquet"
+    row = {"question": ["Why?"], "choices": lists, "answer": [0]}
+    parquet.write_table(pa.table(row), file, compression="zstd")
+    assert file.stat().st_size < 1 << 13
+
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(tmp_path)
+
+    assert str(caught.value) == (
+        "test-0.parquet: it holds far more than MMLU has; take the files of the dataset cais/mmlu"
+    )
+
+
+def test_a_subject_without_end(tmp_path: Path) -> None:
+    """Short rows become objects far larger than they are."""
+    data = write(tmp_path, "Why?,a,b,c,d,A\n" * (1 << 18))
+
+    with pytest.raises(DatasetError) as caught:
+        data.questions("anatomy")
+
+    assert str(caught.value) == f"anatomy_test.csv: it has more than 131,072 questions; {GET_IT}"
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (
+            "Why?,a,a,a,a,A\n",
+            (
+                "its four choices are the same, so that any answer is right; correct it, or leave the "
+                "question out"
+            ),
+        ),
+        (
+            "Why?,,,,,B\n",
+            (
+                "its four choices are the same, so that any answer is right; correct it, or leave the "
+                "question out"
+            ),
+        ),
+        ("Why\0?,a,b,c,d,A\n", "it holds a NUL character; remove it"),
+    ],
+    ids=["alike", "empty", "NUL"],
+)
+def test_questions_that_are_none(tmp_path: Path, row: str, told: str) -> None:
+    """A question that every model answers says nothing of one."""
+    data = write(tmp_path, ROW + row)
+
+    with pytest.raises(DatasetError) as caught:
+        data.questions("anatomy")
+
+    assert str(caught.value) == f"anatomy_test.csv: row 2: {told}"
+
+
+def test_solved_questions_that_are_asked(tmp_path: Path) -> None:
+    """A dev file that is a copy of the test file shows the answers."""
+    rows = [f"Why {number}?,a,b,c,d,A\n" for number in range(6)]
+    data = write(tmp_path, "".join(rows), "".join(rows))
+
+    with pytest.raises(DatasetError) as caught:
+        data.shots("anatomy", 5)
+
+    assert str(caught.value) == (
+        "anatomy_dev.csv: its first 5 questions are questions of the test file; get the dev file: a "
+        "model that is shown the answers is not tested"
+    )
+
+
 @pytest.mark.parametrize("kind", ["long texts", "many rows"])
 def test_a_parquet_file_that_holds_gigabytes(tmp_path: Path, kind: str) -> None:
     """A text of a megabyte that is named a thousand times takes a few thousand bytes of a file."""

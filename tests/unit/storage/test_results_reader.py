@@ -289,6 +289,21 @@ def test_a_key_that_stands_there_twice(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("digits", [19, 400])
+def test_an_integer_that_counts_nothing(tmp_path: Path, digits: int) -> None:
+    """A float may not hold it, and nothing has so many."""
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(changed(total=10 ** (digits - 1))), encoding="utf-8")
+
+    with pytest.raises(BaselineError) as raised:
+        read_results(path)
+
+    assert str(raised.value) == (
+        f"{path}: it has an integer of {digits} digits; name a file that --llm-judge-report wrote, "
+        "as it was written"
+    )
+
+
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     """Named with the option that names it."""
     with pytest.raises(BaselineError) as raised:

@@ -116,6 +116,15 @@ def test_every_vote_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (b"", "it has no vote; cast some with llmjudge vote"),
         (b"\n \n", "it has no vote; cast some with llmjudge vote"),
         (b"\xff\xfe", "it is no UTF-8; name a file that llmjudge vote wrote"),
+        (b"\0" * 4096, "it holds NUL bytes; name a file that llmjudge vote wrote"),
+        (
+            b"x" * (8 << 20),
+            f"line 1: it is no JSON: {'x' * 119}…; correct or remove the line",
+        ),
+        (
+            b'{"id": "r0", "model_a": "x", "model_b": "y", "winner": "b", "winner": "a"}',
+            'line 1: it has the key "winner" twice; keep one of them',
+        ),
         (b"[]", "line 1: it is no vote ([] is not of type 'object'); correct or remove the line"),
         (
             b'{"id": "", "model_a": "x", "model_b": "y", "winner": "a"}',
