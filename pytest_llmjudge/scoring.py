@@ -22,6 +22,7 @@ __all__ = [
     "SCORE_SCHEMA",
     "Weighing",
     "combine",
+    "contradiction",
     "join_orders",
     "opens_thoughts",
     "parse_choice",
@@ -203,6 +204,41 @@ def weigh(candidates: Sequence[tuple[str, float]]) -> Weighing:
         if answer in sums and logprob <= 0:
             sums[answer] += math.exp(logprob)
     return Weighing(**sums)
+
+
+def contradiction(reply: str, candidates: Sequence[tuple[str, float]]) -> str | None:
+    """Say in what log-probabilities cannot be those of a reply; ``None`` where they can.
+
+    At temperature 0 the likeliest token is chosen, and probabilities add up to 1 at most.
+
+    Args:
+        reply: The text of the reply.
+        candidates: For its first token, with their natural log-probabilities.
+    """
+    likely = {"yes": 0.0, "no": 0.0}
+    total = 0.0
+    for token, logprob in candidates:
+        if logprob <= 0:
+            total += math.exp(logprob)
+            answer = token.strip().lower()
+            if answer in likely:
+                likely[answer] = max(likely[answer], math.exp(logprob))
+    if total > 1 + _ROUNDING:
+        return f"gives log-probabilities of tokens that add up to {total:.2f}"
+    word = _FIRST_WORD.match(reply)
+    said = word[1].lower() if word is not None else ""
+    other = {"yes": "no", "no": "yes"}.get(said)
+    if other is None or likely[other] - likely[said] <= _ROUNDING:
+        return None
+    return (
+        f'answers "{said}", and its log-probabilities make "{other}" likelier '
+        f"({likely[other]:.2f} against {likely[said]:.2f})"
+    )
+
+
+_FIRST_WORD = re.compile(r"\W*([a-z]+)", re.IGNORECASE)
+_ROUNDING = 0.05
+"""What servers that round or that run other kernels may be off by."""
 
 
 def combine(verdicts: Iterable[Verdict], total: int) -> Verdict:

@@ -21,6 +21,7 @@ from pytest_llmjudge.judging.questions import (
 from pytest_llmjudge.judging.quoting import ControlTokens
 from pytest_llmjudge.scoring import (
     SCORE_SCHEMA,
+    contradiction,
     parse_integer,
     parse_schema_reply,
     weigh,
@@ -314,9 +315,13 @@ class WeightedAsker(_ClientAsker):
         candidates = reply.candidates or ()
         weighing = weigh(candidates)
         score, covered = weighing.sharpened(self._wording.sharpening), round(weighing.covered, 6)
-        if score is not None:
+        wrong = contradiction(reply.content, candidates)
+        if score is not None and wrong is None:
             return Verdict(score, reply.content, covered=covered)
-        told = JudgeError(self.server, self._found(candidates, covered), _NO_ANSWER_TODO)
+        if wrong is not None:
+            told = JudgeError(self.server, f"{self._client.model} {wrong}", _NO_ANSWER_TODO)
+        else:
+            told = JudgeError(self.server, self._found(candidates, covered), _NO_ANSWER_TODO)
         return Verdict(None, reply.content, str(told), covered=covered)
 
     def _found(self, candidates: Sequence[tuple[str, float]], covered: float) -> str:

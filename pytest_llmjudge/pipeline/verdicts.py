@@ -214,7 +214,7 @@ class Verdicts(AskedJudgements[str, Verdict]):
             raise JudgeError(name, found, todo) from error
         if not isinstance(verdict, Verdict) or not _is_valid(verdict):
             found = f"score() gave {one_line(repr(verdict), 100)}"
-            todo = "return a Verdict with a score from 0 to 100, or with an error"
+            todo = "return a Verdict with a score from 0 to 100 or with an error, not both"
             raise JudgeError(name, found, todo)
         told = None if verdict.error is None else one_line(verdict.error, 2000)
         if self._ours is None:
@@ -235,4 +235,5 @@ def _is_valid(verdict: Verdict) -> bool:
         return False
     if verdict.score is None:
         return bool(verdict.error)
-    return type(verdict.score) is int and 0 <= verdict.score <= 100
+    is_score = type(verdict.score) is int and 0 <= verdict.score <= 100
+    return is_score and verdict.error is None

@@ -11,6 +11,7 @@ from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, one_line
 from pytest_llmjudge.servers.address import normalise_url, shown_address
 from pytest_llmjudge.servers.chat import (
+    CUT,
     SEED,
     TOP_LOGPROBS,
     ChatReply,
@@ -283,12 +284,15 @@ class OllamaClient(ServerClient):
         # A completed text has no message around it.
         content = message.get("content", body.get("response"))
         reason, count = body.get("done_reason") or "stop", body.get("prompt_eval_count")
-        if reason in {"load", "unload"}:
+        if reason in ("load", "unload"):
             found = f"{reason}ed the model instead of answering"
             raise self._error(found, _SEE_LOG)
         if not isinstance(content, str) or body.get("done") is not True:
             found = f"answered {reply.summary()} where a finished message was due"
             raise self._error(found, self.name_another)
+        if reason not in ("stop", CUT):
+            found = f'broke its answer off (done_reason "{one_line(str(reason), 40)}")'
+            raise self._error(found, _SEE_LOG)
         named = self._other_name(body.get("model"))
         candidates = self._candidates(body) if weigh else None
         thought = bool(message.get("thinking"))

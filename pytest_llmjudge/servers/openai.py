@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -326,9 +327,14 @@ class OpenAIClient(ServerClient):
         ):
             found = f"answered {reply.summary()} where a chat completion was due"
             raise self._error(found, self.name_another)
+        if isinstance(choices, list) and len(choices) > 1:
+            found = f"answered with {len(choices)} choices where one was asked for"
+            raise self._error(found, self.name_another)
         named = self._other_name(body.get("model"))
         reason = self._end(choice)
         content = _text_in(message.get("content"))
+        if content and message.get("refusal"):
+            raise self._no_text(message)
         # A refusal and the thoughts of a reasoning model leave the content empty, and some servers
         # show no thoughts.
         thought = bool(message.get("reasoning_content") or message.get("reasoning"))
@@ -358,6 +364,10 @@ class OpenAIClient(ServerClient):
         Raises:
             RefusedError: It broke off.
         """
+        if choice.get("error"):
+            # Some proxies put what went wrong behind them here, beside a status of 200.
+            found = f"broke its answer off ({one_line(json.dumps(choice['error']), 200)})"
+            raise RefusedError(self.url, found, _SEE_LOG)
         told = str(choice.get("finish_reason") or "stop")
         if told.lower() in _STOPPED:
             return "stop"

@@ -18,6 +18,7 @@ from pytest_llmjudge.scoring import (
     SCORE_SCHEMA,
     Weighing,
     combine,
+    contradiction,
     parse_integer,
     parse_schema_reply,
     strip_thoughts,
@@ -372,3 +373,37 @@ def test_sharpening(yes: float, no: float) -> None:
 def test_sharpening_needs_an_answer() -> None:
     """Less than half of the probability on yes and no says nothing, however it is sharpened."""
     assert Weighing(0.3, 0.1).sharpened(2) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "candidates", "told"),
+    [
+        ("Yes", [("Yes", 0.7), ("No", 0.2)], None),
+        ("No", [("No", 0.4), ("Yes", 0.3), (" yes", 0.29)], None),
+        ("", [("Yes", 0.99)], None),
+        ("Perhaps", [("Yes", 0.99)], None),
+        ("Yes", [("Yes", 0.46), ("No", 0.5)], None),
+        (
+            "No",
+            [("Yes", 0.99), ("No", 0.01)],
+            'answers "no", and its log-probabilities make "yes" likelier (0.99 against 0.01)',
+        ),
+        (
+            " yes.",
+            [(" no", 0.9), ("Yes", 0.1)],
+            'answers "yes", and its log-probabilities make "no" likelier (0.90 against 0.10)',
+        ),
+        (
+            "Yes",
+            [("Yes", 0.99), ("No", 0.81)],
+            "gives log-probabilities of tokens that add up to 1.80",
+        ),
+    ],
+)
+def test_log_probabilities_of_another_reply(
+    reply: str, candidates: list[tuple[str, float]], told: str | None
+) -> None:
+    """A server that mixes up its replies must not decide."""
+    logged = [(token, math.log(probability)) for token, probability in candidates]
+
+    assert contradiction(reply, logged) == told

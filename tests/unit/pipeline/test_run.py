@@ -124,28 +124,37 @@ PROBLEMS = [
     (
         85,
         (
-            "llm_judge (Judge): score() gave 85; return a Verdict with a score from 0 to 100, or with "
-            "an error"
+            "llm_judge (Judge): score() gave 85; return a Verdict with a score from 0 to 100 or with "
+            "an error, not both"
         ),
     ),
     (
         Verdict(101),
         (
             "llm_judge (Judge): score() gave Verdict(score=101, reply='', error=None, final=True); "
-            "return a Verdict with a score from 0 to 100, or with an error"
+            "return a Verdict with a score from 0 to 100 or with an error, not both"
+        ),
+    ),
+    (
+        Verdict(99, error="late"),
+        (
+            "llm_judge (Judge): score() gave Verdict(score=99, reply='', error='late', final=True); "
+            "return a Verdict with a score from 0 to 100 or with an error, not both"
         ),
     ),
     (
         Verdict(None),
         (
             "llm_judge (Judge): score() gave Verdict(score=None, reply='', error=None, final=True); "
-            "return a Verdict with a score from 0 to 100, or with an error"
+            "return a Verdict with a score from 0 to 100 or with an error, not both"
         ),
     ),
 ]
 
 
-@pytest.mark.parametrize(("result", "text"), PROBLEMS, ids=["raises", "int", "101", "nothing"])
+@pytest.mark.parametrize(
+    ("result", "text"), PROBLEMS, ids=["raises", "int", "101", "both", "nothing"]
+)
 def test_a_judge_of_the_users_own_may_be_wrong(store: Store, result: object, text: str) -> None:
     """Its mistakes are the record's error, in one line."""
     run = make_run(store, Model(), Judge(result))

@@ -92,6 +92,8 @@ UNUSABLE = [
         'answered "{"message":{"content":"8"},"done":false}" where a finished message was due; '
         + NOT_OLLAMA,
     ),
+    (Answer("8", "error"), f'broke its answer off (done_reason "error"); {SEE_LOG}'),
+    (page(done_reason=["stop"]), f"broke its answer off (done_reason \"['stop']\"); {SEE_LOG}"),
     (Answer("", "load", counts=False), f"loaded the model instead of answering; {SEE_LOG}"),
     (Answer("", "unload", counts=False), f"unloaded the model instead of answering; {SEE_LOG}"),
     (Failure(400, "no"), f"answered with status 400: no; {SEE_LOG}"),

@@ -502,6 +502,40 @@ def test_thoughts_and_refusals_are_no_score(server: FakeOllama) -> None:
     assert connect(server).chat("Score this.").content == ""
 
 
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        (
+            [{"message": {"content": "99", "refusal": "no"}, "finish_reason": "stop"}],
+            'answered without a text, but a refusal ("no"); the server\'s log tells more',
+        ),
+        (
+            [{"message": {"content": "99"}, "error": {"code": 502}, "finish_reason": "stop"}],
+            'broke its answer off ({"code": 502}); the server\'s log tells more',
+        ),
+        (
+            [{"message": {"content": score}, "finish_reason": "stop"} for score in ("99", "2")],
+            (
+                "answered with 2 choices where one was asked for; name an OpenAI-compatible "
+                "endpoint with --llm-judge-url, as http://host:8000/v1"
+            ),
+        ),
+    ],
+    ids=["refusal", "error", "two"],
+)
+def test_a_score_beside_something_that_contradicts_it(
+    server: FakeOllama, choices: list[object], told: str
+) -> None:
+    """A status of 200 and a number are not enough."""
+    body = json.dumps({"model": "llama3", "choices": choices})
+    server.reply = lambda _: Page(200, "application/json", body)
+
+    verdict = make_judge("openai:llama3", server.url, 5.0).score(RECORD, "Jane.")
+
+    assert verdict.score is None
+    assert verdict.error == f"{server.url}/v1: {told}"
+
+
 def completion(finish: object = "stop", **message: object) -> Page:
     body = {"model": "llama3", "choices": [{"message": message, "finish_reason": finish}]}
     return Page(200, "application/json", json.dumps(body))
