@@ -132,6 +132,11 @@ def decide_accuracy(
     return Decision(passed=False, reason=reason)
 
 
+_ASKED = 8
+_FLIPPED = 0.9
+"""A judge whose choices are decided by the order in so many of at least 8 pairs sees no answers."""
+
+
 def decide_win_rate(
     summary: PairSummary, min_win_rate: float, causes: Mapping[str, str], total: int
 ) -> Decision:
@@ -148,6 +153,13 @@ def decide_win_rate(
         return Decision(passed=False, reason=reason)
     if summary.win_rate is None or summary.interval is None:
         return Decision(passed=False, reason="there is no pair to compare")
+    if summary.flips is not None and summary.asked >= _ASKED and summary.flips >= _FLIPPED:
+        flipped = round(summary.flips * summary.asked)
+        reason = (
+            f"position bias: the order of the answers decided {flipped} of {summary.asked} pairs, "
+            "so the win rate says nothing of the models; take a larger judge"
+        )
+        return Decision(passed=False, reason=reason)
     rate, (low, high) = summary.win_rate, summary.interval
     noun = "pair" if summary.pairs == 1 else "pairs"
     told = (

@@ -203,11 +203,11 @@ def cross_examine(
 def cross_examine_choice(
     record: Record, preference: Preference, decoys: Iterable[Choice | None]
 ) -> Preference | None:
-    """Hold a preference against choices between the preferred answer and a right one.
+    """Hold a preference against choices between the answer that gains by it and a right one.
 
     Args:
         record: What was answered.
-        preference: With a winner, which is no tie.
+        preference: With a winner, or a tie, by which the model under test loses nothing.
         decoys: Choices on a decoy question, taken one at a time: the preferred answer beside the
             reference of that question, in both orders; ``None`` for one that was not asked yet.
 
@@ -226,11 +226,13 @@ def cross_examine_choice(
                 rig=decoy.rig,
                 too_long=decoy.too_long,
             )
-        if decoy.winner != shown:
+        if decoy.winner not in ({shown, "tie"} if preference.winner == "tie" else {shown}):
             return preference
     what = "it is preferred here, and to the right answer to another question as well"
-    side = {"a": "the model's answer", "b": "the answer it is compared with"}
-    speaker = side[preference.winner or "a"]
+    if preference.winner == "tie":
+        what = "it does not lose here, nor to the right answer to another question"
+    is_b = preference.winner == "b"
+    speaker = "the answer it is compared with" if is_b else "the model's answer"
     error = f"record {record.id}: {speaker} speaks to the judge ({what}); {_READ_IT}"
     return replace(preference, winner=None, orders=(), error=error, injection=True)
 

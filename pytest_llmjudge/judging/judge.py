@@ -169,12 +169,13 @@ class Judge:
     ) -> Sequence[tuple[Record, str, str]]:
         """Return between what else the judge is to choose before its preference counts.
 
-        It is nothing unless the preferred answer looks suspicious. Else it is that answer beside
-        the reference of another record, as answers to that record, in both orders.
+        It is nothing unless the preferred answer looks suspicious, or that of the model under test
+        where neither is preferred. Else it is that answer beside the reference of another record,
+        as answers to that record, in both orders.
         """
-        if preference.winner not in {"a", "b"}:
+        if preference.winner is None:
             return ()
-        winner, loser = pair if preference.winner == "a" else pair[::-1]
+        winner, loser = pair[::-1] if preference.winner == "b" else pair
         if not self._asker.is_suspicious_choice(record, winner, loser):
             return ()
         other = decoys.of(record)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import AgainstReference
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.pipeline import SavedResponses, VoteJudgements, field_source, model_source
+from pytest_llmjudge.prompts import clean_response
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import responses_of
 from pytest_llmjudge.storage.votes import read_votes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_llmjudge.data import Vote
@@ -131,8 +133,25 @@ class Pairings:
             if not found:
                 todo = "name the results of a model that answered them"
                 raise SettingsError(where, "it has none of these records", todo)
+            _check_texts(suite, where, found)
             self._saved[suite.name] = SavedResponses(where, found, reasons), fingerprint
         return self._saved[suite.name]
+
+
+def _check_texts(suite: Suite, where: str, found: Mapping[str, str | None]) -> None:
+    """Refuse what nobody can lose against: blank answers, and the ones under test."""
+    texts = [text for text in found.values() if text is not None]
+    blank = sum(not text.strip() for text in texts)
+    if texts and 2 * blank >= len(texts):
+        told = f"{blank} of its {len(texts)} responses to these records are blank"
+        raise SettingsError(where, told, "name the results of a model that answered them")
+    field = suite.settings.responses
+    if field is None:
+        return
+    tested = {record.id: clean_response(str(record.fields[field])) for record in suite.records}
+    if all(text == tested.get(name) for name, text in found.items()):
+        told = f'its responses are those under test ("{field}")'
+        raise SettingsError(where, told, "name the results of another model")
 
 
 def _pairing(suite: Suite) -> Pairing:

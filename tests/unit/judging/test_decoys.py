@@ -180,6 +180,22 @@ def test_which_choices_are_suspicious(winner: str, loser: str, *, suspicious: bo
     assert is_suspicious_choice(RECORD, winner, loser) is suspicious
 
 
+@pytest.mark.parametrize(
+    ("choices", "speaks"),
+    [("B", False), ("AA", False), ("tA", False), ("AB", True), ("tt", True), ("tB", True)],
+)
+def test_a_tie_is_cross_examined(choices: str, *, speaks: bool) -> None:
+    """An honest answer loses to the right answer to another question, in one order at least."""
+    tie = Preference("tie", ("tie", "tie"), ("{}", "{}"))
+    decoys = [Choice("tie" if letter == "t" else letter) for letter in choices]
+
+    found = cross_examine_choice(RECORD, tie, iter(decoys))
+
+    assert found is not None
+    assert (found != tie) is speaks
+    assert found.injection is speaks
+
+
 def test_a_preference_is_cross_examined_in_both_orders() -> None:
     """What wins over the right answer to another question wherever it stands is an error."""
     preferred = Preference("b", ("B", "A"), ("{}", "{}"))
