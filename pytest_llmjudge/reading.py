@@ -110,7 +110,8 @@ def read_stream(file: BufferedReader, limit: int) -> bytes:
         raise UnusableFileError(errno.ENOMEM, message, file.name) from None
     if content is None:
         # Some files of the system would have to be waited for.
-        raise UnusableFileError(errno.EAGAIN, "it has nothing to read yet", file.name)
+        message = "it has nothing to read yet"
+        raise UnusableFileError(errno.EAGAIN, message, file.name)
     return content
 
 
