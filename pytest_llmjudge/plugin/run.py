@@ -35,6 +35,7 @@ from pytest_llmjudge.plugin.options import (
 from pytest_llmjudge.plugin.output_conflicts import check_outputs, resolved
 from pytest_llmjudge.plugin.progress import ProgressHooks
 from pytest_llmjudge.plugin.reports import Courier
+from pytest_llmjudge.plugin.required import unmet
 from pytest_llmjudge.plugin.session import LlmSession
 from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
 from pytest_llmjudge.plugin.summary import folded, print_summary
@@ -191,6 +192,7 @@ class ControllerHooks:
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
         self._expected: set[str] = set()
+        self._reported: set[str] = set()
         self._skipped: set[str] = set()
         self._started = False
         self._why_none = ""
@@ -245,6 +247,8 @@ class ControllerHooks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather verdicts as they come."""
         self._expected.discard(report.nodeid)
+        if report.when == "call" or not report.passed:
+            self._reported.add(report.nodeid)
         if report.skipped:
             self._skipped.add(report.nodeid)
         self._ledger.add(report)
@@ -259,7 +263,7 @@ class ControllerHooks:
         ):
             return
         self._miss_no_report(session)
-        self._skip_nothing_required(session)
+        self._have_all_required(session)
         self._confirm(session)
         if self._started:
             self._attempt("models under test", Path(), lambda _: self._look_at_models())
@@ -281,17 +285,25 @@ class ControllerHooks:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         self._problems.append(f"{names[0]}{more}: no result came from its worker; run without -n")
 
-    def _skip_nothing_required(self, session: pytest.Session) -> None:
-        """Let no required suite end well whose items were skipped, or failed as expected."""
-        if session.exitstatus != pytest.ExitCode.OK:
+    def _have_all_required(self, session: pytest.Session) -> None:
+        """Let no run end well that did not decide over all that it requires."""
+        required = required_suites(session.config)
+        if session.exitstatus != pytest.ExitCode.OK or not required or not self._started:
             return
-        for name in required_suites(session.config):
-            skipped = [node for node in self._skipped if node.startswith((f"{name}::", f"{name}["))]
-            if skipped:
-                where, found = f"{ini_name(session.config)}: {REQUIRE_INI}", f"{len(skipped)} items"
-                found = f"{found} of {name} were skipped or expected to fail"
-                todo = "let them run, or take the suite out of the list"
-                self._problems += SettingsError(where, found, todo).lines
+        run = self._result(whole=False)[0]
+        problems = unmet(
+            f"{ini_name(session.config)}: {REQUIRE_INI}",
+            required,
+            self._session.store.suites(),
+            reported=self._reported,
+            spared=self._skipped,
+            outcomes={
+                **{suite.name: suite.outcome for suite in run.suites},
+                **{exam.name: exam.outcome for exam in run.exams},
+                **{pairs.name: pairs.outcome for pairs in run.preferences},
+            },
+        )
+        self._problems += [line for problem in problems for line in problem.lines]
 
     def _confirm(self, session: pytest.Session) -> None:
         """Prove at the end that one judge and one model answered; without that nothing passes."""

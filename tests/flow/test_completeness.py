@@ -446,3 +446,69 @@ def test_a_required_suite_that_is_skipped(
         "expected to fail; let them run, or take the suite out of the list"
     )
     assert told in result.outlines
+
+
+TAKEN_AWAY = {
+    "filter": """
+def pytest_collection_finish(session):
+    session.items[:] = [item for item in session.items if "r3" not in item.name]
+""",
+    "protocol": """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    return True if "r3" in item.name else None
+""",
+    "exit": """
+import pytest
+
+def pytest_runtest_setup(item):
+    if "r3" in item.name:
+        pytest.exit("maintenance", returncode=0)
+""",
+}
+
+
+@pytest.mark.parametrize("how", TAKEN_AWAY)
+def test_a_required_suite_whose_items_are_taken_away(project: Project, how: str) -> None:
+    """Another plugin that drops an item after the plan lets no run end well."""
+    write_suite(project, "test_a.py", OLD, GATED)
+    project.write("conftest.py", JUDGE.format(fingerprint="reads-1") + TAKEN_AWAY[how])
+    project.write("pytest.ini", "[pytest]\nllm_judge_require = test_a.py\n")
+
+    result = project.run()
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    size = len(OLD) + 1
+    ran = 3 if how == "exit" else size - 1
+    assert (
+        f"ERROR: pytest.ini: llm_judge_require: {ran} of {size} items of test_a.py::test_instructions "
+        "ran; find what took the others away or ended the run"
+    ) in result.outlines
+
+
+FORGIVING = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport():
+    report = yield
+    report.outcome = "passed"
+    return report
+"""
+
+
+def test_a_required_suite_that_did_not_pass(project: Project) -> None:
+    """What another plugin makes of its reports is not what was decided."""
+    write_suite(project, "test_a.py", OLD, f"{FIELD}, min_average=100")
+    project.write("conftest.py", JUDGE.format(fingerprint="reads-1") + FORGIVING)
+    project.write("pytest.ini", f"[pytest]\nllm_judge_require = {A}\n")
+
+    result = project.run()
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert (
+        f"ERROR: pytest.ini: llm_judge_require: {A} is failed; see its summary, or take it out of "
+        "the list"
+    ) in result.outlines

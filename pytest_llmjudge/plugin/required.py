@@ -1,0 +1,52 @@
+"""Proof at the end of a run that the suites it requires ran whole, and passed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+__all__ = ["unmet"]
+
+
+def unmet(
+    where: str,
+    required: Iterable[str],
+    facts: Mapping[str, Mapping[str, Any]],
+    *,
+    reported: Collection[str],
+    spared: Collection[str],
+    outcomes: Mapping[str, str],
+) -> Iterator[SettingsError]:
+    """Yield what keeps a run that ended well from having decided over what it requires.
+
+    Other plugins may take items away after they were collected, skip them, or end the run.
+
+    Args:
+        where: The setting that requires suites, for messages.
+        required: Node ids of suites, or of their files.
+        facts: Of all suites of the run, by name.
+        reported: Node ids of the items that came to an end.
+        spared: Node ids of those that were skipped or expected to fail.
+        outcomes: Of the suites, by name.
+    """
+    for entry in required:
+        skipped = [node for node in spared if node.startswith((f"{entry}::", f"{entry}["))]
+        if skipped:
+            found = f"{len(skipped)} items of {entry} were skipped or expected to fail"
+            yield SettingsError(where, found, "let them run, or take the suite out of the list")
+            continue
+        for name, told in facts.items():
+            if name != entry and not name.startswith(f"{entry}::"):
+                continue
+            size = told.get("total", len(told.get("subjects", ()))) + len(told["due"])
+            ended = sum(node.startswith(f"{name}[") for node in reported)
+            if ended < size:
+                found = f"{ended} of {size} items of {name} ran"
+                yield SettingsError(where, found, "find what took the others away or ended the run")
+            elif outcomes.get(name) != "passed":
+                found = f"{name} is {outcomes.get(name, 'without a result')}"
+                yield SettingsError(where, found, "see its summary, or take it out of the list")
