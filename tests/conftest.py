@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.support.fake_ollama import FakeOllama
 from tests.support.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 pytest_plugins = ["pytester"]
 
@@ -38,6 +39,15 @@ PRELOADED = (
 )
 """Modules that do not bear a second import in one process."""
 
+QUICK = "not slow"
+"""What ``tox -e quick`` selects."""
+
+_HEAVY = re.compile(
+    r"^(?:import|from) (?:torch|transformers|sklearn|pyarrow|playwright|tests\.browser"
+    r"|tests\.unit\.generation\.(?:tiny|gpt2|hugging))\b",
+    re.MULTILINE,
+)
+
 MODES = {
     "plain": (),
     "n2": ("-n", "2"),
@@ -49,6 +59,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Announce the markers of these tests."""
     text = "every_mode: each case is run in all modes of distribution, not the first alone"
     config.addinivalue_line("markers", text)
+    config.addinivalue_line("markers", "slow: left out of a contributor's quick run")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import, for a quick run, what imports torch, transformers or a browser."""
+    if config.option.markexpr != QUICK or collection_path.suffix != ".py":
+        return None
+    is_heavy = _HEAVY.search(collection_path.read_text("utf-8")) is not None
+    return True if is_heavy and collection_path.name.startswith("test_") else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -67,6 +86,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             left_out.add(item)
         seen.add(case)
     items[:] = [item for item in items if item not in left_out]
+    for item in set(items) - set(_main_flows(items)):
+        item.add_marker("slow")
+
+
+def _main_flows(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
+    """Yield the unit tests, and of each feature its first flow, plain and with two workers."""
+    chosen: dict[Path, str] = {}
+    seen = set()
+    for item in items:
+        if "flow" not in item.path.parts:
+            if "real" not in item.path.parts:
+                yield item
+            continue
+        mode, name = _mode_of(item), item.nodeid.partition("[")[0]
+        is_chosen = mode in {"plain", "n2"} and chosen.setdefault(item.path, name) == name
+        if is_chosen and (name, mode) not in seen:
+            seen.add((name, mode))
+            yield item
 
 
 def _mode_of(item: pytest.Item) -> str:

@@ -358,6 +358,7 @@ def test_the_console_script_is_light(write: Callable[..., Path]) -> None:
     assert done.stdout.splitlines()[-1] == "0 []"
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_had_enough(write: Callable[..., Path]) -> None:
     """As in ``llmjudge compare … | head -1``: no traceback."""
     write("old.json", [number % 101 for number in range(5000)])

@@ -69,6 +69,7 @@ def test_swapped_sides_negate(pairs: list[tuple[int, int]]) -> None:
     assert (there.p or 0) + (back.p or 0) >= 1 - 0.02
 
 
+@pytest.mark.slow
 @given(SCORES.filter(lambda scores: len(scores) > 1), st.randoms(use_true_random=False))
 def test_the_order_of_records_does_not_matter(scores: list[int], lots: random.Random) -> None:
     """Not for a single digit, resampling included."""

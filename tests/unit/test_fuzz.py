@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and a limit of memory")
 def test_changed_files(tmp_path: Path) -> None:
     """None ends the process, hangs, fills the memory, or ends in a traceback."""

@@ -113,6 +113,7 @@ def test_busy_servers_are_asked_as_long_as_a_request_may_take(
     assert all(gap >= least for gap, least in zip(gaps, (0.1, 0.2, 0.4), strict=True))
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_busy_is_not_waited_for_again(server: FakeOllama) -> None:
     """The second question is not given the whole time, until the server has time again."""
     server.reply = lambda _: BUSY

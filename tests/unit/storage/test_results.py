@@ -53,6 +53,7 @@ def run_of(number: int, **more: object) -> RunResult:
     return RunResult("2026-01-02T03:04:05+00:00", (SuiteResult(**{**values, **more}),))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     """At 50 random moments: a whole file each time, of one run alone."""
     code = "import sys; from tests.unit.storage.test_results import kill_writers; kill_writers()"
