@@ -5,16 +5,16 @@ from __future__ import annotations
 import ast
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest_llmjudge
-from docgen.templates import BLANK, Module, Scope, read_module
+from docgen.templates import Scope, read_module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["ERRORS", "Message", "find_messages", "messages_table"]
 
@@ -48,8 +48,9 @@ class Message:
     Attributes:
         kind: Its class, or the one that it derives from.
         module: Where it is made.
-        found: What can be said of what was found; ``…`` stands for what is filled in.
-        todo: What can be said of what to do.
+        found: What can be said of what was found; ``…`` stands for what is filled in. None where
+            all of it is filled in.
+        todo: What can be said of what to do; none likewise.
     """
 
     kind: str
@@ -74,31 +75,68 @@ def find_messages() -> tuple[Message, ...]:
         name: value
         for module in modules
         for name, value in module.constants.items()
-        if name.isupper() or name in {"start_it", "see_log", "name_another"}
+        if name.isupper()
     }
-    return tuple(message for module in modules for message in _messages(module, everywhere))
+    attributes: dict[str, list[ast.expr]] = {}
+    for module in modules:
+        for name, values in module.attributes.items():
+            attributes.setdefault(name, []).extend(values)
+    scopes = {module.name: Scope(module, everywhere, attributes=attributes) for module in modules}
+    remedies = _remedies(scopes["servers/server"], scopes["servers/transport"])
+    return tuple(message for scope in scopes.values() for message in _messages(scope, remedies))
 
 
 def messages_table(kind: str) -> str:
-    """Return the messages of one kind of error as a Markdown table."""
+    """Return the messages of one kind of error as a Markdown table.
+
+    A message without words of its own, or with no remedy in words, helps nobody who searches for it
+    and is left out.
+    """
     rows = {
         f"| {_cell(message.found)} | {_cell(message.todo)} |": None
         for message in find_messages()
-        if message.kind == kind
+        if message.kind == kind and message.found and message.todo
     }
     return "\n".join(["| what was found | what to do |", "|---|---|", *rows])
 
 
-def _messages(module: Module, everywhere: dict[str, ast.expr]) -> Iterator[Message]:
+def _messages(outside: Scope, remedies: Mapping[str, list[str]]) -> Iterator[Message]:
+    module = outside.module
     for function, call in _calls(module.tree):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else _name(call.func)
-        scope = Scope(module, everywhere, function)
+        scope = replace(outside, function=function)
         if _TRANSPORT.match(name) and call.args:
-            yield Message("JudgeError", module.name, _said(scope.texts(call.args[0])), ())
+            found = _said(scope.texts(call.args[0]))
+            yield Message("JudgeError", module.name, found, _said(remedies[name]))
+        # A helper that makes errors passes on what its callers say.
+        elif function is not None and function.name in _KIND:
+            continue
         elif name in _KIND and (told := _arguments(call, skipped=name != "_error")):
             found, todo = (_said(scope.texts(argument)) for argument in told)
             if found or todo:
                 yield Message(_KIND[name], module.name, found, todo)
+
+
+def _remedies(server: Scope, transport: Scope) -> Mapping[str, list[str]]:
+    """Return what to do about each class of failed connections, which its raiser does not know."""
+    (function,) = server.module.functions["_transport_error"]
+    special: dict[str, list[str]] = {}
+    for node in ast.walk(function):
+        match node:
+            case ast.If(
+                test=ast.Call(args=[_, ast.Name(id=kind)]),
+                body=[ast.Assign(value=todo) | ast.Return(ast.Call(args=[*_, todo]))],
+            ):
+                special[kind] = server.texts(todo)
+    (default,) = (node for node in function.body if isinstance(node, ast.Assign))
+    classes = [node for node in transport.module.tree.body if isinstance(node, ast.ClassDef)]
+    return {
+        one.name: next(
+            (special[name] for name in (one.name, *map(_name, one.bases)) if name in special),
+            server.texts(default.value),
+        )
+        for one in classes
+    }
 
 
 def _calls(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | None, ast.Call]]:
@@ -128,4 +166,4 @@ def _said(texts: list[str]) -> tuple[str, ...]:
 
 def _cell(texts: Sequence[str]) -> str:
     shown = [html.escape(" ".join(text.split())).replace("|", "&#124;") for text in texts]
-    return "<br>".join(f"<code>{text}</code>" for text in shown) or BLANK
+    return "<br>".join(f"<code>{text}</code>" for text in shown)

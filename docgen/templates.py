@@ -18,6 +18,7 @@ _MOST_INSIDE = 4
 _DEEPEST = 6
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_TEXT = ast.Constant | ast.JoinedStr | ast.BinOp
 
 
 @dataclass
@@ -28,12 +29,15 @@ class Module:
         name: Its path without the ending.
         tree: What stands in it.
         constants: Texts that it gives a name to, those that it imports included.
+        attributes: Texts of objects, by the attribute's name: what a class or a method sets, and
+            what a constant is made with, as in ``JUDGE = Role(prompt="the judge prompt")``.
         functions: Its functions and methods by name.
     """
 
     name: str
     tree: ast.Module
     constants: Mapping[str, ast.expr]
+    attributes: Mapping[str, list[ast.expr]]
     functions: Mapping[str, list[Function]]
 
 
@@ -52,7 +56,12 @@ def read_module(name: str, text: str) -> Module:
         for statement in body.body
         for target, value in _assigned(statement)
     }
-    return Module(name, tree, constants, functions)
+    attributes: dict[str, list[ast.expr]] = {}
+    for attribute, value in _attributes(tree):
+        said = constants.get(value.id, value) if isinstance(value, ast.Name) else value
+        if isinstance(said, _TEXT):
+            attributes.setdefault(attribute, []).append(said)
+    return Module(name, tree, constants, attributes, functions)
 
 
 @dataclass
@@ -63,12 +72,14 @@ class Scope:
         module: Its module.
         everywhere: Constants of all modules, for those that are imported.
         function: The function around it, if any.
+        attributes: Texts of objects of all modules, for those that are made in another one.
         depth: How many names were followed to get here.
     """
 
     module: Module
     everywhere: Mapping[str, ast.expr]
     function: Function | None = None
+    attributes: Mapping[str, list[ast.expr]] = field(default_factory=dict)
     depth: int = 0
     _seen: frozenset[str] = field(default=frozenset())
 
@@ -83,7 +94,7 @@ class Scope:
                 yield text
             case ast.JoinedStr(values=parts):
                 yield from self._joined(parts)
-            case ast.FormattedValue(value=ast.Name() as name, conversion=-1):
+            case ast.FormattedValue(value=ast.Name() | ast.Attribute() as name, conversion=-1):
                 texts = list(self._texts(name))
                 yield from texts if len(texts) <= _MOST_INSIDE else [BLANK]
             case ast.BinOp(left=left, op=ast.Add(), right=right):
@@ -96,7 +107,19 @@ class Scope:
             case ast.Subscript(value=ast.Name(id=name)):
                 yield from self._entries(name)
             case ast.Attribute(attr=name):
-                yield from self._constant(name)
+                yield from self._attribute(name)
+            case ast.Call():
+                yield from self._called(node)
+            case _:
+                yield BLANK
+
+    def _called(self, node: ast.Call) -> Iterator[str]:
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="get"), args=[_, other]
+            ) if isinstance(self._constants(name).get(name), ast.Dict):
+                yield from self._entries(name)
+                yield from self._texts(other)
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
                 yield from self._returned(name)
             case _:
@@ -128,6 +151,15 @@ class Scope:
                 yield from itertools.chain(*(self.texts(value) for value in values))
             case _:
                 yield BLANK
+
+    def _attribute(self, name: str) -> Iterator[str]:
+        values = self.module.attributes.get(name) or self.attributes.get(name, [])
+        # An attribute that many kinds of objects have says nothing of this one.
+        if not 0 < len(values) <= _MOST_INSIDE or self.depth > _DEEPEST:
+            yield from self._constant(name)
+            return
+        for value in values:
+            yield from self._deeper(None, name).texts(value)
 
     def _constant(self, name: str) -> Iterator[str]:
         value = self._constants(name).get(name)
@@ -167,7 +199,21 @@ class Scope:
 
     def _deeper(self, function: Function | None, name: str) -> Scope:
         seen = self._seen | {name}
-        return Scope(self.module, self.everywhere, function, self.depth + 1, seen)
+        return Scope(self.module, self.everywhere, function, self.attributes, self.depth + 1, seen)
+
+
+def _attributes(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(body=body):
+                for statement in body:
+                    yield from ((target.id, value) for target, value in _assigned(statement))
+            case ast.Assign(targets=[ast.Attribute(ast.Name("self"), name)], value=value):
+                yield name, value
+    for statement in tree.body:
+        for _, value in _assigned(statement):
+            if isinstance(value, ast.Call):
+                yield from ((word.arg, word.value) for word in value.keywords if word.arg)
 
 
 def _assigned(statement: ast.stmt) -> Iterator[tuple[ast.Name, ast.expr]]:

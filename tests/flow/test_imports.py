@@ -10,7 +10,7 @@ from tests.support.project import Project, records
 
 HEAVY = (
     *("torch", "transformers", "tiktoken", "requests", "sacrebleu", "scipy", "jsonschema"),
-    *("jinja2", "pygal", "wcwidth", "pytest_llmjudge.reporting"),
+    *("jinja2", "wcwidth", "pytest_llmjudge.reporting"),
 )
 TELLER = f"""
 import sys, pytest
@@ -46,5 +46,5 @@ def test_only_the_process_that_generates_loads_torch(project: Project) -> None:
     assert result.ret == pytest.ExitCode.OK
     (loaded,) = (line for line in result.outlines if line.startswith("LOADED"))
     assert "sacrebleu" in loaded
-    for name in ("torch", "tiktoken", "jinja2", "pygal"):
+    for name in ("torch", "tiktoken", "jinja2"):
         assert name not in loaded

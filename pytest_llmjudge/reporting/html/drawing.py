@@ -1,22 +1,179 @@
-"""Charts as SVG that stands in the page, without script, style or font of its own."""
+"""What a chart consists of, its values turned into places in the drawing; a template writes it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from markupsafe import Markup
+from pytest_llmjudge.reporting.layout import width_of
 
-from pytest_llmjudge.reporting.html.library import Style, etree, pygal
-from pytest_llmjudge.reporting.html.texts import safe_text
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["Chart", "bar", "plot", "svg_of"]
+__all__ = ["Axis", "Chart", "Dot", "Plot"]
 
 _WIDTH = 440
 _HEIGHT = 264
-_LABEL_SIZE = 12
-# What would run, what the page's own style says, and what only pygal's script reads.
-_REMOVED = {"script", "style", "desc"}
+_TOP = 12
+_RIGHT = 16
+_BOTTOM = 44
+_TITLE_WIDTH = 18
+_GAP = 12
+# At the 12 pixels that the style gives to labels.
+_CHARACTER = 7.2
+_ABOVE_BASELINE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One direction of a chart.
+
+    Attributes:
+        low: The value at its start.
+        high: The value at its end.
+        ticks: Values that are labelled, each with its label.
+        title: Empty for none.
+        has_guides: Whether lines across the chart lead from the ticks.
+    """
+
+    low: float
+    high: float
+    ticks: Sequence[tuple[float, str]]
+    title: str = ""
+    has_guides: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A value in the chart.
+
+    Attributes:
+        x: Value on the horizontal axis.
+        y: Value on the vertical axis.
+        radius: In pixels.
+        tooltip: Empty for none.
+    """
+
+    x: float
+    y: float
+    radius: float = 3
+    tooltip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    kind: str
+    text: str
+    x: str
+    y: str
+    is_upright: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Circle:
+    x: str
+    y: str
+    radius: str
+    tooltip: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    kind: str
+    dots: tuple[_Circle, ...]
+
+
+@dataclass(slots=True)
+class Plot:
+    """A drawing of lines, bars and dots, each with the ``kind`` that the page's style names."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    x: Axis
+    y: Axis
+    width: int = _WIDTH
+    height: int = _HEIGHT
+    lines: list[_Line] = field(default_factory=list)
+    labels: list[_Label] = field(default_factory=list)
+    groups: list[_Group] = field(default_factory=list)
+
+    @classmethod
+    def with_axes(cls, x: Axis, y: Axis, height: int = _HEIGHT) -> Plot:
+        """Return a chart that has its axes and nothing else yet."""
+        widest = max(width_of(label) for _, label in y.ticks) * _CHARACTER
+        left = _GAP + (_TITLE_WIDTH if y.title else 0) + widest + _GAP
+        plot = cls(left, _TOP, _WIDTH - _RIGHT, height - _BOTTOM, x, y, height=height)
+        plot._draw_axes()
+        return plot
+
+    @classmethod
+    def bare(cls, high: float, height: int) -> Plot:
+        """Return an empty drawing without axes, of values from 0 to ``high`` and 0 to 1."""
+        return cls(0, 0, _WIDTH, height, Axis(0, high, ()), Axis(0, 1, ()), height=height)
+
+    def line(self, kind: str, *points: tuple[float, float]) -> None:
+        """Draw a line through the points."""
+        places = " ".join(f"{self._x(x)} {self._y(y)}" for x, y in points)
+        self.lines.append(_Line(kind, f"M{places}"))
+
+    def spans(self, kind: str, spans: Iterable[tuple[float, float, float]]) -> None:
+        """Draw horizontal lines, each from one x to another at a y."""
+        path = "".join(f"M{self._x(x0)} {self._y(y)}H{self._x(x1)}" for x0, x1, y in spans)
+        self.lines.append(_Line(kind, path))
+
+    def bars(self, kind: str, bars: Iterable[tuple[float, float, float]]) -> None:
+        """Draw upright bars, each from one x to another, from 0 up to a y."""
+        path = "".join(
+            f"M{self._x(x0)} {self._y(0)}V{self._y(y)}H{self._x(x1)}V{self._y(0)}z"
+            for x0, x1, y in bars
+        )
+        self.lines.append(_Line(kind, path))
+
+    def dots(self, kind: str, dots: Iterable[Dot]) -> None:
+        """Draw dots, above all lines."""
+        circles = (
+            _Circle(self._x(dot.x), self._y(dot.y), _px(dot.radius), dot.tooltip) for dot in dots
+        )
+        self.groups.append(_Group(kind, tuple(circles)))
+
+    def _draw_axes(self) -> None:
+        left, top, right, bottom = map(_px, (self.left, self.top, self.right, self.bottom))
+        guides = ""
+        for value, text in self.x.ticks:
+            guides += f"M{self._x(value)} {top}V{bottom}"
+            self.labels.append(_Label("below", text, self._x(value), _px(self.bottom + 16)))
+        for value, text in self.y.ticks:
+            if self.y.has_guides:
+                guides += f"M{left} {self._y(value)}H{right}"
+            y = _px(self._y_place(value) + _ABOVE_BASELINE)
+            self.labels.append(_Label("beside", text, _px(self.left - _GAP), y))
+        self.lines.append(_Line("guides", guides))
+        self.lines.append(_Line("axes", f"M{left} {top}V{bottom}H{right}"))
+        middle = _px((self.left + self.right) / 2)
+        self.labels.append(_Label("below", self.x.title, middle, _px(self.height - 8)))
+        if self.y.title:
+            middle = _px((self.top + self.bottom) / 2)
+            x = _px(_TITLE_WIDTH)
+            self.labels.append(_Label("below", self.y.title, x, middle, is_upright=True))
+
+    def _x(self, value: float) -> str:
+        share = (value - self.x.low) / (self.x.high - self.x.low)
+        return _px(self.left + share * (self.right - self.left))
+
+    def _y(self, value: float) -> str:
+        return _px(self._y_place(value))
+
+    def _y_place(self, value: float) -> float:
+        share = (value - self.y.low) / (self.y.high - self.y.low)
+        return self.bottom - share * (self.bottom - self.top)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +183,7 @@ class Chart:
     Attributes:
         kind: Names its style.
         title: What it shows.
-        svg: The drawing.
+        plot: The drawing.
         text: The same in words, for those who cannot see it.
         legend: Names of its parts, each with the style of its mark.
         note: What a reader should know besides; empty for nothing.
@@ -34,50 +191,11 @@ class Chart:
 
     kind: str
     title: str
-    svg: Markup
+    plot: Plot
     text: str
     legend: tuple[tuple[str, str], ...]
     note: str = ""
 
 
-def plot(**options: Any) -> Any:  # noqa: ANN401  # pygal has no types
-    """Return an empty chart of points and lines; ``options`` are pygal's."""
-    common = {"height": _HEIGHT, "dots_size": 3, "spacing": 6, "margin": 8}
-    shown = {"x_value_formatter": lambda value: f"{value:g}", "show_x_guides": True}
-    return pygal.XY(**{**_common(), **common, **shown, **options})
-
-
-def bar(total: int) -> Any:  # noqa: ANN401  # pygal has no types
-    """Return an empty bar that ``total`` fills."""
-    bare = {"show_x_labels": False, "show_y_labels": False, "margin": 0}
-    return pygal.HorizontalStackedBar(**_common(), **bare, height=64, range=(0, total))
-
-
-def svg_of(chart: Any, text: str) -> Markup:  # noqa: ANN401  # pygal has no types
-    """Return a chart as part of the page: named for screen readers, without what would run."""
-    root = chart.render_tree()
-    for parent in list(root.iter()):
-        for child in list(parent):
-            # A comment's tag is no text. Titles are tooltips, of which only the dots' tell more.
-            is_idle = child.tag == "title" and parent.get("class") != "dots"
-            if not isinstance(child.tag, str) or child.tag in _REMOVED or is_idle:
-                parent.remove(child)
-        for name in ("id", "style"):
-            parent.attrib.pop(name, None)
-    root.attrib.update({"role": "img", "aria-label": safe_text(text)})
-    return Markup(etree.tostring(root, encoding="unicode"))  # noqa: S704  # an XML writer escaped it
-
-
-def _common() -> dict[str, Any]:
-    # Sizes are reckoned with when room is made for texts; all else is the page's.
-    style = Style(label_font_size=_LABEL_SIZE, major_label_font_size=_LABEL_SIZE)
-    style.title_font_size = _LABEL_SIZE
-    return {
-        "width": _WIDTH,
-        "style": style,
-        "show_legend": False,
-        "js": (),
-        "css": (),
-        "no_prefix": True,
-        "value_formatter": lambda value: f"{value:g}",
-    }
+def _px(place: float) -> str:
+    return f"{place:.1f}".removesuffix(".0")

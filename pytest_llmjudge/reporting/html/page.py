@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
-from importlib import resources
 from typing import TYPE_CHECKING
 
-from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from pytest_llmjudge.reporting.digest import digest
 from pytest_llmjudge.reporting.html.glossary import meanings
 from pytest_llmjudge.reporting.html.payload import payload_of
 from pytest_llmjudge.reporting.html.rows import rows_of
-from pytest_llmjudge.reporting.html.texts import safe_text
+from pytest_llmjudge.reporting.html.templates import part, template
 from pytest_llmjudge.reporting.html.view import suite_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jinja2 import Template
-
     from pytest_llmjudge.data import Entry, RunResult
 
 __all__ = ["html_report"]
-
-_PARTS = resources.files(__package__).joinpath("parts")
-_PAGE = "report.html"
 
 
 def html_report(run: RunResult, before: Mapping[str, Mapping[str, Entry]], version: str) -> str:
@@ -42,10 +34,10 @@ def html_report(run: RunResult, before: Mapping[str, Mapping[str, Entry]], versi
     """
     rows = tuple(rows_of(run, before))
     # What stands in the page is ours, and its policy lets nothing else be run or loaded.
-    style, script = (Markup(_part(name)) for name in ("report.css", "report.js"))  # noqa: S704
+    style, script = (Markup(part(name)) for name in ("report.css", "report.js"))  # noqa: S704
     payload = payload_of(rows)
     suites = suite_views(run, before, rows)
-    return _template().render(
+    return template("report.html").render(
         run=run,
         digest=digest(run),
         suites=suites,
@@ -69,24 +61,3 @@ def _policy(style: str, script: str) -> str:
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-
-
-def _part(name: str) -> str:
-    return _PARTS.joinpath(name).read_text("utf-8")
-
-
-@functools.cache
-def _template() -> Template:
-    environment = Environment(
-        loader=DictLoader({_PAGE: _part(_PAGE)}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    return environment.get_template(_PAGE)
-
-
-def _shown(value: object) -> object:
-    return safe_text(value) if isinstance(value, str) and not isinstance(value, Markup) else value

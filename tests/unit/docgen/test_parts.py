@@ -32,6 +32,22 @@ def test_a_table_shows_all_ways() -> None:
     assert all(line.count("|") == 3 for line in messages_table("SettingsError").splitlines())
 
 
+def test_a_table_says_what_to_do_about_each_message() -> None:
+    """Remedies of connections that failed are read where they are chosen; no cell is a blank."""
+    table = messages_table("JudgeError")
+
+    assert "| <code>cannot be spoken to securely (…)</code> | <code>correct its cert" in table
+    assert (
+        "| <code>closed the connection in the middle of its reply</code> "
+        "| <code>the log of &quot;ollama serve&quot; tells more</code><br>"
+        "<code>the server&#x27;s log tells more</code> |"
+    ) in table
+    for kind in ERRORS:
+        cells = [cell.strip() for cell in messages_table(kind).replace("\n", "|").split("|")]
+        assert "…" not in cells
+        assert "<code>…</code>" not in cells
+
+
 def test_every_class_has_a_sentence() -> None:
     """The version is no class, and what is loaded late is there too."""
     table = classes_table()

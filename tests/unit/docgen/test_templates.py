@@ -11,9 +11,14 @@ from docgen.templates import Scope, read_module
 SOURCE = """
 TODO = "say " + "it again"
 _KINDS = {"a": "an ant", "b": "a bee"}
+JUDGE = Role(option="--url")
+OTHER = Role(option="--other-url")
 
 class Server:
     start_it = "start it"
+
+    def __init__(self):
+        self.name_it = f"name it with {self.role.option}"
 
     def plain(self):
         return tell(f"{self.name} is at {where()}", TODO)
@@ -49,6 +54,12 @@ class Server:
     def turns(self, found):
         found = found
         return tell(found, "go round")
+
+    def attributes(self, found):
+        return tell(found, self.name_it)
+
+    def looks_up(self, found):
+        return tell(found.get("a", "ours"), _KINDS.get(found, "something else"))
 """
 
 
@@ -61,6 +72,8 @@ class Server:
         ("helper", [["it has …"], ["one way", "the other"]]),
         ("wrap", [["a wall", "a moat"], ["…"]]),
         ("turns", [["…"], ["go round"]]),
+        ("attributes", [["…"], ["name it with --url", "name it with --other-url"]]),
+        ("looks_up", [["…"], ["an ant", "a bee", "something else"]]),
     ],
 )
 def test_what_can_be_said(function: str, expected: list[list[str]]) -> None:
