@@ -285,12 +285,11 @@ class OllamaClient(ServerClient):
             # Old servers leave it out for a prompt they have seen. A token is at least a byte.
             if len(prompt.encode()) + _TEMPLATE_TOKENS >= self._context:
                 raise self._uncounted(field="prompt_eval_count", update="update Ollama")
-            count = None
         elif count >= self._context:
             raise self._too_long(prompt)
         may_think = self._thinks is not False
         return ChatReply(
-            content, str(reason), count, candidates, thought, may_think=may_think, named=named
+            content, str(reason), candidates, thought, may_think=may_think, named=named
         )
 
     def _candidates(self, body: Mapping[str, object]) -> tuple[tuple[str, float], ...]:

@@ -334,10 +334,10 @@ class OpenAIClient(ServerClient):
         thought = thought or (content is None and reason == CUT)
         if content is None and is_answer and not thought:
             raise self._no_text(message)
+        self._check_read_whole(body, question)
         return ChatReply(
             content or "",
             reason,
-            self._prompt_tokens(body, question),
             self._candidates(choice) if weigh else None,
             thought,
             named=named,
@@ -374,22 +374,25 @@ class OpenAIClient(ServerClient):
         error.rig = False
         return error
 
-    def _prompt_tokens(self, body: Mapping[str, object], question: _Question) -> int | None:
-        """Return how many tokens were read, if that can be the whole prompt.
+    def _check_read_whole(self, body: Mapping[str, object], question: _Question) -> None:
+        """Check that the prompt was not cut.
 
         Ollama's endpoint cuts a prompt to its context without a word, and others may.
+
+        Raises:
+            PromptTooLongError: It was cut.
+            JudgeError: The server does not say how many tokens it read.
         """
         count, prompt = _count_in(body), question.prompt
         if len(prompt.encode()) + _TEMPLATE_TOKENS < _SMALLEST_CONTEXT:
             # A token is at least a byte.
-            return count
+            return
         if count is None:
             raise self._uncounted(field="usage.prompt_tokens", update="update it")
         # No tokenizer joins words, and a cut prompt fills the context to the last token.
         is_full = count % _CONTEXT_STEP == 0
         if count < len(prompt.split()) or (is_full and not self._reads_more(question, count)):
             raise self._too_long(prompt, count, f"the {count:,} tokens that were read of it")
-        return count
 
     def _reads_more(self, question: _Question, count: int) -> bool:
         """Whether more than ``count`` tokens are read of a longer prompt, so that none was cut.
