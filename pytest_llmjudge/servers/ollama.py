@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Decoding
 
-__all__ = ["OPTIONS", "OllamaClient", "normalise_url"]
+__all__ = ["OPTIONS", "OllamaClient"]
 
 OPTIONS: Final[Mapping[str, float]] = MappingProxyType(
     {"seed": SEED, "temperature": 0, "num_ctx": 2048}
