@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest_llmjudge
-from docgen.templates import Scope, read_module
+from docgen.templates import BLANK, Scope, read_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +35,12 @@ ERRORS = {
 """What makes the errors of each kind: classes of ``errors.py``, what derives from them, helpers."""
 
 _KIND = {maker: kind for kind, makers in ERRORS.items() for maker in makers}
+_FACTORIES = {
+    **dict.fromkeys(("number_parser", "integer_parser", "number_check", "integer_check"), "give "),
+    "_choice": "choose ",
+}
+"""Factories of ``values.py`` that are given messages, and how their advice begins."""
+_FIELD = re.compile(r"\{[^}]*\}")
 _TRANSPORT = re.compile(
     r"(UnreachableError|TimedOutError|DroppedError|InsecureError|\w*BodyError|"
     r"TooLargeError|NotHttpError)$"
@@ -111,9 +117,15 @@ def _messages(outside: Scope, remedies: Mapping[str, list[str]]) -> Iterator[Mes
         # A helper that makes errors passes on what its callers say.
         elif function is not None and function.name in _KIND:
             continue
+        elif name in _FACTORIES:
+            found, todo = (_said(scope.texts(argument)) for argument in call.args[:2])
+            blank = tuple(_FIELD.sub(BLANK, text) for text in found)
+            wanted = tuple(_FACTORIES[name] + text for text in todo or (BLANK,))
+            yield Message("SettingsError", module.name, blank, wanted)
         elif name in _KIND and (told := _arguments(call, skipped=name != "_error")):
             found, todo = (_said(scope.texts(argument)) for argument in told)
-            if found or todo:
+            # What a factory fills in was already said where the factory was called.
+            if (found or todo) and not _is_filled_in(told[0]):
                 yield Message(_KIND[name], module.name, found, todo)
 
 
@@ -148,6 +160,10 @@ def _calls(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | None, ast.Call]
         if isinstance(node, ast.FunctionDef):
             inside |= {call: node for call in ast.walk(node) if isinstance(call, ast.Call)}
     yield from ((function, call) for call, function in inside.items())
+
+
+def _is_filled_in(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "format"
 
 
 def _name(function: ast.expr) -> str:

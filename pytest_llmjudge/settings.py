@@ -400,7 +400,6 @@ class Settings:
         mmlu_data: Copy of MMLU for markers and calls that name none.
     """
 
-    enabled: bool
     checkpoint: Path | str | None
     checkpoint_forced: bool
     checkpoint_url: tuple[str, ...] | None
@@ -475,8 +474,9 @@ def read_settings(
         elif option.is_path:
             value = base / value
         values[option.key] = value
+    # Whoever reads the settings runs with --llm-judge.
+    del values["llm_judge"]
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
-    fields["enabled"] = fields.pop("llm_judge")
     for name in ("checkpoint", "base"):
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])

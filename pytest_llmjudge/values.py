@@ -3,20 +3,171 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_llmjudge.errors import SettingsError
 
-_MOST_SECONDS = 86_400
+Parser = Callable[[str, str], Any]
+"""Turns ``(where, text)`` into a value, or raises SettingsError."""
+
+_T = TypeVar("_T")
+_Parse = Callable[[str, str], _T]
+_Check = Callable[[str, object], _T]
 _LEAST_DROP = 0.01
-_HOTTEST = 10
-_LARGEST_PORT = 65_535
-_LARGEST_SEED = 2**63 - 1
 # Below, the ends of an interval are drawn from a handful of resamples, or from one.
 _LEAST_RESAMPLES, _MOST_RESAMPLES = 100, 100_000
-_LARGEST_RATING = 1e6
-_LEAST_POWER, _MOST_POWER = 0.5, 0.999
-Parser = Callable[[str, str], Any]
+
+
+def number_parser(found: str, wanted: str, holds: Callable[[float], bool]) -> _Parse[float]:
+    """Make a parser of numbers.
+
+    Args:
+        found: What is wrong with a number for which ``holds`` is false; ``{text}`` is the text and
+            ``{value}`` the number.
+        wanted: What to give instead, for messages.
+        holds: Says whether a number will do.
+    """
+    return _parser(_number, found, wanted, holds)
+
+
+def integer_parser(found: str, wanted: str, holds: Callable[[int], bool]) -> _Parse[int]:
+    """Make a parser of integers, as :func:`number_parser` does."""
+    return _parser(_integer, found, wanted, holds)
+
+
+def _number(where: str, text: str, wanted: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise SettingsError(where, f'"{text}" is not a number', f"give {wanted}") from None
+
+
+def _integer(where: str, text: str, wanted: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(where, f'"{text}" is not a whole number', f"give {wanted}") from None
+
+
+def _parser(
+    read: Callable[[str, str, str], _T], found: str, wanted: str, holds: Callable[[_T], bool]
+) -> _Parse[_T]:
+    def parse(where: str, text: str) -> _T:
+        value = read(where, text, wanted)
+        if not holds(value):
+            raise SettingsError(where, found.format(text=text, value=value), f"give {wanted}")
+        return value
+
+    return parse
+
+
+def number_check(found: str, wanted: str, holds: Callable[[float], bool]) -> _Check[float]:
+    """Make a check of a keyword's number, as :func:`number_parser` does; an integer is one."""
+
+    def check(where: str, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not holds(value):
+            raise SettingsError(where, found.format(value=repr(value)), f"give {wanted}")
+        return float(value)
+
+    return check
+
+
+def integer_check(found: str, wanted: str, holds: Callable[[int], bool]) -> _Check[int]:
+    """Make a check of a keyword's integer, as :func:`number_parser` does."""
+
+    def check(where: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not holds(value):
+            raise SettingsError(where, found.format(value=repr(value)), f"give {wanted}")
+        return value
+
+    return check
+
+
+def parse_choice(*choices: str) -> _Parse[str]:
+    """Make a parser that takes one of ``choices``."""
+    return _choice('"{}" is unknown', choices)
+
+
+def check_choice(*choices: str) -> _Check[str]:
+    """Make a check of a keyword that takes one of ``choices``."""
+    return _choice("{!r} is unknown", choices)
+
+
+def _choice(found: str, choices: tuple[str, ...]) -> _Check[str]:
+    def choose(where: str, value: object) -> str:
+        if value not in choices:
+            raise SettingsError(where, found.format(value), f"choose {either(choices)}")
+        return str(value)
+
+    return choose
+
+
+def _from(low: float, high: float) -> Callable[[float], bool]:
+    return lambda value: low <= value <= high
+
+
+parse_score = integer_parser("{value} is not a score", "an integer from 0 to 100", _from(0, 100))
+parse_average = number_parser("{value} is not an average", "a number from 0 to 100", _from(0, 100))
+parse_drop = number_parser(
+    '"{text}" is no number of points', "a number of points from 0 to 100", _from(0, 100)
+)
+parse_power = number_parser(
+    '"{text}" is no power to plan with',
+    "a share from 0.5 to 0.999, for example 0.8",
+    _from(0.5, 0.999),
+)
+parse_resamples = integer_parser(
+    '"{text}" is no number of resamples',
+    f"0 for no intervals, or an integer from {_LEAST_RESAMPLES} to {_MOST_RESAMPLES}",
+    lambda count: count == 0 or _LEAST_RESAMPLES <= count <= _MOST_RESAMPLES,
+)
+parse_seconds = number_parser(
+    '"{text}" is not a length of time',
+    "a number of seconds up to 86400, for example 120",
+    lambda seconds: 0 < seconds <= 86_400,
+)
+parse_temperature = number_parser(
+    '"{text}" is no temperature', "a number from 0 to 10, for example 0.7", _from(0, 10)
+)
+parse_share = number_parser(
+    '"{text}" is no share',
+    "a number above 0 and at most 1, for example 0.9",
+    lambda share: 0 < share <= 1,
+)
+parse_seed = integer_parser(
+    '"{text}" is no seed', "a whole number from 0 to 9223372036854775807", _from(0, 2**63 - 1)
+)
+parse_port = integer_parser(
+    '"{text}" is no port', "a port from 1 to 65535, or 0 for any free one", _from(0, 65_535)
+)
+parse_count = integer_parser(
+    "{value} is too small", "a whole number of 1 or more", lambda count: count >= 1
+)
+_parse_rating = number_parser(
+    '"{text}" is no rating', "a rating, for example 1000", lambda rating: abs(rating) <= 1e6
+)
+_parse_large_drop = number_parser(
+    '"{text}" is too small',
+    f"the smallest drop that matters, {_LEAST_DROP} points or more",
+    lambda drop: drop >= _LEAST_DROP,
+)
+
+check_score = integer_check("{value} is not a score", "an integer from 0 to 100", _from(0, 100))
+check_average = number_check("{value} is not an average", "a number from 0 to 100", _from(0, 100))
+check_sample = integer_check(
+    "{value} is no number of records", "a whole number of 1 or more", lambda count: count >= 1
+)
+check_win_rate = number_check(
+    "{value} is no win rate",
+    "a share above 0, at most 1, for example 0.5",
+    lambda rate: 0 < rate <= 1,
+)
+
+
+def parse_some_drop(where: str, text: str) -> float:
+    """Read a drop in points, from 0.01 to 100."""
+    parse_drop(where, text)
+    return _parse_large_drop(where, text)
 
 
 def parse_flag(where: str, text: str) -> bool:
@@ -38,52 +189,6 @@ def parse_text(where: str, text: str) -> str:
     return text.strip()
 
 
-def parse_score(where: str, text: str) -> int:
-    """Read an integer score from 0 to 100."""
-    return check_score(where, _integer(where, text, "an integer from 0 to 100"))
-
-
-def parse_average(where: str, text: str) -> float:
-    """Read an average from 0 to 100."""
-    return check_average(where, _number(where, text, "a number from 0 to 100"))
-
-
-def parse_drop(where: str, text: str) -> float:
-    """Read points that may be lost, from 0 to 100."""
-    wanted = "a number of points from 0 to 100"
-    drop = _number(where, text, wanted)
-    if not 0 <= drop <= 100:
-        raise SettingsError(where, f'"{text}" is no number of points', f"give {wanted}")
-    return drop
-
-
-def parse_some_drop(where: str, text: str) -> float:
-    """Read a drop in points, from 0.01 to 100."""
-    drop = parse_drop(where, text)
-    if drop < _LEAST_DROP:
-        todo = f"give the smallest drop that matters, {_LEAST_DROP} points or more"
-        raise SettingsError(where, f'"{text}" is too small', todo)
-    return drop
-
-
-def parse_power(where: str, text: str) -> float:
-    """Read the power of a test, from 0.5 to below 1."""
-    wanted = "a share from 0.5 to 0.999, for example 0.8"
-    power = _number(where, text, wanted)
-    if not _LEAST_POWER <= power <= _MOST_POWER:
-        raise SettingsError(where, f'"{text}" is no power to plan with', f"give {wanted}")
-    return power
-
-
-def parse_resamples(where: str, text: str) -> int:
-    """Read how often to draw again: 0 for never, or from 100 to 100,000."""
-    wanted = f"0 for no intervals, or an integer from {_LEAST_RESAMPLES} to {_MOST_RESAMPLES}"
-    count = _integer(where, text, wanted)
-    if count != 0 and not _LEAST_RESAMPLES <= count <= _MOST_RESAMPLES:
-        raise SettingsError(where, f'"{text}" is no number of resamples', f"give {wanted}")
-    return count
-
-
 def parse_anchor(where: str, text: str, models: Sequence[str], rating: float) -> tuple[str, float]:
     """Read ``MODEL`` or ``MODEL=RATING``; a model's name may hold ``=`` itself.
 
@@ -97,58 +202,9 @@ def parse_anchor(where: str, text: str, models: Sequence[str], rating: float) ->
         return text, rating
     name, _, told = text.rpartition("=")
     if name in models:
-        wanted = "a rating, for example 1000"
-        value = _number(where, told, wanted)
-        if not abs(value) <= _LARGEST_RATING:
-            raise SettingsError(where, f'"{told}" is no rating', f"give {wanted}")
-        return name, value
+        return name, _parse_rating(where, told)
     known = ", ".join(models)
     raise SettingsError(where, f'no model is named "{name or text}"', f"name one of {known}")
-
-
-def parse_seconds(where: str, text: str) -> float:
-    """Read a number of seconds, at most a day."""
-    seconds = _number(where, text, "a number of seconds up to 86400, for example 120")
-    if not 0 < seconds <= _MOST_SECONDS:
-        found = f'"{text}" is not a length of time'
-        raise SettingsError(where, found, "give a number of seconds up to 86400, for example 120")
-    return seconds
-
-
-def parse_temperature(where: str, text: str) -> float:
-    """Read a temperature, from 0 to 10."""
-    wanted = "a number from 0 to 10, for example 0.7"
-    temperature = _number(where, text, wanted)
-    if not 0 <= temperature <= _HOTTEST:
-        raise SettingsError(where, f'"{text}" is no temperature', f"give {wanted}")
-    return temperature
-
-
-def parse_share(where: str, text: str) -> float:
-    """Read a share of the probability, above 0 and at most 1."""
-    wanted = "a number above 0 and at most 1, for example 0.9"
-    share = _number(where, text, wanted)
-    if not 0 < share <= 1:
-        raise SettingsError(where, f'"{text}" is no share', f"give {wanted}")
-    return share
-
-
-def parse_seed(where: str, text: str) -> int:
-    """Read a seed, a whole number that generators of random numbers take."""
-    wanted = "a whole number from 0 to 9223372036854775807"
-    seed = _integer(where, text, wanted)
-    if not 0 <= seed <= _LARGEST_SEED:
-        raise SettingsError(where, f'"{text}" is no seed', f"give {wanted}")
-    return seed
-
-
-def parse_port(where: str, text: str) -> int:
-    """Read a port, 0 for any free one."""
-    wanted = "a port from 1 to 65535, or 0 for any free one"
-    port = _integer(where, text, wanted)
-    if not 0 <= port <= _LARGEST_PORT:
-        raise SettingsError(where, f'"{text}" is no port', f"give {wanted}")
-    return port
 
 
 def parse_stop(where: str, text: str) -> tuple[str, ...]:
@@ -177,61 +233,14 @@ def parse_renamed(where: str, text: str) -> tuple[str, ...]:
     return pairs
 
 
-def parse_count(where: str, text: str) -> int:
-    """Read a whole number of at least 1."""
-    number = _integer(where, text, "a whole number of 1 or more")
-    if number < 1:
-        raise SettingsError(where, f"{number} is too small", "give a whole number of 1 or more")
-    return number
-
-
 def parse_count_or_auto(where: str, text: str) -> int | None:
     """Read a whole number of at least 1; ``auto`` is ``None``."""
     return None if text.strip().lower() == "auto" else parse_count(where, text)
 
 
-def parse_choice(*choices: str) -> Parser:
-    """Make a parser that takes one of ``choices``."""
-
-    def parse(where: str, text: str) -> str:
-        if text not in choices:
-            raise SettingsError(where, f'"{text}" is unknown', f"choose {either(choices)}")
-        return text
-
-    return parse
-
-
 def parse_texts(where: str, text: str) -> tuple[str, ...]:
     """Read one or more texts without blanks, with blanks or line breaks between them."""
     return tuple(parse_text(where, text).split())
-
-
-def check_score(where: str, value: object) -> int:
-    """Return ``value`` when it is an integer from 0 to 100."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:
-        raise SettingsError(where, f"{value!r} is not a score", "give an integer from 0 to 100")
-    return value
-
-
-def check_average(where: str, value: object) -> float:
-    """Return ``value`` as a float when it is a number from 0 to 100."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
-        raise SettingsError(where, f"{value!r} is not an average", "give a number from 0 to 100")
-    return float(value)
-
-
-def _integer(where: str, text: str, wanted: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise SettingsError(where, f'"{text}" is not a whole number', f"give {wanted}") from None
-
-
-def _number(where: str, text: str, wanted: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise SettingsError(where, f'"{text}" is not a number', f"give {wanted}") from None
 
 
 def either(choices: tuple[str, ...]) -> str:
@@ -275,20 +284,3 @@ def check_path(where: str, value: object) -> str:
     """Return ``value``, a string or a path, as a string."""
     path = getattr(value, "__fspath__", lambda: value)()
     return check_text(where, path)
-
-
-def check_sample(where: str, value: object) -> int:
-    """Return ``value`` when it is a number of records to draw."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise SettingsError(
-            where, f"{value!r} is no number of records", "give a whole number of 1 or more"
-        )
-    return value
-
-
-def check_win_rate(where: str, value: object) -> float:
-    """Return ``value`` as a float when it is a share up to 1 that can be missed."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
-        todo = "give a share above 0, at most 1, for example 0.5"
-        raise SettingsError(where, f"{value!r} is no win rate", todo)
-    return float(value)

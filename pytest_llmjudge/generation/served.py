@@ -24,12 +24,13 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import opens_thoughts, strip_thoughts
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
 from pytest_llmjudge.servers.fleet import servers_that_answer
+from pytest_llmjudge.servers.identity import Served
 from pytest_llmjudge.servers.kinds import OLLAMA, connect, model_addresses
 from pytest_llmjudge.servers.ollama import OPTIONS
 from pytest_llmjudge.servers.role import UNDER_TEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.settings import Settings
@@ -59,7 +60,7 @@ class ServedInfo:
     parameters: None = None
 
 
-class ServedModel(Model):
+class ServedModel(Served, Model):
     """A model that answers prompts at one server or several.
 
     A text ends before the end token or a text of ``stop``, after ``max_new_tokens``, or when prompt
@@ -102,6 +103,7 @@ class ServedModel(Model):
             note=note,
             role=UNDER_TEST,
         )
+        super().__init__(self._client)
 
     @cached_property
     def info(self) -> ServedInfo:
@@ -111,38 +113,22 @@ class ServedModel(Model):
             CheckpointError: The server does not answer, or does not have the model.
             SettingsError: Several servers have different models.
         """
-        identity = self._identity
+        identity = self.identity
         decides = (identity.backend, identity.digest, identity.version)
         return ServedInfo(self._name, make_key("served model/1", *decides))
 
-    @cached_property
-    def _identity(self) -> JudgeIdentity:
+    @property
+    def identity(self) -> JudgeIdentity:
+        """What decides its texts; raises as :attr:`info` does."""
         try:
-            return self._client.identify()
+            return super().identity
         except JudgeError as error:
             raise _told(error) from error
 
     @property
-    def is_identified(self) -> bool:
-        """Whether its server was asked already which weights it has."""
-        return "_identity" in self.__dict__
-
-    @property
     def mark(self) -> str:
         """A text that only a served model with these weights has; raises as :attr:`info` does."""
-        return make_key("model", self._name, self._identity.digest)
-
-    def look(self, servers: Collection[str]) -> Mapping[str, JudgeError]:
-        """Prove that servers still have the weights with which the run began.
-
-        Returns:
-            Those that did not say, with the reason.
-
-        Raises:
-            ReplacedError: One has other weights.
-            JudgeError: None says.
-        """
-        return self._client.look(servers, self._identity.digest)
+        return make_key("model", self._name, self.identity.digest)
 
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Answer all prompts, in their order.

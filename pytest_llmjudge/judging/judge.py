@@ -18,20 +18,20 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import combine, join_orders
 from pytest_llmjudge.servers.chat import OPENAI
 from pytest_llmjudge.servers.fleet import Limiter, unlimited
+from pytest_llmjudge.servers.identity import Served
 from pytest_llmjudge.servers.kinds import connect
 from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.data import Choice, JudgeIdentity, Record
-    from pytest_llmjudge.errors import JudgeError
     from pytest_llmjudge.judging.asking import Asker
 
 __all__ = ["Judge", "identity_label", "make_judge"]
 
 
-class Judge:
+class Judge(Served):
     """Scores and compares responses; nothing is sent before it is needed. Threads may share it.
 
     Args:
@@ -43,27 +43,14 @@ class Judge:
     def __init__(
         self, asker: Asker, *, samples: int = 1, known: JudgeIdentity | None = None
     ) -> None:
+        super().__init__(asker, known)
         self._asker = asker
-        self._identity = known
         self.samples = samples if asker.varies else 1
 
     @property
     def server(self) -> str | None:
         """Canonical address of the server that is asked; ``None`` when there is none."""
         return self._asker.server
-
-    @property
-    def identity(self) -> JudgeIdentity:
-        """What decides the scores; found out once.
-
-        Raises:
-            JudgeDownError: The server does not answer.
-            JudgeError: The server does not have the model, or cannot be asked in this way.
-            SettingsError: Several servers have different models.
-        """
-        if self._identity is None:
-            self._identity = self._asker.identify()
-        return self._identity
 
     @property
     def echo_tolerance(self) -> int:
@@ -81,26 +68,9 @@ class Judge:
         return identity_label(self.identity)
 
     @property
-    def is_identified(self) -> bool:
-        """Whether its identity was found out already."""
-        return self._identity is not None
-
-    @property
     def mark(self) -> str:
         """A text that only a judge with these weights has; raises as :attr:`identity` does."""
         return make_key("judge", self.identity.model, self.identity.digest)
-
-    def look(self, servers: Collection[str]) -> Mapping[str, JudgeError]:
-        """Prove that servers still have the weights with which the run began.
-
-        Returns:
-            Those that did not say, with the reason.
-
-        Raises:
-            ReplacedError: One has other weights.
-            JudgeError: None says.
-        """
-        return self._asker.look(servers, self.identity.digest)
 
     def installed(self) -> Sequence[str]:
         """Name the models that could judge instead; empty when nobody says."""

@@ -130,11 +130,6 @@ class MMLUResult:
         return sum(right) / self.total
 
     @property
-    def fewer_shots(self) -> int:
-        """How many questions were shown fewer solved ones, because those did not fit."""
-        return sum(answer.shots < self.shots for answer in self.answers)
-
-    @property
     def cut(self) -> int:
         """How many prompts lost their beginning."""
         return sum(answer.is_cut for answer in self.answers)

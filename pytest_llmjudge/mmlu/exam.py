@@ -11,7 +11,13 @@ from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.mmlu.prompts import MODES
 from pytest_llmjudge.mmlu.subjects import ALL, choose_subjects
 from pytest_llmjudge.settings import checkpoint_of
-from pytest_llmjudge.values import check_path, either, read_keywords
+from pytest_llmjudge.values import (
+    check_choice,
+    check_path,
+    integer_check,
+    number_check,
+    read_keywords,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -154,32 +160,20 @@ def _check_subjects(where: str, value: object) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_shots(where: str, value: object) -> int:
-    if type(value) is not int or not 0 <= value <= MOST_SHOTS:
-        todo = f"give a whole number from 0 to {MOST_SHOTS}"
-        raise SettingsError(where, f"{value!r} is no number of solved questions", todo)
-    return value
-
-
-def _check_limit(where: str, value: object) -> int:
-    if type(value) is not int or value < 1:
-        found = f"{value!r} is no number of questions"
-        raise SettingsError(where, found, "give a whole number of 1 or more")
-    return value
-
-
-def _check_mode(where: str, value: object) -> str:
-    if value not in MODES:
-        raise SettingsError(where, f"{value!r} is unknown", f"choose {either(MODES)}")
-    return str(value)
-
-
-def _check_accuracy(where: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        todo = "give a share from 0 to 1, for example 0.25"
-        raise SettingsError(where, f"{value!r} is no accuracy", todo)
-    return float(value)
-
+_check_shots = integer_check(
+    "{value} is no number of solved questions",
+    f"a whole number from 0 to {MOST_SHOTS}",
+    lambda shots: 0 <= shots <= MOST_SHOTS,
+)
+_check_limit = integer_check(
+    "{value} is no number of questions", "a whole number of 1 or more", lambda limit: limit >= 1
+)
+_check_mode = check_choice(*MODES)
+_check_accuracy = number_check(
+    "{value} is no accuracy",
+    "a share from 0 to 1, for example 0.25",
+    lambda accuracy: 0 <= accuracy <= 1,
+)
 
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "subjects": _check_subjects,

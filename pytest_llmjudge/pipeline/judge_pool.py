@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
 from collections import OrderedDict
@@ -23,9 +22,6 @@ Work = Callable[[], object]
 _POLL_SECONDS = 0.005
 _PATIENCE_SECONDS = 10.0
 _KEEP_SECONDS = 1.0
-# Threads that come back from a server wait for the interpreter as long as another thread computes;
-# Python's default of 5 ms, several times for each request, would cost a fifth of the throughput.
-_SWITCH_SECONDS = 0.0005
 # While some threads write down what they were told, others use their slots.
 _SPARE_THREADS = 2
 
@@ -141,7 +137,6 @@ class JudgePool:
     def __init__(self, store: Store, size: int, *, spare: int = _SPARE_THREADS) -> None:
         self._store = store
         self._size = size + spare
-        self._switch_interval = sys.getswitchinterval()
         self._condition = threading.Condition()
         self._queue: OrderedDict[str, Work] = OrderedDict()
         self._at_work: set[str] = set()
@@ -188,7 +183,6 @@ class JudgePool:
         Args:
             wait: Until what is under way is done, or a server takes too long over it.
         """
-        sys.setswitchinterval(self._switch_interval)
         with self._condition:
             self._is_closed = True
             for name in self._queue:
@@ -219,7 +213,6 @@ class JudgePool:
             done.set()
 
     def _start_thread(self) -> None:
-        sys.setswitchinterval(min(_SWITCH_SECONDS, self._switch_interval))
         name = f"llm-judge-{len(self._threads)}"
         thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._threads.append(thread)

@@ -9,13 +9,14 @@ import time
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError
 from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.generation.nonfinite import FLOAT16, WIDER
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
 from pytest_llmjudge.pipeline.protocols import Fingerprint, KnownProblemError, name_of
+from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.storage.store import Failure
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class MMLURun:
         self._fingerprint.check()
         questions, solved = self._questions(subject)
         scores: dict[int, list[float]] = {}
-        try:
+        with user_code(self._error_of):
             tasks = [
                 make_task(
                     subject,
@@ -166,14 +167,6 @@ class MMLURun:
             for index, values in score_tasks(model.score, tasks):
                 scores[index] = values
                 self._counter.step()
-        except LlmJudgeError:
-            raise
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # pytest.skip() raises no Exception
-            found = f"it raised {type(error).__name__}: {one_line(str(error), 200)}"
-            todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
-            raise CheckpointError(name_of(self.model), found, todo) from error
         for index, question in enumerate(questions):
             if len(scores[index]) != len(question.choices):
                 found = (
@@ -187,6 +180,11 @@ class MMLURun:
                 todo = WIDER if is_narrow else "see whether its training diverged"
                 raise CheckpointError(name_of(self.model), found, todo)
         return [[scores[index], task.shots, task.is_cut] for index, task in enumerate(tasks)]
+
+    def _error_of(self, error: BaseException) -> CheckpointError:
+        found = f"it raised {described(error)}"
+        todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
+        return CheckpointError(name_of(self.model), found, todo)
 
     def _scoring_model(self) -> ScoringModel:
         model = self.model

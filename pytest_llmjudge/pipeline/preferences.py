@@ -12,6 +12,7 @@ from pytest_llmjudge.judging.decoys import cross_examine_choice
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.judgements import AskedJudgements
 from pytest_llmjudge.pipeline.protocols import Pair, judge_name
+from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.scoring import join_orders
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.storage.store import Failure
@@ -237,16 +238,11 @@ class Preferences(AskedJudgements[Pair, Preference]):
         if not callable(compare):
             found = "it has no compare(record, a, b), which llm_compare needs"
             raise JudgeError(name, found, "give it one that returns a Preference")
-        try:
+        todo = "correct it, or return a Preference with an error"
+        with user_code(
+            lambda error: JudgeError(name, f"compare() raised {described(error)}", todo)
+        ):
             preference: object = compare(record, *pair)
-        except LlmJudgeError:
-            raise
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # pytest.skip() raises no Exception
-            found = f"compare() raised {type(error).__name__}: {one_line(str(error), 200)}"
-            todo = "correct it, or return a Preference with an error"
-            raise JudgeError(name, found, todo) from error
         if not isinstance(preference, Preference) or not _is_valid(preference):
             found = f"compare() gave {one_line(repr(preference), 100)}"
             todo = 'return a Preference with winner "a", "b" or "tie", or with an error'

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, one_line
+from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.storage.store import Progress, Store
 
 if TYPE_CHECKING:
@@ -114,15 +115,12 @@ def fingerprint_of(model: object) -> str:
     Raises:
         CheckpointError: It has none.
     """
-    try:
+    with user_code(
+        lambda error: CheckpointError(
+            name_of(model), f"fingerprint raised {described(error)}", "correct it"
+        )
+    ):
         fingerprint: object = getattr(model, "fingerprint", None)
-    except LlmJudgeError:
-        raise
-    except (KeyboardInterrupt, GeneratorExit):
-        raise
-    except BaseException as error:  # pytest.skip() raises no Exception
-        found = f"fingerprint raised {type(error).__name__}: {one_line(str(error), 200)}"
-        raise CheckpointError(name_of(model), found, "correct it") from error
     if not isinstance(fingerprint, str) or not fingerprint:
         todo = "give it a string attribute that changes when its answers may"
         raise CheckpointError(name_of(model), "it has no fingerprint", todo)
@@ -171,15 +169,12 @@ def judge_fingerprint(judge: object) -> str | None:
     Raises:
         JudgeError: It is no text, or cannot be had.
     """
-    try:
+    with user_code(
+        lambda error: JudgeError(
+            judge_name(judge), f"fingerprint raised {described(error)}", "correct it"
+        )
+    ):
         fingerprint: object = getattr(judge, "fingerprint", None)
-    except LlmJudgeError:
-        raise
-    except (KeyboardInterrupt, GeneratorExit):
-        raise
-    except BaseException as error:  # pytest.skip() raises no Exception
-        found = f"fingerprint raised {type(error).__name__}: {one_line(str(error), 200)}"
-        raise JudgeError(judge_name(judge), found, "correct it") from error
     if fingerprint is not None and (not isinstance(fingerprint, str) or not fingerprint):
         todo = "make it a string that changes when its scores may, or leave it out"
         found = f"fingerprint is {one_line(repr(fingerprint), 80)}"

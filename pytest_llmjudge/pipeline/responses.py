@@ -8,12 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
-from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line, storable
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, storable
 from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.protocols import Fingerprint, KnownProblemError, name_of
 from pytest_llmjudge.pipeline.sources import Source
+from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.pipeline.watch import Watch
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
 from pytest_llmjudge.settings import CHAT
@@ -191,21 +192,17 @@ class Responses(Source[str]):
 
     def _completions(self, prompts: Sequence[str]) -> Iterator[Completion]:
         tokens = self._settings.max_new_tokens
-        try:
+        with user_code(self._error_of):
             if isinstance(self._model, Model):
                 chat = self._suite.template == CHAT
                 yield from self._model.stream(prompts, max_new_tokens=tokens, chat=chat)
             else:
                 yield from self._batches(prompts, tokens)
-        except LlmJudgeError:
-            raise
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # pytest.skip() raises no Exception
-            found = f"generate() raised {type(error).__name__}: {one_line(str(error), 200)}"
-            scarce = "memory" in str(error)
-            todo = "lower --llm-judge-batch-size" if scarce else "correct it"
-            raise CheckpointError(name_of(self._model), found, todo) from error
+
+    def _error_of(self, error: BaseException) -> CheckpointError:
+        found = f"generate() raised {described(error)}"
+        todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
+        return CheckpointError(name_of(self._model), found, todo)
 
     def _batches(self, prompts: Sequence[str], tokens: int) -> Iterator[Completion]:
         model = self._model

@@ -13,6 +13,7 @@ from pytest_llmjudge.judging.decoys import cross_examine
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.judgements import AskedJudgements
 from pytest_llmjudge.pipeline.protocols import judge_name
+from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.scoring import combine
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.storage.store import Failure
@@ -198,20 +199,13 @@ class Verdicts(AskedJudgements[str, Verdict]):
 
     def _scored(self, record: Record, response: str, sample: int) -> Verdict:
         name = judge_name(self._judge)
+        todo = "correct it, or return a Verdict with an error"
         verdict: object
-        try:
+        with user_code(lambda error: JudgeError(name, f"score() raised {described(error)}", todo)):
             if self._ours is not None:
                 verdict = self._ours.ask(record, response, sample)
             else:
                 verdict = self._judge.score(record, response)
-        except LlmJudgeError:
-            raise
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # pytest.skip() raises no Exception
-            found = f"score() raised {type(error).__name__}: {one_line(str(error), 200)}"
-            todo = "correct it, or return a Verdict with an error"
-            raise JudgeError(name, found, todo) from error
         if not isinstance(verdict, Verdict) or not _is_valid(verdict):
             found = f"score() gave {one_line(repr(verdict), 100)}"
             todo = "return a Verdict with a score from 0 to 100 or with an error, not both"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.errors import JudgeError
 from pytest_llmjudge.pipeline.protocols import KnownProblemError
@@ -12,35 +12,13 @@ from pytest_llmjudge.servers.chat import ReplacedError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from pytest_llmjudge.servers.identity import Served
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["Served", "Watch"]
+__all__ = ["Watch"]
 
 _MOST_AWAITING: Final = 32
 _MOST_SECONDS: Final = 15.0
-
-
-class Served(Protocol):
-    """A model at servers."""
-
-    @property
-    def is_identified(self) -> bool:
-        """Whether this process has found out which weights it has."""
-
-    @property
-    def mark(self) -> str:
-        """A text without blanks that only this model has, with these weights."""
-
-    def look(self, servers: Collection[str]) -> Mapping[str, JudgeError]:
-        """Prove that servers still have these weights.
-
-        Returns:
-            Those that did not say, with the reason.
-
-        Raises:
-            ReplacedError: One has other weights.
-            JudgeError: None says.
-        """
 
 
 class Watch:

@@ -59,10 +59,10 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Preference, Record, Verdict
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
-    from pytest_llmjudge.pipeline.watch import Served
     from pytest_llmjudge.plugin.completeness import Completeness
     from pytest_llmjudge.plugin.exams import Exams
     from pytest_llmjudge.plugin.pairings import Pairings
+    from pytest_llmjudge.servers.identity import Served
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
     from pytest_llmjudge.storage.store import Store

@@ -72,8 +72,6 @@ class ChatReply:
     Attributes:
         content: What the model wrote, word for word.
         done_reason: ``stop``, or ``length`` when the context or the allowed tokens ran out.
-        prompt_eval_count: Tokens of the prompt; ``None`` when the server did not say and the
-            prompt is so short that it cannot have been cut.
         candidates: For the first token, those that were likely with their natural
             log-probabilities; empty when the model ended at once, ``None`` when not asked for.
         thought: Whether thoughts came beside the content.
@@ -84,7 +82,6 @@ class ChatReply:
 
     content: str
     done_reason: str
-    prompt_eval_count: int | None
     candidates: tuple[tuple[str, float], ...] | None = None
     thought: bool = False
     held: bool = True

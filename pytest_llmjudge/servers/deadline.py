@@ -1,9 +1,8 @@
-"""An end to every request: a deadline that no server can drag out, and tries that respect it."""
+"""An end to every request: a deadline that no server can drag out."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import threading
 import time
@@ -12,24 +11,16 @@ from typing import TYPE_CHECKING
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import (
-    MaxRetryError,
-    ReadTimeoutError,
-    ResponseError,
-    SSLError,
-)
-from urllib3.util import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from requests.models import PreparedRequest
     from typing_extensions import Self
     from urllib3.connectionpool import ConnectionPool
-    from urllib3.response import BaseHTTPResponse, HTTPResponse
+    from urllib3.response import HTTPResponse
 
-__all__ = ["Deadline", "DeadlineAdapter", "DeadlineRetry"]
+__all__ = ["Deadline", "DeadlineAdapter"]
 
 
 class Deadline:
@@ -42,13 +33,11 @@ class Deadline:
         seconds: From now.
 
     Attributes:
-        ran_out: Whether tries were left for which there was no time.
         end: When it passes, by the monotonic clock.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.ran_out = False
         self.end = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -140,16 +129,6 @@ class _Active(threading.local):
 _active = _Active()
 
 
-class _Quiet(logging.Filter):
-    """Keeps urllib3's warnings of each try out of test reports; the error tells the outcome."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return _active.deadline is None or record.levelno < logging.WARNING
-
-
-logging.getLogger("urllib3.connectionpool").addFilter(_Quiet())
-
-
 def _show(connection: socket.socket) -> None:
     if _active.deadline is not None:
         _active.deadline.watch(connection)
@@ -182,33 +161,3 @@ class DeadlineAdapter(HTTPAdapter):
         if isinstance(pool, HTTPConnectionPool):
             pool.ConnectionCls = _TlsConnection if pool.scheme == "https" else _Connection
         return pool
-
-
-class DeadlineRetry(Retry):
-    """Tries again what another try can mend, while this thread's deadline leaves time for it."""
-
-    def increment(
-        self,
-        method: str | None = None,
-        url: str | None = None,
-        response: BaseHTTPResponse | None = None,
-        error: Exception | None = None,
-        _pool: ConnectionPool | None = None,
-        _stacktrace: TracebackType | None = None,
-    ) -> Self:
-        """Return what is left of the tries.
-
-        Raises:
-            MaxRetryError: No tries are left, or no time for the next pause.
-            ReadTimeoutError: A server that is slow once will be slow again.
-            SSLError: A certificate does not become better.
-        """
-        if isinstance(error, (ReadTimeoutError, SSLError)):
-            raise error
-        following = super().increment(method, url, response, error, _pool, _stacktrace)
-        left = _active.deadline.left if _active.deadline is not None else float("inf")
-        if following.get_backoff_time() >= left and _pool is not None:
-            if _active.deadline is not None:
-                _active.deadline.ran_out = True
-            raise MaxRetryError(_pool, url or "", error or ResponseError("no time is left"))
-        return following

@@ -20,6 +20,7 @@ from pytest_llmjudge.servers.chat import (
     PromptTooLongError,
     read_candidates,
 )
+from pytest_llmjudge.servers.retry import Cause
 from pytest_llmjudge.servers.role import JUDGE
 from pytest_llmjudge.servers.server import ServerClient
 from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError, TransportError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Decoding
 
-__all__ = ["OPTIONS", "OllamaClient", "normalise_url"]
+__all__ = ["OPTIONS", "OllamaClient"]
 
 OPTIONS: Final[Mapping[str, float]] = MappingProxyType(
     {"seed": SEED, "temperature": 0, "num_ctx": 2048}
@@ -59,9 +60,7 @@ class OllamaClient(ServerClient):
     Args:
         url: The server's address in any form that :func:`normalise_url` reads.
         model: The model's name, with or without tag.
-        timeout: Seconds for one request of :meth:`chat`, queueing, model loading and tries after
-            a connection broke included. A request that takes longer is sent four times more, unless
-            the one before it took too long five times as well.
+        timeout: Seconds for one sending of a request, queueing and model loading included.
         identify_timeout: Seconds for each of the requests of :meth:`identify`.
         backoff: Seconds; the pauses between tries are small multiples of it.
         num_ctx: Tokens of the context that is asked for, the same with every request.
@@ -91,7 +90,7 @@ class OllamaClient(ServerClient):
         self.model = model
         self._timeout = timeout
         self._identify_timeout = identify_timeout
-        self._endpoint = Endpoint(self.url, backoff=backoff)
+        self._endpoint = Endpoint(self.url, backoff=backoff, cause_of=_cause_of)
         self._options: Mapping[str, object] = {**OPTIONS, "num_ctx": num_ctx}
         self._context = self._num_ctx = num_ctx
         self._thinks: bool | None = None
@@ -157,11 +156,7 @@ class OllamaClient(ServerClient):
         weigh: bool = False,
         room: int | None = None,
     ) -> ChatReply:
-        """Ask one question, as :meth:`.chat.ChatClient.chat` says.
-
-        A crash of the model's runner, a reply that is no JSON, and a connection that ends within
-        the reply are tried again, besides all that :class:`~.transport.Endpoint` tries again.
-        """
+        """Ask one question, as :meth:`.chat.ChatClient.chat` says."""
         options: dict[str, object] = {**self._options, "seed": seed, "temperature": temperature}
         body = self._body(options) | {"messages": [{"role": "user", "content": prompt}]}
         if schema is not None:
@@ -173,10 +168,7 @@ class OllamaClient(ServerClient):
         return self._chat_reply(self._send("/api/chat", body), prompt, weigh=weigh)
 
     def complete(self, prompt: str, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
-        """Have one text written, as :meth:`.chat.ChatClient.complete` says.
-
-        What is tried again is the same as for :meth:`chat`.
-        """
+        """Have one text written, as :meth:`.chat.ChatClient.complete` says."""
         options: dict[str, object] = {
             **self._options,
             "seed": decoding.seed,
@@ -210,9 +202,7 @@ class OllamaClient(ServerClient):
 
     def _send(self, path: str, body: Mapping[str, object]) -> HttpReply:
         try:
-            return self._endpoint.send(
-                "POST", path, seconds=self._timeout, body=body, again=_may_be_mended
-            )
+            return self._endpoint.send("POST", path, seconds=self._timeout, body=body)
         except TransportError as error:
             raise self._transport_error(error) from error
 
@@ -233,8 +223,7 @@ class OllamaClient(ServerClient):
                 "POST",
                 "/api/show",
                 seconds=self._identify_timeout,
-                retries=1,
-                patience=1,
+                quick=True,
                 # The vocabulary is listed only on request, and is megabytes.
                 body={"model": self.model, "verbose": self._role is JUDGE},
             )
@@ -256,7 +245,7 @@ class OllamaClient(ServerClient):
     def _get(self, path: str, seconds: float | None = None) -> dict[str, object]:
         seconds = seconds or self._identify_timeout
         try:
-            reply = self._endpoint.send("GET", path, seconds=seconds, retries=1, patience=1)
+            reply = self._endpoint.send("GET", path, seconds=seconds, quick=True)
         except TimedOutError as error:
             found, todo = str(error), f'restart it with "ollama serve", {self._other_server}'
             raise JudgeDownError(self.url, found, todo) from error
@@ -300,12 +289,11 @@ class OllamaClient(ServerClient):
             # Old servers leave it out for a prompt they have seen. A token is at least a byte.
             if len(prompt.encode()) + _TEMPLATE_TOKENS >= self._context:
                 raise self._uncounted(field="prompt_eval_count", update="update Ollama")
-            count = None
         elif count >= self._context:
             raise self._too_long(prompt)
         may_think = self._thinks is not False
         return ChatReply(
-            content, str(reason), count, candidates, thought, may_think=may_think, named=named
+            content, str(reason), candidates, thought, may_think=may_think, named=named
         )
 
     def _candidates(self, body: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
@@ -411,12 +399,13 @@ def _is_crash(reply: HttpReply) -> bool:
     return reply.status in {200, 500} and any(crash in text for crash in _CRASHES)
 
 
-def _may_be_mended(reply: HttpReply) -> bool:
-    """Whether another try may go better: after a crash, and where JSON should be and is not."""
-    if _is_crash(reply):
-        return True
+def _cause_of(reply: HttpReply) -> Cause | None:
+    """Why another sending may succeed: a crash, no time, or no JSON where JSON should be."""
+    if reply.is_busy:
+        return Cause.BUSY
     # A stream of JSON lines is no JSON, and not broken either.
-    return reply.is_broken_off and reply.last_json() is None
+    is_cut = reply.is_broken_off and reply.last_json() is None
+    return Cause.LOST if is_cut or _is_crash(reply) else None
 
 
 def _is_foreign_host(reply: HttpReply) -> bool:

@@ -25,6 +25,7 @@ from pytest_llmjudge.servers.chat import (
     is_other_name,
     read_candidates,
 )
+from pytest_llmjudge.servers.retry import FAULT_STATUSES, Cause
 from pytest_llmjudge.servers.role import JUDGE
 from pytest_llmjudge.servers.server import ServerClient
 from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError, TransportError
@@ -99,7 +100,7 @@ class OpenAIClient(ServerClient):
     Args:
         url: The endpoint's address; without a path ``/v1`` is added.
         model: The model's name there.
-        timeout: Seconds for one request of :meth:`chat`, as for Ollama.
+        timeout: Seconds for one sending of a request, queueing and model loading included.
         identify_timeout: Seconds for the request of :meth:`identify`.
         backoff: Seconds; the pauses between tries are small multiples of it.
         role: How messages speak of the model.
@@ -131,7 +132,7 @@ class OpenAIClient(ServerClient):
         self._timeout = timeout
         self._identify_timeout = identify_timeout
         self._key = _read_key()
-        self._endpoint = Endpoint(self.url, backoff=backoff, token=self._key, busy=_is_busy)
+        self._endpoint = Endpoint(self.url, backoff=backoff, token=self._key, cause_of=_cause_of)
         self._form = _SCHEMA
         self._limit = _LIMIT
         self._same_weights: frozenset[str] = frozenset()
@@ -268,15 +269,13 @@ class OpenAIClient(ServerClient):
         if _LIMIT in body:
             body[limit] = body.pop(_LIMIT)
         try:
-            return self._endpoint.send(
-                "POST", path, seconds=self._timeout, body=body, again=_may_be_mended
-            )
+            return self._endpoint.send("POST", path, seconds=self._timeout, body=body)
         except TransportError as error:
             raise self._transport_error(error) from error
 
     def _models(self, seconds: float) -> list[dict[str, object]]:
         try:
-            reply = self._endpoint.send("GET", "/models", seconds=seconds, retries=1, patience=1)
+            reply = self._endpoint.send("GET", "/models", seconds=seconds, quick=True)
         except TimedOutError as error:
             todo = f"restart it, {self._other_server}"
             raise JudgeDownError(self.url, str(error), todo) from error
@@ -341,10 +340,10 @@ class OpenAIClient(ServerClient):
         thought = thought or (content is None and reason == CUT)
         if content is None and is_answer and not thought:
             raise self._no_text(message)
+        self._check_read_whole(body, question)
         return ChatReply(
             content or "",
             reason,
-            self._prompt_tokens(body, question),
             self._candidates(choice) if weigh else None,
             thought,
             named=named,
@@ -385,22 +384,25 @@ class OpenAIClient(ServerClient):
         error.rig = False
         return error
 
-    def _prompt_tokens(self, body: Mapping[str, object], question: _Question) -> int | None:
-        """Return how many tokens were read, if that can be the whole prompt.
+    def _check_read_whole(self, body: Mapping[str, object], question: _Question) -> None:
+        """Check that the prompt was not cut.
 
         Ollama's endpoint cuts a prompt to its context without a word, and others may.
+
+        Raises:
+            PromptTooLongError: It was cut.
+            JudgeError: The server does not say how many tokens it read.
         """
         count, prompt = _count_in(body), question.prompt
         if len(prompt.encode()) + _TEMPLATE_TOKENS < _SMALLEST_CONTEXT:
             # A token is at least a byte.
-            return count
+            return
         if count is None:
             raise self._uncounted(field="usage.prompt_tokens", update="update it")
         # No tokenizer joins words, and a cut prompt fills the context to the last token.
         is_full = count % _CONTEXT_STEP == 0
         if count < len(prompt.split()) or (is_full and not self._reads_more(question, count)):
             raise self._too_long(prompt, count, f"the {count:,} tokens that were read of it")
-        return count
 
     def _reads_more(self, question: _Question, count: int) -> bool:
         """Whether more than ``count`` tokens are read of a longer prompt, so that none was cut.
@@ -550,13 +552,12 @@ def _is_too_long(text: str) -> bool:
     return any(word in text.lower() for word in _TOO_LONG)
 
 
-def _is_busy(reply: HttpReply) -> bool:
-    """Whether the server has no time now; an account without money has its own reason for 429."""
-    return reply.is_busy and "insufficient_quota" not in (_error_text(reply) or "")
-
-
-def _may_be_mended(reply: HttpReply) -> bool:
-    """Whether another try may go better: after a timeout or an error within, and broken JSON."""
-    if reply.status in {408, 500}:
-        return not _refuses_format(reply) and not _is_too_long(_error_text(reply) or "")
-    return reply.is_broken_off
+def _cause_of(reply: HttpReply) -> Cause | None:
+    """Why another sending may succeed: no time, a fault within the server, or broken JSON."""
+    if reply.is_busy:
+        # An account without money has its own reason for 429.
+        return None if "insufficient_quota" in (_error_text(reply) or "") else Cause.BUSY
+    if reply.status in FAULT_STATUSES:
+        is_lasting = _refuses_format(reply) or _is_too_long(_error_text(reply) or "")
+        return None if is_lasting else Cause.LOST
+    return Cause.LOST if reply.is_broken_off else None

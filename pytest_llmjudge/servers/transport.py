@@ -9,27 +9,26 @@ import time
 import weakref
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import (
     HTTPError,
-    InvalidHeader,
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
 )
-from urllib3.util import Retry
 
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.servers.address import is_loopback
-from pytest_llmjudge.servers.deadline import Deadline, DeadlineAdapter, DeadlineRetry
+from pytest_llmjudge.servers.deadline import Deadline, DeadlineAdapter
+from pytest_llmjudge.servers.retry import BUSY_STATUSES, Cause, RetryPolicy, retry_after
 from pytest_llmjudge.servers.secrets import Secrets, secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "DroppedError",
@@ -46,10 +45,6 @@ __all__ = [
 _CONNECT_SECONDS: Final = 5.0
 _CONNECT_SECONDS_WHEN_DOWN: Final = 1.0
 _BODY_LIMIT: Final = 16 * 2**20
-_SENDINGS: Final = 5
-_LONGEST_PAUSE: Final = 2.0
-_LONGEST_BUSY_PAUSE: Final = 8.0
-_SECONDS_WHEN_BUSY: Final = 4.0
 
 
 class TransportError(Exception):
@@ -64,11 +59,18 @@ class TransportError(Exception):
         ├── DroppedError       the connection ended before the reply did
         ├── TimedOutError      the deadline passed
         └── TooLargeError      the reply is longer than anything a judge would say
+
+    Attributes:
+        cause: Why another sending may succeed; ``None`` where it would not.
     """
+
+    cause: ClassVar[Cause | None] = None
 
 
 class UnreachableError(TransportError):
     """No connection could be made."""
+
+    cause = Cause.NO_REPLY
 
 
 class InsecureError(TransportError):
@@ -78,13 +80,19 @@ class InsecureError(TransportError):
 class NotHttpError(TransportError):
     """The other side speaks something else."""
 
+    cause = Cause.NO_REPLY
+
 
 class DroppedError(TransportError):
     """The connection ended before the reply did."""
 
+    cause = Cause.NO_REPLY
+
 
 class TimedOutError(TransportError):
     """The deadline passed."""
+
+    cause = Cause.LOST
 
 
 class TooLargeError(TransportError):
@@ -92,7 +100,9 @@ class TooLargeError(TransportError):
 
 
 class _CutBodyError(DroppedError):
-    """The connection ended after the reply's head, where urllib3 does not retry any more."""
+    """The connection ended after the reply's head."""
+
+    cause = Cause.LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,7 @@ class HttpReply:
     @property
     def is_busy(self) -> bool:
         """Whether the status says that another try may go better without a change."""
-        return self.status in {429, 502, 503, 504}
+        return self.status in BUSY_STATUSES
 
     def summary(self) -> str:
         """What the body looks like, for a message."""
@@ -154,10 +164,7 @@ class _Request:
     method: str
     path: str
     seconds: float
-    retries: int
     body: Mapping[str, object] | None
-    again: Callable[[HttpReply], bool]
-    patience: int
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -200,9 +207,8 @@ class _Line(threading.local):
         if token:
             self.session.auth = _Bearer(token)
         self.secrets = Secrets([token])
-        self.adapter = DeadlineAdapter()
         for scheme in ("http://", "https://"):
-            self.session.mount(scheme, self.adapter)
+            self.session.mount(scheme, DeadlineAdapter())
         self._settings: Mapping[str, Any] | None = None
         self._prepared: dict[tuple[str, str], requests.PreparedRequest] = {}
 
@@ -231,19 +237,14 @@ class _Line(threading.local):
 
 
 class Endpoint:
-    """One server.
-
-    Connections that cannot be made or end without a reply are tried again with growing pauses.
-    Once no connection could be made, later requests try once and soon, until one succeeds. A server
-    that is busy is asked again as long as one request may take; one that says when to come back is
-    not asked earlier by any thread.
+    """One server, whose requests are tried again as :mod:`~pytest_llmjudge.servers.retry` says.
 
     Args:
         url: Address without a final slash. The environment's proxy is used for it unless it is
             a loopback address.
-        backoff: Seconds; the pauses are 0, 2, 4, 8, … times that.
+        backoff: Seconds; pauses between sendings are multiples of it.
         token: Sent as a bearer token, where there is one.
-        busy: Tells replies that say no more than that the server has no time now.
+        cause_of: Says why a reply deserves another sending; ``None`` where it does not.
     """
 
     def __init__(
@@ -252,15 +253,15 @@ class Endpoint:
         *,
         backoff: float = 0.25,
         token: str = "",
-        busy: Callable[[HttpReply], bool] = lambda reply: reply.is_busy,
+        cause_of: Callable[[HttpReply], Cause | None] = lambda reply: (
+            Cause.BUSY if reply.is_busy else None
+        ),
     ) -> None:
         self.url = url
-        self._backoff = backoff
-        self._is_busy = busy
+        self._cause_of = cause_of
+        self._policy = RetryPolicy(backoff)
         self._sessions = _Sessions()
         self._line = _Line(self._sessions, trust_env=not is_loopback(url), token=token)
-        self._down = self._is_slow = self._stays_busy = False
-        self._opens = 0.0
         self._refused: HttpReply | None = None
 
     def send(
@@ -269,105 +270,66 @@ class Endpoint:
         path: str,
         *,
         seconds: float,
-        retries: int = 5,
         body: Mapping[str, object] | None = None,
-        again: Callable[[HttpReply], bool] = lambda _: False,
-        patience: int = _SENDINGS,
+        quick: bool = False,
     ) -> HttpReply:
         """Send a request and return the complete reply, whatever its status.
-
-        It is sent again when it takes too long or its reply breaks off: a server may have lost it.
-        One that kept the request before this one waiting to the end is sent this one once.
 
         Args:
             method: ``GET`` or ``POST``.
             path: Behind the address, with its slash.
-            seconds: For each sending: tries to connect, pauses, and the reply to its last byte. For
-                all pauses together while the server is busy.
-            retries: How often at most a try is repeated that got no reply.
+            seconds: For each sending, from connecting to the reply's last byte; for all pauses
+                together while the server is busy.
             body: Sent as JSON.
-            again: Tells which replies deserve another sending.
-            patience: How often it is sent at most.
+            quick: Whether an early error is better than a late reply.
 
         Raises:
             TransportError: There is no reply.
         """
-        request = _Request(method, path, seconds, retries, body, again, patience)
-        allowed = min(_SECONDS_WHEN_BUSY, seconds) if self._stays_busy else seconds
-        for pause in self._pauses():
-            refused = self._wait_until_open(seconds)
-            if refused is not None:
-                return refused
-            reply = self._send_until_whole(request)
-            if not self._is_busy(reply):
-                self._stays_busy = False
-                return reply
-            told = _retry_after(reply)
-            if told:
-                self._opens, self._refused = time.monotonic() + told, reply
-            # Only pauses count: a sending that was lost on the way says nothing of patience.
-            allowed -= told or pause
-            if allowed < 0:
-                self._stays_busy = True
-                return reply
-            time.sleep(told or pause)
-        raise AssertionError  # there is always another pause
+        request = _Request(method, path, seconds, body)
+        series = self._policy.begin(seconds, quick=quick)
+        while True:
+            wait = self._policy.closed_for()
+            if wait > seconds and self._refused is not None:
+                return self._refused
+            time.sleep(wait)
+            try:
+                reply = self._send(request)
+            except TransportError as error:
+                pause = None if error.cause is None else series.pause(error.cause)
+                if pause is None:
+                    raise
+            else:
+                cause = self._cause_of(reply)
+                if cause is None:
+                    series.answered()
+                    return reply
+                named = retry_after(reply.headers) if cause is Cause.BUSY else 0.0
+                if named:
+                    self._refused = reply
+                pause = series.pause(cause, named)
+                if pause is None:
+                    return reply
+            time.sleep(pause)
 
     def close(self) -> None:
         """Close the connections of all threads that wait for no reply; later requests make new."""
         self._sessions.close()
 
-    def _pauses(self) -> Iterator[float]:
-        pause = self._backoff
-        while True:
-            yield pause
-            pause = min(2 * pause, _LONGEST_BUSY_PAUSE)
-
-    def _wait_until_open(self, seconds: float) -> HttpReply | None:
-        """Wait for the moment a server has named; return what it said, if that is far away."""
-        wait = self._opens - time.monotonic()
-        if wait > seconds:
-            return self._refused
-        if wait > 0:
-            time.sleep(wait)
-        return None
-
-    def _send_until_whole(self, request: _Request) -> HttpReply:
-        tries = 1 if self._is_slow else request.patience
-        for number in range(1, tries + 1):
-            is_last = number == tries
-            deadline = Deadline(request.seconds)
-            try:
-                with deadline:
-                    reply = self._send(request, deadline)
-            except (TimedOutError, DroppedError) as error:
-                is_lost = isinstance(error, (TimedOutError, _CutBodyError))
-                if is_last or not (is_lost or deadline.ran_out):
-                    self._is_slow = request.patience > 1 and isinstance(error, TimedOutError)
-                    raise
-            else:
-                self._is_slow = False
-                if is_last or not (request.again(reply) or deadline.ran_out):
-                    return reply
-            time.sleep(min(self._backoff * number, _LONGEST_PAUSE))
-        raise AssertionError  # the last sending returns or raises
-
-    def _send(self, request: _Request, deadline: Deadline) -> HttpReply:
-        connect = _CONNECT_SECONDS_WHEN_DOWN if self._down else _CONNECT_SECONDS
-        self._line.adapter.max_retries = self._retry(0 if self._down else request.retries)
-        try:
+    def _send(self, request: _Request) -> HttpReply:
+        connect = _CONNECT_SECONDS_WHEN_DOWN if self._policy.failing else _CONNECT_SECONDS
+        deadline = Deadline(request.seconds)
+        with deadline:
             timeout = (max(0.001, min(connect, deadline.left)), deadline.seconds)
-            response = self._line.send(
-                request.method, self.url + request.path, request.body, timeout
-            )
-        # requests raises a plain OSError for a bundle of certificates that is not there.
-        except (OSError, HTTPError) as error:
-            failure = _failure(error, deadline, self._line.secrets)
-            self._down = isinstance(failure, UnreachableError)
-            raise failure from error
-        self._down = False
-        with response:
-            body = _read(response, deadline)
+            try:
+                response = self._line.send(
+                    request.method, self.url + request.path, request.body, timeout
+                )
+            # requests raises a plain OSError for a bundle of certificates that is not there.
+            except (OSError, HTTPError) as error:
+                raise _failure(error, deadline, self._line.secrets) from error
+            with response:
+                body = _read(response, deadline)
         return self._without_secrets(HttpReply(response.status_code, response.headers, body))
 
     def _without_secrets(self, reply: HttpReply) -> HttpReply:
@@ -383,22 +345,6 @@ class Endpoint:
         )
         body = secrets.strike_body(reply.body, is_error=reply.status != 200)
         return HttpReply(reply.status, headers, body)
-
-    def _retry(self, retries: int) -> DeadlineRetry:
-        return DeadlineRetry(
-            total=retries,
-            backoff_factor=self._backoff,
-            allowed_methods=None,
-            respect_retry_after_header=False,
-        )
-
-
-def _retry_after(reply: HttpReply) -> float:
-    """The seconds after which a server wants to be asked again, 0 when nobody can read them."""
-    try:
-        return float(Retry().parse_retry_after(reply.headers.get("Retry-After", "0")))
-    except InvalidHeader:
-        return 0.0
 
 
 def _read(response: requests.Response, deadline: Deadline) -> bytes:

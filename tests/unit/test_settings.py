@@ -27,7 +27,7 @@ def test_defaults() -> None:
     assert (settings.timeout, settings.max_new_tokens, settings.cache) == (120.0, 256, "use")
     assert (settings.batch_size, settings.device, settings.dtype) == (None, "auto", "auto")
     assert (settings.min_score, settings.min_average, settings.checkpoint) == (None, None, None)
-    assert (settings.enabled, settings.check) == (False, "strict")
+    assert settings.check == "strict"
     assert (settings.ask, settings.samples, settings.concurrency) == ("integer", 1, 1)
 
 

@@ -50,7 +50,11 @@ def read_tensor(stored: StoredTensor, stamp: Stamp) -> Tensor:
 
 
 def _of_safetensors(stored: StoredTensor, stamp: Stamp) -> Tensor:
-    """Read what the library found sound before; it would map the file, and count twice."""
+    """Read a tensor of a file whose header the library has checked.
+
+    ``safe_open`` takes only a file's name, so what it opens need not be what was hashed, and its
+    tensors are maps of the file.
+    """
     with open_same(stored.file, stamp) as stream:
         size = int.from_bytes(stream.read(8), "little")
         begin, end = json.loads(stream.read(size))[stored.storage]["data_offsets"]

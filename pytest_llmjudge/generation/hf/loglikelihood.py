@@ -24,22 +24,19 @@ PASS_TOKENS = 2048
 Model = Any  # transformers has no types
 
 
-def score_branches(
-    model: Model, contexts: Sequence[Context], *, pass_tokens: int = PASS_TOKENS
-) -> Iterator[list[float]]:
+def score_branches(model: Model, contexts: Sequence[Context]) -> Iterator[list[float]]:
     """Yield for each context, in order, the summed log-probability of each of its branches.
 
     Args:
         model: Of transformers, in evaluation mode.
         contexts: Their tokens and those of their longest branch, its last one not counted, fit into
             the model's context together.
-        pass_tokens: See :data:`PASS_TOKENS`.
     """
     batch: list[Context] = []
     tokens = 0
     for context in contexts:
         size = sum(map(len, _rows(context)))
-        if batch and tokens + size > pass_tokens:
+        if batch and tokens + size > PASS_TOKENS:
             yield from _score(model, batch)
             batch, tokens = [], 0
         batch.append(context)

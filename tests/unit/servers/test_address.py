@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.servers.address import is_loopback
-from pytest_llmjudge.servers.ollama import normalise_url
+from pytest_llmjudge.servers.address import is_loopback, normalise_url
 
 ANYWHERE = "0.0.0.0"  # noqa: S104  # to be read, not to be bound
 READABLE = {

@@ -228,14 +228,14 @@ def test_request_with_schema(server: FakeOllama) -> None:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (Answer("85", prompt_tokens=107), ChatReply("85", "stop", 107)),
-        (Answer(" 85\n", "length", 9), ChatReply(" 85\n", "length", 9)),
-        (Answer("", prompt_tokens=9), ChatReply("", "stop", 9)),
-        (page(done_reason=None), ChatReply("85", "stop", 9)),
+        (Answer("85", prompt_tokens=107), ChatReply("85", "stop")),
+        (Answer(" 85\n", "length", 9), ChatReply(" 85\n", "length")),
+        (Answer("", prompt_tokens=9), ChatReply("", "stop")),
+        (page(done_reason=None), ChatReply("85", "stop")),
     ],
 )
 def test_reply(server: FakeOllama, answer: Reply, expected: ChatReply) -> None:
-    """Content comes word for word, also when there is none, with reason and count."""
+    """Content comes word for word, also when there is none, with the reason for its end."""
     server.reply = lambda _: answer
 
     assert expected == connect(server).chat("Score this.")

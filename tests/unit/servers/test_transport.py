@@ -199,6 +199,29 @@ def test_down_once_means_no_more_waiting(server: FakeOllama) -> None:
     assert moments[11] - moments[1] < 3.0
 
 
+@pytest.mark.parametrize(
+    ("fault", "tries"), [(Drop(), 6), (Drop(after=20), 5), (CRASH, 5)], ids=["drop", "cut", "crash"]
+)
+def test_a_server_that_failed_a_series_is_tried_once(
+    server: FakeOllama, fault: Reply, tries: int
+) -> None:
+    """Each later question is sent once, until one is answered; then all tries are there again."""
+    client = connect(server)
+    server.reply = lambda _: fault
+
+    sent = []
+    for _ in range(4):
+        failure(client)
+        sent.append(len(server.chats))
+    server.reply = always("85")
+    client.chat("Score this.")
+    server.reply = lambda _: fault
+    failure(client)
+
+    assert sent == [tries, tries + 1, tries + 2, tries + 3]
+    assert len(server.chats) == tries + 3 + 1 + tries
+
+
 def test_server_comes_back(server: FakeOllama) -> None:
     """A server that is up again is asked as patiently as before."""
     client = connect(server)

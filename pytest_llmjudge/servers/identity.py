@@ -1,0 +1,73 @@
+"""Which weights a model at servers has, and proof that it still has them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pytest_llmjudge.data import JudgeIdentity
+    from pytest_llmjudge.errors import JudgeError
+
+__all__ = ["Served"]
+
+
+class _Source(Protocol):
+    """What names the weights, as :class:`.chat.ChatClient` does."""
+
+    def identify(self) -> JudgeIdentity: ...
+
+    def look(self, servers: Collection[str], digest: str) -> Mapping[str, JudgeError]: ...
+
+
+class Served(ABC):
+    """A model at servers.
+
+    Args:
+        source: Asked for the weights.
+        known: The identity, when another process has found it out already.
+    """
+
+    def __init__(self, source: _Source, known: JudgeIdentity | None = None) -> None:
+        self._source = source
+        self._known = known
+
+    @property
+    def identity(self) -> JudgeIdentity:
+        """What decides the answers; found out once.
+
+        Raises:
+            JudgeDownError: A server does not answer.
+            JudgeError: A server does not have the model, or cannot be asked in this way.
+            SettingsError: Several servers have different models.
+        """
+        if self._known is None:
+            self._known = self._source.identify()
+        return self._known
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether the identity was found out already."""
+        return self._known is not None
+
+    @property
+    @abstractmethod
+    def mark(self) -> str:
+        """A text without blanks that only this model has, with these weights.
+
+        It raises as :attr:`identity` does.
+        """
+
+    def look(self, servers: Collection[str]) -> Mapping[str, JudgeError]:
+        """Prove that servers still have the weights with which the run began.
+
+        Returns:
+            Those that did not say, with the reason.
+
+        Raises:
+            ReplacedError: One has other weights.
+            JudgeError: None says.
+        """
+        return self._source.look(servers, self.identity.digest)

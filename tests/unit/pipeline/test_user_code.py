@@ -1,0 +1,60 @@
+"""Whatever a user's own code raises becomes an error of one line; what is no failure passes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.errors import CheckpointError, JudgeError
+from pytest_llmjudge.pipeline.user_code import described, user_code
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+def error_of(error: BaseException) -> JudgeError:
+    return JudgeError("judge", f"it raised {described(error)}", "correct it")
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (ValueError("two\nlines"), "ValueError: two lines"),
+        (SystemExit(1), "SystemExit: 1"),
+        (StopIteration(), "StopIteration: "),
+        (pytest.skip.Exception("not now"), "Skipped: not now"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_raised(raised: BaseException, told: str) -> None:
+    """Anything at all, with its type, on one line, and as the cause of the new error."""
+    with pytest.raises(JudgeError) as caught, user_code(error_of):
+        raise raised
+
+    assert caught.value.found.strip() == f"it raised {told}".strip()
+    assert caught.value.__cause__ is raised
+
+
+@pytest.mark.parametrize(
+    "raised", [CheckpointError("m.pth", "no such file", "train it"), KeyboardInterrupt()], ids=repr
+)
+def test_what_passes(raised: BaseException) -> None:
+    """Errors that can be shown as they are, and interrupts."""
+    with pytest.raises(type(raised)) as caught, user_code(error_of):
+        raise raised
+
+    assert caught.value is raised
+
+
+def test_a_generator_that_is_closed() -> None:
+    """Whoever takes no more from a generator makes no error of it."""
+
+    def numbers() -> Generator[int]:
+        with user_code(error_of):
+            yield 1
+            yield 2
+
+    generator = numbers()
+    assert next(generator) == 1
+    generator.close()
