@@ -283,7 +283,8 @@ class _Folder:
         except OSError as error:
             if isinstance(error, FileNotFoundError) and not path.is_symlink():
                 return None
-            raise DatasetError(name, why_unreadable(error), "make it readable") from None
+            todo = "put a CSV file there that can be read"
+            raise DatasetError(name, why_unreadable(error), todo) from None
         return _csv_rows(name, content)
 
 

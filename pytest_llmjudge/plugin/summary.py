@@ -68,4 +68,4 @@ def print_summary(
         reporter.line("")
     if verbosity >= -1:
         for name, path in written.items():
-            reporter.line(f"{name}: {path}")
+            reporter.line(shown(f"{name}: {path}"))

@@ -252,3 +252,14 @@ def test_a_judge_that_says_the_same_to_all_is_shown(project: Project) -> None:
 
     row = "test_suite.py::test_instructions * 4 * 4 * 85.00 * 85.0 to 85.0 * 85 * 85 * 85 *"
     result.stdout.fnmatch_lines([row])
+
+
+def test_a_name_that_a_terminal_obeys(project: Project) -> None:
+    """The line that names a file is one line, and moves no cursor."""
+    project.suite(records(2), 'responses="model_response", min_average=1')
+
+    result = project.run("--llm-judge-report=a\n\x1b[2Jb.json")
+
+    assert result.ret == 0
+    (line,) = [line for line in result.outlines if line.startswith("results: ")]
+    assert line.endswith(r"a \x1b[2Jb.json")

@@ -122,7 +122,7 @@ def test_questions_that_are_no_regular_file(tmp_path: Path, make: Callable[[Path
     found = make(path)
     with pytest.raises(LlmJudgeError) as raised:
         subject(path)
-    assert str(raised.value) == f"anatomy_test.csv: {found}; make it readable"
+    assert str(raised.value) == f"anatomy_test.csv: {found}; put a CSV file there that can be read"
 
     pytest.importorskip("pyarrow")
     path = tmp_path / "parquet" / "test-0.parquet"
