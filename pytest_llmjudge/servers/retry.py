@@ -8,8 +8,10 @@ cause         what happened                                   sent again
 ``BUSY``      HTTP 429, 502, 503 or 504                       while its pauses fit into the timeout
 ============  ==============================================  ===================================
 
-``NO_REPLY`` and ``LOST`` share one count, so a request is sent at most six times while the server
-is not busy. Once such a series has failed, each later request is sent once until one is answered.
+The causes are counted apart and add up, they do not multiply: a request is sent at most ten times
+while the server is not busy. One shared count would lose records at a server that fails now and
+then in different ways. Once such a series has failed, each later request is sent once until one is
+answered.
 A server that stayed busy for a whole series gets less patience until it has time again. Several
 servers do not multiply this: each one fails its own series and is then left out (see ``fleet``).
 """
@@ -110,7 +112,7 @@ class Series:
         self._policy = policy
         self._quick = quick
         self._once = policy.failing
-        self._failures = 0
+        self._failures = dict.fromkeys(_RULES, 0)
         self._busy_pause = policy.backoff
         self._busy_left = min(_SECONDS_WHEN_STILL_BUSY, seconds) if policy.stays_busy else seconds
 
@@ -131,11 +133,11 @@ class Series:
     def _after_failure(self, cause: Cause) -> float | None:
         rule = _RULES[cause]
         allowed = rule.quick if self._quick else len(rule.pauses)
-        if self._once or self._failures >= allowed:
+        if self._once or self._failures[cause] >= allowed:
             self._policy.failing |= not self._quick
             return None
-        pause = rule.pauses[self._failures] * self._policy.backoff
-        self._failures += 1
+        pause = rule.pauses[self._failures[cause]] * self._policy.backoff
+        self._failures[cause] += 1
         return min(pause, rule.longest)
 
     def _after_busy(self, named: float) -> float | None:

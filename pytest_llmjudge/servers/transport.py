@@ -157,16 +157,6 @@ def _json(text: bytes) -> object:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What :meth:`Endpoint.send` is told."""
-
-    method: str
-    path: str
-    seconds: float
-    body: Mapping[str, object] | None
-
-
 class _Bearer(requests.auth.AuthBase):
     """Sends a token; as ``auth`` it also keeps requests from taking a password from ``.netrc``."""
 
@@ -242,20 +232,18 @@ class Endpoint:
     Args:
         url: Address without a final slash. The environment's proxy is used for it unless it is
             a loopback address.
+        cause_of: Says why a reply deserves another sending; ``None`` where it does not.
         backoff: Seconds; pauses between sendings are multiples of it.
         token: Sent as a bearer token, where there is one.
-        cause_of: Says why a reply deserves another sending; ``None`` where it does not.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        cause_of: Callable[[HttpReply], Cause | None],
         backoff: float = 0.25,
         token: str = "",
-        cause_of: Callable[[HttpReply], Cause | None] = lambda reply: (
-            Cause.BUSY if reply.is_busy else None
-        ),
     ) -> None:
         self.url = url
         self._cause_of = cause_of
@@ -286,7 +274,6 @@ class Endpoint:
         Raises:
             TransportError: There is no reply.
         """
-        request = _Request(method, path, seconds, body)
         series = self._policy.begin(seconds, quick=quick)
         while True:
             wait = self._policy.closed_for()
@@ -294,7 +281,7 @@ class Endpoint:
                 return self._refused
             time.sleep(wait)
             try:
-                reply = self._send(request)
+                reply = self._send(method, path, body, seconds)
             except TransportError as error:
                 pause = None if error.cause is None else series.pause(error.cause)
                 if pause is None:
@@ -316,21 +303,21 @@ class Endpoint:
         """Close the connections of all threads that wait for no reply; later requests make new."""
         self._sessions.close()
 
-    def _send(self, request: _Request) -> HttpReply:
+    def _send(
+        self, method: str, path: str, body: Mapping[str, object] | None, seconds: float
+    ) -> HttpReply:
         connect = _CONNECT_SECONDS_WHEN_DOWN if self._policy.failing else _CONNECT_SECONDS
-        deadline = Deadline(request.seconds)
+        deadline = Deadline(seconds)
         with deadline:
             timeout = (max(0.001, min(connect, deadline.left)), deadline.seconds)
             try:
-                response = self._line.send(
-                    request.method, self.url + request.path, request.body, timeout
-                )
+                response = self._line.send(method, self.url + path, body, timeout)
             # requests raises a plain OSError for a bundle of certificates that is not there.
             except (OSError, HTTPError) as error:
                 raise _failure(error, deadline, self._line.secrets) from error
             with response:
-                body = _read(response, deadline)
-        return self._without_secrets(HttpReply(response.status_code, response.headers, body))
+                content = _read(response, deadline)
+        return self._without_secrets(HttpReply(response.status_code, response.headers, content))
 
     def _without_secrets(self, reply: HttpReply) -> HttpReply:
         """Strike out what a server repeats, as some do of a key that they refuse.

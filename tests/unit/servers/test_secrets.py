@@ -111,7 +111,9 @@ def readings(text: str) -> str:
     found = [text]
     for form in found[:]:
         for _ in range(4):
-            plain = re.sub(r"\\u(....)|\\(.)", lambda m: m[2] or chr(int(m[1], 16)), unquote(form))
+            plain = re.sub(
+                r"\\u([0-9a-fA-F]{4})|\\(.)", lambda m: m[2] or chr(int(m[1], 16)), unquote(form)
+            )
             found.append(plain)
             form = plain  # noqa: PLW2901  # each reading is read again
     for form in found[:]:
