@@ -118,8 +118,9 @@ def read_entries(stream: BufferedReader) -> dict[str, Entry]:
     _require(size <= min(_HEADER_LIMIT, end - _LENGTH))
     header = parse_json(stream.read(size).decode(), object_pairs_hook=unique_keys)
     _require(isinstance(header, dict))
-    about = header.pop(_METADATA, None) or {}
-    _require(isinstance(about, dict) and all(isinstance(value, str) for value in about.values()))
+    about = header.pop(_METADATA, None)
+    _require(about is None or isinstance(about, dict))
+    _require(all(isinstance(value, str) for value in (about or {}).values()))
     entries = {name: _entry(told, _LENGTH + size) for name, told in header.items()}
     at = _LENGTH + size
     for entry in sorted(entries.values(), key=lambda entry: (entry.start, entry.size)):

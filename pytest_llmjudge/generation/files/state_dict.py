@@ -347,7 +347,9 @@ class _Torch:
         if metadata:
             # It says that the signs of all numbers, or of their imaginary parts, are to be turned.
             found = "it has a tensor that torch would negate or conjugate when it is loaded"
-            raise CheckpointError(str(self._path), found, "save its resolve_neg().resolve_conj()")
+            raise CheckpointError(
+                str(self._path), found, "save tensor.resolve_neg().resolve_conj() in its place"
+            )
         dtype = _DTYPES.get(kind, kind)
         return StoredTensor(self._path, dtype, tuple(shape), tuple(stride), key, offset)
 
