@@ -91,10 +91,11 @@ def _weight_map(path: Path) -> dict[str, Path]:
     if len(files) > _MOST_FILES:
         found = f"it names {len(files):,} files, far more than a model has"
         raise CheckpointError(str(path), found, COPY)
-    folder = path.parent.resolve()
+    # Unlike pathlib it has an answer for links that lead to themselves.
+    folder = os.path.realpath(path.parent)
     for name, file in files.items():
         _check_name(path, name)
-        if file.parent != path.parent and file.parent.resolve() != folder:
+        if file.parent != path.parent and os.path.realpath(file.parent) != folder:
             found = f"it names {shorten(file.name)} in another folder"
             raise CheckpointError(str(path), found, "put all files into one folder")
     return {tensor: files[name] for tensor, name in names.items()}

@@ -173,7 +173,9 @@ def _read_pickle(path: Path, stream: BufferedReader) -> bytes:
             if len(names) > _MOST_MEMBERS:
                 found = f"it has {len(names):,} members, far more than a state dict has"
                 raise CheckpointError(str(path), found, SAVE)
-            twice = [name for name, count in Counter(names).items() if count > 1]
+            # torch does not tell capitals from small letters, and takes either of them.
+            counts = Counter(map(str.casefold, names))
+            twice = [name for name in names if counts[name.casefold()] > 1]
             if len(pickles) == 1 and not twice:
                 data = _stored(path, archive, archive.getinfo(pickles[0]))
                 _check_byte_order(path, archive, pickles[0].removesuffix("data.pkl"))
@@ -255,6 +257,14 @@ def _state_dict(path: Path, whole: object) -> StateDict:
     return StateDict(tensors, about)
 
 
+class _Storage(NamedTuple):
+    """A memory block that a pickle names: type of its elements, key in the file, and how many."""
+
+    kind: str
+    key: str
+    size: int
+
+
 class _Torch:
     """Stands for what a state dict names: a description in the place of each tensor.
 
@@ -296,7 +306,7 @@ class _Torch:
             raise CheckpointError(str(self._path), f"loading it would run {called}", SAVE)
         return self._called[module, name]
 
-    def persistent(self, pid: object) -> tuple[str, str, int]:
+    def persistent(self, pid: object) -> _Storage:
         match pid:
             # The old format has a sixth, the storage that this one is a part of: always None.
             case ("storage", str(kind), str(key), str(), int(size)) | (
@@ -308,7 +318,7 @@ class _Torch:
                     message = "has a storage of two sizes or types"
                     raise PickleError(message)
                 self.storages[key] = size * _BYTES.get(kind, 1)
-                return kind, key, size
+                return _Storage(kind, key, size)
         message = "is damaged"
         raise PickleError(message)
 
@@ -321,7 +331,7 @@ class _Torch:
 
     def _rebuild_tensor(
         self,
-        storage: tuple[str, str, int],
+        storage: object,
         offset: int,
         shape: Shape,
         stride: Shape,
@@ -329,6 +339,9 @@ class _Torch:
         _hooks: object,
         metadata: object = None,
     ) -> StoredTensor:
+        if not isinstance(storage, _Storage):
+            message = "is damaged"
+            raise PickleError(message)
         kind, key, size = storage
         # They are looked at before they are put together: a text of any length may stand here.
         is_shape = (

@@ -135,6 +135,15 @@ def test_two_members_of_one_name(path: Path) -> None:
     assert error_of(path) == f"it has two members named model/data.pkl; {SAVE}"
 
 
+def test_two_members_that_differ_in_capitals(path: Path) -> None:
+    """Torch reads the one for the other, and so other weights."""
+    torch.save({"tok_emb.weight": torch.ones(4)}, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("model/DATA/0", bytes(16))
+
+    assert error_of(path) == f"it has two members named model/data/0; {SAVE}"
+
+
 def test_far_too_many_members(path: Path) -> None:
     """Each tensor's read would go through all of them."""
     with zipfile.ZipFile(path, "w") as archive:
@@ -253,6 +262,15 @@ def test_long_names_are_cut(path: Path, data: bytes) -> None:
 
     assert "n" * (TEXT_LIMIT // 2) in error_of(path)
     assert "n" * TEXT_LIMIT not in error_of(path)
+
+
+@pytest.mark.parametrize("kind", [b")" + b"\x85" * 1_000_000, b"X\x01\x00\x00\x00a", b"]"])
+def test_a_storage_that_is_none(path: Path, kind: bytes) -> None:
+    """What stands in its place is not looked at: a deep tuple cannot even be hashed."""
+    data = b"\x80\x02}X\x01\x00\x00\x00a" + REBUILD + kind + b"X\x01\x00\x00\x000K\x01\x87"
+    pack(path, data + b"K\x00))\x89}tRs.")
+
+    assert error_of(path) == DAMAGED
 
 
 @pytest.mark.parametrize("shape", [b"h\x00h\x00", b")h\x00", b"h\x00)", b"]]", b"K\x01K\x01"])
