@@ -38,7 +38,7 @@ from pytest_llmjudge.generation.families.lora import (
     with_lora,
 )
 from pytest_llmjudge.generation.files.contents import Content, content_of
-from pytest_llmjudge.generation.files.names import name_some
+from pytest_llmjudge.generation.files.names import name_some, shorten
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.shards import INDICES, read_index
 from pytest_llmjudge.generation.files.state_dict import (
@@ -231,7 +231,9 @@ def _base_of(adapter: Adapter) -> Path:
         # A broken link is there, and whoever opens it says what is wrong.
         if os.path.lexists(path):
             return path
-    raise CheckpointError(where, f"the model {adapter.base} that it is added to is not here", todo)
+    raise CheckpointError(
+        where, f"the model {shorten(adapter.base)} that it is added to is not here", todo
+    )
 
 
 def _weights_in_adapter(folder: Path) -> Path:
@@ -314,5 +316,5 @@ def _check_ours(path: Path, found: Config | None, adapter: Path | None = None) -
 def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:
     for name, tensor in weights.items():
         if tensor.dtype not in _FLOATS:
-            found = f"{name} is stored as {tensor.dtype}, not as floating-point numbers"
+            found = f"{shorten(name)} is stored as {tensor.dtype}, not as floating-point numbers"
             raise CheckpointError(str(path), found, "save it before it is quantised")

@@ -18,7 +18,7 @@ from pytest_llmjudge.generation.families.lora import has_lora
 from pytest_llmjudge.generation.files.contents import ContentChangedError, open_same
 from pytest_llmjudge.generation.files.names import plain_name
 from pytest_llmjudge.generation.files.state_dict import COPY, SAVE, state_dict_in
-from pytest_llmjudge.generation.files.tensors import read_tensor
+from pytest_llmjudge.generation.files.tensors import TensorReader
 from pytest_llmjudge.generation.nonfinite import check_weight
 
 if TYPE_CHECKING:
@@ -67,9 +67,10 @@ def load(
         read = tensors.__getitem__
     else:
         plan, config, stored = info.plan, info.config, info.tensors
+        reader = TensorReader(contents)
 
         def read(name: str) -> Tensor:
-            return read_tensor(stored[name], contents[stored[name].file].stamp)
+            return reader.read(stored[name])
 
     with torch.device("meta"), _Uninitialised():
         model = GPTModel(config)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.gpt2.key_mapping import PARTS, Lora
-from pytest_llmjudge.generation.files.names import finite, stem_of
+from pytest_llmjudge.generation.files.names import finite, shorten, shorten_json, stem_of
 from pytest_llmjudge.generation.files.state_dict import unreadable
 from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
@@ -153,11 +152,11 @@ def read_adapter(folder: Path) -> Adapter:
         raise CheckpointError(str(file), "no config of a LoRA adapter", todo)
     for name, value in config.items():
         if name not in _HARMLESS and value not in (*_OFF, *_USUAL.get(name, ())):
-            found = f"{name} is {json.dumps(value)}, which is not merged here"
+            found = f"{shorten(name)} is {shorten_json(value)}, which is not merged here"
             raise CheckpointError(str(file), found, _MERGE)
     alpha = finite(config.get("lora_alpha"))
     if alpha is None:
-        found = f"lora_alpha is {json.dumps(config.get('lora_alpha'))}"
+        found = f"lora_alpha is {shorten_json(config.get('lora_alpha'))}"
         raise CheckpointError(str(file), found, todo)
     base = config.get("base_model_name_or_path")
     return Adapter(
@@ -190,24 +189,26 @@ def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict
         down = name.replace(".lora_B.", ".lora_A.")
         layer, mark, kind = down.removeprefix(_PEFT).partition(".lora_A.")
         if not mark or kind not in _KINDS or len(shape) != 2:
-            found = f"it has {name}, which is no LoRA matrix of a linear layer"
+            found = f"it has {shorten(name)}, which is no LoRA matrix of a linear layer"
             raise CheckpointError(str(adapter.folder), found, _MERGE)
         if down not in shapes:
-            found = f"it has {name} without its {down.removeprefix(_PEFT)}"
+            found = f"it has {shorten(name)} without its {shorten(down.removeprefix(_PEFT))}"
             raise CheckpointError(str(adapter.folder), found, _TRAINED)
         weight = f"{layer.removeprefix('transformer.')}.weight"
         if weight not in places:
-            found = f"its base has no {weight}"
+            found = f"its base has no {shorten(weight)}"
             todo = "name the model that it was trained for with --llm-judge-base"
             raise CheckpointError(str(adapter.folder), found, todo)
         if name != down:
             continue
         if places[weight][0] in added:
-            found = f"it has several pairs of matrices for {weight}"
+            found = f"it has several pairs of matrices for {shorten(weight)}"
             raise CheckpointError(str(adapter.folder), found, "save each adapter by itself")
         if adapter.rank not in (None, shape[0]):
             # Of another adapter, most likely, and so would alpha be.
-            found = f"r is {json.dumps(adapter.rank)}, and {name} has the rank {shape[0]}"
+            found = (
+                f"r is {shorten_json(adapter.rank)}, and {shorten(name)} has the rank {shape[0]}"
+            )
             todo = "put the config and the matrices of one adapter together"
             raise CheckpointError(str(adapter.config), found, todo)
         divisor = math.sqrt(shape[0]) if adapter.is_rank_stabilised else shape[0]
@@ -241,7 +242,8 @@ def with_lora(
         if lora.is_turned:
             up, down = up[::-1], down[::-1]
         if source is None or not _fit(source, up, down):
-            found = f"{lora.down}, {lora.up} and {plan.told(own)} do not fit each other"
+            names = [shorten(name) for name in (lora.down, lora.up, plan.told(own))]
+            found = f"{names[0]}, {names[1]} and {names[2]} do not fit each other"
             raise CheckpointError(str(path), found, _TRAINED)
         sources[own] = replace(source, lora=lora)
     return replace(plan, sources=sources)

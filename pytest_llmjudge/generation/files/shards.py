@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.files.names import plain_name
+from pytest_llmjudge.generation.files.names import plain_name, shorten, shorten_json
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.state_dict import (
     COPY,
@@ -25,6 +24,12 @@ __all__ = ["INDICES", "files_in", "read_index"]
 
 _LIMIT = 1 << 26
 """Bytes of an index; that of a trillion weights has about fifteen million."""
+
+_MOST_FILES = 10_000
+"""Files of one model: the largest known have a few hundred."""
+
+_NAME_BYTES = 255
+"""Of a file's name, on every usual file system."""
 
 INDICES = (".safetensors.index.json", ".bin.index.json")
 
@@ -51,7 +56,7 @@ def read_index(path: Path) -> StateDict | None:
     tensors = {name: tensor for part in whole for name, tensor in part.tensors.items()}
     lost = [name for name in weight_map if plain_name(name) not in tensors]
     if lost:
-        found = f"{lost[0]} is in none of its files"
+        found = f"{shorten(lost[0])} is in none of its files"
         raise CheckpointError(str(path), found, COPY)
     return StateDict(tensors, {})
 
@@ -76,26 +81,32 @@ def _weight_map(path: Path) -> dict[str, Path]:
         refuse_pointer(path, content)
         index = parse_json(content)
         names: dict[str, str] = dict(index["weight_map"].items())
-        files = {name: path.parent / file for name, file in names.items()}
+        # A file has many tensors, and what it takes to look at a path is for each file only.
+        files = {name: path.parent / name for name in dict.fromkeys(names.values())}
     except OSError as error:
         raise unreadable(path, error) from None
     except (ValueError, LookupError, TypeError, AttributeError):
         kind = SUFFIX if _is_safe(path) else ".bin"
         raise CheckpointError(str(path), f"no index of {kind} files", COPY) from None
-    for name in names.values():
+    if len(files) > _MOST_FILES:
+        found = f"it names {len(files):,} files, far more than a model has"
+        raise CheckpointError(str(path), found, COPY)
+    # Unlike pathlib it has an answer for links that lead to themselves.
+    folder = os.path.realpath(path.parent)
+    for name, file in files.items():
         _check_name(path, name)
-    for file in files.values():
-        if file.parent.resolve() != path.parent.resolve():
-            found = f"it names {file.name} in another folder"
+        if file.parent != path.parent and os.path.realpath(file.parent) != folder:
+            found = f"it names {shorten(file.name)} in another folder"
             raise CheckpointError(str(path), found, "put all files into one folder")
-    return files
+    return {tensor: files[name] for tensor, name in names.items()}
 
 
 def _check_name(index: Path, name: str) -> None:
     try:
-        is_name = b"\0" not in os.fsencode(name)
+        encoded = os.fsencode(name)
+        is_name = b"\0" not in encoded and len(encoded.rpartition(b"/")[2]) <= _NAME_BYTES
     except UnicodeEncodeError:
         is_name = False
     if not is_name:
-        found = f"it names {json.dumps(name)}, which no file can be called"
+        found = f"it names {shorten_json(name)}, which no file can be called"
         raise CheckpointError(str(index), found, COPY)

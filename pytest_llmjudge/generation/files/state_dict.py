@@ -10,7 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.files.names import Shape, name_some, plain_name
+from pytest_llmjudge.generation.files.names import Shape, name_some, plain_name, shorten
 from pytest_llmjudge.generation.files.pickled import SIZE_LIMIT, Opaque, PickleError, read_pickle
 from pytest_llmjudge.paths import HEAD, POINTER, PULL, instead_of_file, is_pointer, reason_of
 from pytest_llmjudge.reading import (
@@ -47,13 +47,14 @@ _PICKLES_BEFORE_ZIP = 5
 """Of the old format: its number, its version, sizes of integers, the state dict, its storages."""
 
 _MOST_MEMBERS = 20_000
-"""A member for each tensor and a few more; the directory is read once for every tensor."""
+"""A member for each tensor and a few more."""
 _DIRECTORY_LIMIT = 1 << 24
 """Bytes of a zip archive's directory, of which a tensor takes about a hundred."""
 
 _DIMENSIONS = 64
 _LARGEST = 1 << 63
 _LISTS = (dict, list, tuple)
+_LITTLE = b"little"
 _DAMAGED = (
     zipfile.BadZipFile,
     TooMuchError,
@@ -172,21 +173,36 @@ def _read_pickle(path: Path, stream: BufferedReader) -> bytes:
             if len(names) > _MOST_MEMBERS:
                 found = f"it has {len(names):,} members, far more than a state dict has"
                 raise CheckpointError(str(path), found, SAVE)
-            twice = [name for name, count in Counter(names).items() if count > 1]
+            # torch does not tell capitals from small letters, and takes either of them.
+            counts = Counter(map(str.casefold, names))
+            twice = [name for name in names if counts[name.casefold()] > 1]
             if len(pickles) == 1 and not twice:
-                return _stored(path, archive, archive.getinfo(pickles[0]))
+                data = _stored(path, archive, archive.getinfo(pickles[0]))
+                _check_byte_order(path, archive, pickles[0].removesuffix("data.pkl"))
+                return data
     except _DAMAGED:
         raise CheckpointError(str(path), "cut short or damaged", COPY) from None
     if twice:
-        raise CheckpointError(str(path), f"it has two members named {twice[0]}", SAVE)
+        raise CheckpointError(str(path), f"it has two members named {shorten(twice[0])}", SAVE)
     found = f"a zip archive of something else; it holds {name_some(names)}"
     raise CheckpointError(str(path), found, SAVE)
+
+
+def _check_byte_order(path: Path, archive: zipfile.ZipFile, prefix: str) -> None:
+    """Refuse numbers that torch would turn round; before version 2.1 it did not tell the order."""
+    name = f"{prefix}byteorder"
+    if name not in archive.NameToInfo:
+        return
+    member = archive.getinfo(name)
+    if member.file_size != len(_LITTLE) or _stored(path, archive, member) != _LITTLE:
+        todo = "save it on a machine with an x86 or ARM processor"
+        raise CheckpointError(str(path), "its numbers are not stored as little-endian", todo)
 
 
 def _stored(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """Read a member that is not packed: a few packed bytes could become gigabytes."""
     if member.compress_type != zipfile.ZIP_STORED:
-        found = f"its {member.filename} is compressed, which torch.save does not do"
+        found = f"its {shorten(member.filename)} is compressed, which torch.save does not do"
         raise CheckpointError(str(path), found, SAVE)
     if member.file_size > SIZE_LIMIT:
         found = (
@@ -203,11 +219,16 @@ def _check_old(path: Path, stream: BufferedReader) -> None:
     size = os.fstat(stream.fileno()).st_size
     data = stream.read(min(size, SIZE_LIMIT))
     end, torch = 0, _Torch(path, is_old=True)
+    told: object = None
     for _ in range(_PICKLES_BEFORE_ZIP):
-        _, end = torch.read(data, end)
+        told, end = torch.read(data, end)
     # Each is preceded by its length.
     if end + sum(8 + block for block in torch.storages.values()) > size:
         raise CheckpointError(str(path), "cut short or damaged", COPY)
+    # torch takes memory for each storage that a tensor names, and fills those in the last list.
+    keys = [key for key in told if isinstance(key, str)] if isinstance(told, list) else []
+    if sorted(keys) != sorted(torch.storages):
+        raise CheckpointError(str(path), "its list of storages is not that of its tensors", COPY)
 
 
 def state_dict_in(content: object) -> tuple[object, dict[str, object]]:
@@ -231,9 +252,17 @@ def _state_dict(path: Path, whole: object) -> StateDict:
         if isinstance(name, str) and isinstance(value, StoredTensor)
     }
     if len(tensors) < len(content):
-        found = f"not only tensors; it holds {name_some([str(name) for name in content])}"
+        found = f"not only tensors; it holds {name_some(content)}"
         raise CheckpointError(str(path), found, SAVE)
     return StateDict(tensors, about)
+
+
+class _Storage(NamedTuple):
+    """A memory block that a pickle names: type of its elements, key in the file, and how many."""
+
+    kind: str
+    key: str
+    size: int
 
 
 class _Torch:
@@ -251,6 +280,7 @@ class _Torch:
 
     def __init__(self, path: Path, *, is_old: bool = False) -> None:
         self.storages: dict[str, int] = {}
+        self._kinds: dict[str, tuple[str, int]] = {}
         self._path = path
         self._is_old = is_old
         self._called: dict[tuple[str, str], Callable[..., object]] = {
@@ -272,17 +302,23 @@ class _Torch:
         if module == "torch" and (name.endswith("Storage") or name in _DTYPES.values()):
             return name
         if (module, name) not in self._called:
-            raise CheckpointError(str(self._path), f"loading it would run {module}.{name}", SAVE)
+            called = shorten(f"{module}.{name}")
+            raise CheckpointError(str(self._path), f"loading it would run {called}", SAVE)
         return self._called[module, name]
 
-    def persistent(self, pid: object) -> tuple[str, str, int]:
+    def persistent(self, pid: object) -> _Storage:
         match pid:
-            # The old format tells of a sixth, the storage that this one is a part of.
+            # The old format has a sixth, the storage that this one is a part of: always None.
             case ("storage", str(kind), str(key), str(), int(size)) | (
-                ("storage", str(kind), str(key), str(), int(size), _)
+                ("storage", str(kind), str(key), str(), int(size), None)
             ) if size >= 0:
+                # torch takes memory for the first size, whatever it reads later.
+                told = (kind if size else "", size)
+                if self._kinds.setdefault(key, told) != told:
+                    message = "has a storage of two sizes or types"
+                    raise PickleError(message)
                 self.storages[key] = size * _BYTES.get(kind, 1)
-                return kind, key, size
+                return _Storage(kind, key, size)
         message = "is damaged"
         raise PickleError(message)
 
@@ -294,18 +330,39 @@ class _Torch:
         raise PickleError(message)
 
     def _rebuild_tensor(
-        self, storage: tuple[str, str, int], offset: int, shape: Shape, stride: Shape, *_: object
+        self,
+        storage: object,
+        offset: int,
+        shape: Shape,
+        stride: Shape,
+        _requires_grad: object,
+        _hooks: object,
+        metadata: object = None,
     ) -> StoredTensor:
+        if not isinstance(storage, _Storage):
+            message = "is damaged"
+            raise PickleError(message)
         kind, key, size = storage
-        sizes = (offset, *shape, *stride)
-        is_shape = len(shape) == len(stride) <= _DIMENSIONS and all(
-            isinstance(one, int) and 0 <= one < _LARGEST for one in sizes
+        # They are looked at before they are put together: a text of any length may stand here.
+        is_shape = (
+            isinstance(shape, tuple)
+            and isinstance(stride, tuple)
+            and len(shape) == len(stride) <= _DIMENSIONS
+            and all(
+                isinstance(one, int) and 0 <= one < _LARGEST for one in (offset, *shape, *stride)
+            )
         )
         # A tensor may repeat its numbers by a stride of 0, and would fill the memory with one of
         # them; of the newer format each is checked when it is read.
         if not is_shape or (self._is_old and prod(shape) > size):
             message = "is damaged"
             raise PickleError(message)
+        if metadata:
+            # It says that the signs of all numbers, or of their imaginary parts, are to be turned.
+            found = "it has a tensor that torch would negate or conjugate when it is loaded"
+            raise CheckpointError(
+                str(self._path), found, "save tensor.resolve_neg().resolve_conj() in its place"
+            )
         dtype = _DTYPES.get(kind, kind)
         return StoredTensor(self._path, dtype, tuple(shape), tuple(stride), key, offset)
 

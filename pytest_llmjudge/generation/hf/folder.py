@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,9 +25,11 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
 )
 from pytest_llmjudge.generation.families.lora import ADAPTER_CONFIG
 from pytest_llmjudge.generation.files.contents import Content, content_of
+from pytest_llmjudge.generation.files.names import shorten, shorten_json
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.shards import files_in, read_index
 from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_pointer, unreadable
+from pytest_llmjudge.generation.hf.sizes import absurd_size
 from pytest_llmjudge.paths import HEAD
 from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
@@ -157,13 +158,7 @@ def describe_folder(folder: Path) -> FolderInfo:
     config, tokenizer, _ = (
         _read_config(folder / name, kind) for name in (CONFIG, TOKENIZER_CONFIG, GENERATION)
     )
-    if "transformers_weights" in config:
-        found = f"its {CONFIG} names weights of its own choice (transformers_weights)"
-        raise CheckpointError(str(folder), found, "save the model again with save_pretrained")
-    if kernel := _kernel(config):
-        found = f"its {CONFIG} asks for the attention implementation {kernel}"
-        todo = "remove that, a program of others may be downloaded for it"
-        raise CheckpointError(str(folder), found, todo)
+    _check_settings(folder, config)
     try:
         names = sorted(file.name for file in folder.iterdir() if file.is_file())
         has_code = (folder / _OWN_CODE).exists()
@@ -173,7 +168,7 @@ def describe_folder(folder: Path) -> FolderInfo:
         found = f"it has code of its own ({_OWN_CODE}), which is never run"
         raise CheckpointError(str(folder), found, f"remove {_OWN_CODE}, or serve the model")
     weights = next((folder / name for name in _WEIGHTS if name in names), None)
-    what = f"a Hugging Face folder of a {kind}"
+    what = f"a Hugging Face folder of a {shorten(kind)}"
     if weights is None:
         todo = "put its .safetensors files into it, or save the model again with save_pretrained"
         raise CheckpointError(str(folder), f"{what} without weights", todo)
@@ -224,9 +219,25 @@ def _read_config(file: Path, kind: str) -> dict[str, Any]:
         raise CheckpointError(str(file), "not a JSON object", todo)
     if "auto_map" in content:
         found = f"it asks for code of its own (auto_map in {file.name}), which is never run"
-        todo = f"remove auto_map if transformers itself has {kind}, or serve the model"
+        todo = f"remove auto_map if transformers itself has {shorten(kind)}, or serve the model"
         raise CheckpointError(str(file.parent), found, todo)
     return content
+
+
+def _check_settings(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse settings by which transformers would do what this package does not ask it for."""
+    if "transformers_weights" in config:
+        found = f"its {CONFIG} names weights of its own choice (transformers_weights)"
+        raise CheckpointError(str(folder), found, "save the model again with save_pretrained")
+    if kernel := _kernel(config):
+        found = f"its {CONFIG} asks for the attention implementation {kernel}"
+        todo = "remove that, a program of others may be downloaded for it"
+        raise CheckpointError(str(folder), found, todo)
+    if absurd := absurd_size(config):
+        name, size, most = absurd
+        told = f"{shorten(name)} to {shorten_json(size)}"
+        found = f"its {CONFIG} sets {told}, and no model has more than {most:,}"
+        raise CheckpointError(str(folder), found, "correct it, or save the model again")
 
 
 def _kernel(config: object) -> str | None:
@@ -240,7 +251,7 @@ def _kernel(config: object) -> str | None:
             chosen = list(value.values()) if isinstance(value, dict) else [value]
             others = [one for one in chosen if one not in _BUILT_IN_ATTENTION]
             if others:
-                return json.dumps(others[0])
+                return shorten_json(others[0])
         elif found := _kernel(value):
             return found
     return None

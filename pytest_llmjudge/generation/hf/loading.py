@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
 from pytest_llmjudge.generation.devices import is_out_of_memory
 from pytest_llmjudge.generation.files.contents import untouched
+from pytest_llmjudge.generation.files.names import shorten
 from pytest_llmjudge.generation.nonfinite import check_weight
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def load_folder(info: FolderInfo, device: torch.device, dtype: torch.dtype) -> F
         folder, kind = info.path, info.model_type
         release = f"transformers {transformers.__version__}"
         if kind not in transformers.CONFIG_MAPPING:
-            found = f"{release} does not know a {kind}"
+            found = f"{release} does not know a {shorten(kind)}"
             raise CheckpointError(str(folder), found, "pip install --upgrade transformers")
         # No link on the way to the folder can be changed while the library reads by names.
         real = folder.resolve()
@@ -163,7 +164,7 @@ def _check_whole(folder: Path, kind: str, loading: dict[str, Any]) -> None:
         ("has the unknown", loading["unexpected_keys"]),
     ):
         if names:
-            raise CheckpointError(str(folder), f"a {kind} that {what} {min(names)}", todo)
+            raise CheckpointError(str(folder), f"a {kind} that {what} {shorten(min(names))}", todo)
 
 
 def _check_finite(folder: Path, model: Model, dtype: torch.dtype) -> None:

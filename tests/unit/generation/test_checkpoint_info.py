@@ -117,6 +117,9 @@ def test_heads_come_from_a_config_beside_it(path: Path) -> None:
         ('{"n_heads": true}', f"n_heads is true; {HEADS}"),
         ('{"n_heads": "12"}', f'n_heads is "12"; {HEADS}'),
         ('{"n_heads": 0}', f"n_heads is 0; {HEADS}"),
+        pytest.param(
+            f'{{"n_heads": "{"x" * 3_000_000}"}}', f'n_heads is "{"x" * 78}…; {HEADS}', id="long"
+        ),
         (
             '{"n_heads": 5}',
             (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.files.names import name_some, stem_of
+from pytest_llmjudge.generation.files.names import name_some, shorten, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -144,7 +144,7 @@ def _count_heads(path: Path, emb_dim: int, heads: Heads | None) -> int:
     if heads is None:
         return emb_dim // HEAD_SIZE
     if emb_dim % heads.number:
-        found = f"{heads.number} heads do not divide the embedding's width {emb_dim}"
+        found = f"{shorten(str(heads.number))} heads do not divide the embedding's width {emb_dim}"
         raise CheckpointError(str(heads.file), found, "give the number that it was trained with")
     return heads.number
 
@@ -178,5 +178,5 @@ def _wrong_names(
 
 
 def _wrong_shape(path: Path, name: str, shape: Shape, expected: str) -> CheckpointError:
-    found = f"{name} has the shape {shape} where {expected} is expected"
+    found = f"{shorten(name)} has the shape {shorten(str(shape))} where {expected} is expected"
     return CheckpointError(str(path), found, "save it again from the model that was trained")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.gpt2.config import Heads
-from pytest_llmjudge.generation.files.names import finite, stem_of
+from pytest_llmjudge.generation.files.names import finite, shorten_json, stem_of
 from pytest_llmjudge.generation.files.state_dict import refuse_pointer, unreadable
 from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
@@ -95,7 +94,7 @@ def heads_in(found: Config | None) -> Heads | None:
     if heads is None:
         return None
     if type(heads) is not int or heads < 1:
-        raise CheckpointError(str(file), f"n_heads is {json.dumps(heads)}", _HEADS)
+        raise CheckpointError(str(file), f"n_heads is {shorten_json(heads)}", _HEADS)
     return Heads(heads, file)
 
 
@@ -112,12 +111,12 @@ def is_gelu_exact(found: Config | None) -> bool:
     if name is not None:
         if not isinstance(name, str) or name not in _ACTIVATIONS:
             todo = 'write {"activation": "gelu_tanh"}, or "gelu" for the exact one'
-            raise CheckpointError(str(file), f"activation is {json.dumps(name)}", todo)
+            raise CheckpointError(str(file), f"activation is {shorten_json(name)}", todo)
         return _ACTIVATIONS[name]
     if theirs is None:
         return False
     if not isinstance(theirs, str) or theirs not in THEIR_ACTIVATIONS:
-        told = f"activation_function is {json.dumps(theirs)}, and only gelu_new and gelu are run"
+        told = f"activation_function is {shorten_json(theirs)}, and only gelu_new and gelu are run"
         raise CheckpointError(str(file), told, "serve the model, or write a fixture for it")
     return THEIR_ACTIVATIONS[theirs]
 
@@ -140,5 +139,5 @@ def scale_in(found: Config | None) -> float | None:
     value, scale = config[told[0]], finite(config[told[0]])
     if scale is None:
         todo = f'write {{"{told[0]}": …}} with a number'
-        raise CheckpointError(str(file), f"{told[0]} is {json.dumps(value)}", todo)
+        raise CheckpointError(str(file), f"{told[0]} is {shorten_json(value)}", todo)
     return scale

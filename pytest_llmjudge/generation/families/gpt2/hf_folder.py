@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.generation.families.gpt2.config_file import THEIR_ACTIVATIONS
 from pytest_llmjudge.generation.families.gpt2.key_mapping import GPT2_VOCABULARY
+from pytest_llmjudge.generation.files.names import shorten_json
 from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _setting(folder: Path, config: Mapping[str, Any]) -> str | None:
     }
     for name, values in harmless.items():
         if config.get(name, values[0]) not in values:
-            return f"{CONFIG} sets {name} to {json.dumps(config[name])}"
+            return f"{CONFIG} sets {name} to {shorten_json(config[name])}"
     for name in (CONFIG, GENERATION):
         if _has_other_end(config, _read(folder / name)):
             return f"{name} sets another eos_token_id than GPT-2's"
@@ -137,7 +138,7 @@ def _tokenizer(folder: Path, config: Mapping[str, Any]) -> str | None:
     if not there:
         return None
     if config.get("vocab_size", GPT2_VOCABULARY) != GPT2_VOCABULARY:
-        return f"{CONFIG} sets vocab_size to {json.dumps(config['vocab_size'])}"
+        return f"{CONFIG} sets vocab_size to {shorten_json(config['vocab_size'])}"
     files = [folder / name for name in ((TOKENIZER,) if TOKENIZER in there else _SLOW)]
     checks = {
         **{name: name not in {TOKENIZER, *_SLOW} for name in there},

@@ -313,6 +313,7 @@ def test_base_and_adapter_decide_what_is_written(tmp_path: Path, theirs: Theirs)
 @pytest.mark.parametrize(
     ("config", "told"),
     [
+        ({"base_model_name_or_path": "x" * 9000}, f"the model {'x' * 79}… that it is added to is not here; name it with --llm-judge-base"),
         ({"base_model_name_or_path": "gpt2-medium"}, "the model gpt2-medium that it is added to is not here; name it with --llm-judge-base"),
         ({"base_model_name_or_path": None}, "it does not name the model that it is added to; name it with --llm-judge-base"),
         ({"peft_type": "IA3"}, "no config of a LoRA adapter; save the adapter again, or merge it into its model with PEFT"),

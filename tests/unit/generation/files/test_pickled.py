@@ -21,6 +21,7 @@ COPY = "save or copy the checkpoint again"
 SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
 DAMAGED = f"its pickle is damaged; {COPY}"
 NESTED_KEY = f"its pickle has a key that is made of others; {COPY}"
+TEXT_LIMIT = 80
 COUNTER = b"ccollections\nCounter\nq\x00"
 
 
@@ -134,6 +135,15 @@ def test_two_members_of_one_name(path: Path) -> None:
     assert error_of(path) == f"it has two members named model/data.pkl; {SAVE}"
 
 
+def test_two_members_that_differ_in_capitals(path: Path) -> None:
+    """Torch reads the one for the other, and so other weights."""
+    torch.save({"tok_emb.weight": torch.ones(4)}, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("model/DATA/0", bytes(16))
+
+    assert error_of(path) == f"it has two members named model/data/0; {SAVE}"
+
+
 def test_far_too_many_members(path: Path) -> None:
     """Each tensor's read would go through all of them."""
     with zipfile.ZipFile(path, "w") as archive:
@@ -193,6 +203,84 @@ def test_an_old_file_is_looked_at_before_torch_reads_it(
     path.write_bytes(OLD + pickled + b"\x80\x02]." + bytes(100))
 
     assert refused(path) == expected
+
+
+def old_storage(key: bytes, size: int, kind: bytes = b"FloatStorage") -> bytes:
+    """What an old file says of a storage when it names it."""
+    told = b"(X\x07\x00\x00\x00storagectorch\n" + kind + b"\nX\x01\x00\x00\x00" + key
+    return told + b"X\x03\x00\x00\x00cpuK" + bytes([size]) + b"NtQ"
+
+
+@pytest.mark.parametrize(
+    ("named", "listed"),
+    [
+        ([old_storage(b"0", 9), old_storage(b"0", 0)], ["0"]),
+        ([old_storage(b"0", 2), old_storage(b"0", 2, b"HalfStorage")], ["0"]),
+        ([old_storage(b"0", 4)], []),
+        ([old_storage(b"0", 4), old_storage(b"1", 4)], ["1"]),
+        ([old_storage(b"0", 4)], ["0", "0"]),
+        ([old_storage(b"0", 4)], [["0"]]),
+    ],
+    ids=["two sizes", "two types", "none is read", "one is not read", "read twice", "no keys"],
+)
+def test_storages_that_an_old_file_does_not_hold(
+    path: Path, named: list[bytes], listed: list[object]
+) -> None:
+    """Memory would be taken for them, and it would hold what was there before."""
+    data = b"\x80\x02]" + b"".join(one + b"a" for one in named) + b"."
+    path.write_bytes(OLD + data + pickle.dumps(listed, 2) + bytes(200))
+
+    message = error_of(path)
+
+    assert message in {
+        f"its pickle has a storage of two sizes or types; {COPY}",
+        f"its list of storages is not that of its tensors; {COPY}",
+    }
+
+
+def test_names_that_take_the_memory_of_many(path: Path) -> None:
+    """The text of tuples that share long values could be thousands of times the file's size."""
+    long = b"B" + (1 << 20).to_bytes(4, "little") + bytes(1 << 20)
+    keys = b"".join(b"(" + b"h\x00" * 15 + b"K" + bytes([one]) + b"tN" for one in range(100))
+    pack(path, b"\x80\x02" + long + b"q\x000}(" + keys + b"u.")
+
+    shown = ", ".join(["a key that is no text"] * 3)
+    assert refused(path) == f"not only tensors; it holds {shown} and 97 more; {SAVE}"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"X\x0a\x10\x00\x00" + b"n" * 4106 + b"K\x01s.",
+        b"X\x01\x00\x00\x00ac" + b"n" * 4106 + b"\nb\n.",
+    ],
+    ids=["a key", "what it would run"],
+)
+def test_long_names_are_cut(path: Path, data: bytes) -> None:
+    """A message has room for the beginning of a name."""
+    pack(path, b"\x80\x02}" + data)
+
+    assert "n" * (TEXT_LIMIT // 2) in error_of(path)
+    assert "n" * TEXT_LIMIT not in error_of(path)
+
+
+@pytest.mark.parametrize("kind", [b")" + b"\x85" * 1_000_000, b"X\x01\x00\x00\x00a", b"]"])
+def test_a_storage_that_is_none(path: Path, kind: bytes) -> None:
+    """What stands in its place is not looked at: a deep tuple cannot even be hashed."""
+    data = b"\x80\x02}X\x01\x00\x00\x00a" + REBUILD + kind + b"X\x01\x00\x00\x000K\x01\x87"
+    pack(path, data + b"K\x00))\x89}tRs.")
+
+    assert error_of(path) == DAMAGED
+
+
+@pytest.mark.parametrize("shape", [b"h\x00h\x00", b")h\x00", b"h\x00)", b"]]", b"K\x01K\x01"])
+def test_a_shape_that_is_none(path: Path, shape: bytes) -> None:
+    """It is not taken apart first: each letter of a text would become an object."""
+    text = b"X" + (1 << 22).to_bytes(4, "little") + b"n" * (1 << 22) + b"q\x000"
+    data = b"\x80\x02" + text + b"}X\x01\x00\x00\x00a" + REBUILD
+    pack(path, data + STORAGE + b"K\x01tQK\x00" + shape + b"\x89}tRs.")
+
+    assert refused(path) == DAMAGED
 
 
 def test_an_old_file_with_what_training_adds(path: Path) -> None:

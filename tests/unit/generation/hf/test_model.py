@@ -592,6 +592,23 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
             ("parts", [{"attn_implementation": {"": "sdpa", "text": "a/b"}}], "a/b"),
         )
     },
+    **{
+        f"an absurd size, {name}": (
+            change("config.json", **{name: value}),
+            (
+                f"its config.json sets {told}, and no model has more than {most}; correct it, or "
+                "save the model again"
+            ),
+        )
+        for name, value, told, most in (
+            ("num_hidden_layers", 10**9, "num_hidden_layers to 1000000000", "1,000"),
+            ("num_labels", 10**9, "num_labels to 1000000000", "100,000"),
+            ("n_layer", 1e308, "n_layer to 1e+308", "1,000"),
+            ("vocab_size", 10**12, "vocab_size to 1000000000000", "100,000,000"),
+            ("text_config", {"hidden_size": 10**9}, "hidden_size to 1000000000", "1,000,000"),
+            ("parts", [{"num_key_value_heads": 10**6}], "num_key_value_heads to 1000000", "10,000"),
+        )
+    },
     "other weights": (
         change("config.json", transformers_weights="other.safetensors"),
         (
