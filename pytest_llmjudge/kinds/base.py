@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
         Entry,
         ExamResult,
         GateResult,
-        JudgeCheck,
-        PairCheck,
+        JudgeIdentity,
         PreferenceResult,
         RunResult,
         Side,
         SuiteResult,
     )
+    from pytest_llmjudge.errors import SettingsError
     from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.kinds.shared import Shared
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
@@ -34,13 +34,14 @@ __all__ = [
     "BASELINE",
     "JUDGE_CHECK",
     "NOT_RUN",
-    "Found",
+    "Fitness",
     "Gathered",
     "Kind",
     "Sample",
     "SampleReport",
     "Suite",
     "SuiteRun",
+    "Value",
     "gates_over_all",
 ]
 
@@ -49,25 +50,25 @@ BASELINE = "baseline"
 JUDGE_CHECK = "judge-check"
 NOT_RUN = "it was not run"
 
-Found = TypeVar("Found")
-"""What a kind finds out about one sample."""
+Value = TypeVar("Value")
+"""What a kind keeps of the result of one sample."""
 Result = TypeVar("Result", bound="SuiteResult | PreferenceResult | ExamResult")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample(Generic[Found]):
+class Sample(Generic[Value]):
     """What this process knows of one sample of a suite.
 
     Attributes:
         id: As in the item's node id.
-        found: The kind's own; ``None`` when nothing at all is known.
+        value: What the kind keeps of its result; ``None`` when nothing at all is known.
         error: Why there is no result, as one line; ``None`` when there is one.
         cause: Of an error: ``record`` when nothing could be made of this sample, ``rig`` when
             server, model or checkpoint failed.
     """
 
     id: str
-    found: Found | None
+    value: Value | None
     error: str | None = None
     cause: str | None = None
 
@@ -102,7 +103,7 @@ class Gathered:
 
     Attributes:
         name: Node id of the test function.
-        facts: What :meth:`Suite.facts` said of it, with ``checkpoint``, ``judge`` and ``due``.
+        facts: Its :meth:`Suite.facts`, with ``checkpoint``, ``judge`` and ``due``.
         samples: Those of which anything is known, by id, in the suite's order.
         gates: Those that were due.
         fault: Says for a sample's id how its item broke beside its own decision, else ``None``.
@@ -119,7 +120,19 @@ class Gathered:
     check: Mapping[str, Any] | None = None
 
 
-class SuiteRun(ABC, Generic[Found]):
+class Fitness(Protocol):
+    """What a judge made of known answers."""
+
+    @property
+    def fit(self) -> bool:
+        """Whether it may decide."""
+
+    @property
+    def reason(self) -> str:
+        """Why, with the numbers."""
+
+
+class SuiteRun(ABC, Generic[Value]):
     """A suite that has begun in this process.
 
     Attributes:
@@ -131,7 +144,7 @@ class SuiteRun(ABC, Generic[Found]):
     judge: JudgeLike | None
 
     @abstractmethod
-    def sample(self, name: str, *, again: bool = False) -> Sample[Found]:
+    def sample(self, name: str, *, again: bool = False) -> Sample[Value]:
         """Return what is known of a sample, or find out; a problem is part of what it returns.
 
         Args:
@@ -140,7 +153,7 @@ class SuiteRun(ABC, Generic[Found]):
         """
 
     @abstractmethod
-    def samples(self) -> list[Sample[Found]]:
+    def samples(self) -> list[Sample[Value]]:
         """Return all samples of the suite in its order, as :meth:`sample` does."""
 
     @abstractmethod
@@ -154,7 +167,7 @@ class SuiteRun(ABC, Generic[Found]):
             LlmJudgeError: Judge or model was replaced during the run, or nobody knows.
         """
 
-    def check(self, *, again: bool) -> JudgeCheck | PairCheck | None:  # noqa: ARG002
+    def check(self, *, again: bool) -> Fitness | None:  # noqa: ARG002
         """Return what the judge makes of known answers; ``None`` for a suite that has no judge.
 
         Args:
@@ -166,7 +179,7 @@ class SuiteRun(ABC, Generic[Found]):
         return None
 
 
-class Suite(ABC, Generic[Found]):
+class Suite(ABC, Generic[Value]):
     """What one marked test function decides over.
 
     Args:
@@ -180,14 +193,12 @@ class Suite(ABC, Generic[Found]):
         has_records: Whether its samples are the records of a file, which may be written back.
         uses_model: Whether a model answers; ``False`` when the records hold the responses.
         uses_judge: Whether a judge decides.
-        model_todo: How a model under test can be named, for messages.
     """
 
     kind: ClassVar[Kind[Any]]
     has_records: ClassVar[bool] = False
     uses_model: bool = True
     uses_judge: bool = False
-    model_todo: ClassVar[str]
 
     def __init__(
         self, name: str, path: Path, samples: Sequence[str], checkpoint: Path | str | None
@@ -200,6 +211,10 @@ class Suite(ABC, Generic[Found]):
     @abstractmethod
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Name the gates that come before the samples, and those that come after them."""
+
+    @abstractmethod
+    def no_model(self) -> SettingsError:
+        """Return the error that no model under test is named."""
 
     @abstractmethod
     def digest(self) -> str:
@@ -221,7 +236,7 @@ class Suite(ABC, Generic[Found]):
         model: ModelLike | None,
         judge: JudgeLike | None,
         needed: Sequence[str],
-    ) -> SuiteRun[Found]:
+    ) -> SuiteRun[Value]:
         """Begin the suite in this process.
 
         Args:
@@ -235,26 +250,26 @@ class Suite(ABC, Generic[Found]):
         """
 
     @abstractmethod
-    def row(self, sample: Sample[Found]) -> dict[str, Any] | None:
+    def row(self, sample: Sample[Value]) -> dict[str, Any] | None:
         """Return what is known of a sample as plain data, ``None`` for nothing worth keeping."""
 
     @abstractmethod
-    def decide(self, gate: str, samples: Sequence[Sample[Found]]) -> Decision:
+    def decide(self, gate: str, samples: Sequence[Sample[Value]]) -> Decision:
         """Decide over the whole suite, for a gate of the kind's own."""
 
     @abstractmethod
-    def values(self, found: Found) -> dict[str, object]:
+    def fixtures(self, value: Value) -> dict[str, object]:
         """Return the values of the fixtures that an item of a sample has."""
 
-    def decide_sample(self, found: Found) -> Decision | None:  # noqa: ARG002
+    def decide_sample(self, value: Value) -> Decision | None:  # noqa: ARG002
         """Decide over a sample; ``None`` when it decides nothing by itself."""
         return None
 
-    def failure_text(self, sample: Sample[Found], decision: Decision) -> str:  # noqa: ARG002
+    def failure_text(self, sample: Sample[Value], decision: Decision) -> str:  # noqa: ARG002
         """Return what is shown of a sample that failed."""
         return decision.reason
 
-    def properties(self, found: Found) -> dict[str, object]:  # noqa: ARG002
+    def properties(self, value: Value) -> dict[str, object]:  # noqa: ARG002
         """Return the properties of a sample's test case in JUnit XML."""
         return {}
 
@@ -305,11 +320,16 @@ class Suite(ABC, Generic[Found]):
         """Return id and content of what pairs up with a baseline; ``None`` for nothing."""
         return None
 
-    def minimums(self) -> tuple[tuple[float | None, ...], str]:
-        """Return the gates that are set beside the baseline's, and how such are set."""
-        return (), ""
+    def cannot_fail(self, found: str, todo: str) -> SettingsError | None:  # noqa: ARG002
+        """Return the error that the suite cannot fail; ``None`` when it has other gates.
 
-    def side(self, samples: Sequence[Sample[Found]], judge: JudgeLike | None) -> Side:
+        Args:
+            found: Why its gate over the baseline cannot fail.
+            todo: What to do about that.
+        """
+        return None
+
+    def side(self, samples: Sequence[Sample[Value]], judge: JudgeLike | None) -> Side:
         """Return the suite as a comparison with its baseline takes it.
 
         Raises:
@@ -372,6 +392,23 @@ class Kind(ABC, Generic[Result]):
     @abstractmethod
     def counts(self, result: Result) -> dict[str, str]:
         """Return the figures of a suite for JUnit XML, by name."""
+
+    @abstractmethod
+    def document(self, result: Result, judge: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return a suite's part of a results file.
+
+        Args:
+            result: Of the suite.
+            judge: The judge that the file names for all suites; a suite with another names its own.
+        """
+
+    def judge(self, result: Result) -> JudgeIdentity | None:  # noqa: ARG002
+        """Return the judge that decided; ``None`` when none did."""
+        return None
+
+    def with_responses(self, result: Result) -> list[dict[str, Any]] | None:  # noqa: ARG002
+        """Return a suite's records with their responses; ``None`` when it has no records."""
+        return None
 
     def results(self, run: RunResult) -> tuple[Result, ...]:
         """Return the results of this kind."""

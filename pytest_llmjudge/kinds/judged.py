@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.data import (
@@ -16,12 +16,19 @@ from pytest_llmjudge.data import (
     Side,
     SuiteResult,
 )
-from pytest_llmjudge.errors import printable
-from pytest_llmjudge.gates import Decision, decide_average, decide_record, whole_outcome
+from pytest_llmjudge.errors import SettingsError, printable
+from pytest_llmjudge.gates import (
+    Decision,
+    decide_average,
+    decide_record,
+    is_average_within_noise,
+    whole_outcome,
+)
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.plain import plain_comparison, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
 from pytest_llmjudge.prompts import clean_response
-from pytest_llmjudge.stats import mean
+from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.results_reader import content_of
 from pytest_llmjudge.suites import load_suite
 
@@ -37,7 +44,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
 
-__all__ = ["Judged"]
+__all__ = ["JUDGED"]
 
 _EXAMPLE = 'llm_judge("records.json", min_average=50)'
 
@@ -50,7 +57,7 @@ class _Scored(NamedTuple):
     verdict: Verdict
 
 
-class Judged(Kind[SuiteResult]):
+class _Judged(Kind[SuiteResult]):
     """Suites of the marker ``llm_judge``."""
 
     name = "judge"
@@ -102,6 +109,47 @@ class Judged(Kind[SuiteResult]):
             responses=facts["responses"],
         )
 
+    def document(self, result: SuiteResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return a suite's part of a results file."""
+        scores = result.scores
+        # Of a part of the records there is no average: those without a score may be the worst.
+        whole = scores if len(scores) == result.total else []
+        interval = mean_interval(whole)
+        document: dict[str, Any] = {
+            "name": result.name,
+            "kind": self.name,
+            "checkpoint": asdict(result.checkpoint) if result.checkpoint is not None else None,
+            "responses": result.responses,
+        }
+        if asdict(result.judge) != judge:
+            document["judge"] = asdict(result.judge)
+        average = mean(whole)
+        return document | {
+            "total": result.total,
+            "scored": len(scores),
+            "unscored": result.total - len(scores),
+            "average": None if average is None else round(average, 4),
+            "ci95": None if interval is None else [round(bound, 4) for bound in interval],
+            "min_score": result.min_score,
+            "min_average": result.min_average,
+            "outcome": result.outcome,
+            "within_noise": is_average_within_noise(whole, result.min_average),
+            "baseline": plain_comparison(result.comparison),
+            "check": rounded_fields(result.check),
+            "agreement": rounded_fields(suite_agreement(result)),
+            "gates": [asdict(gate) for gate in result.gates],
+            "records": [_plain_record(one, result.min_score) for one in result.records],
+        }
+
+    def judge(self, result: SuiteResult) -> JudgeIdentity:
+        """Return the judge that scored."""
+        return result.judge
+
+    def with_responses(self, result: SuiteResult) -> list[dict[str, Any]]:
+        """Return the records with their responses and scores."""
+        made = result.checkpoint is not None
+        return [with_response(one, {"score": one.score}, made=made) for one in result.records]
+
     def counts(self, result: SuiteResult) -> dict[str, str]:
         """Return the figures of a suite for JUnit XML."""
         scored = len(result.scores)
@@ -127,8 +175,11 @@ class Judged(Kind[SuiteResult]):
         return found
 
 
+JUDGED = _Judged()
+
+
 class _JudgedSuite(RecordSuite[_Scored]):
-    kind: ClassVar[Judged] = Judged()
+    kind = JUDGED
     uses_judge = True
 
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
@@ -159,7 +210,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
         return _JudgedRun(self, run)
 
     def row(self, sample: Sample[_Scored]) -> dict[str, Any] | None:
-        found = sample.found
+        found = sample.value
         if found is None:
             return None
         record, response, verdict = found
@@ -175,23 +226,23 @@ class _JudgedSuite(RecordSuite[_Scored]):
         }
 
     def decide(self, gate: str, samples: Sequence[Sample[_Scored]]) -> Decision:  # noqa: ARG002
-        scores = {one.id: one.found and one.found.verdict.score for one in samples}
+        scores = {one.id: one.value and one.value.verdict.score for one in samples}
         causes = {one.id: one.error for one in samples if one.error is not None}
         return decide_average(scores, self.loaded.settings.min_average, causes)
 
-    def decide_sample(self, found: _Scored) -> Decision:
-        assert found.verdict.score is not None  # noqa: S101  # an unscored record errs in its setup
-        return decide_record(found.verdict.score, self.loaded.settings.min_score)
+    def decide_sample(self, value: _Scored) -> Decision:
+        assert value.verdict.score is not None  # noqa: S101  # an unscored record errs in its setup
+        return decide_record(value.verdict.score, self.loaded.settings.min_score)
 
     def failure_text(self, sample: Sample[_Scored], decision: Decision) -> str:
-        assert sample.found is not None  # noqa: S101  # it was decided over
-        return _failure_text(decision.reason, sample.found)
+        assert sample.value is not None  # noqa: S101  # it was decided over
+        return _failure_text(decision.reason, sample.value)
 
-    def values(self, found: _Scored) -> dict[str, object]:
-        return found._asdict()
+    def fixtures(self, value: _Scored) -> dict[str, object]:
+        return value._asdict()
 
-    def properties(self, found: _Scored) -> dict[str, object]:
-        return {"llm_judge_score": found.verdict.score}
+    def properties(self, value: _Scored) -> dict[str, object]:
+        return {"llm_judge_score": value.verdict.score}
 
     def advice(self, baseline_fingerprint: str, fingerprint: str) -> Iterator[str]:
         least = self.loaded.settings.min_average
@@ -209,16 +260,18 @@ class _JudgedSuite(RecordSuite[_Scored]):
     def baseline_keys(self) -> list[tuple[str, str]]:
         return [(record.id, _content(record)) for record in self.loaded.records]
 
-    def minimums(self) -> tuple[tuple[float | None, ...], str]:
-        limits = self.loaded.settings
-        return (limits.min_score, limits.min_average), "min_average or min_score"
+    def cannot_fail(self, found: str, todo: str) -> SettingsError | None:
+        if self.loaded.settings.min_score or self.loaded.settings.min_average:
+            return None
+        todo = f"{todo}, or set min_average or min_score"
+        return SettingsError(self.name, f"it cannot fail: {found}", todo)
 
     def side(self, samples: Sequence[Sample[_Scored]], judge: JudgeLike | None) -> Side:
         from pytest_llmjudge.pipeline.judge_resources import judge_identity
 
         entries = tuple(
             Entry(one.record.id, _content(one.record), one.verdict.score, one.response)
-            for one in (sample.found for sample in samples)
+            for one in (sample.value for sample in samples)
             if one is not None
         )
         identity, passes_at = judge_identity(judge), self.loaded.settings.min_score
@@ -235,13 +288,36 @@ class _JudgedRun(RecordRun[_Scored]):
     def check(self, *, again: bool) -> JudgeCheck:
         return self._run.check(again=again)
 
-    def _found(self, record: Record, outcome: Outcome[str, Verdict]) -> _Scored:
+    def _value(self, record: Record, outcome: Outcome[str, Verdict]) -> _Scored:
         return _Scored(record, outcome.response, outcome.verdict)
 
 
 def _record_result(record: Record, row: Mapping[str, Any]) -> RecordResult:
     fields = {"model_response": None, "score": None, "reply": None, **row}
     return RecordResult(record, **{**fields, "samples": tuple(fields.get("samples", ()))})
+
+
+def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]:
+    record = result.record
+    document: dict[str, Any] = {
+        "id": record.id,
+        "instruction": record.instruction,
+        "input": record.input,
+        "output": record.output,
+        "model_response": result.model_response,
+        "score": result.score,
+        "reply": result.reply,
+        "error": result.error,
+        "outcome": result.outcome,
+    }
+    if result.cause is not None:
+        document["cause"] = result.cause
+    if result.samples:
+        document["samples"] = list(result.samples)
+        document["unsure"] = result.is_unsure(min_score)
+    if result.covered is not None:
+        document["covered"] = result.covered
+    return document
 
 
 def _outcome(gathered: Gathered, results: Sequence[RecordResult]) -> str:

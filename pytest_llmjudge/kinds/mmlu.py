@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import (
     CheckpointReference,
@@ -15,11 +15,20 @@ from pytest_llmjudge.data import (
     SubjectResult,
 )
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
-from pytest_llmjudge.gates import Decision, decide_accuracy, decide_subject, whole_outcome
+from pytest_llmjudge.gates import (
+    Decision,
+    decide_accuracy,
+    decide_subject,
+    is_accuracy_within_noise,
+    whole_outcome,
+)
 from pytest_llmjudge.kinds.base import NOT_RUN, Kind, Sample, Suite, SuiteRun, gates_over_all
+from pytest_llmjudge.kinds.plain import plain_comparison, rounded
 from pytest_llmjudge.kinds.shared import Shared
+from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
 from pytest_llmjudge.mmlu.exam import load_exam, make_exam
 from pytest_llmjudge.mmlu.files import LETTERS
+from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.storage.results_reader import RIGHT, answered, exam_terms
 
 if TYPE_CHECKING:
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Entry
     from pytest_llmjudge.kinds.base import Gathered, SampleReport
-    from pytest_llmjudge.mmlu.accuracy import MMLUResult
+    from pytest_llmjudge.mmlu.accuracy import MMLUResult, Share
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.pipeline import JudgeLike, MMLURun, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["MMLU", "ask_subject", "named_subject"]
 
 
-class MMLU(Kind[ExamResult]):
+class _MMLUKind(Kind[ExamResult]):
     """Suites of the marker ``llm_mmlu``."""
 
     name = "mmlu"
@@ -95,6 +104,32 @@ class MMLU(Kind[ExamResult]):
             comparison=gathered.comparison,
         )
 
+    def document(self, result: ExamResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges letters
+        """Return a suite's part of a results file."""
+        answered = [subject for subject in result.subjects if subject.questions]
+        # Of a part of the subjects there is no accuracy: those without a result may be the worst.
+        is_whole = len(answered) == len(result.subjects)
+        return {
+            "name": result.name,
+            "kind": self.name,
+            "checkpoint": asdict(result.checkpoint),
+            "data": result.path,
+            "mode": result.mode,
+            "shots": result.shots,
+            "limit": result.limit,
+            **(_share(pool(answered)) if is_whole else dict.fromkeys(_SHARE)),
+            "stderr": rounded(pooled_stderr(answered)) if is_whole else None,
+            "macro": round(macro_average(answered), 4) if is_whole else None,
+            "categories": {name: _share(share) for name, share in by_category(answered).items()},
+            "min_accuracy": result.min_accuracy,
+            "min_subject_accuracy": result.min_subject_accuracy,
+            "outcome": result.outcome,
+            "within_noise": is_whole and _is_within_noise(pool(answered), result.min_accuracy),
+            "baseline": plain_comparison(result.comparison),
+            "gates": [asdict(gate) for gate in result.gates],
+            "subjects": [_subject(subject) for subject in result.subjects],
+        }
+
     def counts(self, result: ExamResult) -> dict[str, str]:
         """Return the figures of a suite for JUnit XML."""
         questions = sum(subject.total for subject in result.subjects)
@@ -109,9 +144,11 @@ class MMLU(Kind[ExamResult]):
         return {entry.id: entry for entry in side.entries}
 
 
+MMLU = _MMLUKind()
+
+
 class _MMLUSuite(Suite["MMLUResult"]):
-    kind: ClassVar[MMLU] = MMLU()
-    model_todo = "give --llm-judge-checkpoint, or checkpoint= in the marker"
+    kind = MMLU
 
     def __init__(self, exam: Exam) -> None:
         super().__init__(exam.name, exam.path, exam.subjects, exam.checkpoint)
@@ -119,6 +156,10 @@ class _MMLUSuite(Suite["MMLUResult"]):
 
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         return [], gates_over_all(settings)
+
+    def no_model(self) -> SettingsError:
+        todo = "give --llm-judge-checkpoint, or checkpoint= in the marker"
+        return SettingsError(self.name, "it has no model under test", todo)
 
     def digest(self) -> str:
         return self.exam.data.digest(self.exam.subjects)
@@ -152,7 +193,7 @@ class _MMLUSuite(Suite["MMLUResult"]):
 
     def row(self, sample: Sample[MMLUResult]) -> dict[str, Any] | None:
 
-        if sample.found is None:
+        if sample.value is None:
             return {"error": sample.error}
         questions = [
             {
@@ -163,12 +204,12 @@ class _MMLUSuite(Suite["MMLUResult"]):
                 "shots": answer.shots,
                 "is_cut": answer.is_cut,
             }
-            for answer in sample.found.answers
+            for answer in sample.value.answers
         ]
-        return {"accuracy_norm": sample.found.accuracy_norm, "questions": questions}
+        return {"accuracy_norm": sample.value.accuracy_norm, "questions": questions}
 
     def decide(self, gate: str, samples: Sequence[Sample[MMLUResult]]) -> Decision:  # noqa: ARG002
-        results = [sample.found for sample in samples if sample.found is not None]
+        results = [sample.value for sample in samples if sample.value is not None]
         causes = {sample.id: sample.error for sample in samples if sample.error is not None}
         return decide_accuracy(
             sum(result.correct for result in results),
@@ -178,11 +219,11 @@ class _MMLUSuite(Suite["MMLUResult"]):
             len(samples),
         )
 
-    def decide_sample(self, found: MMLUResult) -> Decision:
-        return decide_subject(found.correct, found.total, self.exam.min_subject_accuracy)
+    def decide_sample(self, value: MMLUResult) -> Decision:
+        return decide_subject(value.correct, value.total, self.exam.min_subject_accuracy)
 
-    def values(self, found: MMLUResult) -> dict[str, object]:
-        return {"mmlu_result": found}
+    def fixtures(self, value: MMLUResult) -> dict[str, object]:
+        return {"mmlu_result": value}
 
     def baseline_keys(self) -> list[tuple[str, str]]:
 
@@ -196,8 +237,10 @@ class _MMLUSuite(Suite["MMLUResult"]):
             # The subject's own item says so, and fails.
             return []
 
-    def minimums(self) -> tuple[tuple[float | None, ...], str]:
-        return (self.exam.min_accuracy, self.exam.min_subject_accuracy), "min_accuracy"
+    def cannot_fail(self, found: str, todo: str) -> SettingsError | None:
+        if self.exam.min_accuracy or self.exam.min_subject_accuracy:
+            return None
+        return SettingsError(self.name, f"it cannot fail: {found}", f"{todo}, or set min_accuracy")
 
     def side(self, samples: Sequence[Sample[MMLUResult]], judge: JudgeLike | None) -> Side:  # noqa: ARG002
 
@@ -207,12 +250,12 @@ class _MMLUSuite(Suite["MMLUResult"]):
 
     def _entries(self, sample: Sample[MMLUResult]) -> Iterator[Entry]:
         """Yield a subject's questions as a comparison takes them, without a score where none is."""
-        if sample.found is None:
+        if sample.value is None:
             # What is wrong is said by the subject's own item, and by the average.
             for question in self.exam.questions(sample.id):
                 yield answered(question.id, LETTERS[question.answer], None)
             return
-        for answer in sample.found.answers:
+        for answer in sample.value.answers:
             letter = LETTERS[answer.question.answer]
             yield answered(answer.question.id, letter, answer.prediction)
 
@@ -339,3 +382,33 @@ def _outcome(gathered: Gathered, subjects: Sequence[SubjectResult]) -> str:
     low = minimum is not None and sum(subject.correct for subject in subjects) / total < minimum
     outcomes = {subject.outcome for subject in subjects} - {"passed", "not run"}
     return whole_outcome(outcomes | {gate.outcome for gate in gathered.gates}, low=low)
+
+
+def _is_within_noise(share: Share, min_accuracy: float | None) -> bool:
+    return is_accuracy_within_noise(share.correct, share.total, min_accuracy)
+
+
+_SHARE = ("total", "correct", "accuracy", "ci95")
+
+
+def _share(share: Share) -> dict[str, Any]:
+    interval = [round(bound, 4) for bound in share.interval]
+    values = share.total, share.correct, round(share.accuracy, 4), interval
+    return dict(zip(_SHARE, values, strict=True))
+
+
+def _subject(result: SubjectResult) -> dict[str, Any]:
+    share = _share(pool([result])) if result.questions else dict.fromkeys(_SHARE)
+    norm = result.accuracy_norm
+    return {
+        "subject": result.subject,
+        "category": category_of(result.subject),
+        **share,
+        "accuracy_norm": None if norm is None else round(norm, 4),
+        "outcome": result.outcome,
+        "error": result.error,
+        "questions": [
+            {**asdict(question), "logprobs": [round(value, 6) for value in question.logprobs]}
+            for question in result.questions
+        ],
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.data import (
     AgainstReference,
@@ -13,8 +13,14 @@ from pytest_llmjudge.data import (
     PairResult,
     PreferenceResult,
 )
-from pytest_llmjudge.gates import Decision, decide_win_rate, whole_outcome
+from pytest_llmjudge.gates import (
+    Decision,
+    decide_win_rate,
+    is_win_rate_within_noise,
+    whole_outcome,
+)
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
+from pytest_llmjudge.kinds.plain import rounded, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
 from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model
 from pytest_llmjudge.suites import load_pairs
@@ -32,7 +38,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
 
-__all__ = ["Pairs"]
+__all__ = ["PAIRS"]
 
 _EXAMPLE = 'llm_compare("records.json", against="released.pth", min_win_rate=0.5)'
 _WIN_RATE = "win-rate"
@@ -47,7 +53,7 @@ class _Preferred(NamedTuple):
     preference: Preference
 
 
-class Pairs(Kind[PreferenceResult]):
+class _Pairs(Kind[PreferenceResult]):
     """Suites of the marker ``llm_compare``."""
 
     name = "preference"
@@ -101,6 +107,56 @@ class Pairs(Kind[PreferenceResult]):
             responses=facts["responses"],
         )
 
+    def document(self, result: PreferenceResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return a suite's part of a results file."""
+        summary = summary_of(result.pairs)
+        # Of a part of the pairs there is no win rate: those without a winner may all be lost.
+        is_whole = summary.pairs == result.total
+        interval = summary.interval if is_whole else None
+        document: dict[str, Any] = {
+            "name": result.name,
+            "kind": self.name,
+            "checkpoint": asdict(result.checkpoint) if result.checkpoint is not None else None,
+            "responses": result.responses,
+            "against": asdict(result.against),
+            "votes": result.votes,
+        }
+        own = None if result.judge is None else asdict(result.judge)
+        # Where people decide, the run's judge is not theirs.
+        if own != judge or own is None:
+            document["judge"] = own
+        return document | {
+            "total": result.total,
+            "scored": summary.pairs,
+            "unscored": result.total - summary.pairs,
+            "wins": summary.wins,
+            "ties": summary.ties,
+            "losses": summary.losses,
+            "win_rate": rounded(summary.win_rate) if is_whole else None,
+            "standard_error": rounded(summary.standard_error) if is_whole else None,
+            "ci95": None if interval is None else [round(bound, 4) for bound in interval],
+            "length_controlled": rounded(summary.length_controlled) if is_whole else None,
+            "asked": summary.asked,
+            "flips": rounded(summary.flips),
+            "mean_length": summary.mean_length and [round(mean, 1) for mean in summary.mean_length],
+            "min_win_rate": result.min_win_rate,
+            "outcome": result.outcome,
+            "within_noise": is_whole and is_win_rate_within_noise(summary, result.min_win_rate),
+            "check": rounded_fields(result.check),
+            "agreement": rounded_fields(result.agreement),
+            "gates": [asdict(gate) for gate in result.gates],
+            "records": [_plain_pair(pair) for pair in result.pairs],
+        }
+
+    def judge(self, result: PreferenceResult) -> JudgeIdentity | None:
+        """Return the judge that compared; ``None`` when people did."""
+        return result.judge
+
+    def with_responses(self, result: PreferenceResult) -> list[dict[str, Any]]:
+        """Return the records with the responses under test and the winners."""
+        made = result.checkpoint is not None
+        return [with_response(pair, {"winner": pair.winner}, made=made) for pair in result.pairs]
+
     def counts(self, result: PreferenceResult) -> dict[str, str]:
         """Return the figures of a suite for JUnit XML."""
         scored = sum(pair.winner is not None for pair in result.pairs)
@@ -119,8 +175,11 @@ class Pairs(Kind[PreferenceResult]):
         return (*super().models(result), result.against.name)
 
 
+PAIRS = _Pairs()
+
+
 class _PairSuite(RecordSuite[_Preferred]):
-    kind: ClassVar[Pairs] = Pairs()
+    kind = PAIRS
 
     def __init__(self, loaded: suites.Suite) -> None:
         super().__init__(loaded)
@@ -192,7 +251,7 @@ class _PairSuite(RecordSuite[_Preferred]):
         return _PairRun(self, run)
 
     def row(self, sample: Sample[_Preferred]) -> dict[str, Any] | None:
-        found = sample.found
+        found = sample.value
         if found is None:
             return None
         # Where one side is missing, the other is told all the same.
@@ -211,7 +270,7 @@ class _PairSuite(RecordSuite[_Preferred]):
         pairs: list[Compared] = []
         causes: dict[str, str] = {}
         for sample in samples:
-            found = sample.found
+            found = sample.value
             if sample.error is not None or found is None or found.pair is None:
                 causes[sample.id] = str(sample.error)
             else:
@@ -219,12 +278,12 @@ class _PairSuite(RecordSuite[_Preferred]):
                 pairs.append((str(preference.winner), preference.orders, *found.pair))
         return decide_win_rate(summarise(pairs), self.pairing.min_win_rate, causes, len(samples))
 
-    def values(self, found: _Preferred) -> dict[str, object]:
-        response = None if found.pair is None else found.pair.a
-        return {"record": found.record, "response": response, "preference": found.preference}
+    def fixtures(self, value: _Preferred) -> dict[str, object]:
+        response = None if value.pair is None else value.pair.a
+        return {"record": value.record, "response": response, "preference": value.preference}
 
-    def properties(self, found: _Preferred) -> dict[str, object]:
-        return {"llm_judge_winner": found.preference.winner}
+    def properties(self, value: _Preferred) -> dict[str, object]:
+        return {"llm_judge_winner": value.preference.winner}
 
     def check(self, resources: Resources) -> None:
         self.opponent(resources).check()
@@ -262,7 +321,7 @@ class _PairRun(RecordRun[_Preferred]):
     def check(self, *, again: bool) -> PairCheck | None:
         return self._run.check(again=again)
 
-    def _found(self, record: Record, outcome: Outcome[Pair, Preference]) -> _Preferred:
+    def _value(self, record: Record, outcome: Outcome[Pair, Preference]) -> _Preferred:
         pair = outcome.response
         sides = self._run.sides(record) if pair is None else (pair.a, pair.b)
         return _Preferred(record, sides, pair, outcome.verdict)
@@ -273,6 +332,24 @@ def _pair_result(record: Record, row: Mapping[str, Any]) -> PairResult:
     for name in ("orders", "replies"):
         fields[name] = tuple(fields.get(name, ()))
     return PairResult(record, **fields)
+
+
+def _plain_pair(pair: PairResult) -> dict[str, Any]:
+    record = pair.record
+    document: dict[str, Any] = {
+        "id": record.id,
+        "instruction": record.instruction,
+        "input": record.input,
+        "output": record.output,
+        "model_response": pair.model_response,
+        "against_response": pair.against_response,
+        "winner": pair.winner,
+        "orders": list(pair.orders),
+        "replies": list(pair.replies),
+        "error": pair.error,
+        "outcome": pair.outcome,
+    }
+    return document if pair.cause is None else {**document, "cause": pair.cause}
 
 
 def _outcome(gathered: Gathered, pairs: Sequence[PairResult]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.kinds.base import NOT_RUN, Found, Sample, Suite, SuiteRun
+from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.records import draw_sample, load_records
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordRun", "RecordSuite", "records_file", "settled"]
 
 
-class RecordSuite(Suite[Found]):
+class RecordSuite(Suite[Value]):
     """A suite of records.
 
     Args:
@@ -34,7 +34,6 @@ class RecordSuite(Suite[Found]):
     """
 
     has_records = True
-    model_todo = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
 
     def __init__(self, loaded: suites.Suite) -> None:
         ids = tuple(record.id for record in loaded.records)
@@ -46,6 +45,11 @@ class RecordSuite(Suite[Found]):
     def record(self, name: str) -> Record:
         """Return a record by its id."""
         return self._by_id[name]
+
+    def no_model(self) -> SettingsError:
+        """Return the error that no model under test is named."""
+        todo = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
+        return SettingsError(self.name, "it has no model under test", todo)
 
     def digest(self) -> str:
         """Return the SHA-256 of the records file as it was when it was loaded."""
@@ -91,7 +95,7 @@ class RecordSuite(Suite[Found]):
             yield Path(prompt), f"the prompt of {self.name}"
 
 
-class RecordRun(SuiteRun[Found]):
+class RecordRun(SuiteRun[Value]):
     """A suite of records that has begun in this process.
 
     Args:
@@ -99,18 +103,18 @@ class RecordRun(SuiteRun[Found]):
         run: Has its outcomes, or finds them out.
     """
 
-    def __init__(self, suite: RecordSuite[Found], run: Run[Any, Any]) -> None:
+    def __init__(self, suite: RecordSuite[Value], run: Run[Any, Any]) -> None:
         self.model = run.model
         self.judge = run.judge
         self._suite = suite
         self._run = run
 
-    def sample(self, name: str, *, again: bool = False) -> Sample[Found]:
+    def sample(self, name: str, *, again: bool = False) -> Sample[Value]:
         """Return what is known of a record, or find out."""
         record = self._suite.record(name)
         return self._sample(record, self._run.outcome(record, again=again))
 
-    def samples(self) -> list[Sample[Found]]:
+    def samples(self) -> list[Sample[Value]]:
         """Return all records of the suite in file order."""
         return [self._sample(record, outcome) for record, outcome in self._run.outcomes()]
 
@@ -118,14 +122,14 @@ class RecordRun(SuiteRun[Found]):
         """Have every record's outcome, and proof that they are from one judge and one model."""
         self._run.prepare(again=again)
 
-    def _sample(self, record: Record, outcome: Outcome[Any, Any]) -> Sample[Found]:
-        verdict, found = outcome.verdict, self._found(record, outcome)
+    def _sample(self, record: Record, outcome: Outcome[Any, Any]) -> Sample[Value]:
+        verdict, value = outcome.verdict, self._value(record, outcome)
         if verdict.score is not None:
-            return Sample(record.id, found)
-        return Sample(record.id, found, str(verdict.error), "rig" if verdict.rig else "record")
+            return Sample(record.id, value)
+        return Sample(record.id, value, str(verdict.error), "rig" if verdict.rig else "record")
 
     @abstractmethod
-    def _found(self, record: Record, outcome: Outcome[Any, Any]) -> Found:
+    def _value(self, record: Record, outcome: Outcome[Any, Any]) -> Value:
         """Return what the kind keeps of an outcome."""
 
 
@@ -187,7 +191,7 @@ def _settled(
     measure: str,
     decide: Callable[[Mapping[str, Any]], str],
 ) -> dict[str, Any]:
-    """Join what a record's own item and the gates say of it."""
+    """Join what a record's own item and the gates know of it."""
     own, of_gate = sample.own, sample.of_gate
     if own is None and not sample.is_reported:
         row = dict(of_gate or {})

@@ -44,9 +44,8 @@ class Resources:
             LlmJudgeError: One is another, or nobody knows.
         """
         judge = self.judges.made
-        served: list[Served] = [*self.models.served]
-        if judge is not None and judge.server is not None:
-            served.insert(0, judge)
+        served: list[Served] = [] if judge is None or judge.server is None else [judge]
+        served += self.models.served
         for one in served:
             # Whom nobody could name nobody has asked.
             if one.is_identified:

@@ -53,8 +53,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Announce the markers; with ``--llm-judge`` take part in the run."""
-    for name, arguments, purpose in MARKERS:
-        config.addinivalue_line("markers", f"{name}({arguments}): {purpose}")
+    for marker in MARKERS:
+        line = f"{marker.name}({marker.arguments}): {marker.purpose}"
+        config.addinivalue_line("markers", line)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(collect.UsageHooks(), "llm-judge-usage")
     try:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import Comparison, JudgeCheck, PairCheck
+    from pytest_llmjudge.data import Comparison
     from pytest_llmjudge.gates import Decision
-    from pytest_llmjudge.kinds.base import Sample, Suite, SuiteRun
+    from pytest_llmjudge.kinds.base import Fitness, Sample, Suite, SuiteRun
     from pytest_llmjudge.plugin.session import LlmSession
 
 __all__ = ["FIXTURE", "READY", "SESSION", "Case", "Ready", "case_of"]
@@ -52,7 +52,7 @@ class Ready:
     case: Case
     run: SuiteRun[Any]
     sample: Sample[Any] | None = None
-    check: JudgeCheck | PairCheck | None = None
+    check: Fitness | None = None
     decision: Decision | None = None
     comparison: Comparison | None = None
 

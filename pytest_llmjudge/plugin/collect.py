@@ -36,7 +36,7 @@ __all__ = [
 _SUFFIXES = (".json", ".jsonl", ".ndjson")
 _OTHER_FORMATS = (".csv", ".tsv", ".parquet")
 """Refused with a reason where someone names them."""
-_OF_SAMPLES = {"mmlu_result", "preference", "record", "response", "verdict"}
+_OF_SAMPLES = {fixture for marker in MARKERS for fixture in marker.fixtures}
 """Fixtures that a gate has no value for."""
 
 

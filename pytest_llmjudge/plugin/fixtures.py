@@ -149,7 +149,7 @@ def _value(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401  # each fixtu
         found = f"fixture '{name}' is used by an autouse fixture, and a gate has no {name}"
         message = f"{request.node.nodeid}: {found}; let the test function ask for it"
         pytest.fail(message, pytrace=False)
-    values = {} if ready is None else ready.case.suite.values(ready.sample.found)
+    values = {} if ready is None else ready.case.suite.fixtures(ready.sample.value)
     if name in values:
         return values[name]
     default = "a test that judges nothing", "mark the test with llm_judge"

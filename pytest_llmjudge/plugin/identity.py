@@ -87,7 +87,7 @@ def agree_on_fixtures(session: LlmSession, name: str, model: object, judge: obje
 
     Args:
         session: This process's.
-        name: Of the suite or exam.
+        name: Of the suite.
         model: Under test; ``None`` where there is none.
         judge: As ``model``.
 

@@ -51,7 +51,7 @@ def call(item: pytest.Function, session: LlmSession) -> bool:
 def _decide_sample(ready: Ready) -> None:
     sample, suite = ready.sample, ready.case.suite
     assert sample is not None  # noqa: S101  # one without a result errs in its setup
-    decision = suite.decide_sample(sample.found)
+    decision = suite.decide_sample(sample.value)
     if decision is not None and not decision.passed:
         pytest.fail(suite.failure_text(sample, decision), pytrace=False)
 

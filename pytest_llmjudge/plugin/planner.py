@@ -95,7 +95,7 @@ def _check(
     if not suite.uses_model or not is_ours(collected, item, "llm_model"):
         return
     if suite.checkpoint is None:
-        raise SettingsError(suite.name, "it has no model under test", suite.model_todo)
+        raise suite.no_model()
     model = resources.models.get(suite.checkpoint)
     model.check()
     suite.check_model(resources, model.fingerprint)

@@ -17,6 +17,7 @@ import pytest
 from pytest_llmjudge import __version__
 from pytest_llmjudge.data import RunResult
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
+from pytest_llmjudge.kinds.document import records_with_responses, results_document
 from pytest_llmjudge.pipeline.resources import make_resources
 from pytest_llmjudge.plugin import collect, items
 from pytest_llmjudge.plugin.annotations import AnnotationHooks
@@ -316,9 +317,15 @@ class ControllerHooks:
         status = status or int(bool(self._problems))
         run = replace(run, status=status, notes=(*run.notes, *self._problems))
         self._attempt(
-            "results", settings.report, lambda path: write_results(path, run, __version__)
+            "results",
+            settings.report,
+            lambda path: write_results(path, results_document(run, __version__)),
         )
-        self._attempt("responses", settings.responses, lambda path: write_responses(path, run))
+        self._attempt(
+            "responses",
+            settings.responses,
+            lambda path: write_responses(path, records_with_responses(run)),
+        )
         markdown = settings.markdown
         if markdown is not None and summary is not None and resolved(markdown) == resolved(summary):
             # It is added to what the step has written already.

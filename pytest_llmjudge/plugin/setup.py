@@ -49,7 +49,7 @@ def set_up(request: pytest.FixtureRequest, session: LlmSession) -> None:
         if suite.kind.asks_judge:
             _note_property(item, _CAUSE, sample.cause)
         pytest.fail(printable(sample.error), pytrace=False)
-    for name, value in suite.properties(sample.found).items():
+    for name, value in suite.properties(sample.value).items():
         _note_property(item, name, value)
 
 
