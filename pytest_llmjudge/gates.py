@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data import GateResult
 from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.stats import (
     SIGNIFICANCE,
@@ -35,6 +36,7 @@ __all__ = [
     "is_average_within_noise",
     "is_win_rate_within_noise",
     "whole_outcome",
+    "with_break",
 ]
 
 NAMED_RECORDS = 10
@@ -62,6 +64,20 @@ def whole_outcome(outcomes: Collection[str], *, low: bool) -> str:
     if low or not set(outcomes) <= {"passed", "not run"}:
         return "failed"
     return "incomplete" if "not run" in outcomes else "passed"
+
+
+def with_break(found: GateResult | None, name: str, reason: str) -> GateResult:
+    """Return a gate that broke beside its own decision, and what that was.
+
+    Args:
+        found: Its decision; ``None`` when it came to none.
+        name: The gate's.
+        reason: How it broke.
+    """
+    if found is None:
+        return GateResult(name, "error", reason)
+    outcome = "failed" if found.outcome == "failed" else "error"
+    return GateResult(name, outcome, f"{found.reason}; {reason}")
 
 
 def decide_record(score: int, min_score: int | None) -> Decision:

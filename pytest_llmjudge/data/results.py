@@ -137,6 +137,11 @@ class SuiteResult:
     responses: str | None = None
 
     @property
+    def old_name(self) -> str:
+        """The suite's name in the baseline."""
+        return (self.comparison and self.comparison.baseline_suite) or self.name
+
+    @property
     def scores(self) -> list[int]:
         """The scores there are, in file order."""
         return [result.score for result in self.records if result.score is not None]
@@ -159,3 +164,8 @@ class RunResult:
     preferences: tuple[PreferenceResult, ...] = ()
     max_drop: float = 0.0
     status: int = 0
+
+    @property
+    def results(self) -> tuple[SuiteResult | ExamResult | PreferenceResult, ...]:
+        """All suites, in the order of the results file."""
+        return (*self.suites, *self.exams, *self.preferences)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError
+from pytest_llmjudge.kinds import MARKERS
 from pytest_llmjudge.plugin import collect, options
-from pytest_llmjudge.plugin.cases import EXAM_MARKER, MARKER, PAIR_MARKER, SESSION
+from pytest_llmjudge.plugin.cases import SESSION
 from pytest_llmjudge.plugin.fixtures import (
     _case,
-    _exam_case,
     llm_judge,
     llm_model,
     mmlu,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "_case",
-    "_exam_case",
     "llm_judge",
     "llm_model",
     "mmlu",
@@ -53,13 +52,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the marker; with ``--llm-judge`` take part in the run."""
-    text = f'{MARKER}("records.json", min_score=, min_average=, ...): '
-    config.addinivalue_line("markers", f"{text}judge a model's answers to instruction records")
-    text = f'{PAIR_MARKER}("records.json", against=, min_win_rate=, votes=, ...): '
-    config.addinivalue_line("markers", f"{text}compare a model's answers with another's")
-    text = f'{EXAM_MARKER}("mmlu", subjects=, shots=, mode=, min_accuracy=, ...): '
-    config.addinivalue_line("markers", f"{text}ask a model the questions of MMLU")
+    """Announce the markers; with ``--llm-judge`` take part in the run."""
+    for marker in MARKERS:
+        line = f"{marker.name}({marker.arguments}): {marker.purpose}"
+        config.addinivalue_line("markers", line)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(collect.UsageHooks(), "llm-judge-usage")
     try:
@@ -105,7 +101,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = metafunc.config.stash.get(SESSION, None)
     if session is not None:
         collect.parametrize(metafunc, session)
-        session.exams.parametrize(metafunc)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

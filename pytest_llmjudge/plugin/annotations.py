@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.plugin.cases import GATES, JUDGE_CHECK
+from pytest_llmjudge.kinds.base import JUDGE_CHECK
 from pytest_llmjudge.plugin.collect import is_records_name
-from pytest_llmjudge.plugin.session import UNDECIDED
+from pytest_llmjudge.plugin.setup import UNDECIDED
 from pytest_llmjudge.reporting.annotations import Failure, annotation_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator
+    from collections.abc import Callable, Generator, Mapping
 
 __all__ = ["AnnotationHooks"]
 
@@ -24,12 +24,14 @@ class AnnotationHooks:
 
     Args:
         config: pytest's own.
-        names: Returns the names of all suites and exams.
+        suites: Returns what is known of each suite, by name.
     """
 
-    def __init__(self, config: pytest.Config, names: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self, config: pytest.Config, suites: Callable[[], Mapping[str, Mapping[str, Any]]]
+    ) -> None:
         self._config = config
-        self._names = names
+        self._suites = suites
         self._failed: dict[str, pytest.TestReport] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -47,13 +49,13 @@ class AnnotationHooks:
                 reporter.line(line)
 
     def _failures(self) -> list[Failure]:
-        """Return what failed of suites and exams, gates first."""
-        names = self._names() if self._failed else ()
-        unfit = {name for name in names if f"{name}[{JUDGE_CHECK}]" in self._failed}
+        """Return what failed of suites, gates first."""
+        suites = self._suites() if self._failed else {}
+        unfit = {name for name in suites if f"{name}[{JUDGE_CHECK}]" in self._failed}
         gates: list[Failure] = []
         others: list[Failure] = []
         for nodeid, report in self._failed.items():
-            name = next((name for name in names if nodeid.startswith(f"{name}[")), None)
+            name = next((name for name in suites if nodeid.startswith(f"{name}[")), None)
             if name is None:
                 continue
             item = nodeid[len(name) + 1 : -1]
@@ -63,7 +65,9 @@ class AnnotationHooks:
                     unfit.add(name)
                     gates.append(self._failure(name, report))
             elif name not in unfit or item == JUDGE_CHECK:
-                (gates if item in GATES else others).append(self._failure(nodeid, report))
+                (gates if item in suites[name]["due"] else others).append(
+                    self._failure(nodeid, report)
+                )
         return [*gates, *others]
 
     def _failure(self, nodeid: str, report: pytest.TestReport) -> Failure:

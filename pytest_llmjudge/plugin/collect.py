@@ -1,40 +1,29 @@
-"""Marked functions and records files become items: the judge's check, the records, the gates."""
+"""Marked functions and records files become items: samples, and the gates before and after them."""
 
 from __future__ import annotations
 
 import types
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.errors import LlmJudgeError, RecordsError, SettingsError
-from pytest_llmjudge.plugin.cases import (
-    AVERAGE,
-    BASELINE,
-    EXAM_FIXTURE,
-    EXAM_MARKER,
-    FIXTURE,
-    JUDGE_CHECK,
-    MARKER,
-    PAIR_MARKER,
-    WIN_RATE,
-    Case,
-    case_of,
-    exam_case_of,
-)
+from pytest_llmjudge.errors import LlmJudgeError, SettingsError
+from pytest_llmjudge.kinds import MARKERS, all_kinds
+from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.options import files_patterns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge.kinds.base import Suite
     from pytest_llmjudge.plugin.session import LlmSession
-    from pytest_llmjudge.suites import Suite
+    from pytest_llmjudge.settings import Settings
 
 __all__ = [
-    "MARKER",
     "RecordsFile",
     "SuiteProblem",
     "UsageHooks",
-    "gates_after",
     "is_records_file",
     "is_records_name",
     "mark_usage_problem",
@@ -47,7 +36,8 @@ __all__ = [
 _SUFFIXES = (".json", ".jsonl", ".ndjson")
 _OTHER_FORMATS = (".csv", ".tsv", ".parquet")
 """Refused with a reason where someone names them."""
-_SEEN = pytest.StashKey[bool]()
+_OF_SAMPLES = {fixture for marker in MARKERS for fixture in marker.fixtures}
+"""Fixtures that a gate has no value for."""
 
 
 class SuiteProblem(pytest.Collector.CollectError):
@@ -63,108 +53,66 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
     """Turn a marked function into its suite's items.
 
     Raises:
-        SuiteProblem: The marker or its records file cannot be used.
+        SuiteProblem: The marker or the data that it names cannot be used.
     """
-    marker = _marker(metafunc.definition)
-    if marker is None:
+    function = metafunc.definition
+    markers = [name for name, *_ in MARKERS if function.get_closest_marker(name) is not None]
+    if not markers:
         return
     try:
-        suite = _suite(metafunc.definition, marker, session)
+        suite = _suite(function, markers, session.settings)
     except SettingsError as error:
         raise SuiteProblem(error, usage=True) from None
-    except RecordsError as error:
-        named = metafunc.definition.getparent(RecordsFile)
+    except LlmJudgeError as error:
+        named = function.getparent(RecordsFile)
         usage = named is not None and named.session.isinitpath(named.path)
         raise SuiteProblem(error, usage=usage) from None
     session.suites[suite.name] = suite
-    records = [Case(suite, record, index=index) for index, record in enumerate(suite.records)]
-    people_decide = suite.pairing is not None and suite.pairing.votes is not None
-    before = [] if session.settings.check == "off" or people_decide else [JUDGE_CHECK]
-    after = gates_after(session) if suite.pairing is None else [WIN_RATE]
+    before, after = suite.gates(session.settings)
     cases = [
-        *(Case(suite, None, gate=gate) for gate in before),
-        *records,
-        *(Case(suite, None, gate=gate) for gate in after),
+        *(Case(suite, gate) for gate in before),
+        *(Case(suite, sample, place) for place, sample in enumerate(suite.samples)),
+        *(Case(suite, gate) for gate in after),
     ]
-    ids = [*before, *(record.id for record in suite.records), *after]
-    kind = "judge" if suite.pairing is None else "preference"
-    session.completeness.expect(suite.name, kind, len(ids))
     # pytest checks that the function takes the argument; its fixture is put first in prepare().
     metafunc.fixturenames.append(FIXTURE)
-    metafunc.parametrize(FIXTURE, cases, indirect=True, ids=ids)
+    metafunc.parametrize(FIXTURE, cases, indirect=True, ids=[case.id for case in cases])
 
 
-def gates_after(session: LlmSession) -> list[str]:
-    """Name the gates that speak for a whole suite, in their order."""
-    return [AVERAGE] if session.settings.baseline is None else [AVERAGE, BASELINE]
-
-
-_EXAMPLES = {
-    MARKER: 'llm_judge("records.json", min_average=50)',
-    PAIR_MARKER: 'llm_compare("records.json", against="released.pth", min_win_rate=0.5)',
-}
-"""How a marker is written that makes a suite."""
-
-
-def _marker(function: pytest.Item) -> pytest.Mark | None:
-    """Return the marker that makes ``function`` a suite."""
-    found = (function.get_closest_marker(name) for name in _EXAMPLES)
-    return next((marker for marker in found if marker is not None), None)
-
-
-def _suite(function: pytest.Function, marker: pytest.Mark, session: LlmSession) -> Suite:
-    from pytest_llmjudge.suites import load_pairs, load_suite
-
-    name, kind = function.nodeid, marker.name
-    if sum(mark.name == kind for mark in function.own_markers) > 1:
+def _suite(function: pytest.Function, markers: Sequence[str], settings: Settings) -> Suite[Any]:
+    where, name = function.nodeid, markers[0]
+    if sum(mark.name == name for mark in function.own_markers) > 1:
         todo = "write one marked function for each"
-        raise SettingsError(name, f"it has several {kind} markers", todo)
-    if all(function.get_closest_marker(known) is not None for known in _EXAMPLES):
-        found, todo = "llm_judge and llm_compare stand together", "mark a function with each"
-        raise SettingsError(name, found, todo)
+        raise SettingsError(where, f"it has several {name} markers", todo)
+    if len(markers) > 1:
+        found = f"{name} and {markers[1]} stand together"
+        raise SettingsError(where, found, "mark a function with each")
     if function.get_closest_marker("parametrize") is not None:
         todo = "write one marked function for each variant"
-        raise SettingsError(name, f"{kind} and parametrize stand together", todo)
-    if len(marker.args) != 1 or not isinstance(marker.args[0], (str, Path)):
-        found = f"{kind} has {len(marker.args)} positional arguments"
-        if len(marker.args) == 1:
-            found = f"{kind} has {marker.args[0]!r} for a records file"
-        todo = f"give it one records file, as in {_EXAMPLES[kind]}"
-        raise SettingsError(name, found, todo)
-    load = load_suite if kind == MARKER else load_pairs
-    return load(name, str(marker.args[0]), marker.kwargs, function.path.parent, session.settings)
+        raise SettingsError(where, f"{name} and parametrize stand together", todo)
+    (kind,) = (kind for kind in all_kinds() if kind.marker == name)
+    marker = function.get_closest_marker(name)
+    assert marker is not None  # noqa: S101  # it makes the function a suite
+    return kind.load(where, marker.args, marker.kwargs, function.path.parent, settings)
 
 
 def prepare(item: pytest.Item, session: LlmSession | None) -> None:
     """Skip a marked item without ``--llm-judge``; else let it begin with our own fixture."""
     if session is None:
-        markers = (MARKER, PAIR_MARKER, EXAM_MARKER)
-        if any(item.get_closest_marker(name) is not None for name in markers):
+        if any(item.get_closest_marker(name) is not None for name, *_ in MARKERS):
             item.add_marker(pytest.mark.skip(reason="needs --llm-judge"))
         return
-    if not isinstance(item, pytest.Function):
+    case = case_of(item)
+    if case is None or not isinstance(item, pytest.Function):
         return
-    case, exam_case = case_of(item), exam_case_of(item)
-    if case is not None:
-        session.completeness.collected.add(case.suite.name)
-        of_records = {"preference", "record", "response", "verdict"}
-        _put_first(item, FIXTURE, of_records if case.record is None else None)
-    elif exam_case is not None:
-        session.completeness.collected.add(exam_case.exam.name)
-        of_subjects = {"mmlu_result"}
-        _put_first(item, EXAM_FIXTURE, of_subjects if exam_case.subject is None else None)
-
-
-def _put_first(item: pytest.Function, fixture: str, not_of_gates: set[str] | None) -> None:
-    """Set up our fixture before all others, and of a gate only those that are not the body's."""
-    if not_of_gates is not None:
+    session.collected.add(case.suite.name)
+    if case.is_gate:
         # A gate does not call the body, so what the body asks for is not set up.
         info = item._fixtureinfo  # noqa: SLF001  # pytest has no public way to ask
-        own = {*info.argnames, *not_of_gates}
-        asked = [name for name in info.initialnames if name not in own]
-        item.fixturenames = [fixture, *asked]
-    elif fixture not in item.fixturenames:
-        item.fixturenames.insert(0, fixture)
+        own = {*info.argnames, *_OF_SAMPLES}
+        item.fixturenames = [FIXTURE, *(name for name in info.initialnames if name not in own)]
+    elif FIXTURE not in item.fixturenames:
+        item.fixturenames.insert(0, FIXTURE)
 
 
 class RecordsFile(pytest.Module):

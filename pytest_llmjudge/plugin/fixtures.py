@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.data import Preference, Verdict
-from pytest_llmjudge.plugin.cases import EXAM_FIXTURE, FIXTURE, READY, SESSION, PairReady, Ready
+from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.plugin.cases import FIXTURE, READY, SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.data import Preference, Record, Verdict
     from pytest_llmjudge.mmlu.accuracy import MMLUResult
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.plugin.session import LlmSession
@@ -44,7 +44,9 @@ def llm_model(request: pytest.FixtureRequest) -> ModelLike:
     All it needs is ``generate(prompts, *, max_new_tokens) -> list[str]`` and a string
     ``fingerprint`` that changes when its answers may.
     """
-    return _session(request).configured_model()
+    from pytest_llmjudge.plugin.configured import ConfiguredModel
+
+    return ConfiguredModel(_session(request))
 
 
 @pytest.fixture(scope="session")
@@ -53,23 +55,17 @@ def llm_judge(request: pytest.FixtureRequest) -> JudgeLike:
 
     ``llm_compare`` needs ``compare(record, a, b) -> Preference`` instead.
     """
-    return _session(request).configured_judge()
+    from pytest_llmjudge.plugin.configured import ConfiguredJudge
+
+    return ConfiguredJudge(_session(request))
 
 
 @pytest.fixture(name=FIXTURE)
 def _case(request: pytest.FixtureRequest) -> None:
-    _session(request).set_up(request)
+    session = _session(request)
+    from pytest_llmjudge.plugin.setup import set_up
 
-
-@pytest.fixture(name=EXAM_FIXTURE)
-def _exam_case(request: pytest.FixtureRequest) -> None:
-    _session(request).exams.set_up(request)
-
-
-@pytest.fixture
-def mmlu_result(request: pytest.FixtureRequest) -> MMLUResult:
-    """How the model under test did in this item's subject of MMLU."""
-    return _session(request).exams.result_of(request)
+    set_up(request, session)
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +76,8 @@ def mmlu(request: pytest.FixtureRequest) -> Callable[..., MMLUResult]:
     many questions.
     """
     session = _session(request)
+    from pytest_llmjudge.kinds.mmlu import ask_subject, named_subject
+    from pytest_llmjudge.plugin.configured import model_of
 
     def ask(
         subject: str,
@@ -89,10 +87,14 @@ def mmlu(request: pytest.FixtureRequest) -> Callable[..., MMLUResult]:
         limit: int | None = None,
         data: str | Path | None = None,
     ) -> MMLUResult:
-        found = session.exams.ask(request, subject, data, shots=shots, mode=mode, limit=limit)
-        if isinstance(found, str):
-            pytest.fail(found, pytrace=False)
-        return found
+        how = {"shots": shots, "mode": mode, "limit": limit}
+        try:
+            exam = named_subject(session.resources, subject, data, **how)
+            return ask_subject(session.resources, exam, model_of(request, session))
+        except LlmJudgeError as error:
+            problem = str(error)
+        # Outside of the handler: pytest would show what the error was raised from.
+        pytest.fail(problem, pytrace=False)
 
     return ask
 
@@ -100,56 +102,59 @@ def mmlu(request: pytest.FixtureRequest) -> Callable[..., MMLUResult]:
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
     """The record of this item."""
-    found = _ready(request).case.record
-    assert found is not None  # noqa: S101  # _ready() refuses gates
+    found: Record = _value(request)
     return found
 
 
 @pytest.fixture
 def response(request: pytest.FixtureRequest) -> str:
     """What the model under test answered to this item's record."""
-    outcome = _ready(request).outcome
-    assert outcome is not None  # noqa: S101  # _ready() refuses gates
-    found = outcome.response
-    assert found is not None  # noqa: S101  # without one the item has erred
-    return found if isinstance(found, str) else found.a
+    found: str = _value(request)
+    return found
 
 
 @pytest.fixture
 def verdict(request: pytest.FixtureRequest) -> Verdict:
     """What the judge made of this item's response; it always has a score."""
-    outcome = _ready(request).outcome
-    assert outcome is not None  # noqa: S101  # _ready() refuses gates
-    if not isinstance(outcome.verdict, Verdict):
-        _refuse(request, "a test that compares", "ask for preference, or mark it with llm_judge")
-    return outcome.verdict
+    found: Verdict = _value(request)
+    return found
 
 
 @pytest.fixture
 def preference(request: pytest.FixtureRequest) -> Preference:
     """Which answer is preferred: ``a`` is the model under test; it always has a winner."""
-    outcome = _ready(request).outcome
-    assert outcome is not None  # noqa: S101  # _ready() refuses gates
-    if not isinstance(outcome.verdict, Preference):
-        _refuse(request, "a test that compares nothing", "mark the test with llm_compare")
-    return outcome.verdict
+    found: Preference = _value(request)
+    return found
 
 
-def _refuse(request: pytest.FixtureRequest, where: str, todo: str) -> NoReturn:
-    found = f"fixture '{request.fixturename}' is used in {where}"
-    pytest.fail(f"{request.node.nodeid}: {found}; {todo}", pytrace=False)
+@pytest.fixture
+def mmlu_result(request: pytest.FixtureRequest) -> MMLUResult:
+    """How the model under test did in this item's subject of MMLU."""
+    found: MMLUResult = _value(request)
+    return found
 
 
-def _ready(request: pytest.FixtureRequest) -> Ready | PairReady:
+_ELSEWHERE = {
+    "preference": ("a test that compares nothing", "mark the test with llm_compare"),
+    "mmlu_result": ("a test that is no subject of MMLU", "mark the test with llm_mmlu"),
+}
+"""Where a fixture is used that has no value there, and what to do."""
+
+
+def _value(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401  # each fixture has its own type
+    """Return what an item has for one of its fixtures; it fails in one line where it has none."""
     _session(request)
-    ready: Ready | PairReady | None = request.node.stash.get(READY, None)
-    name = request.fixturename
-    if ready is None:
-        is_pairs = name == "preference"
-        does, marker = ("compares", "llm_compare") if is_pairs else ("judges", "llm_judge")
-        _refuse(request, f"a test that {does} nothing", f"mark the test with {marker}")
-    if ready.outcome is None:
+    ready, name = request.node.stash.get(READY, None), request.fixturename
+    if ready is not None and ready.sample is None:
         found = f"fixture '{name}' is used by an autouse fixture, and a gate has no {name}"
         message = f"{request.node.nodeid}: {found}; let the test function ask for it"
         pytest.fail(message, pytrace=False)
-    return ready
+    values = {} if ready is None else ready.case.suite.fixtures(ready.sample.value)
+    if name in values:
+        return values[name]
+    default = "a test that judges nothing", "mark the test with llm_judge"
+    where, todo = _ELSEWHERE.get(str(name), default)
+    if name == "verdict" and "preference" in values:
+        where, todo = "a test that compares", "ask for preference, or mark it with llm_judge"
+    found = f"fixture '{name}' is used in {where}"
+    pytest.fail(f"{request.node.nodeid}: {found}; {todo}", pytrace=False)

@@ -57,9 +57,7 @@ def model_lines(session: LlmSession) -> list[str]:
     """Name the models that only markers name."""
     if is_listing(session.config):
         return []
-    chosen = {suite.settings.checkpoint for suite in session.suites.values()}
-    pairings = [suite.pairing for suite in session.suites.values()]
-    chosen |= {found.against for found in pairings if found and found.kind == "checkpoint"}
+    chosen = {named for suite in session.suites.values() for named in suite.named_models()}
     chosen -= {None, session.settings.checkpoint}
     return sorted(one_line(f"llm-judge: model {_model(session, path)}") for path in chosen if path)
 
@@ -68,10 +66,10 @@ def _judge(session: LlmSession) -> str:
     if _is_overridden(session, "llm_judge"):
         return "of a conftest's own"
     try:
-        label = session.judge.label
+        label = session.resources.judges.judge.label
     except LlmJudgeError as error:
         return f"{session.settings.model} ({error.where}: {error.found})"
-    agree_on_judge(session, session.judge.identity)
+    agree_on_judge(session, session.resources.judges.judge.identity)
     return label
 
 
@@ -87,12 +85,12 @@ def _is_overridden(session: LlmSession, fixture: str) -> bool:
 
 def _model(session: LlmSession, path: Path | str) -> str:
     try:
-        info = session.model(path).info
+        info = session.resources.models.get(path).info
     except LlmJudgeError as error:
         where = f"{error.where}: " if isinstance(path, str) else ""
-        return f"{session.shown_path(path)} ({where}{error.found})"
-    agree_on_model(session, session.shown_path(info.path), info.fingerprint)
-    shown = session.shown_path(path)
+        return f"{session.resources.models.shown_path(path)} ({where}{error.found})"
+    agree_on_model(session, session.resources.models.shown_path(info.path), info.fingerprint)
+    shown = session.resources.models.shown_path(path)
     found = CheckpointReference(shown, info.fingerprint, info.parameters)
     return checkpoint_line(found, fingerprint=session.config.get_verbosity() > 0)
 
@@ -102,7 +100,7 @@ def _cache(session: LlmSession) -> str:
         return "off, because pytest's cacheprovider is"
     if session.settings.cache == "off":
         return "off"
-    told = session.shown_path(session.store.folder)
+    told = session.resources.models.shown_path(session.store.folder)
     if session.settings.cache == "refresh":
         return f"{told}, made anew"
     return f"{told} (--llm-judge-cache=use)" if session.config.get_verbosity() > 0 else told

@@ -1,124 +1,97 @@
-"""What an item of a suite decides when it is called, and the words of its failure."""
+"""What an item of a suite decides when it is called."""
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_llmjudge.comparison import compare
-from pytest_llmjudge.data import Entry, Side
 from pytest_llmjudge.errors import LlmJudgeError, printable
-from pytest_llmjudge.gates import Decision, decide_average, decide_baseline, decide_record
-from pytest_llmjudge.plugin.cases import BASELINE, JUDGE_CHECK, READY, SESSION, PairReady, Ready
-from pytest_llmjudge.plugin.pair_items import call_pair
-from pytest_llmjudge.plugin.session import judge_identity
+from pytest_llmjudge.gates import Decision, decide_baseline
+from pytest_llmjudge.generation.base import LocalModel
+from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
+from pytest_llmjudge.plugin.cases import READY
+from pytest_llmjudge.plugin.identity import agree_on_fixtures
 from pytest_llmjudge.plugin.warning import warns
 from pytest_llmjudge.reporting.comparison import comparison_text
-from pytest_llmjudge.storage.results_reader import content_of
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import Record, Verdict
-    from pytest_llmjudge.pipeline import Outcome
+    from pytest_llmjudge.plugin.cases import Ready
+    from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["call", "failure_text"]
+__all__ = ["call"]
 
 
-def call(item: pytest.Function) -> bool:
+def call(item: pytest.Function, session: LlmSession) -> bool:
     """Decide over an item; say whether that was all, so that its body is not called.
 
     Raises:
-        pytest.fail.Exception: The score or the average is too low, or lower than the baseline's.
+        pytest.fail.Exception: What was measured is too low, or lower than the baseline's.
         LlmJudgeError: What a gate would pass is not the model any more that was judged.
     """
     ready = item.stash.get(READY, None)
     if ready is None:
         return False
-    was_all = _decide(item, ready)
-    if was_all:
-        session, run = item.config.stash[SESSION], ready.run
-        try:
-            session.check_unchanged(ready.case.suite.name, run.model, run.judge)
-        except LlmJudgeError as error:
-            ready.decision = Decision(passed=False, reason=str(error))
-            raise
-    return was_all
+    if not ready.case.is_gate:
+        _decide_sample(ready)
+        return False
+    if ready.case.id == JUDGE_CHECK:
+        _decide_judge_check(item, ready, session)
+    else:
+        _decide_over_all(ready, session)
+    try:
+        _check_unchanged(ready, session)
+    except LlmJudgeError as error:
+        ready.decision = Decision(passed=False, reason=str(error))
+        raise
+    return True
 
 
-def _decide(item: pytest.Function, ready: Ready | PairReady) -> bool:
-    if isinstance(ready, PairReady):
-        return call_pair(item, ready)
-    if ready.case.gate == JUDGE_CHECK:
-        _decide_judge_check(item, ready)
-        return True
-    if ready.case.gate == BASELINE:
-        _decide_baseline(item, ready)
-        return True
-    if ready.outcome is None:
-        _decide_average(ready)
-        return True
-    score = ready.outcome.verdict.score
-    assert score is not None  # noqa: S101  # an unscored record errs in its setup
-    decision = decide_record(score, ready.case.suite.settings.min_score)
-    if not decision.passed:
-        assert ready.case.record is not None  # noqa: S101  # it has an outcome
-        pytest.fail(failure_text(decision.reason, ready.case.record, ready.outcome), pytrace=False)
-    return False
+def _decide_sample(ready: Ready) -> None:
+    sample, suite = ready.sample, ready.case.suite
+    assert sample is not None  # noqa: S101  # one without a result errs in its setup
+    decision = suite.decide_sample(sample.value)
+    if decision is not None and not decision.passed:
+        pytest.fail(suite.failure_text(sample, decision), pytrace=False)
 
 
-def _decide_judge_check(item: pytest.Function, ready: Ready) -> None:
+def _decide_judge_check(item: pytest.Item, ready: Ready, session: LlmSession) -> None:
     check = ready.check
     assert check is not None  # noqa: S101  # the setup of this gate asks for it
     ready.decision = Decision(check.fit, check.reason)
-    if not check.fit and not warns(item, ready.run.settings, check.reason):
+    if not check.fit and not warns(item, session.settings, check.reason):
         pytest.fail(printable(check.reason), pytrace=False)
 
 
-def _decide_average(ready: Ready) -> None:
-    scores: dict[str, int | None] = {}
-    causes: dict[str, str] = {}
-    for record, outcome in ready.run.outcomes():
-        scores[record.id] = outcome.verdict.score
-        if outcome.verdict.error is not None:
-            causes[record.id] = outcome.verdict.error
-    ready.decision = decide_average(scores, ready.case.suite.settings.min_average, causes)
-    if not ready.decision.passed:
-        pytest.fail(printable(ready.decision.reason), pytrace=False)
-
-
-def _decide_baseline(item: pytest.Item, ready: Ready) -> None:
-    session, suite = item.config.stash[SESSION], ready.case.suite
-    entries = tuple(
-        Entry(
-            id=record.id,
-            content=content_of(record.instruction, record.input, record.output),
-            score=outcome.verdict.score,
-            response=outcome.response,
-        )
-        for record, outcome in ready.run.outcomes()
-    )
-    judge, passes_at = judge_identity(ready.run.judge), suite.settings.min_score
-    now = Side("judge", suite.name, entries, judge=judge, passes_at=passes_at)
-    ready.comparison = compare(session.completeness.baseline_side("judge", suite.name), now)
-    ready.decision = decide_baseline(ready.comparison, session.settings.max_drop)
-    if not ready.decision.passed:
+def _decide_over_all(ready: Ready, session: LlmSession) -> None:
+    suite, gate = ready.case.suite, ready.case.id
+    samples = ready.run.samples()
+    if gate == BASELINE:
+        now = suite.side(samples, ready.run.judge)
+        ready.comparison = compare(session.baseline_side(suite), now)
+        ready.decision = decide_baseline(ready.comparison, session.settings.max_drop)
+    else:
+        ready.decision = suite.decide(gate, samples)
+    # Some samples have no item in this run, or one that did not come to its end.
+    rows = {sample.id: row for sample in samples if (row := suite.row(sample)) is not None}
+    session.store.note_results(suite.name, gate, rows)
+    if ready.decision.passed:
+        return
+    text = printable(ready.decision.reason)
+    if ready.comparison is not None:
         text = comparison_text(ready.decision.reason, ready.comparison)
-        pytest.fail(text, pytrace=False)
+    pytest.fail(text, pytrace=False)
 
 
-def failure_text(reason: str, record: Record, outcome: Outcome[str, Verdict]) -> str:
-    """Show all that the judge saw, and what it made of it."""
-    parts = {
-        "instruction": record.instruction,
-        "input": record.input,
-        "reference": record.output,
-        "response": outcome.response or "(empty)",
-        "judge's reply": outcome.verdict.reply,
-    }
-    lines = [reason]
-    for name, text in parts.items():
-        if text:
-            shown = textwrap.indent(printable(text), " " * 15)
-            lines.append(f"{name + ':':<15}{shown[15:]}")
-    return "\n".join(lines)
+def _check_unchanged(ready: Ready, session: LlmSession) -> None:
+    """Prove that what a gate passes is what was judged.
+
+    Raises:
+        LlmJudgeError: A model of the suite is another one now, or a fixture's fingerprint is.
+    """
+    suite, run = ready.case.suite, ready.run
+    agree_on_fixtures(session, suite.name, run.model, run.judge)
+    for model in (run.model, *suite.other_models(session.resources)):
+        if isinstance(model, LocalModel):
+            model.check_still_has(model.fingerprint)

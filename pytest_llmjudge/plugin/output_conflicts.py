@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.plugin.step_summary import step_summary
-from pytest_llmjudge.settings import BUILT_IN_PROMPTS
 from pytest_llmjudge.storage.files import check_writable
 from pytest_llmjudge.storage.own import check_report_replaceable, check_responses_replaceable
 from pytest_llmjudge.storage.results import is_responses_file, responses_files
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.plugin.session import LlmSession
     from pytest_llmjudge.settings import Settings
-    from pytest_llmjudge.suites import Suite
 
 __all__ = ["check_inputs", "check_outputs", "resolved"]
 
@@ -72,7 +70,7 @@ def check_outputs(session: LlmSession) -> None:
 
 
 def check_inputs(session: LlmSession) -> None:
-    """Let no file that is written be one that suites and exams are made of, or anybody else's.
+    """Let no file that is written be one that suites are made of, or anybody else's.
 
     Raises:
         SettingsError: A file would take the place of one of those.
@@ -82,7 +80,7 @@ def check_inputs(session: LlmSession) -> None:
     settings = session.settings
     written = list(_files(settings).items())
     if settings.responses is not None:
-        stems = [suite.path.stem for suite in session.suites.values()]
+        stems = [suite.path.stem for suite in session.suites.values() if suite.has_records]
         paths = responses_files(settings.responses, stems)
         written += [(_RESPONSES, path) for path in paths]
     if not written:
@@ -137,38 +135,17 @@ def _inputs(session: LlmSession) -> Iterator[tuple[Path, str]]:
     """Yield what the run reads, with what it is; checkpoints may be folders."""
     if session.settings.baseline is not None:
         yield session.settings.baseline, "the baseline"
+    resources = session.resources
     checkpoints: list[Path | str | None] = [session.settings.checkpoint, session.settings.base]
     for suite in session.suites.values():
-        yield suite.path, f"the records file of {suite.name}"
-        if suite.settings.prompt not in BUILT_IN_PROMPTS:
-            yield Path(suite.settings.prompt), f"the prompt of {suite.name}"
-        if suite.settings.responses is None:
-            checkpoints.append(suite.settings.checkpoint)
-        yield from _pairing_of(suite, session, checkpoints)
-    checkpoints += [exam.checkpoint for exam in session.exams.known]
+        yield from suite.inputs(resources.root)
+        checkpoints += suite.checkpoints()
     for checkpoint in checkpoints:
         if isinstance(checkpoint, Path):
-            name = f"a file of the checkpoint {session.shown_path(checkpoint)}"
+            name = f"a file of the checkpoint {resources.models.shown_path(checkpoint)}"
             yield checkpoint, name
             if not os.path.isdir(checkpoint):  # noqa: PTH112  # pathlib raises where it is closed
                 yield checkpoint.parent, name
-
-
-def _pairing_of(
-    suite: Suite, session: LlmSession, checkpoints: list[Path | str | None]
-) -> Iterator[tuple[Path, str]]:
-    pairing = suite.pairing
-    if pairing is None:
-        return
-    if pairing.votes is not None:
-        yield pairing.votes, f"the votes file of {suite.name}"
-    if pairing.kind == "results":
-        yield (
-            session.config.rootpath / pairing.against,
-            f"the results file in against= of {suite.name}",
-        )
-    elif pairing.kind == "checkpoint":
-        checkpoints.append(pairing.against)
 
 
 def resolved(path: Path) -> Path:

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge import __version__
+from pytest_llmjudge.data import RunResult
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
+from pytest_llmjudge.kinds.document import records_with_responses, results_document
+from pytest_llmjudge.pipeline.resources import make_resources
 from pytest_llmjudge.plugin import collect, items
 from pytest_llmjudge.plugin.annotations import AnnotationHooks
 from pytest_llmjudge.plugin.baseline_entries import entries_before
 from pytest_llmjudge.plugin.cases import SESSION
-from pytest_llmjudge.plugin.exam_ledger import ExamLedger
+from pytest_llmjudge.plugin.completeness import Completeness
 from pytest_llmjudge.plugin.header import header_lines, model_lines
 from pytest_llmjudge.plugin.identity import agree_on_baseline, agree_on_plan
 from pytest_llmjudge.plugin.junit import property_adder, suite_properties
@@ -33,13 +36,14 @@ from pytest_llmjudge.plugin.options import (
     settings_from,
 )
 from pytest_llmjudge.plugin.output_conflicts import check_outputs, resolved
+from pytest_llmjudge.plugin.planner import check_base, check_candidate, plan
 from pytest_llmjudge.plugin.progress import ProgressHooks
-from pytest_llmjudge.plugin.reports import Courier
+from pytest_llmjudge.plugin.reports import attach
 from pytest_llmjudge.plugin.required import unmet
 from pytest_llmjudge.plugin.session import LlmSession
 from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
 from pytest_llmjudge.plugin.summary import folded, print_summary
-from pytest_llmjudge.plugin.watch import changed_models, without_passes
+from pytest_llmjudge.plugin.watch import without_passes
 from pytest_llmjudge.reporting.markup import joined
 from pytest_llmjudge.reporting.run_markdown import run_sections
 from pytest_llmjudge.storage.files import check_writable, write_text
@@ -50,9 +54,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from xdist.workermanage import WorkerController
-
-    from pytest_llmjudge.data import RunResult
-    from pytest_llmjudge.errors import RecordsError
 
 __all__ = ["take_part"]
 
@@ -73,7 +74,7 @@ def take_part(config: pytest.Config) -> None:
     else:
         folder, run, worker = _cache_folder(config, settings.cache), uuid.uuid4().hex, "main"
     store = Store(folder, run, refresh=settings.cache == "refresh")
-    session = LlmSession(config, settings, store, worker)
+    session = LlmSession(config, make_resources(settings, store, worker, config.rootpath))
     config.stash[SESSION] = session
     config.pluginmanager.register(RunHooks(session), "llm-judge-run")
     if given is None:
@@ -102,44 +103,38 @@ class RunHooks:
 
     def __init__(self, session: LlmSession) -> None:
         self._session = session
-        self._courier = Courier()
-        self._exams = session.exams
-
-    @property
-    def _is_worker(self) -> bool:
-        # xdist runs what a worker could collect, also where another file is broken.
-        return self._session.worker != "main"
+        self._completeness = Completeness(session)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Plan the run, and end it now when judge or checkpoint is missing."""
-        goes_on = session.config.option.continue_on_collection_errors or self._is_worker
+        # xdist runs what a worker could collect, also where another file is broken.
+        goes_on = session.config.option.continue_on_collection_errors or self._session.is_worker
         if session.testsfailed and not goes_on:
             return
         try:
-            self._session.completeness.check(session)
-            self._session.plan(session)
-            self._exams.plan(session)
-            self._session.check_base()
-            self._session.check_candidate(session.items)
-            if self._is_worker:
+            self._completeness.check(session)
+            plan(self._session, session)
+            check_base(self._session)
+            check_candidate(self._session, session.items)
+            if self._session.is_worker:
                 agree_on_plan(self._session)
         except LlmJudgeError as error:
             collect.report_usage_problem(session.config, error)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note files of which --lf collects nothing."""
-        self._session.completeness.pass_over(report)
+        self._completeness.pass_over(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Let the ``llm_model`` fixture follow the marker's checkpoint."""
-        self._session.use_checkpoint_of(item)
+        """Let the ``llm_model`` fixture be the model that the item is about."""
+        self._session.item = item
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-        """Let a record's score decide before its body, and a gate instead of it."""
-        return items.call(pyfuncitem) or self._exams.call(pyfuncitem) or None
+        """Let a sample's result decide before its body, and a gate instead of it."""
+        return items.call(pyfuncitem, self._session) or None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -150,23 +145,22 @@ class RunHooks:
         if call.excinfo is not None and isinstance(call.excinfo.value, LlmJudgeError):
             report.longrepr = call.excinfo.getrepr(style="value")
         _point_to_test(item, report)
-        self._courier.attach(item, report)
-        self._exams.attach(item, report)
+        attach(item, report)
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Ask about nothing more; what is under way is finished, unless somebody is waiting."""
-        self._session.close(wait=exitstatus != pytest.ExitCode.INTERRUPTED)
-        if self._is_worker:
+        self._session.resources.judges.close(wait=exitstatus != pytest.ExitCode.INTERRUPTED)
+        if self._session.is_worker:
             # What comes of it the controller finds in the store, or finds out once more.
             with contextlib.suppress(LlmJudgeError):
-                self._session.confirm()
+                self._session.resources.confirm()
 
     def pytest_unconfigure(self) -> None:
         """Let go of models, judge and store; the terminal's process still needs the store."""
-        self._session.release()
-        if self._session.worker != "main":
+        self._session.resources.release()
+        if self._session.is_worker:
             self._session.store.close()
 
 
@@ -187,8 +181,7 @@ class ControllerHooks:
 
     def __init__(self, session: LlmSession) -> None:
         self._session = session
-        self._ledger = Ledger()
-        self._exam_ledger = ExamLedger()
+        self._ledger = Ledger(session.store)
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
         self._expected: set[str] = set()
@@ -252,15 +245,12 @@ class ControllerHooks:
         if report.skipped:
             self._skipped.add(report.nodeid)
         self._ledger.add(report)
-        self._exam_ledger.add(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the files, also when the run failed or was interrupted."""
         # A usage error may come late, from a worker that takes the place of one that crashed.
-        if session.exitstatus == pytest.ExitCode.USAGE_ERROR and not (
-            self._ledger or self._exam_ledger
-        ):
+        if session.exitstatus == pytest.ExitCode.USAGE_ERROR and not self._ledger:
             return
         self._miss_no_report(session)
         self._have_all_required(session)
@@ -273,7 +263,7 @@ class ControllerHooks:
             session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
 
     def _look_at_models(self) -> bool:
-        self._changed = changed_models(self._session)
+        self._changed = self._session.resources.models.changed()
         self._problems += dict.fromkeys(self._changed.values())
         return False
 
@@ -297,11 +287,7 @@ class ControllerHooks:
             self._session.store.suites(),
             reported=self._reported,
             spared=self._skipped,
-            outcomes={
-                **{suite.name: suite.outcome for suite in run.suites},
-                **{exam.name: exam.outcome for exam in run.exams},
-                **{pairs.name: pairs.outcome for pairs in run.preferences},
-            },
+            outcomes={result.name: result.outcome for result in run.results},
         )
         self._problems += [line for problem in problems for line in problem.lines]
 
@@ -309,9 +295,9 @@ class ControllerHooks:
         """Prove at the end that one judge and one model answered; without that nothing passes."""
         if not self._started:
             return
-        self._session.close(wait=session.exitstatus != pytest.ExitCode.INTERRUPTED)
+        self._session.resources.judges.close(wait=session.exitstatus != pytest.ExitCode.INTERRUPTED)
         try:
-            self._session.confirm()
+            self._session.resources.confirm()
         except LlmJudgeError as error:
             # In a run that failed as it is, the next one asks again for what awaits a look.
             if session.exitstatus == pytest.ExitCode.OK:
@@ -332,16 +318,22 @@ class ControllerHooks:
             return
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
-        if not run.suites and not run.exams and not run.preferences:
+        if not run.results:
             # A file without any suite would take the place of an older one that tells more.
             self._why_none = "nothing was judged" if any(wanted[:-1]) else ""
             return
         status = status or int(bool(self._problems))
         run = replace(run, status=status, notes=(*run.notes, *self._problems))
         self._attempt(
-            "results", settings.report, lambda path: write_results(path, run, __version__)
+            "results",
+            settings.report,
+            lambda path: write_results(path, results_document(run, __version__)),
         )
-        self._attempt("responses", settings.responses, lambda path: write_responses(path, run))
+        self._attempt(
+            "responses",
+            settings.responses,
+            lambda path: write_responses(path, records_with_responses(run)),
+        )
         markdown = settings.markdown
         if markdown is not None and summary is not None and resolved(markdown) == resolved(summary):
             # It is added to what the step has written already.
@@ -387,22 +379,14 @@ class ControllerHooks:
                 return f"All of it is in {self._written[name]}."
         return "With --llm-judge-markdown all of it goes to a file."
 
-    def _result(self, *, whole: bool) -> tuple[RunResult, tuple[RecordsError, ...]]:
+    def _result(self, *, whole: bool) -> tuple[RunResult, tuple[LlmJudgeError, ...]]:
+        if not self._started:
+            return RunResult(self._created, ()), ()
         session = self._session
-        store = session.store
-        facts = store.suites() if self._started else {}
-        exams = {name: told for name, told in facts.items() if "exam" in told}
+        max_drop = session.settings.max_drop
         run, lost = self._ledger.result(
-            self._created,
-            {name: told for name, told in facts.items() if name not in exams},
-            session.suites,
-            whole=whole,
-            checks=store.checks() if self._started else {},
-            notes=store.notes() if self._started else (),
-            fault=store.fault() if self._started else None,
+            self._created, session.suites, whole=whole, max_drop=max_drop
         )
-        results = self._exam_ledger.results(exams)
-        run = replace(run, exams=results, max_drop=session.settings.max_drop)
         return without_passes(run, self._changed), lost
 
     def pytest_terminal_summary(
@@ -410,7 +394,7 @@ class ControllerHooks:
     ) -> None:
         """Print the suites' results, and what could not be written."""
         run = replace(self._result(whole=False)[0], status=int(exitstatus))
-        if (run.suites or run.exams or run.preferences) and not terminalreporter.no_summary:
+        if run.results and not terminalreporter.no_summary:
             print_summary(terminalreporter, run, self._written)
         if self._why_none:
             terminalreporter.line(f"llm-judge: {self._why_none}, so no file was written")

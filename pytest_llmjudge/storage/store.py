@@ -65,6 +65,10 @@ CREATE TABLE IF NOT EXISTS suites (
     place INTEGER PRIMARY KEY, run TEXT NOT NULL, name TEXT NOT NULL, facts TEXT NOT NULL,
     UNIQUE (run, name)
 );
+CREATE TABLE IF NOT EXISTS results (
+    run TEXT NOT NULL, suite TEXT NOT NULL, item TEXT NOT NULL, rows TEXT NOT NULL,
+    PRIMARY KEY (run, suite, item)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (
     run TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (run, name)
 ) WITHOUT ROWID;
@@ -91,10 +95,23 @@ _FROM = {
     3: _AWAITS,
     4: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;",
     5: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;",
+    6: "",
 }
-_VERSION = 6
+_VERSION = 7
 _AWAITING = ("responses", "verdicts", "choices")
 """Tables of what servers may have answered."""
+_OF_RUNS = (
+    "progress",
+    "failures",
+    "suites",
+    "results",
+    "checks",
+    "notes",
+    "looks",
+    "faults",
+    "facts",
+)
+"""Tables of what is of use to one run alone."""
 _COLUMNS = {
     "responses": "text, error",
     "verdicts": "score, reply, error, covered, too_long",
@@ -401,6 +418,28 @@ class Store:
             )
             return {name: json.loads(facts) for name, facts in rows}
 
+    def note_results(self, suite: str, item: str, rows: Mapping[str, dict[str, Any]]) -> None:
+        """Tell the process that writes the results what an item found out.
+
+        Args:
+            suite: Name of the suite.
+            item: Which of its items.
+            rows: Plain data by the ids of samples: of one sample, or for a gate of all.
+        """
+        with self._errors():
+            self._connection().execute(
+                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)",
+                (self.run, suite, item, json.dumps(rows)),
+            )
+
+    def results(self, suite: str) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return what the items of a suite found out in this run, by item and sample."""
+        with self._errors():
+            rows = self._connection().execute(
+                "SELECT item, rows FROM results WHERE run = ? AND suite = ?", (self.run, suite)
+            )
+            return {item: json.loads(text) for item, text in rows}
+
     def note_check(self, suite: str, facts: dict[str, Any]) -> None:
         """Tell the process that writes the results what the judge made of known answers."""
         with self._errors():
@@ -457,8 +496,7 @@ class Store:
     def end_run(self) -> None:
         """Remove what was of use to this run alone."""
         with self._errors():
-            own = ("progress", "failures", "suites", "checks", "notes", "looks", "faults", "facts")
-            for table in own:
+            for table in _OF_RUNS:
                 self._connection().execute(f"DELETE FROM {table} WHERE run = ?", (self.run,))
             for table in ("verdicts", "choices"):
                 text = f"DELETE FROM {table} WHERE run = ? AND key LIKE ? || '-%'"

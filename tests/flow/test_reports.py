@@ -333,3 +333,33 @@ def test_files_have_the_rights_of_others(project: Project) -> None:
     project.run(*FILES)
 
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+SENT = """
+import json, os
+
+def pytest_report_to_serializable(config, report):
+    if hasattr(report, "llm_judge"):
+        with open(f"sent-{os.getpid()}.log", "a") as log:
+            log.write(json.dumps(report.llm_judge) + "\\n")
+"""
+
+
+def test_workers_do_not_send_what_is_in_the_store(project: Project) -> None:
+    """A report names the item and its outcome; a gate does not send the whole suite again."""
+    project.suite(records(6, wrong=[1]), 'responses="model_response", min_score=50, min_average=50')
+    project.write("conftest.py", SENT)
+
+    project.run("-n", "2", "--llm-judge-report=results.json").assert_outcomes(passed=6, failed=1)
+
+    logs = [path.read_text(encoding="utf-8") for path in project.path.glob("sent-*.log")]
+    sent = [json.loads(line) for log in logs for line in log.splitlines()]
+    names = {"suite", "item", "place", "outcome", "reason"}
+    assert {frozenset(one) for one in sent} == {frozenset(names), frozenset({*names, "note"})}
+    assert sorted(one["item"] for one in sent) == [
+        "average",
+        *(f"r{number}" for number in range(6)),
+    ]
+    assert "Say 0 in words." not in "".join(logs)
+    (suite,) = project.results()["suites"]
+    assert [record["score"] is not None for record in suite["records"]] == [True] * 6

@@ -16,8 +16,9 @@ import pytest
 
 from pytest_llmjudge.data import JudgeIdentity, Record, RecordResult, RunResult, SuiteResult
 from pytest_llmjudge.errors import StoreError
+from pytest_llmjudge.kinds.document import results_document
 from pytest_llmjudge.storage.files import write_text
-from pytest_llmjudge.storage.results import results_document, write_results
+from pytest_llmjudge.storage.results import write_results
 from pytest_llmjudge.storage.results_reader import read_results
 
 KILLS = 50
@@ -81,7 +82,7 @@ def _with_tests() -> dict[str, str]:
 def kill_writers() -> None:
     """Kill 50 processes that write one file after the other; print what was found each time."""
     path, lots = Path("results.json"), random.Random(5)  # noqa: S311  # moments, not secrets
-    write_results(path, run_of(0), "0.1.0")
+    write_results(path, results_document(run_of(0), "0.1.0"))
     seen, whole = set(), 0
     for kill in range(KILLS):
         began, begins = os.pipe()
@@ -127,7 +128,7 @@ def test_what_does_not_follow_the_schema_is_not_written(
     path.write_text("old", encoding="utf-8")
 
     with pytest.raises(StoreError) as raised:
-        write_results(path, run_of(1, **more), "0.1.0")
+        write_results(path, results_document(run_of(1, **more), "0.1.0"))
 
     assert str(raised.value) == (
         f"{path}: it was not written: {told}; correct what gave this; all verdicts are kept in the "
@@ -141,7 +142,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     """Written and read by the same rules."""
     path = tmp_path / "results.json"
 
-    write_results(path, run_of(7), "0.1.0")
+    write_results(path, results_document(run_of(7), "0.1.0"))
 
     document = json.loads(path.read_text(encoding="utf-8"))
     run = read_results(path)

@@ -327,3 +327,20 @@ def test_a_row_that_is_no_response(store: Store, change: str) -> None:
         f"{store.folder}: some responses of the cache were none (this version did not write them, "
         "or something changed them); they were removed and made anew"
     )
+
+
+def test_what_items_found_out_is_the_runs_own(tmp_path: Path) -> None:
+    """The last try of an item counts, in its own run alone, and goes with the run."""
+    first, second = Store(tmp_path, "first"), Store(tmp_path, "second")
+    first.note_results("suite", "r0", {"r0": {"score": None}})
+    first.note_results("suite", "r0", {"r0": {"score": 80}})
+    first.note_results("suite", "average", {"r0": {"score": 80}, "r1": {"score": 0.1 + 0.2}})
+    first.note_results("other", "r0", {"r0": {"score": 1}})
+
+    assert first.results("suite") == {
+        "r0": {"r0": {"score": 80}},
+        "average": {"r0": {"score": 80}, "r1": {"score": 0.1 + 0.2}},
+    }
+    assert second.results("suite") == {}
+    first.end_run()
+    assert first.results("suite") == {}

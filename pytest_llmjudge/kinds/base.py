@@ -1,0 +1,433 @@
+"""What a kind of suite says of itself, so that the plugin can run suites without knowing kinds."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge.data import (
+        Comparison,
+        Entry,
+        ExamResult,
+        GateResult,
+        JudgeIdentity,
+        PreferenceResult,
+        RunResult,
+        Side,
+        SuiteResult,
+    )
+    from pytest_llmjudge.errors import SettingsError
+    from pytest_llmjudge.gates import Decision
+    from pytest_llmjudge.kinds.shared import Shared
+    from pytest_llmjudge.pipeline import JudgeLike, ModelLike
+    from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.results_reader import SavedRun
+
+__all__ = [
+    "AVERAGE",
+    "BASELINE",
+    "JUDGE_CHECK",
+    "NOT_RUN",
+    "Fitness",
+    "Gathered",
+    "Kind",
+    "Sample",
+    "SampleReport",
+    "Suite",
+    "SuiteRun",
+    "Value",
+    "gates_over_all",
+]
+
+AVERAGE = "average"
+BASELINE = "baseline"
+JUDGE_CHECK = "judge-check"
+NOT_RUN = "it was not run"
+
+Value = TypeVar("Value")
+"""What a kind keeps of the result of one sample."""
+Result = TypeVar("Result", bound="SuiteResult | PreferenceResult | ExamResult")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Generic[Value]):
+    """What this process knows of one sample of a suite.
+
+    Attributes:
+        id: As in the item's node id.
+        value: What the kind keeps of its result; ``None`` when nothing at all is known.
+        error: Why there is no result, as one line; ``None`` when there is one.
+        cause: Of an error: ``record`` when nothing could be made of this sample, ``rig`` when
+            server, model or checkpoint failed.
+    """
+
+    id: str
+    value: Value | None
+    error: str | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleReport:
+    """What is known of a sample when the run is over.
+
+    Attributes:
+        id: As in the item's node id.
+        own: The row that its own item stored.
+        of_gate: The row that a gate over the whole suite stored.
+        is_reported: Whether its own item came to an end that pytest reported.
+        outcome: Of its own item: ``passed``, ``failed`` or ``error``; ``None`` when the user skips
+            the item or expects it to fail, so that only the row counts.
+        reason: First line of what pytest shows of its own item.
+        note: What pytest holds against the item beside its own decision; empty for nothing.
+    """
+
+    id: str
+    own: Mapping[str, Any] | None = None
+    of_gate: Mapping[str, Any] | None = None
+    is_reported: bool = False
+    outcome: str | None = None
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What is known of a suite when the run is over.
+
+    Attributes:
+        name: Node id of the test function.
+        facts: Its :meth:`Suite.facts`, with ``checkpoint``, ``judge`` and ``due``.
+        samples: Those of which anything is known, by id, in the suite's order.
+        gates: Those that were due.
+        fault: Says for a sample's id how its item broke beside its own decision, else ``None``.
+        comparison: With the baseline, where that gate has run.
+        check: What the judge made of known answers.
+    """
+
+    name: str
+    facts: Mapping[str, Any]
+    samples: Mapping[str, SampleReport]
+    gates: tuple[GateResult, ...]
+    fault: Callable[[str], str | None]
+    comparison: Comparison | None = None
+    check: Mapping[str, Any] | None = None
+
+
+class Fitness(Protocol):
+    """What a judge made of known answers."""
+
+    @property
+    def fit(self) -> bool:
+        """Whether it may decide."""
+
+    @property
+    def reason(self) -> str:
+        """Why, with the numbers."""
+
+
+class SuiteRun(ABC, Generic[Value]):
+    """A suite that has begun in this process.
+
+    Attributes:
+        model: Under test; ``None`` when the records hold the responses.
+        judge: ``None`` for a suite that needs none.
+    """
+
+    model: object
+    judge: JudgeLike | None
+
+    @abstractmethod
+    def sample(self, name: str, *, again: bool = False) -> Sample[Value]:
+        """Return what is known of a sample, or find out; a problem is part of what it returns.
+
+        Args:
+            name: Id of the sample.
+            again: Try once more what failed earlier in this run.
+        """
+
+    @abstractmethod
+    def samples(self) -> list[Sample[Value]]:
+        """Return all samples of the suite in its order, as :meth:`sample` does."""
+
+    @abstractmethod
+    def prepare(self, *, again: bool) -> None:
+        """Have all samples, before a gate decides.
+
+        Args:
+            again: Try once more what failed earlier in this run.
+
+        Raises:
+            LlmJudgeError: Judge or model was replaced during the run, or nobody knows.
+        """
+
+    def check(self, *, again: bool) -> Fitness | None:  # noqa: ARG002
+        """Return what the judge makes of known answers; ``None`` for a suite that has no judge.
+
+        Args:
+            again: Try once more what failed earlier in this run.
+
+        Raises:
+            LlmJudgeError: The infrastructure failed, so that nothing is known of the judge.
+        """
+        return None
+
+
+class Suite(ABC, Generic[Value]):
+    """What one marked test function decides over.
+
+    Args:
+        name: Node id of the test function.
+        path: The suite's data.
+        samples: Ids of its samples, in order.
+        checkpoint: The model under test, as options and marker name it.
+
+    Attributes:
+        kind: What kind of suite it is.
+        has_records: Whether its samples are the records of a file, which may be written back.
+        uses_model: Whether a model answers; ``False`` when the records hold the responses.
+        uses_judge: Whether a judge decides.
+    """
+
+    kind: ClassVar[Kind[Any]]
+    has_records: ClassVar[bool] = False
+    uses_model: bool = True
+    uses_judge: bool = False
+
+    def __init__(
+        self, name: str, path: Path, samples: Sequence[str], checkpoint: Path | str | None
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.samples = samples
+        self.checkpoint = checkpoint
+
+    @abstractmethod
+    def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
+        """Name the gates that come before the samples, and those that come after them."""
+
+    @abstractmethod
+    def no_model(self) -> SettingsError:
+        """Return the error that no model under test is named."""
+
+    @abstractmethod
+    def digest(self) -> str:
+        """Return a digest of the suite's data."""
+
+    @abstractmethod
+    def facts(self, resources: Resources) -> dict[str, Any]:
+        """Describe the suite as plain data, for the process that writes the results."""
+
+    @abstractmethod
+    def shared(self, resources: Resources) -> Iterator[Shared]:
+        """Yield what must be the same in all processes, beside model, judge and data."""
+
+    @abstractmethod
+    def start(
+        self,
+        resources: Resources,
+        *,
+        model: ModelLike | None,
+        judge: JudgeLike | None,
+        needed: Sequence[str],
+    ) -> SuiteRun[Value]:
+        """Begin the suite in this process.
+
+        Args:
+            resources: Of this process.
+            model: Under test; ``None`` when the records hold the responses.
+            judge: ``None`` for a suite that needs none.
+            needed: Ids of the samples that this run needs, so that all are answered together.
+
+        Raises:
+            LlmJudgeError: It cannot be run.
+        """
+
+    @abstractmethod
+    def row(self, sample: Sample[Value]) -> dict[str, Any] | None:
+        """Return what is known of a sample as plain data, ``None`` for nothing worth keeping."""
+
+    @abstractmethod
+    def decide(self, gate: str, samples: Sequence[Sample[Value]]) -> Decision:
+        """Decide over the whole suite, for a gate of the kind's own."""
+
+    @abstractmethod
+    def fixtures(self, value: Value) -> dict[str, object]:
+        """Return the values of the fixtures that an item of a sample has."""
+
+    def decide_sample(self, value: Value) -> Decision | None:  # noqa: ARG002
+        """Decide over a sample; ``None`` when it decides nothing by itself."""
+        return None
+
+    def failure_text(self, sample: Sample[Value], decision: Decision) -> str:  # noqa: ARG002
+        """Return what is shown of a sample that failed."""
+        return decision.reason
+
+    def properties(self, value: Value) -> dict[str, object]:  # noqa: ARG002
+        """Return the properties of a sample's test case in JUnit XML."""
+        return {}
+
+    def check(self, resources: Resources) -> None:
+        """Prove that what the suite needs beside its model and judge can be had.
+
+        Raises:
+            LlmJudgeError: It cannot.
+        """
+
+    def check_model(self, resources: Resources, fingerprint: str) -> None:
+        """Prove that the suite can say anything of the model under test.
+
+        Raises:
+            LlmJudgeError: It cannot.
+        """
+
+    def other_models(self, resources: Resources) -> list[object]:  # noqa: ARG002
+        """Return the models beside the one under test whose answers decide."""
+        return []
+
+    def named_models(self) -> Iterable[Path | str | None]:
+        """Return the models that are named at the head of a run."""
+        return ()
+
+    def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:  # noqa: ARG002
+        """Yield the files that the suite reads, beside checkpoints, each with what it is.
+
+        Args:
+            root: pytest's root folder.
+        """
+        return iter(())
+
+    def checkpoints(self) -> Iterable[Path | str | None]:
+        """Return the checkpoints that the suite reads."""
+        return (self.checkpoint,)
+
+    def advice(self, baseline_fingerprint: str, fingerprint: str) -> Iterator[str]:  # noqa: ARG002
+        """Yield what whoever set up the suite may not have meant.
+
+        Args:
+            baseline_fingerprint: Of the model that the baseline's suite was made with, or empty.
+            fingerprint: Of the model under test, or empty.
+        """
+        return iter(())
+
+    def baseline_keys(self) -> list[tuple[str, str]] | None:
+        """Return id and content of what pairs up with a baseline; ``None`` for nothing."""
+        return None
+
+    def cannot_fail(self, found: str, todo: str) -> SettingsError | None:  # noqa: ARG002
+        """Return the error that the suite cannot fail; ``None`` when it has other gates.
+
+        Args:
+            found: Why its gate over the baseline cannot fail.
+            todo: What to do about that.
+        """
+        return None
+
+    def side(self, samples: Sequence[Sample[Value]], judge: JudgeLike | None) -> Side:
+        """Return the suite as a comparison with its baseline takes it.
+
+        Raises:
+            LlmJudgeError: It cannot be had.
+        """
+        raise NotImplementedError
+
+
+class Kind(ABC, Generic[Result]):
+    """A kind of suite.
+
+    Attributes:
+        name: In results files.
+        marker: Makes a function a suite of this kind.
+        asks_judge: Whether a judge's server, or people, stand behind its results.
+        field: Where a :class:`~pytest_llmjudge.data.RunResult` has its results.
+    """
+
+    name: ClassVar[str]
+    marker: ClassVar[str]
+    asks_judge: ClassVar[bool]
+    field: ClassVar[str]
+
+    @abstractmethod
+    def load(
+        self,
+        name: str,
+        arguments: Sequence[object],
+        keywords: Mapping[str, object],
+        base: Path,
+        settings: Settings,
+    ) -> Suite[Any]:
+        """Check a marker, and load what it names.
+
+        Args:
+            name: Node id of the test function.
+            arguments: The marker's positional ones.
+            keywords: The marker's.
+            base: Folder of the test file.
+            settings: The run's options.
+
+        Raises:
+            SettingsError: The marker cannot be used.
+            LlmJudgeError: The data cannot be used.
+        """
+
+    @abstractmethod
+    def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> Result:
+        """Return what became of a suite.
+
+        Args:
+            gathered: What is known of it.
+            suite: The suite itself, where this process has collected it.
+            whole: List the samples that were not run too, with all their texts.
+
+        Raises:
+            LlmJudgeError: Its data changed while the run was going on.
+        """
+
+    @abstractmethod
+    def counts(self, result: Result) -> dict[str, str]:
+        """Return the figures of a suite for JUnit XML, by name."""
+
+    @abstractmethod
+    def document(self, result: Result, judge: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return a suite's part of a results file.
+
+        Args:
+            result: Of the suite.
+            judge: The judge that the file names for all suites; a suite with another names its own.
+        """
+
+    def judge(self, result: Result) -> JudgeIdentity | None:  # noqa: ARG002
+        """Return the judge that decided; ``None`` when none did."""
+        return None
+
+    def with_responses(self, result: Result) -> list[dict[str, Any]] | None:  # noqa: ARG002
+        """Return a suite's records with their responses; ``None`` when it has no records."""
+        return None
+
+    def results(self, run: RunResult) -> tuple[Result, ...]:
+        """Return the results of this kind."""
+        found: tuple[Result, ...] = getattr(run, self.field)
+        return found
+
+    def together(self, results: Sequence[Result]) -> tuple[Result, ...]:
+        """Add to the results of a run what only all of them together say."""
+        return tuple(results)
+
+    def models(self, result: Result) -> tuple[str, ...]:
+        """Name the models whose answers decided, as the result names them."""
+        return () if result.checkpoint is None else (result.checkpoint.path,)
+
+    def entries_before(self, baseline: SavedRun, result: Result) -> dict[str, Entry] | None:  # noqa: ARG002
+        """Return the baseline's entries that stand beside a result, by id; ``None`` for none."""
+        return None
+
+
+def gates_over_all(settings: Settings) -> list[str]:
+    """Name the gates over the average, and over the baseline where there is one."""
+    return [AVERAGE] if settings.baseline is None else [AVERAGE, BASELINE]

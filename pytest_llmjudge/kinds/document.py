@@ -1,0 +1,45 @@
+"""A run's results as plain data, of which each kind writes its part."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.kinds import all_kinds
+from pytest_llmjudge.storage.results_reader import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import RunResult
+
+__all__ = ["records_with_responses", "results_document"]
+
+
+def results_document(run: RunResult, version: str) -> dict[str, Any]:
+    """Return what a results file holds.
+
+    Args:
+        run: The results.
+        version: Of this package.
+    """
+    results = [(kind, result) for kind in all_kinds() for result in kind.results(run)]
+    judges = (kind.judge(result) for kind, result in results)
+    judge = next((asdict(one) for one in judges if one is not None), None)
+    return {
+        "schema": SCHEMA_VERSION,
+        "created": run.created,
+        "pytest_llmjudge": version,
+        "judge": judge,
+        "notes": list(run.notes),
+        "suites": [kind.document(result, judge) for kind, result in results],
+    }
+
+
+def records_with_responses(run: RunResult) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return for each suite of records the stem of its file, and its records with responses."""
+    found = (
+        (Path(result.path).stem, kind.with_responses(result))
+        for kind in all_kinds()
+        for result in kind.results(run)
+    )
+    return [(stem, records) for stem, records in found if records is not None]

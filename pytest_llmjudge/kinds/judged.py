@@ -1,0 +1,361 @@
+"""Suites of responses that a judge scores."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_llmjudge.comparison import is_same_judge
+from pytest_llmjudge.data import (
+    CheckpointReference,
+    Entry,
+    JudgeCheck,
+    JudgeIdentity,
+    RecordResult,
+    Side,
+    SuiteResult,
+)
+from pytest_llmjudge.errors import SettingsError, printable
+from pytest_llmjudge.gates import (
+    Decision,
+    decide_average,
+    decide_record,
+    is_average_within_noise,
+    whole_outcome,
+)
+from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.plain import plain_comparison, rounded_fields, with_response
+from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
+from pytest_llmjudge.prompts import clean_response
+from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
+from pytest_llmjudge.storage.results_reader import content_of
+from pytest_llmjudge.suites import load_suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge import pipeline
+    from pytest_llmjudge.data import Record, Verdict
+    from pytest_llmjudge.kinds.base import Gathered, Sample, Suite
+    from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome
+    from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.results_reader import SavedRun
+
+__all__ = ["JUDGED"]
+
+_EXAMPLE = 'llm_judge("records.json", min_average=50)'
+
+
+class _Scored(NamedTuple):
+    """A record, its response, and what the judge made of it."""
+
+    record: Record
+    response: str | None
+    verdict: Verdict
+
+
+class _Judged(Kind[SuiteResult]):
+    """Suites of the marker ``llm_judge``."""
+
+    name = "judge"
+    marker = "llm_judge"
+    asks_judge = True
+    field = "suites"
+
+    def load(
+        self,
+        name: str,
+        arguments: Sequence[object],
+        keywords: Mapping[str, object],
+        base: Path,
+        settings: Settings,
+    ) -> Suite[Any]:
+        """Check a marker, and load its records."""
+        file = records_file(name, self.marker, arguments, _EXAMPLE)
+        return _JudgedSuite(load_suite(name, file, keywords, base, settings))
+
+    def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> SuiteResult:
+        """Return what became of a suite."""
+        assert suite is None or isinstance(suite, _JudgedSuite)  # noqa: S101  # it is of this kind
+        facts, gates = gathered.facts, gathered.gates
+        min_score: int | None = facts["min_score"]
+
+        def decide(row: Mapping[str, Any]) -> str:
+            if row.get("score") is None:
+                return "error"
+            return "passed" if decide_record(row["score"], min_score).passed else "failed"
+
+        found = settled(gathered, suite, whole=whole, measure="score", decide=decide)
+        results = [_record_result(record, row) for record, row in found]
+        judge = dict(facts["judge"])
+        label = judge.pop("label")
+        return SuiteResult(
+            name=gathered.name,
+            path=facts["path"],
+            checkpoint=CheckpointReference(*facts["checkpoint"]) if facts["checkpoint"] else None,
+            judge=JudgeIdentity(**judge),
+            judge_label=label,
+            total=facts["total"],
+            records=tuple(results),
+            gates=gates,
+            min_score=min_score,
+            min_average=facts["min_average"],
+            outcome=_outcome(gathered, results),
+            check=None if gathered.check is None else JudgeCheck(**gathered.check),
+            comparison=gathered.comparison,
+            responses=facts["responses"],
+        )
+
+    def document(self, result: SuiteResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return a suite's part of a results file."""
+        scores = result.scores
+        # Of a part of the records there is no average: those without a score may be the worst.
+        whole = scores if len(scores) == result.total else []
+        interval = mean_interval(whole)
+        document: dict[str, Any] = {
+            "name": result.name,
+            "kind": self.name,
+            "checkpoint": asdict(result.checkpoint) if result.checkpoint is not None else None,
+            "responses": result.responses,
+        }
+        if asdict(result.judge) != judge:
+            document["judge"] = asdict(result.judge)
+        average = mean(whole)
+        return document | {
+            "total": result.total,
+            "scored": len(scores),
+            "unscored": result.total - len(scores),
+            "average": None if average is None else round(average, 4),
+            "ci95": None if interval is None else [round(bound, 4) for bound in interval],
+            "min_score": result.min_score,
+            "min_average": result.min_average,
+            "outcome": result.outcome,
+            "within_noise": is_average_within_noise(whole, result.min_average),
+            "baseline": plain_comparison(result.comparison),
+            "check": rounded_fields(result.check),
+            "agreement": rounded_fields(suite_agreement(result)),
+            "gates": [asdict(gate) for gate in result.gates],
+            "records": [_plain_record(one, result.min_score) for one in result.records],
+        }
+
+    def judge(self, result: SuiteResult) -> JudgeIdentity:
+        """Return the judge that scored."""
+        return result.judge
+
+    def with_responses(self, result: SuiteResult) -> list[dict[str, Any]]:
+        """Return the records with their responses and scores."""
+        made = result.checkpoint is not None
+        return [with_response(one, {"score": one.score}, made=made) for one in result.records]
+
+    def counts(self, result: SuiteResult) -> dict[str, str]:
+        """Return the figures of a suite for JUnit XML."""
+        scored = len(result.scores)
+        return {
+            "scored": str(scored),
+            "unscored": str(result.total - scored),
+            "judge": result.judge_label,
+        }
+
+    def entries_before(self, baseline: SavedRun, result: SuiteResult) -> dict[str, Entry]:
+        """Return the baseline's entries of the same records.
+
+        Entries of another judge lose their scores, which do not compare; their responses do.
+        """
+        side = baseline.side(self.name, result.old_name)
+        old = {(entry.id, entry.content): entry for entry in side.entries}
+        compares = side.judge is not None and is_same_judge(side.judge, result.judge)
+        found = {}
+        for one in result.records:
+            entry = old.get((one.record.id, _content(one.record)))
+            if entry is not None:
+                found[one.record.id] = entry if compares else replace(entry, score=None)
+        return found
+
+
+JUDGED = _Judged()
+
+
+class _JudgedSuite(RecordSuite[_Scored]):
+    kind = JUDGED
+    uses_judge = True
+
+    def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
+        return [] if settings.check == "off" else [JUDGE_CHECK], gates_over_all(settings)
+
+    def start(
+        self,
+        resources: Resources,
+        *,
+        model: ModelLike | None,
+        judge: JudgeLike | None,
+        needed: Sequence[str],
+    ) -> RecordRun[_Scored]:
+        from pytest_llmjudge.pipeline import SuiteRun
+
+        assert judge is not None  # noqa: S101  # the suite uses one
+        run = SuiteRun(
+            self.loaded,
+            resources.settings,
+            resources.store,
+            judge=judge,
+            model=model,
+            needed=[self.record(name) for name in needed],
+            worker=resources.worker,
+            pool=resources.judges.pool_for(judge),
+            in_flight=resources.settings.concurrency,
+        )
+        return _JudgedRun(self, run)
+
+    def row(self, sample: Sample[_Scored]) -> dict[str, Any] | None:
+        found = sample.value
+        if found is None:
+            return None
+        record, response, verdict = found
+        return {
+            "model_response": response,
+            "score": verdict.score,
+            "reply": None if response is None else verdict.reply,
+            "error": verdict.error,
+            "cause": sample.cause,
+            "samples": list(verdict.samples),
+            "covered": verdict.covered,
+            "human_score": _human_score(record, response),
+        }
+
+    def decide(self, gate: str, samples: Sequence[Sample[_Scored]]) -> Decision:  # noqa: ARG002
+        scores = {one.id: one.value and one.value.verdict.score for one in samples}
+        causes = {one.id: one.error for one in samples if one.error is not None}
+        return decide_average(scores, self.loaded.settings.min_average, causes)
+
+    def decide_sample(self, value: _Scored) -> Decision:
+        assert value.verdict.score is not None  # noqa: S101  # an unscored record errs in its setup
+        return decide_record(value.verdict.score, self.loaded.settings.min_score)
+
+    def failure_text(self, sample: Sample[_Scored], decision: Decision) -> str:
+        assert sample.value is not None  # noqa: S101  # it was decided over
+        return _failure_text(decision.reason, sample.value)
+
+    def fixtures(self, value: _Scored) -> dict[str, object]:
+        return value._asdict()
+
+    def properties(self, value: _Scored) -> dict[str, object]:
+        return {"llm_judge_score": value.verdict.score}
+
+    def advice(self, baseline_fingerprint: str, fingerprint: str) -> Iterator[str]:
+        least = self.loaded.settings.min_average
+        if least is not None and 0 < least < 1:
+            yield (
+                f"{self.name}: min_average is {least:g} of 100 points, which hardly anything "
+                f"misses; write {100 * least:g} if a share was meant"
+            )
+        if fingerprint and fingerprint == baseline_fingerprint:
+            yield (
+                f"{self.name}: the baseline was made with this very checkpoint; name the "
+                "candidate with --llm-judge-checkpoint"
+            )
+
+    def baseline_keys(self) -> list[tuple[str, str]]:
+        return [(record.id, _content(record)) for record in self.loaded.records]
+
+    def cannot_fail(self, found: str, todo: str) -> SettingsError | None:
+        if self.loaded.settings.min_score or self.loaded.settings.min_average:
+            return None
+        todo = f"{todo}, or set min_average or min_score"
+        return SettingsError(self.name, f"it cannot fail: {found}", todo)
+
+    def side(self, samples: Sequence[Sample[_Scored]], judge: JudgeLike | None) -> Side:
+        from pytest_llmjudge.pipeline.judge_resources import judge_identity
+
+        entries = tuple(
+            Entry(one.record.id, _content(one.record), one.verdict.score, one.response)
+            for one in (sample.value for sample in samples)
+            if one is not None
+        )
+        identity, passes_at = judge_identity(judge), self.loaded.settings.min_score
+        return Side(self.kind.name, self.name, entries, judge=identity, passes_at=passes_at)
+
+    def _limits(self) -> dict[str, Any]:
+        settings = self.loaded.settings
+        return {"min_score": settings.min_score, "min_average": settings.min_average}
+
+
+class _JudgedRun(RecordRun[_Scored]):
+    _run: pipeline.SuiteRun
+
+    def check(self, *, again: bool) -> JudgeCheck:
+        return self._run.check(again=again)
+
+    def _value(self, record: Record, outcome: Outcome[str, Verdict]) -> _Scored:
+        return _Scored(record, outcome.response, outcome.verdict)
+
+
+def _record_result(record: Record, row: Mapping[str, Any]) -> RecordResult:
+    fields = {"model_response": None, "score": None, "reply": None, **row}
+    return RecordResult(record, **{**fields, "samples": tuple(fields.get("samples", ()))})
+
+
+def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]:
+    record = result.record
+    document: dict[str, Any] = {
+        "id": record.id,
+        "instruction": record.instruction,
+        "input": record.input,
+        "output": record.output,
+        "model_response": result.model_response,
+        "score": result.score,
+        "reply": result.reply,
+        "error": result.error,
+        "outcome": result.outcome,
+    }
+    if result.cause is not None:
+        document["cause"] = result.cause
+    if result.samples:
+        document["samples"] = list(result.samples)
+        document["unsure"] = result.is_unsure(min_score)
+    if result.covered is not None:
+        document["covered"] = result.covered
+    return document
+
+
+def _outcome(gathered: Gathered, results: Sequence[RecordResult]) -> str:
+    facts = gathered.facts
+    scores = [result.score for result in results if result.score is not None]
+    if len(scores) < facts["total"]:
+        return "incomplete"
+    outcomes = {result.outcome for result in results} | {gate.outcome for gate in gathered.gates}
+    # A suite whose gate was deselected is still worth no more than its average.
+    average, least = mean(scores), facts["min_average"]
+    return whole_outcome(outcomes, low=None not in (average, least) and average < least)
+
+
+def _content(record: Record) -> str:
+    return content_of(record.instruction, record.input, record.output)
+
+
+def _human_score(record: Record, response: str | None) -> int | None:
+    """Return what people gave this response; a score of another response says nothing of it."""
+    scored = record.fields.get("model_response")
+    if isinstance(scored, str) and clean_response(scored) != response:
+        return None
+    score = record.fields.get("human_score")
+    return score if isinstance(score, int) else None
+
+
+def _failure_text(reason: str, found: _Scored) -> str:
+    """Show all that the judge saw, and what it made of it."""
+    parts = {
+        "instruction": found.record.instruction,
+        "input": found.record.input,
+        "reference": found.record.output,
+        "response": found.response or "(empty)",
+        "judge's reply": found.verdict.reply,
+    }
+    lines = [reason]
+    for name, text in parts.items():
+        if text:
+            shown = textwrap.indent(printable(text), " " * 15)
+            lines.append(f"{name + ':':<15}{shown[15:]}")
+    return "\n".join(lines)

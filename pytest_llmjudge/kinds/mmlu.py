@@ -1,0 +1,414 @@
+"""Suites of MMLU: a sample is a subject, with all its questions."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.data import (
+    CheckpointReference,
+    ExamResult,
+    QuestionResult,
+    Side,
+    SubjectResult,
+)
+from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
+from pytest_llmjudge.gates import (
+    Decision,
+    decide_accuracy,
+    decide_subject,
+    is_accuracy_within_noise,
+    whole_outcome,
+)
+from pytest_llmjudge.kinds.base import NOT_RUN, Kind, Sample, Suite, SuiteRun, gates_over_all
+from pytest_llmjudge.kinds.plain import plain_comparison, rounded
+from pytest_llmjudge.kinds.shared import Shared
+from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
+from pytest_llmjudge.mmlu.exam import load_exam, make_exam
+from pytest_llmjudge.mmlu.files import LETTERS
+from pytest_llmjudge.mmlu.subjects import category_of
+from pytest_llmjudge.storage.results_reader import RIGHT, answered, exam_terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_llmjudge.data import Entry
+    from pytest_llmjudge.kinds.base import Gathered, SampleReport
+    from pytest_llmjudge.mmlu.accuracy import MMLUResult, Share
+    from pytest_llmjudge.mmlu.exam import Exam
+    from pytest_llmjudge.pipeline import JudgeLike, MMLURun, ModelLike
+    from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.results_reader import SavedRun
+
+__all__ = ["MMLU", "ask_subject", "named_subject"]
+
+
+class _MMLUKind(Kind[ExamResult]):
+    """Suites of the marker ``llm_mmlu``."""
+
+    name = "mmlu"
+    marker = "llm_mmlu"
+    asks_judge = False
+    field = "exams"
+
+    def load(
+        self,
+        name: str,
+        arguments: Sequence[object],
+        keywords: Mapping[str, object],
+        base: Path,
+        settings: Settings,
+    ) -> Suite[Any]:
+        """Check a marker, and open the copy of MMLU that it names."""
+        folder: object = settings.mmlu_data
+        if arguments:
+            folder = arguments[0] if len(arguments) == 1 else None
+        if not isinstance(folder, (str, Path)):
+            todo = (
+                'give it one path, as in llm_mmlu("data/mmlu", min_accuracy=0.25), '
+                "or set the ini option llm_mmlu_data"
+            )
+            raise SettingsError(name, "llm_mmlu names no data", todo)
+        try:
+            exam = load_exam(name, str(folder), keywords, base, settings)
+        except DatasetError as error:
+            where = f"{name}: {error.where}"
+            raise DatasetError(where, error.found, error.todo) from None
+        return _MMLUSuite(exam)
+
+    def result(
+        self,
+        gathered: Gathered,
+        suite: Suite[Any] | None,  # noqa: ARG002  # the facts name all subjects
+        *,
+        whole: bool,  # noqa: ARG002
+    ) -> ExamResult:
+        """Return what became of a suite."""
+        facts = gathered.facts
+        subjects = tuple(_subject_result(gathered, subject) for subject in facts["subjects"])
+        return ExamResult(
+            name=gathered.name,
+            path=facts["path"],
+            checkpoint=CheckpointReference(*facts["checkpoint"]),
+            mode=facts["mode"],
+            shots=facts["shots"],
+            limit=facts["limit"],
+            min_accuracy=facts["min_accuracy"],
+            min_subject_accuracy=facts["min_subject_accuracy"],
+            subjects=subjects,
+            gates=gathered.gates,
+            outcome=_outcome(gathered, subjects),
+            comparison=gathered.comparison,
+        )
+
+    def document(self, result: ExamResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges letters
+        """Return a suite's part of a results file."""
+        answered = [subject for subject in result.subjects if subject.questions]
+        # Of a part of the subjects there is no accuracy: those without a result may be the worst.
+        is_whole = len(answered) == len(result.subjects)
+        return {
+            "name": result.name,
+            "kind": self.name,
+            "checkpoint": asdict(result.checkpoint),
+            "data": result.path,
+            "mode": result.mode,
+            "shots": result.shots,
+            "limit": result.limit,
+            **(_share(pool(answered)) if is_whole else dict.fromkeys(_SHARE)),
+            "stderr": rounded(pooled_stderr(answered)) if is_whole else None,
+            "macro": round(macro_average(answered), 4) if is_whole else None,
+            "categories": {name: _share(share) for name, share in by_category(answered).items()},
+            "min_accuracy": result.min_accuracy,
+            "min_subject_accuracy": result.min_subject_accuracy,
+            "outcome": result.outcome,
+            "within_noise": is_whole and _is_within_noise(pool(answered), result.min_accuracy),
+            "baseline": plain_comparison(result.comparison),
+            "gates": [asdict(gate) for gate in result.gates],
+            "subjects": [_subject(subject) for subject in result.subjects],
+        }
+
+    def counts(self, result: ExamResult) -> dict[str, str]:
+        """Return the figures of a suite for JUnit XML."""
+        questions = sum(subject.total for subject in result.subjects)
+        missing = sum(not subject.questions for subject in result.subjects)
+        return {"questions": str(questions), "subjects_without_a_result": str(missing)}
+
+    def entries_before(self, baseline: SavedRun, result: ExamResult) -> dict[str, Entry]:
+        """Return the baseline's questions, if they were asked in the same way."""
+        side = baseline.side(self.name, result.old_name)
+        if side.terms != exam_terms(result.mode, result.shots):
+            return {}
+        return {entry.id: entry for entry in side.entries}
+
+
+MMLU = _MMLUKind()
+
+
+class _MMLUSuite(Suite["MMLUResult"]):
+    kind = MMLU
+
+    def __init__(self, exam: Exam) -> None:
+        super().__init__(exam.name, exam.path, exam.subjects, exam.checkpoint)
+        self.exam = exam
+
+    def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
+        return [], gates_over_all(settings)
+
+    def no_model(self) -> SettingsError:
+        todo = "give --llm-judge-checkpoint, or checkpoint= in the marker"
+        return SettingsError(self.name, "it has no model under test", todo)
+
+    def digest(self) -> str:
+        return self.exam.data.digest(self.exam.subjects)
+
+    def facts(self, resources: Resources) -> dict[str, Any]:
+        return {"path": resources.models.shown_path(self.exam.path), **self._terms()}
+
+    def _terms(self) -> dict[str, Any]:
+        return {
+            "mode": self.exam.mode,
+            "shots": self.exam.shots,
+            "limit": self.exam.limit,
+            "subjects": list(self.exam.subjects),
+            "min_accuracy": self.exam.min_accuracy,
+            "min_subject_accuracy": self.exam.min_subject_accuracy,
+        }
+
+    def shared(self, resources: Resources) -> Iterator[Shared]:  # noqa: ARG002
+        for key, value in self._terms().items():
+            yield Shared(f"{self.name} {key}", self.name, key, value)
+
+    def start(
+        self,
+        resources: Resources,
+        *,
+        model: ModelLike | None,
+        judge: JudgeLike | None,  # noqa: ARG002  # nobody judges letters
+        needed: Sequence[str],
+    ) -> SuiteRun[MMLUResult]:
+        return _Run(self, _make_run(self.exam, model, needed, resources))
+
+    def row(self, sample: Sample[MMLUResult]) -> dict[str, Any] | None:
+
+        if sample.value is None:
+            return {"error": sample.error}
+        questions = [
+            {
+                "id": answer.question.id,
+                "answer": LETTERS[answer.question.answer],
+                "prediction": answer.prediction,
+                "logprobs": list(answer.logprobs),
+                "shots": answer.shots,
+                "is_cut": answer.is_cut,
+            }
+            for answer in sample.value.answers
+        ]
+        return {"accuracy_norm": sample.value.accuracy_norm, "questions": questions}
+
+    def decide(self, gate: str, samples: Sequence[Sample[MMLUResult]]) -> Decision:  # noqa: ARG002
+        results = [sample.value for sample in samples if sample.value is not None]
+        causes = {sample.id: sample.error for sample in samples if sample.error is not None}
+        return decide_accuracy(
+            sum(result.correct for result in results),
+            sum(result.total for result in results),
+            self.exam.min_accuracy,
+            causes,
+            len(samples),
+        )
+
+    def decide_sample(self, value: MMLUResult) -> Decision:
+        return decide_subject(value.correct, value.total, self.exam.min_subject_accuracy)
+
+    def fixtures(self, value: MMLUResult) -> dict[str, object]:
+        return {"mmlu_result": value}
+
+    def baseline_keys(self) -> list[tuple[str, str]]:
+
+        try:
+            return [
+                (question.id, LETTERS[question.answer])
+                for subject in self.exam.subjects
+                for question in self.exam.questions(subject)
+            ]
+        except DatasetError:
+            # The subject's own item says so, and fails.
+            return []
+
+    def cannot_fail(self, found: str, todo: str) -> SettingsError | None:
+        if self.exam.min_accuracy or self.exam.min_subject_accuracy:
+            return None
+        return SettingsError(self.name, f"it cannot fail: {found}", f"{todo}, or set min_accuracy")
+
+    def side(self, samples: Sequence[Sample[MMLUResult]], judge: JudgeLike | None) -> Side:  # noqa: ARG002
+
+        entries = tuple(entry for sample in samples for entry in self._entries(sample))
+        terms = exam_terms(self.exam.mode, self.exam.shots)
+        return Side(self.kind.name, self.name, entries, terms=terms, passes_at=RIGHT)
+
+    def _entries(self, sample: Sample[MMLUResult]) -> Iterator[Entry]:
+        """Yield a subject's questions as a comparison takes them, without a score where none is."""
+        if sample.value is None:
+            # What is wrong is said by the subject's own item, and by the average.
+            for question in self.exam.questions(sample.id):
+                yield answered(question.id, LETTERS[question.answer], None)
+            return
+        for answer in sample.value.answers:
+            letter = LETTERS[answer.question.answer]
+            yield answered(answer.question.id, letter, answer.prediction)
+
+
+class _Run(SuiteRun["MMLUResult"]):
+    judge = None
+
+    def __init__(self, suite: _MMLUSuite, run: MMLURun) -> None:
+        self.model = run.model
+        self._suite = suite
+        self._run = run
+
+    def sample(self, name: str, *, again: bool = False) -> Sample[MMLUResult]:
+        try:
+            return Sample(name, self._run.result(name, again=again))
+        except LlmJudgeError as error:
+            return Sample(name, None, str(error), "rig")
+
+    def samples(self) -> list[Sample[MMLUResult]]:
+        return [self.sample(subject) for subject in self._suite.samples]
+
+    def prepare(self, *, again: bool) -> None:
+        for subject in self._suite.samples:
+            with contextlib.suppress(LlmJudgeError):
+                self._run.result(subject, again=again)
+
+
+def named_subject(
+    resources: Resources,
+    subject: object,
+    data: object,
+    *,
+    shots: object,
+    mode: object,
+    limit: object,
+) -> Exam:
+    """Settle what a call of the ``mmlu`` fixture asks for.
+
+    Args:
+        resources: Of this process.
+        subject: Its name.
+        data: The copy of MMLU; ``None`` for that of the ini option.
+        shots: Solved questions before each question.
+        mode: As the marker's keyword.
+        limit: How many questions are drawn; ``None`` for all.
+
+    Raises:
+        LlmJudgeError: An argument cannot be used.
+    """
+    path = resources.settings.mmlu_data
+    if data is not None and not isinstance(data, (str, Path)):
+        where, todo = "mmlu: data", "give a path"
+        raise SettingsError(where, f"{data!r} is no path", todo)
+    if data is not None:
+        path = resources.root / data
+    if path is None:
+        where, todo = "mmlu", "set the ini option llm_mmlu_data, or give data="
+        raise SettingsError(where, "no copy of MMLU is named", todo)
+    return make_exam("mmlu", path, subject, shots=shots, mode=mode, limit=limit)
+
+
+def ask_subject(resources: Resources, exam: Exam, model: ModelLike) -> MMLUResult:
+    """Answer a call of the ``mmlu`` fixture.
+
+    Raises:
+        LlmJudgeError: There is no result; says why.
+    """
+    return _make_run(exam, model, [], resources).result(exam.subjects[0])
+
+
+def _make_run(
+    exam: Exam, model: ModelLike | None, needed: Sequence[str], resources: Resources
+) -> MMLURun:
+    from pytest_llmjudge.pipeline import MMLURun
+    from pytest_llmjudge.pipeline.protocols import Counter
+
+    settings, store = resources.settings, resources.store
+    counter = Counter(store, "questions", exam.name, resources.worker)
+    return MMLURun(exam, settings, store, model=model, needed=needed, counter=counter)
+
+
+def _subject_result(gathered: Gathered, subject: str) -> SubjectResult:
+    known, minimum = gathered.samples.get(subject), gathered.facts["min_subject_accuracy"]
+    row = _row_of(known)
+    found = SubjectResult(subject, error=NOT_RUN)
+    if row is not None and "questions" in row:
+        questions = tuple(
+            QuestionResult(**{**question, "logprobs": tuple(question["logprobs"])})
+            for question in row["questions"]
+        )
+        found = SubjectResult(subject, questions, row["accuracy_norm"])
+        # One whose item was deselected is still worth no more than its accuracy.
+        decision = decide_subject(found.correct, found.total, minimum)
+        found = replace(found, outcome="passed" if decision.passed else "failed")
+    elif row is not None:
+        found = replace(found, error=row["error"])
+    fault = gathered.fault(subject)
+    own = None if known is None else known.outcome
+    if fault is not None and own != "failed":
+        return replace(found, outcome="error", error=fault)
+    if own is None:
+        return found
+    is_wanting = own == "error" or not found.questions
+    return replace(
+        found, outcome=own, error=known.reason if known is not None and is_wanting else None
+    )
+
+
+def _row_of(known: SampleReport | None) -> Mapping[str, Any] | None:
+    """Return the row with a subject's questions, where there is one, else what a gate says."""
+    if known is None:
+        return None
+    if known.own is not None and "questions" in known.own:
+        return known.own
+    return known.of_gate
+
+
+def _outcome(gathered: Gathered, subjects: Sequence[SubjectResult]) -> str:
+    if any(not subject.questions for subject in subjects):
+        return "incomplete"
+    # An exam whose gate was deselected is still worth no more than its accuracy.
+    minimum = gathered.facts["min_accuracy"]
+    total = sum(subject.total for subject in subjects)
+    low = minimum is not None and sum(subject.correct for subject in subjects) / total < minimum
+    outcomes = {subject.outcome for subject in subjects} - {"passed", "not run"}
+    return whole_outcome(outcomes | {gate.outcome for gate in gathered.gates}, low=low)
+
+
+def _is_within_noise(share: Share, min_accuracy: float | None) -> bool:
+    return is_accuracy_within_noise(share.correct, share.total, min_accuracy)
+
+
+_SHARE = ("total", "correct", "accuracy", "ci95")
+
+
+def _share(share: Share) -> dict[str, Any]:
+    interval = [round(bound, 4) for bound in share.interval]
+    values = share.total, share.correct, round(share.accuracy, 4), interval
+    return dict(zip(_SHARE, values, strict=True))
+
+
+def _subject(result: SubjectResult) -> dict[str, Any]:
+    share = _share(pool([result])) if result.questions else dict.fromkeys(_SHARE)
+    norm = result.accuracy_norm
+    return {
+        "subject": result.subject,
+        "category": category_of(result.subject),
+        **share,
+        "accuracy_norm": None if norm is None else round(norm, 4),
+        "outcome": result.outcome,
+        "error": result.error,
+        "questions": [
+            {**asdict(question), "logprobs": [round(value, 6) for value in question.logprobs]}
+            for question in result.questions
+        ],
+    }

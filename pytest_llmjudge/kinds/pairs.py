@@ -1,0 +1,362 @@
+"""Suites of pairs of responses, of which a judge or people say which is better."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_llmjudge.data import (
+    AgainstReference,
+    CheckpointReference,
+    JudgeIdentity,
+    PairCheck,
+    PairResult,
+    PreferenceResult,
+)
+from pytest_llmjudge.gates import (
+    Decision,
+    decide_win_rate,
+    is_win_rate_within_noise,
+    whole_outcome,
+)
+from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
+from pytest_llmjudge.kinds.plain import rounded, rounded_fields, with_response
+from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
+from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model
+from pytest_llmjudge.suites import load_pairs
+from pytest_llmjudge.win_rate import Compared, summarise, summary_of, with_agreement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge import pipeline, suites
+    from pytest_llmjudge.data import Preference, Record
+    from pytest_llmjudge.kinds.base import Gathered, Sample, Suite
+    from pytest_llmjudge.kinds.opponent import Opponent
+    from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome, Pair
+    from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.settings import Settings
+
+__all__ = ["PAIRS"]
+
+_EXAMPLE = 'llm_compare("records.json", against="released.pth", min_win_rate=0.5)'
+_WIN_RATE = "win-rate"
+
+
+class _Preferred(NamedTuple):
+    """A record, what is known of either response, the pair of them, and which is preferred."""
+
+    record: Record
+    sides: tuple[str | None, str | None]
+    pair: Pair | None
+    preference: Preference
+
+
+class _Pairs(Kind[PreferenceResult]):
+    """Suites of the marker ``llm_compare``."""
+
+    name = "preference"
+    marker = "llm_compare"
+    asks_judge = True
+    field = "preferences"
+
+    def load(
+        self,
+        name: str,
+        arguments: Sequence[object],
+        keywords: Mapping[str, object],
+        base: Path,
+        settings: Settings,
+    ) -> Suite[Any]:
+        """Check a marker, and load its records."""
+        file = records_file(name, self.marker, arguments, _EXAMPLE)
+        return _PairSuite(load_pairs(name, file, keywords, base, settings))
+
+    def result(
+        self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool
+    ) -> PreferenceResult:
+        """Return what became of a suite."""
+        assert suite is None or isinstance(suite, _PairSuite)  # noqa: S101  # it is of this kind
+        facts, pairing = gathered.facts, gathered.facts["pairing"]
+        found = settled(
+            gathered,
+            suite,
+            whole=whole,
+            measure="winner",
+            decide=lambda row: "error" if row.get("winner") is None else "passed",
+            against=pairing["field"],
+        )
+        results = tuple(_pair_result(record, row) for record, row in found)
+        judge = None if facts["judge"] is None else dict(facts["judge"])
+        label = f"people ({pairing['votes']})" if judge is None else judge.pop("label")
+        return PreferenceResult(
+            name=gathered.name,
+            path=facts["path"],
+            checkpoint=CheckpointReference(*facts["checkpoint"]) if facts["checkpoint"] else None,
+            against=AgainstReference(**pairing["against"]),
+            votes=pairing["votes"],
+            judge=None if judge is None else JudgeIdentity(**judge),
+            judge_label=label,
+            total=facts["total"],
+            pairs=results,
+            gates=gathered.gates,
+            min_win_rate=facts["min_win_rate"],
+            outcome=_outcome(gathered, results),
+            check=None if gathered.check is None else PairCheck(**gathered.check),
+            responses=facts["responses"],
+        )
+
+    def document(self, result: PreferenceResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return a suite's part of a results file."""
+        summary = summary_of(result.pairs)
+        # Of a part of the pairs there is no win rate: those without a winner may all be lost.
+        is_whole = summary.pairs == result.total
+        interval = summary.interval if is_whole else None
+        document: dict[str, Any] = {
+            "name": result.name,
+            "kind": self.name,
+            "checkpoint": asdict(result.checkpoint) if result.checkpoint is not None else None,
+            "responses": result.responses,
+            "against": asdict(result.against),
+            "votes": result.votes,
+        }
+        own = None if result.judge is None else asdict(result.judge)
+        # Where people decide, the run's judge is not theirs.
+        if own != judge or own is None:
+            document["judge"] = own
+        return document | {
+            "total": result.total,
+            "scored": summary.pairs,
+            "unscored": result.total - summary.pairs,
+            "wins": summary.wins,
+            "ties": summary.ties,
+            "losses": summary.losses,
+            "win_rate": rounded(summary.win_rate) if is_whole else None,
+            "standard_error": rounded(summary.standard_error) if is_whole else None,
+            "ci95": None if interval is None else [round(bound, 4) for bound in interval],
+            "length_controlled": rounded(summary.length_controlled) if is_whole else None,
+            "asked": summary.asked,
+            "flips": rounded(summary.flips),
+            "mean_length": summary.mean_length and [round(mean, 1) for mean in summary.mean_length],
+            "min_win_rate": result.min_win_rate,
+            "outcome": result.outcome,
+            "within_noise": is_whole and is_win_rate_within_noise(summary, result.min_win_rate),
+            "check": rounded_fields(result.check),
+            "agreement": rounded_fields(result.agreement),
+            "gates": [asdict(gate) for gate in result.gates],
+            "records": [_plain_pair(pair) for pair in result.pairs],
+        }
+
+    def judge(self, result: PreferenceResult) -> JudgeIdentity | None:
+        """Return the judge that compared; ``None`` when people did."""
+        return result.judge
+
+    def with_responses(self, result: PreferenceResult) -> list[dict[str, Any]]:
+        """Return the records with the responses under test and the winners."""
+        made = result.checkpoint is not None
+        return [with_response(pair, {"winner": pair.winner}, made=made) for pair in result.pairs]
+
+    def counts(self, result: PreferenceResult) -> dict[str, str]:
+        """Return the figures of a suite for JUnit XML."""
+        scored = sum(pair.winner is not None for pair in result.pairs)
+        return {
+            "scored": str(scored),
+            "unscored": str(result.total - scored),
+            "judge": result.judge_label,
+        }
+
+    def together(self, results: Sequence[PreferenceResult]) -> tuple[PreferenceResult, ...]:
+        """Add how often a judge and people agree, where both decided over the same pairs."""
+        return with_agreement(results)
+
+    def models(self, result: PreferenceResult) -> tuple[str, ...]:
+        """Name the models whose answers decided."""
+        return (*super().models(result), result.against.name)
+
+
+PAIRS = _Pairs()
+
+
+class _PairSuite(RecordSuite[_Preferred]):
+    kind = PAIRS
+
+    def __init__(self, loaded: suites.Suite) -> None:
+        super().__init__(loaded)
+        assert loaded.pairing is not None  # noqa: S101  # it is a suite of pairs
+        self.pairing = loaded.pairing
+        self.uses_judge = self.pairing.votes is None
+        self._opponent: Opponent | None = None
+
+    def opponent(self, resources: Resources) -> Opponent:
+        """Return what the responses are compared with."""
+        from pytest_llmjudge.kinds.opponent import Opponent
+
+        if self._opponent is None:
+            self._opponent = Opponent(self.loaded, self.pairing, resources)
+        return self._opponent
+
+    def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
+        checks = settings.check != "off" and self.uses_judge
+        return [JUDGE_CHECK] if checks else [], [_WIN_RATE]
+
+    def facts(self, resources: Resources) -> dict[str, Any]:
+        pairing = self.pairing
+        votes = None if pairing.votes is None else resources.models.shown_path(pairing.votes)
+        told = {
+            "against": asdict(self.opponent(resources).reference()),
+            "field": pairing.against if pairing.kind == "field" else None,
+            "votes": votes,
+        }
+        return {**super().facts(resources), "pairing": told}
+
+    def shared(self, resources: Resources) -> Iterator[Shared]:
+        yield from super().shared(resources)
+        against = self.opponent(resources).reference()
+        if against.kind == "checkpoint":
+            yield shared_model(against.name, against.fingerprint)
+        if self.pairing.votes is not None:
+            yield shared_file(f"{self.name} votes", self.pairing.votes)
+        if against.kind == "results":
+            yield shared_file(f"{self.name} against", resources.root / self.pairing.against)
+
+    def start(
+        self,
+        resources: Resources,
+        *,
+        model: ModelLike | None,
+        judge: JudgeLike | None,
+        needed: Sequence[str],
+    ) -> RecordRun[_Preferred]:
+        from pytest_llmjudge.pipeline import PairRun
+
+        opponent, name = self.opponent(resources), self.loaded.settings.responses
+        if model is not None:
+            name, fingerprint, _ = resources.models.facts(model)
+            # Of a model of the user's own it is known only now.
+            opponent.check_differs(fingerprint)
+        run = PairRun(
+            self.loaded,
+            resources.settings,
+            resources.store,
+            judge=judge,
+            people=opponent.people(str(name)),
+            model=model,
+            against=opponent.source(),
+            needed=[self.record(one) for one in needed],
+            worker=resources.worker,
+            pool=resources.judges.pool_for(judge),
+            in_flight=resources.settings.concurrency,
+        )
+        return _PairRun(self, run)
+
+    def row(self, sample: Sample[_Preferred]) -> dict[str, Any] | None:
+        found = sample.value
+        if found is None:
+            return None
+        # Where one side is missing, the other is told all the same.
+        model_response, against_response = found.pair or found.sides
+        return {
+            "model_response": model_response,
+            "against_response": against_response,
+            "winner": found.preference.winner,
+            "orders": list(found.preference.orders),
+            "replies": list(found.preference.replies),
+            "error": found.preference.error,
+            "cause": sample.cause,
+        }
+
+    def decide(self, gate: str, samples: Sequence[Sample[_Preferred]]) -> Decision:  # noqa: ARG002
+        pairs: list[Compared] = []
+        causes: dict[str, str] = {}
+        for sample in samples:
+            found = sample.value
+            if sample.error is not None or found is None or found.pair is None:
+                causes[sample.id] = str(sample.error)
+            else:
+                preference = found.preference
+                pairs.append((str(preference.winner), preference.orders, *found.pair))
+        return decide_win_rate(summarise(pairs), self.pairing.min_win_rate, causes, len(samples))
+
+    def fixtures(self, value: _Preferred) -> dict[str, object]:
+        response = None if value.pair is None else value.pair.a
+        return {"record": value.record, "response": response, "preference": value.preference}
+
+    def properties(self, value: _Preferred) -> dict[str, object]:
+        return {"llm_judge_winner": value.preference.winner}
+
+    def check(self, resources: Resources) -> None:
+        self.opponent(resources).check()
+
+    def check_model(self, resources: Resources, fingerprint: str) -> None:
+        self.opponent(resources).check_differs(fingerprint)
+
+    def other_models(self, resources: Resources) -> list[object]:
+        compares = self.pairing.kind == "checkpoint"
+        return [resources.models.get(self.pairing.against)] if compares else []
+
+    def named_models(self) -> list[Path | str | None]:
+        return [*super().named_models(), *self._against()]
+
+    def checkpoints(self) -> list[Path | str | None]:
+        return [*super().checkpoints(), *self._against()]
+
+    def _against(self) -> list[Path | str]:
+        return [self.pairing.against] if self.pairing.kind == "checkpoint" else []
+
+    def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:
+        yield from super().inputs(root)
+        if self.pairing.votes is not None:
+            yield self.pairing.votes, f"the votes file of {self.name}"
+        if self.pairing.kind == "results":
+            yield root / self.pairing.against, f"the results file in against= of {self.name}"
+
+    def _limits(self) -> dict[str, Any]:
+        return {"min_win_rate": self.pairing.min_win_rate}
+
+
+class _PairRun(RecordRun[_Preferred]):
+    _run: pipeline.PairRun
+
+    def check(self, *, again: bool) -> PairCheck | None:
+        return self._run.check(again=again)
+
+    def _value(self, record: Record, outcome: Outcome[Pair, Preference]) -> _Preferred:
+        pair = outcome.response
+        sides = self._run.sides(record) if pair is None else (pair.a, pair.b)
+        return _Preferred(record, sides, pair, outcome.verdict)
+
+
+def _pair_result(record: Record, row: Mapping[str, Any]) -> PairResult:
+    fields = {"model_response": None, "against_response": None, "winner": None, **row}
+    for name in ("orders", "replies"):
+        fields[name] = tuple(fields.get(name, ()))
+    return PairResult(record, **fields)
+
+
+def _plain_pair(pair: PairResult) -> dict[str, Any]:
+    record = pair.record
+    document: dict[str, Any] = {
+        "id": record.id,
+        "instruction": record.instruction,
+        "input": record.input,
+        "output": record.output,
+        "model_response": pair.model_response,
+        "against_response": pair.against_response,
+        "winner": pair.winner,
+        "orders": list(pair.orders),
+        "replies": list(pair.replies),
+        "error": pair.error,
+        "outcome": pair.outcome,
+    }
+    return document if pair.cause is None else {**document, "cause": pair.cause}
+
+
+def _outcome(gathered: Gathered, pairs: Sequence[PairResult]) -> str:
+    facts = gathered.facts
+    if sum(pair.winner is not None for pair in pairs) < facts["total"]:
+        return "incomplete"
+    outcomes = {pair.outcome for pair in pairs} | {gate.outcome for gate in gathered.gates}
+    # A suite whose gate was deselected is still worth no more than its win rate.
+    rate = summary_of(pairs).win_rate
+    return whole_outcome(outcomes, low=rate is not None and rate < facts["min_win_rate"])

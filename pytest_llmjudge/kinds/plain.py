@@ -1,0 +1,63 @@
+"""Parts of results as plain data, as every kind's part of a results file has them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import (
+        Agreement,
+        Comparison,
+        JudgeCheck,
+        PairCheck,
+        PairResult,
+        PeopleAgreement,
+        RecordResult,
+    )
+
+__all__ = ["plain_comparison", "rounded", "rounded_fields", "with_response"]
+
+
+def rounded(value: float | None) -> float | None:
+    """Round to four digits, where there is a number."""
+    return None if value is None else round(value, 4)
+
+
+def rounded_fields(
+    found: JudgeCheck | PairCheck | Agreement | PeopleAgreement | None,
+) -> dict[str, Any] | None:
+    """Return fields by name, fractions rounded to four digits."""
+    if found is None:
+        return None
+    return {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in asdict(found).items()
+    }
+
+
+def plain_comparison(found: Comparison | None) -> dict[str, Any] | None:
+    """Return a comparison with a baseline."""
+    if found is None:
+        return None
+    interval = None if found.interval is None else list(found.interval)
+    return {**asdict(found), "interval": interval, "flips": [asdict(flip) for flip in found.flips]}
+
+
+def with_response(
+    result: RecordResult | PairResult, decided: dict[str, Any], *, made: bool
+) -> dict[str, Any]:
+    """Return a record as it stood in its file, with its response and what was decided added.
+
+    Args:
+        result: Of the record.
+        decided: What is added to it beside the response.
+        made: Whether a model made the response.
+    """
+    fields = {**result.record.fields, **decided}
+    if result.model_response is not None:
+        fields["model_response"] = result.model_response
+    elif made:
+        # What stood there is another model's, and would be taken for this one's.
+        fields.pop("model_response", None)
+    return fields

@@ -1,0 +1,219 @@
+"""What suites of a records file have in common, be their responses scored or compared."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.data import Record
+from pytest_llmjudge.errors import RecordsError, SettingsError
+from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value
+from pytest_llmjudge.kinds.shared import Shared
+from pytest_llmjudge.records import draw_sample, load_records
+from pytest_llmjudge.settings import BUILT_IN_PROMPTS
+from pytest_llmjudge.suites import file_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pytest_llmjudge import suites
+    from pytest_llmjudge.kinds.base import Gathered, SampleReport
+    from pytest_llmjudge.pipeline import Outcome, Run
+    from pytest_llmjudge.pipeline.resources import Resources
+
+__all__ = ["RecordRun", "RecordSuite", "records_file", "settled"]
+
+
+class RecordSuite(Suite[Value]):
+    """A suite of records.
+
+    Args:
+        loaded: Its records and settings.
+    """
+
+    has_records = True
+
+    def __init__(self, loaded: suites.Suite) -> None:
+        ids = tuple(record.id for record in loaded.records)
+        super().__init__(loaded.name, loaded.path, ids, loaded.settings.checkpoint)
+        self.loaded = loaded
+        self.uses_model = loaded.settings.responses is None
+        self._by_id = dict(zip(ids, loaded.records, strict=True))
+
+    def record(self, name: str) -> Record:
+        """Return a record by its id."""
+        return self._by_id[name]
+
+    def no_model(self) -> SettingsError:
+        """Return the error that no model under test is named."""
+        todo = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
+        return SettingsError(self.name, "it has no model under test", todo)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the records file as it was when it was loaded."""
+        return self.loaded.digest
+
+    @abstractmethod
+    def _limits(self) -> dict[str, Any]:
+        """Return the gates that the suite sets, by keyword."""
+
+    def facts(self, resources: Resources) -> dict[str, Any]:  # noqa: ARG002
+        """Describe the suite as plain data."""
+        return {"path": str(self.path), "digest": self.loaded.digest, **self._terms()}
+
+    def _terms(self) -> dict[str, Any]:
+        settings = self.loaded.settings
+        return {
+            "responses": settings.responses,
+            "sample": settings.sample,
+            "total": len(self.samples),
+            **self._limits(),
+        }
+
+    def shared(self, resources: Resources) -> Iterator[Shared]:  # noqa: ARG002
+        """Yield what must be the same in all processes, beside model, judge and records file."""
+        for key, value in self._terms().items():
+            yield Shared(f"{self.name} {key}", self.name, key, value)
+        template = make_key(self.loaded.template)
+        yield Shared(f"{self.name} prompt", self.name, "prompt", template)
+
+    def named_models(self) -> list[Path | str | None]:
+        """Return the models that are named at the head of a run."""
+        return [self.checkpoint]
+
+    def checkpoints(self) -> list[Path | str | None]:
+        """Return the checkpoints that the suite reads."""
+        return [self.checkpoint] if self.uses_model else []
+
+    def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:  # noqa: ARG002
+        """Yield the files that the suite reads, beside checkpoints."""
+        yield self.path, f"the records file of {self.name}"
+        prompt = self.loaded.settings.prompt
+        if prompt not in BUILT_IN_PROMPTS:
+            yield Path(prompt), f"the prompt of {self.name}"
+
+
+class RecordRun(SuiteRun[Value]):
+    """A suite of records that has begun in this process.
+
+    Args:
+        suite: The suite.
+        run: Has its outcomes, or finds them out.
+    """
+
+    def __init__(self, suite: RecordSuite[Value], run: Run[Any, Any]) -> None:
+        self.model = run.model
+        self.judge = run.judge
+        self._suite = suite
+        self._run = run
+
+    def sample(self, name: str, *, again: bool = False) -> Sample[Value]:
+        """Return what is known of a record, or find out."""
+        record = self._suite.record(name)
+        return self._sample(record, self._run.outcome(record, again=again))
+
+    def samples(self) -> list[Sample[Value]]:
+        """Return all records of the suite in file order."""
+        return [self._sample(record, outcome) for record, outcome in self._run.outcomes()]
+
+    def prepare(self, *, again: bool) -> None:
+        """Have every record's outcome, and proof that they are from one judge and one model."""
+        self._run.prepare(again=again)
+
+    def _sample(self, record: Record, outcome: Outcome[Any, Any]) -> Sample[Value]:
+        verdict, value = outcome.verdict, self._value(record, outcome)
+        if verdict.score is not None:
+            return Sample(record.id, value)
+        return Sample(record.id, value, str(verdict.error), "rig" if verdict.rig else "record")
+
+    @abstractmethod
+    def _value(self, record: Record, outcome: Outcome[Any, Any]) -> Value:
+        """Return what the kind keeps of an outcome."""
+
+
+def records_file(name: str, marker: str, arguments: Sequence[object], example: str) -> str:
+    """Return the records file that a marker names.
+
+    Raises:
+        SettingsError: It names none, or several.
+    """
+    if len(arguments) == 1 and isinstance(arguments[0], (str, Path)):
+        return str(arguments[0])
+    found = f"{marker} has {len(arguments)} positional arguments"
+    if len(arguments) == 1:
+        found = f"{marker} has {arguments[0]!r} for a records file"
+    raise SettingsError(name, found, f"give it one records file, as in {example}")
+
+
+def settled(
+    gathered: Gathered,
+    suite: RecordSuite[Any] | None,
+    *,
+    whole: bool,
+    measure: str,
+    decide: Callable[[Mapping[str, Any]], str],
+    against: str | None = None,
+) -> Iterator[tuple[Record, dict[str, Any]]]:
+    """Yield the records of a suite, each with its row and an ``outcome`` in it.
+
+    Args:
+        gathered: What is known of the suite.
+        suite: The suite itself, where this process has collected it.
+        whole: Yield the records that were not run too.
+        measure: The key of a row that has no value when the record is unscored.
+        decide: Returns the outcome of a row alone.
+        against: The records' field of the responses that those under test are compared with.
+
+    Raises:
+        RecordsError: The records file changed while the run was going on.
+    """
+    if not whole:
+        for sample in gathered.samples.values():
+            fault = gathered.fault(sample.id)
+            yield Record(sample.id, "", "", "", {}), _settled(sample, fault, measure, decide)
+        return
+    records = suite.loaded.records if suite is not None else _load(gathered.facts, against)
+    for record in records:
+        known, fault = gathered.samples.get(record.id), gathered.fault(record.id)
+        if known is not None:
+            yield record, _settled(known, fault, measure, decide)
+        elif fault is not None:
+            yield record, {"error": fault, "cause": "rig", "outcome": "error"}
+        else:
+            yield record, {"error": NOT_RUN, "outcome": "not run"}
+
+
+def _settled(
+    sample: SampleReport,
+    fault: str | None,
+    measure: str,
+    decide: Callable[[Mapping[str, Any]], str],
+) -> dict[str, Any]:
+    """Join what a record's own item and the gates know of it."""
+    own, of_gate = sample.own, sample.of_gate
+    if own is None and not sample.is_reported:
+        row = dict(of_gate or {})
+        return {**row, "outcome": decide(row) if fault is None else "error"}
+    if own is None:
+        own = {"error": sample.reason, "cause": "rig"}
+    outcome = sample.outcome or decide(own)
+    if own.get(measure) is None:
+        # A gate that was run again may have had what the record's own item had not.
+        has_more = of_gate is not None and of_gate.get(measure) is not None
+        row = dict(of_gate or {}) if has_more else dict(own)
+        return {**row, "outcome": outcome if fault is None else "error"}
+    error = "; ".join(filter(None, (own["error"], sample.note, fault))) or None
+    if fault is not None and outcome != "failed":
+        outcome = "error"
+    return {**own, "error": error, "outcome": outcome}
+
+
+def _load(facts: Mapping[str, Any], against: str | None) -> Sequence[Record]:
+    path = Path(facts["path"])
+    if file_digest(path) != facts["digest"]:
+        todo = "run again; the verdicts are kept in the cache"
+        raise RecordsError(path.name, "it changed while the run was going on", todo)
+    records = load_records(path, response_field=facts["responses"], against_field=against)
+    return draw_sample(records, facts["sample"])

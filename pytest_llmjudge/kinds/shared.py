@@ -1,0 +1,43 @@
+"""What must be the same in all processes of a run, each with what to do where it differs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_llmjudge.suites import file_digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["WRITTEN", "Shared", "shared_file", "shared_model"]
+
+WRITTEN = "run again when nothing writes to it"
+_TRAINED = "run again when the training is done"
+
+
+class Shared(NamedTuple):
+    """Something that must be the same in all processes.
+
+    Attributes:
+        key: Names it among those of the run.
+        where: What it belongs to, for messages.
+        what: It is, for messages.
+        value: Plain data.
+        todo: What the reader can do where it differs.
+    """
+
+    key: str
+    where: str
+    what: str
+    value: object
+    todo: str = WRITTEN
+
+
+def shared_model(name: str, fingerprint: str) -> Shared:
+    """Let all processes see the same model."""
+    return Shared(f"model {name}", name, "fingerprint", fingerprint, _TRAINED)
+
+
+def shared_file(key: str, path: Path) -> Shared:
+    """Let all processes read the same content of a file."""
+    return Shared(key, path.name, "content", file_digest(path))

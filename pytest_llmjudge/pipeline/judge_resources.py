@@ -1,0 +1,114 @@
+"""The judge of one process, and the threads and slots with which it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.data import JudgeIdentity
+from pytest_llmjudge.judging.judge import Judge, make_judge
+from pytest_llmjudge.pipeline.judge_pool import JudgePool, Slots
+from pytest_llmjudge.pipeline.protocols import judge_fingerprint
+from pytest_llmjudge.servers.kinds import judge_addresses
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.pipeline.protocols import JudgeLike
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.store import Store
+
+__all__ = ["JudgeResources", "judge_facts", "judge_identity"]
+
+
+class JudgeResources:
+    """What it takes to ask the judge that the options name; made when it is first needed.
+
+    Args:
+        settings: The run's options.
+        store: Shared with all processes of the run.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge.
+
+        Raises:
+            SettingsError: It cannot be used.
+        """
+        settings = self._settings
+        return make_judge(
+            settings.model,
+            self.addresses,
+            settings.timeout,
+            ask=settings.ask,
+            samples=settings.samples,
+            limiter=Slots(self._store, settings.concurrency, len(self.addresses)),
+            note=self._store.add_note,
+        )
+
+    @property
+    def made(self) -> Judge | None:
+        """The judge, if anything has needed it."""
+        judge: Judge | None = vars(self).get("judge")
+        return judge
+
+    @cached_property
+    def addresses(self) -> tuple[str, ...]:
+        """Where the judge answers, each address once and in its canonical form.
+
+        Raises:
+            SettingsError: Something is no address.
+        """
+        return judge_addresses(self._settings)
+
+    @cached_property
+    def _pool(self) -> JudgePool | None:
+        """The threads that judge at once; ``None`` when one request is in flight at a time."""
+        size = len(self.addresses) * self._settings.concurrency
+        return JudgePool(self._store, size) if size > 1 else None
+
+    def pool_for(self, judge: JudgeLike | None) -> JudgePool | None:
+        """Return the threads that may ask a judge; one of the user's own is asked in one thread."""
+        return self._pool if isinstance(judge, Judge) else None
+
+    def close(self, *, wait: bool) -> None:
+        """Let go of what has not begun to be judged.
+
+        Args:
+            wait: Until what is under way is done.
+        """
+        pool: JudgePool | None = vars(self).get("_pool")
+        if pool is not None:
+            pool.close(wait=wait)
+
+    def release(self) -> None:
+        """Close the connections, when nobody can need the judge any more."""
+        if self.made is not None:
+            self.made.close()
+
+
+def judge_identity(judge: JudgeLike | None) -> JudgeIdentity:
+    """Return what decides a judge's answers; ``None`` is one that nobody has seen.
+
+    Raises:
+        JudgeError: It cannot be had.
+    """
+    if isinstance(judge, Judge):
+        return judge.identity
+    name = "llm_judge" if judge is None else type(judge).__name__
+    return JudgeIdentity(name, "custom", "", judge_fingerprint(judge) or "", {})
+
+
+def judge_facts(judge: JudgeLike | None) -> dict[str, Any]:
+    """Describe a judge as plain data: its identity, and its label for readers.
+
+    Raises:
+        JudgeError: As :func:`judge_identity`.
+    """
+    identity = judge_identity(judge)
+    label = judge.label if isinstance(judge, Judge) else f"{identity.model} (custom)"
+    return {**asdict(identity), "label": label}

@@ -1,0 +1,135 @@
+"""The models of one process: each is made once, described, and watched until the run ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.base import LocalModel, Model
+from pytest_llmjudge.generation.factory import make_model
+from pytest_llmjudge.generation.files.contents import Content, Stamp, known_among, remember
+from pytest_llmjudge.generation.served import ServedModel
+from pytest_llmjudge.pipeline.protocols import fingerprint_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.store import Store
+
+__all__ = ["Models"]
+
+_KEY = "watched "
+
+
+class Models:
+    """The models that options and markers name.
+
+    Args:
+        settings: The run's options.
+        store: Shared with all processes of the run.
+        root: Folder that paths are shown relative to.
+    """
+
+    def __init__(self, settings: Settings, store: Store, root: Path) -> None:
+        self._settings = settings
+        self._store = store
+        self._root = root
+        self._made: dict[Path | str, Model] = {}
+        self._watched: set[int] = set()
+
+    @property
+    def named(self) -> tuple[Path | str, ...]:
+        """The checkpoints of which there are models by now."""
+        return tuple(self._made)
+
+    @property
+    def served(self) -> Iterator[ServedModel]:
+        """The models at servers."""
+        return (model for model in self._made.values() if isinstance(model, ServedModel))
+
+    def get(self, checkpoint: Path | str | None) -> Model:
+        """Return a model under test, not loaded yet.
+
+        Raises:
+            CheckpointError: No checkpoint is named.
+        """
+        if checkpoint is None:
+            todo = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
+            msg = "llm_model"
+            raise CheckpointError(msg, "no checkpoint is named", todo)
+        if checkpoint not in self._made:
+            self._made[checkpoint] = make_model(
+                checkpoint, self._settings, note=self._store.add_note
+            )
+        return self._made[checkpoint]
+
+    def facts(self, model: object) -> list[Any]:
+        """Describe a model under test as plain data; ``None`` is one that nobody has seen.
+
+        Raises:
+            CheckpointError: It has no usable fingerprint.
+        """
+        if model is None:
+            return ["llm_model", "", None]
+        if not isinstance(model, Model):
+            return [type(model).__name__, fingerprint_of(model), None]
+        info = model.info
+        return [self.shown_path(info.path), info.fingerprint, info.parameters]
+
+    def shown_path(self, path: Path | str) -> str:
+        """Write ``path`` as seen from pytest's root folder, so that files do not differ.
+
+        The name of a served model is shown as it is.
+        """
+        if isinstance(path, str):
+            return path
+        full = path.resolve()
+        return (
+            full.relative_to(self._root).as_posix()
+            if full.is_relative_to(self._root)
+            else str(full)
+        )
+
+    def watch(self, model: object) -> None:
+        """Let a model be looked at when the run ends; a served one has no files.
+
+        Raises:
+            CheckpointError: It is not there, or cannot be used.
+        """
+        if not isinstance(model, LocalModel) or id(model) in self._watched:
+            return
+        facts = {
+            "path": str(model.path),
+            "fingerprint": model.fingerprint,
+            "contents": known_among(model.info.contents.values()),
+        }
+        self._store.agree({f"{_KEY}{self.shown_path(model.info.path)}": json.dumps(facts)})
+        self._watched.add(id(model))
+
+    def changed(self) -> dict[str, str]:
+        """Return the models of all processes that are other ones now, each with its one line."""
+        changed: dict[str, str] = {}
+        for key, text in self._store.agreed().items():
+            if not key.startswith(_KEY):
+                continue
+            facts = json.loads(text)
+            # What a worker has read need not be read again here.
+            remember(Content(Stamp(*stamp), digest) for stamp, digest in facts["contents"])
+            path = Path(facts["path"])
+            model = self.get(path)
+            try:
+                if isinstance(model, LocalModel):
+                    model.check_still_has(facts["fingerprint"])
+            except CheckpointError as error:
+                # Results name the file of the weights, or the folder that it lies in.
+                names = key.removeprefix(_KEY), self.shown_path(path)
+                changed |= dict.fromkeys(names, str(error))
+        return changed
+
+    def release(self) -> None:
+        """Give back memory and connections, when nobody can need the models any more."""
+        for model in self._made.values():
+            model.release()

@@ -1,0 +1,63 @@
+"""What the suites of one process share: options, store, models and judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.pipeline.judge_resources import JudgeResources
+from pytest_llmjudge.pipeline.models import Models
+from pytest_llmjudge.pipeline.watch import Watch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_llmjudge.servers.identity import Served
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.store import Store
+
+__all__ = ["Resources", "make_resources"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resources:
+    """What the suites of one process share.
+
+    Attributes:
+        settings: The run's options.
+        store: Shared with the other processes.
+        worker: Name of this process among those of xdist, or ``main``.
+        root: pytest's root folder.
+    """
+
+    settings: Settings
+    store: Store
+    worker: str
+    root: Path
+    models: Models
+    judges: JudgeResources
+
+    def confirm(self) -> None:
+        """Prove at the end that judge and served models are those with which the run began.
+
+        Raises:
+            LlmJudgeError: One is another, or nobody knows.
+        """
+        judge = self.judges.made
+        served: list[Served] = [] if judge is None or judge.server is None else [judge]
+        served += self.models.served
+        for one in served:
+            # Whom nobody could name nobody has asked.
+            if one.is_identified:
+                Watch(self.store, one).confirm()
+
+    def release(self) -> None:
+        """Give back memory and connections, when nobody can need judge and models any more."""
+        self.judges.release()
+        self.models.release()
+
+
+def make_resources(settings: Settings, store: Store, worker: str, root: Path) -> Resources:
+    """Compose the resources of a process."""
+    models, judges = Models(settings, store, root), JudgeResources(settings, store)
+    return Resources(settings, store, worker, root, models, judges)

@@ -1,0 +1,184 @@
+"""Plans a run: what it needs, that all of it is there, and what the results say beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.generation.checkpoint_info import is_adapter
+from pytest_llmjudge.kinds import MARKERS
+from pytest_llmjudge.kinds.base import JUDGE_CHECK
+from pytest_llmjudge.pipeline.judge_resources import judge_facts
+from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
+from pytest_llmjudge.plugin.configured import is_ours
+from pytest_llmjudge.plugin.options import is_listing
+from pytest_llmjudge.plugin.output_conflicts import check_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pytest
+
+    from pytest_llmjudge.generation.base import Model
+    from pytest_llmjudge.kinds.base import Suite
+    from pytest_llmjudge.pipeline import JudgeLike
+    from pytest_llmjudge.plugin.session import LlmSession
+
+__all__ = ["check_base", "check_candidate", "plan", "suite_facts"]
+
+
+def plan(session: LlmSession, collected: pytest.Session) -> None:
+    """Note what this run needs, and prove that judge, models and data are there.
+
+    Raises:
+        LlmJudgeError: One of them is not.
+    """
+    first: dict[str, tuple[pytest.Item, Suite[Any]]] = {}
+    cases: dict[str, list[Case]] = {}
+    for item in collected.items:
+        case = _checked_case(item)
+        if case is not None:
+            first.setdefault(case.suite.name, (item, case.suite))
+            cases.setdefault(case.suite.name, []).append(case)
+    for name, of_suite in cases.items():
+        session.due[name] = [case.id for case in of_suite if case.is_gate]
+        session.needed[name] = _needed(of_suite)
+    if is_listing(session.config):
+        return
+    check_inputs(session)
+    if cases and session.settings.checkpoint_forced:
+        session.resources.models.get(session.settings.checkpoint).info  # noqa: B018  # the check
+    for item, suite in first.values():
+        _check(session, collected, item, suite)
+    for item, suite in first.values():
+        _announce(session, collected, item, suite)
+
+
+def _needed(cases: Sequence[Case]) -> list[str]:
+    """Return the ids of the samples that items need: for a gate over the samples, all."""
+    suite = cases[0].suite
+    if any(case.is_gate and case.id != JUDGE_CHECK for case in cases):
+        return list(suite.samples)
+    places = sorted({case.place for case in cases if case.place is not None})
+    return [suite.samples[place] for place in places]
+
+
+def _checked_case(item: pytest.Item) -> Case | None:
+    """Return what ``item`` is about.
+
+    Raises:
+        SettingsError: It is marked, but cannot be run as it is collected.
+    """
+    case = case_of(item)
+    if case is None:
+        marker = next((name for name, *_ in MARKERS if item.get_closest_marker(name)), None)
+        if marker is None:
+            return None
+        found = f"{marker} marks what pytest cannot parametrise"
+        todo = "write it as a plain function or as a method of a plain class"
+        raise SettingsError(item.nodeid, found, todo)
+    if len(item.callspec.params) > 1:  # type: ignore[attr-defined]
+        others = ", ".join(name for name in item.callspec.params if name != FIXTURE)  # type: ignore[attr-defined]
+        todo = "write one marked function for each variant"
+        raise SettingsError(case.suite.name, f"it is parametrised by {others} as well", todo)
+    return case
+
+
+def _check(
+    session: LlmSession, collected: pytest.Session, item: pytest.Item, suite: Suite[Any]
+) -> None:
+    resources = session.resources
+    if suite.uses_judge and is_ours(collected, item, "llm_judge"):
+        resources.judges.judge.identity  # noqa: B018  # asking for it is the check
+    suite.check(resources)
+    if not suite.uses_model or not is_ours(collected, item, "llm_model"):
+        return
+    if suite.checkpoint is None:
+        raise suite.no_model()
+    model = resources.models.get(suite.checkpoint)
+    model.check()
+    suite.check_model(resources, model.fingerprint)
+
+
+def _announce(
+    session: LlmSession, collected: pytest.Session, item: pytest.Item, suite: Suite[Any]
+) -> None:
+    """Have the suite in the results also when it is never reached, or its fixtures fail."""
+    resources = session.resources
+    judge: JudgeLike | None = None
+    model: Model | None = None
+    if suite.uses_judge and is_ours(collected, item, "llm_judge"):
+        judge = resources.judges.judge
+    if suite.uses_model and is_ours(collected, item, "llm_model"):
+        model = resources.models.get(suite.checkpoint)
+    facts = session.announced[suite.name] = suite_facts(session, suite, model, judge)
+    session.store.note_suite(suite.name, facts, planned=True)
+    for used in (model, *suite.other_models(resources)):
+        resources.models.watch(used)
+    fingerprint = "" if model is None else model.fingerprint
+    for text in suite.advice(session.baseline_fingerprint(suite.name), fingerprint):
+        session.store.add_note(text)
+
+
+def suite_facts(
+    session: LlmSession, suite: Suite[Any], model: object, judge: JudgeLike | None
+) -> dict[str, Any]:
+    """Describe a suite as plain data, for the process that writes the results.
+
+    Args:
+        session: Of this process.
+        suite: Any.
+        model: Under test; ``None`` when nobody has seen it yet.
+        judge: The same.
+
+    Raises:
+        LlmJudgeError: Model or judge has no usable fingerprint.
+    """
+    return {
+        **suite.facts(session.resources),
+        "kind": suite.kind.name,
+        "due": session.due.get(suite.name, []),
+        "checkpoint": session.resources.models.facts(model) if suite.uses_model else None,
+        "judge": judge_facts(judge) if suite.uses_judge else None,
+    }
+
+
+def check_candidate(session: LlmSession, items: Iterable[pytest.Item]) -> None:
+    """Prove that a checkpoint on the command line is tested by something.
+
+    Raises:
+        SettingsError: All suites take their responses from their records.
+    """
+    named, is_forced = session.settings.checkpoint, session.settings.checkpoint_forced
+    if is_listing(session.config) or named is None or not is_forced or not session.announced:
+        return
+    asks = {"llm_model", "mmlu"}
+    given = not any(session.suites[name].uses_model for name in session.announced)
+    if given and not any(asks & set(getattr(item, "fixturenames", ())) for item in items):
+        where = "--llm-judge-checkpoint"
+        shown = session.resources.models.shown_path(named)
+        found = f"{shown} is tested by nothing: all responses are taken from the records"
+        todo = "leave it out, or take responses= out of the marker"
+        raise SettingsError(where, found, todo)
+
+
+def check_base(session: LlmSession) -> None:
+    """Prove that a base named for this run is added to something; otherwise it does nothing.
+
+    One of an ini file is for the suites with an adapter, which need not all run.
+
+    Raises:
+        SettingsError: All checkpoints, once they are planned, are no adapters.
+    """
+    # Fixtures of plain tests may ask the option's, which no suite has planned.
+    models = session.resources.models
+    named = dict.fromkeys((*models.named, session.settings.checkpoint))
+    names = [checkpoint for checkpoint in named if checkpoint is not None]
+    if is_listing(session.config) or not session.settings.base_forced or not names:
+        return
+    if not any(isinstance(name, Path) and is_adapter(name) for name in names):
+        shown = ", ".join(models.shown_path(name) for name in names)
+        found = f"no checkpoint of this run is a LoRA adapter, which alone has a base ({shown})"
+        where, todo = "--llm-judge-base", "leave it out, or put an adapter under test"
+        raise SettingsError(where, found, todo)

@@ -1,0 +1,1 @@
+"""What kinds of suites say of themselves, without a run."""
