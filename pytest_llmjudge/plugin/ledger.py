@@ -45,12 +45,18 @@ class Ledger:
         self._store = store
         self._pages: dict[str, _Page] = {}
         self._broken: dict[str, str] = {}
+        self._failed_within: set[str] = set()
 
     def __bool__(self) -> bool:
         return bool(self._pages)
 
     def add(self, report: pytest.TestReport) -> None:
         """Take note of one report; a later one on the same item wins."""
+        if hasattr(report, "context"):
+            # A subtest's, which pytest holds against its item only when it prints the item.
+            if report.failed:
+                self._failed_within.add(report.nodeid)
+            return
         payload = getattr(report, ATTRIBUTE, None)
         if payload is None:
             reason = _broken(report)
@@ -59,6 +65,8 @@ class Ledger:
             return
         page, item = self._pages.setdefault(payload["suite"], _Page()), payload["item"]
         if payload["place"] is not None:
+            if payload["outcome"] == "passed" and report.nodeid in self._failed_within:
+                payload = {**payload, "outcome": "failed"}
             page.items[item] = payload
             return
         page.gates[item] = GateResult(item, payload["outcome"], payload["reason"])

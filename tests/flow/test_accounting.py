@@ -429,3 +429,32 @@ def pytest_runtest_teardown(item):
     suite = the_suite(project)
     assert [score for _, score, _ in told(suite)][:3] == [85, 85, 85]
     assert suite["outcome"] == "incomplete"
+
+
+@pytest.mark.skipif(
+    int(pytest.__version__.partition(".")[0]) < 9, reason="subtests came with pytest 9"
+)
+def test_a_record_with_a_failed_subtest(project: Project, mode: tuple[str, ...]) -> None:
+    """Pytest holds it against the item after the item's own report, and so do the results."""
+    project.suite(records(3), 'responses="model_response", min_average=1')
+    project.write(
+        "test_suite.py",
+        """
+import pytest
+
+@pytest.mark.llm_judge("data.json", responses="model_response", min_average=1)
+def test_instructions(record, subtests):
+    with subtests.test("kind"):
+        assert record.id != "r1"
+    with subtests.test("kinder"):
+        assert record.id
+""",
+    )
+
+    result = project.run("--llm-judge-report=results.json", *mode)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    (suite,) = project.results()["suites"]
+    outcomes = [record["outcome"] for record in suite["records"]]
+    assert outcomes == ["passed", "failed", "passed"]
+    assert suite["outcome"] == "failed"
