@@ -230,7 +230,7 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
     text = TOKENS
     return {
         "pickle/model.pth": (in_zip, load_both),
-        "zip/model.pth": (plain(zipped.getvalue(), OPCODES), describe),
+        "zip/model.pth": (plain(zipped.getvalue(), OPCODES), load_both),
         "old/model.pth": (plain(old.getvalue()[:2000], OPCODES), load_both),
         "older/model.pth": (plain(old.getvalue(), OPCODES), load_both),
         "safe/model.safetensors": (plain(safe, text), load_both),

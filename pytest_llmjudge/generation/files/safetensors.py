@@ -135,7 +135,7 @@ def _entry(told: Any, begin: int) -> Entry:  # noqa: ANN401 - any JSON
     dtype, shape, offsets = (told.get(key) for key in ("dtype", "shape", "data_offsets"))
     _require(isinstance(dtype, str) and dtype in _BITS)
     _require(_are_counts(shape) and len(shape) <= _DIMENSIONS)
-    _require(_are_counts(offsets) and len(offsets) == len(("start", "end")))
+    _require(_are_counts(offsets))
     start, stop = offsets
     _require(8 * (stop - start) == prod(shape) * _BITS[dtype])
     return Entry(dtype, tuple(shape), begin + start, stop - start)

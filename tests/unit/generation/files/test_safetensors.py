@@ -135,6 +135,14 @@ def test_one_name_twice(file: Path) -> None:
     assert error_of(file).startswith("it has several tensors of one name but for a prefix")
 
 
+def test_one_of_very_many_names_twice(file: Path) -> None:
+    """It is found in the time that reading them takes; comparing each with each would take half an hour."""
+    names = ",".join(f'"{number}":0' for number in (*range(300_000), 299_999))
+    file.write_bytes(content(f"{{{names}}}".encode()))
+
+    assert error_of(file) == DAMAGED
+
+
 def test_a_header_that_is_too_large(file: Path) -> None:
     """A file with a hole, and a header of which each letter could become an object."""
     with file.open("wb") as stream:
