@@ -46,6 +46,7 @@ class Ledger:
         self._pages: dict[str, _Page] = {}
         self._broken: dict[str, str] = {}
         self._failed_within: set[str] = set()
+        self._stored: dict[str, dict[str, dict[str, Any]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pages)
@@ -131,8 +132,11 @@ class Ledger:
 
     def _samples(self, name: str, page: _Page) -> Iterator[tuple[str, SampleReport]]:
         """Yield the samples that reports speak of, in the suite's order."""
-        # What an item stored counts once its report says that the item came to an end.
-        stored = self._store.results(name) if page.items or page.gates else {}
+        # What an item stored counts once its report says that the item came to an end. The result
+        # is asked for when all reports are there, so the store is read once.
+        if name not in self._stored:
+            self._stored[name] = self._store.results(name)
+        stored = self._stored[name]
         of_gates: dict[str, dict[str, Any]] = {}
         for gate in page.gates:
             of_gates |= stored.get(gate, {})
