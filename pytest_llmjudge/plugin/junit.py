@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.errors import printable
 from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.reporting.digest import NONE, digest
 
@@ -43,4 +44,5 @@ def suite_properties(run: RunResult) -> Iterator[tuple[str, str]]:
             figures["fingerprint"] = result.checkpoint.fingerprint
         for name, value in figures.items():
             if value != NONE:
-                yield f"llm_judge_{name}[{summary.name}]", value
+                # A name of a file may hold what XML cannot.
+                yield f"llm_judge_{name}[{printable(summary.name)}]", value

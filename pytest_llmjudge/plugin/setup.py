@@ -102,6 +102,13 @@ def _check_judge(ready: Ready, session: LlmSession, *, again: bool) -> None:
 def _run(suite: Suite[Any], request: pytest.FixtureRequest, session: LlmSession) -> SuiteRun[Any]:
     judge = judge_of(request, session) if suite.uses_judge else None
     model = model_of(request, session) if suite.uses_model else None
+    for fixture, value, is_used in (
+        ("llm_judge", judge, suite.uses_judge),
+        ("llm_model", model, suite.uses_model),
+    ):
+        if is_used and value is None:
+            found = f"its fixture {fixture} returned None"
+            raise SettingsError(suite.name, found, f"let the fixture return its {fixture[4:]}")
     run = session.runs.get(suite.name)
     if run is None:
         facts = suite_facts(session, suite, model, judge)

@@ -514,3 +514,24 @@ def test_instructions(record, verdict):
     (suite,) = project.results()["suites"]
     assert (suite["scored"], suite["average"], suite["outcome"]) == (6, 100.0, "failed")
     assert suite["records"][3]["outcome"] == "error"
+
+
+@pytest.mark.parametrize("fixture", ["llm_judge", "llm_model"])
+def test_a_fixture_that_returns_nothing(project: Project, fixture: str) -> None:
+    """A forgotten return is one line, and each item errs with it."""
+    project.write(
+        "conftest.py",
+        MODEL.format(answer="prompt")
+        if fixture == "llm_judge"
+        else JUDGE.format(score=50, scope="session"),
+    )
+    with (project.path / "conftest.py").open("a", encoding="utf-8") as file:
+        file.write(f'\n@pytest.fixture(scope="session")\ndef {fixture}():\n    pass\n')
+    project.suite(records(2), "min_average=1")
+
+    result = project.run()
+
+    result.assert_outcomes(errors=3)
+    what = fixture.removeprefix("llm_")
+    line = f"{SUITE}: its fixture {fixture} returned None; let the fixture return its {what}"
+    assert result.outlines.count(line) == 3
