@@ -154,8 +154,8 @@ def _furnish(project: Project) -> None:
     for name in ("candidate", "released", "gpt2-medium355M-sft"):
         save_model(project.path / f"{name}.pth", ROOMY)
     for subject in ("anatomy", "astronomy"):
-        for part, count in (("dev", 5), ("test", 8)):
-            text = "".join(QUESTION.format(number) for number in range(count))
+        for part, numbers in (("dev", range(8, 13)), ("test", range(8))):
+            text = "".join(map(QUESTION.format, numbers))
             project.write(f"data/mmlu/{part}/{subject}_{part}.csv", text)
     project.write("pytest.ini", "[pytest]\nllm_mmlu_data = data/mmlu\n")
 

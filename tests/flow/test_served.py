@@ -366,7 +366,7 @@ def test_mmlu_needs_probabilities(
 ) -> None:
     """Servers do not give those of a given answer, and that is one line."""
     for kind, letter in (("dev", "B"), ("test", "A")):
-        rows = f"What is it?,one,two,three,four,{letter}\n" * 5
+        rows = f"What is it in {kind}?,one,two,three,four,{letter}\n" * 5
         project.write(f"mmlu/{kind}/anatomy_{kind}.csv", rows)
     project.write(
         "test_exam.py",
