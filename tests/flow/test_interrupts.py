@@ -76,6 +76,7 @@ def generated(path: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
     """The run ends with status 2, writes its results, and nothing made is made again."""
     with FakeOllama(slow) as server:

@@ -667,6 +667,7 @@ class TestFailures:
 
         assert threads < len(server.chats) <= asked
 
+    @pytest.mark.slow
     def test_a_server_that_dies(self, server: FakeOllama) -> None:
         """What was answered comes first; the rest is not asked for."""
 
@@ -707,6 +708,7 @@ class TestLoad:
         assert (one.max_in_flight, two.max_in_flight) == (3, 3)
         assert min(len(one.chats), len(two.chats)) >= 10
 
+    @pytest.mark.slow
     def test_a_server_that_dies_is_left_out(self) -> None:
         """The others go on within their limit, and that is noted once."""
         notes: list[str] = []

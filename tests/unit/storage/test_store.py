@@ -118,6 +118,7 @@ def test_threads_write_together(store: Store) -> None:
     assert len({verdict.score for verdict in winners}) == 1
 
 
+@pytest.mark.slow
 def test_who_opens_a_new_file_together_waits(tmp_path: Path) -> None:
     """A file that does not exist yet can be opened by many at once, again and again."""
     for attempt in range(40):
