@@ -286,6 +286,22 @@ def test_what_an_ended_run_left_behind(store: Store) -> None:
     later.close()
 
 
+def test_what_comes_after_a_fault_is_not_kept(store: Store) -> None:
+    """An answer under way while its model was replaced must not await the next run's look."""
+    store.add_verdict("early", Verdict(50), "judge http://a")
+    store.note_fault("it was replaced")
+    store.discard("judge")
+
+    store.add_verdict("late", Verdict(100), "judge http://a")
+    store.add_choice("late", "{}", "judge http://a")
+    store.add_verdict("own", Verdict(7))
+
+    later = Store(store.folder, "later")
+    assert later.left_behind("judge") == []
+    assert later.verdicts(["early", "late", "own"]) == {"own": Verdict(7)}
+    later.close()
+
+
 def test_what_is_discarded_is_of_one_model(store: Store) -> None:
     """Rows that await a look at another model stay, and those that were confirmed."""
     store.add_verdict("one", Verdict(1, "1"), "judge http://a")
