@@ -38,7 +38,7 @@ from tokenizers import ByteLevelBPETokenizer
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from pytest_llmjudge.generation.engine.loading import load
-from pytest_llmjudge.generation.engine.loglikelihood import score_trunks
+from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.mmlu.accuracy import best
 from pytest_llmjudge.mmlu.files import LETTERS, open_mmlu
@@ -161,7 +161,7 @@ def ours(model: GPTModel, exam: Exam, mode: str) -> tuple[float, dict[str, list[
     started = time.perf_counter()
     found: dict[str, list[list[float]]] = {}
     for subject, tasks in make_tasks(exam, mode).items():
-        scores = dict(score_tasks(partial(score_trunks, model), tasks))
+        scores = dict(score_tasks(partial(score_contexts, model), tasks))
         found[subject] = [scores[at] for at in range(len(tasks))]
     return time.perf_counter() - started, found
 

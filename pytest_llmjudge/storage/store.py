@@ -591,16 +591,14 @@ class Store:
             conflict = f"UPDATE SET {changes} WHERE run <> excluded.run{unless}"
         # An answer under way while its model is found to be another one comes after discard(), and
         # would await a look of the next run, which may see the first model again.
-        unless_void, given = "", (key, self.run, *values)
-        if columns.endswith("awaits") and values[-1] is not None:
-            unless_void = " WHERE NOT EXISTS (SELECT 1 FROM faults WHERE run = ?)"
-            given = (*given, self.run)
+        awaits = values[-1] if table in _AWAITING else None
         text = (
-            f"INSERT INTO {table} (key, run, {columns}) SELECT {marks}{unless_void or ' WHERE 1'} "
+            f"INSERT INTO {table} (key, run, {columns}) SELECT {marks} "
+            "WHERE ? IS NULL OR NOT EXISTS (SELECT 1 FROM faults WHERE run = ?) "
             f"ON CONFLICT (key) DO {conflict}"
         )
         with self._errors():
-            self._connection().execute(text, given)
+            self._connection().execute(text, (key, self.run, *values, awaits, self.run))
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

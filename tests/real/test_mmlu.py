@@ -15,7 +15,7 @@ import tiktoken
 import torch
 
 from pytest_llmjudge.generation.engine.loading import load
-from pytest_llmjudge.generation.engine.loglikelihood import score_trunks
+from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 from pytest_llmjudge.mmlu.accuracy import best
 from pytest_llmjudge.mmlu.files import open_mmlu
@@ -87,7 +87,7 @@ def test_every_choice(
     if subject == "high_school_us_history":
         assert any(task.shots < 5 or task.is_cut for task in tasks)
 
-    found = dict(score_tasks(partial(score_trunks, ours), tasks))
+    found = dict(score_tasks(partial(score_contexts, ours), tasks))
 
     for at, task in enumerate(tasks):
         values = found[at]

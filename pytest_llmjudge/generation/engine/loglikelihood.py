@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.families.gpt2.model import GPTModel
     from pytest_llmjudge.mmlu.prompts import Context
 
-__all__ = ["PASS_TOKENS", "score_trunks"]
+__all__ = ["PASS_TOKENS", "score_contexts"]
 
 PASS_TOKENS = 1024
 """About how many tokens one pass takes: enough that two cores compute longer than they read."""
@@ -57,7 +57,7 @@ class _Tree:
 
 
 @torch.inference_mode()
-def score_trunks(
+def score_contexts(
     model: GPTModel, contexts: Sequence[Context], *, pass_tokens: int = PASS_TOKENS
 ) -> Iterator[list[float]]:
     """Yield for each context, in order, the summed log-probability of each of its branches.

@@ -114,10 +114,10 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: It cannot be used, or the memory is not enough.
         """
-        from pytest_llmjudge.generation.engine.loglikelihood import score_trunks
+        from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 
         try:
-            yield from score_trunks(self._loaded.model, contexts)
+            yield from score_contexts(self._loaded.model, contexts)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_llmjudge.generation.engine.loglikelihood import score_trunks
+from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.mmlu.prompts import Context
 from tests.unit.generation.tiny import TINY, VOCABULARY, make_model
@@ -53,7 +53,7 @@ def test_any_trees(
     """Whatever begins alike, however many branches there are, and however they are batched."""
     contexts = [Context([*shared, *own], tuple(branches)) for own, branches in trees]
 
-    found = list(score_trunks(MODEL, contexts, pass_tokens=pass_tokens))
+    found = list(score_contexts(MODEL, contexts, pass_tokens=pass_tokens))
 
     assert close(found, [plainly(MODEL, context) for context in contexts])
 
@@ -66,7 +66,7 @@ def test_a_full_context() -> None:
         Context(list(range(size - 3)), ([1, 2, 3, 4],)),
     ]
 
-    assert close(list(score_trunks(MODEL, contexts)), [plainly(MODEL, one) for one in contexts])
+    assert close(list(score_contexts(MODEL, contexts)), [plainly(MODEL, one) for one in contexts])
 
 
 def test_a_packed_model() -> None:
@@ -77,4 +77,4 @@ def test_a_packed_model() -> None:
     pack(packed)
     contexts = [Context([5, 6, 7], ([8], [9, 10])), Context([5, 6, 11], ([12], [13]))]
 
-    assert close(list(score_trunks(packed, contexts)), [plainly(MODEL, one) for one in contexts])
+    assert close(list(score_contexts(packed, contexts)), [plainly(MODEL, one) for one in contexts])

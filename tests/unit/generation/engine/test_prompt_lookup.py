@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.generation.engine import scheduler as decoding
+from pytest_llmjudge.generation.engine import scheduler
 from pytest_llmjudge.generation.engine.prompt_lookup import guess
 from pytest_llmjudge.generation.engine.scheduler import decode
 from tests.unit.generation.tiny import TINY, greedy, make_model
@@ -76,4 +76,4 @@ def test_guessing_stays_within_its_rows() -> None:
     texts = list(decode(model, [[3], [3, 3]], [45, 46], end=None, slots=2))
 
     assert [len(text.ids or ()) for text in sorted(texts)] == [45, 46]
-    assert max(rows) <= decoding.MOST_ROWS
+    assert max(rows) <= scheduler.MOST_ROWS
