@@ -75,7 +75,7 @@ def _decide_over_all(ready: Ready, session: LlmSession) -> None:
         ready.decision = suite.decide(gate, samples)
     # Some samples have no item in this run, or one that did not come to its end.
     rows = {sample.id: row for sample in samples if (row := suite.row(sample)) is not None}
-    session.store.note_results(suite.name, gate, rows)
+    session.rows.note(suite.name, gate, rows)
     if ready.decision.passed:
         return
     text = printable(ready.decision.reason)

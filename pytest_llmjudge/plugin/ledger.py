@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Comparison
     from pytest_llmjudge.kinds.base import Suite
+    from pytest_llmjudge.plugin.rows import Rows
     from pytest_llmjudge.storage.store import Store
 
 __all__ = ["Ledger"]
@@ -38,15 +39,17 @@ class Ledger:
     """Gathers what reports carry; kept by the process that owns the terminal.
 
     Args:
-        store: Has what the items found out.
+        store: Has what the processes say of the suites.
+        rows: What the items found out.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, rows: Rows) -> None:
         self._store = store
+        self._rows = rows
         self._pages: dict[str, _Page] = {}
         self._broken: dict[str, str] = {}
         self._failed_within: set[str] = set()
-        self._stored: dict[str, dict[str, dict[str, Any]]] = {}
+        self._known: dict[str, dict[str, dict[str, Any]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._pages)
@@ -132,18 +135,18 @@ class Ledger:
 
     def _samples(self, name: str, page: _Page) -> Iterator[tuple[str, SampleReport]]:
         """Yield the samples that reports speak of, in the suite's order."""
-        # What an item stored counts once its report says that the item came to an end. The result
-        # is asked for when all reports are there, so the store is read once.
-        if name not in self._stored:
-            self._stored[name] = self._store.results(name)
-        stored = self._stored[name]
+        # What an item found out counts once its report says that the item came to an end. The
+        # result is asked for when all reports are there, so the rows are read once.
+        if name not in self._known:
+            self._known[name] = self._rows.of_suite(name)
+        known = self._known[name]
         of_gates: dict[str, dict[str, Any]] = {}
         for gate in page.gates:
-            of_gates |= stored.get(gate, {})
+            of_gates |= known.get(gate, {})
         places = {sample: place for place, sample in enumerate(of_gates)}
         places |= {sample: payload["place"] for sample, payload in page.items.items()}
         for sample in sorted(places, key=lambda one: places[one]):
-            own, of_gate = stored.get(sample, {}).get(sample), of_gates.get(sample)
+            own, of_gate = known.get(sample, {}).get(sample), of_gates.get(sample)
             payload = page.items.get(sample)
             if payload is None:
                 yield sample, SampleReport(sample, of_gate=of_gate)

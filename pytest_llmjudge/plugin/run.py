@@ -181,7 +181,7 @@ class ControllerHooks:
 
     def __init__(self, session: LlmSession) -> None:
         self._session = session
-        self._ledger = Ledger(session.store)
+        self._ledger = Ledger(session.store, session.rows)
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
         self._expected: set[str] = set()

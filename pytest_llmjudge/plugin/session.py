@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.matching import Matching
+from pytest_llmjudge.plugin.rows import Rows
 from pytest_llmjudge.storage.results_reader import read_results
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class LlmSession:
         resources: Of this process.
 
     Attributes:
+        rows: What the items found out.
         suites: Those whose function was collected, by name.
         collected: Names of the suites that have items, whatever was deselected later.
         due: Names of the gates that are selected, by suite.
@@ -42,6 +44,7 @@ class LlmSession:
         self.resources = resources
         self.settings = resources.settings
         self.store = resources.store
+        self.rows = Rows(self.store, is_worker=self.is_worker)
         self.suites: dict[str, Suite[Any]] = {}
         self.collected: set[str] = set()
         self.due: dict[str, list[str]] = {}

@@ -59,7 +59,7 @@ def _find_out(ready: Ready, session: LlmSession, *, again: bool) -> None:
     sample = ready.sample = ready.run.sample(case.id, again=again)
     row = case.suite.row(sample)
     if row is not None:
-        session.store.note_results(case.suite.name, case.id, {case.id: row})
+        session.rows.note(case.suite.name, case.id, {case.id: row})
 
 
 def _ready(case: Case, request: pytest.FixtureRequest, session: LlmSession) -> Ready:

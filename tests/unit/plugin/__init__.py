@@ -1,0 +1,1 @@
+"""Tests of what collects, sets up and decides items, without a run of pytest."""
