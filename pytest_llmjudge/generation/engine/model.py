@@ -106,6 +106,25 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         """
         return self._loaded.tokenizer.encode(text)
 
+    def encode_pair(
+        self, prompt: str, reference: str, *, chat: bool = False, end: bool = True
+    ) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt and of the reference that follows it, encoded as one text.
+
+        Args:
+            prompt: The text to continue.
+            reference: Its continuation; a token with bytes of both belongs to it.
+            chat: Whether the prompt is a message for a chat template, which no checkpoint has.
+            end: Whether the end token belongs to the reference.
+
+        Raises:
+            CheckpointError: The tokenizer cannot be had, or there is no chat template.
+        """
+        self._check_template(chat=chat)
+        tokenizer = self._loaded.tokenizer
+        before, after = tokenizer.encode_pair(prompt, reference)
+        return before, [*after, tokenizer.end] if end else after
+
     def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
         """Yield for each context, in order, the summed log-probability of each of its branches.
 
@@ -125,9 +144,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             raise CheckpointError(str(self.path), found, todo) from None
 
     def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
-        if chat:
-            found, todo = "it has no chat template", f"choose another prompt than {CHAT!r}"
-            raise CheckpointError(str(self.path), found, todo)
+        self._check_template(chat=chat)
         model, tokenizer = self._loaded
         context = model.config.context_length
         # Not encoded if it cannot fit: a megabyte of text takes long, only to be refused.
@@ -141,6 +158,11 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             return PromptError(where, "the prompt is empty", "give the record an instruction")
         found = f"the prompt has {length} tokens and the context {context}, answer included"
         return PromptError(where, found, "shorten the record's instruction and input")
+
+    def _check_template(self, *, chat: bool) -> None:
+        if chat:
+            found, todo = "it has no chat template", f"choose another prompt than {CHAT!r}"
+            raise CheckpointError(str(self.path), found, todo)
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time

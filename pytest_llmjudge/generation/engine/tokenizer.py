@@ -49,6 +49,19 @@ class Tokenizer:
         """
         return self._encoding.encode_ordinary(text)
 
+    def encode_pair(self, prompt: str, reference: str) -> tuple[list[int], list[int]]:
+        """Encode a prompt and what follows it as one text, and split the tokens between the two.
+
+        A token with bytes of both belongs to the reference.
+        """
+        ids = self.encode(prompt + reference)
+        rest = len(prompt.encode())
+        for place, token in enumerate(ids):
+            rest -= len(self._encoding.decode_single_token_bytes(token))
+            if rest < 0:
+                return ids[:place], ids[place:]
+        return ids, []
+
     def decode(self, ids: Sequence[int]) -> str:
         """Decode tokens; bytes that are no UTF-8, as in half a character, become U+FFFD."""
         return self._encoding.decode(ids)

@@ -15,7 +15,7 @@ from pytest_llmjudge.settings import CHAT
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["message_ids", "text_ids"]
+__all__ = ["answered_ids", "closing_ids", "message_ids", "text_ids"]
 
 _PLACE = "\ue000"
 """Stands for a message in a rendered template: a character for private use."""
@@ -69,6 +69,49 @@ def message_ids(folder: Path, tokenizer: Tokenizer, message: str) -> list[int]:
     return first + [token for part in others for token in (*words, *part)]
 
 
+def answered_ids(
+    folder: Path, tokenizer: Tokenizer, message: str, answer: str
+) -> tuple[list[int], list[int]]:
+    """Return the tokens of a user's message, as :func:`message_ids` does, and of its answer.
+
+    Both are encoded as one text, in which a token with characters of both belongs to the answer.
+    Only where words of theirs look like control tokens is each encoded by itself.
+
+    Args:
+        folder: For messages of errors.
+        tokenizer: Of transformers, a fast one.
+        message: Anything.
+        answer: Anything.
+
+    Raises:
+        CheckpointError: There is no chat template, or it cannot be used.
+    """
+    alone = message_ids(folder, tokenizer, message)
+    template, in_parts = _template(folder, tokenizer)
+    rendered = _render(folder, tokenizer, message, in_parts=in_parts)
+    encoded = tokenizer(
+        rendered + answer, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    control = _control(tokenizer, template)
+    if [token for token in ids if token in control] != [one for one in alone if one in control]:
+        return alone, _words(tokenizer, answer)
+    ends = (at for at, (_, end) in enumerate(offsets) if end > len(rendered))
+    split = next(ends, len(ids))
+    return ids[:split], ids[split:]
+
+
+def closing_ids(folder: Path, tokenizer: Tokenizer) -> list[int]:
+    """Return the tokens that the folder's chat template writes behind an answer.
+
+    Raises:
+        CheckpointError: There is no chat template, or it cannot be used.
+    """
+    _, in_parts = _template(folder, tokenizer)
+    text = _render(folder, tokenizer, "?", _PLACE, in_parts=in_parts)
+    return _template_ids(tokenizer, text.rpartition(_PLACE)[2] if _PLACE in text else "")
+
+
 def _template(folder: Path, tokenizer: Tokenizer) -> tuple[str, bool]:
     """Return the template around the place of a message, and whether it takes messages in parts.
 
@@ -87,14 +130,21 @@ def _template(folder: Path, tokenizer: Tokenizer) -> tuple[str, bool]:
     raise problem
 
 
-def _render(folder: Path, tokenizer: Tokenizer, message: str, *, in_parts: bool) -> str:
+def _render(folder: Path, tokenizer: Tokenizer, *messages: str, in_parts: bool) -> str:
+    """Render messages of a user and of the model in turn; behind a user's the model begins."""
     if not tokenizer.chat_template:
         raise CheckpointError(str(folder), "it has no chat template", _TODO)
-    content = [{"type": "text", "text": message}] if in_parts else message
+    chat = [
+        {
+            "role": "assistant" if number % 2 else "user",
+            "content": [{"type": "text", "text": message}] if in_parts else message,
+        }
+        for number, message in enumerate(messages)
+    ]
     try:
         text: str = tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}],
-            add_generation_prompt=True,
+            chat,
+            add_generation_prompt=len(messages) % 2 == 1,
             tokenize=False,
             chat_template=_with_day(tokenizer.get_chat_template()),
         )

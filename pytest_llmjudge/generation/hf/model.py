@@ -86,6 +86,32 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
 
         return text_ids(self._loaded.tokenizer, text, begin=False)
 
+    def encode_pair(
+        self, prompt: str, reference: str, *, chat: bool = False, end: bool = True
+    ) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt and of the reference that follows it, encoded as one text.
+
+        Args:
+            prompt: The text to continue, or a user's message.
+            reference: Its continuation; a token with characters of both belongs to it.
+            chat: Whether the prompt is a message, to which the model's own chat template applies.
+            end: Whether the end token belongs to the reference: the one with which the chat
+                template closes a message, else the tokenizer's.
+
+        Raises:
+            CheckpointError: The folder cannot be used, or has no chat template, or its tokenizer
+                tells no offsets or no end token.
+        """
+        from pytest_llmjudge.generation.hf.encode_pair import encode_pair
+        from pytest_llmjudge.generation.hf.loading import quietly
+
+        with quietly():
+            before, after = encode_pair(
+                self.path, self._loaded, prompt, reference, chat=chat, end=end
+            )
+        self._check_vocabulary([*before, *after])
+        return before, after
+
     def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
         """Yield for each context, in order, the summed log-probability of each of its branches.
 
@@ -107,7 +133,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         from pytest_llmjudge.generation.hf.chat_template import message_ids, text_ids
         from pytest_llmjudge.generation.hf.loading import quietly
 
-        model, tokenizer, _, context = self._loaded
+        _, tokenizer, _, context = self._loaded
         with quietly():
             if chat:
                 ids = message_ids(self.path, tokenizer, prompt)
@@ -118,12 +144,15 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         if len(ids) >= context:
             found = f"the prompt has {len(ids)} tokens and the context {context}, answer included"
             return PromptError(where, found, "shorten the record's instruction and input")
-        known = len(model.get_input_embeddings().weight)
-        if max(ids) >= known:
+        self._check_vocabulary(ids)
+        return ids
+
+    def _check_vocabulary(self, ids: Sequence[int]) -> None:
+        known = len(self._loaded.model.get_input_embeddings().weight)
+        if max(ids, default=0) >= known:
             found = f"the model knows {known} tokens and its tokenizer has the number {max(ids)}"
             todo = "save the model and the tokenizer that it was trained with together"
             raise CheckpointError(str(self.path), found, todo)
-        return ids
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         from pytest_llmjudge.generation.hf.generate import Row

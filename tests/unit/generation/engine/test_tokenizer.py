@@ -51,6 +51,27 @@ def test_decoding_undoes_encoding(tokenizer: Tokenizer, text: str) -> None:
     assert tokenizer.at_least(text) <= len(ids)
 
 
+TEXTS = st.text(alphabet="the ing\né", max_size=20)
+
+
+@given(TEXTS, TEXTS)
+def test_a_prompt_and_its_reference(tokenizer: Tokenizer, prompt: str, reference: str) -> None:
+    """They are encoded as one text; a token that has bytes of both belongs to the reference."""
+    before, after = tokenizer.encode_pair(prompt, reference)
+
+    assert [*before, *after] == tokenizer.encode(prompt + reference)
+    assert prompt.startswith(tokenizer.decode(before))
+    assert not after or not prompt.startswith(tokenizer.decode([*before, after[0]]))
+
+
+def test_a_token_of_prompt_and_reference(tokenizer: Tokenizer) -> None:
+    """What comes before it in the same word still belongs to the prompt."""
+    before, after = tokenizer.encode_pair("so t", "he end")
+
+    assert tokenizer.decode(before) == "so"
+    assert [tokenizer.decode([token]) for token in after] == [" the", " ", "e", "n", "d"]
+
+
 def test_the_end_token_cannot_be_typed(tokenizer: Tokenizer) -> None:
     """Its name in a prompt is ordinary text."""
     text = "Say <|endoftext|> twice"
