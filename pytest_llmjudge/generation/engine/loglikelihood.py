@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,6 +31,8 @@ __all__ = ["PASS_TOKENS", "score_contexts"]
 
 PASS_TOKENS = 1024
 """About how many tokens one pass takes: enough that two cores compute longer than they read."""
+_ROWS = 256
+"""Predicted tokens at a time: the logits of a whole pass would take hundreds of MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +133,23 @@ def _score(
     rows = [
         span.start + at for tree, span in zip(trees, spans, strict=True) for at in tree.predicted
     ]
-    targets = torch.tensor([token for tree in trees for token in tree.targets], device=device)
-    logits = model.logits(hidden[torch.tensor(rows, device=device)])  # (R, V)
-    chosen = logits.gather(1, targets[:, None]).squeeze(1).float() - logits.float().logsumexp(1)
-    values = iter(chosen.tolist())
+    targets = [token for tree in trees for token in tree.targets]
+    values = chain.from_iterable(
+        _chosen(model, hidden, rows[at : at + _ROWS], targets[at : at + _ROWS])
+        for at in range(0, len(rows), _ROWS)
+    )
     for tree in trees:
         yield [math.fsum(islice(values, size)) for size in tree.sizes]
+
+
+def _chosen(
+    model: GPTModel, hidden: Tensor, rows: Sequence[int], targets: Sequence[int]
+) -> list[float]:
+    """Return the log-probability of each target (R) behind its row of hidden states (N, C)."""
+    logits = model.logits(hidden[torch.tensor(rows, device=hidden.device)])  # (R, V)
+    chosen = logits.gather(1, torch.tensor(targets, device=hidden.device)[:, None]).squeeze(1)
+    found: list[float] = (chosen.float() - logits.float().logsumexp(1)).tolist()
+    return found
 
 
 def _mask(tree: _Tree, prefix: int, device: torch.device) -> Tensor:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.mmlu.prompts import Context
 
-__all__ = ["PASS_TOKENS", "score_branches"]
+__all__ = ["score_branches"]
 
-PASS_TOKENS = 2048
-"""About how many tokens one pass takes, which bounds its memory."""
+_PASS_TOKENS = 2048
+"""Most tokens of a pass of several contexts, which bounds its memory."""
+_PASS_LOGITS = 2**26
+"""Most logits of such a pass: 256 MiB in float32."""
 
 Model = Any  # transformers has no types
 
@@ -32,17 +34,22 @@ def score_branches(model: Model, contexts: Sequence[Context]) -> Iterator[list[f
         contexts: Their tokens and those of their longest branch, its last one not counted, fit into
             the model's context together.
     """
+    vocabulary = len(model.get_input_embeddings().weight)
     batch: list[Context] = []
-    tokens = 0
     for context in contexts:
-        size = sum(map(len, _rows(context)))
-        if batch and tokens + size > PASS_TOKENS:
+        if batch and _is_too_large([*batch, context], vocabulary):
             yield from _score(model, batch)
-            batch, tokens = [], 0
+            batch = []
         batch.append(context)
-        tokens += size
     if batch:
         yield from _score(model, batch)
+
+
+def _is_too_large(contexts: Sequence[Context], vocabulary: int) -> bool:
+    sizes = [len(row) for context in contexts for row in _rows(context)]
+    first = min(len(context.ids) for context in contexts) - 1
+    logits = len(sizes) * (max(sizes) - first) * vocabulary
+    return sum(sizes) > _PASS_TOKENS or logits > _PASS_LOGITS
 
 
 def _rows(context: Context) -> list[list[int]]:

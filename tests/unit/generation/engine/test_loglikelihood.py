@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_llmjudge.generation.engine import loglikelihood
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.mmlu.prompts import Context
@@ -65,6 +66,14 @@ def test_a_full_context() -> None:
         Context(list(range(size)), ([1], [2], [3], [4])),
         Context(list(range(size - 3)), ([1, 2, 3, 4],)),
     ]
+
+    assert close(list(score_contexts(MODEL, contexts)), [plainly(MODEL, one) for one in contexts])
+
+
+def test_long_branches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits are computed for a part of the predicted tokens at a time."""
+    monkeypatch.setattr(loglikelihood, "_ROWS", 5)
+    contexts = [Context([1, 2], ([3] * 12,)), Context([1, 4], ([5, 6, 7], [8]))]
 
     assert close(list(score_contexts(MODEL, contexts)), [plainly(MODEL, one) for one in contexts])
 

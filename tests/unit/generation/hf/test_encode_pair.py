@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.engine.model import TorchModel
+from pytest_llmjudge.generation.hf import loglikelihood
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.mmlu.prompts import Context
 from tests.unit.generation.hugging import CHATML, Theirs, make_tokenizer, save_folder
@@ -49,6 +50,26 @@ def test_loss(tmp_path: Path, chat: bool) -> None:  # noqa: FBT001
 
     expected = [-theirs_loss(theirs, *pair) for pair in pairs]
     assert scores == pytest.approx(expected, abs=1e-4)
+
+
+def test_passes_are_bounded_by_logits(
+    model: HuggingFaceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With few allowed each context has a pass of its own, and the same score."""
+    pairs = [model.encode_pair(*pair) for pair in PAIRS]
+    contexts = [Context(ids, (after,)) for ids, after in pairs]
+    together = list(model.score(contexts))
+    sizes: list[int] = []
+    hook = model._loaded.model.register_forward_hook(
+        lambda *passed: sizes.append(len(passed[2].logits))
+    )
+    monkeypatch.setattr(loglikelihood, "_PASS_LOGITS", 1)
+
+    alone = list(model.score(contexts))
+
+    hook.remove()
+    assert sizes == [1] * len(PAIRS)
+    assert alone == [pytest.approx(values, abs=1e-4) for values in together]
 
 
 def test_loss_of_a_checkpoint(tmp_path: Path) -> None:
