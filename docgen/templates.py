@@ -106,6 +106,9 @@ class Scope:
                 yield from self._named(node)
             case ast.Subscript(value=ast.Name(id=name)):
                 yield from self._entries(name)
+            case ast.Attribute(attr="name"):
+                # Files, models and records have one too: whose it is cannot be seen.
+                yield BLANK
             case ast.Attribute(attr=name):
                 yield from self._attribute(name)
             case ast.Call():
