@@ -106,9 +106,6 @@ class Scope:
                 yield from self._named(node)
             case ast.Subscript(value=ast.Name(id=name)):
                 yield from self._entries(name)
-            case ast.Attribute(attr="name"):
-                # Files, models and records have one too: whose it is cannot be seen.
-                yield BLANK
             case ast.Attribute(attr=name):
                 yield from self._attribute(name)
             case ast.Call():
@@ -157,6 +154,9 @@ class Scope:
 
     def _attribute(self, name: str) -> Iterator[str]:
         values = self.module.attributes.get(name) or self.attributes.get(name, [])
+        if name == "name":
+            # Files, models and records have one too: whose it is cannot be seen.
+            values = []
         # An attribute that many kinds of objects have says nothing of this one.
         if not 0 < len(values) <= _MOST_INSIDE or self.depth > _DEEPEST:
             yield from self._constant(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import math
-import time
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,7 +14,8 @@ from pytest_llmjudge.generation.nonfinite import FLOAT16, WIDER
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
-from pytest_llmjudge.pipeline.protocols import Fingerprint, KnownProblemError, name_of
+from pytest_llmjudge.pipeline.protocols import Fingerprint, name_of
+from pytest_llmjudge.pipeline.turns import wait_or_compute
 from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.storage.store import Failure
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from pytest_llmjudge.storage.store import Store
 
 __all__ = ["MMLURun", "ScoringModel", "score_tasks"]
-
-_WAIT_SECONDS = 0.05
 
 
 class ScoringModel(Protocol):
@@ -103,23 +101,13 @@ class MMLURun:
             key = self._key(subject)
             if again:
                 self._store.forget_failure(key)
-            self._results[subject] = self._wait_or_compute(key, subject)
+            self._results[subject] = wait_or_compute(
+                self._store,
+                key,
+                lambda: self._stored(key, subject),
+                lambda: self._compute({subject: key}),
+            )
         return self._results[subject]
-
-    def _wait_or_compute(self, key: str, subject: str) -> MMLUResult:
-        while True:
-            stored = self._stored(key, subject)
-            if stored is not None:
-                return stored
-            failure = self._store.failure(key)
-            if failure is not None:
-                raise KnownProblemError(failure.message, rig=failure.rig)
-            # The lock of generation: one process at a time holds a model.
-            with self._store.try_lock("generate") as held:
-                if held and self._stored(key, subject) is None:
-                    self._compute({subject: key})
-            if not held:
-                time.sleep(_WAIT_SECONDS)
 
     def _compute(self, known: dict[str, str]) -> None:
         missing: dict[str, str] = {}
@@ -136,7 +124,7 @@ class MMLURun:
                 try:
                     answers = json.dumps(self._ask(subject))
                     self._fingerprint.check()
-                    self._store.add_answers(key, answers)
+                    self._store.add_answers({key: answers})
                 except LlmJudgeError as error:  # noqa: PERF203  # each subject stands alone
                     self._store.add_failure(key, Failure(str(error), error.rig))
         finally:
@@ -223,7 +211,7 @@ class MMLURun:
             ]
             return MMLUResult(subject, self.exam.mode, self.exam.shots, tuple(answers))
 
-        return self._store.answers(key, read)
+        return self._store.answers([key], read).get(key)
 
 
 def _answer(question: MMLUQuestion, values: list[float], shots: int, is_cut: bool) -> MMLUAnswer:  # noqa: FBT001  # as stored

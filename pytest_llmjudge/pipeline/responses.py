@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.protocols import Fingerprint, KnownProblemError, name_of
 from pytest_llmjudge.pipeline.sources import Source
+from pytest_llmjudge.pipeline.turns import wait_or_compute
 from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.pipeline.watch import Watch
 from pytest_llmjudge.prompts import clean_response, instruction_prompt
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Responses"]
 
-_WAIT_SECONDS = 0.05
 _CUSTOM_BATCH = 16
 _LOOKED_UP = 200
 
@@ -127,22 +126,15 @@ class Responses(Source[str]):
 
     def _wait_or_generate(self, record: Record, needed: Sequence[Record], on_made: OnMade) -> str:
         key = self._key(record)
-        while True:
-            stored = self._store.response(key)
-            if stored is not None and stored.text is not None:
-                return stored.text
-            if stored is not None and stored.error is not None:
-                raise KnownProblemError(stored.error, rig=False)
-            failure = self._store.failure(key)
-            if failure is not None:
-                raise KnownProblemError(failure.message, rig=failure.rig)
-            # One lock for all suites: one process at a time holds a model, so that -n 4 needs
-            # the memory of one.
-            with self._store.try_lock("generate") as held:
-                if held and self._store.response(key) is None:
-                    self._generate([*needed, record], on_made)
-            if not held:
-                time.sleep(_WAIT_SECONDS)
+        stored = wait_or_compute(
+            self._store,
+            key,
+            lambda: self._store.response(key),
+            lambda: self._generate([*needed, record], on_made),
+        )
+        if stored.text is None:
+            raise KnownProblemError(str(stored.error), rig=False)
+        return stored.text
 
     def _generate(self, records: Iterable[Record], on_made: OnMade) -> None:
         keys = {self._key(record): record for record in records}

@@ -235,18 +235,20 @@ class Store:
         )
         return self.verdict(key) or verdict
 
-    def answers(self, key: str, read: Callable[[str], Kept]) -> Kept | None:
-        """Return what a model answered to all questions of a subject.
+    def answers(self, keys: Sequence[str], read: Callable[[str], Kept]) -> dict[str, Kept]:
+        """Return those of ``keys`` under which a model's probabilities of given texts are stored.
 
         Args:
-            key: Names it.
-            read: Makes it of what was stored; raises an error where that is none.
+            keys: Name them.
+            read: Makes them of what was stored; raises an error where that is none.
         """
-        return self._read("answers", _COLUMNS["answers"], [key], read).get(key)
+        return self._read("answers", _COLUMNS["answers"], keys, read)
 
-    def add_answers(self, key: str, facts: str) -> None:
-        """Store what a model answered to all questions of a subject, unless it is there."""
-        self._insert("answers", "facts", key, (facts,))
+    def add_answers(self, rows: Mapping[str, str]) -> None:
+        """Store what a model's probabilities are, by key, unless it is there; all or nothing."""
+        with self._transaction():
+            for key, facts in rows.items():
+                self._insert("answers", "facts", key, (facts,))
 
     def choices(self, keys: Sequence[str], read: Callable[[str], Kept]) -> dict[str, Kept]:
         """Return those of ``keys`` under which a judge's choice between answers is stored.
