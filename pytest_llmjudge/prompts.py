@@ -16,6 +16,7 @@ __all__ = [
     "TEMPLATES",
     "clean_response",
     "instruction_prompt",
+    "is_blank",
 ]
 
 _RESPONSE_MARK: Final = "### Response:"
@@ -98,3 +99,8 @@ def instruction_prompt(record: Record, template: str = "alpaca", *, for_generati
 def clean_response(text: str) -> str:
     """The response in what a model wrote after its prompt: ``### Response:`` removed, stripped."""
     return text.replace(_RESPONSE_MARK, "").strip()
+
+
+def is_blank(text: str) -> bool:
+    """Say whether a text shows nothing: no characters but blanks and invisible ones."""
+    return not any(char.isprintable() and not char.isspace() for char in text)

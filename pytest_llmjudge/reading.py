@@ -66,7 +66,7 @@ def open_file(path: Path) -> BufferedReader:
     device may never end, and some devices do something when they are opened.
 
     Raises:
-        UnusableFileError: It is a FIFO, a socket or a device.
+        UnusableFileError: It is a FIFO, a socket or a device, or would have to be waited for.
         OSError: It cannot be opened, for example because it is a directory.
         ValueError: The path holds a NUL character.
     """
@@ -74,7 +74,12 @@ def open_file(path: Path) -> BufferedReader:
     file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - it is given away
     try:
         # Another file may have taken its place meanwhile.
-        _check_kind(path, os.fstat(file.fileno()))
+        status = os.fstat(file.fileno())
+        _check_kind(path, status)
+        # Some files of the system would have to be waited for.
+        if not status.st_size and not file.peek(1) and file.raw.read(1) is None:
+            message = "it has nothing to read yet"
+            raise UnusableFileError(errno.EAGAIN, message, str(path))
     except BaseException:
         file.close()
         raise
@@ -105,15 +110,10 @@ def read_stream(file: BufferedReader, limit: int) -> bytes:
         message = f"{found} the {limit:,} that are read"
         raise UnusableFileError(errno.EFBIG, message, file.name)
     try:
-        content: bytes | None = file.read()
+        return file.read()
     except MemoryError:
         message = f"{found} fit into the memory"
         raise UnusableFileError(errno.ENOMEM, message, file.name) from None
-    if content is None:
-        # Some files of the system would have to be waited for.
-        message = "it has nothing to read yet"
-        raise UnusableFileError(errno.EAGAIN, message, file.name)
-    return content
 
 
 def why_unreadable(error: OSError) -> str:

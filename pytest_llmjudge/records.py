@@ -56,7 +56,9 @@ def record_id(instruction: str, context: str, output: str) -> str:
     """Name a record after its content: a slug of the instruction and a hash of all three."""
     text = instruction
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+        # Each by itself: many marks in a row would be put in order, in quadratic time.
+        parts = (unicodedata.normalize("NFKD", char) for char in text)
+        text = "".join(parts).encode("ascii", "ignore").decode()
     slug = _NO_SLUG.sub("-", text.lower()).strip("-")[:40].strip("-")
     digest = _digest(_CANONICAL.encode([instruction, context, output]))[:8]
     return f"{slug}-{digest}" if slug else digest

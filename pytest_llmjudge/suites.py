@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.paths import POINTER, PULL, instead_of_file, is_pointer
+from pytest_llmjudge.prompts import is_blank
 from pytest_llmjudge.reading import DATA_LIMIT, SETTINGS_LIMIT, read_file, why_unreadable
 from pytest_llmjudge.records import draw_sample, load_records
 from pytest_llmjudge.settings import (
@@ -141,7 +142,7 @@ def _check_field(name: str, field: str, responses: str | None, records: Sequence
     if field == responses:
         found, todo = f'against "{field}" holds the responses under test', "name another field"
         raise SettingsError(name, found, todo)
-    blank = sum(not str(record.fields[field]).strip() for record in records)
+    blank = sum(is_blank(str(record.fields[field])) for record in records)
     if 2 * blank >= len(records):
         found = f'against "{field}" is blank in {blank} of {len(records)} records'
         raise SettingsError(name, found, "name a field that holds a model's responses")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import AgainstReference
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.pipeline import SavedResponses, VoteJudgements, field_source, model_source
-from pytest_llmjudge.prompts import clean_response
+from pytest_llmjudge.prompts import clean_response, is_blank
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import responses_of
 from pytest_llmjudge.storage.votes import read_votes
@@ -143,7 +143,7 @@ class Opponent:
 def _check_texts(suite: Suite, where: str, found: Mapping[str, str | None]) -> None:
     """Refuse what nobody can lose against: blank answers, and the ones under test."""
     texts = [text for text in found.values() if text is not None]
-    blank = sum(not text.strip() for text in texts)
+    blank = sum(map(is_blank, texts))
     if texts and 2 * blank >= len(texts):
         problem = f"{blank} of its {len(texts)} responses to these records are blank"
         raise SettingsError(where, problem, "name the results of a model that answered them")

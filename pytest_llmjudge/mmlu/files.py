@@ -78,8 +78,8 @@ _SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.parquet")
 class _Source(Protocol):
     """Rows of text by split and subject."""
 
-    def subjects(self) -> Sequence[str]:
-        """Name the subjects that have test questions."""
+    def subjects(self, split: str) -> Sequence[str]:
+        """Name the subjects that have a file of a split."""
 
     def name(self, split: str, subject: str) -> str:
         """Name the file of a split, for messages."""
@@ -100,7 +100,8 @@ class MMLUData:
         self._source = source
         self._known: dict[tuple[str, str], tuple[MMLUQuestion, ...] | None] = {}
         self.where = where
-        self.subjects = tuple(sorted(source.subjects()))
+        # One without its test file is no smaller exam: it has lost a file, and errs.
+        self.subjects = tuple(sorted({*source.subjects("test"), *source.subjects("dev")}))
 
     def questions(self, subject: str) -> tuple[MMLUQuestion, ...]:
         """Return a subject's test questions, in file order.
@@ -267,10 +268,10 @@ class _Folder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def subjects(self) -> Sequence[str]:
-        names = [file.name for file in (self._folder / "test").glob("*_test.csv")]
+    def subjects(self, split: str) -> Sequence[str]:
+        names = [file.name for file in (self._folder / split).glob(f"*_{split}.csv")]
         # Some systems leave hidden files with notes of their own beside the others.
-        return [name.removesuffix("_test.csv") for name in names if not name.startswith(".")]
+        return [name.removesuffix(f"_{split}.csv") for name in names if not name.startswith(".")]
 
     def name(self, split: str, subject: str) -> str:
         return _file_name(split, subject)
@@ -331,9 +332,9 @@ class _Tar:
         chunks = iter(lambda: file.read(_AT_ONCE), b"") if file is not None else ()
         self._members[name] = b"".join(chunks)
 
-    def subjects(self) -> Sequence[str]:
-        names = [name for name in self._members if name.endswith("_test.csv")]
-        return [name.removesuffix("_test.csv") for name in names]
+    def subjects(self, split: str) -> Sequence[str]:
+        end = f"_{split}.csv"
+        return [name.removesuffix(end) for name in self._members if name.endswith(end)]
 
     def name(self, split: str, subject: str) -> str:
         return _file_name(split, subject)
@@ -402,8 +403,8 @@ class _Parquet:
             texts = zip(names, [row.get("question"), *choices], strict=True)
             found.append([*(_text(where, name, text) for name, text in texts), letter])
 
-    def subjects(self) -> Sequence[str]:
-        return [subject for split, subject in self._rows if split == "test"]
+    def subjects(self, split: str) -> Sequence[str]:
+        return [subject for own, subject in self._rows if own == split]
 
     def name(self, split: str, subject: str) -> str:
         file = self._files.get((split, subject))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,8 @@ class Models:
         """
         if isinstance(path, str):
             return path
-        full = path.resolve()
+        # pathlib raises for a link that leads to itself.
+        full = Path(os.path.realpath(path))
         return (
             full.relative_to(self._root).as_posix()
             if full.is_relative_to(self._root)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.errors import StoreError
+from pytest_llmjudge.reading import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def check_responses_replaceable(where: str, path: Path) -> None:
 
 def _check(where: str, path: Path, is_own: Callable[[str], bool], *, limit: int) -> None:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             text = file.read(limit).decode("utf-8", "replace")
     except FileNotFoundError:
         return

@@ -568,7 +568,8 @@ def test_an_earlier_run_against_which_nobody_loses(project: Project, said: str) 
     def edited(document: dict[str, Any]) -> None:
         for number, record in enumerate(document["suites"][0]["records"]):
             if said == "own" or number > 0:
-                record["model_response"] = pairs("aab")[number]["new"] if said == "own" else " "
+                own = pairs("aab")[number]["new"]
+                record["model_response"] = own if said == "own" else " \u200b"
 
     old_results(project, "aab", edited)
     project.pairs(pairs("aab"), AGAINST_RESULTS)
@@ -682,7 +683,7 @@ def test_markers_that_cannot_be_used(
     """What a marker gets wrong ends the run with status 4 and one line."""
     halves = ("an answer", "")
     records = [
-        {**record, "blank": " ", "half": half}
+        {**record, "blank": " \u200b\u3000", "half": half}
         for record, half in zip(pairs("ab"), halves, strict=True)
     ]
     project.pairs(records, arguments)

@@ -46,6 +46,30 @@ def test_a_checkpoint_without_an_end(suite: Project) -> None:
 
 
 @MODES
+def test_a_checkpoint_that_leads_to_itself(suite: Project, mode: tuple[str, ...]) -> None:
+    """A link to itself has no place that it could be shown by."""
+    (suite.path / "loop").symlink_to("loop")
+
+    (line,) = errors(suite, *mode, "--llm-judge-checkpoint=loop")
+
+    assert line.startswith(f"ERROR: {suite.path}/loop: cannot be read (Too many levels of symbolic")
+
+
+def test_files_that_would_have_to_be_waited_for(suite: Project) -> None:
+    """The kernel's log calls itself a regular file."""
+    log = Path("/proc/kmsg")
+    try:
+        log.open("rb").close()
+    except OSError:
+        pytest.skip("this system's log cannot be opened")
+    (suite.path / "log").symlink_to(log)
+
+    for option in ("checkpoint", "report"):
+        (line,) = errors(suite, f"--llm-judge-{option}=log")
+        assert line.count("it has nothing to read yet") == 1
+
+
+@MODES
 @pytest.mark.parametrize("name", ["fifo.json", "zeros"])
 def test_a_baseline_that_is_no_file(suite: Project, name: str, mode: tuple[str, ...]) -> None:
     """A results file is opened with the same care."""

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import lzma
+import shutil
 import tarfile
 import tracemalloc
 from pathlib import Path
@@ -316,6 +317,31 @@ def test_data_without_questions(tmp_path: Path, form: str) -> None:
     assert str(caught.value) == (
         f"{path}: it has no questions, such as test/anatomy_test.csv; {GET_IT}"
     )
+
+
+@pytest.mark.parametrize("form", ["folder", "tar", "parquet"])
+def test_a_test_file_that_is_missing(tmp_path: Path, form: str) -> None:
+    """Its dev file says that the copy has lost it: that is no smaller exam."""
+    folder = tmp_path / "mmlu"
+    if form == "parquet":
+        make_parquet(folder, together=False)
+        (folder / "number_facts" / "test-00000-of-00001.parquet").unlink()
+    else:
+        shutil.copytree(EXAMPLE, folder)
+        (folder / "test" / "number_facts_test.csv").unlink()
+    if form == "tar":
+        with tarfile.open(tmp_path / "data.tar", "w") as archive:
+            archive.add(folder, "data")
+        folder = tmp_path / "data.tar"
+
+    data = open_mmlu(folder)
+
+    assert data.subjects == ("kitchen_science", "number_facts", "world_capitals")
+    with pytest.raises(DatasetError) as caught:
+        data.questions("number_facts")
+    name = "test-00000-of-00001.parquet" if form == "parquet" else "number_facts_test.csv"
+    assert caught.value.where.endswith(name)
+    assert caught.value.found == "it has no questions"
 
 
 def tar_of(path: Path, *names: str, packed: str = "") -> None:
