@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.cli.output import print_json, print_text
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.rating import RESAMPLES, START, rate
 from pytest_llmjudge.reporting.rating import counted, ratings_lines
 from pytest_llmjudge.storage.outcomes import gather
@@ -56,7 +57,7 @@ def add_rate(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def _rate(options: argparse.Namespace) -> int:
     resamples = parse_resamples("--bootstrap", options.bootstrap)
-    gathered = gather(options.files)
+    gathered = gather(options.files, all_kinds())
     if not gathered.outcomes:
         raise _nothing(options.files, gathered)
     models = {name for one in gathered.outcomes for name in (one.model_a, one.model_b)}

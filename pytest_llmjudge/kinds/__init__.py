@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["MARKERS", "all_kinds", "kind_named"]
+__all__ = ["MARKERS", "all_kinds", "compared_kinds", "kind_named"]
 
 
 class Marker(NamedTuple):
@@ -63,3 +63,8 @@ def all_kinds() -> tuple[Kind[Any], ...]:
 def kind_named(name: str) -> Kind[Any]:
     """Return the kind that results files call ``name``."""
     return next(kind for kind in all_kinds() if kind.name == name)
+
+
+def compared_kinds() -> list[str]:
+    """Name the kinds whose suites compare with those of a baseline."""
+    return [kind.name for kind in all_kinds() if kind.measure is not None]

@@ -131,7 +131,8 @@ class Opponent:
     def _results(self) -> tuple[SavedResponses, str]:
         path = self._resources.root / self._pairing.against
         where = f"{self._suite.name}: against {path}"
-        run = read_results(path, named_by=f"{self._suite.name}: against")
+        named_by = f"{self._suite.name}: against"
+        run = read_results(path, self._resources.kinds, named_by=named_by)
         found, reasons, fingerprint = responses_of(run, where, self._suite.records)
         if not found:
             todo = "name the results of a model that answered them"

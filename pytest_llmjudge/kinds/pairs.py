@@ -7,24 +7,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.data import (
     AgainstReference,
-    CheckpointReference,
     JudgeIdentity,
     PairCheck,
     PairResult,
     PreferenceResult,
 )
-from pytest_llmjudge.gates import (
-    Decision,
-    decide_win_rate,
-    is_win_rate_within_noise,
-    whole_outcome,
-)
+from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.plain import rounded, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
 from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model
+from pytest_llmjudge.preference import win_rate
+from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.suites import load_pairs
-from pytest_llmjudge.win_rate import Compared, summarise, summary_of, with_agreement
+from pytest_llmjudge.win_rate import (
+    SCORES,
+    Compared,
+    decide_win_rate,
+    is_win_rate_within_noise,
+    summarise,
+    summary_of,
+    with_agreement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge import pipeline, suites
     from pytest_llmjudge.data import Preference, Record
-    from pytest_llmjudge.kinds.base import Gathered, Sample, Suite
+    from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.kinds.opponent import Opponent
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome, Pair
     from pytest_llmjudge.pipeline.resources import Resources
@@ -61,17 +65,10 @@ class _Pairs(Kind[PreferenceResult]):
     asks_judge = True
     field = "preferences"
 
-    def load(
-        self,
-        name: str,
-        arguments: Sequence[object],
-        keywords: Mapping[str, object],
-        base: Path,
-        settings: Settings,
-    ) -> Suite[Any]:
+    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
-        file = records_file(name, self.marker, arguments, _EXAMPLE)
-        return _PairSuite(load_pairs(name, file, keywords, base, settings))
+        file = records_file(marked, self.marker, _EXAMPLE)
+        return _PairSuite(load_pairs(marked.name, file, marked.keywords, marked.base, settings))
 
     def result(
         self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool
@@ -93,7 +90,7 @@ class _Pairs(Kind[PreferenceResult]):
         return PreferenceResult(
             name=gathered.name,
             path=facts["path"],
-            checkpoint=CheckpointReference(*facts["checkpoint"]) if facts["checkpoint"] else None,
+            checkpoint=gathered.checkpoint,
             against=AgainstReference(**pairing["against"]),
             votes=pairing["votes"],
             judge=None if judge is None else JudgeIdentity(**judge),
@@ -147,6 +144,17 @@ class _Pairs(Kind[PreferenceResult]):
             "gates": [asdict(gate) for gate in result.gates],
             "records": [_plain_pair(pair) for pair in result.pairs],
         }
+
+    def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which figures are not those of the pairs."""
+        records = suite["records"]
+        winners = [record["winner"] for record in records if record["winner"] is not None]
+        yield from repeated("records", [record["id"] for record in records])
+        yield from counted(suite, len(records), len(winners))
+        for name, winner in (("wins", "a"), ("ties", "tie"), ("losses", "b")):
+            yield from differs(suite, name, winners.count(winner))
+        rate = win_rate([SCORES[winner] for winner in winners])
+        yield from differs(suite, "win_rate", rate if len(winners) == suite["total"] else None)
 
     def judge(self, result: PreferenceResult) -> JudgeIdentity | None:
         """Return the judge that compared; ``None`` when people did."""

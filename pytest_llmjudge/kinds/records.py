@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.kinds.base import Gathered, SampleReport
+    from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.pipeline import Outcome, Run
     from pytest_llmjudge.pipeline.resources import Resources
 
@@ -133,18 +133,19 @@ class RecordRun(SuiteRun[Value]):
         """Return what the kind keeps of an outcome."""
 
 
-def records_file(name: str, marker: str, arguments: Sequence[object], example: str) -> str:
+def records_file(marked: Marked, marker: str, example: str) -> str:
     """Return the records file that a marker names.
 
     Raises:
         SettingsError: It names none, or several.
     """
+    arguments = marked.arguments
     if len(arguments) == 1 and isinstance(arguments[0], (str, Path)):
         return str(arguments[0])
     found = f"{marker} has {len(arguments)} positional arguments"
     if len(arguments) == 1:
         found = f"{marker} has {arguments[0]!r} for a records file"
-    raise SettingsError(name, found, f"give it one records file, as in {example}")
+    raise SettingsError(marked.name, found, f"give it one records file, as in {example}")
 
 
 def settled(

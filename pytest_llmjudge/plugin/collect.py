@@ -93,7 +93,10 @@ def _suite(function: pytest.Function, markers: Sequence[str], settings: Settings
     (kind,) = (kind for kind in all_kinds() if kind.marker == name)
     marker = function.get_closest_marker(name)
     assert marker is not None  # noqa: S101  # it makes the function a suite
-    return kind.load(where, marker.args, marker.kwargs, function.path.parent, settings)
+    from pytest_llmjudge.kinds.base import Marked
+
+    marked = Marked(where, marker.args, marker.kwargs, function.path.parent)
+    return kind.load(marked, settings)
 
 
 def prepare(item: pytest.Item, session: LlmSession | None) -> None:

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.comparison import compare
-from pytest_llmjudge.data import Entry, Flip, JudgeIdentity, Side
+from pytest_llmjudge.data import Entry, Flip, JudgeIdentity, Measure, Side
 
 if TYPE_CHECKING:
     import random
 
 JUDGE = JudgeIdentity("llama3", "ollama", "0.24.0", "a" * 64, {"seed": 123}, "integer/1")
+JUDGED = Measure("judge", is_judged=True)
+EXAM = Measure("mmlu", noun="questions", suite="exam", is_binary=True)
 SCORES = st.lists(st.integers(min_value=0, max_value=100), min_size=1, max_size=40)
 
 
@@ -25,7 +27,7 @@ def side(*scores: float | None, name: str = "test_a.py::test_a", **more: object)
     entries = tuple(
         Entry(f"r{number}", "", score, f"answer {score}") for number, score in enumerate(scores)
     )
-    return replace(Side("judge", name, entries, judge=JUDGE), **more)  # type: ignore[arg-type]
+    return replace(Side(JUDGED, name, entries, judge=JUDGE), **more)  # type: ignore[arg-type]
 
 
 def flip(record: str, was: int, now: int, *, fails_now: bool = False) -> Flip:
@@ -39,7 +41,7 @@ def exam(right: str, **more: object) -> Side:
         for number, letter in enumerate(right)
     )
     terms = {"mode": "letters", "number of shots": "5"}
-    made = Side("mmlu", "test_m.py::test_m", entries, terms=terms, passes_at=100.0)
+    made = Side(EXAM, "test_m.py::test_m", entries, terms=terms, passes_at=100.0)
     return replace(made, **more)  # type: ignore[arg-type]
 
 

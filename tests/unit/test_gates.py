@@ -17,6 +17,7 @@ from pytest_llmjudge.gates import (
     decide_record,
     is_average_within_noise,
 )
+from pytest_llmjudge.kinds.judged import JUDGED
 
 SCORE = st.integers(min_value=0, max_value=100)
 
@@ -115,7 +116,10 @@ def compared(*differences: int) -> Comparison:
         Entry(name, "", 60 + change, "") for name, change in zip(ids, differences, strict=True)
     )
     judge = JudgeIdentity("llama3", "ollama", "0.24.0", "d", {})
-    return compare(Side("judge", "s", before, judge=judge), Side("judge", "s", after, judge=judge))
+    return compare(
+        Side(JUDGED.measure, "s", before, judge=judge),
+        Side(JUDGED.measure, "s", after, judge=judge),
+    )
 
 
 @pytest.mark.parametrize(

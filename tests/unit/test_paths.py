@@ -18,9 +18,9 @@ from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.records import load_records
 from pytest_llmjudge.settings import read_settings
-from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.suites import load_suite
+from tests.support.saved import read_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,11 +13,13 @@ from pytest_llmjudge.worst_case import why_it_cannot_fail
 from tests.unit.test_comparison import exam, side
 
 
-@pytest.mark.parametrize("kind", ["judge", "mmlu"])
-def test_how_many_it_takes(kind: str) -> None:
+@pytest.mark.parametrize("is_binary", [False, True])
+def test_how_many_it_takes(*, is_binary: bool) -> None:
     """One in 2^n, so five at 5 %."""
-    assert fewest_falls(kind) == 5
-    assert [least_p(kind, number) for number in (1, 2, 4, 5)] == [1 / 2, 1 / 4, 1 / 16, 1 / 32]
+    least = [least_p(number, is_binary=is_binary) for number in (1, 2, 4, 5)]
+
+    assert fewest_falls(is_binary=is_binary) == 5
+    assert least == [1 / 2, 1 / 4, 1 / 16, 1 / 32]
 
 
 @pytest.mark.parametrize("max_drop", [0, 60, 100])

@@ -10,8 +10,9 @@ import pytest
 
 from pytest_llmjudge.data import Entry
 from pytest_llmjudge.errors import BaselineError
-from pytest_llmjudge.storage.results_reader import content_of, read_results
+from pytest_llmjudge.keys import content_of
 from tests.support.outcomes import compared
+from tests.support.saved import read_results
 from tests.support.schema import check_results
 
 RELEASED = Path(__file__).parent / "released"
@@ -69,7 +70,7 @@ def test_every_released_version_is_read(path: Path) -> None:
     """A baseline of any earlier release serves; suites of both kinds are there."""
     run = read_results(path)
 
-    assert [side.kind for side in run.sides.values()] == ["judge", "mmlu"]
+    assert [side.measure.kind for side in run.sides.values()] == ["judge", "mmlu"]
     judged, exam = run.sides.values()
     assert (len(judged.entries), judged.passes_at) == (6, 40)
     assert judged.judge is not None
