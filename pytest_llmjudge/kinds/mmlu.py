@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
+    from pytest_llmjudge.kinds.mmlu_run import MMLURun
     from pytest_llmjudge.mmlu.accuracy import MMLUResult, Share
     from pytest_llmjudge.mmlu.exam import Exam
-    from pytest_llmjudge.pipeline import JudgeLike, MMLURun, ModelLike
+    from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
@@ -382,7 +383,7 @@ def ask_subject(resources: Resources, exam: Exam, model: ModelLike) -> MMLUResul
 def _make_run(
     exam: Exam, model: ModelLike | None, needed: Sequence[str], resources: Resources
 ) -> MMLURun:
-    from pytest_llmjudge.pipeline import MMLURun
+    from pytest_llmjudge.kinds.mmlu_run import MMLURun
     from pytest_llmjudge.pipeline.protocols import Counter
 
     settings, store = resources.settings, resources.store

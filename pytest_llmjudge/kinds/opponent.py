@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import AgainstReference
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.pipeline import SavedResponses, VoteJudgements, field_source, model_source
+from pytest_llmjudge.kinds.vote_judgements import VoteJudgements
+from pytest_llmjudge.pipeline import SavedResponses, field_source, model_source
 from pytest_llmjudge.prompts import clean_response
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import responses_of

@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_llmjudge import pipeline, suites
+    from pytest_llmjudge import suites
     from pytest_llmjudge.data import Preference, Record
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.kinds.opponent import Opponent
+    from pytest_llmjudge.kinds.pair_run import PairRun
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome, Pair
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
@@ -236,7 +237,7 @@ class _PairSuite(RecordSuite[_Preferred]):
         judge: JudgeLike | None,
         needed: Sequence[str],
     ) -> RecordRun[_Preferred]:
-        from pytest_llmjudge.pipeline import PairRun
+        from pytest_llmjudge.kinds.pair_run import PairRun
 
         opponent, name = self.opponent(resources), self.loaded.settings.responses
         if model is not None:
@@ -324,7 +325,7 @@ class _PairSuite(RecordSuite[_Preferred]):
 
 
 class _PairRun(RecordRun[_Preferred]):
-    _run: pipeline.PairRun
+    _run: PairRun
 
     def check(self, *, again: bool) -> PairCheck | None:
         return self._run.check(again=again)
