@@ -288,6 +288,14 @@ class Suite(ABC, Generic[Value]):
     def fixtures(self, value: Value) -> dict[str, object]:
         """Return the values of the fixtures that an item of a sample has."""
 
+    def other_fixture(self, name: str) -> tuple[str, str] | None:  # noqa: ARG002
+        """Say what a test of the suite is that asks for a fixture of another kind, and what to do.
+
+        Returns:
+            ``None`` where it is to be marked as the fixture's own kind says.
+        """
+        return None
+
     def decide_sample(self, value: Value) -> Decision | None:  # noqa: ARG002
         """Decide over a sample; ``None`` when it decides nothing by itself."""
         return None

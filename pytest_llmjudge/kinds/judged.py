@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.comparison import is_same_judge
@@ -26,13 +27,16 @@ from pytest_llmjudge.gates import (
 )
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.plain import plain_comparison, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
 from pytest_llmjudge.prompts import clean_response
+from pytest_llmjudge.records import load_records
+from pytest_llmjudge.settings import resolve_suite
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import judge_of
-from pytest_llmjudge.suites import load_suite
+from pytest_llmjudge.suites import read_suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -73,7 +77,9 @@ class _Judged(Kind[SuiteResult]):
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
         file = records_file(marked, self.marker, _EXAMPLE)
-        return _JudgedSuite(load_suite(marked.name, file, marked.keywords, marked.base, settings))
+        chosen = resolve_suite(marked.name, marked.keywords, marked.base, settings)
+        read = partial(load_records, response_field=chosen.responses, gates=GATES)
+        return _JudgedSuite(read_suite(marked.name, file, marked.base, chosen, read))
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> SuiteResult:
         """Return what became of a suite."""

@@ -50,6 +50,8 @@ _MEASURE = Measure(
     verbs=("right", "wrong"),
     is_binary=True,
 )
+_DATA = "llm_mmlu_data"
+"""The ini option that names a copy of MMLU."""
 _RIGHT = 100.0
 """What a question scores that is answered right; 0 what is answered wrong."""
 
@@ -66,13 +68,13 @@ class _MMLUKind(Kind[ExamResult]):
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and open the copy of MMLU that it names."""
         name, arguments = marked.name, marked.arguments
-        folder: object = settings.mmlu_data
+        folder: object = settings.paths.get(_DATA)
         if arguments:
             folder = arguments[0] if len(arguments) == 1 else None
         if not isinstance(folder, (str, Path)):
             todo = (
                 'give it one path, as in llm_mmlu("data/mmlu", min_accuracy=0.25), '
-                "or set the ini option llm_mmlu_data"
+                f"or set the ini option {_DATA}"
             )
             raise SettingsError(name, "llm_mmlu names no data", todo)
         try:
@@ -359,14 +361,14 @@ def named_subject(
     Raises:
         LlmJudgeError: An argument cannot be used.
     """
-    path = resources.settings.mmlu_data
+    path = resources.settings.paths.get(_DATA)
     if data is not None and not isinstance(data, (str, Path)):
         where, todo = "mmlu: data", "give a path"
         raise SettingsError(where, f"{data!r} is no path", todo)
     if data is not None:
         path = resources.root / data
     if path is None:
-        where, todo = "mmlu", "set the ini option llm_mmlu_data, or give data="
+        where, todo = "mmlu", f"set the ini option {_DATA}, or give data="
         raise SettingsError(where, "no copy of MMLU is named", todo)
     return make_exam("mmlu", path, subject, shots=shots, mode=mode, limit=limit)
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_llmjudge.data import Vote
+    from pytest_llmjudge.kinds.pairing import Pairing
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.pipeline.sources import Source
-    from pytest_llmjudge.suites import Pairing, Suite
+    from pytest_llmjudge.suites import Suite
 
 __all__ = ["Opponent"]
 

@@ -14,12 +14,12 @@ from pytest_llmjudge.data import (
 )
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
+from pytest_llmjudge.kinds.pairing import load_pairs
 from pytest_llmjudge.kinds.plain import rounded, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
 from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model
 from pytest_llmjudge.preference import win_rate
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
-from pytest_llmjudge.suites import load_pairs
 from pytest_llmjudge.win_rate import (
     SCORES,
     Compared,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.kinds.opponent import Opponent
     from pytest_llmjudge.kinds.pair_run import PairRun
+    from pytest_llmjudge.kinds.pairing import Pairing
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome, Pair
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
@@ -69,7 +70,7 @@ class _Pairs(Kind[PreferenceResult]):
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
         file = records_file(marked, self.marker, _EXAMPLE)
-        return _PairSuite(load_pairs(marked.name, file, marked.keywords, marked.base, settings))
+        return _PairSuite(*load_pairs(marked, file, settings))
 
     def result(
         self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool
@@ -190,10 +191,9 @@ PAIRS = _Pairs()
 class _PairSuite(RecordSuite[_Preferred]):
     kind = PAIRS
 
-    def __init__(self, loaded: suites.Suite) -> None:
+    def __init__(self, loaded: suites.Suite, pairing: Pairing) -> None:
         super().__init__(loaded)
-        assert loaded.pairing is not None  # noqa: S101  # it is a suite of pairs
-        self.pairing = loaded.pairing
+        self.pairing = pairing
         self.uses_judge = self.pairing.votes is None
         self._opponent: Opponent | None = None
 
@@ -293,6 +293,11 @@ class _PairSuite(RecordSuite[_Preferred]):
 
     def properties(self, value: _Preferred) -> dict[str, object]:
         return {"llm_judge_winner": value.preference.winner}
+
+    def other_fixture(self, name: str) -> tuple[str, str] | None:
+        if name != "verdict":
+            return None
+        return "a test that compares", "ask for preference, or mark it with llm_judge"
 
     def check(self, resources: Resources) -> None:
         self.opponent(resources).check()

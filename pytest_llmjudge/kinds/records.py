@@ -10,6 +10,7 @@ from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value
+from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.records import draw_sample, load_records
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS
@@ -216,5 +217,7 @@ def _load(facts: Mapping[str, Any], against: str | None) -> Sequence[Record]:
     if file_digest(path) != facts["digest"]:
         todo = "run again; the verdicts are kept in the cache"
         raise RecordsError(path.name, "it changed while the run was going on", todo)
-    records = load_records(path, response_field=facts["responses"], against_field=against)
+    records = load_records(
+        path, response_field=facts["responses"], against_field=against, gates=GATES
+    )
     return draw_sample(records, facts["sample"])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError
-from pytest_llmjudge.kinds import MARKERS, all_kinds
+from pytest_llmjudge.kinds import all_kinds
+from pytest_llmjudge.kinds.markers import MARKERS
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.options import files_patterns
 
@@ -36,7 +37,7 @@ __all__ = [
 _SUFFIXES = (".json", ".jsonl", ".ndjson")
 _OTHER_FORMATS = (".csv", ".tsv", ".parquet")
 """Refused with a reason where someone names them."""
-_OF_SAMPLES = {fixture for marker in MARKERS for fixture in marker.fixtures}
+_OF_SAMPLES = {fixture.name for marker in MARKERS for fixture in marker.fixtures}
 """Fixtures that a gate has no value for."""
 
 
