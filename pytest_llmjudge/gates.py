@@ -58,7 +58,7 @@ def whole_outcome(outcomes: Collection[str], *, low: bool) -> str:
 
     Args:
         outcomes: Of its items that decide.
-        low: Whether its average, accuracy or win rate is too low, be its gate selected or not.
+        low: Whether the figure of the whole suite is too low, be its gate selected or not.
     """
     if low or not set(outcomes) <= {"passed", "not run"}:
         return "failed"

@@ -67,7 +67,7 @@ class Option:
     """One option, on the command line and in ini files alike.
 
     Attributes:
-        name: Without dashes, for example ``llm-judge-timeout``.
+        name: Without dashes, such as ``llm-judge-timeout``.
         parse: Turns ``(where, text)`` into the value, or raises SettingsError.
         default: The value when nothing is given.
         help: For ``pytest --help``.

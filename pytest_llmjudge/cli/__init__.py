@@ -23,7 +23,13 @@ from pytest_llmjudge.reporting.markdown import comparisons_markdown
 from pytest_llmjudge.reporting.power import power_lines
 from pytest_llmjudge.stats import POWER, reach_of
 from pytest_llmjudge.storage.results_reader import SavedRun, read_results
-from pytest_llmjudge.values import parse_drop, parse_power, parse_renamed, parse_some_drop
+from pytest_llmjudge.values import (
+    either,
+    parse_drop,
+    parse_power,
+    parse_renamed,
+    parse_some_drop,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -143,8 +149,8 @@ def _compare(options: argparse.Namespace) -> int:
     found = list(_compared(old, new, max_drop, renamed))
     if not found:
         where = f"{options.old}, {options.new}"
-        todo = "name files of runs that scored records or asked MMLU"
-        raise SettingsError(where, "neither has a suite of scored records or an exam", todo)
+        todo = f"name files of runs that have {_compared_suites()}"
+        raise SettingsError(where, "neither has a suite that is compared", todo)
     has_passed = all(one.decision.passed for one in found)
     if options.json:
         document = {
@@ -194,9 +200,8 @@ def _power(options: argparse.Namespace) -> int:
     run = read_results(options.results, all_kinds())
     old = None if options.baseline is None else read_results(options.baseline, all_kinds())
     if not run.sides:
-        todo = "name the file of a run that scored records or asked MMLU"
-        where, found = str(options.results), "it has no suite of scored records and no exam"
-        raise SettingsError(where, found, todo)
+        todo = f"name the file of a run that has {_compared_suites()}"
+        raise SettingsError(str(options.results), "it has no suite that is compared", todo)
     reaches = [_reach(run, old, name, drop, power) for name in run.sides]
     if options.json:
         suites = [
@@ -222,6 +227,11 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: f
             raise BaselineError(where, found, todo)
         deviation, pairs = comparison.deviation, comparison.paired
     return reach_of(scores, deviation, pairs, drop=drop, power=power)
+
+
+def _compared_suites() -> str:
+    """Name the suites that are compared, for messages."""
+    return f"suites of {either(tuple(k.marker for k in all_kinds() if k.measure is not None))}"
 
 
 def _outcome(passed: bool) -> str:  # noqa: FBT001  # a yes or no to be written out
