@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import GateResult
 from pytest_llmjudge.extremes import fewest_falls
@@ -117,21 +117,6 @@ def decide_average(
     return Decision(passed=True, reason=reason)
 
 
-class _Words(NamedTuple):
-    """How a change for the worse is called: as a noun, and that it happened."""
-
-    noun: str
-    past: str
-    further: str
-
-
-_WORDS = {
-    True: _Words("drop", "dropped", "fell further"),
-    False: _Words("rise", "rose", "rose further"),
-}
-"""By whether higher is better."""
-
-
 def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
     """Decide over a suite beside its baseline: it fails when a drop is real and too large.
 
@@ -148,15 +133,15 @@ def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
     measure, difference, p = comparison.measure, comparison.difference or 0.0, comparison.p
     drop = measure.gain(difference, 0.0)
     is_real = p is not None and p < SIGNIFICANCE
-    words = _WORDS[measure.higher_is_better]
     doubt, reach = _doubt(comparison), _reach(comparison)
     if not is_real:
         change = signed(difference)
-        reason = f"no {words.noun} shown: {change} {measure.unit}{doubt}{reach}"
+        reason = f"no {measure.drop} shown: {change} {measure.unit}{doubt}{reach}"
     else:
+        dropped = "dropped" if measure.higher_is_better else "rose"
         more = "more" if drop > max_drop else "no more"
         reason = (
-            f"{words.past} by {points(drop, max_drop)} {measure.unit}{doubt}, {more} than "
+            f"{dropped} by {points(drop, max_drop)} {measure.unit}{doubt}, {more} than "
             f"--llm-judge-max-drop {points(max_drop, drop)}{reach}"
         )
     if is_real and drop > max_drop:
@@ -170,11 +155,10 @@ def _hidden(comparison: Comparison) -> str:
     p = comparison.unpaired_p
     if p is None or p >= SIGNIFICANCE:
         return ""
-    noun = comparison.measure.noun
-    further = _WORDS[comparison.measure.higher_is_better].further
+    noun, fell = comparison.measure.noun, "fell" if comparison.measure.higher_is_better else "rose"
     was, now = comparison.unpaired_average_before or 0.0, comparison.unpaired_average_after or 0.0
     return (
-        f"the {noun} that did not pair up {further} than those that did, by more than chance "
+        f"the {noun} that did not pair up {fell} further than those that did, by more than chance "
         f"(p {probability(p)}): {comparison.unpaired_before} of the baseline average "
         f"{points(was, now)}, {comparison.unpaired_after} of this run {points(now, was)}; make a "
         f"baseline of the release with these {noun}"
@@ -192,7 +176,7 @@ def _doubt(comparison: Comparison) -> str:
 def _reach(comparison: Comparison) -> str:
     """Say what drops the suite can show, or why that is not known."""
     measure = comparison.measure
-    noun, drop = measure.suite, _WORDS[measure.higher_is_better].noun
+    noun, drop = measure.suite, measure.drop
     fewest = fewest_falls(is_binary=measure.is_binary)
     if comparison.paired < fewest:
         pairs = "one pair" if comparison.paired == 1 else f"{comparison.paired} pairs"

@@ -58,7 +58,7 @@ def why_it_cannot_fail(
     lower = "lower" if measure.higher_is_better else "higher"
     able = "can be lost" if measure.is_binary else f"can score {lower} than in the baseline"
     found = (
-        f"only {falls} of its {noun} {able}, which shows no drop: p {probability(least)} at best, "
-        f"and p < {SIGNIFICANCE:g} is needed"
+        f"only {falls} of its {noun} {able}, which shows no {measure.drop}: "
+        f"p {probability(least)} at best, and p < {SIGNIFICANCE:g} is needed"
     )
     return found, f"give it {needed} such {noun} or more"

@@ -39,6 +39,11 @@ class Measure:
     is_binary: bool = False
     higher_is_better: bool = True
 
+    @property
+    def drop(self) -> str:
+        """What a change for the worse is called."""
+        return "drop" if self.higher_is_better else "rise"
+
     def gain(self, before: float, after: float) -> float:
         """Return by how much a score got better; below 0 where it got worse."""
         return after - before if self.higher_is_better else before - after

@@ -245,3 +245,34 @@ def test_the_same_weights_under_another_name() -> None:
     renamed = replace(JUDGE, model="llama3:8b")
 
     assert compare(side(50, judge=renamed), side(50)).refusal is None
+
+
+@given(
+    st.lists(st.tuples(*[st.integers(min_value=0, max_value=100)] * 2), min_size=6, max_size=12),
+    st.integers(min_value=0, max_value=100),
+)
+def test_where_higher_is_worse(pairs: list[tuple[int, int]], passes_at: int) -> None:
+    """It is the mirror image: the same doubt, the same records worst, the change turned."""
+    old, new = side(*(was for was, _ in pairs)), side(*(now for _, now in pairs))
+    new = replace(new, passes_at=100 - passes_at, entries=new.entries[:-1])
+    loss = replace(JUDGED, higher_is_better=False)
+
+    found = compare(old, new)
+    turned = compare(mirrored(old, loss), mirrored(new, loss))
+
+    assert turned.difference == pytest.approx(-(found.difference or 0))
+    assert (turned.p, turned.unpaired_p) == (found.p, found.unpaired_p)
+    assert (turned.losses, turned.wins) == (found.losses, found.wins)
+    assert [(one.id, one.fails_now) for one in turned.flips] == [
+        (one.id, one.fails_now) for one in found.flips
+    ]
+
+
+def mirrored(one: Side, measure: Measure) -> Side:
+    """Turn scores around, so that what was 100 is 0."""
+    entries = tuple(
+        replace(entry, score=None if entry.score is None else 100 - entry.score)
+        for entry in one.entries
+    )
+    passes_at = None if one.passes_at is None else 100 - one.passes_at
+    return replace(one, measure=measure, entries=entries, passes_at=passes_at)
