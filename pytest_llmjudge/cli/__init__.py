@@ -24,7 +24,6 @@ from pytest_llmjudge.reporting.power import power_lines
 from pytest_llmjudge.stats import POWER, reach_of
 from pytest_llmjudge.storage.results_reader import SavedRun, read_results
 from pytest_llmjudge.values import (
-    either,
     parse_drop,
     parse_power,
     parse_renamed,
@@ -149,7 +148,7 @@ def _compare(options: argparse.Namespace) -> int:
     found = list(_compared(old, new, max_drop, renamed))
     if not found:
         where = f"{options.old}, {options.new}"
-        todo = f"name files of runs that have {_compared_suites()}"
+        todo = "name files of runs with suites that can have the gate [baseline]"
         raise SettingsError(where, "neither has a suite that is compared", todo)
     has_passed = all(one.decision.passed for one in found)
     if options.json:
@@ -200,7 +199,7 @@ def _power(options: argparse.Namespace) -> int:
     run = read_results(options.results, all_kinds())
     old = None if options.baseline is None else read_results(options.baseline, all_kinds())
     if not run.sides:
-        todo = f"name the file of a run that has {_compared_suites()}"
+        todo = "name the file of a run with suites that can have the gate [baseline]"
         raise SettingsError(str(options.results), "it has no suite that is compared", todo)
     reaches = [_reach(run, old, name, drop, power) for name in run.sides]
     if options.json:
@@ -227,11 +226,6 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: f
             raise BaselineError(where, found, todo)
         deviation, pairs = comparison.deviation, comparison.paired
     return reach_of(scores, deviation, pairs, drop=drop, power=power)
-
-
-def _compared_suites() -> str:
-    """Name the suites that are compared, for messages."""
-    return f"suites of {either(tuple(k.marker for k in all_kinds() if k.measure is not None))}"
 
 
 def _outcome(passed: bool) -> str:  # noqa: FBT001  # a yes or no to be written out

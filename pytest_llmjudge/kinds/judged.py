@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 __all__ = ["JUDGED"]
 
 _EXAMPLE = 'llm_judge("records.json", min_average=50)'
-
-
 _MEASURE = Measure("judge", is_judged=True)
 
 

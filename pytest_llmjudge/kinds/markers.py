@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["GATES", "MARKERS", "IniPath", "ItemFixture", "Marker"]
+__all__ = ["ASK_MODEL", "GATES", "MARKERS", "IniPath", "ItemFixture", "Marker"]
 
 
 class ItemFixture(NamedTuple):
@@ -108,3 +108,6 @@ MARKERS = (
 
 GATES = tuple(dict.fromkeys(gate for marker in MARKERS for gate in marker.gates))
 """Names that no record may have as its id."""
+
+ASK_MODEL = {"llm_model", "mmlu"}
+"""Fixtures with which any test may ask the model under test."""

@@ -74,7 +74,7 @@ class _MMLUKind(Kind[ExamResult]):
         if not isinstance(folder, (str, Path)):
             todo = (
                 'give it one path, as in llm_mmlu("data/mmlu", min_accuracy=0.25), '
-                f"or set the ini option {_DATA}"
+                "or set the ini option llm_mmlu_data"
             )
             raise SettingsError(name, "llm_mmlu names no data", todo)
         try:
@@ -368,7 +368,7 @@ def named_subject(
     if data is not None:
         path = resources.root / data
     if path is None:
-        where, todo = "mmlu", f"set the ini option {_DATA}, or give data="
+        where, todo = "mmlu", "set the ini option llm_mmlu_data, or give data="
         raise SettingsError(where, "no copy of MMLU is named", todo)
     return make_exam("mmlu", path, subject, shots=shots, mode=mode, limit=limit)
 

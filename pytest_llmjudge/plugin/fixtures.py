@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["ASK_MODEL", "llm_judge", "llm_model", "mmlu"]
-
-ASK_MODEL = {"llm_model", "mmlu"}
-"""Names of the fixtures with which any test may ask the model under test."""
+__all__ = ["llm_judge", "llm_model", "mmlu"]
 
 
 def _session(request: pytest.FixtureRequest) -> LlmSession:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.generation.checkpoint_info import is_adapter
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
-from pytest_llmjudge.kinds.markers import MARKERS
+from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
 from pytest_llmjudge.pipeline.judge_resources import judge_facts
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.configured import is_ours
-from pytest_llmjudge.plugin.fixtures import ASK_MODEL
 from pytest_llmjudge.plugin.options import is_listing
 from pytest_llmjudge.plugin.output_conflicts import check_inputs
 

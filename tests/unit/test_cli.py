@@ -225,11 +225,11 @@ def test_another_judge(write: Callable[..., Path], capsys: pytest.CaptureFixture
         ),
         (
             ["compare", "empty.json", "empty.json"],
-            "empty.json, empty.json: neither has a suite that is compared; name files of runs that have suites of llm_judge or llm_mmlu",
+            "empty.json, empty.json: neither has a suite that is compared; name files of runs with suites that can have the gate [baseline]",
         ),
         (
             ["power", "empty.json", "--drop=3"],
-            "empty.json: it has no suite that is compared; name the file of a run that has suites of llm_judge or llm_mmlu",
+            "empty.json: it has no suite that is compared; name the file of a run with suites that can have the gate [baseline]",
         ),
     ],
 )
