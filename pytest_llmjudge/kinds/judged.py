@@ -31,12 +31,9 @@ from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.plain import plain_comparison, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
 from pytest_llmjudge.prompts import clean_response
-from pytest_llmjudge.records import load_records
-from pytest_llmjudge.settings import resolve_suite
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import judge_of
-from pytest_llmjudge.suites import read_suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -74,6 +71,11 @@ class _Judged(Kind[SuiteResult]):
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
+        # Who only reads results files does not wait for these imports.
+        from pytest_llmjudge.records import load_records
+        from pytest_llmjudge.settings import resolve_suite
+        from pytest_llmjudge.suites import read_suite
+
         file = records_file(marked, self.marker, _EXAMPLE)
         chosen = resolve_suite(marked.name, marked.keywords, marked.base, settings)
         read = partial(load_records, response_field=chosen.responses, gates=GATES)

@@ -21,7 +21,6 @@ from pytest_llmjudge.kinds.base import NOT_RUN, Kind, Sample, Suite, SuiteRun, g
 from pytest_llmjudge.kinds.plain import plain_comparison, rounded
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
-from pytest_llmjudge.mmlu.exam import load_exam, make_exam
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.mmlu.gates import decide_accuracy, decide_subject, is_accuracy_within_noise
 from pytest_llmjudge.mmlu.subjects import category_of
@@ -67,6 +66,8 @@ class _MMLUKind(Kind[ExamResult]):
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and open the copy of MMLU that it names."""
+        from pytest_llmjudge.mmlu.exam import load_exam
+
         name, arguments = marked.name, marked.arguments
         folder: object = settings.paths.get(_DATA)
         if arguments:
@@ -361,6 +362,8 @@ def named_subject(
     Raises:
         LlmJudgeError: An argument cannot be used.
     """
+    from pytest_llmjudge.mmlu.exam import make_exam
+
     path = resources.settings.paths.get(_DATA)
     if data is not None and not isinstance(data, (str, Path)):
         where, todo = "mmlu: data", "give a path"

@@ -14,7 +14,6 @@ from pytest_llmjudge.data import (
 )
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
-from pytest_llmjudge.kinds.pairing import load_pairs
 from pytest_llmjudge.kinds.plain import rounded, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
 from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model
@@ -69,6 +68,8 @@ class _Pairs(Kind[PreferenceResult]):
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
+        from pytest_llmjudge.kinds.pairing import load_pairs
+
         file = records_file(marked, self.marker, _EXAMPLE)
         return _PairSuite(*load_pairs(marked, file, settings))
 

@@ -12,9 +12,6 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.shared import Shared
-from pytest_llmjudge.records import draw_sample, load_records
-from pytest_llmjudge.settings import BUILT_IN_PROMPTS
-from pytest_llmjudge.suites import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -90,6 +87,8 @@ class RecordSuite(Suite[Value]):
 
     def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:  # noqa: ARG002
         """Yield the files that the suite reads, beside checkpoints."""
+        from pytest_llmjudge.settings import BUILT_IN_PROMPTS
+
         yield self.path, f"the records file of {self.name}"
         prompt = self.loaded.settings.prompt
         if prompt not in BUILT_IN_PROMPTS:
@@ -213,6 +212,9 @@ def _settled(
 
 
 def _load(facts: Mapping[str, Any], against: str | None) -> Sequence[Record]:
+    from pytest_llmjudge.records import draw_sample, load_records
+    from pytest_llmjudge.suites import file_digest
+
     path = Path(facts["path"])
     if file_digest(path) != facts["digest"]:
         todo = "run again; the verdicts are kept in the cache"
