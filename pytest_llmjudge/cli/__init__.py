@@ -209,8 +209,8 @@ def _power(options: argparse.Namespace) -> int:
         print_json({"drop": drop, "power": power, "suites": suites})
     else:
         for name, reach in zip(run.sides, reaches, strict=True):
-            noun = run.sides[name].measure.noun
-            print_text("\n".join(power_lines(name, reach, drop, power, noun=noun)))
+            measure = run.sides[name].measure
+            print_text("\n".join(power_lines(name, reach, drop, power, measure)))
     return 0
 
 
