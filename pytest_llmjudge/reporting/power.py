@@ -34,8 +34,8 @@ def power_lines(
             yield f"{name}: nothing is known of its spread, all {reach.records} scores are the same"
         return
     yield (
-        f"{name}: {reach.needed} {noun} show a {measure.drop} of {drop:g} {unit} in {100 * power:g} % of "
-        f"all releases that have it, with at most 5 % false alarms"
+        f"{name}: {reach.needed} {noun} show a {measure.drop} of {drop:g} {unit} in "
+        f"{100 * power:g} % of all releases that have it, with at most 5 % false alarms"
     )
     least = signed(reach.detectable).lstrip("+")
     yield f"  its {reach.records} scored {noun} show {measure.drop}s of {least} {unit} or more"
