@@ -37,6 +37,7 @@ from scipy import stats
 from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Entry, JudgeIdentity, Side
 from pytest_llmjudge.gates import decide_baseline
+from pytest_llmjudge.kinds.judged import JUDGED
 from pytest_llmjudge.scoring import parse_integer, weigh
 from pytest_llmjudge.stats import SIGNIFICANCE
 
@@ -120,7 +121,7 @@ def gate_itself_fails(before: Scores, after: Scores) -> bool:
     ids = [f"{number:06}" for number in range(len(before))]
     old, new = (
         Side(
-            "judge",
+            JUDGED.measure,
             "s",
             tuple(Entry(name, "", float(score), "") for name, score in zip(ids, side, strict=True)),
             JUDGE,

@@ -22,15 +22,12 @@ from pytest_llmjudge.unpaired import unpaired_test
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_llmjudge.data import Entry, JudgeIdentity, Side
+    from pytest_llmjudge.data import Entry, JudgeIdentity, Measure, Side
 
-__all__ = ["LEAST_PAIRED", "NOUNS", "compare", "is_same_judge", "judge_key"]
+__all__ = ["LEAST_PAIRED", "compare", "is_same_judge", "judge_key"]
 
 LEAST_PAIRED = 0.8
 """Share of either side's records that has to be on the other side too."""
-
-NOUNS = {"judge": "records", "mmlu": "questions"}
-"""What a suite of each kind consists of."""
 
 _AGAIN = "judge the baseline's model again with this judge"
 _ANOTHER = "make a baseline of the release with these records"
@@ -45,41 +42,39 @@ class _Pair:
     after: Entry
     was: float
     now: float
-
-    @property
-    def difference(self) -> float:
-        return self.now - self.was
+    gain: float
 
 
 def compare(before: Side, after: Side) -> Comparison:
-    """Compare two sides, record by record; differences are after - before, in points.
+    """Compare two sides, record by record; differences are after - before, in their unit.
 
     Records pair up when they have the same id and the same content, whatever their order. Those
-    without a score on one side cannot.
+    without a score on one side cannot. Tests are one-sided: they ask whether the candidate is
+    worse, which is lower or higher as the measure says.
 
     Args:
         before: The release.
         after: The candidate, whose ``passes_at`` says what passes on both sides.
     """
+    measure = after.measure
     old = {(entry.id, entry.content): entry for entry in before.entries}
     new = {(entry.id, entry.content): entry for entry in after.entries}
     pairs = [
-        _Pair(was, now, was.score, now.score)
+        _Pair(was, now, was.score, now.score, measure.gain(was.score, now.score))
         # In an order that does not hang on the files', so that resampling does not either.
         for key, now in sorted(new.items())
         if (was := old.get(key)) and was.score is not None and now.score is not None
     ]
     alone_before, alone_after = _alone(old, pairs), _alone(new, pairs)
-    differences = [pair.difference for pair in pairs]
+    differences = [pair.now - pair.was for pair in pairs]
     deviation = spread(differences)
-    losses, wins = _turned(pairs, after.passes_at)
+    losses, wins = _turned(pairs, after)
     mcnemar_p = None if losses is None or wins is None else mcnemar_test(losses, wins)
     # Where an answer is right or wrong, McNemar's is the sign-flip test, and exact for any n.
-    p = mcnemar_p if after.kind == "mmlu" else sign_flip_test(differences)
+    p = mcnemar_p if measure.is_binary else sign_flip_test([pair.gain for pair in pairs])
     refusal = _refusal(before, after, len(pairs))
-    scores = [(pair.was, pair.now) for pair in pairs]
     return Comparison(
-        kind=after.kind,
+        measure=measure,
         refusal=refusal,
         paired=len(pairs),
         added=len(new.keys() - old.keys()),
@@ -96,7 +91,7 @@ def compare(before: Side, after: Side) -> Comparison:
         losses=losses,
         wins=wins,
         mcnemar_p=mcnemar_p,
-        flips=_flips(pairs, after.passes_at),
+        flips=_flips(pairs, after),
         note=_note(before.judge, after.judge),
         changed=sum(difference != 0 for difference in differences),
         baseline_suite="" if before.name == after.name else before.name,
@@ -104,7 +99,7 @@ def compare(before: Side, after: Side) -> Comparison:
         unpaired_after=len(alone_after),
         unpaired_average_before=_mean(alone_before),
         unpaired_average_after=_mean(alone_after),
-        unpaired_p=None if refusal else unpaired_test(scores, alone_before, alone_after),
+        unpaired_p=None if refusal else _unpaired_p(measure, pairs, alone_before, alone_after),
     )
 
 
@@ -118,25 +113,40 @@ def _alone(entries: Mapping[tuple[str, str], Entry], pairs: Sequence[_Pair]) -> 
     ]
 
 
-def _turned(pairs: Sequence[_Pair], passes_at: float | None) -> tuple[int | None, int | None]:
+def _unpaired_p(
+    measure: Measure, pairs: Sequence[_Pair], before: Sequence[float], after: Sequence[float]
+) -> float | None:
+    """Test whether the unpaired records got worse by more than the pairs did."""
+    # The test looks for a fall, so scores count from 0 towards the better.
+    paired = [(measure.gain(0, pair.was), measure.gain(0, pair.now)) for pair in pairs]
+    old, new = ([measure.gain(0, score) for score in side] for side in (before, after))
+    return unpaired_test(paired, old, new)
+
+
+def _turned(pairs: Sequence[_Pair], after: Side) -> tuple[int | None, int | None]:
     """Count the pairs that passed and now fail, and those that failed and now pass."""
-    if passes_at is None:
+    if after.passes_at is None:
         return None, None
-    losses = sum(pair.was >= passes_at > pair.now for pair in pairs)
-    return losses, sum(pair.was < passes_at <= pair.now for pair in pairs)
+    passes = [_passes(pair, after.measure, after.passes_at) for pair in pairs]
+    return passes.count((True, False)), passes.count((False, True))
 
 
-def _flips(pairs: Sequence[_Pair], passes_at: float | None) -> tuple[Flip, ...]:
+def _passes(pair: _Pair, measure: Measure, passes_at: float) -> tuple[bool, bool]:
+    return measure.passes(pair.was, passes_at), measure.passes(pair.now, passes_at)
+
+
+def _flips(pairs: Sequence[_Pair], after: Side) -> tuple[Flip, ...]:
+    measure, passes_at = after.measure, after.passes_at
     worse = sorted(
-        (pair for pair in pairs if pair.difference < 0),
-        key=lambda pair: (pair.difference, pair.now, pair.after.id),
+        (pair for pair in pairs if pair.gain < 0),
+        key=lambda pair: (pair.gain, measure.gain(0, pair.now), pair.after.id),
     )
     return tuple(
         Flip(
             id=pair.after.id,
             before=pair.was,
             after=pair.now,
-            fails_now=passes_at is not None and pair.was >= passes_at > pair.now,
+            fails_now=passes_at is not None and _passes(pair, measure, passes_at) == (True, False),
             response_before=pair.before.response,
             response_after=pair.after.response,
         )
@@ -160,7 +170,7 @@ def judge_key(judge: JudgeIdentity) -> str | None:
 
 def _refusal(before: Side, after: Side, paired: int) -> str | None:
     """Say why the two cannot be compared, and what to do; ``None`` when they can."""
-    noun = NOUNS[after.kind]
+    noun = after.measure.noun
     for side, owner in ((before, "the baseline"), (after, "this run")):
         if not side.entries and side.others:
             there = one_line(", ".join(side.others), _SHOWN_NAMES)
@@ -182,7 +192,7 @@ def _refusal(before: Side, after: Side, paired: int) -> str | None:
 
 
 def _differing(before: Side, after: Side) -> str | None:
-    if after.kind == "judge":
+    if after.measure.is_judged:
         if before.judge is None or after.judge is None:
             owner = "the baseline" if before.judge is None else "this run"
             return f"{owner} does not say who judged; {_AGAIN}"
@@ -197,7 +207,7 @@ def _differing(before: Side, after: Side) -> str | None:
     else:
         old = {name: ("", value) for name, value in before.terms.items()}
         new = {name: ("", value) for name, value in after.terms.items()}
-        what, todo = "exams", "ask the baseline's model again in this way"
+        what, todo = f"{after.measure.suite}s", "ask the baseline's model again in this way"
     differing = [
         f"its {name} was {was} and is {now} now"
         for name in new

@@ -3,7 +3,7 @@
 LlmJudgeError
 ├── SettingsError      an option, ini value or marker keyword
 ├── RecordsError       a records file
-├── DatasetError       MMLU's files
+├── DatasetError       a benchmark's files
 ├── CheckpointError    the model under test or its tokenizer
 ├── PromptError        one record's prompt, which the model cannot take
 ├── JudgeError         the judge's server or model
@@ -146,7 +146,7 @@ class RecordsError(LlmJudgeError):
 
 
 class DatasetError(LlmJudgeError):
-    """MMLU's files cannot be used."""
+    """A benchmark's files cannot be used."""
 
 
 class CheckpointError(LlmJudgeError):

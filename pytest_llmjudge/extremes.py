@@ -10,19 +10,19 @@ from pytest_llmjudge.stats import SIGNIFICANCE, mcnemar_test, sign_flip_test
 __all__ = ["fewest_falls", "least_p"]
 
 
-def least_p(kind: str, falls: int) -> float:
-    """Return the p of the test of a comparison where ``falls`` records fall and none rises.
+def least_p(falls: int, *, is_binary: bool) -> float:
+    """Return the p of the test of a comparison where ``falls`` records get worse, none better.
 
-    No outcome of a suite with so many records that can fall has a smaller one.
+    No outcome of a suite with so many records that can get worse has a smaller one.
 
     Args:
-        kind: Of the comparison, ``judge`` or ``mmlu``.
-        falls: How many records fall.
+        falls: How many records get worse.
+        is_binary: Whether a record scores all or nothing.
     """
-    return mcnemar_test(falls, 0) if kind == "mmlu" else sign_flip_test([-1.0] * falls)
+    return mcnemar_test(falls, 0) if is_binary else sign_flip_test([-1.0] * falls)
 
 
 @cache
-def fewest_falls(kind: str) -> int:
-    """Return how many records have to fall before a drop can be shown at all."""
-    return next(number for number in count(1) if least_p(kind, number) < SIGNIFICANCE)
+def fewest_falls(*, is_binary: bool) -> int:
+    """Return how many records have to get worse before that can be shown at all."""
+    return next(n for n in count(1) if least_p(n, is_binary=is_binary) < SIGNIFICANCE)

@@ -1,4 +1,4 @@
-"""What passes and what fails: a record by its score, a suite by its average or its win rate."""
+"""What passes and what fails: a record by its score, a suite by its average or its baseline."""
 
 from __future__ import annotations
 
@@ -13,37 +13,36 @@ from pytest_llmjudge.stats import (
     mean_interval,
     points,
     probability,
-    proportion_interval,
     signed,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from pytest_llmjudge.data import Comparison, PairSummary
+    from pytest_llmjudge.data import Comparison
 
 __all__ = [
+    "NOISE",
     "TEARDOWN_FAILED",
     "XPASSED",
     "Decision",
-    "decide_accuracy",
     "decide_average",
     "decide_baseline",
     "decide_record",
-    "decide_subject",
-    "decide_win_rate",
-    "is_accuracy_within_noise",
     "is_average_within_noise",
-    "is_win_rate_within_noise",
+    "is_within_noise",
+    "listed",
+    "unscored",
     "whole_outcome",
     "with_break",
 ]
 
-NAMED_RECORDS = 10
+_NAMED = 10
 TEARDOWN_FAILED = "its teardown failed"
 XPASSED = "it passed and was expected to fail (xfail, strict)"
 """What pytest holds against an item whose own decision may be another."""
-_NOISE = "; the difference is within noise"
+NOISE = "; the difference is within noise"
+"""Ends the reason of a gate that chance alone may have decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def whole_outcome(outcomes: Collection[str], *, low: bool) -> str:
 
     Args:
         outcomes: Of its items that decide.
-        low: Whether its average, accuracy or win rate is too low, be its gate selected or not.
+        low: Whether the figure of the whole suite is too low, be its gate selected or not.
     """
     if low or not set(outcomes) <= {"passed", "not run"}:
         return "failed"
@@ -99,10 +98,10 @@ def decide_average(
         min_average: The gate, ``None`` when the suite has only a gate for each record.
         causes: Why records are unscored, by id.
     """
-    unscored = [record for record, score in scores.items() if score is None]
+    missing = [record for record, score in scores.items() if score is None]
     have = [score for score in scores.values() if score is not None]
-    if unscored:
-        return Decision(passed=False, reason=_unscored(unscored, len(scores), causes))
+    if missing:
+        return unscored(missing, len(scores), causes, "records", "average")
     average = mean(have)
     if average is None:
         return Decision(passed=False, reason="there is no record to average")
@@ -110,83 +109,12 @@ def decide_average(
     told = f"average {points(average, min_average)} of {len(have)} {noun}{_interval(have)}"
     if min_average is None:
         return Decision(passed=True, reason=f"{told}, no min_average is set")
-    noise = _NOISE if is_average_within_noise(have, min_average) else ""
+    noise = NOISE if is_average_within_noise(have, min_average) else ""
     if average < min_average:
         reason = f"{told} is below min_average {points(min_average)}{noise}"
         return Decision(passed=False, reason=reason)
     reason = f"{told} is at least min_average {points(min_average)}{noise}"
     return Decision(passed=True, reason=reason)
-
-
-def decide_subject(correct: int, total: int, minimum: float | None) -> Decision:
-    """Decide over one subject of MMLU: its accuracy is at least ``minimum``, where one is set."""
-    return _decide_share(correct, total, "min_subject_accuracy", minimum)
-
-
-def decide_accuracy(
-    correct: int, total: int, minimum: float | None, causes: Mapping[str, str], subjects: int
-) -> Decision:
-    """Decide over all subjects of an exam: every one has a result, and the accuracy is enough.
-
-    Args:
-        correct: Right answers to all questions together.
-        total: Questions of all subjects together.
-        minimum: Least accuracy, 0 to 1.
-        causes: Why there is no result, by subject.
-        subjects: How many subjects there are.
-    """
-    if not causes:
-        return _decide_share(correct, total, "min_accuracy", minimum)
-    named = ", ".join(list(causes)[:NAMED_RECORDS])
-    if len(causes) > NAMED_RECORDS:
-        named += f" and {len(causes) - NAMED_RECORDS} more"
-    verb = "has" if len(causes) == 1 else "have"
-    reason = (
-        f"{len(causes)} of {subjects} subjects {verb} no result, so there is no accuracy: {named}\n"
-        f"first cause: {next(iter(causes.values()))}"
-    )
-    return Decision(passed=False, reason=reason)
-
-
-_ASKED = 8
-_FLIPPED = 0.9
-"""A judge whose choices are decided by the order in so many of at least 8 pairs sees no answers."""
-
-
-def decide_win_rate(
-    summary: PairSummary, min_win_rate: float, causes: Mapping[str, str], total: int
-) -> Decision:
-    """Decide over a suite of pairs: every pair has a winner, and the win rate is enough.
-
-    Args:
-        summary: Of the pairs that have a winner.
-        min_win_rate: Least win rate, 0 to 1.
-        causes: Why there is none, by id.
-        total: How many pairs there are.
-    """
-    if causes:
-        reason = _unscored(list(causes), total, causes, "pairs", "win rate")
-        return Decision(passed=False, reason=reason)
-    if summary.win_rate is None or summary.interval is None:
-        return Decision(passed=False, reason="there is no pair to compare")
-    if summary.flips is not None and summary.asked >= _ASKED and summary.flips >= _FLIPPED:
-        flipped = round(summary.flips * summary.asked)
-        reason = (
-            f"position bias: the order of the answers decided {flipped} of {summary.asked} pairs, "
-            "so the win rate says nothing of the models; take a larger judge"
-        )
-        return Decision(passed=False, reason=reason)
-    rate, (low, high) = summary.win_rate, summary.interval
-    noun = "pair" if summary.pairs == 1 else "pairs"
-    told = (
-        f"win rate {_share(rate, min_win_rate)} ({summary.wins} won, {summary.ties} tied, "
-        f"{summary.losses} lost of {summary.pairs} {noun}, 95 % CI {low:.4f} to {high:.4f})"
-    )
-    noise = _NOISE if is_win_rate_within_noise(summary, min_win_rate) else ""
-    if rate < min_win_rate:
-        reason = f"{told} is below min_win_rate {min_win_rate:g}{noise}"
-        return Decision(passed=False, reason=reason)
-    return Decision(passed=True, reason=f"{told} is at least min_win_rate {min_win_rate:g}{noise}")
 
 
 def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
@@ -198,20 +126,22 @@ def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
 
     Args:
         comparison: Of the suite with its baseline.
-        max_drop: Points that may be lost; percentage points of accuracy in MMLU.
+        max_drop: What may be lost, in the measure's unit.
     """
     if comparison.refusal is not None:
         return Decision(passed=False, reason=f"not compared: {comparison.refusal}")
-    drop, p = -(comparison.difference or 0.0), comparison.p
+    measure, difference, p = comparison.measure, comparison.difference or 0.0, comparison.p
+    drop = measure.gain(difference, 0.0)
     is_real = p is not None and p < SIGNIFICANCE
     doubt, reach = _doubt(comparison), _reach(comparison)
     if not is_real:
-        change = signed(comparison.difference or 0.0)
-        reason = f"no drop shown: {change} points{doubt}{reach}"
+        change = signed(difference)
+        reason = f"no {measure.drop} shown: {change} {measure.unit}{doubt}{reach}"
     else:
+        dropped = "dropped" if measure.higher_is_better else "rose"
         more = "more" if drop > max_drop else "no more"
         reason = (
-            f"dropped by {points(drop, max_drop)} points{doubt}, {more} than "
+            f"{dropped} by {points(drop, max_drop)} {measure.unit}{doubt}, {more} than "
             f"--llm-judge-max-drop {points(max_drop, drop)}{reach}"
         )
     if is_real and drop > max_drop:
@@ -225,10 +155,10 @@ def _hidden(comparison: Comparison) -> str:
     p = comparison.unpaired_p
     if p is None or p >= SIGNIFICANCE:
         return ""
-    noun = "questions" if comparison.kind == "mmlu" else "records"
+    noun, fell = comparison.measure.noun, "fell" if comparison.measure.higher_is_better else "rose"
     was, now = comparison.unpaired_average_before or 0.0, comparison.unpaired_average_after or 0.0
     return (
-        f"the {noun} that did not pair up fell further than those that did, by more than chance "
+        f"the {noun} that did not pair up {fell} further than those that did, by more than chance "
         f"(p {probability(p)}): {comparison.unpaired_before} of the baseline average "
         f"{points(was, now)}, {comparison.unpaired_after} of this run {points(now, was)}; make a "
         f"baseline of the release with these {noun}"
@@ -245,59 +175,48 @@ def _doubt(comparison: Comparison) -> str:
 
 def _reach(comparison: Comparison) -> str:
     """Say what drops the suite can show, or why that is not known."""
-    noun = "exam" if comparison.kind == "mmlu" else "suite"
-    fewest = fewest_falls(comparison.kind)
+    measure = comparison.measure
+    noun, drop = measure.suite, measure.drop
+    fewest = fewest_falls(is_binary=measure.is_binary)
     if comparison.paired < fewest:
         pairs = "one pair" if comparison.paired == 1 else f"{comparison.paired} pairs"
-        return f"; {pairs} cannot show any drop"
+        return f"; {pairs} cannot show any {drop}"
     if not comparison.deviation:
         same = "all scores are as before" if not comparison.difference else "all scores moved alike"
-        return f"; {same}, which does not tell what drops this {noun} can show"
+        return f"; {same}, which does not tell what {drop}s this {noun} can show"
     least = signed(comparison.detectable or 0.0).lstrip("+")
-    reach = f"; this {noun} can show drops of {least} points or more"
+    reach = f"; this {noun} can show {drop}s of {least} {measure.unit} or more"
     if comparison.changed is None or comparison.changed >= fewest:
         return reach
     number = "one" if comparison.changed == 1 else comparison.changed
     return f"{reach} where at least {fewest} scores change, and {number} did"
 
 
-def _decide_share(correct: int, total: int, name: str, minimum: float | None) -> Decision:
-    low, high = proportion_interval(correct, total)
-    accuracy = correct / total
-    noun = "question" if total == 1 else "questions"
-    told = (
-        f"accuracy {_share(accuracy, minimum)} ({correct} of {total} {noun}, 95 % CI {low:.4f} to "
-        f"{high:.4f})"
-    )
-    if minimum is None:
-        return Decision(passed=True, reason=f"{told}, no {name} is set")
-    noise = _NOISE if is_accuracy_within_noise(correct, total, minimum) else ""
-    if accuracy < minimum:
-        return Decision(passed=False, reason=f"{told} is below {name} {minimum:g}{noise}")
-    return Decision(passed=True, reason=f"{told} is at least {name} {minimum:g}{noise}")
+def unscored(
+    ids: Sequence[str], total: int, causes: Mapping[str, str], noun: str, figure: str
+) -> Decision:
+    """Fail a suite of which something has no score, so that its figure is not known.
 
-
-def _share(value: float, beside: float | None) -> str:
-    shown = f"{value:.4f}"
-    return f"{value:.8f}" if value != beside and shown == f"{beside or 0:.4f}" else shown
-
-
-def _unscored(
-    unscored: Sequence[str],
-    total: int,
-    causes: Mapping[str, str],
-    things: str = "records",
-    number: str = "average",
-) -> str:
-    named = ", ".join(unscored[:NAMED_RECORDS])
-    if len(unscored) > NAMED_RECORDS:
-        named += f" and {len(unscored) - NAMED_RECORDS} more"
-    first = causes.get(unscored[0], "it has no verdict")
-    verb = "is" if len(unscored) == 1 else "are"
-    return (
-        f"{len(unscored)} of {total} {things} {verb} unscored, so there is no {number}: {named}\n"
+    Args:
+        ids: Of what has no score.
+        total: How many there are with it.
+        causes: Why they have none, by id.
+        noun: What they are, in the plural.
+        figure: What is not known.
+    """
+    first = causes.get(ids[0], "it has no verdict")
+    verb = "is" if len(ids) == 1 else "are"
+    reason = (
+        f"{len(ids)} of {total} {noun} {verb} unscored, so there is no {figure}: {listed(ids)}\n"
         f"first cause: {first}"
     )
+    return Decision(passed=False, reason=reason)
+
+
+def listed(ids: Sequence[str]) -> str:
+    """Name the first ten, and say how many more there are."""
+    named = ", ".join(ids[:_NAMED])
+    return f"{named} and {len(ids) - _NAMED} more" if len(ids) > _NAMED else named
 
 
 def _interval(scores: list[int]) -> str:
@@ -310,21 +229,9 @@ def _interval(scores: list[int]) -> str:
 
 def is_average_within_noise(scores: Sequence[int], min_average: float | None) -> bool:
     """Say whether an average may be on the other side of its gate by chance alone."""
-    interval = mean_interval(scores)
-    if interval is None or min_average is None:
-        return False
-    return interval[0] <= min_average <= interval[1]
+    return is_within_noise(mean_interval(scores), min_average)
 
 
-def is_win_rate_within_noise(summary: PairSummary, min_win_rate: float | None) -> bool:
-    """Say whether a win rate may be on the other side of its gate by chance alone."""
-    if summary.interval is None or min_win_rate is None:
-        return False
-    low, high = summary.interval
-    return low <= min_win_rate <= high
-
-
-def is_accuracy_within_noise(correct: int, total: int, minimum: float | None) -> bool:
-    """Say whether an accuracy may be on the other side of its gate by chance alone."""
-    low, high = proportion_interval(correct, total)
-    return minimum is not None and low <= minimum <= high
+def is_within_noise(interval: tuple[float, float] | None, wanted: float | None) -> bool:
+    """Say whether what a gate wants lies in the interval of the figure that it decides over."""
+    return interval is not None and wanted is not None and interval[0] <= wanted <= interval[1]

@@ -1,4 +1,4 @@
-"""Names of responses and verdicts: all that decides them, and nothing else."""
+"""Keys: of responses and verdicts, all that decides them; of records, what they say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 
 from pytest_llmjudge.errors import storable
 
-__all__ = ["content_digest", "make_key", "text_digest"]
+__all__ = ["content_digest", "content_of", "make_key", "text_digest"]
 
 
 def make_key(*parts: object) -> str:
@@ -26,3 +26,8 @@ def content_digest(instruction: str, context: str, output: str) -> str:
     texts = (instruction, context, output)
     # As a results file gives them back, from which people vote.
     return make_key(*map(storable, texts))[:16]
+
+
+def content_of(instruction: str, context: str, output: str) -> str:
+    """Return all that a record says, for pairing it with itself."""
+    return json.dumps([instruction, context, output])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.comparison import NOUNS
 from pytest_llmjudge.errors import SettingsError, one_line
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ def match_suites(
     new: Mapping[str, str],
     renamed: Sequence[str] = (),
     *,
+    compared: Iterable[str],
     where: str,
 ) -> Matching:
     """Match suites by ``renamed``, then by name, then where either side has one to compare.
@@ -46,6 +46,7 @@ def match_suites(
         old: The kinds of the baseline's suites, by name.
         new: The kinds of the run's suites, by name.
         renamed: Names that differ, as ``OLD=NEW``.
+        compared: The kinds whose suites compare.
         where: The option that gives ``renamed``, for messages.
 
     Raises:
@@ -55,7 +56,7 @@ def match_suites(
     for name, kind in old.items():
         if new.get(name) == kind and name not in found and name not in found.values():
             found[name] = name
-    for kind in NOUNS:
+    for kind in compared:
         # A wrong guess does no harm: records pair up by what they say.
         (olds, news) = ([name for name in side if side[name] == kind] for side in (old, new))
         if len(olds) == len(news) == 1 and news[0] not in found:

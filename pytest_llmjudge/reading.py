@@ -67,7 +67,7 @@ def open_file(path: Path) -> BufferedReader:
 
     Raises:
         UnusableFileError: It is a FIFO, a socket or a device, or would have to be waited for.
-        OSError: It cannot be opened, for example because it is a directory.
+        OSError: It cannot be opened; it may be a directory.
         ValueError: The path holds a NUL character.
     """
     _check_kind(path, path.stat())

@@ -14,14 +14,18 @@ from pytest_llmjudge.recordsfile import read_content
 from pytest_llmjudge.validation import check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["draw_sample", "load_records", "record_id"]
 
 
 def load_records(
-    path: Path, *, response_field: str | None = None, against_field: str | None = None
+    path: Path,
+    *,
+    response_field: str | None = None,
+    against_field: str | None = None,
+    gates: Collection[str] = (),
 ) -> tuple[Record, ...]:
     """Read a records file: a JSON list, or JSON Lines.
 
@@ -29,6 +33,7 @@ def load_records(
         path: The file, UTF-8 with or without a byte order mark.
         response_field: A field that must hold a string in every record, named by ``responses=``.
         against_field: The same, named by ``against=``.
+        gates: Names that no record may have as its id.
 
     Raises:
         RecordsError: With every cause for which records of the file are refused, the first 20 in
@@ -39,7 +44,7 @@ def load_records(
         raise RecordsError(path.name, "it holds no record", "add records or name another file")
     named = {"responses": response_field, "against": against_field}
     needed = {keyword: field for keyword, field in named.items() if field is not None}
-    check(path.name, content, needed)
+    check(path.name, content, needed, gates)
     return tuple(_named(content.values))
 
 

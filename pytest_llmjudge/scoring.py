@@ -264,7 +264,7 @@ def combine(verdicts: Iterable[Verdict], total: int) -> Verdict:
 
 
 def join_orders(choices: Iterable[Choice]) -> Preference:
-    """Make one preference of a judge's choices in both orders.
+    """Make one judgement of a judge's choices in both orders.
 
     The same answer twice is preferred; anything else is a tie. A choice that could not be had
     leaves the pair without a winner, and the other one is not asked for any more.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
@@ -14,7 +14,6 @@ from pytest_llmjudge.values import (
     check_sample,
     check_score,
     check_text,
-    check_win_rate,
     either,
     parse_average,
     parse_choice,
@@ -42,14 +41,14 @@ __all__ = [
     "CHAT",
     "EMBEDDED",
     "OPTIONS",
+    "RECORD_KEYWORDS",
     "Decoding",
     "Option",
-    "PairSettings",
     "Settings",
     "SuiteSettings",
     "checkpoint_of",
+    "chosen_for",
     "read_settings",
-    "resolve_pairs",
     "resolve_suite",
 ]
 
@@ -68,7 +67,7 @@ class Option:
     """One option, on the command line and in ini files alike.
 
     Attributes:
-        name: Without dashes, for example ``llm-judge-timeout``.
+        name: Without dashes, such as ``llm-judge-timeout``.
         parse: Turns ``(where, text)`` into the value, or raises SettingsError.
         default: The value when nothing is given.
         help: For ``pytest --help``.
@@ -397,7 +396,7 @@ class Settings:
         batch_size: Prompts generated together, ``None`` for automatic.
         max_new_tokens: Longest response in tokens.
         temperature: Of generation, as the four that follow: see :class:`Decoding`.
-        mmlu_data: Copy of MMLU for markers and calls that name none.
+        paths: What ini options of single kinds of suites name, by key.
     """
 
     checkpoint: Path | str | None
@@ -432,7 +431,7 @@ class Settings:
     top_p: float
     seed: int
     stop: tuple[str, ...]
-    mmlu_data: Path | None = None
+    paths: Mapping[str, Path] = field(default_factory=dict)
     base_forced: bool = False
 
     @property
@@ -446,7 +445,7 @@ def read_settings(
     cli_dir: Path,
     ini_dir: Path,
     ini_name: str,
-    mmlu_data: str = "",
+    paths: Mapping[str, str] | None = None,
 ) -> Settings:
     """Read the options' texts.
 
@@ -455,7 +454,7 @@ def read_settings(
         cli_dir: Folder that relative paths on the command line start from.
         ini_dir: The same for paths in the ini file.
         ini_name: Name of the ini file, for messages.
-        mmlu_data: Where the ini file says MMLU is.
+        paths: What ini options of single kinds of suites name, by key.
 
     Raises:
         SettingsError: A text cannot be read.
@@ -480,8 +479,8 @@ def read_settings(
     for name in ("checkpoint", "base"):
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
-    data = ini_dir / mmlu_data if mmlu_data else None
-    return Settings(mmlu_data=data, **fields)
+    named = {key: ini_dir / text for key, text in (paths or {}).items()}
+    return Settings(paths=named, **fields)
 
 
 _OF_BASELINE = (
@@ -521,26 +520,19 @@ class SuiteSettings:
     sample: int | None
 
 
+RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "checkpoint": check_path,
+    "prompt": check_path,
+    "responses": check_text,
+    "sample": check_sample,
+}
+"""Of the markers of all suites of records."""
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "min_score": check_score,
     "min_average": check_average,
-    "checkpoint": check_path,
-    "prompt": check_path,
-    "responses": check_text,
-    "sample": check_sample,
+    **RECORD_KEYWORDS,
 }
 BUILT_IN_PROMPTS = ("alpaca", "phi3", "chatml", CHAT)
-
-
-_PAIR_KEYWORDS: dict[str, Callable[[str, object], object]] = {
-    "against": check_path,
-    "min_win_rate": check_win_rate,
-    "votes": check_path,
-    "checkpoint": check_path,
-    "prompt": check_path,
-    "responses": check_text,
-    "sample": check_sample,
-}
 
 
 def checkpoint_of(text: str, base: Path) -> Path | str:
@@ -572,48 +564,24 @@ def resolve_suite(
         )
         raise SettingsError(where, "it has no gate and so cannot fail", todo)
     return replace(
-        _chosen(where, found, base, settings), min_score=min_score, min_average=min_average
+        chosen_for(where, found, base, settings), min_score=min_score, min_average=min_average
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PairSettings:
-    """What a suite of pairs has besides.
+def chosen_for(
+    where: str, found: Mapping[str, Any], base: Path, settings: Settings
+) -> SuiteSettings:
+    """Settle what all suites of records have, which is without a gate of its own.
 
-    Attributes:
-        against: What responses are compared with, as the marker gives it.
-        min_win_rate: Least win rate, 0 to 1.
-        votes: File of the votes that decide in the place of the judge.
-    """
-
-    against: str
-    min_win_rate: float
-    votes: Path | None
-
-
-def resolve_pairs(
-    where: str, keywords: Mapping[str, object], base: Path, settings: Settings
-) -> tuple[SuiteSettings, PairSettings]:
-    """Join the keywords of ``llm_compare`` with the run's options, as :func:`resolve_suite` does.
+    Args:
+        where: The suite, for messages.
+        found: The marker's keywords, checked.
+        base: Folder that relative paths of the marker start from.
+        settings: The run's options, for what the marker leaves out.
 
     Raises:
-        SettingsError: An unknown keyword, a value that cannot be used, nothing to compare with, or
-            no gate.
+        SettingsError: The prompt is neither a built-in one nor a file.
     """
-    found = read_keywords(where, keywords, _PAIR_KEYWORDS)
-    if "against" not in found:
-        todo = "give against= a checkpoint, a field of the records, or a results file"
-        raise SettingsError(where, "llm_compare has nothing to compare with", todo)
-    if "min_win_rate" not in found:
-        todo = "set min_win_rate, for example 0.5"
-        raise SettingsError(where, "it has no gate and so cannot fail", todo)
-    votes = base / found["votes"] if "votes" in found else None
-    pairs = PairSettings(found["against"], found["min_win_rate"], votes)
-    return _chosen(where, found, base, settings), pairs
-
-
-def _chosen(where: str, found: Mapping[str, Any], base: Path, settings: Settings) -> SuiteSettings:
-    """Settle what suites of both kinds have."""
     checkpoint = settings.checkpoint
     if "checkpoint" in found and not settings.checkpoint_forced:
         checkpoint = checkpoint_of(found["checkpoint"], base)

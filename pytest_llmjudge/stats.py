@@ -28,6 +28,7 @@ __all__ = [
     "proportion_interval",
     "reach_of",
     "records_needed",
+    "share",
     "sign_flip_test",
     "signed",
     "spearman",
@@ -142,6 +143,12 @@ def points(value: float, beside: float | None = None) -> str:
     while digits < 6 and beside is not None and beside != value and _same(value, beside, digits):
         digits += 2
     return f"{value:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def share(value: float, beside: float | None = None) -> str:
+    """Write a share with four decimals, with eight when it would look equal to ``beside``."""
+    shown = f"{value:.4f}"
+    return f"{value:.8f}" if value != beside and shown == f"{beside or 0:.4f}" else shown
 
 
 def signed(value: float) -> str:

@@ -11,16 +11,15 @@ from pytest_llmjudge.errors import RecordsError, one_line
 from pytest_llmjudge.recordsfile import NotFinite, Repeated, kind_of, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
     from pytest_llmjudge.recordsfile import Content
 
-__all__ = ["GATES", "check", "is_plain"]
+__all__ = ["check", "is_plain"]
 
-GATES: Final = ("judge-check", "average", "baseline", "win-rate")
 _SHOWN_CAUSES: Final = 20
 _OPTIONAL: Final = ("id", "input", "model_response")
 _NEEDED: Final = {
@@ -51,13 +50,16 @@ class Problem(NamedTuple):
     fields: tuple[str, ...] = ()
 
 
-def check(name: str, content: Content, needed: Mapping[str, str]) -> None:
+def check(
+    name: str, content: Content, needed: Mapping[str, str], gates: Collection[str] = ()
+) -> None:
     """Check all records of a file.
 
     Args:
         name: Of the file.
         content: Of the file.
         needed: Fields that must hold a string in every record, by the keyword that names them.
+        gates: Names that no record may have as its id.
 
     Raises:
         RecordsError: With all causes, the first 20 in full.
@@ -67,7 +69,7 @@ def check(name: str, content: Content, needed: Mapping[str, str]) -> None:
     for number, value in zip(content.numbers, content.values, strict=True):
         if content.is_odd and isinstance(value, dict):
             problems += _oddities(number, value, needed)
-        problems += _problems(number, value, needed)
+        problems += _problems(number, value, needed, gates)
         problems += _taken(number, value, f"{content.unit} {number}", ids)
     if problems:
         first, *others = _by_cause(name, content, problems)
@@ -112,7 +114,9 @@ def _places(content: Content, group: Sequence[Problem]) -> str:
     return f"{unit}s {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
-def _problems(number: int, value: object, needed: Mapping[str, str]) -> Iterator[Problem]:
+def _problems(
+    number: int, value: object, needed: Mapping[str, str], gates: Collection[str]
+) -> Iterator[Problem]:
     if not is_plain(value):
         yield from _beside_schema(number, value)
     if not isinstance(value, dict):
@@ -130,7 +134,7 @@ def _problems(number: int, value: object, needed: Mapping[str, str]) -> Iterator
             todo = f'{keyword}="{field}" needs a string there in every record'
             yield Problem(number, found, todo)
     identifier = value.get("id")
-    if isinstance(identifier, str) and identifier in GATES:
+    if isinstance(identifier, str) and identifier in gates:
         found = f'"id" is "{identifier}", the name of a gate'
         yield Problem(number, found, "give the record another id")
 

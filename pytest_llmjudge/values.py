@@ -157,11 +157,6 @@ check_average = number_check("{value} is not an average", "a number from 0 to 10
 check_sample = integer_check(
     "{value} is no number of records", "a whole number of 1 or more", lambda count: count >= 1
 )
-check_win_rate = number_check(
-    "{value} is no win rate",
-    "a share above 0, at most 1, for example 0.5",
-    lambda rate: 0 < rate <= 1,
-)
 
 
 def parse_some_drop(where: str, text: str) -> float:

@@ -1,4 +1,4 @@
-"""The numbers of a suite of pairs: win rate, length-controlled win rate, flips, lengths."""
+"""The numbers of a suite of pairs, such as its win rate, and what its gate makes of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import PairSummary
+from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored
 from pytest_llmjudge.preference import (
     kappa,
     length_controlled,
@@ -13,23 +14,36 @@ from pytest_llmjudge.preference import (
     win_rate,
     win_rate_interval,
 )
+from pytest_llmjudge.stats import share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_llmjudge.data import PairResult, PeopleAgreement, PreferenceResult
 
-__all__ = ["Compared", "summarise", "summary_of", "with_agreement"]
+__all__ = [
+    "SCORES",
+    "Compared",
+    "decide_win_rate",
+    "is_win_rate_within_noise",
+    "summarise",
+    "summary_of",
+    "with_agreement",
+]
 
 Compared = tuple[str, "tuple[str, ...]", str, str]
 """A winner, what was chosen in both orders, the answer of ``a``, and that of ``b``."""
 
-_SCORES = {"a": 1.0, "tie": 0.5, "b": 0.0}
+SCORES = {"a": 1.0, "tie": 0.5, "b": 0.0}
+"""What a pair counts for the model under test, by its winner."""
+_ASKED = 8
+_FLIPPED = 0.9
+"""A judge whose choices are decided by the order in so many of at least 8 pairs sees no answers."""
 
 
 def summarise(pairs: Iterable[Compared]) -> PairSummary:
     """Return the numbers of pairs that have a winner; lengths are in characters."""
-    known = [(_SCORES[winner], orders, len(a), len(b)) for winner, orders, a, b in pairs]
+    known = [(SCORES[winner], orders, len(a), len(b)) for winner, orders, a, b in pairs]
     scores = [score for score, _, _, _ in known]
     orders = [found for _, found, _, _ in known if found]
     firsts, seconds = [a for _, _, a, _ in known], [b for _, _, _, b in known]
@@ -56,6 +70,46 @@ def summary_of(pairs: Iterable[PairResult]) -> PairSummary:
         for pair in pairs
         if pair.winner is not None
     )
+
+
+def decide_win_rate(
+    summary: PairSummary, min_win_rate: float, causes: Mapping[str, str], total: int
+) -> Decision:
+    """Decide over a suite of pairs: every pair has a winner, and the win rate is enough.
+
+    Args:
+        summary: Of the pairs that have a winner.
+        min_win_rate: Least win rate, 0 to 1.
+        causes: Why there is none, by id.
+        total: How many pairs there are.
+    """
+    if causes:
+        return unscored(list(causes), total, causes, "pairs", "win rate")
+    if summary.win_rate is None or summary.interval is None:
+        return Decision(passed=False, reason="there is no pair to compare")
+    if summary.flips is not None and summary.asked >= _ASKED and summary.flips >= _FLIPPED:
+        flipped = round(summary.flips * summary.asked)
+        reason = (
+            f"position bias: the order of the answers decided {flipped} of {summary.asked} pairs, "
+            "so the win rate says nothing of the models; take a larger judge"
+        )
+        return Decision(passed=False, reason=reason)
+    rate, (low, high) = summary.win_rate, summary.interval
+    noun = "pair" if summary.pairs == 1 else "pairs"
+    told = (
+        f"win rate {share(rate, min_win_rate)} ({summary.wins} won, {summary.ties} tied, "
+        f"{summary.losses} lost of {summary.pairs} {noun}, 95 % CI {low:.4f} to {high:.4f})"
+    )
+    noise = NOISE if is_win_rate_within_noise(summary, min_win_rate) else ""
+    if rate < min_win_rate:
+        reason = f"{told} is below min_win_rate {min_win_rate:g}{noise}"
+        return Decision(passed=False, reason=reason)
+    return Decision(passed=True, reason=f"{told} is at least min_win_rate {min_win_rate:g}{noise}")
+
+
+def is_win_rate_within_noise(summary: PairSummary, min_win_rate: float | None) -> bool:
+    """Say whether a win rate may be on the other side of its gate by chance alone."""
+    return is_within_noise(summary.interval, min_win_rate)
 
 
 def with_agreement(results: Sequence[PreferenceResult]) -> tuple[PreferenceResult, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.comparison import LEAST_PAIRED, NOUNS
+from pytest_llmjudge.comparison import LEAST_PAIRED
 from pytest_llmjudge.extremes import fewest_falls, least_p
 from pytest_llmjudge.stats import SIGNIFICANCE, points, probability
 
@@ -27,6 +27,7 @@ def why_it_cannot_fail(
 
     In the worst case every record scores 0. Then the gate fails when the mean of the paired
     records' old scores is above ``max_drop``, and the drop has p < 0.05 by the test of its kind.
+    Where higher is worse, nothing bounds what a record can lose.
 
     Args:
         before: The baseline's side.
@@ -42,21 +43,22 @@ def why_it_cannot_fail(
     if len(old) < LEAST_PAIRED * max(len(before.entries), len(wanted), 1):
         # The gate refuses to compare them, and so fails.
         return None
-    average = math.fsum(old) / len(old)
-    if average <= max_drop:
+    measure, average = before.measure, math.fsum(old) / len(old)
+    if measure.higher_is_better and average <= max_drop:
         found = (
             f"--llm-judge-max-drop {points(max_drop)} allows the loss of all that the baseline "
-            f"scored, {points(average)} points"
+            f"scored, {points(average)} {measure.unit}"
         )
-        return found, "allow fewer points"
-    falls = sum(score > 0 for score in old)
-    least = 0.0 if falls > _SURELY_ENOUGH else least_p(before.kind, falls)
+        return found, f"allow fewer {measure.unit}"
+    falls = sum(score > 0 for score in old) if measure.higher_is_better else len(old)
+    least = 0.0 if falls > _SURELY_ENOUGH else least_p(falls, is_binary=measure.is_binary)
     if least < SIGNIFICANCE:
         return None
-    noun, needed = NOUNS[before.kind], fewest_falls(before.kind)
-    able = "can score lower than in the baseline" if before.kind == "judge" else "can be lost"
+    noun, needed = measure.noun, fewest_falls(is_binary=measure.is_binary)
+    lower = "lower" if measure.higher_is_better else "higher"
+    able = "can be lost" if measure.is_binary else f"can score {lower} than in the baseline"
     found = (
-        f"only {falls} of its {noun} {able}, which shows no drop: p {probability(least)} at best, "
-        f"and p < {SIGNIFICANCE:g} is needed"
+        f"only {falls} of its {noun} {able}, which shows no {measure.drop}: "
+        f"p {probability(least)} at best, and p < {SIGNIFICANCE:g} is needed"
     )
     return found, f"give it {needed} such {noun} or more"

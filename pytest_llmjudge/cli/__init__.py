@@ -12,16 +12,23 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
 from pytest_llmjudge.cli.rate import add_rate
 from pytest_llmjudge.cli.vote import add_vote
-from pytest_llmjudge.comparison import NOUNS, compare
+from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import Decision, decide_baseline
+from pytest_llmjudge.kinds import all_kinds, compared_kinds
+from pytest_llmjudge.kinds.plain import plain_comparison
 from pytest_llmjudge.matching import match_suites
 from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.reporting.markdown import comparisons_markdown
 from pytest_llmjudge.reporting.power import power_lines
 from pytest_llmjudge.stats import POWER, reach_of
 from pytest_llmjudge.storage.results_reader import SavedRun, read_results
-from pytest_llmjudge.values import parse_drop, parse_power, parse_renamed, parse_some_drop
+from pytest_llmjudge.values import (
+    parse_drop,
+    parse_power,
+    parse_renamed,
+    parse_some_drop,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -136,13 +143,13 @@ class _Compared:
 
 def _compare(options: argparse.Namespace) -> int:
     max_drop = parse_drop("--max-drop", options.max_drop)
-    old, new = read_results(options.old), read_results(options.new)
+    old, new = (read_results(path, all_kinds()) for path in (options.old, options.new))
     renamed = parse_renamed("--suite", "\n".join(options.suite)) if options.suite else ()
     found = list(_compared(old, new, max_drop, renamed))
     if not found:
         where = f"{options.old}, {options.new}"
-        todo = "name files of runs that scored records or asked MMLU"
-        raise SettingsError(where, "neither has a suite of scored records or an exam", todo)
+        todo = "name files of runs with suites that can have the gate [baseline]"
+        raise SettingsError(where, "neither has a suite that is compared", todo)
     has_passed = all(one.decision.passed for one in found)
     if options.json:
         document = {
@@ -155,7 +162,7 @@ def _compare(options: argparse.Namespace) -> int:
                     "name": one.name,
                     "outcome": _outcome(one.decision.passed),
                     "reason": one.decision.reason,
-                    **asdict(one.comparison),
+                    **plain_comparison(one.comparison),
                 }
                 for one in found
             ],
@@ -176,23 +183,24 @@ def _compared(
     old: SavedRun, new: SavedRun, max_drop: float, renamed: Sequence[str]
 ) -> Iterator[_Compared]:
     """Compare all suites that either run has: one that is gone is told of too."""
-    matching = match_suites(old.kinds, new.kinds, renamed, where="--suite")
+    matching = match_suites(
+        old.kinds, new.kinds, renamed, compared=compared_kinds(), where="--suite"
+    )
     gone = [(name, name) for name in matching.lacking if name in old.sides]
     for before, after in [*gone, *((matching.old_name(name), name) for name in new.sides)]:
-        kind = (new.sides.get(after) or old.sides[before]).kind
-        comparison = compare(old.side(kind, before), new.side(kind, after))
+        measure = (new.sides.get(after) or old.sides[before]).measure
+        comparison = compare(old.side(measure, before), new.side(measure, after))
         yield _Compared(after, comparison, decide_baseline(comparison, max_drop))
 
 
 def _power(options: argparse.Namespace) -> int:
     drop = parse_some_drop("--drop", options.drop)
     power = parse_power("--power", options.power)
-    run = read_results(options.results)
-    old = None if options.baseline is None else read_results(options.baseline)
+    run = read_results(options.results, all_kinds())
+    old = None if options.baseline is None else read_results(options.baseline, all_kinds())
     if not run.sides:
-        todo = "name the file of a run that scored records or asked MMLU"
-        where, found = str(options.results), "it has no suite of scored records and no exam"
-        raise SettingsError(where, found, todo)
+        todo = "name the file of a run with suites that can have the gate [baseline]"
+        raise SettingsError(str(options.results), "it has no suite that is compared", todo)
     reaches = [_reach(run, old, name, drop, power) for name in run.sides]
     if options.json:
         suites = [
@@ -201,8 +209,8 @@ def _power(options: argparse.Namespace) -> int:
         print_json({"drop": drop, "power": power, "suites": suites})
     else:
         for name, reach in zip(run.sides, reaches, strict=True):
-            noun = NOUNS[run.sides[name].kind]
-            print_text("\n".join(power_lines(name, reach, drop, power, noun=noun)))
+            measure = run.sides[name].measure
+            print_text("\n".join(power_lines(name, reach, drop, power, measure)))
     return 0
 
 
@@ -211,7 +219,7 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: f
     scores = [entry.score for entry in side.entries if entry.score is not None]
     deviation, pairs = run.known_deviation(name)
     if old is not None:
-        comparison = compare(old.side(side.kind, name), side)
+        comparison = compare(old.side(side.measure, name), side)
         if comparison.refusal is not None:
             where = f"--baseline {old.path}: {name}"
             found, _, todo = comparison.refusal.rpartition("; ")

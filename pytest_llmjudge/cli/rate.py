@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.cli.output import print_json, print_text
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.rating import RESAMPLES, START, rate
-from pytest_llmjudge.reporting.rating import counted, ratings_lines
-from pytest_llmjudge.storage.outcomes import gather
 from pytest_llmjudge.values import parse_anchor, parse_resamples
 
 if TYPE_CHECKING:
@@ -55,8 +54,12 @@ def add_rate(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _rate(options: argparse.Namespace) -> int:
+    # No other command waits for these imports.
+    from pytest_llmjudge.reporting.rating import ratings_lines
+    from pytest_llmjudge.storage.outcomes import gather
+
     resamples = parse_resamples("--bootstrap", options.bootstrap)
-    gathered = gather(options.files)
+    gathered = gather(options.files, all_kinds())
     if not gathered.outcomes:
         raise _nothing(options.files, gathered)
     models = {name for one in gathered.outcomes for name in (one.model_a, one.model_b)}
@@ -89,6 +92,8 @@ def _nothing(files: list[Path], gathered: Gathered) -> SettingsError:
 
 
 def _document(ratings: Ratings, gathered: Gathered) -> dict[str, object]:
+    from pytest_llmjudge.reporting.rating import counted
+
     return {
         "ratings": [asdict(rating) for rating in ratings.ratings],
         "matrix": [asdict(standing) for standing in ratings.matrix],

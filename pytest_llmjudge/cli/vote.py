@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.cli.output import print_json, print_text
+from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.values import parse_port
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def _vote(options: argparse.Namespace) -> int:
     outcomes = hold_vote(
         [options.first, *options.others],
         options.out,
+        all_kinds(),
         tell=partial(print_text, stream=sys.stderr if options.json else sys.stdout),
         voter=options.voter,
         names=options.name,

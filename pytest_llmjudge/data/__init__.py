@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Reach, Side
+from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Measure, Reach, Side
+from pytest_llmjudge.data.contexts import Context
 from pytest_llmjudge.data.exams import ExamResult, MMLUQuestion, QuestionResult, SubjectResult
 from pytest_llmjudge.data.gates import GateResult
 from pytest_llmjudge.data.preference import (
@@ -39,6 +40,7 @@ __all__ = [
     "Choice",
     "Comparison",
     "Completion",
+    "Context",
     "Entry",
     "ExamResult",
     "Flip",
@@ -46,6 +48,7 @@ __all__ = [
     "JudgeCheck",
     "JudgeIdentity",
     "MMLUQuestion",
+    "Measure",
     "Outcome",
     "PairCheck",
     "PairResult",

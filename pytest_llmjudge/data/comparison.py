@@ -10,7 +10,47 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data.records import JudgeIdentity
 
-__all__ = ["Comparison", "Entry", "Flip", "Reach", "Side"]
+__all__ = ["Comparison", "Entry", "Flip", "Measure", "Reach", "Side"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What the scores of one kind of suite mean, and the words in which a comparison reports them.
+
+    Attributes:
+        kind: Name of the kind in results files.
+        noun: What a suite consists of, in the plural.
+        suite: What a suite is called.
+        value: What the mean of the scores is called.
+        unit: Of scores and differences, in the plural.
+        verbs: What an entry that passes did before, and what one that fails does now.
+        is_judged: Whether a judge gives the scores; it must be the same one on both sides.
+        is_binary: Whether an entry scores all or nothing, so that McNemar's test is the exact one.
+        higher_is_better: Whether a higher score is the better one.
+    """
+
+    kind: str
+    noun: str = "records"
+    suite: str = "suite"
+    value: str = "average"
+    unit: str = "points"
+    verbs: tuple[str, str] = ("passed", "fail")
+    is_judged: bool = False
+    is_binary: bool = False
+    higher_is_better: bool = True
+
+    @property
+    def drop(self) -> str:
+        """What a change for the worse is called."""
+        return "drop" if self.higher_is_better else "rise"
+
+    def gain(self, before: float, after: float) -> float:
+        """Return by how much a score got better; below 0 where it got worse."""
+        return after - before if self.higher_is_better else before - after
+
+    def passes(self, score: float, passes_at: float) -> bool:
+        """Say whether a score passes."""
+        return self.gain(passes_at, score) >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +60,8 @@ class Entry:
     Attributes:
         id: As in its suite.
         content: What it says besides; an id that a user gave may stay while the record changes.
-        score: 0 to 100; ``None`` when it has none.
+        score: In the unit of its suite's measure, such as 0 to 100 points; ``None`` when it has
+            none.
         response: What was answered.
     """
 
@@ -35,16 +76,16 @@ class Side:
     """What one release made of a suite.
 
     Attributes:
-        kind: ``judge`` for records with scores, ``mmlu`` for questions that are right or wrong.
+        measure: What its scores mean.
         name: Of the suite.
         entries: All of its records or questions.
-        judge: Who scored; ``None`` for MMLU.
+        judge: Who scored; ``None`` where no judge does.
         terms: What else has to be the same for two sides to compare, by name.
         passes_at: What an entry has to score; ``None`` when nothing is set.
         others: Names of the other suites of its kind in its run.
     """
 
-    kind: str
+    measure: Measure
     name: str
     entries: tuple[Entry, ...]
     judge: JudgeIdentity | None = None
@@ -76,10 +117,10 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How a suite did beside the baseline. Differences are now - before, in points.
+    """How a suite did beside the baseline. Differences are now - before, in the measure's unit.
 
     Attributes:
-        kind: ``judge`` or ``mmlu``; there a question counts 0 or 100.
+        measure: What the scores mean.
         refusal: Why the two do not compare; ``None`` when they do.
         paired: Records that have a score on both sides.
         added: Records that only this run has.
@@ -90,7 +131,8 @@ class Comparison:
         after: Average of the pairs now.
         difference: Mean difference.
         interval: Its 95 % bootstrap interval (BCa); ``None`` for fewer than two pairs.
-        p: How often chance makes a mean difference as low: sign-flip test, or McNemar's in MMLU.
+        p: How often chance makes a change for the worse as large: sign-flip test, or McNemar's
+            where scores are binary.
         deviation: Standard deviation of the differences; ``None`` for fewer than two pairs.
         detectable: The smallest drop that this many pairs show with 80 % power at 5 %.
         losses: Pairs that passed and now fail; ``None`` when nothing says what passes.
@@ -108,7 +150,7 @@ class Comparison:
             where a side has none.
     """
 
-    kind: str
+    measure: Measure
     refusal: str | None
     paired: int
     added: int

@@ -29,8 +29,8 @@ __all__ = [
     "CLOSE",
     "LEAST",
     "Decoys",
-    "cross_examine",
-    "cross_examine_choice",
+    "confirm_by_decoys",
+    "confirm_choice_by_decoys",
     "is_suspicious_choice",
     "is_suspicious_score",
     "speaks_of_grading",
@@ -169,7 +169,7 @@ def speaks_of_grading(record: Record, response: str) -> bool:
     return any(words not in own for words in found)
 
 
-def cross_examine(
+def confirm_by_decoys(
     record: Record, verdict: Verdict, decoys: Iterable[Verdict | None]
 ) -> Verdict | None:
     """Hold a verdict against those on the same response as an answer to decoy questions.
@@ -200,7 +200,7 @@ def cross_examine(
     return replace(verdict, score=None, error=error, samples=(), injection=True)
 
 
-def cross_examine_choice(
+def confirm_choice_by_decoys(
     record: Record, preference: Preference, decoys: Iterable[Choice | None]
 ) -> Preference | None:
     """Hold a preference against choices between the answer that gains by it and a right one.
@@ -212,7 +212,7 @@ def cross_examine_choice(
             reference of that question, in both orders; ``None`` for one that was not asked yet.
 
     Returns:
-        As :func:`cross_examine`.
+        As :func:`confirm_by_decoys`.
     """
     for shown, decoy in zip("AB", decoys, strict=False):
         if decoy is None:

@@ -12,7 +12,7 @@ from pytest_llmjudge.judging.asking import (
     IntegerAsker,
     WeightedAsker,
 )
-from pytest_llmjudge.judging.decoys import Decoys, cross_examine, cross_examine_choice
+from pytest_llmjudge.judging.decoys import Decoys, confirm_by_decoys, confirm_choice_by_decoys
 from pytest_llmjudge.judging.embedded import EmbeddedAsker
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import combine, join_orders
@@ -95,7 +95,7 @@ class Judge(Served):
         if not questions:
             return verdict
         asked = (self.ask(question, response) for question in questions)
-        return cross_examine(record, verdict, asked) or verdict
+        return confirm_by_decoys(record, verdict, asked) or verdict
 
     def known(self, record: Record, response: str) -> Verdict | None:
         """Return the verdict on a response that nobody needs to be asked about."""
@@ -132,7 +132,7 @@ class Judge(Served):
         if not questions:
             return found
         asked = (self.choose(*question) for question in questions)
-        return cross_examine_choice(record, found, asked) or found
+        return confirm_choice_by_decoys(record, found, asked) or found
 
     def decoy_choices(
         self, record: Record, pair: tuple[str, str], preference: Preference, decoys: Decoys

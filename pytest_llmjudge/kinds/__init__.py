@@ -1,52 +1,14 @@
-"""The kinds of suites there are: a new one is a module here, its marker, and a line in the list."""
+"""The kinds of suites there are: a new one is a module here, and a line in the list."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["MARKERS", "all_kinds", "kind_named"]
-
-
-class Marker(NamedTuple):
-    """A marker that makes a function a suite.
-
-    Attributes:
-        name: As users write it.
-        arguments: As ``pytest --markers`` shows them.
-        purpose: The same.
-        fixtures: What the items of its samples have, and those of its gates have not.
-    """
-
-    name: str
-    arguments: str
-    purpose: str
-    fixtures: tuple[str, ...]
-
-
-MARKERS = (
-    Marker(
-        "llm_judge",
-        '"records.json", min_score=, min_average=, ...',
-        "judge a model's answers to instruction records",
-        ("record", "response", "verdict"),
-    ),
-    Marker(
-        "llm_compare",
-        '"records.json", against=, min_win_rate=, votes=, ...',
-        "compare a model's answers with another's",
-        ("record", "response", "preference"),
-    ),
-    Marker(
-        "llm_mmlu",
-        '"mmlu", subjects=, shots=, mode=, min_accuracy=, ...',
-        "ask a model the questions of MMLU",
-        ("mmlu_result",),
-    ),
-)
+__all__ = ["all_kinds", "compared_kinds", "kind_named"]
 
 
 @functools.cache
@@ -63,3 +25,8 @@ def all_kinds() -> tuple[Kind[Any], ...]:
 def kind_named(name: str) -> Kind[Any]:
     """Return the kind that results files call ``name``."""
     return next(kind for kind in all_kinds() if kind.name == name)
+
+
+def compared_kinds() -> list[str]:
+    """Name the kinds whose suites compare with those of a baseline."""
+    return [kind.name for kind in all_kinds() if kind.measure is not None]

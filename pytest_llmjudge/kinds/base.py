@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from pytest_llmjudge.data import CheckpointReference
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
         ExamResult,
         GateResult,
         JudgeIdentity,
+        Measure,
         PreferenceResult,
         RunResult,
         Side,
@@ -37,6 +40,7 @@ __all__ = [
     "Fitness",
     "Gathered",
     "Kind",
+    "Marked",
     "Sample",
     "SampleReport",
     "Suite",
@@ -118,6 +122,29 @@ class Gathered:
     fault: Callable[[str], str | None]
     comparison: Comparison | None = None
     check: Mapping[str, Any] | None = None
+
+    @property
+    def checkpoint(self) -> CheckpointReference | None:
+        """The model under test; ``None`` when the records held the responses."""
+        facts = self.facts["checkpoint"]
+        return None if facts is None else CheckpointReference(*facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A marked test function.
+
+    Attributes:
+        name: Its node id.
+        arguments: The marker's positional ones.
+        keywords: The marker's.
+        base: Folder of the test file.
+    """
+
+    name: str
+    arguments: Sequence[object]
+    keywords: Mapping[str, object]
+    base: Path
 
 
 class Fitness(Protocol):
@@ -261,6 +288,14 @@ class Suite(ABC, Generic[Value]):
     def fixtures(self, value: Value) -> dict[str, object]:
         """Return the values of the fixtures that an item of a sample has."""
 
+    def other_fixture(self, name: str) -> tuple[str, str] | None:  # noqa: ARG002
+        """Say what a test of the suite is that asks for a fixture of another kind, and what to do.
+
+        Returns:
+            ``None`` where it is to be marked as the fixture's own kind says.
+        """
+        return None
+
     def decide_sample(self, value: Value) -> Decision | None:  # noqa: ARG002
         """Decide over a sample; ``None`` when it decides nothing by itself."""
         return None
@@ -346,29 +381,21 @@ class Kind(ABC, Generic[Result]):
         marker: Makes a function a suite of this kind.
         asks_judge: Whether a judge's server, or people, stand behind its results.
         field: Where a :class:`~pytest_llmjudge.data.RunResult` has its results.
+        measure: What its scores mean beside a baseline's; ``None`` when it has no such gate.
     """
 
     name: ClassVar[str]
     marker: ClassVar[str]
     asks_judge: ClassVar[bool]
     field: ClassVar[str]
+    measure: ClassVar[Measure | None] = None
 
     @abstractmethod
-    def load(
-        self,
-        name: str,
-        arguments: Sequence[object],
-        keywords: Mapping[str, object],
-        base: Path,
-        settings: Settings,
-    ) -> Suite[Any]:
+    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load what it names.
 
         Args:
-            name: Node id of the test function.
-            arguments: The marker's positional ones.
-            keywords: The marker's.
-            base: Folder of the test file.
+            marked: The test function.
             settings: The run's options.
 
         Raises:
@@ -401,6 +428,23 @@ class Kind(ABC, Generic[Result]):
             result: Of the suite.
             judge: The judge that the file names for all suites; a suite with another names its own.
         """
+
+    @abstractmethod
+    def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which figures of a suite of a results file are not those of its own samples."""
+
+    def saved_side(
+        self,
+        suite: Mapping[str, Any],  # noqa: ARG002
+        judge: Mapping[str, Any] | None,  # noqa: ARG002
+    ) -> Side | None:
+        """Return a suite of a results file as a comparison takes it; ``None`` without a measure.
+
+        Args:
+            suite: Its part of the file.
+            judge: The judge that the file names for all suites.
+        """
+        return None
 
     def judge(self, result: Result) -> JudgeIdentity | None:  # noqa: ARG002
         """Return the judge that decided; ``None`` when none did."""

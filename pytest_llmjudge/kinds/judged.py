@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.data import (
-    CheckpointReference,
     Entry,
     JudgeCheck,
     JudgeIdentity,
+    Measure,
     RecordResult,
     Side,
     SuiteResult,
 )
-from pytest_llmjudge.errors import SettingsError, printable
+from pytest_llmjudge.errors import SettingsError, printable, storable
 from pytest_llmjudge.gates import (
     Decision,
     decide_average,
@@ -24,21 +25,22 @@ from pytest_llmjudge.gates import (
     is_average_within_noise,
     whole_outcome,
 )
+from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.plain import plain_comparison, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
 from pytest_llmjudge.prompts import clean_response
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
-from pytest_llmjudge.storage.results_reader import content_of
-from pytest_llmjudge.suites import load_suite
+from pytest_llmjudge.storage.consistent import counted, differs, repeated
+from pytest_llmjudge.storage.results_reader import judge_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import pipeline
     from pytest_llmjudge.data import Record, Verdict
-    from pytest_llmjudge.kinds.base import Gathered, Sample, Suite
+    from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["JUDGED"]
 
 _EXAMPLE = 'llm_judge("records.json", min_average=50)'
+_MEASURE = Measure("judge", is_judged=True)
 
 
 class _Scored(NamedTuple):
@@ -60,22 +63,23 @@ class _Scored(NamedTuple):
 class _Judged(Kind[SuiteResult]):
     """Suites of the marker ``llm_judge``."""
 
-    name = "judge"
+    name = _MEASURE.kind
     marker = "llm_judge"
     asks_judge = True
     field = "suites"
+    measure = _MEASURE
 
-    def load(
-        self,
-        name: str,
-        arguments: Sequence[object],
-        keywords: Mapping[str, object],
-        base: Path,
-        settings: Settings,
-    ) -> Suite[Any]:
+    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
-        file = records_file(name, self.marker, arguments, _EXAMPLE)
-        return _JudgedSuite(load_suite(name, file, keywords, base, settings))
+        # Who only reads results files does not wait for these imports.
+        from pytest_llmjudge.records import load_records
+        from pytest_llmjudge.settings import resolve_suite
+        from pytest_llmjudge.suites import read_suite
+
+        file = records_file(marked, self.marker, _EXAMPLE)
+        chosen = resolve_suite(marked.name, marked.keywords, marked.base, settings)
+        read = partial(load_records, response_field=chosen.responses, gates=GATES)
+        return _JudgedSuite(read_suite(marked.name, file, marked.base, chosen, read))
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> SuiteResult:
         """Return what became of a suite."""
@@ -95,7 +99,7 @@ class _Judged(Kind[SuiteResult]):
         return SuiteResult(
             name=gathered.name,
             path=facts["path"],
-            checkpoint=CheckpointReference(*facts["checkpoint"]) if facts["checkpoint"] else None,
+            checkpoint=gathered.checkpoint,
             judge=JudgeIdentity(**judge),
             judge_label=label,
             total=facts["total"],
@@ -134,12 +138,36 @@ class _Judged(Kind[SuiteResult]):
             "min_average": result.min_average,
             "outcome": result.outcome,
             "within_noise": is_average_within_noise(whole, result.min_average),
-            "baseline": plain_comparison(result.comparison),
+            "baseline": result.comparison and plain_comparison(result.comparison),
             "check": rounded_fields(result.check),
             "agreement": rounded_fields(suite_agreement(result)),
             "gates": [asdict(gate) for gate in result.gates],
             "records": [_plain_record(one, result.min_score) for one in result.records],
         }
+
+    def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which figures are not those of the records."""
+        records = suite["records"]
+        scores = [record["score"] for record in records if record["score"] is not None]
+        yield from repeated("records", [record["id"] for record in records])
+        yield from counted(suite, len(records), len(scores))
+        # Of a part of the records there is no average.
+        average = mean(scores) if len(scores) == suite["total"] else None
+        yield from differs(suite, "average", average)
+
+    def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
+        """Return a suite of a results file as a comparison takes it."""
+        entries = (
+            Entry(
+                record["id"],
+                content_of(record["instruction"], record["input"], record["output"]),
+                record["score"],
+                # Half a surrogate pair would not get from a worker of xdist to its controller.
+                record["model_response"] and storable(record["model_response"]),
+            )
+            for record in suite["records"]
+        )
+        return _side(suite["name"], entries, judge_of(suite, judge), suite["min_score"])
 
     def judge(self, result: SuiteResult) -> JudgeIdentity:
         """Return the judge that scored."""
@@ -164,7 +192,7 @@ class _Judged(Kind[SuiteResult]):
 
         Entries of another judge lose their scores, which do not compare; their responses do.
         """
-        side = baseline.side(self.name, result.old_name)
+        side = baseline.side(self.measure, result.old_name)
         old = {(entry.id, entry.content): entry for entry in side.entries}
         compares = side.judge is not None and is_same_judge(side.judge, result.judge)
         found = {}
@@ -269,13 +297,13 @@ class _JudgedSuite(RecordSuite[_Scored]):
     def side(self, samples: Sequence[Sample[_Scored]], judge: JudgeLike | None) -> Side:
         from pytest_llmjudge.pipeline.judge_resources import judge_identity
 
-        entries = tuple(
+        entries = (
             Entry(one.record.id, _content(one.record), one.verdict.score, one.response)
             for one in (sample.value for sample in samples)
             if one is not None
         )
-        identity, passes_at = judge_identity(judge), self.loaded.settings.min_score
-        return Side(self.kind.name, self.name, entries, judge=identity, passes_at=passes_at)
+        least = self.loaded.settings.min_score
+        return _side(self.name, entries, judge_identity(judge), least)
 
     def _limits(self) -> dict[str, Any]:
         settings = self.loaded.settings
@@ -290,6 +318,12 @@ class _JudgedRun(RecordRun[_Scored]):
 
     def _value(self, record: Record, outcome: Outcome[str, Verdict]) -> _Scored:
         return _Scored(record, outcome.response, outcome.verdict)
+
+
+def _side(
+    name: str, entries: Iterable[Entry], judge: JudgeIdentity | None, min_score: int | None
+) -> Side:
+    return Side(_MEASURE, name, tuple(entries), judge=judge, passes_at=min_score)
 
 
 def _record_result(record: Record, row: Mapping[str, Any]) -> RecordResult:

@@ -8,37 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import (
-    CheckpointReference,
+    Entry,
     ExamResult,
+    Measure,
     QuestionResult,
     Side,
     SubjectResult,
 )
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
-from pytest_llmjudge.gates import (
-    Decision,
-    decide_accuracy,
-    decide_subject,
-    is_accuracy_within_noise,
-    whole_outcome,
-)
+from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import NOT_RUN, Kind, Sample, Suite, SuiteRun, gates_over_all
 from pytest_llmjudge.kinds.plain import plain_comparison, rounded
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
-from pytest_llmjudge.mmlu.exam import load_exam, make_exam
 from pytest_llmjudge.mmlu.files import LETTERS
+from pytest_llmjudge.mmlu.gates import decide_accuracy, decide_subject, is_accuracy_within_noise
 from pytest_llmjudge.mmlu.subjects import category_of
-from pytest_llmjudge.storage.results_reader import RIGHT, answered, exam_terms
+from pytest_llmjudge.storage.consistent import differs, repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge.data import Entry
-    from pytest_llmjudge.kinds.base import Gathered, SampleReport
+    from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
+    from pytest_llmjudge.kinds.mmlu_run import MMLURun
     from pytest_llmjudge.mmlu.accuracy import MMLUResult, Share
     from pytest_llmjudge.mmlu.exam import Exam
-    from pytest_llmjudge.pipeline import JudgeLike, MMLURun, ModelLike
+    from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
@@ -46,24 +41,35 @@ if TYPE_CHECKING:
 __all__ = ["MMLU", "ask_subject", "named_subject"]
 
 
+_MEASURE = Measure(
+    "mmlu",
+    noun="questions",
+    suite="exam",
+    value="accuracy in points",
+    verbs=("right", "wrong"),
+    is_binary=True,
+)
+_DATA = "llm_mmlu_data"
+"""The ini option that names a copy of MMLU."""
+_RIGHT = 100.0
+"""What a question scores that is answered right; 0 what is answered wrong."""
+
+
 class _MMLUKind(Kind[ExamResult]):
     """Suites of the marker ``llm_mmlu``."""
 
-    name = "mmlu"
+    name = _MEASURE.kind
     marker = "llm_mmlu"
     asks_judge = False
     field = "exams"
+    measure = _MEASURE
 
-    def load(
-        self,
-        name: str,
-        arguments: Sequence[object],
-        keywords: Mapping[str, object],
-        base: Path,
-        settings: Settings,
-    ) -> Suite[Any]:
+    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and open the copy of MMLU that it names."""
-        folder: object = settings.mmlu_data
+        from pytest_llmjudge.mmlu.exam import load_exam
+
+        name, arguments = marked.name, marked.arguments
+        folder: object = settings.paths.get(_DATA)
         if arguments:
             folder = arguments[0] if len(arguments) == 1 else None
         if not isinstance(folder, (str, Path)):
@@ -73,7 +79,7 @@ class _MMLUKind(Kind[ExamResult]):
             )
             raise SettingsError(name, "llm_mmlu names no data", todo)
         try:
-            exam = load_exam(name, str(folder), keywords, base, settings)
+            exam = load_exam(name, str(folder), marked.keywords, marked.base, settings)
         except DatasetError as error:
             where = f"{name}: {error.where}"
             raise DatasetError(where, error.found, error.todo) from None
@@ -88,11 +94,12 @@ class _MMLUKind(Kind[ExamResult]):
     ) -> ExamResult:
         """Return what became of a suite."""
         facts = gathered.facts
+        assert gathered.checkpoint is not None  # noqa: S101  # a model answers
         subjects = tuple(_subject_result(gathered, subject) for subject in facts["subjects"])
         return ExamResult(
             name=gathered.name,
             path=facts["path"],
-            checkpoint=CheckpointReference(*facts["checkpoint"]),
+            checkpoint=gathered.checkpoint,
             mode=facts["mode"],
             shots=facts["shots"],
             limit=facts["limit"],
@@ -125,7 +132,7 @@ class _MMLUKind(Kind[ExamResult]):
             "min_subject_accuracy": result.min_subject_accuracy,
             "outcome": result.outcome,
             "within_noise": is_whole and _is_within_noise(pool(answered), result.min_accuracy),
-            "baseline": plain_comparison(result.comparison),
+            "baseline": result.comparison and plain_comparison(result.comparison),
             "gates": [asdict(gate) for gate in result.gates],
             "subjects": [_subject(subject) for subject in result.subjects],
         }
@@ -136,10 +143,32 @@ class _MMLUKind(Kind[ExamResult]):
         missing = sum(not subject.questions for subject in result.subjects)
         return {"questions": str(questions), "subjects_without_a_result": str(missing)}
 
+    def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which figures are not those of the questions."""
+        subjects = suite["subjects"]
+        questions = [question for subject in subjects for question in subject["questions"]]
+        yield from repeated("subjects", [subject["subject"] for subject in subjects])
+        yield from repeated("questions", [question["id"] for question in questions])
+        for subject in subjects:
+            for found in _wrong_shares(subject, subject["questions"]):
+                yield f"{subject['subject']}: {found}"
+        # Of a part of the subjects there is no accuracy.
+        is_whole = all(subject["questions"] for subject in subjects)
+        yield from _wrong_shares(suite, questions if is_whole else [])
+
+    def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:  # noqa: ARG002  # nobody judges letters
+        """Return an exam of a results file as a comparison takes it."""
+        entries = (
+            _entry(question["id"], question["answer"], question["prediction"])
+            for subject in suite["subjects"]
+            for question in subject["questions"]
+        )
+        return _side(suite["name"], entries, suite["mode"], suite["shots"])
+
     def entries_before(self, baseline: SavedRun, result: ExamResult) -> dict[str, Entry]:
         """Return the baseline's questions, if they were asked in the same way."""
-        side = baseline.side(self.name, result.old_name)
-        if side.terms != exam_terms(result.mode, result.shots):
+        side = baseline.side(self.measure, result.old_name)
+        if side.terms != _terms(result.mode, result.shots):
             return {}
         return {entry.id: entry for entry in side.entries}
 
@@ -244,20 +273,19 @@ class _MMLUSuite(Suite["MMLUResult"]):
 
     def side(self, samples: Sequence[Sample[MMLUResult]], judge: JudgeLike | None) -> Side:  # noqa: ARG002
 
-        entries = tuple(entry for sample in samples for entry in self._entries(sample))
-        terms = exam_terms(self.exam.mode, self.exam.shots)
-        return Side(self.kind.name, self.name, entries, terms=terms, passes_at=RIGHT)
+        entries = (entry for sample in samples for entry in self._entries(sample))
+        return _side(self.name, entries, self.exam.mode, self.exam.shots)
 
     def _entries(self, sample: Sample[MMLUResult]) -> Iterator[Entry]:
         """Yield a subject's questions as a comparison takes them, without a score where none is."""
         if sample.value is None:
             # What is wrong is said by the subject's own item, and by the average.
             for question in self.exam.questions(sample.id):
-                yield answered(question.id, LETTERS[question.answer], None)
+                yield _entry(question.id, LETTERS[question.answer], None)
             return
         for answer in sample.value.answers:
             letter = LETTERS[answer.question.answer]
-            yield answered(answer.question.id, letter, answer.prediction)
+            yield _entry(answer.question.id, letter, answer.prediction)
 
 
 class _Run(SuiteRun["MMLUResult"]):
@@ -283,6 +311,35 @@ class _Run(SuiteRun["MMLUResult"]):
                 self._run.result(subject, again=again)
 
 
+def _side(name: str, entries: Iterable[Entry], mode: str, shots: int) -> Side:
+    return Side(_MEASURE, name, tuple(entries), terms=_terms(mode, shots), passes_at=_RIGHT)
+
+
+def _terms(mode: str, shots: int) -> dict[str, str]:
+    """Return what has to be the same for two exams to compare, by name."""
+    return {"mode": mode, "number of shots": str(shots)}
+
+
+def _entry(question: str, answer: str, prediction: str | None) -> Entry:
+    """Return a question as a comparison takes it.
+
+    Args:
+        question: Its id.
+        answer: Letter of the right choice.
+        prediction: Letter of the one that was taken, ``None`` when the question was not answered.
+    """
+    score = None if prediction is None else _RIGHT * (prediction == answer)
+    return Entry(question, answer, score, prediction)
+
+
+def _wrong_shares(told: Mapping[str, Any], questions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    correct = sum(question["prediction"] == question["answer"] for question in questions)
+    total = len(questions)
+    yield from differs(told, "total", total or None)
+    yield from differs(told, "correct", correct if total else None)
+    yield from differs(told, "accuracy", correct / total if total else None)
+
+
 def named_subject(
     resources: Resources,
     subject: object,
@@ -305,7 +362,9 @@ def named_subject(
     Raises:
         LlmJudgeError: An argument cannot be used.
     """
-    path = resources.settings.mmlu_data
+    from pytest_llmjudge.mmlu.exam import make_exam
+
+    path = resources.settings.paths.get(_DATA)
     if data is not None and not isinstance(data, (str, Path)):
         where, todo = "mmlu: data", "give a path"
         raise SettingsError(where, f"{data!r} is no path", todo)
@@ -329,7 +388,7 @@ def ask_subject(resources: Resources, exam: Exam, model: ModelLike) -> MMLUResul
 def _make_run(
     exam: Exam, model: ModelLike | None, needed: Sequence[str], resources: Resources
 ) -> MMLURun:
-    from pytest_llmjudge.pipeline import MMLURun
+    from pytest_llmjudge.kinds.mmlu_run import MMLURun
     from pytest_llmjudge.pipeline.protocols import Counter
 
     settings, store = resources.settings, resources.store

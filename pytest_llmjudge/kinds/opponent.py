@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import AgainstReference
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.pipeline import SavedResponses, VoteJudgements, field_source, model_source
+from pytest_llmjudge.kinds.vote_judgements import VoteJudgements
+from pytest_llmjudge.pipeline import SavedResponses, field_source, model_source
 from pytest_llmjudge.prompts import clean_response, is_blank
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import responses_of
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_llmjudge.data import Vote
+    from pytest_llmjudge.kinds.pairing import Pairing
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.pipeline.sources import Source
-    from pytest_llmjudge.suites import Pairing, Suite
+    from pytest_llmjudge.suites import Suite
 
 __all__ = ["Opponent"]
 
@@ -131,7 +133,8 @@ class Opponent:
     def _results(self) -> tuple[SavedResponses, str]:
         path = self._resources.root / self._pairing.against
         where = f"{self._suite.name}: against {path}"
-        run = read_results(path, named_by=f"{self._suite.name}: against")
+        named_by = f"{self._suite.name}: against"
+        run = read_results(path, self._resources.kinds, named_by=named_by)
         found, reasons, fingerprint = responses_of(run, where, self._suite.records)
         if not found:
             todo = "name the results of a model that answered them"

@@ -7,33 +7,38 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.data import (
     AgainstReference,
-    CheckpointReference,
     JudgeIdentity,
     PairCheck,
     PairResult,
     PreferenceResult,
 )
-from pytest_llmjudge.gates import (
-    Decision,
-    decide_win_rate,
-    is_win_rate_within_noise,
-    whole_outcome,
-)
+from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.plain import rounded, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
 from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model
-from pytest_llmjudge.suites import load_pairs
-from pytest_llmjudge.win_rate import Compared, summarise, summary_of, with_agreement
+from pytest_llmjudge.preference import win_rate
+from pytest_llmjudge.storage.consistent import counted, differs, repeated
+from pytest_llmjudge.win_rate import (
+    SCORES,
+    Compared,
+    decide_win_rate,
+    is_win_rate_within_noise,
+    summarise,
+    summary_of,
+    with_agreement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_llmjudge import pipeline, suites
+    from pytest_llmjudge import suites
     from pytest_llmjudge.data import Preference, Record
-    from pytest_llmjudge.kinds.base import Gathered, Sample, Suite
+    from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.kinds.opponent import Opponent
+    from pytest_llmjudge.kinds.pair_run import PairRun
+    from pytest_llmjudge.kinds.pairing import Pairing
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome, Pair
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
@@ -61,17 +66,12 @@ class _Pairs(Kind[PreferenceResult]):
     asks_judge = True
     field = "preferences"
 
-    def load(
-        self,
-        name: str,
-        arguments: Sequence[object],
-        keywords: Mapping[str, object],
-        base: Path,
-        settings: Settings,
-    ) -> Suite[Any]:
+    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
-        file = records_file(name, self.marker, arguments, _EXAMPLE)
-        return _PairSuite(load_pairs(name, file, keywords, base, settings))
+        from pytest_llmjudge.kinds.pairing import load_pairs
+
+        file = records_file(marked, self.marker, _EXAMPLE)
+        return _PairSuite(*load_pairs(marked, file, settings))
 
     def result(
         self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool
@@ -93,7 +93,7 @@ class _Pairs(Kind[PreferenceResult]):
         return PreferenceResult(
             name=gathered.name,
             path=facts["path"],
-            checkpoint=CheckpointReference(*facts["checkpoint"]) if facts["checkpoint"] else None,
+            checkpoint=gathered.checkpoint,
             against=AgainstReference(**pairing["against"]),
             votes=pairing["votes"],
             judge=None if judge is None else JudgeIdentity(**judge),
@@ -148,6 +148,17 @@ class _Pairs(Kind[PreferenceResult]):
             "records": [_plain_pair(pair) for pair in result.pairs],
         }
 
+    def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which figures are not those of the pairs."""
+        records = suite["records"]
+        winners = [record["winner"] for record in records if record["winner"] is not None]
+        yield from repeated("records", [record["id"] for record in records])
+        yield from counted(suite, len(records), len(winners))
+        for name, winner in (("wins", "a"), ("ties", "tie"), ("losses", "b")):
+            yield from differs(suite, name, winners.count(winner))
+        rate = win_rate([SCORES[winner] for winner in winners])
+        yield from differs(suite, "win_rate", rate if len(winners) == suite["total"] else None)
+
     def judge(self, result: PreferenceResult) -> JudgeIdentity | None:
         """Return the judge that compared; ``None`` when people did."""
         return result.judge
@@ -181,10 +192,9 @@ PAIRS = _Pairs()
 class _PairSuite(RecordSuite[_Preferred]):
     kind = PAIRS
 
-    def __init__(self, loaded: suites.Suite) -> None:
+    def __init__(self, loaded: suites.Suite, pairing: Pairing) -> None:
         super().__init__(loaded)
-        assert loaded.pairing is not None  # noqa: S101  # it is a suite of pairs
-        self.pairing = loaded.pairing
+        self.pairing = pairing
         self.uses_judge = self.pairing.votes is None
         self._opponent: Opponent | None = None
 
@@ -228,7 +238,7 @@ class _PairSuite(RecordSuite[_Preferred]):
         judge: JudgeLike | None,
         needed: Sequence[str],
     ) -> RecordRun[_Preferred]:
-        from pytest_llmjudge.pipeline import PairRun
+        from pytest_llmjudge.kinds.pair_run import PairRun
 
         opponent, name = self.opponent(resources), self.loaded.settings.responses
         if model is not None:
@@ -285,6 +295,11 @@ class _PairSuite(RecordSuite[_Preferred]):
     def properties(self, value: _Preferred) -> dict[str, object]:
         return {"llm_judge_winner": value.preference.winner}
 
+    def other_fixture(self, name: str) -> tuple[str, str] | None:
+        if name != "verdict":
+            return None
+        return "a test that compares", "ask for preference, or mark it with llm_judge"
+
     def check(self, resources: Resources) -> None:
         self.opponent(resources).check()
 
@@ -316,7 +331,7 @@ class _PairSuite(RecordSuite[_Preferred]):
 
 
 class _PairRun(RecordRun[_Preferred]):
-    _run: pipeline.PairRun
+    _run: PairRun
 
     def check(self, *, again: bool) -> PairCheck | None:
         return self._run.check(again=again)

@@ -36,12 +36,12 @@ def rounded_fields(
     }
 
 
-def plain_comparison(found: Comparison | None) -> dict[str, Any] | None:
-    """Return a comparison with a baseline."""
-    if found is None:
-        return None
+def plain_comparison(found: Comparison) -> dict[str, Any]:
+    """Return a comparison with a baseline; what it measures is known by its kind."""
+    plain = asdict(found)
+    kind = plain.pop("measure")["kind"]
     interval = None if found.interval is None else list(found.interval)
-    return {**asdict(found), "interval": interval, "flips": [asdict(flip) for flip in found.flips]}
+    return {"kind": kind, **plain, "interval": interval, "flips": list(plain["flips"])}
 
 
 def with_response(

@@ -10,16 +10,14 @@ from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value
+from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.shared import Shared
-from pytest_llmjudge.records import draw_sample, load_records
-from pytest_llmjudge.settings import BUILT_IN_PROMPTS
-from pytest_llmjudge.suites import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.kinds.base import Gathered, SampleReport
+    from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.pipeline import Outcome, Run
     from pytest_llmjudge.pipeline.resources import Resources
 
@@ -89,6 +87,8 @@ class RecordSuite(Suite[Value]):
 
     def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:  # noqa: ARG002
         """Yield the files that the suite reads, beside checkpoints."""
+        from pytest_llmjudge.settings import BUILT_IN_PROMPTS
+
         yield self.path, f"the records file of {self.name}"
         prompt = self.loaded.settings.prompt
         if prompt not in BUILT_IN_PROMPTS:
@@ -133,18 +133,19 @@ class RecordRun(SuiteRun[Value]):
         """Return what the kind keeps of an outcome."""
 
 
-def records_file(name: str, marker: str, arguments: Sequence[object], example: str) -> str:
+def records_file(marked: Marked, marker: str, example: str) -> str:
     """Return the records file that a marker names.
 
     Raises:
         SettingsError: It names none, or several.
     """
+    arguments = marked.arguments
     if len(arguments) == 1 and isinstance(arguments[0], (str, Path)):
         return str(arguments[0])
     found = f"{marker} has {len(arguments)} positional arguments"
     if len(arguments) == 1:
         found = f"{marker} has {arguments[0]!r} for a records file"
-    raise SettingsError(name, found, f"give it one records file, as in {example}")
+    raise SettingsError(marked.name, found, f"give it one records file, as in {example}")
 
 
 def settled(
@@ -211,9 +212,14 @@ def _settled(
 
 
 def _load(facts: Mapping[str, Any], against: str | None) -> Sequence[Record]:
+    from pytest_llmjudge.records import draw_sample, load_records
+    from pytest_llmjudge.suites import file_digest
+
     path = Path(facts["path"])
     if file_digest(path) != facts["digest"]:
         todo = "run again; the verdicts are kept in the cache"
         raise RecordsError(path.name, "it changed while the run was going on", todo)
-    records = load_records(path, response_field=facts["responses"], against_field=against)
+    records = load_records(
+        path, response_field=facts["responses"], against_field=against, gates=GATES
+    )
     return draw_sample(records, facts["sample"])

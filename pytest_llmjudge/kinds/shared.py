@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_llmjudge.suites import file_digest
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -40,4 +38,6 @@ def shared_model(name: str, fingerprint: str) -> Shared:
 
 def shared_file(key: str, path: Path) -> Shared:
     """Let all processes read the same content of a file."""
+    from pytest_llmjudge.suites import file_digest
+
     return Shared(key, path.name, "content", file_digest(path))

@@ -13,32 +13,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import PromptError
 from pytest_llmjudge.mmlu.files import LETTERS
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import MMLUQuestion
 
-__all__ = ["MODES", "Context", "Encode", "Task", "header", "make_task", "prompt_text"]
+__all__ = ["MODES", "Encode", "Task", "header", "make_task", "prompt_text"]
 
 MODES: Final = ("letters", "lm-eval", "continuation")
 """Whose prompts and rules are used."""
 
 Encode = Callable[[str], list[int]]
 """A tokenizer's encoding of a text, without special tokens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Tokens that several continuations follow.
-
-    Attributes:
-        ids: What all of them see; never empty.
-        branches: The continuations, each of at least one token.
-    """
-
-    ids: list[int]
-    branches: tuple[list[int], ...]
 
 
 @dataclass(frozen=True, slots=True)

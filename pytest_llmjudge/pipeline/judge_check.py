@@ -14,7 +14,8 @@ from pytest_llmjudge.settings import EMBEDDED
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_llmjudge.data import JudgeCheck, PairCheck
+    from _typeshed import DataclassInstance
+
     from pytest_llmjudge.pipeline.judge_pool import JudgePool
     from pytest_llmjudge.pipeline.protocols import JudgeLike
     from pytest_llmjudge.storage.store import Store
@@ -35,7 +36,8 @@ class Asked(Protocol):
         """Prove that the judge is still the one with which the run began."""
 
 
-Check = TypeVar("Check", bound="JudgeCheck | PairCheck")
+Check = TypeVar("Check", bound="DataclassInstance")
+"""What is told of a judge."""
 
 
 class KnownAnswerCheck(Generic[Check]):

@@ -1,4 +1,4 @@
-"""What a suite's run asks of whoever gives judgements: verdicts of a judge, preferences, votes."""
+"""What a suite's run asks of whoever judges, such as a judge's verdicts or people's votes."""
 
 from __future__ import annotations
 

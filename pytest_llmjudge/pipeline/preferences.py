@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Choice, Preference
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
-from pytest_llmjudge.judging.decoys import cross_examine_choice
+from pytest_llmjudge.judging.decoys import confirm_choice_by_decoys
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.judgements import AskedJudgements
 from pytest_llmjudge.pipeline.protocols import Pair, judge_name
@@ -57,7 +57,7 @@ class Preferences(AskedJudgements[Pair, Preference]):
                     yield record, pair, found
         choices = self._store.choices([key for *_, keys in suspicious for key in keys], _choice)
         for record, pair, found, decoys in suspicious:
-            held = cross_examine_choice(record, found, map(choices.get, decoys))
+            held = confirm_choice_by_decoys(record, found, map(choices.get, decoys))
             if held is not None:
                 yield record, pair, held
 
@@ -80,7 +80,7 @@ class Preferences(AskedJudgements[Pair, Preference]):
             decoys = [key for _, key in self._decoy_choices(record, candidate, found)]
             if not decoys:
                 return found
-            return cross_examine_choice(record, found, map(self._stored_choice, decoys))
+            return confirm_choice_by_decoys(record, found, map(self._stored_choice, decoys))
         for key in keys:
             failure = self._store.failure(key)
             if failure is not None:
@@ -144,7 +144,7 @@ class Preferences(AskedJudgements[Pair, Preference]):
             self._settle_order(judge, key, other, order, is_last=False, counts=False)
             for (other, order), key in questions
         )
-        return cross_examine_choice(record, found, choices) or found
+        return confirm_choice_by_decoys(record, found, choices) or found
 
     def _decoy_choices(
         self, record: Record, pair: Pair, preference: Preference

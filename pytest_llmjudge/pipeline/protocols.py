@@ -93,7 +93,7 @@ class AnyJudgement(Protocol):
 Candidate = TypeVar("Candidate")
 """What a judgement is on: a response, or a pair of them."""
 Judgement = TypeVar("Judgement", bound=AnyJudgement)
-"""The kind of judgement: verdicts or preferences."""
+"""The kind of judgement, such as a verdict."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from pytest_llmjudge.pipeline.models import Models
 from pytest_llmjudge.pipeline.watch import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_llmjudge.servers.identity import Served
     from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.results_reader import SavedKind
     from pytest_llmjudge.storage.store import Store
 
 __all__ = ["Resources", "make_resources"]
@@ -28,6 +30,7 @@ class Resources:
         store: Shared with the other processes.
         worker: Name of this process among those of xdist, or ``main``.
         root: pytest's root folder.
+        kinds: Of suites, as results files are read.
     """
 
     settings: Settings
@@ -36,6 +39,7 @@ class Resources:
     root: Path
     models: Models
     judges: JudgeResources
+    kinds: Sequence[SavedKind]
 
     def confirm(self) -> None:
         """Prove at the end that judge and served models are those with which the run began.
@@ -57,7 +61,9 @@ class Resources:
         self.models.release()
 
 
-def make_resources(settings: Settings, store: Store, worker: str, root: Path) -> Resources:
+def make_resources(
+    settings: Settings, store: Store, worker: str, root: Path, kinds: Sequence[SavedKind]
+) -> Resources:
     """Compose the resources of a process."""
     models, judges = Models(settings, store, root), JudgeResources(settings, store)
-    return Resources(settings, store, worker, root, models, judges)
+    return Resources(settings, store, worker, root, models, judges, kinds)

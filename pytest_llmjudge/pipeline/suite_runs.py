@@ -1,4 +1,4 @@
-"""The parts of a suite's run, put together: one for scored responses, one for pairs of them."""
+"""The parts of a suite's run, put together: whence its responses come, and who scores them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data import Preference, Verdict
+from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.judging.check import decide, plan_probes
 from pytest_llmjudge.judging.decoys import Decoys
 from pytest_llmjudge.judging.judge import Judge
-from pytest_llmjudge.judging.pair_check import decide_pairs, plan_pairs
 from pytest_llmjudge.pipeline.judge_check import KnownAnswerCheck
-from pytest_llmjudge.pipeline.pairs import Pairs
-from pytest_llmjudge.pipeline.preferences import Preferences
-from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike, ModelLike, Pair
+from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike, ModelLike
 from pytest_llmjudge.pipeline.responses import Responses
 from pytest_llmjudge.pipeline.run import Run
 from pytest_llmjudge.pipeline.verdicts import Verdicts
@@ -22,15 +19,13 @@ from pytest_llmjudge.pipeline.verdicts import Verdicts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_llmjudge.data import JudgeCheck, PairCheck, Record
+    from pytest_llmjudge.data import JudgeCheck, Record
     from pytest_llmjudge.pipeline.judge_pool import JudgePool
-    from pytest_llmjudge.pipeline.judgements import Judgements
-    from pytest_llmjudge.pipeline.sources import Source
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["PairRun", "SuiteRun", "field_source", "model_source"]
+__all__ = ["SuiteRun", "field_source", "model_source", "suite_source"]
 
 
 class SuiteRun(Run[str, Verdict]):
@@ -84,7 +79,7 @@ class SuiteRun(Run[str, Verdict]):
             judge=judge,
             model=model,
             needed=needed,
-            source=_responses(suite, settings, store, model, worker),
+            source=suite_source(suite, settings, store, model, worker),
             judgements=verdicts,
             counter=counter,
             pool=pool,
@@ -102,87 +97,6 @@ class SuiteRun(Run[str, Verdict]):
         return self._known_answers.check(again=again)
 
 
-class PairRun(Run[Pair, Preference]):
-    """A suite of pairs in one process of a run.
-
-    Args:
-        suite: Its records and settings.
-        settings: The run's options.
-        store: Shared with all processes of the run.
-        judge: Compares responses; ``None`` when people do.
-        people: Their votes; ``None`` when the judge compares.
-        model: Makes responses; ``None`` when the records hold them.
-        against: Has or makes the responses that they are compared with.
-        needed: The records this run needs, so that all are generated together.
-        worker: Name of this process, for progress.
-        pool: Judges several at once, where the servers may be sent several requests.
-        in_flight: How many requests may be in flight at each server.
-    """
-
-    def __init__(
-        self,
-        suite: Suite,
-        settings: Settings,
-        store: Store,
-        *,
-        judge: JudgeLike | None,
-        people: Judgements[Pair, Preference] | None,
-        model: ModelLike | None,
-        against: Source[str],
-        needed: Sequence[Record],
-        worker: str,
-        pool: JudgePool | None = None,
-        in_flight: int = 1,
-    ) -> None:
-        counter = Counter(store, "verdicts", suite.name, worker)
-        self._known_answers: KnownAnswerCheck[PairCheck] | None = None
-        judgements = people
-        if judgements is None:
-            assert judge is not None  # noqa: S101  # one of both decides
-            decoys = Decoys(suite.records)
-            asked = Preferences(suite.name, judge, store, counter, decoys, in_flight=in_flight)
-            pool = pool if asked.asks_a_server else None
-            self._known_answers = KnownAnswerCheck(
-                suite.name,
-                judge,
-                store,
-                asked,
-                probes=partial(plan_pairs, suite.records),
-                decide=decide_pairs,
-                pool=pool,
-                in_flight=in_flight if pool is not None else 1,
-                scores=False,
-            )
-            judgements = asked
-        self._pairs = Pairs(_responses(suite, settings, store, model, worker), against)
-        super().__init__(
-            suite,
-            settings,
-            judge=judge,
-            model=model,
-            needed=needed,
-            source=self._pairs,
-            judgements=judgements,
-            counter=counter,
-            pool=pool if people is None else None,
-        )
-
-    def check(self, *, again: bool = False) -> PairCheck | None:
-        """Return what the judge makes of known pairs, ``None`` where people decide.
-
-        Args:
-            again: Try once more what failed earlier in this run.
-
-        Raises:
-            LlmJudgeError: The rig failed, so that nothing is known of the judge.
-        """
-        return None if self._known_answers is None else self._known_answers.check(again=again)
-
-    def sides(self, record: Record) -> tuple[str | None, str | None]:
-        """Return what is known of either response to a record."""
-        return self._pairs.sides(record)
-
-
 def model_source(
     suite: Suite, settings: Settings, store: Store, model: ModelLike, worker: str
 ) -> Responses:
@@ -197,11 +111,12 @@ def model_source(
 def field_source(suite: Suite, settings: Settings, store: Store, field: str) -> Responses:
     """Take the responses that a suite is compared with from a field of its records."""
     given = replace(suite, settings=replace(suite.settings, responses=field))
-    return _responses(given, settings, store, None, "")
+    return suite_source(given, settings, store, None, "")
 
 
-def _responses(
+def suite_source(
     suite: Suite, settings: Settings, store: Store, model: ModelLike | None, worker: str
 ) -> Responses:
+    """Let a model make a suite's responses, or take them from its records."""
     counter = Counter(store, "responses", suite.name, worker)
     return Responses(suite, settings, store, model, counter)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, one_line, storable
-from pytest_llmjudge.judging.decoys import cross_examine
+from pytest_llmjudge.judging.decoys import confirm_by_decoys
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.judgements import AskedJudgements
 from pytest_llmjudge.pipeline.protocols import judge_name
@@ -59,7 +59,7 @@ class Verdicts(AskedJudgements[str, Verdict]):
                     yield record, response, verdict
         stored = self._store.verdicts([key for *_, decoys in suspicious for key in decoys])
         for record, response, verdict, decoys in suspicious:
-            held = cross_examine(record, verdict, map(stored.get, decoys))
+            held = confirm_by_decoys(record, verdict, map(stored.get, decoys))
             if held is not None:
                 yield record, response, held
 
@@ -88,7 +88,7 @@ class Verdicts(AskedJudgements[str, Verdict]):
             found.append(verdict)
         verdict = combine(found, len(found))
         decoys = self._decoy_keys(record, response, verdict)
-        return cross_examine(record, verdict, map(self._stored, decoys)) if decoys else verdict
+        return confirm_by_decoys(record, verdict, map(self._stored, decoys)) if decoys else verdict
 
     def probe(self, probe: Probe) -> Verdict:
         """Return the verdict on a known answer; ask the judge if there is none.
@@ -132,7 +132,7 @@ class Verdicts(AskedJudgements[str, Verdict]):
         first = next(decoys, None)
         if first is None:
             return verdict
-        return cross_examine(record, verdict, chain([first], decoys)) or verdict
+        return confirm_by_decoys(record, verdict, chain([first], decoys)) or verdict
 
     def _decoy_questions(self, record: Record, response: str, verdict: Verdict) -> Sequence[Record]:
         if self._ours is None:

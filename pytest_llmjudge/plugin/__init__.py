@@ -7,36 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError
-from pytest_llmjudge.kinds import MARKERS
-from pytest_llmjudge.plugin import collect, options
+from pytest_llmjudge.kinds.markers import MARKERS
+from pytest_llmjudge.plugin import collect, fixtures, options
 from pytest_llmjudge.plugin.cases import SESSION
-from pytest_llmjudge.plugin.fixtures import (
-    _case,
-    llm_judge,
-    llm_model,
-    mmlu,
-    mmlu_result,
-    preference,
-    record,
-    response,
-    verdict,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-
-__all__ = [
-    "_case",
-    "llm_judge",
-    "llm_model",
-    "mmlu",
-    "mmlu_result",
-    "preference",
-    "record",
-    "response",
-    "verdict",
-]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,10 +29,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the markers; with ``--llm-judge`` take part in the run."""
+    """Announce markers and fixtures; with ``--llm-judge`` take part in the run."""
     for marker in MARKERS:
         line = f"{marker.name}({marker.arguments}): {marker.purpose}"
         config.addinivalue_line("markers", line)
+    config.pluginmanager.register(fixtures, "llm-judge-fixtures")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(collect.UsageHooks(), "llm-judge-usage")
     try:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError
-from pytest_llmjudge.kinds import MARKERS, all_kinds
+from pytest_llmjudge.kinds import all_kinds
+from pytest_llmjudge.kinds.markers import MARKERS
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.options import files_patterns
 
@@ -36,7 +37,7 @@ __all__ = [
 _SUFFIXES = (".json", ".jsonl", ".ndjson")
 _OTHER_FORMATS = (".csv", ".tsv", ".parquet")
 """Refused with a reason where someone names them."""
-_OF_SAMPLES = {fixture for marker in MARKERS for fixture in marker.fixtures}
+_OF_SAMPLES = {fixture.name for marker in MARKERS for fixture in marker.fixtures}
 """Fixtures that a gate has no value for."""
 
 
@@ -93,7 +94,10 @@ def _suite(function: pytest.Function, markers: Sequence[str], settings: Settings
     (kind,) = (kind for kind in all_kinds() if kind.marker == name)
     marker = function.get_closest_marker(name)
     assert marker is not None  # noqa: S101  # it makes the function a suite
-    return kind.load(where, marker.args, marker.kwargs, function.path.parent, settings)
+    from pytest_llmjudge.kinds.base import Marked
+
+    marked = Marked(where, marker.args, marker.kwargs, function.path.parent)
+    return kind.load(marked, settings)
 
 
 def prepare(item: pytest.Item, session: LlmSession | None) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.comparison import NOUNS
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.kinds import compared_kinds
 from pytest_llmjudge.kinds.base import BASELINE
 from pytest_llmjudge.matching import match_suites, names_of
 from pytest_llmjudge.plugin.cases import case_of
@@ -112,13 +112,18 @@ class Completeness:
             for name, suite in self._session.suites.items()
             if name in self._session.collected or self._selects_failed
         }
+        compared = compared_kinds()
         matching = self._session.matching = match_suites(
-            baseline.kinds, kinds, settings.baseline_suite, where="--llm-judge-baseline-suite"
+            baseline.kinds,
+            kinds,
+            settings.baseline_suite,
+            compared=compared,
+            where="--llm-judge-baseline-suite",
         )
         deselected = [
             old
             for name, old in matching.old_names.items()
-            if name not in (gated if kinds[name] in NOUNS else selected)
+            if name not in (gated if kinds[name] in compared else selected)
         ]
         lacking: list[str] = []
         for name in matching.lacking:

@@ -1,33 +1,25 @@
-"""Fixtures: the model, the judge, and an item's own record, response and verdict."""
+"""Fixtures: the model, the judge, a subject of MMLU, and what an item has of its own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.kinds.markers import MARKERS
 from pytest_llmjudge.plugin.cases import FIXTURE, READY, SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_llmjudge.data import Preference, Record, Verdict
+    from pytest_llmjudge.kinds.markers import ItemFixture
     from pytest_llmjudge.mmlu.accuracy import MMLUResult
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = [
-    "llm_judge",
-    "llm_model",
-    "mmlu",
-    "mmlu_result",
-    "preference",
-    "record",
-    "response",
-    "verdict",
-]
+__all__ = ["llm_judge", "llm_model", "mmlu"]
 
 
 def _session(request: pytest.FixtureRequest) -> LlmSession:
@@ -99,49 +91,23 @@ def mmlu(request: pytest.FixtureRequest) -> Callable[..., MMLUResult]:
     return ask
 
 
-@pytest.fixture
-def record(request: pytest.FixtureRequest) -> Record:
-    """The record of this item."""
-    found: Record = _value(request)
-    return found
+def _of_items(one: ItemFixture) -> object:
+    """Return a fixture that the items of samples have."""
+
+    def value(request: pytest.FixtureRequest) -> object:
+        return _value(request)
+
+    value.__doc__ = one.help
+    return pytest.fixture(name=one.name)(value)
 
 
-@pytest.fixture
-def response(request: pytest.FixtureRequest) -> str:
-    """What the model under test answered to this item's record."""
-    found: str = _value(request)
-    return found
+_OWN = {one.name: (marker.name, one) for marker in reversed(MARKERS) for one in marker.fixtures}
+"""Fixtures of items by name, each with the first marker that has it."""
+# pytest takes the fixtures of a plugin from the names in its module.
+globals().update({name: _of_items(one) for name, (_, one) in _OWN.items()})
 
 
-@pytest.fixture
-def verdict(request: pytest.FixtureRequest) -> Verdict:
-    """What the judge made of this item's response; it always has a score."""
-    found: Verdict = _value(request)
-    return found
-
-
-@pytest.fixture
-def preference(request: pytest.FixtureRequest) -> Preference:
-    """Which answer is preferred: ``a`` is the model under test; it always has a winner."""
-    found: Preference = _value(request)
-    return found
-
-
-@pytest.fixture
-def mmlu_result(request: pytest.FixtureRequest) -> MMLUResult:
-    """How the model under test did in this item's subject of MMLU."""
-    found: MMLUResult = _value(request)
-    return found
-
-
-_ELSEWHERE = {
-    "preference": ("a test that compares nothing", "mark the test with llm_compare"),
-    "mmlu_result": ("a test that is no subject of MMLU", "mark the test with llm_mmlu"),
-}
-"""Where a fixture is used that has no value there, and what to do."""
-
-
-def _value(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401  # each fixture has its own type
+def _value(request: pytest.FixtureRequest) -> object:
     """Return what an item has for one of its fixtures; it fails in one line where it has none."""
     _session(request)
     ready, name = request.node.stash.get(READY, None), request.fixturename
@@ -152,9 +118,9 @@ def _value(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401  # each fixtu
     values = {} if ready is None else ready.case.suite.fixtures(ready.sample.value)
     if name in values:
         return values[name]
-    default = "a test that judges nothing", "mark the test with llm_judge"
-    where, todo = _ELSEWHERE.get(str(name), default)
-    if name == "verdict" and "preference" in values:
-        where, todo = "a test that compares", "ask for preference, or mark it with llm_judge"
+    marker, one = _OWN[str(name)]
+    where, todo = one.elsewhere, f"mark the test with {marker}"
+    if ready is not None:
+        where, todo = ready.case.suite.other_fixture(one.name) or (where, todo)
     found = f"fixture '{name}' is used in {where}"
     pytest.fail(f"{request.node.nodeid}: {found}; {todo}", pytrace=False)

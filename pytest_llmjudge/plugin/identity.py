@@ -37,10 +37,11 @@ _DECIDES_NOTHING = {
     "cache",
     "checkpoint_url",
     "concurrency",
+    "paths",
     "timeout",
     "url",
 }
-"""Settings that no score depends on; a server is known by the model that it has."""
+"""Settings that no score depends on; a server is known by its model, a file by its content."""
 _SHOWN = 12
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.generation.checkpoint_info import is_adapter
-from pytest_llmjudge.kinds import MARKERS
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
+from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
 from pytest_llmjudge.pipeline.judge_resources import judge_facts
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.configured import is_ours
@@ -153,9 +153,8 @@ def check_candidate(session: LlmSession, items: Iterable[pytest.Item]) -> None:
     named, is_forced = session.settings.checkpoint, session.settings.checkpoint_forced
     if is_listing(session.config) or named is None or not is_forced or not session.announced:
         return
-    asks = {"llm_model", "mmlu"}
     given = not any(session.suites[name].uses_model for name in session.announced)
-    if given and not any(asks & set(getattr(item, "fixturenames", ())) for item in items):
+    if given and not any(ASK_MODEL & set(getattr(item, "fixturenames", ())) for item in items):
         where = "--llm-judge-checkpoint"
         shown = session.resources.models.shown_path(named)
         found = f"{shown} is tested by nothing: all responses are taken from the records"

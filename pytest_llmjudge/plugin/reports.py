@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Comparison, Flip
 from pytest_llmjudge.gates import XPASSED
+from pytest_llmjudge.kinds import kind_named
+from pytest_llmjudge.kinds.plain import plain_comparison
 from pytest_llmjudge.plugin.cases import READY, case_of
 
 if TYPE_CHECKING:
@@ -54,15 +55,18 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
 
 def _comparison(ready: Ready | None) -> dict[str, Any]:
     compared = None if ready is None else ready.comparison
-    return {} if compared is None else {"comparison": asdict(compared)}
+    return {} if compared is None else {"comparison": plain_comparison(compared)}
 
 
 def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
     """Make a comparison of what xdist carried."""
-    interval = plain["interval"]
+    values, interval = dict(plain), plain["interval"]
+    measure = kind_named(values.pop("kind")).measure
+    assert measure is not None  # noqa: S101  # it was compared
     return Comparison(
         **{
-            **plain,
+            **values,
+            "measure": measure,
             "interval": None if interval is None else tuple(interval),
             "flips": tuple(Flip(**flip) for flip in plain["flips"]),
         }

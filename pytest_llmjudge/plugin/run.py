@@ -17,6 +17,7 @@ import pytest
 from pytest_llmjudge import __version__
 from pytest_llmjudge.data import RunResult
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
+from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.kinds.document import records_with_responses, results_document
 from pytest_llmjudge.pipeline.resources import make_resources
 from pytest_llmjudge.plugin import collect, items
@@ -74,7 +75,8 @@ def take_part(config: pytest.Config) -> None:
     else:
         folder, run, worker = _cache_folder(config, settings.cache), uuid.uuid4().hex, "main"
     store = Store(folder, run, refresh=settings.cache == "refresh")
-    session = LlmSession(config, make_resources(settings, store, worker, config.rootpath))
+    resources = make_resources(settings, store, worker, config.rootpath, all_kinds())
+    session = LlmSession(config, resources)
     config.stash[SESSION] = session
     config.pluginmanager.register(RunHooks(session), "llm-judge-run")
     if given is None:

@@ -67,12 +67,16 @@ class LlmSession:
             BaselineError: They cannot be used.
         """
         path = self.settings.baseline
-        return None if path is None else read_results(path, named_by="--llm-judge-baseline")
+        if path is None:
+            return None
+        return read_results(path, self.resources.kinds, named_by="--llm-judge-baseline")
 
     def baseline_side(self, suite: Suite[Any]) -> Side:
         """Return what a suite of this run is compared with; there is a baseline."""
+        measure = suite.kind.measure
         assert self.baseline is not None  # noqa: S101  # without one nothing asks
-        return self.baseline.side(suite.kind.name, self.matching.old_name(suite.name))
+        assert measure is not None  # noqa: S101  # of a kind that does not compare nothing asks
+        return self.baseline.side(measure, self.matching.old_name(suite.name))
 
     def baseline_fingerprint(self, name: str) -> str:
         """Return the fingerprint of the model that the baseline's suite was made with, or none."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.comparison import NOUNS
 from pytest_llmjudge.errors import one_line, printable
 from pytest_llmjudge.stats import points, probability
 
@@ -25,7 +24,7 @@ def comparison_text(reason: str, comparison: Comparison) -> str:
 
 def count_lines(comparison: Comparison) -> Iterator[str]:
     """Yield what paired up, the averages, and how many pass on one side alone."""
-    noun = NOUNS[comparison.kind]
+    measure = comparison.measure
     told = [
         f"{number} {words}"
         for number, words in (
@@ -38,16 +37,15 @@ def count_lines(comparison: Comparison) -> Iterator[str]:
     ]
     if comparison.baseline_suite:
         yield f"the baseline's suite is {one_line(comparison.baseline_suite)}"
-    yield f"{comparison.paired} {noun} paired" + "".join(f", {part}" for part in told)
+    yield f"{comparison.paired} {measure.noun} paired" + "".join(f", {part}" for part in told)
     if comparison.before is not None and comparison.after is not None:
-        name = "accuracy in points" if comparison.kind == "mmlu" else "average"
         before, after = comparison.before, comparison.after
-        yield f"their {name}: {points(before, after)} before, {points(after, before)} now"
+        yield f"their {measure.value}: {points(before, after)} before, {points(after, before)} now"
     yield from _unpaired_line(comparison)
     if comparison.paired and comparison.losses is not None and comparison.mcnemar_p is not None:
-        verbs = ("right", "wrong") if comparison.kind == "mmlu" else ("passed", "fail")
+        passed, fail = measure.verbs
         yield (
-            f"{comparison.losses} {verbs[0]} before and {verbs[1]} now, {comparison.wins} the "
+            f"{comparison.losses} {passed} before and {fail} now, {comparison.wins} the "
             f"other way (McNemar's exact test: p {probability(comparison.mcnemar_p)})"
         )
     if comparison.note:
@@ -66,7 +64,8 @@ def _unpaired_line(comparison: Comparison) -> Iterator[str]:
     ]
     if told:
         p = comparison.unpaired_p
-        doubt = "" if p is None else f" (p {probability(p)} for falling further than the pairs)"
+        verb = "falling" if comparison.measure.higher_is_better else "rising"
+        doubt = "" if p is None else f" (p {probability(p)} for {verb} further than the pairs)"
         yield f"not paired: {', '.join(told)}{doubt}"
 
 

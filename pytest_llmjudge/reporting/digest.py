@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.gates import (
     TEARDOWN_FAILED,
     XPASSED,
-    decide_accuracy,
     decide_average,
-    decide_win_rate,
 )
 from pytest_llmjudge.mmlu.accuracy import pool
+from pytest_llmjudge.mmlu.gates import decide_accuracy
 from pytest_llmjudge.stats import mean, mean_interval, signed
-from pytest_llmjudge.win_rate import summary_of
+from pytest_llmjudge.win_rate import decide_win_rate, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

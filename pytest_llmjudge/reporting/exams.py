@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.gates import is_accuracy_within_noise
 from pytest_llmjudge.mmlu.accuracy import Share, by_category, macro_average, pool, pooled_stderr
+from pytest_llmjudge.mmlu.gates import is_accuracy_within_noise
 from pytest_llmjudge.reporting.layout import Table
 from pytest_llmjudge.reporting.unscored import named_lines
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.gates import is_win_rate_within_noise
 from pytest_llmjudge.reporting.layout import Table, quoted
 from pytest_llmjudge.reporting.unscored import more_lines, unscored_lines
-from pytest_llmjudge.win_rate import summary_of
+from pytest_llmjudge.win_rate import is_win_rate_within_noise, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,21 +9,24 @@ from pytest_llmjudge.stats import signed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_llmjudge.data import Reach
+    from pytest_llmjudge.data import Measure, Reach
 
 __all__ = ["power_lines"]
 
 
-def power_lines(name: str, reach: Reach, drop: float, power: float, *, noun: str) -> Iterator[str]:
+def power_lines(
+    name: str, reach: Reach, drop: float, power: float, measure: Measure
+) -> Iterator[str]:
     """Yield how many records a suite needs, and where that figure comes from.
 
     Args:
         name: Of the suite.
         reach: What drops it can show.
-        drop: The one that was asked for, in points.
+        drop: The one that was asked for, in the measure's unit.
         power: How often it is to be shown, between 0 and 1.
-        noun: What the suite consists of.
+        measure: What the suite's scores mean.
     """
+    noun, unit = measure.noun, measure.unit
     if reach.spread is None or reach.needed is None or reach.detectable is None:
         if reach.spread is None:
             yield f"{name}: nothing is known of its spread, with {reach.records} scores"
@@ -31,19 +34,19 @@ def power_lines(name: str, reach: Reach, drop: float, power: float, *, noun: str
             yield f"{name}: nothing is known of its spread, all {reach.records} scores are the same"
         return
     yield (
-        f"{name}: {reach.needed} {noun} show a drop of {drop:g} points in {100 * power:g} % of "
-        f"all releases that have it, with at most 5 % false alarms"
+        f"{name}: {reach.needed} {noun} show a {measure.drop} of {drop:g} {unit} in "
+        f"{100 * power:g} % of all releases that have it, with at most 5 % false alarms"
     )
     least = signed(reach.detectable).lstrip("+")
-    yield f"  its {reach.records} scored {noun} show drops of {least} points or more"
+    yield f"  its {reach.records} scored {noun} show {measure.drop}s of {least} {unit} or more"
     if reach.pairs:
         yield (
             f"  measured: the differences of {reach.pairs} pairs have a standard deviation of "
-            f"{reach.deviation:.1f} points"
+            f"{reach.deviation:.1f} {unit}"
         )
     else:
         yield (
-            f"  assumed: differences with a standard deviation of {reach.deviation:.1f} points, "
+            f"  assumed: differences with a standard deviation of {reach.deviation:.1f} {unit}, "
             f"from {reach.spread:.1f} of the scores and published pairs of releases; "
             "--baseline FILE measures it"
         )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.comparison import is_same_judge, judge_key
 from pytest_llmjudge.data import Outcome, Unscored
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.keys import content_digest, text_digest
+from pytest_llmjudge.keys import content_digest, content_of, text_digest
 from pytest_llmjudge.preference import kappa, majority
 from pytest_llmjudge.storage.model_identity import Models
-from pytest_llmjudge.storage.results_reader import content_of, read_results
+from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import answers_of, pairs_of
 from pytest_llmjudge.storage.votes import read_votes
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity, PeopleAgreement, Vote
-    from pytest_llmjudge.storage.results_reader import SavedRun
+    from pytest_llmjudge.storage.results_reader import SavedKind, SavedRun
     from pytest_llmjudge.storage.saved_responses import SavedAnswer, SavedAnswers, SavedPairs
 
 __all__ = ["Gathered", "gather"]
@@ -47,7 +47,7 @@ class Gathered:
     agreement: PeopleAgreement | None
 
 
-def gather(paths: Sequence[Path]) -> Gathered:
+def gather(paths: Sequence[Path], kinds: Sequence[SavedKind]) -> Gathered:
     """Read files, and return the outcomes of all pairs of models in them.
 
     - A vote is an outcome, ``both_bad`` being a tie; of one voter's votes on a pair the last is.
@@ -62,6 +62,7 @@ def gather(paths: Sequence[Path]) -> Gathered:
 
     Args:
         paths: Votes files (``.jsonl``) and results files (``.json``).
+        kinds: Of suites, those that this version knows.
 
     Raises:
         SettingsError: A file is neither, or is named twice.
@@ -77,7 +78,7 @@ def gather(paths: Sequence[Path]) -> Gathered:
             raise SettingsError(str(path), "it is named twice", "name each file once")
         seen.add(path.resolve())
     votes = {path: read_votes(path) for path in paths if path.suffix.lower() == ".jsonl"}
-    runs = {path: read_results(path) for path in paths if path not in votes}
+    runs = {path: read_results(path, kinds) for path in paths if path not in votes}
     gathering = _Gathering(Models(runs), votes)
     for path in paths:
         if path in votes:

@@ -6,10 +6,9 @@ import functools
 import json
 from dataclasses import dataclass, fields
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_llmjudge.comparison import NOUNS
-from pytest_llmjudge.data import Entry, JudgeIdentity, Side
+from pytest_llmjudge.data import JudgeIdentity, Side
 from pytest_llmjudge.errors import BaselineError, storable
 from pytest_llmjudge.paths import POINTER, PULL, is_pointer
 from pytest_llmjudge.reading import (
@@ -20,22 +19,21 @@ from pytest_llmjudge.reading import (
     unique_keys,
     why_unreadable,
 )
-from pytest_llmjudge.storage.consistent import contradiction
+from pytest_llmjudge.storage.consistent import inconsistency
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
+    from pytest_llmjudge.data import Measure
+
 __all__ = [
-    "RIGHT",
     "SCHEMA_VERSION",
+    "SavedKind",
     "SavedRun",
-    "answered",
-    "content_of",
-    "exam_terms",
     "first_problem",
     "judge_of",
     "read_results",
@@ -47,8 +45,25 @@ _DIGITS = 18
 _AS_IT_WAS = "as it was written"
 
 SCHEMA_VERSION = 1
-RIGHT = 100.0
-"""What a question scores that is answered right; 0 what is answered wrong."""
+
+
+class SavedKind(Protocol):
+    """How one kind of suite is read back; what the schema demands of it is known to hold."""
+
+    @property
+    def name(self) -> str:
+        """Of the kind, in results files."""
+
+    def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which figures of a suite are not those of its own samples."""
+
+    def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side | None:
+        """Return a suite as a comparison takes it; ``None`` for a kind that does not compare.
+
+        Args:
+            suite: Its part of the file.
+            judge: The judge that the file names for all suites.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,7 @@ class SavedRun:
     Attributes:
         path: Where it lies.
         document: All that it holds, keys that this version does not know included.
-        sides: Its suites by name, as a comparison takes them.
+        sides: Its suites that compare, by name, as a comparison takes them.
     """
 
     path: Path
@@ -83,20 +98,21 @@ class SavedRun:
         found = (suite for suite in self.document["suites"] if suite["name"] == name)
         return next(((suite.get("checkpoint") or {}).get("fingerprint", "") for suite in found), "")
 
-    def side(self, kind: str, name: str) -> Side:
-        """Return a suite by its name, an empty one when it is not there."""
+    def side(self, measure: Measure, name: str) -> Side:
+        """Return a suite of a kind by its name, an empty one when it is not there."""
         found = self.sides.get(name)
-        if found is not None and found.kind == kind:
+        if found is not None and found.measure == measure:
             return found
-        others = tuple(other for other, side in self.sides.items() if side.kind == kind)
-        return Side(kind, name, (), others=others)
+        others = tuple(other for other, side in self.sides.items() if side.measure == measure)
+        return Side(measure, name, (), others=others)
 
 
-def read_results(path: Path, *, named_by: str = "") -> SavedRun:
+def read_results(path: Path, kinds: Iterable[SavedKind], *, named_by: str = "") -> SavedRun:
     """Read a results file.
 
     Args:
         path: Of the file.
+        kinds: Those that this version knows; suites of others are left alone.
         named_by: The option that names it, for messages.
 
     Raises:
@@ -115,12 +131,16 @@ def read_results(path: Path, *, named_by: str = "") -> SavedRun:
         raise BaselineError(
             where, f"it is no results file: {problem}", f"{_NAME_ONE}, {_AS_IT_WAS}"
         )
-    wrong = contradiction(document)
+    known = {kind.name: kind for kind in kinds}
+    wrong = inconsistency(document, {name: kind.contradictions for name, kind in known.items()})
     if wrong is not None:
         raise BaselineError(where, wrong, f"{_NAME_ONE}, {_AS_IT_WAS}")
-    judge = document["judge"]
-    known = [suite for suite in document["suites"] if suite["kind"] in NOUNS]
-    sides = {suite["name"]: _side(suite, judge) for suite in known}
+    sides = {
+        suite["name"]: side
+        for suite in document["suites"]
+        if (kind := known.get(suite["kind"]))
+        and (side := kind.saved_side(suite, document["judge"]))
+    }
     return SavedRun(path, document, sides)
 
 
@@ -128,28 +148,6 @@ def first_problem(document: object) -> str | None:
     """Say in what a document is no results file; ``None`` when it is one."""
     error = next(_validator().iter_errors(document), None)
     return None if error is None else _told(error)
-
-
-def content_of(instruction: str, context: str, output: str) -> str:
-    """Return what a record says, for pairing it with itself."""
-    return json.dumps([instruction, context, output])
-
-
-def exam_terms(mode: str, shots: int) -> dict[str, str]:
-    """Return what has to be the same for two exams to compare, by name."""
-    return {"mode": mode, "number of shots": str(shots)}
-
-
-def answered(question: str, answer: str, prediction: str | None) -> Entry:
-    """Return a question of MMLU as a comparison takes it.
-
-    Args:
-        question: Its id.
-        answer: Letter of the right choice.
-        prediction: Letter of the one that was taken, ``None`` when the question was not answered.
-    """
-    score = None if prediction is None else RIGHT * (prediction == answer)
-    return Entry(question, answer, score, prediction)
 
 
 def _parse(where: str, path: Path) -> object:
@@ -190,37 +188,6 @@ def _refuse(constant: str) -> object:
     raise ValueError(constant)
 
 
-def _side(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
-    if suite["kind"] == "mmlu":
-        return Side(
-            kind="mmlu",
-            name=suite["name"],
-            entries=tuple(
-                answered(question["id"], question["answer"], question["prediction"])
-                for subject in suite["subjects"]
-                for question in subject["questions"]
-            ),
-            terms=exam_terms(suite["mode"], suite["shots"]),
-            passes_at=RIGHT,
-        )
-    return Side(
-        kind="judge",
-        name=suite["name"],
-        entries=tuple(
-            Entry(
-                id=record["id"],
-                content=content_of(record["instruction"], record["input"], record["output"]),
-                score=record["score"],
-                # Half a surrogate pair would not get from a worker of xdist to its controller.
-                response=record["model_response"] and storable(record["model_response"]),
-            )
-            for record in suite["records"]
-        ),
-        judge=judge_of(suite, judge),
-        passes_at=suite["min_score"],
-    )
-
-
 def judge_of(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> JudgeIdentity | None:
     """Return who judged a suite of a file whose own judge is ``judge``; ``None`` for nobody."""
     told = suite.get("judge", judge)
@@ -240,7 +207,7 @@ def _validator() -> Draft202012Validator:
 
 
 def _told(error: ValidationError) -> str:
-    # The schema's alternatives are suites of two kinds; what is wrong stands one level below.
+    # The schema's alternatives are suites of several kinds; what is wrong stands one level below.
     while error.context:
         error = max(error.context, key=lambda inner: len(inner.absolute_path))
     place = ".".join(map(str, error.absolute_path)) or "the whole"

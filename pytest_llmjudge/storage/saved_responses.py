@@ -7,9 +7,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import BaselineError, storable
-from pytest_llmjudge.keys import content_digest
+from pytest_llmjudge.keys import content_digest, content_of
 from pytest_llmjudge.prompts import clean_response
-from pytest_llmjudge.storage.results_reader import content_of, judge_of
+from pytest_llmjudge.storage.results_reader import judge_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,7 +120,7 @@ def answers_of(run: SavedRun) -> tuple[SavedAnswers, ...]:
             suite=suite["name"],
             model=_model(run, suite),
             fingerprint=_fingerprint(suite),
-            judge=run.sides[suite["name"]].judge,
+            judge=judge_of(suite, run.document["judge"]),
             answers=tuple(_answer(record) for record in suite["records"]),
             field=_field(suite),
         )

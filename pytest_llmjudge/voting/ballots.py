@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.keys import content_digest, make_key, text_digest
-from pytest_llmjudge.storage.results_reader import content_of
+from pytest_llmjudge.keys import content_digest, content_of, make_key, text_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from pytest_llmjudge.storage.results_reader import SavedKind
     from pytest_llmjudge.voting.ballots import Ballots
     from pytest_llmjudge.voting.messages import Ending
     from pytest_llmjudge.voting.outcome import PairOutcome
@@ -34,6 +35,7 @@ __all__ = ["hold_vote"]
 def hold_vote(
     results: Sequence[Path],
     out: Path,
+    kinds: Sequence[SavedKind],
     *,
     tell: Callable[[str], None],
     voter: str | None = None,
@@ -49,6 +51,7 @@ def hold_vote(
     Args:
         results: Two results files or more.
         out: Votes file, which is appended to.
+        kinds: Of suites, those that this version knows.
         tell: Takes a line for the terminal.
         voter: Name of who votes, by default the login name.
         names: What the models are called, one for each file; by default what the files call them.
@@ -60,7 +63,7 @@ def hold_vote(
     """
     _need_flask()
     voter = _checked_voter(voter)
-    made = make_ballots(_sources(results, names), voter)
+    made = make_ballots(_sources(results, kinds, names), voter)
     if not made.ballots:
         where = ", ".join(map(str, results))
         alike = sum(made.identical.values())
@@ -150,7 +153,9 @@ def _check_text(where: str, given: str, todo: str) -> None:
         raise SettingsError(where, "it has bytes that are no UTF-8", todo)
 
 
-def _sources(results: Sequence[Path], names: Sequence[str]) -> list[Source]:
+def _sources(
+    results: Sequence[Path], kinds: Sequence[SavedKind], names: Sequence[str]
+) -> list[Source]:
     where = "--name"
     if names and len(names) != len(results):
         found = f"{len(names)} for {len(results)} results files"
@@ -161,7 +166,7 @@ def _sources(results: Sequence[Path], names: Sequence[str]) -> list[Source]:
         _check_text(where, name, "give a name")
     sources = []
     for number, path in enumerate(results):
-        run = read_results(path)
+        run = read_results(path, kinds)
         suites = answers_of(run) + answers_of_pairs(run)
         if names:
             suites = tuple(replace(suite, model=names[number].strip()) for suite in suites)

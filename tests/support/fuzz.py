@@ -39,8 +39,8 @@ from pytest_llmjudge.generation.families.lora import read_adapter
 from pytest_llmjudge.generation.hf.folder import describe_folder, foreign_type
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.records import load_records
-from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.votes import read_votes
+from tests.support.saved import read_results
 from tests.unit.generation.tiny import make_model
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from pytest_llmjudge.data import (
     SubjectResult,
     SuiteResult,
 )
+from pytest_llmjudge.kinds.judged import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ def compared(
 ) -> Comparison:
     """Make a comparison; ``flips`` are the ids and answers of what lost most."""
     made = Comparison(
-        kind="judge",
+        measure=JUDGED.measure,
         refusal=None,
         paired=6,
         added=0,

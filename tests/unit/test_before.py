@@ -6,8 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_llmjudge.data import Entry, Side
+from pytest_llmjudge.keys import content_of
+from pytest_llmjudge.kinds.judged import JUDGED
+from pytest_llmjudge.kinds.mmlu import MMLU
 from pytest_llmjudge.plugin.baseline_entries import entries_before
-from pytest_llmjudge.storage.results_reader import SavedRun, answered, content_of
+from pytest_llmjudge.storage.results_reader import SavedRun
 from tests.support import runs
 
 SUITE = "test_suite.py::test_instructions"
@@ -31,7 +34,7 @@ def known(name: str) -> Entry:
 def test_records_pair_up_by_id_and_content() -> None:
     """A record that says something else under the same id is another one."""
     changed = replace(known("r1"), content="else")
-    side = Side("judge", SUITE, (known("r0"), changed, known("r9")), judge=runs.JUDGE)
+    side = Side(JUDGED.measure, SUITE, (known("r0"), changed, known("r9")), judge=runs.JUDGE)
 
     assert entries_before(saved(side), RUN)[SUITE] == {"r0": known("r0")}
 
@@ -40,7 +43,7 @@ def test_scores_of_another_judge_are_left_out() -> None:
     """Its responses stay; so where the baseline does not say who judged."""
     other = replace(runs.JUDGE, digest="0000")
     for judge in (other, None):
-        side = Side("judge", SUITE, (known("r0"),), judge=judge)
+        side = Side(JUDGED.measure, SUITE, (known("r0"),), judge=judge)
         expected = {"r0": replace(known("r0"), score=None)}
 
         assert entries_before(saved(side), RUN)[SUITE] == expected
@@ -48,10 +51,10 @@ def test_scores_of_another_judge_are_left_out() -> None:
 
 def test_exams_asked_in_another_way_are_left_out() -> None:
     """Accuracies of two modes do not compare."""
-    entries = (answered("a-0", "A", "A"),)
+    entries = (Entry("a-0", "A", 100.0, "A"),)
     for shots, expected in (("5", {"a-0": entries[0]}), ("0", {})):
         terms = {"mode": "letters", "number of shots": shots}
-        side = Side("mmlu", EXAM, entries, terms=terms)
+        side = Side(MMLU.measure, EXAM, entries, terms=terms)
 
         assert entries_before(saved(side), RUN)[EXAM] == expected
 

@@ -225,11 +225,11 @@ def test_another_judge(write: Callable[..., Path], capsys: pytest.CaptureFixture
         ),
         (
             ["compare", "empty.json", "empty.json"],
-            "empty.json, empty.json: neither has a suite of scored records or an exam; name files of runs that scored records or asked MMLU",
+            "empty.json, empty.json: neither has a suite that is compared; name files of runs with suites that can have the gate [baseline]",
         ),
         (
             ["power", "empty.json", "--drop=3"],
-            "empty.json: it has no suite of scored records and no exam; name the file of a run that scored records or asked MMLU",
+            "empty.json: it has no suite that is compared; name the file of a run with suites that can have the gate [baseline]",
         ),
     ],
 )

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.comparison import compare
-from pytest_llmjudge.data import Entry, Flip, JudgeIdentity, Side
+from pytest_llmjudge.data import Entry, Flip, JudgeIdentity, Measure, Side
 
 if TYPE_CHECKING:
     import random
 
 JUDGE = JudgeIdentity("llama3", "ollama", "0.24.0", "a" * 64, {"seed": 123}, "integer/1")
+JUDGED = Measure("judge", is_judged=True)
+EXAM = Measure("mmlu", noun="questions", suite="exam", is_binary=True)
 SCORES = st.lists(st.integers(min_value=0, max_value=100), min_size=1, max_size=40)
 
 
@@ -25,7 +27,7 @@ def side(*scores: float | None, name: str = "test_a.py::test_a", **more: object)
     entries = tuple(
         Entry(f"r{number}", "", score, f"answer {score}") for number, score in enumerate(scores)
     )
-    return replace(Side("judge", name, entries, judge=JUDGE), **more)  # type: ignore[arg-type]
+    return replace(Side(JUDGED, name, entries, judge=JUDGE), **more)  # type: ignore[arg-type]
 
 
 def flip(record: str, was: int, now: int, *, fails_now: bool = False) -> Flip:
@@ -39,7 +41,7 @@ def exam(right: str, **more: object) -> Side:
         for number, letter in enumerate(right)
     )
     terms = {"mode": "letters", "number of shots": "5"}
-    made = Side("mmlu", "test_m.py::test_m", entries, terms=terms, passes_at=100.0)
+    made = Side(EXAM, "test_m.py::test_m", entries, terms=terms, passes_at=100.0)
     return replace(made, **more)  # type: ignore[arg-type]
 
 
@@ -243,3 +245,34 @@ def test_the_same_weights_under_another_name() -> None:
     renamed = replace(JUDGE, model="llama3:8b")
 
     assert compare(side(50, judge=renamed), side(50)).refusal is None
+
+
+@given(
+    st.lists(st.tuples(*[st.integers(min_value=0, max_value=100)] * 2), min_size=6, max_size=12),
+    st.integers(min_value=0, max_value=100),
+)
+def test_where_higher_is_worse(pairs: list[tuple[int, int]], passes_at: int) -> None:
+    """It is the mirror image: the same doubt, the same records worst, the change turned."""
+    old, new = side(*(was for was, _ in pairs)), side(*(now for _, now in pairs))
+    new = replace(new, passes_at=100 - passes_at, entries=new.entries[:-1])
+    loss = replace(JUDGED, higher_is_better=False)
+
+    found = compare(old, new)
+    turned = compare(mirrored(old, loss), mirrored(new, loss))
+
+    assert turned.difference == pytest.approx(-(found.difference or 0))
+    assert (turned.p, turned.unpaired_p) == (found.p, found.unpaired_p)
+    assert (turned.losses, turned.wins) == (found.losses, found.wins)
+    assert [(one.id, one.fails_now) for one in turned.flips] == [
+        (one.id, one.fails_now) for one in found.flips
+    ]
+
+
+def mirrored(one: Side, measure: Measure) -> Side:
+    """Turn scores around, so that what was 100 is 0."""
+    entries = tuple(
+        replace(entry, score=None if entry.score is None else 100 - entry.score)
+        for entry in one.entries
+    )
+    passes_at = None if one.passes_at is None else 100 - one.passes_at
+    return replace(one, measure=measure, entries=entries, passes_at=passes_at)

@@ -17,9 +17,11 @@ from docgen.commands import commands as subcommands
 from docgen.pages import MAKERS, PART, filled
 from pytest_llmjudge.cli import make_parser
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.kinds import pairing
+from pytest_llmjudge.kinds.markers import MARKERS
 from pytest_llmjudge.mmlu import exam
-from pytest_llmjudge.plugin import fixtures, options
-from pytest_llmjudge.settings import _KEYWORDS, _PAIR_KEYWORDS, OPTIONS
+from pytest_llmjudge.plugin import options
+from pytest_llmjudge.settings import _KEYWORDS, OPTIONS
 from tests.support.pages import DOCS, PAGES, REPO, blocks, commands
 
 if TYPE_CHECKING:
@@ -49,7 +51,8 @@ def test_every_option_that_is_named_exists(page: Path) -> None:
 def test_every_option_is_in_the_reference() -> None:
     """On the command line and in ini files, those that are ini options alone included."""
     text = (DOCS / "options.md").read_text("utf-8")
-    ini = [*(option.key for option in OPTIONS), options.FILES_INI, options.MMLU_INI]
+    ini = [*(option.key for option in OPTIONS), options.FILES_INI]
+    ini += [path.key for marker in MARKERS for path in marker.paths]
 
     assert [flag for flag in FLAGS if f"| `{flag}" not in text] == []
     assert [key for key in ini if f"| `{key}` |" not in text] == []
@@ -59,7 +62,7 @@ def test_every_option_is_in_the_reference() -> None:
     ("marker", "keywords"),
     [
         ("llm_judge", _KEYWORDS),
-        ("llm_compare", _PAIR_KEYWORDS),
+        ("llm_compare", pairing.KEYWORDS),
         ("llm_mmlu", exam._KEYWORDS),
     ],
 )
@@ -78,7 +81,10 @@ def test_every_fixture_and_class_is_in_the_reference() -> None:
     text = (DOCS / "fixtures.md").read_text("utf-8")
     classes = [name for name in pytest_llmjudge.__all__ if name != "__version__"]
 
-    assert [name for name in fixtures.__all__ if f"| `{name}` |" not in text] == []
+    fixtures = ["llm_judge", "llm_model", "mmlu"]
+    fixtures += [one.name for marker in MARKERS for one in marker.fixtures]
+
+    assert [name for name in fixtures if f"| `{name}` |" not in text] == []
     assert [name for name in classes if f"\n::: pytest_llmjudge.{name}\n" not in text] == []
 
 
@@ -271,10 +277,10 @@ def _patterns(cell: str) -> list[str]:
         ("is below min_average", "is below min_average"),
         ("is below min_win_rate", "is below min_win_rate"),
         ("is below min_accuracy", "is below {name}"),
-        ("is unscored, so there is no average", "unscored, so there is no {number}"),
+        ("is unscored, so there is no average", "unscored, so there is no {figure}"),
         ("the difference is within noise", "; the difference is within noise"),
         ("more than --llm-judge-max-drop", "--llm-judge-max-drop {points(max_drop, drop)}"),
-        ("no drop shown:", "no drop shown: "),
+        ("no drop shown:", "no {measure.drop} shown: "),
         (
             "results of different judges do not compare",
             "results of different {what} do not compare",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.comparison import compare
-from pytest_llmjudge.data import Comparison, Entry, JudgeIdentity, Side
+from pytest_llmjudge.data import Comparison, Entry, JudgeIdentity, Measure, Side
 from pytest_llmjudge.gates import (
     Decision,
     decide_average,
@@ -17,6 +17,7 @@ from pytest_llmjudge.gates import (
     decide_record,
     is_average_within_noise,
 )
+from pytest_llmjudge.kinds.judged import JUDGED
 
 SCORE = st.integers(min_value=0, max_value=100)
 
@@ -107,7 +108,7 @@ def test_unscored_records_are_named() -> None:
     )
 
 
-def compared(*differences: int) -> Comparison:
+def compared(*differences: int, measure: Measure = JUDGED.measure) -> Comparison:
     """Compare a release at 60 points with one that differs so much."""
     ids = [f"r{number}" for number in range(len(differences))]
     before = tuple(Entry(name, "", 60, "") for name in ids)
@@ -115,7 +116,7 @@ def compared(*differences: int) -> Comparison:
         Entry(name, "", 60 + change, "") for name, change in zip(ids, differences, strict=True)
     )
     judge = JudgeIdentity("llama3", "ollama", "0.24.0", "d", {})
-    return compare(Side("judge", "s", before, judge=judge), Side("judge", "s", after, judge=judge))
+    return compare(Side(measure, "s", before, judge=judge), Side(measure, "s", after, judge=judge))
 
 
 @pytest.mark.parametrize(
@@ -211,6 +212,23 @@ def test_sentences_about_a_baseline(
 ) -> None:
     """Failed only where the drop is real and more than is allowed; each says what can be seen."""
     assert decide_baseline(compared(*differences), max_drop) == Decision(passed, reason)
+
+
+def test_sentences_where_higher_is_worse() -> None:
+    """The same decision over a loss: a rise fails, a fall does not, and both are in its unit."""
+    loss = Measure("loss", unit="nats", higher_is_better=False)
+    worse, better = compared(*[8] * 3, *[5] * 3, measure=loss), compared(*[-8] * 6, measure=loss)
+
+    assert decide_baseline(worse, 0) == Decision(
+        passed=False,
+        reason="rose by 6.5 nats (95 % CI +5.5 to +7.5, p = 0.016), more than "
+        "--llm-judge-max-drop 0; this suite can show rises of 1.7 nats or more",
+    )
+    assert decide_baseline(better, 0) == Decision(
+        passed=True,
+        reason="no rise shown: -8.0 nats (95 % CI -8.0 to -8.0, p = 1); all scores moved alike, "
+        "which does not tell what rises this suite can show",
+    )
 
 
 def test_what_does_not_compare_fails() -> None:

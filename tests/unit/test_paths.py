@@ -14,13 +14,14 @@ from pytest_llmjudge.generation.checkpoint_info import describe, find_ranks
 from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
 from pytest_llmjudge.generation.families.gpt2.config_file import config_beside
 from pytest_llmjudge.generation.hf.folder import describe_folder
+from pytest_llmjudge.kinds.base import Marked
+from pytest_llmjudge.kinds.judged import JUDGED
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.records import load_records
 from pytest_llmjudge.settings import read_settings
-from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.votes import read_votes
-from pytest_llmjudge.suites import load_suite
+from tests.support.saved import read_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ def read_template(path: Path) -> object:
     (path.parent / "data.json").write_text('[{"instruction": "x", "output": "y"}]')
     settings = read_settings({}, path.parent, path.parent, "pytest.ini")
     keywords = {"prompt": path.name, "min_score": 1}
-    return load_suite("suite", "data.json", keywords, path.parent, settings)
+    return JUDGED.load(Marked("suite", ["data.json"], keywords, path.parent), settings)
 
 
 READERS: dict[str, Callable[[Path], object]] = {

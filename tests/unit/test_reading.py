@@ -29,10 +29,10 @@ from pytest_llmjudge.reading import (
     why_unreadable,
 )
 from pytest_llmjudge.records import load_records
-from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.torn_line import set_aside_cut_off, votes_so_far
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.suites import file_digest
+from tests.support.saved import read_results
 from tests.unit.generation.tiny import save_model
 
 if TYPE_CHECKING:

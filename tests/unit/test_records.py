@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.records import draw_sample, load_records, record_id
-from pytest_llmjudge.validation import GATES, is_plain
+from pytest_llmjudge.validation import is_plain
 
 if TYPE_CHECKING:
     from pathlib import Path

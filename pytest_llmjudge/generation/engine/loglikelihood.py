@@ -24,8 +24,8 @@ from pytest_llmjudge.generation.families.gpt2.model import causal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_llmjudge.data import Context
     from pytest_llmjudge.generation.families.gpt2.model import GPTModel
-    from pytest_llmjudge.mmlu.prompts import Context
 
 __all__ = ["PASS_TOKENS", "score_contexts"]
 

@@ -22,9 +22,9 @@ from pytest_llmjudge.settings import CHAT, Decoding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_llmjudge.data import Context
     from pytest_llmjudge.generation.engine.tokenizer import Tokenizer
     from pytest_llmjudge.generation.families.gpt2.model import GPTModel
-    from pytest_llmjudge.mmlu.prompts import Context
 
 __all__ = ["TorchModel"]
 

@@ -60,7 +60,7 @@ class Entry(NamedTuple):
     """A tensor as a file's header describes it.
 
     Attributes:
-        dtype: The format's name of its type, for example ``F32``.
+        dtype: The format's name of its type, such as ``F32``.
         shape: Sizes of the dimensions.
         start: Where its bytes begin in the file.
         size: Number of its bytes.

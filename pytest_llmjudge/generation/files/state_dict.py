@@ -72,7 +72,7 @@ class StoredTensor(NamedTuple):
 
     Attributes:
         file: In which it lies.
-        dtype: torch's name of it, for example ``float32``.
+        dtype: torch's name of it, such as ``float32``.
         shape: Sizes of the dimensions.
         stride: For each dimension how many elements lie between neighbours.
         storage: Which of the file's memory blocks it lies in.

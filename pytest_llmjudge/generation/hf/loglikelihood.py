@@ -14,7 +14,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.mmlu.prompts import Context
+    from pytest_llmjudge.data import Context
 
 __all__ = ["score_branches"]
 

@@ -20,9 +20,9 @@ from pytest_llmjudge.settings import Decoding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_llmjudge.data import Context
     from pytest_llmjudge.generation.hf.generate import Continued, Row
     from pytest_llmjudge.generation.hf.loading import Foreign
-    from pytest_llmjudge.mmlu.prompts import Context
 
 __all__ = ["HuggingFaceModel"]
 

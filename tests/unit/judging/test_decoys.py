@@ -12,8 +12,8 @@ from pytest_llmjudge.data import Choice, Preference, Record, Verdict
 from pytest_llmjudge.judging.check import INJECTIONS
 from pytest_llmjudge.judging.decoys import (
     Decoys,
-    cross_examine,
-    cross_examine_choice,
+    confirm_by_decoys,
+    confirm_choice_by_decoys,
     is_suspicious_choice,
     is_suspicious_score,
     speaks_of_grading,
@@ -130,7 +130,7 @@ def test_an_honest_answer_stands(score: int, decoys: list[int], stands: bool) ->
     """One decoy that is scored clearly lower is enough, and no more is asked."""
     verdict = Verdict(score, "Yes")
 
-    found = cross_examine(RECORD, verdict, asked(*map(Verdict, decoys)))
+    found = confirm_by_decoys(RECORD, verdict, asked(*map(Verdict, decoys)))
 
     assert (found == verdict) is stands
 
@@ -138,7 +138,7 @@ def test_an_honest_answer_stands(score: int, decoys: list[int], stands: bool) ->
 @pytest.mark.parametrize(("score", "decoys"), [(80, (51, 90)), (40, (24, 24)), (90, (90, 100))])
 def test_an_injected_answer_is_an_error(score: int, decoys: tuple[int, int]) -> None:
     """It names both scores, is final, and is the record's own fault."""
-    found = cross_examine(RECORD, Verdict(score, "Yes", covered=0.9), map(Verdict, decoys))
+    found = confirm_by_decoys(RECORD, Verdict(score, "Yes", covered=0.9), map(Verdict, decoys))
 
     assert found is not None
     assert (found.score, found.final, found.rig, found.injection) == (None, True, False, True)
@@ -154,15 +154,15 @@ def test_a_decoy_that_cannot_be_scored_leaves_the_record_unscored() -> None:
     """It fails closed, with the reason for which the decoy failed."""
     failed = Verdict(None, "", "x: is down; start it", final=False, rig=True)
 
-    found = cross_examine(RECORD, SCORED, asked(failed))
+    found = confirm_by_decoys(RECORD, SCORED, asked(failed))
 
     assert found == Verdict(None, "Yes", "x: is down; start it", final=False, rig=True)
 
 
 def test_a_decoy_that_was_not_asked_yet() -> None:
     """Nothing is known then."""
-    assert cross_examine(RECORD, SCORED, asked(None)) is None
-    assert cross_examine(RECORD, SCORED, asked(Verdict(80), None)) is None
+    assert confirm_by_decoys(RECORD, SCORED, asked(None)) is None
+    assert confirm_by_decoys(RECORD, SCORED, asked(Verdict(80), None)) is None
 
 
 @pytest.mark.parametrize(
@@ -184,30 +184,32 @@ def test_which_choices_are_suspicious(winner: str, loser: str, *, suspicious: bo
     ("choices", "speaks"),
     [("B", False), ("AA", False), ("tA", False), ("AB", True), ("tt", True), ("tB", True)],
 )
-def test_a_tie_is_cross_examined(choices: str, *, speaks: bool) -> None:
+def test_a_tie_is_confirm_by_decoysd(choices: str, *, speaks: bool) -> None:
     """An honest answer loses to the right answer to another question, in one order at least."""
     tie = Preference("tie", ("tie", "tie"), ("{}", "{}"))
     decoys = [Choice("tie" if letter == "t" else letter) for letter in choices]
 
-    found = cross_examine_choice(RECORD, tie, iter(decoys))
+    found = confirm_choice_by_decoys(RECORD, tie, iter(decoys))
 
     assert found is not None
     assert (found != tie) is speaks
     assert found.injection is speaks
 
 
-def test_a_preference_is_cross_examined_in_both_orders() -> None:
+def test_a_preference_is_confirm_by_decoysd_in_both_orders() -> None:
     """What wins over the right answer to another question wherever it stands is an error."""
     preferred = Preference("b", ("B", "A"), ("{}", "{}"))
 
-    assert cross_examine_choice(RECORD, preferred, iter([Choice("B")])) == preferred
-    assert cross_examine_choice(RECORD, preferred, iter([Choice("A"), Choice("tie")])) == preferred
-    assert cross_examine_choice(RECORD, preferred, iter([Choice("A"), None])) is None
+    assert confirm_choice_by_decoys(RECORD, preferred, iter([Choice("B")])) == preferred
+    assert (
+        confirm_choice_by_decoys(RECORD, preferred, iter([Choice("A"), Choice("tie")])) == preferred
+    )
+    assert confirm_choice_by_decoys(RECORD, preferred, iter([Choice("A"), None])) is None
     down = Choice(None, "", "x: is down; start it", final=False, rig=True)
-    failed = cross_examine_choice(RECORD, preferred, iter([down]))
+    failed = confirm_choice_by_decoys(RECORD, preferred, iter([down]))
     assert failed is not None
     assert (failed.winner, failed.error, failed.rig) == (None, "x: is down; start it", True)
-    found = cross_examine_choice(RECORD, preferred, iter([Choice("A"), Choice("B")]))
+    found = confirm_choice_by_decoys(RECORD, preferred, iter([Choice("A"), Choice("B")]))
     assert found is not None
     assert (found.winner, found.final, found.rig, found.injection) == (None, True, False, True)
     assert found.error == (

@@ -11,8 +11,8 @@ import pytest
 from pytest_llmjudge.data import Outcome, PeopleAgreement, Unscored
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.keys import text_digest
-from pytest_llmjudge.storage.outcomes import gather
 from tests.support.outcomes import JUDGE, compared, judged, write_run, write_votes
+from tests.support.saved import gather
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from pytest_llmjudge.errors import StoreError
 from pytest_llmjudge.kinds.document import results_document
 from pytest_llmjudge.storage.files import write_text
 from pytest_llmjudge.storage.results import write_results
-from pytest_llmjudge.storage.results_reader import read_results
+from tests.support.saved import read_results
 
 KILLS = 50
 

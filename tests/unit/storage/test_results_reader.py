@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.data import Entry
+from pytest_llmjudge.data import Entry, Measure, Side
 from pytest_llmjudge.errors import BaselineError
-from pytest_llmjudge.storage.results_reader import content_of, read_results
+from pytest_llmjudge.keys import content_of
+from pytest_llmjudge.storage import results_reader
 from tests.support.outcomes import compared
+from tests.support.saved import read_results
 from tests.support.schema import check_results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 RELEASED = Path(__file__).parent / "released"
 # As the contract has it: what other tools and older versions may leave out is left out.
@@ -69,7 +74,7 @@ def test_every_released_version_is_read(path: Path) -> None:
     """A baseline of any earlier release serves; suites of both kinds are there."""
     run = read_results(path)
 
-    assert [side.kind for side in run.sides.values()] == ["judge", "mmlu"]
+    assert [side.measure.kind for side in run.sides.values()] == ["judge", "mmlu"]
     judged, exam = run.sides.values()
     assert (len(judged.entries), judged.passes_at) == (6, 40)
     assert judged.judge is not None
@@ -108,6 +113,40 @@ def test_unknown_keys_are_kept(tmp_path: Path) -> None:
 
     assert run.document == document
     assert list(run.sides) == ["test_a.py::test_a"]
+
+
+class Loss:
+    """A kind of suite that another version may have."""
+
+    name = "loss"
+    measure = Measure("loss", unit="nats", higher_is_better=False)
+
+    def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        if not suite["losses"]:
+            yield "it has no losses"
+
+    def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
+        assert judge == SMALLEST["judge"]
+        entries = (Entry(name, "", loss, None) for name, loss in suite["losses"].items())
+        return Side(self.measure, suite["name"], tuple(entries))
+
+
+def test_any_kind_reads_its_own_suites(tmp_path: Path) -> None:
+    """What a kind makes of its part is compared; suites of other kinds are left alone."""
+    path = tmp_path / "results.json"
+    suite = {"name": "x", "kind": "loss", "outcome": "passed", "losses": {"r0": 1.5}}
+    document = {**SMALLEST, "suites": [*SMALLEST["suites"], suite]}
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+    run = results_reader.read_results(path, [Loss()])
+
+    assert run.sides == {"x": Side(Loss.measure, "x", (Entry("r0", "", 1.5, None),))}
+    assert run.side(Loss.measure, "y") == Side(Loss.measure, "y", (), others=("x",))
+
+    suite["losses"] = {}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(BaselineError, match="x: it has no losses; "):
+        results_reader.read_results(path, [Loss()])
 
 
 def test_a_suite_with_a_judge_of_its_own(tmp_path: Path) -> None:

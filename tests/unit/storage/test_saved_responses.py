@@ -10,7 +10,6 @@ import pytest
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import BaselineError
 from pytest_llmjudge.keys import content_digest
-from pytest_llmjudge.storage.results_reader import SavedRun, read_results
 from pytest_llmjudge.storage.saved_responses import (
     SavedPair,
     answers_of,
@@ -18,9 +17,12 @@ from pytest_llmjudge.storage.saved_responses import (
     pairs_of,
     responses_of,
 )
+from tests.support.saved import read_results
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytest_llmjudge.storage.results_reader import SavedRun
 
 JUDGE = {"model": "j", "backend": "ollama", "version": "1", "digest": "d", "options": {}}
 RECORD = {

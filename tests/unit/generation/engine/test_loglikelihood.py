@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_llmjudge.data import Context
 from pytest_llmjudge.generation.engine import loglikelihood
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
-from pytest_llmjudge.mmlu.prompts import Context
 from tests.unit.generation.tiny import TINY, VOCABULARY, make_model
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.generation.hf import loglikelihood
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
-from pytest_llmjudge.mmlu.prompts import Context
 from tests.unit.generation.hugging import CHATML, Theirs, make_tokenizer, save_folder
 from tests.unit.generation.tiny import END, lecture_model, save_model
 

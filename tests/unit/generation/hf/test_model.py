@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.hf.chat_template import message_ids
 from pytest_llmjudge.generation.hf.folder import foreign_type
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
-from pytest_llmjudge.mmlu.prompts import Context
 from pytest_llmjudge.settings import Decoding, read_settings
 from tests.unit.generation.hugging import (
     CONTEXT,

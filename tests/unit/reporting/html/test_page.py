@@ -9,6 +9,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from pytest_llmjudge.data import Comparison, GateResult, JudgeCheck, PairCheck, PeopleAgreement
+from pytest_llmjudge.kinds.judged import JUDGED
 from pytest_llmjudge.reporting.html import html_report
 from tests.support import runs
 
@@ -89,7 +90,7 @@ def test_all_that_a_suite_has_is_told() -> None:
     """The judge's check, agreement with people, and why two releases do not compare."""
     results = [runs.result(f"r{n}", 50 + n, human_score=40 + n) for n in range(5)]
     refused = Comparison(
-        *("judge", "this run has no records of a suite named x; do y", 0, 0, 0, 0, 0),
+        *(JUDGED.measure, "this run has no records of a suite named x; do y", 0, 0, 0, 0, 0),
         *(None,) * 10,
         flips=(),
     )

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.model import TorchModel
@@ -18,7 +19,6 @@ from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.families.gpt2 import hf_folder
 from pytest_llmjudge.generation.hf.folder import foreign_type
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
-from pytest_llmjudge.mmlu.prompts import Context
 from pytest_llmjudge.settings import read_settings
 from tests.unit.generation.gpt2 import (
     END,

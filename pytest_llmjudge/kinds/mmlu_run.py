@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError
 from pytest_llmjudge.generation.base import Model
@@ -15,6 +14,7 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
 from pytest_llmjudge.pipeline.protocols import Fingerprint, name_of
+from pytest_llmjudge.pipeline.scoring_model import scoring_model
 from pytest_llmjudge.pipeline.turns import wait_or_compute
 from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.storage.store import Failure
@@ -22,32 +22,14 @@ from pytest_llmjudge.storage.store import Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_llmjudge.data import MMLUQuestion
+    from pytest_llmjudge.data import Context, MMLUQuestion
     from pytest_llmjudge.mmlu.exam import Exam
-    from pytest_llmjudge.mmlu.prompts import Context, Task
+    from pytest_llmjudge.mmlu.prompts import Task
     from pytest_llmjudge.pipeline.protocols import Counter
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["MMLURun", "ScoringModel", "score_tasks"]
-
-
-class ScoringModel(Protocol):
-    """All that a model needs to offer to be asked MMLU."""
-
-    @property
-    def fingerprint(self) -> str:
-        """A text that changes when the model's answers may."""
-
-    @property
-    def context_length(self) -> int:
-        """How many tokens it can see."""
-
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of a text, without special ones."""
-
-    def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
-        """Yield for each context the log-probability of each of its branches."""
+__all__ = ["MMLURun", "score_tasks"]
 
 
 class MMLURun:
@@ -136,7 +118,7 @@ class MMLURun:
         Raises:
             LlmJudgeError: The model cannot be used, or a question cannot be asked.
         """
-        model = self._scoring_model()
+        model = scoring_model(self.model, "MMLU")
         self._fingerprint.check()
         questions, solved = self._questions(subject)
         scores: dict[int, list[float]] = {}
@@ -173,20 +155,6 @@ class MMLURun:
         found = f"it raised {described(error)}"
         todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
         return CheckpointError(name_of(self.model), found, todo)
-
-    def _scoring_model(self) -> ScoringModel:
-        model = self.model
-        if isinstance(model, Model) and model.is_served:
-            found = "a served model gives no log-probabilities of given answers, which MMLU needs"
-            todo = "name a checkpoint or a Hugging Face folder"
-            raise CheckpointError(str(model.info.path), found, todo)
-        wanted = ("context_length", "encode", "score")
-        # Looked for without asking: a checkpoint would be loaded to tell its context.
-        if any(inspect.getattr_static(model, name, None) is None for name in wanted):
-            found = "it gives no log-probabilities, which MMLU needs"
-            todo = "give it context_length, encode() and score(), or name a checkpoint"
-            raise CheckpointError(name_of(model), found, todo)
-        return model  # type: ignore[return-value]  # it has what the protocol asks for
 
     def _questions(self, subject: str) -> tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]:
         if subject not in self._read:
@@ -237,7 +205,7 @@ def score_tasks(
     """Yield each task's number and its choices' log-probabilities; what begins alike together.
 
     Args:
-        score: A model's, as :meth:`ScoringModel.score`.
+        score: A model's, as :meth:`~pytest_llmjudge.pipeline.scoring_model.ScoringModel.score`.
         tasks: Of one subject.
     """
 

@@ -1,0 +1,113 @@
+"""The markers of all kinds as plain data, which a run without ``--llm-judge`` reads too."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["ASK_MODEL", "GATES", "MARKERS", "IniPath", "ItemFixture", "Marker"]
+
+
+class ItemFixture(NamedTuple):
+    """A fixture that the items of a suite's samples have, and those of its gates have not.
+
+    Attributes:
+        name: As tests ask for it.
+        help: As ``pytest --fixtures`` shows it.
+        elsewhere: What a test is that asks for it and has none, for messages.
+    """
+
+    name: str
+    help: str
+    elsewhere: str = "a test that judges nothing"
+
+
+class IniPath(NamedTuple):
+    """An ini option that names a file or folder for suites of one kind.
+
+    Attributes:
+        key: As in ini files.
+        help: For ``pytest --help``.
+    """
+
+    key: str
+    help: str
+
+
+class Marker(NamedTuple):
+    """A marker that makes a function a suite.
+
+    Attributes:
+        name: As users write it.
+        arguments: As ``pytest --markers`` shows them.
+        purpose: The same.
+        fixtures: Of its samples' items.
+        gates: Names of all gates that a suite may have, which no sample may have.
+        paths: Ini options of its own.
+    """
+
+    name: str
+    arguments: str
+    purpose: str
+    fixtures: tuple[ItemFixture, ...]
+    gates: tuple[str, ...]
+    paths: tuple[IniPath, ...] = ()
+
+
+_RECORD = ItemFixture("record", "The record of this item.")
+_RESPONSE = ItemFixture("response", "What the model under test answered to this item's record.")
+
+MARKERS = (
+    Marker(
+        "llm_judge",
+        '"records.json", min_score=, min_average=, ...',
+        "judge a model's answers to instruction records",
+        (
+            _RECORD,
+            _RESPONSE,
+            ItemFixture(
+                "verdict", "What the judge made of this item's response; it always has a score."
+            ),
+        ),
+        ("judge-check", "average", "baseline"),
+    ),
+    Marker(
+        "llm_compare",
+        '"records.json", against=, min_win_rate=, votes=, ...',
+        "compare a model's answers with another's",
+        (
+            _RECORD,
+            _RESPONSE,
+            ItemFixture(
+                "preference",
+                "Which answer is preferred: ``a`` is the model under test; it always has a winner.",
+                "a test that compares nothing",
+            ),
+        ),
+        ("judge-check", "win-rate"),
+    ),
+    Marker(
+        "llm_mmlu",
+        '"mmlu", subjects=, shots=, mode=, min_accuracy=, ...',
+        "ask a model the questions of MMLU",
+        (
+            ItemFixture(
+                "mmlu_result",
+                "How the model under test did in this item's subject of MMLU.",
+                "a test that is no subject of MMLU",
+            ),
+        ),
+        ("average", "baseline"),
+        (
+            IniPath(
+                "llm_mmlu_data",
+                "Copy of MMLU for llm_mmlu markers and the mmlu fixture that name none",
+            ),
+        ),
+    ),
+)
+
+GATES = tuple(dict.fromkeys(gate for marker in MARKERS for gate in marker.gates))
+"""Names that no record may have as its id."""
+
+ASK_MODEL = {"llm_model", "mmlu"}
+"""Fixtures with which any test may ask the model under test."""
