@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Reach, Side
-from pytest_llmjudge.data.exams import ExamResult, MMLUQuestion, QuestionResult, SubjectResult
 from pytest_llmjudge.data.gates import GateResult
 from pytest_llmjudge.data.preference import (
     AgainstReference,
@@ -26,6 +25,7 @@ from pytest_llmjudge.data.records import (
 )
 from pytest_llmjudge.data.results import (
     Agreement,
+    AnyResult,
     JudgeCheck,
     RecordResult,
     RunResult,
@@ -35,17 +35,16 @@ from pytest_llmjudge.data.results import (
 __all__ = [
     "AgainstReference",
     "Agreement",
+    "AnyResult",
     "CheckpointReference",
     "Choice",
     "Comparison",
     "Completion",
     "Entry",
-    "ExamResult",
     "Flip",
     "GateResult",
     "JudgeCheck",
     "JudgeIdentity",
-    "MMLUQuestion",
     "Outcome",
     "PairCheck",
     "PairResult",
@@ -53,7 +52,6 @@ __all__ = [
     "PeopleAgreement",
     "Preference",
     "PreferenceResult",
-    "QuestionResult",
     "Rating",
     "Ratings",
     "Reach",
@@ -62,7 +60,6 @@ __all__ = [
     "RunResult",
     "Side",
     "Standing",
-    "SubjectResult",
     "SuiteResult",
     "Unscored",
     "Verdict",

@@ -35,10 +35,10 @@ class Side:
     """What one release made of a suite.
 
     Attributes:
-        kind: ``judge`` for records with scores, ``mmlu`` for questions that are right or wrong.
+        kind: Its kind's name in results files.
         name: Of the suite.
         entries: All of its records or questions.
-        judge: Who scored; ``None`` for MMLU.
+        judge: Who scored; ``None`` where nobody judges.
         terms: What else has to be the same for two sides to compare, by name.
         passes_at: What an entry has to score; ``None`` when nothing is set.
         others: Names of the other suites of its kind in its run.
@@ -79,7 +79,7 @@ class Comparison:
     """How a suite did beside the baseline. Differences are now - before, in points.
 
     Attributes:
-        kind: ``judge`` or ``mmlu``; there a question counts 0 or 100.
+        kind: As of its sides. What is right or wrong counts 100 or 0.
         refusal: Why the two do not compare; ``None`` when they do.
         paired: Records that have a score on both sides.
         added: Records that only this run has.
@@ -90,7 +90,8 @@ class Comparison:
         after: Average of the pairs now.
         difference: Mean difference.
         interval: Its 95 % bootstrap interval (BCa); ``None`` for fewer than two pairs.
-        p: How often chance makes a mean difference as low: sign-flip test, or McNemar's in MMLU.
+        p: How often chance makes a mean difference as low: sign-flip test, or McNemar's
+            where an entry is right or wrong.
         deviation: Standard deviation of the differences; ``None`` for fewer than two pairs.
         detectable: The smallest drop that this many pairs show with 80 % power at 5 %.
         losses: Pairs that passed and now fail; ``None`` when nothing says what passes.

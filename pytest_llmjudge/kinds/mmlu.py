@@ -7,13 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import (
-    CheckpointReference,
-    ExamResult,
-    QuestionResult,
-    Side,
-    SubjectResult,
-)
+from pytest_llmjudge.data import CheckpointReference, Side
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import (
     Decision,
@@ -23,11 +17,13 @@ from pytest_llmjudge.gates import (
     whole_outcome,
 )
 from pytest_llmjudge.kinds.base import NOT_RUN, Kind, Sample, Suite, SuiteRun, gates_over_all
+from pytest_llmjudge.kinds.mmlu_summary import mmlu_page, mmlu_summary
 from pytest_llmjudge.kinds.plain import plain_comparison, rounded
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
 from pytest_llmjudge.mmlu.exam import load_exam, make_exam
 from pytest_llmjudge.mmlu.files import LETTERS
+from pytest_llmjudge.mmlu.results import ExamResult, QuestionResult, SubjectResult
 from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.storage.results_reader import RIGHT, answered, exam_terms
 
@@ -35,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Entry
+    from pytest_llmjudge.data.page import SuitePage
+    from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, SampleReport
     from pytest_llmjudge.mmlu.accuracy import MMLUResult, Share
     from pytest_llmjudge.mmlu.exam import Exam
@@ -49,10 +47,10 @@ __all__ = ["MMLU", "ask_subject", "named_subject"]
 class _MMLUKind(Kind[ExamResult]):
     """Suites of the marker ``llm_mmlu``."""
 
-    name = "mmlu"
+    name = ExamResult.kind
+    title = "MMLU"
     marker = "llm_mmlu"
     asks_judge = False
-    field = "exams"
 
     def load(
         self,
@@ -104,6 +102,19 @@ class _MMLUKind(Kind[ExamResult]):
             comparison=gathered.comparison,
         )
 
+    def summary(self, result: ExamResult, max_drop: float) -> Summary:
+        """Return what reports show of a suite."""
+        return mmlu_summary(self, result, max_drop)
+
+    def page(
+        self,
+        result: ExamResult,
+        summary: Summary,  # noqa: ARG002  # the result has all figures
+        before: Mapping[str, Entry],
+    ) -> SuitePage:
+        """Return what the HTML page shows of a suite beside its summary."""
+        return mmlu_page(result, before)
+
     def document(self, result: ExamResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges letters
         """Return a suite's part of a results file."""
         answered = [subject for subject in result.subjects if subject.questions]
@@ -129,12 +140,6 @@ class _MMLUKind(Kind[ExamResult]):
             "gates": [asdict(gate) for gate in result.gates],
             "subjects": [_subject(subject) for subject in result.subjects],
         }
-
-    def counts(self, result: ExamResult) -> dict[str, str]:
-        """Return the figures of a suite for JUnit XML."""
-        questions = sum(subject.total for subject in result.subjects)
-        missing = sum(not subject.questions for subject in result.subjects)
-        return {"questions": str(questions), "subjects_without_a_result": str(missing)}
 
     def entries_before(self, baseline: SavedRun, result: ExamResult) -> dict[str, Entry]:
         """Return the baseline's questions, if they were asked in the same way."""
