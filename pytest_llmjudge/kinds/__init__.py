@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["MARKERS", "all_kinds", "kind_named"]
+__all__ = ["INI_OPTIONS", "MARKERS", "MODEL_FIXTURES", "all_kinds", "kind_named"]
 
 
 class Marker(NamedTuple):
@@ -25,6 +25,20 @@ class Marker(NamedTuple):
     arguments: str
     purpose: str
     fixtures: tuple[str, ...]
+
+
+class IniOption(NamedTuple):
+    """An option of ini files that names the data of a kind.
+
+    Attributes:
+        name: As users write it.
+        key: What :func:`~pytest_llmjudge.settings.read_settings` calls it.
+        purpose: As ``pytest --help`` shows it.
+    """
+
+    name: str
+    key: str
+    purpose: str
 
 
 MARKERS = (
@@ -47,6 +61,15 @@ MARKERS = (
         ("mmlu_result",),
     ),
 )
+INI_OPTIONS = (
+    IniOption(
+        "llm_mmlu_data",
+        "mmlu_data",
+        "Copy of MMLU for llm_mmlu markers and the mmlu fixture that name none",
+    ),
+)
+MODEL_FIXTURES = ("mmlu",)
+"""With these a test that is no item of a suite asks the model under test."""
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from pytest_llmjudge.data.page import (
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview, Statement
 from pytest_llmjudge.gates import decide_average, is_average_within_noise
 from pytest_llmjudge.kinds.summaries import (
+    at_least,
     baseline_outcomes,
     causes_of_items,
     causes_of_missing,
@@ -108,7 +109,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, max_drop: float)
         measure="average",
         value=value,
         interval=interval,
-        limits={"average": suite.min_average, "each": suite.min_score},
+        wanted=(at_least("average", suite.min_average), at_least("each", suite.min_score)),
         max_drop=max_drop,
         causes=_causes(suite),
         judge=suite.judge_label,

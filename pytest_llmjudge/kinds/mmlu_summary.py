@@ -57,7 +57,10 @@ def mmlu_summary(kind: Kind[ExamResult], exam: ExamResult, max_drop: float) -> S
         measure="accuracy",
         value=NONE if share is None else f"{share.accuracy:.4f}",
         interval=NONE if share is None else _interval(share),
-        limits={"accuracy": exam.min_accuracy, "each subject": exam.min_subject_accuracy},
+        wanted=(
+            at_least("accuracy", exam.min_accuracy),
+            at_least("each subject", exam.min_subject_accuracy),
+        ),
         max_drop=max_drop,
         causes=_causes(exam),
         breakdown=_breakdown(kind.title, exam, answered),

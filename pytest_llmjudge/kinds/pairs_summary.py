@@ -107,7 +107,7 @@ def pairs_summary(
         measure="win rate",
         value=rate,
         interval=interval,
-        limits={"win rate": result.min_win_rate},
+        wanted=(at_least("win rate", result.min_win_rate),),
         max_drop=max_drop,
         causes=_causes(result, figures, is_whole=is_whole),
         judge=result.judge_label,

@@ -12,9 +12,16 @@ from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
 from pytest_llmjudge.stats import signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_llmjudge.data import AnyResult, Comparison, GateResult, Record
+    from pytest_llmjudge.data import (
+        AnyResult,
+        Comparison,
+        GateResult,
+        JudgeCheck,
+        PairCheck,
+        Record,
+    )
     from pytest_llmjudge.data.page import Fact, Row
     from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.kinds.base import Kind
@@ -63,7 +70,7 @@ def make_summary(
     measure: str,
     value: str,
     interval: str,
-    limits: Mapping[str, float | None],
+    wanted: Iterable[str],
     max_drop: float,
     causes: Iterable[str],
     **more: Any,  # noqa: ANN401  # what else a Summary has
@@ -77,12 +84,12 @@ def make_summary(
         measure: What is measured.
         value: The measure as it is shown.
         interval: Its interval as it is shown.
-        limits: The least that is asked of each measure; ``None`` when nothing is.
+        wanted: What its gates ask, beside the one over the baseline; empty texts are left out.
         max_drop: Points that the suite may lose to its baseline.
         causes: Why it did not pass, beside its gates; looked at only when it did not.
         more: The other fields of a :class:`Summary`.
     """
-    wanted = (*map(at_least, limits, limits.values()), _most_lost(result, max_drop))
+    asked = filter(None, (*wanted, _most_lost(result, max_drop)))
     passed = result.outcome == "passed"
     return Summary(
         kind=kind.name,
@@ -93,7 +100,7 @@ def make_summary(
         measure=measure,
         value=value,
         interval=interval,
-        wanted=", ".join(filter(None, wanted)) or NONE,
+        wanted=", ".join(asked) or NONE,
         change=_change(result.comparison),
         causes=() if passed else (*_causes_of_gates(result.gates), *causes),
         model=result.checkpoint,
@@ -224,26 +231,7 @@ def unscored_names(name: str, results: Sequence[RecordOutcome]) -> Iterator[Name
             yield Names(f"{title} {name}", missing)
 
 
-class _Check(Protocol):
-    """What a judge made of answers whose worth is known."""
-
-    @property
-    def fit(self) -> bool: ...
-
-    @property
-    def reason(self) -> str: ...
-
-    @property
-    def asked(self) -> int: ...
-
-    @property
-    def unscored(self) -> int: ...
-
-    @property
-    def in_flight(self) -> int: ...
-
-
-def check_panel(check: _Check, facts: Iterable[Fact]) -> Panel:
+def check_panel(check: JudgeCheck | PairCheck, facts: Iterable[Fact]) -> Panel:
     """Return what the page shows of the judge's check.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.kinds import INI_OPTIONS
 from pytest_llmjudge.settings import OPTIONS, Option, Settings, read_settings
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
 ]
 
 FILES_INI = "llm_judge_files"
-MMLU_INI = "llm_mmlu_data"
 REQUIRE_INI = "llm_judge_require"
 _LISTS = {FILES_INI: "*.json", REQUIRE_INI: "test_quality.py"}
 """Ini options that are lists, with what one may hold."""
@@ -50,8 +50,8 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(option.key, option.help, type="string", default=None)
     text = "Records files to collect besides those named on the command line (glob patterns)"
     parser.addini(FILES_INI, text, type="args", default=[])
-    text = "Copy of MMLU for llm_mmlu markers and the mmlu fixture that name none"
-    parser.addini(MMLU_INI, text, type="string", default=None)
+    for ini in INI_OPTIONS:
+        parser.addini(ini.name, ini.purpose, type="string", default=None)
     text = "Suites that every run must judge as a whole: node ids or file names, one a line"
     parser.addini(REQUIRE_INI, text, type="linelist", default=[])
 
@@ -116,7 +116,7 @@ def settings_from(config: pytest.Config) -> Settings:
         cli_dir=Path(config.invocation_params.dir),
         ini_dir=ini_dir,
         ini_name=ini_name(config),
-        mmlu_data=str(_in_ini(config, MMLU_INI) or ""),
+        **{ini.key: str(_in_ini(config, ini.name) or "") for ini in INI_OPTIONS},
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.generation.checkpoint_info import is_adapter
-from pytest_llmjudge.kinds import MARKERS
+from pytest_llmjudge.kinds import MARKERS, MODEL_FIXTURES
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
 from pytest_llmjudge.pipeline.judge_resources import judge_facts
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
@@ -153,7 +153,7 @@ def check_candidate(session: LlmSession, items: Iterable[pytest.Item]) -> None:
     named, is_forced = session.settings.checkpoint, session.settings.checkpoint_forced
     if is_listing(session.config) or named is None or not is_forced or not session.announced:
         return
-    asks = {"llm_model", "mmlu"}
+    asks = {"llm_model", *MODEL_FIXTURES}
     given = not any(session.suites[name].uses_model for name in session.announced)
     if given and not any(asks & set(getattr(item, "fixturenames", ())) for item in items):
         where = "--llm-judge-checkpoint"

@@ -17,6 +17,7 @@ from docgen.commands import commands as subcommands
 from docgen.pages import MAKERS, PART, filled
 from pytest_llmjudge.cli import make_parser
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.kinds import INI_OPTIONS
 from pytest_llmjudge.mmlu import exam
 from pytest_llmjudge.plugin import fixtures, options
 from pytest_llmjudge.settings import _KEYWORDS, _PAIR_KEYWORDS, OPTIONS
@@ -49,7 +50,11 @@ def test_every_option_that_is_named_exists(page: Path) -> None:
 def test_every_option_is_in_the_reference() -> None:
     """On the command line and in ini files, those that are ini options alone included."""
     text = (DOCS / "options.md").read_text("utf-8")
-    ini = [*(option.key for option in OPTIONS), options.FILES_INI, options.MMLU_INI]
+    ini = [
+        *(option.key for option in OPTIONS),
+        options.FILES_INI,
+        *(ini.name for ini in INI_OPTIONS),
+    ]
 
     assert [flag for flag in FLAGS if f"| `{flag}" not in text] == []
     assert [key for key in ini if f"| `{key}` |" not in text] == []
