@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_DROPS",
-    "Chart",
+    "ChartData",
     "Drop",
     "Fact",
     "Histogram",
@@ -141,7 +141,7 @@ class Shares:
     noun: str
 
 
-Chart = Histogram | Scatter | Intervals | Shares
+ChartData = Histogram | Scatter | Intervals | Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +277,7 @@ class SuitePage:
 
     panels: tuple[Panel, ...] = ()
     terms: tuple[Term, ...] = ()
-    charts: tuple[Chart, ...] = ()
+    charts: tuple[ChartData, ...] = ()
     table: PageTable | None = None
     rows: tuple[Row, ...] = ()
     drops: tuple[Drop, ...] = ()

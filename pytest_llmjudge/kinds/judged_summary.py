@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Agreement, Entry, JudgeCheck, RecordResult, SuiteResult
-    from pytest_llmjudge.data.page import Chart, Fact
+    from pytest_llmjudge.data.page import ChartData, Fact
     from pytest_llmjudge.data.summary import Names, Summary
     from pytest_llmjudge.kinds.base import Kind
 
@@ -274,7 +274,7 @@ def _row(suite: SuiteResult, result: RecordResult, entry: Entry | None) -> Row:
     )
 
 
-def _charts(suite: SuiteResult, rows: Sequence[Row]) -> Iterator[Chart]:
+def _charts(suite: SuiteResult, rows: Sequence[Row]) -> Iterator[ChartData]:
     if suite.scores:
         yield Histogram(tuple(suite.scores), suite.min_score)
     pairs = tuple(

@@ -13,8 +13,7 @@ from pytest_llmjudge.reporting.html.texts import safe_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_llmjudge.data import page
-    from pytest_llmjudge.data.page import Measured, Shares
+    from pytest_llmjudge.data.page import ChartData, Measured, Shares
 
 __all__ = ["draw"]
 
@@ -24,7 +23,7 @@ _ROW = 22
 _LONGEST_NAME = 26
 
 
-def draw(chart: page.Chart) -> Chart:
+def draw(chart: ChartData) -> Chart:
     """Draw a chart."""
     if isinstance(chart, Histogram):
         return _scores(chart)
