@@ -196,14 +196,16 @@ def _blocks(suite: SuiteResult) -> Iterator[str | Names | Excerpts]:
         )
     yield from unscored_names(suite.name, suite.records)
     yield from _unsure(suite)
-    scored = [(one.score, one) for one in suite.records if one.score is not None]
-    scored.sort(key=lambda pair: pair[0])
+    scored = [result for result in suite.records if result.score is not None]
+    scored.sort(key=lambda result: result.score or 0)
     if scored:
-        lowest = tuple(
-            Excerpt(str(score), one.record.id, one.model_response or "", one.record.instruction)
-            for score, one in scored
-        )
+        lowest = tuple(map(_lowest, scored))
         yield Excerpts(f"lowest scores in {suite.name}", lowest, _EXCERPTS, are_counted=False)
+
+
+def _lowest(result: RecordResult) -> Excerpt:
+    record = result.record
+    return Excerpt(str(result.score), record.id, result.model_response or "", record.instruction)
 
 
 def _unsure(suite: SuiteResult) -> Iterator[str | Excerpts]:
@@ -216,17 +218,17 @@ def _unsure(suite: SuiteResult) -> Iterator[str | Excerpts]:
         f"{statistics.median(spreads):g}, largest {spreads[-1]} points"
     )
     unsure = tuple(
-        Excerpt(_score(result), result.record.id, ", ".join(map(str, result.samples)))
+        Excerpt(
+            "-1" if result.score is None else str(result.score),
+            result.record.id,
+            ", ".join(map(str, result.samples)),
+        )
         for result in sampled
         if result.is_unsure(suite.min_score)
     )
     if unsure:
         title = f"unsure in {suite.name}, samples on both sides of {suite.min_score}"
         yield Excerpts(title, unsure, are_quoted=False)
-
-
-def _score(result: RecordResult) -> str:
-    return "-1" if result.score is None else str(result.score)
 
 
 def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
