@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge import __version__
 from pytest_llmjudge.data import Entry, JudgeIdentity, Record, RecordResult, RunResult, SuiteResult
+from pytest_llmjudge.kinds.reports import run_pages, run_summary
 from pytest_llmjudge.reporting.html import html_report
 from pytest_llmjudge.storage.files import write_text
 from tests.browser.chromium import installed, launched
@@ -112,7 +113,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "report.html"
             with told("write"):
-                write_text(path, html_report(run, before, __version__))
+                summary = run_summary(run)
+                pages = run_pages(run, summary, before)
+                write_text(path, html_report(summary, pages, __version__))
             print(f"  size: {path.stat().st_size / 1e6:.2f} MB")
             if installed() is not None:
                 open_in_browser(path, count)

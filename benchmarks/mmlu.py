@@ -48,9 +48,9 @@ from pytest_llmjudge.mmlu.prompts import make_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_llmjudge.data import MMLUQuestion
     from pytest_llmjudge.generation.families.gpt2.model import GPTModel
     from pytest_llmjudge.mmlu.prompts import Task
+    from pytest_llmjudge.mmlu.results import MMLUQuestion
 
 SHOTS = 5
 CONTEXT = 1024

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Measure, Reach, Side
 from pytest_llmjudge.data.contexts import Context
-from pytest_llmjudge.data.exams import ExamResult, MMLUQuestion, QuestionResult, SubjectResult
 from pytest_llmjudge.data.gates import GateResult
 from pytest_llmjudge.data.preference import (
     AgainstReference,
@@ -27,6 +26,7 @@ from pytest_llmjudge.data.records import (
 )
 from pytest_llmjudge.data.results import (
     Agreement,
+    AnyResult,
     JudgeCheck,
     RecordResult,
     RunResult,
@@ -36,18 +36,17 @@ from pytest_llmjudge.data.results import (
 __all__ = [
     "AgainstReference",
     "Agreement",
+    "AnyResult",
     "CheckpointReference",
     "Choice",
     "Comparison",
     "Completion",
     "Context",
     "Entry",
-    "ExamResult",
     "Flip",
     "GateResult",
     "JudgeCheck",
     "JudgeIdentity",
-    "MMLUQuestion",
     "Measure",
     "Outcome",
     "PairCheck",
@@ -56,7 +55,6 @@ __all__ = [
     "PeopleAgreement",
     "Preference",
     "PreferenceResult",
-    "QuestionResult",
     "Rating",
     "Ratings",
     "Reach",
@@ -65,7 +63,6 @@ __all__ = [
     "RunResult",
     "Side",
     "Standing",
-    "SubjectResult",
     "SuiteResult",
     "Unscored",
     "Verdict",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data.gates import GateResult
@@ -248,6 +248,9 @@ class PreferenceResult:
         agreement: Between people and a judge.
         responses: The records' field that held the responses; ``None`` when a model made them.
     """
+
+    kind: ClassVar[str] = "preference"
+    comparison: ClassVar[None] = None
 
     name: str
     path: str

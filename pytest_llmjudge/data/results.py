@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data.comparison import Comparison
-    from pytest_llmjudge.data.exams import ExamResult
     from pytest_llmjudge.data.gates import GateResult
-    from pytest_llmjudge.data.preference import PreferenceResult
     from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
 
 __all__ = [
     "Agreement",
+    "AnyResult",
     "JudgeCheck",
     "RecordResult",
     "RunResult",
@@ -121,6 +120,8 @@ class SuiteResult:
         responses: The records' field that held the responses; ``None`` when a model made them.
     """
 
+    kind: ClassVar[str] = "judge"
+
     name: str
     path: str
     checkpoint: CheckpointReference | None
@@ -147,25 +148,51 @@ class SuiteResult:
         return [result.score for result in self.records if result.score is not None]
 
 
+class AnyResult(Protocol):
+    """What became of a suite, whatever its kind; a frozen dataclass."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind's name in results files."""
+
+    @property
+    def name(self) -> str:
+        """Node id of the test function."""
+
+    @property
+    def path(self) -> str:
+        """Of its data."""
+
+    @property
+    def checkpoint(self) -> CheckpointReference | None:
+        """The model under test; ``None`` when the records held the responses."""
+
+    @property
+    def gates(self) -> tuple[GateResult, ...]:
+        """Those that came to a decision."""
+
+    @property
+    def outcome(self) -> str:
+        """``passed``, ``failed`` or ``incomplete``."""
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """With the baseline, where one was named and its gate has run."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What became of a run: its suites by name, and what else a reader should know of it.
+    """What became of a run: its suites, and what else a reader should know of it.
 
     Attributes:
         created: When it began, in ISO 8601.
+        results: Of its suites, those of one kind together.
         max_drop: Points that a suite may lose to its baseline.
         status: What pytest ends with, which tells of more than the suites.
     """
 
     created: str
-    suites: tuple[SuiteResult, ...]
+    results: tuple[AnyResult, ...] = ()
     notes: tuple[str, ...] = ()
-    exams: tuple[ExamResult, ...] = ()
-    preferences: tuple[PreferenceResult, ...] = ()
     max_drop: float = 0.0
     status: int = 0
-
-    @property
-    def results(self) -> tuple[SuiteResult | ExamResult | PreferenceResult, ...]:
-        """All suites, in the order of the results file."""
-        return (*self.suites, *self.exams, *self.preferences)

@@ -7,23 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.data import CheckpointReference
+from pytest_llmjudge.data.page import SuitePage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge.data import (
+        AnyResult,
         Comparison,
         Entry,
-        ExamResult,
         GateResult,
         JudgeIdentity,
         Measure,
-        PreferenceResult,
-        RunResult,
         Side,
-        SuiteResult,
     )
+    from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.errors import SettingsError
     from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.kinds.shared import Shared
@@ -56,7 +55,7 @@ NOT_RUN = "it was not run"
 
 Value = TypeVar("Value")
 """What a kind keeps of the result of one sample."""
-Result = TypeVar("Result", bound="SuiteResult | PreferenceResult | ExamResult")
+Result = TypeVar("Result", bound="AnyResult")
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,17 +376,17 @@ class Kind(ABC, Generic[Result]):
     """A kind of suite.
 
     Attributes:
-        name: In results files.
+        name: In results files, and as the ``kind`` of its results.
+        title: For people.
         marker: Makes a function a suite of this kind.
         asks_judge: Whether a judge's server, or people, stand behind its results.
-        field: Where a :class:`~pytest_llmjudge.data.RunResult` has its results.
         measure: What its scores mean beside a baseline's; ``None`` when it has no such gate.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
     marker: ClassVar[str]
     asks_judge: ClassVar[bool]
-    field: ClassVar[str]
     measure: ClassVar[Measure | None] = None
 
     @abstractmethod
@@ -417,8 +416,28 @@ class Kind(ABC, Generic[Result]):
         """
 
     @abstractmethod
-    def counts(self, result: Result) -> dict[str, str]:
-        """Return the figures of a suite for JUnit XML, by name."""
+    def summary(self, result: Result, max_drop: float) -> Summary:
+        """Return what reports show of a suite.
+
+        Args:
+            result: Of the suite.
+            max_drop: Points that it may lose to its baseline.
+        """
+
+    def page(
+        self,
+        result: Result,  # noqa: ARG002
+        summary: Summary,  # noqa: ARG002
+        before: Mapping[str, Entry],  # noqa: ARG002
+    ) -> SuitePage:
+        """Return what the HTML page shows of a suite beside its summary.
+
+        Args:
+            result: Of the suite, with all texts.
+            summary: Of the suite.
+            before: What :meth:`entries_before` returned.
+        """
+        return SuitePage()
 
     @abstractmethod
     def document(self, result: Result, judge: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -453,11 +472,6 @@ class Kind(ABC, Generic[Result]):
     def with_responses(self, result: Result) -> list[dict[str, Any]] | None:  # noqa: ARG002
         """Return a suite's records with their responses; ``None`` when it has no records."""
         return None
-
-    def results(self, run: RunResult) -> tuple[Result, ...]:
-        """Return the results of this kind."""
-        found: tuple[Result, ...] = getattr(run, self.field)
-        return found
 
     def together(self, results: Sequence[Result]) -> tuple[Result, ...]:
         """Add to the results of a run what only all of them together say."""

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.kinds import all_kinds
+from pytest_llmjudge.kinds import kind_named
 from pytest_llmjudge.storage.results_reader import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def results_document(run: RunResult, version: str) -> dict[str, Any]:
         run: The results.
         version: Of this package.
     """
-    results = [(kind, result) for kind in all_kinds() for result in kind.results(run)]
+    results = [(kind_named(result.kind), result) for result in run.results]
     judges = (kind.judge(result) for kind, result in results)
     judge = next((asdict(one) for one in judges if one is not None), None)
     return {
@@ -37,9 +37,5 @@ def results_document(run: RunResult, version: str) -> dict[str, Any]:
 
 def records_with_responses(run: RunResult) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return for each suite of records the stem of its file, and its records with responses."""
-    found = (
-        (Path(result.path).stem, kind.with_responses(result))
-        for kind in all_kinds()
-        for result in kind.results(run)
-    )
-    return [(stem, records) for stem, records in found if records is not None]
+    found = ((kind_named(result.kind).with_responses(result), result) for result in run.results)
+    return [(Path(result.path).stem, records) for records, result in found if records is not None]

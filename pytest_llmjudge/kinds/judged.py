@@ -27,6 +27,7 @@ from pytest_llmjudge.gates import (
 )
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.plain import plain_comparison, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge import pipeline
     from pytest_llmjudge.data import Record, Verdict
+    from pytest_llmjudge.data.page import SuitePage
+    from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome
     from pytest_llmjudge.pipeline.resources import Resources
@@ -63,10 +66,10 @@ class _Scored(NamedTuple):
 class _Judged(Kind[SuiteResult]):
     """Suites of the marker ``llm_judge``."""
 
-    name = _MEASURE.kind
+    name = SuiteResult.kind
+    title = "Judged"
     marker = "llm_judge"
     asks_judge = True
-    field = "suites"
     measure = _MEASURE
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
@@ -112,6 +115,19 @@ class _Judged(Kind[SuiteResult]):
             comparison=gathered.comparison,
             responses=facts["responses"],
         )
+
+    def summary(self, result: SuiteResult, max_drop: float) -> Summary:
+        """Return what reports show of a suite."""
+        return judged_summary(self, result, max_drop)
+
+    def page(
+        self,
+        result: SuiteResult,
+        summary: Summary,  # noqa: ARG002  # the result has all figures
+        before: Mapping[str, Entry],
+    ) -> SuitePage:
+        """Return what the HTML page shows of a suite beside its summary."""
+        return judged_page(result, before)
 
     def document(self, result: SuiteResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return a suite's part of a results file."""
@@ -177,15 +193,6 @@ class _Judged(Kind[SuiteResult]):
         """Return the records with their responses and scores."""
         made = result.checkpoint is not None
         return [with_response(one, {"score": one.score}, made=made) for one in result.records]
-
-    def counts(self, result: SuiteResult) -> dict[str, str]:
-        """Return the figures of a suite for JUnit XML."""
-        scored = len(result.scores)
-        return {
-            "scored": str(scored),
-            "unscored": str(result.total - scored),
-            "judge": result.judge_label,
-        }
 
     def entries_before(self, baseline: SavedRun, result: SuiteResult) -> dict[str, Entry]:
         """Return the baseline's entries of the same records.

@@ -7,28 +7,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import (
-    Entry,
-    ExamResult,
-    Measure,
-    QuestionResult,
-    Side,
-    SubjectResult,
-)
+from pytest_llmjudge.data import Entry, Measure, Side
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import NOT_RUN, Kind, Sample, Suite, SuiteRun, gates_over_all
+from pytest_llmjudge.kinds.mmlu_summary import mmlu_page, mmlu_summary
 from pytest_llmjudge.kinds.plain import plain_comparison, rounded
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.mmlu.gates import decide_accuracy, decide_subject, is_accuracy_within_noise
+from pytest_llmjudge.mmlu.results import ExamResult, QuestionResult, SubjectResult
 from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.storage.consistent import differs, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pytest_llmjudge.data.page import SuitePage
+    from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.kinds.mmlu_run import MMLURun
     from pytest_llmjudge.mmlu.accuracy import MMLUResult, Share
@@ -58,10 +55,10 @@ _RIGHT = 100.0
 class _MMLUKind(Kind[ExamResult]):
     """Suites of the marker ``llm_mmlu``."""
 
-    name = _MEASURE.kind
+    name = ExamResult.kind
+    title = "MMLU"
     marker = "llm_mmlu"
     asks_judge = False
-    field = "exams"
     measure = _MEASURE
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
@@ -110,6 +107,19 @@ class _MMLUKind(Kind[ExamResult]):
             outcome=_outcome(gathered, subjects),
             comparison=gathered.comparison,
         )
+
+    def summary(self, result: ExamResult, max_drop: float) -> Summary:
+        """Return what reports show of a suite."""
+        return mmlu_summary(self, result, max_drop)
+
+    def page(
+        self,
+        result: ExamResult,
+        summary: Summary,  # noqa: ARG002  # the result has all figures
+        before: Mapping[str, Entry],
+    ) -> SuitePage:
+        """Return what the HTML page shows of a suite beside its summary."""
+        return mmlu_page(result, before)
 
     def document(self, result: ExamResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges letters
         """Return a suite's part of a results file."""

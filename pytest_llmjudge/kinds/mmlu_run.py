@@ -22,9 +22,10 @@ from pytest_llmjudge.storage.store import Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_llmjudge.data import Context, MMLUQuestion
+    from pytest_llmjudge.data import Context
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.mmlu.prompts import Task
+    from pytest_llmjudge.mmlu.results import MMLUQuestion
     from pytest_llmjudge.pipeline.protocols import Counter
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store

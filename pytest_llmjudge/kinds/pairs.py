@@ -14,6 +14,7 @@ from pytest_llmjudge.data import (
 )
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
+from pytest_llmjudge.kinds.pairs_summary import pairs_page, pairs_summary
 from pytest_llmjudge.kinds.plain import rounded, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
 from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.data import Preference, Record
+    from pytest_llmjudge.data import Entry, Preference, Record
+    from pytest_llmjudge.data.page import SuitePage
+    from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.kinds.opponent import Opponent
     from pytest_llmjudge.kinds.pair_run import PairRun
@@ -61,10 +64,10 @@ class _Preferred(NamedTuple):
 class _Pairs(Kind[PreferenceResult]):
     """Suites of the marker ``llm_compare``."""
 
-    name = "preference"
+    name = PreferenceResult.kind
+    title = "Pairs"
     marker = "llm_compare"
     asks_judge = True
-    field = "preferences"
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
@@ -106,6 +109,19 @@ class _Pairs(Kind[PreferenceResult]):
             check=None if gathered.check is None else PairCheck(**gathered.check),
             responses=facts["responses"],
         )
+
+    def summary(self, result: PreferenceResult, max_drop: float) -> Summary:
+        """Return what reports show of a suite."""
+        return pairs_summary(self, result, max_drop)
+
+    def page(
+        self,
+        result: PreferenceResult,
+        summary: Summary,
+        before: Mapping[str, Entry],  # noqa: ARG002  # no baseline has pairs
+    ) -> SuitePage:
+        """Return what the HTML page shows of a suite beside its summary."""
+        return pairs_page(result, summary)
 
     def document(self, result: PreferenceResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return a suite's part of a results file."""
@@ -167,15 +183,6 @@ class _Pairs(Kind[PreferenceResult]):
         """Return the records with the responses under test and the winners."""
         made = result.checkpoint is not None
         return [with_response(pair, {"winner": pair.winner}, made=made) for pair in result.pairs]
-
-    def counts(self, result: PreferenceResult) -> dict[str, str]:
-        """Return the figures of a suite for JUnit XML."""
-        scored = sum(pair.winner is not None for pair in result.pairs)
-        return {
-            "scored": str(scored),
-            "unscored": str(result.total - scored),
-            "judge": result.judge_label,
-        }
 
     def together(self, results: Sequence[PreferenceResult]) -> tuple[PreferenceResult, ...]:
         """Add how often a judge and people agree, where both decided over the same pairs."""

@@ -13,7 +13,7 @@ from pytest_llmjudge.stats import proportion_interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_llmjudge.data import MMLUQuestion
+    from pytest_llmjudge.mmlu.results import MMLUQuestion
 
 __all__ = [
     "Counted",

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_llmjudge.data import MMLUQuestion
     from pytest_llmjudge.mmlu.files import MMLUData
+    from pytest_llmjudge.mmlu.results import MMLUQuestion
     from pytest_llmjudge.settings import Settings
 
 __all__ = ["MOST_SHOTS", "Exam", "load_exam", "make_exam"]

@@ -16,8 +16,8 @@ import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
-from pytest_llmjudge.data import MMLUQuestion
 from pytest_llmjudge.errors import DatasetError
+from pytest_llmjudge.mmlu.results import MMLUQuestion
 from pytest_llmjudge.paths import HEAD, POINTER, PULL, instead_of_file, is_pointer
 from pytest_llmjudge.reading import (
     BoundedStream,

@@ -18,7 +18,7 @@ from pytest_llmjudge.errors import PromptError
 from pytest_llmjudge.mmlu.files import LETTERS
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import MMLUQuestion
+    from pytest_llmjudge.mmlu.results import MMLUQuestion
 
 __all__ = ["MODES", "Encode", "Task", "header", "make_task", "prompt_text"]
 

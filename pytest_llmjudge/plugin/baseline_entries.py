@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.kinds import all_kinds
+from pytest_llmjudge.kinds import kind_named
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Entry, RunResult
@@ -18,8 +18,7 @@ def entries_before(baseline: SavedRun | None, run: RunResult) -> dict[str, dict[
     if baseline is None:
         return {}
     found = (
-        (result.name, kind.entries_before(baseline, result))
-        for kind in all_kinds()
-        for result in kind.results(run)
+        (result.name, kind_named(result.kind).entries_before(baseline, result))
+        for result in run.results
     )
     return {name: entries for name, entries in found if entries is not None}

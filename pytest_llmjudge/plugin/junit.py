@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data.summary import NONE
 from pytest_llmjudge.errors import printable
-from pytest_llmjudge.kinds import all_kinds
-from pytest_llmjudge.reporting.digest import NONE, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import pytest
 
-    from pytest_llmjudge.data import RunResult
+    from pytest_llmjudge.data.summary import RunSummary
 
 __all__ = ["property_adder", "suite_properties"]
 
@@ -28,21 +27,21 @@ def property_adder(config: pytest.Config) -> Callable[[str, str], None] | None:
     return None
 
 
-def suite_properties(run: RunResult) -> Iterator[tuple[str, str]]:
+def suite_properties(run: RunSummary) -> Iterator[tuple[str, str]]:
     """Yield names and values; as a run has one test suite, each name ends with that of ours."""
-    counts = [kind.counts(result) for kind in all_kinds() for result in kind.results(run)]
-    for summary, result, counted in zip(digest(run).suites, run.results, counts, strict=True):
+    for suite in run.summaries:
         figures = {
-            "outcome": summary.outcome,
-            summary.measure.replace(" ", "_"): summary.value,
-            "interval": summary.interval,
-            "change": summary.change,
-            **counted,
+            "outcome": suite.outcome,
+            suite.measure.replace(" ", "_"): suite.value,
+            "interval": suite.interval,
+            "change": suite.change,
+            **dict(suite.counts),
+            "judge": suite.judge or NONE,
         }
-        if result.checkpoint is not None:
-            figures["checkpoint"] = result.checkpoint.path
-            figures["fingerprint"] = result.checkpoint.fingerprint
+        if suite.model is not None:
+            figures["checkpoint"] = suite.model.path
+            figures["fingerprint"] = suite.model.fingerprint
         for name, value in figures.items():
             if value != NONE:
                 # A name of a file may hold what XML cannot.
-                yield f"llm_judge_{name}[{printable(summary.name)}]", value
+                yield f"llm_judge_{name}[{printable(suite.name)}]", value

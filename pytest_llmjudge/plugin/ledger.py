@@ -95,8 +95,7 @@ class Ledger:
         Raises:
             StoreError: The cache cannot be used.
         """
-        kinds = all_kinds()
-        results: dict[str, list[Any]] = {kind.field: [] for kind in kinds}
+        results: dict[str, list[Any]] = {kind.name: [] for kind in all_kinds()}
         problems: list[LlmJudgeError] = []
         checks, fault = self._store.checks(), self._store.fault()
         for name, facts in self._store.suites().items():
@@ -110,9 +109,9 @@ class Ledger:
                 # Each suite stands or falls alone.
                 problems.append(error)
             else:
-                results[kind.field].append(result)
-        fields: dict[str, Any] = {kind.field: kind.together(results[kind.field]) for kind in kinds}
-        run = RunResult(created, notes=self._store.notes(), max_drop=max_drop, **fields)
+                results[kind.name].append(result)
+        found = (one for kind in all_kinds() for one in kind.together(results[kind.name]))
+        run = RunResult(created, tuple(found), self._store.notes(), max_drop)
         return run, tuple(problems)
 
     def _gathered(self, name: str, facts: Mapping[str, Any]) -> Gathered:

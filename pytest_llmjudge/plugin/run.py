@@ -19,6 +19,7 @@ from pytest_llmjudge.data import RunResult
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
 from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.kinds.document import records_with_responses, results_document
+from pytest_llmjudge.kinds.reports import run_pages, run_summary
 from pytest_llmjudge.pipeline.resources import make_resources
 from pytest_llmjudge.plugin import collect, items
 from pytest_llmjudge.plugin.annotations import AnnotationHooks
@@ -341,17 +342,21 @@ class ControllerHooks:
             # It is added to what the step has written already.
             markdown = None
         self._attempt(
-            "markdown", markdown, lambda path: write_text(path, joined(list(run_sections(run))))
+            "markdown",
+            markdown,
+            lambda path: write_text(path, joined(list(run_sections(run_summary(run))))),
         )
         self._attempt(
-            "step summary", summary, lambda path: add_step_summary(path, run, self._whole())
+            "step summary",
+            summary,
+            lambda path: add_step_summary(path, run_summary(run), self._whole()),
         )
         self._attempt("html", settings.html, lambda path: self._write_page(path, run))
 
     def _add_to_xml(self) -> bool:
         add = property_adder(self._session.config)
         if add is not None:
-            for name, value in suite_properties(self._result(whole=False)[0]):
+            for name, value in suite_properties(run_summary(self._result(whole=False)[0])):
                 add(name, value)
         return False
 
@@ -372,8 +377,9 @@ class ControllerHooks:
     def _write_page(self, path: Path, run: RunResult) -> None:
         from pytest_llmjudge.reporting.html import html_report
 
-        before = entries_before(self._session.baseline, run)
-        write_text(path, html_report(run, before, __version__))
+        summary = run_summary(run)
+        pages = run_pages(run, summary, entries_before(self._session.baseline, run))
+        write_text(path, html_report(summary, pages, __version__))
 
     def _whole(self) -> str:
         for name in ("markdown", "results"):
@@ -383,7 +389,7 @@ class ControllerHooks:
 
     def _result(self, *, whole: bool) -> tuple[RunResult, tuple[LlmJudgeError, ...]]:
         if not self._started:
-            return RunResult(self._created, ()), ()
+            return RunResult(self._created), ()
         session = self._session
         max_drop = session.settings.max_drop
         run, lost = self._ledger.result(
@@ -397,7 +403,7 @@ class ControllerHooks:
         """Print the suites' results, and what could not be written."""
         run = replace(self._result(whole=False)[0], status=int(exitstatus))
         if run.results and not terminalreporter.no_summary:
-            print_summary(terminalreporter, run, self._written)
+            print_summary(terminalreporter, run_summary(run), self._written)
         if self._why_none:
             terminalreporter.line(f"llm-judge: {self._why_none}, so no file was written")
         for line in self._problems:

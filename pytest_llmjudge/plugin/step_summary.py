@@ -12,7 +12,7 @@ from pytest_llmjudge.reporting.run_markdown import run_sections
 from pytest_llmjudge.storage.files import append_text, size_of
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import RunResult
+    from pytest_llmjudge.data.summary import RunSummary
 
 __all__ = ["add_step_summary", "step_summary"]
 
@@ -30,12 +30,12 @@ def step_summary() -> Path | None:
     return Path(name) if name else None
 
 
-def add_step_summary(path: Path, run: RunResult, whole: str) -> None:
+def add_step_summary(path: Path, run: RunSummary, whole: str) -> None:
     """Add what became of a run to what earlier commands of the step have written.
 
     Args:
         path: The step's file.
-        run: The results.
+        run: What became of it.
         whole: Where all of it is, should this be cut.
 
     Raises:

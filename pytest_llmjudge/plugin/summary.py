@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_llmjudge.data import RunResult
+    from pytest_llmjudge.data.summary import RunSummary
 
 __all__ = ["folded", "print_summary"]
 
@@ -46,13 +46,13 @@ def folded(config: pytest.Config, lines: Iterable[str]) -> list[str]:
 
 
 def print_summary(
-    reporter: pytest.TerminalReporter, run: RunResult, written: Mapping[str, Path]
+    reporter: pytest.TerminalReporter, run: RunSummary, written: Mapping[str, Path]
 ) -> None:
     """Print what became of a run; with ``-q`` a line for each suite, with ``-v`` more records.
 
     Args:
         reporter: pytest's own.
-        run: The results.
+        run: What became of it.
         written: The files, by what they hold.
     """
     columns, verbosity = _columns(reporter.config), reporter.verbosity

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.gates import with_break
-from pytest_llmjudge.kinds import all_kinds
+from pytest_llmjudge.kinds import kind_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_llmjudge.data import RunResult
+    from pytest_llmjudge.data import AnyResult, RunResult
 
 __all__ = ["without_passes"]
 
@@ -25,14 +25,15 @@ def without_passes(run: RunResult, changed: Mapping[str, str]) -> RunResult:
     """
     if not changed:
         return run
-    results: dict[str, Any] = {
-        kind.field: tuple(
-            _corrected(result, [changed[name] for name in kind.models(result) if name in changed])
-            for result in kind.results(run)
-        )
-        for kind in all_kinds()
-    }
-    return replace(run, **results)
+    results = tuple(
+        _corrected(result, [changed[name] for name in _models(result) if name in changed])
+        for result in run.results
+    )
+    return replace(run, results=results)
+
+
+def _models(result: AnyResult) -> tuple[str, ...]:
+    return kind_named(result.kind).models(result)
 
 
 def _corrected(result: Any, lines: Sequence[str]) -> Any:  # noqa: ANN401  # of any kind

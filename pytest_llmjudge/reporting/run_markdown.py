@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data.summary import Excerpts, Names
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import Decision
-from pytest_llmjudge.mmlu.accuracy import Share, by_category
 from pytest_llmjudge.reporting.digest import digest
 from pytest_llmjudge.reporting.markdown import comparison_sections
 from pytest_llmjudge.reporting.markup import Section, head, inline, row
-from pytest_llmjudge.reporting.pairs import PAIR_HEADINGS, pair_row, told_of_pairs
-from pytest_llmjudge.reporting.terminal import told_of_run
+from pytest_llmjudge.reporting.terminal import head_lines, overview_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import (
-        Comparison,
-        ExamResult,
-        PairResult,
-        PreferenceResult,
-        RecordResult,
-        RunResult,
-        SuiteResult,
-    )
-    from pytest_llmjudge.reporting.digest import Digest
+    from pytest_llmjudge.data import Comparison
+    from pytest_llmjudge.data.summary import Breakdown, Excerpt, Part, RunSummary, Summary
 
 __all__ = ["run_sections"]
 
@@ -34,34 +25,36 @@ _NAMED = 100
 _EXCERPT = 200
 _CAUSE = 600
 _DIGEST = ("suite", "measure", "95 % interval", "wanted", "change", "outcome")
-_SUBJECTS = ("subject", "questions", "correct", "accuracy", "95 % interval", "outcome")
-_RECORDS = ("score", "record", "instruction", "response")
 
 
-def run_sections(run: RunResult) -> Iterator[Section]:
+def run_sections(run: RunSummary) -> Iterator[Section]:
     """Yield the parts of the document, the most important ones first."""
-    found = digest(run)
-    yield _decision(found)
-    yield from _causes(found)
-    compared = list(_compared([*run.suites, *run.exams]))
+    yield _decision(run)
+    yield from _causes(run.summaries)
+    compared = list(_compared(run.summaries))
     if compared:
         yield Section("a heading", ("### Beside the baseline",))
     yield from comparison_sections(compared)
-    facts = tuple(f"- {inline(line)}" for line in (*told_of_run(run, figures=True), *_notes(run)))
+    notes = (f"note: {note}" for note in run.notes)
+    facts = tuple(f"- {inline(line)}" for line in (*head_lines(run, figures=True), *notes))
     if facts:
         yield Section("lines on judge and model", ("### Judge and model", ""), facts)
-    for exam in run.exams:
-        yield from _exam(exam)
-    yield from _preferences(run.preferences)
-    for suite in run.suites:
-        yield from _unscored(suite.name, suite.records)
-    for pairs in run.preferences:
-        yield from _unscored(pairs.name, pairs.pairs)
-    for suite in run.suites:
-        yield from _worst(suite)
+    for suites in run.by_kind:
+        yield from _overview(suites)
+        for suite in suites:
+            if suite.breakdown is not None:
+                yield from _breakdown(suite, suite.breakdown)
+    blocks = [block for suite in run.summaries for block in suite.blocks]
+    for block in blocks:
+        if isinstance(block, Names):
+            yield _named(block)
+    for block in blocks:
+        if isinstance(block, Excerpts) and block.headings:
+            yield _excerpts(block)
 
 
-def _decision(found: Digest) -> Section:
+def _decision(run: RunSummary) -> Section:
+    found = digest(run)
     title = f"## llm-judge: {found.outcome}"
     rows = tuple(
         row(
@@ -74,114 +67,89 @@ def _decision(found: Digest) -> Section:
                 _outcome(suite.outcome),
             ]
         )
-        for suite in found.suites
+        for suite in run.summaries
     )
     table = ("", *head(_DIGEST)) if rows else ()
     return Section("suites", (title, "", f"{_capital(found.headline)}.", *table), rows)
 
 
-def _causes(found: Digest) -> Iterator[Section]:
-    failed = [suite for suite in found.suites if suite.causes]
-    if failed:
-        lines = tuple(
-            f"- {inline(suite.name)}: {inline(cause)}" for suite in failed for cause in suite.causes
-        )
+def _causes(suites: Sequence[Summary]) -> Iterator[Section]:
+    lines = tuple(
+        f"- {inline(suite.name)}: {inline(cause)}" for suite in suites for cause in suite.causes
+    )
+    if lines:
         yield Section("causes", ("### Why", ""), lines)
 
 
-def _notes(run: RunResult) -> Iterator[str]:
-    yield from (f"note: {note}" for note in run.notes)
+def _compared(suites: Sequence[Summary]) -> Iterator[tuple[str, Decision, Comparison]]:
+    for suite in suites:
+        gate = next((gate for gate in suite.gates if gate.name == "baseline"), None)
+        if gate is not None and suite.comparison is not None:
+            decision = Decision(passed=gate.outcome == "passed", reason=gate.reason)
+            yield suite.name, decision, suite.comparison
 
 
-def _exam(exam: ExamResult) -> Iterator[Section]:
-    answered = [subject for subject in exam.subjects if subject.questions]
-    title = f"### MMLU: {inline(exam.name)}"
-    categories = tuple(
-        _share(category, share, "") for category, share in by_category(answered).items()
-    )
-    table = ("", *head(_SUBJECTS)) if categories else ()
-    yield Section(f"categories of {exam.name}", (title, *table), categories)
-    subjects = [
-        _share(one.subject, Share(one.correct, one.total), one.outcome)
-        if one.questions
-        else row([inline(one.subject), "-", "-", "-", "-", f"**{one.outcome}**"])
-        for one in exam.subjects
-    ]
-    counted = "1 subject" if len(subjects) == 1 else f"{len(subjects)} subjects"
-    opening = (f"<details><summary>{counted}</summary>", "", *head(_SUBJECTS))
-    yield Section(f"subjects of {exam.name}", opening, tuple(subjects), ("", "</details>"))
-    missing = [(one.subject, str(one.error)) for one in exam.subjects if not one.questions]
-    yield from _named(f"subjects without a result in {exam.name}", missing)
-
-
-def _share(name: str, share: Share, outcome: str) -> str:
-    low, high = share.interval
-    figures = (str(share.total), str(share.correct), f"{share.accuracy:.4f}")
-    return row([inline(name), *figures, f"{low:.4f} to {high:.4f}", _outcome(outcome)])
-
-
-def _preferences(results: Sequence[PreferenceResult]) -> Iterator[Section]:
-    if not results:
+def _overview(suites: Sequence[Summary]) -> Iterator[Section]:
+    """Yield the table that the suites of a kind share, where Markdown shows it."""
+    shown = [suite.overview for suite in suites if suite.overview and suite.overview.title]
+    if not shown:
         return
+    noun, first = suites[0].noun, shown[0]
     rows = tuple(
         row([inline(name), *figures, inline(outcome)])
-        for name, *figures, outcome in map(pair_row, results)
+        for name, *figures, outcome in (overview.cells for overview in shown)
     )
-    yield Section("suites of pairs", ("### Preference", "", *head(PAIR_HEADINGS)), rows)
-    told = tuple(
+    opening = (f"### {first.title}", "", *head(first.headings))
+    yield Section(f"suites of {noun}s", opening, rows)
+    lines = tuple(
         f"- {inline(line)}"
-        for one in results
-        for line in told_of_pairs(one, f" ({one.name})" if len(results) > 1 else "", figures=True)
+        for suite in suites
+        for line in overview_lines(suite, suites, figures=True)
     )
-    yield Section("lines on pairs", (), told)
+    yield Section(f"lines on {noun}s", (), lines)
 
 
-def _unscored(name: str, results: Sequence[RecordResult | PairResult]) -> Iterator[Section]:
-    for cause, title in (("record", "unscored in"), ("rig", "broken rig in")):
-        missing = [(one.record.id, str(one.error)) for one in results if one.cause == cause]
-        yield from _named(f"{title} {name}", missing)
+def _breakdown(suite: Summary, found: Breakdown) -> Iterator[Section]:
+    title = f"### {found.title}: {inline(suite.name)}"
+    groups = tuple(map(_part, found.groups))
+    table = ("", *head(found.headings)) if groups else ()
+    yield Section(f"{found.grouping} of {suite.name}", (title, *table), groups)
+    count, noun = len(found.parts), f"{suite.noun}s"
+    counted = f"{count} {suite.noun if count == 1 else noun}"
+    opening = (f"<details><summary>{counted}</summary>", "", *head(found.headings))
+    parts = tuple(
+        _part(part, len(found.headings) - 2)  # beside the name and the outcome
+        for part in found.parts
+    )
+    yield Section(f"{noun} of {suite.name}", opening, parts, ("", "</details>"))
+    missing = tuple((part.name, part.error) for part in found.parts if not part.figures)
+    if missing:
+        yield _named(Names(f"{noun} without a result in {suite.name}", missing))
 
 
-def _named(title: str, missing: Sequence[tuple[str, str]]) -> Iterator[Section]:
-    if not missing:
-        return
+def _part(part: Part, width: int = 0) -> str:
+    return row([inline(part.name), *(part.figures or "-" * width), _outcome(part.outcome)])
+
+
+def _named(names: Names) -> Section:
+    entries = names.entries
     lines = [
-        f"- {inline(name)}: {inline(one_line(told, _CAUSE))}" for name, told in missing[:_NAMED]
+        f"- {inline(name)}: {inline(one_line(cause, _CAUSE))}" for name, cause in entries[:_NAMED]
     ]
-    if len(missing) > _NAMED:
-        lines.append(f"- and {len(missing) - _NAMED} more, which the results file names")
-    opening = (f"### {_capital(inline(title))} ({len(missing)})", "")
-    yield Section(title, opening, tuple(lines))
+    if len(entries) > _NAMED:
+        lines.append(f"- and {len(entries) - _NAMED} more, which the results file names")
+    opening = (f"### {_capital(inline(names.title))} ({len(entries)})", "")
+    return Section(names.title, opening, tuple(lines))
 
 
-def _worst(suite: SuiteResult) -> Iterator[Section]:
-    scored = [result for result in suite.records if result.score is not None]
-    scored.sort(key=lambda result: result.score or 0)
-    rows = tuple(
-        row([str(one.score), inline(one.record.id), *map(_excerpt, _texts(one))])
-        for one in scored[:_WORST]
-    )
-    if rows:
-        opening = (f"### Lowest scores in {inline(suite.name)}", "", *head(_RECORDS))
-        yield Section(f"lowest scores in {suite.name}", opening, rows)
+def _excerpts(found: Excerpts) -> Section:
+    opening = (f"### {_capital(inline(found.title))}", "", *head(found.headings))
+    return Section(found.title, opening, tuple(map(_excerpt, found.entries[:_WORST])))
 
 
-def _texts(result: RecordResult) -> tuple[str, str]:
-    return result.record.instruction, result.model_response or "(empty)"
-
-
-def _excerpt(text: str) -> str:
-    return inline(one_line(text, _EXCERPT))
-
-
-def _compared(
-    results: Sequence[SuiteResult | ExamResult],
-) -> Iterator[tuple[str, Decision, Comparison]]:
-    for result in results:
-        gate = next((gate for gate in result.gates if gate.name == "baseline"), None)
-        if gate is not None and result.comparison is not None:
-            decision = Decision(passed=gate.outcome == "passed", reason=gate.reason)
-            yield result.name, decision, result.comparison
+def _excerpt(one: Excerpt) -> str:
+    texts = (inline(one_line(text, _EXCERPT)) for text in (one.asked, one.text or "(empty)"))
+    return row([one.label, inline(one.name), *texts])
 
 
 def _outcome(outcome: str) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pytest
 
-from pytest_llmjudge.reporting.html import html_report
 from tests.browser.chromium import installed, launched
 from tests.support import runs
 
@@ -92,7 +91,7 @@ def write_thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def written(folder: Path, run: RunResult, before: dict[str, dict[str, Entry]]) -> Path:
     path = folder / "report.html"
-    path.write_text(html_report(run, before, "0.1.0"), encoding="utf-8")
+    path.write_text(runs.page(run, before, "0.1.0"), encoding="utf-8")
     return path
 
 
@@ -105,8 +104,8 @@ def mixed() -> tuple[RunResult, dict[str, dict[str, Entry]]]:
     name = "a/rather/long/way/to/test_suite.py::TestQuality::test_instructions_of_the_release"
     run = runs.run(
         runs.suite(results, name=name),
-        exams=(exam,),
-        preferences=(runs.preference(pairs, outcome="failed"),),
+        exam,
+        runs.preference(pairs, outcome="failed"),
         notes=("a note",),
     )
     return run, {name: known}
@@ -326,8 +325,8 @@ def test_pairs_in_the_table(tmp_path: Path, browser: Browser) -> None:
 def test_identical_answers(tmp_path: Path, browser: Browser) -> None:
     """Those of a pair are both models'; a response like the baseline's is the same as before."""
     pair = runs.pair("p0", "tie", model_response="Both say so.", against_response="Both say so.")
-    run = runs.run(runs.suite([runs.result("r0")]), preferences=(runs.preference([pair]),))
-    known = {run.suites[0].name: {"r0": runs.entry("r0", 60.0)}}
+    run = runs.run(runs.suite([runs.result("r0")]), runs.preference([pair]))
+    known = {run.results[0].name: {"r0": runs.entry("r0", 60.0)}}
     with Opened(browser, written(tmp_path, run, known), 1024, "light") as page:
         page.get_by_label("Sort by").select_option("file false")
         for place, told in enumerate(
@@ -346,7 +345,7 @@ def test_a_table_of_pairs_alone(tmp_path: Path, browser: Browser) -> None:
         runs.pair("p2", "a", outcome="failed"),
         runs.pair("p3", None),
     ]
-    run = runs.run(preferences=(runs.preference(pairs, outcome="failed"),))
+    run = runs.run(runs.preference(pairs, outcome="failed"))
     with Opened(browser, written(tmp_path, run, {}), 1024, "light") as page:
         heads = page.locator("#rows thead th").all_inner_texts()
         assert heads == ["outcome", "instruction", "id"]

@@ -61,7 +61,7 @@ def test_a_suite_of_pairs_has_its_figures(project: Project, ollama: FakeOllama) 
 
 def test_an_exam_has_its_figures() -> None:
     """Questions in the place of records, and no judge."""
-    found = run(exams=(exam([subject("anatomy", 3, 4), subject("astronomy", 0, 0, "error")]),))
+    found = run(exam([subject("anatomy", 3, 4), subject("astronomy", 0, 0, "error")]))
 
     assert {name.partition("[")[0]: value for name, value in suite_properties(found)} == {
         "llm_judge_outcome": "passed",

@@ -9,23 +9,25 @@ from pytest_llmjudge.data import (
     AgainstReference,
     CheckpointReference,
     Comparison,
-    ExamResult,
     Flip,
     GateResult,
     JudgeIdentity,
     PairResult,
     PreferenceResult,
-    QuestionResult,
     Record,
     RecordResult,
     RunResult,
-    SubjectResult,
     SuiteResult,
 )
 from pytest_llmjudge.kinds.judged import JUDGED
+from pytest_llmjudge.kinds.reports import run_summary
+from pytest_llmjudge.mmlu.results import ExamResult, QuestionResult, SubjectResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_llmjudge.data import AnyResult
+    from pytest_llmjudge.data.summary import RunSummary
 
 __all__ = ["compared", "exam", "gate", "pair", "pairs", "run", "scored", "subject", "suite"]
 
@@ -33,9 +35,9 @@ JUDGE = JudgeIdentity("llama3", "ollama", "0.24.0", "abc", {})
 MODEL = CheckpointReference("new.pth", "0123456789abcdef", 124_000_000)
 
 
-def run(*suites: SuiteResult, **more: Any) -> RunResult:  # noqa: ANN401  # its fields
-    """Make a run of judged suites, and of what else is given."""
-    return RunResult("2026-01-02T03:04:05+00:00", suites, **more)
+def run(*results: AnyResult, **more: Any) -> RunSummary:  # noqa: ANN401  # its fields
+    """Make a run of suites, as reports show it."""
+    return run_summary(RunResult("2026-01-02T03:04:05+00:00", results, **more))
 
 
 def gate(name: str, outcome: str = "failed", reason: str = "it is so") -> GateResult:

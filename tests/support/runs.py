@@ -8,22 +8,37 @@ from pytest_llmjudge.data import (
     AgainstReference,
     CheckpointReference,
     Entry,
-    ExamResult,
     JudgeIdentity,
     PairResult,
     PreferenceResult,
-    QuestionResult,
     Record,
     RecordResult,
     RunResult,
-    SubjectResult,
     SuiteResult,
 )
+from pytest_llmjudge.kinds.reports import run_pages, run_summary
+from pytest_llmjudge.mmlu.results import ExamResult, QuestionResult, SubjectResult
+from pytest_llmjudge.reporting.html import html_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["entry", "exam", "pair", "preference", "record", "result", "run", "subject", "suite"]
+    from pytest_llmjudge.data import AnyResult
+    from pytest_llmjudge.data.page import Row
+
+__all__ = [
+    "entry",
+    "exam",
+    "page",
+    "pair",
+    "preference",
+    "record",
+    "result",
+    "rows",
+    "run",
+    "subject",
+    "suite",
+]
 
 JUDGE = JudgeIdentity("llama3", "ollama", "0.24.0", "1ca99c7a9cf4", {"seed": 123}, "integer/1")
 CHECKPOINT = CheckpointReference("candidate.pth", "f00dfeed" * 8, 124_000_000)
@@ -133,6 +148,20 @@ def preference(pairs: Sequence[PairResult], **fields: object) -> PreferenceResul
     return PreferenceResult(pairs=tuple(pairs), **told)
 
 
-def run(*suites: SuiteResult, **fields: object) -> RunResult:
+def run(*results: AnyResult, **fields: object) -> RunResult:
     told: dict[str, Any] = {"created": "2026-11-25T10:00:00+00:00", **fields}
-    return RunResult(suites=suites, **told)
+    return RunResult(results=results, **told)
+
+
+def page(
+    run: RunResult, before: Mapping[str, Mapping[str, Entry]] | None = None, version: str = "0.1.0"
+) -> str:
+    """Return the HTML page of a run, beside what its baseline holds."""
+    summary = run_summary(run)
+    return html_report(summary, run_pages(run, summary, before or {}), version)
+
+
+def rows(run: RunResult, before: Mapping[str, Mapping[str, Entry]] | None = None) -> list[Row]:
+    """Return the rows of that page."""
+    pages = run_pages(run, run_summary(run), before or {})
+    return [row for page in pages for row in page.rows]

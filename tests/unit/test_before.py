@@ -17,7 +17,7 @@ SUITE = "test_suite.py::test_instructions"
 EXAM = "test_mmlu.py::test_mmlu"
 RUN = runs.run(
     runs.suite([runs.result("r0"), runs.result("r1")]),
-    exams=(runs.exam([runs.subject("a", 1, 2)]),),
+    runs.exam([runs.subject("a", 1, 2)]),
 )
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data.page import Panel
 from pytest_llmjudge.reporting.comparison import count_lines
-from pytest_llmjudge.reporting.html.model import Panel
 from pytest_llmjudge.stats import probability, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_llmjudge.data import Comparison
-    from pytest_llmjudge.reporting.html.model import Fact
+    from pytest_llmjudge.data.page import Fact
 
 __all__ = ["baseline_panel"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data.page import Histogram, Intervals, Scatter
 from pytest_llmjudge.reporting import layout
 from pytest_llmjudge.reporting.html.drawing import Axis, Chart, Dot, Plot
 from pytest_llmjudge.reporting.html.texts import safe_text
@@ -13,41 +13,30 @@ from pytest_llmjudge.reporting.html.texts import safe_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Measured", "Shown", "intervals", "paired", "scores", "shares"]
+    from pytest_llmjudge.data.page import ChartData, Measured, Shares
+
+__all__ = ["draw"]
 
 _BIN = 5
 _MOST_DOTS = 600
 _ROW = 22
 _LONGEST_NAME = 26
 
-Shown = tuple[float, float]
-"""A score in the baseline, and the score now."""
+
+def draw(chart: ChartData) -> Chart:
+    """Draw a chart."""
+    if isinstance(chart, Histogram):
+        return _scores(chart)
+    if isinstance(chart, Scatter):
+        return _paired(chart)
+    if isinstance(chart, Intervals):
+        return _intervals(chart)
+    return _shares(chart)
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A share with its interval, all 0 to 1.
-
-    Attributes:
-        name: Of what was measured.
-        value: The share.
-        interval: Its 95 % interval.
-        before: The share in the baseline; ``None`` without.
-    """
-
-    name: str
-    value: float
-    interval: tuple[float, float]
-    before: float | None
-
-
-def scores(found: Sequence[int], min_score: int | None) -> Chart:
-    """Draw how scores are distributed, in steps of five points.
-
-    Args:
-        found: The scores there are, at least one.
-        min_score: What a record has to score; ``None`` when nothing is set.
-    """
+def _scores(chart: Histogram) -> Chart:
+    """Draw how scores are distributed, in steps of five points."""
+    found, min_score = chart.scores, chart.min_score
     counted = Counter(min(score, 99) // _BIN for score in found)
     low = Counter(
         min(score, 99) // _BIN for score in found if min_score is not None and score < min_score
@@ -73,13 +62,9 @@ def scores(found: Sequence[int], min_score: int | None) -> Chart:
     return Chart("scores", "Distribution of scores", plot, text, legend)
 
 
-def paired(pairs: Sequence[Shown], min_score: int | None) -> Chart:
-    """Draw each record's score in the baseline against its score now.
-
-    Args:
-        pairs: At least one.
-        min_score: What a record has to score; ``None`` when nothing is set.
-    """
+def _paired(chart: Scatter) -> Chart:
+    """Draw each record's score in the baseline against its score now."""
+    pairs, min_score = chart.pairs, chart.min_score
     counted = Counter(pairs)
     note = ""
     if len(counted) > _MOST_DOTS:
@@ -108,20 +93,17 @@ def paired(pairs: Sequence[Shown], min_score: int | None) -> Chart:
     return Chart("paired", "Now against the baseline", plot, text, legend, note)
 
 
-def intervals(measured: Sequence[Measured], wanted: float | None) -> Chart:
-    """Draw shares with their intervals, one below the other.
-
-    Args:
-        measured: From top to bottom, at least one.
-        wanted: What each has to reach, 0 to 1; ``None`` when nothing is set.
-    """
+def _intervals(chart: Intervals) -> Chart:
+    """Draw shares with their intervals, one below the other."""
+    measured, wanted = chart.measured, chart.wanted
+    title = f"{chart.measure.capitalize()} by {chart.noun}"
     rows = [(len(measured) - row, one) for row, one in enumerate(measured)]
     names = Axis(
         *(0.4, len(measured) + 0.6),
         [(at, layout.cut(layout.shown(one.name), _LONGEST_NAME)) for at, one in rows],
         has_guides=False,
     )
-    shares = Axis(0, 1, _labelled([0, 0.25, 0.5, 0.75, 1]), "accuracy")
+    shares = Axis(0, 1, _labelled([0, 0.25, 0.5, 0.75, 1]), chart.measure)
     plot = Plot.with_axes(shares, names, height=_ROW * len(measured) + 70)
     if wanted is not None:
         plot.line("least", (wanted, names.low), (wanted, names.high))
@@ -129,31 +111,31 @@ def intervals(measured: Sequence[Measured], wanted: float | None) -> Chart:
     # Rings, so that they can be seen around a dot at the same place.
     plot.dots("before", (Dot(one.before, at, 5) for at, one in rows if one.before is not None))
     plot.dots("value", (Dot(one.value, at, tooltip=_shown(one)) for at, one in rows))
-    text = f"Accuracy by subject with 95 % intervals: {'; '.join(map(_shown, measured))}."
+    text = f"{title} with 95 % intervals: {'; '.join(map(_shown, measured))}."
     has_before = any(one.before is not None for one in measured)
     legend = (
-        ("dot accent", "accuracy, with its 95 % interval"),
+        ("dot accent", f"{chart.measure}, with its 95 % interval"),
         *((("ring", "baseline"),) if has_before else ()),
         *((("dash", f"wanted {wanted:g}"),) if wanted is not None else ()),
     )
-    return Chart("intervals", "Accuracy by subject", plot, text, legend)
+    return Chart("intervals", title, plot, text, legend)
 
 
-def shares(wins: int, ties: int, losses: int) -> Chart:
-    """Draw how many pairs were won, tied and lost; there is at least one."""
-    total = wins + ties + losses
+def _shares(chart: Shares) -> Chart:
+    """Draw how many came out good, undecided and bad."""
+    total = sum(chart.counts)
     plot = Plot.bare(total, height=48)
     start = 0
-    for kind, count in (("good", wins), ("tied", ties), ("bad", losses)):
+    for kind, count in zip(("good", "tied", "bad"), chart.counts, strict=True):
         plot.bars(kind, [(start, start + count, 1)])
         start += count
-    text = f"Of {total} pairs {wins} are won, {ties} tied and {losses} lost."
-    legend = (
-        ("box good", f"{wins} won"),
-        ("box soft", f"{ties} tied"),
-        ("box bad", f"{losses} lost"),
+    good, even, bad = (
+        f"{count} {word}" for count, word in zip(chart.counts, chart.words, strict=True)
     )
-    return Chart("shares", "Won, tied, lost", plot, text, legend)
+    first, rest = chart.counts[0], f"{chart.words[0]}, {even} and {bad}"
+    text = f"Of {total} {chart.noun} {first} are {rest}."
+    legend = ("box good", good), ("box soft", even), ("box bad", bad)
+    return Chart("shares", ", ".join(chart.words).capitalize(), plot, text, legend)
 
 
 def _score_axis(title: str) -> Axis:
@@ -191,12 +173,12 @@ def _rounded(score: float) -> float:
     return _BIN * round(score / _BIN)
 
 
-def _sign(pair: Shown) -> int:
+def _sign(pair: tuple[float, float]) -> int:
     was, now = pair
     return (now > was) - (now < was)
 
 
-def _dot(pair: Shown, count: int) -> Dot:
+def _dot(pair: tuple[float, float], count: int) -> Dot:
     records = "1 record" if count == 1 else f"{count} records"
     tooltip = f"{pair[0]:g} before, {pair[1]:g} now: {records}"
     return Dot(*pair, min(9.0, 2.5 + count**0.5), tooltip)

@@ -11,32 +11,30 @@ from markupsafe import Markup
 from pytest_llmjudge.reporting.digest import digest
 from pytest_llmjudge.reporting.html.glossary import meanings
 from pytest_llmjudge.reporting.html.payload import payload_of
-from pytest_llmjudge.reporting.html.rows import rows_of
 from pytest_llmjudge.reporting.html.templates import part, template
 from pytest_llmjudge.reporting.html.view import suite_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    from pytest_llmjudge.data import Entry, RunResult
+    from pytest_llmjudge.data.page import SuitePage
+    from pytest_llmjudge.data.summary import RunSummary
 
 __all__ = ["html_report"]
 
 
-def html_report(run: RunResult, before: Mapping[str, Mapping[str, Entry]], version: str) -> str:
+def html_report(run: RunSummary, pages: Sequence[SuitePage], version: str) -> str:
     """Return a run as one HTML page, which asks the network for nothing.
 
     Args:
-        run: The results, with all texts of the records.
-        before: What the baseline made of records and questions: by suite, then by id. An entry
-            whose score does not compare has none.
+        run: What became of it.
+        pages: What the page shows beside each of its summaries.
         version: Of this package.
     """
-    rows = tuple(rows_of(run, before))
     # What stands in the page is ours, and its policy lets nothing else be run or loaded.
     style, script = (Markup(part(name)) for name in ("report.css", "report.js"))  # noqa: S704
-    payload = payload_of(rows)
-    suites = suite_views(run, before, rows)
+    payload = payload_of(row for page in pages for row in page.rows)
+    suites = suite_views(run.summaries, pages)
     return template("report.html").render(
         run=run,
         digest=digest(run),

@@ -13,15 +13,15 @@ from pytest_llmjudge.reporting.html.text_diff import Budget, differences
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_llmjudge.reporting.html.rows import Row
+    from pytest_llmjudge.data.page import Row
 
 __all__ = ["FLAGS", "Payload", "payload_of"]
 
 FLAGS = {"failed": 1, "lost": 16, "unscored": 2, "flipped": 4, "unsure": 8}
 """By what rows can be filtered, as bits."""
 
-# From good to bad, as the table sorts them.
-_OUTCOMES = ("passed", "won", "tied", "lost", "failed", "error", "not run")
+# From good to bad, as the table sorts them; other labels follow as they come.
+_LABELS = ("passed", "won", "tied", "lost", "failed", "error", "not run")
 _KINDS = ("same", "del", "ins")
 _ROWS_OF_CHUNK = 250
 _CHARACTERS_OF_CHUNK = 500_000
@@ -51,7 +51,8 @@ class Payload:
 def payload_of(rows: Iterable[Row]) -> Payload:
     """Pack rows, in their order."""
     suites: dict[str, int] = {}
-    pairs: list[bool] = []
+    compares: list[bool] = []
+    labels = {label: place for place, label in enumerate(_LABELS)}
     columns: dict[str, list[Any]] = {
         name: []
         for name in ("suite", "id", "start", "input", "outcome", "score", "before", "flags")
@@ -64,20 +65,20 @@ def payload_of(rows: Iterable[Row]) -> Payload:
         for row in chunk:
             if row.suite not in suites:
                 suites[row.suite] = len(suites)
-                pairs.append(row.is_pair)
+                compares.append(row.compares)
             columns["suite"].append(suites[row.suite])
             columns["id"].append(row.record.id)
             columns["start"].append(row.record.instruction[:_SHOWN_START])
             columns["input"].append(row.record.input[:_SHOWN_INPUT])
-            columns["outcome"].append(_OUTCOMES.index(row.shown))
+            columns["outcome"].append(labels.setdefault(row.label, len(labels)))
             columns["score"].append(_short(row.score))
             columns["before"].append(_short(row.before))
             columns["flags"].append(_flags(row))
     flags = columns["flags"]
     index = {
         "suites": list(suites),
-        "pairs": pairs,
-        "outcomes": _OUTCOMES,
+        "pairs": compares,
+        "outcomes": list(labels),
         "filters": FLAGS,
         "starts": starts,
         **columns,

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from pytest_llmjudge.data import MMLUQuestion
 from pytest_llmjudge.mmlu.accuracy import (
     MMLUAnswer,
     MMLUResult,
@@ -18,6 +17,7 @@ from pytest_llmjudge.mmlu.accuracy import (
     pool,
     pooled_stderr,
 )
+from pytest_llmjudge.mmlu.results import MMLUQuestion
 
 CHOICES = ("a", "bb", "cccc", "dddddddd")
 

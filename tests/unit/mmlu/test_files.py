@@ -21,7 +21,7 @@ from pytest_llmjudge.mmlu.files import MMLUData, open_mmlu
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_llmjudge.data import MMLUQuestion
+    from pytest_llmjudge.mmlu.results import MMLUQuestion
 
 EXAMPLE = Path(__file__).parents[3] / "example_suite" / "mmlu"
 GET_IT = (

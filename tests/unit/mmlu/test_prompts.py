@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.data import MMLUQuestion
 from pytest_llmjudge.errors import PromptError
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.mmlu.prompts import MODES, Task, make_task, prompt_text
+from pytest_llmjudge.mmlu.results import MMLUQuestion
 
 EXAMPLE = Path(__file__).parents[3] / "example_suite" / "mmlu"
 GOLDEN = Path(__file__).parent / "golden"

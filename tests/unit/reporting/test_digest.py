@@ -20,16 +20,17 @@ BAD = suite(
 
 
 def causes(*suites: object, **more: object) -> tuple[str, ...]:
-    (found,) = digest(run(*suites, **more)).suites  # type: ignore[arg-type]
+    (found,) = run(*suites, **more).summaries  # type: ignore[arg-type]
     return found.causes
 
 
 def test_a_run_in_which_all_passed() -> None:
     """The decision is one sentence, and a suite has its figures and no causes."""
-    found = digest(run(GOOD))
+    summary = run(GOOD)
+    found = digest(summary)
 
     assert (found.outcome, found.headline) == ("passed", "the suite passed")
-    (told,) = found.suites
+    (told,) = summary.summaries
     assert (told.kind, told.name, told.outcome) == ("judge", "test_a.py::test_a", "passed")
     assert (told.measure, told.value, told.wanted, told.change) == (
         "average",
@@ -69,9 +70,9 @@ def test_a_run_without_any_suite() -> None:
 
 def test_suites_stand_in_the_order_of_the_summary() -> None:
     """Judged suites, exams, suites of pairs."""
-    found = digest(run(BAD, exams=(exam([subject("anatomy", 3, 4)]),), preferences=(pairs([]),)))
+    found = run(BAD, exam([subject("anatomy", 3, 4)]), pairs([]))
 
-    assert [one.kind for one in found.suites] == ["judge", "mmlu", "preference"]
+    assert [one.kind for one in found.summaries] == ["judge", "mmlu", "preference"]
 
 
 def test_a_suite_that_failed() -> None:
@@ -139,7 +140,7 @@ def test_pairs_that_failed_in_teardown_or_were_expected_to_fail() -> None:
         pair("r2", "a", "error"),
     ]
 
-    (told,) = digest(run(preferences=(pairs(found, "failed"),))).suites
+    (told,) = run(pairs(found, "failed")).summaries
 
     assert told.causes == (
         "1 of 3 pairs passed and was expected to fail (xfail, strict)",
@@ -171,7 +172,7 @@ def test_unscored_records_a_broken_rig_and_what_was_not_run() -> None:
     ]
     found = suite(records, "incomplete", total=7)
 
-    (told,) = digest(run(found)).suites
+    (told,) = run(found).summaries
 
     assert (told.value, told.interval) == ("-", "-")
     assert told.causes == (
@@ -199,16 +200,14 @@ def test_change_against_the_baseline() -> None:
     """In points, with a sign; or that nothing could be compared."""
     refused = compared(None, refusal="its model was llama3 and is other now")
     gates = (gate("baseline", reason="not compared: its model was llama3 and is other now"),)
-    found = digest(
-        run(
-            suite([scored("r0", 80)], comparison=compared(-3.24)),
-            suite([scored("r0", 80)], "failed", comparison=refused, gates=gates),
-            suite([scored("r0", 80)]),
-        )
+    found = run(
+        suite([scored("r0", 80)], comparison=compared(-3.24)),
+        suite([scored("r0", 80)], "failed", comparison=refused, gates=gates),
+        suite([scored("r0", 80)]),
     )
 
-    assert [one.change for one in found.suites] == ["-3.2 points", "not compared", "-"]
-    assert found.suites[1].causes == (
+    assert [one.change for one in found.summaries] == ["-3.2 points", "not compared", "-"]
+    assert found.summaries[1].causes == (
         "baseline: not compared: its model was llama3 and is other now",
     )
 
@@ -218,21 +217,17 @@ def test_all_gates_are_told(max_drop: float, drop: str) -> None:
     """Those of each record or subject too, and the baseline where its gate came to anything."""
     records, subjects = [scored("r0", 80)], [subject("anatomy", 3, 4)]
     beside = (gate("baseline", "error", "the judge failed"),)
-    found = digest(
-        run(
-            suite(records, min_score=20, min_average=55.0, comparison=compared()),
-            suite(records, min_score=None, gates=beside),
-            suite(records, min_score=20),
-            suite(records, min_score=None),
-            exams=(
-                replace(exam(subjects), min_subject_accuracy=0.2, comparison=compared()),
-                replace(exam(subjects), min_accuracy=None),
-            ),
-            max_drop=max_drop,
-        )
+    found = run(
+        suite(records, min_score=20, min_average=55.0, comparison=compared()),
+        suite(records, min_score=None, gates=beside),
+        suite(records, min_score=20),
+        suite(records, min_score=None),
+        replace(exam(subjects), min_subject_accuracy=0.2, comparison=compared()),
+        replace(exam(subjects), min_accuracy=None),
+        max_drop=max_drop,
     )
 
-    assert [one.wanted for one in found.suites] == [
+    assert [one.wanted for one in found.summaries] == [
         f"average >= 55, each >= 20, {drop}",
         drop,
         "each >= 20",
@@ -246,7 +241,7 @@ def test_an_exam() -> None:
     """All questions count the same, and failed subjects are named."""
     subjects = [subject("anatomy", 3, 4), subject("astronomy", 0, 4, "failed")]
 
-    (told,) = digest(run(exams=(exam(subjects, "failed"),))).suites
+    (told,) = run(exam(subjects, "failed")).summaries
 
     assert (told.measure, told.value, told.wanted) == ("accuracy", "0.3750", "accuracy >= 0.25")
     assert told.interval == "0.1368 to 0.6943"
@@ -261,7 +256,7 @@ def test_an_exam_with_missing_subjects() -> None:
         subject("astronomy", 0, 0, "not run"),
     ]
 
-    (told,) = digest(run(exams=(exam(subjects, "incomplete"),))).suites
+    (told,) = run(exam(subjects, "incomplete")).summaries
 
     assert (told.value, told.interval) == ("-", "-")
     assert told.causes == (
@@ -272,7 +267,7 @@ def test_an_exam_with_missing_subjects() -> None:
 
 def test_an_exam_whose_gate_was_left_out() -> None:
     """It failed by its accuracy, and the reader is told so."""
-    (told,) = digest(run(exams=(exam([subject("anatomy", 0, 40)], "failed"),))).suites
+    (told,) = run(exam([subject("anatomy", 0, 40)], "failed")).summaries
 
     (cause,) = told.causes
     assert cause == (
@@ -285,7 +280,7 @@ def test_a_suite_of_pairs() -> None:
     """A tie counts half."""
     found = [pair("r0", "a"), pair("r1", "tie"), pair("r2", "a"), pair("r3", "b")]
 
-    (told,) = digest(run(preferences=(pairs(found),))).suites
+    (told,) = run(pairs(found)).summaries
 
     assert (told.measure, told.value, told.wanted) == ("win rate", "0.625", "win rate >= 0.5")
     assert told.interval == "0.219 to 0.908"
@@ -301,7 +296,7 @@ def test_pairs_that_were_lost_failed_or_have_no_winner() -> None:
     ]
     lost = pairs([pair("r0", "b"), pair("r1", "b")], "failed", name="test_q.py::test_q")
 
-    first, second = digest(run(preferences=(pairs(found, "incomplete"), lost))).suites
+    first, second = run(pairs(found, "incomplete"), lost).summaries
 
     assert (first.value, first.interval) == ("-", "-")
     assert first.causes == (

@@ -62,8 +62,8 @@ def test_all_parts_in_their_order() -> None:
             comparison=compared(),
             gates=(gate("baseline", reason="dropped by 16.3 points"),),
         ),
-        exams=(exam([subject("anatomy", 3, 4), subject("astronomy", 0, 0, "error")], "failed"),),
-        preferences=(pairs([pair("r0", "a"), pair("r1", None, "error", cause="rig")]),),
+        exam([subject("anatomy", 3, 4), subject("astronomy", 0, 0, "error")], "failed"),
+        pairs([pair("r0", "a"), pair("r1", None, "error", cause="rig")]),
         notes=("a server was left out",),
     )
 
@@ -116,8 +116,8 @@ def test_a_hostile_run_is_text() -> None:
             gates=(gate("average", reason=HOSTILE), gate("baseline", reason=HOSTILE)),
             comparison=compared(flips=((HOSTILE, HOSTILE),), note=HOSTILE),
         ),
-        exams=(exam([missing], "incomplete"),),
-        preferences=(pairs([replace(pair("r", None, cause="record"), error=HOSTILE)]),),
+        exam([missing], "incomplete"),
+        pairs([replace(pair("r", None, cause="record"), error=HOSTILE)]),
         notes=(HOSTILE,),
     )
 

@@ -21,7 +21,7 @@ RUN = run(
         "incomplete",
         min_average=55.0,
     ),
-    preferences=(pairs([pair("r0", "a"), pair("r1", "b")]),),
+    pairs([pair("r0", "a"), pair("r1", "b")]),
     notes=("a server was left out",),
 )
 HEAD = [
@@ -146,7 +146,7 @@ def test_more_records_when_asked(verbosity: int, listed: int) -> None:
 
 def test_subjects_of_a_large_exam_when_asked() -> None:
     """Thirteen subjects are pooled into categories, but with ``-v``."""
-    found = run(exams=(exam([subject(f"s{number}", 1, 2) for number in range(13)]),))
+    found = run(exam([subject(f"s{number}", 1, 2) for number in range(13)]))
 
     assert not any(line.text.startswith("s7 ") for line in summary_lines(found, 80))
     assert any(line.text.startswith("s7 ") for line in summary_lines(found, 80, 1))
@@ -191,7 +191,7 @@ def test_no_line_is_wider_than_the_terminal(
         comparison=compared(),
         gates=(gate("baseline", reason=reason),),
     )
-    found = run(judged, exams=(exam([subject(name, 1, 3)]),), notes=(reason,))
+    found = run(judged, exam([subject(name, 1, 3)]), notes=(reason,))
 
     lines = (short_lines if verbosity < 0 else summary_lines)(found, columns, verbosity)
 

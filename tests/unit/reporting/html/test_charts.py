@@ -10,23 +10,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.reporting.html import charts
-from pytest_llmjudge.reporting.html.charts import Measured
+from pytest_llmjudge.data.page import Histogram, Intervals, Measured, Scatter, Shares
+from pytest_llmjudge.reporting.html.charts import draw
 from pytest_llmjudge.reporting.html.templates import template
 from pytest_llmjudge.reporting.html.texts import safe_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_llmjudge.reporting.html.drawing import Chart
+
+
+def scores(found: Sequence[int], min_score: int | None) -> Chart:
+    return draw(Histogram(tuple(found), min_score))
+
+
+def paired(pairs: Sequence[tuple[float, float]], min_score: int | None) -> Chart:
+    return draw(Scatter(tuple(pairs), min_score))
+
+
+def intervals(measured: Sequence[Measured], wanted: float | None) -> Chart:
+    return draw(Intervals(tuple(measured), wanted, "accuracy", "subject"))
+
+
+def shares(*counts: int) -> Chart:
+    won, tied, lost = counts
+    return draw(Shares((won, tied, lost), ("won", "tied", "lost"), "pairs"))
+
 
 HOSTILE = "</svg><script>x</script>\x00\ud83d"
 ALL = [
-    charts.scores([0, 10, 55, 100, 100], 50),
-    charts.scores([70], None),
-    charts.paired([(10, 20), (50, 50), (90, 0)], 50),
-    charts.paired([(n % 101, n // 101 % 101) for n in range(5000)], None),
-    charts.intervals([Measured(HOSTILE, 0.5, (0.2, 0.8), 0.7)], 0.25),
-    charts.intervals([Measured(f"s{n}", n / 60, (0.0, 1.0), None) for n in range(57)], None),
-    charts.shares(3, 0, 1),
+    scores([0, 10, 55, 100, 100], 50),
+    scores([70], None),
+    paired([(10, 20), (50, 50), (90, 0)], 50),
+    paired([(n % 101, n // 101 % 101) for n in range(5000)], None),
+    intervals([Measured(HOSTILE, 0.5, (0.2, 0.8), 0.7)], 0.25),
+    intervals([Measured(f"s{n}", n / 60, (0.0, 1.0), None) for n in range(57)], None),
+    shares(3, 0, 1),
 ]
 
 
@@ -87,7 +107,7 @@ def test_any_text_can_stand_in_a_page(text: str) -> None:
 
 def test_scores_are_counted_in_steps() -> None:
     """100 belongs to the last step, and what is below min_score is told."""
-    chart = charts.scores([0, 4, 5, 20, 99, 100], 20)
+    chart = scores([0, 4, 5, 20, 99, 100], 20)
 
     assert chart.text == (
         "Distribution of 6 scores. Records by score: 0 to 4: 2, 5 to 9: 1, 20 to 24: 1, "
@@ -105,7 +125,7 @@ def test_scores_are_counted_in_steps() -> None:
 
 def test_pairs_have_a_dot_for_each_place() -> None:
     """Equal pairs share a larger dot."""
-    chart = charts.paired([(10, 20), (10, 20), (50, 50)], None)
+    chart = paired([(10, 20), (10, 20), (50, 50)], None)
 
     assert chart.text == (
         "Scores of 3 records now against the baseline: 0 lower, 1 equal, 2 higher."
@@ -128,7 +148,7 @@ def test_pairs_have_a_dot_for_each_place() -> None:
 def test_many_pairs_are_rounded() -> None:
     """52,000 records do not make 10,000 dots, and the chart says so; the words stay exact."""
     pairs = [(n % 101, n // 101 % 101) for n in range(52_000)]
-    chart = charts.paired(pairs, None)
+    chart = paired(pairs, None)
 
     assert chart.note == "Scores are rounded to steps of 5 points."
     assert len(tooltips(chart)) <= 21 * 21
@@ -141,7 +161,7 @@ def test_subjects_are_named_with_intervals() -> None:
         Measured("anatomy", 0.5, (0.4, 0.6), 0.7),
         Measured("zoology", 0.25, (0.1, 0.45), None),
     ]
-    chart = charts.intervals(measured, 0.25)
+    chart = intervals(measured, 0.25)
 
     assert chart.text == (
         "Accuracy by subject with 95 % intervals: anatomy 0.50 (0.40 to 0.60); "
@@ -156,7 +176,7 @@ def test_subjects_are_named_with_intervals() -> None:
 def test_names_of_subjects_are_texts() -> None:
     """Markup in them is shown, and a long or wide one is cut where it would leave the chart."""
     names = HOSTILE, "a" * 27, "\u89e3" * 27
-    chart = charts.intervals([Measured(name, 0.5, (0.4, 0.6), None) for name in names], None)
+    chart = intervals([Measured(name, 0.5, (0.4, 0.6), None) for name in names], None)
 
     hostile, long, wide = labels(chart)[5:8]
     assert hostile == "</svg><script>x</script>\\…"
@@ -168,7 +188,7 @@ def test_names_of_subjects_are_texts() -> None:
 
 def test_pairs_won_are_shares() -> None:
     """All three are told, none of them too."""
-    chart = charts.shares(3, 0, 1)
+    chart = shares(3, 0, 1)
 
     assert chart.text == "Of 4 pairs 3 are won, 0 tied and 1 lost."
     assert path(chart, "good") == "M0 48V0H330V48z"

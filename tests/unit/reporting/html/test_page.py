@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 
 from pytest_llmjudge.data import Comparison, GateResult, JudgeCheck, PairCheck, PeopleAgreement
 from pytest_llmjudge.kinds.judged import JUDGED
-from pytest_llmjudge.reporting.html import html_report
 from tests.support import runs
 
 NAME = "test_suite.py::test_instructions"
@@ -66,7 +65,7 @@ def test_the_decision_stands_in_the_page() -> None:
     gates = (GateResult("average", "failed", "the average 46.67 is below min_average 60"),)
     suite = runs.suite(results, gates=gates)
 
-    page = Reader(html_report(runs.run(suite, notes=("one server left",)), known, "0.1.0"))
+    page = Reader(runs.page(runs.run(suite, notes=("one server left",)), known, "0.1.0"))
 
     for told in (
         "failed the suite failed",
@@ -112,9 +111,9 @@ def test_all_that_a_suite_has_is_told() -> None:
         in_flight=4,
     )
     preference = runs.preference(pairs, check=check, agreement=PeopleAgreement(3, 2 / 3, 0.5))
-    run = runs.run(suite, exams=(exam,), preferences=(preference,))
+    run = runs.run(suite, exam, preference)
 
-    page = Reader(html_report(run, known, "0.1.0"))
+    page = Reader(runs.page(run, known, "0.1.0"))
 
     for told in (
         "right answers score 93 wrong answers score 80 a polite non-answer scores 10",
@@ -146,7 +145,7 @@ def test_of_a_part_of_the_pairs_there_is_no_win_rate() -> None:
         for n, (winner, (own, other)) in enumerate(zip(("a", "b", "a"), texts, strict=True))
     ]
     whole, part = (
-        Reader(html_report(runs.run(preferences=(runs.preference(found),)), {}, "0.1.0")).text
+        Reader(runs.page(runs.run(runs.preference(found)), {}, "0.1.0")).text
         for found in (pairs, [*pairs, runs.pair("p3", None)])
     )
 
@@ -164,7 +163,7 @@ def test_lost_pairs_are_listed_where_the_suite_did_not_pass() -> None:
     found = runs.preference([runs.pair("won", "a"), *lost])
 
     page, passed = (
-        Reader(html_report(runs.run(preferences=(one,)), {}, "0.1.0")).text
+        Reader(runs.page(runs.run(one), {}, "0.1.0")).text
         for one in (replace(found, outcome="failed"), found)
     )
 
@@ -182,7 +181,7 @@ def test_what_got_worse_tells_records_of_the_same_instruction_apart() -> None:
     ]
     known = {NAME: {f"r{n}": runs.entry(f"r{n}", 60.0) for n in range(2)}}
 
-    page = Reader(html_report(runs.run(runs.suite(results)), known, "0.1.0"))
+    page = Reader(runs.page(runs.run(runs.suite(results)), known, "0.1.0"))
 
     assert "Say it. in 0 fails now" in page.text
     assert "Say it. in 1 fails now" in page.text
@@ -194,9 +193,9 @@ def test_figures_are_explained_where_they_stand() -> None:
     judged = runs.suite([runs.result("r0", 90), runs.result("r1", 80)], check=NOT_FIT)
 
     of_pairs, of_records, of_one = (
-        Reader(html_report(run, {}, "0.1.0")).text.partition("What the figures mean")[2]
+        Reader(runs.page(run, {}, "0.1.0")).text.partition("What the figures mean")[2]
         for run in (
-            runs.run(preferences=(pairs,)),
+            runs.run(pairs),
             runs.run(judged),
             runs.run(runs.suite([runs.result()])),
         )
@@ -214,7 +213,7 @@ def test_figures_are_explained_where_they_stand() -> None:
 
 def test_a_run_of_exams_has_no_table() -> None:
     """Nor the script that would fill it."""
-    page = Reader(html_report(runs.run(exams=(runs.exam([runs.subject("a", 1, 2)]),)), {}, "1"))
+    page = Reader(runs.page(runs.run(runs.exam([runs.subject("a", 1, 2)])), {}, "1"))
 
     assert page.named("script") == []
     assert "records" not in page.text.lower()
@@ -222,7 +221,7 @@ def test_a_run_of_exams_has_no_table() -> None:
 
 def test_a_run_without_suites() -> None:
     """It came to nothing, and says so."""
-    page = Reader(html_report(runs.run(), {}, "0.1.0"))
+    page = Reader(runs.page(runs.run(), {}, "0.1.0"))
 
     assert "incomplete no suite came to a result" in page.text
 
@@ -241,7 +240,7 @@ def test_hostile_texts_stay_texts() -> None:
     exam = runs.exam([runs.subject(HOSTILE, 1, 2)], name=HOSTILE)
     known = {HOSTILE: {"r0": runs.entry("r0", 90.0, HOSTILE)}}
 
-    made = html_report(runs.run(suite, exams=(exam,), notes=(HOSTILE,)), known, HOSTILE)
+    made = runs.page(runs.run(suite, exam, notes=(HOSTILE,)), known, HOSTILE)
     page = Reader(made)
 
     made.encode()
@@ -254,7 +253,7 @@ def test_hostile_texts_stay_texts() -> None:
 
 def test_only_its_own_script_may_run() -> None:
     """The policy names the style and the script by their digests, and lets nothing be loaded."""
-    made = html_report(runs.run(runs.suite([runs.result()])), {}, "0.1.0")
+    made = runs.page(runs.run(runs.suite([runs.result()])), {}, "0.1.0")
     policy = next(
         str(one["content"])
         for one in Reader(made).named("meta")

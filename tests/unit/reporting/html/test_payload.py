@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.reporting.html.payload import payload_of
-from pytest_llmjudge.reporting.html.rows import rows_of
 from tests.support import runs
 from tests.support.report_page import unpacked
 
@@ -48,7 +47,7 @@ def test_texts_arrive_as_they_were(instruction: str, response: str, before: str)
     suite = runs.suite([runs.result("r0", of=asked, model_response=response)])
     known = {NAME: {"r0": runs.entry("r0", 95.0, before)}}
 
-    (texts,) = rows_in(payload_of(rows_of(runs.run(suite), known)))
+    (texts,) = rows_in(payload_of(runs.rows(runs.run(suite), known)))
 
     assert texts.get("instruction", "") == instruction
     assert (texts.get("response", ""), texts.get("other", "")) == (response, before)
@@ -63,7 +62,7 @@ def test_texts_arrive_as_they_were(instruction: str, response: str, before: str)
 def test_the_index_may_stand_in_html(text: str) -> None:
     """Nothing in it ends the element that it stands in, or begins a comment."""
     asked = runs.record("</script><!--", instruction=f"<script>{text}")
-    payload = payload_of(rows_of(runs.run(runs.suite([runs.result(of=asked)])), {}))
+    payload = payload_of(runs.rows(runs.run(runs.suite([runs.result(of=asked)])), {}))
 
     assert payload.index.isascii()
     assert not set("<>&") & set(payload.index)
@@ -81,9 +80,9 @@ def test_rows_are_counted_by_what_they_are() -> None:
     ]
     known = {NAME: {"bad": runs.entry("bad", 80.0), "good": runs.entry("good", 40.0)}}
     pairs = [runs.pair("won", "a"), runs.pair("flip", "tie"), runs.pair("lost", "b")]
-    run = runs.run(runs.suite(results), preferences=(runs.preference(pairs),))
+    run = runs.run(runs.suite(results), runs.preference(pairs))
 
-    payload = payload_of(rows_of(run, known))
+    payload = payload_of(runs.rows(run, known))
     index = json.loads(payload.index)
 
     assert payload.counts == {"failed": 1, "lost": 1, "unscored": 2, "flipped": 2, "unsure": 1}
@@ -105,9 +104,7 @@ def test_a_pair_with_a_winner_is_won_tied_or_lost() -> None:
         runs.pair("p4", None),
     ]
 
-    index = json.loads(
-        payload_of(rows_of(runs.run(preferences=(runs.preference(pairs),)), {})).index
-    )
+    index = json.loads(payload_of(runs.rows(runs.run(runs.preference(pairs)), {})).index)
 
     told = [index["outcomes"][place] for place in index["outcome"]]
     assert told == ["won", "tied", "lost", "won", "error"]
@@ -118,7 +115,7 @@ def test_the_input_stands_beside_the_instruction() -> None:
     """It tells records apart that are asked the same, and is cut."""
     of = runs.record("r0", input="x" * 100)
 
-    payload = payload_of(rows_of(runs.run(runs.suite([runs.result(of=of), runs.result()])), {}))
+    payload = payload_of(runs.rows(runs.run(runs.suite([runs.result(of=of), runs.result()])), {}))
 
     assert json.loads(payload.index)["input"] == ["x" * 64, ""]
 
@@ -128,7 +125,7 @@ def test_long_answers_make_small_chunks() -> None:
     results = [runs.result(f"r{number}") for number in range(600)]
     results[3] = runs.result("r3", model_response="word " * 200_000)
 
-    payload = payload_of(rows_of(runs.run(runs.suite(results)), {}))
+    payload = payload_of(runs.rows(runs.run(runs.suite(results)), {}))
 
     assert json.loads(payload.index)["starts"] == [0, 4, 254, 504]
     assert len(rows_in(payload)) == 600
@@ -138,7 +135,7 @@ def test_the_same_run_makes_the_same_file() -> None:
     """Nothing of the time or the machine gets in."""
     run = runs.run(runs.suite([runs.result()]))
 
-    assert payload_of(rows_of(run, {})) == payload_of(rows_of(run, {}))
+    assert payload_of(runs.rows(run, {})) == payload_of(runs.rows(run, {}))
 
 
 def test_too_much_to_compare_is_said() -> None:
@@ -146,6 +143,6 @@ def test_too_much_to_compare_is_said() -> None:
     long = runs.result("r0", model_response="y " + "x " * 20_000)
     known = {NAME: {"r0": runs.entry("r0", 90.0, "x " * 20_000 + "z")}}
 
-    (texts,) = rows_in(payload_of(rows_of(runs.run(runs.suite([long])), known)))
+    (texts,) = rows_in(payload_of(runs.rows(runs.run(runs.suite([long])), known)))
 
     assert texts["marks"] == "too long"

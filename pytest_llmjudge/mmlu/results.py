@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data.comparison import Comparison
-    from pytest_llmjudge.data.gates import GateResult
-    from pytest_llmjudge.data.records import CheckpointReference
+    from pytest_llmjudge.data import CheckpointReference, Comparison, GateResult
 
 __all__ = [
     "ExamResult",
@@ -95,6 +93,8 @@ class ExamResult:
         outcome: ``passed``, ``failed``, or ``incomplete`` when a subject has no result.
         comparison: With the baseline, where one was named and its gate has run.
     """
+
+    kind: ClassVar[str] = "mmlu"
 
     name: str
     path: str

@@ -1,0 +1,97 @@
+"""Parts of a suite's summary as lines and tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data.summary import Excerpts, Names
+from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.reporting.layout import Table, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmjudge.data.summary import Breakdown, Part, Statement
+
+__all__ = ["block_lines", "breakdown_blocks", "statement_line"]
+
+_INDENT = " " * 7
+_LONGEST = 10
+_MOST_PARTS = 12
+
+
+def statement_line(statement: Statement, name: str, *, figures: bool) -> str:
+    """Return a statement as a line.
+
+    Args:
+        statement: About a suite.
+        name: Of the suite, where its kind has several; else empty.
+        figures: Whether to add those behind it.
+    """
+    ends = (statement.figures if figures else "", name if statement.is_named else "")
+    return statement.text + "".join(f" ({end})" for end in ends if end)
+
+
+def breakdown_blocks(
+    found: Breakdown, name: str, noun: str, columns: int, most: int | None, *, in_groups: bool
+) -> Iterator[str | Table]:
+    """Yield a suite's result by its parts.
+
+    Args:
+        found: The parts.
+        name: Of the suite.
+        noun: What a part is.
+        columns: Of the terminal.
+        most: How many parts without a result are named; ``None`` for all.
+        in_groups: Show groups in the place of more than twelve parts.
+    """
+    yield f"{found.title} in {name}: {found.settings}"
+    known = [part for part in found.parts if part.figures]
+    if known:
+        rows = found.groups if in_groups and len(known) > _MOST_PARTS else known
+        rows = [*rows, found.whole]
+        yield Table(found.headings, list(map(_cells, rows)), [row.outcome for row in rows])
+        yield from found.lines
+    missing = tuple((part.name, part.error) for part in found.parts if not part.figures)
+    if missing:
+        names = Names(f"{noun}s without a result in {name}", missing)
+        yield from block_lines(names, columns, most)
+
+
+def _cells(part: Part) -> tuple[str, ...]:
+    return (part.name, *part.figures, f"{part.outcome}{part.remark}")
+
+
+def block_lines(block: str | Names | Excerpts, columns: int, most: int | None) -> Iterator[str]:
+    """Yield the lines of what is worth a look.
+
+    Args:
+        block: A line, names or excerpts.
+        columns: Of the terminal; a cause takes ten lines of it at most, a quoted text one.
+        most: How many samples are shown; ``None`` for all.
+    """
+    if isinstance(block, str):
+        yield block
+    elif isinstance(block, Names):
+        yield f"{block.title}: {len(block.entries)}"
+        for name, cause in block.entries[:most]:
+            yield f"{_INDENT}{name}  {one_line(cause, _LONGEST * columns)}"
+        yield from _more(len(block.entries), most)
+    else:
+        yield from _excerpt_lines(block, columns, most)
+
+
+def _excerpt_lines(block: Excerpts, columns: int, most: int | None) -> Iterator[str]:
+    yield f"{block.title}: {len(block.entries)}" if block.are_counted else f"{block.title}:"
+    for excerpt in block.entries[:most]:
+        start = f"  {excerpt.label:>3}  {excerpt.name}  "
+        text = excerpt.text
+        yield quoted(start, text, columns) if block.are_quoted else f"{start}{text}"
+    if block.are_counted:
+        yield from _more(len(block.entries), most)
+
+
+def _more(number: int, most: int | None) -> Iterator[str]:
+    """Yield how many of ``number`` were not shown; nothing when all were."""
+    if most is not None and number > most:
+        yield f"{_INDENT}and {number - most} more"
