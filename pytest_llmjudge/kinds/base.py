@@ -46,6 +46,7 @@ __all__ = [
     "SuiteRun",
     "Value",
     "gates_over_all",
+    "without_item",
 ]
 
 AVERAGE = "average"
@@ -85,6 +86,7 @@ class SampleReport:
         own: The row that its own item stored.
         of_gate: The row that a gate over the whole suite stored.
         is_reported: Whether its own item came to an end that pytest reported.
+        is_spared: Whether the user skips its own item, so that only the result counts.
         outcome: Of its own item: ``passed``, ``failed`` or ``error``; ``None`` when the user skips
             the item or expects it to fail, so that only the row counts.
         reason: First line of what pytest shows of its own item.
@@ -95,9 +97,21 @@ class SampleReport:
     own: Mapping[str, Any] | None = None
     of_gate: Mapping[str, Any] | None = None
     is_reported: bool = False
+    is_spared: bool = False
     outcome: str | None = None
     reason: str = ""
     note: str = ""
+
+
+def without_item(sample: SampleReport, outcome: str) -> str:
+    """Return the outcome of a sample of which only a gate knows the result.
+
+    Args:
+        sample: It.
+        outcome: What its result alone comes to. That is no more than half of a pass: the body of
+            its test decides too.
+    """
+    return "not run" if outcome == "passed" and not sample.is_spared else outcome
 
 
 @dataclass(frozen=True, slots=True)

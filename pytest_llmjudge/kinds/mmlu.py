@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.data import Entry, Measure, Side
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import Decision, whole_outcome
-from pytest_llmjudge.kinds.base import NOT_RUN, Kind, Sample, Suite, SuiteRun, gates_over_all
+from pytest_llmjudge.kinds.base import (
+    NOT_RUN,
+    Kind,
+    Sample,
+    Suite,
+    SuiteRun,
+    gates_over_all,
+    without_item,
+)
 from pytest_llmjudge.kinds.mmlu_summary import mmlu_page, mmlu_summary
 from pytest_llmjudge.kinds.plain import plain_comparison, rounded
 from pytest_llmjudge.kinds.shared import Shared
@@ -418,7 +426,10 @@ def _subject_result(gathered: Gathered, subject: str) -> SubjectResult:
         found = SubjectResult(subject, questions, row["accuracy_norm"])
         # One whose item was deselected is still worth no more than its accuracy.
         decision = decide_subject(found.correct, found.total, minimum)
-        found = replace(found, outcome="passed" if decision.passed else "failed")
+        outcome = "passed" if decision.passed else "failed"
+        if known is not None and known.own is None:
+            outcome = without_item(known, outcome)
+        found = replace(found, outcome=outcome)
     elif row is not None:
         found = replace(found, error=row["error"])
     fault = gathered.fault(subject)
@@ -449,7 +460,7 @@ def _outcome(gathered: Gathered, subjects: Sequence[SubjectResult]) -> str:
     minimum = gathered.facts["min_accuracy"]
     total = sum(subject.total for subject in subjects)
     low = minimum is not None and sum(subject.correct for subject in subjects) / total < minimum
-    outcomes = {subject.outcome for subject in subjects} - {"passed", "not run"}
+    outcomes = {subject.outcome for subject in subjects}
     return whole_outcome(outcomes | {gate.outcome for gate in gathered.gates}, low=low)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value
+from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value, without_item
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.shared import Shared
 
@@ -196,7 +196,8 @@ def _settled(
     own, of_gate = sample.own, sample.of_gate
     if own is None and not sample.is_reported:
         row = dict(of_gate or {})
-        return {**row, "outcome": decide(row) if fault is None else "error"}
+        outcome = without_item(sample, decide(row))
+        return {**row, "outcome": outcome if fault is None else "error"}
     if own is None:
         own = {"error": sample.reason, "cause": "rig"}
     outcome = sample.outcome or decide(own)

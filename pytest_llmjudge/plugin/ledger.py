@@ -49,6 +49,7 @@ class Ledger:
         self._pages: dict[str, _Page] = {}
         self._broken: dict[str, str] = {}
         self._failed_within: set[str] = set()
+        self._skipped: set[str] = set()
         self._known: dict[str, dict[str, dict[str, Any]]] = {}
 
     def __bool__(self) -> bool:
@@ -62,6 +63,8 @@ class Ledger:
                 self._failed_within.add(report.nodeid)
             return
         payload = getattr(report, ATTRIBUTE, None)
+        if report.skipped:
+            self._skipped.add(report.nodeid)
         if payload is None:
             reason = _broken(report)
             if reason is not None:
@@ -148,7 +151,8 @@ class Ledger:
             own, of_gate = known.get(sample, {}).get(sample), of_gates.get(sample)
             payload = page.items.get(sample)
             if payload is None:
-                yield sample, SampleReport(sample, of_gate=of_gate)
+                is_spared = not self._skipped.isdisjoint(_node_ids(name, sample))
+                yield sample, SampleReport(sample, of_gate=of_gate, is_spared=is_spared)
                 continue
             outcome, reason, note = payload["outcome"], payload["reason"], payload["note"]
             yield (
@@ -166,10 +170,15 @@ class Ledger:
 
     def _fault(self, suite: str, item: str) -> str | None:
         """Say why an item has no proper end; ``None`` for one that has."""
-        # pytest writes what is not ASCII in an id as escapes, unless an ini option forbids it.
-        escaped = item.encode("unicode_escape").decode("ascii")
-        names = f"{suite}[{item}]", f"{suite}[{escaped}]"
+        names = _node_ids(suite, item)
         return next((self._broken[name] for name in names if name in self._broken), None)
+
+
+def _node_ids(suite: str, item: str) -> tuple[str, str]:
+    """Return the node ids that an item may have."""
+    # pytest writes what is not ASCII in an id as escapes, unless an ini option forbids it.
+    escaped = item.encode("unicode_escape").decode("ascii")
+    return f"{suite}[{item}]", f"{suite}[{escaped}]"
 
 
 def _without_results(gathered: Gathered, fault: str) -> Gathered:
