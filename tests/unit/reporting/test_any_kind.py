@@ -195,6 +195,17 @@ def test_markdown() -> None:
         assert line in text.splitlines(), line
 
 
+def test_markdown_of_a_table_alone() -> None:
+    """Where no line follows a table of a kind, nothing stands in its place."""
+    (one, _) = RUN.summaries
+    assert one.overview is not None
+    suite = replace(one, overview=replace(one.overview, lines=()), blocks=())
+
+    text = joined(list(run_sections(RunSummary("", (suite,)))))
+
+    assert text.endswith("| test\\_t.py::test\\_0 | 2 | passed (length) |\n")
+
+
 def test_the_page() -> None:
     """Its panels, terms, tables and rows; links lead to the rows of the suite itself."""
     page = html_report(RUN, PAGES, "0.1.0")
