@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data.records import Record
+    from pytest_llmjudge.data.summary import Part
 
 __all__ = [
     "MOST_DROPS",
@@ -18,7 +19,6 @@ __all__ = [
     "Lost",
     "Measured",
     "PageTable",
-    "PageTableRow",
     "Panel",
     "Row",
     "Scatter",
@@ -187,27 +187,18 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class PageTableRow:
-    """A line of a table: cells as they are shown, and what became of it."""
-
-    cells: tuple[str, ...]
-    outcome: str
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class PageTable:
     """A table of a suite's parts.
 
     Attributes:
         title: What the parts are.
         headings: Of the columns: name, figures, outcome.
-        rows: A cell for each heading but the last, which is the outcome.
+        rows: Each with as many figures as there are headings for them.
     """
 
     title: str
     headings: tuple[str, ...]
-    rows: tuple[PageTableRow, ...]
+    rows: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)

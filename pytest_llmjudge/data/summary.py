@@ -52,7 +52,7 @@ class Overview:
         cells: One for each heading; the last one begins with the outcome.
         title: Heading of the table in Markdown; empty where Markdown leaves the table out, because
             its table of all suites has these figures.
-        lines: What follows the table.
+        lines: What follows the table, and is left out with it.
     """
 
     headings: tuple[str, ...]

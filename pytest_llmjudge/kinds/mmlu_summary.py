@@ -10,7 +10,6 @@ from pytest_llmjudge.data.page import (
     Intervals,
     Measured,
     PageTable,
-    PageTableRow,
     Panel,
     SuitePage,
 )
@@ -203,11 +202,12 @@ def _table(exam: ExamResult, known: Mapping[str, float | None]) -> PageTable:
     headings = ["subject", "questions", "right", "accuracy", "95 % interval"]
     rows = []
     for subject in exam.subjects:
-        part, was = _part(subject), known[subject.subject]
-        cells = [part.name, *(part.figures or (NONE,) * 4)]
+        was = known[subject.subject]
+        figures = _part(subject).figures or (NONE,) * 4
         if has_baseline:
-            cells.append(NONE if was is None else f"{was:.4f}")
-        rows.append(PageTableRow(tuple(cells), subject.outcome, subject.error or ""))
+            figures += (NONE if was is None else f"{was:.4f}",)
+        error = subject.error or ""
+        rows.append(Part(subject.subject, figures, subject.outcome, error=error))
     baseline = ["baseline"] if has_baseline else []
     return PageTable("Subjects", (*headings, *baseline, "outcome"), tuple(rows))
 

@@ -106,7 +106,8 @@ def _overview(suites: Sequence[Summary]) -> Iterator[Section]:
         for suite in suites
         for line in overview_lines(suite, suites, figures=True)
     )
-    yield Section(f"lines on {noun}s", (), lines)
+    if lines:
+        yield Section(f"lines on {noun}s", (), lines)
 
 
 def _breakdown(suite: Summary, found: Breakdown) -> Iterator[Section]:

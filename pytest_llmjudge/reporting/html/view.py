@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.summary import NONE
@@ -11,7 +12,7 @@ from pytest_llmjudge.reporting.html.charts import draw
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from pytest_llmjudge.data.page import Drop, Fact, Lost, Panel, SuitePage
     from pytest_llmjudge.data.summary import Summary
@@ -75,11 +76,5 @@ class SuiteView:
 
 def suite_views(summaries: Sequence[Summary], pages: Sequence[SuitePage]) -> list[SuiteView]:
     """Return the suites in their order."""
-    return list(_views(summaries, pages))
-
-
-def _views(summaries: Sequence[Summary], pages: Sequence[SuitePage]) -> Iterator[SuiteView]:
-    start = 0
-    for summary, page in zip(summaries, pages, strict=True):
-        yield SuiteView(summary, page, start)
-        start += len(page.rows)
+    starts = accumulate((len(page.rows) for page in pages), initial=0)
+    return list(map(SuiteView, summaries, pages, starts))

@@ -12,7 +12,6 @@ from pytest_llmjudge.data.page import (
     Drop,
     Lost,
     PageTable,
-    PageTableRow,
     Panel,
     Row,
     SuitePage,
@@ -131,7 +130,7 @@ PAGES = (
         table=PageTable(
             "Languages",
             ("language", "texts", "outcome"),
-            (PageTableRow(("French", "1"), "failed"),),
+            (Part("French", ("1",), "failed"),),
         ),
         rows=(ROW,),
         lost=(Lost("Count the tokens.", "", 0, ()),),
@@ -196,6 +195,17 @@ def test_markdown() -> None:
         assert line in text.splitlines(), line
 
 
+def test_markdown_of_a_table_alone() -> None:
+    """Where no line follows a table of a kind, nothing stands in its place."""
+    (one, _) = RUN.summaries
+    assert one.overview is not None
+    suite = replace(one, overview=replace(one.overview, lines=()), blocks=())
+
+    text = joined(list(run_sections(RunSummary("", (suite,)))))
+
+    assert text.endswith("| test\\_t.py::test\\_0 | 2 | passed (length) |\n")
+
+
 def test_the_page() -> None:
     """Its panels, terms, tables and rows; links lead to the rows of the suite itself."""
     page = html_report(RUN, PAGES, "0.1.0")
@@ -209,6 +219,15 @@ def test_the_page() -> None:
     assert '<a href="#row-1">' in page
     index = json.loads(payload_of([ROW]).index)
     assert index["outcomes"][index["outcome"][0]] == "short"
+
+
+def test_a_page_of_a_kind_that_adds_nothing() -> None:
+    """Cards and gates are there, and no table of records."""
+    page = html_report(RUN, (SuitePage(), SuitePage()), "0.1.0")
+
+    assert page.count('<span class="value">3.10</span>') == 2
+    assert page.count("<strong><bdi>length</bdi></strong>") == 2
+    assert 'id="records"' not in page
 
 
 def test_junit_xml() -> None:
