@@ -173,7 +173,7 @@ class Summary:
         causes: Why it did not pass, a line each; none when it did.
         model: Under test; ``None`` when the records hold the responses.
         judge: Who decided, in a few words; empty when nobody judges.
-        gates: Those that were due.
+        gates: All of it.
         comparison: With the baseline, where that gate has run.
         fitness: Whether the judge can be trusted, at the head of a report.
         overview: A row of figures.

@@ -120,9 +120,10 @@ class Gathered:
 
     Attributes:
         name: Node id of the test function.
-        facts: Its :meth:`Suite.facts`, with ``checkpoint``, ``judge`` and ``due``.
+        facts: Its :meth:`Suite.facts`, with ``checkpoint`` and ``judge``, and the names of its
+            ``gates`` and of those that are ``due`` in this run.
         samples: Those of which anything is known, by id, in the suite's order.
-        gates: Those that were due.
+        gates: All of it; those that were not due, or did not come to an end, as ``not run``.
         fault: Says for a sample's id how its item broke beside its own decision, else ``None``.
         comparison: With the baseline, where that gate has run.
         check: What the judge made of known answers.

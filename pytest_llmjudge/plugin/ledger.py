@@ -124,7 +124,7 @@ class Ledger:
             reason = self._fault(name, gate)
             if reason:
                 gates[gate] = with_break(gates.get(gate), gate, reason)
-        for gate in facts["due"]:
+        for gate in facts["gates"]:
             gates.setdefault(gate, GateResult(gate, "not run", NOT_RUN))
         return Gathered(
             name=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +140,7 @@ def suite_facts(
         **suite.facts(session.resources),
         "kind": suite.kind.name,
         "due": session.due.get(suite.name, []),
+        "gates": list(chain.from_iterable(suite.gates(session.settings))),
         "checkpoint": session.resources.models.facts(model) if suite.uses_model else None,
         "judge": judge_facts(judge) if suite.uses_judge else None,
     }

@@ -69,10 +69,62 @@ def test_a_score_that_only_the_gates_rerun_had(project: Project) -> None:
 
     assert result.parseoutcomes() == {"passed": 1, "errors": 1, "rerun": 2, "deselected": 1}
     suite = the_suite(project)
-    assert told(suite) == [("r0", 100, "error"), ("r1", 100, "passed")]
+    assert told(suite) == [("r0", 100, "error"), ("r1", 100, "not run")]
     assert (suite["scored"], suite["average"], suite["outcome"]) == (2, 100, "failed")
     assert suite["records"][0]["error"] is None
 
+
+BODY = """
+import pytest
+
+@pytest.mark.llm_judge("data.json", responses="model_response", min_score=20, min_average=55)
+def test_instructions(record):
+    {body}
+"""
+
+
+@pytest.mark.parametrize("left_out", ["r1", "average"])
+def test_an_item_that_is_left_out(project: Project, mode: tuple[str, ...], left_out: str) -> None:
+    """The gate has the record's score, and nobody has run the body that decides as well."""
+    project.write("data.json", records(3))
+    body = 'assert record.id != "r1"' if left_out == "r1" else "pass"
+    project.write("test_suite.py", BODY.format(body=body))
+
+    result = project.run(
+        *mode,
+        REPORT,
+        "--llm-judge-markdown=report.md",
+        f"--deselect=test_suite.py::test_instructions[{left_out}]",
+    )
+
+    assert result.ret == pytest.ExitCode.OK
+    suite = the_suite(project)
+    assert suite["outcome"] == "incomplete"
+    items = {one["id"]: one["outcome"] for one in suite["records"]}
+    items |= {gate["name"]: gate["outcome"] for gate in suite["gates"]}
+    every = dict.fromkeys(("r0", "r1", "r2", "average"), "passed")
+    assert items == {**every, left_out: "not run"}
+    cause = {"r1": "1 of 3 records was not run", "average": "average: it was not run"}[left_out]
+    assert f": {cause}\n" in (project.path / "report.md").read_text("utf-8")
+
+
+def test_a_run_that_ends_before_its_records(project: Project, mode: tuple[str, ...]) -> None:
+    """Where the gates come first, and the session ends well after them, nothing is passed."""
+    project.write("data.json", records(3))
+    project.write("test_suite.py", BODY.format(body='pytest.exit("enough", returncode=0)'))
+    project.write("conftest.py", GATES_FIRST)
+
+    project.run_subprocess(*mode, REPORT)
+
+    suite = the_suite(project)
+    assert suite["outcome"] == "incomplete"
+    assert {one["outcome"] for one in suite["records"]} <= {"not run", "error"}
+
+
+GATES_FIRST = """
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: "average" not in item.name)
+"""
 
 JUDGE = """
 import pytest
