@@ -42,13 +42,14 @@ def reported(own: dict[str, Any] | None, outcome: str | None, **more: Any) -> Sa
             reported(None, "error", reason="no fixture"),
             {"error": "no fixture", "cause": "rig", "outcome": "error"},
         ),
-        (SampleReport("r0", of_gate=SCORED), {**SCORED, "outcome": "passed"}),
+        (SampleReport("r0", of_gate=SCORED), {**SCORED, "outcome": "not run"}),
+        (SampleReport("r0", of_gate=SCORED, is_spared=True), {**SCORED, "outcome": "passed"}),
         (
             reported(SCORED, "failed", note="it passed"),
             {**SCORED, "error": "it passed", "outcome": "failed"},
         ),
     ],
-    ids=["own", "spared", "unscored", "no-setup", "gate-alone", "unexpected-pass"],
+    ids=["own", "spared", "unscored", "no-setup", "gate-alone", "skipped", "unexpected-pass"],
 )
 def test_what_is_known_of_a_record(report: SampleReport, expected: dict[str, Any]) -> None:
     """Its own item decides its outcome; without one the row does."""
