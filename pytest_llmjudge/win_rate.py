@@ -43,10 +43,10 @@ _FLIPPED = 0.9
 
 def summarise(pairs: Iterable[Compared]) -> PairSummary:
     """Return the numbers of pairs that have a winner; lengths are in characters."""
-    known = [(SCORES[winner], orders, len(a), len(b)) for winner, orders, a, b in pairs]
-    scores = [score for score, _, _, _ in known]
-    orders = [found for _, found, _, _ in known if found]
-    firsts, seconds = [a for _, _, a, _ in known], [b for _, _, _, b in known]
+    known = [(SCORES[winner], orders, len(a), len(b), a == b) for winner, orders, a, b in pairs]
+    scores = [score for score, *_ in known]
+    orders = [found for _, found, *_ in known if found]
+    firsts, seconds = [a for _, _, a, *_ in known], [b for _, _, _, b, _ in known]
     count = len(known)
     flips = sum(found in {("A", "A"), ("B", "B")} for found in orders)
     return PairSummary(
@@ -60,6 +60,7 @@ def summarise(pairs: Iterable[Compared]) -> PairSummary:
         asked=len(orders),
         flips=flips / len(orders) if orders else None,
         mean_length=(sum(firsts) / count, sum(seconds) / count) if count else None,
+        identical=sum(is_same for *_, is_same in known),
     )
 
 
@@ -87,6 +88,12 @@ def decide_win_rate(
         return unscored(list(causes), total, causes, "pairs", "win rate")
     if summary.win_rate is None or summary.interval is None:
         return Decision(passed=False, reason="there is no pair to compare")
+    if summary.identical == summary.pairs:
+        reason = (
+            "nothing was compared: the two answers of every pair are equal; name another model's "
+            "answers in against="
+        )
+        return Decision(passed=False, reason=reason)
     if summary.flips is not None and summary.asked >= _ASKED and summary.flips >= _FLIPPED:
         flipped = round(summary.flips * summary.asked)
         reason = (

@@ -151,6 +151,7 @@ class PairSummary:
         asked: Pairs that a judge was asked about in both orders.
         flips: Share of those that the place decided, 0 to 1; ``None`` when there are none.
         mean_length: Of the answers of ``a`` and of ``b``, in characters.
+        identical: Pairs of two equal answers, which are tied unasked.
     """
 
     wins: int
@@ -163,6 +164,7 @@ class PairSummary:
     asked: int
     flips: float | None
     mean_length: tuple[float, float] | None
+    identical: int = 0
 
     @property
     def pairs(self) -> int:
