@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import GateResult
+from pytest_llmjudge.data.comparison import POINTS
 from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.stats import (
     SIGNIFICANCE,
@@ -126,12 +127,12 @@ def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
 
     Args:
         comparison: Of the suite with its baseline.
-        max_drop: What may be lost, in the measure's unit.
+        max_drop: Points that may be lost; of a measure with another unit nothing may.
     """
     if comparison.refusal is not None:
         return Decision(passed=False, reason=f"not compared: {comparison.refusal}")
     measure, difference, p = comparison.measure, comparison.difference or 0.0, comparison.p
-    drop = measure.gain(difference, 0.0)
+    drop, allowed = measure.gain(difference, 0.0), measure.allowed(max_drop)
     is_real = p is not None and p < SIGNIFICANCE
     doubt, reach = _doubt(comparison), _reach(comparison)
     if not is_real:
@@ -139,12 +140,12 @@ def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
         reason = f"no {measure.drop} shown: {change} {measure.unit}{doubt}{reach}"
     else:
         dropped = "dropped" if measure.higher_is_better else "rose"
-        more = "more" if drop > max_drop else "no more"
-        reason = (
-            f"{dropped} by {points(drop, max_drop)} {measure.unit}{doubt}, {more} than "
-            f"--llm-judge-max-drop {points(max_drop, drop)}{reach}"
-        )
-    if is_real and drop > max_drop:
+        reason = f"{dropped} by {points(drop, allowed)} {measure.unit}{doubt}"
+        if measure.unit == POINTS:
+            more = "more" if drop > allowed else "no more"
+            reason += f", {more} than --llm-judge-max-drop {points(allowed, drop)}"
+        reason += reach
+    if is_real and drop > allowed:
         return Decision(passed=False, reason=reason)
     hidden = _hidden(comparison)
     return Decision(passed=not hidden, reason=f"{hidden}; {reason}" if hidden else reason)

@@ -26,6 +26,7 @@ __all__ = [
     "points",
     "probability",
     "proportion_interval",
+    "ratio_interval",
     "reach_of",
     "records_needed",
     "share",
@@ -68,6 +69,32 @@ def mean_interval(scores: Sequence[int]) -> tuple[float, float] | None:
     quantile = float(special.stdtrit(len(scores) - 1, 0.975))
     half = quantile * statistics.stdev(scores) / math.sqrt(len(scores))
     return centre - half, centre + half
+
+
+def ratio_interval(sums: Sequence[float], counts: Sequence[int]) -> tuple[float, float] | None:
+    """Return the 95 % interval of ``sum(sums) / sum(counts)``; ``None`` for fewer than two.
+
+    That is the mean of all tokens of several texts, where texts and not tokens are drawn. The
+    half-width is t(0.975, n - 1) * sqrt(n * sum(d**2) / (n - 1)) / sum(counts) with
+    d = sums - ratio * counts (Cochran, Sampling Techniques, 1977, 2.11 and 6.3).
+
+    Args:
+        sums: Of each text.
+        counts: Of each text, above 0.
+    """
+    size = len(sums)
+    if size < 2:
+        return None
+    from scipy import special
+
+    whole = sum(counts)
+    ratio = math.fsum(sums) / whole
+    squares = math.fsum(
+        (total - ratio * count) ** 2 for total, count in zip(sums, counts, strict=True)
+    )
+    error = math.sqrt(size * squares / (size - 1)) / whole
+    half = float(special.stdtrit(size - 1, 0.975)) * error
+    return ratio - half, ratio + half
 
 
 def auc(high: Sequence[float], low: Sequence[float]) -> float | None:

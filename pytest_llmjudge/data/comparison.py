@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data.records import JudgeIdentity
 
-__all__ = ["Comparison", "Entry", "Flip", "Measure", "Reach", "Side"]
+__all__ = ["POINTS", "Comparison", "Entry", "Flip", "Measure", "Reach", "Side"]
+
+POINTS = "points"
+"""The unit of scores from 0 to 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Measure:
     noun: str = "records"
     suite: str = "suite"
     value: str = "average"
-    unit: str = "points"
+    unit: str = POINTS
     verbs: tuple[str, str] = ("passed", "fail")
     is_judged: bool = False
     is_binary: bool = False
@@ -43,6 +46,10 @@ class Measure:
     def drop(self) -> str:
         """What a change for the worse is called."""
         return "drop" if self.higher_is_better else "rise"
+
+    def allowed(self, max_drop: float) -> float:
+        """Return what may be lost where ``max_drop`` points may, in this measure's own unit."""
+        return max_drop if self.unit == POINTS else 0.0
 
     def gain(self, before: float, after: float) -> float:
         """Return by how much a score got better; below 0 where it got worse."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import asdict, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.comparison import is_same_judge
@@ -28,9 +27,14 @@ from pytest_llmjudge.gates import (
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
-from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.plain import plain_comparison, rounded_fields, with_response
-from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
+from pytest_llmjudge.kinds.records import (
+    RecordRun,
+    RecordSuite,
+    records_file,
+    records_reader,
+    settled,
+)
 from pytest_llmjudge.prompts import clean_response
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
@@ -75,13 +79,12 @@ class _Judged(Kind[SuiteResult]):
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
         # Who only reads results files does not wait for these imports.
-        from pytest_llmjudge.records import load_records
         from pytest_llmjudge.settings import resolve_suite
         from pytest_llmjudge.suites import read_suite
 
         file = records_file(marked, self.marker, _EXAMPLE)
         chosen = resolve_suite(marked.name, marked.keywords, marked.base, settings)
-        read = partial(load_records, response_field=chosen.responses, gates=GATES)
+        read = records_reader(chosen.responses)
         return _JudgedSuite(read_suite(marked.name, file, marked.base, chosen, read))
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> SuiteResult:
@@ -95,7 +98,8 @@ class _Judged(Kind[SuiteResult]):
                 return "error"
             return "passed" if decide_record(row["score"], min_score).passed else "failed"
 
-        found = settled(gathered, suite, whole=whole, measure="score", decide=decide)
+        read = records_reader(facts["responses"])
+        found = settled(gathered, suite, whole=whole, measure="score", decide=decide, read=read)
         results = [_record_result(record, row) for record, row in found]
         judge = dict(facts["judge"])
         label = judge.pop("label")

@@ -155,12 +155,6 @@ class _MMLUKind(Kind[ExamResult]):
             "subjects": [_subject(subject) for subject in result.subjects],
         }
 
-    def counts(self, result: ExamResult) -> dict[str, str]:
-        """Return the figures of a suite for JUnit XML."""
-        questions = sum(subject.total for subject in result.subjects)
-        missing = sum(not subject.questions for subject in result.subjects)
-        return {"questions": str(questions), "subjects_without_a_result": str(missing)}
-
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the questions."""
         subjects = suite["subjects"]

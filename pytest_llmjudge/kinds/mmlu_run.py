@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,9 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
 from pytest_llmjudge.pipeline.protocols import Fingerprint, name_of
-from pytest_llmjudge.pipeline.scoring_model import scoring_model
+from pytest_llmjudge.pipeline.scoring_model import raised_by, scoring_model
 from pytest_llmjudge.pipeline.turns import wait_or_compute
-from pytest_llmjudge.pipeline.user_code import described, user_code
+from pytest_llmjudge.pipeline.user_code import user_code
 from pytest_llmjudge.storage.store import Failure
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class MMLURun:
         self._fingerprint.check()
         questions, solved = self._questions(subject)
         scores: dict[int, list[float]] = {}
-        with user_code(self._error_of):
+        with user_code(partial(raised_by, self.model)):
             tasks = [
                 make_task(
                     subject,
@@ -151,11 +152,6 @@ class MMLURun:
                 todo = WIDER if is_narrow else "see whether its training diverged"
                 raise CheckpointError(name_of(self.model), found, todo)
         return [[scores[index], task.shots, task.is_cut] for index, task in enumerate(tasks)]
-
-    def _error_of(self, error: BaseException) -> CheckpointError:
-        found = f"it raised {described(error)}"
-        todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
-        return CheckpointError(name_of(self.model), found, todo)
 
     def _questions(self, subject: str) -> tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]:
         if subject not in self._read:

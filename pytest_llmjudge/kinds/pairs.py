@@ -16,7 +16,13 @@ from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.pairs_summary import pairs_page, pairs_summary
 from pytest_llmjudge.kinds.plain import rounded, rounded_fields, with_response
-from pytest_llmjudge.kinds.records import RecordRun, RecordSuite, records_file, settled
+from pytest_llmjudge.kinds.records import (
+    RecordRun,
+    RecordSuite,
+    records_file,
+    records_reader,
+    settled,
+)
 from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model
 from pytest_llmjudge.preference import win_rate
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
@@ -88,7 +94,7 @@ class _Pairs(Kind[PreferenceResult]):
             whole=whole,
             measure="winner",
             decide=lambda row: "error" if row.get("winner") is None else "passed",
-            against=pairing["field"],
+            read=records_reader(facts["responses"], pairing["field"]),
         )
         results = tuple(_pair_result(record, row) for record, row in found)
         judge = None if facts["judge"] is None else dict(facts["judge"])

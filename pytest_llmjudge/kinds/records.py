@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import Outcome, Run
     from pytest_llmjudge.pipeline.resources import Resources
 
-__all__ = ["RecordRun", "RecordSuite", "records_file", "settled"]
+__all__ = ["RecordRun", "RecordSuite", "records_file", "records_reader", "settled"]
 
 
 class RecordSuite(Suite[Value]):
@@ -155,7 +156,7 @@ def settled(
     whole: bool,
     measure: str,
     decide: Callable[[Mapping[str, Any]], str],
-    against: str | None = None,
+    read: Callable[[Path], Sequence[Record]],
 ) -> Iterator[tuple[Record, dict[str, Any]]]:
     """Yield the records of a suite, each with its row and an ``outcome`` in it.
 
@@ -165,7 +166,7 @@ def settled(
         whole: Yield the records that were not run too.
         measure: The key of a row that has no value when the record is unscored.
         decide: Returns the outcome of a row alone.
-        against: The records' field of the responses that those under test are compared with.
+        read: Returns the records of the suite's file, where this process has not collected it.
 
     Raises:
         RecordsError: The records file changed while the run was going on.
@@ -175,7 +176,7 @@ def settled(
             fault = gathered.fault(sample.id)
             yield Record(sample.id, "", "", "", {}), _settled(sample, fault, measure, decide)
         return
-    records = suite.loaded.records if suite is not None else _load(gathered.facts, against)
+    records = suite.loaded.records if suite is not None else _load(gathered.facts, read)
     for record in records:
         known, fault = gathered.samples.get(record.id), gathered.fault(record.id)
         if known is not None:
@@ -212,15 +213,26 @@ def _settled(
     return {**own, "error": error, "outcome": outcome}
 
 
-def _load(facts: Mapping[str, Any], against: str | None) -> Sequence[Record]:
-    from pytest_llmjudge.records import draw_sample, load_records
+def records_reader(
+    responses: str | None = None, against: str | None = None
+) -> Callable[[Path], tuple[Record, ...]]:
+    """Return a function that reads a records file.
+
+    Args:
+        responses: A field that must hold a string in every record, as ``responses=`` names it.
+        against: The same, as ``against=`` names it.
+    """
+    from pytest_llmjudge.records import load_records
+
+    return partial(load_records, response_field=responses, against_field=against, gates=GATES)
+
+
+def _load(facts: Mapping[str, Any], read: Callable[[Path], Sequence[Record]]) -> Sequence[Record]:
+    from pytest_llmjudge.records import draw_sample
     from pytest_llmjudge.suites import file_digest
 
     path = Path(facts["path"])
     if file_digest(path) != facts["digest"]:
         todo = "run again; the verdicts are kept in the cache"
         raise RecordsError(path.name, "it changed while the run was going on", todo)
-    records = load_records(
-        path, response_field=facts["responses"], against_field=against, gates=GATES
-    )
-    return draw_sample(records, facts["sample"])
+    return draw_sample(read(path), facts["sample"])

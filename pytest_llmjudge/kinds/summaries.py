@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Comparison,
         GateResult,
         JudgeCheck,
+        Measure,
         PairCheck,
         Record,
     )
@@ -89,7 +90,7 @@ def make_summary(
         causes: Why it did not pass, beside its gates; looked at only when it did not.
         more: The other fields of a :class:`Summary`.
     """
-    asked = filter(None, (*wanted, _most_lost(result, max_drop)))
+    asked = filter(None, (*wanted, _most_lost(kind.measure, result, max_drop)))
     passed = result.outcome == "passed"
     return Summary(
         kind=kind.name,
@@ -115,10 +116,11 @@ def at_least(measure: str, value: float | None) -> str:
     return "" if value is None else f"{measure} >= {value:g}"
 
 
-def _most_lost(result: AnyResult, max_drop: float) -> str:
-    if result.comparison is None and not _has_gate(result.gates, BASELINE):
+def _most_lost(measure: Measure | None, result: AnyResult, max_drop: float) -> str:
+    if measure is None or (result.comparison is None and not _has_gate(result.gates, BASELINE)):
         return ""
-    return f"drop <= {max_drop:g} points" if max_drop else "no drop"
+    allowed = measure.allowed(max_drop)
+    return f"{measure.drop} <= {allowed:g} {measure.unit}" if allowed else f"no {measure.drop}"
 
 
 def _change(comparison: Comparison | None) -> str:
@@ -126,7 +128,7 @@ def _change(comparison: Comparison | None) -> str:
         return NONE
     if comparison.refusal is not None or comparison.difference is None:
         return "not compared"
-    return f"{signed(comparison.difference)} points"
+    return f"{signed(comparison.difference)} {comparison.measure.unit}"
 
 
 def _causes_of_gates(gates: Sequence[GateResult]) -> Iterator[str]:

@@ -279,7 +279,10 @@ def _patterns(cell: str) -> list[str]:
         ("is below min_accuracy", "is below {name}"),
         ("is unscored, so there is no average", "unscored, so there is no {figure}"),
         ("the difference is within noise", "; the difference is within noise"),
-        ("more than --llm-judge-max-drop", "--llm-judge-max-drop {points(max_drop, drop)}"),
+        (
+            "more than --llm-judge-max-drop",
+            "more} than --llm-judge-max-drop {points(allowed, drop)}",
+        ),
         ("no drop shown:", "no {measure.drop} shown: "),
         (
             "results of different judges do not compare",

@@ -221,9 +221,11 @@ def test_sentences_where_higher_is_worse() -> None:
 
     assert decide_baseline(worse, 0) == Decision(
         passed=False,
-        reason="rose by 6.5 nats (95 % CI +5.5 to +7.5, p = 0.016), more than "
-        "--llm-judge-max-drop 0; this suite can show rises of 1.7 nats or more",
+        reason="rose by 6.5 nats (95 % CI +5.5 to +7.5, p = 0.016); this suite can show rises of "
+        "1.7 nats or more",
     )
+    # Points say nothing of nats.
+    assert not decide_baseline(worse, 100).passed
     assert decide_baseline(better, 0) == Decision(
         passed=True,
         reason="no rise shown: -8.0 nats (95 % CI -8.0 to -8.0, p = 1); all scores moved alike, "

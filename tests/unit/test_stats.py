@@ -22,6 +22,7 @@ from pytest_llmjudge.stats import (
     mean,
     mean_interval,
     probability,
+    ratio_interval,
     reach_of,
     records_needed,
     sign_flip_test,
@@ -54,6 +55,30 @@ def test_a_published_half_width() -> None:
     half = 1.98197 * 10 * (110 / 109) ** 0.5 / 110**0.5
 
     assert mean_interval(scores) == pytest.approx((50 - half, 50 + half), abs=1e-4)
+
+
+def test_the_interval_of_a_ratio() -> None:
+    """Of texts of one length it is Student's over the texts, of others what resampling gives."""
+    drawn = np.random.default_rng(3)
+    counts = drawn.integers(5, 60, 200)
+    sums = counts * drawn.normal(2.0, 0.5, 200)
+
+    found = ratio_interval(list(sums), [int(count) for count in counts])
+    alike = ratio_interval(list(sums), [10] * 200)
+
+    expected = scipy_stats.bootstrap(
+        (sums, counts),
+        lambda sums, counts, axis: sums.sum(axis) / counts.sum(axis),
+        paired=True,
+        method="percentile",
+        rng=np.random.default_rng(5),
+    ).confidence_interval
+    assert found == pytest.approx(tuple(expected), abs=0.01)
+    of_means = scipy_stats.t.interval(
+        0.95, 199, loc=sums.mean() / 10, scale=scipy_stats.sem(sums / 10)
+    )
+    assert alike == pytest.approx(of_means)
+    assert ratio_interval([1.0], [2]) is None
 
 
 @pytest.mark.parametrize(("scores", "expected"), [([], None), ([7], None), ([7, 7], (7.0, 7.0))])

@@ -27,12 +27,14 @@ def baseline_panel(found: Comparison) -> Panel:
 
 
 def _facts(found: Comparison) -> Iterator[Fact]:
+    measure = found.measure
     if found.difference is not None:
-        yield "change", f"{signed(found.difference)} points"
+        yield "change", f"{signed(found.difference)} {measure.unit}"
     if found.interval is not None:
         low, high = found.interval
         yield "95 % interval", f"{signed(low)} to {signed(high)}"
     if found.p is not None:
-        yield "chance of a drop as large", f"p {probability(found.p)}"
+        yield f"chance of a {measure.drop} as large", f"p {probability(found.p)}"
     if found.detectable:
-        yield "drops it can show", f"{found.detectable:.1f} points or more"
+        least = signed(found.detectable).lstrip("+")
+        yield f"{measure.drop}s it can show", f"{least} {measure.unit} or more"

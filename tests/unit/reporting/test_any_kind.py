@@ -39,7 +39,7 @@ from tests.support.results import compared
 if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Summary
 
-KIND = SimpleNamespace(name="tokens", title="Tokens")
+KIND = SimpleNamespace(name="tokens", title="Tokens", measure=None)
 ROW = Row(
     suite="test_t.py::test_0",
     record=Record("s0", "Count the tokens.", "", "", {}),
