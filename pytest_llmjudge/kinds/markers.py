@@ -104,6 +104,20 @@ MARKERS = (
             ),
         ),
     ),
+    Marker(
+        "llm_loss",
+        '"records.json", max_perplexity=, max_loss=, end=, ...',
+        "measure how likely a model finds the references",
+        (
+            _RECORD,
+            ItemFixture(
+                "loss",
+                "How likely the model under test found this item's reference.",
+                "a test that measures no loss",
+            ),
+        ),
+        ("perplexity", "baseline"),
+    ),
 )
 
 GATES = tuple(dict.fromkeys(gate for marker in MARKERS for gate in marker.gates))

@@ -1,0 +1,851 @@
+"""Suites of held-out loss: how likely a model finds the references of its records, or a text."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from pytest_llmjudge.data import Context, Entry, Measure, Record, Side
+from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview
+from pytest_llmjudge.errors import (
+    CheckpointError,
+    LlmJudgeError,
+    PromptError,
+    RecordsError,
+    SettingsError,
+)
+from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored, whole_outcome
+from pytest_llmjudge.keys import content_of, make_key
+from pytest_llmjudge.kinds.base import BASELINE, Kind, Sample, SuiteRun
+from pytest_llmjudge.kinds.plain import plain_comparison, rounded
+from pytest_llmjudge.kinds.records import RecordSuite, records_file, records_reader, settled
+from pytest_llmjudge.kinds.summaries import (
+    baseline_outcomes,
+    causes_of_items,
+    causes_of_missing,
+    is_one,
+    make_summary,
+    scored_counts,
+    unscored_names,
+    unseen_gate,
+)
+from pytest_llmjudge.settings import CHAT, RECORD_KEYWORDS, chosen_for
+from pytest_llmjudge.stats import points, ratio_interval
+from pytest_llmjudge.storage.consistent import counted, differs, repeated
+from pytest_llmjudge.values import integer_check, number_check, read_keywords
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge import suites
+    from pytest_llmjudge.data import CheckpointReference, Comparison, GateResult
+    from pytest_llmjudge.data.summary import Summary
+    from pytest_llmjudge.kinds.base import Gathered, Marked, Suite
+    from pytest_llmjudge.pipeline import JudgeLike, ModelLike
+    from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.pipeline.scoring_model import ScoringModel
+    from pytest_llmjudge.settings import Settings
+
+__all__ = ["LOSS", "Loss"]
+
+PERPLEXITY = "perplexity"
+_HEADINGS = (
+    "suite of losses",
+    "records",
+    "scored",
+    "tokens",
+    "loss",
+    PERPLEXITY,
+    "95 % interval",
+    "outcome",
+)
+_EXCERPTS = ("loss", "record", "instruction", "tokens")
+_EXAMPLE = 'llm_loss("records.json", max_perplexity=4.0)'
+_TEXT = ".txt"
+_CHUNK = 256
+"""Samples whose tokens are held at a time, so that memory does not grow with a suite."""
+_ENCODER = "encode_pair"
+_PROBE = (
+    "The quick brown fox, naïve café 12345\n\n\tdef f(x):  return x  # 漢字 🙂\nThis is something "
+    "that training, testing and tuning would bring to the end: it's, they'll, I'm. Überraschung!"
+)
+"""Two tokenizers that split this alike are held for one; losses of two others do not compare."""
+_MEASURE = Measure("loss", value="loss", unit="nats", higher_is_better=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How likely a model found a text.
+
+    Attributes:
+        record: Whose reference it is; of a text file one whose output is the text.
+        parts: For each window of a text, and for a record alone, its summed negative
+            log-likelihood in nats, and the number of its tokens.
+        tokenizer: Digest of how the model splits texts.
+    """
+
+    record: Record
+    parts: tuple[tuple[float, int], ...]
+    tokenizer: str
+
+    @property
+    def nll(self) -> float:
+        """Negative log-likelihood of all tokens, in nats."""
+        return math.fsum(nll for nll, _ in self.parts)
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were predicted."""
+        return sum(tokens for _, tokens in self.parts)
+
+    @property
+    def mean(self) -> float:
+        """Negative log-likelihood of a token, in nats: what training calls the loss."""
+        return self.nll / self.tokens
+
+    @property
+    def perplexity(self) -> float:
+        """Its exponential."""
+        return _exp(self.mean)
+
+
+@dataclass(frozen=True, slots=True)
+class LossRecord:
+    """What became of one record; ``parts`` is empty when it has no loss."""
+
+    record: Record
+    parts: tuple[tuple[float, int], ...]
+    tokenizer: str
+    error: str | None
+    outcome: str
+    cause: str | None = None
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss, where there is one."""
+        return Loss(self.record, self.parts, self.tokenizer) if self.parts else None
+
+
+@dataclass(frozen=True, slots=True)
+class LossResult:
+    """What became of a suite of held-out loss.
+
+    Attributes:
+        name: Node id of the test function.
+        path: Its records file or text.
+        total: How many records it has.
+        terms: How the loss was taken: ``end`` and ``stride``.
+        limits: ``max_perplexity`` and ``max_loss``.
+        records: Those of which something is known, in file order.
+        outcome: ``passed``, ``failed``, or ``incomplete`` when not every record has a loss.
+    """
+
+    kind: ClassVar[str] = "loss"
+
+    name: str
+    path: str
+    checkpoint: CheckpointReference | None
+    total: int
+    terms: Mapping[str, Any]
+    limits: Mapping[str, float | None]
+    records: tuple[LossRecord, ...]
+    gates: tuple[GateResult, ...]
+    outcome: str
+    comparison: Comparison | None = None
+
+    @property
+    def old_name(self) -> str:
+        """The suite's name in the baseline."""
+        return (self.comparison and self.comparison.baseline_suite) or self.name
+
+    @property
+    def losses(self) -> list[Loss]:
+        """The losses there are, in file order."""
+        return [loss for one in self.records if (loss := one.loss) is not None]
+
+
+class _Figures(NamedTuple):
+    """The loss of several records together: token by token, so that a long one counts for more."""
+
+    nll: float
+    tokens: int
+    interval: tuple[float, float] | None
+
+    @property
+    def loss(self) -> float:
+        return self.nll / self.tokens
+
+    @property
+    def perplexity(self) -> float:
+        return _exp(self.loss)
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The 95 % interval of the perplexity."""
+        return self.interval and (_exp(self.interval[0]), _exp(self.interval[1]))
+
+
+def _pool(losses: Iterable[Loss]) -> _Figures:
+    parts = [part for loss in losses for part in loss.parts]
+    sums, counts = [nll for nll, _ in parts], [tokens for _, tokens in parts]
+    return _Figures(math.fsum(sums), sum(counts), ratio_interval(sums, counts))
+
+
+def _exp(loss: float) -> float:
+    # From here on a float has no number for it.
+    return math.exp(loss) if loss < 709 else math.inf
+
+
+class _LossKind(Kind[LossResult]):
+    """Suites of the marker ``llm_loss``."""
+
+    name = LossResult.kind
+    title = "Loss"
+    marker = "llm_loss"
+    asks_judge = False
+    measure = _MEASURE
+
+    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
+        """Check a marker, and load its records or its text."""
+        return _LossSuite(*_load(marked, settings))
+
+    def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> LossResult:
+        """Return what became of a suite."""
+        assert suite is None or isinstance(suite, _LossSuite)  # noqa: S101  # it is of this kind
+        facts = gathered.facts
+        limits = facts["limits"]
+
+        def decide(row: Mapping[str, Any]) -> str:
+            if not row.get("parts"):
+                return "error"
+            nll, tokens = (math.fsum(column) for column in zip(*row["parts"], strict=True))
+            most = limits["max_loss"]
+            return "failed" if most is not None and nll / tokens > most else "passed"
+
+        found = settled(
+            gathered, suite, whole=whole, measure="parts", decide=decide, read=_read_samples
+        )
+        records = tuple(_loss_record(record, row) for record, row in found)
+        return LossResult(
+            name=gathered.name,
+            path=facts["path"],
+            checkpoint=gathered.checkpoint,
+            total=facts["total"],
+            terms=facts["terms"],
+            limits=limits,
+            records=records,
+            gates=gathered.gates,
+            outcome=_outcome(gathered, records),
+            comparison=gathered.comparison,
+        )
+
+    def document(self, result: LossResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges a loss
+        """Return a suite's part of a results file."""
+        losses = result.losses
+        document = {
+            "name": result.name,
+            "kind": self.name,
+            "checkpoint": asdict(result.checkpoint) if result.checkpoint is not None else None,
+            "data": result.path,
+            **result.terms,
+            "tokenizer": losses[0].tokenizer if losses else None,
+            "total": result.total,
+            "scored": len(losses),
+            "unscored": result.total - len(losses),
+            **dict.fromkeys(("tokens", "loss", "perplexity", "ci95")),
+            **result.limits,
+            "outcome": result.outcome,
+            "within_noise": False,
+            "baseline": result.comparison and plain_comparison(result.comparison),
+            "gates": [asdict(gate) for gate in result.gates],
+            "records": [_plain_record(one) for one in result.records],
+        }
+        # Of a part of the records there is no perplexity: those without a loss may be the worst.
+        if losses and len(losses) == result.total:
+            figures = _pool(losses)
+            bounds = figures.range
+            document |= {
+                "tokens": figures.tokens,
+                "loss": rounded(figures.loss),
+                "perplexity": _finite(figures.perplexity),
+                "ci95": None if bounds is None else _finite_all(bounds),
+                "within_noise": is_within_noise(bounds, result.limits["max_perplexity"]),
+            }
+        return document
+
+    def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which figures are not those of the records."""
+        records = suite["records"]
+        parts = [part for record in records for part in record["parts"]]
+        scored = sum(bool(record["parts"]) for record in records)
+        yield from repeated("records", [record["id"] for record in records])
+        yield from counted(suite, len(records), scored)
+        nll, tokens = math.fsum(nll for nll, _ in parts), sum(tokens for _, tokens in parts)
+        is_whole = scored == suite["total"] and tokens > 0
+        yield from differs(suite, "loss", nll / tokens if is_whole else None)
+
+    def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:  # noqa: ARG002  # nobody judges a loss
+        """Return a suite of a results file as a comparison takes it."""
+        entries = tuple(
+            entry
+            for record in suite["records"]
+            for entry in _entries(
+                record["id"],
+                content_of(record["instruction"], record["input"], record["output"]),
+                record["parts"],
+            )
+        )
+        terms = _terms(suite["end"], suite["stride"], suite["tokenizer"])
+        return Side(_MEASURE, suite["name"], entries, terms=terms, passes_at=suite["max_loss"])
+
+    def summary(self, result: LossResult, max_drop: float) -> Summary:
+        """Return what reports show of a suite."""
+        losses, most = result.losses, result.limits["max_loss"]
+        figures = _pool(losses) if losses and len(losses) == result.total else None
+        bounds = figures and figures.range
+        value = NONE if figures is None else f"{figures.perplexity:.3f}"
+        interval = NONE if bounds is None else "{:.3f} to {:.3f}".format(*bounds)
+        return make_summary(
+            self,
+            result,
+            noun="record",
+            measure=PERPLEXITY,
+            value=value,
+            interval=interval,
+            wanted=[
+                f"{name} <= {limit:g}"
+                for name, limit in (
+                    (PERPLEXITY, result.limits["max_perplexity"]),
+                    ("loss of each", most),
+                )
+                if limit is not None
+            ],
+            max_drop=max_drop,
+            causes=_causes(result, figures),
+            counts=scored_counts(len(losses), result.total),
+            overview=_overview(result, figures, value, interval),
+            blocks=(*unscored_names(result.name, result.records), *_worst(result)),
+        )
+
+
+LOSS = _LossKind()
+
+
+class _LossSuite(RecordSuite[Loss]):
+    kind = LOSS
+
+    def __init__(self, loaded: suites.Suite, keywords: Mapping[str, Any]) -> None:
+        super().__init__(loaded)
+        self.end: bool = keywords.get("end", True)
+        self.stride: int | None = keywords.get("stride")
+        self.is_text = loaded.path.suffix == _TEXT
+        self.limits = {name: keywords.get(name) for name in ("max_perplexity", "max_loss")}
+
+    def prompt(self, record: Record) -> str:
+        """Return what the model under test reads before a record's reference."""
+        from pytest_llmjudge.prompts import instruction_prompt
+
+        if self.is_text:
+            return ""
+        return instruction_prompt(record, self.loaded.template, for_generation=True)
+
+    def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
+        return [], [PERPLEXITY] if settings.baseline is None else [PERPLEXITY, BASELINE]
+
+    def check(self, resources: Resources) -> None:
+        from pytest_llmjudge.pipeline.scoring_model import scoring_model
+
+        if self.checkpoint is not None:
+            scoring_model(resources.models.get(self.checkpoint), "llm_loss", _ENCODER)
+
+    def start(
+        self,
+        resources: Resources,
+        *,
+        model: ModelLike | None,
+        judge: JudgeLike | None,  # noqa: ARG002  # nobody judges a loss
+        needed: Sequence[str],
+    ) -> SuiteRun[Loss]:
+        return _LossRun(self, resources, model, needed)
+
+    def row(self, sample: Sample[Loss]) -> dict[str, Any] | None:
+        found = sample.value
+        return {
+            "parts": [] if found is None else [list(part) for part in found.parts],
+            "tokenizer": "" if found is None else found.tokenizer,
+            "error": sample.error,
+            "cause": sample.cause,
+        }
+
+    def decide(self, gate: str, samples: Sequence[Sample[Loss]]) -> Decision:  # noqa: ARG002
+        causes = {sample.id: sample.error for sample in samples if sample.error is not None}
+        if causes:
+            return unscored(list(causes), len(samples), causes, "records", PERPLEXITY)
+        losses = [sample.value for sample in samples if sample.value is not None]
+        return _decide_perplexity(_pool(losses), len(losses), self.limits["max_perplexity"])
+
+    def decide_sample(self, value: Loss) -> Decision:
+        most, tokens = self.limits["max_loss"], _counted(value.tokens, "token")
+        told = f"loss {value.mean:.4f} nats a token ({tokens}, perplexity {value.perplexity:.4f})"
+        if most is None:
+            return Decision(passed=True, reason=f"{told}, no max_loss is set")
+        if value.mean > most:
+            return Decision(passed=False, reason=f"{told} is above max_loss {most:g}")
+        return Decision(passed=True, reason=f"{told} is at most max_loss {most:g}")
+
+    def fixtures(self, value: Loss) -> dict[str, object]:
+        return {"record": value.record, "loss": value}
+
+    def properties(self, value: Loss) -> dict[str, object]:
+        return {"llm_judge_loss": round(value.mean, 6)}
+
+    def baseline_keys(self) -> list[tuple[str, str]] | None:
+        # How many windows a text has, its model says.
+        if self.is_text:
+            return None
+        return [(record.id, _content(record)) for record in self.loaded.records]
+
+    def cannot_fail(self, found: str, todo: str) -> SettingsError | None:
+        if any(limit is not None for limit in self.limits.values()):
+            return None
+        return SettingsError(
+            self.name, f"it cannot fail: {found}", f"{todo}, or set max_perplexity"
+        )
+
+    def side(self, samples: Sequence[Sample[Loss]], judge: JudgeLike | None) -> Side:  # noqa: ARG002
+        losses = [sample.value for sample in samples if sample.value is not None]
+        entries = tuple(
+            entry
+            for sample in samples
+            for entry in _entries(
+                sample.id,
+                _content(self.record(sample.id)),
+                () if sample.value is None else sample.value.parts,
+            )
+        )
+        terms = _terms(self.end, self.stride, losses[0].tokenizer if losses else None)
+        return Side(_MEASURE, self.name, entries, terms=terms, passes_at=self.limits["max_loss"])
+
+    def _limits(self) -> dict[str, Any]:
+        return {"limits": self.limits, "terms": {"end": self.end, "stride": self.stride}}
+
+
+class _LossRun(SuiteRun[Loss]):
+    judge = None
+
+    def __init__(
+        self,
+        suite: _LossSuite,
+        resources: Resources,
+        model: ModelLike | None,
+        needed: Sequence[str],
+    ) -> None:
+        from pytest_llmjudge.pipeline.protocols import Counter, Fingerprint
+
+        self.model = model
+        self._suite = suite
+        self._resources = resources
+        self._needed = needed
+        self._fingerprint = Fingerprint(model)
+        self._counter = Counter(resources.store, "losses", suite.name, resources.worker)
+        self._known: dict[str, Loss] | None = None
+
+    def sample(self, name: str, *, again: bool = False) -> Sample[Loss]:
+        try:
+            return Sample(name, self._loss(name, again=again))
+        except LlmJudgeError as error:
+            return Sample(name, None, str(error), "rig" if error.rig else "record")
+
+    def samples(self) -> list[Sample[Loss]]:
+        return [self.sample(name) for name in self._suite.samples]
+
+    def prepare(self, *, again: bool) -> None:
+        for sample in self.samples():
+            if again and sample.error is not None:
+                self.sample(sample.id, again=True)
+
+    def _loss(self, name: str, *, again: bool) -> Loss:
+        from pytest_llmjudge.pipeline.turns import wait_or_compute
+
+        if self._known is None:
+            # All at once: a query for each record is slow.
+            self._known = self._stored(self._needed)
+        if name not in self._known:
+            store, key = self._resources.store, self._key(name)
+            if again:
+                store.forget_failure(key)
+            self._known[name] = wait_or_compute(
+                store, key, lambda: self._stored([name]).get(name), lambda: self._compute(name)
+            )
+        return self._known[name]
+
+    def _name(self) -> str:
+        """Name the model in messages."""
+        from pytest_llmjudge.generation.base import Model
+        from pytest_llmjudge.pipeline.protocols import name_of
+
+        return str(self.model.info.path) if isinstance(self.model, Model) else name_of(self.model)
+
+    def _key(self, name: str) -> str:
+        suite, settings = self._suite, self._resources.settings
+        record = suite.record(name)
+        how = {
+            "chat": suite.loaded.template == CHAT,
+            "end": suite.end,
+            "stride": suite.stride,
+            "is_text": suite.is_text,
+            "device": settings.device,
+            "dtype": settings.dtype,
+        }
+        return make_key("loss/1", self._fingerprint.first, suite.prompt(record), record.output, how)
+
+    def _stored(self, names: Iterable[str]) -> dict[str, Loss]:
+        keys = {self._key(name): name for name in names}
+        found = self._resources.store.answers(list(keys), _read)
+        return {
+            keys[key]: Loss(self._suite.record(keys[key]), *facts) for key, facts in found.items()
+        }
+
+    def _compute(self, wanted: str) -> None:
+        from pytest_llmjudge.storage.store import Failure
+
+        store = self._resources.store
+        names = dict.fromkeys([*self._needed, wanted])
+        known = self._stored(names)
+        missing = [
+            (name, key)
+            for name in names
+            if name not in known and store.failure(key := self._key(name)) is None
+        ]
+        self._counter.start(len(missing))
+        waiting = iter(missing)
+        try:
+            while chunk := list(islice(waiting, _CHUNK)):
+                found = self._score([self._suite.record(name) for name, _ in chunk])
+                self._fingerprint.check()
+                rows = {key: found[name] for name, key in chunk}
+                store.add_answers({k: row for k, row in rows.items() if isinstance(row, str)})
+                for key, row in rows.items():
+                    if not isinstance(row, str):
+                        store.add_failure(key, Failure(str(row), row.rig))
+                    self._counter.step()
+        except LlmJudgeError as error:
+            known = self._stored(names)
+            for name, key in missing:
+                if name not in known and store.failure(key) is None:
+                    store.add_failure(key, Failure(str(error), error.rig))
+        finally:
+            self._counter.flush()
+
+    def _score(self, records: Sequence[Record]) -> dict[str, str | LlmJudgeError]:
+        """Return the stored form of each record's loss, or why it has none.
+
+        Raises:
+            CheckpointError: The model cannot be used.
+        """
+        from pytest_llmjudge.pipeline.scoring_model import raised_by, scoring_model
+        from pytest_llmjudge.pipeline.user_code import user_code
+
+        model = scoring_model(self.model, "llm_loss", _ENCODER)
+        found: dict[str, str | LlmJudgeError] = {}
+        contexts: dict[str, list[Context]] = {}
+        with user_code(partial(raised_by, self.model)):
+            for record in records:
+                try:
+                    contexts[record.id] = self._contexts(model, record)
+                except PromptError as error:  # noqa: PERF203  # each record stands alone
+                    found[record.id] = error
+            # A batch is as long as its longest text.
+            order = sorted(contexts, key=lambda name: -sum(map(_length, contexts[name])))
+            tokenizer = make_key(model.encode_pair("", _PROBE, chat=False, end=False))[:12]
+            scores = iter(model.score([one for name in order for one in contexts[name]]))
+            for name in order:
+                values = [next(scores, []) for _ in contexts[name]]
+                sizes = [len(context.branches[0]) for context in contexts[name]]
+                found[name] = self._facts(name, values, sizes, tokenizer)
+        return found
+
+    def _facts(
+        self, name: str, values: Sequence[Sequence[float]], sizes: Sequence[int], tokenizer: str
+    ) -> str | LlmJudgeError:
+        where = self._name()
+        if any(len(value) != 1 for value in values):
+            found, todo = f"score() gave no single value for record {name}", "give one a branch"
+            return CheckpointError(where, found, todo)
+        parts = [(-value[0], size) for value, size in zip(values, sizes, strict=True)]
+        if not all(math.isfinite(nll) for nll, _ in parts):
+            found = f"its loss on record {name} is NaN or infinite"
+            return PromptError(where, found, "see whether its training diverged")
+        return json.dumps([parts, tokenizer])
+
+    def _contexts(self, model: ScoringModel, record: Record) -> list[Context]:
+        """Return what the model has to score for a record: one context, or windows of a text.
+
+        Raises:
+            PromptError: Nothing can be scored of it.
+        """
+        suite, where = self._suite, self._name()
+        prompt, chat = suite.prompt(record), suite.loaded.template == CHAT
+        end = suite.end and not suite.is_text
+        before, after = model.encode_pair(prompt, record.output, chat=chat, end=end)
+        if suite.is_text:
+            length = model.context_length
+            stride = min(suite.stride or max(1, length // 2), length)
+            windows = list(_windows([*before, *after], length, stride))
+            if not windows:
+                raise PromptError(where, "a text of one token has no loss", "name a longer one")
+            return windows
+        if not before:
+            # The first token of all has nothing that it could be predicted from.
+            before, after = after[:1], after[1:]
+        if not after:
+            raise PromptError(where, "the reference is empty", "give the record an output")
+        size = len(before) + len(after)
+        # The last token is predicted and not read.
+        if size - 1 > model.context_length:
+            found = (
+                f"prompt and reference have {size} tokens and the context {model.context_length}"
+            )
+            raise PromptError(where, found, "shorten the record, or leave it out")
+        return [Context(before, (after,))]
+
+
+def _windows(ids: Sequence[int], length: int, stride: int) -> Iterator[Context]:
+    """Slide a window over a text, as https://huggingface.co/docs/transformers/perplexity does.
+
+    Args:
+        ids: Of the text.
+        length: Of a window, in tokens.
+        stride: By how much each begins behind the one before. Each token is predicted once, from
+            all tokens before it in the first window that has it.
+    """
+    done = 0
+    for start in range(0, len(ids), stride):
+        stop = min(start + length, len(ids))
+        # The first token of a window is predicted from nothing.
+        first = max(done, start + 1)
+        if first < stop:
+            yield Context(list(ids[start:first]), (list(ids[first:stop]),))
+        if stop == len(ids):
+            return
+        done = stop
+
+
+def _length(context: Context) -> int:
+    return len(context.ids) + len(context.branches[0])
+
+
+def _read(facts: str) -> tuple[tuple[tuple[float, int], ...], str]:
+    """Return what was stored.
+
+    Raises:
+        ValueError: It is no loss.
+    """
+    parts, tokenizer = json.loads(facts)
+    for nll, tokens in parts:
+        if not math.isfinite(nll) or type(tokens) is not int or tokens < 1:
+            raise ValueError
+    if not parts or not isinstance(tokenizer, str):
+        raise ValueError
+    return tuple((float(nll), tokens) for nll, tokens in parts), tokenizer
+
+
+def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, Any]]:
+    # Who only reads results files does not wait for this import.
+    from pytest_llmjudge.suites import read_suite
+
+    found = read_keywords(marked.name, marked.keywords, _KEYWORDS)
+    if not {"max_perplexity", "max_loss"} & found.keys() and settings.baseline is None:
+        todo = "set max_perplexity or max_loss, or compare with --llm-judge-baseline"
+        raise SettingsError(marked.name, "it has no gate and so cannot fail", todo)
+    file = records_file(marked, "llm_loss", _EXAMPLE)
+    is_text = file.endswith(_TEXT)
+    idle = ("end", "prompt", "sample") if is_text else ("stride",)
+    told = f"it says nothing of a {'text' if is_text else 'records'} file"
+    for name in idle:
+        if name in found:
+            where = f"{marked.name}: {name}"
+            raise SettingsError(where, told, "leave it out")
+    chosen = chosen_for(marked.name, found, marked.base, settings)
+    return read_suite(marked.name, file, marked.base, chosen, _read_samples), found
+
+
+def _read_samples(path: Path) -> tuple[Record, ...]:
+    """Read a records file, or a text as a single record.
+
+    Raises:
+        RecordsError: It cannot be used.
+    """
+    if path.suffix != _TEXT:
+        return records_reader()(path)
+    from pytest_llmjudge.paths import POINTER, PULL, is_pointer
+    from pytest_llmjudge.reading import DATA_LIMIT, read_file, why_unreadable
+
+    try:
+        content = read_file(path, DATA_LIMIT)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise RecordsError(path.name, why_unreadable(error), "name a text file") from None
+    except UnicodeDecodeError:
+        raise RecordsError(path.name, "it is not UTF-8", "save it as UTF-8") from None
+    if is_pointer(content):
+        raise RecordsError(path.name, POINTER, PULL)
+    if not text.strip():
+        raise RecordsError(path.name, "it is empty", "name a file with a text")
+    return (Record("text", "", "", text, {}),)
+
+
+def _check_flag(where: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise SettingsError(where, f"{value!r} is neither True nor False", "give one of them")
+    return value
+
+
+_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "max_perplexity": number_check(
+        "{value} is no perplexity", "a number of 1 or more", lambda most: 1 <= most < math.inf
+    ),
+    "max_loss": number_check(
+        "{value} is no loss", "a number of nats above 0", lambda most: 0 < most < math.inf
+    ),
+    "end": _check_flag,
+    "stride": integer_check(
+        "{value} is no stride", "a number of tokens, 1 or more", lambda stride: stride >= 1
+    ),
+    **{name: check for name, check in RECORD_KEYWORDS.items() if name != "responses"},
+}
+
+
+def _terms(end: bool, stride: int | None, tokenizer: str | None) -> dict[str, str]:  # noqa: FBT001
+    """Return what has to be the same for two suites to compare, by name."""
+    known = {"stride": "half the context" if stride is None else str(stride)}
+    if tokenizer is not None:
+        known["tokenizer"] = tokenizer
+    return {"end token": "counted" if end else "left out", **known}
+
+
+def _entries(name: str, content: str, parts: Sequence[Sequence[float]]) -> Iterator[Entry]:
+    """Yield a record's mean loss as a comparison takes it, or that of each window of a text."""
+    if len(parts) < 2:
+        yield Entry(name, content, parts[0][0] / parts[0][1] if parts else None, None)
+        return
+    for place, (nll, tokens) in enumerate(parts):
+        yield Entry(f"{name}-{place}", content, nll / tokens, None)
+
+
+def _content(record: Record) -> str:
+    return content_of(record.instruction, record.input, record.output)
+
+
+def _loss_record(record: Record, row: Mapping[str, Any]) -> LossRecord:
+    return LossRecord(
+        record,
+        parts=tuple((nll, tokens) for nll, tokens in row.get("parts", ())),
+        tokenizer=row.get("tokenizer", ""),
+        error=row["error"],
+        outcome=row["outcome"],
+        cause=row.get("cause"),
+    )
+
+
+def _plain_record(one: LossRecord) -> dict[str, Any]:
+    record, loss = one.record, one.loss
+    document = {
+        "id": record.id,
+        "instruction": record.instruction,
+        "input": record.input,
+        "output": record.output,
+        "loss": None if loss is None else round(loss.mean, 6),
+        "tokens": None if loss is None else loss.tokens,
+        "parts": [list(part) for part in one.parts],
+        "error": one.error,
+        "outcome": one.outcome,
+    }
+    return document if one.cause is None else {**document, "cause": one.cause}
+
+
+def _outcome(gathered: Gathered, records: Sequence[LossRecord]) -> str:
+    losses = [loss for one in records if (loss := one.loss) is not None]
+    if len(losses) < gathered.facts["total"]:
+        return "incomplete"
+    most = gathered.facts["limits"]["max_perplexity"]
+    outcomes = {one.outcome for one in records} | {gate.outcome for gate in gathered.gates}
+    # A suite whose gate was deselected is still worth no more than its perplexity.
+    return whole_outcome(outcomes, low=most is not None and _pool(losses).perplexity > most)
+
+
+def _decide_perplexity(figures: _Figures, count: int, most: float | None) -> Decision:
+    bounds = figures.range
+    interval = "" if bounds is None else ", 95 % CI {:.4f} to {:.4f}".format(*bounds)
+    told = (
+        f"perplexity {points(figures.perplexity, most)} (loss {figures.loss:.4f} nats a token, "
+        f"{_counted(figures.tokens, 'token')} of {_counted(count, 'record')}{interval})"
+    )
+    if most is None:
+        return Decision(passed=True, reason=f"{told}, no max_perplexity is set")
+    noise = NOISE if is_within_noise(bounds, most) else ""
+    is_low = figures.perplexity <= most
+    beside = "at most" if is_low else "above"
+    reason = f"{told} is {beside} max_perplexity {points(most, figures.perplexity)}{noise}"
+    return Decision(passed=is_low, reason=reason)
+
+
+def _causes(result: LossResult, figures: _Figures | None) -> Iterator[str]:
+    if figures is not None:
+        decision = _decide_perplexity(figures, result.total, result.limits["max_perplexity"])
+        yield from unseen_gate(result, PERPLEXITY, decision)
+    most = result.limits["max_loss"]
+    scored = [(one, loss) for one in result.records if (loss := one.loss) is not None]
+    high = sum(
+        one.outcome == "failed" and most is not None and loss.mean > most for one, loss in scored
+    )
+    of = f"of {result.total} records"
+    if high:
+        yield f"{high} {of} {is_one(high, 'has', 'have')} a loss above {most:g}"
+    yield from causes_of_items([one for one, _ in scored], of, "loss", low=high)
+    state = "has no loss", "have no loss"
+    yield from causes_of_missing(result.records, result.total, "records", state)
+
+
+def _overview(result: LossResult, figures: _Figures | None, value: str, interval: str) -> Overview:
+    limits = result.limits.items()
+    gates = [f"{name} <= {limit:g}" for name, limit in limits if limit is not None]
+    outcome = f"{result.outcome} ({', '.join([*gates, *baseline_outcomes(result)])})"
+    tokens, loss = (NONE, NONE) if figures is None else (str(figures.tokens), f"{figures.loss:.4f}")
+    counts = str(result.total), str(len(result.losses))
+    cells = (result.name, *counts, tokens, loss, value, interval, outcome)
+    return Overview(_HEADINGS, cells, title="Held-out loss")
+
+
+def _worst(result: LossResult) -> Iterator[Excerpts]:
+    worst = sorted(result.losses, key=lambda loss: -loss.mean)
+    if len(worst) > 1:
+        entries = tuple(
+            Excerpt(
+                f"{one.mean:.3f}",
+                one.record.id,
+                f"{_counted(one.tokens, 'token')}, perplexity {one.perplexity:.3f}",
+                one.record.instruction,
+            )
+            for one in worst
+        )
+        title = f"highest losses in {result.name}"
+        yield Excerpts(title, entries, _EXCERPTS, are_quoted=False, are_counted=False)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _finite(value: float) -> float | None:
+    """Round to four digits; JSON has no number for what is infinite."""
+    return round(value, 4) if math.isfinite(value) else None
+
+
+def _finite_all(values: Sequence[float]) -> list[float] | None:
+    return [round(value, 4) for value in values] if all(map(math.isfinite, values)) else None

@@ -1,0 +1,412 @@
+"""Held-out loss: equal to other code's, and items, gates and baseline like those of any suite."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from tests.support.fake_ollama import FakeOllama
+from tests.support.project import Project, records
+from tests.unit.generation import gpt2
+from tests.unit.generation.tiny import (
+    END,
+    VOCABULARY,
+    lecture_model,
+    make_model,
+    save_model,
+    write_ranks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+CONFIG = GPTConfig(VOCABULARY, context_length=384, emb_dim=64, n_heads=1, n_layers=2, qkv_bias=True)
+TEST = """
+import pytest
+
+@pytest.mark.llm_loss({arguments})
+def test_loss(loss):
+    assert loss.perplexity == pytest.approx(2.718281828 ** loss.mean)
+"""
+REPORT = "--llm-judge-report=results.json"
+CHECKPOINT = "--llm-judge-checkpoint=model.pth"
+
+
+def write(project: Project, arguments: str, *, data: object = None) -> None:
+    project.write("data.json", records(6) if data is None else data)
+    project.write("test_loss.py", TEST.format(arguments=arguments))
+
+
+@pytest.fixture
+def suite(project: Project) -> Project:
+    """Six records, and a model with random weights that has room for the lecture's prompt."""
+    write(project, '"data.json", max_perplexity=1e9')
+    save_model(project.path / "model.pth", CONFIG)
+    return project
+
+
+def the_suite(project: Project, name: str = "results.json") -> dict[str, Any]:
+    (suite,) = project.results(name)["suites"]
+    assert isinstance(suite, dict)
+    return suite
+
+
+def rows_of(model: Path, content: Sequence[dict[str, str]]) -> list[tuple[list[int], int]]:
+    """Return the tokens of the lecture's training text, and how many of them are the prompt's."""
+    tokenizer = load_tokenizer(model, model.with_suffix(".tiktoken"), VOCABULARY)
+    rows = []
+    for record in content:
+        prompt = (
+            "Below is an instruction that describes a task. Write a response that appropriately "
+            f"completes the request.\n\n### Instruction:\n{record['instruction']}"
+            "\n\n### Response:\n"
+        )
+        ids = tokenizer.encode(prompt + record["output"])
+        rows.append((ids, len(tokenizer.encode(prompt))))
+    return rows
+
+
+def test_the_lectures_loss(suite: Project, dist: tuple[str, ...]) -> None:
+    """What its loader gives for one batch of all records, with the instructions masked."""
+    lecture = pytest.importorskip("llms_from_scratch.ch05")
+    collate = pytest.importorskip("llms_from_scratch.ch07").custom_collate_fn
+    path = suite.path / "model.pth"
+    rows = rows_of(path, records(6))
+    inputs, targets = collate([ids for ids, _ in rows], pad_token_id=END)
+    for target, (_, own) in zip(targets, rows, strict=True):
+        # As in the exercise of chapter 7.
+        target[: own - 1] = -100
+    model = lecture_model(make_model(CONFIG))
+    with torch.inference_mode():
+        expected = lecture.calc_loss_loader([(inputs, targets)], model, "cpu")
+
+    suite.run(CHECKPOINT, REPORT, *dist).assert_outcomes(passed=7)
+
+    found = the_suite(suite)
+    assert found["loss"] == pytest.approx(expected, abs=1e-4)
+    assert found["perplexity"] == pytest.approx(math.exp(expected), rel=1e-4)
+    assert found["tokens"] == sum(len(ids) + 1 - own for ids, own in rows)
+    assert [record["tokens"] for record in found["records"]] == [
+        len(ids) + 1 - own for ids, own in rows
+    ]
+
+
+STRIDES = (16, 32, 64)
+
+
+@pytest.fixture(name="guide", scope="module")
+def run_the_guide(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, float]]:
+    """Return a folder with a text in it, and the text's perplexity by stride.
+
+    Not within a test: pytester forgets what transformers imports, and torch bears no second import.
+    """
+    folder = tmp_path_factory.mktemp("guide")
+    theirs = gpt2.save_folder(folder / "folder", n_positions=64)
+    text = " ".join(f"The {number}th word of this text is number {number}." for number in range(60))
+    (folder / "general.txt").write_text(text, "utf-8")
+    ids = gpt2.gpt2s_tokenizer()(text, return_tensors="pt").input_ids
+    return folder, {stride: windows(theirs, ids, 64, stride) for stride in STRIDES}
+
+
+def test_the_sliding_window(guide: tuple[Path, dict[int, float]], project: Project) -> None:
+    """A text has the perplexity that the loop of Hugging Face's guide gives."""
+    folder, expected = guide
+    for stride in STRIDES:
+        data = str(folder / "general.txt")
+        write(project, f'"{data}", max_perplexity=1e9, stride={stride}')
+
+        result = project.run(f"--llm-judge-checkpoint={folder / 'folder'}", REPORT)
+
+        result.assert_outcomes(passed=2)
+        found = the_suite(project)
+        assert [record["id"] for record in found["records"]] == ["text"]
+        assert found["perplexity"] == pytest.approx(expected[stride], rel=1e-4)
+
+
+@torch.inference_mode()
+def windows(model: Any, ids: torch.Tensor, length: int, stride: int) -> float:  # noqa: ANN401
+    """The guide's loop, where each token counts alike."""
+    nll, count, before = 0.0, 0, 0
+    size = ids.shape[1]
+    for begin in range(0, size, stride):
+        end = min(begin + length, size)
+        window = ids[:, begin:end]
+        labels = window.clone()
+        labels[:, : -(end - before)] = -100
+        predicted = int((labels[:, 1:] != -100).sum())
+        nll += float(model(window, labels=labels).loss) * predicted
+        count += predicted
+        before = end
+        if end == size:
+            break
+    return math.exp(nll / count)
+
+
+@pytest.mark.parametrize("limit", ["max_perplexity", "max_loss"])
+def test_limits(suite: Project, mode: tuple[str, ...], limit: str) -> None:
+    """What is above one fails, and says by how much."""
+    suite.run(CHECKPOINT, REPORT)
+    found = the_suite(suite)
+    losses = sorted(record["loss"] for record in found["records"])
+    least = found["perplexity"] - 0.01 if limit == "max_perplexity" else sum(losses[-2:]) / 2
+    write(suite, f'"data.json", {limit}={least!r}')
+
+    result = suite.run(CHECKPOINT, REPORT, "--llm-judge-markdown=report.md", *mode)
+
+    result.assert_outcomes(passed=6, failed=1)
+    assert the_suite(suite)["outcome"] == "failed"
+    assert f"is above {limit} " in str(result.stdout)
+    report = (suite.path / "report.md").read_text("utf-8")
+    cause = "is above max" if limit == "max_perplexity" else "1 of 6 records has a loss above"
+    assert cause in report.replace("\\", "")
+
+
+def test_a_part_of_a_suite(suite: Project) -> None:
+    """One record alone is measured alone, and of a part there is no perplexity."""
+    suite.run(CHECKPOINT, REPORT, "-k", "r1").assert_outcomes(passed=1, deselected=6)
+
+    found = the_suite(suite)
+    assert (found["outcome"], found["scored"], found["perplexity"]) == ("incomplete", 1, None)
+
+
+def test_a_second_run_measures_nothing(suite: Project) -> None:
+    """The losses are in the cache, under all that they depend on."""
+    suite.run(CHECKPOINT, REPORT)
+    first = the_suite(suite)
+    weights = torch.load(suite.path / "model.pth")
+    (suite.path / "model.pth").touch()
+    suite.run(CHECKPOINT, REPORT)
+    assert the_suite(suite) == first
+
+    write(suite, '"data.json", max_perplexity=1e9, end=False')
+    suite.run(CHECKPOINT, REPORT)
+    shorter = the_suite(suite)
+    assert shorter["tokens"] == first["tokens"] - 6
+
+    weights["out_head.weight"] += 0.1 * torch.randn_like(weights["out_head.weight"])
+    torch.save(weights, suite.path / "model.pth")
+    suite.run(CHECKPOINT, REPORT)
+    assert the_suite(suite)["loss"] != shorter["loss"]
+
+
+def train(model: GPTModel, rows: Sequence[tuple[list[int], int]], steps: int) -> dict[str, Any]:
+    """Finetune the lecture's copy of a model a little, and return its weights."""
+    lecture = lecture_model(model).requires_grad_(requires_grad=True)
+    weights = list(lecture.parameters())
+    for step in range(steps):
+        ids, own = rows[step % len(rows)]
+        logits = lecture(torch.tensor([ids]))[0, own - 1 :]
+        loss = torch.nn.functional.cross_entropy(logits, torch.tensor([*ids[own:], END]))
+        slopes = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for weight, slope in zip(weights, slopes, strict=True):
+                weight.sub_(2e-3 * slope.sign())
+    return {name: weight for name, weight in lecture.state_dict().items() if "mask" not in name}
+
+
+def test_beside_a_baseline(suite: Project, mode: tuple[str, ...]) -> None:
+    """A finetuned copy has a lower loss and passes; its base beside it is worse, and fails."""
+    rows = rows_of(suite.path / "model.pth", records(6))
+    torch.save(train(make_model(CONFIG), rows, 60), suite.path / "tuned.pth")
+    write_ranks(suite.path / "tuned.tiktoken")
+    write(suite, '"data.json"')
+    suite.write("test_loss.py", TEST.format(arguments='"data.json", max_perplexity=1e9'))
+    tuned = "--llm-judge-checkpoint=tuned.pth"
+    suite.run(CHECKPOINT, "--llm-judge-report=base.json")
+    suite.run(tuned, "--llm-judge-report=tuned.json")
+    assert the_suite(suite, "tuned.json")["loss"] < the_suite(suite, "base.json")["loss"] - 0.5
+
+    better = suite.run(
+        tuned, REPORT, "--llm-judge-baseline=base.json", "--llm-judge-max-drop=50", *mode
+    )
+    better.assert_outcomes(passed=8)
+    worse = suite.run(
+        CHECKPOINT, REPORT, "--llm-judge-baseline=tuned.json", "--llm-judge-max-drop=50", *mode
+    )
+
+    worse.assert_outcomes(passed=7, failed=1)
+    assert the_suite(suite)["baseline"]["difference"] > 0.5
+    assert "rose by" in str(worse.stdout)
+    compared = suite.pytester.run("llmjudge", "compare", "tuned.json", "base.json")
+    assert compared.ret == 1
+    assert suite.pytester.run("llmjudge", "compare", "base.json", "tuned.json").ret == 0
+
+
+def test_losses_of_two_tokenizers(suite: Project) -> None:
+    """They do not compare, and neither do those with and without the end token."""
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    write_ranks(suite.path / "model.tiktoken", [b"th", b"the", b" the", b"in", b"is"])
+
+    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json")
+
+    result.assert_outcomes(passed=7, failed=1)
+    assert "not compared: results of different suites do not compare: its tokenizer was" in str(
+        result.stdout
+    )
+    write_ranks(suite.path / "model.tiktoken")
+    write(suite, '"data.json", max_perplexity=1e9, end=False')
+    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json")
+    assert "its end token was counted and is left out now" in str(result.stdout)
+
+
+def test_a_record_that_does_not_fit(suite: Project, mode: tuple[str, ...]) -> None:
+    """It errs and says why; of the others there is no perplexity."""
+    content = records(3)
+    content[1]["output"] = "word " * 200
+    write(suite, '"data.json", max_perplexity=1e9', data=content)
+
+    result = suite.run(CHECKPOINT, REPORT, *mode)
+
+    result.assert_outcomes(passed=2, errors=1, failed=1)
+    found = the_suite(suite)
+    assert (found["unscored"], found["perplexity"], found["outcome"]) == (1, None, "incomplete")
+    assert found["records"][1]["cause"] == "record"
+    assert found["records"][1]["error"].startswith(f"{suite.path}/model.pth: prompt and reference")
+
+
+def test_a_model_that_diverged(suite: Project) -> None:
+    """NaN is no loss."""
+    weights = torch.load(suite.path / "model.pth")
+    weights["out_head.weight"] *= 1e38
+    torch.save(weights, suite.path / "model.pth")
+
+    result = suite.run(CHECKPOINT, REPORT)
+
+    result.assert_outcomes(errors=6, failed=1)
+    assert "is NaN or infinite; see whether its training diverged" in str(result.stdout)
+
+
+OWN = """
+import pytest
+
+class Mine:
+    fingerprint = "mine-1"
+    context_length = 100
+
+    def encode_pair(self, prompt, reference, *, chat, end):
+        return [1] * len(prompt.split()), [2] * (len(reference.split()) + end)
+
+    def score(self, contexts):
+        for context in contexts:
+            yield [-0.5 * len(branch) for branch in context.branches]
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return Mine()
+"""
+
+
+def test_a_model_of_ones_own(project: Project, mode: tuple[str, ...]) -> None:
+    """It needs three things, and no checkpoint."""
+    write(project, '"data.json", max_perplexity=2')
+    project.write("conftest.py", OWN)
+
+    project.run(REPORT, *mode).assert_outcomes(passed=7)
+
+    assert the_suite(project)["loss"] == 0.5
+    project.write(
+        "conftest.py", OWN.replace("encode_pair", "encode_both").replace("mine-1", "mine-2")
+    )
+    result = project.run()
+    told = "llm_model (Mine): it gives no log-probabilities, which llm_loss needs; give it "
+    assert f"{told}context_length, encode_pair() and score(), or name a checkpoint" in str(
+        result.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            '"data.json"',
+            (
+                "it has no gate and so cannot fail; set max_perplexity or max_loss, or compare "
+                "with --llm-judge-baseline"
+            ),
+        ),
+        (
+            '"data.json", max_perplexity=0.5',
+            "max_perplexity: 0.5 is no perplexity; give a number of 1 or more",
+        ),
+        ('"data.json", max_loss=0', "max_loss: 0 is no loss; give a number of nats above 0"),
+        (
+            '"data.json", max_loss=1, end=1',
+            "end: 1 is neither True nor False; give one of them",
+        ),
+        (
+            '"data.json", max_loss=1, stride=5',
+            "stride: it says nothing of a records file; leave it out",
+        ),
+        (
+            '"text.txt", max_loss=1, end=False',
+            "end: it says nothing of a text file; leave it out",
+        ),
+        (
+            '"data.json", max_loss=1, responses="model_response"',
+            (
+                'unknown keyword "responses"; use max_perplexity, max_loss, end, stride, '
+                "checkpoint, prompt or sample"
+            ),
+        ),
+    ],
+)
+def test_markers_that_cannot_be_used(project: Project, arguments: str, told: str) -> None:
+    """What a marker gets wrong ends the run with status 4 and one line."""
+    project.write("text.txt", "A text.")
+    write(project, arguments)
+
+    result = project.run(CHECKPOINT)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: test_loss.py::test_loss: {told}" in result.errlines
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b" \n", "it is empty; name a file with a text"),
+        (b"\xff", "it is not UTF-8; save it as UTF-8"),
+    ],
+)
+def test_texts_that_cannot_be_used(suite: Project, content: bytes, told: str) -> None:
+    """One line, before any work."""
+    write(suite, '"general.txt", max_perplexity=40')
+    (suite.path / "general.txt").write_bytes(content)
+
+    result = suite.run(CHECKPOINT)
+
+    assert f"general.txt: {told}" in str(result.stdout) + str(result.stderr)
+    assert result.ret != pytest.ExitCode.OK
+
+
+def test_an_edited_results_file(suite: Project) -> None:
+    """Figures that are not those of its records are no baseline."""
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    document = json.loads((suite.path / "old.json").read_text("utf-8"))
+    document["suites"][0]["loss"] += 1
+    suite.write("old.json", document)
+
+    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert 'its "loss" is' in "\n".join(result.errlines)
+
+
+def test_a_served_model(project: Project) -> None:
+    """It cannot be measured, which is said before any work."""
+    write(project, '"data.json", max_perplexity=2')
+    with FakeOllama() as server:
+        result = project.run(
+            "--llm-judge-checkpoint=ollama:llama3", f"--llm-judge-checkpoint-url={server.url}"
+        )
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = "a served model gives no log-probabilities of given answers, which llm_loss needs"
+    assert told in "\n".join(result.errlines)
