@@ -19,7 +19,7 @@ from pytest_llmjudge.errors import (
     RefusedError,
     SettingsError,
 )
-from pytest_llmjudge.generation.base import Model, check_tokens
+from pytest_llmjudge.generation.base import Model, check_tokens, text_before
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import opens_thoughts, strip_thoughts
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
@@ -208,6 +208,8 @@ class ServedModel(Served, Model):
             reply = self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
         except Exception as error:  # noqa: BLE001  # told where the replies are read
             return error
+        # Some servers leave the stop text in, and what comes after it.
+        reply = replace(reply, content=text_before(self._decoding.stop, reply.content))
         if chat:
             # A text that a plain prompt goes on with is taken as it is.
             reply = _without_thoughts(reply)

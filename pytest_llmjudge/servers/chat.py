@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pytest_llmjudge.errors import JudgeError
+from pytest_llmjudge.errors import JudgeError, one_line
 from pytest_llmjudge.scoring import strip_thoughts
 
 if TYPE_CHECKING:
@@ -234,24 +236,51 @@ def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:
     """Read the first entry of a list of log-probabilities, in the form OpenAI gave it.
 
     Args:
-        logprobs: Entries with ``token``, ``logprob`` and ``top_logprobs``, a list of the same.
+        logprobs: Entries with ``token``, ``logprob`` and ``top_logprobs``, a list of the same;
+            ``None`` for none.
 
     Returns:
         The most likely tokens, the one that was chosen among them; empty when there is no entry.
+
+    Raises:
+        ValueError: Something there is no such list, token or log-probability; the message says what.
     """
-    first = logprobs[0] if isinstance(logprobs, list) and logprobs else None
-    if not isinstance(first, dict):
+    entries = _entries(logprobs, "log-probabilities")
+    if not entries:
         return ()
-    top = first.get("top_logprobs")
-    entries = list(top) if isinstance(top, list) else []
-    if not any(
-        isinstance(entry, dict) and entry.get("token") == first.get("token") for entry in entries
-    ):
-        entries.append(first)
-    found = []
-    for entry in entries:
-        token = entry.get("token") if isinstance(entry, dict) else None
-        logprob = entry.get("logprob") if isinstance(entry, dict) else None
-        if isinstance(token, str) and isinstance(logprob, (int, float)):
-            found.append((token, float(logprob)))
+    first, chosen = entries[0], _candidate(entries[0])
+    top = first.get("top_logprobs") if isinstance(first, dict) else None
+    found = [_candidate(entry) for entry in _entries(top, "top_logprobs")]
+    if all(token != chosen[0] for token, _ in found):
+        found.append(chosen)
     return tuple(found)
+
+
+def _entries(value: object, name: str) -> list[object]:
+    if value is None or isinstance(value, list):
+        return value or []
+    message = f"{name} that are no list ({_shown(value)})"
+    raise ValueError(message)
+
+
+_ABOVE: Final = 1e-3
+"""What the log-probability of a certain token may be above 0, where a server rounds."""
+_HUGE: Final = sys.float_info.max
+
+
+def _candidate(entry: object) -> tuple[str, float]:
+    token = entry.get("token") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(token, str):
+        message = f"log-probabilities with an entry without a token ({_shown(entry)})"
+        raise ValueError(message)
+    logprob = entry.get("logprob")
+    # An integer of hundreds of digits would be no float.
+    if type(logprob) not in {int, float} or not -_HUGE <= logprob <= _ABOVE:
+        found = "nothing" if logprob is None else _shown(logprob)
+        message = f'{found} as the log-probability of "{one_line(token, 40)}"'
+        raise ValueError(message)
+    return token, min(float(logprob), 0.0)
+
+
+def _shown(value: object) -> str:
+    return one_line(json.dumps(value), 60)

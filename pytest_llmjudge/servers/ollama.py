@@ -18,7 +18,6 @@ from pytest_llmjudge.servers.chat import (
     ModelGoneError,
     NoLogprobsError,
     PromptTooLongError,
-    read_candidates,
 )
 from pytest_llmjudge.servers.retry import Cause
 from pytest_llmjudge.servers.role import JUDGE
@@ -186,9 +185,9 @@ class OllamaClient(ServerClient):
         body = self._body(options)
         if chat:
             body["messages"] = [{"role": "user", "content": prompt}]
-            return self._chat_reply(self._send("/api/chat", body), prompt, weigh=False)
+            return self._chat_reply(self._send("/api/chat", body), prompt, most=tokens)
         body |= {"prompt": prompt, "raw": True}
-        return self._chat_reply(self._send("/api/generate", body), prompt, weigh=False)
+        return self._chat_reply(self._send("/api/generate", body), prompt, most=tokens)
 
     def _body(self, options: Mapping[str, object]) -> dict[str, object]:
         body: dict[str, object] = {
@@ -261,7 +260,17 @@ class OllamaClient(ServerClient):
         found = f'is not an Ollama server: "{path}" gave status {reply.status}, {reply.summary()}'
         raise self._error(found, self.name_another)
 
-    def _chat_reply(self, reply: HttpReply, prompt: str, *, weigh: bool) -> ChatReply:
+    def _chat_reply(
+        self, reply: HttpReply, prompt: str, *, weigh: bool = False, most: int | None = None
+    ) -> ChatReply:
+        """Read a reply.
+
+        Args:
+            reply: As it came.
+            prompt: What it replies to.
+            weigh: Whether candidates were asked for.
+            most: Tokens that it may have, where that was said.
+        """
         body = reply.json()
         if reply.status != 200 or _error_text(reply) is not None:
             raise self._refusal(reply, prompt)
@@ -283,6 +292,9 @@ class OllamaClient(ServerClient):
             found = f'broke its answer off (done_reason "{one_line(str(reason), 40)}")'
             raise self._error(found, _SEE_LOG)
         named = self._other_name(body.get("model"))
+        self._check_message(message)
+        self._check_written(body.get("eval_count"), most)
+        self._check_count(count, "read")
         candidates = self._candidates(body) if weigh else None
         thought = bool(message.get("thinking"))
         if type(count) is not int:
@@ -302,20 +314,21 @@ class OllamaClient(ServerClient):
         if logprobs is None and body.get("eval_count") not in {0, 1}:
             found = "gave no log-probabilities though they were asked for"
             raise NoLogprobsError(self.url, found, _UPDATE_OR_INTEGER)
-        return read_candidates(logprobs)
+        return self._read_candidates(logprobs)
 
     def _refusal(self, reply: HttpReply, prompt: str) -> JudgeError:
         text = _error_text(reply)
         if text is not None and "exceeds the context length" in text:
             return self._too_long(prompt)
         if text is not None:
-            return self._error(*self._told(reply, one_line(text, 300)))
+            told = one_line(text, 300) or "an error without a text"
+            return self._error(*self._told(reply, told))
         if _is_foreign_host(reply):
             return self._foreign_host()
         found = f"answered with status {reply.status}, {reply.summary()}"
-        if 300 <= reply.status < 400:
-            place = shown_address(reply.headers.get("Location", "nowhere"))
-            found = f"sends on to {one_line(place, 120)}"
+        place = reply.headers.get("Location")
+        if 300 <= reply.status < 400 and place:
+            found = f"sends on to {one_line(shown_address(place), 120)}"
         return self._error(found, self.name_another)
 
     def _told(self, reply: HttpReply, text: str) -> tuple[str, str]:
