@@ -208,25 +208,27 @@ def is_same_model(first: str, second: str) -> bool:
 
 
 def is_other_name(named: str, asked: str) -> bool:
-    """Whether one of two names is the other without its tag, its date or its folders.
+    """Whether one of two names is the other without its tag or its date.
 
     ``gpt-4o-2024-08-06`` is another name of ``gpt-4o``, and none of ``gpt-4o-2024-05-13``, since
-    either of these says which one it is. ``latest`` says no more than no tag.
+    either of these says which one it is. ``latest`` says no more than no tag. Google's endpoint
+    documents that ``models/`` in front of a name may be left out; any other owner or folder, and
+    the case of letters, are parts of the name.
     """
-    (name, *parts), (other, *others) = (_parts(text.casefold()) for text in (named, asked))
+    (name, *parts), (other, *others) = (_parts(text) for text in (named, asked))
     return name == other and all(
         one == two or not one or not two for one, two in zip(parts, others, strict=True)
     )
 
 
-def _parts(name: str) -> tuple[str, str, str, str]:
-    """Split a name into the name itself, folders, tag and date; what is not there is empty."""
-    folders, _, last = name.rpartition("/")
+def _parts(name: str) -> tuple[str, str, str]:
+    """Split a name into the name itself, tag and date; what is not there is empty."""
+    folders, mark, last = name.removeprefix("models/").rpartition("/")
     last, _, tag = last.partition(":")
     found = _DATED.fullmatch(last)
     last, date = (found["name"], found["date"]) if found else (last, "")
     tag, date = ("" if part == "latest" else part for part in (tag, date))
-    return last, folders, tag, date
+    return f"{folders}{mark}{last}", tag, date
 
 
 _DATED: Final = re.compile(r"(?P<name>.+?)-(?P<date>\d{4}-?\d\d-?\d\d|\d{4}|latest)")

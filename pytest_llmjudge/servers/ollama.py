@@ -18,6 +18,7 @@ from pytest_llmjudge.servers.chat import (
     ModelGoneError,
     NoLogprobsError,
     PromptTooLongError,
+    ReplacedError,
 )
 from pytest_llmjudge.servers.retry import Cause
 from pytest_llmjudge.servers.role import JUDGE
@@ -25,7 +26,7 @@ from pytest_llmjudge.servers.server import ServerClient
 from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Decoding
@@ -95,6 +96,7 @@ class OllamaClient(ServerClient):
         self._thinks: bool | None = None
         self._stops: tuple[str, ...] = ()
         self._control_tokens: frozenset[str] = frozenset()
+        self._first_version: str | None = None
 
     def identify(self) -> JudgeIdentity:
         """Ask the server for its version and the model's digest.
@@ -104,8 +106,25 @@ class OllamaClient(ServerClient):
             JudgeError: It is no Ollama server, or does not have the model.
         """
         version, digest = self._version(), self._digest(self._identify_timeout)
+        self._first_version = version
         self._learn_limits()
         return JudgeIdentity(self.model, "ollama", version, digest, self._options)
+
+    def look(self, servers: Collection[str], digest: str) -> dict[str, JudgeError]:
+        """Ask the server once more for the model's digest, and for its own version.
+
+        Raises:
+            ReplacedError: It has another model under this name, or none any more, or is of another
+                version than when it was first asked.
+            JudgeError: It does not say.
+        """
+        silent = super().look(servers, digest)
+        first, now = self._first_version, self._version(self._timeout)
+        if first is not None and now != first:
+            shown = " became ".join(one_line(version, 40) for version in (first, now))
+            found = f"Ollama was replaced during the run (version {shown})"
+            raise ReplacedError(self.url, found, self.run_again)
+        return silent
 
     def _digest(self, seconds: float) -> str:
         installed = _installed(self._get("/api/tags", seconds).get("models"))
@@ -205,8 +224,8 @@ class OllamaClient(ServerClient):
         except TransportError as error:
             raise self._transport_error(error) from error
 
-    def _version(self) -> str:
-        version = self._get("/api/version").get("version")
+    def _version(self, seconds: float | None = None) -> str:
+        version = self._get("/api/version", seconds).get("version")
         if not isinstance(version, str):
             found = 'is not an Ollama server: "/api/version" has no version'
             raise self._error(found, self.name_another)

@@ -362,8 +362,7 @@ class OpenAIClient(ServerClient):
     def _is_asked_for(self, named: str) -> bool:
         """Whether a reply's name for the model means the one asked for.
 
-        OpenAI adds the date of a release, some servers a tag or the folders of the model's file.
-        vLLM, which may serve a model under several names, replies with the first of them.
+        OpenAI adds the date of a release, some servers a tag. vLLM, which may serve a model under several names, replies with the first of them.
         """
         return named in self._same_weights or is_other_name(named, self.model)
 

@@ -44,6 +44,7 @@ class ServerClient(ABC):
         start_it: What to do when nobody answers there.
         name_another: What to do when something else answers there.
         see_log: Where more is told.
+        run_again: What to do when the model was replaced.
     """
 
     _endpoint: Endpoint
@@ -52,6 +53,7 @@ class ServerClient(ABC):
     start_it: str
     name_another: str
     see_log: str
+    run_again = "run again, for what it answered since it was last looked at is thrown away"
 
     def __init__(self, url: str, role: Role) -> None:
         self.url = url
@@ -81,8 +83,7 @@ class ServerClient(ABC):
 
     def _replaced(self, told: str) -> ReplacedError:
         found = f'the model "{self.model}" was replaced during the run ({told})'
-        todo = "run again, for what it answered since it was last looked at is thrown away"
-        return ReplacedError(self.url, found, todo)
+        return ReplacedError(self.url, found, self.run_again)
 
     @abstractmethod
     def _digest(self, seconds: float) -> str:
