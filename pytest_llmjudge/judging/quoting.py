@@ -26,7 +26,7 @@ _ANGLED: Final = (
         r"(?:_special)?(?:_token)?_?[0-9]+>"
     ),
     r"0x[0-9a-f]{2}>",  # a byte in the vocabularies of SentencePiece
-    r"role>\s*(?-i:HUMAN|USER|ASSISTANT|SYSTEM|OBSERVATION|TOOL)\b",  # Ling
+    r"role>\s*(?-i:HUMAN|USER|ASSISTANT|SYSTEM|OBSERVATION|TOOL)",  # Ling
     # Multimodal models. <audio> and <video> alone are HTML.
     r"image(?:_[a-z0-9_]{1,20})?>",
     r"(?:audio|video)_[a-z0-9_]{1,20}>",

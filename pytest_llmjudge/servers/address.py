@@ -20,7 +20,7 @@ _HOST_AND_PORT: Final = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]*)(:[0-9]+)?")
 _PATH: Final = re.compile(r"[!-~]*")
 _BEHIND: Final = re.compile("([?#])")
 # What is shorter may be a word; see servers.secrets.
-_WORD: Final = re.compile(r"(?!localhost\b)[^:/@.\s\[\]]{8,}", re.IGNORECASE)
+_WORD: Final = re.compile(r"[^:/@.\s\[\]]{8,}")
 _TODO: Final = "write host, host:port or http://host:port"
 
 
@@ -123,7 +123,11 @@ def _shape(text: str) -> str:
     Nobody can tell the host of such a text, so that a key may stand at any place in it.
     """
     scheme, mark, rest = shown_address(text).rpartition("://")
-    return _WORD.sub("***", f"{scheme}{mark}{rest.partition('/')[0]}")
+    return f"{_hidden(scheme)}{mark}{_hidden(rest.partition('/')[0])}"
+
+
+def _hidden(text: str) -> str:
+    return _WORD.sub(lambda word: word[0] if word[0].lower() == "localhost" else "***", text)
 
 
 def _quoted(text: str) -> str:

@@ -404,7 +404,9 @@ class OpenAIClient(ServerClient):
             if kind in _TEXTS and isinstance(text, str):
                 texts.append(text)
             elif kind not in _THOUGHTS or texts:
-                found = f"answered with a content that is no text ({one_line(json.dumps(part), 80)})"
+                found = (
+                    f"answered with a content that is no text ({one_line(json.dumps(part), 80)})"
+                )
                 raise RefusedError(self.url, found, _SEE_LOG)
         return "".join(texts) if texts else None
 
