@@ -206,7 +206,8 @@ class Weighing:
         other = replace(self, **{word: self.untold}).sharpened(exponent)
         if other == score:
             return None
-        return f'"{word}", which may have {self.untold:.2f} and make the score {other} instead of {score}'
+        change = f"make the score {other} instead of {score}"
+        return f'"{word}", which may have {self.untold:.2f} and {change}'
 
 
 def weigh(candidates: Sequence[tuple[str, float]]) -> Weighing:

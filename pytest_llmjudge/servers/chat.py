@@ -245,7 +245,7 @@ def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:
         The most likely tokens, the one that was chosen among them; empty when there is no entry.
 
     Raises:
-        ValueError: Something there is no such list, token or log-probability; the message says what.
+        ValueError: Something there is no such list, token or log-probability; it says what.
     """
     entries = _entries(logprobs, "log-probabilities")
     if not entries:
@@ -275,13 +275,19 @@ def _candidate(entry: object) -> tuple[str, float]:
     if not isinstance(entry, dict) or not isinstance(token, str):
         message = f"log-probabilities with an entry without a token ({_shown(entry)})"
         raise ValueError(message)
-    logprob = entry.get("logprob")
-    # An integer of hundreds of digits would be no float.
-    if type(logprob) not in {int, float} or not -_HUGE <= logprob <= _ABOVE:
-        found = "nothing" if logprob is None else _shown(logprob)
+    logprob = _logprob(entry.get("logprob"))
+    if logprob is None:
+        found = "nothing" if entry.get("logprob") is None else _shown(entry["logprob"])
         message = f'{found} as the log-probability of "{one_line(token, 40)}"'
         raise ValueError(message)
-    return token, min(float(logprob), 0.0)
+    return token, logprob
+
+
+def _logprob(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # An integer of hundreds of digits would be no float.
+    return min(float(value), 0.0) if -_HUGE <= value <= _ABOVE else None
 
 
 def _shown(value: object) -> str:

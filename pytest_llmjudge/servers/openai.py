@@ -335,12 +335,13 @@ class OpenAIClient(ServerClient):
             raise self._error(found, self.name_another)
         if choice.get("index"):
             found = f"answered with a choice of index {one_line(json.dumps(choice['index']), 40)}"
-            raise self._error(f"{found} where one was asked for", self.name_another)
+            found += " where one was asked for"
+            raise self._error(found, self.name_another)
         named = self._other_name(body.get("model"))
         reason = self._end(choice)
         self._check_message(message)
         # Some servers count the end token beside those that were allowed.
-        self._check_written(_count_in(body, "completion_tokens"), most and most + 1)
+        self._check_written(_count_in(body, "completion_tokens"), most, spare=1)
         content = self._text_in(message.get("content"))
         if content and message.get("refusal"):
             raise self._no_text(message)
@@ -362,7 +363,8 @@ class OpenAIClient(ServerClient):
     def _is_asked_for(self, named: str) -> bool:
         """Whether a reply's name for the model means the one asked for.
 
-        OpenAI adds the date of a release, some servers a tag. vLLM, which may serve a model under several names, replies with the first of them.
+        OpenAI adds the date of a release, some servers a tag. vLLM, which may serve a model under
+        several names, replies with the first of them.
         """
         return named in self._same_weights or is_other_name(named, self.model)
 

@@ -130,7 +130,8 @@ class ServerClient(ABC):
         try:
             return read_candidates(logprobs)
         except ValueError as error:
-            raise self._error(f"answered with {error}", self.see_log) from error
+            found = f"answered with {error}"
+            raise self._error(found, self.see_log) from error
 
     def _check_message(self, message: Mapping[str, object]) -> None:
         """Check that a message is an answer, and nothing but an answer.
@@ -157,18 +158,19 @@ class ServerClient(ABC):
             found = f"says that it {what} {one_line(json.dumps(count), 40)} tokens"
             raise self._error(found, self.see_log)
 
-    def _check_written(self, count: object, most: int | None) -> None:
+    def _check_written(self, count: object, most: int | None, *, spare: int = 0) -> None:
         """Check that no more tokens were written than were asked for.
 
         Args:
             count: Tokens that the server says it wrote.
             most: Tokens that were allowed; ``None`` where that was not said.
+            spare: How many more count as so many.
 
         Raises:
             JudgeError: There were more, or less than none.
         """
         self._check_count(count, "wrote")
-        if most is not None and type(count) is int and count > most:
+        if most is not None and type(count) is int and count > most + spare:
             shown = one_line(json.dumps(count), 40)
             found = f"wrote {shown} tokens where at most {most} were asked for"
             raise self._error(found, self.see_log)

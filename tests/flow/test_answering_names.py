@@ -162,9 +162,11 @@ def test_cached_verdicts_of_another_name(project: Project, dist: tuple[str, ...]
     assert first.ret == pytest.ExitCode.TESTS_FAILED
     first.stdout.fnmatch_lines(
         [
-            '*: the model "m" was replaced (it answered as "m:70b" in an earlier run and answers as '
-            '"m:1b" now); run again, for what the cache has of the other one does not count any '
-            "more*"
+            (
+                '*: the model "m" was replaced (it answered as "m:70b" in an earlier run and '
+                'answers as "m:1b" now); run again, for what the cache has of the other one does '
+                "not count any more*"
+            )
         ]
     )
     second.assert_outcomes(passed=7)

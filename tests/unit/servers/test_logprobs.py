@@ -98,9 +98,11 @@ def test_what_is_read(logprobs: object, candidates: tuple[tuple[str, float], ...
         ),
         (
             first(YES),
-            'tells no log-probability of the other answer, "no", which may have 0.45 and make the '
-            "score 60 instead of 100; let it give the 20 likeliest tokens that it is asked for, or "
-            "ask with --llm-judge-ask=integer",
+            (
+                'tells no log-probability of the other answer, "no", which may have 0.45 and make '
+                "the score 60 instead of 100; let it give the 20 likeliest tokens that it is asked "
+                "for, or ask with --llm-judge-ask=integer"
+            ),
         ),
     ],
     ids=["nan", "huge", "not there"],

@@ -653,8 +653,13 @@ def test_a_message_that_is_no_answer(
 
 
 def test_a_message_with_empty_fields(server: FakeOllama) -> None:
-    """vLLM writes them all."""
-    empty = {"role": "assistant", "tool_calls": [], "function_call": None, "refusal": None}
+    """As vLLM writes them all."""
+    empty: dict[str, object] = {
+        "role": "assistant",
+        "tool_calls": [],
+        "function_call": None,
+        "refusal": None,
+    }
     server.reply = lambda _: completion(content="85", **empty)
 
     assert connect(server).chat("Score this.").content == "85"
@@ -675,8 +680,10 @@ def test_a_message_with_empty_fields(server: FakeOllama) -> None:
             'answered in JSON that has the key "content" twice; the server\'s log tells more',
         ),
         (
-            '{"model":"llama3","choices":[{"message":{"content":"85"}}],'
-            '"usage":{"prompt_tokens":-1}}',
+            (
+                '{"model":"llama3","choices":[{"message":{"content":"85"}}],'
+                '"usage":{"prompt_tokens":-1}}'
+            ),
             "says that it read -1 tokens; the server's log tells more",
         ),
     ],
