@@ -421,8 +421,10 @@ def _error_text(reply: HttpReply) -> str | None:
     body = reply.json() or reply.last_json()
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, dict):
-        error = error.get("message")
-    return error if isinstance(error, str) else None
+        error = error.get("message") or error
+    if error is None or error is False:
+        return None
+    return error if isinstance(error, str) else json.dumps(error)
 
 
 def _is_crash(reply: HttpReply) -> bool:

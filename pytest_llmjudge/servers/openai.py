@@ -538,7 +538,8 @@ def _error_text(reply: HttpReply) -> str | None:
         return None
     error = body.get("error") or (body.get("detail") if reply.status != 200 else None)
     if isinstance(error, dict):
-        error = f"{error.get('message')} {error.get('code') or ''}".strip()
+        told = f"{error.get('message') or ''} {error.get('code') or ''}".strip()
+        error = told or "an error without a text"
     return None if error is None else str(error)
 
 

@@ -117,6 +117,8 @@ UNUSABLE = [
         Page(300, JSON, '{"done":true}'),
         f'answered with status 300, "{{"done":true}}"; {NOT_OLLAMA}',
     ),
+    (page(error={"code": 5}), f'answered with status 200: {{"code": 5}}; {SEE_LOG}'),
+    (page(error=["boom"]), f'answered with status 200: ["boom"]; {SEE_LOG}'),
     (page(error=""), f"answered with status 200: an error without a text; {SEE_LOG}"),
     (page(prompt_eval_count=-1), f"says that it read -1 tokens; {SEE_LOG}"),
     (page(eval_count=-3), f"says that it wrote -3 tokens; {SEE_LOG}"),
