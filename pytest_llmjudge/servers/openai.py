@@ -400,15 +400,14 @@ class OpenAIClient(ServerClient):
         if content is None or isinstance(content, str):
             return content
         texts: list[str] = []
-        for part in content if isinstance(content, list) else [content]:
+        for part in content if isinstance(content, list) else [None]:
             kind = part.get("type", "text") if isinstance(part, dict) else None
             text = part.get("text") if isinstance(part, dict) else None
             if kind in _TEXTS and isinstance(text, str):
                 texts.append(text)
             elif kind not in _THOUGHTS or texts:
-                found = (
-                    f"answered with a content that is no text ({one_line(json.dumps(part), 80)})"
-                )
+                shown = one_line(json.dumps(part or content), 80)
+                found = f"answered with a content that is no text ({shown})"
                 raise RefusedError(self.url, found, _SEE_LOG)
         return "".join(texts) if texts else None
 
