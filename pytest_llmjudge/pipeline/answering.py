@@ -19,6 +19,7 @@ __all__ = ["JUDGE_NAME", "MODEL_NAME", "AnsweringName", "answering_name"]
 
 JUDGE_NAME: Final = "judge"
 MODEL_NAME: Final = "model under test"
+_BEFORE: Final = " before"
 _SHOWN: Final = 100
 
 
@@ -94,9 +95,6 @@ def answering_name(store: Store, role: str, model: str) -> str:
     fact, agreed = _fact(role, model), store.agreed()
     before = agreed.get(f"{fact}{_BEFORE}")
     return agreed.get(fact) or (str(json.loads(before)[1]) if before else "")
-
-
-_BEFORE: Final = " before"
 
 
 def _fact(role: str, model: str) -> str:
