@@ -158,14 +158,16 @@ def is_same_judge(first: JudgeIdentity, second: JudgeIdentity) -> bool:
     """Whether scores of the two compare; unknown is not the same."""
     known = all(judge.backend != "custom" or judge.digest for judge in (first, second))
     told, other = _told(first), _told(second)
-    return known and all(told[name][1] == other[name][1] for name in told)
+    alike = all(told[name][1] == other[name][1] for name in told)
+    return known and alike and not _answer_apart(first, second)
 
 
 def judge_key(judge: JudgeIdentity) -> str | None:
     """Return what is the same for the same judge alone; ``None`` where that cannot be told."""
     if not is_same_judge(judge, judge):
         return None
-    return make_key(*(decides for _, decides in _told(judge).values()))
+    named = [judge.answers_as] if judge.answers_as else []
+    return make_key(*(decides for _, decides in _told(judge).values()), *named)
 
 
 def _refusal(before: Side, after: Side, paired: int) -> str | None:
@@ -203,6 +205,9 @@ def _differing(before: Side, after: Side) -> str | None:
                     "give it a fingerprint that changes when its scores may"
                 )
         old, new = _told(before.judge), _told(after.judge)
+        if _answer_apart(before.judge, after.judge):
+            old["answering name"] = ("", before.judge.answers_as)
+            new["answering name"] = ("", after.judge.answers_as)
         what, todo = "judges", _AGAIN
     else:
         old = {name: ("", value) for name, value in before.terms.items()}
@@ -231,6 +236,12 @@ def _told(judge: JudgeIdentity) -> dict[str, tuple[str, str]]:
         "prompt": ("", judge.ask),
         "set of options": ("", json.dumps(dict(judge.options), sort_keys=True)),
     }
+
+
+def _answer_apart(first: JudgeIdentity, second: JudgeIdentity) -> bool:
+    """Whether two judges answer under different names; files of earlier versions name none."""
+    names = {first.answers_as, second.answers_as} - {""}
+    return len(names) > 1
 
 
 def _shown(old: tuple[str, str], new: tuple[str, str]) -> tuple[str, str]:

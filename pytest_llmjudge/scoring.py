@@ -157,10 +157,12 @@ class Weighing:
     Attributes:
         yes: p(yes), over all spellings.
         no: p(no), over all spellings.
+        untold: The most that the probability of a token may be that is not among the candidates.
     """
 
     yes: float
     no: float
+    untold: float = 0.0
 
     @property
     def covered(self) -> float:
@@ -189,21 +191,40 @@ class Weighing:
         yes, no = (self.yes / total) ** exponent, (self.no / total) ** exponent
         return round(100 * yes / (yes + no))
 
+    def gap(self, exponent: int) -> str | None:
+        """Say which answer is missing from the candidates although it could change the score.
+
+        A server may tell fewer candidates than it is asked for. The answer that is missing is less
+        likely than all that are there, and counts as 0 where that is close enough.
+
+        Returns:
+            The other answer and what it could do; ``None`` where the score is certain.
+        """
+        score, word = self.sharpened(exponent), "yes" if self.no else "no"
+        if score is None or (self.yes and self.no):
+            return None
+        other = replace(self, **{word: self.untold}).sharpened(exponent)
+        if other == score:
+            return None
+        change = f"make the score {other} instead of {score}"
+        return f'"{word}", which may have {self.untold:.2f} and {change}'
+
 
 def weigh(candidates: Sequence[tuple[str, float]]) -> Weighing:
     """Add up the probabilities of the candidates for a first token that say yes or no.
 
     Args:
-        candidates: Tokens with their natural log-probabilities. Case and leading blanks do not
-            count; ``y``, ``yes,`` and all else say neither.
+        candidates: Tokens with their natural log-probabilities, at most 0. Case and leading blanks
+            do not count; ``y``, ``yes,`` and all else say neither.
     """
     sums = {"yes": 0.0, "no": 0.0}
     for token, logprob in candidates:
         answer = token.lstrip().lower()
-        # A log-probability above 0 is none; infinities and NaN are some servers' word for none.
-        if answer in sums and logprob <= 0:
+        if answer in sums:
             sums[answer] += math.exp(logprob)
-    return Weighing(**sums)
+    told = [math.exp(logprob) for _, logprob in candidates]
+    untold = max(0.0, min(1 - math.fsum(told), *told)) if told else 1.0
+    return Weighing(**sums, untold=untold)
 
 
 def contradiction(reply: str, candidates: Sequence[tuple[str, float]]) -> str | None:
@@ -218,11 +239,10 @@ def contradiction(reply: str, candidates: Sequence[tuple[str, float]]) -> str | 
     likely = {"yes": 0.0, "no": 0.0}
     total = 0.0
     for token, logprob in candidates:
-        if logprob <= 0:
-            total += math.exp(logprob)
-            answer = token.strip().lower()
-            if answer in likely:
-                likely[answer] = max(likely[answer], math.exp(logprob))
+        total += math.exp(logprob)
+        answer = token.strip().lower()
+        if answer in likely:
+            likely[answer] = max(likely[answer], math.exp(logprob))
     if total > 1 + _ROUNDING:
         return f"gives log-probabilities of tokens that add up to {total:.2f}"
     word = _FIRST_WORD.match(reply)

@@ -96,6 +96,8 @@ class JudgeIdentity:
         digest: Of the model's weights; a name alone may mean other weights tomorrow.
         options: Generation options sent with every request.
         ask: Name and version of the question; empty for a judge of the user's own.
+        answers_as: The name of the model in its replies, where a server decides which model that
+            is; empty while nobody knows, and in files of earlier versions.
     """
 
     model: str
@@ -104,6 +106,7 @@ class JudgeIdentity:
     digest: str
     options: Mapping[str, object]
     ask: str = ""
+    answers_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

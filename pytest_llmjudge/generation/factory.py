@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmjudge.generation.base import Model
+    from pytest_llmjudge.servers.identity import Names
     from pytest_llmjudge.settings import Settings
 
 __all__ = ["make_model"]
 
 
 def make_model(
-    name: Path | str, settings: Settings, *, note: Callable[[str], None] = lambda _: None
+    name: Path | str,
+    settings: Settings,
+    *,
+    note: Callable[[str], None] = lambda _: None,
+    names: Names | None = None,
 ) -> Model:
     """Make a model under test; nothing is loaded and nobody is asked yet.
 
@@ -28,12 +33,13 @@ def make_model(
         name: A path, or the name of a served model.
         settings: The run's options.
         note: Told once of each server that is left out of the rest of the run.
+        names: Under which name a served model answers.
 
     Raises:
         SettingsError: The name names no model, or an address is none.
     """
     if isinstance(name, str):
-        return ServedModel(name, settings, note=note)
+        return ServedModel(name, settings, note=note, names=names)
     if foreign_type(name) is not None:
         return HuggingFaceModel(
             name,

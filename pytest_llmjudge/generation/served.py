@@ -19,7 +19,7 @@ from pytest_llmjudge.errors import (
     RefusedError,
     SettingsError,
 )
-from pytest_llmjudge.generation.base import Model, check_tokens
+from pytest_llmjudge.generation.base import Model, check_tokens, text_before
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import opens_thoughts, strip_thoughts
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity
+    from pytest_llmjudge.servers.identity import Names
     from pytest_llmjudge.settings import Settings
 
     _Done: TypeAlias = tuple[int, ChatReply | Exception, frozenset[str]]
@@ -76,6 +77,7 @@ class ServedModel(Served, Model):
         name: ``ollama:`` or ``openai:``, and the model's name there.
         settings: The run's options.
         note: Told once of each server that is left out of the rest of the run.
+        names: Under which name it answers, where that may be another than it was asked for.
 
     Raises:
         SettingsError: The name is empty, or an address is none.
@@ -84,7 +86,12 @@ class ServedModel(Served, Model):
     is_served = True
 
     def __init__(
-        self, name: str, settings: Settings, *, note: Callable[[str], None] = lambda _: None
+        self,
+        name: str,
+        settings: Settings,
+        *,
+        note: Callable[[str], None] = lambda _: None,
+        names: Names | None = None,
     ) -> None:
         kind, _, model = name.partition(":")
         if not model.strip():
@@ -101,9 +108,10 @@ class ServedModel(Served, Model):
             num_ctx=max(int(OPTIONS["num_ctx"]), _PROMPT_TOKENS + settings.max_new_tokens),
             limiter=_Places(settings.concurrency),
             note=note,
+            names=names,
             role=UNDER_TEST,
         )
-        super().__init__(self._client)
+        super().__init__(self._client, names=names)
 
     @cached_property
     def info(self) -> ServedInfo:
@@ -115,7 +123,7 @@ class ServedModel(Served, Model):
         """
         identity = self.identity
         decides = (identity.backend, identity.digest, identity.version)
-        return ServedInfo(self._name, make_key("served model/1", *decides))
+        return ServedInfo(self._name, make_key("served model/1", *decides, *self._name_in_keys))
 
     @property
     def identity(self) -> JudgeIdentity:
@@ -208,6 +216,8 @@ class ServedModel(Served, Model):
             reply = self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
         except Exception as error:  # noqa: BLE001  # told where the replies are read
             return error
+        # Some servers leave the stop text in, and what comes after it.
+        reply = replace(reply, content=text_before(self._decoding.stop, reply.content))
         if chat:
             # A text that a plain prompt goes on with is taken as it is.
             reply = _without_thoughts(reply)

@@ -6,6 +6,7 @@ import math
 import unicodedata
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.data import Verdict
@@ -26,7 +27,7 @@ from pytest_llmjudge.scoring import (
     parse_schema_reply,
     weigh,
 )
-from pytest_llmjudge.servers.chat import CUT, SEED, PromptTooLongError
+from pytest_llmjudge.servers.chat import CUT, SEED, TOP_LOGPROBS, PromptTooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -316,17 +317,23 @@ class WeightedAsker(_ClientAsker):
         weighing = weigh(candidates)
         score, covered = weighing.sharpened(self._wording.sharpening), round(weighing.covered, 6)
         wrong = contradiction(reply.content, candidates)
-        if score is not None and wrong is None:
+        gap = weighing.gap(self._wording.sharpening)
+        if score is not None and wrong is None and gap is None:
             return Verdict(score, reply.content, covered=covered)
         if wrong is not None:
             told = JudgeError(self.server, f"{self._client.model} {wrong}", _NO_ANSWER_TODO)
+        elif gap is not None:
+            found = f"tells no log-probability of the other answer, {gap}"
+            told = JudgeError(self.server, found, _TELL_MORE)
         else:
             told = JudgeError(self.server, self._found(candidates, covered), _NO_ANSWER_TODO)
-        return Verdict(None, reply.content, str(told), covered=covered)
+        # A server may tell more candidates another day.
+        final = wrong is not None or gap is None
+        return Verdict(None, reply.content, str(told), final=final, rig=not final, covered=covered)
 
     def _found(self, candidates: Sequence[tuple[str, float]], covered: float) -> str:
-        likely = sorted(candidates, key=_logprob, reverse=True)[:_TOKENS_SHOWN]
-        seen = ", ".join(f'"{one_line(token, 20)}" {_probability(p):.2f}' for token, p in likely)
+        likely = sorted(candidates, key=itemgetter(1), reverse=True)[:_TOKENS_SHOWN]
+        seen = ", ".join(f'"{one_line(token, 20)}" {math.exp(p):.2f}' for token, p in likely)
         begins = f"answers with {seen}" if seen else "ends its answer before it begins"
         return (
             f"{self._client.model} {begins}: p(yes) + p(no) is {covered:.2f}, "
@@ -334,15 +341,11 @@ class WeightedAsker(_ClientAsker):
         )
 
 
+_TELL_MORE: Final = (
+    f"let it give the {TOP_LOGPROBS} likeliest tokens that it is asked for, or ask with "
+    "--llm-judge-ask=integer"
+)
 _NO_ANSWER_TODO: Final = "take another judge, or ask with --llm-judge-ask=integer"
-
-
-def _logprob(candidate: tuple[str, float]) -> float:
-    return candidate[1] if not math.isnan(candidate[1]) else -math.inf
-
-
-def _probability(logprob: float) -> float:
-    return math.exp(logprob) if logprob <= 0 else 0.0
 
 
 def _canonical(text: str) -> str:

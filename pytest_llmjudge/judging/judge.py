@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Choice, JudgeIdentity, Record
     from pytest_llmjudge.judging.asking import Asker
+    from pytest_llmjudge.servers.identity import Names
 
 __all__ = ["Judge", "identity_label", "make_judge"]
 
@@ -38,12 +39,18 @@ class Judge(Served):
         asker: The way responses are scored.
         samples: How many verdicts make one; their median is the score.
         known: The identity, when another process has found it out already.
+        names: See :class:`~pytest_llmjudge.servers.identity.Served`.
     """
 
     def __init__(
-        self, asker: Asker, *, samples: int = 1, known: JudgeIdentity | None = None
+        self,
+        asker: Asker,
+        *,
+        samples: int = 1,
+        known: JudgeIdentity | None = None,
+        names: Names | None = None,
     ) -> None:
-        super().__init__(asker, known)
+        super().__init__(asker, known, names=names)
         self._asker = asker
         self.samples = samples if asker.varies else 1
 
@@ -173,7 +180,7 @@ class Judge(Served):
             "prompt": self._asker.pair_prompt(record, first, second),
             "version": self.identity.version,
         }
-        return make_key("choice/1", decides)
+        return make_key("choice/1", decides, *self._name_in_keys)
 
     def key(self, record: Record, response: str, *, sample: int = 0) -> str:
         """Name the verdict by all that decides it, and by nothing else.
@@ -198,7 +205,7 @@ class Judge(Served):
             "sample": sample,
             "version": self.identity.version,
         }
-        return make_key("verdict/1", decides)
+        return make_key("verdict/1", decides, *self._name_in_keys)
 
 
 def identity_label(identity: JudgeIdentity) -> str:
@@ -220,6 +227,7 @@ def make_judge(
     limiter: Limiter = unlimited,
     note: Callable[[str], None] = lambda _: None,
     known: JudgeIdentity | None = None,
+    names: Names | None = None,
 ) -> Judge:
     """Make the judge that ``--llm-judge-model`` names.
 
@@ -233,6 +241,7 @@ def make_judge(
         limiter: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         note: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         known: See :class:`Judge`.
+        names: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
 
     Raises:
         SettingsError: There is no such judge, or an address is none.
@@ -247,9 +256,9 @@ def make_judge(
         )
         raise SettingsError(option, found, todo)
     addresses = [urls] if isinstance(urls, str) else urls
-    client = connect(model, addresses, timeout, limiter=limiter, note=note)
+    client = connect(model, addresses, timeout, limiter=limiter, note=note, names=names)
     wording = {"weighted": WEIGHTED_2, "weighted1": WEIGHTED_1}.get(ask)
     asker: Asker = IntegerAsker(client, samples=samples)
     if wording is not None:
         asker = WeightedAsker(client, wording)
-    return Judge(asker, samples=samples, known=known)
+    return Judge(asker, samples=samples, known=known, names=names)

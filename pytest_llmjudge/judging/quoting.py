@@ -14,13 +14,22 @@ __all__ = ["ControlTokens", "quote"]
 # the message there. Tags that are ordinary HTML, and placeholders such as [NAME], are not here.
 _ANGLED: Final = (
     r"[|\uff5c]",  # ChatML, Llama 3, Phi, Qwen, Cohere: <|im_end|>; DeepSeek's full-width bars
-    r"(?:start|end)_of_[a-z]+>",  # Gemma
+    r"[a-z_]{1,20}\|>",  # Gemma 4: <turn|>, <channel|>
+    r"(?:start|end|begin)_of_[a-z]+>",  # Gemma
     r"(?:start|end)_function_[a-z]+>",
     r"/?s>",  # Llama 2, Mistral
     r"</?SYS>>",
     r"(?:bos|eos|pad|unk|mask|sep|cls|eod|eot|eop|sop|eom|eoh|eoa|eoc|eog)(?:_token)?>",
-    r"(?:extra_id|unused|reserved|special)_?[0-9]+>",  # T5, Gemma, Baichuan
-    r"tokens_unused_[0-9]+>",
+    # T5, Gemma, Baichuan, Orpheus: <extra_id_1>, <unused1>, <reserved_106>, <custom_token_1>
+    (
+        r"(?:tokens_)?(?:extra_id|unused|reserved|special|custom|added|ctrl)"
+        r"(?:_special)?(?:_token)?_?[0-9]+>"
+    ),
+    r"0x[0-9a-f]{2}>",  # a byte in the vocabularies of SentencePiece
+    r"role>\s*(?-i:HUMAN|USER|ASSISTANT|SYSTEM|OBSERVATION|TOOL)",  # Ling
+    # Multimodal models. <audio> and <video> alone are HTML.
+    r"image(?:_[a-z0-9_]{1,20})?>",
+    r"(?:audio|video)_[a-z0-9_]{1,20}>",
     r"seed:[a-z_]+>",
     r"/?(?:think|thinking|tool_call|tool_calls|tool_response|tool_output)>",
     (
@@ -32,6 +41,7 @@ _ANGLED: Final = (
 )
 _BRACKETED: Final = (
     r"\|",  # EXAONE: [|endofturn|]
+    r"(?i:unused_?[0-9]+)\]",  # BERT, Gemma
     (
         r"/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|MODEL_SETTINGS"
         r"|ARGS|CALL_ID|THINK|PREFIX|MIDDLE|SUFFIX|IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO"

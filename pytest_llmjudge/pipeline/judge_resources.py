@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.judging.judge import Judge, make_judge
+from pytest_llmjudge.pipeline.answering import JUDGE_NAME, AnsweringName
 from pytest_llmjudge.pipeline.judge_pool import JudgePool, Slots
 from pytest_llmjudge.pipeline.protocols import judge_fingerprint
+from pytest_llmjudge.servers.chat import OPENAI
 from pytest_llmjudge.servers.kinds import judge_addresses
 
 if TYPE_CHECKING:
@@ -48,7 +50,16 @@ class JudgeResources:
             samples=settings.samples,
             limiter=Slots(self._store, settings.concurrency, len(self.addresses)),
             note=self._store.add_note,
+            names=self._names,
         )
+
+    @property
+    def _names(self) -> AnsweringName | None:
+        """Under which name the judge answers; a digest tells what else Ollama's may be."""
+        name = self._settings.model
+        if not name.startswith(OPENAI):
+            return None
+        return AnsweringName(self._store, JUDGE_NAME, name, self.addresses)
 
     @property
     def made(self) -> Judge | None:

@@ -12,7 +12,10 @@ from pytest_llmjudge.generation.base import LocalModel, Model
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.files.contents import Content, Stamp, known_among, remember
 from pytest_llmjudge.generation.served import ServedModel
+from pytest_llmjudge.pipeline.answering import MODEL_NAME, AnsweringName
 from pytest_llmjudge.pipeline.protocols import fingerprint_of
+from pytest_llmjudge.servers.chat import OPENAI
+from pytest_llmjudge.servers.kinds import model_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,9 +66,19 @@ class Models:
             raise CheckpointError(msg, "no checkpoint is named", todo)
         if checkpoint not in self._made:
             self._made[checkpoint] = make_model(
-                checkpoint, self._settings, note=self._store.add_note
+                checkpoint,
+                self._settings,
+                note=self._store.add_note,
+                names=self._names(checkpoint),
             )
         return self._made[checkpoint]
+
+    def _names(self, checkpoint: Path | str) -> AnsweringName | None:
+        """Under which name a served model answers; a digest tells what else Ollama's may be."""
+        if not isinstance(checkpoint, str) or not checkpoint.startswith(OPENAI):
+            return None
+        urls = model_addresses(checkpoint, self._settings)
+        return AnsweringName(self._store, MODEL_NAME, checkpoint, urls)
 
     def facts(self, model: object) -> list[Any]:
         """Describe a model under test as plain data; ``None`` is one that nobody has seen.

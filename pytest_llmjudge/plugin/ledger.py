@@ -11,6 +11,7 @@ from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.gates import TEARDOWN_FAILED, with_break
 from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import NOT_RUN, Gathered, SampleReport
+from pytest_llmjudge.pipeline.answering import JUDGE_NAME, answering_name
 from pytest_llmjudge.plugin.reports import ATTRIBUTE, comparison_from_plain
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class Ledger:
         results: dict[str, list[Any]] = {kind.name: [] for kind in all_kinds()}
         problems: list[LlmJudgeError] = []
         checks, fault = self._store.checks(), self._store.fault()
-        for name, facts in self._store.suites().items():
+        for name, planned in self._store.suites().items():
+            facts = {**planned, "judge": self._named(planned["judge"])}
             kind = kind_named(facts["kind"])
             gathered = replace(self._gathered(name, facts), check=checks.get(name))
             if fault is not None and kind.asks_judge:
@@ -116,6 +118,12 @@ class Ledger:
         found = (one for kind in all_kinds() for one in kind.together(results[kind.name]))
         run = RunResult(created, tuple(found), self._store.notes(), max_drop)
         return run, tuple(problems)
+
+    def _named(self, judge: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Add to a judge's facts the name under which it answered, known after its first reply."""
+        if judge is None or judge["backend"] != "openai":
+            return judge
+        return {**judge, "answers_as": answering_name(self._store, JUDGE_NAME, judge["model"])}
 
     def _gathered(self, name: str, facts: Mapping[str, Any]) -> Gathered:
         page = self._pages.get(name, _Page())

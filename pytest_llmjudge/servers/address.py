@@ -19,6 +19,8 @@ _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _HOST_AND_PORT: Final = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]*)(:[0-9]+)?")
 _PATH: Final = re.compile(r"[!-~]*")
 _BEHIND: Final = re.compile("([?#])")
+# What is shorter may be a word; see servers.secrets.
+_WORD: Final = re.compile(r"[^:/@.\s\[\]]{8,}")
 _TODO: Final = "write host, host:port or http://host:port"
 
 
@@ -112,7 +114,20 @@ def _host_name(name: str) -> str | None:
 
 
 def _garbage(option: str, text: str) -> SettingsError:
-    return SettingsError(option, f"{_quoted(text)} is no address of a server", _TODO)
+    return SettingsError(option, f"{_quoted(_shape(text))} is no address of a server", _TODO)
+
+
+def _shape(text: str) -> str:
+    """Return what cannot be a key in a text that is no address, such as ``http://***:80:80``.
+
+    Nobody can tell the host of such a text, so that a key may stand at any place in it.
+    """
+    scheme, mark, rest = shown_address(text).rpartition("://")
+    return f"{_hidden(scheme)}{mark}{_hidden(rest.partition('/')[0])}"
+
+
+def _hidden(text: str) -> str:
+    return _WORD.sub(lambda word: word[0] if word[0].lower() == "localhost" else "***", text)
 
 
 def _quoted(text: str) -> str:

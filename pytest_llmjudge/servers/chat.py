@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pytest_llmjudge.errors import JudgeError
+from pytest_llmjudge.errors import JudgeError, one_line
 from pytest_llmjudge.scoring import strip_thoughts
 
 if TYPE_CHECKING:
@@ -206,25 +208,27 @@ def is_same_model(first: str, second: str) -> bool:
 
 
 def is_other_name(named: str, asked: str) -> bool:
-    """Whether one of two names is the other without its tag, its date or its folders.
+    """Whether one of two names is the other without its tag or its date.
 
     ``gpt-4o-2024-08-06`` is another name of ``gpt-4o``, and none of ``gpt-4o-2024-05-13``, since
-    either of these says which one it is. ``latest`` says no more than no tag.
+    either of these says which one it is. ``latest`` says no more than no tag. Google's endpoint
+    documents that ``models/`` in front of a name may be left out; any other owner or folder, and
+    the case of letters, are parts of the name.
     """
-    (name, *parts), (other, *others) = (_parts(text.casefold()) for text in (named, asked))
+    (name, *parts), (other, *others) = (_parts(text) for text in (named, asked))
     return name == other and all(
         one == two or not one or not two for one, two in zip(parts, others, strict=True)
     )
 
 
-def _parts(name: str) -> tuple[str, str, str, str]:
-    """Split a name into the name itself, folders, tag and date; what is not there is empty."""
-    folders, _, last = name.rpartition("/")
+def _parts(name: str) -> tuple[str, str, str]:
+    """Split a name into the name itself, tag and date; what is not there is empty."""
+    folders, mark, last = name.removeprefix("models/").rpartition("/")
     last, _, tag = last.partition(":")
     found = _DATED.fullmatch(last)
     last, date = (found["name"], found["date"]) if found else (last, "")
     tag, date = ("" if part == "latest" else part for part in (tag, date))
-    return last, folders, tag, date
+    return f"{folders}{mark}{last}", tag, date
 
 
 _DATED: Final = re.compile(r"(?P<name>.+?)-(?P<date>\d{4}-?\d\d-?\d\d|\d{4}|latest)")
@@ -234,24 +238,57 @@ def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:
     """Read the first entry of a list of log-probabilities, in the form OpenAI gave it.
 
     Args:
-        logprobs: Entries with ``token``, ``logprob`` and ``top_logprobs``, a list of the same.
+        logprobs: Entries with ``token``, ``logprob`` and ``top_logprobs``, a list of the same;
+            ``None`` for none.
 
     Returns:
         The most likely tokens, the one that was chosen among them; empty when there is no entry.
+
+    Raises:
+        ValueError: Something there is no such list, token or log-probability; it says what.
     """
-    first = logprobs[0] if isinstance(logprobs, list) and logprobs else None
-    if not isinstance(first, dict):
+    entries = _entries(logprobs, "log-probabilities")
+    if not entries:
         return ()
-    top = first.get("top_logprobs")
-    entries = list(top) if isinstance(top, list) else []
-    if not any(
-        isinstance(entry, dict) and entry.get("token") == first.get("token") for entry in entries
-    ):
-        entries.append(first)
-    found = []
-    for entry in entries:
-        token = entry.get("token") if isinstance(entry, dict) else None
-        logprob = entry.get("logprob") if isinstance(entry, dict) else None
-        if isinstance(token, str) and isinstance(logprob, (int, float)):
-            found.append((token, float(logprob)))
+    first, chosen = entries[0], _candidate(entries[0])
+    top = first.get("top_logprobs") if isinstance(first, dict) else None
+    found = [_candidate(entry) for entry in _entries(top, "top_logprobs")]
+    if all(token != chosen[0] for token, _ in found):
+        found.append(chosen)
     return tuple(found)
+
+
+def _entries(value: object, name: str) -> list[object]:
+    if value is None or isinstance(value, list):
+        return value or []
+    message = f"{name} that are no list ({_shown(value)})"
+    raise ValueError(message)
+
+
+_ABOVE: Final = 1e-3
+"""What the log-probability of a certain token may be above 0, where a server rounds."""
+_HUGE: Final = sys.float_info.max
+
+
+def _candidate(entry: object) -> tuple[str, float]:
+    token = entry.get("token") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(token, str):
+        message = f"log-probabilities with an entry without a token ({_shown(entry)})"
+        raise ValueError(message)
+    logprob = _logprob(entry.get("logprob"))
+    if logprob is None:
+        found = "nothing" if entry.get("logprob") is None else _shown(entry["logprob"])
+        message = f'{found} as the log-probability of "{one_line(token, 40)}"'
+        raise ValueError(message)
+    return token, logprob
+
+
+def _logprob(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # An integer of hundreds of digits would be no float.
+    return min(float(value), 0.0) if -_HUGE <= value <= _ABOVE else None
+
+
+def _shown(value: object) -> str:
+    return one_line(json.dumps(value), 60)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.servers.chat import ChatClient, ChatReply
+    from pytest_llmjudge.servers.identity import Names
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Decoding
 
@@ -52,6 +53,7 @@ class Fleet:
         clients: One for each server.
         limiter: Asked for each request which server may be sent it.
         note: Told once of each server that is left out of the rest of the run.
+        names: Told under which name the model answers, where that has to be one name.
         role: How messages speak of the model.
     """
 
@@ -61,11 +63,14 @@ class Fleet:
         *,
         limiter: Limiter = unlimited,
         note: Callable[[str], None] = lambda _: None,
+        names: Names | None = None,
         role: Role = JUDGE,
     ) -> None:
         self._clients = {client.url: client for client in clients}
         self._limiter = limiter
         self._note = note
+        self._answering_names = names
+        self._agreed = ""
         self._role = role
         self._lock = threading.Lock()
         self._busy = dict.fromkeys(self._clients, 0)
@@ -160,6 +165,7 @@ class Fleet:
         """Ask the least busy server, and the others when the failure may be its own.
 
         Raises:
+            ReplacedError: The model answers under another name than before.
             JudgeError: No server answers, as the first one said it.
         """
         return self._ask(
@@ -172,6 +178,7 @@ class Fleet:
         """Have the least busy server write, and the others when the failure may be its own.
 
         Raises:
+            ReplacedError: The model answers under another name than before.
             JudgeError: No server answers, as the first one said it.
         """
         return self._ask(
@@ -203,10 +210,21 @@ class Fleet:
             answered = _ANSWERED.get()
             if answered is not None:
                 answered.add(client.url)
+            self._agree(client.url, reply.named or client.model)
             self._note_name(client.url, reply.named)
             for url, failure in failed.items():
                 self._leave_out(url, failure)
             return reply
+
+    def _agree(self, url: str, name: str) -> None:
+        """Prove that the model answers under one name in the whole run.
+
+        Raises:
+            ReplacedError: It does not.
+        """
+        if self._answering_names is not None and name != self._agreed:
+            self._answering_names.agree(url, name)
+            self._agreed = name
 
     def _note_name(self, url: str, named: str) -> None:
         """Say once in a run that a server calls the model by another name."""

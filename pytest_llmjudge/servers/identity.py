@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -11,7 +12,29 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.errors import JudgeError
 
-__all__ = ["Served"]
+__all__ = ["Names", "Served"]
+
+
+class Names(Protocol):
+    """Knows under which name a model at servers answers."""
+
+    @property
+    def current(self) -> str:
+        """The name of this run; empty while nobody knows."""
+
+    @property
+    def in_keys(self) -> str:
+        """What tells answers under this name from those under an earlier one.
+
+        It is empty as long as there was no other name, and stays the same during a run.
+        """
+
+    def agree(self, url: str, name: str) -> None:
+        """Take note that the server at ``url`` answered as ``name``.
+
+        Raises:
+            ReplacedError: Another name answered before.
+        """
 
 
 class _Source(Protocol):
@@ -28,11 +51,19 @@ class Served(ABC):
     Args:
         source: Asked for the weights.
         known: The identity, when another process has found it out already.
+        names: Under which name it answers, where that may be another than it was asked for.
     """
 
-    def __init__(self, source: _Source, known: JudgeIdentity | None = None) -> None:
+    def __init__(
+        self,
+        source: _Source,
+        known: JudgeIdentity | None = None,
+        *,
+        names: Names | None = None,
+    ) -> None:
         self._source = source
         self._known = known
+        self._names = names
 
     @property
     def identity(self) -> JudgeIdentity:
@@ -45,12 +76,20 @@ class Served(ABC):
         """
         if self._known is None:
             self._known = self._source.identify()
-        return self._known
+        if self._names is None:
+            return self._known
+        return replace(self._known, answers_as=self._names.current)
 
     @property
     def is_identified(self) -> bool:
         """Whether the identity was found out already."""
         return self._known is not None
+
+    @property
+    def _name_in_keys(self) -> list[str]:
+        """What keys of answers hold beside the identity: nothing unless the name has changed."""
+        name = "" if self._names is None else self._names.in_keys
+        return [name] if name else []
 
     @property
     @abstractmethod

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.servers.chat import ChatClient
+    from pytest_llmjudge.servers.identity import Names
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Settings
 
@@ -71,6 +72,7 @@ def connect(
     num_ctx: int = int(OPTIONS["num_ctx"]),
     limiter: Limiter = unlimited,
     note: Callable[[str], None] = lambda _: None,
+    names: Names | None = None,
     role: Role = JUDGE,
 ) -> Fleet:
     """Make the client of a model at some servers; nothing is sent yet.
@@ -82,6 +84,7 @@ def connect(
         num_ctx: Tokens of the context that Ollama is asked for.
         limiter: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         note: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
+        names: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         role: How messages speak of the model.
 
     Raises:
@@ -94,4 +97,4 @@ def connect(
             clients.append(OpenAIClient(url, model, timeout=timeout, role=role))
         else:
             clients.append(OllamaClient(url, name, timeout=timeout, num_ctx=num_ctx, role=role))
-    return Fleet(clients, limiter=limiter, note=note, role=role)
+    return Fleet(clients, limiter=limiter, note=note, names=names, role=role)

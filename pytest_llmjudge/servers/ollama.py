@@ -18,7 +18,7 @@ from pytest_llmjudge.servers.chat import (
     ModelGoneError,
     NoLogprobsError,
     PromptTooLongError,
-    read_candidates,
+    ReplacedError,
 )
 from pytest_llmjudge.servers.retry import Cause
 from pytest_llmjudge.servers.role import JUDGE
@@ -26,7 +26,7 @@ from pytest_llmjudge.servers.server import ServerClient
 from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Decoding
@@ -96,6 +96,7 @@ class OllamaClient(ServerClient):
         self._thinks: bool | None = None
         self._stops: tuple[str, ...] = ()
         self._control_tokens: frozenset[str] = frozenset()
+        self._first_version: str | None = None
 
     def identify(self) -> JudgeIdentity:
         """Ask the server for its version and the model's digest.
@@ -105,8 +106,25 @@ class OllamaClient(ServerClient):
             JudgeError: It is no Ollama server, or does not have the model.
         """
         version, digest = self._version(), self._digest(self._identify_timeout)
+        self._first_version = version
         self._learn_limits()
         return JudgeIdentity(self.model, "ollama", version, digest, self._options)
+
+    def look(self, servers: Collection[str], digest: str) -> dict[str, JudgeError]:
+        """Ask the server once more for the model's digest, and for its own version.
+
+        Raises:
+            ReplacedError: It has another model under this name, or none any more, or is of another
+                version than when it was first asked.
+            JudgeError: It does not say.
+        """
+        silent = super().look(servers, digest)
+        first, now = self._first_version, self._version(self._timeout)
+        if first is not None and now != first:
+            shown = " became ".join(one_line(version, 40) for version in (first, now))
+            found = f"Ollama was replaced during the run (version {shown})"
+            raise ReplacedError(self.url, found, self.run_again)
+        return silent
 
     def _digest(self, seconds: float) -> str:
         installed = _installed(self._get("/api/tags", seconds).get("models"))
@@ -186,9 +204,9 @@ class OllamaClient(ServerClient):
         body = self._body(options)
         if chat:
             body["messages"] = [{"role": "user", "content": prompt}]
-            return self._chat_reply(self._send("/api/chat", body), prompt, weigh=False)
+            return self._chat_reply(self._send("/api/chat", body), prompt, most=tokens)
         body |= {"prompt": prompt, "raw": True}
-        return self._chat_reply(self._send("/api/generate", body), prompt, weigh=False)
+        return self._chat_reply(self._send("/api/generate", body), prompt, most=tokens)
 
     def _body(self, options: Mapping[str, object]) -> dict[str, object]:
         body: dict[str, object] = {
@@ -206,8 +224,8 @@ class OllamaClient(ServerClient):
         except TransportError as error:
             raise self._transport_error(error) from error
 
-    def _version(self) -> str:
-        version = self._get("/api/version").get("version")
+    def _version(self, seconds: float | None = None) -> str:
+        version = self._get("/api/version", seconds).get("version")
         if not isinstance(version, str):
             found = 'is not an Ollama server: "/api/version" has no version'
             raise self._error(found, self.name_another)
@@ -261,7 +279,17 @@ class OllamaClient(ServerClient):
         found = f'is not an Ollama server: "{path}" gave status {reply.status}, {reply.summary()}'
         raise self._error(found, self.name_another)
 
-    def _chat_reply(self, reply: HttpReply, prompt: str, *, weigh: bool) -> ChatReply:
+    def _chat_reply(
+        self, reply: HttpReply, prompt: str, *, weigh: bool = False, most: int | None = None
+    ) -> ChatReply:
+        """Read a reply.
+
+        Args:
+            reply: As it came.
+            prompt: What it replies to.
+            weigh: Whether candidates were asked for.
+            most: Tokens that it may have, where that was said.
+        """
         body = reply.json()
         if reply.status != 200 or _error_text(reply) is not None:
             raise self._refusal(reply, prompt)
@@ -283,6 +311,9 @@ class OllamaClient(ServerClient):
             found = f'broke its answer off (done_reason "{one_line(str(reason), 40)}")'
             raise self._error(found, _SEE_LOG)
         named = self._other_name(body.get("model"))
+        self._check_message(message)
+        self._check_written(body.get("eval_count"), most)
+        self._check_count(count, "read")
         candidates = self._candidates(body) if weigh else None
         thought = bool(message.get("thinking"))
         if type(count) is not int:
@@ -302,20 +333,21 @@ class OllamaClient(ServerClient):
         if logprobs is None and body.get("eval_count") not in {0, 1}:
             found = "gave no log-probabilities though they were asked for"
             raise NoLogprobsError(self.url, found, _UPDATE_OR_INTEGER)
-        return read_candidates(logprobs)
+        return self._read_candidates(logprobs)
 
     def _refusal(self, reply: HttpReply, prompt: str) -> JudgeError:
         text = _error_text(reply)
         if text is not None and "exceeds the context length" in text:
             return self._too_long(prompt)
         if text is not None:
-            return self._error(*self._told(reply, one_line(text, 300)))
+            told = one_line(text, 300) or "an error without a text"
+            return self._error(*self._told(reply, told))
         if _is_foreign_host(reply):
             return self._foreign_host()
         found = f"answered with status {reply.status}, {reply.summary()}"
-        if 300 <= reply.status < 400:
-            place = shown_address(reply.headers.get("Location", "nowhere"))
-            found = f"sends on to {one_line(place, 120)}"
+        place = reply.headers.get("Location")
+        if 300 <= reply.status < 400 and place:
+            found = f"sends on to {one_line(shown_address(place), 120)}"
         return self._error(found, self.name_another)
 
     def _told(self, reply: HttpReply, text: str) -> tuple[str, str]:
@@ -389,8 +421,10 @@ def _error_text(reply: HttpReply) -> str | None:
     body = reply.json() or reply.last_json()
     error = body.get("error") if isinstance(body, dict) else None
     if isinstance(error, dict):
-        error = error.get("message")
-    return error if isinstance(error, str) else None
+        error = error.get("message") or error
+    if error is None or error is False:
+        return None
+    return error if isinstance(error, str) else json.dumps(error)
 
 
 def _is_crash(reply: HttpReply) -> bool:

@@ -23,7 +23,6 @@ from pytest_llmjudge.servers.chat import (
     NoLogprobsError,
     PromptTooLongError,
     is_other_name,
-    read_candidates,
 )
 from pytest_llmjudge.servers.retry import FAULT_STATUSES, Cause
 from pytest_llmjudge.servers.role import JUDGE
@@ -64,6 +63,9 @@ _STOPPED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_t
 _RAN_OUT: Final = frozenset({CUT, "max_tokens", "model_length"})
 _OF_THE_SERVER: Final = frozenset({"abort", "error"})
 """Ends of an answer that another try may not have."""
+# Parts of a message; Mistral's models show their thoughts in one before the answer.
+_TEXTS: Final = ("text", "output_text")
+_THOUGHTS: Final = ("thinking", "reasoning")
 # One token at least, whatever the tokenizer, and the text that it follows stays as it is.
 _MORE: Final = " and so on"
 # Ways to have a reply held to a schema, from the strictest to none at all.
@@ -254,7 +256,7 @@ class OpenAIClient(ServerClient):
             told = one_line(_error_text(reply) or reply.summary(), 200)
             found = f'has no model "{self.model}" that goes on from a text ({told})'
             raise self._error(found, 'take the prompt "chat", or another model')
-        return self._chat_reply(reply, question, is_answer=True)
+        return self._chat_reply(reply, question, is_answer=True, most=tokens)
 
     def _send(self, question: _Question) -> HttpReply:
         limit = self._limit
@@ -301,6 +303,7 @@ class OpenAIClient(ServerClient):
         *,
         weigh: bool = False,
         is_answer: bool = False,
+        most: int | None = None,
     ) -> ChatReply:
         """Read a reply.
 
@@ -309,6 +312,7 @@ class OpenAIClient(ServerClient):
             question: What it replies to.
             weigh: Whether candidates were asked for.
             is_answer: Whether no text at all would pass for an empty answer.
+            most: Tokens that it may have, where that was said.
         """
         if reply.status != 200 or _error_text(reply) is not None:
             raise self._refusal(reply, question.prompt)
@@ -329,9 +333,16 @@ class OpenAIClient(ServerClient):
         if isinstance(choices, list) and len(choices) > 1:
             found = f"answered with {len(choices)} choices where one was asked for"
             raise self._error(found, self.name_another)
+        if choice.get("index"):
+            found = f"answered with a choice of index {one_line(json.dumps(choice['index']), 40)}"
+            found += " where one was asked for"
+            raise self._error(found, self.name_another)
         named = self._other_name(body.get("model"))
         reason = self._end(choice)
-        content = _text_in(message.get("content"))
+        self._check_message(message)
+        # Some servers count the end token beside those that were allowed.
+        self._check_written(_count_in(body, "completion_tokens"), most, spare=1)
+        content = self._text_in(message.get("content"))
         if content and message.get("refusal"):
             raise self._no_text(message)
         # A refusal and the thoughts of a reasoning model leave the content empty, and some servers
@@ -352,8 +363,8 @@ class OpenAIClient(ServerClient):
     def _is_asked_for(self, named: str) -> bool:
         """Whether a reply's name for the model means the one asked for.
 
-        OpenAI adds the date of a release, some servers a tag or the folders of the model's file.
-        vLLM, which may serve a model under several names, replies with the first of them.
+        OpenAI adds the date of a release, some servers a tag. vLLM, which may serve a model under
+        several names, replies with the first of them.
         """
         return named in self._same_weights or is_other_name(named, self.model)
 
@@ -377,6 +388,29 @@ class OpenAIClient(ServerClient):
         error.rig = told.lower() in _OF_THE_SERVER
         raise error
 
+    def _text_in(self, content: object) -> str | None:
+        """Return a message's text, of which some servers make a list of parts.
+
+        Returns:
+            The text; ``None`` without any.
+
+        Raises:
+            RefusedError: The content is neither, or has a part that is no text.
+        """
+        if content is None or isinstance(content, str):
+            return content
+        texts: list[str] = []
+        for part in content if isinstance(content, list) else [None]:
+            kind = part.get("type", "text") if isinstance(part, dict) else None
+            text = part.get("text") if isinstance(part, dict) else None
+            if kind in _TEXTS and isinstance(text, str):
+                texts.append(text)
+            elif kind not in _THOUGHTS or texts:
+                shown = one_line(json.dumps(part or content), 80)
+                found = f"answered with a content that is no text ({shown})"
+                raise RefusedError(self.url, found, _SEE_LOG)
+        return "".join(texts) if texts else None
+
     def _no_text(self, message: Mapping[str, object]) -> RefusedError:
         refusal = message.get("refusal")
         why = f', but a refusal ("{one_line(refusal, 200)}")' if isinstance(refusal, str) else ""
@@ -394,6 +428,7 @@ class OpenAIClient(ServerClient):
             JudgeError: The server does not say how many tokens it read.
         """
         count, prompt = _count_in(body), question.prompt
+        self._check_count(count, "read")
         if len(prompt.encode()) + _TEMPLATE_TOKENS < _SMALLEST_CONTEXT:
             # A token is at least a byte.
             return
@@ -426,7 +461,7 @@ class OpenAIClient(ServerClient):
         logprobs = choice.get("logprobs")
         if not isinstance(logprobs, dict) or not isinstance(logprobs.get("content"), list):
             raise self._no_logprobs()
-        return read_candidates(logprobs["content"])
+        return self._read_candidates(logprobs["content"])
 
     def _refusal(self, reply: HttpReply, prompt: str) -> JudgeError:
         text = one_line(_error_text(reply) or "", 300)
@@ -502,28 +537,15 @@ def _error_text(reply: HttpReply) -> str | None:
         return None
     error = body.get("error") or (body.get("detail") if reply.status != 200 else None)
     if isinstance(error, dict):
-        error = f"{error.get('message')} {error.get('code') or ''}".strip()
+        told = f"{error.get('message') or ''} {error.get('code') or ''}".strip()
+        error = told or "an error without a text"
     return None if error is None else str(error)
 
 
-def _text_in(content: object) -> str | None:
-    """Return a message's text, of which some servers make a list of parts; ``None`` without any."""
-    if not isinstance(content, list):
-        return content if isinstance(content, str) else None
-    texts = [
-        part["text"]
-        for part in content
-        if isinstance(part, dict)
-        and part.get("type", "text") in {"text", "output_text"}
-        and isinstance(part.get("text"), str)
-    ]
-    return "".join(texts) if texts else None
-
-
-def _count_in(body: Mapping[str, object]) -> int | None:
-    """Return how many tokens were read; ``None`` where the server does not say."""
+def _count_in(body: Mapping[str, object], name: str = "prompt_tokens") -> int | None:
+    """Return how many tokens were read, or written; ``None`` where the server does not say."""
     usage = body.get("usage")
-    count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    count = usage.get(name) if isinstance(usage, dict) else None
     return count if type(count) is int else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,10 @@ from pytest_llmjudge.servers.chat import (
     PromptTooLongError,
     ReplacedError,
     is_same_model,
+    read_candidates,
 )
 from pytest_llmjudge.servers.transport import (
+    AmbiguousError,
     DroppedError,
     InsecureError,
     TimedOutError,
@@ -20,7 +23,7 @@ from pytest_llmjudge.servers.transport import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TransportError
@@ -41,6 +44,7 @@ class ServerClient(ABC):
         start_it: What to do when nobody answers there.
         name_another: What to do when something else answers there.
         see_log: Where more is told.
+        run_again: What to do when the model was replaced.
     """
 
     _endpoint: Endpoint
@@ -49,6 +53,7 @@ class ServerClient(ABC):
     start_it: str
     name_another: str
     see_log: str
+    run_again = "run again, for what it answered since it was last looked at is thrown away"
 
     def __init__(self, url: str, role: Role) -> None:
         self.url = url
@@ -78,8 +83,7 @@ class ServerClient(ABC):
 
     def _replaced(self, told: str) -> ReplacedError:
         found = f'the model "{self.model}" was replaced during the run ({told})'
-        todo = "run again, for what it answered since it was last looked at is thrown away"
-        return ReplacedError(self.url, found, todo)
+        return ReplacedError(self.url, found, self.run_again)
 
     @abstractmethod
     def _digest(self, seconds: float) -> str:
@@ -117,6 +121,60 @@ class ServerClient(ABC):
     def _is_asked_for(self, named: str) -> bool:
         return is_same_model(named, self.model)
 
+    def _read_candidates(self, logprobs: object) -> tuple[tuple[str, float], ...]:
+        """Read the candidates for the first token, as :func:`.chat.read_candidates` does.
+
+        Raises:
+            JudgeError: They are no log-probabilities.
+        """
+        try:
+            return read_candidates(logprobs)
+        except ValueError as error:
+            found = f"answered with {error}"
+            raise self._error(found, self.see_log) from error
+
+    def _check_message(self, message: Mapping[str, object]) -> None:
+        """Check that a message is an answer, and nothing but an answer.
+
+        Raises:
+            JudgeError: It is not of the assistant, or calls tools.
+        """
+        role = message.get("role") or "assistant"
+        if role != "assistant":
+            found = f"answered in the role {one_line(json.dumps(role), 40)} instead of assistant"
+            raise self._error(found, self.see_log)
+        for field in ("tool_calls", "function_call"):
+            if message.get(field):
+                found = f"called a tool ({field}) where none was offered"
+                raise self._error(found, self.see_log)
+
+    def _check_count(self, count: object, what: str) -> None:
+        """Check that a number of tokens, where it is one, is not below 0.
+
+        Raises:
+            JudgeError: It is.
+        """
+        if type(count) is int and count < 0:
+            found = f"says that it {what} {one_line(json.dumps(count), 40)} tokens"
+            raise self._error(found, self.see_log)
+
+    def _check_written(self, count: object, most: int | None, *, spare: int = 0) -> None:
+        """Check that no more tokens were written than were asked for.
+
+        Args:
+            count: Tokens that the server says it wrote.
+            most: Tokens that were allowed; ``None`` where that was not said.
+            spare: How many more count as so many.
+
+        Raises:
+            JudgeError: There were more, or less than none.
+        """
+        self._check_count(count, "wrote")
+        if most is not None and type(count) is int and count > most + spare:
+            shown = one_line(json.dumps(count), 40)
+            found = f"wrote {shown} tokens where at most {most} were asked for"
+            raise self._error(found, self.see_log)
+
     def _error(self, found: str, todo: str) -> JudgeError:
         return JudgeError(self.url, found, todo)
 
@@ -130,7 +188,7 @@ class ServerClient(ABC):
         todo = self.name_another
         if isinstance(error, InsecureError):
             todo = "correct its certificate, or use http:// if it has none"
-        elif isinstance(error, DroppedError):
+        elif isinstance(error, AmbiguousError | DroppedError):
             todo = self.see_log
         elif isinstance(error, TimedOutError):
             todo = "raise --llm-judge-timeout, or see whether the server is overloaded"

@@ -22,6 +22,7 @@ from urllib3.exceptions import (
 )
 
 from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.reading import RepeatedKeyError, unique_keys
 from pytest_llmjudge.servers.address import is_loopback
 from pytest_llmjudge.servers.deadline import Deadline, DeadlineAdapter
 from pytest_llmjudge.servers.retry import BUSY_STATUSES, Cause, RetryPolicy, retry_after
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = [
+    "AmbiguousError",
     "DroppedError",
     "Endpoint",
     "HttpReply",
@@ -58,6 +60,7 @@ class TransportError(Exception):
         ├── NotHttpError       the other side speaks something else
         ├── DroppedError       the connection ended before the reply did
         ├── TimedOutError      the deadline passed
+        ├── AmbiguousError     the reply is JSON that says two things at once
         └── TooLargeError      the reply is longer than anything a judge would say
 
     Attributes:
@@ -97,6 +100,10 @@ class TimedOutError(TransportError):
 
 class TooLargeError(TransportError):
     """The reply is longer than anything a judge would say."""
+
+
+class AmbiguousError(TransportError):
+    """The reply is JSON in which an object has two values for one key."""
 
 
 class _CutBodyError(DroppedError):
@@ -151,10 +158,21 @@ class HttpReply:
 
 def _json(text: bytes) -> object:
     try:
-        value: object = json.loads(text)
+        value: object = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         return None
     return value
+
+
+def _repeated_key(text: bytes) -> str | None:
+    """Return a key to which an object of a JSON text has two values; ``None`` without any."""
+    try:
+        json.loads(text, object_pairs_hook=unique_keys)
+    except RepeatedKeyError as error:
+        return str(error)
+    except (ValueError, RecursionError):
+        pass
+    return None
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -317,6 +335,11 @@ class Endpoint:
                 raise _failure(error, deadline, self._line.secrets) from error
             with response:
                 content = _read(response, deadline)
+        repeated = _repeated_key(content)
+        if repeated is not None:
+            shown = one_line(self._line.secrets.strike(repeated), 60)
+            message = f'answered in JSON that has the key "{shown}" twice'
+            raise AmbiguousError(message)
         return self._without_secrets(HttpReply(response.status_code, response.headers, content))
 
     def _without_secrets(self, reply: HttpReply) -> HttpReply:

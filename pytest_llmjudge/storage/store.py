@@ -69,6 +69,9 @@ CREATE TABLE IF NOT EXISTS results (
     run TEXT NOT NULL, suite TEXT NOT NULL, item TEXT NOT NULL, rows TEXT NOT NULL,
     PRIMARY KEY (run, suite, item)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS names (
+    model TEXT PRIMARY KEY, first TEXT NOT NULL, last TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (
     run TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (run, name)
 ) WITHOUT ROWID;
@@ -96,8 +99,9 @@ _FROM = {
     4: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;",
     5: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;",
     6: "",
+    7: "",
 }
-_VERSION = 7
+_VERSION = 8
 _AWAITING = ("responses", "verdicts", "choices")
 """Tables of what servers may have answered."""
 _OF_RUNS = (
@@ -494,6 +498,24 @@ class Store:
                 "SELECT name, value FROM facts WHERE run = ?", (self.run,)
             )
             return {str(name): str(value) for name, value in rows}
+
+    def answering_names(self, model: str) -> tuple[str, str]:
+        """Return under which name a model has answered first and last in any run, or nothing."""
+        with self._errors():
+            found = self._connection().execute(
+                "SELECT first, last FROM names WHERE model = ?", (model,)
+            )
+            first, last = found.fetchone() or ("", "")
+        return str(first), str(last)
+
+    def note_answering_name(self, model: str, name: str) -> None:
+        """Tell later runs under which name a model answers."""
+        with self._errors():
+            self._connection().execute(
+                "INSERT INTO names VALUES (?, ?, ?) "
+                "ON CONFLICT (model) DO UPDATE SET last = excluded.last",
+                (model, name, name),
+            )
 
     def end_run(self) -> None:
         """Remove what was of use to this run alone."""

@@ -68,6 +68,32 @@ def test_a_judge_that_is_replaced(
     assert verdicts(project) == 0
 
 
+@pytest.mark.every_mode
+def test_a_server_that_is_replaced(
+    project: Project, ollama: FakeOllama, dist: tuple[str, ...]
+) -> None:
+    """Another version of Ollama is another judge, though it has the same weights."""
+    project.suite(records(60), AVERAGE)
+
+    def reply(request: ChatRequest) -> Reply:
+        if request.number >= 45:
+            ollama.version = "0.1.0"
+        return Answer("90")
+
+    ollama.reply = reply
+
+    result = project.run(*dist, REPORT, server=ollama.url)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    told = (
+        f"{ollama.url}: Ollama was replaced during the run (version 0.24.0 became 0.1.0); run "
+        "again, for what it answered since it was last looked at is thrown away"
+    )
+    result.stdout.fnmatch_lines([f"*{told}*"])
+    (suite,) = project.results()["suites"]
+    assert (suite["outcome"], suite["average"]) != ("passed", 90)
+
+
 def test_a_judge_that_is_replaced_with_no_gate_selected(
     project: Project, ollama: FakeOllama
 ) -> None:
@@ -148,7 +174,8 @@ def test_a_reply_of_another_model(project: Project, ollama: FakeOllama, ask: str
     ("named", "passes"),
     [
         ("gpt-4o-2024-08-06", True),
-        ("openai/gpt-4o", True),
+        ("openai/gpt-4o", False),
+        ("GPT-4o", False),
         ("gpt-4o:latest", True),
         ("gpt-4o-mini", False),
         ("tiny-fallback:1b", False),
@@ -160,7 +187,7 @@ def test_dated_names(
     named: str,
     passes: bool,  # noqa: FBT001
 ) -> None:
-    """A tag, a date and folders are other names of one model, noted once; all else is another."""
+    """A tag and a date make other names of one model, noted once; all else is another."""
     ollama.models = {"gpt-4o": DIGEST, "gpt-4o:latest": DIGEST}
     project.suite(records(2), AVERAGE)
     body = {

@@ -146,6 +146,35 @@ def test_logprobs_that_stay_away(project: Project) -> None:
     assert cause in result.outlines
 
 
+@pytest.mark.parametrize("model", ["llama3", "openai:llama3"])
+def test_a_server_that_tells_the_chosen_token_alone(
+    project: Project, dist: tuple[str, ...], model: str
+) -> None:
+    """What it does not tell is not taken for certainty, even where the judge passes its check."""
+    judged = unlike_records()
+    for record in judged:
+        record["model_response"] = f"Perhaps: {record['output']}"
+
+    def reply(request: ChatRequest) -> Answer:
+        yes = 0.55 if request.response.startswith("Perhaps: ") else 0.99
+        if request.reference not in request.response:
+            yes = 0.01
+        chosen = ("Yes", yes) if yes > 0.5 else ("No", 1 - yes)
+        return Answer(chosen[0], candidates=[(chosen[0], math.log(chosen[1]))])
+
+    project.suite(judged, 'responses="model_response", min_average=80')
+
+    with FakeOllama(reply) as server:
+        result = project.run(
+            WEIGHTED, f"--llm-judge-model={model}", REPORT, *dist, server=server.url
+        )
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(['*tells no log-probability of the other answer, "no", which*'])
+    (suite,) = project.results()["suites"]
+    assert (suite["outcome"], suite["scored"], suite["average"]) == ("incomplete", 0, None)
+
+
 def test_the_check_sends_what_is_usually_not_sent(project: Project, mode: tuple[str, ...]) -> None:
     """A judge that says no to everything is not saved by the rule for exact answers."""
     project.suite(unlike_records(), ARGUMENTS)

@@ -298,8 +298,6 @@ def logs(*pairs: tuple[str, float]) -> list[tuple[str, float]]:
         ([("\ufffd", -0.1), ("\ud83d", -3.0)], None, 0),
         ([("<|im_end|>", -0.01)], None, 0),
         ([], None, 0),
-        ([("Yes", -math.inf), ("No", math.nan)], None, 0),
-        ([("Yes", 5.0), ("No", -0.1)], 0, math.exp(-0.1)),
         ([("Yes", -9999.0), ("No", -0.1)], 0, math.exp(-0.1)),
     ],
 )
@@ -309,6 +307,36 @@ def test_weighing(candidates: list[tuple[str, float]], score: int | None, covere
 
     assert weighing.score == score
     assert weighing.covered == pytest.approx(covered)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "exponent", "gap"),
+    [
+        (
+            logs(("Yes", 0.55)),
+            2,
+            '"no", which may have 0.45 and make the score 60 instead of 100',
+        ),
+        (logs(("No", 0.8)), 1, '"yes", which may have 0.20 and make the score 20 instead of 0'),
+        (
+            logs(("Yes", 0.6), ("Absolutely", 0.2)),
+            1,
+            '"no", which may have 0.20 and make the score 75 instead of 100',
+        ),
+        (logs(("No", 0.99)), 1, '"yes", which may have 0.01 and make the score 1 instead of 0'),
+        (logs(("No", 0.99)), 2, None),
+        (logs(("Yes", 0.9), ("The", 0.001)), 1, None),
+        (logs(("Yes", 0.55), ("No", 0.45)), 2, None),
+        ([("Yes", -0.2), ("No", -9999.0)], 1, None),
+        (logs(("Yes", 0.4)), 1, None),
+        ([], 1, None),
+    ],
+)
+def test_an_answer_that_is_not_told(
+    candidates: list[tuple[str, float]], exponent: int, gap: str | None
+) -> None:
+    """It counts as 0 where its probability could not change the score, and else is missed."""
+    assert weigh(candidates).gap(exponent) == gap
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0.5, 1))

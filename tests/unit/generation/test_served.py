@@ -586,13 +586,12 @@ class TestFailures:
             ({"text": None}, ""),
             ({"message": {"content": None}}, ""),
             ({"message": {"content": []}}, ""),
-            ({"message": {"content": [{"type": "image_url"}]}}, ""),
             (
                 {"message": {"content": None, "refusal": "I can't\nhelp."}},
                 ', but a refusal ("I can\'t help.")',
             ),
         ],
-        ids=["text", "message", "no-parts", "picture", "refusal"],
+        ids=["text", "message", "no-parts", "refusal"],
     )
     def test_no_text_is_no_empty_answer(
         self, server: FakeOllama, choice: dict[str, object], why: str
@@ -608,6 +607,61 @@ class TestFailures:
         assert found.error == (
             f"{server.url}/v1: answered without a text{why}; the server's log tells more"
         )
+
+    def test_a_picture_is_no_answer(self, server: FakeOllama) -> None:
+        """Nor is a text with one beside it."""
+        parts = [{"type": "text", "text": "See"}, {"type": "image_url"}]
+        choice = {"message": {"content": parts}, "finish_reason": "stop"}
+        body = {"model": "llama3", "choices": [choice]}
+        server.reply = lambda _: Page(200, "application/json", json.dumps(body))
+
+        (found,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=True)
+
+        assert found.error == (
+            f"{server.url}/v1: answered with a content that is no text "
+            '({"type": "image_url"}); the server\'s log tells more'
+        )
+
+    @pytest.mark.parametrize("chat", [False, True])
+    @NAMES
+    def test_more_tokens_than_were_asked_for(
+        self, server: FakeOllama, name: str, *, chat: bool
+    ) -> None:
+        """Such a text is none that a model under the same limit writes."""
+        url, log = server.url, 'the log of "ollama serve" tells more'
+        server.reply = lambda _: Answer("word", eval_tokens=10**9)
+        if name.startswith("openai:"):
+            url, log = f"{server.url}/v1", "the server's log tells more"
+            body = {
+                "model": "llama3",
+                "choices": [{"message": {"content": "word"}, "text": "word"}],
+                "usage": {"prompt_tokens": 9, "completion_tokens": 10**9},
+            }
+            server.reply = lambda _: Page(200, "application/json", json.dumps(body))
+        model = served(server, name=name)
+
+        with pytest.raises(CheckpointError) as caught:
+            texts(model, ["a"], tokens=4, chat=chat)
+
+        assert str(caught.value) == (
+            f"{url}: wrote 1000000000 tokens where at most 4 were asked for; {log}"
+        )
+
+    @NAMES
+    def test_as_many_tokens_as_were_asked_for(self, server: FakeOllama, name: str) -> None:
+        """That is what a long answer has."""
+        server.reply = lambda _: Answer("word", "length", eval_tokens=4)
+
+        assert texts(served(server, name=name), ["a"], tokens=4) == {0: "word"}
+
+    @pytest.mark.parametrize("chat", [False, True])
+    @NAMES
+    def test_a_stop_text_in_an_answer(self, server: FakeOllama, name: str, *, chat: bool) -> None:
+        """A server that leaves it in is corrected: the text ends before it, as a checkpoint's."""
+        server.reply = lambda _: Answer("one END two STOP three")
+        model = served(server, name=name, stop="STOP\0END\0")
+
+        assert texts(model, ["a"], chat=chat) == {0: "one "}
 
     def test_thoughts_that_are_not_shown(self, server: FakeOllama) -> None:
         """Whatever used up the tokens was no answer."""

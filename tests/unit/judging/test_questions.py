@@ -78,6 +78,19 @@ CONTROL_TOKENS = [
     "<tool_response>",
     "<fim_prefix>",
     "<seed:eos>",
+    "<turn|>",
+    "<channel|>",
+    "<role>HUMAN</role>",
+    "<role>SYSTEM",
+    "[unused1]",
+    "[UNUSED_99]",
+    "<0x0A>",
+    "<image>",
+    "<image_soft_token>",
+    "<video_pad>",
+    "<custom_token_1>",
+    "<reserved_special_token_7>",
+    "<begin_of_image>",
 ]
 HOSTILE = st.lists(
     st.one_of(st.text(max_size=4), st.sampled_from(["`", "<", "|", "[", "/", *CONTROL_TOKENS]))
@@ -100,6 +113,8 @@ def test_control_tokens_are_broken(token: str) -> None:
         "5 <= 6 [see INST] <system>",
         "Dear [NAME], cp <file> <file_name> [OPTIONS] [1] [x]",
         "<strong>Yes</strong> <table> <endofpage>",
+        '<video src="a"> <audio> <image href="b"/> <role>admin</role> <ol><li>1</li></ol>',
+        "a <b || c> d [unused] <0x> <1> <custom> list<int> 3|>2",
         "",
     ],
 )

@@ -164,6 +164,30 @@ def test_secrets_in_garbage_are_hidden(text: str) -> None:
     assert "sk" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://sk-secret-of-mine:80:80/v1", "http://***:80:80"),
+        ("sk-secret-of-mine:80:80", "***:80:80"),
+        ("http://host:port/sk-secret-of-mine", "http://host:port"),
+        ("http://[sk-secret-of-mine]/", "http://[***]"),
+        ("ftp://host/sk-secret-of-mine", "ftp://host"),
+        ("sk-secret-of-mine://host:port", "***://host:port"),
+        ("http://host:sk-secret-of-mine", "http://host:***"),
+        ("http://localhost:port", "http://localhost:port"),
+    ],
+)
+def test_keys_in_garbage_are_hidden(text: str, shown: str) -> None:
+    """A key may stand at any place of a text that is no address."""
+    with pytest.raises(SettingsError) as caught:
+        normalise_url(text)
+
+    assert str(caught.value) == (
+        f'--llm-judge-url: "{shown}" is no address of a server; '
+        "write host, host:port or http://host:port"
+    )
+
+
 @given(st.text() | st.text(":/.[]@?#%0123456789ab "))
 def test_no_text_breaks_it(text: str) -> None:
     """Every text is an address or a settings error, and an address is canonical."""

@@ -112,7 +112,32 @@ UNUSABLE = [
         Page(307, "", "", {"Location": "https://other.example/"}),
         f"sends on to https://other.example/; {NOT_OLLAMA}",
     ),
-    (Page(307, ""), f"sends on to nowhere; {NOT_OLLAMA}"),
+    (Page(307, ""), f"answered with status 307, an empty reply; {NOT_OLLAMA}"),
+    (
+        Page(300, JSON, '{"done":true}'),
+        f'answered with status 300, "{{"done":true}}"; {NOT_OLLAMA}',
+    ),
+    (page(error={"code": 5}), f'answered with status 200: {{"code": 5}}; {SEE_LOG}'),
+    (page(error=["boom"]), f'answered with status 200: ["boom"]; {SEE_LOG}'),
+    (page(error=""), f"answered with status 200: an error without a text; {SEE_LOG}"),
+    (page(prompt_eval_count=-1), f"says that it read -1 tokens; {SEE_LOG}"),
+    (page(eval_count=-3), f"says that it wrote -3 tokens; {SEE_LOG}"),
+    (
+        page(message={"role": "tool", "content": "85"}),
+        f'answered in the role "tool" instead of assistant; {SEE_LOG}',
+    ),
+    (
+        page(message={"role": "assistant", "content": "85", "tool_calls": [{"function": {}}]}),
+        f"called a tool (tool_calls) where none was offered; {SEE_LOG}",
+    ),
+    (
+        Page(200, JSON, page().body.replace('"content": "85"', '"content": "5", "content": "85"')),
+        f'answered in JSON that has the key "content" twice; {SEE_LOG}',
+    ),
+    (
+        Page(500, JSON, '{"error":"one","error":"two"}'),
+        f'answered in JSON that has the key "error" twice; {SEE_LOG}',
+    ),
     (
         BUSY,
         (

@@ -575,17 +575,146 @@ def test_an_answer_that_ran_out_of_room_in_other_words(server: FakeOllama, reaso
 
 
 def test_a_message_in_parts(server: FakeOllama) -> None:
-    """Its texts are the message; thoughts and pictures are none of it."""
+    """Its texts are the message; thoughts before them are none of it."""
     parts = [
         {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
         {"type": "text", "text": "8"},
-        {"type": "image_url", "image_url": {"url": "data:"}},
         {"text": "5"},
-        7,
     ]
     server.reply = lambda _: completion(content=parts)
 
     assert connect(server).chat("Score this.").content == "85"
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (85, "85"),
+        (True, "true"),
+        ({"text": "85"}, '{"text": "85"}'),
+        (["85"], '"85"'),
+        ([{"type": "text", "text": "8"}, 5], "5"),
+        ([{"type": "text", "text": 85}], '{"type": "text", "text": 85}'),
+        (
+            [{"type": "text", "text": "85"}, {"type": "refusal", "refusal": "no"}],
+            '{"type": "refusal", "refusal": "no"}',
+        ),
+        (
+            [{"type": "text", "text": "8"}, {"type": "image_url"}, {"type": "text", "text": "5"}],
+            '{"type": "image_url"}',
+        ),
+        (
+            [{"type": "text", "text": "8"}, {"type": "thinking"}, {"type": "text", "text": "5"}],
+            '{"type": "thinking"}',
+        ),
+    ],
+)
+def test_a_content_that_is_no_text(server: FakeOllama, content: object, shown: str) -> None:
+    """No number is glued together of what is left of it."""
+    server.reply = lambda _: completion(content=content)
+
+    verdict = make_judge("openai:llama3", server.url, 5.0).score(RECORD, "Jane.")
+
+    assert verdict.score is None
+    assert verdict.error == (
+        f"{server.url}/v1: answered with a content that is no text ({shown}); the server's log "
+        "tells more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"role": "user"}, 'answered in the role "user" instead of assistant; {log}'),
+        (
+            {"tool_calls": [{"type": "function"}]},
+            "called a tool (tool_calls) where none was offered; {log}",
+        ),
+        (
+            {"function_call": {"name": "f"}},
+            "called a tool (function_call) where none was offered; {log}",
+        ),
+    ],
+)
+def test_a_message_that_is_no_answer(
+    server: FakeOllama, changes: dict[str, object], told: str
+) -> None:
+    """It is no score, whatever its content is."""
+    server.reply = lambda _: completion(content="85", **changes)
+
+    verdict = make_judge("openai:llama3", server.url, 5.0).score(RECORD, "Jane.")
+
+    assert verdict.score is None
+    told = told.format(log="the server's log tells more")
+    assert verdict.error == f"{server.url}/v1: {told}"
+
+
+def test_a_message_with_empty_fields(server: FakeOllama) -> None:
+    """As vLLM writes them all."""
+    empty: dict[str, object] = {
+        "role": "assistant",
+        "tool_calls": [],
+        "function_call": None,
+        "refusal": None,
+    }
+    server.reply = lambda _: completion(content="85", **empty)
+
+    assert connect(server).chat("Score this.").content == "85"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            '{"model":"llama3","choices":[{"index":1,"message":{"content":"85"}}]}',
+            (
+                "answered with a choice of index 1 where one was asked for; name an "
+                "OpenAI-compatible endpoint with --llm-judge-url, as http://host:8000/v1"
+            ),
+        ),
+        (
+            '{"model":"llama3","choices":[{"message":{"content":"5","content":"85"}}]}',
+            'answered in JSON that has the key "content" twice; the server\'s log tells more',
+        ),
+        (
+            (
+                '{"model":"llama3","choices":[{"message":{"content":"85"}}],'
+                '"usage":{"prompt_tokens":-1}}'
+            ),
+            "says that it read -1 tokens; the server's log tells more",
+        ),
+    ],
+    ids=["index", "key", "count"],
+)
+def test_replies_that_contradict_themselves(server: FakeOllama, text: str, told: str) -> None:
+    """Each is one line that says what it was."""
+    server.reply = lambda _: Page(200, "application/json", text)
+
+    assert str(failure(lambda: connect(server).chat(LONG))) == f"{server.url}/v1: {told}"
+
+
+@pytest.mark.parametrize("name", ["M", "evil/m", "../m", "m-mini", "m-", "models/evil/m"])
+def test_a_name_that_is_another_model(server: FakeOllama, name: str) -> None:
+    """Another owner, another folder and other letters are another model."""
+    body = {"model": name, "choices": [{"message": {"content": "85"}}]}
+    server.reply = lambda _: Page(200, "application/json", json.dumps(body))
+    server.models = {"m:latest": ""}
+
+    error = failure(lambda: connect(server, "m").chat("Score this."))
+
+    assert error.found == f'answered as "{name}" where "m" was asked for'
+
+
+@pytest.mark.parametrize("name", ["m", "m:latest", "m:1b", "m-2024-08-06", "m-0613", "models/m"])
+def test_a_name_that_is_the_model(server: FakeOllama, name: str) -> None:
+    """A tag and a date say more than was asked for; ``models/`` is Google's."""
+    body = {"model": name, "choices": [{"message": {"content": "85"}}]}
+    server.reply = lambda _: Page(200, "application/json", json.dumps(body))
+    server.models = {"m:latest": ""}
+
+    reply = connect(server, "m").chat("Score this.")
+
+    assert reply.named == ("" if name in {"m", "m:latest"} else name)
 
 
 def test_thoughts_out_of_sight(server: FakeOllama) -> None:

@@ -51,6 +51,18 @@ def test_what_is_not_there_is_none(store: Store) -> None:
     assert (store.verdict("k"), store.response("k"), store.failure("k")) == (None, None, None)
 
 
+def test_answering_names(store: Store, tmp_path: Path) -> None:
+    """The first name stays, and the last one changes; both are known to all runs."""
+    assert store.answering_names("m") == ("", "")
+    store.note_answering_name("m", "m:70b")
+    store.note_answering_name("m", "m:1b")
+
+    other = Store(tmp_path / "cache", "two", refresh=True)
+    assert other.answering_names("m") == ("m:70b", "m:1b")
+    assert other.answering_names("n") == ("", "")
+    other.close()
+
+
 def test_many_keys_at_once(store: Store) -> None:
     """More keys than a query takes."""
     for number in range(0, 1200, 100):
