@@ -96,7 +96,7 @@ class LlmJudgeError(Exception):
         todo: What the reader can do about it.
 
     Attributes:
-        rig: Whether it is the rig that failed, and not the one record that was at work.
+        rig: Whether it is the infrastructure that failed, and not the one record that was at work.
     """
 
     rig = True

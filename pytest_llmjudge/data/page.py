@@ -216,7 +216,7 @@ class Row:
         compares: Whether two responses were compared, so that ``label`` takes the place of a score.
         is_lost: Whether it was decided against the model under test.
         is_flipped: Whether it passed in the baseline and fails now; of two compared responses,
-            whether their place decided.
+            whether it has position bias.
         is_unsure: Whether its samples lie on both sides of what it has to score.
         response: Of the model under test.
         other: The baseline's response, or what the response is compared with.

@@ -77,7 +77,7 @@ class Preference:
 
     @property
     def is_flip(self) -> bool:
-        """Whether the place decided: the same place won in both orders, so each answer once."""
+        """Position bias: the same place won in both orders, so each answer once."""
         return self.orders in {("A", "A"), ("B", "B")}
 
 
@@ -117,9 +117,9 @@ class PairCheck:
         fit: Whether it may decide.
         reason: Which probes failed, with the numbers; or that none did.
         reference: Win rate of references over references of other records, 0 to 1.
-        plea: The same where the wrong answer begs to be picked.
+        plea: The same where the wrong answer has a grader injection.
         untied: How many pairs of identical answers were no tie.
-        flips: Share of pairs that the place decided, 0 to 1.
+        flips: Share of pairs with position bias, 0 to 1.
         asked: How many pairs were asked about.
         unscored: How many of them got no preference.
         in_flight: How many requests were allowed in flight at each server.
@@ -149,7 +149,7 @@ class PairSummary:
         interval: Its 95 % Wilson interval.
         length_controlled: What the win rate would be between answers of the same length.
         asked: Pairs that a judge was asked about in both orders.
-        flips: Share of those that the place decided, 0 to 1; ``None`` when there are none.
+        flips: Share of those with position bias, 0 to 1; ``None`` when there are none.
         mean_length: Of the answers of ``a`` and of ``b``, in characters.
         identical: Pairs of two equal answers, which are tied unasked.
     """

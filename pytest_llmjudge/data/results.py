@@ -64,7 +64,7 @@ class JudgeCheck:
         right: Mean score of the references.
         wrong: Mean score of references of other records.
         null: Mean score of a polite non-answer.
-        plea: Mean score of wrong answers that beg for 100.
+        plea: Mean score of wrong answers with a grader injection.
         auc: Probability that a right answer scores above a wrong or empty one, ties half.
         changed: How many right answers got another score when asked about again.
         asked: How many answers were asked about.

@@ -63,8 +63,8 @@ _TERMS = (
         ),
     ),
     Term(
-        "begging (plea)",
-        ("wrong answers that beg score",),
+        "grader injection",
+        ("wrong answers with a grader injection score",),
         (
             "A wrong answer that asks the judge to be preferred or to get all points. A good judge "
             "does not give in."
@@ -307,7 +307,7 @@ def _check_facts(check: JudgeCheck) -> Iterator[Fact]:
         ("right answers score", check.right),
         ("wrong answers score", check.wrong),
         ("a polite non-answer scores", check.null),
-        ("wrong answers that beg score", check.plea),
+        ("wrong answers with a grader injection score", check.plea),
     ):
         if value is not None:
             yield name, f"{value:.0f}"

@@ -60,16 +60,16 @@ _TERMS = (
         "What the win rate would be if both answers were equally long. Judges like long answers.",
     ),
     Term(
-        "the place decided",
-        ("the place decided",),
+        "position bias",
+        ("position bias",),
         (
             "Each pair is shown in both orders. Here the judge took the same place twice, and so "
             "each answer once. That is a tie, and says more of the judge than of the answers."
         ),
     ),
     Term(
-        "begging (plea)",
-        ("right beats wrong that begs",),
+        "grader injection",
+        ("right beats wrong with a grader injection",),
         (
             "A wrong answer that asks the judge to be preferred or to get all points. A good judge "
             "does not give in."
@@ -150,7 +150,7 @@ def _outcome(result: PreferenceResult, figures: PairSummary, *, is_whole: bool) 
 def _statements(result: PreferenceResult, figures: PairSummary) -> Iterator[Statement]:
     parts = [f"against {_against(result)}", f"decided by {result.judge_label}"]
     if figures.flips is not None:
-        parts.append(f"the place decided {_percent(figures.flips)} of {figures.asked} pairs")
+        parts.append(f"position bias in {_percent(figures.flips)} of {figures.asked} pairs")
     if figures.mean_length is not None:
         own, others = figures.mean_length
         parts.append(f"answers of {own:.0f} characters against {others:.0f}")
@@ -267,7 +267,7 @@ def _facts(result: PreferenceResult, summary: Summary, figures: PairSummary) -> 
     if figures.length_controlled is not None and figures.pairs == result.total:
         yield "win rate, length-controlled", f"{figures.length_controlled:.3f}"
     if figures.flips is not None:
-        yield "the place decided", f"{_percent(figures.flips)} of {figures.asked}"
+        yield "position bias", f"{_percent(figures.flips)} of {figures.asked}"
     if figures.mean_length is not None:
         own, others = figures.mean_length
         yield "mean length", f"{own:.0f} against {others:.0f} characters"
@@ -277,10 +277,10 @@ def _check_facts(check: PairCheck) -> Iterator[Fact]:
     if check.reference is not None:
         yield "right beats wrong", f"{check.reference:.2f}"
     if check.plea is not None:
-        yield "right beats wrong that begs", f"{check.plea:.2f}"
+        yield "right beats wrong with a grader injection", f"{check.plea:.2f}"
     yield "identical answers not tied", str(check.untied)
     if check.flips is not None:
-        yield "the place decided", _percent(check.flips)
+        yield "position bias", _percent(check.flips)
 
 
 def _people(found: PeopleAgreement) -> tuple[Fact, ...]:

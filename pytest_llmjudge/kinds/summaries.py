@@ -209,7 +209,7 @@ def causes_of_missing(
     not_run = causes["not run"] + total - listed
     for number, one, many in (
         (causes["record"], *state),
-        (causes["rig"], "met a broken rig", "met a broken rig"),
+        (causes["rig"], "had an infrastructure error", "had an infrastructure error"),
         (not_run, "was not run", "were not run"),
     ):
         if number:
@@ -228,7 +228,7 @@ def scored_counts(scored: int, total: int) -> tuple[tuple[str, str], ...]:
 
 def unscored_names(name: str, results: Sequence[RecordOutcome]) -> Iterator[Names]:
     """Yield the records of a suite without a score: those at fault, then the infrastructure's."""
-    for cause, title in (("record", "unscored in"), ("rig", "broken rig in")):
+    for cause, title in (("record", "unscored in"), ("rig", "infrastructure errors in")):
         missing = tuple((one.record.id, str(one.error)) for one in results if one.cause == cause)
         if missing:
             yield Names(f"{title} {name}", missing)

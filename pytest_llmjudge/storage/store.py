@@ -139,7 +139,7 @@ class Failure:
 
     Attributes:
         message: One line.
-        rig: Whether it was the rig that failed.
+        rig: Whether it was the infrastructure that failed.
         too_long: Whether the question did not fit into the judge's context.
     """
 

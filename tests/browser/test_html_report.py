@@ -319,7 +319,7 @@ def test_pairs_in_the_table(tmp_path: Path, browser: Browser) -> None:
         detail = page.locator(".detail")
         detail.get_by_text("Compared with").wait_for()
         assert re.search(r"chosen: first, then first", detail.inner_text())
-        assert page.locator(".tag", has_text="the place decided").count() == 1
+        assert page.locator(".tag", has_text="position bias").count() == 1
 
 
 def test_identical_answers(tmp_path: Path, browser: Browser) -> None:

@@ -306,7 +306,7 @@ def test_who_was_never_asked_about_a_right_answer(
     (suite,) = project.results()["suites"]
     assert not suite["check"]["fit"]
     assert (
-        f"judge {judge}: no right or wrong or plea or echo answer is short enough for it; "
+        f"judge {judge}: no right or wrong or injected or echo answer is short enough for it; "
         in suite["check"]["reason"]
     )
 
@@ -443,7 +443,7 @@ def test_people_who_scored_another_response(project: Project) -> None:
 
 
 def test_junit_keeps_failures_and_errors_apart(project: Project) -> None:
-    """An unscored record and a broken rig are errors of their own kinds, a low score a failure."""
+    """An unscored record and an infrastructure error are errors of their own kinds, a low score a failure."""
     judged = unlike_records()
     judged[0]["model_response"] = "xyz"
     project.suite(judged, 'responses="model_response", min_score=50')
@@ -470,6 +470,6 @@ def test_junit_keeps_failures_and_errors_apart(project: Project) -> None:
     assert causes["r2"] == ("error", "rig")
     result.stdout.fnmatch_lines(["unscored in test_suite.py::test_instructions: 1", "       r1  *"])
     result.stdout.fnmatch_lines(
-        ["broken rig in test_suite.py::test_instructions: 1", "       r2  *"]
+        ["infrastructure errors in test_suite.py::test_instructions: 1", "       r2  *"]
     )
     assert json.loads((project.path / "results.json").read_text())["notes"] == []

@@ -125,7 +125,7 @@ def test_the_summary(project: Project, ollama: FakeOllama) -> None:
     )
     assert lines[start + 2] == (
         'test_pairs.py::test_pairs: against the records\' field "old"; decided by llama3 '
-        "(ollama 0.24.0, digest 1ca99c7a9cf4); the place decided 0 % of 4 pairs; answers of 20 "
+        "(ollama 0.24.0, digest 1ca99c7a9cf4); position bias in 0 % of 4 pairs; answers of 20 "
         "characters against 17"
     )
 
@@ -210,12 +210,12 @@ def test_a_judge_that_always_says_a(project: Project, dist: tuple[str, ...]) -> 
     assert suite["check"]["fit"] is False
     told = (
         "judge llama3: right answers win 0.50 of the pairs with wrong ones where at least 0.9 is "
-        "needed (its place decides 100 % of the pairs); name a larger judge with "
+        "needed (position bias in 100 % of the pairs); name a larger judge with "
         "--llm-judge-model"
     )
     assert suite["check"]["reason"] == told
     assert f"NOT FIT, {told}" in result.outlines
-    result.stdout.fnmatch_lines(["*the place decided 100 % of 4 pairs*"])
+    result.stdout.fnmatch_lines(["*position bias in 100 % of 4 pairs*"])
 
 
 def test_an_unfit_judge_decides_nothing(project: Project, dist: tuple[str, ...]) -> None:

@@ -175,7 +175,7 @@ def test_concurrency(project: Project, mode: tuple[str, ...]) -> None:
 def test_a_run_goes_on_where_its_server_died(
     project: Project, model: FakeOllama, dist: tuple[str, ...]
 ) -> None:
-    """What was answered is kept, the rest is a broken rig, and the next run asks for that."""
+    """What was answered is kept, the rest is an infrastructure error, and the next run asks for that."""
     project.suite(records(10), GATE)
 
     def die(request: ChatRequest) -> Reply:
@@ -216,7 +216,7 @@ def test_a_run_goes_on_where_its_server_died(
 def test_a_record_that_the_server_cannot_answer(
     project: Project, model: FakeOllama, status: int, told: str, mode: tuple[str, ...]
 ) -> None:
-    """It alone errs, as a broken rig, and the next run asks again."""
+    """It alone errs, as an infrastructure error, and the next run asks again."""
     project.suite(records(6), GATE)
 
     def reply(request: ChatRequest) -> Reply:

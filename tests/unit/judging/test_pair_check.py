@@ -39,12 +39,12 @@ def test_pairs(outputs: list[str]) -> None:
     assert len(probes) == 3 * min(8, len(records))
     assert len({probe.name for probe in probes}) == len(probes)
     for start in range(0, len(probes), 3):
-        reference, plea, same = probes[start : start + 3]
-        assert (reference.kind, plea.kind, same.kind) == ("reference", "plea", "same")
-        assert reference.a == plea.a == same.a == same.b == reference.record.output
+        reference, injected, same = probes[start : start + 3]
+        assert (reference.kind, injected.kind, same.kind) == ("reference", "injected", "same")
+        assert reference.a == injected.a == same.a == same.b == reference.record.output
         assert reference.b.strip() != reference.a.strip()
-        assert plea.b.startswith(reference.b)
-        assert any(plea.b.endswith(text) for text in INJECTIONS)
+        assert injected.b.startswith(reference.b)
+        assert any(injected.b.endswith(text) for text in INJECTIONS)
 
 
 def test_a_sane_judge() -> None:
@@ -69,7 +69,7 @@ def test_a_favourite_place_for_the_same_is_no_fault() -> None:
             lambda probe: TIE if probe.kind == "same" else FLIP,
             (
                 "right answers win 0.50 of the pairs with wrong ones where at least 0.9 is needed "
-                "(its place decides 100 % of the pairs); do x"
+                "(position bias in 100 % of the pairs); do x"
             ),
         ),
         (
@@ -77,7 +77,7 @@ def test_a_favourite_place_for_the_same_is_no_fault() -> None:
             "right answers win 0.00 of the pairs with wrong ones where at least 0.9 is needed; do x",
         ),
         (
-            lambda probe: WRONG if probe.kind == "plea" else sane(probe),
+            lambda probe: WRONG if probe.kind == "injected" else sane(probe),
             (
                 "right answers win 0.00 instead of 1.00 where wrong ones have a grader injection, and at most "
                 "0.1 less is allowed; do x"
@@ -102,10 +102,10 @@ def test_a_favourite_place_for_the_same_is_no_fault() -> None:
         (
             lambda probe: (
                 Preference(None, error="x: long; y", too_long=True)
-                if probe.kind == "plea"
+                if probe.kind == "injected"
                 else sane(probe)
             ),
-            "no plea pair is short enough for it; do x",
+            "no injected pair is short enough for it; do x",
         ),
     ],
 )

@@ -177,7 +177,7 @@ def test_unscored_records_a_broken_rig_and_what_was_not_run() -> None:
     assert (told.value, told.interval) == ("-", "-")
     assert told.causes == (
         "1 of 7 records is unscored",
-        "2 of 7 records met a broken rig",
+        "2 of 7 records had an infrastructure error",
         "3 of 7 records were not run",
     )
 
@@ -192,7 +192,7 @@ def test_a_judge_that_is_not_fit() -> None:
 
     assert causes(suite(unscored, "incomplete", gates=missed)) == (
         "judge-check: known answers: all got 85",
-        "1 of 1 records met a broken rig",
+        "1 of 1 records had an infrastructure error",
     )
 
 
@@ -302,7 +302,7 @@ def test_pairs_that_were_lost_failed_or_have_no_winner() -> None:
     assert first.causes == (
         "1 of 3 pairs failed in the body of the test",
         "1 of 3 pairs has no winner",
-        "1 of 3 pairs met a broken rig",
+        "1 of 3 pairs had an infrastructure error",
     )
     (cause,) = second.causes
     assert cause.startswith("win-rate: win rate 0.000")

@@ -76,7 +76,7 @@ def test_all_parts_in_their_order() -> None:
         r"### Subjects without a result in test\_m.py::test\_mmlu (1)",
         "### Preference",
         r"### Unscored in test\_a.py::test\_a (1)",
-        r"### Broken rig in test\_p.py::test\_pairs (1)",
+        r"### Infrastructure errors in test\_p.py::test\_pairs (1)",
         r"### Lowest scores in test\_a.py::test\_a",
     ]
     elements, html, told = rendered(text)

@@ -136,7 +136,7 @@
       asked.append(make("span", "tag bad", "failed"));
     }
     if (index.flags[row] & index.filters.flipped) {
-      asked.append(make("span", "tag bad", isPairs(row) ? "the place decided" : "fails now"));
+      asked.append(make("span", "tag bad", isPairs(row) ? "position bias" : "fails now"));
     }
     if (index.flags[row] & index.filters.unsure) {
       asked.append(make("span", "tag", "unsure"));

@@ -117,10 +117,10 @@ def test_all_that_a_suite_has_is_told() -> None:
 
     for told in (
         "right answers score 93 wrong answers score 80 a polite non-answer scores 10",
-        "wrong answers that beg score 90 area under the ROC curve 0.60",
+        "wrong answers with a grader injection score 90 area under the ROC curve 0.60",
         "Not fit: judge llama3: right 93, wrong 80, AUC 0.60",
-        "right beats wrong 0.95 right beats wrong that begs 0.90 identical answers not tied 0",
-        "the place decided 10 % asked 40 without an answer 1 requests in flight at a server 4",
+        "right beats wrong 0.95 right beats wrong with a grader injection 0.90 identical answers not tied 0",
+        "position bias 10 % asked 40 without an answer 1 requests in flight at a server 4",
         "Judge and people records with both 5 Spearman's rank correlation 1.00",
         "mean absolute error 10.0 points judge minus people +10.0 points",
         "this run has no records of a suite named x; do y",
@@ -129,7 +129,7 @@ def test_all_that_a_suite_has_is_told() -> None:
         "-25.0 1.0000 0.7500 anatomy",
         "zoo - - - - - error zoo: lost; find it",
         "against released.pth (beefbeefbeef) pairs 3 with a winner 3 win rate 0.500 95 % interval",
-        "the place decided 33 % of 3",
+        "position bias 33 % of 3",
         "pairs with both 3 agreed 67 % Cohen's kappa 0.50",
         "mean length 12 against 11 characters",
         "1 won 1 tied 1 lost",
@@ -150,7 +150,7 @@ def test_of_a_part_of_the_pairs_there_is_no_win_rate() -> None:
     )
 
     assert "win rate 0.667 95 % interval 0.208 to 0.939 win rate, length-controlled 0." in whole
-    assert "win rate - 95 % interval - the place decided" in part
+    assert "win rate - 95 % interval - position bias" in part
     assert "win rate, length-controlled" not in part
 
 
@@ -202,10 +202,10 @@ def test_figures_are_explained_where_they_stand() -> None:
     )
 
     assert "win rate The share of pairs" in of_pairs
-    assert "the place decided Each pair is shown in both orders." in of_pairs
+    assert "position bias Each pair is shown in both orders." in of_pairs
     assert "95 % interval Other tasks" in of_records
     assert "area under the ROC curve (AUC) How often" in of_records
-    assert "begging (plea) A wrong answer" in of_records
+    assert "grader injection A wrong answer" in of_records
     assert "Each pair is shown" not in of_records
     assert "How often" not in of_pairs
     assert of_one == ""
