@@ -163,7 +163,7 @@ def is_same_judge(first: JudgeIdentity, second: JudgeIdentity) -> bool:
 
 
 def judge_key(judge: JudgeIdentity) -> str | None:
-    """Return what is the same for the same judge alone; ``None`` where that cannot be told."""
+    """Return what is the same for the same judge alone; ``None`` when unknown."""
     if not is_same_judge(judge, judge):
         return None
     named = [judge.answers_as] if judge.answers_as else []

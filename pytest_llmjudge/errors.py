@@ -88,7 +88,7 @@ def storable(text: str) -> str:
 
 
 class LlmJudgeError(Exception):
-    """A problem told as ``<where>: <what was found>; <what to do>``.
+    """A problem written as ``<where>: <what was found>; <what to do>``.
 
     Args:
         where: The file, option, address or record that is at fault.

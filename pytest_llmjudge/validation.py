@@ -172,7 +172,7 @@ def _beside_schema(number: int, value: object) -> Iterator[Problem]:
             found, todo = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
             yield Problem(number, found, todo, fields=fields)
     for error in _validator().iter_errors(value):
-        # What lacks is told above, and of a record's own numbers _oddities() tells.
+        # Missing fields are reported above, and a record's own numbers by _oddities().
         is_whole = not error.absolute_path
         is_odd = isinstance(error.instance, NotFinite) and not is_whole
         if error.validator != "required" and not is_odd:

@@ -182,7 +182,7 @@ def _compare(options: argparse.Namespace) -> int:
 def _compared(
     old: SavedRun, new: SavedRun, max_drop: float, renamed: Sequence[str]
 ) -> Iterator[_Compared]:
-    """Compare all suites that either run has: one that is gone is told of too."""
+    """Compare all suites that either run has, those that are gone too."""
     matching = match_suites(
         old.kinds, new.kinds, renamed, compared=compared_kinds(), where="--suite"
     )

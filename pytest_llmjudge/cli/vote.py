@@ -26,7 +26,7 @@ def add_vote(commands: argparse._SubParsersAction[Parser]) -> None:
     voting = commands.add_parser(
         "vote",
         help=told,
-        description=f"{told}. The models are told only at the end. Needs Flask: "
+        description=f"{told}. The models are named only at the end. Needs Flask: "
         'pip install "pytest-llmjudge[vote]". Exit status: 0, or 2 for a usage error.',
     )
     voting.add_argument("first", type=Path, metavar="RESULTS", help="Results of a model")

@@ -26,7 +26,7 @@ _WHEN_DONE = "run again when the training is done"
 
 
 class ModelInfo(Protocol):
-    """What can be told of a model without loading it."""
+    """What is known of a model without loading it."""
 
     @property
     def path(self) -> Path | str:
@@ -37,16 +37,16 @@ class ModelInfo(Protocol):
         """Changes when the model's answers may.
 
         Raises:
-            CheckpointError: It cannot be told any more.
+            CheckpointError: It cannot be read any more.
         """
 
     @property
     def parameters(self) -> int | None:
-        """Number of weights, tied ones counted once; ``None`` where nobody tells."""
+        """Number of weights, tied ones counted once; ``None`` when unknown."""
 
 
 class LocalInfo(ModelInfo, Protocol):
-    """What can be told of a model that lies in files."""
+    """What is known of a model that lies in files, without loading it."""
 
     @property
     def contents(self) -> Mapping[Path, Content]:
@@ -73,7 +73,7 @@ class Model(ABC):
     @property
     @abstractmethod
     def info(self) -> ModelInfo:
-        """What can be told without loading it; reading it proves that the model is there.
+        """What is known without loading it; reading it proves that the model is there.
 
         Raises:
             CheckpointError: It is not, or cannot be used.
@@ -135,7 +135,7 @@ class LocalModel(Model, Generic[Info, Loaded]):
 
     @cached_property
     def info(self) -> Info:
-        """What can be told without loading it.
+        """What is known without loading it.
 
         Raises:
             CheckpointError: It cannot be used.
@@ -184,7 +184,7 @@ class LocalModel(Model, Generic[Info, Loaded]):
 
     @abstractmethod
     def _describe(self) -> Info:
-        """Tell what lies at the path now."""
+        """Describe what lies at the path now."""
 
     @abstractmethod
     def _load(self, info: Info) -> Loaded:
@@ -225,7 +225,7 @@ class LocalModel(Model, Generic[Info, Loaded]):
         """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
 
         A prompt that leaves no room in the model's context comes back as a completion with an
-        error, before the others. So does one to which the logits of an answer are no numbers.
+        error, before the others. So does one whose answer has NaN or infinite logits.
 
         Raises:
             CheckpointError: The model or its tokenizer cannot be used, the memory is not enough for
@@ -244,7 +244,7 @@ class LocalModel(Model, Generic[Info, Loaded]):
             yield from self._decode(fitting, max_new_tokens)
 
     def _broken(self, index: int) -> Completion:
-        """Tell that the logits of an answer were no numbers."""
+        """Report that logits of an answer were NaN or infinite."""
         told = str(no_numbers(str(self.path), self._dtype))
         # Sums of other batches, or another machine's, may stay within the format.
         return Completion(index, None, error=told, final=False)

@@ -1,4 +1,4 @@
-"""Weights and logits that are no numbers: what is told of them, and what to do."""
+"""Messages about NaN or infinite weights and logits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_weight(path: Path, name: str, weight: Tensor) -> None:
         return
     is_narrow = str(weight.dtype) == f"torch.{FLOAT16}"
     if is_narrow and not any(bound.isnan() for bound in bounds):
-        # What is infinite in the file too is told where the format is not in question.
+        # What is infinite in the file too is reported where the format is not in question.
         raise CheckpointError(
             str(path), f"{name} holds values that are infinite in {FLOAT16}", WIDER
         )

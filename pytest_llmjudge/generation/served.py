@@ -214,7 +214,7 @@ class ServedModel(Served, Model):
     def _ask(self, prompt: str, tokens: int, *, chat: bool) -> ChatReply | Exception:
         try:
             reply = self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
-        except Exception as error:  # noqa: BLE001  # told where the replies are read
+        except Exception as error:  # noqa: BLE001  # reported where the replies are read
             return error
         # Some servers leave the stop text in, and what comes after it.
         reply = replace(reply, content=text_before(self._decoding.stop, reply.content))

@@ -277,7 +277,7 @@ class _PairSuite(RecordSuite[_Preferred]):
         found = sample.value
         if found is None:
             return None
-        # Where one side is missing, the other is told all the same.
+        # Where one side is missing, the other is reported all the same.
         model_response, against_response = found.pair or found.sides
         return {
             "model_response": model_response,

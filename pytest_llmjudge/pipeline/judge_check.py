@@ -37,7 +37,7 @@ class Asked(Protocol):
 
 
 Check = TypeVar("Check", bound="DataclassInstance")
-"""What is told of a judge."""
+"""What is known of a judge."""
 
 
 class KnownAnswerCheck(Generic[Check]):

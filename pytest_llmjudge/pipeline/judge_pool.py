@@ -22,7 +22,7 @@ Work = Callable[[], object]
 _POLL_SECONDS = 0.005
 _PATIENCE_SECONDS = 10.0
 _KEEP_SECONDS = 1.0
-# While some threads write down what they were told, others use their slots.
+# While some threads store their verdicts, others use their slots.
 _SPARE_THREADS = 2
 
 
@@ -228,7 +228,7 @@ class JudgePool:
                 self._at_work.add(name)
             try:
                 # What goes wrong is noted in the store, where the record's own item finds it. A
-                # mistake of ours comes again when that item asks, and is told there.
+                # mistake of ours comes again when that item asks, and is reported there.
                 with contextlib.suppress(Exception):
                     piece()
             finally:

@@ -45,7 +45,7 @@ class KnownProblemError(LlmJudgeError):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The message as it was told the first time."""
+        """The message as it was first reported."""
         return (self.message,)
 
 
@@ -183,7 +183,7 @@ def judge_fingerprint(judge: object) -> str | None:
 
 
 class Counter:
-    """Work done by this process, told to the others now and then."""
+    """Work done by this process, written to the store now and then."""
 
     def __init__(self, store: Store, kind: str, suite: str, worker: str) -> None:
         self._store = store
@@ -204,6 +204,6 @@ class Counter:
             self.flush()
 
     def flush(self) -> None:
-        """Tell the others now."""
+        """Write it to the store now."""
         self._told = time.monotonic()
         self._store.note_progress(*self._names, Progress(self._done, self._total))

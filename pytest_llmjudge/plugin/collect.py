@@ -177,7 +177,7 @@ def report_usage_problem(config: pytest.Config, error: LlmJudgeError) -> None:
 
 
 def mark_usage_problem(report: pytest.CollectReport) -> None:
-    """Write on a failed report what the user is to be told before the run ends."""
+    """Write on a failed report what the user has to know before the run ends."""
     call = getattr(report, "call", None)
     problem = call.excinfo.value if call is not None and call.excinfo is not None else None
     if isinstance(problem, SuiteProblem) and problem.usage:

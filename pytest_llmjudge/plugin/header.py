@@ -22,7 +22,7 @@ __all__ = ["header_lines", "model_lines"]
 
 
 def header_lines(session: LlmSession) -> list[str]:
-    """Say what is known before collection; a problem is told where it ends the run.
+    """Say what is known before collection; a problem is reported where it ends the run.
 
     Raises:
         SettingsError: A worker that was faster sees another judge or model.

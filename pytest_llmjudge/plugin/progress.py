@@ -107,7 +107,7 @@ class ProgressHooks:
 
     def _watch(self) -> None:
         while not self._stop.wait(LIVE_SECONDS if self._live else PLAIN_SECONDS):
-            # The cache's troubles are told by the items that need it.
+            # The cache's troubles are reported by the items that need it.
             with contextlib.suppress(LlmJudgeError):
                 counts = {
                     kind: (progress.done, progress.total)

@@ -411,7 +411,7 @@ class ControllerHooks:
         self._problems = []
 
     def pytest_unconfigure(self) -> None:
-        """Tell what nobody has told yet, and remove what only this run needed."""
+        """Report what nobody has reported yet, and remove what only this run needed."""
         for line in self._problems:
             # Without pytest's terminal, or without its summary.
             sys.stderr.write(f"ERROR: {line}\n")
@@ -420,7 +420,7 @@ class ControllerHooks:
             store.close()
             shutil.rmtree(store.folder, ignore_errors=True)
         elif (store.folder / "store.sqlite").exists():
-            # A cache that cannot be written has been told of by now.
+            # A cache that cannot be written has been reported by now.
             with contextlib.suppress(StoreError):
                 store.end_run()
                 store.close()

@@ -137,7 +137,7 @@ def _name(suite: Summary, suites: Sequence[Summary]) -> str:
 
 
 def checkpoint_line(checkpoint: CheckpointReference | None, *, fingerprint: bool = True) -> str:
-    """Describe a model under test in a few words, by its fingerprint too unless told not to."""
+    """Describe a model under test in a few words, with its fingerprint unless unwanted."""
     if checkpoint is None:
         return "responses from the records, nothing generated"
     known = []

@@ -67,7 +67,7 @@ class Deadline:
             self.expire()
 
     def expire(self) -> None:
-        """Pass now: whoever waits for the connection is told that it has ended."""
+        """Expire now: whoever waits for the connection sees it end."""
         with self._lock:
             self._passed = True
             if self._socket is not None:

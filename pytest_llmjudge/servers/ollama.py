@@ -351,7 +351,7 @@ class OllamaClient(ServerClient):
         return self._error(found, self.name_another)
 
     def _told(self, reply: HttpReply, text: str) -> tuple[str, str]:
-        """What was found and what to do, where the server itself told what is wrong."""
+        """What was found and what to do, where the server itself says what is wrong."""
         if _is_crash(reply):
             found = f"its model crashed each time it was asked ({text})"
             return found, f"free memory, or name a smaller model; {_SEE_LOG}"

@@ -550,7 +550,7 @@ def _count_in(body: Mapping[str, object], name: str = "prompt_tokens") -> int | 
 
 
 def _wants_new_limit(reply: HttpReply) -> bool:
-    """Whether the server wants to be told of the most tokens in OpenAI's newer word."""
+    """Whether the server wants ``max_completion_tokens`` in place of ``max_tokens``."""
     text = _error_text(reply) or ""
     return reply.status in {400, 422} and _NEW_LIMIT in text and not _is_too_long(text)
 

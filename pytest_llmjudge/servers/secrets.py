@@ -1,4 +1,4 @@
-"""Strikes out of a server's words what it was told in confidence, in any form it repeats it in."""
+"""Removes secrets from what a server writes, in whatever encoding it repeats them."""
 
 from __future__ import annotations
 

@@ -413,7 +413,7 @@ class Store:
             )
 
     def suites(self) -> dict[str, dict[str, Any]]:
-        """Return what the processes of this run have told of its suites, by name.
+        """Return what the processes of this run have noted of its suites, by name.
 
         They come in the order in which they were collected: every process announces all of them
         in that order before it begins.
@@ -425,7 +425,7 @@ class Store:
             return {name: json.loads(facts) for name, facts in rows}
 
     def note_results(self, suite: str, item: str, rows: Mapping[str, dict[str, Any]]) -> None:
-        """Tell the process that writes the results what an item found out.
+        """Keep what an item found out for the process that writes the results.
 
         Args:
             suite: Name of the suite.
@@ -447,7 +447,7 @@ class Store:
             return {item: json.loads(text) for item, text in rows}
 
     def note_check(self, suite: str, facts: dict[str, Any]) -> None:
-        """Tell the process that writes the results what the judge made of known answers."""
+        """Keep what the judge made of known answers for the process that writes the results."""
         with self._errors():
             self._connection().execute(
                 "INSERT OR REPLACE INTO checks VALUES (?, ?, ?)",
@@ -470,7 +470,7 @@ class Store:
             )
 
     def notes(self) -> tuple[str, ...]:
-        """Return what was told of the run as a whole."""
+        """Return the notes on the run as a whole."""
         with self._errors():
             rows = self._connection().execute(
                 "SELECT text FROM notes WHERE run = ? ORDER BY text", (self.run,)
@@ -632,7 +632,7 @@ class Store:
                 raise sqlite3.ProgrammingError(message)
             self.folder.mkdir(parents=True, exist_ok=True)
             # SQLite does not wait for its turn while a new file becomes a WAL: who comes second is
-            # told at once that the file is locked.
+            # refused at once, because the file is locked.
             with FileLock(self.folder / "open.lock", thread_local=False):
                 connection = self._open_file()
             self._local.connection = connection

@@ -79,7 +79,7 @@ def _cut_off(path: Path) -> tuple[int, bytes]:
     try:
         whole = read_file(path, DATA_LIMIT)
     except OSError:
-        # Not there, or told by what reads the votes.
+        # Not there, or reported by what reads the votes.
         return 0, b""
     start = whole.rfind(b"\n") + 1
     line = whole[start:]

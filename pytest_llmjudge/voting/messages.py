@@ -1,4 +1,4 @@
-"""What is told at the start, and at the end on page and terminal."""
+"""What is printed at the start, and at the end on page and terminal."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def _until_signalled() -> Iterator[threading.Event]:
 
 def _need_flask() -> None:
     try:
-        import flask  # noqa: F401  # told here, before any work
+        import flask  # noqa: F401  # missing, it is reported here, before any work
     except ImportError:
         where, found = "llmjudge vote", "its page needs Flask"
         todo = 'install it with pip install "pytest-llmjudge[vote]"'

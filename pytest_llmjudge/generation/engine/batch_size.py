@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["texts_at_a_time"]
 
 MOST_TEXTS = {"cpu": 64, "cuda": 256}
-"""At a time, unless told. With so many, two cores compute longer than they read weights."""
+"""Texts at a time unless set: at this batch size two cores are compute-bound."""
 
 SHORT = 160
 """Tokens. Texts that cannot get longer end close together, so that twice as many may run. Of longer

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["PASS_TOKENS", "score_contexts"]
 
 PASS_TOKENS = 1024
-"""About how many tokens one pass takes: enough that two cores compute longer than they read."""
+"""About how many tokens one pass takes: enough for two cores to be compute-bound."""
 _ROWS = 256
 """Predicted tokens at a time: the logits of a whole pass would take hundreds of MiB."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["HuggingFaceModel"]
 
 MOST_TEXTS = 32
-"""At a time, unless told; fewer when the memory is not enough."""
+"""Texts at a time unless set; fewer when the memory is not enough."""
 
 _UNMASKED = frozenset({"recurrent_gemma", "reformer", "rwkv", "xlm"})
 """Architectures that see padding, and whose prompts so run one by one."""

@@ -20,7 +20,7 @@ _TITLE = "Against the baseline"
 
 
 def baseline_panel(found: Comparison) -> Panel:
-    """Tell how a suite did beside the baseline, or why that cannot be told."""
+    """Return how a suite did beside the baseline, or why that is not known."""
     if found.refusal is not None:
         return Panel(_TITLE, (), found.refusal, is_bad=True)
     return Panel(_TITLE, tuple(_facts(found)), "; ".join(count_lines(found)))
