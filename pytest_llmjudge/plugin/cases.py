@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Fitness, Sample, Suite, SuiteRun
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["FIXTURE", "READY", "SESSION", "Case", "Ready", "case_of"]
+__all__ = ["FIXTURE", "READY", "SESSION", "WORKER_KEY", "Case", "Ready", "case_of"]
 
 FIXTURE = "_llm_judge_case"
 
@@ -60,6 +60,8 @@ class Ready:
 READY: pytest.StashKey[Ready] = pytest.StashKey()
 SESSION: pytest.StashKey[LlmSession] = pytest.StashKey()
 """Where the run is kept on pytest's config; it is there only with ``--llm-judge``."""
+WORKER_KEY = "llm_judge"
+"""Under which a worker of xdist finds in its input which run it belongs to."""
 
 
 def case_of(item: pytest.Item) -> Case | None:

@@ -1,0 +1,296 @@
+"""Hooks of the process that owns the terminal in a run with ``--llm-judge``."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge import __version__
+from pytest_llmjudge.data import RunResult
+from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
+from pytest_llmjudge.kinds.document import records_with_responses, results_document
+from pytest_llmjudge.kinds.reports import run_pages, run_summary
+from pytest_llmjudge.plugin.baseline_entries import entries_before
+from pytest_llmjudge.plugin.cases import WORKER_KEY
+from pytest_llmjudge.plugin.header import header_lines, model_lines
+from pytest_llmjudge.plugin.identity import agree_on_baseline
+from pytest_llmjudge.plugin.junit import property_adder, suite_properties
+from pytest_llmjudge.plugin.ledger import Ledger
+from pytest_llmjudge.plugin.options import (
+    REQUIRE_INI,
+    ini_name,
+    is_listing,
+    required_suites,
+)
+from pytest_llmjudge.plugin.output_conflicts import check_outputs, resolved
+from pytest_llmjudge.plugin.required import unmet
+from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
+from pytest_llmjudge.plugin.summary import folded, print_summary
+from pytest_llmjudge.plugin.watch import without_passes
+from pytest_llmjudge.reporting.markup import joined
+from pytest_llmjudge.reporting.run_markdown import run_sections
+from pytest_llmjudge.storage.files import check_writable, write_text
+from pytest_llmjudge.storage.results import write_responses, write_results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from xdist.workermanage import WorkerController
+
+    from pytest_llmjudge.plugin.session import LlmSession
+
+__all__ = ["ControllerHooks"]
+
+
+class ControllerHooks:
+    """What only the process does that owns the terminal."""
+
+    def __init__(self, session: LlmSession) -> None:
+        self._session = session
+        self._ledger = Ledger(session.store, session.rows)
+        self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._problems: list[str] = []
+        self._expected: set[str] = set()
+        self._reported: set[str] = set()
+        self._skipped: set[str] = set()
+        self._started = False
+        self._why_none = ""
+        self._changed: dict[str, str] = {}
+        self._written: dict[str, Path] = {}
+        self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Prove that everything can be written before any work is done."""
+        if is_listing(self._session.config):
+            return
+        settings = self._session.settings
+        try:
+            self._session.store.open()
+            if settings.report is not None:
+                check_writable("--llm-judge-report", settings.report)
+            if settings.html is not None:
+                check_writable("--llm-judge-html", settings.html)
+            if settings.responses is not None:
+                check_writable("--llm-judge-responses", settings.responses / "x.json")
+            if settings.markdown is not None:
+                check_writable("--llm-judge-markdown", settings.markdown)
+            check_outputs(self._session)
+            agree_on_baseline(self._session)
+        except LlmJudgeError as error:
+            raise pytest.UsageError(*error.lines) from None
+        self._started = True
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Tell a worker of xdist which run it belongs to."""
+        store = self._session.store
+        node.workerinput[WORKER_KEY] = {"folder": str(store.folder), "run": store.run}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note what is to be reported."""
+        self._expected.update(ids)
+
+    def pytest_report_header(self) -> list[str]:
+        """Name the judge, the model and the cache."""
+        try:
+            return folded(self._session.config, header_lines(self._session))
+        except LlmJudgeError as error:
+            raise pytest.UsageError(*error.lines) from None
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Name the models that markers chose."""
+        return folded(self._session.config, model_lines(self._session))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather verdicts as they come."""
+        self._expected.discard(report.nodeid)
+        if report.when == "call" or not report.passed:
+            self._reported.add(report.nodeid)
+        if report.skipped:
+            self._skipped.add(report.nodeid)
+        self._ledger.add(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the files, also when the run failed or was interrupted."""
+        # A usage error may come late, from a worker that takes the place of one that crashed.
+        if session.exitstatus == pytest.ExitCode.USAGE_ERROR and not self._ledger:
+            return
+        self._miss_no_report(session)
+        self._have_all_required(session)
+        self._confirm(session)
+        if self._started:
+            self._attempt("models under test", Path(), lambda _: self._look_at_models())
+        self._write(int(session.exitstatus))
+        self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
+        if self._problems:
+            session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
+
+    def _look_at_models(self) -> bool:
+        self._changed = self._session.resources.models.changed()
+        self._problems += dict.fromkeys(self._changed.values())
+        return False
+
+    def _miss_no_report(self, session: pytest.Session) -> None:
+        """Let no gate pass unseen: after an error of its own xdist ends with status 0."""
+        if session.exitstatus != pytest.ExitCode.OK or not self._expected:
+            return
+        names = sorted(self._expected)
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        self._problems.append(f"{names[0]}{more}: no result came from its worker; run without -n")
+
+    def _have_all_required(self, session: pytest.Session) -> None:
+        """Let no run end well that did not decide over all that it requires."""
+        required = required_suites(session.config)
+        if session.exitstatus != pytest.ExitCode.OK or not required or not self._started:
+            return
+        run = self._result(whole=False)[0]
+        problems = unmet(
+            f"{ini_name(session.config)}: {REQUIRE_INI}",
+            required,
+            self._session.store.suites(),
+            reported=self._reported,
+            spared=self._skipped,
+            outcomes={result.name: result.outcome for result in run.results},
+        )
+        self._problems += [line for problem in problems for line in problem.lines]
+
+    def _confirm(self, session: pytest.Session) -> None:
+        """Prove at the end that one judge and one model answered; without that nothing passes."""
+        if not self._started:
+            return
+        self._session.resources.judges.close(wait=session.exitstatus != pytest.ExitCode.INTERRUPTED)
+        try:
+            self._session.resources.confirm()
+        except LlmJudgeError as error:
+            # In a run that failed as it is, the next one asks again for what awaits a look.
+            if session.exitstatus == pytest.ExitCode.OK:
+                self._session.store.note_fault(str(error))
+        fault = self._session.store.fault()
+        if fault is not None:
+            self._problems.append(fault)
+
+    def _write(self, status: int) -> None:
+        settings = self._session.settings
+        summary = step_summary()
+        wanted = (settings.report, settings.responses, settings.markdown, settings.html, summary)
+        if not self._started or not any(wanted):
+            return
+        if self._session.config.getoption("setuponly", default=False):
+            # The judge is asked in the setup of an item, and gates decide when they are called.
+            self._why_none = "--setup-only decides nothing"
+            return
+        run, lost = self._result(whole=True)
+        self._problems += [line for problem in lost for line in problem.lines]
+        if not run.results:
+            # A file without any suite would take the place of an older one that tells more.
+            self._why_none = "nothing was judged" if any(wanted[:-1]) else ""
+            return
+        status = status or int(bool(self._problems))
+        run = replace(run, status=status, notes=(*run.notes, *self._problems))
+        self._attempt(
+            "results",
+            settings.report,
+            lambda path: write_results(path, results_document(run, __version__)),
+        )
+        self._attempt(
+            "responses",
+            settings.responses,
+            lambda path: write_responses(path, records_with_responses(run)),
+        )
+        markdown = settings.markdown
+        if markdown is not None and summary is not None and resolved(markdown) == resolved(summary):
+            # It is added to what the step has written already.
+            markdown = None
+        self._attempt(
+            "markdown",
+            markdown,
+            lambda path: write_text(path, joined(list(run_sections(run_summary(run))))),
+        )
+        self._attempt(
+            "step summary",
+            summary,
+            lambda path: add_step_summary(path, run_summary(run), self._whole()),
+        )
+        self._attempt("html", settings.html, lambda path: self._write_page(path, run))
+
+    def _add_to_xml(self) -> bool:
+        add = property_adder(self._session.config)
+        if add is not None:
+            for name, value in suite_properties(run_summary(self._result(whole=False)[0])):
+                add(name, value)
+        return False
+
+    def _attempt(self, name: str, path: Path | None, write: Callable[[Path], bool | None]) -> None:
+        """Write one file; what goes wrong with it keeps no other from being written."""
+        if path is None:
+            return
+        try:
+            if write(path) is not False:
+                self._written[name] = path
+        except LlmJudgeError as error:
+            self._problems += error.lines
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other files are written
+            told = f"{type(error).__name__}: {one_line(str(error), 200)}"
+            todo = "report it as a bug; all verdicts are kept in the cache"
+            self._problems += SettingsError(name, f"it could not be made ({told})", todo).lines
+
+    def _write_page(self, path: Path, run: RunResult) -> None:
+        from pytest_llmjudge.reporting.html import html_report
+
+        summary = run_summary(run)
+        pages = run_pages(run, summary, entries_before(self._session.baseline, run))
+        write_text(path, html_report(summary, pages, __version__))
+
+    def _whole(self) -> str:
+        for name in ("markdown", "results"):
+            if name in self._written:
+                return f"All of it is in {self._written[name]}."
+        return "With --llm-judge-markdown all of it goes to a file."
+
+    def _result(self, *, whole: bool) -> tuple[RunResult, tuple[LlmJudgeError, ...]]:
+        if not self._started:
+            return RunResult(self._created), ()
+        session = self._session
+        max_drop = session.settings.max_drop
+        run, lost = self._ledger.result(
+            self._created, session.suites, whole=whole, max_drop=max_drop
+        )
+        return without_passes(run, self._changed), lost
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> None:
+        """Print the suites' results, and what could not be written."""
+        run = replace(self._result(whole=False)[0], status=int(exitstatus))
+        if run.results and not terminalreporter.no_summary:
+            print_summary(terminalreporter, run_summary(run), self._written)
+        if self._why_none:
+            terminalreporter.line(f"llm-judge: {self._why_none}, so no file was written")
+        for line in self._problems:
+            terminalreporter.line(f"ERROR: {line}", red=True)
+        self._problems = []
+
+    def pytest_unconfigure(self) -> None:
+        """Report what nobody has reported yet, and remove what only this run needed."""
+        for line in self._problems:
+            # Without pytest's terminal, or without its summary.
+            sys.stderr.write(f"ERROR: {line}\n")
+        store = self._session.store
+        if self._temporary:
+            store.close()
+            shutil.rmtree(store.folder, ignore_errors=True)
+        elif (store.folder / "store.sqlite").exists():
+            # A cache that cannot be written has been reported by now.
+            with contextlib.suppress(StoreError):
+                store.end_run()
+                store.close()
