@@ -136,10 +136,11 @@ def _remedies(server: Scope, transport: Scope) -> Mapping[str, list[str]]:
     for node in ast.walk(function):
         match node:
             case ast.If(
-                test=ast.Call(args=[_, ast.Name(id=kind)]),
+                test=ast.Call(args=[_, kinds]),
                 body=[ast.Assign(value=todo) | ast.Return(ast.Call(args=[*_, todo]))],
             ):
-                special[kind] = server.texts(todo)
+                named = (one for one in ast.walk(kinds) if isinstance(one, ast.Name))
+                special |= {one.id: server.texts(todo) for one in named}
     (default,) = (node for node in function.body if isinstance(node, ast.Assign))
     classes = [node for node in transport.module.tree.body if isinstance(node, ast.ClassDef)]
     return {

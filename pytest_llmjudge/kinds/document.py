@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.kinds import kind_named
+from pytest_llmjudge.kinds.plain import plain_judge
 from pytest_llmjudge.storage.results_reader import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def results_document(run: RunResult, version: str) -> dict[str, Any]:
     """
     results = [(kind_named(result.kind), result) for result in run.results]
     judges = (kind.judge(result) for kind, result in results)
-    judge = next((asdict(one) for one in judges if one is not None), None)
+    judge = next((plain_judge(one) for one in judges if one is not None), None)
     return {
         "schema": SCHEMA_VERSION,
         "created": run.created,

@@ -27,7 +27,7 @@ from pytest_llmjudge.gates import (
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
-from pytest_llmjudge.kinds.plain import plain_comparison, rounded_fields, with_response
+from pytest_llmjudge.kinds.plain import plain_comparison, plain_judge, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -145,8 +145,8 @@ class _Judged(Kind[SuiteResult]):
             "checkpoint": asdict(result.checkpoint) if result.checkpoint is not None else None,
             "responses": result.responses,
         }
-        if asdict(result.judge) != judge:
-            document["judge"] = asdict(result.judge)
+        if plain_judge(result.judge) != judge:
+            document["judge"] = plain_judge(result.judge)
         average = mean(whole)
         return document | {
             "total": result.total,

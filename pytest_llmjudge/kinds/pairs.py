@@ -15,7 +15,7 @@ from pytest_llmjudge.data import (
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.pairs_summary import pairs_page, pairs_summary
-from pytest_llmjudge.kinds.plain import rounded, rounded_fields, with_response
+from pytest_llmjudge.kinds.plain import plain_judge, rounded, rounded_fields, with_response
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -143,7 +143,7 @@ class _Pairs(Kind[PreferenceResult]):
             "against": asdict(result.against),
             "votes": result.votes,
         }
-        own = None if result.judge is None else asdict(result.judge)
+        own = None if result.judge is None else plain_judge(result.judge)
         # Where people decide, the run's judge is not theirs.
         if own != judge or own is None:
             document["judge"] = own

@@ -10,13 +10,22 @@ if TYPE_CHECKING:
         Agreement,
         Comparison,
         JudgeCheck,
+        JudgeIdentity,
         PairCheck,
         PairResult,
         PeopleAgreement,
         RecordResult,
     )
 
-__all__ = ["plain_comparison", "rounded", "rounded_fields", "with_response"]
+__all__ = ["plain_comparison", "plain_judge", "rounded", "rounded_fields", "with_response"]
+
+
+def plain_judge(judge: JudgeIdentity) -> dict[str, Any]:
+    """Return who judged; most judges answer under no other name than their own."""
+    plain = asdict(judge)
+    if not judge.answers_as:
+        del plain["answers_as"]
+    return plain
 
 
 def rounded(value: float | None) -> float | None:

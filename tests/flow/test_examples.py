@@ -113,7 +113,7 @@ def test_every_other_example_runs(project: Project, ollama: FakeOllama, block: B
         compares = "def compare(" in text and "def score(" not in text
         project.write("test_page.py", PAIRS if compares else SUITE)
     else:
-        if "llm_mmlu" not in text and "(mmlu)" not in text:
+        if not any(name in text for name in ("llm_mmlu", "(mmlu)", "llm_loss")):
             project.write("conftest.py", MODEL.format(answer=RIGHT))
         project.write("test_page.py", text)
 
@@ -125,7 +125,12 @@ def test_every_other_example_runs(project: Project, ollama: FakeOllama, block: B
     found = result.parseoutcomes()
     assert set(found) <= {"passed", "failed"}
     assert found["passed"] >= 1
-    assert _failed(result.outlines) <= {"[average]", "[win-rate]", "(mmlu)"} | _too_bad(text)
+    assert _failed(result.outlines) <= {
+        "[average]",
+        "[win-rate]",
+        "[perplexity]",
+        "(mmlu)",
+    } | _too_bad(text)
 
 
 SUITE = MARKED.format(arguments='"instruction-data.json", min_average=0')
@@ -157,6 +162,7 @@ def _furnish(project: Project) -> None:
         for part, numbers in (("dev", range(8, 13)), ("test", range(8))):
             text = "".join(map(QUESTION.format, numbers))
             project.write(f"data/mmlu/{part}/{subject}_{part}.csv", text)
+    project.write("general.txt", "Texts of other kinds. " * 40)
     project.write("pytest.ini", "[pytest]\nllm_mmlu_data = data/mmlu\n")
 
 

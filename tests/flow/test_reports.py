@@ -160,7 +160,7 @@ def test_a_pass_that_was_not_expected(project: Project, mode: tuple[str, ...]) -
 def test_an_exam_and_pairs_that_were_not_expected_to_pass(project: Project) -> None:
     """Their gates say so as well."""
     exam(project, 'shots=1, mode="continuation", min_accuracy=0.01')
-    rows = [{**record, "old": record["model_response"]} for record in records(2)]
+    rows = [{**record, "old": "No idea."} for record in records(2)]
     arguments = 'responses="model_response", against="old", min_win_rate=0.5'
     project.pairs(rows, arguments)
     conftest = "import pytest\n\ndef pytest_collection_modifyitems(items):\n"

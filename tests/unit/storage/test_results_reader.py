@@ -118,8 +118,8 @@ def test_unknown_keys_are_kept(tmp_path: Path) -> None:
 class Loss:
     """A kind of suite that another version may have."""
 
-    name = "loss"
-    measure = Measure("loss", unit="nats", higher_is_better=False)
+    name = "surprise"
+    measure = Measure("surprise", unit="nats", higher_is_better=False)
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         if not suite["losses"]:
@@ -134,7 +134,7 @@ class Loss:
 def test_any_kind_reads_its_own_suites(tmp_path: Path) -> None:
     """What a kind makes of its part is compared; suites of other kinds are left alone."""
     path = tmp_path / "results.json"
-    suite = {"name": "x", "kind": "loss", "outcome": "passed", "losses": {"r0": 1.5}}
+    suite = {"name": "x", "kind": "surprise", "outcome": "passed", "losses": {"r0": 1.5}}
     document = {**SMALLEST, "suites": [*SMALLEST["suites"], suite]}
     path.write_text(json.dumps(document), encoding="utf-8")
 
