@@ -30,6 +30,7 @@ class Measure:
         is_judged: Whether a judge gives the scores; it must be the same one on both sides.
         is_binary: Whether an entry scores all or nothing, so that McNemar's test is the exact one.
         higher_is_better: Whether a higher score is the better one.
+        tolerance: What rounding may change, in a unit of its own; in points nothing.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Measure:
     is_judged: bool = False
     is_binary: bool = False
     higher_is_better: bool = True
+    tolerance: float = 0.0
 
     @property
     def drop(self) -> str:
@@ -49,7 +51,7 @@ class Measure:
 
     def allowed(self, max_drop: float) -> float:
         """Return what may be lost where ``max_drop`` points may, in this measure's own unit."""
-        return max_drop if self.unit == POINTS else 0.0
+        return max_drop if self.unit == POINTS else self.tolerance
 
     def gain(self, before: float, after: float) -> float:
         """Return by how much a score got better; below 0 where it got worse."""

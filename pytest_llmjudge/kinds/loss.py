@@ -69,13 +69,19 @@ _EXAMPLE = 'llm_loss("records.json", max_perplexity=4.0)'
 _TEXT = ".txt"
 _CHUNK = 256
 """Samples whose tokens are held at a time, so that memory does not grow with a suite."""
+_LONGEST_WINDOW = 4096
+"""Tokens of a text's window at most: logits of a context of 131,072 tokens would take 60 GB."""
+_ROUNDING = 1e-3
+"""By which a log-probability may be above 0."""
+_FEWEST_RECORDS = 5
+"""With fewer no rise can be shown, so that the gate over the baseline cannot fail."""
 _ENCODER = "encode_pair"
 _PROBE = (
     "The quick brown fox, naïve café 12345\n\n\tdef f(x):  return x  # 漢字 🙂\nThis is something "
     "that training, testing and tuning would bring to the end: it's, they'll, I'm. Überraschung!"
 )
 """Two tokenizers that split this alike are held for one; losses of two others do not compare."""
-_MEASURE = Measure("loss", value="loss", unit="nats", higher_is_better=False)
+_MEASURE = Measure("loss", value="loss", unit="nats", higher_is_better=False, tolerance=1e-4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +193,7 @@ class _Figures(NamedTuple):
     @property
     def range(self) -> tuple[float, float] | None:
         """The 95 % interval of the perplexity."""
-        return self.interval and (_exp(self.interval[0]), _exp(self.interval[1]))
+        return self.interval and (_exp(max(0.0, self.interval[0])), _exp(self.interval[1]))
 
 
 def _pool(losses: Iterable[Loss]) -> _Figures:
@@ -300,7 +306,7 @@ class _LossKind(Kind[LossResult]):
                 record["parts"],
             )
         )
-        terms = _terms(suite["end"], suite["stride"], suite["tokenizer"])
+        terms = _terms(suite["tokenizer"], end=suite["end"])
         return Side(_MEASURE, suite["name"], entries, terms=terms, passes_at=suite["max_loss"])
 
     def summary(self, result: LossResult, max_drop: float) -> Summary:
@@ -338,6 +344,8 @@ LOSS = _LossKind()
 
 class _LossSuite(RecordSuite[Loss]):
     kind = LOSS
+    # No response is made that could be written back.
+    has_records = False
 
     def __init__(self, loaded: suites.Suite, keywords: Mapping[str, Any]) -> None:
         super().__init__(loaded)
@@ -376,7 +384,7 @@ class _LossSuite(RecordSuite[Loss]):
     def row(self, sample: Sample[Loss]) -> dict[str, Any] | None:
         found = sample.value
         return {
-            "parts": [] if found is None else [list(part) for part in found.parts],
+            "parts": None if found is None else [list(part) for part in found.parts],
             "tokenizer": "" if found is None else found.tokenizer,
             "error": sample.error,
             "cause": sample.cause,
@@ -404,19 +412,6 @@ class _LossSuite(RecordSuite[Loss]):
     def properties(self, value: Loss) -> dict[str, object]:
         return {"llm_judge_loss": round(value.mean, 6)}
 
-    def baseline_keys(self) -> list[tuple[str, str]] | None:
-        # How many windows a text has, its model says.
-        if self.is_text:
-            return None
-        return [(record.id, _content(record)) for record in self.loaded.records]
-
-    def cannot_fail(self, found: str, todo: str) -> SettingsError | None:
-        if any(limit is not None for limit in self.limits.values()):
-            return None
-        return SettingsError(
-            self.name, f"it cannot fail: {found}", f"{todo}, or set max_perplexity"
-        )
-
     def side(self, samples: Sequence[Sample[Loss]], judge: JudgeLike | None) -> Side:  # noqa: ARG002
         losses = [sample.value for sample in samples if sample.value is not None]
         entries = tuple(
@@ -428,7 +423,7 @@ class _LossSuite(RecordSuite[Loss]):
                 () if sample.value is None else sample.value.parts,
             )
         )
-        terms = _terms(self.end, self.stride, losses[0].tokenizer if losses else None)
+        terms = _terms(losses[0].tokenizer if losses else None, end=self.end)
         return Side(_MEASURE, self.name, entries, terms=terms, passes_at=self.limits["max_loss"])
 
     def _limits(self) -> dict[str, Any]:
@@ -563,7 +558,11 @@ class _LossRun(SuiteRun[Loss]):
             # A batch is as long as its longest text.
             order = sorted(contexts, key=lambda name: -sum(map(_length, contexts[name])))
             tokenizer = make_key(model.encode_pair("", _PROBE, chat=False, end=False))[:12]
-            scores = iter(model.score([one for name in order for one in contexts[name]]))
+            if self._suite.is_text:
+                length, stride = self._window(model)
+                tokenizer += f" in windows of {length} tokens by {stride}"
+            listed = [one for name in order for one in contexts[name]]
+            scores = iter(model.score(listed) if listed else ())
             for name in order:
                 values = [next(scores, []) for _ in contexts[name]]
                 sizes = [len(context.branches[0]) for context in contexts[name]]
@@ -571,17 +570,29 @@ class _LossRun(SuiteRun[Loss]):
         return found
 
     def _facts(
-        self, name: str, values: Sequence[Sequence[float]], sizes: Sequence[int], tokenizer: str
+        self, record: str, values: Sequence[Sequence[float]], sizes: Sequence[int], tokenizer: str
     ) -> str | LlmJudgeError:
+        from pytest_llmjudge.generation.nonfinite import FLOAT16, WIDER
+
         where = self._name()
         if any(len(value) != 1 for value in values):
-            found, todo = f"score() gave no single value for record {name}", "give one a branch"
-            return CheckpointError(where, found, todo)
-        parts = [(-value[0], size) for value, size in zip(values, sizes, strict=True)]
-        if not all(math.isfinite(nll) for nll, _ in parts):
-            found = f"its loss on record {name} is NaN or infinite"
-            return PromptError(where, found, "see whether its training diverged")
+            found = f"score() gave no single value for record {record}"
+            return CheckpointError(where, found, "give one for each branch")
+        if any(value[0] > _ROUNDING for value in values):
+            found = f"score() gave a log-probability above 0 for record {record}"
+            return CheckpointError(where, found, "give the logarithm, not its negative")
+        parts = [(max(0.0, -value[0]), size) for value, size in zip(values, sizes, strict=True)]
+        if not all(math.isfinite(value[0]) for value in values):
+            found = f"its loss on record {record} is NaN or infinite"
+            is_narrow = self._resources.settings.dtype == FLOAT16
+            todo = WIDER if is_narrow else "see whether its training diverged"
+            return PromptError(where, found, todo)
         return json.dumps([parts, tokenizer])
+
+    def _window(self, model: ScoringModel) -> tuple[int, int]:
+        """Return how many tokens a window of a text has, and by how many they are apart."""
+        length = min(model.context_length, _LONGEST_WINDOW)
+        return length, min(self._suite.stride or max(1, length // 2), length)
 
     def _contexts(self, model: ScoringModel, record: Record) -> list[Context]:
         """Return what the model has to score for a record: one context, or windows of a text.
@@ -594,9 +605,7 @@ class _LossRun(SuiteRun[Loss]):
         end = suite.end and not suite.is_text
         before, after = model.encode_pair(prompt, record.output, chat=chat, end=end)
         if suite.is_text:
-            length = model.context_length
-            stride = min(suite.stride or max(1, length // 2), length)
-            windows = list(_windows([*before, *after], length, stride))
+            windows = list(_windows([*before, *after], *self._window(model)))
             if not windows:
                 raise PromptError(where, "a text of one token has no loss", "name a longer one")
             return windows
@@ -660,11 +669,12 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     from pytest_llmjudge.suites import read_suite
 
     found = read_keywords(marked.name, marked.keywords, _KEYWORDS)
-    if not {"max_perplexity", "max_loss"} & found.keys() and settings.baseline is None:
-        todo = "set max_perplexity or max_loss, or compare with --llm-judge-baseline"
-        raise SettingsError(marked.name, "it has no gate and so cannot fail", todo)
     file = records_file(marked, "llm_loss", _EXAMPLE)
-    is_text = file.endswith(_TEXT)
+    is_text, is_limited = file.endswith(_TEXT), bool({"max_perplexity", "max_loss"} & found.keys())
+    if not is_limited and (is_text or settings.baseline is None):
+        todo = "set max_perplexity or max_loss"
+        todo += "" if is_text else ", or compare with --llm-judge-baseline"
+        raise SettingsError(marked.name, "it has no gate and so cannot fail", todo)
     idle = ("end", "prompt", "sample") if is_text else ("stride",)
     told = f"it says nothing of a {'text' if is_text else 'records'} file"
     for name in idle:
@@ -672,7 +682,12 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
             where = f"{marked.name}: {name}"
             raise SettingsError(where, told, "leave it out")
     chosen = chosen_for(marked.name, found, marked.base, settings)
-    return read_suite(marked.name, file, marked.base, chosen, _read_samples), found
+    loaded = read_suite(marked.name, file, marked.base, chosen, _read_samples)
+    if not is_limited and len(loaded.records) < _FEWEST_RECORDS:
+        told = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"
+        todo = f"give it {_FEWEST_RECORDS} or more, or set max_perplexity"
+        raise SettingsError(marked.name, told, todo)
+    return loaded, found
 
 
 def _read_samples(path: Path) -> tuple[Record, ...]:
@@ -688,7 +703,7 @@ def _read_samples(path: Path) -> tuple[Record, ...]:
 
     try:
         content = read_file(path, DATA_LIMIT)
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise RecordsError(path.name, why_unreadable(error), "name a text file") from None
     except UnicodeDecodeError:
@@ -721,21 +736,25 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
 }
 
 
-def _terms(end: bool, stride: int | None, tokenizer: str | None) -> dict[str, str]:  # noqa: FBT001
+def _terms(tokenizer: str | None, *, end: bool) -> dict[str, str]:
     """Return what has to be the same for two suites to compare, by name."""
-    known = {"stride": "half the context" if stride is None else str(stride)}
-    if tokenizer is not None:
-        known["tokenizer"] = tokenizer
-    return {"end token": "counted" if end else "left out", **known}
+    return {"end token": "counted" if end else "left out", "tokenizer": tokenizer or "unknown"}
 
 
 def _entries(name: str, content: str, parts: Sequence[Sequence[float]]) -> Iterator[Entry]:
     """Yield a record's mean loss as a comparison takes it, or that of each window of a text."""
-    if len(parts) < 2:
-        yield Entry(name, content, parts[0][0] / parts[0][1] if parts else None, None)
+    if not parts:
+        yield Entry(name, content, None, None)
         return
-    for place, (nll, tokens) in enumerate(parts):
-        yield Entry(f"{name}-{place}", content, nll / tokens, None)
+    *windows, last = [(nll, int(tokens)) for nll, tokens in parts]
+    if windows and 2 * last[1] < windows[-1][1]:
+        # Each window counts alike, and this one is too short for that.
+        nll, tokens = windows.pop()
+        last = nll + last[0], tokens + last[1]
+    for place, (nll, tokens) in enumerate([*windows, last]):
+        # As many tokens on both sides: else another tokenizer made them.
+        own = f"{name}-{place}" if windows else name
+        yield Entry(own, f"{content} {tokens}", nll / tokens, None)
 
 
 def _content(record: Record) -> str:
@@ -745,7 +764,7 @@ def _content(record: Record) -> str:
 def _loss_record(record: Record, row: Mapping[str, Any]) -> LossRecord:
     return LossRecord(
         record,
-        parts=tuple((nll, tokens) for nll, tokens in row.get("parts", ())),
+        parts=tuple((nll, tokens) for nll, tokens in row.get("parts") or ()),
         tokenizer=row.get("tokenizer", ""),
         error=row["error"],
         outcome=row["outcome"],

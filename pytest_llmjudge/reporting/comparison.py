@@ -77,8 +77,9 @@ def flip_lines(comparison: Comparison) -> Iterator[str]:
     for flip in comparison.flips:
         yield f"  {_scores(flip)}  {printable(flip.id)}{'  fails now' if flip.fails_now else ''}"
         for name, text in (("before", flip.response_before), ("now", flip.response_after)):
-            shown = textwrap.indent(printable(text or "(empty)"), " " * 12)
-            yield f"    {name + ':':<8}{shown[12:]}"
+            if text is not None:
+                shown = textwrap.indent(printable(text or "(empty)"), " " * 12)
+                yield f"    {name + ':':<8}{shown[12:]}"
 
 
 def _scores(flip: Flip) -> str:

@@ -42,11 +42,15 @@ def power_lines(
     if reach.pairs:
         yield (
             f"  measured: the differences of {reach.pairs} pairs have a standard deviation of "
-            f"{reach.deviation:.1f} {unit}"
+            f"{_figure(reach.deviation)} {unit}"
         )
     else:
         yield (
-            f"  assumed: differences with a standard deviation of {reach.deviation:.1f} {unit}, "
-            f"from {reach.spread:.1f} of the scores and published pairs of releases; "
+            f"  assumed: differences with a standard deviation of {_figure(reach.deviation)} "
+            f"{unit}, from {_figure(reach.spread)} of the scores and published pairs of releases; "
             "--baseline FILE measures it"
         )
+
+
+def _figure(value: float | None) -> str:
+    return signed(value or 0.0).lstrip("+")

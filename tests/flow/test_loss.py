@@ -345,6 +345,10 @@ def test_a_model_of_ones_own(project: Project, mode: tuple[str, ...]) -> None:
             "stride: it says nothing of a records file; leave it out",
         ),
         (
+            '"text.txt"',
+            "it has no gate and so cannot fail; set max_perplexity or max_loss",
+        ),
+        (
             '"text.txt", max_loss=1, end=False',
             "end: it says nothing of a text file; leave it out",
         ),
@@ -397,6 +401,85 @@ def test_an_edited_results_file(suite: Project) -> None:
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert 'its "loss" is' in "\n".join(result.errlines)
+
+
+NOT_ENOUGH = (
+    "test_loss.py::test_loss: it cannot fail: 4 records cannot show a rise; give it 5 or more"
+)
+
+
+def test_a_baseline_that_cannot_fail(suite: Project) -> None:
+    """With few records no rise can be shown, whatever the losses are."""
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    write(suite, '"data.json"', data=records(4))
+
+    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {NOT_ENOUGH}, or set max_perplexity" in result.errlines
+
+
+def test_a_baseline_without_losses(suite: Project) -> None:
+    """There is nothing to compare with, which is said and not raised."""
+    weights = torch.load(suite.path / "model.pth")
+    broken = {**weights, "out_head.weight": weights["out_head.weight"] * 1e38}
+    torch.save(broken, suite.path / "model.pth")
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    torch.save(weights, suite.path / "model.pth")
+
+    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json")
+
+    result.assert_outcomes(passed=7, failed=1)
+    assert "its tokenizer was unknown and is" in str(result.stdout)
+
+
+def test_texts_that_fall_apart(project: Project) -> None:
+    """Windows count alike; a tail that is too short counts with the window before it."""
+    write(project, '"text.txt", max_perplexity=1e9')
+    project.write("text.txt", "word " * 225)
+    for name, loss, tail in (("old", 1.0, 5.0), ("new", 1.2, 0.0)):
+        project.write("conftest.py", WINDOWS.format(name=name, loss=loss, tail=tail))
+        arguments = [] if name == "old" else ["--llm-judge-baseline=old.json"]
+        result = project.run(f"--llm-judge-report={name}.json", *arguments)
+
+    result.assert_outcomes(passed=2, failed=1)
+    assert "rose by 0.1" in str(result.stdout)
+    project.write("conftest.py", WINDOWS.format(name="x", loss=1.0, tail=1.0).replace("40", "44"))
+    result = project.run("--llm-judge-baseline=old.json")
+    assert "windows of 40 tokens by 20 and is" in str(result.stdout)
+
+
+def test_a_loss_below_zero(project: Project) -> None:
+    """Whoever gives losses in the place of log-probabilities would pass everything."""
+    write(project, '"data.json", max_perplexity=2')
+    project.write("conftest.py", OWN.replace("-0.5 * len", "0.5 * len"))
+
+    result = project.run()
+
+    result.assert_outcomes(errors=6, failed=1)
+    told = "score() gave a log-probability above 0 for record r0; give the logarithm, not its"
+    assert told in str(result.stdout)
+
+
+WINDOWS = """
+import pytest
+
+class Mine:
+    fingerprint = "{name}"
+    context_length = 40
+
+    def encode_pair(self, prompt, reference, *, chat, end):
+        return [], list(range(len(reference.split())))
+
+    def score(self, contexts):
+        for context in contexts:
+            size = len(context.branches[0])
+            yield [-{loss} * size if size > 15 else -{tail} * size]
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return Mine()
+"""
 
 
 def test_a_served_model(project: Project) -> None:
