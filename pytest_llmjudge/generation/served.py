@@ -123,7 +123,7 @@ class ServedModel(Served, Model):
         """
         identity = self.identity
         decides = (identity.backend, identity.digest, identity.version)
-        return ServedInfo(self._name, make_key("served model/1", *decides, *self._name_in_keys))
+        return ServedInfo(self._name, make_key("served model/2", *decides, *self._name_in_keys))
 
     @property
     def identity(self) -> JudgeIdentity:

@@ -180,7 +180,7 @@ class Judge(Served):
             "prompt": self._asker.pair_prompt(record, first, second),
             "version": self.identity.version,
         }
-        return make_key("choice/1", decides, *self._name_in_keys)
+        return make_key("choice/2", decides, *self._name_in_keys)
 
     def key(self, record: Record, response: str, *, sample: int = 0) -> str:
         """Name the verdict by all that decides it, and by nothing else.
@@ -205,7 +205,7 @@ class Judge(Served):
             "sample": sample,
             "version": self.identity.version,
         }
-        return make_key("verdict/1", decides, *self._name_in_keys)
+        return make_key("verdict/2", decides, *self._name_in_keys)
 
 
 def identity_label(identity: JudgeIdentity) -> str:

@@ -421,7 +421,7 @@ def _subject_result(gathered: Gathered, subject: str) -> SubjectResult:
         # One whose item was deselected is still worth no more than its accuracy.
         decision = decide_subject(found.correct, found.total, minimum)
         outcome = "passed" if decision.passed else "failed"
-        if known is not None and known.own is None:
+        if known is not None and known.own is None and not known.is_reported:
             outcome = without_item(known, outcome)
         found = replace(found, outcome=outcome)
     elif row is not None:

@@ -74,8 +74,10 @@ class AnsweringName:
         first = self._store.agree({self._fact: name})[self._fact]
         before = self._before[1]
         if first == name:
-            self._store.note_answering_name(self._key, name)
-            if before in {"", name}:
+            # A run beside this one may have named another, when both knew of none.
+            ever = self._store.note_answering_name(self._key, name)
+            before = before or ever
+            if before == name:
                 return
         shown, other = one_line(name, _SHOWN), one_line(before if first == name else first, _SHOWN)
         if first == name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from dataclasses import dataclass
@@ -211,9 +212,9 @@ def is_other_name(named: str, asked: str) -> bool:
     """Whether one of two names is the other without its tag or its date.
 
     ``gpt-4o-2024-08-06`` is another name of ``gpt-4o``, and none of ``gpt-4o-2024-05-13``, since
-    either of these says which one it is. ``latest`` says no more than no tag. Google's endpoint
-    documents that ``models/`` in front of a name may be left out; any other owner or folder, and
-    the case of letters, are parts of the name.
+    either of these says which one it is. ``latest`` says no more than no tag. Gateways add an owner
+    to a name or leave it out, such as Google's ``models/``; another owner and other letters are
+    another model.
     """
     (name, *parts), (other, *others) = (_parts(text) for text in (named, asked))
     return name == other and all(
@@ -221,17 +222,21 @@ def is_other_name(named: str, asked: str) -> bool:
     )
 
 
-def _parts(name: str) -> tuple[str, str, str]:
-    """Split a name into the name itself, tag and date; what is not there is empty."""
-    folders, mark, last = name.removeprefix("models/").rpartition("/")
+def _parts(name: str) -> tuple[str, str, str, str]:
+    """Split a name into the name itself, owner, tag and date; what is not there is empty."""
+    owner, _, last = name.removeprefix("models/").rpartition("/")
     last, _, tag = last.partition(":")
     found = _DATED.fullmatch(last)
     last, date = (found["name"], found["date"]) if found else (last, "")
     tag, date = ("" if part == "latest" else part for part in (tag, date))
-    return f"{folders}{mark}{last}", tag, date
+    return last, owner, tag, date
 
 
-_DATED: Final = re.compile(r"(?P<name>.+?)-(?P<date>\d{4}-?\d\d-?\d\d|\d{4}|latest)")
+# Of four digits month and day, or year and month: others may be the length of a context.
+_DATED: Final = re.compile(
+    r"(?P<name>.+?)-(?P<date>\d{4}-?\d\d-?\d\d|(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])"
+    r"|2[3-9](?:0[1-9]|1[0-2])|latest)"
+)
 
 
 def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:
@@ -252,7 +257,7 @@ def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:
         return ()
     first, chosen = entries[0], _candidate(entries[0])
     top = first.get("top_logprobs") if isinstance(first, dict) else None
-    found = [_candidate(entry) for entry in _entries(top, "top_logprobs")]
+    found = [_candidate(one) for one in _entries(top, "top_logprobs") if not _is_impossible(one)]
     if all(token != chosen[0] for token, _ in found):
         found.append(chosen)
     return tuple(found)
@@ -268,6 +273,13 @@ def _entries(value: object, name: str) -> list[object]:
 _ABOVE: Final = 1e-3
 """What the log-probability of a certain token may be above 0, where a server rounds."""
 _HUGE: Final = sys.float_info.max
+
+
+def _is_impossible(entry: object) -> bool:
+    """Whether a server says of a token that it has no probability: minus infinity, or null."""
+    if not isinstance(entry, dict) or "logprob" not in entry:
+        return False
+    return entry["logprob"] is None or entry["logprob"] == -math.inf
 
 
 def _candidate(entry: object) -> tuple[str, float]:

@@ -408,7 +408,7 @@ class OpenAIClient(ServerClient):
             elif kind not in _THOUGHTS or texts:
                 shown = one_line(json.dumps(part or content), 80)
                 found = f"answered with a content that is no text ({shown})"
-                raise RefusedError(self.url, found, _SEE_LOG)
+                raise self._of_record(found, _SEE_LOG)
         return "".join(texts) if texts else None
 
     def _no_text(self, message: Mapping[str, object]) -> RefusedError:

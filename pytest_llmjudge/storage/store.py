@@ -508,14 +508,16 @@ class Store:
             first, last = found.fetchone() or ("", "")
         return str(first), str(last)
 
-    def note_answering_name(self, model: str, name: str) -> None:
-        """Tell later runs under which name a model answers."""
-        with self._errors():
-            self._connection().execute(
+    def note_answering_name(self, model: str, name: str) -> str:
+        """Keep for later runs under which name a model answers; return the first it ever had."""
+        with self._transaction() as connection:
+            connection.execute(
                 "INSERT INTO names VALUES (?, ?, ?) "
                 "ON CONFLICT (model) DO UPDATE SET last = excluded.last",
                 (model, name, name),
             )
+            rows = connection.execute("SELECT first FROM names WHERE model = ?", (model,))
+            return str(rows.fetchone()[0])
 
     def end_run(self) -> None:
         """Remove what was of use to this run alone."""

@@ -29,7 +29,7 @@ def key(
 def test_key_is_stable() -> None:
     """The key is the hash of all that decides, the same in every process and version."""
     text = (
-        f'["verdict/1",{{"ask":"integer/1","digest":"{DIGEST}",'
+        f'["verdict/2",{{"ask":"integer/1","digest":"{DIGEST}",'
         '"options":{"num_ctx":2048,"seed":123,"temperature":0},'
         f'"prompt":{json.dumps(integer_prompt(RECORD, "Jane."))},"sample":0,"version":"0.24.0"}}]'
     )

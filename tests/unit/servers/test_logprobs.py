@@ -44,7 +44,6 @@ UNREADABLE: list[tuple[object, str]] = [
         for value, shown in [
             (math.nan, "NaN"),
             (math.inf, "Infinity"),
-            (-math.inf, "-Infinity"),
             ("-0.8", '"-0.8"'),
             (True, "true"),
             (3.0, "3.0"),
@@ -54,6 +53,14 @@ UNREADABLE: list[tuple[object, str]] = [
         ]
     ),
 ]
+
+
+@pytest.mark.parametrize("value", [-math.inf, None])
+def test_a_token_without_a_probability(value: float | None) -> None:
+    """Some servers list tokens that cannot be; such a one counts as not listed."""
+    listed = first(YES, NO, {"token": "Maybe", "logprob": value})
+
+    assert read_candidates(listed) == read_candidates(first(YES, NO))
 
 
 @pytest.mark.parametrize(("logprobs", "told"), UNREADABLE, ids=range(len(UNREADABLE)))

@@ -128,7 +128,7 @@ UNUSABLE = [
     ),
     (
         page(message={"role": "assistant", "content": "85", "tool_calls": [{"function": {}}]}),
-        f"called a tool (tool_calls) where none was offered; {SEE_LOG}",
+        "called a tool (tool_calls) where none was offered; rephrase the record, or take another model",
     ),
     (
         Page(200, JSON, page().body.replace('"content": "85"', '"content": "5", "content": "85"')),

@@ -628,11 +628,11 @@ def test_a_content_that_is_no_text(server: FakeOllama, content: object, shown: s
         ({"role": "user"}, 'answered in the role "user" instead of assistant; {log}'),
         (
             {"tool_calls": [{"type": "function"}]},
-            "called a tool (tool_calls) where none was offered; {log}",
+            "called a tool (tool_calls) where none was offered; rephrase the record, or take another model",
         ),
         (
             {"function_call": {"name": "f"}},
-            "called a tool (function_call) where none was offered; {log}",
+            "called a tool (function_call) where none was offered; rephrase the record, or take another model",
         ),
     ],
 )
@@ -693,9 +693,9 @@ def test_replies_that_contradict_themselves(server: FakeOllama, text: str, told:
     assert str(failure(lambda: connect(server).chat(LONG))) == f"{server.url}/v1: {told}"
 
 
-@pytest.mark.parametrize("name", ["M", "evil/m", "../m", "m-mini", "m-", "models/evil/m"])
+@pytest.mark.parametrize("name", ["M", "m-mini", "m-", "m-4096"])
 def test_a_name_that_is_another_model(server: FakeOllama, name: str) -> None:
-    """Another owner, another folder and other letters are another model."""
+    """Other letters are another model, and so is what looks like no date."""
     body = {"model": name, "choices": [{"message": {"content": "85"}}]}
     server.reply = lambda _: Page(200, "application/json", json.dumps(body))
     server.models = {"m:latest": ""}
@@ -705,9 +705,11 @@ def test_a_name_that_is_another_model(server: FakeOllama, name: str) -> None:
     assert error.found == f'answered as "{name}" where "m" was asked for'
 
 
-@pytest.mark.parametrize("name", ["m", "m:latest", "m:1b", "m-2024-08-06", "m-0613", "models/m"])
+@pytest.mark.parametrize(
+    "name", ["m", "m:latest", "m:1b", "m-2024-08-06", "m-0613", "models/m", "openai/m"]
+)
 def test_a_name_that_is_the_model(server: FakeOllama, name: str) -> None:
-    """A tag and a date say more than was asked for; ``models/`` is Google's."""
+    """A tag, a date and an owner say more than was asked for; ``models/`` is Google's."""
     body = {"model": name, "choices": [{"message": {"content": "85"}}]}
     server.reply = lambda _: Page(200, "application/json", json.dumps(body))
     server.models = {"m:latest": ""}

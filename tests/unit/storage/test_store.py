@@ -373,3 +373,15 @@ def test_what_items_found_out_is_the_runs_own(tmp_path: Path) -> None:
     assert second.results("suite") == {}
     first.end_run()
     assert first.results("suite") == {}
+
+
+def test_two_first_runs_of_an_answering_name(tmp_path: Path) -> None:
+    """When neither knew of a name before, the one that is second hears of the other's."""
+    one, other = Store(tmp_path, "one"), Store(tmp_path, "other")
+    assert one.answering_names("m") == other.answering_names("m") == ("", "")
+
+    assert one.note_answering_name("m", "m:70b") == "m:70b"
+    assert other.note_answering_name("m", "m:1b") == "m:70b"
+    assert one.answering_names("m") == ("m:70b", "m:1b")
+    one.close()
+    other.close()
