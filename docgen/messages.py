@@ -42,7 +42,7 @@ _FACTORIES = {
 """Factories of ``values.py`` that are given messages, and how their advice begins."""
 _FIELD = re.compile(r"\{[^}]*\}")
 _TRANSPORT = re.compile(
-    r"(UnreachableError|TimedOutError|DroppedError|InsecureError|\w*BodyError|"
+    r"(UnreachableError|TimedOutError|DroppedError|InsecureError|AmbiguousError|\w*BodyError|"
     r"TooLargeError|NotHttpError)$"
 )
 
