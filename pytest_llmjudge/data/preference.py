@@ -243,7 +243,7 @@ class PreferenceResult:
         judge_label: The same in a few words.
         total: How many records there are.
         pairs: In file order.
-        gates: Those that came to a decision.
+        gates: All of the suite; one that did not finish is ``not run``.
         min_win_rate: Least win rate, 0 to 1.
         outcome: ``passed``, ``failed``, or ``incomplete`` when not every pair has a winner.
         check: What the judge made of known answers.

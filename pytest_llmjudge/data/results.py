@@ -169,7 +169,7 @@ class AnyResult(Protocol):
 
     @property
     def gates(self) -> tuple[GateResult, ...]:
-        """Those that came to a decision."""
+        """All of the suite; one that did not finish is ``not run``."""
 
     @property
     def outcome(self) -> str:

@@ -86,7 +86,7 @@ class SampleReport:
         own: The row that its own item stored.
         of_gate: The row that a gate over the whole suite stored.
         is_reported: Whether its own item came to an end that pytest reported.
-        is_spared: Whether the user skips its own item, so that only the result counts.
+        is_skipped: Whether the user skips its own item, so that the stored row decides.
         outcome: Of its own item: ``passed``, ``failed`` or ``error``; ``None`` when the user skips
             the item or expects it to fail, so that only the row counts.
         reason: First line of what pytest shows of its own item.
@@ -97,21 +97,23 @@ class SampleReport:
     own: Mapping[str, Any] | None = None
     of_gate: Mapping[str, Any] | None = None
     is_reported: bool = False
-    is_spared: bool = False
+    is_skipped: bool = False
     outcome: str | None = None
     reason: str = ""
     note: str = ""
 
 
 def without_item(sample: SampleReport, outcome: str) -> str:
-    """Return the outcome of a sample of which only a gate knows the result.
+    """Return the outcome of a sample whose own item has not run.
+
+    A gate has its result, but the body of its test decides too: what would pass is ``not run``,
+    unless the user skips the item.
 
     Args:
-        sample: It.
-        outcome: What its result alone comes to. That is no more than half of a pass: the body of
-            its test decides too.
+        sample: What is known of it.
+        outcome: What its result alone comes to.
     """
-    return "not run" if outcome == "passed" and not sample.is_spared else outcome
+    return "not run" if outcome == "passed" and not sample.is_skipped else outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Gathered:
         facts: Its :meth:`Suite.facts`, with ``checkpoint`` and ``judge``, and the names of its
             ``gates`` and of those that are ``due`` in this run.
         samples: Those of which anything is known, by id, in the suite's order.
-        gates: All of it; those that were not due, or did not come to an end, as ``not run``.
+        gates: All gates of the suite; one that was not due, or did not finish, is ``not run``.
         fault: Says for a sample's id how its item broke beside its own decision, else ``None``.
         comparison: With the baseline, where that gate has run.
         check: What the judge made of known answers.
@@ -162,7 +164,7 @@ class Marked:
 
 
 class Fitness(Protocol):
-    """What a judge made of known answers."""
+    """The result of a judge check."""
 
     @property
     def fit(self) -> bool:

@@ -232,10 +232,10 @@ class _JudgedSuite(RecordSuite[_Scored]):
         judge: JudgeLike | None,
         needed: Sequence[str],
     ) -> RecordRun[_Scored]:
-        from pytest_llmjudge.pipeline import SuiteRun
+        from pytest_llmjudge.pipeline import ScoredRun
 
         assert judge is not None  # noqa: S101  # the suite uses one
-        run = SuiteRun(
+        run = ScoredRun(
             self.loaded,
             resources.settings,
             resources.store,
@@ -322,7 +322,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
 
 
 class _JudgedRun(RecordRun[_Scored]):
-    _run: pipeline.SuiteRun
+    _run: pipeline.ScoredRun
 
     def check(self, *, again: bool) -> JudgeCheck:
         return self._run.check(again=again)

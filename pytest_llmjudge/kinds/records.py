@@ -1,4 +1,4 @@
-"""What suites of a records file have in common, be their responses scored or compared."""
+"""What suites of a records file have in common, whatever is measured on its records."""
 
 from __future__ import annotations
 

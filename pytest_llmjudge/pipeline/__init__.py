@@ -14,7 +14,7 @@ from pytest_llmjudge.pipeline.protocols import (
 )
 from pytest_llmjudge.pipeline.run import Run
 from pytest_llmjudge.pipeline.suite_runs import (
-    SuiteRun,
+    ScoredRun,
     field_source,
     model_source,
     suite_source,
@@ -28,8 +28,8 @@ __all__ = [
     "Pair",
     "Run",
     "SavedResponses",
+    "ScoredRun",
     "Slots",
-    "SuiteRun",
     "field_source",
     "fingerprint_of",
     "judge_fingerprint",

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from pytest_llmjudge.storage.store import Store
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["SuiteRun", "field_source", "model_source", "suite_source"]
+__all__ = ["ScoredRun", "field_source", "model_source", "suite_source"]
 
 
-class SuiteRun(Run[str, Verdict]):
+class ScoredRun(Run[str, Verdict]):
     """A suite of scored responses in one process of a run.
 
     Args:

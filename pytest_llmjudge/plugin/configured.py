@@ -1,4 +1,4 @@
-"""What the fixtures ``llm_model`` and ``llm_judge`` are where nobody overrides them."""
+"""Default values of the fixtures ``llm_model`` and ``llm_judge``."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ __all__ = ["call"]
 
 
 def call(item: pytest.Function, session: LlmSession) -> bool:
-    """Decide over an item; say whether that was all, so that its body is not called.
+    """Decide over an item; return whether its test body must not run.
 
     Raises:
         pytest.fail.Exception: What was measured is too low, or lower than the baseline's.

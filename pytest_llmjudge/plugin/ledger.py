@@ -159,8 +159,8 @@ class Ledger:
             own, of_gate = known.get(sample, {}).get(sample), of_gates.get(sample)
             payload = page.items.get(sample)
             if payload is None:
-                is_spared = not self._skipped.isdisjoint(_node_ids(name, sample))
-                yield sample, SampleReport(sample, of_gate=of_gate, is_spared=is_spared)
+                is_skipped = not self._skipped.isdisjoint(_node_ids(name, sample))
+                yield sample, SampleReport(sample, of_gate=of_gate, is_skipped=is_skipped)
                 continue
             outcome, reason, note = payload["outcome"], payload["reason"], payload["note"]
             yield (

@@ -27,14 +27,14 @@ _CAUSE = f"{_PROPERTY}cause"
 
 
 def set_up(request: pytest.FixtureRequest, session: LlmSession) -> None:
-    """Have what an item decides by; without it the item errs with a single line."""
+    """Prepare a suite item's result; if that fails, the item errs with a one-line message."""
     item: pytest.Item = request.node
     case: Case = request.param
     suite, ready, problem = case.suite, None, ""
     try:
         ready = item.stash[READY] = _ready(case, request, session)
         if not case.is_gate:
-            _find_out(ready, session, again=_is_rerun(item))
+            _get_sample(ready, session, again=_is_rerun(item))
     except LlmJudgeError as error:
         problem = str(error)
     # Outside of the handler: pytest would show what the error was raised from.
@@ -53,8 +53,8 @@ def set_up(request: pytest.FixtureRequest, session: LlmSession) -> None:
         _note_property(item, name, value)
 
 
-def _find_out(ready: Ready, session: LlmSession, *, again: bool) -> None:
-    """Have the result of a sample, and keep it for the process that writes the results."""
+def _get_sample(ready: Ready, session: LlmSession, *, again: bool) -> None:
+    """Get the result of a sample, and keep it for the process that writes the results."""
     case = ready.case
     sample = ready.sample = ready.run.sample(case.id, again=again)
     row = case.suite.row(sample)
@@ -63,7 +63,7 @@ def _find_out(ready: Ready, session: LlmSession, *, again: bool) -> None:
 
 
 def _ready(case: Case, request: pytest.FixtureRequest, session: LlmSession) -> Ready:
-    """Prepare what an item decides by; in strict mode all of a suite stands on its judge.
+    """Prepare what an item decides by; in strict mode only a fit judge lets a suite decide.
 
     Raises:
         LlmJudgeError: The infrastructure failed, or the judge did.

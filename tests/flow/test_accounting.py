@@ -311,7 +311,7 @@ def test_toml_values_of_another_type(project: Project, key: str, value: str, tol
         ("pytest.mark.skip", [("average", "not run")]),
     ],
 )
-def test_a_gate_that_is_spared_does_not_pass(
+def test_a_gate_that_is_skipped_does_not_pass(
     project: Project, gate: str, outcome: list[tuple[str, str]], mode: tuple[str, ...]
 ) -> None:
     """The results tell what the gate found, whatever pytest was told to make of it."""

@@ -45,7 +45,7 @@ def reported(own: dict[str, Any] | None, outcome: str | None, **more: Any) -> Sa
             {"error": "no fixture", "cause": "rig", "outcome": "error"},
         ),
         (SampleReport("r0", of_gate=SCORED), {**SCORED, "outcome": "not run"}),
-        (SampleReport("r0", of_gate=SCORED, is_spared=True), {**SCORED, "outcome": "passed"}),
+        (SampleReport("r0", of_gate=SCORED, is_skipped=True), {**SCORED, "outcome": "passed"}),
         (
             reported(SCORED, "failed", note="it passed"),
             {**SCORED, "error": "it passed", "outcome": "failed"},

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmjudge.data import Completion, Record, Verdict
 from pytest_llmjudge.generation.engine.model import TorchModel
-from pytest_llmjudge.pipeline import JudgeLike, ModelLike, SuiteRun
+from pytest_llmjudge.pipeline import JudgeLike, ModelLike, ScoredRun
 from pytest_llmjudge.settings import SuiteSettings, read_settings
 from pytest_llmjudge.storage.store import Store
 from pytest_llmjudge.suites import Suite
@@ -63,11 +63,11 @@ def make_run(
     *,
     needed: Sequence[Record] = RECORDS,
     responses: str | None = None,
-) -> SuiteRun:
+) -> ScoredRun:
     chosen = SuiteSettings(50, None, None, "alpaca", responses, None)
     suite = Suite("suite", Path("data.json"), "", RECORDS, chosen, "alpaca")
     options = read_settings({}, Path(), Path(), "ini")
-    return SuiteRun(suite, options, store, judge=judge, model=model, needed=needed, worker="main")
+    return ScoredRun(suite, options, store, judge=judge, model=model, needed=needed, worker="main")
 
 
 def test_all_that_is_needed_is_generated_together(store: Store) -> None:
