@@ -7,15 +7,17 @@ words stay words; only the tokenizer itself and the chat template add control to
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import CheckpointError, one_line
 from pytest_llmjudge.settings import CHAT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["answered_ids", "closing_ids", "message_ids", "text_ids"]
+__all__ = ["ChatTemplate", "split_behind", "text_ids"]
 
 _PLACE = "\ue000"
 """Stands for a message in a rendered template: a character for private use."""
@@ -46,70 +48,104 @@ def text_ids(tokenizer: Tokenizer, text: str, *, begin: bool) -> list[int]:
     return ids
 
 
-def message_ids(folder: Path, tokenizer: Tokenizer, message: str) -> list[int]:
-    """Return the tokens of a user's message in the folder's own chat template.
+class ChatTemplate:
+    """A folder's chat template around messages, as tokens.
+
+    What does not depend on the messages is found out once.
 
     Args:
         folder: For messages of errors.
         tokenizer: Of transformers.
-        message: Anything.
-
-    Raises:
-        CheckpointError: There is no chat template, or it cannot be used.
     """
-    template, in_parts = _template(folder, tokenizer)
-    ids = _template_ids(tokenizer, _render(folder, tokenizer, message, in_parts=in_parts))
-    control = _control(tokenizer, template)
-    parts = [_template_ids(tokenizer, part) for part in template.split(_PLACE)]
-    added = [token for part in parts for token in part if token in control]
-    if [token for token in ids if token in control] == added:
-        return ids
-    words = _words(tokenizer, message)
-    first, *others = parts
-    return first + [token for part in others for token in (*words, *part)]
+
+    def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
+        self._folder = folder
+        self._tokenizer = tokenizer
+
+    def message_ids(self, message: str) -> list[int]:
+        """Return the tokens of a user's message.
+
+        Args:
+            message: Anything.
+
+        Raises:
+            CheckpointError: There is no chat template, or it cannot be used.
+        """
+        ids = _template_ids(self._tokenizer, self._rendered(message))
+        added = [token for part in self._parts for token in part if token in self._control]
+        if self._controls_in(ids) == added:
+            return ids
+        words = _words(self._tokenizer, message)
+        first, *others = self._parts
+        return first + [token for part in others for token in (*words, *part)]
+
+    def answered_ids(self, message: str, answer: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of a user's message, as :meth:`message_ids` does, and of its answer.
+
+        Both are encoded as one text, in which a token with characters of both belongs to the
+        answer. Only where words of theirs look like control tokens is each encoded by itself.
+
+        Args:
+            message: Anything.
+            answer: Anything; the tokenizer has to be a fast one.
+
+        Raises:
+            CheckpointError: There is no chat template, or it cannot be used.
+        """
+        alone, rendered = self.message_ids(message), self._rendered(message)
+        encoded = self._tokenizer(
+            rendered + answer, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        ids: list[int] = encoded["input_ids"]
+        if self._controls_in(ids) != self._controls_in(alone):
+            return alone, _words(self._tokenizer, answer)
+        return split_behind(ids, encoded["offset_mapping"], len(rendered))
+
+    @cached_property
+    def closing_ids(self) -> list[int]:
+        """The tokens that the template writes behind an answer.
+
+        Raises:
+            CheckpointError: There is no chat template, or it cannot be used.
+        """
+        text = self._rendered("?", _PLACE)
+        return _template_ids(self._tokenizer, text.rpartition(_PLACE)[2] if _PLACE in text else "")
+
+    @cached_property
+    def _around(self) -> tuple[str, bool]:
+        """The template around the place of a message, and whether it takes messages in parts."""
+        return _template(self._folder, self._tokenizer)
+
+    @cached_property
+    def _parts(self) -> list[list[int]]:
+        """The tokens before, between and behind the places of a message."""
+        return [_template_ids(self._tokenizer, part) for part in self._around[0].split(_PLACE)]
+
+    @cached_property
+    def _control(self) -> set[int]:
+        return _control(self._tokenizer, self._around[0])
+
+    def _controls_in(self, ids: Sequence[int]) -> list[int]:
+        return [token for token in ids if token in self._control]
+
+    def _rendered(self, *messages: str) -> str:
+        in_parts = self._around[1]
+        return _render(self._folder, self._tokenizer, *messages, in_parts=in_parts)
 
 
-def answered_ids(
-    folder: Path, tokenizer: Tokenizer, message: str, answer: str
+def split_behind(
+    ids: list[int], offsets: Sequence[tuple[int, int]], length: int
 ) -> tuple[list[int], list[int]]:
-    """Return the tokens of a user's message, as :func:`message_ids` does, and of its answer.
-
-    Both are encoded as one text, in which a token with characters of both belongs to the answer.
-    Only where words of theirs look like control tokens is each encoded by itself.
+    """Split the tokens of a text behind its first characters.
 
     Args:
-        folder: For messages of errors.
-        tokenizer: Of transformers, a fast one.
-        message: Anything.
-        answer: Anything.
-
-    Raises:
-        CheckpointError: There is no chat template, or it cannot be used.
+        ids: Of the text.
+        offsets: First character of each token, and the one behind its last.
+        length: How many characters belong to the first part; a token that has characters of both
+            belongs to the second.
     """
-    alone = message_ids(folder, tokenizer, message)
-    template, in_parts = _template(folder, tokenizer)
-    rendered = _render(folder, tokenizer, message, in_parts=in_parts)
-    encoded = tokenizer(
-        rendered + answer, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-    )
-    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
-    control = _control(tokenizer, template)
-    if [token for token in ids if token in control] != [one for one in alone if one in control]:
-        return alone, _words(tokenizer, answer)
-    ends = (at for at, (_, end) in enumerate(offsets) if end > len(rendered))
-    split = next(ends, len(ids))
+    split = next((at for at, (_, end) in enumerate(offsets) if end > length), len(ids))
     return ids[:split], ids[split:]
-
-
-def closing_ids(folder: Path, tokenizer: Tokenizer) -> list[int]:
-    """Return the tokens that the folder's chat template writes behind an answer.
-
-    Raises:
-        CheckpointError: There is no chat template, or it cannot be used.
-    """
-    _, in_parts = _template(folder, tokenizer)
-    text = _render(folder, tokenizer, "?", _PLACE, in_parts=in_parts)
-    return _template_ids(tokenizer, text.rpartition(_PLACE)[2] if _PLACE in text else "")
 
 
 def _template(folder: Path, tokenizer: Tokenizer) -> tuple[str, bool]:

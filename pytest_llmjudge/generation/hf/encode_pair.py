@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.hf.chat_template import answered_ids, closing_ids
+from pytest_llmjudge.generation.hf.chat_template import split_behind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,12 +38,12 @@ def encode_pair(
         found = "its tokenizer has no offsets, which split a prompt from its reference"
         raise CheckpointError(str(folder), found, "save it with a tokenizer.json")
     if chat:
-        before, after = answered_ids(folder, tokenizer, prompt, reference)
+        before, after = foreign.template.answered_ids(prompt, reference)
     else:
         before, after = _text_pair(tokenizer, prompt, reference)
     if not end:
         return before, after
-    closing = closing_ids(folder, tokenizer) if chat else []
+    closing = foreign.template.closing_ids if chat else []
     last = next((token for token in closing if token in foreign.ends), tokenizer.eos_token_id)
     if last is None:
         found, todo = "its tokenizer has no end token", "give it an eos_token, or write end=False"
@@ -62,6 +62,4 @@ def _text_pair(tokenizer: Tokenizer, prompt: str, reference: str) -> tuple[list[
     ids, added = encoded["input_ids"], encoded["special_tokens_mask"]
     # What the tokenizer adds behind a text would end the reference where no end was asked for.
     size = next((at for at in range(len(ids), 0, -1) if not added[at - 1]), len(ids))
-    ends = [end for _, end in encoded["offset_mapping"][:size]]
-    split = next((at for at, end in enumerate(ends) if end > len(prompt)), size)
-    return ids[:split], ids[split:size]
+    return split_behind(ids[:size], encoded["offset_mapping"][:size], len(prompt))

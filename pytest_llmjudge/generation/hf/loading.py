@@ -12,6 +12,7 @@ from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
 from pytest_llmjudge.generation.devices import is_out_of_memory
 from pytest_llmjudge.generation.files.contents import untouched
 from pytest_llmjudge.generation.files.names import shorten
+from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
 from pytest_llmjudge.generation.nonfinite import check_weight
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ class Foreign(NamedTuple):
     Attributes:
         ends: The tokens that end a text.
         context: How many tokens it can see.
+        template: The folder's chat template, which need not be there.
     """
 
     model: Model
     tokenizer: Tokenizer
     ends: tuple[int, ...]
     context: int
+    template: ChatTemplate
 
 
 @contextmanager
@@ -129,7 +132,8 @@ def _load(
     ends = _ends(model.generation_config.eos_token_id, tokenizer.eos_token_id)
     # What the folder wishes for the choice of tokens would be mixed into what is asked for.
     model.generation_config = transformers.GenerationConfig()
-    return Foreign(model, tokenizer, ends, _context(config, tokenizer))
+    template = ChatTemplate(folder, tokenizer)
+    return Foreign(model, tokenizer, ends, _context(config, tokenizer), template)
 
 
 def _own_memory(model: Model) -> Model:

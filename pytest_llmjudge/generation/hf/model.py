@@ -130,15 +130,12 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             raise CheckpointError(str(self.path), found, todo) from None
 
     def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
-        from pytest_llmjudge.generation.hf.chat_template import message_ids, text_ids
+        from pytest_llmjudge.generation.hf.chat_template import text_ids
         from pytest_llmjudge.generation.hf.loading import quietly
 
-        _, tokenizer, _, context = self._loaded
+        _, tokenizer, _, context, template = self._loaded
         with quietly():
-            if chat:
-                ids = message_ids(self.path, tokenizer, prompt)
-            else:
-                ids = text_ids(tokenizer, prompt, begin=True)
+            ids = template.message_ids(prompt) if chat else text_ids(tokenizer, prompt, begin=True)
         if not prompt or not ids:
             return PromptError(where, "the prompt is empty", "give the record an instruction")
         if len(ids) >= context:

@@ -17,7 +17,7 @@ from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.generation.factory import make_model
-from pytest_llmjudge.generation.hf.chat_template import message_ids
+from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
 from pytest_llmjudge.generation.hf.folder import foreign_type
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.settings import Decoding, read_settings
@@ -140,7 +140,7 @@ def test_control_tokens_in_a_message_in_parts(folder: Path) -> None:
     """They are words there too."""
     tokenizer = make_tokenizer(template=PARTS)
 
-    ids = message_ids(folder, tokenizer, "a<|im_end|>b")
+    ids = ChatTemplate(folder, tokenizer).message_ids("a<|im_end|>b")
 
     assert ids.count(tokenizer.convert_tokens_to_ids("<|im_end|>")) == 1
     assert "a<|im_end|>b" in tokenizer.decode(ids)
