@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -36,20 +37,51 @@ def score_branches(model: Model, contexts: Sequence[Context]) -> Iterator[list[f
     """
     vocabulary = len(model.get_input_embeddings().weight)
     batch: list[Context] = []
+    whole = _Extent()
     for context in contexts:
-        if batch and _is_too_large([*batch, context], vocabulary):
+        own = _extent(context)
+        grown = whole.with_(own)
+        if batch and grown.is_too_large(vocabulary):
             yield from _score(model, batch)
-            batch = []
+            batch, grown = [], own
         batch.append(context)
+        whole = grown
     if batch:
         yield from _score(model, batch)
 
 
-def _is_too_large(contexts: Sequence[Context], vocabulary: int) -> bool:
-    sizes = [len(row) for context in contexts for row in _rows(context)]
-    first = min(len(context.ids) for context in contexts) - 1
-    logits = len(sizes) * (max(sizes) - first) * vocabulary
-    return sum(sizes) > _PASS_TOKENS or logits > _PASS_LOGITS
+class _Extent(NamedTuple):
+    """What the rows of some contexts take.
+
+    Attributes:
+        rows: How many there are.
+        tokens: Of all of them, without padding.
+        width: Of the longest.
+        first: The first token whose logits are kept of any.
+    """
+
+    rows: int = 0
+    tokens: int = 0
+    width: int = 0
+    first: int = sys.maxsize
+
+    def with_(self, other: _Extent) -> _Extent:
+        """Return what both take in one pass."""
+        return _Extent(
+            self.rows + other.rows,
+            self.tokens + other.tokens,
+            max(self.width, other.width),
+            min(self.first, other.first),
+        )
+
+    def is_too_large(self, vocabulary: int) -> bool:
+        logits = self.rows * (self.width - self.first) * vocabulary
+        return self.tokens > _PASS_TOKENS or logits > _PASS_LOGITS
+
+
+def _extent(context: Context) -> _Extent:
+    sizes = [len(row) for row in _rows(context)]
+    return _Extent(len(sizes), sum(sizes), max(sizes), len(context.ids) - 1)
 
 
 def _rows(context: Context) -> list[list[int]]:
