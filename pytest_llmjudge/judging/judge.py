@@ -77,7 +77,7 @@ class Judge(Served):
     @property
     def mark(self) -> str:
         """A text that only a judge with these weights has; raises as :attr:`identity` does."""
-        return make_key("judge", self.identity.model, self.identity.digest)
+        return make_key("judge", self._weights.model, self._weights.digest)
 
     def installed(self) -> Sequence[str]:
         """Name the models that could judge instead; empty when nobody says."""
@@ -172,13 +172,14 @@ class Judge(Served):
         Raises:
             JudgeError: As :attr:`identity`.
         """
+        weights = self._weights
         decides = {
             "ask": self._asker.pair_wording,
-            "digest": self.identity.digest,
+            "digest": weights.digest,
             # A choice is asked for at temperature 0 where scores are drawn at another one too.
-            "options": {**self.identity.options, "temperature": 0},
+            "options": {**weights.options, "temperature": 0},
             "prompt": self._asker.pair_prompt(record, first, second),
-            "version": self.identity.version,
+            "version": weights.version,
         }
         return make_key("choice/2", decides, *self._name_in_keys)
 
@@ -197,13 +198,14 @@ class Judge(Served):
         Raises:
             JudgeError: As :attr:`identity`.
         """
+        weights = self._weights
         decides = {
             "ask": self._asker.wording,
-            "digest": self.identity.digest,
-            "options": dict(self.identity.options),
+            "digest": weights.digest,
+            "options": dict(weights.options),
             "prompt": self._asker.prompt(record, response),
             "sample": sample,
-            "version": self.identity.version,
+            "version": weights.version,
         }
         return make_key("verdict/2", decides, *self._name_in_keys)
 

@@ -74,11 +74,15 @@ class Served(ABC):
             JudgeError: A server does not have the model, or cannot be asked in this way.
             SettingsError: Several servers have different models.
         """
+        known = self._weights
+        return known if self._names is None else replace(known, answers_as=self._names.current)
+
+    @property
+    def _weights(self) -> JudgeIdentity:
+        """The same without the name in its replies, which the store may have to be asked for."""
         if self._known is None:
             self._known = self._source.identify()
-        if self._names is None:
-            return self._known
-        return replace(self._known, answers_as=self._names.current)
+        return self._known
 
     @property
     def is_identified(self) -> bool:
