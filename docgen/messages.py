@@ -25,7 +25,7 @@ ERRORS = {
     "PromptError": {"PromptError", "PromptTooLongError"},
     "JudgeError": {
         *("JudgeError", "JudgeDownError", "RefusedError", "NoLogprobsError", "ModelGoneError"),
-        *("ReplacedError", "_error"),
+        *("ReplacedError", "_error", "_of_record"),
     },
     "DatasetError": {"DatasetError"},
     "BaselineError": {"BaselineError"},
@@ -40,6 +40,8 @@ _FACTORIES = {
     "_choice": "choose ",
 }
 """Factories of ``values.py`` that are given messages, and how their advice begins."""
+_WITHOUT_PLACE = ("_error", "_of_record")
+"""Helpers that are not told where, as they know it."""
 _FIELD = re.compile(r"\{[^}]*\}")
 _TRANSPORT = re.compile(
     r"(UnreachableError|TimedOutError|DroppedError|InsecureError|AmbiguousError|\w*BodyError|"
@@ -122,7 +124,7 @@ def _messages(outside: Scope, remedies: Mapping[str, list[str]]) -> Iterator[Mes
             blank = tuple(_FIELD.sub(BLANK, text) for text in found)
             wanted = tuple(_FACTORIES[name] + text for text in todo or (BLANK,))
             yield Message("SettingsError", module.name, blank, wanted)
-        elif name in _KIND and (told := _arguments(call, skipped=name != "_error")):
+        elif name in _KIND and (told := _arguments(call, skipped=name not in _WITHOUT_PLACE)):
             found, todo = (_said(scope.texts(argument)) for argument in told)
             # What a factory fills in was already said where the factory was called.
             if (found or todo) and not _is_filled_in(told[0]):
