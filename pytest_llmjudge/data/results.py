@@ -138,11 +138,6 @@ class SuiteResult:
     responses: str | None = None
 
     @property
-    def old_name(self) -> str:
-        """The suite's name in the baseline."""
-        return (self.comparison and self.comparison.baseline_suite) or self.name
-
-    @property
     def scores(self) -> list[int]:
         """The scores there are, in file order."""
         return [result.score for result in self.records if result.score is not None]

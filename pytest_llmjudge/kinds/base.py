@@ -502,7 +502,14 @@ class Kind(ABC, Generic[Result]):
         """Return the baseline's entries that stand beside a result, by id; ``None`` for none."""
         return None
 
+    def _baseline_side(self, baseline: SavedRun, result: Result) -> Side:
+        """Return what the baseline has of a suite; the kind has a measure."""
+        assert self.measure is not None  # noqa: S101  # else it compares with no baseline
+        compared = result.comparison
+        old = compared.baseline_suite if compared is not None else ""
+        return baseline.side(self.measure, old or result.name)
 
-def gates_over_all(settings: Settings) -> list[str]:
-    """Name the gates over the average, and over the baseline where there is one."""
-    return [AVERAGE] if settings.baseline is None else [AVERAGE, BASELINE]
+
+def gates_over_all(settings: Settings, figure: str = AVERAGE) -> list[str]:
+    """Name the gates over a suite's figure, and over the baseline where there is one."""
+    return [figure] if settings.baseline is None else [figure, BASELINE]

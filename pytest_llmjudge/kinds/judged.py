@@ -27,10 +27,17 @@ from pytest_llmjudge.gates import (
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
-from pytest_llmjudge.kinds.plain import plain_comparison, plain_judge, rounded_fields, with_response
+from pytest_llmjudge.kinds.plain import (
+    plain_comparison,
+    plain_judge,
+    record_texts,
+    rounded_fields,
+    with_response,
+)
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
+    record_content,
     records_file,
     records_reader,
     settled,
@@ -203,12 +210,12 @@ class _Judged(Kind[SuiteResult]):
 
         Entries of another judge lose their scores, which do not compare; their responses do.
         """
-        side = baseline.side(self.measure, result.old_name)
+        side = self._baseline_side(baseline, result)
         old = {(entry.id, entry.content): entry for entry in side.entries}
         compares = side.judge is not None and is_same_judge(side.judge, result.judge)
         found = {}
         for one in result.records:
-            entry = old.get((one.record.id, _content(one.record)))
+            entry = old.get((one.record.id, record_content(one.record)))
             if entry is not None:
                 found[one.record.id] = entry if compares else replace(entry, score=None)
         return found
@@ -297,7 +304,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
             )
 
     def baseline_keys(self) -> list[tuple[str, str]]:
-        return [(record.id, _content(record)) for record in self.loaded.records]
+        return [(record.id, record_content(record)) for record in self.loaded.records]
 
     def cannot_fail(self, found: str, todo: str) -> SettingsError | None:
         if self.loaded.settings.min_score or self.loaded.settings.min_average:
@@ -309,7 +316,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
         from pytest_llmjudge.pipeline.judge_resources import judge_identity
 
         entries = (
-            Entry(one.record.id, _content(one.record), one.verdict.score, one.response)
+            Entry(one.record.id, record_content(one.record), one.verdict.score, one.response)
             for one in (sample.value for sample in samples)
             if one is not None
         )
@@ -343,12 +350,8 @@ def _record_result(record: Record, row: Mapping[str, Any]) -> RecordResult:
 
 
 def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]:
-    record = result.record
     document: dict[str, Any] = {
-        "id": record.id,
-        "instruction": record.instruction,
-        "input": record.input,
-        "output": record.output,
+        **record_texts(result.record),
         "model_response": result.model_response,
         "score": result.score,
         "reply": result.reply,
@@ -374,10 +377,6 @@ def _outcome(gathered: Gathered, results: Sequence[RecordResult]) -> str:
     # A suite whose gate was deselected is still worth no more than its average.
     average, least = mean(scores), facts["min_average"]
     return whole_outcome(outcomes, low=None not in (average, least) and average < least)
-
-
-def _content(record: Record) -> str:
-    return content_of(record.instruction, record.input, record.output)
 
 
 def _human_score(record: Record, response: str | None) -> int | None:

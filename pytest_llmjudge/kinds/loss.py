@@ -18,11 +18,18 @@ from pytest_llmjudge.errors import (
     RecordsError,
     SettingsError,
 )
+from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored, whole_outcome
 from pytest_llmjudge.keys import content_of, make_key
-from pytest_llmjudge.kinds.base import BASELINE, Kind, Sample, SuiteRun
-from pytest_llmjudge.kinds.plain import plain_comparison, rounded
-from pytest_llmjudge.kinds.records import RecordSuite, records_file, records_reader, settled
+from pytest_llmjudge.kinds.base import Kind, Sample, SuiteRun, gates_over_all
+from pytest_llmjudge.kinds.plain import plain_comparison, record_texts, rounded
+from pytest_llmjudge.kinds.records import (
+    RecordSuite,
+    record_content,
+    records_file,
+    records_reader,
+    settled,
+)
 from pytest_llmjudge.kinds.summaries import (
     baseline_outcomes,
     causes_of_items,
@@ -73,8 +80,6 @@ _LONGEST_WINDOW = 4096
 """Tokens of a text's window at most: logits of a context of 131,072 tokens would take 60 GB."""
 _ROUNDING = 1e-3
 """By which a log-probability may be above 0."""
-_FEWEST_RECORDS = 5
-"""With fewer no rise can be shown, so that the gate over the baseline cannot fail."""
 _ENCODER = "encode_pair"
 _PROBE = (
     "The quick brown fox, naïve café 12345\n\n\tdef f(x):  return x  # 漢字 🙂\nThis is something "
@@ -165,17 +170,18 @@ class LossResult:
     comparison: Comparison | None = None
 
     @property
-    def old_name(self) -> str:
-        """The suite's name in the baseline."""
-        return (self.comparison and self.comparison.baseline_suite) or self.name
-
-    @property
     def losses(self) -> list[Loss]:
         """The losses there are, in file order."""
         return [loss for one in self.records if (loss := one.loss) is not None]
 
+    @property
+    def figures(self) -> Figures | None:
+        """Of the whole suite; of a part there are none: records without a loss may be the worst."""
+        losses = self.losses
+        return _pool(losses) if losses and len(losses) == self.total else None
 
-class _Figures(NamedTuple):
+
+class Figures(NamedTuple):
     """The loss of several records together: token by token, so that a long one counts for more."""
 
     nll: float
@@ -196,10 +202,10 @@ class _Figures(NamedTuple):
         return self.interval and (_exp(max(0.0, self.interval[0])), _exp(self.interval[1]))
 
 
-def _pool(losses: Iterable[Loss]) -> _Figures:
+def _pool(losses: Iterable[Loss]) -> Figures:
     parts = [part for loss in losses for part in loss.parts]
     sums, counts = [nll for nll, _ in parts], [tokens for _, tokens in parts]
-    return _Figures(math.fsum(sums), sum(counts), ratio_interval(sums, counts))
+    return Figures(math.fsum(sums), sum(counts), ratio_interval(sums, counts))
 
 
 def _exp(loss: float) -> float:
@@ -271,9 +277,8 @@ class _LossKind(Kind[LossResult]):
             "gates": [asdict(gate) for gate in result.gates],
             "records": [_plain_record(one) for one in result.records],
         }
-        # Of a part of the records there is no perplexity: those without a loss may be the worst.
-        if losses and len(losses) == result.total:
-            figures = _pool(losses)
+        figures = result.figures
+        if figures is not None:
             bounds = figures.range
             document |= {
                 "tokens": figures.tokens,
@@ -311,8 +316,7 @@ class _LossKind(Kind[LossResult]):
 
     def summary(self, result: LossResult, max_drop: float) -> Summary:
         """Return what reports show of a suite."""
-        losses, most = result.losses, result.limits["max_loss"]
-        figures = _pool(losses) if losses and len(losses) == result.total else None
+        most, figures = result.limits["max_loss"], result.figures
         bounds = figures and figures.range
         value = NONE if figures is None else f"{figures.perplexity:.3f}"
         interval = NONE if bounds is None else "{:.3f} to {:.3f}".format(*bounds)
@@ -333,7 +337,7 @@ class _LossKind(Kind[LossResult]):
             ],
             max_drop=max_drop,
             causes=_causes(result, figures),
-            counts=scored_counts(len(losses), result.total),
+            counts=scored_counts(len(result.losses), result.total),
             overview=_overview(result, figures, value, interval),
             blocks=(*unscored_names(result.name, result.records), *_worst(result)),
         )
@@ -363,7 +367,7 @@ class _LossSuite(RecordSuite[Loss]):
         return instruction_prompt(record, self.loaded.template, for_generation=True)
 
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
-        return [], [PERPLEXITY] if settings.baseline is None else [PERPLEXITY, BASELINE]
+        return [], gates_over_all(settings, PERPLEXITY)
 
     def check(self, resources: Resources) -> None:
         from pytest_llmjudge.pipeline.scoring_model import scoring_model
@@ -419,7 +423,7 @@ class _LossSuite(RecordSuite[Loss]):
             for sample in samples
             for entry in _entries(
                 sample.id,
-                _content(self.record(sample.id)),
+                record_content(self.record(sample.id)),
                 () if sample.value is None else sample.value.parts,
             )
         )
@@ -683,9 +687,10 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
             raise SettingsError(where, told, "leave it out")
     chosen = chosen_for(marked.name, found, marked.base, settings)
     loaded = read_suite(marked.name, file, marked.base, chosen, _read_samples)
-    if not is_limited and len(loaded.records) < _FEWEST_RECORDS:
+    fewest = fewest_falls(is_binary=_MEASURE.is_binary)
+    if not is_limited and len(loaded.records) < fewest:
         told = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"
-        todo = f"give it {_FEWEST_RECORDS} or more, or set max_perplexity"
+        todo = f"give it {fewest} or more, or set max_perplexity"
         raise SettingsError(marked.name, told, todo)
     return loaded, found
 
@@ -757,10 +762,6 @@ def _entries(name: str, content: str, parts: Sequence[Sequence[float]]) -> Itera
         yield Entry(own, f"{content} {tokens}", nll / tokens, None)
 
 
-def _content(record: Record) -> str:
-    return content_of(record.instruction, record.input, record.output)
-
-
 def _loss_record(record: Record, row: Mapping[str, Any]) -> LossRecord:
     return LossRecord(
         record,
@@ -773,12 +774,9 @@ def _loss_record(record: Record, row: Mapping[str, Any]) -> LossRecord:
 
 
 def _plain_record(one: LossRecord) -> dict[str, Any]:
-    record, loss = one.record, one.loss
+    loss = one.loss
     document = {
-        "id": record.id,
-        "instruction": record.instruction,
-        "input": record.input,
-        "output": record.output,
+        **record_texts(one.record),
         "loss": None if loss is None else round(loss.mean, 6),
         "tokens": None if loss is None else loss.tokens,
         "parts": [list(part) for part in one.parts],
@@ -798,7 +796,7 @@ def _outcome(gathered: Gathered, records: Sequence[LossRecord]) -> str:
     return whole_outcome(outcomes, low=most is not None and _pool(losses).perplexity > most)
 
 
-def _decide_perplexity(figures: _Figures, count: int, most: float | None) -> Decision:
+def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Decision:
     bounds = figures.range
     interval = "" if bounds is None else ", 95 % CI {:.4f} to {:.4f}".format(*bounds)
     told = (
@@ -814,7 +812,7 @@ def _decide_perplexity(figures: _Figures, count: int, most: float | None) -> Dec
     return Decision(passed=is_low, reason=reason)
 
 
-def _causes(result: LossResult, figures: _Figures | None) -> Iterator[str]:
+def _causes(result: LossResult, figures: Figures | None) -> Iterator[str]:
     if figures is not None:
         decision = _decide_perplexity(figures, result.total, result.limits["max_perplexity"])
         yield from unseen_gate(result, PERPLEXITY, decision)
@@ -831,7 +829,7 @@ def _causes(result: LossResult, figures: _Figures | None) -> Iterator[str]:
     yield from causes_of_missing(result.records, result.total, "records", state)
 
 
-def _overview(result: LossResult, figures: _Figures | None, value: str, interval: str) -> Overview:
+def _overview(result: LossResult, figures: Figures | None, value: str, interval: str) -> Overview:
     limits = result.limits.items()
     gates = [f"{name} <= {limit:g}" for name, limit in limits if limit is not None]
     outcome = f"{result.outcome} ({', '.join([*gates, *baseline_outcomes(result)])})"

@@ -179,7 +179,7 @@ class _MMLUKind(Kind[ExamResult]):
 
     def entries_before(self, baseline: SavedRun, result: ExamResult) -> dict[str, Entry]:
         """Return the baseline's questions, if they were asked in the same way."""
-        side = baseline.side(self.measure, result.old_name)
+        side = self._baseline_side(baseline, result)
         if side.terms != _terms(result.mode, result.shots):
             return {}
         return {entry.id: entry for entry in side.entries}

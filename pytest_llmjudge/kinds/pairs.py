@@ -15,7 +15,13 @@ from pytest_llmjudge.data import (
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.pairs_summary import pairs_page, pairs_summary
-from pytest_llmjudge.kinds.plain import plain_judge, rounded, rounded_fields, with_response
+from pytest_llmjudge.kinds.plain import (
+    plain_judge,
+    record_texts,
+    rounded,
+    rounded_fields,
+    with_response,
+)
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -363,12 +369,8 @@ def _pair_result(record: Record, row: Mapping[str, Any]) -> PairResult:
 
 
 def _plain_pair(pair: PairResult) -> dict[str, Any]:
-    record = pair.record
     document: dict[str, Any] = {
-        "id": record.id,
-        "instruction": record.instruction,
-        "input": record.input,
-        "output": record.output,
+        **record_texts(pair.record),
         "model_response": pair.model_response,
         "against_response": pair.against_response,
         "winner": pair.winner,

@@ -14,10 +14,18 @@ if TYPE_CHECKING:
         PairCheck,
         PairResult,
         PeopleAgreement,
+        Record,
         RecordResult,
     )
 
-__all__ = ["plain_comparison", "plain_judge", "rounded", "rounded_fields", "with_response"]
+__all__ = [
+    "plain_comparison",
+    "plain_judge",
+    "record_texts",
+    "rounded",
+    "rounded_fields",
+    "with_response",
+]
 
 
 def plain_judge(judge: JudgeIdentity) -> dict[str, Any]:
@@ -26,6 +34,16 @@ def plain_judge(judge: JudgeIdentity) -> dict[str, Any]:
     if not judge.answers_as:
         del plain["answers_as"]
     return plain
+
+
+def record_texts(record: Record) -> dict[str, Any]:
+    """Return what a record is, as it stands first in every kind's part of a results file."""
+    return {
+        "id": record.id,
+        "instruction": record.instruction,
+        "input": record.input,
+        "output": record.output,
+    }
 
 
 def rounded(value: float | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
-from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.keys import content_of, make_key
 from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value, without_item
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.shared import Shared
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import Outcome, Run
     from pytest_llmjudge.pipeline.resources import Resources
 
-__all__ = ["RecordRun", "RecordSuite", "records_file", "records_reader", "settled"]
+__all__ = [
+    "RecordRun",
+    "RecordSuite",
+    "record_content",
+    "records_file",
+    "records_reader",
+    "settled",
+]
 
 
 class RecordSuite(Suite[Value]):
@@ -225,6 +232,11 @@ def records_reader(
     from pytest_llmjudge.records import load_records
 
     return partial(load_records, response_field=responses, against_field=against, gates=GATES)
+
+
+def record_content(record: Record) -> str:
+    """Return all that a record says, for pairing it with itself."""
+    return content_of(record.instruction, record.input, record.output)
 
 
 def _load(facts: Mapping[str, Any], read: Callable[[Path], Sequence[Record]]) -> Sequence[Record]:

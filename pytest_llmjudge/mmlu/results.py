@@ -108,8 +108,3 @@ class ExamResult:
     gates: tuple[GateResult, ...]
     outcome: str
     comparison: Comparison | None = None
-
-    @property
-    def old_name(self) -> str:
-        """The suite's name in the baseline."""
-        return (self.comparison and self.comparison.baseline_suite) or self.name

@@ -414,9 +414,7 @@ class OpenAIClient(ServerClient):
     def _no_text(self, message: Mapping[str, object]) -> RefusedError:
         refusal = message.get("refusal")
         why = f', but a refusal ("{one_line(refusal, 200)}")' if isinstance(refusal, str) else ""
-        error = RefusedError(self.url, f"answered without a text{why}", _SEE_LOG)
-        error.rig = False
-        return error
+        return self._of_record(f"answered without a text{why}", _SEE_LOG)
 
     def _check_read_whole(self, body: Mapping[str, object], question: _Question) -> None:
         """Check that the prompt was not cut.
