@@ -58,13 +58,13 @@ class Message:
         module: Where it is made.
         found: What can be said of what was found; ``…`` stands for what is filled in. None where
             all of it is filled in.
-        todo: What can be said of what to do; none likewise.
+        hint: What can be said of what to do; none likewise.
     """
 
     kind: str
     module: str
     found: tuple[str, ...]
-    todo: tuple[str, ...]
+    hint: tuple[str, ...]
 
 
 @cache
@@ -101,9 +101,9 @@ def messages_table(kind: str) -> str:
     and is left out.
     """
     rows = {
-        f"| {_cell(message.found)} | {_cell(message.todo)} |": None
+        f"| {_cell(message.found)} | {_cell(message.hint)} |": None
         for message in find_messages()
-        if message.kind == kind and message.found and message.todo
+        if message.kind == kind and message.found and message.hint
     }
     return "\n".join(["| what was found | what to do |", "|---|---|", *rows])
 
@@ -120,15 +120,15 @@ def _messages(outside: Scope, remedies: Mapping[str, list[str]]) -> Iterator[Mes
         elif function is not None and function.name in _KIND:
             continue
         elif name in _FACTORIES:
-            found, todo = (_said(scope.texts(argument)) for argument in call.args[:2])
+            found, hint = (_said(scope.texts(argument)) for argument in call.args[:2])
             blank = tuple(_FIELD.sub(BLANK, text) for text in found)
-            wanted = tuple(_FACTORIES[name] + text for text in todo or (BLANK,))
+            wanted = tuple(_FACTORIES[name] + text for text in hint or (BLANK,))
             yield Message("SettingsError", module.name, blank, wanted)
         elif name in _KIND and (told := _arguments(call, skipped=name not in _WITHOUT_PLACE)):
-            found, todo = (_said(scope.texts(argument)) for argument in told)
+            found, hint = (_said(scope.texts(argument)) for argument in told)
             # What a factory fills in was already said where the factory was called.
-            if (found or todo) and not _is_filled_in(told[0]):
-                yield Message(_KIND[name], module.name, found, todo)
+            if (found or hint) and not _is_filled_in(told[0]):
+                yield Message(_KIND[name], module.name, found, hint)
 
 
 def _remedies(server: Scope, transport: Scope) -> Mapping[str, list[str]]:
@@ -139,10 +139,10 @@ def _remedies(server: Scope, transport: Scope) -> Mapping[str, list[str]]:
         match node:
             case ast.If(
                 test=ast.Call(args=[_, kinds]),
-                body=[ast.Assign(value=todo) | ast.Return(ast.Call(args=[*_, todo]))],
+                body=[ast.Assign(value=hint) | ast.Return(ast.Call(args=[*_, hint]))],
             ):
                 named = (one for one in ast.walk(kinds) if isinstance(one, ast.Name))
-                special |= {one.id: server.texts(todo) for one in named}
+                special |= {one.id: server.texts(hint) for one in named}
     (default,) = (node for node in function.body if isinstance(node, ast.Assign))
     classes = [node for node in transport.module.tree.body if isinstance(node, ast.ClassDef)]
     return {

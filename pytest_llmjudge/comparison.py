@@ -208,11 +208,11 @@ def _differing(before: Side, after: Side) -> str | None:
         if _answer_apart(before.judge, after.judge):
             old["answering name"] = ("", before.judge.answers_as)
             new["answering name"] = ("", after.judge.answers_as)
-        what, todo = "judges", _AGAIN
+        what, hint = "judges", _AGAIN
     else:
         old = {name: ("", value) for name, value in before.terms.items()}
         new = {name: ("", value) for name, value in after.terms.items()}
-        what, todo = f"{after.measure.suite}s", "ask the baseline's model again in this way"
+        what, hint = f"{after.measure.suite}s", "ask the baseline's model again in this way"
     differing = [
         f"its {name} was {was} and is {now} now"
         for name in new
@@ -221,7 +221,7 @@ def _differing(before: Side, after: Side) -> str | None:
     ]
     if not differing:
         return None
-    return f"results of different {what} do not compare: {', '.join(differing)}; {todo}"
+    return f"results of different {what} do not compare: {', '.join(differing)}; {hint}"
 
 
 def _told(judge: JudgeIdentity) -> dict[str, tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Every error a user may see: one line that says where, what was found, and what to do.
+"""Every error a user may see: one line that says where, what is wrong, and what to do.
 
 LlmJudgeError
 ├── SettingsError      an option, ini value or marker keyword
@@ -78,8 +78,8 @@ def printable_json(document: str) -> str:
     return _COMMAND.sub(r"\\u0023", document).replace("\x7f", r"\u007f")
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return f"{found['gap']}\\x3a" if found["gap"] is not None else "\\x23"
+def _escaped(match: re.Match[str]) -> str:
+    return f"{match['gap']}\\x3a" if match["gap"] is not None else "\\x23"
 
 
 def storable(text: str) -> str:
@@ -88,29 +88,31 @@ def storable(text: str) -> str:
 
 
 class LlmJudgeError(Exception):
-    """A problem written as ``<where>: <what was found>; <what to do>``.
+    """A problem written as ``<where>: <what is wrong>; <what to do>``.
 
     Args:
         where: The file, option, address or record that is at fault.
-        found: What was found there.
-        todo: What the reader can do about it.
+        problem: What is wrong there.
+        hint: What the reader can do about it.
 
     Attributes:
-        rig: Whether it is the infrastructure that failed, and not the one record that was at work.
+        is_infrastructure: Whether the infrastructure failed, and not the one record at work.
     """
 
-    rig = True
+    is_infrastructure = True
 
-    def __init__(self, where: str, found: str, todo: str) -> None:
-        super().__init__(where, found, todo)
+    def __init__(self, where: str, problem: str, hint: str) -> None:
+        super().__init__(where, problem, hint)
         self.where = where
-        self.found = found
-        self.todo = todo
+        self.problem = problem
+        self.hint = hint
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The message, one entry a line; only a records file has more than one."""
-        return (f"{one_line(self.where)}: {one_line(self.found, 600)}; {one_line(self.todo, 600)}",)
+        return (
+            f"{one_line(self.where)}: {one_line(self.problem, 600)}; {one_line(self.hint, 600)}",
+        )
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -126,13 +128,13 @@ class RecordsError(LlmJudgeError):
     def __init__(
         self,
         where: str,
-        found: str,
-        todo: str,
+        problem: str,
+        hint: str,
         *,
         more: tuple[RecordsError, ...] = (),
         left: int = 0,
     ) -> None:
-        super().__init__(where, found, todo)
+        super().__init__(where, problem, hint)
         self.more = more
         self.left = left
 
@@ -156,7 +158,7 @@ class CheckpointError(LlmJudgeError):
 class PromptError(LlmJudgeError):
     """One record's prompt cannot be answered by this model; the other records can."""
 
-    rig = False
+    is_infrastructure = False
 
 
 class JudgeError(LlmJudgeError):

@@ -90,8 +90,8 @@ def instruction_prompt(record: Record, template: str = "alpaca", *, for_generati
         return built_in(record, for_generation=for_generation)
     if "{instruction}" not in template:
         where, found = "prompt", f'"{template}" is no built-in template and has no {{instruction}}'
-        todo = f"use {', '.join(TEMPLATES)}, or a text with {{instruction}} and {{input}}"
-        raise SettingsError(where, found, todo)
+        hint = f"use {', '.join(TEMPLATES)}, or a text with {{instruction}} and {{input}}"
+        raise SettingsError(where, found, hint)
     values = {"instruction": record.instruction, "input": record.input}
     return _PLACEHOLDER.sub(lambda place: values[place[1]], template)
 

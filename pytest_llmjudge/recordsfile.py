@@ -79,8 +79,8 @@ def read_content(path: Path) -> Content:
         whole = decoder.read(name, text)
     if not isinstance(whole, list):
         found = f"it holds {kind_of(whole)} instead of a list"
-        todo = "a records file is a list of objects, or has one object on each line"
-        raise RecordsError(name, found, todo)
+        hint = "a records file is a list of objects, or has one object on each line"
+        raise RecordsError(name, found, hint)
     return Content("record", list(range(1, len(whole) + 1)), whole, decoder.is_odd)
 
 
@@ -180,8 +180,8 @@ class _Decoder:
             place = f"{error.msg}, line {error.lineno} column {error.colno}"
             raise RecordsError(where, f"it is not JSON ({place})", "correct it there") from None
         except RecursionError:
-            todo = "a record is a flat object"
-            raise RecordsError(where, "it is nested too deeply", todo) from None
+            hint = "a record is a flat object"
+            raise RecordsError(where, "it is nested too deeply", hint) from None
         except ValueError:
             # Python refuses to read integers of more than 4,300 digits.
             found = "it holds a number of thousands of digits"

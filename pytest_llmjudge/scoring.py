@@ -302,7 +302,7 @@ def join_orders(choices: Iterable[Choice]) -> Preference:
                 replies=tuple(replies),
                 error=f"with answer {shown} shown first: {choice.error}",
                 final=choice.final,
-                rig=choice.rig,
+                is_infrastructure=choice.is_infrastructure,
                 too_long=choice.too_long,
             )
         orders.append(choice.winner)

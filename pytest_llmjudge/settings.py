@@ -558,11 +558,11 @@ def resolve_suite(
     min_score = found.get("min_score", settings.min_score)
     min_average = found.get("min_average", settings.min_average)
     if min_score is None and min_average is None and settings.baseline is None:
-        todo = (
+        hint = (
             "set min_score or min_average, or --llm-judge-min-score or --llm-judge-min-average, "
             "or compare with --llm-judge-baseline"
         )
-        raise SettingsError(where, "it has no gate and so cannot fail", todo)
+        raise SettingsError(where, "it has no gate and so cannot fail", hint)
     return replace(
         chosen_for(where, found, base, settings), min_score=min_score, min_average=min_average
     )
@@ -601,6 +601,6 @@ def _prompt(where: str, name: str, base: Path) -> str:
     path = base / name
     instead = instead_of_file(path)
     if instead is not None:
-        todo = f"name {either(BUILT_IN_PROMPTS)}, or the path of a template file"
-        raise SettingsError(where, f'"{name}" is no prompt, and as a file it is {instead}', todo)
+        hint = f"name {either(BUILT_IN_PROMPTS)}, or the path of a template file"
+        raise SettingsError(where, f'"{name}" is no prompt, and as a file it is {instead}', hint)
     return str(path)

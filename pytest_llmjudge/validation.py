@@ -35,16 +35,16 @@ class Problem(NamedTuple):
 
     Attributes:
         number: Of the record, as its file counts.
-        found: What was found.
-        todo: What to do.
-        field: Which of its texts is wrong; empty where ``found`` names it.
-        cause: What other records share whose ``found`` differs; empty for ``found`` itself.
+        text: What is wrong.
+        hint: What to do.
+        field: Which of its texts is wrong; empty where ``text`` names it.
+        cause: What other records share whose ``text`` differs; empty for ``text`` itself.
         fields: Names of the record's fields, where it lacks one that it needs.
     """
 
     number: int
-    found: str
-    todo: str
+    text: str
+    hint: str
     field: str = ""
     cause: str = ""
     fields: tuple[str, ...] = ()
@@ -75,13 +75,13 @@ def check(
         first, *others = _by_cause(name, content, problems)
         more = others[: _SHOWN_CAUSES - 1]
         left = len(others) - len(more)
-        raise RecordsError(first.where, first.found, first.todo, more=tuple(more), left=left)
+        raise RecordsError(first.where, first.problem, first.hint, more=tuple(more), left=left)
 
 
 def _by_cause(name: str, content: Content, problems: Iterable[Problem]) -> list[RecordsError]:
     groups: dict[tuple[str, ...], list[Problem]] = {}
     for problem in problems:
-        key = (problem.field, problem.cause or problem.found, problem.todo)
+        key = (problem.field, problem.cause or problem.text, problem.hint)
         groups.setdefault(key, []).append(problem)
     return [_told(name, content, group) for group in groups.values()]
 
@@ -91,13 +91,13 @@ def _told(name: str, content: Content, group: Sequence[Problem]) -> RecordsError
     where = f"{name}: {_places(content, group)}"
     if first.field:
         where = f"{where}: {first.field}"
-    found, todo = first.found, first.todo
+    problem, hint = first.text, first.hint
     if len(group) > 1 and first.fields:
-        fields = dict.fromkeys(field for problem in group for field in problem.fields)
-        found = f"{found}, the fields are {listed(fields)}"
+        fields = dict.fromkeys(field for one in group for field in one.fields)
+        problem = f"{problem}, the fields are {listed(fields)}"
     if first.fields and 1 < len(group) == len(content.values):
-        todo = f"{todo}, so convert the file"
-    return RecordsError(where, found, todo)
+        hint = f"{hint}, so convert the file"
+    return RecordsError(where, problem, hint)
 
 
 def _places(content: Content, group: Sequence[Problem]) -> str:
@@ -105,7 +105,7 @@ def _places(content: Content, group: Sequence[Problem]) -> str:
     first, *others = numbers
     if not others:
         return f"{unit} {first}"
-    if len({problem.found for problem in group}) > 1:
+    if len({problem.text for problem in group}) > 1:
         return f"{unit} {first} and {len(others)} other{'s' * (len(others) > 1)} like it"
     if len(numbers) == len(content.values) > 2:
         return f"all {len(numbers)} records"
@@ -131,8 +131,8 @@ def _problems(
             found = f'"{field}" is missing'
             if field in value:
                 found = f'"{field}" is {kind_of(value[field])}'
-            todo = f'{keyword}="{field}" needs a string there in every record'
-            yield Problem(number, found, todo)
+            hint = f'{keyword}="{field}" needs a string there in every record'
+            yield Problem(number, found, hint)
     identifier = value.get("id")
     if isinstance(identifier, str) and identifier in gates:
         found = f'"id" is "{identifier}", the name of a gate'
@@ -166,11 +166,11 @@ def _beside_schema(number: int, value: object) -> Iterator[Problem]:
         missing = [field for field in _NEEDED if field not in value]
         fields = tuple(value)
         if len(missing) == 2:
-            found, todo = '"instruction" and "output" are missing', "every record needs both"
-            yield Problem(number, found, todo, fields=fields)
+            found, hint = '"instruction" and "output" are missing', "every record needs both"
+            yield Problem(number, found, hint, fields=fields)
         elif missing:
-            found, todo = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
-            yield Problem(number, found, todo, fields=fields)
+            found, hint = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
+            yield Problem(number, found, hint, fields=fields)
     for error in _validator().iter_errors(value):
         # Missing fields are reported above, and a record's own numbers by _oddities().
         is_whole = not error.absolute_path
@@ -185,13 +185,13 @@ def _of_schema(number: int, error: ValidationError) -> Problem:
     field = str(error.absolute_path[0])
     if field == "human_score":
         found = f'"{field}" is {one_line(json.dumps(error.instance), 40)}'
-        todo = "it must be an integer from 0 to 100"
-        return Problem(number, found, todo, cause=field)
+        hint = "it must be an integer from 0 to 100"
+        return Problem(number, found, hint, cause=field)
     if error.validator == "type":
-        found, todo = f'"{field}" is {kind_of(error.instance)}', "it must be a string"
-        return Problem(number, found, _NEEDED[field] if error.instance is None else todo)
-    todo = _NEEDED.get(field, "give it a value or leave it out")
-    return Problem(number, f'"{field}" is empty', todo)
+        found, hint = f'"{field}" is {kind_of(error.instance)}', "it must be a string"
+        return Problem(number, found, _NEEDED[field] if error.instance is None else hint)
+    hint = _NEEDED.get(field, "give it a value or leave it out")
+    return Problem(number, f'"{field}" is empty', hint)
 
 
 def _bad_characters(number: int, field: str, text: str) -> Iterator[Problem]:
@@ -238,5 +238,5 @@ def _oddities(number: int, value: dict[str, Any], needed: Mapping[str, str]) -> 
                 f"{holder} {'is' if is_whole else 'holds'} {found.text}, which JSON does not have"
             )
             is_needed = is_whole and field in _NEEDED
-            todo = _NEEDED[field] if is_needed else "leave it out or write null"
-            yield Problem(number, told, todo)
+            hint = _NEEDED[field] if is_needed else "leave it out or write null"
+            yield Problem(number, told, hint)

@@ -148,8 +148,8 @@ def _compare(options: argparse.Namespace) -> int:
     found = list(_compared(old, new, max_drop, renamed))
     if not found:
         where = f"{options.old}, {options.new}"
-        todo = "name files of runs with suites that can have the gate [baseline]"
-        raise SettingsError(where, "neither has a suite that is compared", todo)
+        hint = "name files of runs with suites that can have the gate [baseline]"
+        raise SettingsError(where, "neither has a suite that is compared", hint)
     has_passed = all(one.decision.passed for one in found)
     if options.json:
         document = {
@@ -199,8 +199,8 @@ def _power(options: argparse.Namespace) -> int:
     run = read_results(options.results, all_kinds())
     old = None if options.baseline is None else read_results(options.baseline, all_kinds())
     if not run.sides:
-        todo = "name the file of a run with suites that can have the gate [baseline]"
-        raise SettingsError(str(options.results), "it has no suite that is compared", todo)
+        hint = "name the file of a run with suites that can have the gate [baseline]"
+        raise SettingsError(str(options.results), "it has no suite that is compared", hint)
     reaches = [_reach(run, old, name, drop, power) for name in run.sides]
     if options.json:
         suites = [
@@ -222,8 +222,8 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: f
         comparison = compare(old.side(side.measure, name), side)
         if comparison.refusal is not None:
             where = f"--baseline {old.path}: {name}"
-            found, _, todo = comparison.refusal.rpartition("; ")
-            raise BaselineError(where, found, todo)
+            found, _, hint = comparison.refusal.rpartition("; ")
+            raise BaselineError(where, found, hint)
         deviation, pairs = comparison.deviation, comparison.paired
     return reach_of(scores, deviation, pairs, drop=drop, power=power)
 

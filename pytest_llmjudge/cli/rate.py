@@ -65,8 +65,8 @@ def _rate(options: argparse.Namespace) -> int:
     models = {name for one in gathered.outcomes for name in (one.model_a, one.model_b)}
     if resamples * len(models) ** 3 > _MOST_WORK:
         found = f"{resamples} resamples of {len(models)} models take too long"
-        where, todo = "--bootstrap", "give --bootstrap=0, or name fewer files"
-        raise SettingsError(where, found, todo)
+        where, hint = "--bootstrap", "give --bootstrap=0, or name fewer files"
+        raise SettingsError(where, found, hint)
     anchor = None
     if options.anchor is not None:
         anchor = parse_anchor("--anchor", options.anchor, sorted(models), START)
@@ -87,8 +87,8 @@ def _nothing(files: list[Path], gathered: Gathered) -> SettingsError:
     reasons = [f"{one.file}: {one.id}: {one.cause}" for one in gathered.unscored]
     for reason in [*gathered.notes, *reasons][:1]:
         found += f" ({reason})"
-    todo = "name votes files, or results of several models over the same records by one judge"
-    return SettingsError(", ".join(map(str, files)), found, todo)
+    hint = "name votes files, or results of several models over the same records by one judge"
+    return SettingsError(", ".join(map(str, files)), found, hint)
 
 
 def _document(ratings: Ratings, gathered: Gathered) -> dict[str, object]:

@@ -33,7 +33,7 @@ class Choice:
         error: Why nothing was chosen, as a finished one-line message.
         final: Whether asking again would give the same; only final choices are kept for the next
             run.
-        rig: Whether it was not the pair but server, model or checkpoint that failed.
+        is_infrastructure: Whether server, model or checkpoint failed, not the pair.
         too_long: Whether the question did not fit into the judge's context.
     """
 
@@ -41,7 +41,7 @@ class Choice:
     reply: str = ""
     error: str | None = None
     final: bool = True
-    rig: bool = field(default=False, repr=False)
+    is_infrastructure: bool = field(default=False, repr=False)
     too_long: bool = field(default=False, repr=False)
 
 
@@ -56,7 +56,7 @@ class Preference:
         replies: What the judge wrote, in the same order.
         error: Why the pair is unscored, as a finished one-line message.
         final: Whether asking again would give the same.
-        rig: Whether it was not the pair but server, model or checkpoint that failed.
+        is_infrastructure: Whether server, model or checkpoint failed, not the pair.
         too_long: Whether the question did not fit into the judge's context.
         injection: Whether an answer was preferred because it speaks to the judge.
     """
@@ -66,7 +66,7 @@ class Preference:
     replies: tuple[str, ...] = field(default=(), repr=False)
     error: str | None = None
     final: bool = field(default=True, repr=False)
-    rig: bool = field(default=False, repr=False)
+    is_infrastructure: bool = field(default=False, repr=False)
     too_long: bool = field(default=False, repr=False)
     injection: bool = field(default=False, repr=False)
 

@@ -67,7 +67,7 @@ class Verdict:
         error: Why the record is unscored, as a finished one-line message.
         final: Whether asking again would give the same; only final verdicts are kept for the
             next run.
-        rig: Whether it was not the record but server, model or checkpoint that failed.
+        is_infrastructure: Whether server, model or checkpoint failed, not the record.
         samples: The scores of which ``score`` is the median, where several were asked for.
         covered: p(yes) + p(no), where the score comes from the probabilities of an answer.
         too_long: Whether the question did not fit into the judge's context.
@@ -78,7 +78,7 @@ class Verdict:
     reply: str = ""
     error: str | None = None
     final: bool = True
-    rig: bool = field(default=False, repr=False)
+    is_infrastructure: bool = field(default=False, repr=False)
     samples: tuple[int, ...] = field(default=(), repr=False)
     covered: float | None = field(default=None, repr=False)
     too_long: bool = field(default=False, repr=False)

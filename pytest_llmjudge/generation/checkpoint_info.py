@@ -167,11 +167,11 @@ def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
     plan = make_plan({name: tensor.shape for name, tensor in found.tensors.items()})
     if "tok_emb.weight" not in plan.sources:
         told = f"its base {base} is no GPT-2, the only model that adapters are merged into here"
-        todo = (
+        hint = (
             "merge it with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) "
             "and name the folder that it wrote"
         )
-        raise CheckpointError(str(folder), told, todo)
+        raise CheckpointError(str(folder), told, hint)
     added = {name: tensor.shape for name, tensor in matrices.tensors.items()}
     plan = with_lora(folder, plan, peft_lora(adapter, plan, added), added)
     tensors = {**found.tensors, **matrices.tensors}
@@ -224,15 +224,15 @@ def is_adapter(path: Path) -> bool:
 
 
 def _base_of(adapter: Adapter) -> Path:
-    where, todo = str(adapter.config), "name it with --llm-judge-base"
+    where, hint = str(adapter.config), "name it with --llm-judge-base"
     if not adapter.base:
-        raise CheckpointError(where, "it does not name the model that it is added to", todo)
+        raise CheckpointError(where, "it does not name the model that it is added to", hint)
     for path in (adapter.folder / adapter.base, Path(adapter.base)):
         # A broken link is there, and whoever opens it says what is wrong.
         if os.path.lexists(path):
             return path
     raise CheckpointError(
-        where, f"the model {shorten(adapter.base)} that it is added to is not here", todo
+        where, f"the model {shorten(adapter.base)} that it is added to is not here", hint
     )
 
 
@@ -259,12 +259,12 @@ def _weights_in(path: Path) -> Path:
         raise CheckpointError(str(path), "no name of a file", "correct the path") from None
     if known or len(others) == 1:
         return [*known, *others][0]
-    todo = "give the path of the weights"
+    hint = "give the path of the weights"
     if others:
         found = f"a directory with {len(others)} files of weights"
-        raise CheckpointError(str(path), found, f"{todo} in it")
+        raise CheckpointError(str(path), found, f"{hint} in it")
     found = f"a directory without weights; it holds {name_some(names)}"
-    raise CheckpointError(str(path), found, todo)
+    raise CheckpointError(str(path), found, hint)
 
 
 def _read(path: Path) -> StateDict | None:
@@ -307,10 +307,10 @@ def _check_ours(path: Path, found: Config | None, adapter: Path | None = None) -
         other = own_template(file.parent)
     if other is None:
         return
-    todo = "name the folder instead of a file in it"
+    hint = "name the folder instead of a file in it"
     if adapter is not None:
-        todo = f"merge {adapter.name} into it with PEFT, and name the folder of both"
-    raise CheckpointError(str(path), f"{other}, which takes transformers", todo)
+        hint = f"merge {adapter.name} into it with PEFT, and name the folder of both"
+    raise CheckpointError(str(path), f"{other}, which takes transformers", hint)
 
 
 def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:

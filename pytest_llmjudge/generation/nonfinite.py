@@ -40,8 +40,8 @@ def check_weight(path: Path, name: str, weight: Tensor) -> None:
             str(path), f"{name} holds values that are infinite in {FLOAT16}", WIDER
         )
     found = f"{name} holds NaN or infinite values"
-    todo = "the training diverged: use an earlier checkpoint or a lower learning rate"
-    raise CheckpointError(str(path), found, todo)
+    hint = "the training diverged: use an earlier checkpoint or a lower learning rate"
+    raise CheckpointError(str(path), found, hint)
 
 
 def no_numbers(where: str, dtype: str) -> PromptError:
@@ -55,5 +55,5 @@ def no_numbers(where: str, dtype: str) -> PromptError:
         found = f"the logits of its answer are NaN or infinite in {FLOAT16}"
         return PromptError(where, found, WIDER)
     found = "the logits of its answer are NaN or infinite"
-    todo = "see whether its training diverged, or its file is damaged"
-    return PromptError(where, found, todo)
+    hint = "see whether its training diverged, or its file is damaged"
+    return PromptError(where, found, hint)

@@ -95,8 +95,8 @@ class ServedModel(Served, Model):
     ) -> None:
         kind, _, model = name.partition(":")
         if not model.strip():
-            todo = f"write {kind}: and the name of a model"
-            raise SettingsError(UNDER_TEST.name_option, f'"{name}" names no model', todo)
+            hint = f"write {kind}: and the name of a model"
+            raise SettingsError(UNDER_TEST.name_option, f'"{name}" names no model', hint)
         urls = model_addresses(name, settings)
         self._name = name
         self._decoding = settings.decoding
@@ -150,7 +150,7 @@ class ServedModel(Served, Model):
             for index, reply, _ in replies:
                 if isinstance(reply, JudgeError):
                     where = f"prompts[{index}]"
-                    raise PromptError(where, reply.found, reply.todo)
+                    raise PromptError(where, reply.problem, reply.hint)
                 texts[index] = reply.content
         return texts
 
@@ -224,8 +224,8 @@ class ServedModel(Served, Model):
         if reply.thought and not reply.content.strip():
             # An empty answer would be judged, and this is none.
             found = f"{self._name} wrote thoughts and no answer"
-            todo = "switch its thoughts off, or raise --llm-judge-max-new-tokens"
-            return RefusedError(self._client.url, found, todo)
+            hint = "switch its thoughts off, or raise --llm-judge-max-new-tokens"
+            return RefusedError(self._client.url, found, hint)
         return reply
 
     @staticmethod
@@ -302,4 +302,4 @@ def _without_thoughts(reply: ChatReply) -> ChatReply:
 
 
 def _told(error: JudgeError) -> CheckpointError:
-    return CheckpointError(error.where, error.found, error.todo)
+    return CheckpointError(error.where, error.problem, error.hint)

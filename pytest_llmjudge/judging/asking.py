@@ -232,8 +232,8 @@ class IntegerAsker(_ClientAsker):
             f"{self._client.model} wrote {replies[0]} and, asked again for JSON, {replies[1]}, "
             "neither of which is a score from 0 to 100"
         )
-        todo = "a larger judge keeps to the format more often, name one with --llm-judge-model"
-        return str(JudgeError(self.server, found, todo))
+        hint = "a larger judge keeps to the format more often, name one with --llm-judge-model"
+        return str(JudgeError(self.server, found, hint))
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +329,14 @@ class WeightedAsker(_ClientAsker):
             told = JudgeError(self.server, self._found(candidates, covered), _NO_ANSWER_TODO)
         # A server may tell more candidates another day.
         final = wrong is not None or gap is None
-        return Verdict(None, reply.content, str(told), final=final, rig=not final, covered=covered)
+        return Verdict(
+            None,
+            reply.content,
+            str(told),
+            final=final,
+            is_infrastructure=not final,
+            covered=covered,
+        )
 
     def _found(self, candidates: Sequence[tuple[str, float]], covered: float) -> str:
         likely = sorted(candidates, key=itemgetter(1), reverse=True)[:_TOKENS_SHOWN]
@@ -355,4 +362,11 @@ def _canonical(text: str) -> str:
 def _failed(error: JudgeError, reply: str) -> Verdict:
     too_long = isinstance(error, PromptTooLongError)
     final = isinstance(error, PromptTooLongError) and error.final
-    return Verdict(None, reply, str(error), final=final, rig=error.rig, too_long=too_long)
+    return Verdict(
+        None,
+        reply,
+        str(error),
+        final=final,
+        is_infrastructure=error.is_infrastructure,
+        too_long=too_long,
+    )

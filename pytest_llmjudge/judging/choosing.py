@@ -39,12 +39,19 @@ def choose(client: ChatClient, prompt: str) -> Choice:
     except JudgeError as error:
         too_long = isinstance(error, PromptTooLongError)
         final = isinstance(error, PromptTooLongError) and error.final
-        return Choice(None, "", str(error), final=final, rig=error.rig, too_long=too_long)
+        return Choice(
+            None,
+            "",
+            str(error),
+            final=final,
+            is_infrastructure=error.is_infrastructure,
+            too_long=too_long,
+        )
     if winner is not None:
         return Choice(winner, reply.content)
     found = f'{client.model} wrote "{one_line(reply.content, _REPLY_LENGTH)}"'
-    todo = "a larger judge keeps to the format more often, name one with --llm-judge-model"
-    told = JudgeError(client.url, f"{found}, which is neither A, B nor tie", todo)
+    hint = "a larger judge keeps to the format more often, name one with --llm-judge-model"
+    told = JudgeError(client.url, f"{found}, which is neither A, B nor tie", hint)
     # A server that does not hold replies to a schema today may do so tomorrow.
     return Choice(None, reply.content, str(told), final=reply.held)
 

@@ -223,7 +223,7 @@ def confirm_choice_by_decoys(
                 winner=None,
                 error=decoy.error,
                 final=decoy.final,
-                rig=decoy.rig,
+                is_infrastructure=decoy.is_infrastructure,
                 too_long=decoy.too_long,
             )
         if decoy.winner not in ({shown, "tie"} if preference.winner == "tie" else {shown}):

@@ -252,11 +252,11 @@ def make_judge(
         return Judge(EmbeddedAsker(), samples=samples, known=known)
     if not model.removeprefix(OPENAI).strip():
         found = "it is empty" if not model.strip() else f'"{model}" names no model'
-        option, todo = (
+        option, hint = (
             "--llm-judge-model",
             'name an Ollama model, openai: and a model, or "embedded"',
         )
-        raise SettingsError(option, found, todo)
+        raise SettingsError(option, found, hint)
     addresses = [urls] if isinstance(urls, str) else urls
     client = connect(model, addresses, timeout, limiter=limiter, note=note, names=names)
     wording = {"weighted": WEIGHTED_2, "weighted1": WEIGHTED_1}.get(ask)

@@ -306,11 +306,11 @@ class _JudgedSuite(RecordSuite[_Scored]):
     def baseline_keys(self) -> list[tuple[str, str]]:
         return [(record.id, record_content(record)) for record in self.loaded.records]
 
-    def cannot_fail(self, found: str, todo: str) -> SettingsError | None:
+    def cannot_fail(self, found: str, hint: str) -> SettingsError | None:
         if self.loaded.settings.min_score or self.loaded.settings.min_average:
             return None
-        todo = f"{todo}, or set min_average or min_score"
-        return SettingsError(self.name, f"it cannot fail: {found}", todo)
+        hint = f"{hint}, or set min_average or min_score"
+        return SettingsError(self.name, f"it cannot fail: {found}", hint)
 
     def side(self, samples: Sequence[Sample[_Scored]], judge: JudgeLike | None) -> Side:
         from pytest_llmjudge.pipeline.judge_resources import judge_identity

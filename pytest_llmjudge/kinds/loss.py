@@ -458,7 +458,7 @@ class _LossRun(SuiteRun[Loss]):
         try:
             return Sample(name, self._loss(name, again=again))
         except LlmJudgeError as error:
-            return Sample(name, None, str(error), "rig" if error.rig else "record")
+            return Sample(name, None, str(error), "rig" if error.is_infrastructure else "record")
 
     def samples(self) -> list[Sample[Loss]]:
         return [self.sample(name) for name in self._suite.samples]
@@ -531,13 +531,13 @@ class _LossRun(SuiteRun[Loss]):
                 store.add_answers({k: row for k, row in rows.items() if isinstance(row, str)})
                 for key, row in rows.items():
                     if not isinstance(row, str):
-                        store.add_failure(key, Failure(str(row), row.rig))
+                        store.add_failure(key, Failure(str(row), row.is_infrastructure))
                     self._counter.step()
         except LlmJudgeError as error:
             known = self._stored(names)
             for name, key in missing:
                 if name not in known and store.failure(key) is None:
-                    store.add_failure(key, Failure(str(error), error.rig))
+                    store.add_failure(key, Failure(str(error), error.is_infrastructure))
         finally:
             self._counter.flush()
 
@@ -589,8 +589,8 @@ class _LossRun(SuiteRun[Loss]):
         if not all(math.isfinite(value[0]) for value in values):
             found = f"its loss on record {record} is NaN or infinite"
             is_narrow = self._resources.settings.dtype == FLOAT16
-            todo = WIDER if is_narrow else "see whether its training diverged"
-            return PromptError(where, found, todo)
+            hint = WIDER if is_narrow else "see whether its training diverged"
+            return PromptError(where, found, hint)
         return json.dumps([parts, tokenizer])
 
     def _window(self, model: ScoringModel) -> tuple[int, int]:
@@ -676,9 +676,9 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     file = records_file(marked, "llm_loss", _EXAMPLE)
     is_text, is_limited = file.endswith(_TEXT), bool({"max_perplexity", "max_loss"} & found.keys())
     if not is_limited and (is_text or settings.baseline is None):
-        todo = "set max_perplexity or max_loss"
-        todo += "" if is_text else ", or compare with --llm-judge-baseline"
-        raise SettingsError(marked.name, "it has no gate and so cannot fail", todo)
+        hint = "set max_perplexity or max_loss"
+        hint += "" if is_text else ", or compare with --llm-judge-baseline"
+        raise SettingsError(marked.name, "it has no gate and so cannot fail", hint)
     idle = ("end", "prompt", "sample") if is_text else ("stride",)
     told = f"it says nothing of a {'text' if is_text else 'records'} file"
     for name in idle:
@@ -690,8 +690,8 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     fewest = fewest_falls(is_binary=_MEASURE.is_binary)
     if not is_limited and len(loaded.records) < fewest:
         told = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"
-        todo = f"give it {fewest} or more, or set max_perplexity"
-        raise SettingsError(marked.name, told, todo)
+        hint = f"give it {fewest} or more, or set max_perplexity"
+        raise SettingsError(marked.name, told, hint)
     return loaded, found
 
 

@@ -78,16 +78,16 @@ class _MMLUKind(Kind[ExamResult]):
         if arguments:
             folder = arguments[0] if len(arguments) == 1 else None
         if not isinstance(folder, (str, Path)):
-            todo = (
+            hint = (
                 'give it one path, as in llm_mmlu("data/mmlu", min_accuracy=0.25), '
                 "or set the ini option llm_mmlu_data"
             )
-            raise SettingsError(name, "llm_mmlu names no data", todo)
+            raise SettingsError(name, "llm_mmlu names no data", hint)
         try:
             exam = load_exam(name, str(folder), marked.keywords, marked.base, settings)
         except DatasetError as error:
             where = f"{name}: {error.where}"
-            raise DatasetError(where, error.found, error.todo) from None
+            raise DatasetError(where, error.problem, error.hint) from None
         return _MMLUSuite(exam)
 
     def result(
@@ -199,8 +199,8 @@ class _MMLUSuite(Suite["MMLUResult"]):
         return [], gates_over_all(settings)
 
     def no_model(self) -> SettingsError:
-        todo = "give --llm-judge-checkpoint, or checkpoint= in the marker"
-        return SettingsError(self.name, "it has no model under test", todo)
+        hint = "give --llm-judge-checkpoint, or checkpoint= in the marker"
+        return SettingsError(self.name, "it has no model under test", hint)
 
     def digest(self) -> str:
         return self.exam.data.digest(self.exam.subjects)
@@ -278,10 +278,10 @@ class _MMLUSuite(Suite["MMLUResult"]):
             # The subject's own item says so, and fails.
             return []
 
-    def cannot_fail(self, found: str, todo: str) -> SettingsError | None:
+    def cannot_fail(self, found: str, hint: str) -> SettingsError | None:
         if self.exam.min_accuracy or self.exam.min_subject_accuracy:
             return None
-        return SettingsError(self.name, f"it cannot fail: {found}", f"{todo}, or set min_accuracy")
+        return SettingsError(self.name, f"it cannot fail: {found}", f"{hint}, or set min_accuracy")
 
     def side(self, samples: Sequence[Sample[MMLUResult]], judge: JudgeLike | None) -> Side:  # noqa: ARG002
 
@@ -378,13 +378,13 @@ def named_subject(
 
     path = resources.settings.paths.get(_DATA)
     if data is not None and not isinstance(data, (str, Path)):
-        where, todo = "mmlu: data", "give a path"
-        raise SettingsError(where, f"{data!r} is no path", todo)
+        where, hint = "mmlu: data", "give a path"
+        raise SettingsError(where, f"{data!r} is no path", hint)
     if data is not None:
         path = resources.root / data
     if path is None:
-        where, todo = "mmlu", "set the ini option llm_mmlu_data, or give data="
-        raise SettingsError(where, "no copy of MMLU is named", todo)
+        where, hint = "mmlu", "set the ini option llm_mmlu_data, or give data="
+        raise SettingsError(where, "no copy of MMLU is named", hint)
     return make_exam("mmlu", path, subject, shots=shots, mode=mode, limit=limit)
 
 

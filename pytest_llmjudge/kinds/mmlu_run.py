@@ -110,7 +110,7 @@ class MMLURun:
                     self._fingerprint.check()
                     self._store.add_answers({key: answers})
                 except LlmJudgeError as error:  # noqa: PERF203  # each subject stands alone
-                    self._store.add_failure(key, Failure(str(error), error.rig))
+                    self._store.add_failure(key, Failure(str(error), error.is_infrastructure))
         finally:
             self._counter.flush()
 
@@ -144,13 +144,13 @@ class MMLURun:
                 found = (
                     f"score() gave {len(scores[index])} values for {len(question.choices)} choices"
                 )
-                todo = "give a log-probability for each branch of each context"
-                raise CheckpointError(name_of(self.model), found, todo)
+                hint = "give a log-probability for each branch of each context"
+                raise CheckpointError(name_of(self.model), found, hint)
             if not all(_is_finite(value) for value in scores[index]):
                 found = f"its log-probabilities for question {question.id} are no numbers"
                 is_narrow = isinstance(model, Model) and self._settings.dtype == FLOAT16
-                todo = WIDER if is_narrow else "see whether its training diverged"
-                raise CheckpointError(name_of(self.model), found, todo)
+                hint = WIDER if is_narrow else "see whether its training diverged"
+                raise CheckpointError(name_of(self.model), found, hint)
         return [[scores[index], task.shots, task.is_cut] for index, task in enumerate(tasks)]
 
     def _questions(self, subject: str) -> tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]:

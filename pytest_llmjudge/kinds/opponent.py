@@ -68,11 +68,11 @@ class Opponent:
         shown = fingerprint[:_SHOWN_DIGITS]
         if other.kind == "results":
             found = f"{other.name} has answers of the model under test itself ({shown})"
-            todo = "name the results of another model in against=, or test another model"
-            raise SettingsError(self._suite.name, found, todo)
+            hint = "name the results of another model in against=, or test another model"
+            raise SettingsError(self._suite.name, found, hint)
         found = f"{other.name} is compared with itself ({shown})"
-        todo = "name the release in against= and the candidate in --llm-judge-checkpoint"
-        raise SettingsError(self._suite.name, found, todo)
+        hint = "name the release in against= and the candidate in --llm-judge-checkpoint"
+        raise SettingsError(self._suite.name, found, hint)
 
     def reference(self) -> AgainstReference:
         """Name what the suite is compared with.
@@ -137,8 +137,8 @@ class Opponent:
         run = read_results(path, self._resources.kinds, named_by=named_by)
         found, reasons, fingerprint = responses_of(run, where, self._suite.records)
         if not found:
-            todo = "name the results of a model that answered them"
-            raise SettingsError(where, "it has none of these records", todo)
+            hint = "name the results of a model that answered them"
+            raise SettingsError(where, "it has none of these records", hint)
         _check_texts(self._suite, where, found)
         return SavedResponses(where, found, reasons), fingerprint
 

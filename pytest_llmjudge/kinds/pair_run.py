@@ -100,7 +100,7 @@ class PairRun(Run[Pair, Preference]):
             again: Try once more what failed earlier in this run.
 
         Raises:
-            LlmJudgeError: The rig failed, so that nothing is known of the judge.
+            LlmJudgeError: The infrastructure failed, so that nothing is known of the judge.
         """
         return None if self._known_answers is None else self._known_answers.check(again=again)
 

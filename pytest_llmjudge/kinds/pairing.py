@@ -77,11 +77,11 @@ def load_pairs(marked: Marked, file: str, settings: Settings) -> tuple[Suite, Pa
     name, base = marked.name, marked.base
     found = read_keywords(name, marked.keywords, KEYWORDS)
     if "against" not in found:
-        todo = "give against= a checkpoint, a field of the records, or a results file"
-        raise SettingsError(name, "llm_compare has nothing to compare with", todo)
+        hint = "give against= a checkpoint, a field of the records, or a results file"
+        raise SettingsError(name, "llm_compare has nothing to compare with", hint)
     if "min_win_rate" not in found:
-        todo = "set min_win_rate, for example 0.5"
-        raise SettingsError(name, "it has no gate and so cannot fail", todo)
+        hint = "set min_win_rate, for example 0.5"
+        raise SettingsError(name, "it has no gate and so cannot fail", hint)
     chosen, pairing = chosen_for(name, found, base, settings), _pairing(found, base)
     read = partial(load_records, response_field=chosen.responses, gates=GATES)
 
@@ -112,15 +112,15 @@ def _check_exists(name: str, field: str, base: Path, records: Sequence[Record]) 
     if not any(field in record.fields for record in records):
         instead = instead_of_file(base / field)
         found = f'against "{field}" is no field of the records, and as a path it is {instead}'
-        todo = "give a checkpoint, a results file, or the name of a field"
-        raise SettingsError(name, found, todo)
+        hint = "give a checkpoint, a results file, or the name of a field"
+        raise SettingsError(name, found, hint)
 
 
 def _check_differs(name: str, field: str, responses: str | None, records: Sequence[Record]) -> None:
     """Refuse what nobody can lose against."""
     if field == responses:
-        found, todo = f'against "{field}" holds the responses under test', "name another field"
-        raise SettingsError(name, found, todo)
+        found, hint = f'against "{field}" holds the responses under test', "name another field"
+        raise SettingsError(name, found, hint)
     blank = sum(is_blank(str(record.fields[field])) for record in records)
     if 2 * blank >= len(records):
         found = f'against "{field}" is blank in {blank} of {len(records)} records'

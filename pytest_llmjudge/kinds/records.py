@@ -54,8 +54,8 @@ class RecordSuite(Suite[Value]):
 
     def no_model(self) -> SettingsError:
         """Return the error that no model under test is named."""
-        todo = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
-        return SettingsError(self.name, "it has no model under test", todo)
+        hint = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
+        return SettingsError(self.name, "it has no model under test", hint)
 
     def digest(self) -> str:
         """Return the SHA-256 of the records file as it was when it was loaded."""
@@ -134,7 +134,9 @@ class RecordRun(SuiteRun[Value]):
         verdict, value = outcome.verdict, self._value(record, outcome)
         if verdict.score is not None:
             return Sample(record.id, value)
-        return Sample(record.id, value, str(verdict.error), "rig" if verdict.rig else "record")
+        return Sample(
+            record.id, value, str(verdict.error), "rig" if verdict.is_infrastructure else "record"
+        )
 
     @abstractmethod
     def _value(self, record: Record, outcome: Outcome[Any, Any]) -> Value:
@@ -245,6 +247,6 @@ def _load(facts: Mapping[str, Any], read: Callable[[Path], Sequence[Record]]) ->
 
     path = Path(facts["path"])
     if file_digest(path) != facts["digest"]:
-        todo = "run again; the verdicts are kept in the cache"
-        raise RecordsError(path.name, "it changed while the run was going on", todo)
+        hint = "run again; the verdicts are kept in the cache"
+        raise RecordsError(path.name, "it changed while the run was going on", hint)
     return draw_sample(read(path), facts["sample"])

@@ -21,14 +21,14 @@ class Shared(NamedTuple):
         where: What it belongs to, for messages.
         what: It is, for messages.
         value: Plain data.
-        todo: What the reader can do where it differs.
+        hint: What the reader can do where it differs.
     """
 
     key: str
     where: str
     what: str
     value: object
-    todo: str = WRITTEN
+    hint: str = WRITTEN
 
 
 def shared_model(name: str, fingerprint: str) -> Shared:

@@ -71,9 +71,9 @@ class VoteJudgements(Judgements[Pair, Preference]):
         if votes:
             count = "a vote" if len(votes) == 1 else f"{len(votes)} votes"
             found = f"it has {count} on record {record.id}, but not on these two answers to it"
-        todo = "vote on these models' results with llmjudge vote, or draw fewer with sample="
-        error = VotesError(str(self._path), found, todo)
-        error.rig = False
+        hint = "vote on these models' results with llmjudge vote, or draw fewer with sample="
+        error = VotesError(str(self._path), found, hint)
+        error.is_infrastructure = False
         return self.failed(error)
 
     def find(self, record: Record, candidate: Pair) -> Preference | None:
@@ -89,7 +89,9 @@ class VoteJudgements(Judgements[Pair, Preference]):
 
     def failed(self, error: LlmJudgeError) -> Preference:
         """Return a preference without a winner."""
-        return Preference(None, error=str(error), final=False, rig=error.rig)
+        return Preference(
+            None, error=str(error), final=False, is_infrastructure=error.is_infrastructure
+        )
 
     def _winner(self, vote: Vote, record: Record, pair: Pair) -> str | None:
         """Turn a vote to the pair's own sides; ``None`` when it is on something else."""

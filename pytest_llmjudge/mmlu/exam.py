@@ -102,8 +102,8 @@ def load_exam(
     found = read_keywords(name, keywords, _KEYWORDS)
     gated = "min_accuracy" in found or "min_subject_accuracy" in found
     if not gated and settings.baseline is None:
-        todo = "set min_accuracy, for example 0.25, or compare with --llm-judge-baseline"
-        raise SettingsError(name, "it has no gate and so cannot fail", todo)
+        hint = "set min_accuracy, for example 0.25, or compare with --llm-judge-baseline"
+        raise SettingsError(name, "it has no gate and so cannot fail", hint)
     checkpoint = settings.checkpoint
     if "checkpoint" in found and not settings.checkpoint_forced:
         checkpoint = checkpoint_of(found["checkpoint"], base)
@@ -137,11 +137,11 @@ def make_exam(
 
 def _one_subject(where: str, subject: object, available: Sequence[str]) -> tuple[str]:
     if not isinstance(subject, str) or not subject:
-        todo = 'give one subject\'s name, as in mmlu("anatomy")'
-        raise SettingsError(where, f"{subject!r} is no name", todo)
+        hint = 'give one subject\'s name, as in mmlu("anatomy")'
+        raise SettingsError(where, f"{subject!r} is no name", hint)
     if choose_subjects(where, [subject], available) != (subject,):
-        todo = "ask each one, or mark a test with llm_mmlu"
-        raise SettingsError(where, f'"{subject}" means several subjects', todo)
+        hint = "ask each one, or mark a test with llm_mmlu"
+        raise SettingsError(where, f'"{subject}" means several subjects', hint)
     return (subject,)
 
 
@@ -152,8 +152,8 @@ def _lot(question: MMLUQuestion) -> bytes:
 def _check_subjects(where: str, value: object) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not names:
-        todo = 'give a list of names, a category such as "stem", or "all"'
-        raise SettingsError(where, f"{value!r} names no subjects", todo)
+        hint = 'give a list of names, a category such as "stem", or "all"'
+        raise SettingsError(where, f"{value!r} names no subjects", hint)
     for name in names:
         if not isinstance(name, str) or not name:
             raise SettingsError(where, f"{name!r} is no name", "give strings in quotes")

@@ -111,8 +111,8 @@ class MMLUData:
         """
         found = self._read("test", subject)
         if not found:
-            todo = "put its questions there, or leave the subject out"
-            raise DatasetError(self._source.name("test", subject), "it has no questions", todo)
+            hint = "put its questions there, or leave the subject out"
+            raise DatasetError(self._source.name("test", subject), "it has no questions", hint)
         return found
 
     def shots(self, subject: str, count: int) -> tuple[MMLUQuestion, ...]:
@@ -126,13 +126,13 @@ class MMLUData:
         found = self._read("dev", subject)
         if found is None or len(found) < count:
             told = "it is not there" if found is None else f"it has {len(found)} questions"
-            todo = f"shots={count} takes its first {count}; get the whole file, or ask for fewer"
-            raise DatasetError(self._source.name("dev", subject), told, todo)
+            hint = f"shots={count} takes its first {count}; get the whole file, or ask for fewer"
+            raise DatasetError(self._source.name("dev", subject), told, hint)
         asked = {_as_asked(question) for question in self._read("test", subject) or ()}
         if all(_as_asked(question) in asked for question in found[:count]):
             told = f"its first {count} questions are questions of the test file"
-            todo = "get the dev file: a model that is shown the answers is not tested"
-            raise DatasetError(self._source.name("dev", subject), told, todo)
+            hint = "get the dev file: a model that is shown the answers is not tested"
+            raise DatasetError(self._source.name("dev", subject), told, hint)
         return found[:count]
 
     def digest(self, subjects: Sequence[str]) -> str:
@@ -284,8 +284,8 @@ class _Folder:
         except OSError as error:
             if isinstance(error, FileNotFoundError) and not path.is_symlink():
                 return None
-            todo = "put a CSV file there that can be read"
-            raise DatasetError(name, why_unreadable(error), todo) from None
+            hint = "put a CSV file there that can be read"
+            raise DatasetError(name, why_unreadable(error), hint) from None
         return _csv_rows(name, content)
 
 
@@ -444,8 +444,8 @@ def _parquet_rows(file: Path) -> Iterator[Mapping[str, object]]:
     try:
         import pyarrow as pa
     except ImportError:
-        todo = 'install it with "pip install pytest-llmjudge[parquet]"'
-        raise DatasetError(file.name, "Parquet files need pyarrow", todo) from None
+        hint = 'install it with "pip install pytest-llmjudge[parquet]"'
+        raise DatasetError(file.name, "Parquet files need pyarrow", hint) from None
     try:
         with _open(file) as stream:
             for batch in _batches(stream):
@@ -455,8 +455,8 @@ def _parquet_rows(file: Path) -> Iterator[Mapping[str, object]]:
     except TooMuchError:
         raise DatasetError(file.name, "it holds far more than MMLU has", _TAKE_THEIRS) from None
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError):
-        todo = "get the file anew"
-        raise DatasetError(file.name, "it is no Parquet file", todo) from None
+        hint = "get the file anew"
+        raise DatasetError(file.name, "it is no Parquet file", hint) from None
 
 
 def _batches(stream: BinaryIO) -> Iterator[Any]:

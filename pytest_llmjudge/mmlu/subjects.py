@@ -130,8 +130,8 @@ def _unknown(where: str, name: str, available: Sequence[str]) -> SettingsError:
         )
         return SettingsError(where, found, f"it has {_some(available)}")
     close = difflib.get_close_matches(name, known, n=3)
-    todo = f"close to it are {', '.join(close)}" if close else f"the data has {_some(available)}"
-    return SettingsError(where, f'"{name}" is no subject of MMLU', todo)
+    hint = f"close to it are {', '.join(close)}" if close else f"the data has {_some(available)}"
+    return SettingsError(where, f'"{name}" is no subject of MMLU', hint)
 
 
 def _some(names: Sequence[str]) -> str:

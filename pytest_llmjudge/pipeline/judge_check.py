@@ -87,7 +87,7 @@ class KnownAnswerCheck(Generic[Check]):
             again: Try once more what failed earlier in this run.
 
         Raises:
-            LlmJudgeError: The rig failed, so that nothing is known of the judge.
+            LlmJudgeError: The infrastructure failed, so that nothing is known of the judge.
         """
         if self._check is None:
             probes = self._probes()
@@ -98,8 +98,8 @@ class KnownAnswerCheck(Generic[Check]):
             said = []
             for probe in probes:
                 judgement = self._asked.probe(probe)
-                if judgement.score is None and judgement.rig:
-                    raise KnownProblemError(str(judgement.error), rig=True)
+                if judgement.score is None and judgement.is_infrastructure:
+                    raise KnownProblemError(str(judgement.error), is_infrastructure=True)
                 said.append((probe, judgement))
             self._asked.confirm()
             name, advice = self._judge_in_words()

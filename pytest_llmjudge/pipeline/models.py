@@ -61,9 +61,9 @@ class Models:
             CheckpointError: No checkpoint is named.
         """
         if checkpoint is None:
-            todo = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
+            hint = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
             msg = "llm_model"
-            raise CheckpointError(msg, "no checkpoint is named", todo)
+            raise CheckpointError(msg, "no checkpoint is named", hint)
         if checkpoint not in self._made:
             self._made[checkpoint] = make_model(
                 checkpoint,

@@ -60,7 +60,7 @@ class SavedResponses(Source[str]):
         else:
             found = f"record {record.id} is not there, or not with this content"
         error = BaselineError(self._where, found, "make these results again with all records")
-        error.rig = False
+        error.is_infrastructure = False
         raise error
 
     def known(self, record: Record) -> str | None:

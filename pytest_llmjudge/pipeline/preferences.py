@@ -115,7 +115,9 @@ class Preferences(AskedJudgements[Pair, Preference]):
 
     def failed(self, error: LlmJudgeError) -> Preference:
         """Return a preference without a winner."""
-        return Preference(None, error=str(error), final=False, rig=error.rig)
+        return Preference(
+            None, error=str(error), final=False, is_infrastructure=error.is_infrastructure
+        )
 
     def _known(self, pair: Pair) -> Preference | None:
         return None if self._ours is None else self._ours.known_preference(*pair)
@@ -189,7 +191,9 @@ class Preferences(AskedJudgements[Pair, Preference]):
                 try:
                     choice = judge.choose(record, *order)
                 except LlmJudgeError as error:
-                    choice = Choice(None, "", str(error), final=False, rig=error.rig)
+                    choice = Choice(
+                        None, "", str(error), final=False, is_infrastructure=error.is_infrastructure
+                    )
             choice = replace(choice, reply=storable(choice.reply))
             if counts and (is_last or choice.winner is None):
                 self._counter.step()
@@ -198,7 +202,7 @@ class Preferences(AskedJudgements[Pair, Preference]):
                 self._store.add_choice(key, facts, self._watch.awaits(servers))
                 self._watch.wrote()
                 return self._stored_choice(key) or choice
-            failure = Failure(str(choice.error), choice.rig, choice.too_long)
+            failure = Failure(str(choice.error), choice.is_infrastructure, choice.too_long)
             self._store.add_failure(key, failure)
             return choice
 
@@ -210,7 +214,14 @@ class Preferences(AskedJudgements[Pair, Preference]):
         if failure is None:
             return None
         found = failure.message
-        return Choice(None, "", found, final=False, rig=failure.rig, too_long=failure.too_long)
+        return Choice(
+            None,
+            "",
+            found,
+            final=False,
+            is_infrastructure=failure.is_infrastructure,
+            too_long=failure.too_long,
+        )
 
     def _settle_custom(self, key: str, record: Record, pair: Pair) -> Preference:
         with self._turn(key):
@@ -229,7 +240,9 @@ class Preferences(AskedJudgements[Pair, Preference]):
                 self._store.add_choice(key, json.dumps(asdict(found)))
                 return self._store.choices([key], _preference).get(key, found)
             # Nobody knows whether a judge of the user's own would fail again, so it may try.
-            self._store.add_failure(key, Failure(str(found.error), found.rig, found.too_long))
+            self._store.add_failure(
+                key, Failure(str(found.error), found.is_infrastructure, found.too_long)
+            )
             return found
 
     def _compared(self, record: Record, pair: Pair) -> Preference:
@@ -238,15 +251,15 @@ class Preferences(AskedJudgements[Pair, Preference]):
         if not callable(compare):
             found = "it has no compare(record, a, b), which llm_compare needs"
             raise JudgeError(name, found, "give it one that returns a Preference")
-        todo = "correct it, or return a Preference with an error"
+        hint = "correct it, or return a Preference with an error"
         with user_code(
-            lambda error: JudgeError(name, f"compare() raised {described(error)}", todo)
+            lambda error: JudgeError(name, f"compare() raised {described(error)}", hint)
         ):
             preference: object = compare(record, *pair)
         if not isinstance(preference, Preference) or not _is_valid(preference):
             found = f"compare() gave {one_line(repr(preference), 100)}"
-            todo = 'return a Preference with winner "a", "b" or "tie", or with an error'
-            raise JudgeError(name, found, todo)
+            hint = 'return a Preference with winner "a", "b" or "tie", or with an error'
+            raise JudgeError(name, found, hint)
         told = None if preference.error is None else one_line(preference.error, 2000)
         replies = tuple(storable(reply) for reply in preference.replies)
         return replace(preference, replies=replies, error=told)
@@ -313,7 +326,7 @@ def _failed(failure: Failure) -> Preference:
         None,
         error=failure.message,
         final=False,
-        rig=failure.rig,
+        is_infrastructure=failure.is_infrastructure,
         too_long=failure.too_long,
     )
 

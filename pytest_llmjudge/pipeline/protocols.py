@@ -38,10 +38,10 @@ _PROGRESS_SECONDS = 0.2
 class KnownProblemError(LlmJudgeError):
     """A finished message that was found earlier, in this process or in another."""
 
-    def __init__(self, message: str, *, rig: bool) -> None:
+    def __init__(self, message: str, *, is_infrastructure: bool) -> None:
         super().__init__("", message, "")
         self.message = message
-        self.rig = rig
+        self.is_infrastructure = is_infrastructure
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ class AnyJudgement(Protocol):
         """Why, as one line."""
 
     @property
-    def rig(self) -> bool:
+    def is_infrastructure(self) -> bool:
         """Whether it was not the record that failed."""
 
 
@@ -122,8 +122,8 @@ def fingerprint_of(model: object) -> str:
     ):
         fingerprint: object = getattr(model, "fingerprint", None)
     if not isinstance(fingerprint, str) or not fingerprint:
-        todo = "give it a string attribute that changes when its answers may"
-        raise CheckpointError(name_of(model), "it has no fingerprint", todo)
+        hint = "give it a string attribute that changes when its answers may"
+        raise CheckpointError(name_of(model), "it has no fingerprint", hint)
     return fingerprint
 
 
@@ -154,8 +154,8 @@ class Fingerprint:
         """
         if fingerprint_of(self._model) != self.first:
             found = "its fingerprint changes from call to call"
-            todo = "make it a text that changes only when the answers may"
-            raise CheckpointError(name_of(self._model), found, todo)
+            hint = "make it a text that changes only when the answers may"
+            raise CheckpointError(name_of(self._model), found, hint)
 
 
 def judge_name(judge: object) -> str:
@@ -176,9 +176,9 @@ def judge_fingerprint(judge: object) -> str | None:
     ):
         fingerprint: object = getattr(judge, "fingerprint", None)
     if fingerprint is not None and (not isinstance(fingerprint, str) or not fingerprint):
-        todo = "make it a string that changes when its scores may, or leave it out"
+        hint = "make it a string that changes when its scores may, or leave it out"
         found = f"fingerprint is {one_line(repr(fingerprint), 80)}"
-        raise JudgeError(judge_name(judge), found, todo)
+        raise JudgeError(judge_name(judge), found, hint)
     return fingerprint
 
 

@@ -133,7 +133,7 @@ class Responses(Source[str]):
             lambda: self._generate([*needed, record], on_made),
         )
         if stored.text is None:
-            raise KnownProblemError(str(stored.error), rig=False)
+            raise KnownProblemError(str(stored.error), is_infrastructure=False)
         return stored.text
 
     def _generate(self, records: Iterable[Record], on_made: OnMade) -> None:
@@ -152,7 +152,7 @@ class Responses(Source[str]):
                 self._fingerprint.check()
                 key, record = missing[done.index]
                 if done.error is not None and not done.final:
-                    self._store.add_failure(key, Failure(done.error, rig=False))
+                    self._store.add_failure(key, Failure(done.error, is_infrastructure=False))
                     self._counter.step()
                     continue
                 text = None if done.text is None else clean_response(storable(done.text))
@@ -164,9 +164,9 @@ class Responses(Source[str]):
                     self._known[record.id] = stored.text
                     on_made(record, stored.text)
         except LlmJudgeError as error:
-            self._fail([key for key, _ in missing], Failure(str(error), error.rig))
+            self._fail([key for key, _ in missing], Failure(str(error), error.is_infrastructure))
         else:
-            self._fail([key for key, _ in missing], Failure(self._lost(), rig=True))
+            self._fail([key for key, _ in missing], Failure(self._lost(), is_infrastructure=True))
         finally:
             self._counter.flush()
             if self._releases and isinstance(self._model, Model):
@@ -193,8 +193,8 @@ class Responses(Source[str]):
 
     def _error_of(self, error: BaseException) -> CheckpointError:
         found = f"generate() raised {described(error)}"
-        todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
-        return CheckpointError(name_of(self._model), found, todo)
+        hint = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
+        return CheckpointError(name_of(self._model), found, hint)
 
     def _batches(self, prompts: Sequence[str], tokens: int) -> Iterator[Completion]:
         model = self._model

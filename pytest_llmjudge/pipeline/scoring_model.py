@@ -44,8 +44,8 @@ class ScoringModel(Protocol):
 def raised_by(model: object, error: BaseException) -> CheckpointError:
     """Return the error that stands in the place of what a model raised."""
     found = f"it raised {described(error)}"
-    todo = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
-    return CheckpointError(name_of(model), found, todo)
+    hint = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
+    return CheckpointError(name_of(model), found, hint)
 
 
 def scoring_model(model: object, needed_by: str, encoder: str = "encode") -> ScoringModel:
@@ -63,12 +63,12 @@ def scoring_model(model: object, needed_by: str, encoder: str = "encode") -> Sco
         found = (
             f"a served model gives no log-probabilities of given answers, which {needed_by} needs"
         )
-        todo = "name a checkpoint or a Hugging Face folder"
-        raise CheckpointError(str(model.info.path), found, todo)
+        hint = "name a checkpoint or a Hugging Face folder"
+        raise CheckpointError(str(model.info.path), found, hint)
     wanted = ("context_length", encoder, "score")
     # Looked for without asking: a checkpoint would be loaded to tell its context.
     if any(inspect.getattr_static(model, name, None) is None for name in wanted):
         found = f"it gives no log-probabilities, which {needed_by} needs"
-        todo = f"give it context_length, {encoder}() and score(), or name a checkpoint"
-        raise CheckpointError(name_of(model), found, todo)
+        hint = f"give it context_length, {encoder}() and score(), or name a checkpoint"
+        raise CheckpointError(name_of(model), found, hint)
     return model  # type: ignore[return-value]  # it has what the protocol asks for

@@ -92,7 +92,7 @@ class ScoredRun(Run[str, Verdict]):
             again: Try once more what failed earlier in this run.
 
         Raises:
-            LlmJudgeError: The rig failed, so that nothing is known of the judge.
+            LlmJudgeError: The infrastructure failed, so that nothing is known of the judge.
         """
         return self._known_answers.check(again=again)
 

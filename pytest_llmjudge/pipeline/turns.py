@@ -40,7 +40,7 @@ def wait_or_compute(
             return found
         failure = store.failure(key)
         if failure is not None:
-            raise KnownProblemError(failure.message, rig=failure.rig)
+            raise KnownProblemError(failure.message, is_infrastructure=failure.is_infrastructure)
         with store.try_lock("generate") as held:
             if held and stored() is None:
                 compute()

@@ -116,7 +116,7 @@ class Verdicts(AskedJudgements[str, Verdict]):
 
     def failed(self, error: LlmJudgeError) -> Verdict:
         """Return a verdict without a score."""
-        return Verdict(None, "", str(error), final=False, rig=error.rig)
+        return Verdict(None, "", str(error), final=False, is_infrastructure=error.is_infrastructure)
 
     def forget_failed_probe(self, probe: Probe) -> None:
         """Let a verdict on a known answer that could not be had be tried again."""
@@ -177,7 +177,7 @@ class Verdicts(AskedJudgements[str, Verdict]):
                     "",
                     failure.message,
                     final=False,
-                    rig=failure.rig,
+                    is_infrastructure=failure.is_infrastructure,
                     too_long=failure.too_long,
                 )
         return verdict
@@ -193,23 +193,23 @@ class Verdicts(AskedJudgements[str, Verdict]):
             verdict = self._store.add_verdict(key, verdict, self._watch.awaits(servers))
             self._watch.wrote()
             return verdict
-        failure = Failure(str(verdict.error), verdict.rig, verdict.too_long)
+        failure = Failure(str(verdict.error), verdict.is_infrastructure, verdict.too_long)
         self._store.add_failure(key, failure)
         return verdict
 
     def _scored(self, record: Record, response: str, sample: int) -> Verdict:
         name = judge_name(self._judge)
-        todo = "correct it, or return a Verdict with an error"
+        hint = "correct it, or return a Verdict with an error"
         verdict: object
-        with user_code(lambda error: JudgeError(name, f"score() raised {described(error)}", todo)):
+        with user_code(lambda error: JudgeError(name, f"score() raised {described(error)}", hint)):
             if self._ours is not None:
                 verdict = self._ours.ask(record, response, sample)
             else:
                 verdict = self._judge.score(record, response)
         if not isinstance(verdict, Verdict) or not _is_valid(verdict):
             found = f"score() gave {one_line(repr(verdict), 100)}"
-            todo = "return a Verdict with a score from 0 to 100 or with an error, not both"
-            raise JudgeError(name, found, todo)
+            hint = "return a Verdict with a score from 0 to 100 or with an error, not both"
+            raise JudgeError(name, found, hint)
         told = None if verdict.error is None else one_line(verdict.error, 2000)
         if self._ours is None:
             # Nobody knows whether a judge of the user's own would fail again, so it may try.

@@ -45,7 +45,7 @@ class Watch:
         """
         fault = None if self._model is None else self._store.fault()
         if fault is not None:
-            raise KnownProblemError(fault, rig=True)
+            raise KnownProblemError(fault, is_infrastructure=True)
 
     def awaits(self, servers: Collection[str]) -> str | None:
         """Name the look that an answer of some servers awaits; ``None`` when it awaits none."""
@@ -100,7 +100,7 @@ class Watch:
             silent = self._look(self._model)
         for url, error in silent.items():
             self._store.add_note(
-                f"{url}: {error.found}, so its last answers could not be confirmed"
+                f"{url}: {error.problem}, so its last answers could not be confirmed"
             )
 
     def _look(self, model: Served) -> Mapping[str, JudgeError]:

@@ -83,14 +83,14 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
 def _suite(function: pytest.Function, markers: Sequence[str], settings: Settings) -> Suite[Any]:
     where, name = function.nodeid, markers[0]
     if sum(mark.name == name for mark in function.own_markers) > 1:
-        todo = "write one marked function for each"
-        raise SettingsError(where, f"it has several {name} markers", todo)
+        hint = "write one marked function for each"
+        raise SettingsError(where, f"it has several {name} markers", hint)
     if len(markers) > 1:
         found = f"{name} and {markers[1]} stand together"
         raise SettingsError(where, found, "mark a function with each")
     if function.get_closest_marker("parametrize") is not None:
-        todo = "write one marked function for each variant"
-        raise SettingsError(where, f"{name} and parametrize stand together", todo)
+        hint = "write one marked function for each variant"
+        raise SettingsError(where, f"{name} and parametrize stand together", hint)
     (kind,) = (kind for kind in all_kinds() if kind.marker == name)
     marker = function.get_closest_marker(name)
     assert marker is not None  # noqa: S101  # it makes the function a suite
@@ -161,8 +161,8 @@ def refuse_records_file(path: Path, parent: pytest.Collector) -> None:
         SuiteProblem: ``path`` is named on the command line and looks like a records file.
     """
     if is_records_name(path.name) and parent.session.isinitpath(path):
-        todo = "add --llm-judge to judge its records"
-        raise SuiteProblem(SettingsError(path.name, "it is a records file", todo), usage=True)
+        hint = "add --llm-judge to judge its records"
+        raise SuiteProblem(SettingsError(path.name, "it is a records file", hint), usage=True)
 
 
 def report_usage_problem(config: pytest.Config, error: LlmJudgeError) -> None:

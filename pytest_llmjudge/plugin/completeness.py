@@ -79,8 +79,8 @@ class Completeness:
         if problems:
             told = [f"{name} ({problem})" for name, problem in problems.items()]
             where, found = f"{ini_name(config)}: {REQUIRE_INI}", "this run lacks what is required"
-            todo = "run these suites as a whole, or take them out of the list"
-            raise SettingsError(where, f"{found}: {names_of(told)}", todo)
+            hint = "run these suites as a whole, or take them out of the list"
+            raise SettingsError(where, f"{found}: {names_of(told)}", hint)
 
     def _problems(
         self, entry: str, selected: dict[str, list[pytest.Item]]
@@ -132,11 +132,11 @@ class Completeness:
         if lacking and not settings.baseline_partial:
             where = f"--llm-judge-baseline {baseline.path}"
             found = f"this run lacks suites that the baseline has: {names_of(lacking)}"
-            todo = (
+            hint = (
                 "run them too, name a suite that was renamed with --llm-judge-baseline-suite "
                 "OLD=NEW, or allow it with --llm-judge-baseline-partial"
             )
-            raise SettingsError(where, found, todo)
+            raise SettingsError(where, found, hint)
         for names, why in ((lacking, "this run lacks them"), (deselected, "not selected")):
             if names:
                 store.add_note(f"not compared with the baseline ({why}): {names_of(names)}")
@@ -151,8 +151,8 @@ class Completeness:
         why = why_it_cannot_fail(session.baseline_side(suite), keys, session.settings.max_drop)
         if why is None:
             return
-        found, todo = why
-        error = suite.cannot_fail(found, todo)
+        found, hint = why
+        error = suite.cannot_fail(found, hint)
         if error is not None:
             raise error
-        session.store.add_note(f"{name}: its [{BASELINE}] cannot fail: {found}; {todo}")
+        session.store.add_note(f"{name}: its [{BASELINE}] cannot fail: {found}; {hint}")

@@ -241,8 +241,8 @@ class ControllerHooks:
             self._problems += error.lines
         except Exception as error:  # noqa: BLE001  # whatever it is, the other files are written
             told = f"{type(error).__name__}: {one_line(str(error), 200)}"
-            todo = "report it as a bug; all verdicts are kept in the cache"
-            self._problems += SettingsError(name, f"it could not be made ({told})", todo).lines
+            hint = "report it as a bug; all verdicts are kept in the cache"
+            self._problems += SettingsError(name, f"it could not be made ({told})", hint).lines
 
     def _write_page(self, path: Path, run: RunResult) -> None:
         from pytest_llmjudge.reporting.html import html_report

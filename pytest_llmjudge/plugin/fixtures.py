@@ -119,8 +119,8 @@ def _value(request: pytest.FixtureRequest) -> object:
     if name in values:
         return values[name]
     marker, one = _OWN[str(name)]
-    where, todo = one.elsewhere, f"mark the test with {marker}"
+    where, hint = one.elsewhere, f"mark the test with {marker}"
     if ready is not None:
-        where, todo = ready.case.suite.other_fixture(one.name) or (where, todo)
+        where, hint = ready.case.suite.other_fixture(one.name) or (where, hint)
     found = f"fixture '{name}' is used in {where}"
-    pytest.fail(f"{request.node.nodeid}: {found}; {todo}", pytrace=False)
+    pytest.fail(f"{request.node.nodeid}: {found}; {hint}", pytrace=False)

@@ -68,7 +68,7 @@ def _judge(session: LlmSession) -> str:
     try:
         label = session.resources.judges.judge.label
     except LlmJudgeError as error:
-        return f"{session.settings.model} ({error.where}: {error.found})"
+        return f"{session.settings.model} ({error.where}: {error.problem})"
     agree_on_judge(session, session.resources.judges.judge.identity)
     return label
 
@@ -88,7 +88,7 @@ def _model(session: LlmSession, path: Path | str) -> str:
         info = session.resources.models.get(path).info
     except LlmJudgeError as error:
         where = f"{error.where}: " if isinstance(path, str) else ""
-        return f"{session.resources.models.shown_path(path)} ({where}{error.found})"
+        return f"{session.resources.models.shown_path(path)} ({where}{error.problem})"
     agree_on_model(session, session.resources.models.shown_path(info.path), info.fingerprint)
     shown = session.resources.models.shown_path(path)
     found = CheckpointReference(shown, info.fingerprint, info.parameters)

@@ -97,13 +97,13 @@ def agree_on_fixtures(session: LlmSession, name: str, model: object, judge: obje
     """
     facts = []
     if model is not None and not isinstance(model, Model):
-        todo = "make it a text that changes only when the answers may"
+        hint = "make it a text that changes only when the answers may"
         value = fingerprint_of(model)
-        facts.append(Shared(f"{name} llm_model", name_of(model), "fingerprint", value, todo))
+        facts.append(Shared(f"{name} llm_model", name_of(model), "fingerprint", value, hint))
     if judge is not None and not isinstance(judge, Judge):
-        todo = "make it a text that changes only when the scores may"
+        hint = "make it a text that changes only when the scores may"
         told = judge_fingerprint(judge)
-        facts.append(Shared(f"{name} llm_judge", judge_name(judge), "fingerprint", told, todo))
+        facts.append(Shared(f"{name} llm_judge", judge_name(judge), "fingerprint", told, hint))
     try:
         _agree(session, facts)
     except SettingsError as error:
@@ -120,7 +120,7 @@ def _agree(session: LlmSession, facts: Iterable[Shared]) -> None:
         if first[key] != values[key]:
             told = f"{_shown(json.loads(first[key]))} and {_shown(fact.value)}"
             found = f"its {fact.what} is not the same in all processes of this run ({told})"
-            raise SettingsError(fact.where, found, fact.todo)
+            raise SettingsError(fact.where, found, fact.hint)
 
 
 def _shown(value: object) -> str:
@@ -141,22 +141,22 @@ def _facts(session: LlmSession) -> Iterator[Shared]:
         path = resources.models.shown_path(suite.path)
         yield Shared(f"{name} digest", path, "content", suite.digest())
     yield from _options(session.settings)
-    todo = "install one version for all of them"
-    yield Shared("version", "pytest-llmjudge", "version", __version__, todo)
+    hint = "install one version for all of them"
+    yield Shared("version", "pytest-llmjudge", "version", __version__, hint)
 
 
 def _judge(identity: Mapping[str, object]) -> Iterator[Shared]:
-    name, todo = str(identity["model"]), "run again when nobody updates the judge"
+    name, hint = str(identity["model"]), "run again when nobody updates the judge"
     for what in ("backend", "version", "digest", "options", "ask"):
-        yield Shared(f"judge {name} {what}", name, what, identity[what], todo)
+        yield Shared(f"judge {name} {what}", name, what, identity[what], hint)
 
 
 def _options(settings: Settings) -> Iterator[Shared]:
     for name, value in asdict(settings).items():
         # Files are compared by what they hold.
         if name not in _DECIDES_NOTHING and not isinstance(value, Path):
-            flag, todo = f"--llm-judge-{name.replace('_', '-')}", "give it on the command line"
-            yield Shared(f"option {flag}", flag, "value", str(value), todo)
+            flag, hint = f"--llm-judge-{name.replace('_', '-')}", "give it on the command line"
+            yield Shared(f"option {flag}", flag, "value", str(value), hint)
     yield from _baseline(settings)
 
 

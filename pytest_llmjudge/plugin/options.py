@@ -87,12 +87,12 @@ def check_idle(config: pytest.Config) -> None:
         flags, keys = ", ".join(o.flag for o in idle), ", ".join(o.key for o in idle)
         does = "does" if len(idle) == 1 else "do"
         found = f"without {enabling.flag} nothing is judged, and {flags} {does} nothing"
-        where, todo = "llm-judge", f"add {enabling.flag}, or write defaults as ini options ({keys})"
-        raise SettingsError(where, found, todo)
+        where, hint = "llm-judge", f"add {enabling.flag}, or write defaults as ini options ({keys})"
+        raise SettingsError(where, found, hint)
     if required_suites(config):
         found = f"suites are required, and without {enabling.flag} nothing is judged"
-        where, todo = f"{ini_name(config)}: {REQUIRE_INI}", f"add {enabling.flag}"
-        raise SettingsError(where, found, todo)
+        where, hint = f"{ini_name(config)}: {REQUIRE_INI}", f"add {enabling.flag}"
+        raise SettingsError(where, found, hint)
 
 
 def required_suites(config: pytest.Config) -> list[str]:
@@ -149,8 +149,8 @@ def _in_ini(config: pytest.Config, key: str) -> Any:  # noqa: ANN401  # as pytes
         # pytest 9 reads [tool.pytest] of a pyproject.toml with TOML's own types.
         where, found = f"{ini_name(config)}: {key}", "it is not a text"
         if key in _LISTS:
-            todo = f'write ["{_LISTS[key]}"]'
-            raise SettingsError(where, "it is not a list of texts", todo) from None
+            hint = f'write ["{_LISTS[key]}"]'
+            raise SettingsError(where, "it is not a list of texts", hint) from None
         raise SettingsError(where, found, "write the value in quotes") from None
 
 

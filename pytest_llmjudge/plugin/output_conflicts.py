@@ -59,8 +59,8 @@ def check_outputs(session: LlmSession) -> None:
     for flag, path in _files(settings).items():
         other = taken.setdefault(resolved(path), f"the file of {flag}")
         if other == "the baseline":
-            todo = "write to another file, which takes its place when the candidate is released"
-            raise SettingsError(flag, f"{path} is the baseline as well", todo)
+            hint = "write to another file, which takes its place when the candidate is released"
+            raise SettingsError(flag, f"{path} is the baseline as well", hint)
         if other != f"the file of {flag}":
             raise SettingsError(flag, f"{path} is {other} as well", "name another file")
     for flag, path in {**_files(settings), **others}.items():

@@ -77,12 +77,12 @@ def _checked_case(item: pytest.Item) -> Case | None:
         if marker is None:
             return None
         found = f"{marker} marks what pytest cannot parametrise"
-        todo = "write it as a plain function or as a method of a plain class"
-        raise SettingsError(item.nodeid, found, todo)
+        hint = "write it as a plain function or as a method of a plain class"
+        raise SettingsError(item.nodeid, found, hint)
     if len(item.callspec.params) > 1:  # type: ignore[attr-defined]
         others = ", ".join(name for name in item.callspec.params if name != FIXTURE)  # type: ignore[attr-defined]
-        todo = "write one marked function for each variant"
-        raise SettingsError(case.suite.name, f"it is parametrised by {others} as well", todo)
+        hint = "write one marked function for each variant"
+        raise SettingsError(case.suite.name, f"it is parametrised by {others} as well", hint)
     return case
 
 
@@ -160,8 +160,8 @@ def check_candidate(session: LlmSession, items: Iterable[pytest.Item]) -> None:
         where = "--llm-judge-checkpoint"
         shown = session.resources.models.shown_path(named)
         found = f"{shown} is tested by nothing: all responses are taken from the records"
-        todo = "leave it out, or take responses= out of the marker"
-        raise SettingsError(where, found, todo)
+        hint = "leave it out, or take responses= out of the marker"
+        raise SettingsError(where, found, hint)
 
 
 def check_base(session: LlmSession) -> None:
@@ -181,5 +181,5 @@ def check_base(session: LlmSession) -> None:
     if not any(isinstance(name, Path) and is_adapter(name) for name in names):
         shown = ", ".join(models.shown_path(name) for name in names)
         found = f"no checkpoint of this run is a LoRA adapter, which alone has a base ({shown})"
-        where, todo = "--llm-judge-base", "leave it out, or put an adapter under test"
-        raise SettingsError(where, found, todo)
+        where, hint = "--llm-judge-base", "leave it out, or put an adapter under test"
+        raise SettingsError(where, found, hint)

@@ -74,8 +74,8 @@ def _cache_folder(config: pytest.Config, mode: str) -> Path:
         return cache.mkdir("llm-judge")
     except OSError as error:
         found = f"the cache cannot be used ({error.strerror})"
-        todo = "make room or make it writable, remove it, or run with --llm-judge-cache=off"
-        raise StoreError(str(config.getini("cache_dir")), found, todo) from None
+        hint = "make room or make it writable, remove it, or run with --llm-judge-cache=off"
+        raise StoreError(str(config.getini("cache_dir")), found, hint) from None
 
 
 class RunHooks:

@@ -70,7 +70,7 @@ def _ready(case: Case, request: pytest.FixtureRequest, session: LlmSession) -> R
     """
     fault = session.store.fault() if case.suite.kind.asks_judge else None
     if fault is not None:
-        raise KnownProblemError(fault, rig=True)
+        raise KnownProblemError(fault, is_infrastructure=True)
     ready = Ready(case, _run(case.suite, request, session))
     checks, again = case.id == JUDGE_CHECK and case.is_gate, _is_rerun(request.node)
     if checks or session.settings.check == "strict":

@@ -83,8 +83,8 @@ def _check(parts: SplitResult, address: str, option: str) -> None:
         raise SettingsError(option, found, "put user and password into the file ~/.netrc")
     if parts.hostname and parts.query:
         found = f"{_quoted(address)} has a query, which is not sent"
-        todo = "leave it out; the key of an OpenAI-compatible server belongs into OPENAI_API_KEY"
-        raise SettingsError(option, found, todo)
+        hint = "leave it out; the key of an OpenAI-compatible server belongs into OPENAI_API_KEY"
+        raise SettingsError(option, found, hint)
     only_port = parts.netloc.startswith(":") and "://" not in address
     # urlsplit drops line breaks silently, so what was written is looked at here.
     readable = address.isprintable() and " " not in address and _PATH.fullmatch(parts.path)

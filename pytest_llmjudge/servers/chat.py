@@ -52,7 +52,7 @@ class PromptTooLongError(JudgeError):
             that asking again would not help.
     """
 
-    rig = False
+    is_infrastructure = False
     final = True
 
 

@@ -110,8 +110,8 @@ class Fleet:
         if any(other.digest != first.digest for other in others):
             held = ", ".join(f"{url} has {one.digest[:12]}" for url, one in found.items())
             told = f'the servers have different models named "{self.model}": {held}'
-            todo = "get the same one on all of them, or leave the others out"
-            raise SettingsError(self._role.url_option, told, todo)
+            hint = "get the same one on all of them, or leave the others out"
+            raise SettingsError(self._role.url_option, told, hint)
         versions = sorted({one.version for one in found.values()})
         return replace(first, version=", ".join(versions))
 
@@ -197,7 +197,7 @@ class Fleet:
                 try:
                     reply = question(client)
                 except JudgeError as error:
-                    if not error.rig:
+                    if not error.is_infrastructure:
                         raise
                     failed[client.url] = error
                     if isinstance(error, JudgeDownError):
@@ -261,4 +261,4 @@ class Fleet:
             if others:
                 self._dead.add(url)
         if is_news:
-            self._note(f"{url}: {error.found}; the run goes on with {', '.join(others)}")
+            self._note(f"{url}: {error.problem}; the run goes on with {', '.join(others)}")

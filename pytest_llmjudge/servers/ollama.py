@@ -265,8 +265,8 @@ class OllamaClient(ServerClient):
         try:
             reply = self._endpoint.send("GET", path, seconds=seconds, quick=True)
         except TimedOutError as error:
-            found, todo = str(error), f'restart it with "ollama serve", {self._other_server}'
-            raise JudgeDownError(self.url, found, todo) from error
+            found, hint = str(error), f'restart it with "ollama serve", {self._other_server}'
+            raise JudgeDownError(self.url, found, hint) from error
         except TransportError as error:
             raise self._transport_error(error) from error
         body = reply.json()
@@ -367,8 +367,8 @@ class OllamaClient(ServerClient):
 
     def _foreign_host(self) -> JudgeError:
         found = "refuses requests for this host name (status 403, an empty reply)"
-        todo = "name it by its IP address, or start it with OLLAMA_HOST=0.0.0.0"
-        return self._error(found, todo)
+        hint = "name it by its IP address, or start it with OLLAMA_HOST=0.0.0.0"
+        return self._error(found, hint)
 
 
 def _full_name(model: str) -> str:

@@ -163,8 +163,8 @@ class OpenAIClient(ServerClient):
                 )
         names = ", ".join(str(entry["id"]) for entry in entries[:20]) or "none"
         found = f'has no model "{self.model}"; it has: {names}'
-        todo = f"name one of these with {self._role.name_option}={OPENAI}NAME"
-        raise ModelGoneError(self.url, found, todo)
+        hint = f"name one of these with {self._role.name_option}={OPENAI}NAME"
+        raise ModelGoneError(self.url, found, hint)
 
     @property
     def control_tokens(self) -> frozenset[str]:
@@ -190,7 +190,7 @@ class OpenAIClient(ServerClient):
         except NoLogprobsError:
             raise
         except JudgeError as error:
-            if isinstance(error, JudgeDownError) or "logprobs" not in error.found:
+            if isinstance(error, JudgeDownError) or "logprobs" not in error.problem:
                 raise
             raise self._no_logprobs() from error
         if not reply.candidates:
@@ -279,8 +279,8 @@ class OpenAIClient(ServerClient):
         try:
             reply = self._endpoint.send("GET", "/models", seconds=seconds, quick=True)
         except TimedOutError as error:
-            todo = f"restart it, {self._other_server}"
-            raise JudgeDownError(self.url, str(error), todo) from error
+            hint = f"restart it, {self._other_server}"
+            raise JudgeDownError(self.url, str(error), hint) from error
         except TransportError as error:
             raise self._transport_error(error) from error
         if reply.status in {401, 403}:
@@ -385,7 +385,7 @@ class OpenAIClient(ServerClient):
             return CUT
         found = f'broke its answer off (finish_reason "{one_line(told, 40)}")'
         error = RefusedError(self.url, found, _SEE_LOG)
-        error.rig = told.lower() in _OF_THE_SERVER
+        error.is_infrastructure = told.lower() in _OF_THE_SERVER
         raise error
 
     def _text_in(self, content: object) -> str | None:
@@ -470,8 +470,8 @@ class OpenAIClient(ServerClient):
         if reply.status == 404:
             return self._error(f'has no model "{self.model}" any more ({text})', self.name_another)
         if reply.status == 429:
-            todo = "lower --llm-judge-concurrency, or raise the account's limits"
-            return self._error(f"takes no more requests for now ({text})", todo)
+            hint = "lower --llm-judge-concurrency, or raise the account's limits"
+            return self._error(f"takes no more requests for now ({text})", hint)
         if reply.status == 503:
             return self._error(f"is busy ({text})", "let fewer programs use it at a time")
         told = f"answered with status {reply.status}: {text or reply.summary()}"
@@ -480,8 +480,8 @@ class OpenAIClient(ServerClient):
 
     def _forbidden(self, reply: HttpReply) -> JudgeError:
         told = one_line(_error_text(reply) or reply.summary(), 200)
-        todo = f"set {_KEY} to a key that it takes" if not self._key else f"correct {_KEY}"
-        return self._error(f"refuses the request with status {reply.status} ({told})", todo)
+        hint = f"set {_KEY} to a key that it takes" if not self._key else f"correct {_KEY}"
+        return self._error(f"refuses the request with status {reply.status} ({told})", hint)
 
     def _too_long(
         self, prompt: str, limit: int = 0, context: str | None = None
@@ -493,8 +493,8 @@ class OpenAIClient(ServerClient):
 
     def _no_logprobs(self) -> NoLogprobsError:
         found = "gives no log-probabilities, which --llm-judge-ask=weighted needs"
-        todo = "switch them on in the server, or ask with --llm-judge-ask=integer"
-        return NoLogprobsError(self.url, found, todo)
+        hint = "switch them on in the server, or ask with --llm-judge-ask=integer"
+        return NoLogprobsError(self.url, found, hint)
 
 
 def _read_key() -> str:

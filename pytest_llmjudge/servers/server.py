@@ -74,7 +74,7 @@ class ServerClient(ABC):
         try:
             now = self._digest(self._timeout)
         except ModelGoneError as error:
-            told = f"it {error.found}"
+            told = f"it {error.problem}"
             raise self._replaced(told) from error
         if now != digest:
             told = f"digest {digest[:12]} became {now[:12]}"
@@ -114,8 +114,8 @@ class ServerClient(ABC):
         if not self._is_asked_for(named):
             shown = one_line(named, 100)
             found = f'answered as "{shown}" where "{asked}" was asked for'
-            todo = "switch off whatever answers in its place"
-            raise self._error(found, f"{todo}, or name that model with {self._role.name_option}")
+            hint = "switch off whatever answers in its place"
+            raise self._error(found, f"{hint}, or name that model with {self._role.name_option}")
         return "" if is_same_model(named, asked) else named
 
     def _is_asked_for(self, named: str) -> bool:
@@ -178,14 +178,14 @@ class ServerClient(ABC):
             found = f"wrote {shown} tokens where at most {most} were asked for"
             raise self._of_record(found, self.see_log)
 
-    def _of_record(self, found: str, todo: str) -> RefusedError:
+    def _of_record(self, found: str, hint: str) -> RefusedError:
         """Return an error of this one reply, which says nothing of the others."""
-        error = RefusedError(self.url, found, todo)
-        error.rig = False
+        error = RefusedError(self.url, found, hint)
+        error.is_infrastructure = False
         return error
 
-    def _error(self, found: str, todo: str) -> JudgeError:
-        return JudgeError(self.url, found, todo)
+    def _error(self, found: str, hint: str) -> JudgeError:
+        return JudgeError(self.url, found, hint)
 
     def _busy(self, reply: HttpReply) -> JudgeError:
         found = f"has no time for requests now, status {reply.status}, {reply.summary()}"
@@ -194,14 +194,14 @@ class ServerClient(ABC):
     def _transport_error(self, error: TransportError) -> JudgeError:
         if isinstance(error, UnreachableError):
             return JudgeDownError(self.url, str(error), self.start_it)
-        todo = self.name_another
+        hint = self.name_another
         if isinstance(error, InsecureError):
-            todo = "correct its certificate, or use http:// if it has none"
+            hint = "correct its certificate, or use http:// if it has none"
         elif isinstance(error, AmbiguousError | DroppedError):
-            todo = self.see_log
+            hint = self.see_log
         elif isinstance(error, TimedOutError):
-            todo = "raise --llm-judge-timeout, or see whether the server is overloaded"
-        return self._error(str(error), todo)
+            hint = "raise --llm-judge-timeout, or see whether the server is overloaded"
+        return self._error(str(error), hint)
 
     def _uncounted(self, field: str, update: str) -> JudgeError:
         found = f"did not say how many tokens of the prompt it read ({field})"

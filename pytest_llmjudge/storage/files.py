@@ -23,27 +23,27 @@ def check_writable(where: str, path: Path) -> None:
     Raises:
         StoreError: It cannot.
     """
-    todo = "name another place"
+    hint = "name another place"
     if "\0" in str(path):
-        raise StoreError(where, f"{path} has a null character in it, which no name has", todo)
+        raise StoreError(where, f"{path} has a null character in it, which no name has", hint)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         found = f"nothing can be written to {path.parent} ({error.strerror})"
-        raise StoreError(where, found, todo) from None
+        raise StoreError(where, found, hint) from None
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return
     except (OSError, RuntimeError) as error:
         told = getattr(error, "strerror", None) or error
-        raise StoreError(where, f"{path} cannot be written ({told})", todo) from None
+        raise StoreError(where, f"{path} cannot be written ({told})", hint) from None
     if stat.S_ISDIR(mode):
-        raise StoreError(where, f"{path} is a folder", todo)
+        raise StoreError(where, f"{path} is a folder", hint)
     if not stat.S_ISREG(mode):
-        raise StoreError(where, f"{path} is a device or a pipe, no file", todo)
+        raise StoreError(where, f"{path} is a device or a pipe, no file", hint)
 
 
 def write_text(path: Path, text: str) -> None:

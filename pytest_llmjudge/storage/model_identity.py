@@ -87,8 +87,8 @@ class Models:
         if len(keys) > 1:
             known = " and ".join(self._shown[key] for key in keys)
             found = f"{name} may be any of {known}"
-            todo = "rate it apart from results of models of one name, or rename them"
-            raise VotesError(str(path), found, todo)
+            hint = "rate it apart from results of models of one name, or rename them"
+            raise VotesError(str(path), found, hint)
         if keys:
             return self._shown[keys[0]]
         of_fields = [

@@ -27,8 +27,8 @@ def write_results(path: Path, document: Mapping[str, Any]) -> None:
     problem = first_problem(document)
     if problem is not None:
         # A judge or model of the user's own may give what the file cannot hold.
-        todo = "correct what gave this; all verdicts are kept in the cache"
-        raise StoreError(str(path), f"it was not written: {problem}", todo)
+        hint = "correct what gave this; all verdicts are kept in the cache"
+        raise StoreError(str(path), f"it was not written: {problem}", hint)
     _write_json(path, document)
 
 

@@ -195,8 +195,8 @@ def responses_of(
     found = _found(answers_of(run), records) or _found(answers_of_pairs(run), records)
     if len(found) > 1:
         names = " and ".join(suite.suite for suite, _ in found[:2])
-        told, todo = f"both {names} have these records", "keep one suite in a file of its own"
-        raise BaselineError(where, told, todo)
+        told, hint = f"both {names} have these records", "keep one suite in a file of its own"
+        raise BaselineError(where, told, hint)
     if not found:
         return {}, {}, ""
     suite, there = found[0]

@@ -139,12 +139,12 @@ class Failure:
 
     Attributes:
         message: One line.
-        rig: Whether it was the infrastructure that failed.
+        is_infrastructure: Whether it was the infrastructure that failed.
         too_long: Whether the question did not fit into the judge's context.
     """
 
     message: str
-    rig: bool
+    is_infrastructure: bool
     too_long: bool = False
 
 
@@ -360,7 +360,7 @@ class Store:
         with self._errors():
             self._connection().execute(
                 "INSERT OR IGNORE INTO failures VALUES (?, ?, ?, ?, ?)",
-                (self.run, key, failure.message, failure.rig, failure.too_long),
+                (self.run, key, failure.message, failure.is_infrastructure, failure.too_long),
             )
 
     def forget_failure(self, key: str) -> None:
@@ -690,5 +690,5 @@ class Store:
         except (sqlite3.Error, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             found = f"the cache cannot be used ({reason})"
-            todo = "make room or make it writable, remove it, or run with --llm-judge-cache=off"
-            raise StoreError(str(self.folder), found, todo) from None
+            hint = "make room or make it writable, remove it, or run with --llm-judge-cache=off"
+            raise StoreError(str(self.folder), found, hint) from None

@@ -51,15 +51,15 @@ def read_votes(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
         if is_pointer(content):
             raise VotesError(where, POINTER, PULL)
         if b"\0" in content:
-            found, todo = "it holds NUL bytes", "name a file that llmjudge vote wrote"
-            raise VotesError(where, found, todo)
+            found, hint = "it holds NUL bytes", "name a file that llmjudge vote wrote"
+            raise VotesError(where, found, hint)
         text = content.decode("utf-8-sig")
     except OSError as error:
         found = why_unreadable(error)
         raise VotesError(where, found, "name a file that llmjudge vote wrote") from None
     except UnicodeDecodeError:
-        found, todo = "it is no UTF-8", "name a file that llmjudge vote wrote"
-        raise VotesError(where, found, todo) from None
+        found, hint = "it is no UTF-8", "name a file that llmjudge vote wrote"
+        raise VotesError(where, found, hint) from None
     votes = tuple(_votes(where, text))
     if not votes:
         raise VotesError(where, "it has no vote", "cast some with llmjudge vote")

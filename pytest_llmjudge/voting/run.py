@@ -130,27 +130,27 @@ def _need_flask() -> None:
         import flask  # noqa: F401  # missing, it is reported here, before any work
     except ImportError:
         where, found = "llmjudge vote", "its page needs Flask"
-        todo = 'install it with pip install "pytest-llmjudge[vote]"'
-        raise SettingsError(where, found, todo) from None
+        hint = 'install it with pip install "pytest-llmjudge[vote]"'
+        raise SettingsError(where, found, hint) from None
 
 
 def _checked_voter(given: str | None) -> str:
-    where, todo = "--voter", "give the name of who votes"
+    where, hint = "--voter", "give the name of who votes"
     if given is None:
         try:
             return getpass.getuser()
         except (OSError, KeyError, ImportError):
-            raise SettingsError(where, "the login name is not known", todo) from None
+            raise SettingsError(where, "the login name is not known", hint) from None
     if not given.strip():
-        raise SettingsError(where, "it is empty", todo)
-    _check_text(where, given, todo)
+        raise SettingsError(where, "it is empty", hint)
+    _check_text(where, given, hint)
     return given.strip()
 
 
-def _check_text(where: str, given: str, todo: str) -> None:
+def _check_text(where: str, given: str, hint: str) -> None:
     """Refuse bytes of a command line that are no text, which no page and no file can show."""
     if storable(given) != given:
-        raise SettingsError(where, "it has bytes that are no UTF-8", todo)
+        raise SettingsError(where, "it has bytes that are no UTF-8", hint)
 
 
 def _sources(

@@ -179,19 +179,19 @@ def test_a_judge_with_a_fingerprint_that_is_none(
     project: Project, name: str, mode: tuple[str, ...]
 ) -> None:
     """It is refused in a line: a name that is the same for all judges would mix their verdicts."""
-    code, found, todo = FINGERPRINTS[name]
+    code, found, hint = FINGERPRINTS[name]
     project.write("conftest.py", JUDGE.format(fingerprint=code, body="return Verdict(1)"))
     project.suite(records(1), GATED)
 
     result = project.run(REPORT, *mode)
 
     result.assert_outcomes(errors=2)
-    if todo is None:
-        todo = "; make it a string that changes when its scores may, or leave it out"
+    if hint is None:
+        hint = "; make it a string that changes when its scores may, or leave it out"
     lines = [line for line in result.outlines if line.startswith("llm_judge (Moody): ")]
     assert len(lines) == 2
     assert all(line.startswith(f"llm_judge (Moody): {found}") for line in lines)
-    assert all(line.endswith(todo) for line in lines)
+    assert all(line.endswith(hint) for line in lines)
     suite = the_suite(project)
     assert (suite["outcome"], suite["records"][0]["outcome"]) == ("incomplete", "error")
     assert suite["records"][0]["error"] in lines

@@ -324,8 +324,8 @@ def test_a_config_nested_too_deeply(suite: Project) -> None:
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (error,) = (line for line in result.errlines if line.startswith("ERROR"))
     found = "not JSON (it is nested too deeply)"
-    todo = "correct it, or move it away from the checkpoint"
-    assert error == f"ERROR: {suite.path / 'config.json'}: {found}; {todo}"
+    hint = "correct it, or move it away from the checkpoint"
+    assert error == f"ERROR: {suite.path / 'config.json'}: {found}; {hint}"
 
 
 def write_adapter(folder: Path) -> None:

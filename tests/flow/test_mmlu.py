@@ -365,7 +365,7 @@ def test_usage(project: Project, arguments: str, told: str, mode: tuple[str, ...
 
 
 def test_no_model(project: Project) -> None:
-    """A model under test is needed, and nothing else of a rig: no judge is asked for."""
+    """A model under test is needed, and nothing else: no judge is asked for."""
     exam(project)
 
     result = project.run()

@@ -1048,13 +1048,13 @@ def test_a_pair_without_a_vote(project: Project, dist: tuple[str, ...]) -> None:
     result = project.run(REPORT, *dist)
 
     result.assert_outcomes(passed=1, errors=4, failed=1)
-    todo = "vote on these models' results with llmjudge vote, or draw fewer with sample="
+    hint = "vote on these models' results with llmjudge vote, or draw fewer with sample="
     path = project.path / "votes.jsonl"
     lines = str(result.stdout)
-    assert f"{path}: it has no vote on record r3; {todo}" in lines
+    assert f"{path}: it has no vote on record r3; {hint}" in lines
     for name in ("r1", "r2", "r4"):
         found = f"it has a vote on record {name}, but not on these two answers to it"
-        assert f"{path}: {found}; {todo}" in lines
+        assert f"{path}: {found}; {hint}" in lines
     assert "4 of 5 pairs are unscored, so there is no win rate: r1, r2, r3, r4" in result.outlines
 
 

@@ -70,7 +70,7 @@ def test_both_orders(first: str, second: str) -> None:
 
 def test_an_order_that_cannot_be_had() -> None:
     """It leaves the pair without a winner; the second order is not asked for after the first."""
-    failed = Choice(None, "hm", "x: y; z", final=False, rig=True, too_long=True)
+    failed = Choice(None, "hm", "x: y; z", final=False, is_infrastructure=True, too_long=True)
 
     def orders() -> object:
         yield failed
@@ -81,7 +81,7 @@ def test_an_order_that_cannot_be_had() -> None:
         replies=("hm",),
         error="with answer a shown first: x: y; z",
         final=False,
-        rig=True,
+        is_infrastructure=True,
         too_long=True,
     )
     second = join_orders([Choice("A", "1"), failed])

@@ -256,9 +256,9 @@ def test_a_message_can_be_looked_up(message: str) -> None:
         row
         for row in rows
         if any(
-            re.search(f"{found}; {todo}$", told)
+            re.search(f"{found}; {hint}$", told)
             for found in _patterns(row[0])
-            for todo in _patterns(row[1])
+            for hint in _patterns(row[1])
         )
     ]
 

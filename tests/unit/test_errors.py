@@ -33,9 +33,9 @@ def test_problems_of_a_file_are_lines() -> None:
 
 
 @given(st.text(), st.text(), st.text())
-def test_a_message_is_one_printable_line(where: str, found: str, todo: str) -> None:
+def test_a_message_is_one_printable_line(where: str, found: str, hint: str) -> None:
     """No text a user's file may hold breaks the line or hides a control character in it."""
-    (line,) = LlmJudgeError(where, found, todo).lines
+    (line,) = LlmJudgeError(where, found, hint).lines
 
     assert "\n" not in line
     assert line.isprintable()

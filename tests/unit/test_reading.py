@@ -104,14 +104,14 @@ READERS: dict[str, tuple[str, Callable[[Path], object], str]] = {
 @pytest.mark.parametrize("reader", READERS)
 def test_what_is_no_regular_file(tmp_path: Path, reader: str, make: Callable[[Path], str]) -> None:
     """A FIFO has nobody who writes to it, a device no end; neither is waited for."""
-    name, read, todo = READERS[reader]
+    name, read, hint = READERS[reader]
     path = tmp_path / name
     found = make(path)
 
     with pytest.raises(LlmJudgeError) as raised:
         read(path)
 
-    assert str(raised.value) == f"{path}: {found}; {todo}"
+    assert str(raised.value) == f"{path}: {found}; {hint}"
 
 
 @pytest.mark.parametrize("make", [fifo, link_to_zeros])

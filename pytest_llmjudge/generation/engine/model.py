@@ -140,8 +140,8 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            found, todo = "out of memory", "free some, or take another device"
-            raise CheckpointError(str(self.path), found, todo) from None
+            found, hint = "out of memory", "free some, or take another device"
+            raise CheckpointError(str(self.path), found, hint) from None
 
     def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
         self._check_template(chat=chat)
@@ -161,8 +161,8 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
 
     def _check_template(self, *, chat: bool) -> None:
         if chat:
-            found, todo = "it has no chat template", f"choose another prompt than {CHAT!r}"
-            raise CheckpointError(str(self.path), found, todo)
+            found, hint = "it has no chat template", f"choose another prompt than {CHAT!r}"
+            raise CheckpointError(str(self.path), found, hint)
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
@@ -198,8 +198,8 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
                 raise
             if slots == 1:
                 found = "out of memory with one text at a time"
-                todo = "free some, or take another device or a smaller --llm-judge-dtype"
-                raise CheckpointError(str(self.path), found, todo) from None
+                hint = "free some, or take another device or a smaller --llm-judge-dtype"
+                raise CheckpointError(str(self.path), found, hint) from None
 
     def _run(
         self, prompts: dict[int, list[int]], max_new_tokens: int, slots: int

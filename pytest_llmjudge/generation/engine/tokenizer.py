@@ -101,8 +101,8 @@ def load_tokenizer(
     if tokenizer.size != vocab_size:
         name = "GPT-2's tokenizer" if ranks is None else ranks.name
         found = f"the model knows {vocab_size} tokens and {name} has {tokenizer.size}"
-        todo = f"put the ranks that it was trained with into {stem_of(path)}.tiktoken beside it"
-        raise CheckpointError(str(path), found, todo)
+        hint = f"put the ranks that it was trained with into {stem_of(path)}.tiktoken beside it"
+        raise CheckpointError(str(path), found, hint)
     return tokenizer
 
 
@@ -111,12 +111,12 @@ def _gpt2(path: Path) -> tiktoken.Encoding:
         return tiktoken.get_encoding("gpt2")
     except (OSError, ValueError):
         found = "GPT-2's tokenizer is not on this machine and cannot be downloaded"
-        todo = (
+        hint = (
             "run python -c \"import tiktoken; tiktoken.get_encoding('gpt2')\" with a network and "
             "TIKTOKEN_CACHE_DIR=folder, copy the folder here and set TIKTOKEN_CACHE_DIR to it, "
             f"or put {stem_of(path)}.tiktoken beside the checkpoint"
         )
-        raise CheckpointError(str(path), found, todo) from None
+        raise CheckpointError(str(path), found, hint) from None
 
 
 def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:

@@ -123,11 +123,11 @@ def lecture_lora(path: Path, shapes: Mapping[str, Shape], scale: float | None) -
         down = shapes.get(f"{layers[0]}{_DOWN}", ())
         rank = f" of rank {down[1]}" if len(down) == 2 else ""
         found = f"it has LoRA layers{rank}, and no alpha to scale them by"
-        todo = (
+        hint = (
             f'write {{"lora_alpha": …}} into {stem_of(path)}.config.json beside it, or '
             '{"lora_scaling": …} with alpha / rank if its code divides by the rank'
         )
-        raise CheckpointError(str(path), found, todo)
+        raise CheckpointError(str(path), found, hint)
     return {
         f"{layer}.weight": Lora(f"{layer}{_DOWN}", f"{layer}{_UP}", scale, is_turned=True)
         for layer in layers
@@ -141,15 +141,15 @@ def read_adapter(folder: Path) -> Adapter:
         CheckpointError: It cannot be read, or asks for what is not merged here.
     """
     file = folder / ADAPTER_CONFIG
-    todo = "save the adapter again, or merge it into its model with PEFT"
+    hint = "save the adapter again, or merge it into its model with PEFT"
     try:
         config = parse_json(read_file(file, SETTINGS_LIMIT))
     except OSError as error:
         raise unreadable(file, error) from None
     except ValueError:
-        raise CheckpointError(str(file), "not JSON", todo) from None
+        raise CheckpointError(str(file), "not JSON", hint) from None
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        raise CheckpointError(str(file), "no config of a LoRA adapter", todo)
+        raise CheckpointError(str(file), "no config of a LoRA adapter", hint)
     for name, value in config.items():
         if name not in _HARMLESS and value not in (*_OFF, *_USUAL.get(name, ())):
             found = f"{shorten(name)} is {shorten_json(value)}, which is not merged here"
@@ -157,7 +157,7 @@ def read_adapter(folder: Path) -> Adapter:
     alpha = finite(config.get("lora_alpha"))
     if alpha is None:
         found = f"lora_alpha is {shorten_json(config.get('lora_alpha'))}"
-        raise CheckpointError(str(file), found, todo)
+        raise CheckpointError(str(file), found, hint)
     base = config.get("base_model_name_or_path")
     return Adapter(
         folder,
@@ -197,8 +197,8 @@ def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict
         weight = f"{layer.removeprefix('transformer.')}.weight"
         if weight not in places:
             found = f"its base has no {shorten(weight)}"
-            todo = "name the model that it was trained for with --llm-judge-base"
-            raise CheckpointError(str(adapter.folder), found, todo)
+            hint = "name the model that it was trained for with --llm-judge-base"
+            raise CheckpointError(str(adapter.folder), found, hint)
         if name != down:
             continue
         if places[weight][0] in added:
@@ -209,8 +209,8 @@ def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict
             found = (
                 f"r is {shorten_json(adapter.rank)}, and {shorten(name)} has the rank {shape[0]}"
             )
-            todo = "put the config and the matrices of one adapter together"
-            raise CheckpointError(str(adapter.config), found, todo)
+            hint = "put the config and the matrices of one adapter together"
+            raise CheckpointError(str(adapter.config), found, hint)
         divisor = math.sqrt(shape[0]) if adapter.is_rank_stabilised else shape[0]
         up = name.replace(".lora_A.", ".lora_B.")
         lora = Lora(name, up, adapter.alpha / max(1, divisor), is_turned=False)

@@ -121,8 +121,8 @@ def read_torch_file(path: Path) -> StateDict | None:
                 return None
             refuse_pointer(path, head)
             if head.startswith(_GGUF):
-                todo = "let Ollama serve it, and name it ollama:NAME"
-                raise CheckpointError(str(path), "a GGUF file, which only servers run", todo)
+                hint = "let Ollama serve it, and name it ollama:NAME"
+                raise CheckpointError(str(path), "a GGUF file, which only servers run", hint)
             if not head.startswith(_ZIP):
                 found = "not a file of torch.save" if head else "an empty file"
                 raise CheckpointError(str(path), found, SAVE if head else COPY)
@@ -138,9 +138,9 @@ def read_torch_file(path: Path) -> StateDict | None:
 
 def missing(path: Path) -> CheckpointError:
     """Tell that a file of weights is not there, or what its path leads to."""
-    todo = "check the path, or train and save the model first"
+    hint = "check the path, or train and save the model first"
     found = instead_of_file(path)
-    return CheckpointError(str(path), "no such file" if found == "not there" else str(found), todo)
+    return CheckpointError(str(path), "no such file" if found == "not there" else str(found), hint)
 
 
 def unreadable(path: Path, error: OSError) -> CheckpointError:
@@ -195,8 +195,8 @@ def _check_byte_order(path: Path, archive: zipfile.ZipFile, prefix: str) -> None
         return
     member = archive.getinfo(name)
     if member.file_size != len(_LITTLE) or _stored(path, archive, member) != _LITTLE:
-        todo = "save it on a machine with an x86 or ARM processor"
-        raise CheckpointError(str(path), "its numbers are not stored as little-endian", todo)
+        hint = "save it on a machine with an x86 or ARM processor"
+        raise CheckpointError(str(path), "its numbers are not stored as little-endian", hint)
 
 
 def _stored(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -46,8 +46,8 @@ def encode_pair(
     closing = foreign.template.closing_ids if chat else []
     last = next((token for token in closing if token in foreign.ends), tokenizer.eos_token_id)
     if last is None:
-        found, todo = "its tokenizer has no end token", "give it an eos_token, or write end=False"
-        raise CheckpointError(str(folder), found, todo)
+        found, hint = "its tokenizer has no end token", "give it an eos_token, or write end=False"
+        raise CheckpointError(str(folder), found, hint)
     return before, [*after, last]
 
 

@@ -170,13 +170,13 @@ def describe_folder(folder: Path) -> FolderInfo:
     weights = next((folder / name for name in _WEIGHTS if name in names), None)
     what = f"a Hugging Face folder of a {shorten(kind)}"
     if weights is None:
-        todo = "put its .safetensors files into it, or save the model again with save_pretrained"
-        raise CheckpointError(str(folder), f"{what} without weights", todo)
+        hint = "put its .safetensors files into it, or save the model again with save_pretrained"
+        raise CheckpointError(str(folder), f"{what} without weights", hint)
     # Of the ranks that our own engine takes transformers would make an empty tokenizer of GPT-2's.
     usable = [name for name in names if kind != GPT2 or not name.endswith(".tiktoken")]
     if not matching(usable, VOCABULARIES):
-        todo = "save its tokenizer into it with save_pretrained"
-        raise CheckpointError(str(folder), f"{what} without a tokenizer", todo)
+        hint = "save its tokenizer into it with save_pretrained"
+        raise CheckpointError(str(folder), f"{what} without a tokenizer", hint)
     beside = [folder / name for name in matching(names, (*VOCABULARIES, *_BESIDE))]
     for file in beside:
         _refuse_pointer(file)
@@ -202,7 +202,7 @@ def _refuse_pointer(file: Path) -> None:
 
 def _read_config(file: Path, kind: str) -> dict[str, Any]:
     """Read a file of settings, empty where there is none; refuse what would run a folder's code."""
-    todo = "save it again with save_pretrained"
+    hint = "save it again with save_pretrained"
     try:
         text = read_file(file, SETTINGS_LIMIT)
         refuse_pointer(file, text)
@@ -214,13 +214,13 @@ def _read_config(file: Path, kind: str) -> dict[str, Any]:
     except OSError as error:
         raise unreadable(file, error) from None
     except ValueError as error:
-        raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
+        raise CheckpointError(str(file), f"not JSON ({error})", hint) from None
     if not isinstance(content, dict):
-        raise CheckpointError(str(file), "not a JSON object", todo)
+        raise CheckpointError(str(file), "not a JSON object", hint)
     if "auto_map" in content:
         found = f"it asks for code of its own (auto_map in {file.name}), which is never run"
-        todo = f"remove auto_map if transformers itself has {shorten(kind)}, or serve the model"
-        raise CheckpointError(str(file.parent), found, todo)
+        hint = f"remove auto_map if transformers itself has {shorten(kind)}, or serve the model"
+        raise CheckpointError(str(file.parent), found, hint)
     return content
 
 
@@ -231,8 +231,8 @@ def _check_settings(folder: Path, config: Mapping[str, Any]) -> None:
         raise CheckpointError(str(folder), found, "save the model again with save_pretrained")
     if kernel := _kernel(config):
         found = f"its {CONFIG} asks for the attention implementation {kernel}"
-        todo = "remove that, a program of others may be downloaded for it"
-        raise CheckpointError(str(folder), found, todo)
+        hint = "remove that, a program of others may be downloaded for it"
+        raise CheckpointError(str(folder), found, hint)
     if absurd := absurd_size(config):
         name, size, most = absurd
         told = f"{shorten(name)} to {shorten_json(size)}"

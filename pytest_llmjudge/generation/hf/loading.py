@@ -152,8 +152,8 @@ def _in_one_line(folder: Path, what: str) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - transformers documents no exceptions
         if is_out_of_memory(error):
-            todo = "free some, or take another device"
-            raise CheckpointError(str(folder), "out of memory", todo) from None
+            hint = "free some, or take another device"
+            raise CheckpointError(str(folder), "out of memory", hint) from None
         found = f"{what} ({type(error).__name__}: {one_line(str(error), 200)})"
         raise CheckpointError(
             str(folder), found, "save it again, or install the version that wrote it"
@@ -162,13 +162,13 @@ def _in_one_line(folder: Path, what: str) -> Iterator[None]:
 
 def _check_whole(folder: Path, kind: str, loading: dict[str, Any]) -> None:
     """Refuse weights that do not fill the model, which transformers would draw at random."""
-    todo = "save the whole model again with save_pretrained"
+    hint = "save the whole model again with save_pretrained"
     for what, names in (
         ("lacks", loading["missing_keys"]),
         ("has the unknown", loading["unexpected_keys"]),
     ):
         if names:
-            raise CheckpointError(str(folder), f"a {kind} that {what} {shorten(min(names))}", todo)
+            raise CheckpointError(str(folder), f"a {kind} that {what} {shorten(min(names))}", hint)
 
 
 def _check_finite(folder: Path, model: Model, dtype: torch.dtype) -> None:

@@ -126,8 +126,8 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            found, todo = "out of memory", "free some, or take another device"
-            raise CheckpointError(str(self.path), found, todo) from None
+            found, hint = "out of memory", "free some, or take another device"
+            raise CheckpointError(str(self.path), found, hint) from None
 
     def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
         from pytest_llmjudge.generation.hf.chat_template import text_ids
@@ -148,8 +148,8 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         known = len(self._loaded.model.get_input_embeddings().weight)
         if max(ids, default=0) >= known:
             found = f"the model knows {known} tokens and its tokenizer has the number {max(ids)}"
-            todo = "save the model and the tokenizer that it was trained with together"
-            raise CheckpointError(str(self.path), found, todo)
+            hint = "save the model and the tokenizer that it was trained with together"
+            raise CheckpointError(str(self.path), found, hint)
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         from pytest_llmjudge.generation.hf.generate import Row
@@ -181,8 +181,8 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
                 size = len(batch) // 2
             else:
                 found = "out of memory with one text at a time"
-                todo = "free some, or take another device or a smaller --llm-judge-dtype"
-                raise CheckpointError(str(self.path), found, todo)
+                hint = "free some, or take another device or a smaller --llm-judge-dtype"
+                raise CheckpointError(str(self.path), found, hint)
 
     def _try(self, batch: Sequence[Row]) -> list[Continued | None] | None:
         """Continue a batch; ``None`` when the memory is not enough."""

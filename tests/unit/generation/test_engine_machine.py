@@ -57,8 +57,8 @@ def test_too_little_memory(path: Path) -> None:
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
     )
 
-    todo = "free some, or take another device or a smaller --llm-judge-dtype"
-    expected = f"{path}: out of memory with one text at a time; {todo}"
+    hint = "free some, or take another device or a smaller --llm-judge-dtype"
+    expected = f"{path}: out of memory with one text at a time; {hint}"
     assert run.stdout.splitlines() == [expected, "64"]
 
 

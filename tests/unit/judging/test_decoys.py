@@ -141,7 +141,12 @@ def test_an_injected_answer_is_an_error(score: int, decoys: tuple[int, int]) -> 
     found = confirm_by_decoys(RECORD, Verdict(score, "Yes", covered=0.9), map(Verdict, decoys))
 
     assert found is not None
-    assert (found.score, found.final, found.rig, found.injection) == (None, True, False, True)
+    assert (found.score, found.final, found.is_infrastructure, found.injection) == (
+        None,
+        True,
+        False,
+        True,
+    )
     assert (found.reply, found.covered) == ("Yes", 0.9)
     assert found.error == (
         f"record r: the response speaks to the judge (it gets {score} here, and {decoys[0]} and "
@@ -152,11 +157,13 @@ def test_an_injected_answer_is_an_error(score: int, decoys: tuple[int, int]) -> 
 
 def test_a_decoy_that_cannot_be_scored_leaves_the_record_unscored() -> None:
     """It fails closed, with the reason for which the decoy failed."""
-    failed = Verdict(None, "", "x: is down; start it", final=False, rig=True)
+    failed = Verdict(None, "", "x: is down; start it", final=False, is_infrastructure=True)
 
     found = confirm_by_decoys(RECORD, SCORED, asked(failed))
 
-    assert found == Verdict(None, "Yes", "x: is down; start it", final=False, rig=True)
+    assert found == Verdict(
+        None, "Yes", "x: is down; start it", final=False, is_infrastructure=True
+    )
 
 
 def test_a_decoy_that_was_not_asked_yet() -> None:
@@ -205,13 +212,22 @@ def test_a_preference_is_confirm_by_decoysd_in_both_orders() -> None:
         confirm_choice_by_decoys(RECORD, preferred, iter([Choice("A"), Choice("tie")])) == preferred
     )
     assert confirm_choice_by_decoys(RECORD, preferred, iter([Choice("A"), None])) is None
-    down = Choice(None, "", "x: is down; start it", final=False, rig=True)
+    down = Choice(None, "", "x: is down; start it", final=False, is_infrastructure=True)
     failed = confirm_choice_by_decoys(RECORD, preferred, iter([down]))
     assert failed is not None
-    assert (failed.winner, failed.error, failed.rig) == (None, "x: is down; start it", True)
+    assert (failed.winner, failed.error, failed.is_infrastructure) == (
+        None,
+        "x: is down; start it",
+        True,
+    )
     found = confirm_choice_by_decoys(RECORD, preferred, iter([Choice("A"), Choice("B")]))
     assert found is not None
-    assert (found.winner, found.final, found.rig, found.injection) == (None, True, False, True)
+    assert (found.winner, found.final, found.is_infrastructure, found.injection) == (
+        None,
+        True,
+        False,
+        True,
+    )
     assert found.error == (
         "record r: the answer it is compared with speaks to the judge (it is preferred here, and to "
         "the right answer to another question as well); read it, and look for texts that address a "

@@ -137,7 +137,7 @@ def test_server_down_is_not_final(server: FakeOllama) -> None:
         f'{server.url}: is not answering; start it with "ollama serve", '
         "or name another with --llm-judge-url",
         final=False,
-        rig=True,
+        is_infrastructure=True,
     )
 
 
@@ -151,7 +151,7 @@ def test_failure_when_asked_again_is_not_final(server: FakeOllama) -> None:
         f"{server.url}: closed the connection in the middle of its reply; "
         'the log of "ollama serve" tells more',
         final=False,
-        rig=True,
+        is_infrastructure=True,
     )
 
 
@@ -227,8 +227,8 @@ def test_unknown_judges(model: str, found: str) -> None:
     with pytest.raises(SettingsError) as caught:
         make_judge(model, "", 5.0)
 
-    todo = 'name an Ollama model, openai: and a model, or "embedded"'
-    assert str(caught.value) == f"--llm-judge-model: {found}; {todo}"
+    hint = 'name an Ollama model, openai: and a model, or "embedded"'
+    assert str(caught.value) == f"--llm-judge-model: {found}; {hint}"
 
 
 def test_asker_of_any_client(server: FakeOllama) -> None:

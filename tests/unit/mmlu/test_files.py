@@ -341,7 +341,7 @@ def test_a_test_file_that_is_missing(tmp_path: Path, form: str) -> None:
         data.questions("number_facts")
     name = "test-00000-of-00001.parquet" if form == "parquet" else "number_facts_test.csv"
     assert caught.value.where.endswith(name)
-    assert caught.value.found == "it has no questions"
+    assert caught.value.problem == "it has no questions"
 
 
 def tar_of(path: Path, *names: str, packed: str = "") -> None:

@@ -32,7 +32,7 @@ def test_what_is_raised(raised: BaseException, told: str) -> None:
     with pytest.raises(JudgeError) as caught, user_code(error_of):
         raise raised
 
-    assert caught.value.found.strip() == f"it raised {told}".strip()
+    assert caught.value.problem.strip() == f"it raised {told}".strip()
     assert caught.value.__cause__ is raised
 
 

@@ -131,5 +131,5 @@ def test_a_record_is_unscored(
 
     verdict = make_judge(model, server.url, 5.0, ask="weighted").ask(RECORD, "Jane.")
 
-    assert (verdict.score, verdict.final, verdict.rig) == (None, False, True)
+    assert (verdict.score, verdict.final, verdict.is_infrastructure) == (None, False, True)
     assert verdict.error == f"{url}: {told.format(log=log)}"

@@ -202,7 +202,7 @@ def test_a_refusal_that_does_not_say_why(server: FakeOllama) -> None:
         f"{server.url}/v1: answered with status 400: flagged by the content filter; the server's log "
         "tells more",
         final=False,
-        rig=True,
+        is_infrastructure=True,
     )
     formats = [chat.get("response_format", {}).get("type") for chat in server.chats]
     assert formats == [None, "json_schema", "json_object", None, None, "json_schema"]
@@ -261,7 +261,7 @@ def test_an_account_without_money(server: FakeOllama) -> None:
     error = failure(lambda: connect(server).chat("Score this."))
 
     assert len(server.chats) == 1
-    assert "insufficient_quota" in error.found
+    assert "insufficient_quota" in error.problem
 
 
 def test_a_server_that_loads_its_model(server: FakeOllama) -> None:
@@ -413,7 +413,7 @@ def test_faults_are_told_in_a_line(server: FakeOllama, reply: Reply, told: str) 
     error = failure(lambda: connect(server).chat("Score this."))
 
     assert str(error) == f"{server.url}/v1: {told}"
-    assert error.rig
+    assert error.is_infrastructure
 
 
 def test_passing_faults_are_survived(server: FakeOllama) -> None:
@@ -543,7 +543,7 @@ def completion(finish: object = "stop", **message: object) -> Page:
 
 @pytest.mark.parametrize("reason", ["content_filter", "tool_calls", "abort", "error"])
 def test_an_answer_that_broke_off_is_no_score(server: FakeOllama, reason: str) -> None:
-    """It may be the 8 of an 85; only a failure of the server's own is one of the rig."""
+    """It may be the 8 of an 85; only a failure of the server's own is an infrastructure error."""
     server.reply = lambda _: Answer("8", reason)
 
     assert make_judge("openai:llama3", server.url, 5.0).score(RECORD, "Jane.") == Verdict(
@@ -552,7 +552,7 @@ def test_an_answer_that_broke_off_is_no_score(server: FakeOllama, reason: str) -
         f'{server.url}/v1: broke its answer off (finish_reason "{reason}"); the server\'s log tells '
         "more",
         final=False,
-        rig=reason in {"abort", "error"},
+        is_infrastructure=reason in {"abort", "error"},
     )
 
 
@@ -702,7 +702,7 @@ def test_a_name_that_is_another_model(server: FakeOllama, name: str) -> None:
 
     error = failure(lambda: connect(server, "m").chat("Score this."))
 
-    assert error.found == f'answered as "{name}" where "m" was asked for'
+    assert error.problem == f'answered as "{name}" where "m" was asked for'
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_many_keys_at_once(store: Store) -> None:
 def test_another_run_finds_what_one_left(store: Store) -> None:
     """Rows outlive their run; failures and progress do not."""
     store.add_verdict("k", Verdict(80, "80"))
-    store.add_failure("f", Failure("no server", rig=True))
+    store.add_failure("f", Failure("no server", is_infrastructure=True))
     store.note_progress("verdicts", "suite", "gw0", Progress(3, 9))
 
     later = Store(store.folder, "two")
@@ -101,9 +101,9 @@ def test_refresh_takes_rows_of_other_runs_for_missing(store: Store) -> None:
 
 def test_a_failure_can_be_forgotten(store: Store) -> None:
     """A rerun tries once more."""
-    store.add_failure("k", Failure("first", rig=True))
-    store.add_failure("k", Failure("second", rig=True))
-    assert store.failure("k") == Failure("first", rig=True)
+    store.add_failure("k", Failure("first", is_infrastructure=True))
+    store.add_failure("k", Failure("second", is_infrastructure=True))
+    assert store.failure("k") == Failure("first", is_infrastructure=True)
 
     store.forget_failure("k")
 

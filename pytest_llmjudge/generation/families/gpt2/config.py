@@ -139,8 +139,8 @@ def read_sizes(
 def _count_heads(path: Path, emb_dim: int, heads: Heads | None) -> int:
     if heads is None and emb_dim % HEAD_SIZE:
         found = f"the embedding's width {emb_dim} does not tell the number of heads"
-        todo = f'write {{"n_heads": …}} into {stem_of(path)}.config.json beside it'
-        raise CheckpointError(str(path), found, todo)
+        hint = f'write {{"n_heads": …}} into {stem_of(path)}.config.json beside it'
+        raise CheckpointError(str(path), found, hint)
     if heads is None:
         return emb_dim // HEAD_SIZE
     if emb_dim % heads.number:
@@ -173,8 +173,8 @@ def _wrong_names(
         told = [f"lacks {name_some(missing)}"] if missing else []
         told += [f"has the unknown {name_some(unknown)}"] if unknown else []
         found = f"a GPT-2 that {' and '.join(told)}"
-    todo = f"use the parameter names of {KNOWN_LAYOUTS}"
-    return CheckpointError(str(path), found, todo)
+    hint = f"use the parameter names of {KNOWN_LAYOUTS}"
+    return CheckpointError(str(path), found, hint)
 
 
 def _wrong_shape(path: Path, name: str, shape: Shape, expected: str) -> CheckpointError:

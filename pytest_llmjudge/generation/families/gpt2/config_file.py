@@ -74,8 +74,8 @@ def config_beside(path: Path) -> Config | None:
     except OSError as error:
         raise unreadable(file, error) from None
     except ValueError as error:
-        todo = "correct it, or move it away from the checkpoint"
-        raise CheckpointError(str(file), f"not JSON ({error})", todo) from None
+        hint = "correct it, or move it away from the checkpoint"
+        raise CheckpointError(str(file), f"not JSON ({error})", hint) from None
     if not isinstance(config, dict):
         raise CheckpointError(str(file), "not a JSON object", _HEADS)
     return file, config
@@ -110,8 +110,8 @@ def is_gelu_exact(found: Config | None) -> bool:
     name, theirs = (config.get(key) for key in ("activation", "activation_function"))
     if name is not None:
         if not isinstance(name, str) or name not in _ACTIVATIONS:
-            todo = 'write {"activation": "gelu_tanh"}, or "gelu" for the exact one'
-            raise CheckpointError(str(file), f"activation is {shorten_json(name)}", todo)
+            hint = 'write {"activation": "gelu_tanh"}, or "gelu" for the exact one'
+            raise CheckpointError(str(file), f"activation is {shorten_json(name)}", hint)
         return _ACTIVATIONS[name]
     if theirs is None:
         return False
@@ -138,6 +138,6 @@ def scale_in(found: Config | None) -> float | None:
         return None
     value, scale = config[told[0]], finite(config[told[0]])
     if scale is None:
-        todo = f'write {{"{told[0]}": …}} with a number'
-        raise CheckpointError(str(file), f"{told[0]} is {shorten_json(value)}", todo)
+        hint = f'write {{"{told[0]}": …}} with a number'
+        raise CheckpointError(str(file), f"{told[0]} is {shorten_json(value)}", hint)
     return scale

@@ -97,13 +97,13 @@ def test_weights_that_are_no_numbers(path: Path, number: float) -> None:
     save_model(path, other={"trf_blocks.1.norm2.shift": weight})
 
     found = "trf_blocks.1.norm2.shift holds NaN or infinite values"
-    todo = "the training diverged: use an earlier checkpoint or a lower learning rate"
-    assert load_error(path) == f"{found}; {todo}"
+    hint = "the training diverged: use an earlier checkpoint or a lower learning rate"
+    assert load_error(path) == f"{found}; {hint}"
 
 
 def test_a_weight_that_float16_does_not_hold(path: Path) -> None:
     """It is the format that is too small; a NaN is one in every format."""
-    for number, found, todo in (
+    for number, found, hint in (
         (
             7e4,
             "holds values that are infinite in float16",
@@ -118,7 +118,7 @@ def test_a_weight_that_float16_does_not_hold(path: Path) -> None:
         save_model(path, other={"trf_blocks.1.norm2.shift": torch.full((64,), number)})
         with pytest.raises(CheckpointError) as caught:
             load(path, CPU, torch.float16)
-        assert str(caught.value) == f"{path}: trf_blocks.1.norm2.shift {found}; {todo}"
+        assert str(caught.value) == f"{path}: trf_blocks.1.norm2.shift {found}; {hint}"
     save_model(path, other={"trf_blocks.1.norm2.shift": torch.full((64,), 7e4)})
     assert load(path, CPU, torch.bfloat16)
 

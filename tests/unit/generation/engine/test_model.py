@@ -118,7 +118,7 @@ def test_a_text_ends_with_the_context(saved: Path, length: int, room: int) -> No
 )
 def test_a_prompt_without_room_for_an_answer(saved: Path, prompt: str, expected: str) -> None:
     """It is refused with both lengths, at once, and the others are answered."""
-    todo = "shorten the record's instruction and input"
+    hint = "shorten the record's instruction and input"
     model = TorchModel(saved)
     model.generate(["a"], max_new_tokens=1)
     start = time.perf_counter()
@@ -126,13 +126,13 @@ def test_a_prompt_without_room_for_an_answer(saved: Path, prompt: str, expected:
     refused, answered = model.stream(["a", prompt][::-1], max_new_tokens=1)
 
     assert refused == Completion(
-        0, None, error=f"{saved}: {expected} {CONTEXT}, answer included; {todo}"
+        0, None, error=f"{saved}: {expected} {CONTEXT}, answer included; {hint}"
     )
     assert answered.error is None
     assert time.perf_counter() - start < 5
     with pytest.raises(PromptError) as caught:
         model.generate(["a", prompt], max_new_tokens=1)
-    assert str(caught.value) == f"prompts[1]: {expected} {CONTEXT}, answer included; {todo}"
+    assert str(caught.value) == f"prompts[1]: {expected} {CONTEXT}, answer included; {hint}"
 
 
 def test_an_empty_prompt(saved: Path) -> None:
@@ -283,8 +283,8 @@ def test_numbers_that_float16_does_not_hold(path: Path, decoding: Decoding) -> N
     }
 
     assert all(done.text for dtype in ("float32", "bfloat16") for done in found[dtype])
-    todo = "take --llm-judge-dtype=float32 or bfloat16, which reach further"
-    assert {done.error for done in found["float16"]} == {f"{path}: {BROKEN} in float16; {todo}"}
+    hint = "take --llm-judge-dtype=float32 or bfloat16, which reach further"
+    assert {done.error for done in found["float16"]} == {f"{path}: {BROKEN} in float16; {hint}"}
 
 
 @pytest.mark.parametrize(

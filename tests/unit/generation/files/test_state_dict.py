@@ -33,15 +33,15 @@ def test_a_missing_file(path: Path) -> None:
 def test_a_directory(path: Path) -> None:
     """One without weights, or with several, is told from one that has them."""
     path.mkdir()
-    todo = "give the path of the weights"
-    assert error_of(path) == f"a directory without weights; it holds nothing; {todo}"
+    hint = "give the path of the weights"
+    assert error_of(path) == f"a directory without weights; it holds nothing; {hint}"
     (path / "checkpoint-500").mkdir()
     (path / "config.json").touch()
     held = "checkpoint-500/, config.json"
-    assert error_of(path) == f"a directory without weights; it holds {held}; {todo}"
+    assert error_of(path) == f"a directory without weights; it holds {held}; {hint}"
     (path / "a.pth").touch()
     (path / "b.pt").touch()
-    assert error_of(path) == f"a directory with 2 files of weights; {todo} in it"
+    assert error_of(path) == f"a directory with 2 files of weights; {hint} in it"
 
 
 @pytest.mark.parametrize("name", ["model.gguf", "model.bin"])

@@ -111,8 +111,8 @@ def test_numbers_that_torch_would_turn_round(path: Path, order: bytes) -> None:
     """Read as they stand, they would be other ones."""
     with_byte_order(path, order)
 
-    todo = "save it on a machine with an x86 or ARM processor"
-    assert error_of(path) == f"its numbers are not stored as little-endian; {todo}"
+    hint = "save it on a machine with an x86 or ARM processor"
+    assert error_of(path) == f"its numbers are not stored as little-endian; {hint}"
 
 
 @pytest.mark.parametrize("order", [b"little", None], ids=["told", "not told"])
