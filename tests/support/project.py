@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.support import worker_forks
 from tests.support.schema import check_results
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     import pytest
 
 __all__ = ["COMPARED", "MARKED", "MODEL", "Project", "records"]
-
-OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
-"""Plugins that are not ours."""
 
 MARKED = """
 import pytest
@@ -120,7 +118,8 @@ class Project:
 
     def run(self, *arguments: str, server: str | None = None) -> pytest.RunResult:
         """Run pytest in this process with ``--llm-judge``, by default with the embedded judge."""
-        return self.pytester.runpytest(*self._judge(server, arguments), *arguments)
+        judge = self._judge(server, arguments)
+        return self.pytester.runpytest(*judge, *arguments, plugins=[worker_forks])
 
     def run_subprocess(self, *arguments: str, server: str | None = None) -> pytest.RunResult:
         """Run it in a process of its own."""
@@ -133,7 +132,7 @@ class Project:
     @staticmethod
     def _judge(server: str | None, arguments: Sequence[str]) -> list[str]:
         # They take seconds to be imported by each worker.
-        others = [f"-pno:{name}" for name in OTHERS]
+        others = [f"-pno:{name}" for name in worker_forks.OTHERS]
         if not any(argument.startswith("--reruns") for argument in arguments):
             # It leaves a socket and a thread behind with each run in this process.
             others.append("-pno:rerunfailures")

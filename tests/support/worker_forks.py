@@ -1,0 +1,160 @@
+"""Fork xdist's workers from a process that has imported what they import: most of their time.
+
+``pytest_xdist_setupnodes`` has the runs in a test's own process start ``fork_client.py`` where they
+would start Python. It hands its files, folder and environment to the process that runs this module
+as a program, which forks; then it waits for what was forked.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
+"""Plugins that are not ours, which take seconds to import."""
+
+IMPORTED = ("jsonschema", "requests", "sacrebleu", "scipy.stats", "tiktoken", "torch")
+IMPORTED_OF_OURS = ("pytest_llmjudge.plugin.run", "pytest_llmjudge.judging.judge")
+
+CLIENT = Path(__file__).with_name("fork_client.py")
+
+_started: list[str] = []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    """Have each worker that would be a new Python process be forked instead."""
+    if sys.platform == "linux":
+        for spec in specs:
+            spec.python = _python()
+
+
+def _python() -> str:
+    if not _started:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        # At the end of its input it ends.
+        atexit.register(process.communicate)
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        # -I and -S: it needs none of the packages, and is started for each worker.
+        _started.append(f"{sys.executable} -I -S {CLIENT} {address}")
+    return _started[0]
+
+
+class _Forks:
+    """The sockets of those who asked for a process, and the processes that they got."""
+
+    def __init__(self, address: str) -> None:
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(address)
+        self._listener.listen(16)
+        self._clients: dict[int, socket.socket] = {}
+        self._wakeup, self._woken = socket.socketpair()
+        self._woken.setblocking(False)  # noqa: FBT003 - it has no name
+        signal.set_wakeup_fd(self._woken.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def serve(self) -> str | None:
+        """Fork for each request until standard input ends.
+
+        Returns:
+            In a forked process, the code that it is to run; None in the first one at the end.
+        """
+        with selectors.DefaultSelector() as selector:
+            for source in (self._listener, self._wakeup, sys.stdin):
+                selector.register(source, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select()]
+                if self._wakeup in ready:
+                    self._wakeup.recv(4096)
+                    self._reap()
+                if self._listener in ready and (code := self._fork()) is not None:
+                    return code
+                if sys.stdin in ready:
+                    return None
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                status = os.waitstatus_to_exitcode(ended[1])
+                with self._clients.pop(ended[0]) as client, contextlib.suppress(OSError):
+                    client.sendall(str(status).encode())
+
+    def _fork(self) -> str | None:
+        client, _ = self._listener.accept()
+        head, files, _, _ = socket.recv_fds(client, 8, 3)
+        with client.makefile("rb") as stream:
+            request = json.loads(stream.read(int(head)))
+        number = os.fork()
+        if number:
+            self._clients[number] = client
+            for file in files:
+                os.close(file)
+            return None
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for other in (client, self._listener, self._wakeup, self._woken, *self._clients.values()):
+            other.close()
+        for target, file in enumerate(files):
+            os.dup2(file, target)
+            os.close(file)
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        os.chdir(request["folder"])
+        code: str = request["arguments"][-1]
+        return code
+
+
+def _import_all(folder: str) -> None:
+    # It rewrites the assertions of plugins, and would warn in each worker that it no longer can.
+    others = [f"-pno:{name}" for name in OTHERS]
+    with contextlib.redirect_stdout(sys.stderr):
+        pytest.main(
+            ["--collect-only", "-pno:cacheprovider", *others, f"--rootdir={folder}", folder]
+        )
+    for name in (*IMPORTED, *IMPORTED_OF_OURS):
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def main() -> None:
+    """Say where requests go, and serve them until standard input ends."""
+    sys.path.pop(0)
+    folder = tempfile.mkdtemp()
+    _import_all(folder)
+    address = f"{folder}/forks"
+    forks = _Forks(address)
+    sys.stdout.write(f"{address}\n")
+    sys.stdout.flush()
+    code = forks.serve()
+    if code is None:
+        shutil.rmtree(folder)
+    else:
+        exec(code, {"__name__": "__main__"})  # noqa: S102 - what execnet has Python run
+
+
+if __name__ == "__main__":
+    main()
