@@ -183,7 +183,7 @@ class RunResult:
         created: When it began, in ISO 8601.
         results: Of its suites, those of one kind together.
         max_drop: Points that a suite may lose to its baseline.
-        status: What pytest ends with, which tells of more than the suites.
+        status: What pytest ends with, which depends on more than the suites.
     """
 
     created: str

@@ -371,11 +371,11 @@ class Suite(ABC, Generic[Value]):
         """Return id and content of what pairs up with a baseline; ``None`` for nothing."""
         return None
 
-    def cannot_fail(self, found: str, hint: str) -> SettingsError | None:  # noqa: ARG002
+    def cannot_fail(self, problem: str, hint: str) -> SettingsError | None:  # noqa: ARG002
         """Return the error that the suite cannot fail; ``None`` when it has other gates.
 
         Args:
-            found: Why its gate over the baseline cannot fail.
+            problem: Why its gate over the baseline cannot fail.
             hint: What to do about that.
         """
         return None

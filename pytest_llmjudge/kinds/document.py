@@ -37,5 +37,5 @@ def results_document(run: RunResult, version: str) -> dict[str, Any]:
 
 def records_with_responses(run: RunResult) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return for each suite of records the stem of its file, and its records with responses."""
-    found = ((kind_named(result.kind).with_responses(result), result) for result in run.results)
-    return [(Path(result.path).stem, records) for records, result in found if records is not None]
+    suites = ((kind_named(result.kind).with_responses(result), result) for result in run.results)
+    return [(Path(result.path).stem, records) for records, result in suites if records is not None]

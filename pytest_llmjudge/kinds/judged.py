@@ -106,8 +106,8 @@ class _Judged(Kind[SuiteResult]):
             return "passed" if decide_record(row["score"], min_score).passed else "failed"
 
         read = records_reader(facts["responses"])
-        found = settled(gathered, suite, whole=whole, measure="score", decide=decide, read=read)
-        results = [_record_result(record, row) for record, row in found]
+        rows = settled(gathered, suite, whole=whole, measure="score", decide=decide, read=read)
+        results = [_record_result(record, row) for record, row in rows]
         judge = dict(facts["judge"])
         label = judge.pop("label")
         return SuiteResult(
@@ -213,12 +213,12 @@ class _Judged(Kind[SuiteResult]):
         side = self._baseline_side(baseline, result)
         old = {(entry.id, entry.content): entry for entry in side.entries}
         compares = side.judge is not None and is_same_judge(side.judge, result.judge)
-        found = {}
+        entries = {}
         for one in result.records:
             entry = old.get((one.record.id, record_content(one.record)))
             if entry is not None:
-                found[one.record.id] = entry if compares else replace(entry, score=None)
-        return found
+                entries[one.record.id] = entry if compares else replace(entry, score=None)
+        return entries
 
 
 JUDGED = _Judged()
@@ -256,10 +256,10 @@ class _JudgedSuite(RecordSuite[_Scored]):
         return _JudgedRun(self, run)
 
     def row(self, sample: Sample[_Scored]) -> dict[str, Any] | None:
-        found = sample.value
-        if found is None:
+        scored = sample.value
+        if scored is None:
             return None
-        record, response, verdict = found
+        record, response, verdict = scored
         return {
             "model_response": response,
             "score": verdict.score,
@@ -306,11 +306,11 @@ class _JudgedSuite(RecordSuite[_Scored]):
     def baseline_keys(self) -> list[tuple[str, str]]:
         return [(record.id, record_content(record)) for record in self.loaded.records]
 
-    def cannot_fail(self, found: str, hint: str) -> SettingsError | None:
+    def cannot_fail(self, problem: str, hint: str) -> SettingsError | None:
         if self.loaded.settings.min_score or self.loaded.settings.min_average:
             return None
         hint = f"{hint}, or set min_average or min_score"
-        return SettingsError(self.name, f"it cannot fail: {found}", hint)
+        return SettingsError(self.name, f"it cannot fail: {problem}", hint)
 
     def side(self, samples: Sequence[Sample[_Scored]], judge: JudgeLike | None) -> Side:
         from pytest_llmjudge.pipeline.judge_resources import judge_identity
@@ -388,14 +388,14 @@ def _human_score(record: Record, response: str | None) -> int | None:
     return score if isinstance(score, int) else None
 
 
-def _failure_text(reason: str, found: _Scored) -> str:
+def _failure_text(reason: str, scored: _Scored) -> str:
     """Show all that the judge saw, and what it made of it."""
     parts = {
-        "instruction": found.record.instruction,
-        "input": found.record.input,
-        "reference": found.record.output,
-        "response": found.response or "(empty)",
-        "judge's reply": found.verdict.reply,
+        "instruction": scored.record.instruction,
+        "input": scored.record.input,
+        "reference": scored.record.output,
+        "response": scored.response or "(empty)",
+        "judge's reply": scored.verdict.reply,
     }
     lines = [reason]
     for name, text in parts.items():

@@ -145,8 +145,8 @@ def _fitness(check: JudgeCheck | None) -> Iterator[Statement]:
     if check is None:
         return
     if check.fit:
-        told = "judge-check: passed, the judge tells right from wrong"
-        yield Statement(told, _figures(check), is_named=True)
+        text = "judge-check: passed, the judge tells right from wrong"
+        yield Statement(text, _figures(check), is_named=True)
     else:
         yield Statement(f"NOT FIT, {check.reason}", is_named=True)
     if check.in_flight > 1:
@@ -178,8 +178,8 @@ def _outcome(suite: SuiteResult) -> str:
     if suite.min_average is not None:
         noise = is_average_within_noise(suite.scores, suite.min_average)
         is_whole = len(suite.scores) == suite.total
-        told = ", within noise" if noise and is_whole else ""
-        gates.append(f"average >= {suite.min_average:g}{told}")
+        suffix = ", within noise" if noise and is_whole else ""
+        gates.append(f"average >= {suite.min_average:g}{suffix}")
     if suite.min_score is not None:
         low = sum(score < suite.min_score for score in suite.scores)
         gates.append(f"score >= {suite.min_score}" + (f" ({low} below)" if low else ""))
@@ -187,12 +187,12 @@ def _outcome(suite: SuiteResult) -> str:
 
 
 def _blocks(suite: SuiteResult) -> Iterator[str | Names | Excerpts]:
-    found = suite_agreement(suite)
-    if found is not None:
-        rank = "-" if found.spearman is None else f"{found.spearman:.2f}"
+    agreement = suite_agreement(suite)
+    if agreement is not None:
+        rank = "-" if agreement.spearman is None else f"{agreement.spearman:.2f}"
         yield (
-            f"people in {suite.name}: {found.count} records, Spearman {rank}, mean absolute error "
-            f"{found.mean_absolute_error:.1f}, judge minus people {found.bias:+.1f}"
+            f"people in {suite.name}: {agreement.count} records, Spearman {rank}, mean absolute "
+            f"error {agreement.mean_absolute_error:.1f}, judge minus people {agreement.bias:+.1f}"
         )
     yield from unscored_names(suite.name, suite.records)
     yield from _unsure(suite)
@@ -316,13 +316,13 @@ def _check_facts(check: JudgeCheck) -> Iterator[Fact]:
     yield "changed when asked again", str(check.changed)
 
 
-def _people(found: Agreement) -> tuple[Fact, ...]:
+def _people(agreement: Agreement) -> tuple[Fact, ...]:
     return (
-        ("records with both", str(found.count)),
+        ("records with both", str(agreement.count)),
         (
             "Spearman's rank correlation",
-            "-" if found.spearman is None else f"{found.spearman:.2f}",
+            "-" if agreement.spearman is None else f"{agreement.spearman:.2f}",
         ),
-        ("mean absolute error", f"{found.mean_absolute_error:.1f} points"),
-        ("judge minus people", f"{found.bias:+.1f} points"),
+        ("mean absolute error", f"{agreement.mean_absolute_error:.1f} points"),
+        ("judge minus people", f"{agreement.bias:+.1f} points"),
     )

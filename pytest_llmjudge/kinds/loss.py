@@ -91,7 +91,7 @@ _MEASURE = Measure("loss", value="loss", unit="nats", higher_is_better=False, to
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """How likely a model found a text.
+    """How likely a text is under a model.
 
     Attributes:
         record: Whose reference it is; of a text file one whose output is the text.
@@ -239,10 +239,10 @@ class _LossKind(Kind[LossResult]):
             most = limits["max_loss"]
             return "failed" if most is not None and nll / tokens > most else "passed"
 
-        found = settled(
+        rows = settled(
             gathered, suite, whole=whole, measure="parts", decide=decide, read=_read_samples
         )
-        records = tuple(_loss_record(record, row) for record, row in found)
+        records = tuple(_loss_record(record, row) for record, row in rows)
         return LossResult(
             name=gathered.name,
             path=facts["path"],
@@ -386,10 +386,10 @@ class _LossSuite(RecordSuite[Loss]):
         return _LossRun(self, resources, model, needed)
 
     def row(self, sample: Sample[Loss]) -> dict[str, Any] | None:
-        found = sample.value
+        loss = sample.value
         return {
-            "parts": None if found is None else [list(part) for part in found.parts],
-            "tokenizer": "" if found is None else found.tokenizer,
+            "parts": None if loss is None else [list(part) for part in loss.parts],
+            "tokenizer": "" if loss is None else loss.tokenizer,
             "error": sample.error,
             "cause": sample.cause,
         }
@@ -403,12 +403,14 @@ class _LossSuite(RecordSuite[Loss]):
 
     def decide_sample(self, value: Loss) -> Decision:
         most, tokens = self.limits["max_loss"], _counted(value.tokens, "token")
-        told = f"loss {value.mean:.4f} nats a token ({tokens}, perplexity {value.perplexity:.4f})"
+        measured = (
+            f"loss {value.mean:.4f} nats a token ({tokens}, perplexity {value.perplexity:.4f})"
+        )
         if most is None:
-            return Decision(passed=True, reason=f"{told}, no max_loss is set")
+            return Decision(passed=True, reason=f"{measured}, no max_loss is set")
         if value.mean > most:
-            return Decision(passed=False, reason=f"{told} is above max_loss {most:g}")
-        return Decision(passed=True, reason=f"{told} is at most max_loss {most:g}")
+            return Decision(passed=False, reason=f"{measured} is above max_loss {most:g}")
+        return Decision(passed=True, reason=f"{measured} is at most max_loss {most:g}")
 
     def fixtures(self, value: Loss) -> dict[str, object]:
         return {"record": value.record, "loss": value}
@@ -505,9 +507,9 @@ class _LossRun(SuiteRun[Loss]):
 
     def _stored(self, names: Iterable[str]) -> dict[str, Loss]:
         keys = {self._key(name): name for name in names}
-        found = self._resources.store.answers(list(keys), _read)
+        answers = self._resources.store.answers(list(keys), _read)
         return {
-            keys[key]: Loss(self._suite.record(keys[key]), *facts) for key, facts in found.items()
+            keys[key]: Loss(self._suite.record(keys[key]), *facts) for key, facts in answers.items()
         }
 
     def _compute(self, wanted: str) -> None:
@@ -525,9 +527,9 @@ class _LossRun(SuiteRun[Loss]):
         waiting = iter(missing)
         try:
             while chunk := list(islice(waiting, _CHUNK)):
-                found = self._score([self._suite.record(name) for name, _ in chunk])
+                results = self._score([self._suite.record(name) for name, _ in chunk])
                 self._fingerprint.check()
-                rows = {key: found[name] for name, key in chunk}
+                rows = {key: results[name] for name, key in chunk}
                 store.add_answers({k: row for k, row in rows.items() if isinstance(row, str)})
                 for key, row in rows.items():
                     if not isinstance(row, str):
@@ -551,14 +553,14 @@ class _LossRun(SuiteRun[Loss]):
         from pytest_llmjudge.pipeline.user_code import user_code
 
         model = scoring_model(self.model, "llm_loss", _ENCODER)
-        found: dict[str, str | LlmJudgeError] = {}
+        results: dict[str, str | LlmJudgeError] = {}
         contexts: dict[str, list[Context]] = {}
         with user_code(partial(raised_by, self.model)):
             for record in records:
                 try:
                     contexts[record.id] = self._contexts(model, record)
                 except PromptError as error:  # noqa: PERF203  # each record stands alone
-                    found[record.id] = error
+                    results[record.id] = error
             # A batch is as long as its longest text.
             order = sorted(contexts, key=lambda name: -sum(map(_length, contexts[name])))
             tokenizer = make_key(model.encode_pair("", _PROBE, chat=False, end=False))[:12]
@@ -570,8 +572,8 @@ class _LossRun(SuiteRun[Loss]):
             for name in order:
                 values = [next(scores, []) for _ in contexts[name]]
                 sizes = [len(context.branches[0]) for context in contexts[name]]
-                found[name] = self._facts(name, values, sizes, tokenizer)
-        return found
+                results[name] = self._facts(name, values, sizes, tokenizer)
+        return results
 
     def _facts(
         self, record: str, values: Sequence[Sequence[float]], sizes: Sequence[int], tokenizer: str
@@ -580,17 +582,17 @@ class _LossRun(SuiteRun[Loss]):
 
         where = self._name()
         if any(len(value) != 1 for value in values):
-            found = f"score() gave no single value for record {record}"
-            return CheckpointError(where, found, "give one for each branch")
+            problem = f"score() gave no single value for record {record}"
+            return CheckpointError(where, problem, "give one for each branch")
         if any(value[0] > _ROUNDING for value in values):
-            found = f"score() gave a log-probability above 0 for record {record}"
-            return CheckpointError(where, found, "give the logarithm, not its negative")
+            problem = f"score() gave a log-probability above 0 for record {record}"
+            return CheckpointError(where, problem, "give the logarithm, not its negative")
         parts = [(max(0.0, -value[0]), size) for value, size in zip(values, sizes, strict=True)]
         if not all(math.isfinite(value[0]) for value in values):
-            found = f"its loss on record {record} is NaN or infinite"
+            problem = f"its loss on record {record} is NaN or infinite"
             is_narrow = self._resources.settings.dtype == FLOAT16
             hint = WIDER if is_narrow else "see whether its training diverged"
-            return PromptError(where, found, hint)
+            return PromptError(where, problem, hint)
         return json.dumps([parts, tokenizer])
 
     def _window(self, model: ScoringModel) -> tuple[int, int]:
@@ -621,10 +623,10 @@ class _LossRun(SuiteRun[Loss]):
         size = len(before) + len(after)
         # The last token is predicted and not read.
         if size - 1 > model.context_length:
-            found = (
+            problem = (
                 f"prompt and reference have {size} tokens and the context {model.context_length}"
             )
-            raise PromptError(where, found, "shorten the record, or leave it out")
+            raise PromptError(where, problem, "shorten the record, or leave it out")
         return [Context(before, (after,))]
 
 
@@ -672,27 +674,30 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     # Who only reads results files does not wait for this import.
     from pytest_llmjudge.suites import read_suite
 
-    found = read_keywords(marked.name, marked.keywords, _KEYWORDS)
+    keywords = read_keywords(marked.name, marked.keywords, _KEYWORDS)
     file = records_file(marked, "llm_loss", _EXAMPLE)
-    is_text, is_limited = file.endswith(_TEXT), bool({"max_perplexity", "max_loss"} & found.keys())
+    is_text, is_limited = (
+        file.endswith(_TEXT),
+        bool({"max_perplexity", "max_loss"} & keywords.keys()),
+    )
     if not is_limited and (is_text or settings.baseline is None):
         hint = "set max_perplexity or max_loss"
         hint += "" if is_text else ", or compare with --llm-judge-baseline"
         raise SettingsError(marked.name, "it has no gate and so cannot fail", hint)
     idle = ("end", "prompt", "sample") if is_text else ("stride",)
-    told = f"it says nothing of a {'text' if is_text else 'records'} file"
+    problem = f"it says nothing of a {'text' if is_text else 'records'} file"
     for name in idle:
-        if name in found:
+        if name in keywords:
             where = f"{marked.name}: {name}"
-            raise SettingsError(where, told, "leave it out")
-    chosen = chosen_for(marked.name, found, marked.base, settings)
+            raise SettingsError(where, problem, "leave it out")
+    chosen = chosen_for(marked.name, keywords, marked.base, settings)
     loaded = read_suite(marked.name, file, marked.base, chosen, _read_samples)
     fewest = fewest_falls(is_binary=_MEASURE.is_binary)
     if not is_limited and len(loaded.records) < fewest:
-        told = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"
+        problem = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"
         hint = f"give it {fewest} or more, or set max_perplexity"
-        raise SettingsError(marked.name, told, hint)
-    return loaded, found
+        raise SettingsError(marked.name, problem, hint)
+    return loaded, keywords
 
 
 def _read_samples(path: Path) -> tuple[Record, ...]:
@@ -799,16 +804,16 @@ def _outcome(gathered: Gathered, records: Sequence[LossRecord]) -> str:
 def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Decision:
     bounds = figures.range
     interval = "" if bounds is None else ", 95 % CI {:.4f} to {:.4f}".format(*bounds)
-    told = (
+    measured = (
         f"perplexity {points(figures.perplexity, most)} (loss {figures.loss:.4f} nats a token, "
         f"{_counted(figures.tokens, 'token')} of {_counted(count, 'record')}{interval})"
     )
     if most is None:
-        return Decision(passed=True, reason=f"{told}, no max_perplexity is set")
+        return Decision(passed=True, reason=f"{measured}, no max_perplexity is set")
     noise = NOISE if is_within_noise(bounds, most) else ""
     is_low = figures.perplexity <= most
     beside = "at most" if is_low else "above"
-    reason = f"{told} is {beside} max_perplexity {points(most, figures.perplexity)}{noise}"
+    reason = f"{measured} is {beside} max_perplexity {points(most, figures.perplexity)}{noise}"
     return Decision(passed=is_low, reason=reason)
 
 

@@ -162,8 +162,8 @@ class _MMLUKind(Kind[ExamResult]):
         yield from repeated("subjects", [subject["subject"] for subject in subjects])
         yield from repeated("questions", [question["id"] for question in questions])
         for subject in subjects:
-            for found in _wrong_shares(subject, subject["questions"]):
-                yield f"{subject['subject']}: {found}"
+            for problem in _wrong_shares(subject, subject["questions"]):
+                yield f"{subject['subject']}: {problem}"
         # Of a part of the subjects there is no accuracy.
         is_whole = all(subject["questions"] for subject in subjects)
         yield from _wrong_shares(suite, questions if is_whole else [])
@@ -278,10 +278,12 @@ class _MMLUSuite(Suite["MMLUResult"]):
             # The subject's own item says so, and fails.
             return []
 
-    def cannot_fail(self, found: str, hint: str) -> SettingsError | None:
+    def cannot_fail(self, problem: str, hint: str) -> SettingsError | None:
         if self.exam.min_accuracy or self.exam.min_subject_accuracy:
             return None
-        return SettingsError(self.name, f"it cannot fail: {found}", f"{hint}, or set min_accuracy")
+        return SettingsError(
+            self.name, f"it cannot fail: {problem}", f"{hint}, or set min_accuracy"
+        )
 
     def side(self, samples: Sequence[Sample[MMLUResult]], judge: JudgeLike | None) -> Side:  # noqa: ARG002
 
@@ -344,12 +346,14 @@ def _entry(question: str, answer: str, prediction: str | None) -> Entry:
     return Entry(question, answer, score, prediction)
 
 
-def _wrong_shares(told: Mapping[str, Any], questions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _wrong_shares(
+    reported: Mapping[str, Any], questions: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
     correct = sum(question["prediction"] == question["answer"] for question in questions)
     total = len(questions)
-    yield from differs(told, "total", total or None)
-    yield from differs(told, "correct", correct if total else None)
-    yield from differs(told, "accuracy", correct / total if total else None)
+    yield from differs(reported, "total", total or None)
+    yield from differs(reported, "correct", correct if total else None)
+    yield from differs(reported, "accuracy", correct / total if total else None)
 
 
 def named_subject(
@@ -411,30 +415,30 @@ def _make_run(
 def _subject_result(gathered: Gathered, subject: str) -> SubjectResult:
     known, minimum = gathered.samples.get(subject), gathered.facts["min_subject_accuracy"]
     row = _row_of(known)
-    found = SubjectResult(subject, error=NOT_RUN)
+    result = SubjectResult(subject, error=NOT_RUN)
     if row is not None and "questions" in row:
         questions = tuple(
             QuestionResult(**{**question, "logprobs": tuple(question["logprobs"])})
             for question in row["questions"]
         )
-        found = SubjectResult(subject, questions, row["accuracy_norm"])
+        result = SubjectResult(subject, questions, row["accuracy_norm"])
         # One whose item was deselected is still worth no more than its accuracy.
-        decision = decide_subject(found.correct, found.total, minimum)
+        decision = decide_subject(result.correct, result.total, minimum)
         outcome = "passed" if decision.passed else "failed"
         if known is not None and known.own is None and not known.is_reported:
             outcome = without_item(known, outcome)
-        found = replace(found, outcome=outcome)
+        result = replace(result, outcome=outcome)
     elif row is not None:
-        found = replace(found, error=row["error"])
+        result = replace(result, error=row["error"])
     fault = gathered.fault(subject)
     own = None if known is None else known.outcome
     if fault is not None and own != "failed":
-        return replace(found, outcome="error", error=fault)
+        return replace(result, outcome="error", error=fault)
     if own is None:
-        return found
-    is_wanting = own == "error" or not found.questions
+        return result
+    is_wanting = own == "error" or not result.questions
     return replace(
-        found, outcome=own, error=known.reason if known is not None and is_wanting else None
+        result, outcome=own, error=known.reason if known is not None and is_wanting else None
     )
 
 

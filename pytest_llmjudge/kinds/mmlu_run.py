@@ -43,7 +43,7 @@ class MMLURun:
         store: Shared with all processes of the run.
         model: Answers the questions.
         needed: The subjects this run needs, so that all are computed by who comes first.
-        counter: Told how many questions are answered.
+        counter: Counts the questions that are answered.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class MMLURun:
             try:
                 key = known.get(subject) or self._key(subject)
             except LlmJudgeError:
-                continue  # its own item finds the same and tells it
+                continue  # its own item meets the same error and reports it
             if self._stored(key, subject) is None and self._store.failure(key) is None:
                 missing[subject] = key
         self._counter.start(sum(len(self._questions(subject)[0]) for subject in missing))
@@ -141,16 +141,16 @@ class MMLURun:
                 self._counter.step()
         for index, question in enumerate(questions):
             if len(scores[index]) != len(question.choices):
-                found = (
+                problem = (
                     f"score() gave {len(scores[index])} values for {len(question.choices)} choices"
                 )
                 hint = "give a log-probability for each branch of each context"
-                raise CheckpointError(name_of(self.model), found, hint)
+                raise CheckpointError(name_of(self.model), problem, hint)
             if not all(_is_finite(value) for value in scores[index]):
-                found = f"its log-probabilities for question {question.id} are no numbers"
+                problem = f"its log-probabilities for question {question.id} are no numbers"
                 is_narrow = isinstance(model, Model) and self._settings.dtype == FLOAT16
                 hint = WIDER if is_narrow else "see whether its training diverged"
-                raise CheckpointError(name_of(self.model), found, hint)
+                raise CheckpointError(name_of(self.model), problem, hint)
         return [[scores[index], task.shots, task.is_cut] for index, task in enumerate(tasks)]
 
     def _questions(self, subject: str) -> tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]:

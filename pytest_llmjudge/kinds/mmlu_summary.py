@@ -88,10 +88,10 @@ def _causes(exam: ExamResult) -> Iterator[str]:
         ("error", "ended with an error", "ended with an error"),
         ("not run", "was not run", "were not run"),
     ):
-        found = [subject.subject for subject in exam.subjects if subject.outcome == outcome]
-        if found:
-            verb = is_one(len(found), one, many)
-            yield f"{len(found)} of {len(exam.subjects)} subjects {verb}: {_names(found)}"
+        names = [subject.subject for subject in exam.subjects if subject.outcome == outcome]
+        if names:
+            verb = is_one(len(names), one, many)
+            yield f"{len(names)} of {len(exam.subjects)} subjects {verb}: {_names(names)}"
 
 
 def _names(subjects: Sequence[str]) -> str:

@@ -67,12 +67,12 @@ class Opponent:
             return
         shown = fingerprint[:_SHOWN_DIGITS]
         if other.kind == "results":
-            found = f"{other.name} has answers of the model under test itself ({shown})"
+            problem = f"{other.name} has answers of the model under test itself ({shown})"
             hint = "name the results of another model in against=, or test another model"
-            raise SettingsError(self._suite.name, found, hint)
-        found = f"{other.name} is compared with itself ({shown})"
+            raise SettingsError(self._suite.name, problem, hint)
+        problem = f"{other.name} is compared with itself ({shown})"
         hint = "name the release in against= and the candidate in --llm-judge-checkpoint"
-        raise SettingsError(self._suite.name, found, hint)
+        raise SettingsError(self._suite.name, problem, hint)
 
     def reference(self) -> AgainstReference:
         """Name what the suite is compared with.
@@ -135,17 +135,17 @@ class Opponent:
         where = f"{self._suite.name}: against {path}"
         named_by = f"{self._suite.name}: against"
         run = read_results(path, self._resources.kinds, named_by=named_by)
-        found, reasons, fingerprint = responses_of(run, where, self._suite.records)
-        if not found:
+        responses, reasons, fingerprint = responses_of(run, where, self._suite.records)
+        if not responses:
             hint = "name the results of a model that answered them"
             raise SettingsError(where, "it has none of these records", hint)
-        _check_texts(self._suite, where, found)
-        return SavedResponses(where, found, reasons), fingerprint
+        _check_texts(self._suite, where, responses)
+        return SavedResponses(where, responses, reasons), fingerprint
 
 
-def _check_texts(suite: Suite, where: str, found: Mapping[str, str | None]) -> None:
+def _check_texts(suite: Suite, where: str, responses: Mapping[str, str | None]) -> None:
     """Refuse what nobody can lose against: blank answers, and the ones under test."""
-    texts = [text for text in found.values() if text is not None]
+    texts = [text for text in responses.values() if text is not None]
     blank = sum(map(is_blank, texts))
     if texts and 2 * blank >= len(texts):
         problem = f"{blank} of its {len(texts)} responses to these records are blank"
@@ -154,6 +154,6 @@ def _check_texts(suite: Suite, where: str, found: Mapping[str, str | None]) -> N
     if field is None:
         return
     tested = {record.id: clean_response(str(record.fields[field])) for record in suite.records}
-    if all(text == tested.get(name) for name, text in found.items()):
+    if all(text == tested.get(name) for name, text in responses.items()):
         problem = f'its responses are those under test ("{field}")'
         raise SettingsError(where, problem, "name the results of another model")

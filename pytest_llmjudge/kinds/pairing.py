@@ -75,14 +75,14 @@ def load_pairs(marked: Marked, file: str, settings: Settings) -> tuple[Suite, Pa
         RecordsError: The records file cannot be used.
     """
     name, base = marked.name, marked.base
-    found = read_keywords(name, marked.keywords, KEYWORDS)
-    if "against" not in found:
+    keywords = read_keywords(name, marked.keywords, KEYWORDS)
+    if "against" not in keywords:
         hint = "give against= a checkpoint, a field of the records, or a results file"
         raise SettingsError(name, "llm_compare has nothing to compare with", hint)
-    if "min_win_rate" not in found:
+    if "min_win_rate" not in keywords:
         hint = "set min_win_rate, for example 0.5"
         raise SettingsError(name, "it has no gate and so cannot fail", hint)
-    chosen, pairing = chosen_for(name, found, base, settings), _pairing(found, base)
+    chosen, pairing = chosen_for(name, keywords, base, settings), _pairing(keywords, base)
     read = partial(load_records, response_field=chosen.responses, gates=GATES)
 
     def records(path: Path) -> tuple[Record, ...]:
@@ -97,31 +97,31 @@ def load_pairs(marked: Marked, file: str, settings: Settings) -> tuple[Suite, Pa
     return read_suite(name, file, base, chosen, records), pairing
 
 
-def _pairing(found: dict[str, Any], base: Path) -> Pairing:
-    against = checkpoint_of(found["against"], base)
+def _pairing(keywords: dict[str, Any], base: Path) -> Pairing:
+    against = checkpoint_of(keywords["against"], base)
     kind = "checkpoint"
     if isinstance(against, Path) and not os.path.lexists(against):
-        kind, against = "field", found["against"]
+        kind, against = "field", keywords["against"]
     elif isinstance(against, Path) and against.suffix.lower() == ".json":
         kind = "results"
-    votes = base / found["votes"] if "votes" in found else None
-    return Pairing(kind, against, found["min_win_rate"], votes)
+    votes = base / keywords["votes"] if "votes" in keywords else None
+    return Pairing(kind, against, keywords["min_win_rate"], votes)
 
 
 def _check_exists(name: str, field: str, base: Path, records: Sequence[Record]) -> None:
     if not any(field in record.fields for record in records):
         instead = instead_of_file(base / field)
-        found = f'against "{field}" is no field of the records, and as a path it is {instead}'
+        problem = f'against "{field}" is no field of the records, and as a path it is {instead}'
         hint = "give a checkpoint, a results file, or the name of a field"
-        raise SettingsError(name, found, hint)
+        raise SettingsError(name, problem, hint)
 
 
 def _check_differs(name: str, field: str, responses: str | None, records: Sequence[Record]) -> None:
     """Refuse what nobody can lose against."""
     if field == responses:
-        found, hint = f'against "{field}" holds the responses under test', "name another field"
-        raise SettingsError(name, found, hint)
+        problem, hint = f'against "{field}" holds the responses under test', "name another field"
+        raise SettingsError(name, problem, hint)
     blank = sum(is_blank(str(record.fields[field])) for record in records)
     if 2 * blank >= len(records):
-        found = f'against "{field}" is blank in {blank} of {len(records)} records'
-        raise SettingsError(name, found, "name a field that holds a model's responses")
+        problem = f'against "{field}" is blank in {blank} of {len(records)} records'
+        raise SettingsError(name, problem, "name a field that holds a model's responses")

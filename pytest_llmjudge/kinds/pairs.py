@@ -94,7 +94,7 @@ class _Pairs(Kind[PreferenceResult]):
         """Return what became of a suite."""
         assert suite is None or isinstance(suite, _PairSuite)  # noqa: S101  # it is of this kind
         facts, pairing = gathered.facts, gathered.facts["pairing"]
-        found = settled(
+        rows = settled(
             gathered,
             suite,
             whole=whole,
@@ -102,7 +102,7 @@ class _Pairs(Kind[PreferenceResult]):
             decide=lambda row: "error" if row.get("winner") is None else "passed",
             read=records_reader(facts["responses"], pairing["field"]),
         )
-        results = tuple(_pair_result(record, row) for record, row in found)
+        results = tuple(_pair_result(record, row) for record, row in rows)
         judge = None if facts["judge"] is None else dict(facts["judge"])
         label = f"people ({pairing['votes']})" if judge is None else judge.pop("label")
         return PreferenceResult(
@@ -232,12 +232,12 @@ class _PairSuite(RecordSuite[_Preferred]):
     def facts(self, resources: Resources) -> dict[str, Any]:
         pairing = self.pairing
         votes = None if pairing.votes is None else resources.models.shown_path(pairing.votes)
-        told = {
+        pairing_facts = {
             "against": asdict(self.opponent(resources).reference()),
             "field": pairing.against if pairing.kind == "field" else None,
             "votes": votes,
         }
-        return {**super().facts(resources), "pairing": told}
+        return {**super().facts(resources), "pairing": pairing_facts}
 
     def shared(self, resources: Resources) -> Iterator[Shared]:
         yield from super().shared(resources)
@@ -280,18 +280,18 @@ class _PairSuite(RecordSuite[_Preferred]):
         return _PairRun(self, run)
 
     def row(self, sample: Sample[_Preferred]) -> dict[str, Any] | None:
-        found = sample.value
-        if found is None:
+        preferred = sample.value
+        if preferred is None:
             return None
         # Where one side is missing, the other is reported all the same.
-        model_response, against_response = found.pair or found.sides
+        model_response, against_response = preferred.pair or preferred.sides
         return {
             "model_response": model_response,
             "against_response": against_response,
-            "winner": found.preference.winner,
-            "orders": list(found.preference.orders),
-            "replies": list(found.preference.replies),
-            "error": found.preference.error,
+            "winner": preferred.preference.winner,
+            "orders": list(preferred.preference.orders),
+            "replies": list(preferred.preference.replies),
+            "error": preferred.preference.error,
             "cause": sample.cause,
         }
 
@@ -299,12 +299,12 @@ class _PairSuite(RecordSuite[_Preferred]):
         pairs: list[Compared] = []
         causes: dict[str, str] = {}
         for sample in samples:
-            found = sample.value
-            if sample.error is not None or found is None or found.pair is None:
+            preferred = sample.value
+            if sample.error is not None or preferred is None or preferred.pair is None:
                 causes[sample.id] = str(sample.error)
             else:
-                preference = found.preference
-                pairs.append((str(preference.winner), preference.orders, *found.pair))
+                preference = preferred.preference
+                pairs.append((str(preference.winner), preference.orders, *preferred.pair))
         return decide_win_rate(summarise(pairs), self.pairing.min_win_rate, causes, len(samples))
 
     def fixtures(self, value: _Preferred) -> dict[str, object]:

@@ -157,15 +157,15 @@ def _statements(result: PreferenceResult, figures: PairSummary) -> Iterator[Stat
     yield Statement(f"{result.name}: {'; '.join(parts)}")
     check, agreement = result.check, result.agreement
     if check is not None and check.fit:
-        told = "judge-check: passed, the judge picks right answers over wrong ones"
-        yield Statement(told, _check_figures(check), is_named=True)
+        text = "judge-check: passed, the judge picks right answers over wrong ones"
+        yield Statement(text, _check_figures(check), is_named=True)
     elif check is not None:
         yield Statement(f"NOT FIT, {check.reason}", is_named=True)
     if agreement is not None:
-        told = "-" if agreement.kappa is None else f"{agreement.kappa:.2f}"
+        kappa = "-" if agreement.kappa is None else f"{agreement.kappa:.2f}"
         yield Statement(
             f"{result.name}: people and judge agree on {_percent(agreement.agreed)} of "
-            f"{agreement.count} pairs, Cohen's kappa {told}"
+            f"{agreement.count} pairs, Cohen's kappa {kappa}"
         )
 
 
@@ -283,9 +283,9 @@ def _check_facts(check: PairCheck) -> Iterator[Fact]:
         yield "position bias", _percent(check.flips)
 
 
-def _people(found: PeopleAgreement) -> tuple[Fact, ...]:
+def _people(agreement: PeopleAgreement) -> tuple[Fact, ...]:
     return (
-        ("pairs with both", str(found.count)),
-        ("agreed", _percent(found.agreed)),
-        ("Cohen's kappa", "-" if found.kappa is None else f"{found.kappa:.2f}"),
+        ("pairs with both", str(agreement.count)),
+        ("agreed", _percent(agreement.agreed)),
+        ("Cohen's kappa", "-" if agreement.kappa is None else f"{agreement.kappa:.2f}"),
     )

@@ -52,22 +52,22 @@ def rounded(value: float | None) -> float | None:
 
 
 def rounded_fields(
-    found: JudgeCheck | PairCheck | Agreement | PeopleAgreement | None,
+    result: JudgeCheck | PairCheck | Agreement | PeopleAgreement | None,
 ) -> dict[str, Any] | None:
     """Return fields by name, fractions rounded to four digits."""
-    if found is None:
+    if result is None:
         return None
     return {
         name: round(value, 4) if isinstance(value, float) else value
-        for name, value in asdict(found).items()
+        for name, value in asdict(result).items()
     }
 
 
-def plain_comparison(found: Comparison) -> dict[str, Any]:
+def plain_comparison(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison with a baseline; what it measures is known by its kind."""
-    plain = asdict(found)
+    plain = asdict(comparison)
     kind = plain.pop("measure")["kind"]
-    interval = None if found.interval is None else list(found.interval)
+    interval = None if comparison.interval is None else list(comparison.interval)
     return {"kind": kind, **plain, "interval": interval, "flips": list(plain["flips"])}
 
 

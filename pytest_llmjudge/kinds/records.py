@@ -152,10 +152,10 @@ def records_file(marked: Marked, marker: str, example: str) -> str:
     arguments = marked.arguments
     if len(arguments) == 1 and isinstance(arguments[0], (str, Path)):
         return str(arguments[0])
-    found = f"{marker} has {len(arguments)} positional arguments"
+    problem = f"{marker} has {len(arguments)} positional arguments"
     if len(arguments) == 1:
-        found = f"{marker} has {arguments[0]!r} for a records file"
-    raise SettingsError(marked.name, found, f"give it one records file, as in {example}")
+        problem = f"{marker} has {arguments[0]!r} for a records file"
+    raise SettingsError(marked.name, problem, f"give it one records file, as in {example}")
 
 
 def settled(

@@ -44,7 +44,7 @@ __all__ = [
 
 
 class RecordOutcome(Protocol):
-    """What became of a record, whatever was found out about it."""
+    """What became of a record, in a suite of any kind."""
 
     @property
     def record(self) -> Record:

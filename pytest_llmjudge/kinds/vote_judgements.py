@@ -67,12 +67,12 @@ class VoteJudgements(Judgements[Pair, Preference]):
         winners = [vote.winner for vote in latest(turned)]
         if winners:
             return Preference(majority(winners))
-        found = f"it has no vote on record {record.id}"
+        problem = f"it has no vote on record {record.id}"
         if votes:
             count = "a vote" if len(votes) == 1 else f"{len(votes)} votes"
-            found = f"it has {count} on record {record.id}, but not on these two answers to it"
+            problem = f"it has {count} on record {record.id}, but not on these two answers to it"
         hint = "vote on these models' results with llmjudge vote, or draw fewer with sample="
-        error = VotesError(str(self._path), found, hint)
+        error = VotesError(str(self._path), problem, hint)
         error.is_infrastructure = False
         return self.failed(error)
 

@@ -65,13 +65,13 @@ def pytest_collect_file(
     file_path: Path, parent: pytest.Collector
 ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
     """Collect a records file; without ``--llm-judge`` refuse one that nothing else collects."""
-    found = yield
+    collectors = yield
     if SESSION not in parent.config.stash:
-        if not any(found):
+        if not any(collectors):
             collect.refuse_records_file(file_path, parent)
     elif collect.is_records_file(file_path, parent):
-        found = [*found, collect.RecordsFile.from_parent(parent, path=file_path)]
-    return found
+        collectors = [*collectors, collect.RecordsFile.from_parent(parent, path=file_path)]
+    return collectors
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

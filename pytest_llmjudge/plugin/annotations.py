@@ -35,7 +35,7 @@ class AnnotationHooks:
         self._failed: dict[str, pytest.TestReport] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a failure; the first one of an item tells most."""
+        """Note a failure; the first one of an item says most."""
         if report.failed:
             self._failed.setdefault(report.nodeid, report)
 

@@ -17,8 +17,8 @@ def entries_before(baseline: SavedRun | None, run: RunResult) -> dict[str, dict[
     """Return the baseline's entries by suite and id, of what pairs up with this run's."""
     if baseline is None:
         return {}
-    found = (
+    by_suite = (
         (result.name, kind_named(result.kind).entries_before(baseline, result))
         for result in run.results
     )
-    return {name: entries for name, entries in found if entries is not None}
+    return {name: entries for name, entries in by_suite if entries is not None}

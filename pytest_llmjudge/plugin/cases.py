@@ -67,5 +67,5 @@ WORKER_KEY = "llm_judge"
 def case_of(item: pytest.Item) -> Case | None:
     """Return what ``item`` is about; ``None`` when it is no item of a suite."""
     callspec = getattr(item, "callspec", None)
-    found = callspec.params.get(FIXTURE) if callspec is not None else None
-    return found if isinstance(found, Case) else None
+    case = callspec.params.get(FIXTURE) if callspec is not None else None
+    return case if isinstance(case, Case) else None

@@ -86,8 +86,8 @@ def _suite(function: pytest.Function, markers: Sequence[str], settings: Settings
         hint = "write one marked function for each"
         raise SettingsError(where, f"it has several {name} markers", hint)
     if len(markers) > 1:
-        found = f"{name} and {markers[1]} stand together"
-        raise SettingsError(where, found, "mark a function with each")
+        problem = f"{name} and {markers[1]} stand together"
+        raise SettingsError(where, problem, "mark a function with each")
     if function.get_closest_marker("parametrize") is not None:
         hint = "write one marked function for each variant"
         raise SettingsError(where, f"{name} and parametrize stand together", hint)

@@ -77,10 +77,10 @@ class Completeness:
             for name, problem in self._problems(entry, selected)
         }
         if problems:
-            told = [f"{name} ({problem})" for name, problem in problems.items()]
-            where, found = f"{ini_name(config)}: {REQUIRE_INI}", "this run lacks what is required"
+            labels = [f"{name} ({problem})" for name, problem in problems.items()]
+            where, message = f"{ini_name(config)}: {REQUIRE_INI}", "this run lacks what is required"
             hint = "run these suites as a whole, or take them out of the list"
-            raise SettingsError(where, f"{found}: {names_of(told)}", hint)
+            raise SettingsError(where, f"{message}: {names_of(labels)}", hint)
 
     def _problems(
         self, entry: str, selected: dict[str, list[pytest.Item]]
@@ -131,18 +131,18 @@ class Completeness:
             (deselected if is_passed_over else lacking).append(name)
         if lacking and not settings.baseline_partial:
             where = f"--llm-judge-baseline {baseline.path}"
-            found = f"this run lacks suites that the baseline has: {names_of(lacking)}"
+            problem = f"this run lacks suites that the baseline has: {names_of(lacking)}"
             hint = (
                 "run them too, name a suite that was renamed with --llm-judge-baseline-suite "
                 "OLD=NEW, or allow it with --llm-judge-baseline-partial"
             )
-            raise SettingsError(where, found, hint)
+            raise SettingsError(where, problem, hint)
         for names, why in ((lacking, "this run lacks them"), (deselected, "not selected")):
             if names:
                 store.add_note(f"not compared with the baseline ({why}): {names_of(names)}")
 
     def _check_can_fail(self, name: str) -> None:
-        """Refuse a suite that passes whatever its model does, and tell of such a gate."""
+        """Refuse a suite that passes whatever its model does, and note such a gate."""
         session = self._session
         suite = session.suites[name]
         keys = suite.baseline_keys()
@@ -151,8 +151,8 @@ class Completeness:
         why = why_it_cannot_fail(session.baseline_side(suite), keys, session.settings.max_drop)
         if why is None:
             return
-        found, hint = why
-        error = suite.cannot_fail(found, hint)
+        problem, hint = why
+        error = suite.cannot_fail(problem, hint)
         if error is not None:
             raise error
-        session.store.add_note(f"{name}: its [{BASELINE}] cannot fail: {found}; {hint}")
+        session.store.add_note(f"{name}: its [{BASELINE}] cannot fail: {problem}; {hint}")

@@ -192,7 +192,7 @@ class ControllerHooks:
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
         if not run.results:
-            # A file without any suite would take the place of an older one that tells more.
+            # A file without any suite would take the place of an older one that has more.
             self._why_none = "nothing was judged" if any(wanted[:-1]) else ""
             return
         status = status or int(bool(self._problems))
@@ -240,9 +240,9 @@ class ControllerHooks:
         except LlmJudgeError as error:
             self._problems += error.lines
         except Exception as error:  # noqa: BLE001  # whatever it is, the other files are written
-            told = f"{type(error).__name__}: {one_line(str(error), 200)}"
+            cause = f"{type(error).__name__}: {one_line(str(error), 200)}"
             hint = "report it as a bug; all verdicts are kept in the cache"
-            self._problems += SettingsError(name, f"it could not be made ({told})", hint).lines
+            self._problems += SettingsError(name, f"it could not be made ({cause})", hint).lines
 
     def _write_page(self, path: Path, run: RunResult) -> None:
         from pytest_llmjudge.reporting.html import html_report

@@ -112,8 +112,8 @@ def _value(request: pytest.FixtureRequest) -> object:
     _session(request)
     ready, name = request.node.stash.get(READY, None), request.fixturename
     if ready is not None and ready.sample is None:
-        found = f"fixture '{name}' is used by an autouse fixture, and a gate has no {name}"
-        message = f"{request.node.nodeid}: {found}; let the test function ask for it"
+        problem = f"fixture '{name}' is used by an autouse fixture, and a gate has no {name}"
+        message = f"{request.node.nodeid}: {problem}; let the test function ask for it"
         pytest.fail(message, pytrace=False)
     values = {} if ready is None else ready.case.suite.fixtures(ready.sample.value)
     if name in values:
@@ -122,5 +122,5 @@ def _value(request: pytest.FixtureRequest) -> object:
     where, hint = one.elsewhere, f"mark the test with {marker}"
     if ready is not None:
         where, hint = ready.case.suite.other_fixture(one.name) or (where, hint)
-    found = f"fixture '{name}' is used in {where}"
-    pytest.fail(f"{request.node.nodeid}: {found}; {hint}", pytrace=False)
+    problem = f"fixture '{name}' is used in {where}"
+    pytest.fail(f"{request.node.nodeid}: {problem}; {hint}", pytrace=False)

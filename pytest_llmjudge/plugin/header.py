@@ -91,8 +91,8 @@ def _model(session: LlmSession, path: Path | str) -> str:
         return f"{session.resources.models.shown_path(path)} ({where}{error.problem})"
     agree_on_model(session, session.resources.models.shown_path(info.path), info.fingerprint)
     shown = session.resources.models.shown_path(path)
-    found = CheckpointReference(shown, info.fingerprint, info.parameters)
-    return checkpoint_line(found, fingerprint=session.config.get_verbosity() > 0)
+    reference = CheckpointReference(shown, info.fingerprint, info.parameters)
+    return checkpoint_line(reference, fingerprint=session.config.get_verbosity() > 0)
 
 
 def _cache(session: LlmSession) -> str:
@@ -100,7 +100,7 @@ def _cache(session: LlmSession) -> str:
         return "off, because pytest's cacheprovider is"
     if session.settings.cache == "off":
         return "off"
-    told = session.resources.models.shown_path(session.store.folder)
+    folder = session.resources.models.shown_path(session.store.folder)
     if session.settings.cache == "refresh":
-        return f"{told}, made anew"
-    return f"{told} (--llm-judge-cache=use)" if session.config.get_verbosity() > 0 else told
+        return f"{folder}, made anew"
+    return f"{folder} (--llm-judge-cache=use)" if session.config.get_verbosity() > 0 else folder

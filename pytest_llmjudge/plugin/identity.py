@@ -102,8 +102,10 @@ def agree_on_fixtures(session: LlmSession, name: str, model: object, judge: obje
         facts.append(Shared(f"{name} llm_model", name_of(model), "fingerprint", value, hint))
     if judge is not None and not isinstance(judge, Judge):
         hint = "make it a text that changes only when the scores may"
-        told = judge_fingerprint(judge)
-        facts.append(Shared(f"{name} llm_judge", judge_name(judge), "fingerprint", told, hint))
+        fingerprint = judge_fingerprint(judge)
+        facts.append(
+            Shared(f"{name} llm_judge", judge_name(judge), "fingerprint", fingerprint, hint)
+        )
     try:
         _agree(session, facts)
     except SettingsError as error:
@@ -118,9 +120,9 @@ def _agree(session: LlmSession, facts: Iterable[Shared]) -> None:
     first = session.store.agree(values)
     for key, fact in known.items():
         if first[key] != values[key]:
-            told = f"{_shown(json.loads(first[key]))} and {_shown(fact.value)}"
-            found = f"its {fact.what} is not the same in all processes of this run ({told})"
-            raise SettingsError(fact.where, found, fact.hint)
+            both = f"{_shown(json.loads(first[key]))} and {_shown(fact.value)}"
+            problem = f"its {fact.what} is not the same in all processes of this run ({both})"
+            raise SettingsError(fact.where, problem, fact.hint)
 
 
 def _shown(value: object) -> str:

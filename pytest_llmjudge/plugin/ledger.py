@@ -41,7 +41,7 @@ class Ledger:
 
     Args:
         store: Has what the processes say of the suites.
-        rows: What the items found out.
+        rows: The results of the items.
     """
 
     def __init__(self, store: Store, rows: Rows) -> None:
@@ -115,8 +115,8 @@ class Ledger:
                 problems.append(error)
             else:
                 results[kind.name].append(result)
-        found = (one for kind in all_kinds() for one in kind.together(results[kind.name]))
-        run = RunResult(created, tuple(found), self._store.notes(), max_drop)
+        combined = (one for kind in all_kinds() for one in kind.together(results[kind.name]))
+        run = RunResult(created, tuple(combined), self._store.notes(), max_drop)
         return run, tuple(problems)
 
     def _named(self, judge: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -145,7 +145,7 @@ class Ledger:
 
     def _samples(self, name: str, page: _Page) -> Iterator[tuple[str, SampleReport]]:
         """Yield the samples that reports speak of, in the suite's order."""
-        # What an item found out counts once its report says that the item came to an end. The
+        # The rows of an item count once its report says that the item came to an end. The
         # result is asked for when all reports are there, so the rows are read once.
         if name not in self._known:
             self._known[name] = self._rows.of_suite(name)

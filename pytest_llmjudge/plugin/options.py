@@ -86,13 +86,13 @@ def check_idle(config: pytest.Config) -> None:
     if idle:
         flags, keys = ", ".join(o.flag for o in idle), ", ".join(o.key for o in idle)
         does = "does" if len(idle) == 1 else "do"
-        found = f"without {enabling.flag} nothing is judged, and {flags} {does} nothing"
+        problem = f"without {enabling.flag} nothing is judged, and {flags} {does} nothing"
         where, hint = "llm-judge", f"add {enabling.flag}, or write defaults as ini options ({keys})"
-        raise SettingsError(where, found, hint)
+        raise SettingsError(where, problem, hint)
     if required_suites(config):
-        found = f"suites are required, and without {enabling.flag} nothing is judged"
+        problem = f"suites are required, and without {enabling.flag} nothing is judged"
         where, hint = f"{ini_name(config)}: {REQUIRE_INI}", f"add {enabling.flag}"
-        raise SettingsError(where, found, hint)
+        raise SettingsError(where, problem, hint)
 
 
 def required_suites(config: pytest.Config) -> list[str]:
@@ -147,11 +147,11 @@ def _in_ini(config: pytest.Config, key: str) -> Any:  # noqa: ANN401  # as pytes
         return config.getini(key)
     except (TypeError, pytest.UsageError):
         # pytest 9 reads [tool.pytest] of a pyproject.toml with TOML's own types.
-        where, found = f"{ini_name(config)}: {key}", "it is not a text"
+        where, problem = f"{ini_name(config)}: {key}", "it is not a text"
         if key in _LISTS:
             hint = f'write ["{_LISTS[key]}"]'
             raise SettingsError(where, "it is not a list of texts", hint) from None
-        raise SettingsError(where, found, "write the value in quotes") from None
+        raise SettingsError(where, problem, "write the value in quotes") from None
 
 
 def ini_name(config: pytest.Config) -> str:

@@ -65,8 +65,8 @@ def check_outputs(session: LlmSession) -> None:
             raise SettingsError(flag, f"{path} is {other} as well", "name another file")
     for flag, path in {**_files(settings), **others}.items():
         if settings.responses is not None and is_responses_file(settings.responses, path):
-            found = f"{path} may be a file of {_RESPONSES} as well"
-            raise SettingsError(flag, found, "name another file")
+            problem = f"{path} may be a file of {_RESPONSES} as well"
+            raise SettingsError(flag, problem, "name another file")
 
 
 def check_inputs(session: LlmSession) -> None:
@@ -122,13 +122,13 @@ def _files(settings: Settings) -> dict[str, Path]:
 
 def _files_of_others(config: pytest.Config) -> dict[str, Path]:
     """Return what pytest and its plugins are to write, as they themselves read such a path."""
-    found = {}
+    paths = {}
     for name, flag in _OF_OTHERS.items():
         given = config.getoption(name, default=None)
         if given:
             path = os.path.expanduser(os.path.expandvars(str(given)))  # noqa: PTH111  # as they do
-            found[flag] = Path(config.invocation_params.dir) / path
-    return found
+            paths[flag] = Path(config.invocation_params.dir) / path
+    return paths
 
 
 def _inputs(session: LlmSession) -> Iterator[tuple[Path, str]]:

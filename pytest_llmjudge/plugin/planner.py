@@ -76,9 +76,9 @@ def _checked_case(item: pytest.Item) -> Case | None:
         marker = next((name for name, *_ in MARKERS if item.get_closest_marker(name)), None)
         if marker is None:
             return None
-        found = f"{marker} marks what pytest cannot parametrise"
+        problem = f"{marker} marks what pytest cannot parametrise"
         hint = "write it as a plain function or as a method of a plain class"
-        raise SettingsError(item.nodeid, found, hint)
+        raise SettingsError(item.nodeid, problem, hint)
     if len(item.callspec.params) > 1:  # type: ignore[attr-defined]
         others = ", ".join(name for name in item.callspec.params if name != FIXTURE)  # type: ignore[attr-defined]
         hint = "write one marked function for each variant"
@@ -159,9 +159,9 @@ def check_candidate(session: LlmSession, items: Iterable[pytest.Item]) -> None:
     if given and not any(ASK_MODEL & set(getattr(item, "fixturenames", ())) for item in items):
         where = "--llm-judge-checkpoint"
         shown = session.resources.models.shown_path(named)
-        found = f"{shown} is tested by nothing: all responses are taken from the records"
+        problem = f"{shown} is tested by nothing: all responses are taken from the records"
         hint = "leave it out, or take responses= out of the marker"
-        raise SettingsError(where, found, hint)
+        raise SettingsError(where, problem, hint)
 
 
 def check_base(session: LlmSession) -> None:
@@ -180,6 +180,6 @@ def check_base(session: LlmSession) -> None:
         return
     if not any(isinstance(name, Path) and is_adapter(name) for name in names):
         shown = ", ".join(models.shown_path(name) for name in names)
-        found = f"no checkpoint of this run is a LoRA adapter, which alone has a base ({shown})"
+        problem = f"no checkpoint of this run is a LoRA adapter, which alone has a base ({shown})"
         where, hint = "--llm-judge-base", "leave it out, or put an adapter under test"
-        raise SettingsError(where, found, hint)
+        raise SettingsError(where, problem, hint)

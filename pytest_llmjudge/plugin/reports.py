@@ -23,7 +23,7 @@ ATTRIBUTE = "llm_judge"
 def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     """Say on the report that ends an item's deciding phase what became of the item.
 
-    What the item found out is in the store, where each process can read it.
+    The result of the item is in the store, where each process can read it.
     """
     case = case_of(item)
     decides = report.when == "call" or (report.when == "setup" and not report.passed)

@@ -36,17 +36,19 @@ def unmet(
     for entry in required:
         skipped = [node for node in spared if node.startswith((f"{entry}::", f"{entry}["))]
         if skipped:
-            found = f"{len(skipped)} items of {entry} were skipped or expected to fail"
-            yield SettingsError(where, found, "let them run, or take the suite out of the list")
+            problem = f"{len(skipped)} items of {entry} were skipped or expected to fail"
+            yield SettingsError(where, problem, "let them run, or take the suite out of the list")
             continue
-        for name, told in facts.items():
+        for name, planned in facts.items():
             if name != entry and not name.startswith(f"{entry}::"):
                 continue
-            size = told.get("total", len(told.get("subjects", ()))) + len(told["due"])
+            size = planned.get("total", len(planned.get("subjects", ()))) + len(planned["due"])
             ended = sum(node.startswith(f"{name}[") for node in reported)
             if ended < size:
-                found = f"{ended} of {size} items of {name} ran"
-                yield SettingsError(where, found, "find what took the others away or ended the run")
+                problem = f"{ended} of {size} items of {name} ran"
+                yield SettingsError(
+                    where, problem, "find what took the others away or ended the run"
+                )
             elif outcomes.get(name) != "passed":
-                found = f"{name} is {outcomes.get(name, 'without a result')}"
-                yield SettingsError(where, found, "see its summary, or take it out of the list")
+                problem = f"{name} is {outcomes.get(name, 'without a result')}"
+                yield SettingsError(where, problem, "see its summary, or take it out of the list")

@@ -1,4 +1,4 @@
-"""What the items of a run found out, where the process that writes the results reads it."""
+"""The results of a run's items, where the process that writes the results file reads them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["Rows"]
 class Rows:
     """The rows of a run's items.
 
-    What the process finds out that writes the results stays in its memory: a transaction for each
-    item costs a run without xdist a tenth of its time. All others use the store.
+    The rows of the process that writes the results stay in its memory: a transaction for each item
+    costs a run without xdist a tenth of its time. All others use the store.
 
     Args:
         store: Shared with the other processes.
@@ -31,7 +31,7 @@ class Rows:
         self._own: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
 
     def note(self, suite: str, item: str, rows: Mapping[str, dict[str, Any]]) -> None:
-        """Keep what an item found out.
+        """Keep the result of an item.
 
         Args:
             suite: Name of the suite.
@@ -47,7 +47,7 @@ class Rows:
             self._store.note_results(suite, item, rows)
 
     def of_suite(self, suite: str) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return what the items of a suite found out, by item and sample.
+        """Return the results of a suite's items, by item and sample.
 
         Raises:
             StoreError: The cache cannot be used.

@@ -73,9 +73,9 @@ def _cache_folder(config: pytest.Config, mode: str) -> Path:
     try:
         return cache.mkdir("llm-judge")
     except OSError as error:
-        found = f"the cache cannot be used ({error.strerror})"
+        problem = f"the cache cannot be used ({error.strerror})"
         hint = "make room or make it writable, remove it, or run with --llm-judge-cache=off"
-        raise StoreError(str(config.getini("cache_dir")), found, hint) from None
+        raise StoreError(str(config.getini("cache_dir")), problem, hint) from None
 
 
 class RunHooks:

@@ -28,7 +28,7 @@ class LlmSession:
         resources: Of this process.
 
     Attributes:
-        rows: What the items found out.
+        rows: The results of the items.
         suites: Those whose function was collected, by name.
         collected: Names of the suites that have items, whatever was deselected later.
         due: Names of the gates that are selected, by suite.

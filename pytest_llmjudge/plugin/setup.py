@@ -92,11 +92,11 @@ def _check_judge(ready: Ready, session: LlmSession, *, again: bool) -> None:
         return
     name = case.suite.name
     if JUDGE_CHECK not in session.due.get(name, ()):
-        # Nobody else tells why.
-        found = f"the judge failed known answers: {check.reason}"
-        raise JudgeError(name, found, UNDECIDED)
-    where, found = f"{name}[{JUDGE_CHECK}]", "the judge failed known answers"
-    raise JudgeError(where, found, f"see there, {UNDECIDED}")
+        # No gate reports why.
+        problem = f"the judge failed known answers: {check.reason}"
+        raise JudgeError(name, problem, UNDECIDED)
+    where, problem = f"{name}[{JUDGE_CHECK}]", "the judge failed known answers"
+    raise JudgeError(where, problem, f"see there, {UNDECIDED}")
 
 
 def _run(suite: Suite[Any], request: pytest.FixtureRequest, session: LlmSession) -> SuiteRun[Any]:
@@ -107,8 +107,8 @@ def _run(suite: Suite[Any], request: pytest.FixtureRequest, session: LlmSession)
         ("llm_model", model, suite.uses_model),
     ):
         if is_used and value is None:
-            found = f"its fixture {fixture} returned None"
-            raise SettingsError(suite.name, found, f"let the fixture return its {fixture[4:]}")
+            problem = f"its fixture {fixture} returned None"
+            raise SettingsError(suite.name, problem, f"let the fixture return its {fixture[4:]}")
     run = session.runs.get(suite.name)
     if run is None:
         facts = suite_facts(session, suite, model, judge)
@@ -119,8 +119,8 @@ def _run(suite: Suite[Any], request: pytest.FixtureRequest, session: LlmSession)
         session.runs[suite.name] = run
     if run.judge is not judge or run.model is not model:
         fixture = "llm_judge" if run.judge is not judge else "llm_model"
-        found = f"{fixture} is made anew for every item"
-        raise SettingsError(suite.name, found, 'give the fixture scope="session"')
+        problem = f"{fixture} is made anew for every item"
+        raise SettingsError(suite.name, problem, 'give the fixture scope="session"')
     return run
 
 

@@ -44,7 +44,7 @@ def add_step_summary(path: Path, run: RunSummary, whole: str) -> None:
     there = size_of(_WHERE, path)
     room = _MOST - there - len(_GAP)
     if room < _LEAST:
-        found = f"{path} has {there} bytes, and no room for a report: a step may have {_MOST}"
-        raise StoreError(_WHERE, found, "run pytest in a step of its own")
+        problem = f"{path} has {there} bytes, and no room for a report: a step may have {_MOST}"
+        raise StoreError(_WHERE, problem, "run pytest in a step of its own")
     text = fitted(list(run_sections(run)), room, "the summary of a step may have 1 MiB", whole)
     append_text(_WHERE, path, f"{_GAP if there else ''}{text}")

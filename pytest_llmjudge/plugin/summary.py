@@ -64,7 +64,7 @@ def print_summary(
         lines = summary_lines(run, columns, verbosity)
     for line in lines:
         reporter.write(line.text)
-        reporter.write(line.told, **_COLOURS.get(line.outcome, {}))
+        reporter.write(line.result, **_COLOURS.get(line.outcome, {}))
         reporter.line("")
     if verbosity >= -1:
         for name, path in written.items():

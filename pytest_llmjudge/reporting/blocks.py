@@ -33,26 +33,26 @@ def statement_line(statement: Statement, name: str, *, figures: bool) -> str:
 
 
 def breakdown_blocks(
-    found: Breakdown, name: str, noun: str, columns: int, most: int | None, *, in_groups: bool
+    breakdown: Breakdown, name: str, noun: str, columns: int, most: int | None, *, in_groups: bool
 ) -> Iterator[str | Table]:
     """Yield a suite's result by its parts.
 
     Args:
-        found: The parts.
+        breakdown: The parts.
         name: Of the suite.
         noun: What a part is.
         columns: Of the terminal.
         most: How many parts without a result are named; ``None`` for all.
         in_groups: Show groups in the place of more than twelve parts.
     """
-    yield f"{found.title} in {name}: {found.settings}"
-    known = [part for part in found.parts if part.figures]
+    yield f"{breakdown.title} in {name}: {breakdown.settings}"
+    known = [part for part in breakdown.parts if part.figures]
     if known:
-        rows = found.groups if in_groups and len(known) > _MOST_PARTS else known
-        rows = [*rows, found.whole]
-        yield Table(found.headings, list(map(_cells, rows)), [row.outcome for row in rows])
-        yield from found.lines
-    missing = tuple((part.name, part.error) for part in found.parts if not part.figures)
+        rows = breakdown.groups if in_groups and len(known) > _MOST_PARTS else known
+        rows = [*rows, breakdown.whole]
+        yield Table(breakdown.headings, list(map(_cells, rows)), [row.outcome for row in rows])
+        yield from breakdown.lines
+    missing = tuple((part.name, part.error) for part in breakdown.parts if not part.figures)
     if missing:
         names = Names(f"{noun}s without a result in {name}", missing)
         yield from block_lines(names, columns, most)

@@ -25,7 +25,7 @@ def comparison_text(reason: str, comparison: Comparison) -> str:
 def count_lines(comparison: Comparison) -> Iterator[str]:
     """Yield what paired up, the averages, and how many pass on one side alone."""
     measure = comparison.measure
-    told = [
+    counts = [
         f"{number} {words}"
         for number, words in (
             (comparison.added, "added"),
@@ -37,7 +37,7 @@ def count_lines(comparison: Comparison) -> Iterator[str]:
     ]
     if comparison.baseline_suite:
         yield f"the baseline's suite is {one_line(comparison.baseline_suite)}"
-    yield f"{comparison.paired} {measure.noun} paired" + "".join(f", {part}" for part in told)
+    yield f"{comparison.paired} {measure.noun} paired" + "".join(f", {part}" for part in counts)
     if comparison.before is not None and comparison.after is not None:
         before, after = comparison.before, comparison.after
         yield f"their {measure.value}: {points(before, after)} before, {points(after, before)} now"
@@ -57,16 +57,16 @@ def _unpaired_line(comparison: Comparison) -> Iterator[str]:
         (comparison.unpaired_before, "in the baseline", comparison.unpaired_average_before),
         (comparison.unpaired_after, "in this run", comparison.unpaired_average_after),
     )
-    told = [
+    parts = [
         f"{number} {where} with an average of {points(average)}"
         for number, where, average in sides
         if average is not None
     ]
-    if told:
+    if parts:
         p = comparison.unpaired_p
         verb = "falling" if comparison.measure.higher_is_better else "rising"
         doubt = "" if p is None else f" (p {probability(p)} for {verb} further than the pairs)"
-        yield f"not paired: {', '.join(told)}{doubt}"
+        yield f"not paired: {', '.join(parts)}{doubt}"
 
 
 def flip_lines(comparison: Comparison) -> Iterator[str]:

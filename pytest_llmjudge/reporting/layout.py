@@ -27,12 +27,12 @@ class Line(NamedTuple):
 
     Attributes:
         text: What stands first.
-        told: What follows and tells of ``outcome``; empty for nothing.
+        result: What follows, in the colour of ``outcome``; empty for nothing.
         outcome: ``passed``, ``failed``, ``incomplete`` or ``error``.
     """
 
     text: str
-    told: str = ""
+    result: str = ""
     outcome: str = ""
 
 
@@ -131,9 +131,9 @@ def lay_out(block: str | Table, columns: int) -> Iterator[Line]:
         yield from _beside(line, row[-1], outcome, start=start, columns=columns)
 
 
-def _beside(figures: str, told: str, outcome: str, *, start: int, columns: int) -> Iterator[Line]:
+def _beside(figures: str, result: str, outcome: str, *, start: int, columns: int) -> Iterator[Line]:
     gap = " " * (start - width_of(figures))
-    for number, line in enumerate(fold(told, columns - start)):
+    for number, line in enumerate(fold(result, columns - start)):
         text = f"{figures}{gap}" if number == 0 else " " * start
         yield Line(text if line else text.rstrip(), line, outcome)
 
@@ -141,12 +141,12 @@ def _beside(figures: str, told: str, outcome: str, *, start: int, columns: int) 
 def _stacked(
     headings: Sequence[str], row: Sequence[str], outcome: str, columns: int
 ) -> Iterator[Line]:
-    name, *figures, told = row
-    if not told or width_of(name) + len(_STEP) + width_of(told) <= columns:
-        yield Line(f"{name}{_STEP}" if told else name, told, outcome)
+    name, *figures, result = row
+    if not result or width_of(name) + len(_STEP) + width_of(result) <= columns:
+        yield Line(f"{name}{_STEP}" if result else name, result, outcome)
     else:
         yield Line(name)
-        yield from (Line(_STEP, line, outcome) for line in fold(told, columns - len(_STEP)))
+        yield from (Line(_STEP, line, outcome) for line in fold(result, columns - len(_STEP)))
     line = _STEP
     for heading, figure in zip(headings[1:-1], figures, strict=True):
         item = f"{heading} {figure}, "

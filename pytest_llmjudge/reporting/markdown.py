@@ -19,24 +19,24 @@ __all__ = ["comparison_sections", "comparisons_markdown"]
 _HEADINGS = ("suite", "before", "now", "change", "95 % CI", "p", "pairs", "outcome")
 
 
-def comparisons_markdown(found: Sequence[tuple[str, Decision, Comparison]]) -> str:
+def comparisons_markdown(comparisons: Sequence[tuple[str, Decision, Comparison]]) -> str:
     """Return a table of all suites, and what each got worse at.
 
     Args:
-        found: For each suite its name, the decision over it, and the comparison.
+        comparisons: For each suite its name, the decision over it, and the comparison.
     """
-    return joined(list(comparison_sections(found))).rstrip("\n")
+    return joined(list(comparison_sections(comparisons))).rstrip("\n")
 
 
 def comparison_sections(
-    found: Sequence[tuple[str, Decision, Comparison]],
+    comparisons: Sequence[tuple[str, Decision, Comparison]],
 ) -> Iterator[Section]:
     """Yield the same as parts of a document; nothing when nothing was compared."""
-    if not found:
+    if not comparisons:
         return
-    rows = tuple(row(_cells(*one)) for one in found)
+    rows = tuple(row(_cells(*one)) for one in comparisons)
     yield Section("suites beside the baseline", head(_HEADINGS), rows)
-    for name, decision, comparison in found:
+    for name, decision, comparison in comparisons:
         reason = f"**{inline(name)}**: {inline(decision.reason)}"
         counts = tuple(f"- {inline(line)}" for line in count_lines(comparison))
         yield Section(f"lines on the baseline of {name}", (reason, "", *counts))

@@ -68,7 +68,7 @@ def joined(sections: Sequence[Section]) -> str:
 def fitted(sections: Sequence[Section], room: int, why: str, whole: str) -> str:
     """Return the document in at most ``room`` bytes of UTF-8.
 
-    Of what does not fit the first parts are kept, and a note tells what is left out. What is folded
+    Of what does not fit the first parts are kept, and a note says what is left out. What is folded
     away, and so has a closing, takes the room that the rest leaves.
 
     Args:
@@ -83,12 +83,12 @@ def fitted(sections: Sequence[Section], room: int, why: str, whole: str) -> str:
     left = room - _NOTE
     kept: dict[int, Section] = {}
     for place in sorted(range(len(sections)), key=lambda place: bool(sections[place].closing)):
-        found = sections[place].shortened(left)
-        if found is not None:
-            kept[place] = found
-            left -= _bytes(found.text) + 2
+        shortened = sections[place].shortened(left)
+        if shortened is not None:
+            kept[place] = shortened
+            left -= _bytes(shortened.text) + 2
     missed = [
-        told for place, section in enumerate(sections) for told in _missed(section, kept.get(place))
+        part for place, section in enumerate(sections) for part in _missed(section, kept.get(place))
     ]
     note = Section("", (_left_out(missed, why, whole),))
     return joined([*(kept[place] for place in sorted(kept)), note])

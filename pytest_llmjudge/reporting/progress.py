@@ -27,8 +27,8 @@ class Pace:
         """
         if not any(done < total for done, total in counts.values()):
             return ""
-        told = [self._part(kind, *counts[kind], now) for kind in _KINDS if kind in counts]
-        return f"llm-judge: {', '.join(told)}"
+        parts = [self._part(kind, *counts[kind], now) for kind in _KINDS if kind in counts]
+        return f"llm-judge: {', '.join(parts)}"
 
     def _part(self, kind: str, done: int, total: int, now: float) -> str:
         since, before = self._first.setdefault(kind, (now, done))

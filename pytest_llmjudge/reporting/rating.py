@@ -51,12 +51,12 @@ def ratings_lines(
     yield ""
     yield "win rate of the model in a row over the one in a column, in % (outcomes):"
     yield from table(list(_matrix(ratings)), left={1})
-    told = [*ratings.notes, *notes]
+    remarks = [*ratings.notes, *notes]
     if agreement is not None:
-        told.append(_agreement(agreement))
-    if told:
+        remarks.append(_agreement(agreement))
+    if remarks:
         yield ""
-        yield from (_folded(note) for note in told)
+        yield from (_folded(note) for note in remarks)
     if unscored:
         yield ""
         yield f"without an outcome ({len(unscored)}):"
@@ -101,15 +101,15 @@ def _matrix(ratings: Ratings) -> Iterator[list[str]]:
         yield row
 
 
-def _agreement(found: PeopleAgreement) -> str:
-    told = (
+def _agreement(agreement: PeopleAgreement) -> str:
+    kappa = (
         "none, since both gave all pairs the same winner"
-        if found.kappa is None
-        else f"{found.kappa:.2f}"
+        if agreement.kappa is None
+        else f"{agreement.kappa:.2f}"
     )
     return (
-        f"people and the judge prefer the same in {100 * found.agreed:.1f} % of {found.count} "
-        f"pairs that both decided (Cohen's kappa: {told})"
+        f"people and the judge prefer the same in {100 * agreement.agreed:.1f} % of "
+        f"{agreement.count} pairs that both decided (Cohen's kappa: {kappa})"
     )
 
 

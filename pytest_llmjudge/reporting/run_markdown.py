@@ -54,8 +54,8 @@ def run_sections(run: RunSummary) -> Iterator[Section]:
 
 
 def _decision(run: RunSummary) -> Section:
-    found = digest(run)
-    title = f"## llm-judge: {found.outcome}"
+    overall = digest(run)
+    title = f"## llm-judge: {overall.outcome}"
     rows = tuple(
         row(
             [
@@ -70,7 +70,7 @@ def _decision(run: RunSummary) -> Section:
         for suite in run.summaries
     )
     table = ("", *head(_DIGEST)) if rows else ()
-    return Section("suites", (title, "", f"{_capital(found.headline)}.", *table), rows)
+    return Section("suites", (title, "", f"{_capital(overall.headline)}.", *table), rows)
 
 
 def _causes(suites: Sequence[Summary]) -> Iterator[Section]:
@@ -110,20 +110,20 @@ def _overview(suites: Sequence[Summary]) -> Iterator[Section]:
         yield Section(f"lines on {noun}s", (), lines)
 
 
-def _breakdown(suite: Summary, found: Breakdown) -> Iterator[Section]:
-    title = f"### {found.title}: {inline(suite.name)}"
-    groups = tuple(map(_part, found.groups))
-    table = ("", *head(found.headings)) if groups else ()
-    yield Section(f"{found.grouping} of {suite.name}", (title, *table), groups)
-    count, noun = len(found.parts), f"{suite.noun}s"
+def _breakdown(suite: Summary, breakdown: Breakdown) -> Iterator[Section]:
+    title = f"### {breakdown.title}: {inline(suite.name)}"
+    groups = tuple(map(_part, breakdown.groups))
+    table = ("", *head(breakdown.headings)) if groups else ()
+    yield Section(f"{breakdown.grouping} of {suite.name}", (title, *table), groups)
+    count, noun = len(breakdown.parts), f"{suite.noun}s"
     counted = f"{count} {suite.noun if count == 1 else noun}"
-    opening = (f"<details><summary>{counted}</summary>", "", *head(found.headings))
+    opening = (f"<details><summary>{counted}</summary>", "", *head(breakdown.headings))
     parts = tuple(
-        _part(part, len(found.headings) - 2)  # beside the name and the outcome
-        for part in found.parts
+        _part(part, len(breakdown.headings) - 2)  # beside the name and the outcome
+        for part in breakdown.parts
     )
     yield Section(f"{noun} of {suite.name}", opening, parts, ("", "</details>"))
-    missing = tuple((part.name, part.error) for part in found.parts if not part.figures)
+    missing = tuple((part.name, part.error) for part in breakdown.parts if not part.figures)
     if missing:
         yield _named(Names(f"{noun} without a result in {suite.name}", missing))
 
@@ -143,9 +143,9 @@ def _named(names: Names) -> Section:
     return Section(names.title, opening, tuple(lines))
 
 
-def _excerpts(found: Excerpts) -> Section:
-    opening = (f"### {_capital(inline(found.title))}", "", *head(found.headings))
-    return Section(found.title, opening, tuple(map(_excerpt, found.entries[:_WORST])))
+def _excerpts(excerpts: Excerpts) -> Section:
+    opening = (f"### {_capital(inline(excerpts.title))}", "", *head(excerpts.headings))
+    return Section(excerpts.title, opening, tuple(map(_excerpt, excerpts.entries[:_WORST])))
 
 
 def _excerpt(one: Excerpt) -> str:

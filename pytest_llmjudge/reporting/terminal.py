@@ -38,8 +38,8 @@ def short_lines(run: RunSummary, columns: int, verbosity: int) -> Iterator[Line]
         verbosity: pytest's, below 0.
     """
     if verbosity < -1:
-        found = digest(run)
-        yield Line("llm-judge: ", found.headline, found.outcome)
+        overall = digest(run)
+        yield Line("llm-judge: ", overall.headline, overall.outcome)
         return
     for suite in run.summaries:
         figures = [f"{suite.measure} {suite.value}"]
@@ -47,12 +47,12 @@ def short_lines(run: RunSummary, columns: int, verbosity: int) -> Iterator[Line]
             figures.append(f"baseline {suite.change}")
         if suite.wanted != NONE:
             figures.append(f"wanted {suite.wanted}")
-        told = f"{suite.name}: {', '.join(figures)}:"
-        yield from _ending_with(told, suite.outcome, columns)
+        text = f"{suite.name}: {', '.join(figures)}:"
+        yield from _ending_with(text, suite.outcome, columns)
 
 
-def _ending_with(told: str, outcome: str, columns: int) -> Iterator[Line]:
-    *lines, last = fold(shown(f"{told} {outcome}"), columns)
+def _ending_with(text: str, outcome: str, columns: int) -> Iterator[Line]:
+    *lines, last = fold(shown(f"{text} {outcome}"), columns)
     yield from map(Line, lines)
     yield Line(last.removesuffix(outcome), outcome, outcome)
 

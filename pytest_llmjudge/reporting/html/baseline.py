@@ -19,22 +19,22 @@ __all__ = ["baseline_panel"]
 _TITLE = "Against the baseline"
 
 
-def baseline_panel(found: Comparison) -> Panel:
+def baseline_panel(comparison: Comparison) -> Panel:
     """Return how a suite did beside the baseline, or why that is not known."""
-    if found.refusal is not None:
-        return Panel(_TITLE, (), found.refusal, is_bad=True)
-    return Panel(_TITLE, tuple(_facts(found)), "; ".join(count_lines(found)))
+    if comparison.refusal is not None:
+        return Panel(_TITLE, (), comparison.refusal, is_bad=True)
+    return Panel(_TITLE, tuple(_facts(comparison)), "; ".join(count_lines(comparison)))
 
 
-def _facts(found: Comparison) -> Iterator[Fact]:
-    measure = found.measure
-    if found.difference is not None:
-        yield "change", f"{signed(found.difference)} {measure.unit}"
-    if found.interval is not None:
-        low, high = found.interval
+def _facts(comparison: Comparison) -> Iterator[Fact]:
+    measure = comparison.measure
+    if comparison.difference is not None:
+        yield "change", f"{signed(comparison.difference)} {measure.unit}"
+    if comparison.interval is not None:
+        low, high = comparison.interval
         yield "95 % interval", f"{signed(low)} to {signed(high)}"
-    if found.p is not None:
-        yield f"chance of a {measure.drop} as large", f"p {probability(found.p)}"
-    if found.detectable:
-        least = signed(found.detectable).lstrip("+")
+    if comparison.p is not None:
+        yield f"chance of a {measure.drop} as large", f"p {probability(comparison.p)}"
+    if comparison.detectable:
+        least = signed(comparison.detectable).lstrip("+")
         yield f"{measure.drop}s it can show", f"{least} {measure.unit} or more"

@@ -36,10 +36,10 @@ def draw(chart: ChartData) -> Chart:
 
 def _scores(chart: Histogram) -> Chart:
     """Draw how scores are distributed, in steps of five points."""
-    found, min_score = chart.scores, chart.min_score
-    counted = Counter(min(score, 99) // _BIN for score in found)
+    scores, min_score = chart.scores, chart.min_score
+    counted = Counter(min(score, 99) // _BIN for score in scores)
     low = Counter(
-        min(score, 99) // _BIN for score in found if min_score is not None and score < min_score
+        min(score, 99) // _BIN for score in scores if min_score is not None and score < min_score
     )
     highest = max(counted.values())
     plot = Plot.with_axes(
@@ -49,13 +49,13 @@ def _scores(chart: Histogram) -> Chart:
     plot.bars("bad", _steps(low))
     if min_score is not None:
         plot.line("least", (min_score, 0), (min_score, highest))
-    text = f"Distribution of {len(found)} scores. Records by score: {_counts(counted)}."
+    text = f"Distribution of {len(scores)} scores. Records by score: {_counts(counted)}."
     legend: tuple[tuple[str, str], ...] = ()
     if min_score is not None:
         below = sum(low.values())
         text += f" {below} are below min_score {min_score}."
         legend = (
-            ("box accent", f"{len(found) - below} reach min_score"),
+            ("box accent", f"{len(scores) - below} reach min_score"),
             ("box bad", f"{below} below"),
             ("dash", f"min_score {min_score}"),
         )

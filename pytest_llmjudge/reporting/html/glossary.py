@@ -50,5 +50,5 @@ def meanings(suites: Iterable[SuiteView]) -> tuple[Fact, ...]:
         terms += suite.page.terms
         for facts in (suite.digest_facts, *(panel.facts for panel in suite.panels)):
             shown.update(name for name, _ in facts)
-    found = {one.term: one.text for one in terms if shown.intersection(one.names)}
-    return tuple(found.items())
+    texts = {one.term: one.text for one in terms if shown.intersection(one.names)}
+    return tuple(texts.items())

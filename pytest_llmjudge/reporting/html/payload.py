@@ -83,7 +83,7 @@ def payload_of(rows: Iterable[Row]) -> Payload:
         "starts": starts,
         **columns,
     }
-    counts = {name: sum(bool(found & bit) for found in flags) for name, bit in FLAGS.items()}
+    counts = {name: sum(bool(value & bit) for value in flags) for name, bit in FLAGS.items()}
     return Payload(_json(index), tuple(chunks), counts, len(flags))
 
 
@@ -103,7 +103,7 @@ def _chunked(rows: Iterable[Row]) -> Iterator[tuple[int, Sequence[Row]]]:
 
 def _texts(row: Row, budget: Budget) -> dict[str, Any]:
     record = row.record
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "instruction": record.instruction,
         "input": record.input,
         "output": record.output,
@@ -116,8 +116,8 @@ def _texts(row: Row, budget: Budget) -> dict[str, Any]:
         "human": row.human_score,
     }
     if row.response is not None and row.other is not None:
-        found["marks"] = _marks(row.other, row.response, budget)
-    return {name: value for name, value in found.items() if value not in (None, "", ())}
+        fields["marks"] = _marks(row.other, row.response, budget)
+    return {name: value for name, value in fields.items() if value not in (None, "", ())}
 
 
 def _marks(before: str, after: str, budget: Budget) -> list[int] | str:
@@ -138,14 +138,14 @@ def _script_length(text: str) -> int:
 
 
 def _flags(row: Row) -> int:
-    found = {
+    flags = {
         "failed": row.is_failed,
         "lost": row.is_lost,
         "unscored": row.score is None,
         "flipped": row.is_flipped,
         "unsure": row.is_unsure,
     }
-    return sum(bit for name, bit in FLAGS.items() if found[name])
+    return sum(bit for name, bit in FLAGS.items() if flags[name])
 
 
 def _short(value: float | None) -> float | int | None:

@@ -71,12 +71,12 @@ def differences(before: str, after: str, budget: Budget | None = None) -> tuple[
     middle_old, middle_new = old[start : len(old) - end], new[start : len(new) - end]
     if not (budget or Budget()).allows(_steps(middle_old, middle_new)):
         return None
-    found = [
+    stretches = [
         ("same", old[:start]),
         *_matched(middle_old, middle_new),
         ("same", old[len(old) - end :]),
     ]
-    return tuple(Span(kind, "".join(words)) for kind, words in found if words)
+    return tuple(Span(kind, "".join(words)) for kind, words in stretches if words)
 
 
 def _shared(old: Sequence[str], new: Sequence[str]) -> int:

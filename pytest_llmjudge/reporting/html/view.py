@@ -43,9 +43,13 @@ class SuiteView:
     @property
     def digest_facts(self) -> tuple[Fact, ...]:
         """What its card says below the measure."""
-        told = self.summary
-        found = ("95 % interval", told.interval), ("wanted", told.wanted), ("change", told.change)
-        return tuple(fact for fact in found if fact[1] != NONE)
+        summary = self.summary
+        facts = (
+            ("95 % interval", summary.interval),
+            ("wanted", summary.wanted),
+            ("change", summary.change),
+        )
+        return tuple(fact for fact in facts if fact[1] != NONE)
 
     @property
     def panels(self) -> tuple[Panel, ...]:

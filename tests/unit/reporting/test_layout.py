@@ -117,7 +117,7 @@ TABLE = Table(HEADINGS, ROWS, ("passed", "incomplete"))
 
 
 def told(columns: int, table: Table = TABLE) -> list[str]:
-    return [f"{line.text}[{line.told}]" for line in lay_out(table, columns)]
+    return [f"{line.text}[{line.result}]" for line in lay_out(table, columns)]
 
 
 def test_a_table_that_fits() -> None:
@@ -167,7 +167,7 @@ def test_no_table_loses_anything(rows: list[tuple[str, ...]], columns: int) -> N
 
     lines = list(lay_out(table, columns))
 
-    words = " ".join(f"{line.text}{line.told}" for line in lines).replace(",", " ").split()
+    words = " ".join(f"{line.text}{line.result}" for line in lines).replace(",", " ").split()
     for row in rows:
         for cell in row:
             assert set(shown(cell).replace(",", " ").split()) <= set(words)

@@ -32,7 +32,7 @@ HEAD = [
 
 def told(columns: int, verbosity: int = 0) -> list[str]:
     lines = (short_lines if verbosity < 0 else summary_lines)(RUN, columns, verbosity)
-    return [f"{line.text}{line.told}" for line in lines]
+    return [f"{line.text}{line.result}" for line in lines]
 
 
 def test_at_60_columns() -> None:
@@ -157,8 +157,8 @@ def test_outcomes_are_told_apart() -> None:
     for columns in (60, 200):
         found = [line for line in summary_lines(RUN, columns) if line.outcome]
         assert [line.outcome for line in found] == ["incomplete", "passed"]
-        assert all(line.told.startswith(line.outcome) for line in found)
-    quiet = [(line.told, line.outcome) for line in short_lines(RUN, 80, -1)]
+        assert all(line.result.startswith(line.outcome) for line in found)
+    quiet = [(line.result, line.outcome) for line in short_lines(RUN, 80, -1)]
     assert quiet == [("incomplete", "incomplete"), ("passed", "passed")]
 
 
@@ -196,7 +196,7 @@ def test_no_line_is_wider_than_the_terminal(
     lines = (short_lines if verbosity < 0 else summary_lines)(found, columns, verbosity)
 
     for line in lines:
-        text = f"{line.text}{line.told}"
+        text = f"{line.text}{line.result}"
         hang = len(text) - len(text.lstrip()) + 2
         longest = max(map(wcswidth, text.split()), default=0)
         assert wcswidth(text) <= columns or longest + hang > columns, text

@@ -45,7 +45,7 @@
     suite: -1,
     order: hasChange ? "change" : hasScore ? "score" : "outcome",
     isDown: false,
-    found: null,
+    hits: null,
     page: 0,
     rows: [],
   };
@@ -197,16 +197,16 @@
       ];
     }
     if (texts.marks === "same") {
-      const told = isPair ? "Both responses, which are identical" : "Response, the same as before";
-      return [plainBlock(told, texts.response, "full")];
+      const title = isPair ? "Both responses, which are identical" : "Response, the same as before";
+      return [plainBlock(title, texts.response, "full")];
     }
-    const told = texts.marks ? " (too long to mark what differs)" : "";
+    const note = texts.marks ? " (too long to mark what differs)" : "";
     const hasOther = texts.other !== undefined;
     return [
-      ...(hasOther ? [plainBlock(names[0] + told, texts.other)] : []),
+      ...(hasOther ? [plainBlock(names[0] + note, texts.other)] : []),
       ...(texts.response === undefined && texts.error !== undefined && !hasOther
         ? []
-        : [plainBlock(hasOther ? names[1] + told : "Response", texts.response, hasOther ? "" : "full")]),
+        : [plainBlock(hasOther ? names[1] + note : "Response", texts.response, hasOther ? "" : "full")]),
     ];
   };
   const detailOf = (row, texts) => {
@@ -280,7 +280,7 @@
       const isWanted =
         (bit === undefined || index.flags[row] & bit) &&
         (state.suite < 0 || index.suite[row] === state.suite) &&
-        (state.found === null || state.found[row]);
+        (state.hits === null || state.hits[row]);
       if (isWanted) {
         rows.push(row);
       }
@@ -329,11 +329,11 @@
     const own = searches;
     const words = wanted.trim().toLowerCase();
     if (!words) {
-      refresh({ found: null });
+      refresh({ hits: null });
       return;
     }
     const has = (text) => text !== undefined && String(text).toLowerCase().includes(words);
-    const found = new Uint8Array(total);
+    const hits = new Uint8Array(total);
     for (let number = 0; number < packed.length; number += 1) {
       const texts = await chunk(number);
       if (own !== searches) {
@@ -341,7 +341,7 @@
       }
       texts.forEach((one, place) => {
         const row = index.starts[number] + place;
-        found[row] = has(index.id[row]) || SEARCHED.some((name) => has(one[name]));
+        hits[row] = has(index.id[row]) || SEARCHED.some((name) => has(one[name]));
       });
       if (number % 20 === 19) {
         get("told").textContent = `Searching … ${Math.round((100 * number) / packed.length)} %`;
@@ -351,7 +351,7 @@
         }
       }
     }
-    refresh({ found });
+    refresh({ hits });
   };
 
   const show = async (row) => {
@@ -361,7 +361,7 @@
     searches += 1;
     get("search").value = "";
     get("suite").value = "-1";
-    Object.assign(state, { filter: "all", suite: -1, found: null });
+    Object.assign(state, { filter: "all", suite: -1, hits: null });
     choose();
     state.page = Math.floor(state.rows.indexOf(row) / PAGE);
     draw();
