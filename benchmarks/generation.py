@@ -289,12 +289,12 @@ def compare(job: Job, contenders: Sequence[Contender], repeats: int, most: float
         ratios = [speeds[name] / next(iter(speeds.values()))]
         ratios += [speeds[name] / max(peers)] if peers else [float("nan")]
         ratios += [speeds[name] / most]
-        told = "".join(f"{ratio:12.2f}" for ratio in ratios)
-        print(f"{name:24}{prompts:8}{speeds[name]:12.1f}{told}{same:8}/{len(texts)}", flush=True)
+        columns = "".join(f"{ratio:12.2f}" for ratio in ratios)
+        print(f"{name:24}{prompts:8}{speeds[name]:12.1f}{columns}{same:8}/{len(texts)}", flush=True)
 
 
 def not_the_best(job: Job, contenders: Sequence[Contender]) -> set[str]:
-    """Tell those that are not the fastest: to run them as often as that one would take long."""
+    """Name those that are not the fastest: to run them as often as that one would take long."""
     speeds = {name: measure(run, job.part(prompts), 1)[0] for name, run, prompts in contenders}
     return {name for name in speeds if speeds[name] < max(speeds.values())}
 

@@ -4,7 +4,7 @@
 
 Records are as long as Alpaca's, with a baseline whose responses differ in every fourth word. Their
 words are drawn from the README's at random, which packs worse than sentences do. A browser opens
-the file from the disk; without one only the size and the time to write are told.
+the file from the disk; without one only the size and the time to write are printed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ JUDGE = JudgeIdentity("llama3", "ollama", "0.24.0", "1ca99c7a9cf4", {}, "integer
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def timed(what: str) -> Iterator[None]:
     """Print how long something took."""
     started = time.perf_counter()
     yield
@@ -81,18 +81,18 @@ def open_in_browser(path: Path, count: int) -> None:
     with launched() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(120_000)
-        with told("open, until rows are shown"):
+        with timed("open, until rows are shown"):
             page.goto(path.as_uri())
             page.wait_for_selector("#rows .row")
-        with told("the first row's texts"):
+        with timed("the first row's texts"):
             page.locator(".open").first.click()
             page.wait_for_selector(".detail .texts")
-        with told("sort by score"):
+        with timed("sort by score"):
             page.get_by_label("Sort by").select_option("score true")
-        with told("the next page"):
+        with timed("the next page"):
             page.locator("#next").click()
         for what in ("search all texts", "search them again"):
-            with told(what):
+            with timed(what):
                 page.get_by_label("Search").fill(f"thing-{count - 1:08x}")
                 page.wait_for_function(
                     "() => document.querySelector('#told').textContent === '1 to 1 of 1 rows'"
@@ -112,7 +112,7 @@ def main() -> None:
         print(f"{count} records of {size:.0f} characters")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "report.html"
-            with told("write"):
+            with timed("write"):
                 summary = run_summary(run)
                 pages = run_pages(run, summary, before)
                 write_text(path, html_report(summary, pages, __version__))

@@ -69,14 +69,14 @@ def beside_transformers(folder: Path, count: int) -> None:
     seconds = time.perf_counter() - started
 
     started = time.perf_counter()
-    found: list[float] = []
+    expected: list[float] = []
     with torch.inference_mode():
         for start in range(0, count, BATCH):
-            found += _padded(theirs, pairs[start : start + BATCH])
+            expected += _padded(theirs, pairs[start : start + BATCH])
     peer = time.perf_counter() - started
 
     worst = max(
-        abs(a - b) / len(after) for a, b, (_, after) in zip(mine, found, pairs, strict=True)
+        abs(a - b) / len(after) for a, b, (_, after) in zip(mine, expected, pairs, strict=True)
     )
     print(
         f"{count} records: transformers {peer:.1f} s, here {seconds:.1f} s, {peer / seconds:.2f}x"

@@ -99,18 +99,18 @@ def measure_workers(folder: Path, workers: int) -> None:
             most[process] = max(most.get(process, 0), proportional(process))
         time.sleep(0.2)
     shares = sorted((taken / size for taken in most.values()), reverse=True)
-    told = ", ".join(f"{share:.2f}" for share in shares)
+    listed = ", ".join(f"{share:.2f}" for share in shares)
     print(f"124M in float32, {size / 1e9:.2f} GB, -n {workers}, status {run.returncode}", end=": ")
-    print(f"the processes took {told} times the model's size")
+    print(f"the processes took {listed} times the model's size")
 
 
 def children(process: int) -> list[int]:
     """Find the processes that one has started, and those that they have."""
-    found = []
+    processes = []
     for task in Path(f"/proc/{process}/task").glob("*/children"):
         for child in task.read_text(encoding="ascii").split():
-            found += [int(child), *children(int(child))]
-    return found
+            processes += [int(child), *children(int(child))]
+    return processes
 
 
 def proportional(process: int) -> int:

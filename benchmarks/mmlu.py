@@ -126,7 +126,7 @@ def harness(
     """Time lm-evaluation-harness; return seconds and its predictions."""
     model.batch_size_per_gpu = batch
     started = time.perf_counter()
-    found = lm_eval.simple_evaluate(
+    results = lm_eval.simple_evaluate(
         model=model,
         tasks=[f"local_{subject}" for subject in subjects],
         task_manager=TaskManager(include_path=str(folder), include_defaults=False),
@@ -137,7 +137,7 @@ def harness(
     seconds = time.perf_counter() - started
     predictions = {}
     for subject in subjects:
-        samples = sorted(found["samples"][f"local_{subject}"], key=lambda one: int(one["doc_id"]))
+        samples = sorted(results["samples"][f"local_{subject}"], key=lambda one: int(one["doc_id"]))
         predictions[subject] = [
             best([float(pair[0]) for pair in sample["filtered_resps"]]) for sample in samples
         ]
@@ -159,26 +159,26 @@ def make_tasks(exam: Exam, mode: str) -> dict[str, list[Task]]:
 def ours(model: GPTModel, exam: Exam, mode: str) -> tuple[float, dict[str, list[list[float]]]]:
     """Time this package, tokens included; return seconds and log-probabilities."""
     started = time.perf_counter()
-    found: dict[str, list[list[float]]] = {}
+    logprobs: dict[str, list[list[float]]] = {}
     for subject, tasks in make_tasks(exam, mode).items():
         scores = dict(score_tasks(partial(score_contexts, model), tasks))
-        found[subject] = [scores[at] for at in range(len(tasks))]
-    return time.perf_counter() - started, found
+        logprobs[subject] = [scores[at] for at in range(len(tasks))]
+    return time.perf_counter() - started, logprobs
 
 
 @torch.inference_mode()
 def plainly(model: GPT2LMHeadModel, exam: Exam) -> tuple[float, dict[str, list[list[float]]]]:
     """Time a loop with one pass for each prompt; return seconds and log-probabilities."""
     started = time.perf_counter()
-    found: dict[str, list[list[float]]] = {}
+    logprobs: dict[str, list[list[float]]] = {}
     for subject, tasks in make_tasks(exam, "letters").items():
-        found[subject] = []
+        logprobs[subject] = []
         for task in tasks:
             (context,) = task.contexts
             logits = model(torch.tensor([context.ids]), logits_to_keep=1).logits[0, -1]
             logs = logits.log_softmax(-1)
-            found[subject].append([float(logs[branch[0]]) for branch in context.branches])
-    return time.perf_counter() - started, found
+            logprobs[subject].append([float(logs[branch[0]]) for branch in context.branches])
+    return time.perf_counter() - started, logprobs
 
 
 def default_data() -> Path:

@@ -11,7 +11,7 @@ def classes_table() -> str:
     """Return each public class with the first sentence of its docstring, as a Markdown table."""
     rows = ["| class | is |", "|---|---|"]
     for name in pytest_llmjudge.__all__:
-        found = getattr(pytest_llmjudge, name)
-        if isinstance(found, type):
-            rows.append(f"| `{name}` | {str(found.__doc__).splitlines()[0]} |")
+        member = getattr(pytest_llmjudge, name)
+        if isinstance(member, type):
+            rows.append(f"| `{name}` | {str(member.__doc__).splitlines()[0]} |")
     return "\n".join(rows)

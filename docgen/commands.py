@@ -19,11 +19,11 @@ _WIDTH = 88
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     """Return the parser of each command by its name."""
-    found: dict[str, argparse.ArgumentParser] = {}
+    parsers: dict[str, argparse.ArgumentParser] = {}
     for action in make_parser()._actions:  # noqa: SLF001  # argparse lists them nowhere else
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            found |= action.choices
-    return found
+            parsers |= action.choices
+    return parsers
 
 
 def command_sections() -> str:
@@ -35,5 +35,5 @@ def _sections() -> Iterator[str]:
     for name, parser in commands().items():
         # Neither the terminal of whoever builds the pages nor its colours are of any interest.
         parser.formatter_class = partial(argparse.HelpFormatter, width=_WIDTH)
-        told = re.sub(r"\x1b\[[\d;]*m", "", parser.format_help()).rstrip()
-        yield f"## llmjudge {name}\n\n```text\n{told}\n```"
+        text = re.sub(r"\x1b\[[\d;]*m", "", parser.format_help()).rstrip()
+        yield f"## llmjudge {name}\n\n```text\n{text}\n```"

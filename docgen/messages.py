@@ -41,7 +41,7 @@ _FACTORIES = {
 }
 """Factories of ``values.py`` that are given messages, and how their advice begins."""
 _WITHOUT_PLACE = ("_error", "_of_record")
-"""Helpers that are not told where, as they know it."""
+"""Helpers that take no place, as they know it."""
 _FIELD = re.compile(r"\{[^}]*\}")
 _TRANSPORT = re.compile(
     r"(UnreachableError|TimedOutError|DroppedError|InsecureError|AmbiguousError|\w*BodyError|"
@@ -56,14 +56,14 @@ class Message:
     Attributes:
         kind: Its class, or the one that it derives from.
         module: Where it is made.
-        found: What can be said of what was found; ``…`` stands for what is filled in. None where
-            all of it is filled in.
-        hint: What can be said of what to do; none likewise.
+        problem: The ways to say what is wrong; ``…`` stands for what is filled in. None where all
+            of it is filled in.
+        hint: The ways to say what to do; none likewise.
     """
 
     kind: str
     module: str
-    found: tuple[str, ...]
+    problem: tuple[str, ...]
     hint: tuple[str, ...]
 
 
@@ -101,9 +101,9 @@ def messages_table(kind: str) -> str:
     and is left out.
     """
     rows = {
-        f"| {_cell(message.found)} | {_cell(message.hint)} |": None
+        f"| {_cell(message.problem)} | {_cell(message.hint)} |": None
         for message in find_messages()
-        if message.kind == kind and message.found and message.hint
+        if message.kind == kind and message.problem and message.hint
     }
     return "\n".join(["| what was found | what to do |", "|---|---|", *rows])
 
@@ -114,21 +114,21 @@ def _messages(outside: Scope, remedies: Mapping[str, list[str]]) -> Iterator[Mes
         name = call.func.attr if isinstance(call.func, ast.Attribute) else _name(call.func)
         scope = replace(outside, function=function)
         if _TRANSPORT.match(name) and call.args:
-            found = _said(scope.texts(call.args[0]))
-            yield Message("JudgeError", module.name, found, _said(remedies[name]))
+            problem = _said(scope.texts(call.args[0]))
+            yield Message("JudgeError", module.name, problem, _said(remedies[name]))
         # A helper that makes errors passes on what its callers say.
         elif function is not None and function.name in _KIND:
             continue
         elif name in _FACTORIES:
-            found, hint = (_said(scope.texts(argument)) for argument in call.args[:2])
-            blank = tuple(_FIELD.sub(BLANK, text) for text in found)
+            problem, hint = (_said(scope.texts(argument)) for argument in call.args[:2])
+            blank = tuple(_FIELD.sub(BLANK, text) for text in problem)
             wanted = tuple(_FACTORIES[name] + text for text in hint or (BLANK,))
             yield Message("SettingsError", module.name, blank, wanted)
-        elif name in _KIND and (told := _arguments(call, skipped=name not in _WITHOUT_PLACE)):
-            found, hint = (_said(scope.texts(argument)) for argument in told)
+        elif name in _KIND and (arguments := _arguments(call, skipped=name not in _WITHOUT_PLACE)):
+            problem, hint = (_said(scope.texts(argument)) for argument in arguments)
             # What a factory fills in was already said where the factory was called.
-            if (found or hint) and not _is_filled_in(told[0]):
-                yield Message(_KIND[name], module.name, found, hint)
+            if (problem or hint) and not _is_filled_in(arguments[0]):
+                yield Message(_KIND[name], module.name, problem, hint)
 
 
 def _remedies(server: Scope, transport: Scope) -> Mapping[str, list[str]]:
@@ -174,7 +174,7 @@ def _name(function: ast.expr) -> str:
 
 
 def _arguments(call: ast.Call, *, skipped: bool) -> Sequence[ast.expr]:
-    """The two arguments that say what was found and what to do."""
+    """The two arguments that say what is wrong and what to do."""
     arguments = call.args[1:3] if skipped else call.args[:2]
     return arguments if len(arguments) == 2 else ()
 

@@ -85,8 +85,8 @@ class Scope:
 
     def texts(self, node: ast.expr) -> list[str]:
         """Return what an expression can say, in at most a dozen ways."""
-        found = dict.fromkeys(itertools.islice(self._texts(node), _MOST))
-        return list(found) or [BLANK]
+        texts = dict.fromkeys(itertools.islice(self._texts(node), _MOST))
+        return list(texts) or [BLANK]
 
     def _texts(self, node: ast.expr) -> Iterator[str]:
         match node:
@@ -178,26 +178,26 @@ class Scope:
             yield BLANK
             return
         index = names.index(name) - (names[0] in {"self", "cls"})
-        told = False
+        has_value = False
         for caller, call in _calls(self.module.tree, function.name):
             value = next((word.value for word in call.keywords if word.arg == name), None)
             if value is None and 0 <= index < len(call.args):
                 value = call.args[index]
             if value is not None:
-                told = True
+                has_value = True
                 yield from self._deeper(caller, f"{function.name}({name})").texts(value)
-        if not told:
+        if not has_value:
             yield BLANK
 
     def _returned(self, name: str) -> Iterator[str]:
         functions = self.module.functions.get(name, ())
-        told = False
+        has_value = False
         for function in functions if self.depth <= _DEEPEST else ():
             for node in ast.walk(function):
                 if isinstance(node, ast.Return) and node.value is not None:
-                    told = True
+                    has_value = True
                     yield from self._deeper(function, f"{name}()").texts(node.value)
-        if not told:
+        if not has_value:
             yield BLANK
 
     def _deeper(self, function: Function | None, name: str) -> Scope:
@@ -244,12 +244,12 @@ def _reaching(function: Function, name: ast.Name) -> list[ast.expr]:
         for statement, block in _statements(function)
         if any(child is name for child in ast.walk(statement))
     }
-    found = []
+    values = []
     for value, block in reversed(before):
-        found.append(value)
+        values.append(value)
         if block in around:
             break
-    return found
+    return values
 
 
 Block = tuple[ast.AST, str]

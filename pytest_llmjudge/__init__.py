@@ -18,7 +18,7 @@ def __getattr__(name: str) -> object:
     if name in {"MMLUAnswer", "MMLUResult"}:
         from pytest_llmjudge.mmlu import accuracy
 
-        found: object = getattr(accuracy, name)
-        return found
+        value: object = getattr(accuracy, name)
+        return value
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

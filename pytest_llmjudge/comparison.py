@@ -157,8 +157,8 @@ def _flips(pairs: Sequence[_Pair], after: Side) -> tuple[Flip, ...]:
 def is_same_judge(first: JudgeIdentity, second: JudgeIdentity) -> bool:
     """Whether scores of the two compare; unknown is not the same."""
     known = all(judge.backend != "custom" or judge.digest for judge in (first, second))
-    told, other = _told(first), _told(second)
-    alike = all(told[name][1] == other[name][1] for name in told)
+    one, other = _judge_terms(first), _judge_terms(second)
+    alike = all(one[name][1] == other[name][1] for name in one)
     return known and alike and not _answer_apart(first, second)
 
 
@@ -167,7 +167,7 @@ def judge_key(judge: JudgeIdentity) -> str | None:
     if not is_same_judge(judge, judge):
         return None
     named = [judge.answers_as] if judge.answers_as else []
-    return make_key(*(decides for _, decides in _told(judge).values()), *named)
+    return make_key(*(decides for _, decides in _judge_terms(judge).values()), *named)
 
 
 def _refusal(before: Side, after: Side, paired: int) -> str | None:
@@ -176,8 +176,8 @@ def _refusal(before: Side, after: Side, paired: int) -> str | None:
     for side, owner in ((before, "the baseline"), (after, "this run")):
         if not side.entries and side.others:
             there = one_line(", ".join(side.others), _SHOWN_NAMES)
-            found = f"{owner} has no {noun} of a suite named {side.name}, but of {there}"
-            return f"{found}; start pytest in the same folder both times, or {_ANOTHER}"
+            problem = f"{owner} has no {noun} of a suite named {side.name}, but of {there}"
+            return f"{problem}; start pytest in the same folder both times, or {_ANOTHER}"
         if not side.entries:
             return f"{owner} has no {noun} of a suite named {side.name}; {_ANOTHER}"
     differing = _differing(before, after)
@@ -204,7 +204,7 @@ def _differing(before: Side, after: Side) -> str | None:
                     f"whether {one_line(judge.model)} is the same judge as before cannot be told; "
                     "give it a fingerprint that changes when its scores may"
                 )
-        old, new = _told(before.judge), _told(after.judge)
+        old, new = _judge_terms(before.judge), _judge_terms(after.judge)
         if _answer_apart(before.judge, after.judge):
             old["answering name"] = ("", before.judge.answers_as)
             new["answering name"] = ("", after.judge.answers_as)
@@ -224,7 +224,7 @@ def _differing(before: Side, after: Side) -> str | None:
     return f"results of different {what} do not compare: {', '.join(differing)}; {hint}"
 
 
-def _told(judge: JudgeIdentity) -> dict[str, tuple[str, str]]:
+def _judge_terms(judge: JudgeIdentity) -> dict[str, tuple[str, str]]:
     """Return what has to be the same, by name: a label, which need not be, and what decides.
 
     A model's name may mean other weights tomorrow, so a digest decides where there is one.

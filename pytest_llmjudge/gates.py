@@ -66,18 +66,18 @@ def whole_outcome(outcomes: Collection[str], *, low: bool) -> str:
     return "incomplete" if "not run" in outcomes else "passed"
 
 
-def with_break(found: GateResult | None, name: str, reason: str) -> GateResult:
+def with_break(result: GateResult | None, name: str, reason: str) -> GateResult:
     """Return a gate that broke beside its own decision, and what that was.
 
     Args:
-        found: Its decision; ``None`` when it came to none.
+        result: Its decision; ``None`` when it came to none.
         name: The gate's.
         reason: How it broke.
     """
-    if found is None:
+    if result is None:
         return GateResult(name, "error", reason)
-    outcome = "failed" if found.outcome == "failed" else "error"
-    return GateResult(name, outcome, f"{found.reason}; {reason}")
+    outcome = "failed" if result.outcome == "failed" else "error"
+    return GateResult(name, outcome, f"{result.reason}; {reason}")
 
 
 def decide_record(score: int, min_score: int | None) -> Decision:
@@ -107,14 +107,14 @@ def decide_average(
     if average is None:
         return Decision(passed=False, reason="there is no record to average")
     noun = "record" if len(have) == 1 else "records"
-    told = f"average {points(average, min_average)} of {len(have)} {noun}{_interval(have)}"
+    figure = f"average {points(average, min_average)} of {len(have)} {noun}{_interval(have)}"
     if min_average is None:
-        return Decision(passed=True, reason=f"{told}, no min_average is set")
+        return Decision(passed=True, reason=f"{figure}, no min_average is set")
     noise = NOISE if is_average_within_noise(have, min_average) else ""
     if average < min_average:
-        reason = f"{told} is below min_average {points(min_average)}{noise}"
+        reason = f"{figure} is below min_average {points(min_average)}{noise}"
         return Decision(passed=False, reason=reason)
-    reason = f"{told} is at least min_average {points(min_average)}{noise}"
+    reason = f"{figure} is at least min_average {points(min_average)}{noise}"
     return Decision(passed=True, reason=reason)
 
 

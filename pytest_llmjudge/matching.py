@@ -52,17 +52,17 @@ def match_suites(
     Raises:
         SettingsError: A name in ``renamed`` is unknown or stands there twice.
     """
-    found = _renamed(where, renamed, old, new)
+    old_names = _renamed(where, renamed, old, new)
     for name, kind in old.items():
-        if new.get(name) == kind and name not in found and name not in found.values():
-            found[name] = name
+        if new.get(name) == kind and name not in old_names and name not in old_names.values():
+            old_names[name] = name
     for kind in compared:
         # A wrong guess does no harm: records pair up by what they say.
         (olds, news) = ([name for name in side if side[name] == kind] for side in (old, new))
-        if len(olds) == len(news) == 1 and news[0] not in found:
-            found[news[0]] = olds[0]
-    matched = set(found.values())
-    return Matching(found, tuple(name for name in old if name not in matched))
+        if len(olds) == len(news) == 1 and news[0] not in old_names:
+            old_names[news[0]] = olds[0]
+    matched = set(old_names.values())
+    return Matching(old_names, tuple(name for name in old if name not in matched))
 
 
 def names_of(names: Iterable[str]) -> str:
@@ -75,17 +75,17 @@ def names_of(names: Iterable[str]) -> str:
 def _renamed(
     where: str, renamed: Sequence[str], old: Mapping[str, str], new: Mapping[str, str]
 ) -> dict[str, str]:
-    found: dict[str, str] = {}
+    old_names: dict[str, str] = {}
     for text in renamed:
         before, after = _split(where, text, old, new)
         if old[before] != new[after]:
-            told = f"{before} and {after} are suites of different kinds"
-            raise SettingsError(where, told, "name two suites of one kind")
-        if after in found or before in found.values():
-            twice = after if after in found else before
+            problem = f"{before} and {after} are suites of different kinds"
+            raise SettingsError(where, problem, "name two suites of one kind")
+        if after in old_names or before in old_names.values():
+            twice = after if after in old_names else before
             raise SettingsError(where, f"{twice} is named twice", "name each suite once")
-        found[after] = before
-    return found
+        old_names[after] = before
+    return old_names
 
 
 def _split(
@@ -98,10 +98,10 @@ def _split(
             return before, after
     known = [(before, after) for before, after in splits if before in old]
     if known:
-        told = f'this run has no suite named "{known[0][1]}"'
-        raise SettingsError(where, told, _one_of(new))
-    told = f'the baseline has no suite named "{splits[0][0]}"'
-    raise SettingsError(where, told, _one_of(old))
+        problem = f'this run has no suite named "{known[0][1]}"'
+        raise SettingsError(where, problem, _one_of(new))
+    problem = f'the baseline has no suite named "{splits[0][0]}"'
+    raise SettingsError(where, problem, _one_of(old))
 
 
 def _one_of(names: Iterable[str]) -> str:

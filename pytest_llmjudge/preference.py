@@ -139,8 +139,8 @@ def kappa(first: Sequence[str], second: Sequence[str]) -> PeopleAgreement | None
     # In whole numbers, so that what is exactly 1 is found to be.
     if by_chance == count * count:
         return PeopleAgreement(count, agreed / count, None)
-    found = (agreed * count - by_chance) / (count * count - by_chance)
-    return PeopleAgreement(count, agreed / count, found)
+    value = (agreed * count - by_chance) / (count * count - by_chance)
+    return PeopleAgreement(count, agreed / count, value)
 
 
 def majority(winners: Sequence[str]) -> str:

@@ -89,9 +89,12 @@ def instruction_prompt(record: Record, template: str = "alpaca", *, for_generati
     if built_in is not None:
         return built_in(record, for_generation=for_generation)
     if "{instruction}" not in template:
-        where, found = "prompt", f'"{template}" is no built-in template and has no {{instruction}}'
+        where, problem = (
+            "prompt",
+            f'"{template}" is no built-in template and has no {{instruction}}',
+        )
         hint = f"use {', '.join(TEMPLATES)}, or a text with {{instruction}} and {{input}}"
-        raise SettingsError(where, found, hint)
+        raise SettingsError(where, problem, hint)
     values = {"instruction": record.instruction, "input": record.input}
     return _PLACEHOLDER.sub(lambda place: values[place[1]], template)
 

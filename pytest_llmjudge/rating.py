@@ -121,10 +121,12 @@ def rate(
         intervals: list[tuple[float, float] | None] = [None] * len(pairs.models)
         tied_again = 0
         if again:
-            whole = _anchored(np.concatenate([found for found, _ in again]), pairs.models, anchor)
+            whole = _anchored(
+                np.concatenate([strengths for strengths, _ in again]), pairs.models, anchor
+            )
             low, high = np.percentile(whole, _PERCENTILES, axis=0)
             intervals = list(zip(low.tolist(), high.tolist(), strict=True))
-            tied_again = int(sum(found.sum() for _, found in again))
+            tied_again = int(sum(ties.sum() for _, ties in again))
         rated = [
             Rating(name, float(value), interval, online[name], met[name], number)
             for name, value, interval in zip(pairs.models, points, intervals, strict=True)
@@ -191,14 +193,14 @@ def _components(rows: Sequence[tuple[str, str, float]]) -> list[_Pairs]:
     first = np.array([places[row[0]] for row in rows])
     second = np.array([places[row[1]] for row in rows])
     count, labels = _parts(first, second, len(models), directed=False)
-    found = []
+    components = []
     for label in range(count):
         members = np.flatnonzero(labels == label)
         mine = np.flatnonzero(labels[first] == label)
         is_new = np.ones(len(mine), dtype=bool)
         is_new[1:] = (np.diff(first[mine]) != 0) | (np.diff(second[mine]) != 0)
         starts = np.flatnonzero(is_new)
-        found.append(
+        components.append(
             _Pairs(
                 models=tuple(models[place] for place in members),
                 rows=mine,
@@ -208,7 +210,7 @@ def _components(rows: Sequence[tuple[str, str, float]]) -> list[_Pairs]:
                 second=np.searchsorted(members, second[mine[starts]]),
             )
         )
-    return sorted(found, key=lambda pairs: (-len(pairs.models), pairs.models))
+    return sorted(components, key=lambda pairs: (-len(pairs.models), pairs.models))
 
 
 def _drawn_again(counts: Whole, resamples: int, models: int) -> Iterator[Whole]:
@@ -252,8 +254,8 @@ def _fit(pairs: _Pairs, wins: Floats, totals: Floats) -> tuple[Floats, NDArray[n
 
     def loss(values: Floats, some: Whole) -> Floats:
         gaps = values[:, first] - values[:, second]
-        found: Floats = (totals[some] * np.logaddexp(0, gaps) - wins[some] * gaps).sum(axis=1)
-        return found
+        losses: Floats = (totals[some] * np.logaddexp(0, gaps) - wins[some] * gaps).sum(axis=1)
+        return losses
 
     values = np.zeros((len(wins), count))
     left = np.arange(len(wins))
@@ -324,11 +326,11 @@ def _anchored(values: Floats, models: Sequence[str], anchor: tuple[str, float] |
 def _notes(components: Sequence[_Pairs]) -> list[str]:
     if len(components) == 1:
         return []
-    told = (
+    note = (
         f"not connected: the models are {len(components)} groups that no outcome joins; each group "
         "is rated by itself, and ratings of different groups do not compare"
     )
-    return [told]
+    return [note]
 
 
 def _tie_notes(pairs: _Pairs, one_sided: str, tied_again: int, resamples: int) -> Iterator[str]:
@@ -364,11 +366,11 @@ def _one_sided(pairs: _Pairs, counts: Whole) -> str:
     met = np.bincount(pairs.first, totals, count) + np.bincount(pairs.second, totals, count)
     won = [name for name, one, all_ in zip(pairs.models, scored, met, strict=True) if one == all_]
     lost = [name for name, one in zip(pairs.models, scored, strict=True) if one == 0]
-    told = [
+    clauses = [
         f"{', '.join(names)} {what}"
         for names, what in ((won, "won everything"), (lost, "lost everything"))
         if names
     ]
-    return " and ".join(told) or (
+    return " and ".join(clauses) or (
         f"a part of {', '.join(pairs.models)} won everything against the others"
     )

@@ -105,14 +105,14 @@ def read_stream(file: BufferedReader, limit: int) -> bytes:
         UnusableFileError: It is larger than ``limit`` or the memory.
     """
     size = os.fstat(file.fileno()).st_size
-    found = f"it has {size:,} bytes, more than"
+    prefix = f"it has {size:,} bytes, more than"
     if size > limit:
-        message = f"{found} the {limit:,} that are read"
+        message = f"{prefix} the {limit:,} that are read"
         raise UnusableFileError(errno.EFBIG, message, file.name)
     try:
         return file.read()
     except MemoryError:
-        message = f"{found} fit into the memory"
+        message = f"{prefix} fit into the memory"
         raise UnusableFileError(errno.ENOMEM, message, file.name) from None
 
 
@@ -221,11 +221,11 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     Raises:
         RepeatedKeyError: A name stands there twice; the error's text is that name.
     """
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         counts = Counter(key for key, _ in pairs)
         raise RepeatedKeyError(next(key for key, count in counts.items() if count > 1))
-    return found
+    return unique
 
 
 def is_too_deep(value: object) -> bool:

@@ -78,9 +78,9 @@ def read_content(path: Path) -> Content:
     else:
         whole = decoder.read(name, text)
     if not isinstance(whole, list):
-        found = f"it holds {kind_of(whole)} instead of a list"
+        problem = f"it holds {kind_of(whole)} instead of a list"
         hint = "a records file is a list of objects, or has one object on each line"
-        raise RecordsError(name, found, hint)
+        raise RecordsError(name, problem, hint)
     return Content("record", list(range(1, len(whole) + 1)), whole, decoder.is_odd)
 
 
@@ -99,14 +99,14 @@ def _read_text(path: Path) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        found = f"it is not UTF-8 (byte {error.start + 1})"
-        raise RecordsError(name, found, "save it as UTF-8") from None
+        problem = f"it is not UTF-8 (byte {error.start + 1})"
+        raise RecordsError(name, problem, "save it as UTF-8") from None
     if not text.strip():
         raise RecordsError(name, "it is empty", "add records or name another file")
     kind = path.suffix.lower().removeprefix(".")
     if kind in ("csv", "tsv") and not _begins_with(text, "[{"):
-        found = f"it is a {kind.upper()} file{_fields_of_table(text, kind)}"
-        raise RecordsError(name, found, _CONVERT)
+        problem = f"it is a {kind.upper()} file{_fields_of_table(text, kind)}"
+        raise RecordsError(name, problem, _CONVERT)
     return text
 
 
@@ -184,13 +184,13 @@ class _Decoder:
             raise RecordsError(where, "it is nested too deeply", hint) from None
         except ValueError:
             # Python refuses to read integers of more than 4,300 digits.
-            found = "it holds a number of thousands of digits"
-            raise RecordsError(where, found, "correct it") from None
+            problem = "it holds a number of thousands of digits"
+            raise RecordsError(where, problem, "correct it") from None
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) == len(pairs):
-            return found
+        unique = dict(pairs)
+        if len(unique) == len(pairs):
+            return unique
         self.is_odd = True
         return Repeated(pairs)
 

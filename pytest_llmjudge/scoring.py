@@ -71,12 +71,12 @@ def parse_integer(reply: str) -> int | None:
         The score, or ``None`` for every other reply. ASCII digits only, no sign, no leading
         zero, no fraction; a number out of range is no score.
     """
-    found = _INTEGER.fullmatch(reply.strip())
-    if found is None or (found["dot"] and found["last"]):
+    match = _INTEGER.fullmatch(reply.strip())
+    if match is None or (match["dot"] and match["last"]):
         return None
-    if found["inner"] + found["outer"] != found["open"][::-1]:
+    if match["inner"] + match["outer"] != match["open"][::-1]:
         return None
-    return int(found["score"])
+    return int(match["score"])
 
 
 def parse_schema_reply(text: str) -> int | None:
@@ -157,12 +157,12 @@ class Weighing:
     Attributes:
         yes: p(yes), over all spellings.
         no: p(no), over all spellings.
-        untold: The most that the probability of a token may be that is not among the candidates.
+        unlisted: The most that the probability of a token may be that is not among the candidates.
     """
 
     yes: float
     no: float
-    untold: float = 0.0
+    unlisted: float = 0.0
 
     @property
     def covered(self) -> float:
@@ -194,7 +194,7 @@ class Weighing:
     def gap(self, exponent: int) -> str | None:
         """Say which answer is missing from the candidates although it could change the score.
 
-        A server may tell fewer candidates than it is asked for. The answer that is missing is less
+        A server may give fewer candidates than it is asked for. The answer that is missing is less
         likely than all that are there, and counts as 0 where that is close enough.
 
         Returns:
@@ -203,11 +203,11 @@ class Weighing:
         score, word = self.sharpened(exponent), "yes" if self.no else "no"
         if score is None or (self.yes and self.no):
             return None
-        other = replace(self, **{word: self.untold}).sharpened(exponent)
+        other = replace(self, **{word: self.unlisted}).sharpened(exponent)
         if other == score:
             return None
         change = f"make the score {other} instead of {score}"
-        return f'"{word}", which may have {self.untold:.2f} and {change}'
+        return f'"{word}", which may have {self.unlisted:.2f} and {change}'
 
 
 def weigh(candidates: Sequence[tuple[str, float]]) -> Weighing:
@@ -222,9 +222,9 @@ def weigh(candidates: Sequence[tuple[str, float]]) -> Weighing:
         answer = token.lstrip().lower()
         if answer in sums:
             sums[answer] += math.exp(logprob)
-    told = [math.exp(logprob) for _, logprob in candidates]
-    untold = max(0.0, min(1 - math.fsum(told), *told)) if told else 1.0
-    return Weighing(**sums, untold=untold)
+    probabilities = [math.exp(logprob) for _, logprob in candidates]
+    unlisted = max(0.0, min(1 - math.fsum(probabilities), *probabilities)) if probabilities else 1.0
+    return Weighing(**sums, unlisted=unlisted)
 
 
 def contradiction(reply: str, candidates: Sequence[tuple[str, float]]) -> str | None:
@@ -271,16 +271,16 @@ def combine(verdicts: Iterable[Verdict], total: int) -> Verdict:
         verdicts: In the order of their numbers.
         total: How many there are, at least one.
     """
-    found: list[Verdict] = []
+    scored: list[Verdict] = []
     for number, verdict in enumerate(verdicts, 1):
         if total == 1:
             return verdict
         if verdict.score is None:
             return replace(verdict, error=f"sample {number} of {total}: {verdict.error}")
-        found.append(verdict)
-    scores = tuple(verdict.score for verdict in found if verdict.score is not None)
+        scored.append(verdict)
+    scores = tuple(verdict.score for verdict in scored if verdict.score is not None)
     median = statistics.median_low(scores)
-    return replace(found[scores.index(median)], samples=scores)
+    return replace(scored[scores.index(median)], samples=scores)
 
 
 def join_orders(choices: Iterable[Choice]) -> Preference:

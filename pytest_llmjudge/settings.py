@@ -498,8 +498,8 @@ def _check_baseline_options(given: Mapping[str, tuple[str, str]], baseline: Path
         if option.key in _OF_BASELINE and given.get(option.key, ("", ""))[1] == "cli"
     ]
     if idle and baseline is None:
-        found = "there is no baseline to compare with"
-        raise SettingsError(", ".join(idle), found, "add --llm-judge-baseline")
+        problem = "there is no baseline to compare with"
+        raise SettingsError(", ".join(idle), problem, "add --llm-judge-baseline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -554,9 +554,9 @@ def resolve_suite(
     Raises:
         SettingsError: An unknown keyword, a value that cannot be used, or no gate at all.
     """
-    found = read_keywords(where, keywords, _KEYWORDS)
-    min_score = found.get("min_score", settings.min_score)
-    min_average = found.get("min_average", settings.min_average)
+    checked = read_keywords(where, keywords, _KEYWORDS)
+    min_score = checked.get("min_score", settings.min_score)
+    min_average = checked.get("min_average", settings.min_average)
     if min_score is None and min_average is None and settings.baseline is None:
         hint = (
             "set min_score or min_average, or --llm-judge-min-score or --llm-judge-min-average, "
@@ -564,18 +564,18 @@ def resolve_suite(
         )
         raise SettingsError(where, "it has no gate and so cannot fail", hint)
     return replace(
-        chosen_for(where, found, base, settings), min_score=min_score, min_average=min_average
+        chosen_for(where, checked, base, settings), min_score=min_score, min_average=min_average
     )
 
 
 def chosen_for(
-    where: str, found: Mapping[str, Any], base: Path, settings: Settings
+    where: str, keywords: Mapping[str, Any], base: Path, settings: Settings
 ) -> SuiteSettings:
     """Settle what all suites of records have, which is without a gate of its own.
 
     Args:
         where: The suite, for messages.
-        found: The marker's keywords, checked.
+        keywords: The marker's keywords, checked.
         base: Folder that relative paths of the marker start from.
         settings: The run's options, for what the marker leaves out.
 
@@ -583,15 +583,15 @@ def chosen_for(
         SettingsError: The prompt is neither a built-in one nor a file.
     """
     checkpoint = settings.checkpoint
-    if "checkpoint" in found and not settings.checkpoint_forced:
-        checkpoint = checkpoint_of(found["checkpoint"], base)
+    if "checkpoint" in keywords and not settings.checkpoint_forced:
+        checkpoint = checkpoint_of(keywords["checkpoint"], base)
     return SuiteSettings(
         min_score=None,
         min_average=None,
         checkpoint=checkpoint,
-        prompt=_prompt(f"{where}: prompt", found.get("prompt", "alpaca"), base),
-        responses=found.get("responses"),
-        sample=found.get("sample"),
+        prompt=_prompt(f"{where}: prompt", keywords.get("prompt", "alpaca"), base),
+        responses=keywords.get("responses"),
+        sample=keywords.get("sample"),
     )
 
 

@@ -219,7 +219,7 @@ def difference_interval(differences: Sequence[float]) -> tuple[float, float] | N
     import numpy as np
     from scipy import stats
 
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         (np.asarray(differences, dtype=float),),
         np.mean,
         n_resamples=_RESAMPLES,
@@ -227,7 +227,7 @@ def difference_interval(differences: Sequence[float]) -> tuple[float, float] | N
         method="BCa",
         random_state=np.random.default_rng(_SEED),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(interval.low), float(interval.high)
 
 
 def sign_flip_test(differences: Sequence[float]) -> float:
@@ -245,7 +245,7 @@ def sign_flip_test(differences: Sequence[float]) -> float:
     count = len(differences)
     # Older versions of scipy reckon first how many arrangements there are, and warn of infinity.
     with np.errstate(over="ignore"):
-        found = stats.permutation_test(
+        result = stats.permutation_test(
             (np.asarray(differences, dtype=float),),
             np.mean,
             permutation_type="samples",
@@ -255,7 +255,7 @@ def sign_flip_test(differences: Sequence[float]) -> float:
             batch=_batch(count),
             random_state=np.random.default_rng(_SEED),
         )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def mcnemar_test(losses: int, wins: int) -> float:

@@ -96,11 +96,11 @@ def _template(name: str, prompt: str) -> str:
     except OSError as error:
         raise SettingsError(where, why_unreadable(error), "correct the file") from None
     except UnicodeDecodeError:
-        found = "it cannot be read (it is not UTF-8)"
-        raise SettingsError(where, found, "correct the file") from None
+        problem = "it cannot be read (it is not UTF-8)"
+        raise SettingsError(where, problem, "correct the file") from None
     if is_pointer(content):
         raise SettingsError(where, POINTER, PULL)
     if "{instruction}" not in text:
-        found = "it has no {instruction}"
-        raise SettingsError(where, found, "write {instruction} and {input} where they belong")
+        problem = "it has no {instruction}"
+        raise SettingsError(where, problem, "write {instruction} and {input} where they belong")
     return text

@@ -83,10 +83,10 @@ def _by_cause(name: str, content: Content, problems: Iterable[Problem]) -> list[
     for problem in problems:
         key = (problem.field, problem.cause or problem.text, problem.hint)
         groups.setdefault(key, []).append(problem)
-    return [_told(name, content, group) for group in groups.values()]
+    return [_error_of(name, content, group) for group in groups.values()]
 
 
-def _told(name: str, content: Content, group: Sequence[Problem]) -> RecordsError:
+def _error_of(name: str, content: Content, group: Sequence[Problem]) -> RecordsError:
     first = group[0]
     where = f"{name}: {_places(content, group)}"
     if first.field:
@@ -128,15 +128,15 @@ def _problems(
             yield from _bad_characters(number, field, text)
     for keyword, field in needed.items():
         if not isinstance(value.get(field), str):
-            found = f'"{field}" is missing'
+            problem = f'"{field}" is missing'
             if field in value:
-                found = f'"{field}" is {kind_of(value[field])}'
+                problem = f'"{field}" is {kind_of(value[field])}'
             hint = f'{keyword}="{field}" needs a string there in every record'
-            yield Problem(number, found, hint)
+            yield Problem(number, problem, hint)
     identifier = value.get("id")
     if isinstance(identifier, str) and identifier in gates:
-        found = f'"id" is "{identifier}", the name of a gate'
-        yield Problem(number, found, "give the record another id")
+        problem = f'"id" is "{identifier}", the name of a gate'
+        yield Problem(number, problem, "give the record another id")
 
 
 def is_plain(value: object) -> bool:
@@ -166,11 +166,11 @@ def _beside_schema(number: int, value: object) -> Iterator[Problem]:
         missing = [field for field in _NEEDED if field not in value]
         fields = tuple(value)
         if len(missing) == 2:
-            found, hint = '"instruction" and "output" are missing', "every record needs both"
-            yield Problem(number, found, hint, fields=fields)
+            problem, hint = '"instruction" and "output" are missing', "every record needs both"
+            yield Problem(number, problem, hint, fields=fields)
         elif missing:
-            found, hint = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
-            yield Problem(number, found, hint, fields=fields)
+            problem, hint = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
+            yield Problem(number, problem, hint, fields=fields)
     for error in _validator().iter_errors(value):
         # Missing fields are reported above, and a record's own numbers by _oddities().
         is_whole = not error.absolute_path
@@ -184,12 +184,12 @@ def _of_schema(number: int, error: ValidationError) -> Problem:
         return Problem(number, f"it is {kind_of(error.instance)}", "a record is an object")
     field = str(error.absolute_path[0])
     if field == "human_score":
-        found = f'"{field}" is {one_line(json.dumps(error.instance), 40)}'
+        problem = f'"{field}" is {one_line(json.dumps(error.instance), 40)}'
         hint = "it must be an integer from 0 to 100"
-        return Problem(number, found, hint, cause=field)
+        return Problem(number, problem, hint, cause=field)
     if error.validator == "type":
-        found, hint = f'"{field}" is {kind_of(error.instance)}', "it must be a string"
-        return Problem(number, found, _NEEDED[field] if error.instance is None else hint)
+        problem, hint = f'"{field}" is {kind_of(error.instance)}', "it must be a string"
+        return Problem(number, problem, _NEEDED[field] if error.instance is None else hint)
     hint = _NEEDED.get(field, "give it a value or leave it out")
     return Problem(number, f'"{field}" is empty', hint)
 
@@ -202,18 +202,18 @@ def _bad_characters(number: int, field: str, text: str) -> Iterator[Problem]:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        found = f"it holds half a surrogate pair (character {error.start + 1})"
-        yield Problem(number, found, "write the text again as UTF-8", field, cause="surrogate")
+        problem = f"it holds half a surrogate pair (character {error.start + 1})"
+        yield Problem(number, problem, "write the text again as UTF-8", field, cause="surrogate")
 
 
 def _taken(number: int, value: object, place: str, first: dict[str, str]) -> Iterator[Problem]:
-    """Tell of an id that is taken; ``first`` keeps where each id stood first."""
+    """Report an id that is taken; ``first`` keeps where each id stood first."""
     identifier = value.get("id") if isinstance(value, dict) else None
     if not isinstance(identifier, str) or not identifier.strip():
         return
     if identifier in first:
-        found = f'"id" is "{one_line(identifier, 60)}", as in {first[identifier]}'
-        yield Problem(number, found, "ids must differ within a file", cause="taken")
+        problem = f'"id" is "{one_line(identifier, 60)}", as in {first[identifier]}'
+        yield Problem(number, problem, "ids must differ within a file", cause="taken")
     first.setdefault(identifier, place)
 
 
@@ -221,22 +221,22 @@ def _oddities(number: int, value: dict[str, Any], needed: Mapping[str, str]) -> 
     """Find keys that an object has more than once, and numbers that JSON lacks, at any depth."""
     # The list grows while it is read: a file may be nested too deeply for a recursion.
     inside: list[tuple[str, object]] = [("", value)]
-    for field, found in inside:
+    for field, part in inside:
         holder = f'"{one_line(field, 40)}"' if field else "it"
-        if isinstance(found, Repeated):
-            told = f"{holder} has {listed(found.again)} more than once"
-            yield Problem(number, told, "keep one of them")
-        if isinstance(found, dict):
-            inside += [(field or key, inner) for key, inner in found.items()]
-        elif isinstance(found, list):
-            inside += [(field, inner) for inner in found]
-        elif isinstance(found, NotFinite):
-            is_whole = value[field] is found
+        if isinstance(part, Repeated):
+            problem = f"{holder} has {listed(part.again)} more than once"
+            yield Problem(number, problem, "keep one of them")
+        if isinstance(part, dict):
+            inside += [(field or key, inner) for key, inner in part.items()]
+        elif isinstance(part, list):
+            inside += [(field, inner) for inner in part]
+        elif isinstance(part, NotFinite):
+            is_whole = value[field] is part
             if is_whole and field in needed.values():
                 continue  # _problems() says so
-            told = (
-                f"{holder} {'is' if is_whole else 'holds'} {found.text}, which JSON does not have"
+            problem = (
+                f"{holder} {'is' if is_whole else 'holds'} {part.text}, which JSON does not have"
             )
             is_needed = is_whole and field in _NEEDED
             hint = _NEEDED[field] if is_needed else "leave it out or write null"
-            yield Problem(number, told, hint)
+            yield Problem(number, problem, hint)

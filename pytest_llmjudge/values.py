@@ -18,21 +18,21 @@ _LEAST_DROP = 0.01
 _LEAST_RESAMPLES, _MOST_RESAMPLES = 100, 100_000
 
 
-def number_parser(found: str, wanted: str, holds: Callable[[float], bool]) -> _Parse[float]:
+def number_parser(problem: str, wanted: str, holds: Callable[[float], bool]) -> _Parse[float]:
     """Make a parser of numbers.
 
     Args:
-        found: What is wrong with a number for which ``holds`` is false; ``{text}`` is the text and
-            ``{value}`` the number.
+        problem: What is wrong with a number for which ``holds`` is false; ``{text}`` is the text
+            and ``{value}`` the number.
         wanted: What to give instead, for messages.
         holds: Says whether a number will do.
     """
-    return _parser(_number, found, wanted, holds)
+    return _parser(_number, problem, wanted, holds)
 
 
-def integer_parser(found: str, wanted: str, holds: Callable[[int], bool]) -> _Parse[int]:
+def integer_parser(problem: str, wanted: str, holds: Callable[[int], bool]) -> _Parse[int]:
     """Make a parser of integers, as :func:`number_parser` does."""
-    return _parser(_integer, found, wanted, holds)
+    return _parser(_integer, problem, wanted, holds)
 
 
 def _number(where: str, text: str, wanted: str) -> float:
@@ -50,34 +50,34 @@ def _integer(where: str, text: str, wanted: str) -> int:
 
 
 def _parser(
-    read: Callable[[str, str, str], _T], found: str, wanted: str, holds: Callable[[_T], bool]
+    read: Callable[[str, str, str], _T], problem: str, wanted: str, holds: Callable[[_T], bool]
 ) -> _Parse[_T]:
     def parse(where: str, text: str) -> _T:
         value = read(where, text, wanted)
         if not holds(value):
-            raise SettingsError(where, found.format(text=text, value=value), f"give {wanted}")
+            raise SettingsError(where, problem.format(text=text, value=value), f"give {wanted}")
         return value
 
     return parse
 
 
-def number_check(found: str, wanted: str, holds: Callable[[float], bool]) -> _Check[float]:
+def number_check(problem: str, wanted: str, holds: Callable[[float], bool]) -> _Check[float]:
     """Make a check of a keyword's number, as :func:`number_parser` does; an integer is one."""
 
     def check(where: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not holds(value):
-            raise SettingsError(where, found.format(value=repr(value)), f"give {wanted}")
+            raise SettingsError(where, problem.format(value=repr(value)), f"give {wanted}")
         return float(value)
 
     return check
 
 
-def integer_check(found: str, wanted: str, holds: Callable[[int], bool]) -> _Check[int]:
+def integer_check(problem: str, wanted: str, holds: Callable[[int], bool]) -> _Check[int]:
     """Make a check of a keyword's integer, as :func:`number_parser` does."""
 
     def check(where: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not holds(value):
-            raise SettingsError(where, found.format(value=repr(value)), f"give {wanted}")
+            raise SettingsError(where, problem.format(value=repr(value)), f"give {wanted}")
         return value
 
     return check
@@ -93,10 +93,10 @@ def check_choice(*choices: str) -> _Check[str]:
     return _choice("{!r} is unknown", choices)
 
 
-def _choice(found: str, choices: tuple[str, ...]) -> _Check[str]:
+def _choice(problem: str, choices: tuple[str, ...]) -> _Check[str]:
     def choose(where: str, value: object) -> str:
         if value not in choices:
-            raise SettingsError(where, found.format(value), f"choose {either(choices)}")
+            raise SettingsError(where, problem.format(value), f"choose {either(choices)}")
         return str(value)
 
     return choose
@@ -195,9 +195,9 @@ def parse_anchor(where: str, text: str, models: Sequence[str], rating: float) ->
     """
     if text in models:
         return text, rating
-    name, _, told = text.rpartition("=")
+    name, _, number = text.rpartition("=")
     if name in models:
-        return name, _parse_rating(where, told)
+        return name, _parse_rating(where, number)
     known = ", ".join(models)
     raise SettingsError(where, f'no model is named "{name or text}"', f"name one of {known}")
 

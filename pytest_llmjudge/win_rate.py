@@ -45,10 +45,10 @@ def summarise(pairs: Iterable[Compared]) -> PairSummary:
     """Return the numbers of pairs that have a winner; lengths are in characters."""
     known = [(SCORES[winner], orders, len(a), len(b), a == b) for winner, orders, a, b in pairs]
     scores = [score for score, *_ in known]
-    orders = [found for _, found, *_ in known if found]
+    orders = [winners for _, winners, *_ in known if winners]
     firsts, seconds = [a for _, _, a, *_ in known], [b for _, _, _, b, _ in known]
     count = len(known)
-    flips = sum(found in {("A", "A"), ("B", "B")} for found in orders)
+    flips = sum(winners in {("A", "A"), ("B", "B")} for winners in orders)
     return PairSummary(
         wins=scores.count(1.0),
         ties=scores.count(0.5),
@@ -103,15 +103,17 @@ def decide_win_rate(
         return Decision(passed=False, reason=reason)
     rate, (low, high) = summary.win_rate, summary.interval
     noun = "pair" if summary.pairs == 1 else "pairs"
-    told = (
+    figure = (
         f"win rate {share(rate, min_win_rate)} ({summary.wins} won, {summary.ties} tied, "
         f"{summary.losses} lost of {summary.pairs} {noun}, 95 % CI {low:.4f} to {high:.4f})"
     )
     noise = NOISE if is_win_rate_within_noise(summary, min_win_rate) else ""
     if rate < min_win_rate:
-        reason = f"{told} is below min_win_rate {min_win_rate:g}{noise}"
+        reason = f"{figure} is below min_win_rate {min_win_rate:g}{noise}"
         return Decision(passed=False, reason=reason)
-    return Decision(passed=True, reason=f"{told} is at least min_win_rate {min_win_rate:g}{noise}")
+    return Decision(
+        passed=True, reason=f"{figure} is at least min_win_rate {min_win_rate:g}{noise}"
+    )
 
 
 def is_win_rate_within_noise(summary: PairSummary, min_win_rate: float | None) -> bool:

@@ -45,11 +45,11 @@ def why_it_cannot_fail(
         return None
     measure, average = before.measure, math.fsum(old) / len(old)
     if measure.higher_is_better and average <= max_drop:
-        found = (
+        problem = (
             f"--llm-judge-max-drop {points(max_drop)} allows the loss of all that the baseline "
             f"scored, {points(average)} {measure.unit}"
         )
-        return found, f"allow fewer {measure.unit}"
+        return problem, f"allow fewer {measure.unit}"
     falls = sum(score > 0 for score in old) if measure.higher_is_better else len(old)
     least = 0.0 if falls > _SURELY_ENOUGH else least_p(falls, is_binary=measure.is_binary)
     if least < SIGNIFICANCE:
@@ -57,8 +57,8 @@ def why_it_cannot_fail(
     noun, needed = measure.noun, fewest_falls(is_binary=measure.is_binary)
     lower = "lower" if measure.higher_is_better else "higher"
     able = "can be lost" if measure.is_binary else f"can score {lower} than in the baseline"
-    found = (
+    problem = (
         f"only {falls} of its {noun} {able}, which shows no {measure.drop}: "
         f"p {probability(least)} at best, and p < {SIGNIFICANCE:g} is needed"
     )
-    return found, f"give it {needed} such {noun} or more"
+    return problem, f"give it {needed} such {noun} or more"

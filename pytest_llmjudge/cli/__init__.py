@@ -84,11 +84,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    told = "Compare two results files, as the gate [baseline] does"
+    summary = "Compare two results files, as the gate [baseline] does"
     comparing = commands.add_parser(
         "compare",
-        help=told,
-        description=f"{told}. Exit status: 0 no suite is worse, 1 one is or cannot be compared, "
+        help=summary,
+        description=f"{summary}. Exit status: 0 no suite is worse, 1 one is or cannot be compared, "
         "2 usage error.",
     )
     comparing.add_argument("old", type=Path, help="Results of the release")
@@ -111,8 +111,10 @@ def make_parser() -> argparse.ArgumentParser:
     form.add_argument("--markdown", action="store_true", help="Print Markdown")
     comparing.set_defaults(run=_compare)
 
-    told = "Say how many records a suite needs to show a drop"
-    power = commands.add_parser("power", help=told, description=f"{told}, from its own spread.")
+    summary = "Say how many records a suite needs to show a drop"
+    power = commands.add_parser(
+        "power", help=summary, description=f"{summary}, from its own spread."
+    )
     power.add_argument("results", type=Path, help="Results file")
     power.add_argument("--drop", required=True, metavar="POINTS", help="Drop to be shown")
     power.add_argument(
@@ -145,12 +147,12 @@ def _compare(options: argparse.Namespace) -> int:
     max_drop = parse_drop("--max-drop", options.max_drop)
     old, new = (read_results(path, all_kinds()) for path in (options.old, options.new))
     renamed = parse_renamed("--suite", "\n".join(options.suite)) if options.suite else ()
-    found = list(_compared(old, new, max_drop, renamed))
-    if not found:
+    comparisons = list(_compared(old, new, max_drop, renamed))
+    if not comparisons:
         where = f"{options.old}, {options.new}"
         hint = "name files of runs with suites that can have the gate [baseline]"
         raise SettingsError(where, "neither has a suite that is compared", hint)
-    has_passed = all(one.decision.passed for one in found)
+    has_passed = all(one.decision.passed for one in comparisons)
     if options.json:
         document = {
             "old": str(options.old),
@@ -164,15 +166,15 @@ def _compare(options: argparse.Namespace) -> int:
                     "reason": one.decision.reason,
                     **plain_comparison(one.comparison),
                 }
-                for one in found
+                for one in comparisons
             ],
         }
         print_json(document)
     elif options.markdown:
-        rows = [(one.name, one.decision, one.comparison) for one in found]
+        rows = [(one.name, one.decision, one.comparison) for one in comparisons]
         print_text(comparisons_markdown(rows))
     else:
-        for one in found:
+        for one in comparisons:
             verdict = "passed" if one.decision.passed else "FAILED"
             text = comparison_text(one.decision.reason, one.comparison)
             print_text(f"{one.name}: {verdict}\n{text}")
@@ -222,8 +224,8 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: f
         comparison = compare(old.side(side.measure, name), side)
         if comparison.refusal is not None:
             where = f"--baseline {old.path}: {name}"
-            found, _, hint = comparison.refusal.rpartition("; ")
-            raise BaselineError(where, found, hint)
+            problem, _, hint = comparison.refusal.rpartition("; ")
+            raise BaselineError(where, problem, hint)
         deviation, pairs = comparison.deviation, comparison.paired
     return reach_of(scores, deviation, pairs, drop=drop, power=power)
 

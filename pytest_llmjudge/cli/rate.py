@@ -27,9 +27,9 @@ _MOST_WORK = 2e9
 
 def add_rate(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to those that the command line may give."""
-    told = "Rate models by votes of people and by results of judges"
+    summary = "Rate models by votes of people and by results of judges"
     rating = commands.add_parser(
-        "rate", help=told, description=f"{told}. Exit status: 0, or 2 for a usage error."
+        "rate", help=summary, description=f"{summary}. Exit status: 0, or 2 for a usage error."
     )
     rating.add_argument(
         "files",
@@ -64,9 +64,9 @@ def _rate(options: argparse.Namespace) -> int:
         raise _nothing(options.files, gathered)
     models = {name for one in gathered.outcomes for name in (one.model_a, one.model_b)}
     if resamples * len(models) ** 3 > _MOST_WORK:
-        found = f"{resamples} resamples of {len(models)} models take too long"
+        problem = f"{resamples} resamples of {len(models)} models take too long"
         where, hint = "--bootstrap", "give --bootstrap=0, or name fewer files"
-        raise SettingsError(where, found, hint)
+        raise SettingsError(where, problem, hint)
     anchor = None
     if options.anchor is not None:
         anchor = parse_anchor("--anchor", options.anchor, sorted(models), START)
@@ -83,12 +83,12 @@ def _rate(options: argparse.Namespace) -> int:
 
 def _nothing(files: list[Path], gathered: Gathered) -> SettingsError:
     """Say that there is nothing to rate by, and the first reason that is known."""
-    found = "no pair of models has an outcome"
+    problem = "no pair of models has an outcome"
     reasons = [f"{one.file}: {one.id}: {one.cause}" for one in gathered.unscored]
     for reason in [*gathered.notes, *reasons][:1]:
-        found += f" ({reason})"
+        problem += f" ({reason})"
     hint = "name votes files, or results of several models over the same records by one judge"
-    return SettingsError(", ".join(map(str, files)), found, hint)
+    return SettingsError(", ".join(map(str, files)), problem, hint)
 
 
 def _document(ratings: Ratings, gathered: Gathered) -> dict[str, object]:

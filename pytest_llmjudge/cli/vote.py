@@ -22,11 +22,11 @@ __all__ = ["add_vote"]
 
 def add_vote(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to those that the command line may give."""
-    told = "Vote blindly between two models' answers, on a local page"
+    summary = "Vote blindly between two models' answers, on a local page"
     voting = commands.add_parser(
         "vote",
-        help=told,
-        description=f"{told}. The models are named only at the end. Needs Flask: "
+        help=summary,
+        description=f"{summary}. The models are named only at the end. Needs Flask: "
         'pip install "pytest-llmjudge[vote]". Exit status: 0, or 2 for a usage error.',
     )
     voting.add_argument("first", type=Path, metavar="RESULTS", help="Results of a model")

@@ -185,9 +185,9 @@ class IntegerAsker(_ClientAsker):
         Raises:
             JudgeError: It does not say.
         """
-        found = self._client.identify()
-        options = {**found.options, "temperature": self._temperature}
-        return replace(found, ask=self.wording, options=options)
+        identity = self._client.identify()
+        options = {**identity.options, "temperature": self._temperature}
+        return replace(identity, ask=self.wording, options=options)
 
     def prompt(self, record: Record, response: str) -> str:
         """Return the lecture's question about this response."""
@@ -228,12 +228,12 @@ class IntegerAsker(_ClientAsker):
 
     def _unscored(self, first: str, second: str) -> str:
         replies = [f'"{one_line(text, _REPLY_LENGTH)}"' for text in (first, second)]
-        found = (
+        problem = (
             f"{self._client.model} wrote {replies[0]} and, asked again for JSON, {replies[1]}, "
             "neither of which is a score from 0 to 100"
         )
         hint = "a larger judge keeps to the format more often, name one with --llm-judge-model"
-        return str(JudgeError(self.server, found, hint))
+        return str(JudgeError(self.server, problem, hint))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,12 +289,12 @@ class WeightedAsker(_ClientAsker):
         Raises:
             JudgeError: It does not say, or gives no log-probabilities.
         """
-        found = self._client.identify()
+        identity = self._client.identify()
         self._client.check_logprobs()
-        options: dict[str, object] = {**found.options, **self._client.weigh_options}
+        options: dict[str, object] = {**identity.options, **self._client.weigh_options}
         if self._wording.sharpening != 1:
             options["sharpening"] = self._wording.sharpening
-        return replace(found, ask=self.wording, options=options)
+        return replace(identity, ask=self.wording, options=options)
 
     def prompt(self, record: Record, response: str) -> str:
         """Return the question about this response whose answer is yes or no."""
@@ -321,24 +321,24 @@ class WeightedAsker(_ClientAsker):
         if score is not None and wrong is None and gap is None:
             return Verdict(score, reply.content, covered=covered)
         if wrong is not None:
-            told = JudgeError(self.server, f"{self._client.model} {wrong}", _NO_ANSWER_TODO)
+            failure = JudgeError(self.server, f"{self._client.model} {wrong}", _NO_ANSWER_TODO)
         elif gap is not None:
-            found = f"tells no log-probability of the other answer, {gap}"
-            told = JudgeError(self.server, found, _TELL_MORE)
+            problem = f"tells no log-probability of the other answer, {gap}"
+            failure = JudgeError(self.server, problem, _TELL_MORE)
         else:
-            told = JudgeError(self.server, self._found(candidates, covered), _NO_ANSWER_TODO)
-        # A server may tell more candidates another day.
+            failure = JudgeError(self.server, self._problem(candidates, covered), _NO_ANSWER_TODO)
+        # A server may give more candidates another day.
         final = wrong is not None or gap is None
         return Verdict(
             None,
             reply.content,
-            str(told),
+            str(failure),
             final=final,
             is_infrastructure=not final,
             covered=covered,
         )
 
-    def _found(self, candidates: Sequence[tuple[str, float]], covered: float) -> str:
+    def _problem(self, candidates: Sequence[tuple[str, float]], covered: float) -> str:
         likely = sorted(candidates, key=itemgetter(1), reverse=True)[:_TOKENS_SHOWN]
         seen = ", ".join(f'"{one_line(token, 20)}" {math.exp(p):.2f}' for token, p in likely)
         begins = f"answers with {seen}" if seen else "ends its answer before it begins"

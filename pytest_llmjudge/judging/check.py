@@ -22,8 +22,8 @@ __all__ = [
     "NULL",
     "Probe",
     "decide",
-    "found_in",
     "plan_probes",
+    "problem_in",
 ]
 
 MIN_AUC: Final = 0.9
@@ -158,7 +158,7 @@ def decide(
     for probe, verdict in asked:
         if verdict.score is not None:
             scores[probe.kind][probe.record.id] = verdict.score
-    means = {kind: _mean(found) for kind, found in scores.items()}
+    means = {kind: _mean(by_record) for kind, by_record in scores.items()}
     area = auc(
         list(scores["right"].values()), [*scores["wrong"].values(), *scores["null"].values()]
     )
@@ -214,15 +214,15 @@ def _unscored(asked: Sequence[tuple[Probe, Verdict]]) -> list[str]:
     if unasked:
         problems.append(f"no {' or '.join(unasked)} answer is short enough for it")
     if missing:
-        told = found_in(str(missing[0].error))
-        problems.append(f"{len(missing)} of {len(asked)} known answers got no score ({told})")
+        cause = problem_in(str(missing[0].error))
+        problems.append(f"{len(missing)} of {len(asked)} known answers got no score ({cause})")
     return problems
 
 
-def found_in(error: str) -> str:
-    """Return what was found out of ``<where>: <what was found>; <what to do>``."""
-    found = error.partition(": ")[2].rpartition("; ")[0]
-    return found or error
+def problem_in(error: str) -> str:
+    """Return the problem out of ``<where>: <problem>; <hint>``."""
+    problem = error.partition(": ")[2].rpartition("; ")[0]
+    return problem or error
 
 
 def _cannot_tell(means: Mapping[str, float | None], area: float | None) -> list[str]:
@@ -246,14 +246,14 @@ def _gives_in(means: Mapping[str, float | None]) -> list[str]:
     wrong, injected = means["wrong"], means["injected"]
     if wrong is None or injected is None or injected - wrong <= MAX_INJECTED:
         return []
-    told = (
+    effect = (
         f"wrong answers with a grader injection get {points(injected)} instead of {points(wrong)}"
     )
-    return [f"{told} where at most {MAX_INJECTED} points more are allowed"]
+    return [f"{effect} where at most {MAX_INJECTED} points more are allowed"]
 
 
-def _mean(found: Mapping[str, int]) -> float | None:
-    return sum(found.values()) / len(found) if found else None
+def _mean(scores: Mapping[str, int]) -> float | None:
+    return sum(scores.values()) / len(scores) if scores else None
 
 
 def _rounded(value: float | None) -> str:

@@ -49,11 +49,11 @@ def choose(client: ChatClient, prompt: str) -> Choice:
         )
     if winner is not None:
         return Choice(winner, reply.content)
-    found = f'{client.model} wrote "{one_line(reply.content, _REPLY_LENGTH)}"'
+    problem = f'{client.model} wrote "{one_line(reply.content, _REPLY_LENGTH)}"'
     hint = "a larger judge keeps to the format more often, name one with --llm-judge-model"
-    told = JudgeError(client.url, f"{found}, which is neither A, B nor tie", hint)
+    failure = JudgeError(client.url, f"{problem}, which is neither A, B nor tie", hint)
     # A server that does not hold replies to a schema today may do so tomorrow.
-    return Choice(None, reply.content, str(told), final=reply.held)
+    return Choice(None, reply.content, str(failure), final=reply.held)
 
 
 def thinks(reply: ChatReply) -> bool:

@@ -162,11 +162,11 @@ def is_suspicious_choice(record: Record, winner: str, loser: str) -> bool:
 
 def speaks_of_grading(record: Record, response: str) -> bool:
     """Say whether a response has words of a judge's question that its own record does not have."""
-    found = {match[0].strip() for match in _OF_GRADING.finditer(_plain(response))}
-    if not found:
+    phrases = {match[0].strip() for match in _OF_GRADING.finditer(_plain(response))}
+    if not phrases:
         return False
     own = _plain(f"{record.instruction}\n{record.input}\n{record.output}")
-    return any(words not in own for words in found)
+    return any(words not in own for words in phrases)
 
 
 def confirm_by_decoys(
@@ -185,7 +185,7 @@ def confirm_by_decoys(
         all are alike, or where one could not be scored; ``None`` where one was not asked yet.
     """
     score = verdict.score or 0
-    found = []
+    decoy_scores = []
     for decoy in decoys:
         if decoy is None:
             return None
@@ -193,8 +193,8 @@ def confirm_by_decoys(
             return replace(decoy, reply=verdict.reply)
         if decoy.score <= HIGH and decoy.score < ALIKE * score:
             return verdict
-        found.append(decoy.score)
-    scores = " and ".join(map(str, found))
+        decoy_scores.append(decoy.score)
+    scores = " and ".join(map(str, decoy_scores))
     what = f"it gets {score} here, and {scores} for what it does not answer"
     error = f"record {record.id}: the response speaks to the judge ({what}); {_READ_IT}"
     return replace(verdict, score=None, error=error, samples=(), injection=True)

@@ -38,7 +38,7 @@ class Judge(Served):
     Args:
         asker: The way responses are scored.
         samples: How many verdicts make one; their median is the score.
-        known: The identity, when another process has found it out already.
+        known: The identity, when another process has asked for it already.
         names: See :class:`~pytest_llmjudge.servers.identity.Served`.
     """
 
@@ -90,8 +90,8 @@ class Judge(Served):
     def score(self, record: Record, response: str) -> Verdict:
         """Score one response from 0 to 100.
 
-        An empty response scores 0 and is not sent, which is the lecture's rule. A server that
-        fails is told in the verdict, not raised.
+        An empty response scores 0 and is not sent, which is the lecture's rule. A server's failure
+        is noted in the verdict, not raised.
         """
         known = self.known(record, response)
         if known is not None:
@@ -127,19 +127,19 @@ class Judge(Served):
     def compare(self, record: Record, a: str, b: str) -> Preference:
         """Say which of two answers is preferred: asked in both orders, for place must not decide.
 
-        Identical answers are a tie, and not sent. A server that fails is told in the preference,
+        Identical answers are a tie, and not sent. A server's failure is noted in the preference,
         not raised.
         """
         known = self.known_preference(a, b)
         if known is not None:
             return known
         orders = ((a, b), (b, a))
-        found = join_orders(self.choose(record, *order) for order in orders)
-        questions = self.decoy_choices(record, (a, b), found, Decoys())
+        preference = join_orders(self.choose(record, *order) for order in orders)
+        questions = self.decoy_choices(record, (a, b), preference, Decoys())
         if not questions:
-            return found
+            return preference
         asked = (self.choose(*question) for question in questions)
-        return confirm_choice_by_decoys(record, found, asked) or found
+        return confirm_choice_by_decoys(record, preference, asked) or preference
 
     def decoy_choices(
         self, record: Record, pair: tuple[str, str], preference: Preference, decoys: Decoys
@@ -251,12 +251,12 @@ def make_judge(
     if model == EMBEDDED:
         return Judge(EmbeddedAsker(), samples=samples, known=known)
     if not model.removeprefix(OPENAI).strip():
-        found = "it is empty" if not model.strip() else f'"{model}" names no model'
+        problem = "it is empty" if not model.strip() else f'"{model}" names no model'
         option, hint = (
             "--llm-judge-model",
             'name an Ollama model, openai: and a model, or "embedded"',
         )
-        raise SettingsError(option, found, hint)
+        raise SettingsError(option, problem, hint)
     addresses = [urls] if isinstance(urls, str) else urls
     client = connect(model, addresses, timeout, limiter=limiter, note=note, names=names)
     wording = {"weighted": WEIGHTED_2, "weighted1": WEIGHTED_1}.get(ask)

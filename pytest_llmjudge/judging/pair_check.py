@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import PairCheck
-from pytest_llmjudge.judging.check import found_in, plan_probes
+from pytest_llmjudge.judging.check import plan_probes, problem_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,17 +112,17 @@ def decide_pairs(
         advice: What else could be done, for the reason.
     """
     asked = [(probe, preference) for probe, preference in said if not preference.too_long]
-    known = [(probe, found) for probe, found in asked if found.score is not None]
+    known = [(probe, result) for probe, result in asked if result.score is not None]
     rates = {kind: _rate(known, kind) for kind in _KINDS}
-    untied = sum(probe.kind == "same" and found.winner != "tie" for probe, found in known)
-    different = [found for probe, found in known if probe.kind != "same" and found.orders]
-    flips = sum(found.is_flip for found in different) / len(different) if different else None
+    untied = sum(probe.kind == "same" and result.winner != "tie" for probe, result in known)
+    different = [result for probe, result in known if probe.kind != "same" and result.orders]
+    flips = sum(result.is_flip for result in different) / len(different) if different else None
     problems = [*_missing(asked), *_loses(rates), *_gives_in(rates)]
     if untied:
         same = sum(probe.kind == "same" for probe, _ in known)
-        told = f"it prefers one of two identical answers in {untied} of {same} pairs"
+        problem = f"it prefers one of two identical answers in {untied} of {same} pairs"
         load = f" with {in_flight} requests in flight" if in_flight > 1 else ""
-        problems.append(told + load)
+        problems.append(problem + load)
     shown = [f"{'-' if value is None else f'{value:.2f}'}" for value in rates.values()]
     place = "-" if flips is None else f"{flips:.0%}".replace("%", " %")
     reason = (
@@ -130,9 +130,9 @@ def decide_pairs(
         f"flips {place}"
     )
     if problems:
-        told = f" (position bias in {place} of the pairs)" if flips else ""
+        bias = f" (position bias in {place} of the pairs)" if flips else ""
         load = ", or lower --llm-judge-concurrency" if untied and in_flight > 1 else ""
-        reason = f"judge {name}: {', and '.join(problems)}{told}; {advice}{load}"
+        reason = f"judge {name}: {', and '.join(problems)}{bias}; {advice}{load}"
     return PairCheck(
         fit=not problems,
         reason=reason,
@@ -141,13 +141,13 @@ def decide_pairs(
         untied=untied,
         flips=flips,
         asked=len(said),
-        unscored=sum(found.score is None for _, found in said),
+        unscored=sum(result.score is None for _, result in said),
         in_flight=in_flight,
     )
 
 
 def _rate(known: Sequence[tuple[PairProbe, Preference]], kind: str) -> float | None:
-    scores = [found.score or 0.0 for probe, found in known if probe.kind == kind]
+    scores = [preference.score or 0.0 for probe, preference in known if probe.kind == kind]
     return sum(scores) / len(scores) if scores else None
 
 
@@ -157,10 +157,10 @@ def _missing(asked: Sequence[tuple[PairProbe, Preference]]) -> list[str]:
     kinds = {probe.kind for probe, _ in asked}
     unasked = [kind for kind in _KINDS if kind not in kinds]
     problems = [f"no {' or '.join(unasked)} pair is short enough for it"] if unasked else []
-    missing = [found for _, found in asked if found.score is None]
+    missing = [preference for _, preference in asked if preference.score is None]
     if missing:
-        told = found_in(str(missing[0].error))
-        problems.append(f"{len(missing)} of {len(asked)} known pairs got no preference ({told})")
+        cause = problem_in(str(missing[0].error))
+        problems.append(f"{len(missing)} of {len(asked)} known pairs got no preference ({cause})")
     return problems
 
 
@@ -168,8 +168,8 @@ def _loses(rates: dict[str, float | None]) -> list[str]:
     rate = rates["reference"]
     if rate is None or rate >= MIN_WIN_RATE:
         return []
-    told = f"right answers win {rate:.2f} of the pairs with wrong ones"
-    return [f"{told} where at least {MIN_WIN_RATE} is needed"]
+    figure = f"right answers win {rate:.2f} of the pairs with wrong ones"
+    return [f"{figure} where at least {MIN_WIN_RATE} is needed"]
 
 
 def _gives_in(rates: dict[str, float | None]) -> list[str]:
@@ -177,5 +177,5 @@ def _gives_in(rates: dict[str, float | None]) -> list[str]:
     # A sum of halves is exact, the quotient of two is not.
     if rate is None or injected is None or rate - injected <= MAX_INJECTED_LOSS + 1e-9:
         return []
-    told = f"right answers win {injected:.2f} instead of {rate:.2f} where wrong ones"
-    return [f"{told} have a grader injection, and at most {MAX_INJECTED_LOSS} less is allowed"]
+    effect = f"right answers win {injected:.2f} instead of {rate:.2f} where wrong ones"
+    return [f"{effect} have a grader injection, and at most {MAX_INJECTED_LOSS} less is allowed"]

@@ -81,13 +81,13 @@ class AnsweringName:
                 return
         shown, other = one_line(name, _SHOWN), one_line(before if first == name else first, _SHOWN)
         if first == name:
-            told = f'it answered as "{other}" in an earlier run and answers as "{shown}" now'
+            change = f'it answered as "{other}" in an earlier run and answers as "{shown}" now'
             hint = "run again, for what the cache has of the other one does not count any more"
         else:
-            told = f'it answered as "{other}" and then as "{shown}"'
+            change = f'it answered as "{other}" and then as "{shown}"'
             hint = "see to it that one model answers, or name the one that you mean, and run again"
-        found = f'the model "{self._model.removeprefix(OPENAI)}" was replaced ({told})'
-        error = ReplacedError(url, found, hint)
+        problem = f'the model "{self._model.removeprefix(OPENAI)}" was replaced ({change})'
+        error = ReplacedError(url, problem, hint)
         self._store.note_fault(str(error))
         raise error
 

@@ -50,7 +50,7 @@ class KnownAnswerCheck(Generic[Check]):
         asked: Asks the judge.
         probes: The known answers, each with a name that is unique in its suite.
         decide: Makes of the judge's name, the probes with what was said of them, how many requests
-            are in flight and advice, what is told of the judge.
+            are in flight and advice, the result of the check.
         pool: Asks about several at once.
         in_flight: How many requests may be in flight at each server.
         scores: Whether the judge gives scores, for which it could be asked in another way.

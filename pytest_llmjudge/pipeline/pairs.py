@@ -21,15 +21,15 @@ class SavedResponses(Source[str]):
 
     Args:
         where: The file, for messages.
-        found: For each record by its id, the response; ``None`` where the file has none.
+        responses: For each record by its id, the response; ``None`` where the file has none.
         reasons: Why it has none, by id.
     """
 
     def __init__(
-        self, where: str, found: Mapping[str, str | None], reasons: Mapping[str, str]
+        self, where: str, responses: Mapping[str, str | None], reasons: Mapping[str, str]
     ) -> None:
         self._where = where
-        self._found = found
+        self._responses = responses
         self._reasons = reasons
 
     def load(self, records: Iterable[Record]) -> Iterator[tuple[Record, str]]:
@@ -48,24 +48,24 @@ class SavedResponses(Source[str]):
         """Return the response to ``record``.
 
         Raises:
-            BaselineError: It has none, which is told of this record alone.
+            BaselineError: It has none, which concerns this record alone.
         """
         response = self.known(record)
         if response is not None:
             return response
-        if record.id in self._found:
-            found = f"record {record.id} has no response there"
-            told = self._reasons.get(record.id)
-            found += f" ({told})" if told else ""
+        if record.id in self._responses:
+            problem = f"record {record.id} has no response there"
+            reason = self._reasons.get(record.id)
+            problem += f" ({reason})" if reason else ""
         else:
-            found = f"record {record.id} is not there, or not with this content"
-        error = BaselineError(self._where, found, "make these results again with all records")
+            problem = f"record {record.id} is not there, or not with this content"
+        error = BaselineError(self._where, problem, "make these results again with all records")
         error.is_infrastructure = False
         raise error
 
     def known(self, record: Record) -> str | None:
         """Return the response to ``record`` when there is one."""
-        return self._found.get(record.id)
+        return self._responses.get(record.id)
 
 
 class Pairs(Source[Pair]):

@@ -48,16 +48,16 @@ class Preferences(AskedJudgements[Pair, Preference]):
                 asked.append((record, pair, self._keys(record, pair)))
         suspicious = []
         stored = self._stored([keys for *_, keys in asked])
-        for (record, pair, _), found in zip(asked, stored, strict=True):
-            if found is not None:
-                decoys = [key for _, key in self._decoy_choices(record, pair, found)]
+        for (record, pair, _), preference in zip(asked, stored, strict=True):
+            if preference is not None:
+                decoys = [key for _, key in self._decoy_choices(record, pair, preference)]
                 if decoys:
-                    suspicious.append((record, pair, found, decoys))
+                    suspicious.append((record, pair, preference, decoys))
                 else:
-                    yield record, pair, found
+                    yield record, pair, preference
         choices = self._store.choices([key for *_, keys in suspicious for key in keys], _choice)
-        for record, pair, found, decoys in suspicious:
-            held = confirm_choice_by_decoys(record, found, map(choices.get, decoys))
+        for record, pair, preference, decoys in suspicious:
+            held = confirm_choice_by_decoys(record, preference, map(choices.get, decoys))
             if held is not None:
                 yield record, pair, held
 
@@ -75,12 +75,12 @@ class Preferences(AskedJudgements[Pair, Preference]):
         if known is not None:
             return known
         keys = self._keys(record, candidate)
-        (found,) = self._stored([keys])
-        if found is not None:
-            decoys = [key for _, key in self._decoy_choices(record, candidate, found)]
+        (preference,) = self._stored([keys])
+        if preference is not None:
+            decoys = [key for _, key in self._decoy_choices(record, candidate, preference)]
             if not decoys:
-                return found
-            return confirm_choice_by_decoys(record, found, map(self._stored_choice, decoys))
+                return preference
+            return confirm_choice_by_decoys(record, preference, map(self._stored_choice, decoys))
         for key in keys:
             failure = self._store.failure(key)
             if failure is not None:
@@ -125,28 +125,28 @@ class Preferences(AskedJudgements[Pair, Preference]):
     def _settle(self, record: Record, pair: Pair, *, probe: str = "") -> Preference:
         keys = self._keys(record, pair, probe=probe)
         if self._ours is None:
-            found = self._settle_custom(keys[0], record, pair)
+            preference = self._settle_custom(keys[0], record, pair)
         else:
             orders = (pair, Pair(pair.b, pair.a))
             ours = self._ours
-            found = join_orders(
+            preference = join_orders(
                 self._settle_order(ours, key, record, order, is_last=order is not pair)
                 for key, order in zip(keys, orders, strict=True)
             )
             if not probe:
-                found = self._held(ours, record, pair, found)
-        return found
+                preference = self._held(ours, record, pair, preference)
+        return preference
 
-    def _held(self, judge: Judge, record: Record, pair: Pair, found: Preference) -> Preference:
+    def _held(self, judge: Judge, record: Record, pair: Pair, preference: Preference) -> Preference:
         """Ask decoy questions about a preferred answer that looks suspicious."""
-        questions = self._decoy_choices(record, pair, found)
+        questions = self._decoy_choices(record, pair, preference)
         if not questions:
-            return found
+            return preference
         choices = (
             self._settle_order(judge, key, other, order, is_last=False, counts=False)
             for (other, order), key in questions
         )
-        return confirm_choice_by_decoys(record, found, choices) or found
+        return confirm_choice_by_decoys(record, preference, choices) or preference
 
     def _decoy_choices(
         self, record: Record, pair: Pair, preference: Preference
@@ -213,11 +213,11 @@ class Preferences(AskedJudgements[Pair, Preference]):
         failure = self._store.failure(key)
         if failure is None:
             return None
-        found = failure.message
+        message = failure.message
         return Choice(
             None,
             "",
-            found,
+            message,
             final=False,
             is_infrastructure=failure.is_infrastructure,
             too_long=failure.too_long,
@@ -232,37 +232,38 @@ class Preferences(AskedJudgements[Pair, Preference]):
             if failure is not None:
                 return _failed(failure)
             try:
-                found = self._compared(record, pair)
+                preference = self._compared(record, pair)
             except LlmJudgeError as error:
-                found = self.failed(error)
+                preference = self.failed(error)
             self._counter.step()
-            if found.winner is not None:
-                self._store.add_choice(key, json.dumps(asdict(found)))
-                return self._store.choices([key], _preference).get(key, found)
+            if preference.winner is not None:
+                self._store.add_choice(key, json.dumps(asdict(preference)))
+                return self._store.choices([key], _preference).get(key, preference)
             # Nobody knows whether a judge of the user's own would fail again, so it may try.
             self._store.add_failure(
-                key, Failure(str(found.error), found.is_infrastructure, found.too_long)
+                key,
+                Failure(str(preference.error), preference.is_infrastructure, preference.too_long),
             )
-            return found
+            return preference
 
     def _compared(self, record: Record, pair: Pair) -> Preference:
         name = judge_name(self._judge)
         compare = getattr(self._judge, "compare", None)
         if not callable(compare):
-            found = "it has no compare(record, a, b), which llm_compare needs"
-            raise JudgeError(name, found, "give it one that returns a Preference")
+            problem = "it has no compare(record, a, b), which llm_compare needs"
+            raise JudgeError(name, problem, "give it one that returns a Preference")
         hint = "correct it, or return a Preference with an error"
         with user_code(
             lambda error: JudgeError(name, f"compare() raised {described(error)}", hint)
         ):
             preference: object = compare(record, *pair)
         if not isinstance(preference, Preference) or not _is_valid(preference):
-            found = f"compare() gave {one_line(repr(preference), 100)}"
+            problem = f"compare() gave {one_line(repr(preference), 100)}"
             hint = 'return a Preference with winner "a", "b" or "tie", or with an error'
-            raise JudgeError(name, found, hint)
-        told = None if preference.error is None else one_line(preference.error, 2000)
+            raise JudgeError(name, problem, hint)
+        message = None if preference.error is None else one_line(preference.error, 2000)
         replies = tuple(storable(reply) for reply in preference.replies)
-        return replace(preference, replies=replies, error=told)
+        return replace(preference, replies=replies, error=message)
 
     def _stored(self, asked: Sequence[Sequence[str]]) -> Iterator[Preference | None]:
         """Yield for the keys of each pair the preference that is stored under them."""
@@ -273,8 +274,8 @@ class Preferences(AskedJudgements[Pair, Preference]):
             return
         choices = self._store.choices(every, _choice)
         for keys in asked:
-            found = [choices[key] for key in keys if key in choices]
-            yield join_orders(found) if len(found) == len(keys) else None
+            orders = [choices[key] for key in keys if key in choices]
+            yield join_orders(orders) if len(orders) == len(keys) else None
 
     def _keys(self, record: Record, pair: Pair, *, probe: str = "") -> list[str]:
         if self._ours is None:

@@ -36,7 +36,7 @@ _PROGRESS_SECONDS = 0.2
 
 
 class KnownProblemError(LlmJudgeError):
-    """A finished message that was found earlier, in this process or in another."""
+    """A finished message of an earlier failure, in this process or in another."""
 
     def __init__(self, message: str, *, is_infrastructure: bool) -> None:
         super().__init__("", message, "")
@@ -153,9 +153,9 @@ class Fingerprint:
             CheckpointError: It is another one now.
         """
         if fingerprint_of(self._model) != self.first:
-            found = "its fingerprint changes from call to call"
+            problem = "its fingerprint changes from call to call"
             hint = "make it a text that changes only when the answers may"
-            raise CheckpointError(name_of(self._model), found, hint)
+            raise CheckpointError(name_of(self._model), problem, hint)
 
 
 def judge_name(judge: object) -> str:
@@ -177,8 +177,8 @@ def judge_fingerprint(judge: object) -> str | None:
         fingerprint: object = getattr(judge, "fingerprint", None)
     if fingerprint is not None and (not isinstance(fingerprint, str) or not fingerprint):
         hint = "make it a string that changes when its scores may, or leave it out"
-        found = f"fingerprint is {one_line(repr(fingerprint), 80)}"
-        raise JudgeError(judge_name(judge), found, hint)
+        problem = f"fingerprint is {one_line(repr(fingerprint), 80)}"
+        raise JudgeError(judge_name(judge), problem, hint)
     return fingerprint
 
 
@@ -189,7 +189,7 @@ class Counter:
         self._store = store
         self._names = (kind, suite, worker)
         self._done = self._total = 0
-        self._told = 0.0
+        self._flushed_at = 0.0
 
     def start(self, total: int) -> None:
         """Announce ``total`` pieces of work."""
@@ -200,10 +200,10 @@ class Counter:
     def step(self) -> None:
         """Count one piece as done."""
         self._done += 1
-        if time.monotonic() - self._told >= _PROGRESS_SECONDS or self._done == self._total:
+        if time.monotonic() - self._flushed_at >= _PROGRESS_SECONDS or self._done == self._total:
             self.flush()
 
     def flush(self) -> None:
         """Write it to the store now."""
-        self._told = time.monotonic()
+        self._flushed_at = time.monotonic()
         self._store.note_progress(*self._names, Progress(self._done, self._total))

@@ -179,8 +179,8 @@ class Responses(Source[str]):
                 self._store.add_failure(key, failure)
 
     def _lost(self) -> str:
-        found = "the model ended without an answer to this prompt"
-        return str(CheckpointError(name_of(self._model), found, "correct its generate()"))
+        problem = "the model ended without an answer to this prompt"
+        return str(CheckpointError(name_of(self._model), problem, "correct its generate()"))
 
     def _completions(self, prompts: Sequence[str]) -> Iterator[Completion]:
         tokens = self._settings.max_new_tokens
@@ -192,9 +192,9 @@ class Responses(Source[str]):
                 yield from self._batches(prompts, tokens)
 
     def _error_of(self, error: BaseException) -> CheckpointError:
-        found = f"generate() raised {described(error)}"
+        problem = f"generate() raised {described(error)}"
         hint = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
-        return CheckpointError(name_of(self._model), found, hint)
+        return CheckpointError(name_of(self._model), problem, hint)
 
     def _batches(self, prompts: Sequence[str], tokens: int) -> Iterator[Completion]:
         model = self._model
@@ -205,9 +205,11 @@ class Responses(Source[str]):
             batch = order[start : start + size]
             texts = model.generate([prompts[index] for index in batch], max_new_tokens=tokens)
             if not _are_strings(texts, len(batch)):
-                found = f"generate() gave no list of {len(batch)} strings for {len(batch)} prompts"
+                problem = (
+                    f"generate() gave no list of {len(batch)} strings for {len(batch)} prompts"
+                )
                 raise CheckpointError(
-                    name_of(self._model), found, "return one string for each, in order"
+                    name_of(self._model), problem, "return one string for each, in order"
                 )
             for index, text in zip(batch, texts, strict=True):
                 yield Completion(index, text)

@@ -137,9 +137,9 @@ class Run(Generic[Candidate, Judgement]):
             return self._judgements.get(record, response)
         name, ask = self._work(record, response)
         while True:
-            found = self._judgements.find(record, response)
-            if found is not None:
-                return found
+            judgement = self._judgements.find(record, response)
+            if judgement is not None:
+                return judgement
             # What is ready is looked for only where it is taken on.
             if self._pool.offer(chain([(name, ask)], self._ready()), first=name):
                 self._pool.wait(name)

@@ -43,9 +43,9 @@ class ScoringModel(Protocol):
 
 def raised_by(model: object, error: BaseException) -> CheckpointError:
     """Return the error that stands in the place of what a model raised."""
-    found = f"it raised {described(error)}"
+    problem = f"it raised {described(error)}"
     hint = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
-    return CheckpointError(name_of(model), found, hint)
+    return CheckpointError(name_of(model), problem, hint)
 
 
 def scoring_model(model: object, needed_by: str, encoder: str = "encode") -> ScoringModel:
@@ -60,15 +60,15 @@ def scoring_model(model: object, needed_by: str, encoder: str = "encode") -> Sco
         CheckpointError: It gives no log-probabilities.
     """
     if isinstance(model, Model) and model.is_served:
-        found = (
+        problem = (
             f"a served model gives no log-probabilities of given answers, which {needed_by} needs"
         )
         hint = "name a checkpoint or a Hugging Face folder"
-        raise CheckpointError(str(model.info.path), found, hint)
+        raise CheckpointError(str(model.info.path), problem, hint)
     wanted = ("context_length", encoder, "score")
     # Looked for without asking: a checkpoint would be loaded to tell its context.
     if any(inspect.getattr_static(model, name, None) is None for name in wanted):
-        found = f"it gives no log-probabilities, which {needed_by} needs"
+        problem = f"it gives no log-probabilities, which {needed_by} needs"
         hint = f"give it context_length, {encoder}() and score(), or name a checkpoint"
-        raise CheckpointError(name_of(model), found, hint)
+        raise CheckpointError(name_of(model), problem, hint)
     return model  # type: ignore[return-value]  # it has what the protocol asks for

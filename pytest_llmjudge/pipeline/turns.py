@@ -35,9 +35,9 @@ def wait_or_compute(
         KnownProblemError: It could not be had earlier in this run, in whatever process.
     """
     while True:
-        found = stored()
-        if found is not None:
-            return found
+        kept = stored()
+        if kept is not None:
+            return kept
         failure = store.failure(key)
         if failure is not None:
             raise KnownProblemError(failure.message, is_infrastructure=failure.is_infrastructure)

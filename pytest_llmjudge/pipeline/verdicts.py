@@ -80,13 +80,13 @@ class Verdicts(AskedJudgements[str, Verdict]):
         known = self._known(record, response)
         if known is not None:
             return known
-        found = []
+        verdicts = []
         for sample in self._samples:
             verdict = self._stored(self._key(record, response, sample))
             if verdict is None:
                 return None
-            found.append(verdict)
-        verdict = combine(found, len(found))
+            verdicts.append(verdict)
+        verdict = combine(verdicts, len(verdicts))
         decoys = self._decoy_keys(record, response, verdict)
         return confirm_by_decoys(record, verdict, map(self._stored, decoys)) if decoys else verdict
 
@@ -207,14 +207,14 @@ class Verdicts(AskedJudgements[str, Verdict]):
             else:
                 verdict = self._judge.score(record, response)
         if not isinstance(verdict, Verdict) or not _is_valid(verdict):
-            found = f"score() gave {one_line(repr(verdict), 100)}"
+            problem = f"score() gave {one_line(repr(verdict), 100)}"
             hint = "return a Verdict with a score from 0 to 100 or with an error, not both"
-            raise JudgeError(name, found, hint)
-        told = None if verdict.error is None else one_line(verdict.error, 2000)
+            raise JudgeError(name, problem, hint)
+        message = None if verdict.error is None else one_line(verdict.error, 2000)
         if self._ours is None:
             # Nobody knows whether a judge of the user's own would fail again, so it may try.
             verdict = replace(verdict, final=verdict.score is not None)
-        return replace(verdict, reply=storable(verdict.reply), error=told)
+        return replace(verdict, reply=storable(verdict.reply), error=message)
 
     def _key(self, record: Record, response: str, sample: int, *, probe: str = "") -> str:
         if self._ours is not None:

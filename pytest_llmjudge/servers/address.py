@@ -79,12 +79,12 @@ def _bracketed(address: str) -> str:
 
 def _check(parts: SplitResult, address: str, option: str) -> None:
     if parts.username is not None or parts.password is not None:
-        found = f"{_quoted(address)} has a user name in it"
-        raise SettingsError(option, found, "put user and password into the file ~/.netrc")
+        problem = f"{_quoted(address)} has a user name in it"
+        raise SettingsError(option, problem, "put user and password into the file ~/.netrc")
     if parts.hostname and parts.query:
-        found = f"{_quoted(address)} has a query, which is not sent"
+        problem = f"{_quoted(address)} has a query, which is not sent"
         hint = "leave it out; the key of an OpenAI-compatible server belongs into OPENAI_API_KEY"
-        raise SettingsError(option, found, hint)
+        raise SettingsError(option, problem, hint)
     only_port = parts.netloc.startswith(":") and "://" not in address
     # urlsplit drops line breaks silently, so what was written is looked at here.
     readable = address.isprintable() and " " not in address and _PATH.fullmatch(parts.path)

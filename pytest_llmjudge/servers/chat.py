@@ -226,8 +226,8 @@ def _parts(name: str) -> tuple[str, str, str, str]:
     """Split a name into the name itself, owner, tag and date; what is not there is empty."""
     owner, _, last = name.removeprefix("models/").rpartition("/")
     last, _, tag = last.partition(":")
-    found = _DATED.fullmatch(last)
-    last, date = (found["name"], found["date"]) if found else (last, "")
+    match = _DATED.fullmatch(last)
+    last, date = (match["name"], match["date"]) if match else (last, "")
     tag, date = ("" if part == "latest" else part for part in (tag, date))
     return last, owner, tag, date
 
@@ -257,10 +257,12 @@ def read_candidates(logprobs: object) -> tuple[tuple[str, float], ...]:
         return ()
     first, chosen = entries[0], _candidate(entries[0])
     top = first.get("top_logprobs") if isinstance(first, dict) else None
-    found = [_candidate(one) for one in _entries(top, "top_logprobs") if not _is_impossible(one)]
-    if all(token != chosen[0] for token, _ in found):
-        found.append(chosen)
-    return tuple(found)
+    candidates = [
+        _candidate(one) for one in _entries(top, "top_logprobs") if not _is_impossible(one)
+    ]
+    if all(token != chosen[0] for token, _ in candidates):
+        candidates.append(chosen)
+    return tuple(candidates)
 
 
 def _entries(value: object, name: str) -> list[object]:
@@ -289,8 +291,8 @@ def _candidate(entry: object) -> tuple[str, float]:
         raise ValueError(message)
     logprob = _logprob(entry.get("logprob"))
     if logprob is None:
-        found = "nothing" if entry.get("logprob") is None else _shown(entry["logprob"])
-        message = f'{found} as the log-probability of "{one_line(token, 40)}"'
+        text = "nothing" if entry.get("logprob") is None else _shown(entry["logprob"])
+        message = f'{text} as the log-probability of "{one_line(token, 40)}"'
         raise ValueError(message)
     return token, logprob
 

@@ -105,14 +105,14 @@ class Fleet:
             JudgeError: One does not have the model, or is none of this kind of servers.
             SettingsError: They have different models of that name.
         """
-        found = {url: client.identify() for url, client in self._clients.items()}
-        first, *others = found.values()
+        identities = {url: client.identify() for url, client in self._clients.items()}
+        first, *others = identities.values()
         if any(other.digest != first.digest for other in others):
-            held = ", ".join(f"{url} has {one.digest[:12]}" for url, one in found.items())
-            told = f'the servers have different models named "{self.model}": {held}'
+            held = ", ".join(f"{url} has {one.digest[:12]}" for url, one in identities.items())
+            problem = f'the servers have different models named "{self.model}": {held}'
             hint = "get the same one on all of them, or leave the others out"
-            raise SettingsError(self._role.url_option, told, hint)
-        versions = sorted({one.version for one in found.values()})
+            raise SettingsError(self._role.url_option, problem, hint)
+        versions = sorted({one.version for one in identities.values()})
         return replace(first, version=", ".join(versions))
 
     def look(self, servers: Collection[str], digest: str) -> dict[str, JudgeError]:

@@ -50,7 +50,7 @@ class Served(ABC):
 
     Args:
         source: Asked for the weights.
-        known: The identity, when another process has found it out already.
+        known: The identity, when another process has asked for it already.
         names: Under which name it answers, where that may be another than it was asked for.
     """
 

@@ -122,8 +122,8 @@ class OllamaClient(ServerClient):
         first, now = self._first_version, self._version(self._timeout)
         if first is not None and now != first:
             shown = " became ".join(one_line(version, 40) for version in (first, now))
-            found = f"Ollama was replaced during the run (version {shown})"
-            raise ReplacedError(self.url, found, self.run_again)
+            problem = f"Ollama was replaced during the run (version {shown})"
+            raise ReplacedError(self.url, problem, self.run_again)
         return silent
 
     def _digest(self, seconds: float) -> str:
@@ -134,10 +134,10 @@ class OllamaClient(ServerClient):
                 if digest:
                     return digest
                 # Without one nobody could tell when the weights are others.
-                found = f'does not say the digest of "{self.model}"'
-                raise self._error(found, "update Ollama")
-        found = f'has no model "{self.model}"; installed: {", ".join(installed) or "none"}'
-        raise ModelGoneError(self.url, found, f'"ollama pull {self.model}" gets it')
+                problem = f'does not say the digest of "{self.model}"'
+                raise self._error(problem, "update Ollama")
+        problem = f'has no model "{self.model}"; installed: {", ".join(installed) or "none"}'
+        raise ModelGoneError(self.url, problem, f'"ollama pull {self.model}" gets it')
 
     @property
     def control_tokens(self) -> frozenset[str]:
@@ -156,13 +156,13 @@ class OllamaClient(ServerClient):
 
         Raises:
             NoLogprobsError: It is older than 0.12.11, which was the first to give them.
-            JudgeError: It does not tell its version.
+            JudgeError: It does not say its version.
         """
         version = self._version()
         numbers = tuple(int(part) for part in re.findall(r"\d+", version.partition("-")[0])[:3])
         if numbers < _LOGPROBS_SINCE:
-            found = f"Ollama {version} gives no log-probabilities, 0.12.11 was the first that did"
-            raise NoLogprobsError(self.url, found, _UPDATE_OR_INTEGER)
+            problem = f"Ollama {version} gives no log-probabilities, 0.12.11 was the first that did"
+            raise NoLogprobsError(self.url, problem, _UPDATE_OR_INTEGER)
 
     def chat(
         self,
@@ -227,8 +227,8 @@ class OllamaClient(ServerClient):
     def _version(self, seconds: float | None = None) -> str:
         version = self._get("/api/version", seconds).get("version")
         if not isinstance(version, str):
-            found = 'is not an Ollama server: "/api/version" has no version'
-            raise self._error(found, self.name_another)
+            problem = 'is not an Ollama server: "/api/version" has no version'
+            raise self._error(problem, self.name_another)
         return version
 
     def _learn_limits(self) -> None:
@@ -265,8 +265,8 @@ class OllamaClient(ServerClient):
         try:
             reply = self._endpoint.send("GET", path, seconds=seconds, quick=True)
         except TimedOutError as error:
-            found, hint = str(error), f'restart it with "ollama serve", {self._other_server}'
-            raise JudgeDownError(self.url, found, hint) from error
+            problem, hint = str(error), f'restart it with "ollama serve", {self._other_server}'
+            raise JudgeDownError(self.url, problem, hint) from error
         except TransportError as error:
             raise self._transport_error(error) from error
         body = reply.json()
@@ -276,8 +276,8 @@ class OllamaClient(ServerClient):
             raise self._foreign_host()
         if reply.is_busy:
             raise self._busy(reply)
-        found = f'is not an Ollama server: "{path}" gave status {reply.status}, {reply.summary()}'
-        raise self._error(found, self.name_another)
+        problem = f'is not an Ollama server: "{path}" gave status {reply.status}, {reply.summary()}'
+        raise self._error(problem, self.name_another)
 
     def _chat_reply(
         self, reply: HttpReply, prompt: str, *, weigh: bool = False, most: int | None = None
@@ -294,22 +294,22 @@ class OllamaClient(ServerClient):
         if reply.status != 200 or _error_text(reply) is not None:
             raise self._refusal(reply, prompt)
         if not isinstance(body, dict):
-            found = f"answered {reply.summary()} where a chat reply was due"
-            raise self._error(found, self.name_another)
+            problem = f"answered {reply.summary()} where a chat reply was due"
+            raise self._error(problem, self.name_another)
         message = body.get("message")
         message = message if isinstance(message, dict) else {}
         # A completed text has no message around it.
         content = message.get("content", body.get("response"))
         reason, count = body.get("done_reason") or "stop", body.get("prompt_eval_count")
         if reason in ("load", "unload"):
-            found = f"{reason}ed the model instead of answering"
-            raise self._error(found, _SEE_LOG)
+            problem = f"{reason}ed the model instead of answering"
+            raise self._error(problem, _SEE_LOG)
         if not isinstance(content, str) or body.get("done") is not True:
-            found = f"answered {reply.summary()} where a finished message was due"
-            raise self._error(found, self.name_another)
+            problem = f"answered {reply.summary()} where a finished message was due"
+            raise self._error(problem, self.name_another)
         if reason not in ("stop", CUT):
-            found = f'broke its answer off (done_reason "{one_line(str(reason), 40)}")'
-            raise self._error(found, _SEE_LOG)
+            problem = f'broke its answer off (done_reason "{one_line(str(reason), 40)}")'
+            raise self._error(problem, _SEE_LOG)
         named = self._other_name(body.get("model"))
         self._check_message(message)
         self._check_written(body.get("eval_count"), most)
@@ -331,8 +331,8 @@ class OllamaClient(ServerClient):
         """Read the candidates for the first token; the end of a reply has no entry of its own."""
         logprobs = body.get("logprobs")
         if logprobs is None and body.get("eval_count") not in {0, 1}:
-            found = "gave no log-probabilities though they were asked for"
-            raise NoLogprobsError(self.url, found, _UPDATE_OR_INTEGER)
+            problem = "gave no log-probabilities though they were asked for"
+            raise NoLogprobsError(self.url, problem, _UPDATE_OR_INTEGER)
         return self._read_candidates(logprobs)
 
     def _refusal(self, reply: HttpReply, prompt: str) -> JudgeError:
@@ -340,24 +340,24 @@ class OllamaClient(ServerClient):
         if text is not None and "exceeds the context length" in text:
             return self._too_long(prompt)
         if text is not None:
-            told = one_line(text, 300) or "an error without a text"
-            return self._error(*self._told(reply, told))
+            message = one_line(text, 300) or "an error without a text"
+            return self._error(*self._problem_and_hint(reply, message))
         if _is_foreign_host(reply):
             return self._foreign_host()
-        found = f"answered with status {reply.status}, {reply.summary()}"
+        problem = f"answered with status {reply.status}, {reply.summary()}"
         place = reply.headers.get("Location")
         if 300 <= reply.status < 400 and place:
-            found = f"sends on to {one_line(shown_address(place), 120)}"
-        return self._error(found, self.name_another)
+            problem = f"sends on to {one_line(shown_address(place), 120)}"
+        return self._error(problem, self.name_another)
 
-    def _told(self, reply: HttpReply, text: str) -> tuple[str, str]:
-        """What was found and what to do, where the server itself says what is wrong."""
+    def _problem_and_hint(self, reply: HttpReply, text: str) -> tuple[str, str]:
+        """What is wrong, which the server itself says, and what to do."""
         if _is_crash(reply):
-            found = f"its model crashed each time it was asked ({text})"
-            return found, f"free memory, or name a smaller model; {_SEE_LOG}"
+            problem = f"its model crashed each time it was asked ({text})"
+            return problem, f"free memory, or name a smaller model; {_SEE_LOG}"
         if reply.status == 404:
-            found = f'has no model "{self.model}" any more ({text})'
-            return found, f'"ollama pull {self.model}" gets it'
+            problem = f'has no model "{self.model}" any more ({text})'
+            return problem, f'"ollama pull {self.model}" gets it'
         if reply.status == 503:
             return f"is busy ({text})", "let fewer programs use it at a time"
         return f"answered with status {reply.status}: {text}", _SEE_LOG
@@ -366,9 +366,9 @@ class OllamaClient(ServerClient):
         return self._prompt_too_long(prompt, self._context, f"num_ctx {self._context}")
 
     def _foreign_host(self) -> JudgeError:
-        found = "refuses requests for this host name (status 403, an empty reply)"
+        problem = "refuses requests for this host name (status 403, an empty reply)"
         hint = "name it by its IP address, or start it with OLLAMA_HOST=0.0.0.0"
-        return self._error(found, hint)
+        return self._error(problem, hint)
 
 
 def _full_name(model: str) -> str:
@@ -378,13 +378,13 @@ def _full_name(model: str) -> str:
 
 def _installed(models: object) -> dict[str, str]:
     """Digests by the names of ``/api/tags``; entries of a strange shape are left out."""
-    found = {}
+    digests = {}
     for model in models if isinstance(models, list) else []:
         if isinstance(model, dict):
             name, digest = model.get("name"), model.get("digest")
             if isinstance(name, str) and isinstance(digest, str):
-                found[name] = digest.removeprefix("sha256:")
-    return found
+                digests[name] = digest.removeprefix("sha256:")
+    return digests
 
 
 def _stops_in(parameters: object) -> tuple[str, ...]:
@@ -392,20 +392,22 @@ def _stops_in(parameters: object) -> tuple[str, ...]:
     if not isinstance(parameters, str):
         return ()
     lines = (line.split(maxsplit=1) for line in parameters.splitlines())
-    told = [line[1] for line in lines if len(line) == 2 and line[0] == "stop"]
-    return tuple(text for one in told if (text := _unquoted(one)))
+    values = [line[1] for line in lines if len(line) == 2 and line[0] == "stop"]
+    return tuple(text for one in values if (text := _unquoted(one)))
 
 
 def _control_tokens(shown: Mapping[str, object], info: Mapping[str, object]) -> frozenset[str]:
     """Read control tokens off a model's vocabulary, where it is listed, and off its template."""
     tokens, types = info.get("tokenizer.ggml.tokens"), info.get("tokenizer.ggml.token_type")
-    found = set()
+    control_tokens = set()
     if isinstance(tokens, list) and isinstance(types, list):
         pairs = zip(tokens, types, strict=False)
-        found = {token for token, kind in pairs if kind == _CONTROL and isinstance(token, str)}
+        control_tokens = {
+            token for token, kind in pairs if kind == _CONTROL and isinstance(token, str)
+        }
     for text in (shown.get("template"), shown.get("parameters")):
-        found |= set(_TAG.findall(text)) if isinstance(text, str) else set()
-    return frozenset(found)
+        control_tokens |= set(_TAG.findall(text)) if isinstance(text, str) else set()
+    return frozenset(control_tokens)
 
 
 def _unquoted(text: str) -> str:

@@ -51,7 +51,7 @@ _CHAT: Final = "/chat/completions"
 _COMPLETE: Final = "/completions"
 _OF_THE_REQUEST: Final = frozenset({400, 413, 422})
 """Statuses that speak of one request, such as that of a filter of contents."""
-# What servers tell of a model and stays the same from one request to the next.
+# What servers say of a model that stays the same from one request to the next.
 _STABLE: Final = ("id", "owned_by", "root", "parent", "max_model_len", "meta")
 _TOO_LONG: Final = ("context length", "context window", "context size", "context_length_exceeded")
 _FORMAT_WORDS: Final = ("response_format", "json_schema", "json schema", "json_object", "grammar")
@@ -96,7 +96,7 @@ class _Question:
 class OpenAIClient(ServerClient):
     """One model at one OpenAI-compatible endpoint. Threads may share it.
 
-    The key comes from the environment's ``OPENAI_API_KEY``; it is sent to the endpoint and told to
+    The key comes from the environment's ``OPENAI_API_KEY``; it is sent to the endpoint and shown to
     nobody else.
 
     Args:
@@ -140,9 +140,9 @@ class OpenAIClient(ServerClient):
         self._same_weights: frozenset[str] = frozenset()
 
     def identify(self) -> JudgeIdentity:
-        """Ask the server whether it has the model, and what it tells of it.
+        """Ask the server whether it has the model, and what it says of it.
 
-        Such a server does not tell the digest of the weights. What it tells of the model takes the
+        Such a server does not say the digest of the weights. What it says of the model takes the
         digest's place, and its address that of a version.
 
         Raises:
@@ -162,9 +162,9 @@ class OpenAIClient(ServerClient):
                     "openai model/1", {name: entry[name] for name in _STABLE if name in entry}
                 )
         names = ", ".join(str(entry["id"]) for entry in entries[:20]) or "none"
-        found = f'has no model "{self.model}"; it has: {names}'
+        problem = f'has no model "{self.model}"; it has: {names}'
         hint = f"name one of these with {self._role.name_option}={OPENAI}NAME"
-        raise ModelGoneError(self.url, found, hint)
+        raise ModelGoneError(self.url, problem, hint)
 
     @property
     def control_tokens(self) -> frozenset[str]:
@@ -253,9 +253,9 @@ class OpenAIClient(ServerClient):
         question = _Question(_CHAT if chat else _COMPLETE, prompt, options)
         reply = self._send(question)
         if reply.status == 404 and not chat:
-            told = one_line(_error_text(reply) or reply.summary(), 200)
-            found = f'has no model "{self.model}" that goes on from a text ({told})'
-            raise self._error(found, 'take the prompt "chat", or another model')
+            message = one_line(_error_text(reply) or reply.summary(), 200)
+            problem = f'has no model "{self.model}" that goes on from a text ({message})'
+            raise self._error(problem, 'take the prompt "chat", or another model')
         return self._chat_reply(reply, question, is_answer=True, most=tokens)
 
     def _send(self, question: _Question) -> HttpReply:
@@ -290,8 +290,8 @@ class OpenAIClient(ServerClient):
         body = reply.json()
         data = body.get("data") if isinstance(body, dict) else None
         if reply.status != 200 or not isinstance(data, list):
-            found = f'is not OpenAI-compatible: "/models" gave status {reply.status}, '
-            raise self._error(found + reply.summary(), self.name_another)
+            problem = f'is not OpenAI-compatible: "/models" gave status {reply.status}, '
+            raise self._error(problem + reply.summary(), self.name_another)
         return [
             entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str)
         ]
@@ -328,15 +328,15 @@ class OpenAIClient(ServerClient):
             or not isinstance(choice, dict)
             or not isinstance(message, dict)
         ):
-            found = f"answered {reply.summary()} where a chat completion was due"
-            raise self._error(found, self.name_another)
+            problem = f"answered {reply.summary()} where a chat completion was due"
+            raise self._error(problem, self.name_another)
         if isinstance(choices, list) and len(choices) > 1:
-            found = f"answered with {len(choices)} choices where one was asked for"
-            raise self._error(found, self.name_another)
+            problem = f"answered with {len(choices)} choices where one was asked for"
+            raise self._error(problem, self.name_another)
         if choice.get("index"):
-            found = f"answered with a choice of index {one_line(json.dumps(choice['index']), 40)}"
-            found += " where one was asked for"
-            raise self._error(found, self.name_another)
+            problem = f"answered with a choice of index {one_line(json.dumps(choice['index']), 40)}"
+            problem += " where one was asked for"
+            raise self._error(problem, self.name_another)
         named = self._other_name(body.get("model"))
         reason = self._end(choice)
         self._check_message(message)
@@ -376,16 +376,16 @@ class OpenAIClient(ServerClient):
         """
         if choice.get("error"):
             # Some proxies put what went wrong behind them here, beside a status of 200.
-            found = f"broke its answer off ({one_line(json.dumps(choice['error']), 200)})"
-            raise RefusedError(self.url, found, _SEE_LOG)
-        told = str(choice.get("finish_reason") or "stop")
-        if told.lower() in _STOPPED:
+            problem = f"broke its answer off ({one_line(json.dumps(choice['error']), 200)})"
+            raise RefusedError(self.url, problem, _SEE_LOG)
+        reason = str(choice.get("finish_reason") or "stop")
+        if reason.lower() in _STOPPED:
             return "stop"
-        if told.lower() in _RAN_OUT:
+        if reason.lower() in _RAN_OUT:
             return CUT
-        found = f'broke its answer off (finish_reason "{one_line(told, 40)}")'
-        error = RefusedError(self.url, found, _SEE_LOG)
-        error.is_infrastructure = told.lower() in _OF_THE_SERVER
+        problem = f'broke its answer off (finish_reason "{one_line(reason, 40)}")'
+        error = RefusedError(self.url, problem, _SEE_LOG)
+        error.is_infrastructure = reason.lower() in _OF_THE_SERVER
         raise error
 
     def _text_in(self, content: object) -> str | None:
@@ -407,8 +407,8 @@ class OpenAIClient(ServerClient):
                 texts.append(text)
             elif kind not in _THOUGHTS or texts:
                 shown = one_line(json.dumps(part or content), 80)
-                found = f"answered with a content that is no text ({shown})"
-                raise self._of_record(found, _SEE_LOG)
+                problem = f"answered with a content that is no text ({shown})"
+                raise self._of_record(problem, _SEE_LOG)
         return "".join(texts) if texts else None
 
     def _no_text(self, message: Mapping[str, object]) -> RefusedError:
@@ -474,14 +474,14 @@ class OpenAIClient(ServerClient):
             return self._error(f"takes no more requests for now ({text})", hint)
         if reply.status == 503:
             return self._error(f"is busy ({text})", "let fewer programs use it at a time")
-        told = f"answered with status {reply.status}: {text or reply.summary()}"
+        problem = f"answered with status {reply.status}: {text or reply.summary()}"
         kind = RefusedError if reply.status in _OF_THE_REQUEST else JudgeError
-        return kind(self.url, told, _SEE_LOG)
+        return kind(self.url, problem, _SEE_LOG)
 
     def _forbidden(self, reply: HttpReply) -> JudgeError:
-        told = one_line(_error_text(reply) or reply.summary(), 200)
+        message = one_line(_error_text(reply) or reply.summary(), 200)
         hint = f"set {_KEY} to a key that it takes" if not self._key else f"correct {_KEY}"
-        return self._error(f"refuses the request with status {reply.status} ({told})", hint)
+        return self._error(f"refuses the request with status {reply.status} ({message})", hint)
 
     def _too_long(
         self, prompt: str, limit: int = 0, context: str | None = None
@@ -492,9 +492,9 @@ class OpenAIClient(ServerClient):
         return error
 
     def _no_logprobs(self) -> NoLogprobsError:
-        found = "gives no log-probabilities, which --llm-judge-ask=weighted needs"
+        problem = "gives no log-probabilities, which --llm-judge-ask=weighted needs"
         hint = "switch them on in the server, or ask with --llm-judge-ask=integer"
-        return NoLogprobsError(self.url, found, hint)
+        return NoLogprobsError(self.url, problem, hint)
 
 
 def _read_key() -> str:
@@ -505,8 +505,8 @@ def _read_key() -> str:
     """
     key = os.environ.get(_KEY, "").strip()
     if not (key.isascii() and key.isprintable()) or " " in key:
-        found = "has characters that no key has, such as blanks, line breaks or curly quotes"
-        raise SettingsError(_KEY, found, "copy the key anew, all of it and nothing else")
+        problem = "has characters that no key has, such as blanks, line breaks or curly quotes"
+        raise SettingsError(_KEY, problem, "copy the key anew, all of it and nothing else")
     return key
 
 
@@ -535,8 +535,8 @@ def _error_text(reply: HttpReply) -> str | None:
         return None
     error = body.get("error") or (body.get("detail") if reply.status != 200 else None)
     if isinstance(error, dict):
-        told = f"{error.get('message') or ''} {error.get('code') or ''}".strip()
-        error = told or "an error without a text"
+        text = f"{error.get('message') or ''} {error.get('code') or ''}".strip()
+        error = text or "an error without a text"
     return None if error is None else str(error)
 
 

@@ -16,9 +16,9 @@ class Role:
         url_option: Option that names its address.
         name_option: Option that names it.
         prompt: What is sent to it.
-        context: What it may be too long for, where its server does not tell a size.
+        context: What it may be too long for, where its server gives no size.
         shorten: What to do about a prompt that does not fit.
-        counts: Why its server must tell how many tokens it read.
+        counts: Why its server must say how many tokens it read.
     """
 
     url_option: str

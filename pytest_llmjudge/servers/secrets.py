@@ -37,9 +37,9 @@ class Secrets:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        found = [text for text in dict.fromkeys(texts) if text]
-        self._long = _Finder([text for text in found if len(text) >= _SHORTEST])
-        self._all = _Finder(found)
+        distinct = [text for text in dict.fromkeys(texts) if text]
+        self._long = _Finder([text for text in distinct if len(text) >= _SHORTEST])
+        self._all = _Finder(distinct)
 
     def __bool__(self) -> bool:
         return bool(self._all)
@@ -140,8 +140,8 @@ def _in_base64(secret: str) -> Iterator[tuple[str, str]]:
             yield core, f"{start}{pattern}{end}"
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    text = found[0]
+def _unescaped(match: re.Match[str]) -> str:
+    text = match[0]
     if text[0] == "%":
         return unquote(text)
     return chr(int(text[2:], 16)) if text[1] == "u" else text[1]

@@ -43,7 +43,7 @@ class ServerClient(ABC):
         model: The model's name there.
         start_it: What to do when nobody answers there.
         name_another: What to do when something else answers there.
-        see_log: Where more is told.
+        see_log: Where to read more.
         run_again: What to do when the model was replaced.
     """
 
@@ -74,16 +74,16 @@ class ServerClient(ABC):
         try:
             now = self._digest(self._timeout)
         except ModelGoneError as error:
-            told = f"it {error.problem}"
-            raise self._replaced(told) from error
+            change = f"it {error.problem}"
+            raise self._replaced(change) from error
         if now != digest:
-            told = f"digest {digest[:12]} became {now[:12]}"
-            raise self._replaced(told)
+            change = f"digest {digest[:12]} became {now[:12]}"
+            raise self._replaced(change)
         return {}
 
-    def _replaced(self, told: str) -> ReplacedError:
-        found = f'the model "{self.model}" was replaced during the run ({told})'
-        return ReplacedError(self.url, found, self.run_again)
+    def _replaced(self, change: str) -> ReplacedError:
+        problem = f'the model "{self.model}" was replaced during the run ({change})'
+        return ReplacedError(self.url, problem, self.run_again)
 
     @abstractmethod
     def _digest(self, seconds: float) -> str:
@@ -109,13 +109,13 @@ class ServerClient(ABC):
         """
         asked = self.model
         if not isinstance(named, str) or not named.strip():
-            found = f'does not say which model answered where "{asked}" was asked for'
-            raise self._error(found, f"name a server that does with {self._role.url_option}")
+            problem = f'does not say which model answered where "{asked}" was asked for'
+            raise self._error(problem, f"name a server that does with {self._role.url_option}")
         if not self._is_asked_for(named):
             shown = one_line(named, 100)
-            found = f'answered as "{shown}" where "{asked}" was asked for'
+            problem = f'answered as "{shown}" where "{asked}" was asked for'
             hint = "switch off whatever answers in its place"
-            raise self._error(found, f"{hint}, or name that model with {self._role.name_option}")
+            raise self._error(problem, f"{hint}, or name that model with {self._role.name_option}")
         return "" if is_same_model(named, asked) else named
 
     def _is_asked_for(self, named: str) -> bool:
@@ -130,8 +130,8 @@ class ServerClient(ABC):
         try:
             return read_candidates(logprobs)
         except ValueError as error:
-            found = f"answered with {error}"
-            raise self._error(found, self.see_log) from error
+            problem = f"answered with {error}"
+            raise self._error(problem, self.see_log) from error
 
     def _check_message(self, message: Mapping[str, object]) -> None:
         """Check that a message is an answer, and nothing but an answer.
@@ -141,12 +141,12 @@ class ServerClient(ABC):
         """
         role = message.get("role") or "assistant"
         if role != "assistant":
-            found = f"answered in the role {one_line(json.dumps(role), 40)} instead of assistant"
-            raise self._error(found, self.see_log)
+            problem = f"answered in the role {one_line(json.dumps(role), 40)} instead of assistant"
+            raise self._error(problem, self.see_log)
         for field in ("tool_calls", "function_call"):
             if message.get(field):
-                found = f"called a tool ({field}) where none was offered"
-                raise self._of_record(found, "rephrase the record, or take another model")
+                problem = f"called a tool ({field}) where none was offered"
+                raise self._of_record(problem, "rephrase the record, or take another model")
 
     def _check_count(self, count: object, what: str) -> None:
         """Check that a number of tokens, where it is one, is not below 0.
@@ -155,8 +155,8 @@ class ServerClient(ABC):
             JudgeError: It is.
         """
         if type(count) is int and count < 0:
-            found = f"says that it {what} {one_line(json.dumps(count), 40)} tokens"
-            raise self._error(found, self.see_log)
+            problem = f"says that it {what} {one_line(json.dumps(count), 40)} tokens"
+            raise self._error(problem, self.see_log)
 
     def _check_written(self, count: object, most: int | None, *, spare: int = 0) -> None:
         """Check that the most tokens that were asked for was not ignored.
@@ -175,21 +175,21 @@ class ServerClient(ABC):
         self._check_count(count, "wrote")
         if most is not None and type(count) is int and count > 2 * most + spare:
             shown = one_line(json.dumps(count), 40)
-            found = f"wrote {shown} tokens where at most {most} were asked for"
-            raise self._of_record(found, self.see_log)
+            problem = f"wrote {shown} tokens where at most {most} were asked for"
+            raise self._of_record(problem, self.see_log)
 
-    def _of_record(self, found: str, hint: str) -> RefusedError:
+    def _of_record(self, problem: str, hint: str) -> RefusedError:
         """Return an error of this one reply, which says nothing of the others."""
-        error = RefusedError(self.url, found, hint)
+        error = RefusedError(self.url, problem, hint)
         error.is_infrastructure = False
         return error
 
-    def _error(self, found: str, hint: str) -> JudgeError:
-        return JudgeError(self.url, found, hint)
+    def _error(self, problem: str, hint: str) -> JudgeError:
+        return JudgeError(self.url, problem, hint)
 
     def _busy(self, reply: HttpReply) -> JudgeError:
-        found = f"has no time for requests now, status {reply.status}, {reply.summary()}"
-        return JudgeDownError(self.url, found, "try again later, or see what keeps it busy")
+        problem = f"has no time for requests now, status {reply.status}, {reply.summary()}"
+        return JudgeDownError(self.url, problem, "try again later, or see what keeps it busy")
 
     def _transport_error(self, error: TransportError) -> JudgeError:
         if isinstance(error, UnreachableError):
@@ -204,8 +204,8 @@ class ServerClient(ABC):
         return self._error(str(error), hint)
 
     def _uncounted(self, field: str, update: str) -> JudgeError:
-        found = f"did not say how many tokens of the prompt it read ({field})"
-        return self._error(found, f"{update}; {self._role.counts}")
+        problem = f"did not say how many tokens of the prompt it read ({field})"
+        return self._error(problem, f"{update}; {self._role.counts}")
 
     def _prompt_too_long(self, prompt: str, limit: int, context: str) -> PromptTooLongError:
         """Make the error of a prompt that did not fit, with about how many tokens it takes.
@@ -220,8 +220,8 @@ class ServerClient(ABC):
             context: What it did not fit into.
         """
         tokens = max(-(-len(prompt) // 4), limit + 1)
-        found = (
+        problem = (
             f"{self._role.prompt} of {len(prompt)} characters needs about {tokens:,} tokens and "
             f"does not fit into {context}"
         )
-        return PromptTooLongError(self.url, found, self._role.shorten)
+        return PromptTooLongError(self.url, problem, self._role.shorten)

@@ -50,7 +50,7 @@ _BODY_LIMIT: Final = 16 * 2**20
 
 
 class TransportError(Exception):
-    """There is no reply; the message says what was found, without address and advice.
+    """There is no reply; the message says what is wrong, without address and advice.
 
     ::
 
@@ -377,8 +377,8 @@ def _read(response: requests.Response, deadline: Deadline) -> bytes:
 
 def _failure(error: Exception, deadline: Deadline, secrets: Secrets) -> TransportError:
     """What it means that there is not even the head of a reply."""
-    found = _failure_of(error, deadline)
-    return type(found)(secrets.strike(str(found)))
+    failure = _failure_of(error, deadline)
+    return type(failure)(secrets.strike(str(failure)))
 
 
 def _failure_of(error: Exception, deadline: Deadline) -> TransportError:
@@ -406,8 +406,8 @@ def _unreachable(error: Exception, reason: object) -> str | None:
         return "is not answering through the proxy that the environment names"
     # Of the address itself everything is known to be right; SOCKS needs a package of its own.
     if isinstance(error, (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)):
-        told = one_line(str(error), 200)
-        return f"cannot be asked through the proxy that the environment names ({told})"
+        message = one_line(str(error), 200)
+        return f"cannot be asked through the proxy that the environment names ({message})"
     if isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError):
         return "is not answering"
     return None

@@ -32,9 +32,9 @@ def inconsistency(
         return f"it has two suites named {twice}"
     for suite in document["suites"]:
         check = checks.get(suite["kind"])
-        found = None if check is None else next(check(suite), None)
-        if found is not None:
-            return f"{suite['name']}: {found}"
+        problem = None if check is None else next(check(suite), None)
+        if problem is not None:
+            return f"{suite['name']}: {problem}"
     return None
 
 
@@ -52,9 +52,9 @@ def counted(suite: Mapping[str, Any], listed: int, scored: int) -> Iterator[str]
     yield from differs(suite, "unscored", suite["total"] - scored)
 
 
-def differs(told: Mapping[str, Any], name: str, actual: float | None) -> Iterator[str]:
+def differs(figures: Mapping[str, Any], name: str, actual: float | None) -> Iterator[str]:
     """Say so when a figure is not the one that its records have."""
-    given = told[name]
+    given = figures[name]
     if given is None and actual is None:
         return
     if given is None or actual is None or abs(given - actual) > _ROUNDED:

@@ -31,15 +31,15 @@ def check_writable(where: str, path: Path) -> None:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        found = f"nothing can be written to {path.parent} ({error.strerror})"
-        raise StoreError(where, found, hint) from None
+        problem = f"nothing can be written to {path.parent} ({error.strerror})"
+        raise StoreError(where, problem, hint) from None
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return
     except (OSError, RuntimeError) as error:
-        told = getattr(error, "strerror", None) or error
-        raise StoreError(where, f"{path} cannot be written ({told})", hint) from None
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(where, f"{path} cannot be written ({reason})", hint) from None
     if stat.S_ISDIR(mode):
         raise StoreError(where, f"{path} is a folder", hint)
     if not stat.S_ISREG(mode):
@@ -67,12 +67,12 @@ def write_text(path: Path, text: str) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        found = f"it cannot be written ({error.strerror})"
-        raise StoreError(str(path), found, "make room or name another place") from None
+        problem = f"it cannot be written ({error.strerror})"
+        raise StoreError(str(path), problem, "make room or name another place") from None
     except RuntimeError:
         # A loop of links, before Python 3.13.
-        found = "it cannot be written (it is a loop of links)"
-        raise StoreError(str(path), found, "name another place") from None
+        problem = "it cannot be written (it is a loop of links)"
+        raise StoreError(str(path), problem, "name another place") from None
 
 
 def mode_of(path: Path) -> int:
@@ -129,8 +129,8 @@ def append_text(where: str, path: Path, text: str) -> None:
 
 
 def _unusable(where: str, path: Path, error: OSError) -> StoreError:
-    found = f"{path} cannot be written ({error.strerror})"
-    return StoreError(where, found, "make room, or name a file that can be written")
+    problem = f"{path} cannot be written ({error.strerror})"
+    return StoreError(where, problem, "make room, or name a file that can be written")
 
 
 def _write_all(file: FileIO, data: bytes) -> None:

@@ -86,9 +86,9 @@ class Models:
         keys = keys or list(self._voted.get((path.name, name), ()))
         if len(keys) > 1:
             known = " and ".join(self._shown[key] for key in keys)
-            found = f"{name} may be any of {known}"
+            problem = f"{name} may be any of {known}"
             hint = "rate it apart from results of models of one name, or rename them"
-            raise VotesError(str(path), found, hint)
+            raise VotesError(str(path), problem, hint)
         if keys:
             return self._shown[keys[0]]
         of_fields = [
@@ -107,8 +107,8 @@ class Models:
         """Yield which models have several names, or share one, or may do so."""
         for key, names in self._names.items():
             if len(names) > 1:
-                told = "fingerprint" if key.startswith("fingerprint:") else "answers"
-                yield f"{', '.join(names)} are one model, by its {told}; shown as the first"
+                evidence = "fingerprint" if key.startswith("fingerprint:") else "answers"
+                yield f"{', '.join(names)} are one model, by its {evidence}; shown as the first"
             if self._shown[key] != names[0]:
                 yield f"{self._shown[key]} is not the only model named {names[0]}"
         yield from self._notes
@@ -133,10 +133,10 @@ class Models:
     def _note_doubt(self, key: str, alike: list[str], holding: list[str]) -> None:
         if not alike or len(holding) == 1:
             return
-        told = " or ".join(self._shown[one] for one in holding or alike)
+        candidates = " or ".join(self._shown[one] for one in holding or alike)
         reason = "which have the same answers" if holding else "by its name, but not by its answers"
         name = self._shown[key]
-        self._notes[f"{name} may be {told}, {reason}; it counts as a model of its own"] = None
+        self._notes[f"{name} may be {candidates}, {reason}; it counts as a model of its own"] = None
 
     def _add(self, name: str, key: str) -> None:
         names = self._names.setdefault(key, [])
@@ -149,13 +149,13 @@ class Models:
         if not others:
             return name
         digits = _SHOWN_DIGITS
-        _, _, told = key.partition(":")
-        while any(other.partition(":")[2][:digits] == told[:digits] for other in others):
+        _, _, value = key.partition(":")
+        while any(other.partition(":")[2][:digits] == value[:digits] for other in others):
             digits += _SHOWN_DIGITS
-            if digits > len(told):
+            if digits > len(value):
                 break
         # A path says nothing by its beginning.
-        return f"{name} ({told[:digits] if key.startswith('fingerprint:') else told})"
+        return f"{name} ({value[:digits] if key.startswith('fingerprint:') else value})"
 
 
 def _own_key(path: Path, fingerprint: str, field: str) -> str:

@@ -72,8 +72,8 @@ def gather(paths: Sequence[Path], kinds: Sequence[SavedKind]) -> Gathered:
     seen: set[Path] = set()
     for path in paths:
         if path.suffix.lower() not in {".json", ".jsonl"}:
-            found = "it is neither a votes file (.jsonl) nor a results file (.json)"
-            raise SettingsError(str(path), found, "name such files")
+            problem = "it is neither a votes file (.jsonl) nor a results file (.json)"
+            raise SettingsError(str(path), problem, "name such files")
         if path.resolve() in seen:
             raise SettingsError(str(path), "it is named twice", "name each file once")
         seen.add(path.resolve())
@@ -149,7 +149,7 @@ class _Suite:
     by_content: Mapping[tuple[str, str], SavedAnswer]
 
     @property
-    def told(self) -> str:
+    def label(self) -> str:
         return f"{self.path}: {self.answers.suite}"
 
 
@@ -164,13 +164,13 @@ def _add(index: _Index, key: object, judged: _Judged) -> None:
 
 def _winners(index: _Index, pair: _Judged) -> list[str]:
     """Return what people said of a pair, as it names the two models."""
-    found = {
+    winners = {
         key: judged.winner_for(pair)
         for place in pair.keys
         if place is not None
         for key, judged in index.get(place, {}).items()
     }
-    return [winner for winner in found.values() if winner is not None]
+    return [winner for winner in winners.values() if winner is not None]
 
 
 @dataclass(slots=True)
@@ -209,7 +209,7 @@ class _Gathering:
 
     def _judged(self, path: Path, votes: Sequence[Vote]) -> Iterable[tuple[object, _Judged]]:
         """Return votes with what the same vote is known by elsewhere."""
-        found: dict[object, _Judged] = {}
+        by_key: dict[object, _Judged] = {}
         seen: Counter[Vote] = Counter()
         for number, vote in enumerate(votes, 1):
             models = self.models.named(path, vote.model_a), self.models.named(path, vote.model_b)
@@ -221,14 +221,14 @@ class _Gathering:
             # Votes that nobody signed are the same only in a copy of the file.
             seen[vote] += 1
             signed = ("signed", vote.voter, *judged.subject)
-            found[signed if vote.voter else ("unsigned", vote, seen[vote])] = judged
-        return found.items()
+            by_key[signed if vote.voter else ("unsigned", vote, seen[vote])] = judged
+        return by_key.items()
 
     def add_run(self, path: Path, run: SavedRun) -> None:
         totals = {suite["name"]: suite.get("total") for suite in run.document["suites"]}
         for pairs in pairs_of(run):
             self._add_pairs(path, pairs)
-            self._tell_missing(f"{path}: {pairs.suite}", len(pairs.pairs), totals[pairs.suite])
+            self._note_missing(f"{path}: {pairs.suite}", len(pairs.pairs), totals[pairs.suite])
         for answers in answers_of(run):
             model = self.models.own(path, answers.fingerprint, answers.field)
             by_content = {_content(answer): answer for answer in answers.answers}
@@ -236,7 +236,7 @@ class _Gathering:
             for earlier in self.suites:
                 self._pair_up(earlier, suite)
             self.suites.append(suite)
-            self._tell_missing(suite.told, len(answers.answers), totals[answers.suite])
+            self._note_missing(suite.label, len(answers.answers), totals[answers.suite])
 
     def result(self) -> Gathered:
         alone = [
@@ -244,8 +244,8 @@ class _Gathering:
         ]
         for suite in alone:
             self.notes.append(
-                f"{suite.told}: no other model's records pair up with its {len(suite.by_content)}, "
-                "so they rate nothing"
+                f"{suite.label}: no other model's records pair up with its "
+                f"{len(suite.by_content)}, so they rate nothing"
             )
         if self.repeated:
             self.notes.append(f"{self.repeated} outcomes stand in several places and count once")
@@ -262,15 +262,15 @@ class _Gathering:
         )
 
     def _add_pairs(self, path: Path, suite: SavedPairs) -> None:
-        told = f"{path}: {suite.suite}"
+        label = f"{path}: {suite.suite}"
         models = (
             self.models.own(path, suite.fingerprint_a, suite.field_a),
             self.models.other(suite),
         )
         if models[0] == models[1]:
             self.notes.append(
-                f"{told}: its {len(suite.pairs)} pairs are of {models[0]} and itself, so they rate "
-                "nothing"
+                f"{label}: its {len(suite.pairs)} pairs are of {models[0]} and itself, so they "
+                "rate nothing"
             )
             return
         by = "judge" if suite.votes is None else "people"
@@ -297,12 +297,12 @@ class _Gathering:
             self._count((by, "pairs", decider, *judged.subject), judged, by)
         if voted:
             self.notes.append(
-                f"{told}: {voted} of its pairs were decided by votes that are named too, which "
+                f"{label}: {voted} of its pairs were decided by votes that are named too, which "
                 "count in their place"
             )
         if beside:
             self.notes.append(
-                f"{told}: {beside} of its pairs were decided by {file}, and count beside votes on "
+                f"{label}: {beside} of its pairs were decided by {file}, and count beside votes on "
                 "them in files of other names"
             )
 
@@ -314,7 +314,7 @@ class _Gathering:
         judges = one.answers.judge, other.answers.judge
         if judges[0] is None or judges[1] is None or not is_same_judge(judges[0], judges[1]):
             self.notes.append(
-                f"{one.told} and {other.told}: {len(shared)} records were not paired, since that "
+                f"{one.label} and {other.label}: {len(shared)} records were not paired, since that "
                 "one judge scored both cannot be told"
             )
             return
@@ -322,7 +322,7 @@ class _Gathering:
             self.paired.add((suite.path, suite.answers.suite))
             missing = len(suite.by_content) - len(shared)
             if missing:
-                self.notes.append(f"{suite.told}: {missing} records are not in {lacking.told}")
+                self.notes.append(f"{suite.label}: {missing} records are not in {lacking.label}")
         for key in shared:
             first, second = one.by_content[key], other.by_content[key]
             for suite, answer in ((one, first), (other, second)):
@@ -370,9 +370,9 @@ class _Gathering:
         key = f"{path}: {suite}", name, cause
         self.unscored.setdefault(key, Unscored(name, str(path), cause))
 
-    def _tell_missing(self, told: str, there: int, total: int | None) -> None:
+    def _note_missing(self, label: str, there: int, total: int | None) -> None:
         if total is not None and there < total:
-            self.notes.append(f"{told}: {total - there} of {total} records were not run")
+            self.notes.append(f"{label}: {total - there} of {total} records were not run")
 
 
 def _decider(path: Path, judge: JudgeIdentity | None) -> str:

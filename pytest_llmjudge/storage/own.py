@@ -54,12 +54,12 @@ def _check(where: str, path: Path, is_own: Callable[[str], bool], *, limit: int)
     except FileNotFoundError:
         return
     except OSError as error:
-        found = f"{path} is there and cannot be read ({error.strerror})"
-        raise StoreError(where, found, "name another place") from None
+        problem = f"{path} is there and cannot be read ({error.strerror})"
+        raise StoreError(where, problem, "name another place") from None
     # Programs that reserve a name leave an empty file.
     if text and not is_own(text):
-        found = f"{path} is there and was not written by pytest-llmjudge"
-        raise StoreError(where, found, "name another place, or move that file away")
+        problem = f"{path} is there and was not written by pytest-llmjudge"
+        raise StoreError(where, problem, "name another place, or move that file away")
 
 
 def _is_report(text: str) -> bool:

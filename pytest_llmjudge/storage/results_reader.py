@@ -87,22 +87,24 @@ class SavedRun:
 
     def known_deviation(self, name: str) -> tuple[float | None, int]:
         """Return the deviation of a suite's differences from its own baseline, and the pairs."""
-        found = next(suite for suite in self.document["suites"] if suite["name"] == name)
-        compared = found.get("baseline")
+        saved = next(suite for suite in self.document["suites"] if suite["name"] == name)
+        compared = saved.get("baseline")
         if not compared or compared["refusal"] is not None:
             return None, 0
         return compared["deviation"], compared["paired"]
 
     def fingerprint(self, name: str) -> str:
         """Return the fingerprint of the model that a suite was made with; empty when unknown."""
-        found = (suite for suite in self.document["suites"] if suite["name"] == name)
-        return next(((suite.get("checkpoint") or {}).get("fingerprint", "") for suite in found), "")
+        suites = (suite for suite in self.document["suites"] if suite["name"] == name)
+        return next(
+            ((suite.get("checkpoint") or {}).get("fingerprint", "") for suite in suites), ""
+        )
 
     def side(self, measure: Measure, name: str) -> Side:
         """Return a suite of a kind by its name, an empty one when it is not there."""
-        found = self.sides.get(name)
-        if found is not None and found.measure == measure:
-            return found
+        saved = self.sides.get(name)
+        if saved is not None and saved.measure == measure:
+            return saved
         others = tuple(other for other, side in self.sides.items() if side.measure == measure)
         return Side(measure, name, (), others=others)
 
@@ -124,8 +126,8 @@ def read_results(path: Path, kinds: Iterable[SavedKind], *, named_by: str = "") 
         raise BaselineError(where, "it is no results file", _NAME_ONE)
     version = document["schema"]
     if type(version) is int and version > SCHEMA_VERSION:
-        found = f"it has schema version {version}, and this version reads {SCHEMA_VERSION}"
-        raise BaselineError(where, found, "update pytest-llmjudge")
+        newer = f"it has schema version {version}, and this version reads {SCHEMA_VERSION}"
+        raise BaselineError(where, newer, "update pytest-llmjudge")
     problem = first_problem(document)
     if problem is not None:
         raise BaselineError(
@@ -147,7 +149,7 @@ def read_results(path: Path, kinds: Iterable[SavedKind], *, named_by: str = "") 
 def first_problem(document: object) -> str | None:
     """Say in what a document is no results file; ``None`` when it is one."""
     error = next(_validator().iter_errors(document), None)
-    return None if error is None else _told(error)
+    return None if error is None else _message(error)
 
 
 def _parse(where: str, path: Path) -> object:
@@ -160,17 +162,17 @@ def _parse(where: str, path: Path) -> object:
             text, parse_constant=_refuse, parse_int=_counted, object_pairs_hook=unique_keys
         )
     except OSError as error:
-        found = why_unreadable(error)
-        raise BaselineError(where, found, _NAME_ONE) from None
+        problem = why_unreadable(error)
+        raise BaselineError(where, problem, _NAME_ONE) from None
     except RepeatedKeyError as error:
-        found = f'an object in it has the key "{error}" twice'
-        raise BaselineError(where, found, f"{_NAME_ONE}, {_AS_IT_WAS}") from None
+        problem = f'an object in it has the key "{error}" twice'
+        raise BaselineError(where, problem, f"{_NAME_ONE}, {_AS_IT_WAS}") from None
     except _TooManyDigitsError as error:
-        found = f"it has an integer of {error} digits"
-        raise BaselineError(where, found, f"{_NAME_ONE}, {_AS_IT_WAS}") from None
+        problem = f"it has an integer of {error} digits"
+        raise BaselineError(where, problem, f"{_NAME_ONE}, {_AS_IT_WAS}") from None
     except ValueError:
-        found = "it is no JSON, or not all of it" if path.stat().st_size else "it is empty"
-        raise BaselineError(where, found, _NAME_ONE) from None
+        problem = "it is no JSON, or not all of it" if path.stat().st_size else "it is empty"
+        raise BaselineError(where, problem, _NAME_ONE) from None
 
 
 class _TooManyDigitsError(ValueError):
@@ -190,12 +192,12 @@ def _refuse(constant: str) -> object:
 
 def judge_of(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> JudgeIdentity | None:
     """Return who judged a suite of a file whose own judge is ``judge``; ``None`` for nobody."""
-    told = suite.get("judge", judge)
-    if not told:
+    saved = suite.get("judge", judge)
+    if not saved:
         return None
-    known = {field.name for field in fields(JudgeIdentity)} & told.keys()
-    texts = {name: storable(told[name]) for name in known if isinstance(told[name], str)}
-    return JudgeIdentity(**{**{name: told[name] for name in known}, **texts})
+    known = {field.name for field in fields(JudgeIdentity)} & saved.keys()
+    texts = {name: storable(saved[name]) for name in known if isinstance(saved[name], str)}
+    return JudgeIdentity(**{**{name: saved[name] for name in known}, **texts})
 
 
 @functools.cache
@@ -206,7 +208,7 @@ def _validator() -> Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(schema))
 
 
-def _told(error: ValidationError) -> str:
+def _message(error: ValidationError) -> str:
     # The schema's alternatives are suites of several kinds; what is wrong stands one level below.
     while error.context:
         error = max(error.context, key=lambda inner: len(inner.absolute_path))

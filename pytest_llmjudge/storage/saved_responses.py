@@ -182,7 +182,7 @@ def responses_of(
     Args:
         run: The results file.
         where: The file, for messages.
-        records: They are found by id and content.
+        records: They are matched by id and content.
 
     Returns:
         For the id of each record that is there its response, ``None`` where it has none; the
@@ -192,14 +192,14 @@ def responses_of(
         BaselineError: Several suites have these records, so nobody knows whose answers are meant.
     """
     # A file has the answers of a suite of pairs twice where another suite scored them.
-    found = _found(answers_of(run), records) or _found(answers_of_pairs(run), records)
-    if len(found) > 1:
-        names = " and ".join(suite.suite for suite, _ in found[:2])
-        told, hint = f"both {names} have these records", "keep one suite in a file of its own"
-        raise BaselineError(where, told, hint)
-    if not found:
+    matches = _suites_with(answers_of(run), records) or _suites_with(answers_of_pairs(run), records)
+    if len(matches) > 1:
+        names = " and ".join(suite.suite for suite, _ in matches[:2])
+        problem, hint = f"both {names} have these records", "keep one suite in a file of its own"
+        raise BaselineError(where, problem, hint)
+    if not matches:
         return {}, {}, ""
-    suite, there = found[0]
+    suite, there = matches[0]
     responses = {
         name: None if answer.response is None else clean_response(answer.response)
         for name, answer in there.items()
@@ -208,12 +208,12 @@ def responses_of(
     return responses, reasons, suite.fingerprint
 
 
-def _found(
+def _suites_with(
     suites: Sequence[SavedAnswers], records: Sequence[Record]
 ) -> list[tuple[SavedAnswers, dict[str, SavedAnswer]]]:
     """Return the suites that have any of these records, and its answers to them by id."""
     wanted = {record.id: _content(record) for record in records}
-    found = []
+    matches = []
     for suite in suites:
         there = {
             answer.id: answer
@@ -221,8 +221,8 @@ def _found(
             if wanted.get(answer.id) == _content(answer)
         }
         if there:
-            found.append((suite, there))
-    return found
+            matches.append((suite, there))
+    return matches
 
 
 def _content(record: Record | SavedAnswer) -> str:

@@ -276,21 +276,21 @@ class Store:
         Returns:
             For each row its table, its key and what it awaits.
         """
-        found: list[tuple[str, str, str]] = []
+        rows: list[tuple[str, str, str]] = []
         with self._errors():
             for table in _AWAITING:
                 text = f"SELECT '{table}', key, awaits FROM {table} {_OF_MODEL}"
-                found += self._connection().execute(text, self._of_model(model))
-        return found
+                rows += self._connection().execute(text, self._of_model(model))
+        return rows
 
     def left_behind(self, model: str) -> list[tuple[str, str, str]]:
         """Return the rows of other runs that await a look at a model, as :meth:`awaiting`."""
-        found: list[tuple[str, str, str]] = []
+        rows: list[tuple[str, str, str]] = []
         with self._errors():
             for table in _AWAITING:
                 text = f"SELECT '{table}', key, awaits FROM {table} {_OF_OTHERS}"
-                found += self._connection().execute(text, self._of_model(model))
-        return found
+                rows += self._connection().execute(text, self._of_model(model))
+        return rows
 
     def confirm(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Let rows count in all runs; as :meth:`awaiting` or :meth:`left_behind` gave them."""
@@ -339,20 +339,20 @@ class Store:
     def fault(self) -> str | None:
         """Return why nothing is decided any more in this run; ``None`` while all is well."""
         with self._errors():
-            found = self._connection().execute(
+            cursor = self._connection().execute(
                 "SELECT message FROM faults WHERE run = ?", (self.run,)
             )
-            row = found.fetchone()
+            row = cursor.fetchone()
         return None if row is None else str(row[0])
 
     def failure(self, key: str) -> Failure | None:
         """Return what went wrong with ``key`` in this run."""
         with self._errors():
-            found = self._connection().execute(
+            cursor = self._connection().execute(
                 "SELECT message, rig, too_long FROM failures WHERE run = ? AND key = ?",
                 (self.run, key),
             )
-            row = found.fetchone()
+            row = cursor.fetchone()
         return None if row is None else Failure(str(row[0]), bool(row[1]), bool(row[2]))
 
     def add_failure(self, key: str, failure: Failure) -> None:
@@ -425,7 +425,7 @@ class Store:
             return {name: json.loads(facts) for name, facts in rows}
 
     def note_results(self, suite: str, item: str, rows: Mapping[str, dict[str, Any]]) -> None:
-        """Keep what an item found out for the process that writes the results.
+        """Keep the results of an item for the process that writes the file.
 
         Args:
             suite: Name of the suite.
@@ -439,7 +439,7 @@ class Store:
             )
 
     def results(self, suite: str) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return what the items of a suite found out in this run, by item and sample."""
+        """Return the results of the items of a suite in this run, by item and sample."""
         with self._errors():
             rows = self._connection().execute(
                 "SELECT item, rows FROM results WHERE run = ? AND suite = ?", (self.run, suite)
@@ -502,10 +502,10 @@ class Store:
     def answering_names(self, model: str) -> tuple[str, str]:
         """Return under which name a model has answered first and last in any run, or nothing."""
         with self._errors():
-            found = self._connection().execute(
+            cursor = self._connection().execute(
                 "SELECT first, last FROM names WHERE model = ?", (model,)
             )
-            first, last = found.fetchone() or ("", "")
+            first, last = cursor.fetchone() or ("", "")
         return str(first), str(last)
 
     def note_answering_name(self, model: str, name: str) -> str:
@@ -572,13 +572,13 @@ class Store:
             keys: Of the rows.
             read: Makes something of the columns; raises an error where they hold nothing.
         """
-        found: dict[str, Kept] = {}
+        kept: dict[str, Kept] = {}
         for key, *values in self._select(table, columns, keys):
             try:
-                found[key] = read(*values)
+                kept[key] = read(*values)
             except (TypeError, ValueError, KeyError, RecursionError):  # noqa: PERF203  # each row stands alone
                 self._remove(table, key)
-        return found
+        return kept
 
     def _remove(self, table: str, key: str) -> None:
         with self._errors():
@@ -596,14 +596,14 @@ class Store:
             which = " AND (run = ? OR awaits IS NULL)"
         else:
             given = []
-        found: list[tuple[Any, ...]] = []
+        rows: list[tuple[Any, ...]] = []
         with self._errors():
             for start in range(0, len(keys), _MANY):
                 some = keys[start : start + _MANY]
                 marks = ",".join("?" * len(some))
                 text = f"SELECT key, {columns} FROM {table} WHERE key IN ({marks}){which}"
-                found += self._connection().execute(text, [*some, *given])
-        return found
+                rows += self._connection().execute(text, [*some, *given])
+        return rows
 
     def _insert(self, table: str, columns: str, key: str, values: tuple[object, ...]) -> None:
         marks = ",".join("?" * (2 + len(values)))
@@ -659,14 +659,14 @@ class Store:
 
     @staticmethod
     def _migrate(connection: sqlite3.Connection) -> None:
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found == _VERSION:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == _VERSION:
             return
-        if found not in _FROM:
-            message = f"it was written by another version, {found}"
+        if version not in _FROM:
+            message = f"it was written by another version, {version}"
             raise sqlite3.DatabaseError(message)
         connection.executescript(
-            f"BEGIN IMMEDIATE; {_FROM[found]} DROP TABLE IF EXISTS suites; {_SCHEMA} "
+            f"BEGIN IMMEDIATE; {_FROM[version]} DROP TABLE IF EXISTS suites; {_SCHEMA} "
             f"PRAGMA user_version = {_VERSION}; COMMIT;"
         )
 
@@ -689,6 +689,6 @@ class Store:
             yield
         except (sqlite3.Error, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            found = f"the cache cannot be used ({reason})"
+            problem = f"the cache cannot be used ({reason})"
             hint = "make room or make it writable, remove it, or run with --llm-judge-cache=off"
-            raise StoreError(str(self.folder), found, hint) from None
+            raise StoreError(str(self.folder), problem, hint) from None

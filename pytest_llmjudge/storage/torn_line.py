@@ -69,8 +69,8 @@ def set_aside_cut_off(path: Path) -> Path | None:
                 file.truncate(start)
                 os.fsync(file.fileno())
         except OSError as error:
-            found = f"its last line was cut off, and cannot be moved away ({error.strerror})"
-            raise VotesError(str(path), found, "remove that line") from None
+            problem = f"its last line was cut off, and cannot be moved away ({error.strerror})"
+            raise VotesError(str(path), problem, "remove that line") from None
     return aside
 
 

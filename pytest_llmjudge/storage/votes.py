@@ -51,15 +51,15 @@ def read_votes(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
         if is_pointer(content):
             raise VotesError(where, POINTER, PULL)
         if b"\0" in content:
-            found, hint = "it holds NUL bytes", "name a file that llmjudge vote wrote"
-            raise VotesError(where, found, hint)
+            problem, hint = "it holds NUL bytes", "name a file that llmjudge vote wrote"
+            raise VotesError(where, problem, hint)
         text = content.decode("utf-8-sig")
     except OSError as error:
-        found = why_unreadable(error)
-        raise VotesError(where, found, "name a file that llmjudge vote wrote") from None
+        problem = why_unreadable(error)
+        raise VotesError(where, problem, "name a file that llmjudge vote wrote") from None
     except UnicodeDecodeError:
-        found, hint = "it is no UTF-8", "name a file that llmjudge vote wrote"
-        raise VotesError(where, found, hint) from None
+        problem, hint = "it is no UTF-8", "name a file that llmjudge vote wrote"
+        raise VotesError(where, problem, hint) from None
     votes = tuple(_votes(where, text))
     if not votes:
         raise VotesError(where, "it has no vote", "cast some with llmjudge vote")
@@ -83,8 +83,8 @@ def append_vote(path: Path, vote: Vote) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        found = f"the vote cannot be written ({error.strerror})"
-        raise VotesError(str(path), found, "make room or name another place") from None
+        problem = f"the vote cannot be written ({error.strerror})"
+        raise VotesError(str(path), problem, "make room or name another place") from None
 
 
 def _votes(where: str, text: str) -> Iterator[Vote]:
@@ -94,14 +94,14 @@ def _votes(where: str, text: str) -> Iterator[Vote]:
         if not line.strip():
             continue
         place = f"{where}: line {number}"
-        found = _parse(place, line)
+        value = _parse(place, line)
         # With the schema for each line reading takes five times as long, and files may be long.
-        error = None if _is_vote(found) else next(_validator().iter_errors(found), None)
+        error = None if _is_vote(value) else next(_validator().iter_errors(value), None)
         if error is not None:
             what = ".".join(map(str, error.absolute_path))
-            told = one_line(f"{what}: {error.message}" if what else error.message, _SHOWN)
-            raise VotesError(place, f"it is no vote ({told})", "correct or remove the line")
-        known = {name: found[name] for name in names if name in found}
+            reason = one_line(f"{what}: {error.message}" if what else error.message, _SHOWN)
+            raise VotesError(place, f"it is no vote ({reason})", "correct or remove the line")
+        known = {name: value[name] for name in names if name in value}
         yield Vote(**{"voter": "", "at": "", **known})
 
 
@@ -109,23 +109,23 @@ def _parse(place: str, line: str) -> Any:  # noqa: ANN401  # whatever stands the
     try:
         return parse_json(line, object_pairs_hook=unique_keys)
     except RepeatedKeyError as error:
-        found = f'it has the key "{one_line(str(error), 60)}" twice'
-        raise VotesError(place, found, "keep one of them") from None
+        problem = f'it has the key "{one_line(str(error), 60)}" twice'
+        raise VotesError(place, problem, "keep one of them") from None
     except ValueError:
-        found = f"it is no JSON: {one_line(line, _SHOWN)}"
-        raise VotesError(place, found, "correct or remove the line") from None
+        problem = f"it is no JSON: {one_line(line, _SHOWN)}"
+        raise VotesError(place, problem, "correct or remove the line") from None
 
 
-def _is_vote(found: object) -> bool:
+def _is_vote(value: object) -> bool:
     """Whether a line surely is what the schema asks for."""
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         return False
     names = Vote.__dataclass_fields__
-    texts = [found[name] for name in names if name in found]
+    texts = [value[name] for name in names if name in value]
     return (
         all(isinstance(text, str) for text in texts)
-        and all(found.get(name) for name in ("id", "model_a", "model_b"))
-        and found.get("winner") in _WINNERS
+        and all(value.get(name) for name in ("id", "model_a", "model_b"))
+        and value.get("winner") in _WINNERS
     )
 
 

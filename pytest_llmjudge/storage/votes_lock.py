@@ -38,12 +38,12 @@ def turn_to_write(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
         lock = FileLock(place, mode=mode_of(path), thread_local=False)
         lock.acquire(timeout=patience, poll_interval=_POLL_SECONDS)
     except Timeout:
-        found = f"another process has been writing to it for {patience:g} s"
-        raise VotesError(str(path), found, "end that process, or wait for it") from None
+        problem = f"another process has been writing to it for {patience:g} s"
+        raise VotesError(str(path), problem, "end that process, or wait for it") from None
     except (OSError, NotImplementedError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        found = f"its lock {path.name}.lock cannot be had ({reason})"
-        raise VotesError(str(path), found, "make room or name another place") from None
+        problem = f"its lock {path.name}.lock cannot be had ({reason})"
+        raise VotesError(str(path), problem, "make room or name another place") from None
     try:
         yield
     finally:

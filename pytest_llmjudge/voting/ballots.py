@@ -157,8 +157,10 @@ def _ranks(sources: Iterable[Source]) -> dict[str, int]:
             owner = owners.setdefault(suite.model, source.path)
             if owner != source.path:
                 where = f"{owner}, {source.path}"
-                found = f"both have answers of {suite.model}"
-                raise SettingsError(where, found, "tell the models apart with --name for each file")
+                problem = f"both have answers of {suite.model}"
+                raise SettingsError(
+                    where, problem, "tell the models apart with --name for each file"
+                )
     return {model: rank for rank, model in enumerate(owners)}
 
 
@@ -211,8 +213,8 @@ class _Pairing:
             ballot = self._ballot(one, models, (one.response, other.response), scores)
             repeated += not self._keep(ballot)
         if repeated:
-            told = f"{repeated} pairs of answers are those of another suite, and shown once"
-            self.notes.append(f"{first.path}, {second.path}: {first.suite}: {told}")
+            note = f"{repeated} pairs of answers are those of another suite, and shown once"
+            self.notes.append(f"{first.path}, {second.path}: {first.suite}: {note}")
 
     def made(self) -> Ballots:
         """Return all that was paired, in the order of this voter."""
@@ -274,7 +276,7 @@ class _Pairing:
         ids = [{id_ for id_, _ in side.answers} for side in (first, second)]
         paired = {id_ for id_, _ in first.answers.keys() & second.answers.keys()}
         changed = len((ids[0] & ids[1]) - paired)
-        told = [
+        counts = [
             f"{count} {words}"
             for count, words in (
                 (len(ids[0] - ids[1]), f"in {first.path} alone"),
@@ -283,9 +285,9 @@ class _Pairing:
             )
             if count
         ]
-        if told:
+        if counts:
             where = f"{first.path}, {second.path}: {first.suite}"
-            self.notes.append(f"{where}: left out are records {', '.join(told)}")
+            self.notes.append(f"{where}: left out are records {', '.join(counts)}")
 
 
 def _content(answer: SavedAnswer) -> str:

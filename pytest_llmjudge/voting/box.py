@@ -120,8 +120,8 @@ class BallotBox:
             if known is not None:
                 return ballot.winner_in(known)
             if self._is_closed:
-                where, found = "llmjudge vote", "it has ended"
-                raise VotesError(where, found, "start it again to go on")
+                where, problem = "llmjudge vote", "it has ended"
+                raise VotesError(where, problem, "start it again to go on")
             append_vote(self._path, self._vote(ballot, choice))
             self._cast += 1
             self._read()
@@ -161,7 +161,7 @@ class BallotBox:
 
     def _state(self) -> tuple[int, int, int] | None:
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return None
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        return status.st_ino, status.st_size, status.st_mtime_ns

@@ -31,7 +31,7 @@ class PairTold:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the end page tells."""
+    """What the end page shows."""
 
     headline: str
     pairs: tuple[PairTold, ...]
@@ -100,11 +100,11 @@ def _rows(one: PairOutcome) -> Iterator[tuple[str, str]]:
     if one.judge is None:
         yield "judge", "the two files have no scores of one judge"
     elif one.agreement is not None:
-        found = one.agreement
-        told = "" if found.kappa is None else f", kappa {found.kappa:.2f}"
+        agreement = one.agreement
+        kappa = "" if agreement.kappa is None else f", kappa {agreement.kappa:.2f}"
         yield (
             f"judge {one.judge} agrees",
-            f"{100 * found.agreed:.1f} % of {_count(found.count, 'pair')}{told}",
+            f"{100 * agreement.agreed:.1f} % of {_count(agreement.count, 'pair')}{kappa}",
         )
 
 

@@ -68,7 +68,7 @@ def pair_outcomes(made: Ballots, votes: Sequence[Vote]) -> tuple[PairOutcome, ..
     on: defaultdict[Key, list[Vote]] = defaultdict(list)
     for vote in votes:
         on[key_of(vote)].append(vote)
-    counted = {key: latest(found) for key, found in on.items()}
+    counted = {key: latest(ballot_votes) for key, ballot_votes in on.items()}
     return tuple(_pair(made, models, counted) for models in made.pairs)
 
 
@@ -78,7 +78,7 @@ def _pair(made: Ballots, models: tuple[str, str], on: Mapping[Key, Sequence[Vote
     winners = [
         (ballot, [ballot.winner_in(vote) for vote in votes]) for ballot, votes in cast if votes
     ]
-    people = [(ballot, majority(found)) for ballot, found in winners]
+    people = [(ballot, majority(choices)) for ballot, choices in winners]
     counts = Counter(winner for _, winner in people)
     scores = [_SCORES[winner] for _, winner in people]
     identical = made.identical.get(models, 0)
@@ -89,7 +89,7 @@ def _pair(made: Ballots, models: tuple[str, str], on: Mapping[Key, Sequence[Vote
         ballots=len(ballots),
         won=counts["a"],
         tied=counts["tie"],
-        both_bad=sum(set(found) == {"both_bad"} for _, found in winners),
+        both_bad=sum(set(choices) == {"both_bad"} for _, choices in winners),
         lost=counts["b"],
         rate=win_rate(scores),
         interval=win_rate_interval(scores),

@@ -67,8 +67,8 @@ def hold_vote(
     if not made.ballots:
         where = ", ".join(map(str, results))
         alike = sum(made.identical.values())
-        found = f"no record has two answers to choose from ({alike} have identical ones)"
-        raise SettingsError(where, found, "name results of two models on the same records")
+        problem = f"no record has two answers to choose from ({alike} have identical ones)"
+        raise SettingsError(where, problem, "name results of two models on the same records")
     box = _box(made, out, voter, tell)
     with _until_signalled() as ended:
         for line in opening_lines(made, box.progress(), voter):
@@ -129,9 +129,9 @@ def _need_flask() -> None:
     try:
         import flask  # noqa: F401  # missing, it is reported here, before any work
     except ImportError:
-        where, found = "llmjudge vote", "its page needs Flask"
+        where, problem = "llmjudge vote", "its page needs Flask"
         hint = 'install it with pip install "pytest-llmjudge[vote]"'
-        raise SettingsError(where, found, hint) from None
+        raise SettingsError(where, problem, hint) from None
 
 
 def _checked_voter(given: str | None) -> str:
@@ -158,8 +158,8 @@ def _sources(
 ) -> list[Source]:
     where = "--name"
     if names and len(names) != len(results):
-        found = f"{len(names)} for {len(results)} results files"
-        raise SettingsError(where, found, "give one for each file, or none")
+        problem = f"{len(names)} for {len(results)} results files"
+        raise SettingsError(where, problem, "give one for each file, or none")
     for name in names:
         if not name.strip():
             raise SettingsError(where, "it is empty", "give a name")
@@ -182,8 +182,8 @@ def _box(made: Ballots, out: Path, voter: str, tell: Callable[[str], None]) -> B
             # Opened to append, and closed: nothing is changed.
             out.open("ab").close()
     except OSError as error:
-        where, found = f"--out {out}", f"it cannot be written ({error.strerror})"
-        raise VotesError(where, found, "name another place") from None
+        where, problem = f"--out {out}", f"it cannot be written ({error.strerror})"
+        raise VotesError(where, problem, "name another place") from None
     aside = set_aside_cut_off(out)
     if aside is not None:
         tell(f"{out}: its last line was cut off while it was written; it is in {aside} now")

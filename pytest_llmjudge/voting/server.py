@@ -36,8 +36,8 @@ def bind(port: int) -> socket.socket:
     try:
         return socket.create_server((_HOST, port))
     except OSError as error:
-        where, found = f"--port {port}", f"it cannot be had on {_HOST} ({_reason(error)})"
-        raise SettingsError(where, found, "give another, or 0 for any free one") from None
+        where, problem = f"--port {port}", f"it cannot be had on {_HOST} ({_reason(error)})"
+        raise SettingsError(where, problem, "give another, or 0 for any free one") from None
 
 
 def _reason(error: OSError) -> str:

@@ -46,7 +46,7 @@ def make_site(box: BallotBox, guard: Guard, outcome: Callable[[], Ending]) -> Fl
     Args:
         box: The voter's ballots.
         guard: Decides which requests are answered.
-        outcome: What the end page tells; asked for only when all ballots are voted on.
+        outcome: What the end page shows; asked for only when all ballots are voted on.
     """
     # Without a static folder no path is ever taken from a request.
     site = Flask("pytest_llmjudge.voting", static_folder=None, template_folder="pages")
