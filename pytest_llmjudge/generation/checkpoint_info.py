@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.families.gpt2.config_file import Config
 
-__all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_told", "is_adapter"]
+__all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_in_model_args", "is_adapter"]
 
 _IN_FOLDERS = (
     "model.safetensors",
@@ -143,7 +143,7 @@ def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
     if found is None:
         ranks = find_ranks(path, None)
         return CheckpointInfo(path, None, None, None, None, heads, ranks, configs, exact_gelu)
-    heads = heads or heads_told(path, found.about)
+    heads = heads or heads_in_model_args(path, found.about)
     shapes = {name: tensor.shape for name, tensor in found.tensors.items()}
     plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
     if has_lora(shapes):
@@ -163,7 +163,7 @@ def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
     if found is None or matrices is None:
         told = "it or its base has the format that torch wrote before version 1.6"
         raise CheckpointError(str(folder), told, "save it again with a newer torch")
-    heads = heads_in(config) or heads_told(weights, found.about)
+    heads = heads_in(config) or heads_in_model_args(weights, found.about)
     plan = make_plan({name: tensor.shape for name, tensor in found.tensors.items()})
     if "tok_emb.weight" not in plan.sources:
         told = f"its base {base} is no GPT-2, the only model that adapters are merged into here"
@@ -277,7 +277,7 @@ def _read(path: Path) -> StateDict | None:
     return read_safetensors(path) if path.name.endswith(SUFFIX) else read_torch_file(path)
 
 
-def heads_told(path: Path, about: Mapping[str, object]) -> Heads | None:
+def heads_in_model_args(path: Path, about: Mapping[str, object]) -> Heads | None:
     """Read the number of heads from what a training checkpoint of nanoGPT's tells of its model."""
     told = about.get("model_args")
     heads = told.get("n_head") if isinstance(told, dict) else None

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.checkpoint_info import describe, heads_told
+from pytest_llmjudge.generation.checkpoint_info import describe, heads_in_model_args
 from pytest_llmjudge.generation.families.gpt2.config import is_weight, read_sizes
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
 from pytest_llmjudge.generation.families.gpt2.model import GPTModel
@@ -62,7 +62,7 @@ def load(
         if has_lora(tensors):
             found = "it has LoRA layers, in the format that torch wrote before version 1.6"
             raise CheckpointError(str(path), found, "save it again with a newer torch")
-        heads = info.heads or heads_told(path, about)
+        heads = info.heads or heads_in_model_args(path, about)
         config = read_sizes(path, plan.shapes, heads, plan.told, exact_gelu=info.exact_gelu)
         read = tensors.__getitem__
     else:

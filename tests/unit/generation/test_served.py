@@ -332,7 +332,7 @@ class TestTooLong:
         )
 
     @pytest.mark.parametrize(
-        ("reply", "told"),
+        ("reply", "need"),
         [
             (
                 Failure(400, "This model's maximum context length is 2048 tokens. However"),
@@ -346,7 +346,7 @@ class TestTooLong:
         ids=["refused", "cut"],
     )
     @pytest.mark.parametrize("chat", [False, True])
-    def test_openai(self, server: FakeOllama, reply: Reply, told: str, *, chat: bool) -> None:
+    def test_openai(self, server: FakeOllama, reply: Reply, need: str, *, chat: bool) -> None:
         """The server may be started with more room, so another run asks again."""
         server.reply = lambda _: reply
 
@@ -354,7 +354,7 @@ class TestTooLong:
 
         assert not done.final
         assert done.error == (
-            f"{server.url}/v1: the prompt of 10000 characters needs about {told}; shorten the "
+            f"{server.url}/v1: the prompt of 10000 characters needs about {need}; shorten the "
             "record's instruction and input, or lower --llm-judge-max-new-tokens; a prompt that was "
             "cut is never answered"
         )
@@ -392,7 +392,7 @@ class TestFailures:
     """What the server could not do is one line, and what was answered is kept."""
 
     @pytest.mark.parametrize(
-        ("name", "reply", "told"),
+        ("name", "reply", "expected"),
         [
             (
                 "ollama",
@@ -454,13 +454,13 @@ class TestFailures:
         ],
     )
     def test_replies_that_are_none(
-        self, server: FakeOllama, name: str, reply: Reply, told: str
+        self, server: FakeOllama, name: str, reply: Reply, expected: str
     ) -> None:
         """The advice names the options of the model under test."""
         server.reply = lambda _: reply
         path = "/v1" if name == "openai" else ""
 
-        assert failure(served(server, name=f"{name}:llama3")) == f"{server.url}{path}: {told}"
+        assert failure(served(server, name=f"{name}:llama3")) == f"{server.url}{path}: {expected}"
 
     @NAMES
     def test_a_busy_server_is_asked_again(self, server: FakeOllama, name: str) -> None:
@@ -861,7 +861,7 @@ class TestInfo:
         assert len(fingerprints) == 3
 
     @pytest.mark.parametrize(
-        ("name", "told"),
+        ("name", "expected"),
         [
             ("ollama:x", 'has no model "x"; installed: llama3:latest; "ollama pull x" gets it'),
             (
@@ -873,22 +873,22 @@ class TestInfo:
             ),
         ],
     )
-    def test_a_model_that_is_not_there(self, server: FakeOllama, name: str, told: str) -> None:
+    def test_a_model_that_is_not_there(self, server: FakeOllama, name: str, expected: str) -> None:
         """It says which ones are."""
         with pytest.raises(CheckpointError) as caught:
             served(server, name=name).info  # noqa: B018
 
         where = f"{server.url}/v1" if name.startswith("openai") else server.url
-        assert str(caught.value) == f"{where}: {told}"
+        assert str(caught.value) == f"{where}: {expected}"
 
     @pytest.mark.parametrize(
-        ("name", "told"),
+        ("name", "hint"),
         [
             ("ollama:llama3", 'start it with "ollama serve"'),
             ("openai:llama3", "start it"),
         ],
     )
-    def test_a_server_that_is_not_there(self, server: FakeOllama, name: str, told: str) -> None:
+    def test_a_server_that_is_not_there(self, server: FakeOllama, name: str, hint: str) -> None:
         """It says how to name another."""
         model = served(server, name=name)
         server.stop()
@@ -898,11 +898,11 @@ class TestInfo:
 
         where = f"{server.url}/v1" if name.startswith("openai") else server.url
         assert str(caught.value) == (
-            f"{where}: is not answering; {told}, or name another with --llm-judge-checkpoint-url"
+            f"{where}: is not answering; {hint}, or name another with --llm-judge-checkpoint-url"
         )
 
     @pytest.mark.parametrize(
-        ("name", "path", "told"),
+        ("name", "path", "expected"),
         [
             (
                 "ollama:llama3",
@@ -922,14 +922,14 @@ class TestInfo:
             ),
         ],
     )
-    def test_another_server(self, server: FakeOllama, name: str, path: str, told: str) -> None:
+    def test_another_server(self, server: FakeOllama, name: str, path: str, expected: str) -> None:
         """It says what kind was expected."""
         server.instead[path] = HTML
 
         with pytest.raises(CheckpointError) as caught:
             served(server, name=name).info  # noqa: B018
 
-        assert str(caught.value).endswith(f": {told}")
+        assert str(caught.value).endswith(f": {expected}")
 
     def test_different_models_of_one_name(self, server: FakeOllama) -> None:
         """They would mix two models in one average."""
@@ -946,7 +946,7 @@ class TestInfo:
         )
 
     @pytest.mark.parametrize(
-        ("name", "options", "told"),
+        ("name", "options", "expected"),
         [
             (
                 "ollama:",
@@ -975,13 +975,13 @@ class TestInfo:
         ],
     )
     def test_a_name_or_address_that_is_none(
-        self, name: str, options: dict[str, str], told: str
+        self, name: str, options: dict[str, str], expected: str
     ) -> None:
         """Before anybody is asked."""
         with pytest.raises(LlmJudgeError) as caught:
             served(name=name, **options)
 
-        assert str(caught.value) == told
+        assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(
