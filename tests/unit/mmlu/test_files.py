@@ -61,10 +61,10 @@ def make_parquet(folder: Path, *, together: bool) -> None:
                 row = {"question": question, "subject": subject, "choices": choices}
                 place = ("all" if together else subject, split)
                 rows.setdefault(place, []).append({**row, "answer": "ABCD".index(letter)})
-    for (name, split), found in rows.items():
+    for (name, split), records in rows.items():
         path = folder / name / f"{split}-00000-of-00001.parquet"
         path.parent.mkdir(exist_ok=True, parents=True)
-        parquet.write_table(pa.Table.from_pylist(found), path)
+        parquet.write_table(pa.Table.from_pylist(records), path)
 
 
 def test_the_folder() -> None:
@@ -183,7 +183,7 @@ def test_wrong_rows(tmp_path: Path, test: str | bytes, expected: str) -> None:
     ids=["missing", "short"],
 )  # fmt: skip
 def test_too_few_shots(tmp_path: Path, dev: str | None, expected: str) -> None:
-    """Whoever asks for five gets five, or is told."""
+    """Whoever asks for five gets five, or an error."""
     data = write(tmp_path, ROW, dev)
 
     with pytest.raises(DatasetError) as caught:
@@ -194,7 +194,7 @@ def test_too_few_shots(tmp_path: Path, dev: str | None, expected: str) -> None:
 
 
 def test_no_data(tmp_path: Path) -> None:
-    """Where to get it is told."""
+    """The message says where to get it."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "no.tar").write_text("no tar", encoding="utf-8")
     cases = {
@@ -202,10 +202,10 @@ def test_no_data(tmp_path: Path) -> None:
         tmp_path / "empty": 'it has neither a folder "test" nor Parquet files',
         tmp_path / "no.tar": "it is no tar archive",
     }
-    for path, found in cases.items():
+    for path, problem in cases.items():
         with pytest.raises(DatasetError) as caught:
             open_mmlu(path)
-        assert str(caught.value) == f"{path}: {found}; {GET_IT}"
+        assert str(caught.value) == f"{path}: {problem}; {GET_IT}"
 
 
 def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:
@@ -247,13 +247,13 @@ def test_an_archive_that_was_damaged(tmp_path: Path, packed: str) -> None:
         for damaged in (content[:place], bytes(flipped)):
             bad.write_bytes(damaged)
             try:
-                found = whole(open_mmlu(bad))
+                questions = whole(open_mmlu(bad))
             except DatasetError:
                 refused += 1
             else:
                 # A letter of an unpacked file has no checksum; its question is another one then.
-                assert found.keys() == expected.keys()
-                assert not packed or found == expected
+                assert questions.keys() == expected.keys()
+                assert not packed or questions == expected
 
     assert refused > 50
 
@@ -304,7 +304,7 @@ def test_hidden_files_and_blank_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["folder", "tar"])
 def test_data_without_questions(tmp_path: Path, form: str) -> None:
-    """An empty copy is told at once, with where to get a whole one."""
+    """An empty copy is refused at once, with where to get a whole one."""
     path = tmp_path / "mmlu"
     if form == "folder":
         (path / "test").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Names of subjects and categories, and what is told of those that are none."""
+"""Names of subjects and categories, and the errors of those that are none."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_names(wanted: list[str], chosen: tuple[str, ...]) -> None:
     ],
 )
 def test_unknown_names(name: str, expected: str) -> None:
-    """Close names are told, or what is there."""
+    """Close names are suggested, or what is there."""
     with pytest.raises(SettingsError) as caught:
         choose_subjects("x", [name], THERE)
 

@@ -124,7 +124,7 @@ def test_alpha_decides_what_the_model_writes(path: Path) -> None:
     assert describe(path).fingerprint != before
 
 
-def test_an_alpha_that_is_not_told(path: Path) -> None:
+def test_an_alpha_that_is_not_given(path: Path) -> None:
     """None is guessed."""
     torch.save(lecture_with_lora().state_dict(), path)
 
@@ -164,7 +164,7 @@ def test_a_factor_that_cannot_be_used(path: Path, content: str, expected: str) -
 
 
 def test_a_matrix_of_no_dimensions(path: Path) -> None:
-    """Its rank is not told where there is none."""
+    """Its rank is not named where there is none."""
     state = {**lecture_with_lora().state_dict()}
     first = next(name for name in state if name.endswith(".lora.A"))
     state[first] = torch.zeros(())
@@ -249,9 +249,9 @@ def adapter(folder: Path, config: Mapping[str, object] | None = None) -> dict[st
             matrices[f"{start}.lora_B.weight"] = torch.randn(outputs, RANK) * 0.1
     folder.mkdir()
     save_file(matrices, folder / "adapter_model.safetensors")
-    told = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "fan_in_fan_out": True}
-    told |= {"base_model_name_or_path": "../base", "bias": "none", **(config or {})}
-    (folder / "adapter_config.json").write_text(json.dumps(told), encoding="utf-8")
+    fields = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "fan_in_fan_out": True}
+    fields |= {"base_model_name_or_path": "../base", "bias": "none", **(config or {})}
+    (folder / "adapter_config.json").write_text(json.dumps(fields), encoding="utf-8")
     return matrices
 
 
@@ -425,14 +425,14 @@ MATRIX = "base_model.model.transformer.h.1.attn.c_proj.lora_A.weight"
 def test_a_matrix_without_its_other_half(tmp_path: Path) -> None:
     """Whichever of the two is lost."""
     matrices = adapter(tmp_path / "adapter")
-    for lost, told in (
+    for lost, expected in (
         (MATRIX, f"it has {MATRIX.replace('_A', '_B')} without its transformer.h.1.attn.c_proj.lora_A.weight; {TRAINED}"),
         (MATRIX.replace("_A", "_B"), f"{MATRIX}, {MATRIX.replace('_A', '_B')} and h.1.attn.c_proj.weight do not fit each other; {TRAINED}"),
     ):  # fmt: skip
         rest = {name: tensor for name, tensor in matrices.items() if name != lost}
         save_file(rest, tmp_path / "adapter" / "adapter_model.safetensors")
 
-        assert error_of(tmp_path / "adapter") == told
+        assert error_of(tmp_path / "adapter") == expected
 
 
 @pytest.mark.usefixtures("theirs")
