@@ -176,8 +176,8 @@ class LocalModel(Model, Generic[Info, Loaded]):
                 # The sizes and names must be those of the bytes that were read.
                 if self._describe() == info:
                     return loaded
-        found = "it is written to while it is loaded"
-        raise CheckpointError(str(self.path), found, _WHEN_DONE)
+        problem = "it is written to while it is loaded"
+        raise CheckpointError(str(self.path), problem, _WHEN_DONE)
 
     def _changed(self) -> CheckpointError:
         return CheckpointError(str(self.path), "it changed since the run began", _WHEN_DONE)
@@ -245,9 +245,9 @@ class LocalModel(Model, Generic[Info, Loaded]):
 
     def _broken(self, index: int) -> Completion:
         """Report that logits of an answer were NaN or infinite."""
-        told = str(no_numbers(str(self.path), self._dtype))
+        message = str(no_numbers(str(self.path), self._dtype))
         # Sums of other batches, or another machine's, may stay within the format.
-        return Completion(index, None, error=told, final=False)
+        return Completion(index, None, error=message, final=False)
 
     @abstractmethod
     def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.families.gpt2.config_file import Config
 
-__all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_told", "is_adapter"]
+__all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_in_model_args", "is_adapter"]
 
 _IN_FOLDERS = (
     "model.safetensors",
@@ -135,21 +135,21 @@ def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
     if is_adapter(path):
         return _describe_adapter(path, base)
     path = _weights_in(path)
-    found = _read(path)
+    state = _read(path)
     config = config_beside(path)
     _check_ours(path, config)
     heads, exact_gelu = heads_in(config), is_gelu_exact(config)
     configs = (config[0],) if config is not None and exact_gelu else ()
-    if found is None:
+    if state is None:
         ranks = find_ranks(path, None)
         return CheckpointInfo(path, None, None, None, None, heads, ranks, configs, exact_gelu)
-    heads = heads or heads_told(path, found.about)
-    shapes = {name: tensor.shape for name, tensor in found.tensors.items()}
+    heads = heads or heads_in_model_args(path, state.about)
+    shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
     plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
     if has_lora(shapes):
         plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(config)), shapes)
         configs = (config[0],) if config is not None else ()
-    tensors = found.tensors
+    tensors = state.tensors
     return _info(path, path, tensors, plan, heads=heads, configs=configs, exact_gelu=exact_gelu)
 
 
@@ -157,24 +157,24 @@ def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
     adapter = read_adapter(folder)
     base = base or _base_of(adapter)
     weights = _weights_in(base)
-    found, config = _read(weights), config_beside(weights)
+    state, config = _read(weights), config_beside(weights)
     matrices = _read(_weights_in_adapter(folder))
     _check_ours(weights, config, folder)
-    if found is None or matrices is None:
-        told = "it or its base has the format that torch wrote before version 1.6"
-        raise CheckpointError(str(folder), told, "save it again with a newer torch")
-    heads = heads_in(config) or heads_told(weights, found.about)
-    plan = make_plan({name: tensor.shape for name, tensor in found.tensors.items()})
+    if state is None or matrices is None:
+        problem = "it or its base has the format that torch wrote before version 1.6"
+        raise CheckpointError(str(folder), problem, "save it again with a newer torch")
+    heads = heads_in(config) or heads_in_model_args(weights, state.about)
+    plan = make_plan({name: tensor.shape for name, tensor in state.tensors.items()})
     if "tok_emb.weight" not in plan.sources:
-        told = f"its base {base} is no GPT-2, the only model that adapters are merged into here"
+        problem = f"its base {base} is no GPT-2, the only model that adapters are merged into here"
         hint = (
             "merge it with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) "
             "and name the folder that it wrote"
         )
-        raise CheckpointError(str(folder), told, hint)
+        raise CheckpointError(str(folder), problem, hint)
     added = {name: tensor.shape for name, tensor in matrices.tensors.items()}
     plan = with_lora(folder, plan, peft_lora(adapter, plan, added), added)
-    tensors = {**found.tensors, **matrices.tensors}
+    tensors = {**state.tensors, **matrices.tensors}
     exact_gelu = is_gelu_exact(config)
     configs = [adapter.config]
     if config is not None and exact_gelu:
@@ -203,7 +203,7 @@ def _info(
     """Describe what a plan makes of stored tensors; ``base`` is where the model's own files lie."""
     first = {tensor: name for name, tensor in reversed(list(tensors.items()))}
     plan = plan.read_by({name: first[tensor] for name, tensor in tensors.items()})
-    config = read_sizes(base, plan.shapes, heads, plan.told, exact_gelu=exact_gelu)
+    config = read_sizes(base, plan.shapes, heads, plan.stored_name, exact_gelu=exact_gelu)
     sources = plan.sources.values()
     used = {source.name for source in sources}
     matrices = {name for one in sources if one.lora for name in (one.lora.up, one.lora.down)}
@@ -240,8 +240,8 @@ def _weights_in_adapter(folder: Path) -> Path:
     for name in ("adapter_model.safetensors", "adapter_model.bin"):
         if os.path.lexists(folder / name):
             return folder / name
-    found = "an adapter without adapter_model.safetensors"
-    raise CheckpointError(str(folder), found, "save the adapter again")
+    problem = "an adapter without adapter_model.safetensors"
+    raise CheckpointError(str(folder), problem, "save the adapter again")
 
 
 def _weights_in(path: Path) -> Path:
@@ -261,26 +261,26 @@ def _weights_in(path: Path) -> Path:
         return [*known, *others][0]
     hint = "give the path of the weights"
     if others:
-        found = f"a directory with {len(others)} files of weights"
-        raise CheckpointError(str(path), found, f"{hint} in it")
-    found = f"a directory without weights; it holds {name_some(names)}"
-    raise CheckpointError(str(path), found, hint)
+        problem = f"a directory with {len(others)} files of weights"
+        raise CheckpointError(str(path), problem, f"{hint} in it")
+    problem = f"a directory without weights; it holds {name_some(names)}"
+    raise CheckpointError(str(path), problem, hint)
 
 
 def _read(path: Path) -> StateDict | None:
     if path.name.endswith(INDICES):
-        found = read_index(path)
-        if found is None:
-            told = "one of its files has the format that torch wrote before version 1.6"
-            raise CheckpointError(str(path), told, "save it again with a newer torch")
-        return found
+        state = read_index(path)
+        if state is None:
+            problem = "one of its files has the format that torch wrote before version 1.6"
+            raise CheckpointError(str(path), problem, "save it again with a newer torch")
+        return state
     return read_safetensors(path) if path.name.endswith(SUFFIX) else read_torch_file(path)
 
 
-def heads_told(path: Path, about: Mapping[str, object]) -> Heads | None:
-    """Read the number of heads from what a training checkpoint of nanoGPT's tells of its model."""
-    told = about.get("model_args")
-    heads = told.get("n_head") if isinstance(told, dict) else None
+def heads_in_model_args(path: Path, about: Mapping[str, object]) -> Heads | None:
+    """Read the number of heads from the ``model_args`` of a training checkpoint of nanoGPT's."""
+    model_args = about.get("model_args")
+    heads = model_args.get("n_head") if isinstance(model_args, dict) else None
     return Heads(heads, path) if type(heads) is int and heads > 0 else None
 
 
@@ -297,11 +297,15 @@ def find_ranks(path: Path, vocab_size: int | None) -> Path | None:
     return None
 
 
-def _check_ours(path: Path, found: Config | None, adapter: Path | None = None) -> None:
+def _check_ours(path: Path, config_file: Config | None, adapter: Path | None = None) -> None:
     """Refuse weights of a Hugging Face folder of which our engine would make another model."""
-    if found is None or found[0].name != CONFIG or found[1].get("model_type") != GPT2:
+    if (
+        config_file is None
+        or config_file[0].name != CONFIG
+        or config_file[1].get("model_type") != GPT2
+    ):
         return
-    file, config = found
+    file, config = config_file
     other = beyond_engine(file.parent, config)
     if other is None and adapter is None:
         other = own_template(file.parent)
@@ -316,5 +320,5 @@ def _check_ours(path: Path, found: Config | None, adapter: Path | None = None) -
 def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:
     for name, tensor in weights.items():
         if tensor.dtype not in _FLOATS:
-            found = f"{shorten(name)} is stored as {tensor.dtype}, not as floating-point numbers"
-            raise CheckpointError(str(path), found, "save it before it is quantised")
+            problem = f"{shorten(name)} is stored as {tensor.dtype}, not as floating-point numbers"
+            raise CheckpointError(str(path), problem, "save it before it is quantised")

@@ -73,8 +73,8 @@ def usable_dtype(name: str) -> torch.dtype:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether this is how torch tells that the memory, of whatever device, is not enough."""
+    """Say whether this is how torch reports that the memory, of any device, is not enough."""
     # The last is what oneDNN says of its own buffers.
     known = ("memory", "bad_alloc", "could not create a primitive")
-    told = isinstance(error, RuntimeError) and any(text in str(error) for text in known)
-    return told or isinstance(error, MemoryError)
+    is_torch_error = isinstance(error, RuntimeError) and any(text in str(error) for text in known)
+    return is_torch_error or isinstance(error, MemoryError)

@@ -39,9 +39,9 @@ def check_weight(path: Path, name: str, weight: Tensor) -> None:
         raise CheckpointError(
             str(path), f"{name} holds values that are infinite in {FLOAT16}", WIDER
         )
-    found = f"{name} holds NaN or infinite values"
+    problem = f"{name} holds NaN or infinite values"
     hint = "the training diverged: use an earlier checkpoint or a lower learning rate"
-    raise CheckpointError(str(path), found, hint)
+    raise CheckpointError(str(path), problem, hint)
 
 
 def no_numbers(where: str, dtype: str) -> PromptError:
@@ -52,8 +52,8 @@ def no_numbers(where: str, dtype: str) -> PromptError:
         dtype: As ``--llm-judge-dtype``.
     """
     if dtype == FLOAT16:
-        found = f"the logits of its answer are NaN or infinite in {FLOAT16}"
-        return PromptError(where, found, WIDER)
-    found = "the logits of its answer are NaN or infinite"
+        problem = f"the logits of its answer are NaN or infinite in {FLOAT16}"
+        return PromptError(where, problem, WIDER)
+    problem = "the logits of its answer are NaN or infinite"
     hint = "see whether its training diverged, or its file is damaged"
-    return PromptError(where, found, hint)
+    return PromptError(where, problem, hint)

@@ -47,13 +47,13 @@ _MORE_FAILURES: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class ServedInfo:
-    """What its server tells of a model.
+    """What its server says of a model.
 
     Attributes:
         path: The name as it was given, ``ollama:NAME`` or ``openai:NAME``.
-        fingerprint: Made of what the server tells: Ollama the digest of the model and its own
+        fingerprint: Made of what the server says: Ollama the digest of the model and its own
             version, other servers what they list of the model and their address.
-        parameters: ``None``; servers do not tell in one way.
+        parameters: ``None``; servers do not state them in one way.
     """
 
     path: str
@@ -115,7 +115,7 @@ class ServedModel(Served, Model):
 
     @cached_property
     def info(self) -> ServedInfo:
-        """What its server tells of it.
+        """What its server says of it.
 
         Raises:
             CheckpointError: The server does not answer, or does not have the model.
@@ -131,7 +131,7 @@ class ServedModel(Served, Model):
         try:
             return super().identity
         except JudgeError as error:
-            raise _told(error) from error
+            raise _as_checkpoint_error(error) from error
 
     @property
     def mark(self) -> str:
@@ -160,7 +160,7 @@ class ServedModel(Served, Model):
         """Answer all prompts; each answer comes as soon as it is there, whatever the order.
 
         A prompt that does not fit, that the server refuses, or on which the model only thinks,
-        comes back as a completion with an error. What the server could not answer is told when the
+        comes back as a completion with an error. A failure of the server is raised when the
         others are answered, or at once when it answers no more.
 
         Raises:
@@ -223,9 +223,9 @@ class ServedModel(Served, Model):
             reply = _without_thoughts(reply)
         if reply.thought and not reply.content.strip():
             # An empty answer would be judged, and this is none.
-            found = f"{self._name} wrote thoughts and no answer"
+            problem = f"{self._name} wrote thoughts and no answer"
             hint = "switch its thoughts off, or raise --llm-judge-max-new-tokens"
-            return RefusedError(self._client.url, found, hint)
+            return RefusedError(self._client.url, problem, hint)
         return reply
 
     @staticmethod
@@ -244,11 +244,11 @@ class ServedModel(Served, Model):
         failure: Exception | None = None
         in_a_row, most = 0, threads + _MORE_FAILURES
         while threads:
-            found = done.get()
-            if found is None:
+            item = done.get()
+            if item is None:
                 threads -= 1
                 continue
-            index, reply, servers = found
+            index, reply, servers = item
             if isinstance(reply, ChatReply | PromptTooLongError | RefusedError):
                 in_a_row = 0
                 yield index, reply, servers
@@ -259,7 +259,7 @@ class ServedModel(Served, Model):
             if is_down or in_a_row >= most:
                 stop()
         if isinstance(failure, JudgeError):
-            raise _told(failure) from failure
+            raise _as_checkpoint_error(failure) from failure
         if failure is not None:
             raise failure
 
@@ -301,5 +301,5 @@ def _without_thoughts(reply: ChatReply) -> ChatReply:
     return replace(reply, content="", thought=True) if opens_thoughts(text) else reply
 
 
-def _told(error: JudgeError) -> CheckpointError:
+def _as_checkpoint_error(error: JudgeError) -> CheckpointError:
     return CheckpointError(error.where, error.problem, error.hint)

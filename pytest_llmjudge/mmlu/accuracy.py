@@ -183,8 +183,8 @@ def pooled_stderr(results: Sequence[Counted]) -> float | None:
 
 def by_category(results: Sequence[Counted]) -> dict[str, Share]:
     """Pool the subjects of each category; those of one's own make none."""
-    found = {
+    groups = {
         category: [one for one in results if category_of(one.subject) == category]
         for category in CATEGORIES
     }
-    return {category: pool(subjects) for category, subjects in found.items() if subjects}
+    return {category: pool(subjects) for category, subjects in groups.items() if subjects}

@@ -67,12 +67,12 @@ class Exam:
         Raises:
             DatasetError: They cannot be read.
         """
-        found = self.data.questions(subject)
-        if self.limit is None or self.limit >= len(found):
-            return found
+        questions = self.data.questions(subject)
+        if self.limit is None or self.limit >= len(questions):
+            return questions
         # The same ones in every run and on every machine, and those and more for a higher limit.
-        order = sorted(range(len(found)), key=lambda index: _lot(found[index]))
-        return tuple(found[index] for index in sorted(order[: self.limit]))
+        order = sorted(range(len(questions)), key=lambda index: _lot(questions[index]))
+        return tuple(questions[index] for index in sorted(order[: self.limit]))
 
     def solved(self, subject: str) -> tuple[MMLUQuestion, ...]:
         """Return the questions that are shown solved before each question of a subject.
@@ -99,19 +99,19 @@ def load_exam(
         SettingsError: The marker cannot be used.
         DatasetError: The data cannot be used.
     """
-    found = read_keywords(name, keywords, _KEYWORDS)
-    gated = "min_accuracy" in found or "min_subject_accuracy" in found
+    values = read_keywords(name, keywords, _KEYWORDS)
+    gated = "min_accuracy" in values or "min_subject_accuracy" in values
     if not gated and settings.baseline is None:
         hint = "set min_accuracy, for example 0.25, or compare with --llm-judge-baseline"
         raise SettingsError(name, "it has no gate and so cannot fail", hint)
     checkpoint = settings.checkpoint
-    if "checkpoint" in found and not settings.checkpoint_forced:
-        checkpoint = checkpoint_of(found["checkpoint"], base)
+    if "checkpoint" in values and not settings.checkpoint_forced:
+        checkpoint = checkpoint_of(values["checkpoint"], base)
     path = base / folder
     data = open_mmlu(path)
-    wanted = found.get("subjects", (ALL,))
-    found["subjects"] = choose_subjects(f"{name}: subjects", wanted, data.subjects)
-    return Exam(name, data, path, **{**found, "checkpoint": checkpoint})
+    wanted = values.get("subjects", (ALL,))
+    values["subjects"] = choose_subjects(f"{name}: subjects", wanted, data.subjects)
+    return Exam(name, data, path, **{**values, "checkpoint": checkpoint})
 
 
 def make_exam(

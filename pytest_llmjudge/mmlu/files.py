@@ -109,11 +109,11 @@ class MMLUData:
         Raises:
             DatasetError: A row cannot be used, or there is none.
         """
-        found = self._read("test", subject)
-        if not found:
+        questions = self._read("test", subject)
+        if not questions:
             hint = "put its questions there, or leave the subject out"
             raise DatasetError(self._source.name("test", subject), "it has no questions", hint)
-        return found
+        return questions
 
     def shots(self, subject: str, count: int) -> tuple[MMLUQuestion, ...]:
         """Return the first ``count`` questions of a subject's dev file, which are shown solved.
@@ -123,17 +123,19 @@ class MMLUData:
         """
         if count == 0:
             return ()
-        found = self._read("dev", subject)
-        if found is None or len(found) < count:
-            told = "it is not there" if found is None else f"it has {len(found)} questions"
+        questions = self._read("dev", subject)
+        if questions is None or len(questions) < count:
+            problem = (
+                "it is not there" if questions is None else f"it has {len(questions)} questions"
+            )
             hint = f"shots={count} takes its first {count}; get the whole file, or ask for fewer"
-            raise DatasetError(self._source.name("dev", subject), told, hint)
+            raise DatasetError(self._source.name("dev", subject), problem, hint)
         asked = {_as_asked(question) for question in self._read("test", subject) or ()}
-        if all(_as_asked(question) in asked for question in found[:count]):
-            told = f"its first {count} questions are questions of the test file"
+        if all(_as_asked(question) in asked for question in questions[:count]):
+            problem = f"its first {count} questions are questions of the test file"
             hint = "get the dev file: a model that is shown the answers is not tested"
-            raise DatasetError(self._source.name("dev", subject), told, hint)
-        return found[:count]
+            raise DatasetError(self._source.name("dev", subject), problem, hint)
+        return questions[:count]
 
     def digest(self, subjects: Sequence[str]) -> str:
         """Return the SHA-256, in hex, of all that some subjects' files hold.
@@ -162,8 +164,8 @@ class MMLUData:
         questions, seen = [], Counter[str]()
         for number, row in enumerate(rows, 1):
             if number > _QUESTIONS_LIMIT:
-                found = f"it has more than {_QUESTIONS_LIMIT:,} questions"
-                raise DatasetError(name, found, _GET_IT)
+                problem = f"it has more than {_QUESTIONS_LIMIT:,} questions"
+                raise DatasetError(name, problem, _GET_IT)
             question = _parse(name, number, row)
             digest = _digest(question)
             seen[digest] += 1
@@ -194,8 +196,8 @@ def open_mmlu(path: Path) -> MMLUData:
             return _with_questions(MMLUData(_Tar(path), where), where)
         raise DatasetError(where, f"it is {instead}", _GET_IT)
     if not os.access(path, os.R_OK | os.X_OK):
-        found = "it cannot be read (Permission denied)"
-        raise DatasetError(where, found, "make it readable")
+        problem = "it cannot be read (Permission denied)"
+        raise DatasetError(where, problem, "make it readable")
     for folder in (path, path / "data"):
         if os.path.isdir(folder / "test"):  # noqa: PTH112
             return _with_questions(MMLUData(_Folder(folder), where), where)
@@ -219,8 +221,8 @@ def _parse(name: str, number: int, row: Sequence[str]) -> tuple[str, tuple[str, 
     if any("\0" in text for text in row):
         raise DatasetError(where, "it holds a NUL character", "remove it")
     if len(set(choices)) == 1:
-        found = "its four choices are the same, so that any answer is right"
-        raise DatasetError(where, found, "correct it, or leave the question out")
+        problem = "its four choices are the same, so that any answer is right"
+        raise DatasetError(where, problem, "correct it, or leave the question out")
     if len(letter) != 1 or letter not in LETTERS:
         raise DatasetError(where, f'the answer is "{letter}"', "it is one of A, B, C and D")
     return question, tuple(choices), LETTERS.index(letter)
@@ -290,7 +292,7 @@ class _Folder:
 
 
 class _Tar:
-    """Hendrycks' archive; members are found by their names, whatever folder they are in."""
+    """Hendrycks' archive; members are looked up by their names, whatever folder they are in."""
 
     def __init__(self, path: Path) -> None:
         self._members: dict[str, bytes] = {}
@@ -326,8 +328,8 @@ class _Tar:
         if member.issparse() or self._left < 0:
             raise TooMuchError
         if name in self._members:
-            found = f"it has two files named {name}"
-            raise DatasetError(where, found, "leave one of them in it")
+            problem = f"it has two files named {name}"
+            raise DatasetError(where, problem, "leave one of them in it")
         file = archive.extractfile(member)
         chunks = iter(lambda: file.read(_AT_ONCE), b"") if file is not None else ()
         self._members[name] = b"".join(chunks)
@@ -393,15 +395,15 @@ class _Parquet:
             # A whole copy has each subject twice: in a file of its own, and in "all".
             if self._files.setdefault((split, subject), file).parent != file.parent:
                 continue
-            found = self._rows.setdefault((split, subject), [])
+            rows = self._rows.setdefault((split, subject), [])
             choices, answer = row.get("choices"), row.get("answer")
             if not isinstance(choices, list) or type(answer) is not int:
-                told = "it has no list of choices and number of the answer"
-                raise DatasetError(where, told, _TAKE_THEIRS)
+                problem = "it has no list of choices and number of the answer"
+                raise DatasetError(where, problem, _TAKE_THEIRS)
             letter = LETTERS[answer] if 0 <= answer < len(LETTERS) else str(answer)
             names = ["question", *(f"choice {place}" for place in range(1, len(choices) + 1))]
             texts = zip(names, [row.get("question"), *choices], strict=True)
-            found.append([*(_text(where, name, text) for name, text in texts), letter])
+            rows.append([*(_text(where, name, text) for name, text in texts), letter])
 
     def subjects(self, split: str) -> Sequence[str]:
         return [subject for own, subject in self._rows if own == split]
@@ -411,8 +413,8 @@ class _Parquet:
         return f"{subject}/{split}-00000-of-00001.parquet" if file is None else file.name
 
     def rows(self, split: str, subject: str) -> Iterator[Sequence[str]] | None:
-        found = self._rows.get((split, subject))
-        return None if found is None else iter(found)
+        rows = self._rows.get((split, subject))
+        return None if rows is None else iter(rows)
 
 
 def _text(where: str, name: str, value: object) -> str:
@@ -433,11 +435,11 @@ def _check_shards(files: Sequence[Path]) -> None:
         match = _SHARD.fullmatch(file.name)
         if match is not None:
             shards.setdefault((file.parent, match[1], int(match[2])), []).append(file)
-    for (folder, _, total), found in shards.items():
-        if len(found) != total:
-            told = f"only {len(found)} of its {total} files are there"
-            where = f"{folder.name}/{found[0].name}"
-            raise DatasetError(where, told, "get the others")
+    for (folder, _, total), present in shards.items():
+        if len(present) != total:
+            problem = f"only {len(present)} of its {total} files are there"
+            where = f"{folder.name}/{present[0].name}"
+            raise DatasetError(where, problem, "get the others")
 
 
 def _parquet_rows(file: Path) -> Iterator[Mapping[str, object]]:
@@ -468,10 +470,12 @@ def _batches(stream: BinaryIO) -> Iterator[Any]:
     from pyarrow import parquet
 
     file = parquet.ParquetFile(stream)
-    # What is told of single columns is not asked for: arrow ends the process where it is damaged.
-    told = file.metadata
-    size = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))
-    if size > _FILE_LIMIT or told.num_rows > _ROWS_LIMIT:
+    # The metadata of single columns is not asked for: arrow ends the process where it is damaged.
+    metadata = file.metadata
+    size = sum(
+        metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)
+    )
+    if size > _FILE_LIMIT or metadata.num_rows > _ROWS_LIMIT:
         raise TooMuchError
     leaves = [file.schema.column(number) for number in range(len(file.schema))]
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]

@@ -45,16 +45,16 @@ def _decide(correct: int, total: int, name: str, minimum: float | None) -> Decis
     low, high = proportion_interval(correct, total)
     accuracy = correct / total
     noun = "question" if total == 1 else "questions"
-    told = (
+    figures = (
         f"accuracy {share(accuracy, minimum)} ({correct} of {total} {noun}, 95 % CI {low:.4f} to "
         f"{high:.4f})"
     )
     if minimum is None:
-        return Decision(passed=True, reason=f"{told}, no {name} is set")
+        return Decision(passed=True, reason=f"{figures}, no {name} is set")
     noise = NOISE if is_accuracy_within_noise(correct, total, minimum) else ""
     if accuracy < minimum:
-        return Decision(passed=False, reason=f"{told} is below {name} {minimum:g}{noise}")
-    return Decision(passed=True, reason=f"{told} is at least {name} {minimum:g}{noise}")
+        return Decision(passed=False, reason=f"{figures} is below {name} {minimum:g}{noise}")
+    return Decision(passed=True, reason=f"{figures} is at least {name} {minimum:g}{noise}")
 
 
 def is_accuracy_within_noise(correct: int, total: int, minimum: float | None) -> bool:

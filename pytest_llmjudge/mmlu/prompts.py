@@ -128,8 +128,8 @@ def _letters(
 def _check_room(question: MMLUQuestion, branches: Sequence[list[int]], context: int) -> None:
     longest = max(map(len, branches))
     if longest >= context:
-        found = f"a choice has {longest} tokens and the context {context}"
-        raise PromptError(question.id, found, "leave the question out, or take a larger model")
+        problem = f"a choice has {longest} tokens and the context {context}"
+        raise PromptError(question.id, problem, "leave the question out, or take a larger model")
 
 
 def _ask(question: MMLUQuestion, mode: str) -> str:
@@ -144,8 +144,8 @@ def _ask(question: MMLUQuestion, mode: str) -> str:
 
 def _answers(question: MMLUQuestion, mode: str) -> tuple[str, ...]:
     """Return what may follow the prompt, one text for each choice."""
-    told = question.choices if mode == "continuation" else tuple(LETTERS)
-    return tuple(f" {text}" for text in told)
+    texts = question.choices if mode == "continuation" else tuple(LETTERS)
+    return tuple(f" {text}" for text in texts)
 
 
 def _continuation(ids: Sequence[int], text: str, answer: str, encode: Encode) -> list[int]:

@@ -109,26 +109,26 @@ def choose_subjects(where: str, wanted: Iterable[str], available: Sequence[str])
     for name in wanted:
         category = name.replace("_", " ").lower()
         if name == ALL:
-            found: Iterable[str] = available
+            subjects: Iterable[str] = available
         elif category in CATEGORIES:
-            found = [subject for subject in CATEGORIES[category] if subject in available]
+            subjects = [subject for subject in CATEGORIES[category] if subject in available]
         else:
-            found = [name] if name in available else []
-        if not found:
+            subjects = [name] if name in available else []
+        if not subjects:
             raise _unknown(where, name, available)
-        chosen.update(dict.fromkeys(found))
+        chosen.update(dict.fromkeys(subjects))
     return tuple(chosen)
 
 
 def _unknown(where: str, name: str, available: Sequence[str]) -> SettingsError:
     known = [*available, *(category.replace(" ", "_") for category in CATEGORIES), ALL]
     if name in _CATEGORY_OF or name.replace("_", " ").lower() in CATEGORIES:
-        found = (
+        problem = (
             f'the data has no subject "{name}"'
             if name in _CATEGORY_OF
             else f'the data has no subject of "{name}"'
         )
-        return SettingsError(where, found, f"it has {_some(available)}")
+        return SettingsError(where, problem, f"it has {_some(available)}")
     close = difflib.get_close_matches(name, known, n=3)
     hint = f"close to it are {', '.join(close)}" if close else f"the data has {_some(available)}"
     return SettingsError(where, f'"{name}" is no subject of MMLU', hint)

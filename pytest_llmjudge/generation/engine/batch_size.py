@@ -63,6 +63,6 @@ def _free_bytes() -> int | None:
         lines = _MEMORY.read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    told = dict(line.split(":", 1) for line in lines if ":" in line).get("MemAvailable", "")
-    kilobytes = told.split()[:1]
+    available = dict(line.split(":", 1) for line in lines if ":" in line).get("MemAvailable", "")
+    kilobytes = available.split()[:1]
     return int(kilobytes[0]) << 10 if kilobytes else None

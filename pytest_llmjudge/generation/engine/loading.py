@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.checkpoint_info import describe, heads_told
+from pytest_llmjudge.generation.checkpoint_info import describe, heads_in_model_args
 from pytest_llmjudge.generation.families.gpt2.config import is_weight, read_sizes
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
 from pytest_llmjudge.generation.families.gpt2.model import GPTModel
@@ -60,10 +60,10 @@ def load(
         tensors, about = _read_old(info.path, contents[info.path].stamp)
         plan = make_plan({name: tuple(tensor.shape) for name, tensor in tensors.items()})
         if has_lora(tensors):
-            found = "it has LoRA layers, in the format that torch wrote before version 1.6"
-            raise CheckpointError(str(path), found, "save it again with a newer torch")
-        heads = info.heads or heads_told(path, about)
-        config = read_sizes(path, plan.shapes, heads, plan.told, exact_gelu=info.exact_gelu)
+            problem = "it has LoRA layers, in the format that torch wrote before version 1.6"
+            raise CheckpointError(str(path), problem, "save it again with a newer torch")
+        heads = info.heads or heads_in_model_args(path, about)
+        config = read_sizes(path, plan.shapes, heads, plan.stored_name, exact_gelu=info.exact_gelu)
         read = tensors.__getitem__
     else:
         plan, config, stored = info.plan, info.config, info.tensors
@@ -141,8 +141,8 @@ def _read_old(path: Path, stamp: Stamp) -> tuple[dict[str, Tensor], dict[str, ob
         raise
     except Exception as error:  # noqa: BLE001 - torch documents no exceptions
         # Its text would advise to run what the file says.
-        found = f"torch cannot load it ({type(error).__name__})"
-        raise CheckpointError(str(path), found, COPY) from None
+        problem = f"torch cannot load it ({type(error).__name__})"
+        raise CheckpointError(str(path), problem, COPY) from None
     content: Any
     content, about = state_dict_in(whole)
     weights = content.items() if isinstance(content, dict) else [("", content)]
@@ -163,4 +163,4 @@ def _is_weight_tensor(name: object, value: object) -> bool:
 
 def _check_finite(path: Path, model: GPTModel, plan: Plan) -> None:
     for name, weight in model.named_parameters():
-        check_weight(path, plan.told(name), weight)
+        check_weight(path, plan.stored_name(name), weight)

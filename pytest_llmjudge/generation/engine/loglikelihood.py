@@ -148,8 +148,8 @@ def _chosen(
     """Return the log-probability of each target (R) behind its row of hidden states (N, C)."""
     logits = model.logits(hidden[torch.tensor(rows, device=hidden.device)])  # (R, V)
     chosen = logits.gather(1, torch.tensor(targets, device=hidden.device)[:, None]).squeeze(1)
-    found: list[float] = (chosen.float() - logits.float().logsumexp(1)).tolist()
-    return found
+    scores: list[float] = (chosen.float() - logits.float().logsumexp(1)).tolist()
+    return scores
 
 
 def _mask(tree: _Tree, prefix: int, device: torch.device) -> Tensor:

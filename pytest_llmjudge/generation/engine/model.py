@@ -37,7 +37,7 @@ class _Loaded(NamedTuple):
 class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
     """A checkpoint that answers prompts.
 
-    Decoding is greedy unless told: each new token is the likeliest one, so that the same checkpoint
+    Decoding is greedy by default: each new token is the likeliest one, so that the same checkpoint
     gives the same text. A text ends before the end token or a stop text, after ``max_new_tokens``,
     or when prompt and text together fill the model's context. (The lecture's code then drops the
     beginning of the prompt and goes on; here a text never answers a prompt that the model cannot
@@ -140,8 +140,8 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            found, hint = "out of memory", "free some, or take another device"
-            raise CheckpointError(str(self.path), found, hint) from None
+            problem, hint = "out of memory", "free some, or take another device"
+            raise CheckpointError(str(self.path), problem, hint) from None
 
     def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
         self._check_template(chat=chat)
@@ -156,13 +156,13 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             return ids
         else:
             return PromptError(where, "the prompt is empty", "give the record an instruction")
-        found = f"the prompt has {length} tokens and the context {context}, answer included"
-        return PromptError(where, found, "shorten the record's instruction and input")
+        problem = f"the prompt has {length} tokens and the context {context}, answer included"
+        return PromptError(where, problem, "shorten the record's instruction and input")
 
     def _check_template(self, *, chat: bool) -> None:
         if chat:
-            found, hint = "it has no chat template", f"choose another prompt than {CHAT!r}"
-            raise CheckpointError(str(self.path), found, hint)
+            problem, hint = "it has no chat template", f"choose another prompt than {CHAT!r}"
+            raise CheckpointError(str(self.path), problem, hint)
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
@@ -197,9 +197,9 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             if not is_out_of_memory(error):
                 raise
             if slots == 1:
-                found = "out of memory with one text at a time"
+                problem = "out of memory with one text at a time"
                 hint = "free some, or take another device or a smaller --llm-judge-dtype"
-                raise CheckpointError(str(self.path), found, hint) from None
+                raise CheckpointError(str(self.path), problem, hint) from None
 
     def _run(
         self, prompts: dict[int, list[int]], max_new_tokens: int, slots: int
@@ -211,7 +211,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         indices, ids = list(prompts), list(prompts.values())
         limits = [min(max_new_tokens, model.config.context_length - len(row)) for row in ids]
         greedy, stop = self._decoding.is_greedy, self._decoding.stop
-        for prompt, found in decode(
+        for prompt, tokens in decode(
             model,
             ids,
             limits,
@@ -220,7 +220,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             choose=likeliest if greedy else Sampler(self._decoding, ids),
             stops=partial(tokenizer.ends_with, stop) if stop else never,
         ):
-            yield indices[prompt], found
+            yield indices[prompt], tokens
 
     def _describe(self) -> CheckpointInfo:
         return describe(self.path, self._base)

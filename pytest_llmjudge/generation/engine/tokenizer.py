@@ -77,7 +77,7 @@ class Tokenizer:
         return any(text in end for text in wanted)
 
     def at_least(self, text: str) -> int:
-        """A lower bound of the number of tokens, found without encoding the text."""
+        """A lower bound of the number of tokens, computed without encoding the text."""
         return -(-len(text.encode(errors="replace")) // self._longest)
 
 
@@ -100,9 +100,9 @@ def load_tokenizer(
     tokenizer = Tokenizer(_gpt2(path) if ranks is None else _read_encoding(ranks, stamp))
     if tokenizer.size != vocab_size:
         name = "GPT-2's tokenizer" if ranks is None else ranks.name
-        found = f"the model knows {vocab_size} tokens and {name} has {tokenizer.size}"
+        problem = f"the model knows {vocab_size} tokens and {name} has {tokenizer.size}"
         hint = f"put the ranks that it was trained with into {stem_of(path)}.tiktoken beside it"
-        raise CheckpointError(str(path), found, hint)
+        raise CheckpointError(str(path), problem, hint)
     return tokenizer
 
 
@@ -110,13 +110,13 @@ def _gpt2(path: Path) -> tiktoken.Encoding:
     try:
         return tiktoken.get_encoding("gpt2")
     except (OSError, ValueError):
-        found = "GPT-2's tokenizer is not on this machine and cannot be downloaded"
+        problem = "GPT-2's tokenizer is not on this machine and cannot be downloaded"
         hint = (
             "run python -c \"import tiktoken; tiktoken.get_encoding('gpt2')\" with a network and "
             "TIKTOKEN_CACHE_DIR=folder, copy the folder here and set TIKTOKEN_CACHE_DIR to it, "
             f"or put {stem_of(path)}.tiktoken beside the checkpoint"
         )
-        raise CheckpointError(str(path), found, hint) from None
+        raise CheckpointError(str(path), problem, hint) from None
 
 
 def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:
@@ -130,8 +130,8 @@ def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:
     ranks = dict(_parse(file, number, line) for number, line in enumerate(lines, start=1))
     if sorted(ranks.values()) != list(range(len(lines))):
         size = len(lines)
-        found = f"its {size} lines do not give the ranks 0 to {size - 1} to {size} tokens"
-        raise _wrong_ranks(file, found)
+        problem = f"its {size} lines do not give the ranks 0 to {size - 1} to {size} tokens"
+        raise _wrong_ranks(file, problem)
     if missing := [byte for byte in range(256) if bytes([byte]) not in ranks]:
         raise _wrong_ranks(file, f"{len(missing)} of the 256 single bytes have no rank")
     return tiktoken.Encoding(
@@ -144,9 +144,9 @@ def _parse(file: Path, number: int, line: bytes) -> tuple[bytes, int]:
         token, rank = line.split()
         return base64.b64decode(token, validate=True), int(rank)
     except ValueError:
-        found = f"line {number} is not a token in base64, a space and its rank"
-        raise _wrong_ranks(file, found) from None
+        problem = f"line {number} is not a token in base64, a space and its rank"
+        raise _wrong_ranks(file, problem) from None
 
 
-def _wrong_ranks(file: Path, found: str) -> CheckpointError:
-    return CheckpointError(str(file), found, "write it again from the tokenizer of the training")
+def _wrong_ranks(file: Path, problem: str) -> CheckpointError:
+    return CheckpointError(str(file), problem, "write it again from the tokenizer of the training")

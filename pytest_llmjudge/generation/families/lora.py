@@ -75,7 +75,7 @@ _OFF: tuple[object, ...] = (None, False, [], {})
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """What the config of a PEFT adapter tells.
+    """What the config of a PEFT adapter says.
 
     Attributes:
         folder: In which it lies.
@@ -122,12 +122,12 @@ def lecture_lora(path: Path, shapes: Mapping[str, Shape], scale: float | None) -
     if scale is None:
         down = shapes.get(f"{layers[0]}{_DOWN}", ())
         rank = f" of rank {down[1]}" if len(down) == 2 else ""
-        found = f"it has LoRA layers{rank}, and no alpha to scale them by"
+        problem = f"it has LoRA layers{rank}, and no alpha to scale them by"
         hint = (
             f'write {{"lora_alpha": …}} into {stem_of(path)}.config.json beside it, or '
             '{"lora_scaling": …} with alpha / rank if its code divides by the rank'
         )
-        raise CheckpointError(str(path), found, hint)
+        raise CheckpointError(str(path), problem, hint)
     return {
         f"{layer}.weight": Lora(f"{layer}{_DOWN}", f"{layer}{_UP}", scale, is_turned=True)
         for layer in layers
@@ -152,12 +152,12 @@ def read_adapter(folder: Path) -> Adapter:
         raise CheckpointError(str(file), "no config of a LoRA adapter", hint)
     for name, value in config.items():
         if name not in _HARMLESS and value not in (*_OFF, *_USUAL.get(name, ())):
-            found = f"{shorten(name)} is {shorten_json(value)}, which is not merged here"
-            raise CheckpointError(str(file), found, _MERGE)
+            problem = f"{shorten(name)} is {shorten_json(value)}, which is not merged here"
+            raise CheckpointError(str(file), problem, _MERGE)
     alpha = finite(config.get("lora_alpha"))
     if alpha is None:
-        found = f"lora_alpha is {shorten_json(config.get('lora_alpha'))}"
-        raise CheckpointError(str(file), found, hint)
+        problem = f"lora_alpha is {shorten_json(config.get('lora_alpha'))}"
+        raise CheckpointError(str(file), problem, hint)
     base = config.get("base_model_name_or_path")
     return Adapter(
         folder,
@@ -183,41 +183,41 @@ def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict
     """
     places: dict[str, list[str]] = {}
     for own in plan.sources:
-        places.setdefault(plan.told(own), []).append(own)
+        places.setdefault(plan.stored_name(own), []).append(own)
     added: dict[str, Lora] = {}
     for name, shape in shapes.items():
         down = name.replace(".lora_B.", ".lora_A.")
         layer, mark, kind = down.removeprefix(_PEFT).partition(".lora_A.")
         if not mark or kind not in _KINDS or len(shape) != 2:
-            found = f"it has {shorten(name)}, which is no LoRA matrix of a linear layer"
-            raise CheckpointError(str(adapter.folder), found, _MERGE)
+            problem = f"it has {shorten(name)}, which is no LoRA matrix of a linear layer"
+            raise CheckpointError(str(adapter.folder), problem, _MERGE)
         if down not in shapes:
-            found = f"it has {shorten(name)} without its {shorten(down.removeprefix(_PEFT))}"
-            raise CheckpointError(str(adapter.folder), found, _TRAINED)
+            problem = f"it has {shorten(name)} without its {shorten(down.removeprefix(_PEFT))}"
+            raise CheckpointError(str(adapter.folder), problem, _TRAINED)
         weight = f"{layer.removeprefix('transformer.')}.weight"
         if weight not in places:
-            found = f"its base has no {shorten(weight)}"
+            problem = f"its base has no {shorten(weight)}"
             hint = "name the model that it was trained for with --llm-judge-base"
-            raise CheckpointError(str(adapter.folder), found, hint)
+            raise CheckpointError(str(adapter.folder), problem, hint)
         if name != down:
             continue
         if places[weight][0] in added:
-            found = f"it has several pairs of matrices for {shorten(weight)}"
-            raise CheckpointError(str(adapter.folder), found, "save each adapter by itself")
+            problem = f"it has several pairs of matrices for {shorten(weight)}"
+            raise CheckpointError(str(adapter.folder), problem, "save each adapter by itself")
         if adapter.rank not in (None, shape[0]):
             # Of another adapter, most likely, and so would alpha be.
-            found = (
+            problem = (
                 f"r is {shorten_json(adapter.rank)}, and {shorten(name)} has the rank {shape[0]}"
             )
             hint = "put the config and the matrices of one adapter together"
-            raise CheckpointError(str(adapter.config), found, hint)
+            raise CheckpointError(str(adapter.config), problem, hint)
         divisor = math.sqrt(shape[0]) if adapter.is_rank_stabilised else shape[0]
         up = name.replace(".lora_A.", ".lora_B.")
         lora = Lora(name, up, adapter.alpha / max(1, divisor), is_turned=False)
         added |= dict.fromkeys(places[weight], lora)
     if not added:
-        found = "it holds no LoRA matrices"
-        raise CheckpointError(str(adapter.folder), found, "save the adapter again")
+        problem = "it holds no LoRA matrices"
+        raise CheckpointError(str(adapter.folder), problem, "save the adapter again")
     return added
 
 
@@ -242,9 +242,9 @@ def with_lora(
         if lora.is_turned:
             up, down = up[::-1], down[::-1]
         if source is None or not _fit(source, up, down):
-            names = [shorten(name) for name in (lora.down, lora.up, plan.told(own))]
-            found = f"{names[0]}, {names[1]} and {names[2]} do not fit each other"
-            raise CheckpointError(str(path), found, _TRAINED)
+            names = [shorten(name) for name in (lora.down, lora.up, plan.stored_name(own))]
+            problem = f"{names[0]}, {names[1]} and {names[2]} do not fit each other"
+            raise CheckpointError(str(path), problem, _TRAINED)
         sources[own] = replace(source, lora=lora)
     return replace(plan, sources=sources)
 

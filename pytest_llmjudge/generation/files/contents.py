@@ -92,7 +92,7 @@ def known_among(contents: Iterable[Content]) -> list[Content]:
 
 
 def remember(contents: Iterable[Content]) -> None:
-    """Take over what another process of this machine found to be known."""
+    """Take over contents that another process of this machine has read."""
     _known.update((content.stamp, content.digest) for content in contents)
 
 

@@ -84,10 +84,10 @@ def read_safetensors(path: Path) -> StateDict:
             stream.seek(0)
             size = int.from_bytes(stream.read(_LENGTH), "little")
             if _HEADER_LIMIT < size < os.fstat(stream.fileno()).st_size:
-                found = (
+                problem = (
                     f"its header has {size:,} bytes, more than the {_HEADER_LIMIT:,} that are read"
                 )
-                raise CheckpointError(str(path), found, SAVE)
+                raise CheckpointError(str(path), problem, SAVE)
             entries = read_entries(stream)
     except FileNotFoundError:
         raise missing(path) from None
@@ -100,8 +100,8 @@ def read_safetensors(path: Path) -> StateDict:
     }
     if len(tensors) < len(entries):
         same = [name for name in sorted(entries) if plain_name(name) in entries.keys() - {name}]
-        found = f"it has several tensors of one name but for a prefix, such as {name_some(same)}"
-        raise CheckpointError(str(path), found, "save the model without torch.compile's prefix")
+        problem = f"it has several tensors of one name but for a prefix, such as {name_some(same)}"
+        raise CheckpointError(str(path), problem, "save the model without torch.compile's prefix")
     return StateDict(tensors, {})
 
 
@@ -121,7 +121,7 @@ def read_entries(stream: BufferedReader) -> dict[str, Entry]:
     about = header.pop(_METADATA, None)
     _require(about is None or isinstance(about, dict))
     _require(all(isinstance(value, str) for value in (about or {}).values()))
-    entries = {name: _entry(told, _LENGTH + size) for name, told in header.items()}
+    entries = {name: _entry(fields, _LENGTH + size) for name, fields in header.items()}
     at = _LENGTH + size
     for entry in sorted(entries.values(), key=lambda entry: (entry.start, entry.size)):
         _require(entry.start == at)
@@ -130,9 +130,9 @@ def read_entries(stream: BufferedReader) -> dict[str, Entry]:
     return entries
 
 
-def _entry(told: Any, begin: int) -> Entry:  # noqa: ANN401 - any JSON
-    _require(isinstance(told, dict))
-    dtype, shape, offsets = (told.get(key) for key in ("dtype", "shape", "data_offsets"))
+def _entry(fields: Any, begin: int) -> Entry:  # noqa: ANN401 - any JSON
+    _require(isinstance(fields, dict))
+    dtype, shape, offsets = (fields.get(key) for key in ("dtype", "shape", "data_offsets"))
     _require(isinstance(dtype, str) and dtype in _BITS)
     _require(_are_counts(shape) and len(shape) <= _DIMENSIONS)
     _require(_are_counts(offsets))

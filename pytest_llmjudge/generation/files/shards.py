@@ -56,8 +56,8 @@ def read_index(path: Path) -> StateDict | None:
     tensors = {name: tensor for part in whole for name, tensor in part.tensors.items()}
     lost = [name for name in weight_map if plain_name(name) not in tensors]
     if lost:
-        found = f"{shorten(lost[0])} is in none of its files"
-        raise CheckpointError(str(path), found, COPY)
+        problem = f"{shorten(lost[0])} is in none of its files"
+        raise CheckpointError(str(path), problem, COPY)
     return StateDict(tensors, {})
 
 
@@ -89,15 +89,15 @@ def _weight_map(path: Path) -> dict[str, Path]:
         kind = SUFFIX if _is_safe(path) else ".bin"
         raise CheckpointError(str(path), f"no index of {kind} files", COPY) from None
     if len(files) > _MOST_FILES:
-        found = f"it names {len(files):,} files, far more than a model has"
-        raise CheckpointError(str(path), found, COPY)
+        problem = f"it names {len(files):,} files, far more than a model has"
+        raise CheckpointError(str(path), problem, COPY)
     # Unlike pathlib it has an answer for links that lead to themselves.
     folder = os.path.realpath(path.parent)
     for name, file in files.items():
         _check_name(path, name)
         if file.parent != path.parent and os.path.realpath(file.parent) != folder:
-            found = f"it names {shorten(file.name)} in another folder"
-            raise CheckpointError(str(path), found, "put all files into one folder")
+            problem = f"it names {shorten(file.name)} in another folder"
+            raise CheckpointError(str(path), problem, "put all files into one folder")
     return {tensor: files[name] for tensor, name in names.items()}
 
 
@@ -108,5 +108,5 @@ def _check_name(index: Path, name: str) -> None:
     except UnicodeEncodeError:
         is_name = False
     if not is_name:
-        found = f"it names {shorten_json(name)}, which no file can be called"
-        raise CheckpointError(str(index), found, COPY)
+        problem = f"it names {shorten_json(name)}, which no file can be called"
+        raise CheckpointError(str(index), problem, COPY)

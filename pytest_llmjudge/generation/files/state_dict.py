@@ -93,7 +93,7 @@ class StateDict:
 
     Attributes:
         tensors: By their plain names.
-        about: What a training checkpoint tells besides, in plain values.
+        about: What a training checkpoint holds besides, in plain values.
     """
 
     tensors: dict[str, StoredTensor]
@@ -124,8 +124,8 @@ def read_torch_file(path: Path) -> StateDict | None:
                 hint = "let Ollama serve it, and name it ollama:NAME"
                 raise CheckpointError(str(path), "a GGUF file, which only servers run", hint)
             if not head.startswith(_ZIP):
-                found = "not a file of torch.save" if head else "an empty file"
-                raise CheckpointError(str(path), found, SAVE if head else COPY)
+                problem = "not a file of torch.save" if head else "an empty file"
+                raise CheckpointError(str(path), problem, SAVE if head else COPY)
             content, _ = _Torch(path).read(_read_pickle(path, stream))
     except FileNotFoundError:
         raise missing(path) from None
@@ -137,18 +137,20 @@ def read_torch_file(path: Path) -> StateDict | None:
 
 
 def missing(path: Path) -> CheckpointError:
-    """Tell that a file of weights is not there, or what its path leads to."""
+    """Make the error of a file of weights that is not there, or of what its path leads to."""
     hint = "check the path, or train and save the model first"
-    found = instead_of_file(path)
-    return CheckpointError(str(path), "no such file" if found == "not there" else str(found), hint)
+    instead = instead_of_file(path)
+    return CheckpointError(
+        str(path), "no such file" if instead == "not there" else str(instead), hint
+    )
 
 
 def unreadable(path: Path, error: OSError) -> CheckpointError:
-    """Tell why a file that exists cannot be read."""
+    """Make the error of a file that exists and cannot be read, with the reason."""
     if isinstance(error, UnusableFileError):
         return CheckpointError(str(path), why_unreadable(error), "put a regular file there")
-    found = f"cannot be read ({reason_of(path, error)})"
-    return CheckpointError(str(path), found, "check the file and its permissions")
+    problem = f"cannot be read ({reason_of(path, error)})"
+    return CheckpointError(str(path), problem, "check the file and its permissions")
 
 
 def refuse_pointer(path: Path, content: bytes) -> None:
@@ -171,8 +173,8 @@ def _read_pickle(path: Path, stream: BufferedReader) -> bytes:
             names = archive.namelist()
             pickles = [name for name in names if name.endswith("/data.pkl")]
             if len(names) > _MOST_MEMBERS:
-                found = f"it has {len(names):,} members, far more than a state dict has"
-                raise CheckpointError(str(path), found, SAVE)
+                problem = f"it has {len(names):,} members, far more than a state dict has"
+                raise CheckpointError(str(path), problem, SAVE)
             # torch does not tell capitals from small letters, and takes either of them.
             counts = Counter(map(str.casefold, names))
             twice = [name for name in names if counts[name.casefold()] > 1]
@@ -184,8 +186,8 @@ def _read_pickle(path: Path, stream: BufferedReader) -> bytes:
         raise CheckpointError(str(path), "cut short or damaged", COPY) from None
     if twice:
         raise CheckpointError(str(path), f"it has two members named {shorten(twice[0])}", SAVE)
-    found = f"a zip archive of something else; it holds {name_some(names)}"
-    raise CheckpointError(str(path), found, SAVE)
+    problem = f"a zip archive of something else; it holds {name_some(names)}"
+    raise CheckpointError(str(path), problem, SAVE)
 
 
 def _check_byte_order(path: Path, archive: zipfile.ZipFile, prefix: str) -> None:
@@ -202,13 +204,13 @@ def _check_byte_order(path: Path, archive: zipfile.ZipFile, prefix: str) -> None
 def _stored(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """Read a member that is not packed: a few packed bytes could become gigabytes."""
     if member.compress_type != zipfile.ZIP_STORED:
-        found = f"its {shorten(member.filename)} is compressed, which torch.save does not do"
-        raise CheckpointError(str(path), found, SAVE)
+        problem = f"its {shorten(member.filename)} is compressed, which torch.save does not do"
+        raise CheckpointError(str(path), problem, SAVE)
     if member.file_size > SIZE_LIMIT:
-        found = (
+        problem = (
             f"its pickle has {member.file_size:,} bytes, more than the {SIZE_LIMIT:,} that are read"
         )
-        raise CheckpointError(str(path), found, SAVE)
+        raise CheckpointError(str(path), problem, SAVE)
     with archive.open(member) as stream:
         return b"".join(iter(lambda: stream.read(_DIRECTORY_LIMIT), b""))
 
@@ -219,14 +221,14 @@ def _check_old(path: Path, stream: BufferedReader) -> None:
     size = os.fstat(stream.fileno()).st_size
     data = stream.read(min(size, SIZE_LIMIT))
     end, torch = 0, _Torch(path, is_old=True)
-    told: object = None
+    last: object = None
     for _ in range(_PICKLES_BEFORE_ZIP):
-        told, end = torch.read(data, end)
+        last, end = torch.read(data, end)
     # Each is preceded by its length.
     if end + sum(8 + block for block in torch.storages.values()) > size:
         raise CheckpointError(str(path), "cut short or damaged", COPY)
     # torch takes memory for each storage that a tensor names, and fills those in the last list.
-    keys = [key for key in told if isinstance(key, str)] if isinstance(told, list) else []
+    keys = [key for key in last if isinstance(key, str)] if isinstance(last, list) else []
     if sorted(keys) != sorted(torch.storages):
         raise CheckpointError(str(path), "its list of storages is not that of its tensors", COPY)
 
@@ -252,8 +254,8 @@ def _state_dict(path: Path, whole: object) -> StateDict:
         if isinstance(name, str) and isinstance(value, StoredTensor)
     }
     if len(tensors) < len(content):
-        found = f"not only tensors; it holds {name_some(content)}"
-        raise CheckpointError(str(path), found, SAVE)
+        problem = f"not only tensors; it holds {name_some(content)}"
+        raise CheckpointError(str(path), problem, SAVE)
     return StateDict(tensors, about)
 
 
@@ -275,7 +277,7 @@ class _Torch:
         is_old: Whether torch will read the pickle as well, and make what is described here.
 
     Attributes:
-        storages: Bytes of each memory block that the pickle tells of.
+        storages: Bytes of each memory block that the pickle names.
     """
 
     def __init__(self, path: Path, *, is_old: bool = False) -> None:
@@ -295,8 +297,8 @@ class _Torch:
         try:
             return read_pickle(data, self, start)
         except PickleError as error:
-            found = f"its pickle {error}"
-            raise CheckpointError(str(self._path), found, COPY) from None
+            problem = f"its pickle {error}"
+            raise CheckpointError(str(self._path), problem, COPY) from None
 
     def global_named(self, module: str, name: str) -> str | Callable[..., object]:
         if module == "torch" and (name.endswith("Storage") or name in _DTYPES.values()):
@@ -313,8 +315,8 @@ class _Torch:
                 ("storage", str(kind), str(key), str(), int(size), None)
             ) if size >= 0:
                 # torch takes memory for the first size, whatever it reads later.
-                told = (kind if size else "", size)
-                if self._kinds.setdefault(key, told) != told:
+                kind_and_size = (kind if size else "", size)
+                if self._kinds.setdefault(key, kind_and_size) != kind_and_size:
                     message = "has a storage of two sizes or types"
                     raise PickleError(message)
                 self.storages[key] = size * _BYTES.get(kind, 1)
@@ -359,9 +361,9 @@ class _Torch:
             raise PickleError(message)
         if metadata:
             # It says that the signs of all numbers, or of their imaginary parts, are to be turned.
-            found = "it has a tensor that torch would negate or conjugate when it is loaded"
+            problem = "it has a tensor that torch would negate or conjugate when it is loaded"
             raise CheckpointError(
-                str(self._path), found, "save tensor.resolve_neg().resolve_conj() in its place"
+                str(self._path), problem, "save tensor.resolve_neg().resolve_conj() in its place"
             )
         dtype = _DTYPES.get(kind, kind)
         return StoredTensor(self._path, dtype, tuple(shape), tuple(stride), key, offset)

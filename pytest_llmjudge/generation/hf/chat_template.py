@@ -51,7 +51,7 @@ def text_ids(tokenizer: Tokenizer, text: str, *, begin: bool) -> list[int]:
 class ChatTemplate:
     """A folder's chat template around messages, as tokens.
 
-    What does not depend on the messages is found out once.
+    What does not depend on the messages is worked out once.
 
     Args:
         folder: For messages of errors.
@@ -153,8 +153,8 @@ def _template(folder: Path, tokenizer: Tokenizer) -> tuple[str, bool]:
 
     Templates of models that see pictures too may leave out a message that is no list of parts.
     """
-    found = "its chat template leaves the message out"
-    problem = CheckpointError(str(folder), found, f"correct it, or {_TODO}")
+    reason = "its chat template leaves the message out"
+    problem = CheckpointError(str(folder), reason, f"correct it, or {_TODO}")
     for in_parts in (False, True):
         try:
             text = _render(folder, tokenizer, _PLACE, in_parts=in_parts)
@@ -185,9 +185,9 @@ def _render(folder: Path, tokenizer: Tokenizer, *messages: str, in_parts: bool) 
             chat_template=_with_day(tokenizer.get_chat_template()),
         )
     except Exception as error:  # noqa: BLE001 - a template may raise whatever it wants
-        told = f"{type(error).__name__}: {one_line(str(error), 200)}"
-        found = f"its chat template cannot be used ({told})"
-        raise CheckpointError(str(folder), found, f"correct it, or {_TODO}") from None
+        cause = f"{type(error).__name__}: {one_line(str(error), 200)}"
+        problem = f"its chat template cannot be used ({cause})"
+        raise CheckpointError(str(folder), problem, f"correct it, or {_TODO}") from None
     return text
 
 
@@ -195,10 +195,10 @@ def _with_day(template: str) -> str:
     """Give a template that asks for the time a clock that stands still."""
     if _CLOCK not in template:
         return template
-    told = "".join(
+    filters = "".join(
         f"|replace('%{code}', '{_DAY.strftime('%' + code)}')" for code in "aAbBdeHIjmMpSyY"
     )
-    return f"{{%- macro {_CLOCK}(form) -%}}{{{{ form{told} }}}}{{%- endmacro %}}{template}"
+    return f"{{%- macro {_CLOCK}(form) -%}}{{{{ form{filters} }}}}{{%- endmacro %}}{template}"
 
 
 def _template_ids(tokenizer: Tokenizer, text: str) -> list[int]:

@@ -35,8 +35,8 @@ def encode_pair(
     """
     tokenizer = foreign.tokenizer
     if not tokenizer.is_fast:
-        found = "its tokenizer has no offsets, which split a prompt from its reference"
-        raise CheckpointError(str(folder), found, "save it with a tokenizer.json")
+        problem = "its tokenizer has no offsets, which split a prompt from its reference"
+        raise CheckpointError(str(folder), problem, "save it with a tokenizer.json")
     if chat:
         before, after = foreign.template.answered_ids(prompt, reference)
     else:
@@ -46,8 +46,8 @@ def encode_pair(
     closing = foreign.template.closing_ids if chat else []
     last = next((token for token in closing if token in foreign.ends), tokenizer.eos_token_id)
     if last is None:
-        found, hint = "its tokenizer has no end token", "give it an eos_token, or write end=False"
-        raise CheckpointError(str(folder), found, hint)
+        problem, hint = "its tokenizer has no end token", "give it an eos_token, or write end=False"
+        raise CheckpointError(str(folder), problem, hint)
     return before, [*after, last]
 
 

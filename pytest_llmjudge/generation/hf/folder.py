@@ -109,8 +109,8 @@ class FolderInfo:
         Raises:
             CheckpointError: A file cannot be read any more.
         """
-        told = [f"{file.name} {content.digest}" for file, content in self.contents.items()]
-        lines = [self.library, *told]
+        digests = [f"{file.name} {content.digest}" for file, content in self.contents.items()]
+        lines = [self.library, *digests]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -120,17 +120,17 @@ def foreign_type(path: Path) -> str | None:
     ``None`` stands for anything else: a GPT-2 that this package's own engine runs, an adapter, a
     file, and what cannot be read.
     """
-    found = _typed_config(path)
-    if found is None:
+    typed = _typed_config(path)
+    if typed is None:
         return None
-    kind, config = found
+    kind, config = typed
     if kind == GPT2 and not own_template(path) and not beyond_engine(path, config):
         return None
     return kind
 
 
 def _typed_config(path: Path) -> tuple[str, dict[str, Any]] | None:
-    """Read the architecture that a folder's config tells, and all that it tells."""
+    """Read the architecture that a folder's config names, and all that it says."""
     # os.path answers no, where pathlib raises: names too long, folders that are closed.
     if not os.path.isfile(path / CONFIG) or os.path.isfile(path / ADAPTER_CONFIG):  # noqa: PTH113
         return None
@@ -151,8 +151,8 @@ def describe_folder(folder: Path) -> FolderInfo:
     """
     typed = _typed_config(folder)
     if typed is None:
-        found = f"no Hugging Face folder whose {CONFIG} tells a model_type"
-        raise CheckpointError(str(folder), found, "save the model with save_pretrained")
+        problem = f"no Hugging Face folder whose {CONFIG} tells a model_type"
+        raise CheckpointError(str(folder), problem, "save the model with save_pretrained")
     kind, _ = typed
     # Of a damaged generation_config.json transformers would say nothing, and take another.
     config, tokenizer, _ = (
@@ -165,8 +165,8 @@ def describe_folder(folder: Path) -> FolderInfo:
     except OSError as error:
         raise unreadable(folder, error) from None
     if has_code:
-        found = f"it has code of its own ({_OWN_CODE}), which is never run"
-        raise CheckpointError(str(folder), found, f"remove {_OWN_CODE}, or serve the model")
+        problem = f"it has code of its own ({_OWN_CODE}), which is never run"
+        raise CheckpointError(str(folder), problem, f"remove {_OWN_CODE}, or serve the model")
     weights = next((folder / name for name in _WEIGHTS if name in names), None)
     what = f"a Hugging Face folder of a {shorten(kind)}"
     if weights is None:
@@ -182,8 +182,8 @@ def describe_folder(folder: Path) -> FolderInfo:
         _refuse_pointer(file)
     parts, tensors = _read_weights(weights)
     if find_spec("transformers") is None:
-        found = f"it is {what}, which needs transformers"
-        raise CheckpointError(str(folder), found, "pip install pytest-llmjudge[hf]")
+        problem = f"it is {what}, which needs transformers"
+        raise CheckpointError(str(folder), problem, "pip install pytest-llmjudge[hf]")
     files = (*beside, *dict.fromkeys((weights, *parts)))
     parameters = None if tensors is None else _count(tensors, config)
     is_safe = SUFFIX in weights.name
@@ -218,32 +218,32 @@ def _read_config(file: Path, kind: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CheckpointError(str(file), "not a JSON object", hint)
     if "auto_map" in content:
-        found = f"it asks for code of its own (auto_map in {file.name}), which is never run"
+        problem = f"it asks for code of its own (auto_map in {file.name}), which is never run"
         hint = f"remove auto_map if transformers itself has {shorten(kind)}, or serve the model"
-        raise CheckpointError(str(file.parent), found, hint)
+        raise CheckpointError(str(file.parent), problem, hint)
     return content
 
 
 def _check_settings(folder: Path, config: Mapping[str, Any]) -> None:
     """Refuse settings by which transformers would do what this package does not ask it for."""
     if "transformers_weights" in config:
-        found = f"its {CONFIG} names weights of its own choice (transformers_weights)"
-        raise CheckpointError(str(folder), found, "save the model again with save_pretrained")
+        problem = f"its {CONFIG} names weights of its own choice (transformers_weights)"
+        raise CheckpointError(str(folder), problem, "save the model again with save_pretrained")
     if kernel := _kernel(config):
-        found = f"its {CONFIG} asks for the attention implementation {kernel}"
+        problem = f"its {CONFIG} asks for the attention implementation {kernel}"
         hint = "remove that, a program of others may be downloaded for it"
-        raise CheckpointError(str(folder), found, hint)
+        raise CheckpointError(str(folder), problem, hint)
     if absurd := absurd_size(config):
         name, size, most = absurd
-        told = f"{shorten(name)} to {shorten_json(size)}"
-        found = f"its {CONFIG} sets {told}, and no model has more than {most:,}"
-        raise CheckpointError(str(folder), found, "correct it, or save the model again")
+        setting = f"{shorten(name)} to {shorten_json(size)}"
+        problem = f"its {CONFIG} sets {setting}, and no model has more than {most:,}"
+        raise CheckpointError(str(folder), problem, "correct it, or save the model again")
 
 
 def _kernel(config: object) -> str | None:
     """Find an implementation that transformers would have to get from elsewhere."""
     if isinstance(config, list):
-        return next((found for entry in config if (found := _kernel(entry))), None)
+        return next((kernel for entry in config if (kernel := _kernel(entry))), None)
     if not isinstance(config, dict):
         return None
     for name, value in config.items():
@@ -252,8 +252,8 @@ def _kernel(config: object) -> str | None:
             others = [one for one in chosen if one not in _BUILT_IN_ATTENTION]
             if others:
                 return shorten_json(others[0])
-        elif found := _kernel(value):
-            return found
+        elif kernel := _kernel(value):
+            return kernel
     return None
 
 
@@ -264,8 +264,8 @@ def _read_weights(path: Path) -> tuple[list[Path], dict[str, StoredTensor] | Non
         files, read = files_in(path), read_index
     elif path.name.endswith(SUFFIX):
         read = read_safetensors
-    found = read(path)
-    return files, None if found is None else found.tensors
+    state = read(path)
+    return files, None if state is None else state.tensors
 
 
 def _count(tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> int | None:

@@ -68,7 +68,7 @@ def continue_rows(
     seen = [[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows]
     numbers = _Numbers(len(rows), width, model.device)
     stops = _Stops(foreign.tokenizer, ends, width, decoding.stop)
-    found = model.generate(
+    output = model.generate(
         torch.tensor(ids, device=model.device),
         attention_mask=torch.tensor(seen, device=model.device),
         generation_config=GenerationConfig(
@@ -83,7 +83,7 @@ def continue_rows(
     )
     broken = numbers.broken.tolist()
     return [
-        stops.finish(row, new, broken[row]) for row, new in enumerate(found[:, width:].tolist())
+        stops.finish(row, new, broken[row]) for row, new in enumerate(output[:, width:].tolist())
     ]
 
 

@@ -90,8 +90,8 @@ def load_folder(info: FolderInfo, device: torch.device, dtype: torch.dtype) -> F
         folder, kind = info.path, info.model_type
         release = f"transformers {transformers.__version__}"
         if kind not in transformers.CONFIG_MAPPING:
-            found = f"{release} does not know a {shorten(kind)}"
-            raise CheckpointError(str(folder), found, "pip install --upgrade transformers")
+            problem = f"{release} does not know a {shorten(kind)}"
+            raise CheckpointError(str(folder), problem, "pip install --upgrade transformers")
         # No link on the way to the folder can be changed while the library reads by names.
         real = folder.resolve()
         with untouched(real, {file.name: seen.stamp for file, seen in info.contents.items()}):
@@ -108,8 +108,8 @@ def _load(
     with _in_one_line(folder, f"{release} cannot read its config.json"):
         config = transformers.AutoConfig.from_pretrained(name, **files_alone)
     if type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
-        found = f"{release} has no {kind} that goes on from a text"
-        raise CheckpointError(str(folder), found, "name the folder of a causal language model")
+        problem = f"{release} has no {kind} that goes on from a text"
+        raise CheckpointError(str(folder), problem, "name the folder of a causal language model")
     with _in_one_line(folder, f"{release} cannot load its weights"):
         model, loading = transformers.AutoModelForCausalLM.from_pretrained(
             name,
@@ -154,9 +154,9 @@ def _in_one_line(folder: Path, what: str) -> Iterator[None]:
         if is_out_of_memory(error):
             hint = "free some, or take another device"
             raise CheckpointError(str(folder), "out of memory", hint) from None
-        found = f"{what} ({type(error).__name__}: {one_line(str(error), 200)})"
+        problem = f"{what} ({type(error).__name__}: {one_line(str(error), 200)})"
         raise CheckpointError(
-            str(folder), found, "save it again, or install the version that wrote it"
+            str(folder), problem, "save it again, or install the version that wrote it"
         ) from None
 
 
@@ -178,15 +178,15 @@ def _check_finite(folder: Path, model: Model, dtype: torch.dtype) -> None:
             check_weight(folder, name, weight)
 
 
-def _ends(*told: object) -> tuple[int, ...]:
+def _ends(*values: object) -> tuple[int, ...]:
     """Return the end tokens of the model and of its tokenizer, which need not agree."""
-    tokens = [token for one in told for token in (one if isinstance(one, list) else [one])]
+    tokens = [token for one in values for token in (one if isinstance(one, list) else [one])]
     return tuple(dict.fromkeys(token for token in tokens if type(token) is int))
 
 
 def _context(config: Config, tokenizer: Tokenizer) -> int:
-    told = getattr(config.get_text_config(), "max_position_embeddings", None)
-    if type(told) is int and told > 0:
-        return told
+    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if type(limit) is int and limit > 0:
+        return limit
     # A model without a limit has the tokenizer's, which is vast where it has none either.
     return min(int(tokenizer.model_max_length), sys.maxsize)

@@ -36,7 +36,7 @@ _UNMASKED = frozenset({"recurrent_gemma", "reformer", "rwkv", "xlm"})
 class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
     """A folder of ``save_pretrained`` that answers prompts by way of transformers.
 
-    Decoding is greedy unless told otherwise, whatever the folder's ``generation_config.json`` asks
+    Decoding is greedy by default, whatever the folder's ``generation_config.json`` asks
     for. A text ends before an end token, after ``max_new_tokens``, or when prompt and text together
     fill the model's context.
 
@@ -126,8 +126,8 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            found, hint = "out of memory", "free some, or take another device"
-            raise CheckpointError(str(self.path), found, hint) from None
+            problem, hint = "out of memory", "free some, or take another device"
+            raise CheckpointError(str(self.path), problem, hint) from None
 
     def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
         from pytest_llmjudge.generation.hf.chat_template import text_ids
@@ -139,17 +139,17 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         if not prompt or not ids:
             return PromptError(where, "the prompt is empty", "give the record an instruction")
         if len(ids) >= context:
-            found = f"the prompt has {len(ids)} tokens and the context {context}, answer included"
-            return PromptError(where, found, "shorten the record's instruction and input")
+            problem = f"the prompt has {len(ids)} tokens and the context {context}, answer included"
+            return PromptError(where, problem, "shorten the record's instruction and input")
         self._check_vocabulary(ids)
         return ids
 
     def _check_vocabulary(self, ids: Sequence[int]) -> None:
         known = len(self._loaded.model.get_input_embeddings().weight)
         if max(ids, default=0) >= known:
-            found = f"the model knows {known} tokens and its tokenizer has the number {max(ids)}"
+            problem = f"the model knows {known} tokens and its tokenizer has the number {max(ids)}"
             hint = "save the model and the tokenizer that it was trained with together"
-            raise CheckpointError(str(self.path), found, hint)
+            raise CheckpointError(str(self.path), problem, hint)
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         from pytest_llmjudge.generation.hf.generate import Row
@@ -180,9 +180,9 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             elif len(batch) > 1:
                 size = len(batch) // 2
             else:
-                found = "out of memory with one text at a time"
+                problem = "out of memory with one text at a time"
                 hint = "free some, or take another device or a smaller --llm-judge-dtype"
-                raise CheckpointError(str(self.path), found, hint)
+                raise CheckpointError(str(self.path), problem, hint)
 
     def _try(self, batch: Sequence[Row]) -> list[Continued | None] | None:
         """Continue a batch; ``None`` when the memory is not enough."""

@@ -36,7 +36,7 @@ def absurd_size(config: object) -> tuple[str, int | float, int] | None:
         The setting, its value and the largest one that is believed; ``None`` where all are.
     """
     if isinstance(config, list):
-        return next((found for part in config if (found := absurd_size(part))), None)
+        return next((absurd for part in config if (absurd := absurd_size(part))), None)
     if not isinstance(config, dict):
         return None
     for name, value in config.items():
@@ -45,6 +45,6 @@ def absurd_size(config: object) -> tuple[str, int | float, int] | None:
             # A number that is none is no size either.
             if limit is not None and not value <= limit:
                 return name, value, limit
-        elif found := absurd_size(value):
-            return found
+        elif absurd := absurd_size(value):
+            return absurd
     return None

@@ -111,6 +111,6 @@ def their_ids(model: Theirs, ids: list[int], count: int, ends: tuple[int, ...] =
         eos_token_id=list(ends),
         pad_token_id=ends[0],
     )
-    found = model.generate(row, attention_mask=torch.ones_like(row), generation_config=config)
-    new: list[int] = found[0, len(ids) :].tolist()
+    output = model.generate(row, attention_mask=torch.ones_like(row), generation_config=config)
+    new: list[int] = output[0, len(ids) :].tolist()
     return new[:-1] if new[-1] in ends else new

@@ -139,8 +139,8 @@ def test_it_is_computed_as_asked(path: Path, exact: Nano, *, new: bool, is_packe
         expected = [greedy(exact, prompt, 12) for prompt in PROMPTS]
     for slots in (1, 16):
         limits = [12] * len(PROMPTS)
-        found = sorted(decode(model, PROMPTS, limits, end=END, slots=slots))
-        assert [text.ids for text in found] == expected
+        texts = sorted(decode(model, PROMPTS, limits, end=END, slots=slots))
+        assert [text.ids for text in texts] == expected
 
 
 @pytest.mark.parametrize("activation", [None, "gelu_tanh"])
@@ -220,8 +220,8 @@ def test_what_transformers_calls_it(path: Path, activation: str) -> None:
     adapter = path.with_name("adapter")
     adapter.mkdir()
     save_file(matrices, adapter / "adapter_model.safetensors")
-    told = {"peft_type": "LORA", "lora_alpha": 4, "base_model_name_or_path": "../base"}
-    (adapter / "adapter_config.json").write_text(json.dumps(told), encoding="utf-8")
+    config = {"peft_type": "LORA", "lora_alpha": 4, "base_model_name_or_path": "../base"}
+    (adapter / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
 
     for named in (folder, adapter):
         model = load(named, CPU, torch.float32)

@@ -220,7 +220,7 @@ def test_what_lies_beside_several_files(path: Path, stem: str) -> None:
 
 
 def test_what_to_write_beside_several_files(path: Path) -> None:
-    """The message names the file that will be found."""
+    """The message names the file that will be read."""
     state = make_model(replace(TINY, emb_dim=48)).state_dict()
     save_file(state, path.with_name("part.safetensors"))
     index = path.with_name("model.safetensors.index.json")

@@ -51,7 +51,7 @@ def test_devices_that_do_not_work(
 
 
 def test_formats_that_are_not_known() -> None:
-    """It is told in one line."""
+    """It is reported in one line."""
     with pytest.raises(SettingsError) as caught:
         usable_dtype("float8")
     assert str(caught.value) == (
@@ -60,7 +60,7 @@ def test_formats_that_are_not_known() -> None:
     assert usable_dtype("auto") == torch.float32
 
 
-def test_how_too_little_memory_is_told() -> None:
+def test_how_too_little_memory_is_recognised() -> None:
     """By CUDA, by the CPU's allocator, and by Python; other errors are not taken for it."""
     for error in (
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),

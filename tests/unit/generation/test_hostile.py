@@ -113,7 +113,7 @@ def whole_state(claim: Claims) -> dict[str, object]:
 def test_a_tensor_that_claims_a_terabyte(
     path: Path, shape: tuple[int, ...], stride: tuple[int, ...]
 ) -> None:
-    """It is found out before memory is asked for."""
+    """It is refused before memory is asked for."""
     write(path, whole_state(Claims(shape, stride)))
 
     assert refused(path) == DAMAGED
@@ -127,8 +127,8 @@ def test_packed_members(path: Path) -> None:
         for name in source.namelist():
             to.writestr(name, source.read(name))
 
-    found = "its model/data.pkl is compressed, which torch.save does not do"
-    assert refused(packed) == f"{found}; {SAVE}"
+    problem = "its model/data.pkl is compressed, which torch.save does not do"
+    assert refused(packed) == f"{problem}; {SAVE}"
 
 
 @pytest.mark.parametrize("folder", [False, True])

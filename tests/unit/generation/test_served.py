@@ -332,7 +332,7 @@ class TestTooLong:
         )
 
     @pytest.mark.parametrize(
-        ("reply", "told"),
+        ("reply", "need"),
         [
             (
                 Failure(400, "This model's maximum context length is 2048 tokens. However"),
@@ -346,7 +346,7 @@ class TestTooLong:
         ids=["refused", "cut"],
     )
     @pytest.mark.parametrize("chat", [False, True])
-    def test_openai(self, server: FakeOllama, reply: Reply, told: str, *, chat: bool) -> None:
+    def test_openai(self, server: FakeOllama, reply: Reply, need: str, *, chat: bool) -> None:
         """The server may be started with more room, so another run asks again."""
         server.reply = lambda _: reply
 
@@ -354,7 +354,7 @@ class TestTooLong:
 
         assert not done.final
         assert done.error == (
-            f"{server.url}/v1: the prompt of 10000 characters needs about {told}; shorten the "
+            f"{server.url}/v1: the prompt of 10000 characters needs about {need}; shorten the "
             "record's instruction and input, or lower --llm-judge-max-new-tokens; a prompt that was "
             "cut is never answered"
         )
@@ -369,7 +369,7 @@ class TestTooLong:
         )
 
     def test_generate_raises(self, server: FakeOllama) -> None:
-        """Who asks for a list of texts is told which prompt it was."""
+        """Who asks for a list of texts learns which prompt it was."""
         with pytest.raises(PromptError) as caught:
             served(server).generate(["a", LONG], max_new_tokens=4)
 
@@ -392,7 +392,7 @@ class TestFailures:
     """What the server could not do is one line, and what was answered is kept."""
 
     @pytest.mark.parametrize(
-        ("name", "reply", "told"),
+        ("name", "reply", "expected"),
         [
             (
                 "ollama",
@@ -454,13 +454,13 @@ class TestFailures:
         ],
     )
     def test_replies_that_are_none(
-        self, server: FakeOllama, name: str, reply: Reply, told: str
+        self, server: FakeOllama, name: str, reply: Reply, expected: str
     ) -> None:
         """The advice names the options of the model under test."""
         server.reply = lambda _: reply
         path = "/v1" if name == "openai" else ""
 
-        assert failure(served(server, name=f"{name}:llama3")) == f"{server.url}{path}: {told}"
+        assert failure(served(server, name=f"{name}:llama3")) == f"{server.url}{path}: {expected}"
 
     @NAMES
     def test_a_busy_server_is_asked_again(self, server: FakeOllama, name: str) -> None:
@@ -476,20 +476,20 @@ class TestFailures:
         )
 
     def test_one_failure_stops_nobody_else(self, server: FakeOllama) -> None:
-        """It is told when the others are answered."""
+        """It is raised when the others are answered."""
 
         def reply(request: ChatRequest) -> Reply:
             return Failure(500, "no") if request.prompt in {"1", "4"} else Answer("x")
 
         server.reply = reply
-        answered, told = until_it_fails(served(server), [str(number) for number in range(8)])
+        answered, message = until_it_fails(served(server), [str(number) for number in range(8)])
 
         assert answered == [0, 2, 3, 5, 6, 7]
-        assert told == f"{server.url}: answered with status 500: no; {SEE_LOG}"
+        assert message == f"{server.url}: answered with status 500: no; {SEE_LOG}"
 
     @pytest.mark.parametrize("status", [400, 422])
     def test_refused_prompts_stop_nobody_else(self, server: FakeOllama, status: int) -> None:
-        """However many in a row: each is told by itself, and may be tried again in another run."""
+        """However many in a row: each is reported by itself, and may be tried again in another run."""
 
         def reply(request: ChatRequest) -> Reply:
             return Failure(status, "filtered") if "bad" in request.prompt else Answer("x")
@@ -497,13 +497,13 @@ class TestFailures:
         server.reply = reply
         model = served(server, name="openai:llama3")
         prompts = ["good", *["bad"] * 6, "good"]
-        found = sorted(model.stream(prompts, max_new_tokens=4), key=lambda one: one.index)
+        completions = sorted(model.stream(prompts, max_new_tokens=4), key=lambda one: one.index)
 
-        told = (
+        message = (
             f"{server.url}/v1: answered with status {status}: filtered; the server's log tells more"
         )
-        assert [one.text for one in found] == ["x", *[None] * 6, "x"]
-        assert {(one.error, one.final) for one in found[1:7]} == {(told, False)}
+        assert [one.text for one in completions] == ["x", *[None] * 6, "x"]
+        assert {(one.error, one.final) for one in completions[1:7]} == {(message, False)}
         with pytest.raises(PromptError) as caught:
             model.generate(prompts, max_new_tokens=4)
         assert str(caught.value).startswith("prompts[1]: answered with status")
@@ -513,10 +513,10 @@ class TestFailures:
         """They are not judged as an empty one."""
         server.reply = lambda _: Answer(answer, "length", thinking="Let me see.")
 
-        (found,) = served(server).stream(["Go on."], max_new_tokens=4, chat=True)
+        (done,) = served(server).stream(["Go on."], max_new_tokens=4, chat=True)
 
-        assert not found.final
-        assert found.error == (
+        assert not done.final
+        assert done.error == (
             f"{server.url}: ollama:llama3 wrote thoughts and no answer; switch its thoughts off, or "
             "raise --llm-judge-max-new-tokens"
         )
@@ -549,11 +549,11 @@ class TestFailures:
         """Half a thought is no answer either."""
         server.reply = lambda _: Answer(content, "length")
 
-        (found,) = served(server, name=name).stream(["Go on."], max_new_tokens=4, chat=True)
+        (done,) = served(server, name=name).stream(["Go on."], max_new_tokens=4, chat=True)
 
-        assert (found.text, found.final) == (None, False)
-        assert found.error is not None
-        assert found.error.endswith(
+        assert (done.text, done.final) == (None, False)
+        assert done.error is not None
+        assert done.error.endswith(
             f": {name} wrote thoughts and no answer; switch its thoughts off, or raise "
             "--llm-judge-max-new-tokens"
         )
@@ -566,16 +566,16 @@ class TestFailures:
             Answer("half an", reason) if request.prompt == "b" else Answer("whole")
         )
 
-        found = sorted(
+        completions = sorted(
             served(server, name="openai:llama3").stream(
                 ["a", "b", "c"], max_new_tokens=4, chat=chat
             ),
             key=lambda done: done.index,
         )
 
-        assert [done.text for done in found] == ["whole", None, "whole"]
-        assert not found[1].final
-        assert found[1].error == (
+        assert [done.text for done in completions] == ["whole", None, "whole"]
+        assert not completions[1].final
+        assert completions[1].error == (
             f'{server.url}/v1: broke its answer off (finish_reason "{reason}"); the server\'s log '
             "tells more"
         )
@@ -601,10 +601,10 @@ class TestFailures:
         server.reply = lambda _: Page(200, "application/json", json.dumps(body))
         chat = "message" in choice
 
-        (found,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=chat)
+        (done,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=chat)
 
-        assert (found.text, found.final) == (None, False)
-        assert found.error == (
+        assert (done.text, done.final) == (None, False)
+        assert done.error == (
             f"{server.url}/v1: answered without a text{why}; the server's log tells more"
         )
 
@@ -615,9 +615,9 @@ class TestFailures:
         body = {"model": "llama3", "choices": [choice]}
         server.reply = lambda _: Page(200, "application/json", json.dumps(body))
 
-        (found,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=True)
+        (done,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=True)
 
-        assert found.error == (
+        assert done.error == (
             f"{server.url}/v1: answered with a content that is no text "
             '({"type": "image_url"}); the server\'s log tells more'
         )
@@ -642,8 +642,8 @@ class TestFailures:
 
         (done,) = model.stream(["a"], max_new_tokens=4, chat=chat)
 
-        told = f"{url}: wrote 1000000000 tokens where at most 4 were asked for; {log}"
-        assert (done.text, done.error) == (None, told)
+        message = f"{url}: wrote 1000000000 tokens where at most 4 were asked for; {log}"
+        assert (done.text, done.error) == (None, message)
 
     @NAMES
     def test_as_many_tokens_as_were_asked_for(self, server: FakeOllama, name: str) -> None:
@@ -669,9 +669,9 @@ class TestFailures:
         }
         server.reply = lambda _: Page(200, "application/json", json.dumps(body))
 
-        (found,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=True)
+        (done,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=True)
 
-        assert found.error == (
+        assert done.error == (
             f"{server.url}/v1: openai:llama3 wrote thoughts and no answer; switch its thoughts off, "
             "or raise --llm-judge-max-new-tokens"
         )
@@ -689,14 +689,14 @@ class TestFailures:
 
     def test_openai_takes_another_word_for_most_tokens(self, server: FakeOllama) -> None:
         """As its reasoning models do; the others are not refused first."""
-        told = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+        refusal = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
         server.reply = lambda request: (
-            Failure(400, told) if "max_tokens" in request.body else Answer("yes")
+            Failure(400, refusal) if "max_tokens" in request.body else Answer("yes")
         )
 
-        found = texts(served(server, name="openai:llama3"), ["a", "b"], chat=True)
+        answers = texts(served(server, name="openai:llama3"), ["a", "b"], chat=True)
 
-        assert found == {0: "yes", 1: "yes"}
+        assert answers == {0: "yes", 1: "yes"}
         assert [body.get("max_completion_tokens") for body in server.chats] == [None, 16, 16]
 
     @pytest.mark.parametrize("chat", [False, True])
@@ -730,10 +730,10 @@ class TestFailures:
             return Answer("x")
 
         server.reply = reply
-        answered, told = until_it_fails(served(server), ["a"] * 50)
+        answered, message = until_it_fails(served(server), ["a"] * 50)
 
         assert answered == [0, 1, 2]
-        assert told == (
+        assert message == (
             f'{server.url}: is not answering; start it with "ollama serve", or name another with '
             "--llm-judge-checkpoint-url"
         )
@@ -816,7 +816,7 @@ class TestLoad:
 
 
 class TestInfo:
-    """What is told of it before it answers."""
+    """What is known of it before it answers."""
 
     def test_nothing_is_sent_before_it_is_needed(self, server: FakeOllama) -> None:
         """Making one asks nobody."""
@@ -848,7 +848,7 @@ class TestInfo:
         assert len({first, other_version, other_weights}) == 3
 
     def test_the_fingerprint_of_openai(self, server: FakeOllama) -> None:
-        """What it lists of the model, and where it is: the weights behind a name are not told."""
+        """What it lists of the model, and where it is: the weights behind a name are not known."""
         entry = '{"data": [{"id": "llama3", "max_model_len": %d}]}'
         fingerprints = set()
         for length in (2048, 4096):
@@ -861,7 +861,7 @@ class TestInfo:
         assert len(fingerprints) == 3
 
     @pytest.mark.parametrize(
-        ("name", "told"),
+        ("name", "expected"),
         [
             ("ollama:x", 'has no model "x"; installed: llama3:latest; "ollama pull x" gets it'),
             (
@@ -873,22 +873,22 @@ class TestInfo:
             ),
         ],
     )
-    def test_a_model_that_is_not_there(self, server: FakeOllama, name: str, told: str) -> None:
+    def test_a_model_that_is_not_there(self, server: FakeOllama, name: str, expected: str) -> None:
         """It says which ones are."""
         with pytest.raises(CheckpointError) as caught:
             served(server, name=name).info  # noqa: B018
 
         where = f"{server.url}/v1" if name.startswith("openai") else server.url
-        assert str(caught.value) == f"{where}: {told}"
+        assert str(caught.value) == f"{where}: {expected}"
 
     @pytest.mark.parametrize(
-        ("name", "told"),
+        ("name", "hint"),
         [
             ("ollama:llama3", 'start it with "ollama serve"'),
             ("openai:llama3", "start it"),
         ],
     )
-    def test_a_server_that_is_not_there(self, server: FakeOllama, name: str, told: str) -> None:
+    def test_a_server_that_is_not_there(self, server: FakeOllama, name: str, hint: str) -> None:
         """It says how to name another."""
         model = served(server, name=name)
         server.stop()
@@ -898,11 +898,11 @@ class TestInfo:
 
         where = f"{server.url}/v1" if name.startswith("openai") else server.url
         assert str(caught.value) == (
-            f"{where}: is not answering; {told}, or name another with --llm-judge-checkpoint-url"
+            f"{where}: is not answering; {hint}, or name another with --llm-judge-checkpoint-url"
         )
 
     @pytest.mark.parametrize(
-        ("name", "path", "told"),
+        ("name", "path", "expected"),
         [
             (
                 "ollama:llama3",
@@ -922,14 +922,14 @@ class TestInfo:
             ),
         ],
     )
-    def test_another_server(self, server: FakeOllama, name: str, path: str, told: str) -> None:
+    def test_another_server(self, server: FakeOllama, name: str, path: str, expected: str) -> None:
         """It says what kind was expected."""
         server.instead[path] = HTML
 
         with pytest.raises(CheckpointError) as caught:
             served(server, name=name).info  # noqa: B018
 
-        assert str(caught.value).endswith(f": {told}")
+        assert str(caught.value).endswith(f": {expected}")
 
     def test_different_models_of_one_name(self, server: FakeOllama) -> None:
         """They would mix two models in one average."""
@@ -946,7 +946,7 @@ class TestInfo:
         )
 
     @pytest.mark.parametrize(
-        ("name", "options", "told"),
+        ("name", "options", "expected"),
         [
             (
                 "ollama:",
@@ -975,13 +975,13 @@ class TestInfo:
         ],
     )
     def test_a_name_or_address_that_is_none(
-        self, name: str, options: dict[str, str], told: str
+        self, name: str, options: dict[str, str], expected: str
     ) -> None:
         """Before anybody is asked."""
         with pytest.raises(LlmJudgeError) as caught:
             served(name=name, **options)
 
-        assert str(caught.value) == told
+        assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,9 @@ def test_predictions(logprobs: tuple[float, ...], letter: str) -> None:
 
 def test_length_counts_in_characters() -> None:
     """A long choice is not less right for being long."""
-    found = MMLUResult("s", "continuation", 0, (answer(-1, -3, -5, -6, right=3),))
+    subject = MMLUResult("s", "continuation", 0, (answer(-1, -3, -5, -6, right=3),))
 
-    assert (found.predictions, found.accuracy, found.accuracy_norm) == (["A"], 0, 1)
+    assert (subject.predictions, subject.accuracy, subject.accuracy_norm) == (["A"], 0, 1)
     assert result("s", 1, 1).accuracy_norm is None
 
 
@@ -62,12 +62,12 @@ def test_a_subject() -> None:
         answer(-2, -1, -3, -4, right=1, shots=0, cut=True),
         answer(-2, -1, -3, -4, right=0),
     )
-    found = MMLUResult("anatomy", "letters", 5, answers)
+    subject = MMLUResult("anatomy", "letters", 5, answers)
 
-    assert (found.total, found.correct, found.accuracy) == (4, 2, 0.5)
-    assert found.predictions == ["A", "A", "B", "B"]
-    assert found.cut == 1
-    assert found.interval == pytest.approx((0.1500, 0.8500), abs=1e-4)
+    assert (subject.total, subject.correct, subject.accuracy) == (4, 2, 0.5)
+    assert subject.predictions == ["A", "A", "B", "B"]
+    assert subject.cut == 1
+    assert subject.interval == pytest.approx((0.1500, 0.8500), abs=1e-4)
 
 
 @given(st.integers(1, 2000), st.data())
@@ -92,10 +92,10 @@ def test_the_pooled_standard_error(subjects: list[list[bool]]) -> None:
     errors = [(len(one), np.std(one, ddof=1) / len(one) ** 0.5) for one in subjects if len(one) > 1]
     expected = sum((n - 1) * n * error**2 for n, error in errors) / free / whole if free else None
 
-    found = pooled_stderr(results)
+    stderr = pooled_stderr(results)
 
-    assert (found is None) == (expected is None)
-    assert expected is None or found == pytest.approx(expected**0.5, abs=1e-12)
+    assert (stderr is None) == (expected is None)
+    assert expected is None or stderr == pytest.approx(expected**0.5, abs=1e-12)
 
 
 def test_many_subjects() -> None:

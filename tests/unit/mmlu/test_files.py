@@ -61,10 +61,10 @@ def make_parquet(folder: Path, *, together: bool) -> None:
                 row = {"question": question, "subject": subject, "choices": choices}
                 place = ("all" if together else subject, split)
                 rows.setdefault(place, []).append({**row, "answer": "ABCD".index(letter)})
-    for (name, split), found in rows.items():
+    for (name, split), records in rows.items():
         path = folder / name / f"{split}-00000-of-00001.parquet"
         path.parent.mkdir(exist_ok=True, parents=True)
-        parquet.write_table(pa.Table.from_pylist(found), path)
+        parquet.write_table(pa.Table.from_pylist(records), path)
 
 
 def test_the_folder() -> None:
@@ -121,7 +121,7 @@ def test_an_id_stays_with_its_question(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("test", "told"),
+    ("test", "expected"),
     [
         (
             f"{ROW}Why?,a,b,c,A\n",
@@ -160,16 +160,16 @@ def test_an_id_stays_with_its_question(tmp_path: Path) -> None:
     ],
     ids=["columns", "letter", "no letter", "letters", "empty", "encoding", "quotes"],
 )
-def test_wrong_rows(tmp_path: Path, test: str | bytes, told: str) -> None:
+def test_wrong_rows(tmp_path: Path, test: str | bytes, expected: str) -> None:
     """File and row are named."""
     with pytest.raises(DatasetError) as caught:
         write(tmp_path, test).questions("anatomy")
 
-    assert str(caught.value) == told
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(
-    ("dev", "told"),
+    ("dev", "expected"),
     [
         (None, "anatomy_dev.csv: it is not there; shots=5 takes its first 5; get the whole file, or ask for fewer"),
         (
@@ -182,19 +182,19 @@ def test_wrong_rows(tmp_path: Path, test: str | bytes, told: str) -> None:
     ],
     ids=["missing", "short"],
 )  # fmt: skip
-def test_too_few_shots(tmp_path: Path, dev: str | None, told: str) -> None:
-    """Whoever asks for five gets five, or is told."""
+def test_too_few_shots(tmp_path: Path, dev: str | None, expected: str) -> None:
+    """Whoever asks for five gets five, or an error."""
     data = write(tmp_path, ROW, dev)
 
     with pytest.raises(DatasetError) as caught:
         data.shots("anatomy", 5)
 
-    assert str(caught.value) == told
+    assert str(caught.value) == expected
     assert data.shots("anatomy", 0) == ()
 
 
 def test_no_data(tmp_path: Path) -> None:
-    """Where to get it is told."""
+    """The message says where to get it."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "no.tar").write_text("no tar", encoding="utf-8")
     cases = {
@@ -202,10 +202,10 @@ def test_no_data(tmp_path: Path) -> None:
         tmp_path / "empty": 'it has neither a folder "test" nor Parquet files',
         tmp_path / "no.tar": "it is no tar archive",
     }
-    for path, found in cases.items():
+    for path, problem in cases.items():
         with pytest.raises(DatasetError) as caught:
             open_mmlu(path)
-        assert str(caught.value) == f"{path}: {found}; {GET_IT}"
+        assert str(caught.value) == f"{path}: {problem}; {GET_IT}"
 
 
 def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:
@@ -247,13 +247,13 @@ def test_an_archive_that_was_damaged(tmp_path: Path, packed: str) -> None:
         for damaged in (content[:place], bytes(flipped)):
             bad.write_bytes(damaged)
             try:
-                found = whole(open_mmlu(bad))
+                questions = whole(open_mmlu(bad))
             except DatasetError:
                 refused += 1
             else:
                 # A letter of an unpacked file has no checksum; its question is another one then.
-                assert found.keys() == expected.keys()
-                assert not packed or found == expected
+                assert questions.keys() == expected.keys()
+                assert not packed or questions == expected
 
     assert refused > 50
 
@@ -304,7 +304,7 @@ def test_hidden_files_and_blank_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["folder", "tar"])
 def test_data_without_questions(tmp_path: Path, form: str) -> None:
-    """An empty copy is told at once, with where to get a whole one."""
+    """An empty copy is refused at once, with where to get a whole one."""
     path = tmp_path / "mmlu"
     if form == "folder":
         (path / "test").mkdir(parents=True)
@@ -430,7 +430,7 @@ def test_an_archive_of_few_bytes_that_holds_gigabytes(
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "problem"),
     [
         ({"question": None}, "row 2: its question is null"),
         ({"choices": ["a", None, "c", "d"]}, "row 2: its choice 2 is null"),
@@ -438,7 +438,7 @@ def test_an_archive_of_few_bytes_that_holds_gigabytes(
     ],
     ids=["question", "choice", "subject"],
 )
-def test_null_is_no_text(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+def test_null_is_no_text(tmp_path: Path, changes: dict[str, object], problem: str) -> None:
     """It used to become the text "None", and the folder's name where the subject was missing."""
     pa = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
@@ -449,7 +449,7 @@ def test_null_is_no_text(tmp_path: Path, changes: dict[str, object], told: str) 
     with pytest.raises(DatasetError) as caught:
         open_mmlu(tmp_path)
 
-    assert str(caught.value) == f"{file.name}: {told}; take the files of the dataset cais/mmlu"
+    assert str(caught.value) == f"{file.name}: {problem}; take the files of the dataset cais/mmlu"
 
 
 def test_numbers_are_no_texts(tmp_path: Path) -> None:
@@ -517,7 +517,7 @@ def test_a_subject_without_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "expected"),
     [
         (
             "Why?,a,a,a,a,A\n",
@@ -537,14 +537,14 @@ def test_a_subject_without_end(tmp_path: Path) -> None:
     ],
     ids=["alike", "empty", "NUL"],
 )
-def test_questions_that_are_none(tmp_path: Path, row: str, told: str) -> None:
+def test_questions_that_are_none(tmp_path: Path, row: str, expected: str) -> None:
     """A question that every model answers says nothing of one."""
     data = write(tmp_path, ROW + row)
 
     with pytest.raises(DatasetError) as caught:
         data.questions("anatomy")
 
-    assert str(caught.value) == f"anatomy_test.csv: row 2: {told}"
+    assert str(caught.value) == f"anatomy_test.csv: row 2: {expected}"
 
 
 def test_solved_questions_that_are_asked(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_everything_fits(mode: str, shots: int, context: int) -> None:
 
 
 def test_a_choice_that_never_fits() -> None:
-    """It is told, with its question."""
+    """It is reported, with its question."""
     endless = MMLUQuestion("s-3", "What?", ("a", "b", "c", "word " * 50), 0)
 
     with pytest.raises(PromptError) as caught:

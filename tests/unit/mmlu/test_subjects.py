@@ -1,4 +1,4 @@
-"""Names of subjects and categories, and what is told of those that are none."""
+"""Names of subjects and categories, and the errors of those that are none."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_names(wanted: list[str], chosen: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("anatom", '"anatom" is no subject of MMLU; close to it are anatomy'),
         (
@@ -66,9 +66,9 @@ def test_names(wanted: list[str], chosen: tuple[str, ...]) -> None:
         ),
     ],
 )
-def test_unknown_names(name: str, told: str) -> None:
-    """Close names are told, or what is there."""
+def test_unknown_names(name: str, expected: str) -> None:
+    """Close names are suggested, or what is there."""
     with pytest.raises(SettingsError) as caught:
         choose_subjects("x", [name], THERE)
 
-    assert str(caught.value) == f"x: {told}"
+    assert str(caught.value) == f"x: {expected}"

@@ -101,7 +101,7 @@ def read_sizes(
     path: Path,
     shapes: Mapping[str, Shape],
     heads: Heads | None,
-    told: Callable[[str], str] = str,
+    stored_name: Callable[[str], str] = str,
     *,
     exact_gelu: bool = False,
 ) -> GPTConfig:
@@ -111,7 +111,7 @@ def read_sizes(
         path: The checkpoint, for messages.
         shapes: Shape of each weight by its name in the model, masks left out.
         heads: From a config file; ``None`` for heads of GPT-2's size.
-        told: Names a weight as the file does, for messages.
+        stored_name: Names a weight as the file does, for messages.
         exact_gelu: From a config file, as no shape tells it either.
 
     Raises:
@@ -119,9 +119,9 @@ def read_sizes(
     """
     for name in ("tok_emb.weight", "pos_emb.weight"):
         if name not in shapes:
-            raise _wrong_names(path, shapes, [told(name)], [])
+            raise _wrong_names(path, shapes, [stored_name(name)], [])
         if len(shapes[name]) != 2 or 0 in shapes[name]:
-            raise _wrong_shape(path, told(name), shapes[name], "(rows, width)")
+            raise _wrong_shape(path, stored_name(name), shapes[name], "(rows, width)")
     vocab_size, emb_dim = shapes["tok_emb.weight"]
     config = GPTConfig(
         vocab_size=vocab_size,
@@ -132,20 +132,22 @@ def read_sizes(
         qkv_bias="trf_blocks.0.att.W_query.bias" in shapes,
         exact_gelu=exact_gelu,
     )
-    _check(path, shapes, weight_shapes(config), told)
+    _check(path, shapes, weight_shapes(config), stored_name)
     return config
 
 
 def _count_heads(path: Path, emb_dim: int, heads: Heads | None) -> int:
     if heads is None and emb_dim % HEAD_SIZE:
-        found = f"the embedding's width {emb_dim} does not tell the number of heads"
+        problem = f"the embedding's width {emb_dim} does not tell the number of heads"
         hint = f'write {{"n_heads": …}} into {stem_of(path)}.config.json beside it'
-        raise CheckpointError(str(path), found, hint)
+        raise CheckpointError(str(path), problem, hint)
     if heads is None:
         return emb_dim // HEAD_SIZE
     if emb_dim % heads.number:
-        found = f"{shorten(str(heads.number))} heads do not divide the embedding's width {emb_dim}"
-        raise CheckpointError(str(heads.file), found, "give the number that it was trained with")
+        problem = (
+            f"{shorten(str(heads.number))} heads do not divide the embedding's width {emb_dim}"
+        )
+        raise CheckpointError(str(heads.file), problem, "give the number that it was trained with")
     return heads.number
 
 
@@ -153,30 +155,30 @@ def _check(
     path: Path,
     shapes: Mapping[str, Shape],
     expected: Mapping[str, Shape],
-    told: Callable[[str], str],
+    stored_name: Callable[[str], str],
 ) -> None:
-    missing = list(dict.fromkeys(told(name) for name in expected if name not in shapes))
+    missing = list(dict.fromkeys(stored_name(name) for name in expected if name not in shapes))
     unknown = [name for name in shapes if name not in expected]
     if missing or unknown:
         raise _wrong_names(path, shapes, missing, unknown)
     for name, shape in expected.items():
         if shapes[name] != shape:
-            raise _wrong_shape(path, told(name), shapes[name], str(shape))
+            raise _wrong_shape(path, stored_name(name), shapes[name], str(shape))
 
 
 def _wrong_names(
     path: Path, names: Collection[str], missing: list[str], unknown: list[str]
 ) -> CheckpointError:
     if "tok_emb.weight" not in names:
-        found = f"no weights of a GPT-2, it holds {name_some(names)}"
+        problem = f"no weights of a GPT-2, it holds {name_some(names)}"
     else:
-        told = [f"lacks {name_some(missing)}"] if missing else []
-        told += [f"has the unknown {name_some(unknown)}"] if unknown else []
-        found = f"a GPT-2 that {' and '.join(told)}"
+        faults = [f"lacks {name_some(missing)}"] if missing else []
+        faults += [f"has the unknown {name_some(unknown)}"] if unknown else []
+        problem = f"a GPT-2 that {' and '.join(faults)}"
     hint = f"use the parameter names of {KNOWN_LAYOUTS}"
-    return CheckpointError(str(path), found, hint)
+    return CheckpointError(str(path), problem, hint)
 
 
 def _wrong_shape(path: Path, name: str, shape: Shape, expected: str) -> CheckpointError:
-    found = f"{shorten(name)} has the shape {shorten(str(shape))} where {expected} is expected"
-    return CheckpointError(str(path), found, "save it again from the model that was trained")
+    problem = f"{shorten(name)} has the shape {shorten(str(shape))} where {expected} is expected"
+    return CheckpointError(str(path), problem, "save it again from the model that was trained")

@@ -81,15 +81,15 @@ def config_beside(path: Path) -> Config | None:
     return file, config
 
 
-def heads_in(found: Config | None) -> Heads | None:
+def heads_in(config_file: Config | None) -> Heads | None:
     """Read the number of heads, which is ours or Hugging Face's to name.
 
     Raises:
         CheckpointError: It is none.
     """
-    if found is None:
+    if config_file is None:
         return None
-    file, config = found
+    file, config = config_file
     heads = config.get("n_heads", config.get("n_head"))
     if heads is None:
         return None
@@ -98,15 +98,15 @@ def heads_in(found: Config | None) -> Heads | None:
     return Heads(heads, file)
 
 
-def is_gelu_exact(found: Config | None) -> bool:
+def is_gelu_exact(config_file: Config | None) -> bool:
     """Read which GELU the model was trained with; GPT-2's own is the approximation by tanh.
 
     Raises:
         CheckpointError: It is another function.
     """
-    if found is None:
+    if config_file is None:
         return False
-    file, config = found
+    file, config = config_file
     name, theirs = (config.get(key) for key in ("activation", "activation_function"))
     if name is not None:
         if not isinstance(name, str) or name not in _ACTIVATIONS:
@@ -116,28 +116,30 @@ def is_gelu_exact(found: Config | None) -> bool:
     if theirs is None:
         return False
     if not isinstance(theirs, str) or theirs not in THEIR_ACTIVATIONS:
-        told = f"activation_function is {shorten_json(theirs)}, and only gelu_new and gelu are run"
-        raise CheckpointError(str(file), told, "serve the model, or write a fixture for it")
+        problem = (
+            f"activation_function is {shorten_json(theirs)}, and only gelu_new and gelu are run"
+        )
+        raise CheckpointError(str(file), problem, "serve the model, or write a fixture for it")
     return THEIR_ACTIVATIONS[theirs]
 
 
-def scale_in(found: Config | None) -> float | None:
+def scale_in(config_file: Config | None) -> float | None:
     """Read what the lecture's LoRA layers multiply by: alpha, or a factor of another name.
 
     Raises:
         CheckpointError: It is no finite number, or there are both.
     """
-    if found is None:
+    if config_file is None:
         return None
-    file, config = found
-    told = [name for name in _SCALES if config.get(name) is not None]
-    if len(told) > 1:
+    file, config = config_file
+    names = [name for name in _SCALES if config.get(name) is not None]
+    if len(names) > 1:
         both = "it has lora_alpha and lora_scaling, either of which is the whole factor"
         raise CheckpointError(str(file), both, "keep the one that the layers multiply by")
-    if not told:
+    if not names:
         return None
-    value, scale = config[told[0]], finite(config[told[0]])
+    value, scale = config[names[0]], finite(config[names[0]])
     if scale is None:
-        hint = f'write {{"{told[0]}": …}} with a number'
-        raise CheckpointError(str(file), f"{told[0]} is {shorten_json(value)}", hint)
+        hint = f'write {{"{names[0]}": …}} with a number'
+        raise CheckpointError(str(file), f"{names[0]} is {shorten_json(value)}", hint)
     return scale

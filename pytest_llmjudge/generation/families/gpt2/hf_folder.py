@@ -152,10 +152,10 @@ def _tokenizer(folder: Path, config: Mapping[str, Any]) -> str | None:
 
 def _has_other_end(config: Mapping[str, Any], asks: Mapping[str, Any]) -> bool:
     """Say whether a text ends at another token than GPT-2's, or the last of a tokenizer's."""
-    told = asks.get("eos_token_id")
+    ends = asks.get("eos_token_id")
     last = config.get("vocab_size", GPT2_VOCABULARY)
     usual = (None, _END_ID, last - 1 if type(last) is int else None)
-    return any(token not in usual for token in (told if isinstance(told, list) else [told]))
+    return any(token not in usual for token in (ends if isinstance(ends, list) else [ends]))
 
 
 def _names_in(folder: Path) -> list[str]:
@@ -183,19 +183,19 @@ _UNREADABLE: dict[str, Any] = {"chat_template": "?", "eos_token_id": "?", "pad_t
 def _changes_tokens(config: Mapping[str, Any]) -> bool:
     if config.get("add_prefix_space") or config.get("add_bos_token"):
         return True
-    told = [value for name, value in config.items() if name.endswith(("_token", "_tokens"))]
-    told.append(config.get("added_tokens_decoder"))
-    return any(token != _END for token in _tokens(told))
+    values = [value for name, value in config.items() if name.endswith(("_token", "_tokens"))]
+    values.append(config.get("added_tokens_decoder"))
+    return any(token != _END for token in _tokens(values))
 
 
-def _tokens(told: object) -> Iterator[str]:
-    """Yield the tokens in what a config says of some."""
-    if isinstance(told, str):
-        yield told
-    elif isinstance(told, dict):
-        yield from _tokens(told["content"] if "content" in told else list(told.values()))
-    elif isinstance(told, list):
-        for one in told:
+def _tokens(value: object) -> Iterator[str]:
+    """Yield the tokens in a value of a config."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tokens(value["content"] if "content" in value else list(value.values()))
+    elif isinstance(value, list):
+        for one in value:
             yield from _tokens(one)
 
 

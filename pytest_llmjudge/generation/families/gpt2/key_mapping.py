@@ -113,7 +113,7 @@ class Plan:
         }
         return replace(self, sources=sources)
 
-    def told(self, name: str) -> str:
+    def stored_name(self, name: str) -> str:
         """Name a weight as the file does, for messages."""
         if self.is_lecture:
             return name
@@ -143,8 +143,8 @@ def make_plan(shapes: Mapping[str, Shape]) -> Plan:
             if is_weight(name)
         }
     else:
-        found = {short: shapes[name] for short, name in theirs.items()}
-        sources = {own: _renamed(source, theirs) for own, source in _from_gpt2(found)}
+        gpt2_shapes = {short: shapes[name] for short, name in theirs.items()}
+        sources = {own: _renamed(source, theirs) for own, source in _from_gpt2(gpt2_shapes)}
     if _TIED not in sources and "tok_emb.weight" in sources:
         sources[_TIED] = sources["tok_emb.weight"]
     sources = {name: _cut(name, source) for name, source in sources.items()}

@@ -91,19 +91,19 @@ def test_a_loaded_model_is_for_evaluation(path: Path) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_weights_that_are_no_numbers(path: Path, number: float) -> None:
-    """A single NaN is found, and its weight is named."""
+    """A single NaN is refused, and its weight is named."""
     weight = torch.zeros(64)
     weight[7] = number
     save_model(path, other={"trf_blocks.1.norm2.shift": weight})
 
-    found = "trf_blocks.1.norm2.shift holds NaN or infinite values"
+    problem = "trf_blocks.1.norm2.shift holds NaN or infinite values"
     hint = "the training diverged: use an earlier checkpoint or a lower learning rate"
-    assert load_error(path) == f"{found}; {hint}"
+    assert load_error(path) == f"{problem}; {hint}"
 
 
 def test_a_weight_that_float16_does_not_hold(path: Path) -> None:
     """It is the format that is too small; a NaN is one in every format."""
-    for number, found, hint in (
+    for number, problem, hint in (
         (
             7e4,
             "holds values that are infinite in float16",
@@ -118,13 +118,13 @@ def test_a_weight_that_float16_does_not_hold(path: Path) -> None:
         save_model(path, other={"trf_blocks.1.norm2.shift": torch.full((64,), number)})
         with pytest.raises(CheckpointError) as caught:
             load(path, CPU, torch.float16)
-        assert str(caught.value) == f"{path}: trf_blocks.1.norm2.shift {found}; {hint}"
+        assert str(caught.value) == f"{path}: trf_blocks.1.norm2.shift {problem}; {hint}"
     save_model(path, other={"trf_blocks.1.norm2.shift": torch.full((64,), 7e4)})
     assert load(path, CPU, torch.bfloat16)
 
 
 def test_a_lost_piece_of_the_archive(path: Path) -> None:
-    """What is found wrong only when the weights are read is one line too."""
+    """A fault that shows only when the weights are read is one line too."""
     whole = path.with_name("whole.pth")
     save_model(whole)
     with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as target:
@@ -146,8 +146,8 @@ def test_an_old_file_is_checked_too(path: Path) -> None:
     state = {**make_model().state_dict(), "final_norm.scale": torch.ones(65)}
     old_pickle(path, state)
 
-    found = "final_norm.scale has the shape (65,) where (64,) is expected"
-    assert load_error(path) == f"{found}; save it again from the model that was trained"
+    problem = "final_norm.scale has the shape (65,) where (64,) is expected"
+    assert load_error(path) == f"{problem}; save it again from the model that was trained"
 
 
 def test_an_old_file_with_something_else(path: Path) -> None:
@@ -174,6 +174,6 @@ def test_an_old_file_that_is_cut_short(path: Path) -> None:
     whole = path.read_bytes()
     expected = {3000: "its pickle is damaged", len(whole) - 1: "cut short or damaged"}
 
-    for size, found in expected.items():
+    for size, problem in expected.items():
         path.write_bytes(whole[:size])
-        assert load_error(path) == f"{found}; save or copy the checkpoint again"
+        assert load_error(path) == f"{problem}; save or copy the checkpoint again"

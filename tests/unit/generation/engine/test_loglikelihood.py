@@ -27,17 +27,17 @@ BRANCHES = st.lists(st.lists(TOKENS, min_size=1, max_size=6), min_size=1, max_si
 @torch.inference_mode()
 def plainly(model: GPTModel, context: Context) -> list[float]:
     """Score each branch by a pass of its own over all tokens."""
-    found = []
+    scores = []
     for branch in context.branches:
         ids = [*context.ids, *branch]
         logs = model(torch.tensor([ids[:-1]]))[0].log_softmax(-1)
         places = range(len(context.ids) - 1, len(ids) - 1)
-        found.append(math.fsum(float(logs[at, ids[at + 1]]) for at in places))
-    return found
+        scores.append(math.fsum(float(logs[at, ids[at + 1]]) for at in places))
+    return scores
 
 
-def close(found: list[list[float]], expected: list[list[float]]) -> bool:
-    return found == [pytest.approx(values, abs=1e-4) for values in expected]
+def close(scores: list[list[float]], expected: list[list[float]]) -> bool:
+    return scores == [pytest.approx(values, abs=1e-4) for values in expected]
 
 
 @settings(deadline=None, max_examples=60)
@@ -54,9 +54,9 @@ def test_any_trees(
     """Whatever begins alike, however many branches there are, and however they are batched."""
     contexts = [Context([*shared, *own], tuple(branches)) for own, branches in trees]
 
-    found = list(score_contexts(MODEL, contexts, pass_tokens=pass_tokens))
+    scores = list(score_contexts(MODEL, contexts, pass_tokens=pass_tokens))
 
-    assert close(found, [plainly(MODEL, context) for context in contexts])
+    assert close(scores, [plainly(MODEL, context) for context in contexts])
 
 
 def test_a_full_context() -> None:

@@ -234,13 +234,13 @@ def test_an_answer_of_no_numbers(path: Path, batch_size: int, decoding: Decoding
     model = TorchModel(path, device="cpu", batch_size=batch_size, decoding=decoding)
     alone = TorchModel(path, device="cpu", batch_size=1, decoding=decoding)
 
-    found = sorted(model.stream(prompts, max_new_tokens=6), key=lambda done: done.index)
+    completions = sorted(model.stream(prompts, max_new_tokens=6), key=lambda done: done.index)
 
-    told = f"{path}: {BROKEN}; see whether its training diverged, or its file is damaged"
+    message = f"{path}: {BROKEN}; see whether its training diverged, or its file is damaged"
     for index in (1, 4):
-        assert found[index] == Completion(index, None, error=told, final=False)
+        assert completions[index] == Completion(index, None, error=message, final=False)
     expected = [alone.generate([prompt], max_new_tokens=6)[0] for prompt in sound]
-    assert [done.text for done in found if done.error is None] == expected
+    assert [done.text for done in completions if done.error is None] == expected
     with pytest.raises(PromptError) as caught:
         model.generate(prompts[:2], max_new_tokens=6)
     assert str(caught.value).startswith(f"prompts[1]: {BROKEN}; ")
@@ -273,7 +273,7 @@ def test_numbers_that_float16_does_not_hold(path: Path, decoding: Decoding) -> N
             weight.mul_(50 if ".0.weight" in name else 3000)
     save_model(path, other=dict(network.state_dict()))
 
-    found = {
+    completions = {
         dtype: list(
             TorchModel(path, device="cpu", dtype=dtype, decoding=decoding).stream(
                 ["abc", "the"], max_new_tokens=6
@@ -282,9 +282,11 @@ def test_numbers_that_float16_does_not_hold(path: Path, decoding: Decoding) -> N
         for dtype in ("float32", "bfloat16", "float16")
     }
 
-    assert all(done.text for dtype in ("float32", "bfloat16") for done in found[dtype])
+    assert all(done.text for dtype in ("float32", "bfloat16") for done in completions[dtype])
     hint = "take --llm-judge-dtype=float32 or bfloat16, which reach further"
-    assert {done.error for done in found["float16"]} == {f"{path}: {BROKEN} in float16; {hint}"}
+    assert {done.error for done in completions["float16"]} == {
+        f"{path}: {BROKEN} in float16; {hint}"
+    }
 
 
 @pytest.mark.parametrize(

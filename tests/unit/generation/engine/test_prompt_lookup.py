@@ -58,9 +58,9 @@ def test_a_text_that_repeats_itself_takes_fewer_passes() -> None:
     text = greedy(model, [5], 30)
     passes.clear()
 
-    (found,) = decode(model, [[5]], [30], end=None, slots=1)
+    (decoded,) = decode(model, [[5]], [30], end=None, slots=1)
 
-    assert found.ids == text == [6, 5] * 15
+    assert decoded.ids == text == [6, 5] * 15
     assert len(passes) < 10
 
 

@@ -37,10 +37,10 @@ def test_no_text_depends_on_the_others(
     alone = [greedy(MODEL, prompt, limit) for prompt, limit in zip(prompts, limits, strict=True)]
     end = data.draw(st.sampled_from([None, *(token for text in alone for token in text)]))
 
-    found = dict(decode(MODEL, prompts, limits, end=end, slots=slots))
+    texts = dict(decode(MODEL, prompts, limits, end=end, slots=slots))
 
     expected = [text[: text.index(end)] if end in text else text for text in alone]
-    assert [found[prompt] for prompt in range(len(prompts))] == expected
+    assert [texts[prompt] for prompt in range(len(prompts))] == expected
 
 
 def test_more_new_prompts_than_one_pass_takes() -> None:
@@ -49,9 +49,9 @@ def test_more_new_prompts_than_one_pass_takes() -> None:
     prompts = torch.randint(TINY.vocab_size, (60, 45)).tolist()
     assert sum(map(len, prompts)) > PROMPT_TOKENS
 
-    found = dict(decode(MODEL, prompts, [3] * 60, end=None, slots=60))
+    texts = dict(decode(MODEL, prompts, [3] * 60, end=None, slots=60))
 
-    assert [found[i] for i in range(60)] == [greedy(MODEL, prompt, 3) for prompt in prompts]
+    assert [texts[i] for i in range(60)] == [greedy(MODEL, prompt, 3) for prompt in prompts]
 
 
 def test_a_text_comes_as_soon_as_it_ends() -> None:

@@ -34,7 +34,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     return load_tokenizer(file.with_suffix(".pth"), file, VOCABULARY)
 
 
-def test_merges_are_found(tokenizer: Tokenizer) -> None:
+def test_merges_are_applied(tokenizer: Tokenizer) -> None:
     """Text is split as GPT-2 splits it, then merged by rank."""
     tokens = [tokenizer.decode([token]) for token in tokenizer.encode("the thing in the end")]
 
@@ -151,7 +151,7 @@ def ranks_error(ranks: Path) -> str:
 
 @pytest.mark.parametrize("line", ["!!!! 3", "YQ==", "YQ== x", "YQ== 1 2", "", "YQ== ²"])
 def test_a_line_that_is_no_rank(ranks: Path, line: str) -> None:
-    """The line is told."""
+    """The line is named."""
     ranks.write_text(f"YQ== 0\n{line}\nYg== 1\n", encoding="utf-8")
 
     expected = f"line 2 is not a token in base64, a space and its rank; {AGAIN}"
@@ -175,7 +175,7 @@ def test_ranks_without_all_bytes(ranks: Path, lines: str, missing: int) -> None:
 
 
 def test_ranks_that_cannot_be_read(ranks: Path) -> None:
-    """The system's reason is told."""
+    """The system's reason is given."""
     expected = "cannot be read (No such file or directory); check the file and its permissions"
     assert ranks_error(ranks) == expected
 

@@ -124,7 +124,7 @@ def test_alpha_decides_what_the_model_writes(path: Path) -> None:
     assert describe(path).fingerprint != before
 
 
-def test_an_alpha_that_is_not_told(path: Path) -> None:
+def test_an_alpha_that_is_not_given(path: Path) -> None:
     """None is guessed."""
     torch.save(lecture_with_lora().state_dict(), path)
 
@@ -136,7 +136,7 @@ def test_an_alpha_that_is_not_told(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ('{"lora_alpha": "16"}', 'lora_alpha is "16"; write {"lora_alpha": …} with a number'),
         ('{"lora_alpha": NaN}', 'lora_alpha is NaN; write {"lora_alpha": …} with a number'),
@@ -151,7 +151,7 @@ def test_an_alpha_that_is_not_told(path: Path) -> None:
         ),
     ],
 )
-def test_a_factor_that_cannot_be_used(path: Path, content: str, told: str) -> None:
+def test_a_factor_that_cannot_be_used(path: Path, content: str, expected: str) -> None:
     """The config is at fault."""
     torch.save(lecture_with_lora().state_dict(), path)
     config = path.with_name("model.config.json")
@@ -160,11 +160,11 @@ def test_a_factor_that_cannot_be_used(path: Path, content: str, told: str) -> No
     with pytest.raises(CheckpointError) as raised:
         describe(path)
 
-    assert str(raised.value) == f"{config}: {told}"
+    assert str(raised.value) == f"{config}: {expected}"
 
 
 def test_a_matrix_of_no_dimensions(path: Path) -> None:
-    """Its rank is not told where there is none."""
+    """Its rank is not named where there is none."""
     state = {**lecture_with_lora().state_dict()}
     first = next(name for name in state if name.endswith(".lora.A"))
     state[first] = torch.zeros(())
@@ -249,9 +249,9 @@ def adapter(folder: Path, config: Mapping[str, object] | None = None) -> dict[st
             matrices[f"{start}.lora_B.weight"] = torch.randn(outputs, RANK) * 0.1
     folder.mkdir()
     save_file(matrices, folder / "adapter_model.safetensors")
-    told = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "fan_in_fan_out": True}
-    told |= {"base_model_name_or_path": "../base", "bias": "none", **(config or {})}
-    (folder / "adapter_config.json").write_text(json.dumps(told), encoding="utf-8")
+    fields = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "fan_in_fan_out": True}
+    fields |= {"base_model_name_or_path": "../base", "bias": "none", **(config or {})}
+    (folder / "adapter_config.json").write_text(json.dumps(fields), encoding="utf-8")
     return matrices
 
 
@@ -311,7 +311,7 @@ def test_base_and_adapter_decide_what_is_written(tmp_path: Path, theirs: Theirs)
 
 @pytest.mark.usefixtures("theirs")
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "expected"),
     [
         ({"base_model_name_or_path": "x" * 9000}, f"the model {'x' * 79}… that it is added to is not here; name it with --llm-judge-base"),
         ({"base_model_name_or_path": "gpt2-medium"}, "the model gpt2-medium that it is added to is not here; name it with --llm-judge-base"),
@@ -335,7 +335,7 @@ def test_base_and_adapter_decide_what_is_written(tmp_path: Path, theirs: Theirs)
     ],
 )  # fmt: skip
 def test_adapters_that_cannot_be_merged(
-    tmp_path: Path, config: dict[str, object], told: str
+    tmp_path: Path, config: dict[str, object], expected: str
 ) -> None:
     """Nothing is left out in silence."""
     adapter(tmp_path / "adapter", config)
@@ -343,7 +343,7 @@ def test_adapters_that_cannot_be_merged(
     with pytest.raises(CheckpointError) as raised:
         describe(tmp_path / "adapter")
 
-    assert str(raised.value) == f"{tmp_path / 'adapter' / 'adapter_config.json'}: {told}"
+    assert str(raised.value) == f"{tmp_path / 'adapter' / 'adapter_config.json'}: {expected}"
 
 
 OF_PEFT_0_7: dict[str, object] = {
@@ -425,14 +425,14 @@ MATRIX = "base_model.model.transformer.h.1.attn.c_proj.lora_A.weight"
 def test_a_matrix_without_its_other_half(tmp_path: Path) -> None:
     """Whichever of the two is lost."""
     matrices = adapter(tmp_path / "adapter")
-    for lost, told in (
+    for lost, expected in (
         (MATRIX, f"it has {MATRIX.replace('_A', '_B')} without its transformer.h.1.attn.c_proj.lora_A.weight; {TRAINED}"),
         (MATRIX.replace("_A", "_B"), f"{MATRIX}, {MATRIX.replace('_A', '_B')} and h.1.attn.c_proj.weight do not fit each other; {TRAINED}"),
     ):  # fmt: skip
         rest = {name: tensor for name, tensor in matrices.items() if name != lost}
         save_file(rest, tmp_path / "adapter" / "adapter_model.safetensors")
 
-        assert error_of(tmp_path / "adapter") == told
+        assert error_of(tmp_path / "adapter") == expected
 
 
 @pytest.mark.usefixtures("theirs")
@@ -466,7 +466,7 @@ def test_two_adapters_in_one_file(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("theirs")
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("base_model.model.transformer.h.0.attn.c_proj.lora_B.bias", "it has base_model.model.transformer.h.0.attn.c_proj.lora_B.bias, which is no LoRA matrix of a linear layer; merge it into its model with PEFT"),
         ("base_model.model.transformer.h.7.attn.c_attn.lora_A.weight", "its base has no h.7.attn.c_attn.weight; name the model that it was trained for with --llm-judge-base"),
@@ -474,13 +474,13 @@ def test_two_adapters_in_one_file(tmp_path: Path) -> None:
         ("base_model.model.transformer.h.0.attn.c_proj.lora_B.weight", "base_model.model.transformer.h.0.attn.c_proj.lora_A.weight, base_model.model.transformer.h.0.attn.c_proj.lora_B.weight and h.0.attn.c_proj.weight do not fit each other; save it again from the model that was trained"),
     ],
 )  # fmt: skip
-def test_matrices_that_have_no_place(tmp_path: Path, name: str, told: str) -> None:
+def test_matrices_that_have_no_place(tmp_path: Path, name: str, expected: str) -> None:
     """The one at fault is named."""
     matrices = adapter(tmp_path / "adapter")
     matrices[name] = torch.zeros(RANK, 63)
     save_file(matrices, tmp_path / "adapter" / "adapter_model.safetensors")
 
-    assert error_of(tmp_path / "adapter") == told
+    assert error_of(tmp_path / "adapter") == expected
 
 
 @pytest.mark.parametrize("is_named", [False, True], ids=["config", "option"])

@@ -207,8 +207,8 @@ def test_an_old_file_is_looked_at_before_torch_reads_it(
 
 def old_storage(key: bytes, size: int, kind: bytes = b"FloatStorage") -> bytes:
     """What an old file says of a storage when it names it."""
-    told = b"(X\x07\x00\x00\x00storagectorch\n" + kind + b"\nX\x01\x00\x00\x00" + key
-    return told + b"X\x03\x00\x00\x00cpuK" + bytes([size]) + b"NtQ"
+    opcodes = b"(X\x07\x00\x00\x00storagectorch\n" + kind + b"\nX\x01\x00\x00\x00" + key
+    return opcodes + b"X\x03\x00\x00\x00cpuK" + bytes([size]) + b"NtQ"
 
 
 @pytest.mark.parametrize(

@@ -104,15 +104,18 @@ def test_sound_headers(file: Path, data: bytes) -> None:
         content({**whole(), "__metadata__": {"a": 1}}),
         content({**whole(), "c": 5}),
         *(
-            content(whole(data_offsets=told))
-            for told in ([24], [32, 24], [0, 8], [25, 33], [-1, 7])
+            content(whole(data_offsets=value))
+            for value in ([24], [32, 24], [0, 8], [25, 33], [-1, 7])
         ),
-        *(content(whole(data_offsets=told)) for told in ([24.0, 32.0], "ab", None, [24, 1 << 63])),
         *(
-            content(whole(shape=told))
-            for told in ([5], [1 << 62, 4], [-4], [4.0], [True, 4], 4, None)
+            content(whole(data_offsets=value))
+            for value in ([24.0, 32.0], "ab", None, [24, 1 << 63])
         ),
-        *(content(whole(dtype=told)) for told in ("F32", "F5", "f16", 5, None)),
+        *(
+            content(whole(shape=value))
+            for value in ([5], [1 << 62, 4], [-4], [4.0], [True, 4], 4, None)
+        ),
+        *(content(whole(dtype=value)) for value in ("F32", "F5", "f16", 5, None)),
         content(whole(), bytes(31)),
         content(whole(), bytes(33)),
     ],
@@ -136,7 +139,7 @@ def test_one_name_twice(file: Path) -> None:
 
 
 def test_one_of_very_many_names_twice(file: Path) -> None:
-    """It is found in the time that reading them takes; comparing each with each would take half an hour."""
+    """It is noticed in the time that reading them takes; comparing each with each would take half an hour."""
     names = ",".join(f'"{number}":0' for number in (*range(300_000), 299_999))
     file.write_bytes(content(f"{{{names}}}".encode()))
 
@@ -149,8 +152,8 @@ def test_a_header_that_is_too_large(file: Path) -> None:
         stream.write(((1 << 24) + 1).to_bytes(8, "little"))
         stream.truncate(1 << 25)
 
-    found = "its header has 16,777,217 bytes, more than the 16,777,216 that are read"
-    assert error_of(file).startswith(f"{found}; ")
+    problem = "its header has 16,777,217 bytes, more than the 16,777,216 that are read"
+    assert error_of(file).startswith(f"{problem}; ")
 
 
 READ = """

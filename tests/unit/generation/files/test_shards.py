@@ -68,7 +68,7 @@ def test_other_names_of_a_file_beside_it(index: Path, name: str) -> None:
     ids=["above", "elsewhere", "long", "nul", "many"],
 )  # fmt: skip
 def test_files_that_are_not_read(index: Path, names: list[str], expected: str) -> None:
-    """They are told in one line of bounded length."""
+    """They are reported in one line of bounded length."""
     write(index, {f"k{number}": name for number, name in enumerate(names)})
 
     assert error_of(index) == expected

@@ -25,13 +25,13 @@ COPY = "save or copy the checkpoint again"
 
 
 def test_a_missing_file(path: Path) -> None:
-    """A wrong path is told from a bad file."""
+    """A wrong path is distinguished from a bad file."""
     expected = "no such file; check the path, or train and save the model first"
     assert error_of(path) == expected
 
 
 def test_a_directory(path: Path) -> None:
-    """One without weights, or with several, is told from one that has them."""
+    """One without weights, or with several, is distinguished from one that has them."""
     path.mkdir()
     hint = "give the path of the weights"
     assert error_of(path) == f"a directory without weights; it holds nothing; {hint}"
@@ -46,7 +46,7 @@ def test_a_directory(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["model.gguf", "model.bin"])
 def test_what_llama_cpp_saves(path: Path, name: str) -> None:
-    """Whatever its name, it is told from a damaged file, with the way to run it."""
+    """Whatever its name, it is distinguished from a damaged file, with the way to run it."""
     file = path.with_name(name)
     file.write_bytes(b"GGUF\3\0\0\0" + bytes(100))
 
@@ -55,7 +55,7 @@ def test_what_llama_cpp_saves(path: Path, name: str) -> None:
 
 
 def test_an_unreadable_file(path: Path) -> None:
-    """The system's reason is told."""
+    """The system's reason is given."""
     path.write_bytes(b"")
 
     expected = "cannot be read (Not a directory); check the file and its permissions"
@@ -82,7 +82,7 @@ def test_a_file_of_something_else(path: Path, content: bytes, expected: str) -> 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kept=st.floats(0.001, 0.999))
 def test_a_file_that_is_cut_short(path: Path, kept: float) -> None:
-    """Wherever a copy broke off, the file is found damaged before torch reads it."""
+    """Wherever a copy broke off, the file is refused before torch reads it."""
     save_model(path)
     content = path.read_bytes()
     path.write_bytes(content[: max(2, int(len(content) * kept))])
@@ -96,8 +96,8 @@ def test_a_zip_of_something_else(path: Path) -> None:
         for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
             archive.writestr(name, "")
 
-    found = "a zip archive of something else; it holds a.txt, b.txt, c.txt and 1 more"
-    assert error_of(path) == f"{found}; {SAVE}"
+    problem = "a zip archive of something else; it holds a.txt, b.txt, c.txt and 1 more"
+    assert error_of(path) == f"{problem}; {SAVE}"
 
 
 def test_damage_within_the_archive(path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_pickle_that_makes_no_sense(path: Path, data: bytes) -> None:
     ids=["list", "set", "training state"],
 )
 def test_something_else_than_a_state_dict(path: Path, content: object, expected: str) -> None:
-    """A few of the names found are told."""
+    """A few of the names in it are listed."""
     torch.save(content, path)
 
     assert error_of(path) == f"{expected}; {SAVE}"

@@ -133,12 +133,12 @@ def test_tensors_that_torch_would_turn(path: Path, kind: str, *, is_new: bool) -
     view = negated if kind == "negated" else conjugate
     torch.save({"tok_emb.weight": view}, path, _use_new_zipfile_serialization=is_new)
 
-    found = "it has a tensor that torch would negate or conjugate when it is loaded"
-    assert error_of(path) == f"{found}; save tensor.resolve_neg().resolve_conj() in its place"
+    problem = "it has a tensor that torch would negate or conjugate when it is loaded"
+    assert error_of(path) == f"{problem}; save tensor.resolve_neg().resolve_conj() in its place"
 
 
 def test_a_missing_member(path: Path) -> None:
-    """A tensor whose numbers are not there is told like any other damage."""
+    """A tensor whose numbers are not there is reported like any other damage."""
     save_model(path)
     other = path.with_name("other.pth")
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(other, "w") as target:

@@ -83,9 +83,9 @@ def test_greedy_texts(folder: Path, kind: str) -> None:
     tokenizer = make_tokenizer()
     expected = [their_text(theirs, tokenizer(prompt)["input_ids"], 12) for prompt in PROMPTS]
 
-    found = [texts_of(HuggingFaceModel(folder, batch_size=size)) for size in (1, 16, None)]
+    texts = [texts_of(HuggingFaceModel(folder, batch_size=size)) for size in (1, 16, None)]
 
-    assert found == [expected] * 3
+    assert texts == [expected] * 3
     assert len(set(expected)) > 10
 
 
@@ -103,9 +103,9 @@ def test_chat(folder: Path, kind: str) -> None:
     assert all(row.count(tokenizer.bos_token_id) == 1 for row in rows)
     expected = [their_text(theirs, row, 12) for row in rows]
 
-    found = texts_of(HuggingFaceModel(folder, batch_size=16), chat=True)
+    texts = texts_of(HuggingFaceModel(folder, batch_size=16), chat=True)
 
-    assert found == expected
+    assert texts == expected
 
 
 PARTS = (
@@ -130,10 +130,10 @@ def test_templates_that_take_messages_in_parts(folder: Path, template: str) -> N
         for prompt in PROMPTS
     ]
 
-    found = texts_of(HuggingFaceModel(folder, batch_size=16), chat=True)
+    texts = texts_of(HuggingFaceModel(folder, batch_size=16), chat=True)
 
-    assert found == [their_text(theirs, row, 12) for row in rows]
-    assert len(set(found)) > 10
+    assert texts == [their_text(theirs, row, 12) for row in rows]
+    assert len(set(texts)) > 10
 
 
 def test_control_tokens_in_a_message_in_parts(folder: Path) -> None:
@@ -171,10 +171,10 @@ def test_every_end_token_ends_a_text(folder: Path) -> None:
         their_text(theirs, tokenizer(prompt)["input_ids"], 12, (other, 3, 1)) for prompt in PROMPTS
     ]
 
-    found = texts_of(HuggingFaceModel(folder))
+    texts = texts_of(HuggingFaceModel(folder))
 
-    assert found == expected
-    assert found[0] == tokenizer.decode(longest[: longest.index(other)])
+    assert texts == expected
+    assert texts[0] == tokenizer.decode(longest[: longest.index(other)])
 
 
 def test_what_the_folder_wishes_for_does_not_count(folder: Path) -> None:
@@ -188,7 +188,7 @@ def test_what_the_folder_wishes_for_does_not_count(folder: Path) -> None:
     assert texts_of(HuggingFaceModel(folder)) == before
 
 
-def test_nothing_is_told_to_the_terminal(folder: Path) -> None:
+def test_nothing_is_written_to_the_terminal(folder: Path) -> None:
     """Neither bars nor logs nor warnings; and nobody on the network is asked for anything."""
     save_folder(folder)
     rewrite(folder / "generation_config.json", temperature=0.6)
@@ -298,8 +298,8 @@ def test_prompts_that_cannot_be_answered(folder: Path) -> None:
     for chat, tokens in ((False, CONTEXT + 1), (True, CONTEXT + 19)):
         done = list(model.stream(["a", "", long], max_new_tokens=3, chat=chat))
         assert [completion.index for completion in done] == [1, 2, 0]
-        told = [completion.error for completion in done]
-        assert told == [
+        errors = [completion.error for completion in done]
+        assert errors == [
             f"{folder}: the prompt is empty; give the record an instruction",
             (
                 f"{folder}: the prompt has {tokens} tokens and the context {CONTEXT}, answer "
@@ -358,9 +358,9 @@ def test_scores(folder: Path, kind: str) -> None:
     contexts.append(Context(model.encode("x" * (CONTEXT - 1)), ([9], [8])))
     contexts += [Context(model.encode("word " * 12), ([9], [9, 10])) for _ in range(60)]
 
-    found = list(model.score(contexts))
+    scores = list(model.score(contexts))
 
-    for context, values in zip(contexts, found, strict=True):
+    for context, values in zip(contexts, scores, strict=True):
         assert values == pytest.approx(
             [plain(theirs, context.ids, one) for one in context.branches], abs=1e-4
         )
@@ -374,7 +374,7 @@ def plain(theirs: Theirs, ids: list[int], branch: list[int]) -> float:
 
 
 def test_scores_without_enough_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit is told in one line."""
+    """What does not fit is reported in one line."""
     save_folder(folder)
     model = HuggingFaceModel(folder)
     context = Context(model.encode("a"), ([5], [6]))
@@ -386,8 +386,8 @@ def test_scores_without_enough_memory(folder: Path, monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(CheckpointError) as caught:
         list(model.score([context]))
-    told = f"{folder}: out of memory; free some, or take another device"
-    assert str(caught.value) == told
+    message = f"{folder}: out of memory; free some, or take another device"
+    assert str(caught.value) == message
 
 
 def test_number_of_weights(folder: Path) -> None:
@@ -596,11 +596,11 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
         f"an absurd size, {name}": (
             change("config.json", **{name: value}),
             (
-                f"its config.json sets {told}, and no model has more than {most}; correct it, or "
+                f"its config.json sets {setting}, and no model has more than {most}; correct it, or "
                 "save the model again"
             ),
         )
-        for name, value, told, most in (
+        for name, value, setting, most in (
             ("num_hidden_layers", 10**9, "num_hidden_layers to 1000000000", "1,000"),
             ("num_labels", 10**9, "num_labels to 1000000000", "100,000"),
             ("n_layer", 1e308, "n_layer to 1e+308", "1,000"),
@@ -627,7 +627,7 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", FOUND_AT_ONCE)
-def test_what_is_wrong_is_told_at_once(folder: Path, name: str) -> None:
+def test_what_is_wrong_is_reported_at_once(folder: Path, name: str) -> None:
     """Without loading anything, in one line; code in the folder is not run."""
     save_folder(folder)
     for module in ("modeling.py", "own.py"):
@@ -775,7 +775,7 @@ FOUND_LATER: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("name", FOUND_LATER)
 def test_what_only_loading_finds(folder: Path, name: str) -> None:
-    """It is told in one line too; no weights are drawn at random."""
+    """It is reported in one line too; no weights are drawn at random."""
     save_folder(folder)
     spoil, expected = FOUND_LATER[name]
     spoil(folder)
@@ -865,14 +865,14 @@ def test_an_answer_of_no_numbers(folder: Path, batch_size: int, decoding: Decodi
     model = HuggingFaceModel(folder, batch_size=batch_size, device="cpu", decoding=decoding)
     sound = HuggingFaceModel(folder, batch_size=1, device="cpu", decoding=decoding)
 
-    found = sorted(model.stream(prompts, max_new_tokens=6), key=lambda done: done.index)
+    completions = sorted(model.stream(prompts, max_new_tokens=6), key=lambda done: done.index)
 
-    told = (
+    message = (
         f"{folder}: the logits of its answer are NaN or infinite; see whether its training "
         "diverged, or its file is damaged"
     )
-    assert [done.error for done in found] == [None, told, None, None]
-    assert [done.text for done in found if done.text is not None] == [
+    assert [done.error for done in completions] == [None, message, None, None]
+    assert [done.text for done in completions if done.text is not None] == [
         sound.generate([prompt], max_new_tokens=6)[0] for prompt in prompts if prompt != "\u03a9"
     ]
 
@@ -892,12 +892,12 @@ def test_no_numbers_behind_the_end(folder: Path) -> None:
     rewrite(folder / "generation_config.json", eos_token_id=end)
     expected = [their_text(theirs, row, 12, (end,)) for row in rows]
 
-    found = HuggingFaceModel(folder, batch_size=32, device="cpu").generate(
+    texts = HuggingFaceModel(folder, batch_size=32, device="cpu").generate(
         prompts, max_new_tokens=12
     )
 
-    assert found == expected
-    assert len({len(text) for text in found}) > 2
+    assert texts == expected
+    assert len({len(text) for text in texts}) > 2
 
 
 def test_a_folder_whose_weights_float16_does_not_hold(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sizes that no model has are told from those of the largest ones."""
+"""Sizes that no model has are distinguished from those of the largest ones."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ BIAS = "trf_blocks.1.att.W_key.bias"
     ids=["nothing", "other names"],
 )
 def test_something_else_than_gpt2(path: Path, names: list[str], expected: str) -> None:
-    """A few of the names found are told."""
+    """A few of the names in it are listed."""
     torch.save({name: torch.zeros(1) for name in names}, path)
 
     assert error_of(path) == f"no weights of a GPT-2, {expected}; {NAMES}"
@@ -101,5 +101,5 @@ def test_a_width_that_does_not_tell_the_heads(path: Path) -> None:
     """No number of heads is guessed."""
     save_model(path, replace(TINY, emb_dim=48))
 
-    found = "the embedding's width 48 does not tell the number of heads"
-    assert error_of(path) == f'{found}; write {{"n_heads": …}} into model.config.json beside it'
+    problem = "the embedding's width 48 does not tell the number of heads"
+    assert error_of(path) == f'{problem}; write {{"n_heads": …}} into model.config.json beside it'

@@ -96,10 +96,10 @@ def test_settings_that_our_engine_does_not_compute(folder: Path, name: str) -> N
     with torch.no_grad():
         logits = theirs(torch.tensor([ids])).logits[0, -1].double().log_softmax(0)
         usual = make_network()(torch.tensor([ids])).logits[0, -1].double().log_softmax(0)
-    ((*found,),) = model.score([Context(ids, ([5], [262], [END]))])
-    assert found == pytest.approx([float(logits[token]) for token in (5, 262, END)], abs=1e-4)
+    ((*scores,),) = model.score([Context(ids, ([5], [262], [END]))])
+    assert scores == pytest.approx([float(logits[token]) for token in (5, 262, END)], abs=1e-4)
     if name != "cross-attention":
-        assert not math.isclose(float(usual[262]), found[1], abs_tol=2e-4)
+        assert not math.isclose(float(usual[262]), scores[1], abs_tol=2e-4)
 
 
 def older(folder: Path) -> None:
@@ -309,8 +309,8 @@ def test_an_adapter_of_such_a_model(folder: Path, plain: Path, tmp_path: Path) -
         f"{layer}.lora_B.weight": torch.ones(96, 4),
     }
     save_file(matrices, adapter / "adapter_model.safetensors")
-    told = {"peft_type": "LORA", "lora_alpha": 8, "base_model_name_or_path": str(folder)}
-    (adapter / "adapter_config.json").write_text(json.dumps(told), "utf-8")
+    config = {"peft_type": "LORA", "lora_alpha": 8, "base_model_name_or_path": str(folder)}
+    (adapter / "adapter_config.json").write_text(json.dumps(config), "utf-8")
     (folder / "chat_template.jinja").write_text(CHATML, "utf-8")
     assert describe(adapter).config
     rewrite(folder / "config.json", scale_attn_weights=False)
@@ -359,7 +359,7 @@ def test_an_added_token(folder: Path, plain: Path) -> None:
 def test_what_transformers_cannot_read(
     folder: Path, plain: Path, change: Callable[[Path], object], expected: str
 ) -> None:
-    """It is told in one line, with transformers' own exception."""
+    """It is reported in one line, with transformers' own exception."""
     shutil.copytree(plain, folder)
     change(folder)
 

@@ -71,7 +71,7 @@ def as_nanogpt(state: State) -> State:
 
 def as_lecture(state: State) -> State:
     """Name and lay out the weights as the lecture."""
-    found: State = {
+    lecture: State = {
         "tok_emb.weight": state["transformer.wte.weight"],
         "pos_emb.weight": state["transformer.wpe.weight"],
         "final_norm.scale": state["transformer.ln_f.weight"],
@@ -83,17 +83,17 @@ def as_lecture(state: State) -> State:
         for kind in ("weight", "bias"):
             thirds = state[f"{other}attn.c_attn.{kind}"].t().chunk(3)
             for name, third in zip(("W_query", "W_key", "W_value"), thirds, strict=True):
-                found[f"{own}att.{name}.{kind}"] = third
+                lecture[f"{own}att.{name}.{kind}"] = third
             for name, name_there in (
                 ("att.out_proj", "attn.c_proj"),
                 ("ff.layers.0", "mlp.c_fc"),
                 ("ff.layers.2", "mlp.c_proj"),
             ):
-                found[f"{own}{name}.{kind}"] = state[f"{other}{name_there}.{kind}"].t()
+                lecture[f"{own}{name}.{kind}"] = state[f"{other}{name_there}.{kind}"].t()
         for name, name_there in (("norm1", "ln_1"), ("norm2", "ln_2")):
-            found[f"{own}{name}.scale"] = state[f"{other}{name_there}.weight"]
-            found[f"{own}{name}.shift"] = state[f"{other}{name_there}.bias"]
-    return found
+            lecture[f"{own}{name}.scale"] = state[f"{other}{name_there}.weight"]
+            lecture[f"{own}{name}.shift"] = state[f"{other}{name_there}.bias"]
+    return lecture
 
 
 def without(state: State, *names: str) -> State:
@@ -146,8 +146,8 @@ def check_equal(model: GPTModel, theirs: Theirs) -> None:
     expected = [greedy(theirs, prompt, 12) for prompt in PROMPTS]
     for slots in (1, 16):
         limits = [12] * len(PROMPTS)
-        found = sorted(decode(model, PROMPTS, limits, end=END, slots=slots))
-        assert [text.ids for text in found] == expected
+        texts = sorted(decode(model, PROMPTS, limits, end=END, slots=slots))
+        assert [text.ids for text in texts] == expected
 
 
 @torch.no_grad()
@@ -176,7 +176,7 @@ def test_layouts(path: Path, theirs: Theirs, layout: str, *, new: bool) -> None:
 @pytest.mark.usefixtures("heads")
 @pytest.mark.parametrize("layout", ["lecture", "Hugging Face", "Hugging Face, tied"])
 def test_safetensors(path: Path, theirs: Theirs, layout: str) -> None:
-    """One file, named or found in its folder."""
+    """One file, given by itself or by its folder."""
     state: Any = LAYOUTS[layout](saved(theirs))
     file = path.with_name("model.safetensors")
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
@@ -196,7 +196,7 @@ def test_a_folder_of_hugging_face(path: Path, theirs: Theirs) -> None:
 
 @pytest.mark.usefixtures("heads")
 def test_sharded_safetensors(path: Path, theirs: Theirs) -> None:
-    """Several files and an index, named or found in their folder; each counts as content."""
+    """Several files and an index, given by itself or by its folder; each counts as content."""
     state = saved(theirs)
     names, half = list(state), len(state) // 2
     weight_map: dict[str, str] = {}
@@ -234,7 +234,7 @@ def as_pickles(folder: Path, state: State, **how: Any) -> Path:  # noqa: ANN401 
 
 @pytest.mark.usefixtures("heads")
 def test_sharded_pickles(path: Path, theirs: Theirs) -> None:
-    """Several files and an index, named or found in their folder; each counts as content."""
+    """Several files and an index, given by itself or by its folder; each counts as content."""
     index = as_pickles(path.parent, saved(theirs))
 
     for named in (index, path.parent):
@@ -368,7 +368,7 @@ def test_what_does_not_belong(
 
 
 def test_damaged_safetensors(path: Path) -> None:
-    """One line, whatever is wrong; a tensor that claims a terabyte is found out."""
+    """One line, whatever is wrong; a tensor that claims a terabyte is refused."""
     file = path.with_name("model.safetensors")
     claim = {"dtype": "F32", "shape": [1 << 28, 1024], "data_offsets": [0, 1 << 40]}
     header = json.dumps({"wte.weight": claim}).encode()
