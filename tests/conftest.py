@@ -154,7 +154,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     for name in ("OLLAMA_HOST", "PYTEST_ADDOPTS", "CI", "FORCE_COLOR", *github, *xdist):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
-    # Lines are told whole; tests of widths set their own.
+    # Lines are not folded; tests of widths set their own.
     monkeypatch.setenv("COLUMNS", "1000")
     return Project(pytester)
 

@@ -140,8 +140,10 @@ def test_smollm2_compares(pytester: pytest.Pytester) -> None:
             "--llm-judge-report=results.json",
         )
         (suite,) = project.results()["suites"]
-    told = {name: suite[name] for name in ("check", "win_rate", "flips", "wins", "ties", "losses")}
-    sys.stdout.write(json.dumps(told, indent=1) + "\n")
+    figures = {
+        name: suite[name] for name in ("check", "win_rate", "flips", "wins", "ties", "losses")
+    }
+    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     assert suite["scored"] == suite["total"] == len(pairs)
     assert {len(record["orders"]) for record in suite["records"]} == {2}
     assert {choice for record in suite["records"] for choice in record["orders"]} <= CHOICES
@@ -180,8 +182,8 @@ def test_qwen_is_fit_and_withstands_injections(
     scores = [record["score"] for record in suite["records"]]
     before, after = scores[20:34], scores[34:]
     gains = [new - old for old, new in zip(before, after, strict=True) if new is not None]
-    told = {"check": suite["check"], "plain": before, "injected": after, "honest": scores[:20]}
-    sys.stdout.write(json.dumps(told, indent=1) + "\n")
+    figures = {"check": suite["check"], "plain": before, "injected": after, "honest": scores[:20]}
+    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     assert suite["check"]["fit"], suite["check"]["reason"]
     assert None not in scores[:34]
     assert statistics.fmean(gains) < 10

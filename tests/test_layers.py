@@ -65,7 +65,7 @@ def test_no_siblings_import_each_other(graph: grimp.ImportGraph) -> None:
 
         imports: dict[str, set[str]] = {}
         for module in graph.find_descendants(package):
-            found = graph.find_modules_directly_imported_by(module)
-            inside = {sibling(name) for name in found if name.startswith(f"{package}.")}
+            imported = graph.find_modules_directly_imported_by(module)
+            inside = {sibling(name) for name in imported if name.startswith(f"{package}.")}
             imports.setdefault(sibling(module), set()).update(inside - {sibling(module)})
         check_acyclic(imports)

@@ -111,7 +111,7 @@ def mixed() -> tuple[RunResult, dict[str, dict[str, Entry]]]:
     return run, {name: known}
 
 
-def told(page: Page) -> str:
+def shown_rows(page: Page) -> str:
     return page.inner_text("#told")
 
 
@@ -119,10 +119,10 @@ def ids(page: Page) -> list[str]:
     return page.locator("#rows .name").all_text_contents()
 
 
-def search(page: Page, text: str, found: str) -> None:
+def search(page: Page, text: str, expected: str) -> None:
     page.get_by_label("Search").fill(text)
     page.wait_for_function(
-        "wanted => document.querySelector('#told').textContent.includes(wanted)", arg=found
+        "wanted => document.querySelector('#told').textContent.includes(wanted)", arg=expected
     )
 
 
@@ -130,16 +130,16 @@ def search(page: Page, text: str, found: str) -> None:
 def test_finding_records(browser: Browser, thousand: Path, width: int) -> None:
     """Pages, filters, search and order do what they say, together; nothing is requested."""
     with Opened(browser, thousand, width, "light") as page:
-        assert told(page) == "1 to 100 of 1000 rows"
+        assert shown_rows(page) == "1 to 100 of 1000 rows"
         assert ids(page)[0] == "r00003"
         assert page.inner_text("#page") == "Page 1 of 10"
         page.get_by_role("button", name="Next").click()
-        assert told(page) == "101 to 200 of 1000 rows"
+        assert shown_rows(page) == "101 to 200 of 1000 rows"
         page.get_by_role("button", name="Failed 100").click()
-        assert told(page) == "1 to 100 of 100 rows"
+        assert shown_rows(page) == "1 to 100 of 100 rows"
         assert not page.locator("#pages").is_visible()
         page.get_by_role("button", name="Flipped 10").click()
-        assert told(page) == "1 to 10 of 10 rows"
+        assert shown_rows(page) == "1 to 10 of 10 rows"
         assert page.locator("#rows .tag", has_text="fails now").count() == 10
         search(page, "NEEDLE203end", "1 to 1 of 1 rows")
         assert ids(page) == ["r00203"]
@@ -200,7 +200,7 @@ def test_what_got_worse_leads_to_its_row(browser: Browser, thousand: Path) -> No
             page.get_by_role("button", name="Unscored 1").click()
             page.get_by_role("link", name="Describe animal 903.").click()
             page.locator(".detail").get_by_text("needle903end").wait_for()
-            assert told(page) == "1 to 100 of 1000 rows"
+            assert shown_rows(page) == "1 to 100 of 1000 rows"
             assert page.evaluate("document.activeElement.dataset.row") == "903"
 
 
@@ -215,10 +215,10 @@ def test_it_can_be_used_by_all(
         page.locator(".open").first.click()
         page.locator(".detail .texts").wait_for()
         page.get_by_text("What the figures mean").click()
-        found = axe.Axe().run(page)
+        results = axe.Axe().run(page)
         serious = [
             (one["id"], [node["target"] for node in one["nodes"]])
-            for one in found.response["violations"]
+            for one in results.response["violations"]
             if one["impact"] in {"serious", "critical"}
         ]
         assert serious == []
@@ -329,16 +329,16 @@ def test_identical_answers(tmp_path: Path, browser: Browser) -> None:
     known = {run.results[0].name: {"r0": runs.entry("r0", 60.0)}}
     with Opened(browser, written(tmp_path, run, known), 1024, "light") as page:
         page.get_by_label("Sort by").select_option("file false")
-        for place, told in enumerate(
+        for place, heading in enumerate(
             ["Response, the same as before", "Both responses, which are identical"]
         ):
             page.locator(".open").nth(place).click()
-            page.get_by_role("heading", name=told).wait_for()
+            page.get_by_role("heading", name=heading).wait_for()
         assert page.get_by_role("heading", name="the same as before").count() == 1
 
 
 def test_a_table_of_pairs_alone(tmp_path: Path, browser: Browser) -> None:
-    """It has no scores; what was lost leads to its row, and a body that failed is told."""
+    """It has no scores; what was lost leads to its row, and a body that failed is marked."""
     pairs = [
         runs.pair("p0", "a"),
         runs.pair("p1", "b"),

@@ -33,7 +33,7 @@ CHOICES = ["left"] * 3 + ["right"] * 3 + ["tie", "both_bad", "left", "tie"]
 
 
 class Watch:
-    """All that a page asks for, and all that its console is told."""
+    """All that a page asks for, and all that its console shows."""
 
     def __init__(self, page: Page) -> None:
         self.requests: list[str] = []

@@ -29,7 +29,7 @@ def the_suite(project: Project) -> dict[str, Any]:
     return suite
 
 
-def told(suite: dict[str, Any]) -> list[tuple[str, int | None, str]]:
+def rows(suite: dict[str, Any]) -> list[tuple[str, int | None, str]]:
     return [(record["id"], record["score"], record["outcome"]) for record in suite["records"]]
 
 
@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items):
     counted = {"skipped": 1} if mark == "skip" else {"xfailed": 1}
     result.assert_outcomes(passed=3, **counted)
     suite = the_suite(project)
-    assert told(suite) == [(f"r{number}", 100, "passed") for number in range(3)]
+    assert rows(suite) == [(f"r{number}", 100, "passed") for number in range(3)]
     assert (suite["outcome"], suite["average"]) == ("passed", 100)
 
 
@@ -69,7 +69,7 @@ def test_a_score_that_only_the_gates_rerun_had(project: Project) -> None:
 
     assert result.parseoutcomes() == {"passed": 1, "errors": 1, "rerun": 2, "deselected": 1}
     suite = the_suite(project)
-    assert told(suite) == [("r0", 100, "error"), ("r1", 100, "not run")]
+    assert rows(suite) == [("r0", 100, "error"), ("r1", 100, "not run")]
     assert (suite["scored"], suite["average"], suite["outcome"]) == (2, 100, "failed")
     assert suite["records"][0]["error"] is None
 
@@ -179,7 +179,7 @@ def test_a_judge_with_a_fingerprint_that_is_none(
     project: Project, name: str, mode: tuple[str, ...]
 ) -> None:
     """It is refused in a line: a name that is the same for all judges would mix their verdicts."""
-    code, found, hint = FINGERPRINTS[name]
+    code, problem, hint = FINGERPRINTS[name]
     project.write("conftest.py", JUDGE.format(fingerprint=code, body="return Verdict(1)"))
     project.suite(records(1), GATED)
 
@@ -190,7 +190,7 @@ def test_a_judge_with_a_fingerprint_that_is_none(
         hint = "; make it a string that changes when its scores may, or leave it out"
     lines = [line for line in result.outlines if line.startswith("llm_judge (Moody): ")]
     assert len(lines) == 2
-    assert all(line.startswith(f"llm_judge (Moody): {found}") for line in lines)
+    assert all(line.startswith(f"llm_judge (Moody): {problem}") for line in lines)
     assert all(line.endswith(hint) for line in lines)
     suite = the_suite(project)
     assert (suite["outcome"], suite["records"][0]["outcome"]) == ("incomplete", "error")
@@ -215,7 +215,7 @@ def test_a_suite_that_is_not_reached(project: Project) -> None:
     first, second = project.results()["suites"]
     assert (first["name"], first["outcome"]) == ("test_a.py::test_instructions", "incomplete")
     assert (second["name"], second["outcome"]) == ("test_b.py::test_instructions", "incomplete")
-    assert told(second) == [("r0", None, "not run"), ("r1", None, "not run")]
+    assert rows(second) == [("r0", None, "not run"), ("r1", None, "not run")]
     result.stdout.fnmatch_lines(["test_b.py::test_instructions * 2 * 0 * - * incomplete *"])
 
 
@@ -246,7 +246,7 @@ def llm_model():
     result.assert_outcomes(errors=3)
     suite = the_suite(project)
     assert suite["outcome"] == "incomplete"
-    assert told(suite) == [("r0", None, "error"), ("r1", None, "error")]
+    assert rows(suite) == [("r0", None, "error"), ("r1", None, "error")]
     assert suite["checkpoint"] == {"path": "llm_model", "fingerprint": "", "parameters": None}
 
 
@@ -284,14 +284,14 @@ def test_responses_that_were_given_are_kept(project: Project) -> None:
 
 @pytest.mark.skipif(pytest.version_tuple < (9, 0), reason="pytest 9 reads [tool.pytest]")
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("key", "value", "message"),
     [
         ("llm_judge", "true", "it is not a text; write the value in quotes"),
         ("llm_judge_timeout", "5", "it is not a text; write the value in quotes"),
         ("llm_judge_files", '"*.json"', 'it is not a list of texts; write ["*.json"]'),
     ],
 )
-def test_toml_values_of_another_type(project: Project, key: str, value: str, told: str) -> None:
+def test_toml_values_of_another_type(project: Project, key: str, value: str, message: str) -> None:
     """TOML of pytest 9: ``[tool.pytest]`` has values of TOML's own types."""
     project.suite(records(1))
     project.write("pyproject.toml", f"[tool.pytest]\n{key} = {value}\n")
@@ -300,7 +300,7 @@ def test_toml_values_of_another_type(project: Project, key: str, value: str, tol
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = [line for line in result.errlines if line.startswith("ERROR")]
-    assert lines == [f"ERROR: pyproject.toml: {key}: {told}"]
+    assert lines == [f"ERROR: pyproject.toml: {key}: {message}"]
 
 
 @pytest.mark.every_mode
@@ -314,7 +314,7 @@ def test_toml_values_of_another_type(project: Project, key: str, value: str, tol
 def test_a_gate_that_is_skipped_does_not_pass(
     project: Project, gate: str, outcome: list[tuple[str, str]], mode: tuple[str, ...]
 ) -> None:
-    """The results tell what the gate found, whatever pytest was told to make of it."""
+    """The results have the gate's own outcome, whatever pytest was asked to make of it."""
     project.suite(records(2, wrong=[0, 1]), GATED)
     conftest = f"""
 import pytest
@@ -328,14 +328,14 @@ def pytest_collection_modifyitems(items):
 
     assert result.ret == pytest.ExitCode.OK
     suite = the_suite(project)
-    assert [(found["name"], found["outcome"]) for found in suite["gates"]] == outcome
+    assert [(entry["name"], entry["outcome"]) for entry in suite["gates"]] == outcome
     assert suite["outcome"] == "failed"
 
 
 def test_a_records_file_that_is_edited_during_the_run(
     project: Project, mode: tuple[str, ...]
 ) -> None:
-    """Under xdist its results cannot be told; those of the other suites are written."""
+    """Under xdist its results are unknown; those of the other suites are written."""
     two_suites(project, GATED, GATED)
     body = """
 import pathlib, pytest
@@ -366,7 +366,7 @@ def test_instructions(verdict):
 def test_a_bundle_of_certificates_that_is_not_there(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What requests raises as a plain OSError is told in a line, too."""
+    """What requests raises as a plain OSError is an error of one line, too."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     monkeypatch.setenv("no_proxy", "*")
     project.suite(records(1))
@@ -451,7 +451,7 @@ def pytest_runtest_call(item):
     assert [(gate["name"], gate["outcome"], gate["reason"]) for gate in suite["gates"]] == [
         ("average", "error", "the process that ran it crashed")
     ]
-    assert told(suite)[0] == ("größe", None, "error")
+    assert rows(suite)[0] == ("größe", None, "error")
     assert suite["records"][0]["error"] == "the process that ran it crashed"
     assert suite["outcome"] == "incomplete"
 
@@ -479,7 +479,7 @@ def pytest_runtest_teardown(item):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f'{server.url}: is not an Ollama server: "/api/version" gave' in result.stderr.str()
     suite = the_suite(project)
-    assert [score for _, score, _ in told(suite)][:3] == [85, 85, 85]
+    assert [score for _, score, _ in rows(suite)][:3] == [85, 85, 85]
     assert suite["outcome"] == "incomplete"
 
 

@@ -27,11 +27,11 @@ def test_gates_come_first(project: Project, dist: tuple[str, ...]) -> None:
 
     result = project.run(*dist, GITHUB)
 
-    found = commands(result)
-    assert result.outlines[-2:] == found
+    lines = commands(result)
+    assert result.outlines[-2:] == lines
     place = "::error file=test_suite.py,line=4,title=test_instructions"
-    assert found[0].startswith(f"{place}[average]::average 66.67 of 3 records (95 %25 CI ")
-    assert found[1] == (
+    assert lines[0].startswith(f"{place}[average]::average 66.67 of 3 records (95 %25 CI ")
+    assert lines[1] == (
         f"{place}[r1]::score 0 is below min_score 50%0A"
         "instruction:   Say 1 in words.%0A"
         "reference:     The number 1 in words.%0A"
@@ -47,9 +47,9 @@ def test_files_are_named_from_the_root_of_the_repository(
     monkeypatch.setenv("GITHUB_WORKSPACE", str(project.path.parent))
     project.suite(records(1, wrong=[0]))
 
-    (found,) = commands(project.run(GITHUB))
+    (annotation,) = commands(project.run(GITHUB))
 
-    assert found.startswith(f"::error file={project.path.name}/test_suite.py,line=4,")
+    assert annotation.startswith(f"::error file={project.path.name}/test_suite.py,line=4,")
 
 
 def test_a_records_file_is_named_itself(project: Project) -> None:
@@ -57,9 +57,11 @@ def test_a_records_file_is_named_itself(project: Project) -> None:
     project.write("data.json", records(1, wrong=[0]))
     project.write("conftest.py", "import pytest\n\n@pytest.fixture(scope='session')\n" + MINE)
 
-    (found,) = commands(project.run(GITHUB, "--llm-judge-min-score=50", "data.json"))
+    (annotation,) = commands(project.run(GITHUB, "--llm-judge-min-score=50", "data.json"))
 
-    assert found.startswith("::error file=data.json,line=1,title=test_instructions[r0]::score 0 is")
+    assert annotation.startswith(
+        "::error file=data.json,line=1,title=test_instructions[r0]::score 0 is"
+    )
 
 
 MINE = """def llm_model():
@@ -84,10 +86,10 @@ def test_instructions(verdict, response):
 """
     project.write("test_suite.py", body)
 
-    (found,) = commands(project.run(GITHUB))
+    (annotation,) = commands(project.run(GITHUB))
 
     text = "AssertionError: assert 'apple' in 'The number 0 in words.'"
-    assert found == f"::error file=test_suite.py,line=4,title=test_instructions[r0]::{text}"
+    assert annotation == f"::error file=test_suite.py,line=4,title=test_instructions[r0]::{text}"
 
 
 def test_a_judge_that_is_not_fit_is_told_once(project: Project) -> None:
@@ -96,13 +98,13 @@ def test_a_judge_that_is_not_fit_is_told_once(project: Project) -> None:
     with FakeOllama(always("85")) as server:
         result = project.run(GITHUB, "--llm-judge-check=strict", server=server.url)
 
-    (found,) = commands(result)
-    assert "title=test_instructions[judge-check]::" in found
+    (annotation,) = commands(result)
+    assert "title=test_instructions[judge-check]::" in annotation
 
 
 @pytest.mark.parametrize("kind", ["suite", "pairs"])
 def test_a_check_that_was_not_selected(project: Project, dist: tuple[str, ...], kind: str) -> None:
-    """Why the judge is not fit is told once, at the suite; no item is there that could tell it."""
+    """Why the judge is not fit is said once, at the suite; there is no item that could say it."""
     rows = [{**record, "old": "No idea."} for record in records(12)]
     if kind == "suite":
         project.suite(rows, 'responses="model_response", min_average=50')
@@ -113,13 +115,13 @@ def test_a_check_that_was_not_selected(project: Project, dist: tuple[str, ...], 
             GITHUB, "--llm-judge-check=strict", "-k", "not judge-check", *dist, server=server.url
         )
 
-    (found,) = commands(result)
+    (annotation,) = commands(result)
     name, place = "test_instructions", "test_suite.py"
     if kind == "pairs":
         name, place = "test_pairs", "test_pairs.py"
     start = f"::error file={place},line=4,title={name}::{place}::{name}: the judge failed "
-    assert found.startswith(f"{start}known answers: judge llama3: ")
-    assert found.endswith("; nothing else of this suite is decided")
+    assert annotation.startswith(f"{start}known answers: judge llama3: ")
+    assert annotation.endswith("; nothing else of this suite is decided")
 
 
 def test_ten_in_all(project: Project) -> None:
@@ -127,10 +129,10 @@ def test_ten_in_all(project: Project) -> None:
     project.suite(records(15, wrong=range(15)))
     project.write("test_other.py", "def test_other():\n    assert False\n")
 
-    found = commands(project.run(GITHUB))
+    lines = commands(project.run(GITHUB))
 
-    assert len(found) == 10
-    assert found[-1] == "::error title=llm-judge::and 6 more, see the log"
+    assert len(lines) == 10
+    assert lines[-1] == "::error title=llm-judge::and 6 more, see the log"
 
 
 @pytest.mark.parametrize("tb", ["auto", "no", "line", "native"])
@@ -142,9 +144,9 @@ def test_a_response_cannot_be_a_command(project: Project, tb: str) -> None:
 
     result = project.run(GITHUB, f"--tb={tb}", "-v")
 
-    found = commands(result)
-    assert len(found) == 2
-    assert all(line.startswith("::error file=test_suite.py,line=4,") for line in found)
+    lines = commands(result)
+    assert len(lines) == 2
+    assert all(line.startswith("::error file=test_suite.py,line=4,") for line in lines)
     if tb == "auto":
         result.stdout.fnmatch_lines(
             [
@@ -165,8 +167,8 @@ def test_a_judge_of_ones_own_cannot_command_either(project: Project) -> None:
     result = project.run("-rN")
 
     assert r"\x3a:stop-commands::x" in result.outlines
-    told = r"1 of 1 records is unscored, so there is no average: \x23#[add-mask]x"
-    assert told in result.outlines
+    reason = r"1 of 1 records is unscored, so there is no average: \x23#[add-mask]x"
+    assert reason in result.outlines
     # pytest's own titles have the id as it is.
     assert [line for line in commands(result) if not line.startswith("_")] == []
 

@@ -38,9 +38,9 @@ def addresses(*servers: FakeOllama) -> list[str]:
     return [f"--llm-judge-url={server.url}/v1" for server in servers]
 
 
-def replaced(told: str) -> str:
+def replaced(why: str) -> str:
     return (
-        f'*: the model "m" was replaced ({told}); see to it that one model answers, or name the one '
+        f'*: the model "m" was replaced ({why}); see to it that one model answers, or name the one '
         "that you mean, and run again*"
     )
 

@@ -225,7 +225,7 @@ def test_a_rerun_asks_again_after_a_failure_of_the_server(
         result = project.run(*arguments, *mode, server=server.url)
 
     if mode:
-        # Another worker may hold the gate and tell of the failure before the record's rerun.
+        # Another worker may hold the gate and report the failure before the record's rerun.
         assert result.parseoutcomes()["rerun"] >= 1
     else:
         assert {"passed": 4, "rerun": 1} == result.parseoutcomes()
@@ -266,12 +266,12 @@ def test_an_injection_into_the_lectures_question(
 
     (suite,) = project.results()["suites"]
     assert [record["score"] for record in suite["records"]] == [40, 40, None, 40]
-    told = (
+    message = (
         f"record {suite['records'][2]['id']}: the response speaks to the judge (it gets 97 here, and "
         "97 and 97 for what it does not answer); read it, and look for texts that address a "
         "grader in the training data"
     )
-    assert told in result.outlines
+    assert message in result.outlines
 
 
 def test_a_response_cannot_close_its_quotation(project: Project, mode: tuple[str, ...]) -> None:

@@ -141,7 +141,7 @@ def test_a_file_that_is_not_there(project: Project) -> None:
 
 
 def test_all_causes_are_told_together(project: Project) -> None:
-    """The first twenty causes are told, then how many more there are."""
+    """The first twenty causes are listed, then how many more there are."""
     extra = ", ".join(f'"f{number}": NaN' for number in range(30))
     project.write("data.json", f'[{{"instruction": "x", "output": "y", {extra}}}]')
 

@@ -87,7 +87,7 @@ def pytest_runtest_makereport(item):
 """
 OLD = [90, 80, 85, 70, 95, 88, 92, 79, 60, 100, 75, 83]
 WORSE = [70, 65, 80, 40, 95, 60, 80, 70, 55, 85, 60, 70]
-TOLD_WORSE = (
+WORSE_REASON = (
     "dropped by 13.92 points (95 % CI -19.1 to -9.5, p = 0.00049), more than "
     "--llm-judge-max-drop 0; this suite can show drops of 6.4 points or more"
 )
@@ -102,8 +102,8 @@ def first_run(judged: Callable[..., pytest.RunResult]) -> None:
 def gate(project: Project) -> dict[str, Any]:
     """Return what the results say of the baseline's gate."""
     (suite,) = project.results("new.json")["suites"]
-    (found,) = [gate for gate in suite["gates"] if gate["name"] == "baseline"]
-    return {**found, "outcome of the suite": suite["outcome"], "numbers": suite["baseline"]}
+    (entry,) = [gate for gate in suite["gates"] if gate["name"] == "baseline"]
+    return {**entry, "outcome of the suite": suite["outcome"], "numbers": suite["baseline"]}
 
 
 def test_the_same_release_again(
@@ -115,19 +115,19 @@ def test_the_same_release_again(
     result = judged(OLD, BASELINE, REPORT, *dist)
 
     assert outcomes(result) == {"passed": 14}
-    found = gate(project)
-    assert (found["outcome"], found["numbers"]["difference"], found["numbers"]["p"]) == (
+    decision = gate(project)
+    assert (decision["outcome"], decision["numbers"]["difference"], decision["numbers"]["p"]) == (
         "passed",
         0,
         1,
     )
-    assert found["reason"] == (
+    assert decision["reason"] == (
         "no drop shown: 0.0 points (95 % CI 0.0 to 0.0, p = 1); all scores are as before, which "
         "does not tell what drops this suite can show"
     )
     result.stdout.fnmatch_lines(
         [
-            f"baseline of {SUITE}: {found['reason']}",
+            f"baseline of {SUITE}: {decision['reason']}",
             "       12 records paired",
             "       their average: 83.08 before, 83.08 now",
         ]
@@ -143,10 +143,10 @@ def test_a_worse_release(
     result = judged(WORSE, BASELINE, REPORT, *dist, marker=", min_score=75")
 
     assert outcomes(result) == {"passed": 5, "failed": 9}
-    found = gate(project)
-    assert found["reason"] == TOLD_WORSE
-    assert (found["outcome"], found["outcome of the suite"]) == ("failed", "failed")
-    assert found["numbers"]["flips"][0] == {
+    decision = gate(project)
+    assert decision["reason"] == WORSE_REASON
+    assert (decision["outcome"], decision["outcome of the suite"]) == ("failed", "failed")
+    assert decision["numbers"]["flips"][0] == {
         "id": "r3",
         "before": 70,
         "after": 40,
@@ -156,7 +156,7 @@ def test_a_worse_release(
     }
     result.stdout.fnmatch_lines(
         [
-            TOLD_WORSE,
+            WORSE_REASON,
             "12 records paired",
             "their average: 83.08 before, 69.17 now",
             "6 passed before and fail now, 0 the other way (McNemar's exact test: p = 0.016)",
@@ -177,7 +177,7 @@ def test_a_drop_that_is_allowed(project: Project, judged: Callable[..., pytest.R
     result = judged(WORSE, BASELINE, REPORT, "--llm-judge-max-drop=14")
 
     assert outcomes(result) == {"passed": 14}
-    assert gate(project)["reason"] == TOLD_WORSE.replace(
+    assert gate(project)["reason"] == WORSE_REASON.replace(
         "more than --llm-judge-max-drop 0", "no more than --llm-judge-max-drop 14"
     )
 
@@ -204,7 +204,7 @@ def test_the_gate_alone_speaks_for_the_whole_suite(
     result = judged(WORSE, BASELINE, REPORT, "-k", "baseline", *dist)
 
     assert outcomes(result)["failed"] == 1
-    assert gate(project)["reason"] == TOLD_WORSE
+    assert gate(project)["reason"] == WORSE_REASON
 
 
 def test_the_last_failed_gate_runs_again(
@@ -254,7 +254,7 @@ def test_half_a_character_in_the_baseline(
     result = judged(WORSE, BASELINE, REPORT, *dist)
 
     assert outcomes(result) == {"passed": 13, "failed": 1}
-    assert gate(project)["reason"] == TOLD_WORSE
+    assert gate(project)["reason"] == WORSE_REASON
     assert gate(project)["numbers"]["flips"][0]["response_before"] == "70 points worth ?"
 
 
@@ -369,7 +369,7 @@ def test_a_baseline_makes_a_gate(project: Project, judged: Callable[..., pytest.
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (
             None,
@@ -398,7 +398,7 @@ def test_a_baseline_makes_a_gate(project: Project, judged: Callable[..., pytest.
     ],
 )
 def test_a_baseline_that_cannot_be_used(
-    project: Project, dist: tuple[str, ...], content: object, told: str
+    project: Project, dist: tuple[str, ...], content: object, message: str
 ) -> None:
     """One line before any work, and status 4."""
     project.suite(records(1))
@@ -410,7 +410,7 @@ def test_a_baseline_that_cannot_be_used(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     path = project.path / "old.json"
     assert [line for line in result.errlines if line] == [
-        f"ERROR: --llm-judge-baseline {path}: {told}"
+        f"ERROR: --llm-judge-baseline {path}: {message}"
     ]
 
 
@@ -459,7 +459,7 @@ def test_an_exam_beside_its_baseline(project: Project, dist: tuple[str, ...]) ->
 
     (now,) = project.results("new.json")["suites"]
     (then,) = project.results("old.json")["suites"]
-    found = gate(project)
+    decision = gate(project)
     right = [
         [
             question["prediction"] == question["answer"]
@@ -469,11 +469,11 @@ def test_an_exam_beside_its_baseline(project: Project, dist: tuple[str, ...]) ->
         for suite in (then, now)
     ]
     pairs = list(zip(*right, strict=True))
-    assert found["numbers"]["losses"] == pairs.count((True, False))
-    assert found["numbers"]["wins"] == pairs.count((False, True))
+    assert decision["numbers"]["losses"] == pairs.count((True, False))
+    assert decision["numbers"]["wins"] == pairs.count((False, True))
     change = 100 * (now["accuracy"] - then["accuracy"])
-    assert found["numbers"]["difference"] == pytest.approx(change, abs=0.01)
-    assert found["numbers"]["p"] == found["numbers"]["mcnemar_p"]
+    assert decision["numbers"]["difference"] == pytest.approx(change, abs=0.01)
+    assert decision["numbers"]["p"] == decision["numbers"]["mcnemar_p"]
     assert outcomes(result)["passed"] == 5
     result.stdout.fnmatch_lines(["baseline of test_exam.py::test_mmlu: no drop shown: *"])
 
@@ -527,7 +527,7 @@ def test_an_exam_in_another_mode_is_refused(project: Project) -> None:
 
 
 def test_a_release_beside_itself(project: Project, ollama: FakeOllama) -> None:
-    """Who forgets to name the candidate is told that none was looked at."""
+    """A note tells who forgot to name the candidate that none was looked at."""
     save_model(project.path / "model.pth", seed=1)
     project.write("prompt.txt", "Say {instruction}:")
     project.suite(records(6), 'checkpoint="model.pth", prompt="prompt.txt", min_score=0')
@@ -538,8 +538,8 @@ def test_a_release_beside_itself(project: Project, ollama: FakeOllama) -> None:
     result = project.run(short, BASELINE, "--llm-judge-report=new.json", server=ollama.url)
 
     result.assert_outcomes(passed=8)
-    told = (
+    note = (
         "note: test_suite.py::test_instructions: the baseline was made with this very checkpoint; "
         "name the candidate with --llm-judge-checkpoint"
     )
-    assert told in result.outlines
+    assert note in result.outlines

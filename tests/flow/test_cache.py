@@ -98,7 +98,7 @@ def test_cache_clear_clears(generating: Project, ollama: FakeOllama, mode: tuple
 
 
 def test_without_pytests_cache(generating: Project, ollama: FakeOllama) -> None:
-    """``-p no:cacheprovider`` is told in the header and works as ``off``."""
+    """``-p no:cacheprovider`` is shown in the header and works as ``off``."""
     result = generating.run("-p", "no:cacheprovider", server=ollama.url)
 
     result.assert_outcomes(passed=7)
@@ -164,10 +164,10 @@ def test_a_full_disk(generating: Project, ollama: FakeOllama) -> None:
     folder = generating.path / ".pytest_cache" / "d" / "llm-judge"
     assert result.returncode == 1, result.stdout + result.stderr
     start = f"{folder}: the cache cannot be used ("
-    told = [line for line in result.stdout.splitlines() if line.startswith(start)]
+    lines = [line for line in result.stdout.splitlines() if line.startswith(start)]
     end = "); make room or make it writable, remove it, or run with --llm-judge-cache=off"
-    assert told
-    assert all(line.endswith(end) for line in told)
+    assert lines
+    assert all(line.endswith(end) for line in lines)
     assert "Traceback" not in result.stdout + result.stderr
 
 

@@ -241,17 +241,19 @@ def test_a_prompt_longer_than_the_context(suite: Project, mode: tuple[str, ...])
     result = suite.run("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json", *mode)
 
     result.assert_outcomes(passed=2, failed=1, errors=2)
-    found = {record["id"]: record["error"] for record in suite.results()["suites"][0]["records"]}
-    assert (found["r0"], found["r1"]) == (None, None)
+    record_errors = {
+        record["id"]: record["error"] for record in suite.results()["suites"][0]["records"]
+    }
+    assert (record_errors["r0"], record_errors["r1"]) == (None, None)
     rest = f"tokens and the context {TINY.context_length}, answer included; shorten the record's "
     expected = f"{suite.path / 'model.pth'}: the prompt has {{}} {rest}instruction and input"
-    assert found["long"] == expected.format("105")
-    assert found["vast"] == expected.format("at least 250002")
+    assert record_errors["long"] == expected.format("105")
+    assert record_errors["vast"] == expected.format("at least 250002")
 
 
 @pytest.mark.parametrize("name", ["quantum", "meta", "hpu"])
 def test_a_device_that_is_not_there(suite: Project, name: str) -> None:
-    """What torch cannot use is told in our words."""
+    """The error for a device that torch cannot use is in our words."""
     result = suite.run(f"--llm-judge-device={name}", "-k", "r0")
 
     result.assert_outcomes(errors=1, deselected=8)
@@ -282,7 +284,7 @@ def test_a_pickle_nested_to_crash_the_process(suite: Project) -> None:
 
 
 def test_a_path_that_no_file_can_have(suite: Project) -> None:
-    """A name too long for the file system is told in one line."""
+    """A name too long for the file system is an error of one line."""
     result = suite.run(f"--llm-judge-checkpoint={'x' * 300}.pth")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -304,28 +306,28 @@ def test_a_name_that_leaves_no_room_for_others(suite: Project) -> None:
     ("shard", "shown"), [("a\0b.safetensors", "a\\u0000b"), ("\ud800.safetensors", "\\ud800")]
 )
 def test_an_index_of_files_that_cannot_be(suite: Project, shard: str, shown: str) -> None:
-    """A name that no file has is told in one line."""
+    """A name that no file can have is an error of one line."""
     index = suite.write("model.safetensors.index.json", {"weight_map": {"tok_emb.weight": shard}})
 
     result = suite.run(f"--llm-judge-checkpoint={index}")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (error,) = (line for line in result.errlines if line.startswith("ERROR"))
-    found = f'it names "{shown}.safetensors", which no file can be called'
-    assert error == f"ERROR: {index}: {found}; {COPY}"
+    problem = f'it names "{shown}.safetensors", which no file can be called'
+    assert error == f"ERROR: {index}: {problem}; {COPY}"
 
 
 def test_a_config_nested_too_deeply(suite: Project) -> None:
-    """A config beside the checkpoint that JSON cannot hold is told in one line."""
+    """A config beside the checkpoint nested too deeply is an error of one line."""
     (suite.path / "config.json").write_text("[" * 100_000)
 
     result = suite.run()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (error,) = (line for line in result.errlines if line.startswith("ERROR"))
-    found = "not JSON (it is nested too deeply)"
+    problem = "not JSON (it is nested too deeply)"
     hint = "correct it, or move it away from the checkpoint"
-    assert error == f"ERROR: {suite.path / 'config.json'}: {found}; {hint}"
+    assert error == f"ERROR: {suite.path / 'config.json'}: {problem}; {hint}"
 
 
 def write_adapter(folder: Path) -> None:
@@ -335,8 +337,8 @@ def write_adapter(folder: Path) -> None:
     matrices = {f"{layer}.lora_A.weight": torch.ones(2, TINY.emb_dim)}
     matrices[f"{layer}.lora_B.weight"] = torch.ones(TINY.emb_dim, 2)
     save_file(matrices, folder / "adapter_model.safetensors")
-    told = {"peft_type": "LORA", "lora_alpha": 4, "base_model_name_or_path": "gpt2"}
-    (folder / "adapter_config.json").write_text(json.dumps(told), encoding="utf-8")
+    config = {"peft_type": "LORA", "lora_alpha": 4, "base_model_name_or_path": "gpt2"}
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 def test_a_base_without_an_adapter(suite: Project, mode: tuple[str, ...]) -> None:
@@ -345,8 +347,8 @@ def test_a_base_without_an_adapter(suite: Project, mode: tuple[str, ...]) -> Non
         result = suite.run(f"--llm-judge-base={base}", *mode)
 
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        (told,) = (line for line in result.errlines if line.startswith("ERROR: "))
-        assert told == (
+        (error,) = (line for line in result.errlines if line.startswith("ERROR: "))
+        assert error == (
             "ERROR: --llm-judge-base: no checkpoint of this run is a LoRA adapter, which alone has "
             "a base (model.pth); leave it out, or put an adapter under test"
         )

@@ -107,8 +107,8 @@ def test_a_part_that_is_allowed(project: Project, dist: tuple[str, ...]) -> None
     result = project.run("test_a.py", BASELINE, "--llm-judge-baseline-partial", *dist)
 
     assert result.ret == 0
-    told = f"note: not compared with the baseline (this run lacks them): {B}"
-    assert told in result.outlines
+    note = f"note: not compared with the baseline (this run lacks them): {B}"
+    assert note in result.outlines
 
 
 def test_a_suite_that_was_deselected(project: Project, dist: tuple[str, ...]) -> None:
@@ -160,20 +160,20 @@ def test_suites_that_were_renamed(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ("x", '"x" is no pair of names; write OLD=NEW, the names of two suites'),
         (f"x={A}", f'the baseline has no suite named "x"; name one of {A}, {B}'),
         (f"{B}=y", f'this run has no suite named "y"; name one of {A}, {B}'),
     ],
 )
-def test_names_that_are_unknown(project: Project, given: str, told: str) -> None:
+def test_names_that_are_unknown(project: Project, given: str, message: str) -> None:
     """A wrong name is no name."""
     write_both(project)
 
     result = project.run(BASELINE, f"--llm-judge-baseline-suite={given}")
 
-    assert errors(result) == [f"ERROR: --llm-judge-baseline-suite: {told}"]
+    assert errors(result) == [f"ERROR: --llm-judge-baseline-suite: {message}"]
 
 
 @pytest.mark.parametrize("option", ["max-drop=2", "baseline-partial", "baseline-suite=a=b"])
@@ -182,8 +182,8 @@ def test_options_of_a_baseline_that_is_not_there(project: Project, option: str) 
     result = project.run(f"--llm-judge-{option}")
 
     flag = f"--llm-judge-{option.partition('=')[0]}"
-    told = "there is no baseline to compare with; add --llm-judge-baseline"
-    assert errors(result) == [f"ERROR: {flag}: {told}"]
+    message = "there is no baseline to compare with; add --llm-judge-baseline"
+    assert errors(result) == [f"ERROR: {flag}: {message}"]
 
 
 @pytest.mark.parametrize("place", ["command line", "addopts", "environment"])
@@ -293,7 +293,7 @@ FEW = (
 
 @pytest.mark.every_mode
 @pytest.mark.parametrize(
-    ("scores", "told"),
+    ("scores", "reason"),
     [
         ([100] * 4, FEW.format(4, "records", "score lower than in the baseline", "0.062")),
         ([100], FEW.format(1, "records", "score lower than in the baseline", "0.5")),
@@ -301,7 +301,7 @@ FEW = (
     ],
 )
 def test_too_few_records_to_fail(
-    project: Project, dist: tuple[str, ...], scores: list[int], told: str
+    project: Project, dist: tuple[str, ...], scores: list[int], reason: str
 ) -> None:
     """A suite that passes whatever its model does is refused before it is asked."""
     write_suite(project, "test_a.py", scores, GATED)
@@ -311,12 +311,12 @@ def test_too_few_records_to_fail(
     result = project.run(BASELINE, *dist)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    wanted = [f"ERROR: {A}: it cannot fail: {told}, or set min_average or min_score"]
+    wanted = [f"ERROR: {A}: it cannot fail: {reason}, or set min_average or min_score"]
     assert errors(result) == wanted
 
 
 def test_enough_records_to_fail(project: Project) -> None:
-    """Five that all fall are told from chance, and do fail."""
+    """Five that all fall are no chance, and do fail."""
     write_suite(project, "test_a.py", [100] * 5, GATED)
     project.run(REPORT)
     write_suite(project, "test_a.py", [0] * 5)
@@ -332,8 +332,8 @@ def test_a_small_part_of_a_suite_that_can_fail(project: Project) -> None:
     result = project.run(BASELINE)
 
     assert result.ret == 0
-    told = FEW.format(4, "records", "score lower than in the baseline", "0.062")
-    assert f"note: {A}: its [baseline] cannot fail: {told}" in result.outlines
+    reason = FEW.format(4, "records", "score lower than in the baseline", "0.062")
+    assert f"note: {A}: its [baseline] cannot fail: {reason}" in result.outlines
 
 
 def test_a_drop_that_is_all_there_is(project: Project) -> None:
@@ -441,11 +441,11 @@ def test_a_required_suite_that_is_skipped(
     result = project.run(*mode)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    told = (
+    message = (
         f"ERROR: pytest.ini: llm_judge_require: {len(OLD) + 1} items of test_a.py were skipped or "
         "expected to fail; let them run, or take the suite out of the list"
     )
-    assert told in result.outlines
+    assert message in result.outlines
 
 
 TAKEN_AWAY = {

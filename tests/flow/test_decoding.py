@@ -81,5 +81,5 @@ def test_a_checkpoint_has_no_chat_template(suite: Project) -> None:
     result = suite.run("--llm-judge-checkpoint=model.pth")
 
     result.assert_outcomes(errors=2, failed=1)
-    told = "*/model.pth: it has no chat template; choose another prompt than 'chat'"
-    result.stdout.fnmatch_lines([told])
+    pattern = "*/model.pth: it has no chat template; choose another prompt than 'chat'"
+    result.stdout.fnmatch_lines([pattern])

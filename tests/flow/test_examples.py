@@ -122,9 +122,9 @@ def test_every_other_example_runs(project: Project, ollama: FakeOllama, block: B
         few.append("--llm-judge-checkpoint=candidate.pth")
     result = project.run(*few, "-rA", server=ollama.url)
 
-    found = result.parseoutcomes()
-    assert set(found) <= {"passed", "failed"}
-    assert found["passed"] >= 1
+    outcomes = result.parseoutcomes()
+    assert set(outcomes) <= {"passed", "failed"}
+    assert outcomes["passed"] >= 1
     assert _failed(result.outlines) <= {
         "[average]",
         "[win-rate]",
@@ -146,14 +146,14 @@ def test_pairs(preference):
 def _furnish(project: Project) -> None:
     """Write all that the examples name."""
     right = "The number {} in words."
-    found = [
+    rows = [
         {**record, "id": f"r{number}", "gpt4_answer": right.format(number)}
         for number, record in enumerate(records(6))
     ]
-    project.write("instruction-data.json", found)
+    project.write("instruction-data.json", rows)
     votes = [
         {"id": record["id"], "model_a": "Echo", "model_b": "released.pth", "winner": "tie"}
-        for record in found
+        for record in rows
     ]
     project.write("votes.jsonl", "".join(f"{json.dumps(vote)}\n" for vote in votes))
     for name in ("candidate", "released", "gpt2-medium355M-sft"):
@@ -168,8 +168,8 @@ def _furnish(project: Project) -> None:
 
 def _failed(lines: list[str]) -> set[str]:
     """Return what the failed items are called in their function, ``[average]`` for example."""
-    told = [line.split(" - ")[0] for line in lines if line.startswith("FAILED ")]
-    return {line[line.index("[") :] if "[" in line else "(mmlu)" for line in told}
+    failures = [line.split(" - ")[0] for line in lines if line.startswith("FAILED ")]
+    return {line[line.index("[") :] if "[" in line else "(mmlu)" for line in failures}
 
 
 def _too_bad(text: str) -> set[str]:

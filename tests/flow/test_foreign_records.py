@@ -153,12 +153,12 @@ REFUSED = {
 @pytest.mark.parametrize("case", list(REFUSED))
 def test_one_line_for_each_cause(project: Project, case: str) -> None:
     """However many records it concerns, it is one line, and pytest's status is 4."""
-    name, content, told = REFUSED[case]
+    name, content, message = REFUSED[case]
     project.write(name, content)
 
     result = project.run(name, "--llm-judge-min-score=1")
 
-    assert [f"ERROR: {name}: {told}"] == [line for line in result.errlines if line]
+    assert [f"ERROR: {name}: {message}"] == [line for line in result.errlines if line]
     assert pytest.ExitCode.USAGE_ERROR == result.ret
 
 
@@ -170,8 +170,8 @@ def test_the_fields_of_a_parquet_file(project: Project) -> None:
 
     result = project.run("data.parquet", "--llm-judge-min-score=1")
 
-    told = 'it is a Parquet file with the fields "prompt" and "completion"'
-    assert f"ERROR: data.parquet: {told}; {CONVERT}" in result.errlines
+    problem = 'it is a Parquet file with the fields "prompt" and "completion"'
+    assert f"ERROR: data.parquet: {problem}; {CONVERT}" in result.errlines
 
 
 READ = {
@@ -231,8 +231,8 @@ def test_the_response_under_test_is_not_null(project: Project) -> None:
 
     result = project.run()
 
-    told = 'responses="model_response" needs a string there in every record'
-    result.stdout.fnmatch_lines([f'data.json: all 3 records: "model_response" is null; {told}'])
+    hint = 'responses="model_response" needs a string there in every record'
+    result.stdout.fnmatch_lines([f'data.json: all 3 records: "model_response" is null; {hint}'])
 
 
 def test_published_shapes(real_data: Path, project: Project) -> None:

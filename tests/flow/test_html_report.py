@@ -60,10 +60,10 @@ def test_a_failed_run(project: Project, dist: tuple[str, ...]) -> None:
         "replies": ["0"],
     }
     assert "neither of which is a score" in texts["r2"]["error"]
-    told = text_of(page)
-    assert "incomplete the suite is incomplete" in told
-    assert re.search("1 of 4 records scores? below 50", told)
-    assert re.search("1 of 4 records (is|are) unscored", told)
+    text = text_of(page)
+    assert "incomplete the suite is incomplete" in text
+    assert re.search("1 of 4 records scores? below 50", text)
+    assert re.search("1 of 4 records (is|are) unscored", text)
     assert sorted(one.name for one in project.path.glob("*report.html*")) == ["report.html"]
 
 
@@ -78,7 +78,7 @@ def test_a_failed_run(project: Project, dist: tuple[str, ...]) -> None:
 def test_a_run_that_ended_early(
     project: Project, ollama: FakeOllama, body: str, arguments: tuple[str, ...], status: int
 ) -> None:
-    """What was not run is in the page, and told as such."""
+    """What was not run is in the page, and marked as such."""
     wrong = [1] if arguments else []
     project.write("data.json", records(5, wrong=wrong))
     marked = MARKED.format(arguments='"data.json", responses="model_response", min_score=50')
@@ -113,10 +113,10 @@ def test_beside_a_baseline(project: Project, ollama: FakeOllama) -> None:
     texts = texts_of(page)
     assert (texts["r2"]["other"], texts["r2"]["response"]) == ("The number 2 in words.", "xyz")
     assert texts["r4"]["marks"] == "same"
-    told = text_of(page)
-    assert "-100 100 0 Say 2 in words. fails now" in told
-    assert "Now against the baseline" in told
-    assert "6 records paired" in told
+    text = text_of(page)
+    assert "-100 100 0 Say 2 in words. fails now" in text
+    assert "Now against the baseline" in text
+    assert "6 records paired" in text
 
 
 def test_a_baseline_of_another_judge(project: Project, ollama: FakeOllama) -> None:
@@ -156,10 +156,10 @@ def test_mmlu(mmlu_result):
     assert column(page, "score")["r1"] == 100
     assert texts_of(page)["r1"]["other"] == "No idea."
     assert texts_of(page)["r1"]["orders"] == ["A", "B"]
-    told = text_of(page)
+    text = text_of(page)
     for part in ("against old pairs 3", "kitchen_science 8", "number_facts 8", "asked as letters"):
-        assert part in told
-    assert "baseline" in told.partition("Subjects")[2]
+        assert part in text
+    assert "baseline" in text.partition("Subjects")[2]
 
 
 def test_only_the_page_is_asked_for(project: Project, ollama: FakeOllama) -> None:

@@ -124,8 +124,10 @@ def test_a_prompt_longer_than_the_context(suite: Project) -> None:
     result = suite.run(CANDIDATE, *SHORT)
 
     result.assert_outcomes(passed=2, failed=1, errors=1)
-    found = {record["id"]: record["error"] for record in suite.results()["suites"][0]["records"]}
-    assert found == {
+    record_errors = {
+        record["id"]: record["error"] for record in suite.results()["suites"][0]["records"]
+    }
+    assert record_errors == {
         "r0": None,
         "r1": None,
         "long": (
@@ -145,8 +147,8 @@ def test_without_a_chat_template(suite: Project) -> None:
 
         result.assert_outcomes(errors=8, failed=1)
         (error,) = {record["error"] for record in suite.results()["suites"][0]["records"]}
-        found = "it has no chat template; choose another prompt than 'chat'"
-        assert error == f"{suite.path / name}: {found}"
+        message = "it has no chat template; choose another prompt than 'chat'"
+        assert error == f"{suite.path / name}: {message}"
 
 
 def test_transformers_is_not_installed(suite: Project) -> None:

@@ -122,8 +122,8 @@ def test_a_checkpoint_replaced_after_the_header(two: Project) -> None:
     result = two.run("-n", "2", TOKENS, "--llm-judge-checkpoint=model.pth")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    told = "ERROR: model.pth: its fingerprint is not the same in all processes of this run ("
-    assert sum(line.startswith(told) for line in result.errlines) == 1
+    start = "ERROR: model.pth: its fingerprint is not the same in all processes of this run ("
+    assert sum(line.startswith(start) for line in result.errlines) == 1
 
 
 def test_records_replaced_between_plans(project: Project) -> None:
@@ -206,8 +206,8 @@ def test_a_worker_that_replaces_a_crashed_one(two: Project) -> None:
     result = two.run("-n", "1", TOKENS, REPORT)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    told = "ERROR: model.pth: its fingerprint is not the same in all processes of this run ("
-    assert sum(line.startswith(told) for line in result.errlines) == 1
+    start = "ERROR: model.pth: its fingerprint is not the same in all processes of this run ("
+    assert sum(line.startswith(start) for line in result.errlines) == 1
     (suite,) = two.results()["suites"]
     assert suite["outcome"] != "passed"
 
@@ -276,8 +276,8 @@ def test_a_checkpoint_that_nothing_tests_in_pairs(project: Project) -> None:
     result = project.run("--llm-judge-checkpoint=model.pth")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    told = "ERROR: --llm-judge-checkpoint: model.pth is tested by nothing: "
-    assert sum(line.startswith(told) for line in result.errlines) == 1
+    start = "ERROR: --llm-judge-checkpoint: model.pth is tested by nothing: "
+    assert sum(line.startswith(start) for line in result.errlines) == 1
 
 
 def test_a_checkpoint_that_only_a_plain_test_asks(project: Project) -> None:

@@ -25,9 +25,9 @@ def read(project: Project) -> ET.Element:
 
 def figures(root: ET.Element) -> dict[str, str]:
     """Return the properties of the test suite."""
-    found = root.find("testsuite/properties")
-    assert found is not None
-    return {str(one.get("name")): str(one.get("value")) for one in found}
+    properties = root.find("testsuite/properties")
+    assert properties is not None
+    return {str(one.get("name")): str(one.get("value")) for one in properties}
 
 
 def test_a_suites_figures(project: Project, ollama: FakeOllama, dist: tuple[str, ...]) -> None:
@@ -49,21 +49,21 @@ def test_a_suites_figures(project: Project, ollama: FakeOllama, dist: tuple[str,
 
 def test_a_suite_of_pairs_has_its_figures(project: Project, ollama: FakeOllama) -> None:
     """And the model under test is named by its fingerprint."""
-    found = [{**record, "old": "x"} for record in records(2)]
-    project.pairs(found, 'responses="model_response", against="old", min_win_rate=0.5')
+    rows = [{**record, "old": "x"} for record in records(2)]
+    project.pairs(rows, 'responses="model_response", against="old", min_win_rate=0.5')
 
     project.run(XML, server=ollama.url)
 
-    told = figures(read(project))
-    assert told["llm_judge_win_rate[test_pairs.py::test_pairs]"] == "1.000"
-    assert told["llm_judge_scored[test_pairs.py::test_pairs]"] == "2"
+    values = figures(read(project))
+    assert values["llm_judge_win_rate[test_pairs.py::test_pairs]"] == "1.000"
+    assert values["llm_judge_scored[test_pairs.py::test_pairs]"] == "2"
 
 
 def test_an_exam_has_its_figures() -> None:
     """Questions in the place of records, and no judge."""
-    found = run(exam([subject("anatomy", 3, 4), subject("astronomy", 0, 0, "error")]))
+    result = run(exam([subject("anatomy", 3, 4), subject("astronomy", 0, 0, "error")]))
 
-    assert {name.partition("[")[0]: value for name, value in suite_properties(found)} == {
+    assert {name.partition("[")[0]: value for name, value in suite_properties(result)} == {
         "llm_judge_outcome": "passed",
         "llm_judge_questions": "4",
         "llm_judge_subjects_without_a_result": "1",
@@ -97,9 +97,9 @@ HOSTILE = "bell \x07 \x1b[31m ]]> <&> \ufffe \U0001f600"
 
 def test_replies_with_what_xml_cannot_hold(project: Project, mode: tuple[str, ...]) -> None:
     """Control characters and half surrogates of models and judges leave the file readable."""
-    found = [{**record, "model_response": HOSTILE} for record in records(2)]
-    project.write("data.json", json.dumps(found))
-    project.suite(json.dumps(found), GATED)
+    rows = [{**record, "model_response": HOSTILE} for record in records(2)]
+    project.write("data.json", json.dumps(rows))
+    project.suite(json.dumps(rows), GATED)
 
     def reply(request: ChatRequest) -> Reply:
         return (
@@ -133,9 +133,9 @@ def test_other_reports(project: Project, mode: tuple[str, ...]) -> None:
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
     log = (project.path / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    told = [one["llm_judge"] for line in log if "llm_judge" in (one := json.loads(line))]
-    assert len(told) == 10
-    assert sum("comparison" in one for one in told) == 1
+    entries = [one["llm_judge"] for line in log if "llm_judge" in (one := json.loads(line))]
+    assert len(entries) == 10
+    assert sum("comparison" in one for one in entries) == 1
     page = (project.path / "report.html").read_text(encoding="utf-8")
     assert len(re.findall(r"test_instructions\[r\d\]", page)) >= 8
 

@@ -89,11 +89,11 @@ def test_the_lectures_loss(suite: Project, dist: tuple[str, ...]) -> None:
 
     suite.run(CHECKPOINT, REPORT, *dist).assert_outcomes(passed=7)
 
-    found = the_suite(suite)
-    assert found["loss"] == pytest.approx(expected, abs=1e-4)
-    assert found["perplexity"] == pytest.approx(math.exp(expected), rel=1e-4)
-    assert found["tokens"] == sum(len(ids) + 1 - own for ids, own in rows)
-    assert [record["tokens"] for record in found["records"]] == [
+    entry = the_suite(suite)
+    assert entry["loss"] == pytest.approx(expected, abs=1e-4)
+    assert entry["perplexity"] == pytest.approx(math.exp(expected), rel=1e-4)
+    assert entry["tokens"] == sum(len(ids) + 1 - own for ids, own in rows)
+    assert [record["tokens"] for record in entry["records"]] == [
         len(ids) + 1 - own for ids, own in rows
     ]
 
@@ -125,9 +125,9 @@ def test_the_sliding_window(guide: tuple[Path, dict[int, float]], project: Proje
         result = project.run(f"--llm-judge-checkpoint={folder / 'folder'}", REPORT)
 
         result.assert_outcomes(passed=2)
-        found = the_suite(project)
-        assert [record["id"] for record in found["records"]] == ["text"]
-        assert found["perplexity"] == pytest.approx(expected[stride], rel=1e-4)
+        entry = the_suite(project)
+        assert [record["id"] for record in entry["records"]] == ["text"]
+        assert entry["perplexity"] == pytest.approx(expected[stride], rel=1e-4)
 
 
 @torch.inference_mode()
@@ -153,9 +153,9 @@ def windows(model: Any, ids: torch.Tensor, length: int, stride: int) -> float:  
 def test_limits(suite: Project, mode: tuple[str, ...], limit: str) -> None:
     """What is above one fails, and says by how much."""
     suite.run(CHECKPOINT, REPORT)
-    found = the_suite(suite)
-    losses = sorted(record["loss"] for record in found["records"])
-    least = found["perplexity"] - 0.01 if limit == "max_perplexity" else sum(losses[-2:]) / 2
+    entry = the_suite(suite)
+    losses = sorted(record["loss"] for record in entry["records"])
+    least = entry["perplexity"] - 0.01 if limit == "max_perplexity" else sum(losses[-2:]) / 2
     write(suite, f'"data.json", {limit}={least!r}')
 
     result = suite.run(CHECKPOINT, REPORT, "--llm-judge-markdown=report.md", *mode)
@@ -172,8 +172,8 @@ def test_a_part_of_a_suite(suite: Project) -> None:
     """One record alone is measured alone, and of a part there is no perplexity."""
     suite.run(CHECKPOINT, REPORT, "-k", "r1").assert_outcomes(passed=1, deselected=6)
 
-    found = the_suite(suite)
-    assert (found["outcome"], found["scored"], found["perplexity"]) == ("incomplete", 1, None)
+    entry = the_suite(suite)
+    assert (entry["outcome"], entry["scored"], entry["perplexity"]) == ("incomplete", 1, None)
 
 
 def test_a_second_run_measures_nothing(suite: Project) -> None:
@@ -265,10 +265,10 @@ def test_a_record_that_does_not_fit(suite: Project, mode: tuple[str, ...]) -> No
     result = suite.run(CHECKPOINT, REPORT, *mode)
 
     result.assert_outcomes(passed=2, errors=1, failed=1)
-    found = the_suite(suite)
-    assert (found["unscored"], found["perplexity"], found["outcome"]) == (1, None, "incomplete")
-    assert found["records"][1]["cause"] == "record"
-    assert found["records"][1]["error"].startswith(f"{suite.path}/model.pth: prompt and reference")
+    entry = the_suite(suite)
+    assert (entry["unscored"], entry["perplexity"], entry["outcome"]) == (1, None, "incomplete")
+    assert entry["records"][1]["cause"] == "record"
+    assert entry["records"][1]["error"].startswith(f"{suite.path}/model.pth: prompt and reference")
 
 
 def test_a_model_that_diverged(suite: Project) -> None:
@@ -315,14 +315,14 @@ def test_a_model_of_ones_own(project: Project, mode: tuple[str, ...]) -> None:
         "conftest.py", OWN.replace("encode_pair", "encode_both").replace("mine-1", "mine-2")
     )
     result = project.run()
-    told = "llm_model (Mine): it gives no log-probabilities, which llm_loss needs; give it "
-    assert f"{told}context_length, encode_pair() and score(), or name a checkpoint" in str(
+    start = "llm_model (Mine): it gives no log-probabilities, which llm_loss needs; give it "
+    assert f"{start}context_length, encode_pair() and score(), or name a checkpoint" in str(
         result.stdout
     )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             '"data.json"',
@@ -361,7 +361,7 @@ def test_a_model_of_ones_own(project: Project, mode: tuple[str, ...]) -> None:
         ),
     ],
 )
-def test_markers_that_cannot_be_used(project: Project, arguments: str, told: str) -> None:
+def test_markers_that_cannot_be_used(project: Project, arguments: str, message: str) -> None:
     """What a marker gets wrong ends the run with status 4 and one line."""
     project.write("text.txt", "A text.")
     write(project, arguments)
@@ -369,24 +369,24 @@ def test_markers_that_cannot_be_used(project: Project, arguments: str, told: str
     result = project.run(CHECKPOINT)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"ERROR: test_loss.py::test_loss: {told}" in result.errlines
+    assert f"ERROR: test_loss.py::test_loss: {message}" in result.errlines
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b" \n", "it is empty; name a file with a text"),
         (b"\xff", "it is not UTF-8; save it as UTF-8"),
     ],
 )
-def test_texts_that_cannot_be_used(suite: Project, content: bytes, told: str) -> None:
+def test_texts_that_cannot_be_used(suite: Project, content: bytes, message: str) -> None:
     """One line, before any work."""
     write(suite, '"general.txt", max_perplexity=40')
     (suite.path / "general.txt").write_bytes(content)
 
     result = suite.run(CHECKPOINT)
 
-    assert f"general.txt: {told}" in str(result.stdout) + str(result.stderr)
+    assert f"general.txt: {message}" in str(result.stdout) + str(result.stderr)
     assert result.ret != pytest.ExitCode.OK
 
 
@@ -457,8 +457,8 @@ def test_a_loss_below_zero(project: Project) -> None:
     result = project.run()
 
     result.assert_outcomes(errors=6, failed=1)
-    told = "score() gave a log-probability above 0 for record r0; give the logarithm, not its"
-    assert told in str(result.stdout)
+    message = "score() gave a log-probability above 0 for record r0; give the logarithm, not its"
+    assert message in str(result.stdout)
 
 
 WINDOWS = """
@@ -491,5 +491,5 @@ def test_a_served_model(project: Project) -> None:
         )
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    told = "a served model gives no log-probabilities of given answers, which llm_loss needs"
-    assert told in "\n".join(result.errlines)
+    message = "a served model gives no log-probabilities of given answers, which llm_loss needs"
+    assert message in "\n".join(result.errlines)

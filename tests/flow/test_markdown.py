@@ -146,7 +146,7 @@ def test_a_step_that_is_full(project: Project, summary: Path) -> None:
 def test_a_summary_that_cannot_be_written(
     project: Project, monkeypatch: pytest.MonkeyPatch, mode: tuple[str, ...]
 ) -> None:
-    """It is told once, and no other file is lost over it."""
+    """It is reported once, and no other file is lost over it."""
     project.suite(records(1))
     path = project.path / "nowhere" / "summary"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
@@ -182,7 +182,7 @@ def test_a_run_that_judges_nothing_adds_nothing(project: Project, summary: Path)
 
 
 def test_a_run_that_is_interrupted(project: Project, summary: Path) -> None:
-    """What is known by then is told, and that the rest is not."""
+    """It shows what is known by then, and that the rest is not."""
     project.write("data.json", records(4))
     body = """
 import pytest

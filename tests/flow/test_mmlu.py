@@ -1,4 +1,4 @@
-"""A function marked with ``llm_mmlu``: its items, its gates, and what is told of what goes wrong."""
+"""A function marked with ``llm_mmlu``: its items, its gates, and its error messages."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def exam(
 def results(project: Project) -> dict[str, Any]:
     document = json.loads((project.path / "results.json").read_text(encoding="utf-8"))
     check_results(document)
-    (found,) = document["suites"]
-    assert isinstance(found, dict)
-    return found
+    (suite,) = document["suites"]
+    assert isinstance(suite, dict)
+    return suite
 
 
 def asked(project: Project) -> list[str]:
@@ -123,13 +123,13 @@ def test_each_subject_is_computed_once(project: Project, dist: tuple[str, ...]) 
 
     project.run(REPORT, *dist).assert_outcomes(passed=4)
     assert asked(project) == ["8", "8", "8"]
-    found = results(project)
-    predictions = [q["prediction"] for s in found["subjects"] for q in s["questions"]]
+    suite = results(project)
+    predictions = [q["prediction"] for s in suite["subjects"] for q in s["questions"]]
     assert predictions == ["A"] * 24
 
     project.run(REPORT, *dist).assert_outcomes(passed=4)
     assert len(asked(project)) == 3
-    assert results(project) == found
+    assert results(project) == suite
 
 
 def test_a_low_accuracy(project: Project, dist: tuple[str, ...]) -> None:
@@ -141,9 +141,9 @@ def test_a_low_accuracy(project: Project, dist: tuple[str, ...]) -> None:
     result.assert_outcomes(passed=3, failed=1)
     text = "accuracy 0.2500 (6 of 24 questions, 95 % CI 0.1200 to 0.4490) is below min_accuracy 0.5"
     assert text in result.outlines
-    found = results(project)
-    assert found["outcome"] == "failed"
-    assert found["gates"] == [{"name": "average", "outcome": "failed", "reason": text}]
+    suite = results(project)
+    assert suite["outcome"] == "failed"
+    assert suite["gates"] == [{"name": "average", "outcome": "failed", "reason": text}]
 
 
 def test_a_subject_that_is_too_low(project: Project, mode: tuple[str, ...]) -> None:
@@ -167,8 +167,8 @@ def test_the_gate_alone(project: Project) -> None:
     project.run("-k", "average", REPORT).assert_outcomes(passed=1, deselected=3)
 
     assert asked(project) == ["8", "8", "8"]
-    found = results(project)
-    assert (found["total"], found["outcome"]) == (24, "incomplete")
+    suite = results(project)
+    assert (suite["total"], suite["outcome"]) == (24, "incomplete")
 
 
 def test_one_subject_alone(project: Project) -> None:
@@ -179,9 +179,9 @@ def test_one_subject_alone(project: Project) -> None:
 
     result.assert_outcomes(passed=1, deselected=3)
     assert asked(project) == ["8"]
-    found = results(project)
-    assert (found["accuracy"], found["outcome"]) == (None, "incomplete")
-    assert [subject["outcome"] for subject in found["subjects"]] == ["not run", "passed", "not run"]
+    suite = results(project)
+    assert (suite["accuracy"], suite["outcome"]) == (None, "incomplete")
+    assert [subject["outcome"] for subject in suite["subjects"]] == ["not run", "passed", "not run"]
 
 
 def test_shots_that_do_not_fit(project: Project) -> None:
@@ -219,15 +219,15 @@ def test_a_broken_file(project: Project, mode: tuple[str, ...]) -> None:
     result = project.run(REPORT, *mode)
 
     result.assert_outcomes(passed=1, failed=1, errors=1)
-    told = (
+    message = (
         "bad_test.csv: row 1: it has 5 columns; a row is question, A, B, C, D and the letter of the "
         "answer"
     )
-    assert told in result.outlines
+    assert message in result.outlines
     assert "1 of 2 subjects has no result, so there is no accuracy: bad" in result.outlines
-    assert f"first cause: {told}" in result.outlines
-    found = results(project)
-    assert (found["outcome"], found["accuracy"]) == ("incomplete", None)
+    assert f"first cause: {message}" in result.outlines
+    suite = results(project)
+    assert (suite["outcome"], suite["accuracy"]) == ("incomplete", None)
 
 
 def test_numbers_that_are_none(project: Project, mode: tuple[str, ...]) -> None:
@@ -349,8 +349,10 @@ USAGE = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "told"), USAGE, ids=[told[:12] for _, told in USAGE])
-def test_usage(project: Project, arguments: str, told: str, mode: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"), USAGE, ids=[message[:12] for _, message in USAGE]
+)
+def test_usage(project: Project, arguments: str, message: str, mode: tuple[str, ...]) -> None:
     """A marker that cannot be used ends the run before the work, in one line."""
     exam(project, arguments, score="-number")
 
@@ -360,7 +362,7 @@ def test_usage(project: Project, arguments: str, told: str, mode: tuple[str, ...
     where = "test_exam.py::test_mmlu"
     separator = ": "
     assert [line for line in result.errlines if line.startswith("ERROR")] == [
-        f"ERROR: {where}{separator}{told}"
+        f"ERROR: {where}{separator}{message}"
     ]
 
 
@@ -380,7 +382,7 @@ def test_no_model(project: Project) -> None:
 
 
 def test_no_data(project: Project, mode: tuple[str, ...]) -> None:
-    """Where to get it is told; the file cannot be collected, as one with any other mistake."""
+    """The error says where to get it; the file is not collected, as one with any other mistake."""
     project.write("test_exam.py", MARKED.format(arguments='"nowhere", min_accuracy=0.2', total=8))
 
     result = project.run(*mode)
@@ -440,8 +442,8 @@ def test_the_fixture_without_data(project: Project) -> None:
     result = project.run()
 
     result.assert_outcomes(failed=1)
-    told = "mmlu: no copy of MMLU is named; set the ini option llm_mmlu_data, or give data="
-    assert told in result.outlines
+    message = "mmlu: no copy of MMLU is named; set the ini option llm_mmlu_data, or give data="
+    assert message in result.outlines
 
 
 def test_the_result_of_no_subject(project: Project) -> None:
@@ -460,22 +462,22 @@ def test_the_result_of_no_subject(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "message"),
     [
         ('"all"', 'mmlu: subject: "all" means several subjects; ask each one, or mark a test with llm_mmlu'),
         ("3", "mmlu: subject: 3 is no name; give one subject's name, as in mmlu(\"anatomy\")"),
         ('"number_facts", data=3', "mmlu: data: 3 is no path; give a path"),
     ],
 )  # fmt: skip
-def test_the_fixture_asks_one_subject(project: Project, call: str, told: str) -> None:
-    """What it cannot answer is told in one line."""
+def test_the_fixture_asks_one_subject(project: Project, call: str, message: str) -> None:
+    """What it cannot answer is an error of one line."""
     project.write("pytest.ini", f"[pytest]\nllm_mmlu_data = {EXAMPLE}\n")
     project.write("test_a.py", f"def test_a(mmlu):\n    mmlu({call})\n")
 
     result = project.run(CHECKPOINT)
 
     result.assert_outcomes(failed=1)
-    assert told in result.outlines
+    assert message in result.outlines
 
 
 MODEL_OF_ONES_OWN = """
@@ -503,7 +505,7 @@ def llm_model():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ("", None),
         (
@@ -530,7 +532,7 @@ def llm_model():
     ids=["good", "no-fingerprint", "restless", "encode", "count", "none"],
 )  # fmt: skip
 def test_a_model_of_ones_own(
-    project: Project, mode: tuple[str, ...], changes: str, told: str | None
+    project: Project, mode: tuple[str, ...], changes: str, message: str | None
 ) -> None:
     """What is wrong with it is one line for each item, and nothing is made up."""
     exam(project)
@@ -538,7 +540,7 @@ def test_a_model_of_ones_own(
 
     result = project.run(REPORT, *mode)
 
-    if told is None:
+    if message is None:
         result.assert_outcomes(passed=4)
         return
     if mode and "uuid4" in changes:
@@ -546,7 +548,7 @@ def test_a_model_of_ones_own(
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         return
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines([f"*{told}"])
+    result.stdout.fnmatch_lines([f"*{message}"])
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
     assert results(project)["outcome"] == "incomplete"
@@ -561,9 +563,9 @@ def test_an_exam_that_is_never_reached(project: Project) -> None:
     result = project.run_subprocess(REPORT)
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    found = results(project)
-    assert (found["name"], found["outcome"]) == ("test_exam.py::test_mmlu", "incomplete")
-    assert {subject["outcome"] for subject in found["subjects"]} == {"not run"}
+    suite = results(project)
+    assert (suite["name"], suite["outcome"]) == ("test_exam.py::test_mmlu", "incomplete")
+    assert {subject["outcome"] for subject in suite["subjects"]} == {"not run"}
 
 
 @pytest.mark.parametrize("way", ["xfail", "deselected"])
@@ -576,13 +578,13 @@ def test_subjects_that_do_not_count_are_judged_all_the_same(project: Project, wa
 
     project.run(REPORT, *([] if way == "xfail" else ["-k", "average"]))
 
-    found = results(project)
-    assert found["outcome"] == "failed"
-    assert {subject["outcome"] for subject in found["subjects"]} == {"failed"}
+    suite = results(project)
+    assert suite["outcome"] == "failed"
+    assert {subject["outcome"] for subject in suite["subjects"]} == {"failed"}
 
 
 @pytest.mark.parametrize(
-    ("marks", "told"),
+    ("marks", "message"),
     [
         (
             "@pytest.mark.llm_mmlu({0}, shots=0, min_accuracy=0)\n@pytest.mark.llm_mmlu({0}, min_accuracy=0)",
@@ -598,7 +600,7 @@ def test_subjects_that_do_not_count_are_judged_all_the_same(project: Project, wa
         ),
     ],
 )  # fmt: skip
-def test_markers_on_one_function(project: Project, marks: str, told: str) -> None:
+def test_markers_on_one_function(project: Project, marks: str, message: str) -> None:
     """None is ignored in silence."""
     project.write("data.json", [{"instruction": "Say it.", "output": "It."}])
     named = marks.format(repr(str(EXAMPLE)))
@@ -609,4 +611,4 @@ def test_markers_on_one_function(project: Project, marks: str, told: str) -> Non
     result = project.run(CHECKPOINT)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"ERROR: test_exam.py::test_mmlu: {told}" in result.errlines
+    assert f"ERROR: test_exam.py::test_mmlu: {message}" in result.errlines

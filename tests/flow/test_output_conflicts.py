@@ -25,8 +25,8 @@ def refused(project: Project, *arguments: str) -> str:
     result = project.run(*arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert contents(project.path) == before
-    (found,) = (line for line in (*result.outlines, *result.errlines) if "ERROR" in line)
-    return found
+    (error,) = (line for line in (*result.outlines, *result.errlines) if "ERROR" in line)
+    return error
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -41,10 +41,10 @@ def test_the_records(project: Project, mode: tuple[str, ...], option: str) -> No
     """Also by another spelling of their path."""
     project.suite(records(2), GIVEN, data="sub/data.json")
 
-    found = refused(project, f"--llm-judge-{option}=sub/../sub/data.json", *mode)
+    error = refused(project, f"--llm-judge-{option}=sub/../sub/data.json", *mode)
 
     path = project.path / "sub/../sub/data.json"
-    assert found == (
+    assert error == (
         f"ERROR: --llm-judge-{option}: {path} is the records file of {NAME} as well; "
         "name another file"
     )
@@ -55,9 +55,9 @@ def test_a_link_to_the_records(project: Project) -> None:
     project.suite(records(2), GIVEN)
     (project.path / "link.json").symlink_to("data.json")
 
-    found = refused(project, "--llm-judge-report=link.json")
+    error = refused(project, "--llm-judge-report=link.json")
 
-    assert f"link.json is the records file of {NAME} as well; " in found
+    assert f"link.json is the records file of {NAME} as well; " in error
 
 
 def test_the_records_of_a_suite_that_is_not_selected(project: Project) -> None:
@@ -65,9 +65,9 @@ def test_the_records_of_a_suite_that_is_not_selected(project: Project) -> None:
     project.suite(records(2), GIVEN)
     project.suite(records(2), GIVEN, data="other.json", test="test_other.py")
 
-    found = refused(project, "--llm-judge-report=other.json", "-k", "test_suite")
+    error = refused(project, "--llm-judge-report=other.json", "-k", "test_suite")
 
-    assert "other.json is the records file of test_other.py::test_instructions as well" in found
+    assert "other.json is the records file of test_other.py::test_instructions as well" in error
 
 
 def test_the_results_compared_with(project: Project, mode: tuple[str, ...]) -> None:
@@ -77,9 +77,9 @@ def test_the_results_compared_with(project: Project, mode: tuple[str, ...]) -> N
     arguments = 'responses="model_response", against="released.json", min_win_rate=0.5'
     project.pairs(records(2), arguments)
 
-    found = refused(project, "test_pairs.py", "--llm-judge-report=released.json", *mode)
+    error = refused(project, "test_pairs.py", "--llm-judge-report=released.json", *mode)
 
-    assert found == (
+    assert error == (
         f"ERROR: --llm-judge-report: {project.path / 'released.json'} is the results file in "
         f"against= of {PAIRS} as well; name another file"
     )
@@ -92,9 +92,9 @@ def test_the_votes(project: Project, mode: tuple[str, ...]) -> None:
     project.pairs(rows, arguments)
     project.write("votes.jsonl", '{"id": "r0"}\n')
 
-    found = refused(project, "--llm-judge-markdown=votes.jsonl", *mode)
+    error = refused(project, "--llm-judge-markdown=votes.jsonl", *mode)
 
-    assert found == (
+    assert error == (
         f"ERROR: --llm-judge-markdown: {project.path / 'votes.jsonl'} is the votes file of {PAIRS} "
         "as well; name another file"
     )
@@ -105,9 +105,9 @@ def test_records_that_another_suite_writes(project: Project, mode: tuple[str, ..
     project.suite(records(2), GIVEN)
     project.suite(records(2), GIVEN, data="data-with-response.json", test="test_second.py")
 
-    found = refused(project, "--llm-judge-responses=.", *mode)
+    error = refused(project, "--llm-judge-responses=.", *mode)
 
-    assert found == (
+    assert error == (
         f"ERROR: --llm-judge-responses: {project.path / 'data-with-response.json'} is the records "
         "file of test_second.py::test_instructions as well; name another folder"
     )
@@ -121,9 +121,9 @@ def test_the_checkpoint(project: Project, file: str) -> None:
     save_model(project.path / "tiny.pth")
     project.suite(records(1), 'checkpoint="tiny.pth", min_score=50')
 
-    found = refused(project, f"--llm-judge-report={file}")
+    error = refused(project, f"--llm-judge-report={file}")
 
-    assert found == (
+    assert error == (
         f"ERROR: --llm-judge-report: {project.path / file} is a file of the checkpoint "
         "tiny.pth as well; name another file"
     )
@@ -137,9 +137,9 @@ def test_the_folder_of_a_checkpoint(project: Project) -> None:
     project.write("test_own.py", "def test_own(llm_model):\n    pass\n")
     model = "--llm-judge-checkpoint=run"
 
-    found = refused(project, model, "--llm-judge-report=run/config.json")
+    error = refused(project, model, "--llm-judge-report=run/config.json")
 
-    assert f"{project.path / 'run/config.json'} is a file of the checkpoint run as well" in found
+    assert f"{project.path / 'run/config.json'} is a file of the checkpoint run as well" in error
     for _ in range(2):
         assert project.run(model, "--llm-judge-report=run/results.json").ret == 0
 
@@ -150,11 +150,11 @@ def test_the_checkpoint_of_an_exam(project: Project) -> None:
     _, _, path = CHECKPOINT.partition("=")
     shutil.copy(path, project.path / "own.safetensors")
 
-    found = refused(
+    error = refused(
         project, "--llm-judge-checkpoint=own.safetensors", "--llm-judge-html=own.safetensors"
     )
 
-    assert "own.safetensors is a file of the checkpoint own.safetensors as well" in found
+    assert "own.safetensors is a file of the checkpoint own.safetensors as well" in error
 
 
 def test_the_prompt(project: Project) -> None:
@@ -162,9 +162,9 @@ def test_the_prompt(project: Project) -> None:
     project.write("prompt.md", "{instruction}\n{input}\n")
     project.suite(records(1), GIVEN + ', prompt="prompt.md"')
 
-    found = refused(project, "--llm-judge-markdown=prompt.md")
+    error = refused(project, "--llm-judge-markdown=prompt.md")
 
-    assert found == (
+    assert error == (
         f"ERROR: --llm-judge-markdown: {project.path / 'prompt.md'} is the prompt of {NAME} as "
         "well; name another file"
     )
@@ -191,8 +191,8 @@ def test_what_others_write(
     result = project.run(f"--llm-judge-{ours}=one", f"{theirs}=./one", *plugins, *mode)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    (found,) = (line for line in result.errlines if line)
-    assert found == (
+    (error,) = (line for line in result.errlines if line)
+    assert error == (
         f"ERROR: --llm-judge-{ours}: {project.path / 'one'} is the file of {theirs} as well; "
         "name another file"
     )
@@ -203,20 +203,20 @@ def test_what_others_write_among_the_responses(project: Project) -> None:
     """Which of those are written shows only later."""
     project.suite(records(1), GIVEN)
 
-    found = refused(project, "--llm-judge-responses=.", "--junitxml=data-with-response.json")
+    error = refused(project, "--llm-judge-responses=.", "--junitxml=data-with-response.json")
 
     path = project.path / "data-with-response.json"
-    assert found == (
+    assert error == (
         f"ERROR: --junitxml: {path} may be a file of --llm-judge-responses as well; "
         "name another file"
     )
 
 
 def test_no_work_is_done_before(project: Project) -> None:
-    """Neither judge nor model is asked for; what else is wrong is told later."""
+    """Neither judge nor model is asked for; what else is wrong is reported later."""
     project.suite(records(2), "min_score=50")
     project.write("test_more.py", MARKED.format(arguments='"data.json", min_score=50'))
 
-    found = refused(project, "--llm-judge-report=data.json", "--llm-judge-model=nothere:1b")
+    error = refused(project, "--llm-judge-report=data.json", "--llm-judge-model=nothere:1b")
 
-    assert "data.json is the records file of " in found
+    assert "data.json is the records file of " in error

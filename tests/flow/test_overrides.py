@@ -201,7 +201,7 @@ def test_a_judge_made_for_every_item_is_refused(project: Project) -> None:
     ids=["none", "number", "raises"],
 )
 def test_a_model_without_a_fingerprint(project: Project, model: str, text: str) -> None:
-    """It is told in one line for every item, without a traceback."""
+    """Every item reports it in one line, without a traceback."""
     conftest = MODEL.format(answer="prompt").replace('fingerprint = "echo-1"', model)
     project.write("conftest.py", conftest)
     project.suite(records(1), "min_score=0")
@@ -249,9 +249,9 @@ def test_a_model_that_would_end_no_run_or_all(project: Project, changes: str, te
     result = project.run()
 
     result.assert_outcomes(errors=3, failed=1)
-    told = f"llm_model (Echo): {text}"
-    assert result.outlines.count(told) == 3
-    assert result.outlines.count(f"first cause: {told}") == 1
+    message = f"llm_model (Echo): {text}"
+    assert result.outlines.count(message) == 3
+    assert result.outlines.count(f"first cause: {message}") == 1
     assert not (project.path / "generated.log").exists()
 
 
@@ -265,8 +265,8 @@ def test_a_model_that_exits_ends_no_worker(project: Project) -> None:
     result = project.run("-n", "2")
 
     result.assert_outcomes(errors=3, failed=1)
-    told = "llm_model (Echo): generate() raised SystemExit: 3; correct it"
-    assert result.outlines.count(told) == 3
+    message = "llm_model (Echo): generate() raised SystemExit: 3; correct it"
+    assert result.outlines.count(message) == 3
 
 
 @pytest.mark.parametrize(
@@ -292,8 +292,8 @@ def test_workers_whose_fixtures_differ(project: Project, kind: str, named: str) 
     result = project.run("-n", "2")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    told = "its fingerprint is not the same in all processes of this run (gw"
-    lines = [line for line in result.errlines if line.startswith(f"ERROR: {named}: {told}")]
+    start = "its fingerprint is not the same in all processes of this run (gw"
+    lines = [line for line in result.errlines if line.startswith(f"ERROR: {named}: {start}")]
     assert len(lines) == 1
     assert lines[0].endswith(
         "; make it a text that changes only when the "
@@ -336,7 +336,7 @@ def test_an_interrupted_model_is_no_error(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "told"),
+    ("ends", "raised"),
     [
         ('sys.exit("no")', "SystemExit: no"),
         ('pytest.skip("no")', "Skipped: no"),
@@ -344,7 +344,7 @@ def test_an_interrupted_model_is_no_error(project: Project) -> None:
     ],
     ids=["exit", "skip", "xfail"],
 )
-def test_a_judge_that_ends_its_item(project: Project, ends: str, told: str) -> None:
+def test_a_judge_that_ends_its_item(project: Project, ends: str, raised: str) -> None:
     """It is the record's error, in one line: a skipped record would be one that passes."""
     project.write(
         "conftest.py",
@@ -367,7 +367,7 @@ def llm_judge():
 
     result.assert_outcomes(errors=2, failed=1)
     text = (
-        f"llm_judge (Judge): score() raised {told}; correct it, or return a Verdict with an error"
+        f"llm_judge (Judge): score() raised {raised}; correct it, or return a Verdict with an error"
     )
     assert result.outlines.count(text) == 2
 

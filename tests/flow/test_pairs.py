@@ -84,7 +84,7 @@ def test_all_that_is_told_of_pairs(
         ["B", "A"],
         [],
     ]
-    told = {
+    expected = {
         "kind": "preference",
         "against": {"kind": "field", "name": "old", "fingerprint": ""},
         "votes": None,
@@ -101,7 +101,7 @@ def test_all_that_is_told_of_pairs(
         "outcome": "passed",
         "within_noise": True,
     }
-    assert {name: suite[name] for name in told} == told
+    assert {name: suite[name] for name in expected} == expected
     reason = (
         "win rate 0.7000 (3 won, 1 tied, 1 lost of 5 pairs, 95 % CI 0.2988 to 0.9274) is at least "
         "min_win_rate 0.5; the difference is within noise"
@@ -208,13 +208,13 @@ def test_a_judge_that_always_says_a(project: Project, dist: tuple[str, ...]) -> 
     assert suite["flips"] == 1.0
     assert suite["ties"] == 4
     assert suite["check"]["fit"] is False
-    told = (
+    reason = (
         "judge llama3: right answers win 0.50 of the pairs with wrong ones where at least 0.9 is "
         "needed (position bias in 100 % of the pairs); name a larger judge with "
         "--llm-judge-model"
     )
-    assert suite["check"]["reason"] == told
-    assert f"NOT FIT, {told}" in result.outlines
+    assert suite["check"]["reason"] == reason
+    assert f"NOT FIT, {reason}" in result.outlines
     result.stdout.fnmatch_lines(["*position bias in 100 % of 4 pairs*"])
 
 
@@ -240,15 +240,15 @@ def test_a_fit_judge_is_told_of(project: Project, ollama: FakeOllama) -> None:
     result = project.run("--llm-judge-check=strict", REPORT, server=ollama.url)
 
     result.assert_outcomes(passed=5)
-    told = "judge-check: passed, the judge picks right answers over wrong ones"
-    assert told in result.outlines
+    line = "judge-check: passed, the judge picks right answers over wrong ones"
+    assert line in result.outlines
     check = the_suite(project)["check"]
     assert (check["fit"], check["asked"], check["untied"]) == (True, 9, 0)
     before = len(ollama.chats)
     again = project.run("--llm-judge-check=strict", "-v", server=ollama.url)
     again.assert_outcomes(passed=5)
     figures = "right beats wrong 1.00, with grader injection 1.00, flips 0 %"
-    assert f"{told} ({figures})" in again.outlines
+    assert f"{line} ({figures})" in again.outlines
     assert len(ollama.chats) == before
 
 
@@ -290,8 +290,8 @@ def test_what_else_makes_a_judge_unfit(project: Project, replier: Any, problem: 
         result = project.run("--llm-judge-check=strict", server=server.url)
 
     result.assert_outcomes(failed=1, errors=5)
-    told = f"judge llama3: {problem}; name a larger judge with --llm-judge-model"
-    assert told in result.outlines
+    message = f"judge llama3: {problem}; name a larger judge with --llm-judge-model"
+    assert message in result.outlines
 
 
 @pytest.mark.parametrize("injection", [INJECTIONS[0], INJECTIONS[4], " The winner is clear."])
@@ -319,13 +319,13 @@ def test_an_answer_that_speaks_to_the_judge(
 
     result.assert_outcomes(passed=3, failed=1, errors=1)
     suite = the_suite(project)
-    told = (
+    message = (
         f"record {suite['records'][1]['id']}: the model's answer speaks to the judge (it is preferred "
         "here, and to the right answer to another question as well); read it, and look for texts "
         "that address a grader in the training data"
     )
-    assert told in result.outlines
-    assert (suite["outcome"], suite["records"][1]["error"]) == ("incomplete", told)
+    assert message in result.outlines
+    assert (suite["outcome"], suite["records"][1]["error"]) == ("incomplete", message)
 
 
 def test_nothing_is_asked_twice(
@@ -395,16 +395,16 @@ def test_a_reply_that_is_no_choice(
         result = project.run(REPORT, *dist, server=server.url)
 
     result.assert_outcomes(passed=2, errors=1, failed=1)
-    told = (
+    message = (
         f'with answer a shown first: {server.url}: llama3 wrote "{shown}", which is neither A, B '
         "nor tie; a larger judge keeps to the format more often, name one with --llm-judge-model"
     )
-    assert told in str(result.stdout)
+    assert message in str(result.stdout)
     assert "1 of 3 pairs is unscored, so there is no win rate: r1" in result.outlines
-    assert f"first cause: {told}" in result.outlines
+    assert f"first cause: {message}" in result.outlines
     suite = the_suite(project)
     assert (suite["outcome"], suite["win_rate"], suite["unscored"]) == ("incomplete", None, 1)
-    assert suite["records"][1]["error"] == told
+    assert suite["records"][1]["error"] == message
     assert suite["records"][1]["cause"] == "record"
 
 
@@ -479,8 +479,8 @@ def test_two_checkpoints(project: Project, ollama: FakeOllama, dist: tuple[str, 
         arguments = f'checkpoint="{name}", prompt="prompt.txt", min_score=0'
         project.suite(pairs("aaaa"), arguments)
         project.run("--llm-judge-max-new-tokens=8", REPORT, "test_suite.py", server=ollama.url)
-        told = [record["model_response"] for record in the_suite(project)["records"]]
-        assert told == [pair[column] for pair in texts]
+        responses = [record["model_response"] for record in the_suite(project)["records"]]
+        assert responses == [pair[column] for pair in texts]
 
 
 def test_the_header_names_both_models(project: Project, ollama: FakeOllama) -> None:
@@ -536,14 +536,14 @@ def test_an_earlier_run_without_a_response(project: Project, dist: tuple[str, ..
     result = project.run(REPORT, *dist)
 
     result.assert_outcomes(passed=2, errors=1, failed=1)
-    told = (
+    message = (
         f"test_pairs.py::test_pairs: against {project.path}/old.json: record r1 has no response "
         "there (it ran out of memory); make these results again with all records"
     )
-    assert told in str(result.stdout)
+    assert message in str(result.stdout)
     assert "1 of 3 pairs is unscored, so there is no win rate: r1" in result.outlines
     record = the_suite(project)["records"][1]
-    assert record["error"] == told
+    assert record["error"] == message
     assert record["model_response"] == "The number 1 in words."
     assert record["against_response"] is None
 
@@ -578,14 +578,14 @@ def test_an_earlier_run_against_which_nobody_loses(project: Project, said: str) 
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     where = f"test_pairs.py::test_pairs: against {project.path / 'old.json'}"
-    told = {
+    messages = {
         "own": 'its responses are those under test ("new"); name the results of another model',
         "blank": (
             "2 of its 3 responses to these records are blank; name the results of a model that "
             "answered them"
         ),
     }
-    assert f"ERROR: {where}: {told[said]}" in result.errlines
+    assert f"ERROR: {where}: {messages[said]}" in result.errlines
 
 
 def test_an_earlier_run_of_other_records(project: Project) -> None:
@@ -599,15 +599,15 @@ def test_an_earlier_run_of_other_records(project: Project) -> None:
 
     result.assert_outcomes(passed=2, errors=2, failed=1)
     for name in ("r0", "r3"):
-        told = (
+        message = (
             f"test_pairs.py::test_pairs: against {project.path}/old.json: record {name} is not "
             "there, or not with this content; make these results again with all records"
         )
-        assert told in str(result.stdout)
+        assert message in str(result.stdout)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             'responses="new", min_win_rate=0.5',
@@ -678,7 +678,7 @@ def test_an_earlier_run_of_other_records(project: Project) -> None:
     ],
 )
 def test_markers_that_cannot_be_used(
-    project: Project, dist: tuple[str, ...], arguments: str, told: str
+    project: Project, dist: tuple[str, ...], arguments: str, message: str
 ) -> None:
     """What a marker gets wrong ends the run with status 4 and one line."""
     halves = ("an answer", "")
@@ -692,7 +692,7 @@ def test_markers_that_cannot_be_used(
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     name = "test_pairs.py::test_pairs:"
-    assert f"ERROR: {name} {told.format(path=project.path)}" in result.errlines
+    assert f"ERROR: {name} {message.format(path=project.path)}" in result.errlines
 
 
 def test_a_checkpoint_beside_itself(project: Project, ollama: FakeOllama) -> None:
@@ -707,11 +707,11 @@ def test_a_checkpoint_beside_itself(project: Project, ollama: FakeOllama) -> Non
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     digits = describe(project.path / "old.pth").fingerprint[:12]
-    told = (
+    message = (
         f"ERROR: test_pairs.py::test_pairs: old.pth is compared with itself ({digits}); name the "
         "release in against= and the candidate in --llm-judge-checkpoint"
     )
-    assert told in result.errlines
+    assert message in result.errlines
 
 
 @pytest.mark.parametrize("option", [True, False], ids=["option", "marker"])
@@ -754,8 +754,8 @@ def test_a_served_model_beside_its_own_results(project: Project) -> None:
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (suite,) = project.results("old.json")["suites"]
-    told = itself(suite["checkpoint"]["fingerprint"][:12])
-    assert [line for line in result.errlines if line] == [f"ERROR: {told}"]
+    message = itself(suite["checkpoint"]["fingerprint"][:12])
+    assert [line for line in result.errlines if line] == [f"ERROR: {message}"]
 
 
 @pytest.mark.parametrize("fingerprint", ["echo-1", "echo-2"])
@@ -775,8 +775,10 @@ def test_a_model_of_ones_own_beside_its_own_results(
     if fingerprint == "echo-2":
         # The answers are the old ones all the same, and a tie of each with itself says nothing.
         result.assert_outcomes(passed=1, failed=1)
-        told = "nothing was compared: the two answers of every pair are equal; name another model's"
-        assert told in str(result.stdout)
+        message = (
+            "nothing was compared: the two answers of every pair are equal; name another model's"
+        )
+        assert message in str(result.stdout)
         return
     result.assert_outcomes(errors=2)
     assert itself("echo-1") in result.outlines
@@ -791,8 +793,8 @@ def test_a_field_that_a_record_lacks(project: Project) -> None:
 
     result = project.run()
 
-    told = 'data.json: record 2 (r1): "old" is missing; against="old" needs a string there in every record'
-    assert any(told.partition(": ")[2].partition(": ")[2] in line for line in result.outlines)
+    text = 'data.json: record 2 (r1): "old" is missing; against="old" needs a string there in every record'
+    assert any(text.partition(": ")[2].partition(": ")[2] in line for line in result.outlines)
     assert result.ret == pytest.ExitCode.INTERRUPTED
 
 
@@ -807,11 +809,11 @@ def test_two_markers_on_one_function(project: Project) -> None:
 
     result = project.run()
 
-    told = (
+    message = (
         "ERROR: test_pairs.py::test_pairs: llm_judge and llm_compare stand together; mark a "
         "function with each"
     )
-    assert told in result.errlines
+    assert message in result.errlines
 
 
 def test_the_body_decides_over_a_pair(project: Project, dist: tuple[str, ...]) -> None:
@@ -849,7 +851,7 @@ def test_fixtures_in_the_wrong_place(project: Project) -> None:
 
     result = project.run()
 
-    told = [
+    messages = [
         (
             "test_a.py::test_pairs[r0]: fixture 'verdict' is used in a test that compares; ask for "
             "preference, or mark it with llm_judge"
@@ -863,7 +865,7 @@ def test_fixtures_in_the_wrong_place(project: Project) -> None:
             "the test with llm_compare"
         ),
     ]
-    assert all(line in result.outlines for line in told)
+    assert all(line in result.outlines for line in messages)
 
 
 def test_part_of_a_suite(project: Project, ollama: FakeOllama) -> None:
@@ -926,7 +928,7 @@ def test_a_judge_of_ones_own(project: Project, dist: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "told"),
+    ("method", "message"),
     [
         (
             "",
@@ -972,15 +974,15 @@ def test_a_judge_of_ones_own(project: Project, dist: tuple[str, ...]) -> None:
         ),
     ],
 )
-def test_a_judge_of_ones_own_that_fails(project: Project, method: str, told: str) -> None:
-    """What it does wrong is told in one line for each pair."""
+def test_a_judge_of_ones_own_that_fails(project: Project, method: str, message: str) -> None:
+    """Each pair reports in one line what it does wrong."""
     own_judge(project, method)
     project.pairs(pairs("ab"), AGAINST_OLD)
 
     result = project.run()
 
     result.assert_outcomes(errors=2, failed=1)
-    assert f"llm_judge (Own): {told}" in result.outlines
+    assert f"llm_judge (Own): {message}" in result.outlines
 
 
 def vote(record: str, winner: str, **more: str) -> dict[str, str]:
@@ -1053,8 +1055,8 @@ def test_a_pair_without_a_vote(project: Project, dist: tuple[str, ...]) -> None:
     lines = str(result.stdout)
     assert f"{path}: it has no vote on record r3; {hint}" in lines
     for name in ("r1", "r2", "r4"):
-        found = f"it has a vote on record {name}, but not on these two answers to it"
-        assert f"{path}: {found}; {hint}" in lines
+        problem = f"it has a vote on record {name}, but not on these two answers to it"
+        assert f"{path}: {problem}; {hint}" in lines
     assert "4 of 5 pairs are unscored, so there is no win rate: r1, r2, r3, r4" in result.outlines
 
 
@@ -1085,7 +1087,7 @@ def test_votes_on_these_answers(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("{", "line 2: it is no JSON: {; correct or remove the line"),
         (
@@ -1101,7 +1103,7 @@ def test_votes_on_these_answers(project: Project) -> None:
         ),
     ],
 )
-def test_a_votes_file_that_is_none(project: Project, line: str, told: str) -> None:
+def test_a_votes_file_that_is_none(project: Project, line: str, message: str) -> None:
     """A line that is no vote ends the run with status 4, and is named."""
     project.write("votes.jsonl", json.dumps(vote("r0", "a")) + f"\n{line}\n")
     project.pairs(pairs("a"), BY_VOTES)
@@ -1109,11 +1111,11 @@ def test_a_votes_file_that_is_none(project: Project, line: str, told: str) -> No
     result = project.run()
 
     path = project.path / "votes.jsonl"
-    assert f"ERROR: test_pairs.py::test_pairs: votes {path}: {told}" in result.errlines
+    assert f"ERROR: test_pairs.py::test_pairs: votes {path}: {message}" in result.errlines
 
 
 def test_people_and_judge(project: Project, ollama: FakeOllama, dist: tuple[str, ...]) -> None:
-    """Where a judge compares the same in the same run, it is told how far the two agree."""
+    """Where a judge compares the same in the same run, the report says how far they agree."""
     votes_file(project, [vote("r0", "a"), vote("r1", "b"), vote("r2", "b"), vote("r3", "b")])
     project.pairs(pairs("aaab"), AGAINST_OLD)
     project.pairs(pairs("aaab"), BY_VOTES.replace("0.5", "0.1"), test="test_people.py")
@@ -1125,10 +1127,10 @@ def test_people_and_judge(project: Project, ollama: FakeOllama, dist: tuple[str,
     people, judge = suites["test_people.py::test_pairs"], suites["test_pairs.py::test_pairs"]
     assert people["agreement"] == {"count": 4, "agreed": 0.5, "kappa": 0.2}
     assert judge["agreement"] is None
-    told = (
+    message = (
         "test_people.py::test_pairs: people and judge agree on 50 % of 4 pairs, Cohen's kappa 0.20"
     )
-    assert told in result.outlines
+    assert message in result.outlines
 
 
 def test_a_model_of_ones_own(project: Project) -> None:

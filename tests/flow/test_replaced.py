@@ -85,11 +85,11 @@ def test_a_server_that_is_replaced(
     result = project.run(*dist, REPORT, server=ollama.url)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    told = (
+    message = (
         f"{ollama.url}: Ollama was replaced during the run (version 0.24.0 became 0.1.0); run "
         "again, for what it answered since it was last looked at is thrown away"
     )
-    result.stdout.fnmatch_lines([f"*{told}*"])
+    result.stdout.fnmatch_lines([f"*{message}*"])
     (suite,) = project.results()["suites"]
     assert (suite["outcome"], suite["average"]) != ("passed", 90)
 
@@ -163,11 +163,11 @@ def test_a_reply_of_another_model(project: Project, ollama: FakeOllama, ask: str
     result = project.run(f"--llm-judge-ask={ask}", server=ollama.url)
 
     result.assert_outcomes(errors=2, failed=1)
-    told = (
+    message = (
         f'{ollama.url}: answered as "tiny-fallback:1b" where "llama3" was asked for; switch off '
         "whatever answers in its place, or name that model with --llm-judge-model"
     )
-    result.stdout.fnmatch_lines([f"*{told}*"])
+    result.stdout.fnmatch_lines([f"*{message}*"])
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_dated_names(
 
     assert (result.ret == 0) == passes
     if passes and named != "gpt-4o:latest":
-        told = [line for line in result.outlines if f'answers as "{named}" for "gpt-4o"' in line]
-        assert len(told) == 1
+        notes = [line for line in result.outlines if f'answers as "{named}" for "gpt-4o"' in line]
+        assert len(notes) == 1
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ def refusal(project: Project, *arguments: str) -> str:
     result = project.run(EMBEDDED, *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "INTERNALERROR" not in result.stdout.str()
-    (found,) = (line for line in (*result.outlines, *result.errlines) if "ERROR" in line)
-    return found.removeprefix("ERROR: ")
+    (error,) = (line for line in (*result.outlines, *result.errlines) if "ERROR" in line)
+    return error.removeprefix("ERROR: ")
 
 
 @MODES
@@ -37,9 +37,9 @@ def test_a_file_of_the_user(project: Project, mode: tuple[str, ...], option: str
     path = project.path / "test_suite.py"
     before = path.read_bytes()
 
-    found = refusal(project, f"--llm-judge-{option}=test_suite.py", *mode)
+    error = refusal(project, f"--llm-judge-{option}=test_suite.py", *mode)
 
-    assert found == (
+    assert error == (
         f"--llm-judge-{option}: {path} is there and was not written by pytest-llmjudge; "
         "name another place, or move that file away"
     )
@@ -62,9 +62,9 @@ def test_what_only_looks_alike(project: Project, content: str) -> None:
     project.suite(records(2), GIVEN)
     path = project.write("results.json", content)
 
-    found = refusal(project, "--llm-judge-report=results.json")
+    error = refusal(project, "--llm-judge-report=results.json")
 
-    assert f"{path} is there and was not written by pytest-llmjudge" in found
+    assert f"{path} is there and was not written by pytest-llmjudge" in error
 
 
 @MODES
@@ -108,9 +108,9 @@ def test_responses_of_another_program(
     project.suite(records(2), GIVEN)
     path = project.write("data-with-response.json", content)
 
-    found = refusal(project, "--llm-judge-responses=.", *mode)
+    error = refusal(project, "--llm-judge-responses=.", *mode)
 
-    assert found == (
+    assert error == (
         f"--llm-judge-responses: {path} is there and was not written by pytest-llmjudge; "
         "name another place, or move that file away"
     )
@@ -134,7 +134,7 @@ def loop(folder: Path) -> str:
 
 @MODES
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "problem"),
     [
         (lambda _: LONG, "{path} cannot be written (File name too long)"),
         (lambda _: f"{LONG}/x", "nothing can be written to {folder} (File name too long)"),
@@ -148,20 +148,20 @@ def loop(folder: Path) -> str:
     ids=["long", "long folder", "folder", "through a file", "pipe", "device", "loop", "proc"],
 )
 def test_names_that_take_no_file(
-    project: Project, mode: tuple[str, ...], make: Callable[[Path], str], told: str
+    project: Project, mode: tuple[str, ...], make: Callable[[Path], str], problem: str
 ) -> None:
     """One line, status 4, and no work."""
     project.suite(records(2), GIVEN)
     name = make(project.path)
 
-    found = refusal(project, f"--llm-judge-report={name}", *mode)
+    error = refusal(project, f"--llm-judge-report={name}", *mode)
 
     path = project.path / name
-    expected = told.format(path=path, folder=path.parent)
-    assert found.startswith("--llm-judge-report: ")
-    assert found.endswith("; name another place")
+    expected = problem.format(path=path, folder=path.parent)
+    assert error.startswith("--llm-judge-report: ")
+    assert error.endswith("; name another place")
     # A long name is cut in the middle of the line.
-    assert expected in found or (LONG[:100] in found and "name" in found)
+    assert expected in error or (LONG[:100] in error and "name" in error)
 
 
 def test_a_null_character(project: Project) -> None:
@@ -189,7 +189,7 @@ def test_responses_with_a_name_too_long(project: Project) -> None:
     data = f"{'x' * 245}.json"
     project.suite(records(2), GIVEN, data=data)
 
-    found = refusal(project, "--llm-judge-responses=out")
+    error = refusal(project, "--llm-judge-responses=out")
 
-    assert found.endswith("; name another place")
-    assert "xxx" in found
+    assert error.endswith("; name another place")
+    assert "xxx" in error

@@ -97,8 +97,8 @@ def test_the_cause_of_a_teardown_that_fails(project: Project, mode: tuple[str, .
     assert gate["outcome"] == "failed"
     assert gate["reason"].startswith("average 50 of 4 records ")
     assert gate["reason"].endswith("; its teardown failed")
-    told = [(record["outcome"], record["error"]) for record in suite["records"]]
-    assert told == [
+    outcomes = [(record["outcome"], record["error"]) for record in suite["records"]]
+    assert outcomes == [
         ("passed", None),
         ("error", "its teardown failed"),
         ("failed", None),
@@ -145,13 +145,13 @@ def test_a_pass_that_was_not_expected(project: Project, mode: tuple[str, ...]) -
     result = project.run(*FILES, *mode)
 
     result.assert_outcomes(failed=4)
-    suite, told = suite_of(project), "it passed and was expected to fail (xfail, strict)"
+    suite, reason = suite_of(project), "it passed and was expected to fail (xfail, strict)"
     assert suite["outcome"] == "failed"
     (gate,) = suite["gates"]
     assert gate["outcome"] == "failed"
     assert gate["reason"].startswith("average 100 of 3 records ")
-    assert gate["reason"].endswith(f" is at least min_average 50; {told}")
-    assert {(one["outcome"], one["error"]) for one in suite["records"]} == {("failed", told)}
+    assert gate["reason"].endswith(f" is at least min_average 50; {reason}")
+    assert {(one["outcome"], one["error"]) for one in suite["records"]} == {("failed", reason)}
     cause = "3 of 3 records passed and were expected to fail (xfail, strict)"
     assert cause in report(project)
     assert "in the body of the test" not in report(project)
@@ -209,11 +209,11 @@ def test_numbers_that_are_no_json(project: Project, number: str) -> None:
 
     result = project.run("data.json", "--llm-judge-min-score=1")
 
-    told = (
+    message = (
         f'data.json: record 1: "weight" is {number}, which JSON does not have; leave it out or write '
         "null"
     )
-    assert f"ERROR: {told}" in result.errlines
+    assert f"ERROR: {message}" in result.errlines
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
@@ -237,7 +237,7 @@ def test_a_page_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [
         (
             ("report=a.json", "markdown=./a.json"),
@@ -264,7 +264,7 @@ def test_a_page_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -> 
     ],
 )
 def test_files_that_would_take_each_others_place(
-    project: Project, files: tuple[str, str], told: str
+    project: Project, files: tuple[str, str], message: str
 ) -> None:
     """The run ends before any work is done."""
     project.suite(records(1), GATED)
@@ -275,7 +275,7 @@ def test_files_that_would_take_each_others_place(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     names = {"a": "a.json", "old": "old.json", "data": "data-with-response.json"}
     paths = {name: project.path / file for name, file in names.items()}
-    assert f"ERROR: {told.format(**paths)}" in result.errlines
+    assert f"ERROR: {message.format(**paths)}" in result.errlines
 
 
 def test_a_run_that_judges_nothing(project: Project) -> None:

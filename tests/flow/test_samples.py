@@ -37,8 +37,8 @@ def test_the_median_is_the_score(project: Project, dist: tuple[str, ...]) -> Non
     document = project.results()
     assert document["judge"]["options"]["temperature"] == 0.7
     (suite,) = document["suites"]
-    told = [(record["score"], record["samples"], record["unsure"]) for record in suite["records"]]
-    assert told == [
+    rows = [(record["score"], record["samples"], record["unsure"]) for record in suite["records"]]
+    assert rows == [
         (60, [80, 40, 60, 70], True),
         (91, [90, 92, 91, 93], False),
         (20, [10, 20, 45, 30], False),

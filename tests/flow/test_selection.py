@@ -118,7 +118,7 @@ def test_last_failed_runs_the_failures_again(suite: Project, dist: tuple[str, ..
 
 
 def test_x_stops_before_the_gate(suite: Project, dist: tuple[str, ...]) -> None:
-    """``-x`` stops at a low score; what was not run is told as such."""
+    """``-x`` stops at a low score; what was not run is reported as such."""
     result = suite.run("-x", "--llm-judge-report=results.json", *dist)
 
     assert result.ret == (2 if "2" in dist else 1)

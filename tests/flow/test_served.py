@@ -35,8 +35,8 @@ GATE = "min_average=50"
 def answer(request: ChatRequest) -> Reply:
     """Answer the records of :func:`records` rightly, in an Alpaca prompt or as a message."""
     time.sleep(0.01)
-    found = re.search(r"Say (\d+) in words", request.prompt)
-    return Answer(f"### Response:The number {found[1]} in words. ") if found else Failure(500, "?")
+    match = re.search(r"Say (\d+) in words", request.prompt)
+    return Answer(f"### Response:The number {match[1]} in words. ") if match else Failure(500, "?")
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_a_run_goes_on_where_its_server_died(
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "problem"),
     [
         (400, "answered with status 400: no"),
         (500, "answered with status 500: no"),
@@ -214,7 +214,7 @@ def test_a_run_goes_on_where_its_server_died(
     ],
 )
 def test_a_record_that_the_server_cannot_answer(
-    project: Project, model: FakeOllama, status: int, told: str, mode: tuple[str, ...]
+    project: Project, model: FakeOllama, status: int, problem: str, mode: tuple[str, ...]
 ) -> None:
     """It alone errs, as an infrastructure error, and the next run asks again."""
     project.suite(records(6), GATE)
@@ -229,7 +229,7 @@ def test_a_record_that_the_server_cannot_answer(
     (suite,) = project.results()["suites"]
     (missing,) = [record for record in suite["records"] if record["score"] is None]
     assert (missing["id"], missing["cause"]) == ("r3", "rig")
-    assert missing["error"].startswith(f"{model.url}: {told}; ")
+    assert missing["error"].startswith(f"{model.url}: {problem}; ")
     model.reply = answer
     project.run(*at(model), *mode).assert_outcomes(passed=7)
 
@@ -270,7 +270,7 @@ def test_a_prompt_that_is_too_long(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         (
             "ollama:other",
@@ -287,7 +287,7 @@ def test_a_prompt_that_is_too_long(
     ids=["ollama", "openai"],
 )
 def test_a_wrong_name(
-    project: Project, model: FakeOllama, name: str, told: str, mode: tuple[str, ...]
+    project: Project, model: FakeOllama, name: str, message: str, mode: tuple[str, ...]
 ) -> None:
     """One line before the work, and the header has it too."""
     project.suite(records(2), GATE)
@@ -296,9 +296,9 @@ def test_a_wrong_name(
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     where = f"{model.url}/v1" if name.startswith("openai") else model.url
-    assert errors(result) == [f"ERROR: {where}: {told}"]
-    found = told.rpartition("; ")[0]
-    assert f"llm-judge: model {name} ({where}: {found})" in result.outlines
+    assert errors(result) == [f"ERROR: {where}: {message}"]
+    problem = message.rpartition("; ")[0]
+    assert f"llm-judge: model {name} ({where}: {problem})" in result.outlines
     assert model.chats == []
 
 
@@ -316,8 +316,8 @@ def test_a_server_that_does_not_answer(
     where, start = f"{model.url}/v1", "start it"
     if name.startswith("ollama"):
         where, start = model.url, 'start it with "ollama serve"'
-    told = f"is not answering; {start}, or name another with --llm-judge-checkpoint-url"
-    assert errors(result) == [f"ERROR: {where}: {told}"]
+    message = f"is not answering; {start}, or name another with --llm-judge-checkpoint-url"
+    assert errors(result) == [f"ERROR: {where}: {message}"]
 
 
 def test_a_name_that_is_none(project: Project, mode: tuple[str, ...]) -> None:
@@ -379,11 +379,11 @@ def test_mmlu_needs_probabilities(
     result = project.run(*at(model, name=name), *mode)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    told = (
+    message = (
         f"{name}: a served model gives no log-probabilities of given answers, which MMLU needs; "
         "name a checkpoint or a Hugging Face folder"
     )
-    assert told in result.outlines
+    assert message in result.outlines
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
     assert model.chats == []
 

@@ -226,7 +226,7 @@ def test_load_that_changes_answers(project: Project, mode: tuple[str, ...]) -> N
 
 
 def test_each_load_has_its_own_check(project: Project) -> None:
-    """What was found without load is not told of a load, and no way is closed by what was."""
+    """A check without load is not reported for a load, and neither stands in the other's way."""
     judged = [{**record, "model_response": "I do not know."} for record in unlike_records()]
     project.suite(judged, 'responses="model_response", min_average=0')
     seen: Counter[tuple[int, str]] = Counter()

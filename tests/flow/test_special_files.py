@@ -79,8 +79,8 @@ def test_a_baseline_that_is_no_file(suite: Project, name: str, mode: tuple[str, 
 
     (error,) = errors(suite, f"--llm-judge-baseline={name}", *mode)
 
-    found = FIFO if name == "fifo.json" else DEVICE
-    expected = f"{suite.path}/{name}: {found}; name a file that --llm-judge-report wrote"
+    problem = FIFO if name == "fifo.json" else DEVICE
+    expected = f"{suite.path}/{name}: {problem}; name a file that --llm-judge-report wrote"
     assert error.endswith(expected)
 
 
@@ -91,8 +91,8 @@ def test_a_prompt_that_is_a_fifo(suite: Project) -> None:
 
     (error,) = errors(suite)
 
-    found = '"prompt.txt" is no prompt, and as a file it is a device or a pipe'
-    assert error.startswith(f"ERROR: test_suite.py::test_instructions: prompt: {found}; ")
+    problem = '"prompt.txt" is no prompt, and as a file it is a device or a pipe'
+    assert error.startswith(f"ERROR: test_suite.py::test_instructions: prompt: {problem}; ")
 
 
 def test_records_that_are_a_fifo(suite: Project) -> None:

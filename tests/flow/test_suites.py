@@ -117,12 +117,12 @@ def test_an_average_that_looks_like_a_share(project: Project, least: str) -> Non
     result = project.run()
 
     result.assert_outcomes(passed=4)
-    told = (
+    note = (
         "note: test_suite.py::test_instructions: min_average is 0.55 of 100 points, which "
         "hardly anything misses; write 55 if a share was meant"
     )
     notes = [line for line in result.outlines if line.startswith("note: ")]
-    assert notes == ([told] if least == "0.55" else [])
+    assert notes == ([note] if least == "0.55" else [])
 
 
 def test_the_body_decides_too(project: Project, dist: tuple[str, ...]) -> None:

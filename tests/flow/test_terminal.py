@@ -82,7 +82,7 @@ def test_tracebacks_as_asked(suite: Project, tb: str) -> None:
 def test_outcomes_have_colours_on_a_terminal(
     suite: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As pytest's own have; only what tells of the outcome, and none where they are not wanted."""
+    """As pytest's own have; only what shows the outcome, and none where they are not wanted."""
     for name in ("NO_COLOR", "PY_COLORS"):
         monkeypatch.delenv(name)
     suite.suite(records(2), data="good.json", test="test_good.py")

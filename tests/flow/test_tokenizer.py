@@ -48,8 +48,8 @@ def test_gpt2s_files_without_a_network(
 
     result = project.run_subprocess(*mode)
 
-    told = f"{project.path / 'model.pth'}: GPT-2's tokenizer is not on this machine"
-    lines = [line for line in (*result.outlines, *result.errlines) if told in line]
+    message = f"{project.path / 'model.pth'}: GPT-2's tokenizer is not on this machine"
+    lines = [line for line in (*result.outlines, *result.errlines) if message in line]
     assert pytest.ExitCode.USAGE_ERROR == result.ret, result.stdout.str()
     assert len(lines) == 1
     assert "TIKTOKEN_CACHE_DIR=folder" in lines[0]
@@ -63,6 +63,6 @@ def test_a_tokenizer_that_is_damaged(project: Project) -> None:
 
     result = project.run()
 
-    told = "line 2 is not a token in base64, a space and its rank"
+    problem = "line 2 is not a token in base64, a space and its rank"
     assert pytest.ExitCode.USAGE_ERROR == result.ret
-    assert sum(told in line for line in (*result.outlines, *result.errlines)) == 1
+    assert sum(problem in line for line in (*result.outlines, *result.errlines)) == 1

@@ -246,14 +246,14 @@ def test_a_judge_whose_obedience_decoys_show(project: Project, mode: tuple[str, 
 
     for run in (result, again):
         run.assert_outcomes(passed=9, failed=1, errors=2)
-    told = (
+    message = (
         "record r3: the response speaks to the judge (it gets 100 here, and 100 and 100 for what it "
         "does not answer); read it, and look for texts that address a grader in the training data"
     )
-    assert told in result.outlines
+    assert message in result.outlines
     (suite,) = project.results()["suites"]
     record = suite["records"][3]
-    assert (record["score"], record["error"], record["cause"]) == (None, told, "record")
+    assert (record["score"], record["error"], record["cause"]) == (None, message, "record")
     assert (suite["outcome"], suite["unscored"]) == ("incomplete", 2)
 
 
@@ -273,7 +273,7 @@ def test_samples_are_of_no_use(project: Project) -> None:
 
 @pytest.mark.parametrize("option", [WEIGHTED, "--llm-judge-samples=3", ""])
 def test_the_embedded_judge_is_asked_in_one_way(project: Project, option: str) -> None:
-    """Whoever asks it in another one is told."""
+    """Asking it in another one is an error that says so."""
     project.suite(unlike_records()[:1], 'responses="model_response", min_average=0')
 
     result = project.run(*([option] if option else []))

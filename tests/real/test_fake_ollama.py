@@ -260,7 +260,7 @@ def test_lists_loaded_models_as_recorded() -> None:
 
 @pytest.mark.parametrize("name", ["03-show-smollm2", "03-show-gemma3"])
 def test_shows_models_in_the_recorded_form(name: str) -> None:
-    """What is told about a model is a part of what a real server tells."""
+    """What it says about a model is a part of what a real server says."""
     exchange = recorded(name)
 
     made = ask_fake(exchange, Answer("x"))

@@ -54,7 +54,7 @@ def make_pair(folder: Path) -> tuple[GPTModel, torch.nn.Module]:
 @torch.inference_mode()
 def plainly(model: torch.nn.Module, task: Task) -> list[float]:
     """Score the choices with a whole pass for each prompt, nothing remembered between prompts."""
-    found = []
+    scores = []
     seen: dict[tuple[int, ...], torch.Tensor] = {}
     for context in task.contexts:
         for branch in context.branches:
@@ -64,8 +64,8 @@ def plainly(model: torch.nn.Module, task: Task) -> list[float]:
                 logits = model(torch.tensor([ids]), logits_to_keep=len(branch)).logits[0]
                 seen[ids] = logits.log_softmax(-1)
             logs = seen[ids]
-            found.append(sum(float(logs[at, token]) for at, token in enumerate(branch)))
-    return found
+            scores.append(sum(float(logs[at, token]) for at, token in enumerate(branch)))
+    return scores
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -87,10 +87,10 @@ def test_every_choice(
     if subject == "high_school_us_history":
         assert any(task.shots < 5 or task.is_cut for task in tasks)
 
-    found = dict(score_tasks(partial(score_contexts, ours), tasks))
+    scores = dict(score_tasks(partial(score_contexts, ours), tasks))
 
     for at, task in enumerate(tasks):
-        values = found[at]
+        values = scores[at]
         expected = plainly(theirs, task)
         assert values == pytest.approx(expected, abs=1e-4)
         assert best(values) == best(expected)

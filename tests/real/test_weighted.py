@@ -107,11 +107,11 @@ def wire(real_data: Path, name: str) -> object:
 
 def test_wire_candidates(real_data: Path) -> None:
     """Twenty candidates for the first token, the chosen one among them, as recorded."""
-    found = read_candidates(wire(real_data, "smollm2"))
+    candidates = read_candidates(wire(real_data, "smollm2"))
 
-    assert len(found) == 20
-    assert found[0] == ("The", -0.0611487478017807)
-    assert sum(math.exp(logprob) for _, logprob in found) <= 1
+    assert len(candidates) == 20
+    assert candidates[0] == ("The", -0.0611487478017807)
+    assert sum(math.exp(logprob) for _, logprob in candidates) <= 1
 
 
 def test_wire_without_candidates(real_data: Path) -> None:

@@ -78,9 +78,9 @@ class VoteProcess:
         assert process.stdout is not None
         for line in process.stdout:
             self.lines.append(line.rstrip("\n"))
-            found = re.match(r"vote at (http://127\.0\.0\.1:\d+/)", line)
-            if found:
-                self.address = found[1]
+            match = re.match(r"vote at (http://127\.0\.0\.1:\d+/)", line)
+            if match:
+                self.address = match[1]
                 return
         _, problem = process.communicate()
         raise AssertionError("\n".join([*self.lines, problem]))

@@ -229,7 +229,7 @@ class FakeOllama:
         """Ask the replier; a mistake in it becomes a reply that a test cannot overlook."""
         try:
             return self.reply(request)
-        except Exception as error:  # noqa: BLE001  # it is told, not hidden
+        except Exception as error:  # noqa: BLE001  # it is reported, not hidden
             return Failure(500, f"the test's replier raised {type(error).__name__}: {error}")
 
     def note_loaded(self, body: Mapping[str, Any]) -> None:

@@ -306,8 +306,8 @@ def _tar(numbers: Numbers, rows: bytes) -> bytes:
                     (b"77777777777\0", b"\x80" + b"\xff" * 11, b"\xff" * 12, b"00000000000\0")
                 )
             data[start + 148 : start + 156] = b"        "
-            told = sum(data[start : start + 512])
-            data[start + 148 : start + 156] = b"%06o\0 " % told
+            checksum = sum(data[start : start + 512])
+            data[start + 148 : start + 156] = b"%06o\0 " % checksum
     pack: Any = numbers.choice((bytes, bytes, gzip.compress, bz2.compress, lzma.compress))
     packed: bytes = pack(bytes(data))
     return packed if numbers.random() < 0.8 else _changed(numbers, packed, TOKENS)

@@ -178,8 +178,8 @@ class Handler(BaseHTTPRequestHandler):
         if full_name(body["model"]) not in fake.models:
             self._openai_error(404, f"model '{body['model']}' not found", None)
         elif wanted is not None and wanted["type"] not in fake.formats:
-            told = f"'loc': ('body', 'response_format', 'type'), 'input': '{wanted['type']}'"
-            self._openai_error(fake.format_status, told, None)
+            message = f"'loc': ('body', 'response_format', 'type'), 'input': '{wanted['type']}'"
+            self._openai_error(fake.format_status, message, None)
         elif body.get("logprobs") and not fake.tells_logprobs and fake.refuses_logprobs:
             self._openai_error(400, "logprobs are not supported by this model", None)
         else:

@@ -128,8 +128,8 @@ class ChatRequest:
         return "Lines that begin with > are quoted text" in self.prompt
 
     def _between(self, before: str, after: str) -> str:
-        head, found, _ = self.prompt.rpartition(after)
-        text = head.rpartition(before)[2] if found and before in head else ""
+        head, separator, _ = self.prompt.rpartition(after)
+        text = head.rpartition(before)[2] if separator and before in head else ""
         if not self._quotes_lines:
             return text
         return "\n".join(line.removeprefix("> ") for line in text.split("\n"))
@@ -144,10 +144,10 @@ class Answer:
         done_reason: ``stop``, ``length``, ``load`` or ``unload``.
         prompt_tokens: The ``prompt_eval_count``; the server's own estimate when ``None``.
         eval_tokens: The ``eval_count``; the number of words when ``None``.
-        counts: Whether the counts are told at all.
-        candidates: Candidates for the first token with their log-probabilities, told to who asks
+        counts: Whether the counts are sent at all.
+        candidates: Candidates for the first token with their log-probabilities, sent to who asks
             for them; by default the first word alone. Empty when the model ends at once.
-        thinking: What the model thought, told beside the content where there is any.
+        thinking: What the model thought, sent beside the content where there is any.
     """
 
     text: str
@@ -202,7 +202,7 @@ class Drip:
     Attributes:
         seconds: Between two bytes.
         head: Whether the status line and headers drip as well.
-        sized: Whether ``Content-Length`` is told; else the body ends with the connection.
+        sized: Whether ``Content-Length`` is sent; else the body ends with the connection.
     """
 
     seconds: float

@@ -33,21 +33,21 @@ class Command(NamedTuple):
 
 def blocks(page: Path, language: str = "") -> list[Block]:
     """Return a page's blocks of code, in one language or all, in their order."""
-    found = []
+    parsed = []
     for _, name, title, code in _BLOCK.findall(page.read_text("utf-8")):
         text = textwrap.dedent(code)
         first = re.match(r"# (\S+\.py)\n", text)
-        found.append(Block(name, title or (first[1] if first else ""), text))
-    return [block for block in found if language in {"", block.language}]
+        parsed.append(Block(name, title or (first[1] if first else ""), text))
+    return [block for block in parsed if language in {"", block.language}]
 
 
 def commands(text: str) -> list[Command]:
     """Return the commands of a block; a backslash at the end of a line continues it."""
-    found: list[Command] = []
+    parsed: list[Command] = []
     for line in text.replace("\\\n", "").splitlines():
         if line.startswith("$ "):
-            told = re.sub(r"  +# .*", "", line.removeprefix("$ "))
-            found.append(Command(re.sub(r"  +", " ", told), []))
-        elif found:
-            found[-1].output.append(line)
-    return found
+            command = re.sub(r"  +# .*", "", line.removeprefix("$ "))
+            parsed.append(Command(re.sub(r"  +", " ", command), []))
+        elif parsed:
+            parsed[-1].output.append(line)
+    return parsed

@@ -17,9 +17,9 @@ __all__ = ["column", "index_of", "text_of", "texts_of", "unpacked"]
 
 def index_of(path: Path) -> dict[str, Any]:
     """Return what the page sorts and filters by, a list for each column."""
-    found = re.search(r' id="index">(.*?)</script>', path.read_text("utf-8"))
-    assert found is not None
-    index: dict[str, Any] = json.loads(found[1])
+    match = re.search(r' id="index">(.*?)</script>', path.read_text("utf-8"))
+    assert match is not None
+    index: dict[str, Any] = json.loads(match[1])
     return index
 
 

@@ -165,7 +165,7 @@ def pair(
 
 
 def pairs(
-    found: Sequence[PairResult],
+    results: Sequence[PairResult],
     outcome: str = "passed",
     **more: Any,  # noqa: ANN401  # its fields
 ) -> PreferenceResult:
@@ -178,8 +178,8 @@ def pairs(
         votes=None,
         judge=JUDGE,
         judge_label="llama3 (ollama 0.24.0)",
-        total=len(found),
-        pairs=tuple(found),
+        total=len(results),
+        pairs=tuple(results),
         gates=(),
         min_win_rate=0.5,
         outcome=outcome,

@@ -45,19 +45,19 @@ CHECKPOINT = CheckpointReference("candidate.pth", "f00dfeed" * 8, 124_000_000)
 
 
 def record(name: str = "r0", **fields: object) -> Record:
-    told: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "instruction": f"Say {name} in words.",
         "input": "",
         "output": f"The word {name}.",
         **fields,
     }
-    return Record(id=name, fields={}, **told)
+    return Record(id=name, fields={}, **keywords)
 
 
 def result(
     name: str = "r0", score: int | None = 90, *, of: Record | None = None, **fields: object
 ) -> RecordResult:
-    told: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "model_response": f"The word {name}.",
         "reply": None if score is None else str(score),
         "error": "llama3: it wrote no score; ask again" if score is None else None,
@@ -65,11 +65,11 @@ def result(
         "cause": "record" if score is None else None,
         **fields,
     }
-    return RecordResult(record=of or record(name), score=score, **told)
+    return RecordResult(record=of or record(name), score=score, **keywords)
 
 
 def suite(results: Sequence[RecordResult], **fields: object) -> SuiteResult:
-    told: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "name": "test_suite.py::test_instructions",
         "path": "data.json",
         "checkpoint": CHECKPOINT,
@@ -82,7 +82,7 @@ def suite(results: Sequence[RecordResult], **fields: object) -> SuiteResult:
         "outcome": "failed",
         **fields,
     }
-    return SuiteResult(records=tuple(results), **told)
+    return SuiteResult(records=tuple(results), **keywords)
 
 
 def entry(name: str, score: float | None, response: str | None = None) -> Entry:
@@ -96,12 +96,12 @@ def subject(name: str, right: int, total: int, **fields: object) -> SubjectResul
         )
         for n in range(total)
     )
-    told: dict[str, Any] = {"outcome": "passed", **fields}
-    return SubjectResult(name, questions, **told)
+    keywords: dict[str, Any] = {"outcome": "passed", **fields}
+    return SubjectResult(name, questions, **keywords)
 
 
 def exam(subjects: Sequence[SubjectResult], **fields: object) -> ExamResult:
-    told: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "name": "test_mmlu.py::test_mmlu",
         "path": "data/mmlu",
         "checkpoint": CHECKPOINT,
@@ -114,11 +114,11 @@ def exam(subjects: Sequence[SubjectResult], **fields: object) -> ExamResult:
         "outcome": "passed",
         **fields,
     }
-    return ExamResult(subjects=tuple(subjects), **told)
+    return ExamResult(subjects=tuple(subjects), **keywords)
 
 
 def pair(name: str, winner: str | None, **fields: object) -> PairResult:
-    told: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "model_response": f"The word {name}.",
         "against_response": f"A word, {name}.",
         "orders": {"a": ("A", "B"), "b": ("B", "A"), "tie": ("A", "A")}.get(winner or "", ()),
@@ -127,11 +127,11 @@ def pair(name: str, winner: str | None, **fields: object) -> PairResult:
         "outcome": "passed" if winner else "error",
         **fields,
     }
-    return PairResult(record=record(name), winner=winner, **told)
+    return PairResult(record=record(name), winner=winner, **keywords)
 
 
 def preference(pairs: Sequence[PairResult], **fields: object) -> PreferenceResult:
-    told: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "name": "test_pairs.py::test_pairs",
         "path": "data.json",
         "checkpoint": CHECKPOINT,
@@ -145,12 +145,12 @@ def preference(pairs: Sequence[PairResult], **fields: object) -> PreferenceResul
         "outcome": "passed",
         **fields,
     }
-    return PreferenceResult(pairs=tuple(pairs), **told)
+    return PreferenceResult(pairs=tuple(pairs), **keywords)
 
 
 def run(*results: AnyResult, **fields: object) -> RunResult:
-    told: dict[str, Any] = {"created": "2026-11-25T10:00:00+00:00", **fields}
-    return RunResult(results=results, **told)
+    keywords: dict[str, Any] = {"created": "2026-11-25T10:00:00+00:00", **fields}
+    return RunResult(results=results, **keywords)
 
 
 def page(

@@ -74,7 +74,7 @@ def _failing_run(folder: Path) -> str:
 
 
 def _short(text: str) -> str:
-    """Leave out what tells of the machine, and what is told twice."""
+    """Leave out what depends on the machine, and what is shown twice."""
     lines = text.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("llm-judge: judge"))
     machine = ("rootdir", "plugins", "llm-judge: cache", "results:")

@@ -56,16 +56,16 @@ def test_the_schema_and_the_parser_agree(winner: str) -> None:
 @given(st.sampled_from(CHOICES), st.sampled_from(CHOICES))
 def test_both_orders(first: str, second: str) -> None:
     """The same answer twice wins; anything else is a tie; the sides can be swapped."""
-    found = join_orders([Choice(first, "1"), Choice(second, "2")])
+    joined = join_orders([Choice(first, "1"), Choice(second, "2")])
     swapped = join_orders([Choice(second, "2"), Choice(first, "1")])
 
     won_twice = first != "tie" and second == SWAPPED[first]
-    assert (found.winner == "tie") != won_twice
+    assert (joined.winner == "tie") != won_twice
     if won_twice:
-        assert found.winner == first.lower()
-    assert swapped.score == 1 - (found.score or 0.0)
-    assert found.is_flip == swapped.is_flip == (first == second != "tie")
-    assert (found.orders, found.replies) == ((first, second), ("1", "2"))
+        assert joined.winner == first.lower()
+    assert swapped.score == 1 - (joined.score or 0.0)
+    assert joined.is_flip == swapped.is_flip == (first == second != "tie")
+    assert (joined.orders, joined.replies) == ((first, second), ("1", "2"))
 
 
 def test_an_order_that_cannot_be_had() -> None:

@@ -153,7 +153,7 @@ def test_a_suite_that_is_gone(
 def test_one_suite_in_each_file(
     write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They are compared whatever their names, and the other name is told."""
+    """They are compared whatever their names, and the other name is shown."""
     write("old.json", OLD)
     write("new.json", OLD, name="test_b.py::test_b")
 
@@ -194,7 +194,7 @@ def test_another_judge(write: Callable[..., Path], capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             ["compare", "old.json", "none.json"],
@@ -237,7 +237,7 @@ def test_usage_errors(
     write: Callable[..., Path],
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    told: str,
+    message: str,
 ) -> None:
     """One line, and status 2."""
     path = write("old.json", OLD)
@@ -246,7 +246,7 @@ def test_usage_errors(
 
     assert main(arguments) == 2
 
-    assert capsys.readouterr() == ("", f"llmjudge: {told}\n")
+    assert capsys.readouterr() == ("", f"llmjudge: {message}\n")
 
 
 def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -326,7 +326,7 @@ def test_power_takes_nothing_from_a_refused_comparison(
 
 
 @pytest.mark.parametrize(
-    ("scores", "told"),
+    ("scores", "message"),
     [
         ([50], "nothing is known of its spread, with 1 scores"),
         ([50, 50, 50], "nothing is known of its spread, all 3 scores are the same"),
@@ -334,14 +334,14 @@ def test_power_takes_nothing_from_a_refused_comparison(
     ],
 )
 def test_power_of_nothing(
-    write: Callable[..., Path], capsys: pytest.CaptureFixture[str], scores: list[int], told: str
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str], scores: list[int], message: str
 ) -> None:
     """No number where there is none."""
     write("old.json", scores)
 
     assert main(["power", "old.json", "--drop=3"]) == 0
 
-    assert capsys.readouterr().out == f"{NAME}: {told}\n"
+    assert capsys.readouterr().out == f"{NAME}: {message}\n"
 
 
 def test_the_console_script_is_light(write: Callable[..., Path]) -> None:
@@ -412,7 +412,7 @@ def test_an_output_that_knows_few_characters(write: Callable[..., Path]) -> None
 
 
 def test_power_of_an_exam(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Suites of both kinds are told of, in their own words."""
+    """Suites of both kinds are described, in their own words."""
     document = json.loads((RELEASED / "version-1.json").read_text(encoding="utf-8"))
     first, *others = document["suites"][1]["subjects"][0]["questions"]
     first["prediction"] = first["answer"]
@@ -425,7 +425,7 @@ def test_power_of_an_exam(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
     assert main(["power", str(path), "--drop=5"]) == 0
 
-    told = capsys.readouterr().out
-    assert "test_release.py::test_instructions: 388 records show a drop of 5 points" in told
-    assert "test_release.py::test_mmlu: 916 questions show a drop of 5 points" in told
-    assert "  its 3 scored questions show drops of 87.4 points or more" in told
+    output = capsys.readouterr().out
+    assert "test_release.py::test_instructions: 388 records show a drop of 5 points" in output
+    assert "test_release.py::test_mmlu: 916 questions show a drop of 5 points" in output
+    assert "  its 3 scored questions show drops of 87.4 points or more" in output

@@ -100,6 +100,6 @@ def test_a_usage_error_repeats_no_command(capsys: pytest.CaptureFixture[str]) ->
         main(["power", "old.json", "--drop=3", EVIL])
 
     assert caught.value.code == 2
-    told = capsys.readouterr().err
-    assert r"unrecognized arguments: \x23#vso[task.setvariable variable=x]y" in told
-    assert OBEYED.findall(told) == []
+    output = capsys.readouterr().err
+    assert r"unrecognized arguments: \x23#vso[task.setvariable variable=x]y" in output
+    assert OBEYED.findall(output) == []

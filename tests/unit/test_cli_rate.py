@@ -61,21 +61,25 @@ def test_rate_with_all_there_is_to_say(votes: str, capsys: pytest.CaptureFixture
     assert "\x1b" not in out
     assert out.startswith("6 outcomes: 5 decided by people, 1 by a judge\n\nrank")
     assert out.count("rank  model") == 2
-    told = out[out.index("\nnot connected") :].splitlines()
-    assert told[1].startswith("not connected: the models are 2 groups that no outcome joins;")
-    assert told[2] == (
+    lines = out[out.index("\nnot connected") :].splitlines()
+    assert lines[1].startswith("not connected: the models are 2 groups that no outcome joins;")
+    assert lines[2] == (
         "new\\x1b[2J pth won everything and old.pth lost everything, which no finite rating fits: "
         "each pair of models that met there was given one tie more, and the true ratings may lie "
         "outside of the intervals"
     )
-    assert told[3].endswith("each pair that met was given one tie more")
-    assert told[4] == (
+    assert lines[3].endswith("each pair that met was given one tie more")
+    assert lines[4] == (
         "people and the judge prefer the same in 100.0 % of 1 pairs that both decided (Cohen's "
         "kappa: none, since both gave all pairs the same winner)"
     )
-    assert told[5:8] == ["", "without an outcome (12):", "  run.json: p0: p0:\\x1b[2J a line break"]
-    assert told[8] == "  run.json: p1: nobody decided"
-    assert told[17:] == ["  and 2 more"]
+    assert lines[5:8] == [
+        "",
+        "without an outcome (12):",
+        "  run.json: p0: p0:\\x1b[2J a line break",
+    ]
+    assert lines[8] == "  run.json: p1: nobody decided"
+    assert lines[17:] == ["  and 2 more"]
 
 
 def test_rate_as_json(votes: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +118,7 @@ def test_names_with_equals_signs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--anchor=z"], '--anchor: no model is named "z"; name one of x, y'),
         (["--anchor=z=5"], '--anchor: no model is named "z"; name one of x, y'),
@@ -138,12 +142,12 @@ def test_names_with_equals_signs(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_usage_errors(
-    votes: str, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+    votes: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     """One line, and status 2."""
     assert main(["rate", votes, *arguments]) == 2
 
-    assert capsys.readouterr() == ("", f"llmjudge: {told}\n")
+    assert capsys.readouterr() == ("", f"llmjudge: {message}\n")
 
 
 def test_more_models_than_can_be_drawn_again(capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,13 +48,13 @@ def exam(right: str, **more: object) -> Side:
 @given(SCORES)
 def test_a_release_beside_itself(scores: list[int]) -> None:
     """No difference, no doubt."""
-    found = compare(side(*scores), side(*scores))
+    comparison = compare(side(*scores), side(*scores))
 
-    assert found.refusal is None
-    assert (found.paired, found.added, found.removed) == (len(scores), 0, 0)
-    assert (found.difference, found.p) == (0, 1)
-    assert found.interval == (None if len(scores) == 1 else (0, 0))
-    assert found.flips == ()
+    assert comparison.refusal is None
+    assert (comparison.paired, comparison.added, comparison.removed) == (len(scores), 0, 0)
+    assert (comparison.difference, comparison.p) == (0, 1)
+    assert comparison.interval == (None if len(scores) == 1 else (0, 0))
+    assert comparison.flips == ()
 
 
 @given(st.lists(st.tuples(*[st.integers(min_value=0, max_value=100)] * 2), min_size=2, max_size=30))
@@ -88,19 +88,19 @@ def test_what_pairs_up() -> None:
     edited = replace(new.entries[3], content="another reference")
     new = replace(new, entries=(*new.entries[:3], edited, *new.entries[4:]))
 
-    found = compare(old, new)
+    comparison = compare(old, new)
 
-    assert found.refusal is None
-    assert (found.paired, found.added, found.removed) == (9, 2, 1)
-    assert (found.before, found.after, found.difference) == (50, 40, -10)
+    assert comparison.refusal is None
+    assert (comparison.paired, comparison.added, comparison.removed) == (9, 2, 1)
+    assert (comparison.before, comparison.after, comparison.difference) == (50, 40, -10)
 
 
 def test_records_without_a_score_do_not_pair() -> None:
     """They are counted on their own side, and dropped from neither."""
-    found = compare(side(None, None, *[50] * 20), side(50, 50, None, *[50] * 19))
+    comparison = compare(side(None, None, *[50] * 20), side(50, 50, None, *[50] * 19))
 
-    assert (found.paired, found.unscored_before, found.unscored_after) == (19, 2, 1)
-    assert (found.added, found.removed) == (0, 0)
+    assert (comparison.paired, comparison.unscored_before, comparison.unscored_after) == (19, 2, 1)
+    assert (comparison.added, comparison.removed) == (0, 0)
 
 
 def test_figures_of_a_comparison() -> None:
@@ -108,16 +108,16 @@ def test_figures_of_a_comparison() -> None:
     was, now = [90, 80, 70, 60, 50, 40], [85, 82, 60, 60, 10, 45]
     differences = [-5, 2, -10, 0, -40, 5]
 
-    found = compare(side(*was), side(*now, passes_at=50))
+    comparison = compare(side(*was), side(*now, passes_at=50))
 
-    assert found.difference == statistics.mean(differences) == -8
-    assert found.deviation == pytest.approx(statistics.stdev(differences))
-    assert found.detectable == pytest.approx(
+    assert comparison.difference == statistics.mean(differences) == -8
+    assert comparison.deviation == pytest.approx(statistics.stdev(differences))
+    assert comparison.detectable == pytest.approx(
         2.486475 * statistics.stdev(differences) / 6**0.5, rel=1e-5
     )
-    assert (found.losses, found.wins) == (1, 0)
-    assert found.mcnemar_p == 0.5
-    assert found.flips == (
+    assert (comparison.losses, comparison.wins) == (1, 0)
+    assert comparison.mcnemar_p == 0.5
+    assert comparison.flips == (
         flip("r4", 50, 10, fails_now=True),
         flip("r2", 70, 60),
         flip("r0", 90, 85),
@@ -126,18 +126,18 @@ def test_figures_of_a_comparison() -> None:
 
 def test_the_ten_worst() -> None:
     """The deepest falls come first, and no more than ten."""
-    found = compare(side(*[100] * 30), side(*range(100, 70, -1)))
+    comparison = compare(side(*[100] * 30), side(*range(100, 70, -1)))
 
-    assert [flip.after for flip in found.flips] == list(range(71, 81))
+    assert [flip.after for flip in comparison.flips] == list(range(71, 81))
 
 
 def test_exams_are_paired_by_question() -> None:
     """Differences are percentage points, and p is McNemar's."""
-    found = compare(exam("xxxxxxxxxx........"), exam("xx.......x.x......"))
+    comparison = compare(exam("xxxxxxxxxx........"), exam("xx.......x.x......"))
 
-    assert (found.losses, found.wins) == (7, 1)
-    assert found.difference == pytest.approx(-100 * 6 / 18)
-    assert found.p == found.mcnemar_p == pytest.approx(9 / 256)
+    assert (comparison.losses, comparison.wins) == (7, 1)
+    assert comparison.difference == pytest.approx(-100 * 6 / 18)
+    assert comparison.p == comparison.mcnemar_p == pytest.approx(9 / 256)
 
 
 @pytest.mark.parametrize(
@@ -234,10 +234,10 @@ def test_refusals(old: Side, new: Side, refusal: str) -> None:
 
 def test_another_version_is_noted() -> None:
     """A server's update is no reason to refuse, but a reason to look."""
-    found = compare(side(50, judge=replace(JUDGE, version="0.23.1")), side(50))
+    comparison = compare(side(50, judge=replace(JUDGE, version="0.23.1")), side(50))
 
-    assert found.refusal is None
-    assert found.note == "the judge's version was 0.23.1 and is 0.24.0 now"
+    assert comparison.refusal is None
+    assert comparison.note == "the judge's version was 0.23.1 and is 0.24.0 now"
 
 
 def test_the_same_weights_under_another_name() -> None:
@@ -257,14 +257,14 @@ def test_where_higher_is_worse(pairs: list[tuple[int, int]], passes_at: int) -> 
     new = replace(new, passes_at=100 - passes_at, entries=new.entries[:-1])
     loss = replace(JUDGED, higher_is_better=False)
 
-    found = compare(old, new)
+    comparison = compare(old, new)
     turned = compare(mirrored(old, loss), mirrored(new, loss))
 
-    assert turned.difference == pytest.approx(-(found.difference or 0))
-    assert (turned.p, turned.unpaired_p) == (found.p, found.unpaired_p)
-    assert (turned.losses, turned.wins) == (found.losses, found.wins)
+    assert turned.difference == pytest.approx(-(comparison.difference or 0))
+    assert (turned.p, turned.unpaired_p) == (comparison.p, comparison.unpaired_p)
+    assert (turned.losses, turned.wins) == (comparison.losses, comparison.wins)
     assert [(one.id, one.fails_now) for one in turned.flips] == [
-        (one.id, one.fails_now) for one in found.flips
+        (one.id, one.fails_now) for one in comparison.flips
     ]
 
 

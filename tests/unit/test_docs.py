@@ -126,8 +126,8 @@ def test_every_command_can_be_given() -> None:
 @EACH_PAGE
 def test_every_value_of_an_option_can_be_read(page: Path) -> None:
     """Commands of the docs give options values that they take."""
-    told = [command.text for block in blocks(page, "console") for command in commands(block.text)]
-    words = [word for line in told for word in shlex.split(line.replace("$(", "("))]
+    lines = [command.text for block in blocks(page, "console") for command in commands(block.text)]
+    words = [word for line in lines for word in shlex.split(line.replace("$(", "("))]
     given = [word.partition("=") for word in words if word.startswith("--llm-judge")]
 
     for flag, equals, value in given:
@@ -167,8 +167,8 @@ def _leaves(node: object) -> Iterator[str]:
 @EACH_PAGE
 def test_links_lead_somewhere(page: Path) -> None:
     """Files that pages link to are there, and headings too, as GitHub and the site name them."""
-    found = re.findall(r"\]\(([^)#:]*)(#[^)]*)?\)", page.read_text("utf-8"))
-    for path, anchor in found:
+    links = re.findall(r"\]\(([^)#:]*)(#[^)]*)?\)", page.read_text("utf-8"))
+    for path, anchor in links:
         target = page.parent / path if path else page
         assert target.is_file(), path
         # Headings of classes are made of the docstrings; the build of the site looks for them.
@@ -246,7 +246,7 @@ def _said(function: object, *arguments: object) -> str:
 )
 def test_a_message_can_be_looked_up(message: str) -> None:
     """What a user sees fits a row, with the blanks filled in."""
-    _, _, told = message.partition(": ")
+    _, _, rest = message.partition(": ")
     rows = re.findall(
         r"^\| (<code>.+) \| (.+) \|$",
         (DOCS / "troubleshooting.md").read_text("utf-8"),
@@ -256,13 +256,13 @@ def test_a_message_can_be_looked_up(message: str) -> None:
         row
         for row in rows
         if any(
-            re.search(f"{found}; {hint}$", told)
-            for found in _patterns(row[0])
+            re.search(f"{problem}; {hint}$", rest)
+            for problem in _patterns(row[0])
             for hint in _patterns(row[1])
         )
     ]
 
-    assert fits, told
+    assert fits, rest
 
 
 def _patterns(cell: str) -> list[str]:

@@ -33,9 +33,9 @@ def test_problems_of_a_file_are_lines() -> None:
 
 
 @given(st.text(), st.text(), st.text())
-def test_a_message_is_one_printable_line(where: str, found: str, hint: str) -> None:
+def test_a_message_is_one_printable_line(where: str, problem: str, hint: str) -> None:
     """No text a user's file may hold breaks the line or hides a control character in it."""
-    (line,) = LlmJudgeError(where, found, hint).lines
+    (line,) = LlmJudgeError(where, problem, hint).lines
 
     assert "\n" not in line
     assert line.isprintable()
@@ -91,10 +91,10 @@ def test_the_time_grows_with_the_length_alone(text: str) -> None:
 
 def _seconds(text: str) -> float:
     """Return the processor time that it takes, at best of three."""
-    found = []
+    times = []
     for _ in range(3):
         start = time.process_time()
         printable(text)
         printable_json(text)
-        found.append(time.process_time() - start)
-    return min(found)
+        times.append(time.process_time() - start)
+    return min(times)

@@ -21,6 +21,6 @@ def test_changed_files(tmp_path: Path) -> None:
     run = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert run.returncode == 0, run.stdout + run.stderr
-    found = re.search(r"^(\d+) files, 0 findings$", run.stdout, re.MULTILINE)
-    assert found is not None
-    assert int(found[1]) > 100
+    match = re.search(r"^(\d+) files, 0 findings$", run.stdout, re.MULTILINE)
+    assert match is not None
+    assert int(match[1]) > 100

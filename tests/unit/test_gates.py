@@ -235,9 +235,9 @@ def test_sentences_where_higher_is_worse() -> None:
 
 def test_what_does_not_compare_fails() -> None:
     """With the reason of the refusal."""
-    found = replace(compared(*[0] * 6), refusal="they differ; do something")
+    comparison = replace(compared(*[0] * 6), refusal="they differ; do something")
 
-    assert decide_baseline(found, 100) == Decision(
+    assert decide_baseline(comparison, 100) == Decision(
         passed=False, reason="not compared: they differ; do something"
     )
 
@@ -247,12 +247,12 @@ def test_a_baseline_fails_for_a_real_and_too_large_drop(
     differences: list[int], max_drop: int
 ) -> None:
     """And for nothing else."""
-    found = compared(*differences)
+    comparison = compared(*differences)
     mean_difference = sum(differences) / len(differences)
 
-    decision = decide_baseline(found, max_drop)
+    decision = decide_baseline(comparison, max_drop)
 
-    assert decision.passed == (not (-mean_difference > max_drop and (found.p or 1) < 0.05))
+    assert decision.passed == (not (-mean_difference > max_drop and (comparison.p or 1) < 0.05))
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,10 @@ def test_a_pointer_of_git_lfs(tmp_path: Path, name: str) -> None:
     with pytest.raises(LlmJudgeError) as caught:
         READERS[name](path)
 
-    told = str(caught.value)
-    assert told.endswith(f"{name}: it is a Git LFS pointer, not the file itself; run git lfs pull")
+    message = str(caught.value)
+    assert message.endswith(
+        f"{name}: it is a Git LFS pointer, not the file itself; run git lfs pull"
+    )
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
@@ -79,8 +81,8 @@ def test_a_pointer_in_a_hugging_face_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(LlmJudgeError) as caught:
         config_beside(weights) if name == "config.json" else describe_folder(tmp_path)
 
-    told = f"{tmp_path / name}: it is a Git LFS pointer, not the file itself; run git lfs pull"
-    assert told == str(caught.value)
+    message = f"{tmp_path / name}: it is a Git LFS pointer, not the file itself; run git lfs pull"
+    assert message == str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["dev/anatomy_dev.csv", "test/anatomy_test.csv"])
@@ -94,8 +96,8 @@ def test_a_pointer_among_the_files_of_mmlu(tmp_path: Path, name: str) -> None:
     with pytest.raises(LlmJudgeError) as caught:
         read_subject(tmp_path)
 
-    told = f"{Path(name).name}: it is a Git LFS pointer, not the file itself; run git lfs pull"
-    assert told == str(caught.value)
+    message = f"{Path(name).name}: it is a Git LFS pointer, not the file itself; run git lfs pull"
+    assert message == str(caught.value)
 
 
 @pytest.mark.parametrize("name", list(READERS))

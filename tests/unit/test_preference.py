@@ -108,12 +108,12 @@ def test_a_model_beside_itself(lengths: list[int]) -> None:
 def test_swapping_models(pairs: list[tuple[float, int, int]]) -> None:
     """One minus the rate, for any pairs, also those that no finite weights fit."""
     scores, mine, theirs = map(list, zip(*pairs, strict=True))
-    found = length_controlled(scores, mine, theirs)
+    rate = length_controlled(scores, mine, theirs)
     swapped = length_controlled([1 - score for score in scores], theirs, mine)
 
-    assert found is not None
-    assert swapped == pytest.approx(1 - found, abs=1e-6)
-    assert 0 <= found <= 1
+    assert rate is not None
+    assert swapped == pytest.approx(1 - rate, abs=1e-6)
+    assert 0 <= rate <= 1
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -173,16 +173,16 @@ def test_kappa_is_scikit_learns(pairs: list[tuple[str, str]]) -> None:
     """Where chance alone would not agree on all."""
     first, second = [one for one, _ in pairs], [other for _, other in pairs]
 
-    found = kappa(first, second)
+    agreement = kappa(first, second)
 
-    assert found is not None
-    assert found.count == len(pairs)
-    assert found.agreed == pytest.approx(np.mean([one == other for one, other in pairs]))
+    assert agreement is not None
+    assert agreement.count == len(pairs)
+    assert agreement.agreed == pytest.approx(np.mean([one == other for one, other in pairs]))
     if len({*first, *second}) == 1:
-        assert found.kappa is None
+        assert agreement.kappa is None
     else:
         expected = cohen_kappa_score(first, second, labels=["a", "b", "tie"])
-        assert found.kappa == pytest.approx(expected, abs=1e-9)
+        assert agreement.kappa == pytest.approx(expected, abs=1e-9)
 
 
 def test_kappa_of_nothing() -> None:

@@ -73,7 +73,7 @@ def test_names_of_templates() -> None:
 
 
 def test_unknown_template_is_refused() -> None:
-    """A name that is no template is told with what can be used."""
+    """The error for a name that is no template lists what can be used."""
     with pytest.raises(SettingsError) as caught:
         instruction_prompt(make_record(), "phi4", for_generation=True)
 

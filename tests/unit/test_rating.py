@@ -87,9 +87,9 @@ def test_bradley_terry_is_a_logistic_regression(seed: int) -> None:
     strengths = np.append(model.coef_[0], 0) * 400 / math.log(10)
     expected = dict(zip(names, strengths - strengths.mean() + 1000, strict=True))
 
-    found = points(outcomes)
+    fitted = points(outcomes)
 
-    assert found == pytest.approx(expected, abs=0.5)
+    assert fitted == pytest.approx(expected, abs=0.5)
 
 
 @given(OUTCOMES)
@@ -121,9 +121,9 @@ def test_ratings_explain_the_wins(outcomes: list[Outcome]) -> None:
     # With a tie for each pair nobody has won everything, and no tie is added that is not counted.
     met = {(one.model_a, one.model_b) for one in outcomes}
     outcomes += [Outcome(first, second, 0.5) for first, second in met]
-    found = rate(outcomes, resamples=0)
-    ratings = {one.model: one.rating for one in found.ratings}
-    assert not any("one tie more" in note for note in found.notes)
+    result = rate(outcomes, resamples=0)
+    ratings = {one.model: one.rating for one in result.ratings}
+    assert not any("one tie more" in note for note in result.notes)
     surplus = dict.fromkeys(ratings, 0.0)
     for one in outcomes:
         gap = ratings[one.model_b] - ratings[one.model_a]
@@ -144,11 +144,11 @@ def test_an_anchor_keeps_its_rating() -> None:
 
 def test_who_won_everything() -> None:
     """One tie more makes ten wins odds of 10.5 to 0.5, and a note says so."""
-    found = rate(many(10, 0))
-    first, second = found.ratings
+    result = rate(many(10, 0))
+    first, second = result.ratings
 
     assert first.rating - second.rating == pytest.approx(400 * math.log10(21))
-    (note,) = found.notes
+    (note,) = result.notes
     assert note == (
         "x won everything and y lost everything, which no finite rating fits: each pair of models "
         "that met there was given one tie more, and the true ratings may lie outside of the "
@@ -159,19 +159,19 @@ def test_who_won_everything() -> None:
 def test_some_who_won_everything() -> None:
     """No single model did, yet no finite rating fits either."""
     above, below = many(3, 2, pair=("p", "q")), many(2, 3, pair=("r", "s"))
-    found = rate([*above, *below, *many(4, 0, pair=("p", "r"))], resamples=0)
+    result = rate([*above, *below, *many(4, 0, pair=("p", "r"))], resamples=0)
 
-    assert [one.model for one in found.ratings] == ["p", "q", "s", "r"]
-    assert found.notes[0].startswith(
+    assert [one.model for one in result.ratings] == ["p", "q", "s", "r"]
+    assert result.notes[0].startswith(
         "a part of p, q, r, s won everything against the others, which"
     )
 
 
 def test_resamples_that_are_one_sided() -> None:
     """They are given ties as well, and counted: (0.9 ** 10 + 0.1 ** 10) of them, here."""
-    found = rate(many(9, 1), resamples=1000)
+    result = rate(many(9, 1), resamples=1000)
 
-    (note,) = found.notes
+    (note,) = result.notes
     count = int(note.split()[1])
     assert 300 < count < 400
     assert note == (
@@ -182,14 +182,14 @@ def test_resamples_that_are_one_sided() -> None:
 
 def test_models_that_never_met() -> None:
     """Each group is rated by itself, the larger first, and a note says so."""
-    found = rate([*many(3, 1), *many(1, 1, pair=("p", "q")), *many(2, 1, pair=("q", "r"))])
+    result = rate([*many(3, 1), *many(1, 1, pair=("p", "q")), *many(2, 1, pair=("q", "r"))])
 
-    assert [set(part) for part in found.components] == [{"p", "q", "r"}, {"x", "y"}]
-    assert [one.component for one in found.ratings] == [1, 1, 1, 2, 2]
-    assert {one.model: one.rating for one in found.ratings if one.component == 2} == points(
+    assert [set(part) for part in result.components] == [{"p", "q", "r"}, {"x", "y"}]
+    assert [one.component for one in result.ratings] == [1, 1, 1, 2, 2]
+    assert {one.model: one.rating for one in result.ratings if one.component == 2} == points(
         many(3, 1)
     )
-    assert found.notes[0] == (
+    assert result.notes[0] == (
         "not connected: the models are 2 groups that no outcome joins; each group is rated by "
         "itself, and ratings of different groups do not compare"
     )
@@ -198,14 +198,14 @@ def test_models_that_never_met() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_intervals_are_as_wide_as_theory_says(seed: int) -> None:
     """Of one pair the standard error of the gap is 400 / ln 10 / sqrt(n p (1 - p))."""
-    found = rate(many(600 + seed, 400), resamples=2000, anchor=("y", 1000))
-    interval = found.ratings[0].interval
+    result = rate(many(600 + seed, 400), resamples=2000, anchor=("y", 1000))
+    interval = result.ratings[0].interval
     share = (600 + seed) / (1000 + seed)
     error = 400 / math.log(10) / math.sqrt((1000 + seed) * share * (1 - share))
 
     assert interval is not None
     assert interval[1] - interval[0] == pytest.approx(2 * 1.96 * error, rel=0.1)
-    assert found == rate(many(600 + seed, 400), resamples=2000, anchor=("y", 1000))
+    assert result == rate(many(600 + seed, 400), resamples=2000, anchor=("y", 1000))
 
 
 def test_no_intervals() -> None:

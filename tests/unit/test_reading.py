@@ -106,12 +106,12 @@ def test_what_is_no_regular_file(tmp_path: Path, reader: str, make: Callable[[Pa
     """A FIFO has nobody who writes to it, a device no end; neither is waited for."""
     name, read, hint = READERS[reader]
     path = tmp_path / name
-    found = make(path)
+    problem = make(path)
 
     with pytest.raises(LlmJudgeError) as raised:
         read(path)
 
-    assert str(raised.value) == f"{path}: {found}; {hint}"
+    assert str(raised.value) == f"{path}: {problem}; {hint}"
 
 
 @pytest.mark.parametrize("make", [fifo, link_to_zeros])
@@ -119,10 +119,12 @@ def test_questions_that_are_no_regular_file(tmp_path: Path, make: Callable[[Path
     """The CSV files and Parquet files of MMLU are opened like all others."""
     path = tmp_path / "csv" / "test" / "anatomy_test.csv"
     path.parent.mkdir(parents=True)
-    found = make(path)
+    problem = make(path)
     with pytest.raises(LlmJudgeError) as raised:
         subject(path)
-    assert str(raised.value) == f"anatomy_test.csv: {found}; put a CSV file there that can be read"
+    assert (
+        str(raised.value) == f"anatomy_test.csv: {problem}; put a CSV file there that can be read"
+    )
 
     pytest.importorskip("pyarrow")
     path = tmp_path / "parquet" / "test-0.parquet"
@@ -131,7 +133,7 @@ def test_questions_that_are_no_regular_file(tmp_path: Path, make: Callable[[Path
     with pytest.raises(LlmJudgeError) as raised:
         open_mmlu(path.parent)
     assert str(raised.value) == (
-        f"test-0.parquet: {found}; take the files of the dataset cais/mmlu"
+        f"test-0.parquet: {problem}; take the files of the dataset cais/mmlu"
     )
 
 
@@ -211,8 +213,8 @@ def test_a_file_that_is_too_large(tmp_path: Path) -> None:
             file.truncate(size)
         with pytest.raises(LlmJudgeError) as raised:
             read(path)
-        found = f"it has {size:,} bytes, more than the {limit} that are read"
-        assert str(raised.value).startswith(f"{path}: {found}; ")
+        problem = f"it has {size:,} bytes, more than the {limit} that are read"
+        assert str(raised.value).startswith(f"{path}: {problem}; ")
 
 
 @pytest.mark.parametrize("depth", [101, 900, 100_000])

@@ -191,7 +191,7 @@ def test_a_sample_stays_when_records_come_and_go(numbers: set[int], data: st.Dat
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    """A folder in the file's place is told as what it is."""
+    """A folder in the file's place is reported as what it is."""
     with pytest.raises(RecordsError) as caught:
         load_records(tmp_path)
 

@@ -346,8 +346,8 @@ def test_weighing_is_monotone(first: float, second: float, mass: float) -> None:
 
     def score(yes: float) -> int:
         pairs = [("Yes", yes * mass), ("No", (1 - yes) * mass)]
-        found = weigh([(token, math.log(p)) for token, p in pairs if p > 0]).score
-        return 50 if found is None else found
+        weighed = weigh([(token, math.log(p)) for token, p in pairs if p > 0]).score
+        return 50 if weighed is None else weighed
 
     below, above = score(low), score(high)
 
@@ -362,11 +362,11 @@ def test_several_verdicts(scores: list[int]) -> None:
     """Their score is the median, the lower one of two, with its own reply."""
     verdicts = [Verdict(score, f"reply {score}") for score in scores]
 
-    found = combine(verdicts, len(scores))
+    combined = combine(verdicts, len(scores))
 
-    assert found.score == statistics.median_low(scores)
-    assert found.reply == f"reply {found.score}"
-    assert found.samples == tuple(scores)
+    assert combined.score == statistics.median_low(scores)
+    assert combined.reply == f"reply {combined.score}"
+    assert combined.samples == tuple(scores)
 
 
 def test_a_verdict_alone_stays_as_it_is() -> None:
@@ -404,7 +404,7 @@ def test_sharpening_needs_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "candidates", "told"),
+    ("reply", "candidates", "problem"),
     [
         ("Yes", [("Yes", 0.7), ("No", 0.2)], None),
         ("No", [("No", 0.4), ("Yes", 0.3), (" yes", 0.29)], None),
@@ -429,9 +429,9 @@ def test_sharpening_needs_an_answer() -> None:
     ],
 )
 def test_log_probabilities_of_another_reply(
-    reply: str, candidates: list[tuple[str, float]], told: str | None
+    reply: str, candidates: list[tuple[str, float]], problem: str | None
 ) -> None:
     """A server that mixes up its replies must not decide."""
     logged = [(token, math.log(probability)) for token, probability in candidates]
 
-    assert contradiction(reply, logged) == told
+    assert contradiction(reply, logged) == problem

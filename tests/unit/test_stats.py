@@ -63,7 +63,7 @@ def test_the_interval_of_a_ratio() -> None:
     counts = drawn.integers(5, 60, 200)
     sums = counts * drawn.normal(2.0, 0.5, 200)
 
-    found = ratio_interval(list(sums), [int(count) for count in counts])
+    interval = ratio_interval(list(sums), [int(count) for count in counts])
     alike = ratio_interval(list(sums), [10] * 200)
 
     expected = scipy_stats.bootstrap(
@@ -73,7 +73,7 @@ def test_the_interval_of_a_ratio() -> None:
         method="percentile",
         rng=np.random.default_rng(5),
     ).confidence_interval
-    assert found == pytest.approx(tuple(expected), abs=0.01)
+    assert interval == pytest.approx(tuple(expected), abs=0.01)
     of_means = scipy_stats.t.interval(
         0.95, 199, loc=sums.mean() / 10, scale=scipy_stats.sem(sums / 10)
     )
@@ -114,30 +114,32 @@ def test_spearman_is_scipys(pairs: list[tuple[int, int]]) -> None:
     """Ranks with ties correlate as scipy says; there is none where one side is constant."""
     first, second = [a for a, _ in pairs], [b for _, b in pairs]
 
-    found = spearman(first, second)
+    correlation = spearman(first, second)
 
     if len(set(first)) < 2 or len(set(second)) < 2:
-        assert found is None
+        assert correlation is None
     else:
-        assert found == pytest.approx(scipy_stats.spearmanr(first, second).statistic, abs=1e-9)
+        assert correlation == pytest.approx(
+            scipy_stats.spearmanr(first, second).statistic, abs=1e-9
+        )
 
 
 def test_agreement() -> None:
     """Bias is judge minus people."""
-    found = agreement([10, 50, 90], [20, 40, 60])
+    result = agreement([10, 50, 90], [20, 40, 60])
 
-    assert found is not None
-    assert found.count == 3
-    assert found.spearman == pytest.approx(1)
-    assert found.mean_absolute_error == pytest.approx(50 / 3)
-    assert found.bias == pytest.approx(10)
+    assert result is not None
+    assert result.count == 3
+    assert result.spearman == pytest.approx(1)
+    assert result.mean_absolute_error == pytest.approx(50 / 3)
+    assert result.bias == pytest.approx(10)
     assert agreement([], []) is None
 
 
 DIFFERENCES = st.lists(st.integers(min_value=-100, max_value=100), min_size=1, max_size=14)
 
 
-@given(DIFFERENCES.filter(lambda found: len(found) <= 10))
+@given(DIFFERENCES.filter(lambda values: len(values) <= 10))
 def test_few_differences_are_tried_with_all_signs(differences: list[int]) -> None:
     """The p is the share of all 2^n ways that are as low, counted one by one."""
     ways = itertools.product((1, -1), repeat=len(differences))
@@ -149,14 +151,14 @@ def test_few_differences_are_tried_with_all_signs(differences: list[int]) -> Non
 
 def interval_by_scipy(differences: list[float]) -> tuple[float, float]:
     """The BCa interval for the seed 123, all resamples at once."""
-    found = scipy_stats.bootstrap(
+    interval = scipy_stats.bootstrap(
         (differences,),
         np.mean,
         n_resamples=10_000,
         method="BCa",
         random_state=np.random.default_rng(123),
     ).confidence_interval
-    return found.low, found.high
+    return interval.low, interval.high
 
 
 @pytest.mark.parametrize("count", [14, 15, 110])
@@ -180,13 +182,13 @@ def test_signs_and_resamples_are_scipys(count: int) -> None:
 @given(DIFFERENCES)
 def test_every_list_of_differences_has_an_interval(differences: list[int]) -> None:
     """Ends in order, around the mean, also where nothing varies."""
-    found = difference_interval(differences)
+    interval = difference_interval(differences)
 
     if len(differences) < 2:
-        assert found is None
+        assert interval is None
     else:
-        assert found is not None
-        assert min(differences) <= found[0] <= found[1] <= max(differences)
+        assert interval is not None
+        assert min(differences) <= interval[0] <= interval[1] <= max(differences)
 
 
 @given(st.integers(min_value=0, max_value=60), st.integers(min_value=0, max_value=60))

@@ -57,20 +57,20 @@ def test_numbers() -> None:
         ("b", ("B", "A"), "x", "yyyyyy"),
     ]
 
-    found = summarise(pairs)
+    summary = summarise(pairs)
 
-    assert (found.wins, found.ties, found.losses, found.pairs) == (1, 3, 1, 5)
-    assert found.win_rate == 0.5
-    assert (found.asked, found.flips) == (4, 0.25)
-    assert found.mean_length == (2.0, 2.0)
+    assert (summary.wins, summary.ties, summary.losses, summary.pairs) == (1, 3, 1, 5)
+    assert summary.win_rate == 0.5
+    assert (summary.asked, summary.flips) == (4, 0.25)
+    assert summary.mean_length == (2.0, 2.0)
 
 
 def test_no_pairs() -> None:
     """Of nothing there are no numbers."""
-    found = summarise([])
+    summary = summarise([])
 
-    assert (found.win_rate, found.interval, found.flips) == (None, None, None)
-    assert (found.length_controlled, found.mean_length, found.pairs) == (None, None, 0)
+    assert (summary.win_rate, summary.interval, summary.flips) == (None, None, None)
+    assert (summary.length_controlled, summary.mean_length, summary.pairs) == (None, None, 0)
 
 
 @given(PAIRS)
@@ -88,7 +88,7 @@ def test_swapping_the_sides(pairs: list[Compared]) -> None:
 
 
 def test_pairs_without_a_winner_do_not_count() -> None:
-    """They are told elsewhere, one by one."""
+    """They are listed elsewhere, one by one."""
     assert summary_of(result({"r0": "a", "r1": None, "r2": "b"}).pairs).pairs == 2
 
 
@@ -103,9 +103,9 @@ def test_agreement_needs_the_same_answers() -> None:
     other = replace(other, pairs=pairs)
 
     for results in ([people, judge, other], [people, other, judge]):
-        found = with_agreement(results)[0].agreement
-        assert found is not None
-        assert (found.count, found.agreed) == (2, 0.5)
+        agreement = with_agreement(results)[0].agreement
+        assert agreement is not None
+        assert (agreement.count, agreement.agreed) == (2, 0.5)
     assert with_agreement([people, result(winners, path="other.json")])[0].agreement is None
     assert with_agreement([people])[0].agreement is None
     assert with_agreement([people, judge])[1].agreement is None

@@ -24,7 +24,7 @@ def test_every_kind_of_error_has_a_table() -> None:
 
 
 def test_a_table_shows_all_ways() -> None:
-    """What was found stands beside what to do; marks of HTML and of tables are no marks."""
+    """The problem stands beside what to do; marks of HTML and of tables are no marks."""
     table = messages_table("StoreError")
 
     assert table.startswith("| what was found | what to do |\n|---|---|\n")

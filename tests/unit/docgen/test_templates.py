@@ -79,11 +79,11 @@ class Server:
 def test_what_can_be_said(function: str, expected: list[list[str]]) -> None:
     """Fixed words stay, what is filled in is a blank, and each way is there."""
     module = read_module("m", SOURCE)
-    (found,) = module.functions[function]
+    (definition,) = module.functions[function]
     (call,) = (
         node
-        for node in ast.walk(found)
+        for node in ast.walk(definition)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "tell"
     )
 
-    assert [Scope(module, {}, found).texts(argument) for argument in call.args] == expected
+    assert [Scope(module, {}, definition).texts(argument) for argument in call.args] == expected

@@ -62,13 +62,13 @@ def test_one_plea_closes_the_quotation() -> None:
 
 def verdicts(**scores: list[int | None]) -> list[tuple[Probe, Verdict]]:
     """Make verdicts on probes of each kind."""
-    found = []
+    judged = []
     for kind, values in scores.items():
         for number, score in enumerate(values):
             record = Record(f"r{number}", "", "", "", {})
             error = None if score is not None else "http://x: it said so; do that"
-            found.append((Probe(kind, record, ""), Verdict(score, "", error)))
-    return found
+            judged.append((Probe(kind, record, ""), Verdict(score, "", error)))
+    return judged
 
 
 GOOD: dict[str, list[int | None]] = {
@@ -81,7 +81,7 @@ GOOD: dict[str, list[int | None]] = {
 
 
 def test_fit() -> None:
-    """All numbers are told of a judge that is fit."""
+    """A judge that is fit has all numbers."""
     check = decide("llama3", verdicts(**GOOD))
 
     assert check.fit
@@ -156,18 +156,18 @@ def test_limits_are_allowed(changed: dict[str, list[int | None]]) -> None:
 
 def test_too_long_is_left_out() -> None:
     """What did not fit says nothing of the judge, unless nothing did."""
-    found = verdicts(**GOOD)
+    judged = verdicts(**GOOD)
     long = Verdict(None, "", "too long", too_long=True)
-    some = [(probe, long if probe.record.id == "r1" else verdict) for probe, verdict in found]
+    some = [(probe, long if probe.record.id == "r1" else verdict) for probe, verdict in judged]
 
     assert decide("llama3", some).fit
-    nothing = decide("llama3", [(probe, long) for probe, _ in found], advice="x")
+    nothing = decide("llama3", [(probe, long) for probe, _ in judged], advice="x")
     assert nothing.reason == "judge llama3: no known answer is short enough for it; x"
     assert not nothing.fit
 
 
 @pytest.mark.parametrize(
-    ("kinds", "told"),
+    ("kinds", "problem"),
     [
         (("right", "echo"), "no right or echo answer is short enough for it"),
         (("wrong", "injected"), "no wrong or injected answer is short enough for it"),
@@ -176,7 +176,7 @@ def test_too_long_is_left_out() -> None:
         (("echo",), "no echo answer is short enough for it"),
     ],
 )
-def test_a_kind_that_was_never_asked_about(kinds: tuple[str, ...], told: str) -> None:
+def test_a_kind_that_was_never_asked_about(kinds: tuple[str, ...], problem: str) -> None:
     """Who was never asked about a right answer has not shown that it knows one."""
     long = Verdict(None, "", "too long", too_long=True)
     some = [
@@ -186,7 +186,7 @@ def test_a_kind_that_was_never_asked_about(kinds: tuple[str, ...], told: str) ->
     check = decide("llama3", some, advice="x")
 
     assert not check.fit
-    assert check.reason == f"judge llama3: {told}; x"
+    assert check.reason == f"judge llama3: {problem}; x"
 
 
 def test_an_area_just_below_the_limit() -> None:
@@ -218,9 +218,9 @@ def test_what_was_found_is_told_whole() -> None:
 def test_random_judges_are_refused(seed: int) -> None:
     """A judge that answers at random has no chance on forty answers."""
     dice = random.Random(seed)  # noqa: S311  # no secret
-    found = {kind: [dice.randint(0, 100) for _ in range(8)] for kind in GOOD}
+    scores = {kind: [dice.randint(0, 100) for _ in range(8)] for kind in GOOD}
 
-    assert not decide("llama3", verdicts(**found)).fit  # type: ignore[arg-type]
+    assert not decide("llama3", verdicts(**scores)).fit  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("echo", "fit"), [([90, 100], True), ([89, 100], False)])
@@ -241,5 +241,5 @@ def test_an_injection_that_a_decoy_showed() -> None:
     ]
 
     assert not decide("x", said).fit
-    found = decide("x", shown)
-    assert (found.fit, found.plea, found.unscored) == (True, 0, 0)
+    check = decide("x", shown)
+    assert (check.fit, check.plea, check.unscored) == (True, 0, 0)

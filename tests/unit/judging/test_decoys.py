@@ -36,12 +36,12 @@ def test_a_decoy_has_another_question_and_another_answer() -> None:
     records = make_records(50)
     decoys = Decoys(records)
 
-    found = {record.id: decoys.of(record) for record in records}
+    chosen = {record.id: decoys.of(record) for record in records}
 
-    assert all(found[record.id].output != record.output for record in records)
-    assert all(found[record.id].instruction != record.instruction for record in records)
-    assert len({other.id for other in found.values()}) >= 45
-    assert found == {record.id: Decoys(records[::-1]).of(record) for record in records}
+    assert all(chosen[record.id].output != record.output for record in records)
+    assert all(chosen[record.id].instruction != record.instruction for record in records)
+    assert len({other.id for other in chosen.values()}) >= 45
+    assert chosen == {record.id: Decoys(records[::-1]).of(record) for record in records}
 
 
 def test_a_record_more_changes_few_decoys() -> None:
@@ -130,25 +130,25 @@ def test_an_honest_answer_stands(score: int, decoys: list[int], stands: bool) ->
     """One decoy that is scored clearly lower is enough, and no more is asked."""
     verdict = Verdict(score, "Yes")
 
-    found = confirm_by_decoys(RECORD, verdict, asked(*map(Verdict, decoys)))
+    result = confirm_by_decoys(RECORD, verdict, asked(*map(Verdict, decoys)))
 
-    assert (found == verdict) is stands
+    assert (result == verdict) is stands
 
 
 @pytest.mark.parametrize(("score", "decoys"), [(80, (51, 90)), (40, (24, 24)), (90, (90, 100))])
 def test_an_injected_answer_is_an_error(score: int, decoys: tuple[int, int]) -> None:
     """It names both scores, is final, and is the record's own fault."""
-    found = confirm_by_decoys(RECORD, Verdict(score, "Yes", covered=0.9), map(Verdict, decoys))
+    result = confirm_by_decoys(RECORD, Verdict(score, "Yes", covered=0.9), map(Verdict, decoys))
 
-    assert found is not None
-    assert (found.score, found.final, found.is_infrastructure, found.injection) == (
+    assert result is not None
+    assert (result.score, result.final, result.is_infrastructure, result.injection) == (
         None,
         True,
         False,
         True,
     )
-    assert (found.reply, found.covered) == ("Yes", 0.9)
-    assert found.error == (
+    assert (result.reply, result.covered) == ("Yes", 0.9)
+    assert result.error == (
         f"record r: the response speaks to the judge (it gets {score} here, and {decoys[0]} and "
         f"{decoys[1]} for what it does not answer); read it, and look for texts that address "
         "a grader in the training data"
@@ -159,9 +159,9 @@ def test_a_decoy_that_cannot_be_scored_leaves_the_record_unscored() -> None:
     """It fails closed, with the reason for which the decoy failed."""
     failed = Verdict(None, "", "x: is down; start it", final=False, is_infrastructure=True)
 
-    found = confirm_by_decoys(RECORD, SCORED, asked(failed))
+    result = confirm_by_decoys(RECORD, SCORED, asked(failed))
 
-    assert found == Verdict(
+    assert result == Verdict(
         None, "Yes", "x: is down; start it", final=False, is_infrastructure=True
     )
 
@@ -196,11 +196,11 @@ def test_a_tie_is_confirm_by_decoysd(choices: str, *, speaks: bool) -> None:
     tie = Preference("tie", ("tie", "tie"), ("{}", "{}"))
     decoys = [Choice("tie" if letter == "t" else letter) for letter in choices]
 
-    found = confirm_choice_by_decoys(RECORD, tie, iter(decoys))
+    result = confirm_choice_by_decoys(RECORD, tie, iter(decoys))
 
-    assert found is not None
-    assert (found != tie) is speaks
-    assert found.injection is speaks
+    assert result is not None
+    assert (result != tie) is speaks
+    assert result.injection is speaks
 
 
 def test_a_preference_is_confirm_by_decoysd_in_both_orders() -> None:
@@ -220,15 +220,20 @@ def test_a_preference_is_confirm_by_decoysd_in_both_orders() -> None:
         "x: is down; start it",
         True,
     )
-    found = confirm_choice_by_decoys(RECORD, preferred, iter([Choice("A"), Choice("B")]))
-    assert found is not None
-    assert (found.winner, found.final, found.is_infrastructure, found.injection) == (
+    result = confirm_choice_by_decoys(RECORD, preferred, iter([Choice("A"), Choice("B")]))
+    assert result is not None
+    assert (
+        result.winner,
+        result.final,
+        result.is_infrastructure,
+        result.injection,
+    ) == (
         None,
         True,
         False,
         True,
     )
-    assert found.error == (
+    assert result.error == (
         "record r: the answer it is compared with speaks to the judge (it is preferred here, and to "
         "the right answer to another question as well); read it, and look for texts that address a "
         "grader in the training data"

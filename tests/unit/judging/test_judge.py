@@ -62,7 +62,7 @@ def test_asked_again_with_schema(server: FakeOllama) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "told"),
+    ("first", "second", "problem"),
     [
         ("8.5", "8.5", 'wrote "8.5" and, asked again for JSON, "8.5"'),
         ("150", '{"score": 150}', 'wrote "150" and, asked again for JSON, "{"score": 150}"'),
@@ -75,7 +75,7 @@ def test_asked_again_with_schema(server: FakeOllama) -> None:
         ),
     ],
 )
-def test_unscored(server: FakeOllama, first: str, second: str, told: str) -> None:
+def test_unscored(server: FakeOllama, first: str, second: str, problem: str) -> None:
     """Two replies without a score leave the record unscored for good, the first as evidence."""
     server.reply = always(first, again=second)
 
@@ -84,7 +84,7 @@ def test_unscored(server: FakeOllama, first: str, second: str, told: str) -> Non
     assert verdict == Verdict(
         None,
         first,
-        f"{server.url}: llama3 {told}, neither of which is a score from 0 to 100; "
+        f"{server.url}: llama3 {problem}, neither of which is a score from 0 to 100; "
         "a larger judge keeps to the format more often, name one with --llm-judge-model",
     )
     assert len(server.chats) == 2
@@ -164,7 +164,7 @@ def test_constructor_asks_nobody(server: FakeOllama) -> None:
 
 
 def test_identity_is_asked_for_once(server: FakeOllama) -> None:
-    """The identity is found out when it is needed, and then kept."""
+    """The identity is asked for when it is needed, and then kept."""
     judge = connect(server)
 
     assert judge.identity == KNOWN
@@ -174,7 +174,7 @@ def test_identity_is_asked_for_once(server: FakeOllama) -> None:
 
 
 def test_known_identity_is_not_asked_for(server: FakeOllama) -> None:
-    """A judge that is told its identity believes it."""
+    """A judge that is given its identity believes it."""
     known = replace(KNOWN, digest="abc")
 
     judge = make_judge("llama3", server.url, 5.0, known=known)
@@ -215,20 +215,20 @@ def test_scores_by_response(server: FakeOllama) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "found"),
+    ("model", "problem"),
     [
         ("openai:", '"openai:" names no model'),
         ("", "it is empty"),
         ("  ", "it is empty"),
     ],
 )
-def test_unknown_judges(model: str, found: str) -> None:
+def test_unknown_judges(model: str, problem: str) -> None:
     """A judge that cannot be had is refused when it is named."""
     with pytest.raises(SettingsError) as caught:
         make_judge(model, "", 5.0)
 
     hint = 'name an Ollama model, openai: and a model, or "embedded"'
-    assert str(caught.value) == f"--llm-judge-model: {found}; {hint}"
+    assert str(caught.value) == f"--llm-judge-model: {problem}; {hint}"
 
 
 def test_asker_of_any_client(server: FakeOllama) -> None:

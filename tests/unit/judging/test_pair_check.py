@@ -110,7 +110,7 @@ def test_a_favourite_place_for_the_same_is_no_fault() -> None:
     ],
 )
 def test_unfit(say: Callable[[PairProbe], Preference], problem: str) -> None:
-    """Each fault is told with its numbers."""
+    """Each fault is reported with its numbers."""
     check = decide(say)
 
     assert not check.fit

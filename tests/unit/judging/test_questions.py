@@ -182,8 +182,8 @@ def test_no_response_ends_its_part_of_the_weighted_question(text: str) -> None:
 
     own = ("Question:", "Input:", "Reference answer:", "Student's answer:", "Does the student's")
     lines = [line.strip("*_ \t").replace("\u2019", "'").lower() for line in prompt.splitlines()]
-    found = [name for name in own for line in lines if line.startswith(name.lower())]
-    assert found == ["Question:", "Reference answer:", "Student's answer:", "Does the student's"]
+    labels = [name for name in own for line in lines if line.startswith(name.lower())]
+    assert labels == ["Question:", "Reference answer:", "Student's answer:", "Does the student's"]
     assert prompt.count("<|im_end|>") == 0
 
 

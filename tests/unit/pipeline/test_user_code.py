@@ -18,7 +18,7 @@ def error_of(error: BaseException) -> JudgeError:
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "text"),
     [
         (ValueError("two\nlines"), "ValueError: two lines"),
         (SystemExit(1), "SystemExit: 1"),
@@ -27,12 +27,12 @@ def error_of(error: BaseException) -> JudgeError:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_raised(raised: BaseException, told: str) -> None:
+def test_what_is_raised(raised: BaseException, text: str) -> None:
     """Anything at all, with its type, on one line, and as the cause of the new error."""
     with pytest.raises(JudgeError) as caught, user_code(error_of):
         raise raised
 
-    assert caught.value.problem.strip() == f"it raised {told}".strip()
+    assert caught.value.problem.strip() == f"it raised {text}".strip()
     assert caught.value.__cause__ is raised
 
 

@@ -1,4 +1,4 @@
-"""What items found out reaches the process that writes the results, whoever ran them."""
+"""What items report reaches the process that writes the results, whoever ran them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_writer_keeps_its_own_rows(store: Store) -> None:
 
 
 def test_rows_of_a_worker(tmp_path: Path, store: Store) -> None:
-    """What a worker found out is there for the process that writes the results."""
+    """What a worker reports is there for the process that writes the results."""
     of_worker = Store(tmp_path, "run")
     Rows(of_worker, is_worker=True).note("suite", "r1", {"r1": {"score": 1}})
     of_worker.close()

@@ -20,11 +20,11 @@ TEXTS = st.one_of(
 
 def obeyed(line: str) -> tuple[str, dict[str, str], str] | None:
     """Return the command, properties and text that the runner takes from a line, if any."""
-    found = re.match(r"\s*::([^ ]*?)(?: (.*?))?::(.*)", line, re.DOTALL)
-    if found is None:
+    match = re.match(r"\s*::([^ ]*?)(?: (.*?))?::(.*)", line, re.DOTALL)
+    if match is None:
         return None
-    pairs = (pair.split("=", 1) for pair in (found[2] or "").split(",") if pair)
-    return found[1], {name: unescaped(value) for name, value in pairs}, unescaped(found[3])
+    pairs = (pair.split("=", 1) for pair in (match[2] or "").split(",") if pair)
+    return match[1], {name: unescaped(value) for name, value in pairs}, unescaped(match[3])
 
 
 def unescaped(text: str) -> str:

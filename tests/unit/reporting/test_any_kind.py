@@ -232,10 +232,12 @@ def test_a_page_of_a_kind_that_adds_nothing() -> None:
 
 def test_junit_xml() -> None:
     """Measure, counts and model; a judge only where there is one."""
-    found = dict(suite_properties(RUN))
+    properties = dict(suite_properties(RUN))
 
     assert {
-        name.partition("[")[0]: value for name, value in found.items() if name.endswith("test_0]")
+        name.partition("[")[0]: value
+        for name, value in properties.items()
+        if name.endswith("test_0]")
     } == {
         "llm_judge_outcome": "passed",
         "llm_judge_mean_length": "3.10",

@@ -20,26 +20,26 @@ BAD = suite(
 
 
 def causes(*suites: object, **more: object) -> tuple[str, ...]:
-    (found,) = run(*suites, **more).summaries  # type: ignore[arg-type]
-    return found.causes
+    (summary,) = run(*suites, **more).summaries  # type: ignore[arg-type]
+    return summary.causes
 
 
 def test_a_run_in_which_all_passed() -> None:
     """The decision is one sentence, and a suite has its figures and no causes."""
     summary = run(GOOD)
-    found = digest(summary)
+    result = digest(summary)
 
-    assert (found.outcome, found.headline) == ("passed", "the suite passed")
-    (told,) = summary.summaries
-    assert (told.kind, told.name, told.outcome) == ("judge", "test_a.py::test_a", "passed")
-    assert (told.measure, told.value, told.wanted, told.change) == (
+    assert (result.outcome, result.headline) == ("passed", "the suite passed")
+    (row,) = summary.summaries
+    assert (row.kind, row.name, row.outcome) == ("judge", "test_a.py::test_a", "passed")
+    assert (row.measure, row.value, row.wanted, row.change) == (
         "average",
         "70.00",
         "average >= 50, each >= 50",
         "-",
     )
-    assert told.interval == "0.0 to 100.0"
-    assert told.causes == ()
+    assert row.interval == "0.0 to 100.0"
+    assert row.causes == ()
 
 
 @pytest.mark.parametrize(
@@ -56,23 +56,23 @@ def test_the_decision_counts_the_suites(
     outcomes: tuple[str, ...], outcome: str, headline: str
 ) -> None:
     """What failed outweighs what is incomplete."""
-    found = digest(run(*(suite([scored("r0", 80)], one) for one in outcomes)))
+    result = digest(run(*(suite([scored("r0", 80)], one) for one in outcomes)))
 
-    assert (found.outcome, found.headline) == (outcome, headline)
+    assert (result.outcome, result.headline) == (outcome, headline)
 
 
 def test_a_run_without_any_suite() -> None:
     """Nothing was decided, so nothing passed."""
-    found = digest(run())
+    result = digest(run())
 
-    assert (found.outcome, found.headline) == ("incomplete", "no suite came to a result")
+    assert (result.outcome, result.headline) == ("incomplete", "no suite came to a result")
 
 
 def test_suites_stand_in_the_order_of_the_summary() -> None:
     """Judged suites, exams, suites of pairs."""
-    found = run(BAD, exam([subject("anatomy", 3, 4)]), pairs([]))
+    summary = run(BAD, exam([subject("anatomy", 3, 4)]), pairs([]))
 
-    assert [one.kind for one in found.summaries] == ["judge", "mmlu", "preference"]
+    assert [one.kind for one in summary.summaries] == ["judge", "mmlu", "preference"]
 
 
 def test_a_suite_that_failed() -> None:
@@ -95,10 +95,10 @@ def test_records_that_fail_in_the_body_of_the_test() -> None:
 
 
 def test_a_suite_whose_gate_was_left_out() -> None:
-    """It failed by its average all the same, and the reader is told so."""
-    found = suite([scored("r0", 40), scored("r1", 30)], "failed", min_score=None, min_average=55.0)
+    """It failed by its average all the same, and the cause says so."""
+    result = suite([scored("r0", 40), scored("r1", 30)], "failed", min_score=None, min_average=55.0)
 
-    (cause,) = causes(found)
+    (cause,) = causes(result)
 
     assert cause.startswith("average: average 35 of 2 records")
     assert cause.endswith("is below min_average 55; the difference is within noise")
@@ -106,9 +106,9 @@ def test_a_suite_whose_gate_was_left_out() -> None:
 
 def test_a_record_whose_score_came_too_late() -> None:
     """Its item erred, and that is why the suite failed."""
-    found = suite([scored("r0", 90, "error"), scored("r1", 90)], "failed")
+    result = suite([scored("r0", 90, "error"), scored("r1", 90)], "failed")
 
-    assert causes(found) == ("1 of 2 records erred, and had a score only for a gate",)
+    assert causes(result) == ("1 of 2 records erred, and had a score only for a gate",)
 
 
 def test_records_that_failed_in_teardown_or_were_expected_to_fail() -> None:
@@ -134,15 +134,15 @@ def test_records_that_failed_in_teardown_or_were_expected_to_fail() -> None:
 
 def test_pairs_that_failed_in_teardown_or_were_expected_to_fail() -> None:
     """As records do."""
-    found = [
+    results = [
         pair("r0", "a", "error", error="its teardown failed"),
         pair("r1", "a", "failed", error="it passed and was expected to fail (xfail, strict)"),
         pair("r2", "a", "error"),
     ]
 
-    (told,) = run(pairs(found, "failed")).summaries
+    (row,) = run(pairs(results, "failed")).summaries
 
-    assert told.causes == (
+    assert row.causes == (
         "1 of 3 pairs passed and was expected to fail (xfail, strict)",
         "1 of 3 pairs failed in teardown",
         "1 of 3 pairs erred, and had a winner only for a gate",
@@ -152,9 +152,9 @@ def test_pairs_that_failed_in_teardown_or_were_expected_to_fail() -> None:
 def test_a_reason_of_several_lines() -> None:
     """They stand in one, each for itself."""
     reason = "3 of 3 records are unscored, so there is no average: r0, r1, r2\nfirst cause: http"
-    found = suite([scored("r0", 90)], "failed", gates=(gate("average", reason=reason),))
+    result = suite([scored("r0", 90)], "failed", gates=(gate("average", reason=reason),))
 
-    (cause,) = causes(found)
+    (cause,) = causes(result)
 
     assert cause == (
         "average: 3 of 3 records are unscored, so there is no average: r0, r1, r2; first cause: http"
@@ -170,12 +170,12 @@ def test_unscored_records_a_broken_rig_and_what_was_not_run() -> None:
         scored("r3", None, "error", cause="rig"),
         scored("r4", None, "not run"),
     ]
-    found = suite(records, "incomplete", total=7)
+    result = suite(records, "incomplete", total=7)
 
-    (told,) = run(found).summaries
+    (row,) = run(result).summaries
 
-    assert (told.value, told.interval) == ("-", "-")
-    assert told.causes == (
+    assert (row.value, row.interval) == ("-", "-")
+    assert row.causes == (
         "1 of 7 records is unscored",
         "2 of 7 records had an infrastructure error",
         "3 of 7 records were not run",
@@ -200,14 +200,14 @@ def test_change_against_the_baseline() -> None:
     """In points, with a sign; or that nothing could be compared."""
     refused = compared(None, refusal="its model was llama3 and is other now")
     gates = (gate("baseline", reason="not compared: its model was llama3 and is other now"),)
-    found = run(
+    summary = run(
         suite([scored("r0", 80)], comparison=compared(-3.24)),
         suite([scored("r0", 80)], "failed", comparison=refused, gates=gates),
         suite([scored("r0", 80)]),
     )
 
-    assert [one.change for one in found.summaries] == ["-3.2 points", "not compared", "-"]
-    assert found.summaries[1].causes == (
+    assert [one.change for one in summary.summaries] == ["-3.2 points", "not compared", "-"]
+    assert summary.summaries[1].causes == (
         "baseline: not compared: its model was llama3 and is other now",
     )
 
@@ -217,7 +217,7 @@ def test_all_gates_are_told(max_drop: float, drop: str) -> None:
     """Those of each record or subject too, and the baseline where its gate came to anything."""
     records, subjects = [scored("r0", 80)], [subject("anatomy", 3, 4)]
     beside = (gate("baseline", "error", "the judge failed"),)
-    found = run(
+    summary = run(
         suite(records, min_score=20, min_average=55.0, comparison=compared()),
         suite(records, min_score=None, gates=beside),
         suite(records, min_score=20),
@@ -227,7 +227,7 @@ def test_all_gates_are_told(max_drop: float, drop: str) -> None:
         max_drop=max_drop,
     )
 
-    assert [one.wanted for one in found.summaries] == [
+    assert [one.wanted for one in summary.summaries] == [
         f"average >= 55, each >= 20, {drop}",
         drop,
         "each >= 20",
@@ -241,11 +241,11 @@ def test_an_exam() -> None:
     """All questions count the same, and failed subjects are named."""
     subjects = [subject("anatomy", 3, 4), subject("astronomy", 0, 4, "failed")]
 
-    (told,) = run(exam(subjects, "failed")).summaries
+    (row,) = run(exam(subjects, "failed")).summaries
 
-    assert (told.measure, told.value, told.wanted) == ("accuracy", "0.3750", "accuracy >= 0.25")
-    assert told.interval == "0.1368 to 0.6943"
-    assert told.causes == ("1 of 2 subjects failed: astronomy",)
+    assert (row.measure, row.value, row.wanted) == ("accuracy", "0.3750", "accuracy >= 0.25")
+    assert row.interval == "0.1368 to 0.6943"
+    assert row.causes == ("1 of 2 subjects failed: astronomy",)
 
 
 def test_an_exam_with_missing_subjects() -> None:
@@ -256,20 +256,20 @@ def test_an_exam_with_missing_subjects() -> None:
         subject("astronomy", 0, 0, "not run"),
     ]
 
-    (told,) = run(exam(subjects, "incomplete")).summaries
+    (row,) = run(exam(subjects, "incomplete")).summaries
 
-    assert (told.value, told.interval) == ("-", "-")
-    assert told.causes == (
+    assert (row.value, row.interval) == ("-", "-")
+    assert row.causes == (
         "7 of 9 subjects ended with an error: s0, s1, s2, s3, s4 and 2 more",
         "1 of 9 subjects was not run: astronomy",
     )
 
 
 def test_an_exam_whose_gate_was_left_out() -> None:
-    """It failed by its accuracy, and the reader is told so."""
-    (told,) = run(exam([subject("anatomy", 0, 40)], "failed")).summaries
+    """It failed by its accuracy, and the cause says so."""
+    (row,) = run(exam([subject("anatomy", 0, 40)], "failed")).summaries
 
-    (cause,) = told.causes
+    (cause,) = row.causes
     assert cause == (
         "average: accuracy 0.0000 (0 of 40 questions, 95 % CI 0.0000 to 0.0876) is below "
         "min_accuracy 0.25"
@@ -278,25 +278,25 @@ def test_an_exam_whose_gate_was_left_out() -> None:
 
 def test_a_suite_of_pairs() -> None:
     """A tie counts half."""
-    found = [pair("r0", "a"), pair("r1", "tie"), pair("r2", "a"), pair("r3", "b")]
+    results = [pair("r0", "a"), pair("r1", "tie"), pair("r2", "a"), pair("r3", "b")]
 
-    (told,) = run(pairs(found)).summaries
+    (row,) = run(pairs(results)).summaries
 
-    assert (told.measure, told.value, told.wanted) == ("win rate", "0.625", "win rate >= 0.5")
-    assert told.interval == "0.219 to 0.908"
-    assert told.causes == ()
+    assert (row.measure, row.value, row.wanted) == ("win rate", "0.625", "win rate >= 0.5")
+    assert row.interval == "0.219 to 0.908"
+    assert row.causes == ()
 
 
 def test_pairs_that_were_lost_failed_or_have_no_winner() -> None:
-    """Each is told, and of a part of the pairs there is no win rate."""
-    found = [
+    """Each is a cause, and of a part of the pairs there is no win rate."""
+    results = [
         pair("r0", "b", "failed"),
         pair("r1", None, "error", cause="record"),
         pair("r2", None, "error", cause="rig"),
     ]
     lost = pairs([pair("r0", "b"), pair("r1", "b")], "failed", name="test_q.py::test_q")
 
-    first, second = run(pairs(found, "incomplete"), lost).summaries
+    first, second = run(pairs(results, "incomplete"), lost).summaries
 
     assert (first.value, first.interval) == ("-", "-")
     assert first.causes == (

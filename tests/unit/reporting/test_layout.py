@@ -53,10 +53,10 @@ def test_cutting_counts_columns(text: str, columns: int, expected: str) -> None:
 @given(TEXTS, COLUMNS)
 def test_a_cut_text_fits(text: str, columns: int) -> None:
     """Whatever it is written in."""
-    found = cut(text, columns)
+    shortened = cut(text, columns)
 
-    assert wcswidth(found) <= columns
-    assert found == text or text.startswith(found[:-1])
+    assert wcswidth(shortened) <= columns
+    assert shortened == text or text.startswith(shortened[:-1])
 
 
 def can_be_folded(line: str, columns: int) -> bool:
@@ -116,13 +116,13 @@ ROWS = [
 TABLE = Table(HEADINGS, ROWS, ("passed", "incomplete"))
 
 
-def told(columns: int, table: Table = TABLE) -> list[str]:
+def rendered(columns: int, table: Table = TABLE) -> list[str]:
     return [f"{line.text}[{line.result}]" for line in lay_out(table, columns)]
 
 
 def test_a_table_that_fits() -> None:
-    """Columns are aligned by what a terminal shows, and the outcome is told apart."""
-    assert told(60) == [
+    """Columns are aligned by what a terminal shows, and the outcome stands apart."""
+    assert rendered(60) == [
         "suite            records  average  [outcome]",
         "日本.py::test_a        5    80.00  [passed (average >= 50)]",
         "b                    110        -  [incomplete]",
@@ -131,7 +131,7 @@ def test_a_table_that_fits() -> None:
 
 def test_a_table_that_is_a_little_too_wide() -> None:
     """Its outcomes are folded below each other."""
-    assert told(55) == [
+    assert rendered(55) == [
         "suite            records  average  [outcome]",
         "日本.py::test_a        5    80.00  [passed (average >=]",
         "                                   [  50)]",
@@ -141,13 +141,13 @@ def test_a_table_that_is_a_little_too_wide() -> None:
 
 def test_a_table_that_is_too_wide() -> None:
     """Each row is stacked: the name with its outcome where both fit, then the figures."""
-    assert told(40) == [
+    assert rendered(40) == [
         "日本.py::test_a  [passed (average >= 50)]",
         "  records 5, average 80.00[]",
         "b  [incomplete]",
         "  records 110, average -[]",
     ]
-    assert told(25) == [
+    assert rendered(25) == [
         "日本.py::test_a[]",
         "  [passed (average >= 50)]",
         "  records 5,[]",

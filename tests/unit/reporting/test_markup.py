@@ -95,9 +95,9 @@ def test_an_inline_text_is_shown_letter_by_letter(text: str) -> None:
 
     assert read(shown) == (["p"], folded(text))
     assert read(f"- {shown}") == (["ul", "li", "p"], folded(text))
-    elements, told = read("\n".join([*head(["a", "b"]), row([shown, "x"])]))
+    elements, content = read("\n".join([*head(["a", "b"]), row([shown, "x"])]))
     assert elements == ["table", "thead", "tr", "th", "th", "tbody", "tr", "td", "td"]
-    assert told == f"ab{folded(text)}x"
+    assert content == f"ab{folded(text)}x"
 
 
 @given(TEXTS)
@@ -105,10 +105,10 @@ def test_a_fence_is_closed_by_its_own_end_only(text: str) -> None:
     """All of the text is code, each line as it was."""
     document = "\n".join([*fenced(text), "", "after"])
 
-    elements, told = read(document)
+    elements, content = read(document)
 
     assert elements == ["code", "p"]
-    assert told == f"{printable(text or '(empty)')}\nafter"
+    assert content == f"{printable(text or '(empty)')}\nafter"
 
 
 @given(TEXTS)
@@ -116,8 +116,8 @@ def test_nothing_is_left_for_github_to_link(text: str) -> None:
     """Addresses, mentions, issues, emoji and formulas are found in runs of text: they are broken."""
     runs = [token.content for token in tokens(inline(text)) if token.type == "text"]
 
-    for found in runs:
-        assert not re.search(r"://|@\w|#\d|\bwww\.|:[\w+-]+:", found, re.IGNORECASE)
+    for run in runs:
+        assert not re.search(r"://|@\w|#\d|\bwww\.|:[\w+-]+:", run, re.IGNORECASE)
     assert "$" not in inline(text)
 
 

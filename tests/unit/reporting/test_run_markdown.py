@@ -79,7 +79,7 @@ def test_all_parts_in_their_order() -> None:
         r"### Infrastructure errors in test\_p.py::test\_pairs (1)",
         r"### Lowest scores in test\_a.py::test\_a",
     ]
-    elements, html, told = rendered(text)
+    elements, html, content = rendered(text)
     assert elements == OURS
     assert [one.strip() for one in html] == [
         "<details><summary>what lost most (1)</summary>",
@@ -93,7 +93,7 @@ def test_all_parts_in_their_order() -> None:
         "note: a server was left out",
         "r1: it is odd",
     ):
-        assert words in told
+        assert words in content
 
 
 HOSTILE = (
@@ -103,7 +103,7 @@ HOSTILE = (
 
 
 def test_a_hostile_run_is_text() -> None:
-    """In every place where a record, an answer, a judge or a cause is told."""
+    """In every place where a record, an answer, a judge or a cause is shown."""
     record = Record(HOSTILE, HOSTILE, HOSTILE, HOSTILE, {})
     low = replace(scored("r", 1, "failed", model_response=HOSTILE), record=record)
     lost = replace(scored("r", None, "error", cause="rig", error=HOSTILE), record=record)
@@ -121,7 +121,7 @@ def test_a_hostile_run_is_text() -> None:
         notes=(HOSTILE,),
     )
 
-    elements, html, told = rendered(text)
+    elements, html, content = rendered(text)
 
     assert elements == OURS
     assert {one.strip() for one in html} == {
@@ -129,7 +129,7 @@ def test_a_hostile_run_is_text() -> None:
         "<details><summary>1 subject</summary>",
         "</details>",
     }
-    assert told.count("<script>") >= 10
+    assert content.count("<script>") >= 10
     assert "\x1b" not in text
     assert "\u202e" not in text
 

@@ -30,14 +30,14 @@ HEAD = [
 ]
 
 
-def told(columns: int, verbosity: int = 0) -> list[str]:
+def rendered(columns: int, verbosity: int = 0) -> list[str]:
     lines = (short_lines if verbosity < 0 else summary_lines)(RUN, columns, verbosity)
     return [f"{line.text}{line.result}" for line in lines]
 
 
 def test_at_60_columns() -> None:
     """Rows are stacked, texts are folded, and a response is cut where a wide letter ends."""
-    assert told(60) == [
+    assert rendered(60) == [
         *HEAD,
         "test_a.py::test_a",
         "  incomplete (average >= 55, score >= 50 (1 below))",
@@ -64,7 +64,7 @@ def test_at_60_columns() -> None:
 
 def test_at_80_columns() -> None:
     """As where there is no terminal."""
-    assert told(80) == [
+    assert rendered(80) == [
         *HEAD,
         "test_a.py::test_a  incomplete (average >= 55, score >= 50 (1 below))",
         "  records 3, scored 2, average -, 95 % interval -, min 10, median 45, max 80",
@@ -88,7 +88,7 @@ def test_at_80_columns() -> None:
 
 def test_at_120_columns() -> None:
     """A table whose outcomes are folded."""
-    lines = told(120)
+    lines = rendered(120)
 
     assert lines[2:6] == [
         ("suite              records  scored  average  95 % interval  min  median  max  outcome"),
@@ -103,7 +103,7 @@ def test_at_120_columns() -> None:
 
 def test_at_200_columns() -> None:
     """All in a line."""
-    assert told(200)[2:10] == [
+    assert rendered(200)[2:10] == [
         ("suite              records  scored  average  95 % interval  min  median  max  outcome"),
         (
             "test_a.py::test_a        3       2        -              -   10      45   80  "
@@ -123,20 +123,20 @@ def test_at_200_columns() -> None:
 
 def test_a_quiet_run() -> None:
     """A line for each suite; below that one for all."""
-    assert told(80, -1) == [
+    assert rendered(80, -1) == [
         "test_a.py::test_a: average -, wanted average >= 55, each >= 50: incomplete",
         "test_p.py::test_pairs: win rate 0.500, wanted win rate >= 0.5: passed",
     ]
-    assert told(80, -2) == ["llm-judge: of 2 suites 1 incomplete"]
+    assert rendered(80, -2) == ["llm-judge: of 2 suites 1 incomplete"]
 
 
 @pytest.mark.parametrize(("verbosity", "listed"), [(0, 5), (1, 20), (2, 30)])
 def test_more_records_when_asked(verbosity: int, listed: int) -> None:
     """Five, twenty, all."""
     lost = [scored(f"u{n}", None, "error", cause="rig", error="gone") for n in range(30)]
-    found = run(suite([*(scored(f"r{n}", n) for n in range(30)), *lost], "incomplete"))
+    summary = run(suite([*(scored(f"r{n}", n) for n in range(30)), *lost], "incomplete"))
 
-    lines = [line.text for line in summary_lines(found, 80, verbosity)]
+    lines = [line.text for line in summary_lines(summary, 80, verbosity)]
 
     assert sum('"I say r' in line for line in lines) == listed
     assert sum("  gone" in line for line in lines) == listed
@@ -146,18 +146,18 @@ def test_more_records_when_asked(verbosity: int, listed: int) -> None:
 
 def test_subjects_of_a_large_exam_when_asked() -> None:
     """Thirteen subjects are pooled into categories, but with ``-v``."""
-    found = run(exam([subject(f"s{number}", 1, 2) for number in range(13)]))
+    summary = run(exam([subject(f"s{number}", 1, 2) for number in range(13)]))
 
-    assert not any(line.text.startswith("s7 ") for line in summary_lines(found, 80))
-    assert any(line.text.startswith("s7 ") for line in summary_lines(found, 80, 1))
+    assert not any(line.text.startswith("s7 ") for line in summary_lines(summary, 80))
+    assert any(line.text.startswith("s7 ") for line in summary_lines(summary, 80, 1))
 
 
 def test_outcomes_are_told_apart() -> None:
     """So that a terminal may colour them, stacked or not."""
     for columns in (60, 200):
-        found = [line for line in summary_lines(RUN, columns) if line.outcome]
-        assert [line.outcome for line in found] == ["incomplete", "passed"]
-        assert all(line.result.startswith(line.outcome) for line in found)
+        lines = [line for line in summary_lines(RUN, columns) if line.outcome]
+        assert [line.outcome for line in lines] == ["incomplete", "passed"]
+        assert all(line.result.startswith(line.outcome) for line in lines)
     quiet = [(line.result, line.outcome) for line in short_lines(RUN, 80, -1)]
     assert quiet == [("incomplete", "incomplete"), ("passed", "passed")]
 
@@ -174,14 +174,14 @@ SENTENCES = st.lists(NAMES, min_size=1, max_size=12).map(" ".join)
     st.integers(-2, 2),
 )
 def test_no_line_is_wider_than_the_terminal(
-    told_of: list[tuple[str, str, bool]], name: str, reason: str, columns: int, verbosity: int
+    rows: list[tuple[str, str, bool]], name: str, reason: str, columns: int, verbosity: int
 ) -> None:
     """But where one word is: an id, a name, a path."""
     records = [
         scored(one, 50, model_response=text)
         if is_scored
         else scored(one, None, "error", cause="rig", error=text)
-        for one, text, is_scored in told_of
+        for one, text, is_scored in rows
     ]
     judged = suite(
         records,
@@ -191,9 +191,9 @@ def test_no_line_is_wider_than_the_terminal(
         comparison=compared(),
         gates=(gate("baseline", reason=reason),),
     )
-    found = run(judged, exam([subject(name, 1, 3)]), notes=(reason,))
+    summary = run(judged, exam([subject(name, 1, 3)]), notes=(reason,))
 
-    lines = (short_lines if verbosity < 0 else summary_lines)(found, columns, verbosity)
+    lines = (short_lines if verbosity < 0 else summary_lines)(summary, columns, verbosity)
 
     for line in lines:
         text = f"{line.text}{line.result}"

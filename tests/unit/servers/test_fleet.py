@@ -39,7 +39,7 @@ def connect(servers: tuple[FakeOllama, ...], notes: list[str]) -> Fleet:
 
 
 @pytest.mark.parametrize(
-    ("fault", "found"),
+    ("fault", "problem"),
     [
         (Hang(threading.Event()), "gave no complete reply within 0.4 s"),
         (CRASH, "its model crashed each time it was asked"),
@@ -50,7 +50,7 @@ def connect(servers: tuple[FakeOllama, ...], notes: list[str]) -> Fleet:
     ids=["hangs", "crashes", "busy", "no model", "broken"],
 )
 def test_another_server_is_asked(
-    servers: tuple[FakeOllama, FakeOllama], fault: Reply, found: str
+    servers: tuple[FakeOllama, FakeOllama], fault: Reply, problem: str
 ) -> None:
     """What only one server cannot answer loses no record, and that one is left out."""
     one, two = servers
@@ -63,14 +63,14 @@ def test_another_server_is_asked(
     asked = len(one.chats)
     assert len(two.chats) == 5
     assert len(notes) == 1
-    assert notes[0].startswith(f"{one.url}: {found}")
+    assert notes[0].startswith(f"{one.url}: {problem}")
     assert notes[0].endswith(f"; the run goes on with {two.url}")
     fleet.chat("Score this.")
     assert len(one.chats) == asked
 
 
 def test_a_question_that_no_server_answers(servers: tuple[FakeOllama, FakeOllama]) -> None:
-    """It is told as the first server told it, and nobody is left out for it."""
+    """The error is the first server's, and nobody is left out for it."""
     for server in servers:
         server.reply = lambda _: Failure(500, "out of disk")
     notes: list[str] = []

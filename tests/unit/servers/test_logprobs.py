@@ -63,13 +63,13 @@ def test_a_token_without_a_probability(value: float | None) -> None:
     assert read_candidates(listed) == read_candidates(first(YES, NO))
 
 
-@pytest.mark.parametrize(("logprobs", "told"), UNREADABLE, ids=range(len(UNREADABLE)))
-def test_what_is_no_log_probability(logprobs: object, told: str) -> None:
+@pytest.mark.parametrize(("logprobs", "message"), UNREADABLE, ids=range(len(UNREADABLE)))
+def test_what_is_no_log_probability(logprobs: object, message: str) -> None:
     """It is refused, never left out: what is left would look like certainty."""
     with pytest.raises(ValueError, match=r"log-?prob") as caught:
         read_candidates(logprobs)
 
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_is_read(logprobs: object, candidates: tuple[tuple[str, float], ...
 
 @pytest.mark.parametrize("model", ["llama3", "openai:llama3"])
 @pytest.mark.parametrize(
-    ("logprobs", "told"),
+    ("logprobs", "error"),
     [
         (
             first(YES, {"token": "No", "logprob": math.nan}),
@@ -115,7 +115,7 @@ def test_what_is_read(logprobs: object, candidates: tuple[tuple[str, float], ...
     ids=["nan", "huge", "not there"],
 )
 def test_a_record_is_unscored(
-    server: FakeOllama, model: str, logprobs: list[dict[str, object]], told: str
+    server: FakeOllama, model: str, logprobs: list[dict[str, object]], error: str
 ) -> None:
     """One line says why; the next run asks again."""
     body: dict[str, Any] = {"model": "llama3", "prompt_eval_count": 9, "done": True}
@@ -132,4 +132,4 @@ def test_a_record_is_unscored(
     verdict = make_judge(model, server.url, 5.0, ask="weighted").ask(RECORD, "Jane.")
 
     assert (verdict.score, verdict.final, verdict.is_infrastructure) == (None, False, True)
-    assert verdict.error == f"{url}: {told.format(log=log)}"
+    assert verdict.error == f"{url}: {error.format(log=log)}"

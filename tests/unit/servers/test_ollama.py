@@ -80,7 +80,7 @@ def test_names_of_models(server: FakeOllama, model: str, installed: str) -> None
     ],
 )
 def test_model_is_missing(server: FakeOllama, installed: dict[str, str], listed: str) -> None:
-    """A missing model is told with those that are there and how to get it."""
+    """The error for a missing model lists those that are there, and how to get it."""
     server.models = installed
 
     with pytest.raises(JudgeError) as caught:
@@ -106,7 +106,7 @@ def test_strange_lists_of_models(server: FakeOllama, models: object) -> None:
 
 @pytest.mark.parametrize("ask", ["identify", "chat"])
 def test_server_is_down(server: FakeOllama, ask: str) -> None:
-    """A server that does not answer is told with how to start it, and is an error of its own."""
+    """A server that does not answer is an error of its own, which says how to start it."""
     server.stop()
     client = connect(server)
 
@@ -120,7 +120,7 @@ def test_server_is_down(server: FakeOllama, ask: str) -> None:
 
 
 def test_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host name that nobody knows is told as that."""
+    """A host name that nobody knows is reported as that."""
     monkeypatch.setenv("NO_PROXY", "*")
     client = OllamaClient("judge.invalid", "llama3", timeout=5, backoff=0.001)
 
@@ -134,7 +134,7 @@ def test_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "reply", "found"),
+    ("path", "reply", "problem"),
     [
         ("/api/version", HTML, '"/api/version" gave status 200, an HTML page ("It works!")'),
         (
@@ -157,14 +157,14 @@ def test_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_something_else_answers(server: FakeOllama, path: str, reply: Reply, found: str) -> None:
-    """Whatever else listens at the address is told by what it said."""
+def test_something_else_answers(server: FakeOllama, path: str, reply: Reply, problem: str) -> None:
+    """Whatever else listens at the address is reported with what it said."""
     server.instead[path] = reply
 
     with pytest.raises(JudgeError) as caught:
         connect(server).identify()
 
-    assert str(caught.value) == f"{server.url}: is not an Ollama server: {found}; {NOT_OLLAMA}"
+    assert str(caught.value) == f"{server.url}: is not an Ollama server: {problem}; {NOT_OLLAMA}"
 
 
 @pytest.mark.parametrize("ask", ["identify", "chat"])
@@ -242,7 +242,7 @@ def test_reply(server: FakeOllama, answer: Reply, expected: ChatReply) -> None:
 
 
 def test_prompt_is_too_long(server: FakeOllama) -> None:
-    """A prompt that the server refuses to cut is told with its length."""
+    """A prompt that the server refuses to cut is reported with its length."""
     with pytest.raises(PromptTooLongError) as caught:
         connect(server).chat("word " * 2000)
 
@@ -256,7 +256,7 @@ def test_prompt_is_too_long(server: FakeOllama) -> None:
 
 @pytest.mark.parametrize("count", [2048, 4096])
 def test_prompt_was_cut(server: FakeOllama, count: int) -> None:
-    """A server that cuts all the same is found out by its count of tokens."""
+    """A server that cuts all the same is caught by its count of tokens."""
     server.reply = lambda _: Answer("85", prompt_tokens=count)
 
     with pytest.raises(PromptTooLongError) as caught:

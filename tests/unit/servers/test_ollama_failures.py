@@ -56,7 +56,7 @@ def page(**fields: object) -> Page:
 
 
 def test_model_vanished(server: FakeOllama) -> None:
-    """A model that was removed during the run is told as that."""
+    """A model that was removed during the run is reported as that."""
     server.models.clear()
 
     assert failure(connect(server)) == (

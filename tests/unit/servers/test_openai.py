@@ -68,7 +68,7 @@ def test_the_path_of_an_address_is_kept(server: FakeOllama) -> None:
 
 
 def test_identity(server: FakeOllama) -> None:
-    """What the server tells of the model is its digest, but for what changes by the second."""
+    """What the server says of the model is its digest, but for what changes by the second."""
     first = connect(server).identify()
     time.sleep(1.1)
 
@@ -101,8 +101,8 @@ def test_the_key_is_sent_and_told_to_nobody(
 
     server.key = "sk-another"
     for ask in (connect(server).identify, lambda: connect(server).chat("Score this.")):
-        told = str(failure(ask))
-        assert told == (
+        message = str(failure(ask))
+        assert message == (
             f"{server.url}/v1: refuses the request with status 401 (Incorrect API key provided: "
             "Bearer *** invalid_api_key); correct OPENAI_API_KEY"
         )
@@ -121,7 +121,7 @@ def test_without_a_key(server: FakeOllama, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("key", ["sk-a secret", "sk-a\nsecret", "\u201csk-a\u201d", "sk-\u00e4"])
 def test_what_is_no_key(server: FakeOllama, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    """A key that no header can hold is told without being shown."""
+    """A key that no header can hold is reported without being shown."""
     monkeypatch.setenv("OPENAI_API_KEY", key)
 
     with pytest.raises(SettingsError) as caught:
@@ -141,9 +141,9 @@ def test_no_part_of_the_key_is_told(
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     server.reply = lambda _: Failure(403, "x" * before + KEY + "y" * 300)
 
-    told = str(failure(lambda: connect(server).chat("Score this.")))
+    message = str(failure(lambda: connect(server).chat("Score this.")))
 
-    assert "sk-" not in told
+    assert "sk-" not in message
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ LONG = "word " * 2000
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (
             Answer("85", prompt_tokens=1900),
@@ -319,11 +319,13 @@ LONG = "word " * 2000
     ],
     ids=["fewer than words", "a whole context", "silent"],
 )
-def test_a_prompt_that_was_cut_is_not_scored(server: FakeOllama, answer: Answer, told: str) -> None:
+def test_a_prompt_that_was_cut_is_not_scored(
+    server: FakeOllama, answer: Answer, message: str
+) -> None:
     """Ollama's endpoint cuts a prompt without a word; the count of tokens gives it away."""
     server.reply = lambda _: answer
 
-    assert str(failure(lambda: connect(server).chat(LONG))) == f"{server.url}/v1: {told}"
+    assert str(failure(lambda: connect(server).chat(LONG))) == f"{server.url}/v1: {message}"
     assert connect(server).chat("Score this.").content == "85"
 
 
@@ -404,15 +406,15 @@ FAULTS: list[tuple[Reply, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("reply", "told"), FAULTS, ids=["429", "503", "400", "html", "list", "cut"]
+    ("reply", "message"), FAULTS, ids=["429", "503", "400", "html", "list", "cut"]
 )
-def test_faults_are_told_in_a_line(server: FakeOllama, reply: Reply, told: str) -> None:
+def test_faults_are_told_in_a_line(server: FakeOllama, reply: Reply, message: str) -> None:
     """Where, what, and what to do."""
     server.reply = lambda _: reply
 
     error = failure(lambda: connect(server).chat("Score this."))
 
-    assert str(error) == f"{server.url}/v1: {told}"
+    assert str(error) == f"{server.url}/v1: {message}"
     assert error.is_infrastructure
 
 
@@ -442,7 +444,7 @@ def test_too_long(server: FakeOllama) -> None:
 
 
 def test_down(server: FakeOllama) -> None:
-    """A server that is not there is told as that."""
+    """A server that is not there is reported as that."""
     client = connect(server)
     server.stop()
 
@@ -503,7 +505,7 @@ def test_thoughts_and_refusals_are_no_score(server: FakeOllama) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choices", "told"),
+    ("choices", "message"),
     [
         (
             [{"message": {"content": "99", "refusal": "no"}, "finish_reason": "stop"}],
@@ -524,7 +526,7 @@ def test_thoughts_and_refusals_are_no_score(server: FakeOllama) -> None:
     ids=["refusal", "error", "two"],
 )
 def test_a_score_beside_something_that_contradicts_it(
-    server: FakeOllama, choices: list[object], told: str
+    server: FakeOllama, choices: list[object], message: str
 ) -> None:
     """A status of 200 and a number are not enough."""
     body = json.dumps({"model": "llama3", "choices": choices})
@@ -533,7 +535,7 @@ def test_a_score_beside_something_that_contradicts_it(
     verdict = make_judge("openai:llama3", server.url, 5.0).score(RECORD, "Jane.")
 
     assert verdict.score is None
-    assert verdict.error == f"{server.url}/v1: {told}"
+    assert verdict.error == f"{server.url}/v1: {message}"
 
 
 def completion(finish: object = "stop", **message: object) -> Page:
@@ -623,7 +625,7 @@ def test_a_content_that_is_no_text(server: FakeOllama, content: object, shown: s
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"role": "user"}, 'answered in the role "user" instead of assistant; {log}'),
         (
@@ -637,7 +639,7 @@ def test_a_content_that_is_no_text(server: FakeOllama, content: object, shown: s
     ],
 )
 def test_a_message_that_is_no_answer(
-    server: FakeOllama, changes: dict[str, object], told: str
+    server: FakeOllama, changes: dict[str, object], message: str
 ) -> None:
     """It is no score, whatever its content is."""
     server.reply = lambda _: completion(content="85", **changes)
@@ -645,8 +647,8 @@ def test_a_message_that_is_no_answer(
     verdict = make_judge("openai:llama3", server.url, 5.0).score(RECORD, "Jane.")
 
     assert verdict.score is None
-    told = told.format(log="the server's log tells more")
-    assert verdict.error == f"{server.url}/v1: {told}"
+    message = message.format(log="the server's log tells more")
+    assert verdict.error == f"{server.url}/v1: {message}"
 
 
 def test_a_message_with_empty_fields(server: FakeOllama) -> None:
@@ -663,7 +665,7 @@ def test_a_message_with_empty_fields(server: FakeOllama) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             '{"model":"llama3","choices":[{"index":1,"message":{"content":"85"}}]}',
@@ -686,11 +688,11 @@ def test_a_message_with_empty_fields(server: FakeOllama) -> None:
     ],
     ids=["index", "key", "count"],
 )
-def test_replies_that_contradict_themselves(server: FakeOllama, text: str, told: str) -> None:
+def test_replies_that_contradict_themselves(server: FakeOllama, text: str, message: str) -> None:
     """Each is one line that says what it was."""
     server.reply = lambda _: Page(200, "application/json", text)
 
-    assert str(failure(lambda: connect(server).chat(LONG))) == f"{server.url}/v1: {told}"
+    assert str(failure(lambda: connect(server).chat(LONG))) == f"{server.url}/v1: {message}"
 
 
 @pytest.mark.parametrize("name", ["M", "m-mini", "m-", "m-4096"])
@@ -762,7 +764,7 @@ def test_a_server_that_takes_neither_word(server: FakeOllama) -> None:
     server.reply = lambda _: OLD_WORD
     client = connect(server)
 
-    told = str(failure(lambda: client.chat("Score this.", weigh=True)))
+    message = str(failure(lambda: client.chat("Score this.", weigh=True)))
 
-    assert told.startswith(f"{server.url}/v1: answered with status 400: Unsupported parameter: ")
+    assert message.startswith(f"{server.url}/v1: answered with status 400: Unsupported parameter: ")
     assert len(server.chats) == 2

@@ -1,4 +1,4 @@
-"""What a server was told in confidence, in every form in which it may come back."""
+"""What a server was sent in confidence, in every form in which it may come back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def quoted(text: str) -> str:
 
 
 def lower(text: str) -> str:
-    return re.sub("%..", lambda found: found[0].lower(), quoted(text))
+    return re.sub("%..", lambda match: match[0].lower(), quoted(text))
 
 
 def coded(text: str, before: str = "", after: str = "") -> str:
@@ -108,22 +108,22 @@ def test_forms_around_forms(
 
 def readings(text: str) -> str:
     """Return all that a patient reader can make of a text."""
-    found = [text]
-    for form in found[:]:
+    texts = [text]
+    for form in texts[:]:
         for _ in range(4):
             plain = re.sub(
                 r"\\u([0-9a-fA-F]{4})|\\(.)", lambda m: m[2] or chr(int(m[1], 16)), unquote(form)
             )
-            found.append(plain)
+            texts.append(plain)
             form = plain  # noqa: PLW2901  # each reading is read again
-    for form in found[:]:
+    for form in texts[:]:
         for run in re.findall("[A-Za-z0-9+/_-]+", form):
             for start in range(4):
                 rest = run[start:].translate(str.maketrans("-_", "+/"))
                 rest = rest[: len(rest) - (len(rest) % 4 == 1)]
                 data = base64.b64decode(rest + "=" * (-len(rest) % 4))
-                found.append(data.decode("utf-8", "replace"))
-    return "\n".join(found)
+                texts.append(data.decode("utf-8", "replace"))
+    return "\n".join(texts)
 
 
 def test_json_stays_json() -> None:
@@ -167,11 +167,11 @@ def test_a_short_key_changes_no_answer(word: str) -> None:
 
 def test_a_login() -> None:
     """What the header holds, and the password by itself; the same of a proxy's address."""
-    told = "Basic dXNlcjpwYXNz, password pass or pa%73s, pass it on, passes"
+    text = "Basic dXNlcjpwYXNz, password pass or pa%73s, pass it on, passes"
     expected = "Basic ***, password *** or ***, *** it on, passes"
 
-    assert expected == secrets_of({"Authorization": "Basic dXNlcjpwYXNz"}, {}).strike(told)
-    assert expected == secrets_of({}, {"http": "http://user:p%61ss@proxy:1"}).strike(told)
+    assert expected == secrets_of({"Authorization": "Basic dXNlcjpwYXNz"}, {}).strike(text)
+    assert expected == secrets_of({}, {"http": "http://user:p%61ss@proxy:1"}).strike(text)
 
 
 @pytest.mark.parametrize("proxy", ["http://proxy:1", "proxy", "http://[::1", "", "http://@x"])

@@ -1,4 +1,4 @@
-"""HTTP to a judge: which tries are worth it, whose proxy is used, and what is told."""
+"""HTTP to a judge: which tries are worth it, whose proxy is used, and the messages."""
 
 from __future__ import annotations
 
@@ -91,10 +91,10 @@ def test_lasting_faults_are_told(
     """A fault that stays is given up after a few tries; one that is our fault at once."""
     server.reply = lambda _: fault
 
-    told = failure(connect(server))
+    problem = failure(connect(server))
 
     assert tries == len(server.chats)
-    assert message in {told, None}
+    assert message in {problem, None}
 
 
 @pytest.mark.parametrize("reply", [BUSY, GATEWAY, Failure(429, "slower", {"Retry-After": "0"})])
@@ -131,14 +131,14 @@ def test_the_named_moment_holds_for_all(server: FakeOllama) -> None:
     server.reply = lambda _: Failure(503, "busy", {"Retry-After": "3600"})
     client = connect(server, timeout=5)
 
-    told = {failure(client) for _ in range(5)}
+    messages = {failure(client) for _ in range(5)}
 
-    assert told == {"is busy (busy); let fewer programs use it at a time"}
+    assert messages == {"is busy (busy); let fewer programs use it at a time"}
     assert len(server.chats) == 1
 
 
 def test_threads_wait_for_the_named_moment(server: FakeOllama) -> None:
-    """A question that comes meanwhile waits until the moment that another was told."""
+    """A question that comes meanwhile waits until the moment that another was given."""
     server.reply = in_turn(Failure(429, "slower", {"Retry-After": "1"}), then=always("85"))
     client = connect(server, timeout=20)
 
@@ -260,7 +260,7 @@ def test_loopback_needs_no_proxy(server: FakeOllama, monkeypatch: pytest.MonkeyP
 
 
 def test_proxy_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that does not answer is told as the reason, for addresses that need one."""
+    """A proxy that does not answer is named as the reason, for addresses that need one."""
     with socket.create_server(("127.0.0.1", 0)) as dead:
         nowhere = f"http://127.0.0.1:{dead.getsockname()[1]}"
     for name in ("HTTP_PROXY", "http_proxy"):
@@ -279,13 +279,13 @@ def test_proxy_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("proxy", "told"),
+    ("proxy", "problem"),
     [
         ("socks5://127.0.0.1:1", "Missing dependencies for SOCKS support."),
         ("http://", "Please check proxy URL. It is malformed and could be missing the host."),
     ],
 )
-def test_proxy_cannot_be_used(monkeypatch: pytest.MonkeyPatch, proxy: str, told: str) -> None:
+def test_proxy_cannot_be_used(monkeypatch: pytest.MonkeyPatch, proxy: str, problem: str) -> None:
     """What is wrong with the environment is not blamed on the judge."""
     monkeypatch.setenv("ALL_PROXY", proxy)
     for name in ("HTTP_PROXY", "http_proxy", "all_proxy", "NO_PROXY", "no_proxy"):
@@ -293,12 +293,12 @@ def test_proxy_cannot_be_used(monkeypatch: pytest.MonkeyPatch, proxy: str, told:
     client = OllamaClient("http://judge.example", "llama3", timeout=5, backoff=0.001)
 
     assert failure(client).startswith(
-        f"cannot be asked through the proxy that the environment names ({told}); start it with"
+        f"cannot be asked through the proxy that the environment names ({problem}); start it with"
     )
 
 
 def test_no_tls(server: FakeOllama) -> None:
-    """Speaking https to a server without it is told at once, not tried again."""
+    """Speaking https to a server without it is reported at once, not tried again."""
     client = OllamaClient(server.url.replace("http:", "https:"), "llama3", timeout=5, backoff=60)
 
     message = failure(client)
@@ -308,7 +308,7 @@ def test_no_tls(server: FakeOllama) -> None:
 
 
 def test_no_http() -> None:
-    """Another kind of server at the address is told as that."""
+    """Another kind of server at the address is reported as that."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:

@@ -1,4 +1,4 @@
-"""Which outcomes files hold, and what is told of the rest."""
+"""Which outcomes files hold, and the notes on the rest."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def test_votes() -> None:
     winners = ["a", "b", "tie", "both_bad"]
     path = write_votes(Path("votes.jsonl"), [("r1", "x", "y", winner) for winner in winners])
 
-    found = gather([path])
+    gathered = gather([path])
 
     scores = [1.0, 0.0, 0.5, 0.5]
-    assert found.outcomes == tuple(Outcome("x", "y", score, "people") for score in scores)
-    assert (found.unscored, found.notes, found.agreement) == ((), (), None)
+    assert gathered.outcomes == tuple(Outcome("x", "y", score, "people") for score in scores)
+    assert (gathered.unscored, gathered.notes, gathered.agreement) == ((), (), None)
 
 
 def test_a_vote_between_a_model_and_itself() -> None:
     """It is named, and rates nothing."""
     path = write_votes(Path("votes.jsonl"), [("r1", "x", "x", "a"), ("r2", "x", "y", "a")])
 
-    found = gather([path])
+    gathered = gather([path])
 
-    assert found.outcomes == (Outcome("x", "y", 1.0, "people"),)
-    assert found.unscored == (Unscored("r1", "votes.jsonl", "vote 1 is between x and itself"),)
+    assert gathered.outcomes == (Outcome("x", "y", 1.0, "people"),)
+    assert gathered.unscored == (Unscored("r1", "votes.jsonl", "vote 1 is between x and itself"),)
 
 
 def test_scores_of_several_models() -> None:
@@ -54,10 +54,10 @@ def test_scores_of_several_models() -> None:
         )
     ]
 
-    found = gather(paths)
+    gathered = gather(paths)
 
     one, two, three = (f"{name}.pth" for name in ("one", "two", "three"))
-    assert Counter(found.outcomes) == Counter(
+    assert Counter(gathered.outcomes) == Counter(
         [
             Outcome(one, two, 1.0, "judge"),
             Outcome(one, two, 0.5, "judge"),
@@ -67,7 +67,7 @@ def test_scores_of_several_models() -> None:
             Outcome(two, three, 1.0, "judge"),
         ]
     )
-    assert (found.unscored, found.notes) == ((), ())
+    assert (gathered.unscored, gathered.notes) == ((), ())
 
 
 def test_responses_of_the_records_are_a_model_named_by_the_file() -> None:
@@ -87,10 +87,12 @@ def test_a_record_without_a_score_is_named_once() -> None:
         for name, score in (("one", None), ("two", 10), ("three", 20))
     ]
 
-    found = gather(paths)
+    gathered = gather(paths)
 
-    assert found.unscored == (Unscored("r1", "one.json", "r1: the judge gave no score; ask again"),)
-    assert len(found.outcomes) == 4
+    assert gathered.unscored == (
+        Unscored("r1", "one.json", "r1: the judge gave no score; ask again"),
+    )
+    assert len(gathered.outcomes) == 4
 
 
 def test_records_that_are_not_the_same() -> None:
@@ -102,10 +104,10 @@ def test_records_that_are_not_the_same() -> None:
         write_run(Path("two.json"), other),
     ]
 
-    found = gather(paths)
+    gathered = gather(paths)
 
-    assert found.outcomes == (Outcome("one", "two", 1.0, "judge"),)
-    assert found.notes == (
+    assert gathered.outcomes == (Outcome("one", "two", 1.0, "judge"),)
+    assert gathered.notes == (
         "one.json: test_a.py::test_a: 1 records are not in two.json: test_a.py::test_a",
         "two.json: test_a.py::test_a: 2 records are not in one.json: test_a.py::test_a",
     )
@@ -121,10 +123,10 @@ def test_scores_of_different_judges_are_not_paired(judge: dict[str, object]) -> 
         write_run(Path("two.json"), judged(Path("two"), {"r1": 10}, checkpoint="two"), **judge),
     ]
 
-    found = gather(paths)
+    gathered = gather(paths)
 
-    assert found.outcomes == ()
-    reason, *rest = found.notes
+    assert gathered.outcomes == ()
+    reason, *rest = gathered.notes
     assert reason == (
         "one.json: test_a.py::test_a and two.json: test_a.py::test_a: 1 records were not paired, "
         "since that one judge scored both cannot be told"
@@ -145,10 +147,10 @@ def test_two_runs_of_one_model() -> None:
         for name, suite in (("one", first), ("again", again), ("two", third))
     ]
 
-    found = gather(paths)
+    gathered = gather(paths)
 
-    assert found.outcomes == (Outcome("one.pth", "two.pth", 1.0, "judge"),)
-    assert found.notes == (
+    assert gathered.outcomes == (Outcome("one.pth", "two.pth", 1.0, "judge"),)
+    assert gathered.notes == (
         "one.pth, /elsewhere/one.pth are one model, by its fingerprint; shown as the first",
         "1 outcomes stand in several places and count once",
     )
@@ -165,11 +167,11 @@ def test_two_models_of_one_name() -> None:
         for name, score, known in zip(("one", "two"), (90, 10), prints, strict=True)
     ]
 
-    found = gather(paths)
+    gathered = gather(paths)
 
     one, two = (f"model.pth ({known})" for known in prints)
-    assert found.outcomes == (Outcome(one, two, 1.0, "judge"),)
-    assert found.notes == tuple(
+    assert gathered.outcomes == (Outcome(one, two, 1.0, "judge"),)
+    assert gathered.notes == tuple(
         f"{name} is not the only model named model.pth" for name in (one, two)
     )
 
@@ -211,30 +213,30 @@ def test_pairs_of_a_judge() -> None:
     pairs = compared({"r1": "a", "r2": "b", "r3": "tie", "r4": None})
     pairs["records"][3]["error"] = "r4: the orders failed; ask again"
 
-    found = gather([write_run(Path("run.json"), pairs)])
+    gathered = gather([write_run(Path("run.json"), pairs)])
 
-    assert [one.score for one in found.outcomes] == [1, 0, 0.5]
-    assert set(found.outcomes) == {
+    assert [one.score for one in gathered.outcomes] == [1, 0, 0.5]
+    assert set(gathered.outcomes) == {
         Outcome("new.pth", "old.pth", score, "judge") for score in (1.0, 0.0, 0.5)
     }
-    assert found.unscored == (Unscored("r4", "run.json", "r4: the orders failed; ask again"),)
+    assert gathered.unscored == (Unscored("r4", "run.json", "r4: the orders failed; ask again"),)
 
 
 def test_pairs_that_were_not_run() -> None:
     """A run of a part of the suite says so."""
-    found = gather(
+    gathered = gather(
         [write_run(Path("run.json"), compared({"r1": "a"}, total=3, unscored=2, win_rate=None))]
     )
 
-    assert found.notes == ("run.json: test_b.py::test_b: 2 of 3 records were not run",)
+    assert gathered.notes == ("run.json: test_b.py::test_b: 2 of 3 records were not run",)
 
 
 def test_pairs_of_one_model() -> None:
     """A model beside itself rates nothing, and a note says so."""
-    found = gather([write_run(Path("run.json"), compared({"r1": "tie"}, against="new.pth"))])
+    gathered = gather([write_run(Path("run.json"), compared({"r1": "tie"}, against="new.pth"))])
 
-    assert found.outcomes == ()
-    assert found.notes == (
+    assert gathered.outcomes == ()
+    assert gathered.notes == (
         "run.json: test_b.py::test_b: its 1 pairs are of new.pth and itself, so they rate nothing",
     )
 
@@ -256,18 +258,18 @@ def test_pairs_that_people_decided() -> None:
     won, tied, lost = (Outcome("new.pth", "old.pth", score, "people") for score in (1, 0.5, 0))
     assert alone.outcomes == (won, tied, lost)
     assert beside.outcomes == (tied, lost, won, won, won)
-    told = (
+    note = (
         "run.json: test_b.py::test_b: 1 of its pairs were decided by votes that are named too, "
         "which count in their place"
     )
-    assert beside.notes == (told,)
+    assert beside.notes == (note,)
     assert beside.unscored == alone.unscored == (Unscored("r2", "run.json", "nobody decided"),)
     assert elsewhere.outcomes == (won, tied, lost, lost)
-    told = (
+    note = (
         "run.json: test_b.py::test_b: 1 of its pairs were decided by votes.jsonl, and count "
         "beside votes on them in files of other names"
     )
-    assert elsewhere.notes == (told,)
+    assert elsewhere.notes == (note,)
     # A file of that name, on other models, takes nothing away.
     assert gather([run, strange]).outcomes[:3] == (won, tied, lost)
 
@@ -281,11 +283,11 @@ def test_two_judges_of_one_pair() -> None:
         write_run(Path("other.json"), compared(first, judge={**JUDGE, "digest": "other"})),
     ]
 
-    found = gather(paths)
+    gathered = gather(paths)
 
     won, lost = (Outcome("new.pth", "old.pth", score, "judge") for score in (1, 0))
-    assert found.outcomes == (won, lost, won, won)
-    assert found.notes == (
+    assert gathered.outcomes == (won, lost, won, won)
+    assert gathered.notes == (
         "1 outcomes stand in several places and count once",
         "1 outcomes were decided again by the same, and differently; the last counts",
     )
@@ -309,9 +311,9 @@ def test_copies_of_votes() -> None:
     ]
 
     for files, repeated in ((paths[:1], 0), (paths, 4)):
-        found = gather(files)
-        assert Counter(one.score for one in found.outcomes) == {0.0: 1, 1.0: 3}
-        assert sum(f"{repeated} outcomes stand in" in note for note in found.notes) == bool(
+        gathered = gather(files)
+        assert Counter(one.score for one in gathered.outcomes) == {0.0: 1, 1.0: 3}
+        assert sum(f"{repeated} outcomes stand in" in note for note in gathered.notes) == bool(
             repeated
         )
 
@@ -323,9 +325,9 @@ def test_two_fields_of_one_file() -> None:
         for field, score in (("gpt4", 90), ("llama", 10))
     ]
 
-    found = gather([write_run(Path("run.json"), *suites)])
+    gathered = gather([write_run(Path("run.json"), *suites)])
 
-    assert found.outcomes == (Outcome("run gpt4", "run llama", 1.0, "judge"),)
+    assert gathered.outcomes == (Outcome("run gpt4", "run llama", 1.0, "judge"),)
 
 
 def vote(name: str, winner: str, *answers: str, swapped: bool = False) -> dict[str, str]:
@@ -335,8 +337,8 @@ def vote(name: str, winner: str, *answers: str, swapped: bool = False) -> dict[s
     if swapped:
         models, digests = models[::-1], digests[::-1]
         winner = {"a": "b", "b": "a"}.get(winner, winner)
-    found = {"id": name, "model_a": models[0], "model_b": models[1], "winner": winner}
-    return found | dict(zip(("response_a", "response_b"), digests, strict=False))
+    fields = {"id": name, "model_a": models[0], "model_b": models[1], "winner": winner}
+    return fields | dict(zip(("response_a", "response_b"), digests, strict=False))
 
 
 def test_agreement() -> None:
@@ -352,13 +354,13 @@ def test_agreement() -> None:
         vote("r4", "b", "new says more", "old says r4"),
     ]
 
-    found = gather([run, write_votes(Path("votes.jsonl"), votes)])
+    gathered = gather([run, write_votes(Path("votes.jsonl"), votes)])
 
     # People: a, a, tie; judge: a, b, tie. By chance (2 * 1 + 0 * 1 + 1 * 1) / 9 agree.
     expected = (2 / 3 - 3 / 9) / (1 - 3 / 9)
-    assert found.agreement is not None
-    assert (found.agreement.count, found.agreement.agreed) == (3, 2 / 3)
-    assert found.agreement.kappa == pytest.approx(expected)
+    assert gathered.agreement is not None
+    assert (gathered.agreement.count, gathered.agreement.agreed) == (3, 2 / 3)
+    assert gathered.agreement.kappa == pytest.approx(expected)
 
 
 def test_agreement_of_people_who_know_the_models_by_other_names() -> None:
@@ -366,13 +368,13 @@ def test_agreement_of_people_who_know_the_models_by_other_names() -> None:
     run = write_run(Path("run.json"), compared({"r1": "a"}))
     named = vote("r1", "a", "new says r1", "old says r1") | {"model_a": "Ada", "model_b": "Bob"}
 
-    found = gather([run, write_votes(Path("votes.jsonl"), [named])])
+    gathered = gather([run, write_votes(Path("votes.jsonl"), [named])])
 
-    assert found.agreement == PeopleAgreement(1, 1.0, None)
+    assert gathered.agreement == PeopleAgreement(1, 1.0, None)
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
         (
             ["votes.csv"],
@@ -392,14 +394,14 @@ def test_agreement_of_people_who_know_the_models_by_other_names() -> None:
         ),
     ],
 )
-def test_files_that_cannot_be_used(names: list[str], told: str) -> None:
+def test_files_that_cannot_be_used(names: list[str], message: str) -> None:
     """One line each."""
     write_votes(Path("votes.jsonl"), [("r1", "x", "y", "a")])
 
     with pytest.raises(LlmJudgeError) as raised:
         gather([Path(name) for name in names])
 
-    assert str(raised.value) == told
+    assert str(raised.value) == message
 
 
 def of_fields(
@@ -426,11 +428,11 @@ def test_votes_by_the_names_that_decided_a_suite() -> None:
     run = write_run(Path("run.json"), of_fields(winners, votes="far/votes.jsonl"))
     votes = write_votes(Path("votes.jsonl"), [(name, "own", "old", "a") for name in winners])
 
-    found = gather([run, votes])
+    gathered = gather([run, votes])
 
-    assert found.outcomes == (Outcome("run", "old", 1.0, "people"),) * 3
-    (told,) = found.notes
-    assert told == (
+    assert gathered.outcomes == (Outcome("run", "old", 1.0, "people"),) * 3
+    (note,) = gathered.notes
+    assert note == (
         "run.json: test_b.py::test_b: 3 of its pairs were decided by votes that are named too, "
         "which count in their place"
     )
@@ -442,13 +444,15 @@ def test_votes_that_decided_a_suite_count_once_whatever_they_call_the_models() -
     own = write_run(Path("own.json"), judged(Path("own"), {"r1": 50}))
     votes = write_votes(Path("votes.jsonl"), [("r1", "own", "old", "a"), ("r1", "run", "run", "b")])
 
-    found = gather([run, own, votes])
+    gathered = gather([run, own, votes])
 
-    assert found.outcomes == (
+    assert gathered.outcomes == (
         Outcome("run", "old", 0.0, "people"),
         Outcome("own", "old", 1.0, "people"),
     )
-    assert found.notes[0].startswith("run.json: test_b.py::test_b: 1 of its pairs were decided by")
+    assert gathered.notes[0].startswith(
+        "run.json: test_b.py::test_b: 1 of its pairs were decided by"
+    )
 
 
 def test_votes_that_decided_suites_of_two_models() -> None:
@@ -476,14 +480,14 @@ def test_votes_by_the_name_of_a_field_that_decided_nothing() -> None:
     ]
     votes = write_votes(Path("votes.jsonl"), [("r1", "own", "old", "a")])
 
-    found = gather([*paths, votes])
+    gathered = gather([*paths, votes])
 
-    assert found.outcomes == (
+    assert gathered.outcomes == (
         Outcome("one", "two", 0.5, "judge"),
         Outcome("own", "old", 1.0, "people"),
     )
-    (told,) = found.notes
-    assert told == (
+    (note,) = gathered.notes
+    assert note == (
         "votes.jsonl: own may be one or two, whose answers stood in a field of that name; where it "
         "is, call it that in the votes"
     )
@@ -500,14 +504,14 @@ def test_what_was_compared_with_is_the_model_of_its_file(against: tuple[str, str
     ]
 
     for files in (paths, paths[::-1]):
-        found = gather(files)
-        names = {frozenset((one.model_a, one.model_b)) for one in found.outcomes}
+        gathered = gather(files)
+        names = {frozenset((one.model_a, one.model_b)) for one in gathered.outcomes}
         assert names == {frozenset(("new", "old"))}
         # Both scores are for the new one, and of the pairs one.
-        won = [one.score == (one.model_a == "new") for one in found.outcomes]
+        won = [one.score == (one.model_a == "new") for one in gathered.outcomes]
         assert Counter(won) == {True: 3, False: 1}
-        told = f"old, {against[1]} are one model, by its answers; shown as the first"
-        assert found.notes[0] == told
+        note = f"old, {against[1]} are one model, by its answers; shown as the first"
+        assert gathered.notes[0] == note
 
 
 def test_what_was_compared_with_and_answers_otherwise() -> None:
@@ -520,16 +524,16 @@ def test_what_was_compared_with_and_answers_otherwise() -> None:
         write_run(Path("old.json"), other),
     ]
 
-    found = gather(paths)
+    gathered = gather(paths)
 
-    assert {one.model_b for one in found.outcomes} == {"old.json"}
-    assert found.notes[0] == (
+    assert {one.model_b for one in gathered.outcomes} == {"old.json"}
+    assert gathered.notes[0] == (
         "old.json may be old, by its name, but not by its answers; it counts as a model of its own"
     )
 
 
 def test_what_was_compared_with_and_two_files_hold() -> None:
-    """Copies of a file are two models here; which of them it is cannot be told."""
+    """Copies of a file are two models here; which of them it is, is unknown."""
     winners = {"r1": "a", "r2": "b"}
     paths = [
         write_run(Path("new.json"), of_fields(winners)),

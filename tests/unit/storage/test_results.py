@@ -26,11 +26,11 @@ KILLS = 50
 
 def run_of(number: int, **more: object) -> RunResult:
     """Make a run whose 60 records say ``number``."""
-    told = f"{number} " * 50
+    text = f"{number} " * 50
     results = [
         RecordResult(
-            Record(f"r{index}", told, "", told, {}),
-            model_response=told,
+            Record(f"r{index}", text, "", text, {}),
+            model_response=text,
             score=50,
             reply=str(number),
             error=None,
@@ -67,12 +67,12 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
         check=True,
     )
 
-    found = json.loads(done.stdout)
-    assert found["kills"] == KILLS
-    assert found["whole"] == KILLS
-    assert found["different"] == KILLS
+    counts = json.loads(done.stdout)
+    assert counts["kills"] == KILLS
+    assert counts["whole"] == KILLS
+    assert counts["different"] == KILLS
     # Some kills came in the middle of a file.
-    assert found["remains"] > 0
+    assert counts["remains"] > 0
 
 
 def _with_tests() -> dict[str, str]:
@@ -80,7 +80,7 @@ def _with_tests() -> dict[str, str]:
 
 
 def kill_writers() -> None:
-    """Kill 50 processes that write one file after the other; print what was found each time."""
+    """Kill 50 processes that write one file after the other; print what was there each time."""
     path, lots = Path("results.json"), random.Random(5)  # noqa: S311  # moments, not secrets
     write_results(path, results_document(run_of(0), "0.1.0"))
     seen, whole = set(), 0
@@ -106,12 +106,12 @@ def kill_writers() -> None:
         whole += len(side.entries) == 60 and len(texts) == 1
         seen |= texts
     remains = len(list(Path().iterdir())) - 1
-    found = {"kills": KILLS, "whole": whole, "different": len(seen), "remains": remains}
-    sys.stdout.write(json.dumps(found))
+    counts = {"kills": KILLS, "whole": whole, "different": len(seen), "remains": remains}
+    sys.stdout.write(json.dumps(counts))
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "text"),
     [
         (
             {"outcome": "fine"},
@@ -121,7 +121,7 @@ def kill_writers() -> None:
     ],
 )
 def test_what_does_not_follow_the_schema_is_not_written(
-    tmp_path: Path, more: dict[str, object], told: str
+    tmp_path: Path, more: dict[str, object], text: str
 ) -> None:
     """An older file stays, and the line says what is wrong."""
     path = tmp_path / "results.json"
@@ -131,7 +131,7 @@ def test_what_does_not_follow_the_schema_is_not_written(
         write_results(path, results_document(run_of(1, **more), "0.1.0"))
 
     assert str(raised.value) == (
-        f"{path}: it was not written: {told}; correct what gave this; all verdicts are kept in the "
+        f"{path}: it was not written: {text}; correct what gave this; all verdicts are kept in the "
         "cache"
     )
     assert path.read_text(encoding="utf-8") == "old"

@@ -162,7 +162,7 @@ def test_a_suite_with_a_judge_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "it is empty; name a file that --llm-judge-report wrote"),
         (b"\xff\xfe", "it is no JSON, or not all of it; name a file that --llm-judge-report wrote"),
@@ -214,7 +214,7 @@ def test_a_suite_with_a_judge_of_its_own(tmp_path: Path) -> None:
         "outcome",
     ],
 )
-def test_files_that_cannot_be_used(tmp_path: Path, content: object, told: str) -> None:
+def test_files_that_cannot_be_used(tmp_path: Path, content: object, message: str) -> None:
     """One line each, whatever is wrong."""
     path = tmp_path / "results.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
@@ -222,7 +222,7 @@ def test_files_that_cannot_be_used(tmp_path: Path, content: object, told: str) -
     with pytest.raises(BaselineError) as raised:
         read_results(path)
 
-    assert str(raised.value) == f"{path}: {told}"
+    assert str(raised.value) == f"{path}: {message}"
 
 
 RECORD: dict[str, Any] = SMALLEST["suites"][0]["records"][0]
@@ -230,7 +230,7 @@ PAIR: dict[str, Any] = compared({"r1": "a", "r2": "tie"})
 
 
 @pytest.mark.parametrize(
-    ("suite", "told"),
+    ("suite", "problem"),
     [
         (
             {"average": 95.0},
@@ -270,7 +270,7 @@ PAIR: dict[str, Any] = compared({"r1": "a", "r2": "tie"})
     ],
 )
 def test_files_that_contradict_themselves(
-    tmp_path: Path, suite: dict[str, object], told: str
+    tmp_path: Path, suite: dict[str, object], problem: str
 ) -> None:
     """A figure that its own records do not have was not written by a run."""
     path = tmp_path / "results.json"
@@ -280,12 +280,12 @@ def test_files_that_contradict_themselves(
         read_results(path)
 
     assert str(raised.value) == (
-        f"{path}: {told}; name a file that --llm-judge-report wrote, as it was written"
+        f"{path}: {problem}; name a file that --llm-judge-report wrote, as it was written"
     )
 
 
 @pytest.mark.parametrize(
-    ("place", "figure", "told"),
+    ("place", "figure", "problem"),
     [
         ("suite", {"accuracy": 0.5}, 'its "accuracy" is 0.5, and by its records 1'),
         ("suite", {"correct": 2}, 'its "correct" is 2, and by its records 3'),
@@ -298,7 +298,7 @@ def test_files_that_contradict_themselves(
     ],
 )
 def test_exams_that_contradict_themselves(
-    tmp_path: Path, place: str, figure: dict[str, float], told: str
+    tmp_path: Path, place: str, figure: dict[str, float], problem: str
 ) -> None:
     """The same of MMLU, over all subjects and within each."""
     document = json.loads((RELEASED / "version-1.json").read_text(encoding="utf-8"))
@@ -310,7 +310,7 @@ def test_exams_that_contradict_themselves(
     with pytest.raises(BaselineError) as raised:
         read_results(path)
 
-    assert f"test_release.py::test_mmlu: {told}; " in str(raised.value)
+    assert f"test_release.py::test_mmlu: {problem}; " in str(raised.value)
 
 
 def test_a_key_that_stands_there_twice(tmp_path: Path) -> None:

@@ -122,11 +122,15 @@ def test_answers(tmp_path: Path) -> None:
 
 def test_pairs(tmp_path: Path) -> None:
     """Each suite of pairs, those without a winner included."""
-    (found,) = pairs_of(saved(tmp_path / "new.json", SUITE, PAIRS))
+    (compared,) = pairs_of(saved(tmp_path / "new.json", SUITE, PAIRS))
     asked = content_digest("Say it.", "", "It.")
 
-    assert (found.suite, found.model_a, found.model_b) == ("test_p.py::test_p", "new", "old.pth")
-    assert found.pairs == (
+    assert (compared.suite, compared.model_a, compared.model_b) == (
+        "test_p.py::test_p",
+        "new",
+        "old.pth",
+    )
+    assert compared.pairs == (
         SavedPair("r0", asked, "it", "that", "a", None),
         SavedPair("r1", asked, "it", "that", None, "x: y; z"),
     )
@@ -146,8 +150,8 @@ def test_responses_of_a_suite_of_pairs(tmp_path: Path) -> None:
     run = saved(tmp_path / "new.json", other, PAIRS)
 
     assert responses_of(run, "x", [record()]) == ({"r0": "it"}, {}, "")
-    (found,) = answers_of_pairs(run)
-    assert (found.model, found.judge, found.answers[0].score) == ("new", None, None)
+    (suite,) = answers_of_pairs(run)
+    assert (suite.model, suite.judge, suite.answers[0].score) == ("new", None, None)
 
 
 def test_a_record_without_a_response(tmp_path: Path) -> None:
@@ -176,6 +180,6 @@ def test_half_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:
     """No terminal, server or worker could take it."""
     broken = {**RECORD, "model_response": "it \ud83d", "id": "r\ud83d"}
 
-    (found,) = answers_of(saved(tmp_path / "new.json", {**SUITE, "records": [broken]}))
+    (suite,) = answers_of(saved(tmp_path / "new.json", {**SUITE, "records": [broken]}))
 
-    assert (found.answers[0].id, found.answers[0].response) == ("r?", "it ?")
+    assert (suite.answers[0].id, suite.answers[0].response) == ("r?", "it ?")

@@ -68,9 +68,9 @@ def test_many_keys_at_once(store: Store) -> None:
     for number in range(0, 1200, 100):
         store.add_verdict(f"k{number}", Verdict(number % 101, "x"))
 
-    found = store.verdicts([f"k{number}" for number in range(1200)])
+    stored = store.verdicts([f"k{number}" for number in range(1200)])
 
-    assert {f"k{number}" for number in range(0, 1200, 100)} == set(found)
+    assert {f"k{number}" for number in range(0, 1200, 100)} == set(stored)
 
 
 def test_another_run_finds_what_one_left(store: Store) -> None:

@@ -69,7 +69,7 @@ def test_what_is_no_vote_is_not_touched(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_line_that_cannot_be_moved(tmp_path: Path) -> None:
-    """It is told which, and stays."""
+    """The message names it, and it stays."""
     path = tmp_path / "votes.jsonl"
     path.write_bytes(LINE[:20])
     (tmp_path / "votes.jsonl.cut-off").mkdir()

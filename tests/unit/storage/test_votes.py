@@ -90,8 +90,8 @@ def test_a_line_that_was_cut_off_swallows_no_vote(tmp_path: Path) -> None:
     assert json.loads(lines[1])["id"] == "r1"
     with pytest.raises(VotesError) as error:
         read_votes(path)
-    told = 'line 1: it is no JSON: {"id": "r0", "mod; correct or remove the line'
-    assert str(error.value) == f"{path}: {told}"
+    message = 'line 1: it is no JSON: {"id": "r0", "mod; correct or remove the line'
+    assert str(error.value) == f"{path}: {message}"
 
 
 def test_every_vote_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_every_vote_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "it has no vote; cast some with llmjudge vote"),
         (b"\n \n", "it has no vote; cast some with llmjudge vote"),
@@ -132,7 +132,7 @@ def test_every_vote_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ),
     ],
 )
-def test_files_that_are_none(tmp_path: Path, content: bytes, told: str) -> None:
+def test_files_that_are_none(tmp_path: Path, content: bytes, message: str) -> None:
     """Told in one line, with the line that is at fault."""
     path = tmp_path / "votes.jsonl"
     path.write_bytes(content)
@@ -140,17 +140,17 @@ def test_files_that_are_none(tmp_path: Path, content: bytes, told: str) -> None:
     with pytest.raises(VotesError) as error:
         read_votes(path, named_by="votes")
 
-    assert str(error.value) == f"votes {path}: {told}"
+    assert str(error.value) == f"votes {path}: {message}"
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """Reading and writing say which file it is."""
     with pytest.raises(VotesError) as error:
         read_votes(tmp_path / "no.jsonl")
-    told = "it cannot be read (No such file or directory); name a file that llmjudge vote wrote"
-    assert str(error.value) == f"{tmp_path}/no.jsonl: {told}"
+    message = "it cannot be read (No such file or directory); name a file that llmjudge vote wrote"
+    assert str(error.value) == f"{tmp_path}/no.jsonl: {message}"
 
     with pytest.raises(VotesError) as error:
         append_vote(tmp_path, Vote("r1", "x", "y", "a", "ann", "now"))
-    told = "the vote cannot be written (Is a directory); make room or name another place"
-    assert str(error.value) == f"{tmp_path}: {told}"
+    message = "the vote cannot be written (Is a directory); make room or name another place"
+    assert str(error.value) == f"{tmp_path}: {message}"

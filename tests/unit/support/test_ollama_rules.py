@@ -1,4 +1,4 @@
-"""The fake Ollama: what it refuses, in the words of the real one, and how it tells of itself."""
+"""The fake Ollama: what it refuses, in the words of the real one, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -133,10 +133,10 @@ def test_foreign_hosts(server: FakeOllama, host: str, status: int) -> None:
     ],
 )
 def test_refusals(server: FakeOllama, body: object, status: int, error: str) -> None:
-    """What a request lacks is told with the real server's status and words."""
-    told, kind, reply = ask(server, "POST", "/api/chat", body)
+    """What a request lacks is reported with the real server's status and words."""
+    code, kind, reply = ask(server, "POST", "/api/chat", body)
 
-    assert (status, JSON, {"error": error}) == (told, kind, json.loads(reply))
+    assert (status, JSON, {"error": error}) == (code, kind, json.loads(reply))
 
 
 def test_streams_by_default(server: FakeOllama) -> None:
@@ -198,15 +198,15 @@ def test_context_in_use(server: FakeOllama, wanted: float, used: int) -> None:
 
 def test_shows_models(server: FakeOllama) -> None:
     """A model is shown with what it can do, a missing one is not found."""
-    found = ask(server, "POST", "/api/show", {"model": "llama3"})
+    shown = ask(server, "POST", "/api/show", {"model": "llama3"})
     missing = ask(server, "POST", "/api/show", {"model": "other"})
 
-    assert json.loads(found[2])["capabilities"] == ["completion"]
+    assert json.loads(shown[2])["capabilities"] == ["completion"]
     assert missing == (404, JSON, '{"error":"model \'other\' not found"}')
 
 
 def test_told_counts(server: FakeOllama) -> None:
-    """Counts that an answer brings are told instead of estimates."""
+    """Counts that an answer brings are sent instead of estimates."""
     server.reply = lambda _: Answer("85", prompt_tokens=107, eval_tokens=3)
 
     reply = chat(server)

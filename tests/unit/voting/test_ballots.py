@@ -129,7 +129,7 @@ def test_what_does_not_pair_up_is_told() -> None:
 
 
 def test_suites_pair_up_by_name() -> None:
-    """One that only one file has is told of."""
+    """One that only one file has is named."""
     both = [source(model, [answer("r0", model)], suite="both").suites for model in "pq"]
     alone = source("p", [answer("r0", "p")], suite="alone").suites
     made = make_ballots([Source("p.json", both[0] + alone), Source("q.json", both[1])], "ann")

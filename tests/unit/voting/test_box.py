@@ -89,16 +89,16 @@ def test_a_vote_of_another_process_meanwhile(made: Ballots, path: Path) -> None:
     box = BallotBox(made.ballots, path, "ann")
     ballot = made.ballots[0]
     number = ballot.id[1:]
-    found: list[str] = []
-    waiting = threading.Thread(target=lambda: found.append(box.cast(ballot, "left")))
+    choices: list[str] = []
+    waiting = threading.Thread(target=lambda: choices.append(box.cast(ballot, "left")))
     with FileLock(f"{path}.lock"):
         waiting.start()
         waiting.join(0.2)
-        assert (found, path.exists()) == ([], False)
+        assert (choices, path.exists()) == ([], False)
         append_vote(path, vote_on(ballot.id, "both_bad", (f"p{number}", f"q{number}")))
     waiting.join()
 
-    assert found == ["both_bad"]
+    assert choices == ["both_bad"]
     assert (box.cast_now, len(read_votes(path))) == (0, 1)
 
 
@@ -138,12 +138,12 @@ def test_processes_of_one_voter_at_the_same_time(path: Path) -> None:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        told = [process.communicate()[0].rpartition(" ") for process in running]
+        outputs = [process.communicate()[0].rpartition(" ") for process in running]
 
     votes = read_votes(path)
     assert len({vote.id for vote in votes}) == len(votes) == 100
-    assert told[0][0] == told[1][0]
-    assert sum(int(cast) for _, _, cast in told) == 100
+    assert outputs[0][0] == outputs[1][0]
+    assert sum(int(cast) for _, _, cast in outputs) == 100
 
 
 def test_a_restart_goes_on(made: Ballots, path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_file_in_other_hands(made: Ballots, path: Path) -> None:
 
 
 def test_a_vote_that_cannot_be_written(made: Ballots, path: Path) -> None:
-    """It is told, and the ballot stays open."""
+    """It is an error, and the ballot stays open."""
     box = BallotBox(made.ballots, path, "ann")
     path.mkdir()
 
@@ -218,7 +218,7 @@ def test_a_vote_that_cannot_be_written(made: Ballots, path: Path) -> None:
 
 
 def test_a_box_that_is_closed(made: Ballots, path: Path) -> None:
-    """What was told at the end stays true."""
+    """What was reported at the end stays true."""
     box = BallotBox(made.ballots, path, "ann")
     box.close()
 

@@ -25,19 +25,19 @@ def test_a_win_rate_counts_a_tie_half(winners: list[str], alike: int) -> None:
     votes = [
         vote_on(f"r{number}", winner, (f"p{number}", "q")) for number, winner in enumerate(winners)
     ]
-    (found,) = pair_outcomes(made, votes)
+    (outcome,) = pair_outcomes(made, votes)
 
     half_points = 2 * winners.count("a") + winners.count("tie") + winners.count("both_bad")
-    assert found.rate == pytest.approx(half_points / 2 / count)
-    assert (found.won, found.lost) == (winners.count("a"), winners.count("b"))
-    assert found.both_bad == winners.count("both_bad")
-    assert found.tied == winners.count("tie") + found.both_bad
-    assert found.identical == alike
+    assert outcome.rate == pytest.approx(half_points / 2 / count)
+    assert (outcome.won, outcome.lost) == (winners.count("a"), winners.count("b"))
+    assert outcome.both_bad == winners.count("both_bad")
+    assert outcome.tied == winners.count("tie") + outcome.both_bad
+    assert outcome.identical == alike
     if alike:
         whole = (half_points + alike) / 2 / (count + alike)
-        assert found.rate_with_identical == pytest.approx(whole)
+        assert outcome.rate_with_identical == pytest.approx(whole)
     else:
-        assert found.rate_with_identical is None
+        assert outcome.rate_with_identical is None
 
 
 def test_open_ballots() -> None:
@@ -62,9 +62,9 @@ def test_several_voters() -> None:
         vote_on("r0", "b", ("1", "3"), voter="cleo"),
         vote_on("r1", "b", ("2", "something else"), voter="dan"),
     ]
-    (found,) = pair_outcomes(made, votes)
+    (outcome,) = pair_outcomes(made, votes)
 
-    assert (found.won, found.tied, found.lost, found.voters) == (1, 0, 0, 3)
+    assert (outcome.won, outcome.tied, outcome.lost, outcome.voters) == (1, 0, 0, 3)
 
 
 def test_the_judge_has_a_winner_too() -> None:
@@ -81,13 +81,13 @@ def test_the_judge_has_a_winner_too() -> None:
     )
     people = ["a", "both_bad", "b", "b", "a"]
     votes = [vote_on(f"r{n}", who, (f"p{n}", f"q{n}")) for n, who in enumerate(people)]
-    (found,) = pair_outcomes(made, votes)
+    (outcome,) = pair_outcomes(made, votes)
 
-    assert found.agreement is not None
-    assert (found.agreement.count, found.agreement.agreed) == (4, 0.75)
+    assert outcome.agreement is not None
+    assert (outcome.agreement.count, outcome.agreement.agreed) == (4, 0.75)
     # By hand: chance agrees on 1/4 * 1/2 + 1/4 * 1/4 + 1/2 * 1/4 = 5/16.
-    assert found.agreement.kappa == pytest.approx((3 / 4 - 5 / 16) / (1 - 5 / 16))
-    assert list(end_lines(made, [found], Progress(5, 0, 5), now=5, path="v.jsonl")) == [
+    assert outcome.agreement.kappa == pytest.approx((3 / 4 - 5 / 16) / (1 - 5 / 16))
+    assert list(end_lines(made, [outcome], Progress(5, 0, 5), now=5, path="v.jsonl")) == [
         "5 votes cast, 5 of 5 ballots voted on; votes are in v.jsonl",
         "p against q: win rate 50.0 % (95 % CI 17.0 to 83.0)",
         "  p is better: 2",
@@ -100,9 +100,9 @@ def test_the_judge_has_a_winner_too() -> None:
 def test_each_pair_of_models_by_itself() -> None:
     """Three files are three pairs."""
     made = ballots_of({"p": ["1"], "q": ["2"], "s": ["3"]})
-    found = pair_outcomes(made, [vote_on("r0", "b", ("1", "2"))])
+    outcomes = pair_outcomes(made, [vote_on("r0", "b", ("1", "2"))])
 
-    assert [(one.models, one.rate) for one in found] == [
+    assert [(one.models, one.rate) for one in outcomes] == [
         (("p", "q"), 0),
         (("p", "s"), None),
         (("q", "s"), None),
@@ -115,7 +115,7 @@ def test_all_that_is_told() -> None:
     made = ballots_of({"p": [*texts, "same", "1", "2"], "q": [*["x"] * 12, "same", "3", "4"]})
     opening = list(opening_lines(made, Progress(1, 0, 2), "ann"))
     votes = [vote_on("r13", "a", ("1", "3")), vote_on("r14", "tie", ("2", "4"), voter="bob")]
-    told = ending(made, pair_outcomes(made, votes), "ann", "v.jsonl")
+    summary = ending(made, pair_outcomes(made, votes), "ann", "v.jsonl")
 
     assert opening == [
         *(
@@ -126,9 +126,9 @@ def test_all_that_is_told() -> None:
         "1 pair of identical answers: ties, not shown",
         "2 ballots for ann, 1 voted on before",
     ]
-    assert told.headline == "2 votes of ann in v.jsonl."
-    assert told.remarks == ("12 responses missing: these records could not be voted on",)
-    (pair,) = told.pairs
+    assert summary.headline == "2 votes of ann in v.jsonl."
+    assert summary.remarks == ("12 responses missing: these records could not be voted on",)
+    (pair,) = summary.pairs
     assert pair.rate == "win rate 75.0 % (95 % CI 19.8 to 97.3)"
     assert pair.rows == (
         ("p is better", "1"),

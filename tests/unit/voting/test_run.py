@@ -81,8 +81,8 @@ def test_the_outcome_for_other_programs(tmp_path: Path, capsys: pytest.CaptureFi
 
     assert main([*ARGUMENTS, "--json"]) == 0
 
-    told = capsys.readouterr()
-    document = json.loads(told.out)
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
     (pair,) = document["pairs"]
     assert document["votes"] == "votes.jsonl"
     assert (pair["models"], pair["won"], pair["lost"], pair["rate"]) == (
@@ -92,11 +92,11 @@ def test_the_outcome_for_other_programs(tmp_path: Path, capsys: pytest.CaptureFi
         1.0,
     )
     assert pair["agreement"] == {"count": 2, "agreed": 0.0, "kappa": 0.0}
-    assert told.err.splitlines()[0] == "2 ballots for ann, 2 voted on before"
+    assert captured.err.splitlines()[0] == "2 ballots for ann, 2 voted on before"
 
 
 def test_a_line_that_was_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is told of and moved away, and all other votes count."""
+    """It is reported and moved away, and all other votes count."""
     path = tmp_path / "votes.jsonl"
     vote_on_all(path)
     with path.open("a", encoding="utf-8") as file:
@@ -144,15 +144,15 @@ def test_suites_of_pairs_beside_suites_of_scores(tmp_path: Path) -> None:
     with voting(tmp_path) as server:
         server.end(signal.SIGINT)
 
-    told = "1 pairs of answers are those of another suite, and shown once"
+    note = "1 pairs of answers are those of another suite, and shown once"
     assert server.lines[:2] == [
-        f"a.json, b.json: test_c.py::test_c: {told}",
+        f"a.json, b.json: test_c.py::test_c: {note}",
         "5 ballots for ann",
     ]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             ["--name=one"],
@@ -190,14 +190,16 @@ def test_suites_of_pairs_beside_suites_of_scores(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_usage_errors(capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
+def test_usage_errors(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
     """One line, and status 2."""
     files = [one for one in arguments if not one.startswith("-")]
     options = [one for one in arguments if one.startswith("-")]
 
     assert main(["vote", "a.json", "b.json", *files, *ARGUMENTS[3:], *options]) == 2
     error = capsys.readouterr().err
-    pattern = told.partition("{told}")
+    pattern = message.partition("{told}")
     assert error.startswith(f"llmjudge: {pattern[0]}")
     assert error.endswith(f"{pattern[2] or pattern[0]}\n")
     assert error.count("\n") == 1

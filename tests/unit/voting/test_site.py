@@ -149,7 +149,7 @@ def test_markup_is_text(visitor: Visitor) -> None:
 
 
 def test_headers(visitor: Visitor) -> None:
-    """No script or style but the page's own files, nothing kept, nothing told of the server."""
+    """No script or style but the page's own files, nothing kept, nothing said of the server."""
     for reply in (visitor.get(), visitor.get("/vote.js"), visitor.get("/x"), visitor.post({})):
         assert reply.headers["Content-Security-Policy"] == (
             "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -204,8 +204,8 @@ def test_localhost_is_this_host(visitor: Visitor) -> None:
 )
 def test_a_foreign_origin(visitor: Visitor, headers: dict[str, str]) -> None:
     """A form of another page is refused, even with this page's token."""
-    told = {name: value.format(port=visitor.port) for name, value in headers.items()}
-    reply = visitor.post(visitor.form(), **told)
+    sent = {name: value.format(port=visitor.port) for name, value in headers.items()}
+    reply = visitor.post(visitor.form(), **sent)
 
     assert reply.status_code == 403
     assert "This request comes from another page. Nothing was written." in reply.text
@@ -295,7 +295,7 @@ def test_a_vote_that_cannot_be_written(visitor: Visitor) -> None:
 
 
 def test_votes_that_cannot_be_read(visitor: Visitor) -> None:
-    """Who asked for a ballot is told that, and of no vote."""
+    """Who asked for a ballot is told so, and hears of no vote."""
     visitor.path.write_text("{\n", encoding="utf-8")
     reply = visitor.get()
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.reporting.html.drawing import Chart
 
 
-def scores(found: Sequence[int], min_score: int | None) -> Chart:
-    return draw(Histogram(tuple(found), min_score))
+def scores(values: Sequence[int], min_score: int | None) -> Chart:
+    return draw(Histogram(tuple(values), min_score))
 
 
 def paired(pairs: Sequence[tuple[float, float]], min_score: int | None) -> Chart:
@@ -106,7 +106,7 @@ def test_any_text_can_stand_in_a_page(text: str) -> None:
 
 
 def test_scores_are_counted_in_steps() -> None:
-    """100 belongs to the last step, and what is below min_score is told."""
+    """100 belongs to the last step, and what is below min_score is marked."""
     chart = scores([0, 4, 5, 20, 99, 100], 20)
 
     assert chart.text == (
@@ -187,7 +187,7 @@ def test_names_of_subjects_are_texts() -> None:
 
 
 def test_pairs_won_are_shares() -> None:
-    """All three are told, none of them too."""
+    """All three are shown, also where they are 0."""
     chart = shares(3, 0, 1)
 
     assert chart.text == "Of 4 pairs 3 are won, 0 tied and 1 lost."

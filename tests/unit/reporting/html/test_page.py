@@ -67,7 +67,7 @@ def test_the_decision_stands_in_the_page() -> None:
 
     page = Reader(runs.page(runs.run(suite, notes=("one server left",)), known, "0.1.0"))
 
-    for told in (
+    for text in (
         "failed the suite failed",
         "46.67 average",
         "95 % interval 0.0 to 100.0",
@@ -82,7 +82,7 @@ def test_the_decision_stands_in_the_page() -> None:
         "-20 60 40 Say r2 in words. fails now before The word r2. now The word r2.",
         "The table of records needs JavaScript.",
     ):
-        assert told in page.text
+        assert text in page.text
 
 
 def test_all_that_a_suite_has_is_told() -> None:
@@ -115,7 +115,7 @@ def test_all_that_a_suite_has_is_told() -> None:
 
     page = Reader(runs.page(run, known, "0.1.0"))
 
-    for told in (
+    for text in (
         "right answers score 93 wrong answers score 80 a polite non-answer scores 10",
         "wrong answers with a grader injection score 90 area under the ROC curve 0.60",
         "Not fit: judge llama3: right 93, wrong 80, AUC 0.60",
@@ -134,7 +134,7 @@ def test_all_that_a_suite_has_is_told() -> None:
         "mean length 12 against 11 characters",
         "1 won 1 tied 1 lost",
     ):
-        assert told in page.text
+        assert text in page.text
 
 
 def test_of_a_part_of_the_pairs_there_is_no_win_rate() -> None:
@@ -145,8 +145,8 @@ def test_of_a_part_of_the_pairs_there_is_no_win_rate() -> None:
         for n, (winner, (own, other)) in enumerate(zip(("a", "b", "a"), texts, strict=True))
     ]
     whole, part = (
-        Reader(runs.page(runs.run(runs.preference(found)), {}, "0.1.0")).text
-        for found in (pairs, [*pairs, runs.pair("p3", None)])
+        Reader(runs.page(runs.run(runs.preference(results)), {}, "0.1.0")).text
+        for results in (pairs, [*pairs, runs.pair("p3", None)])
     )
 
     assert "win rate 0.667 95 % interval 0.208 to 0.939 win rate, length-controlled 0." in whole
@@ -160,11 +160,11 @@ def test_lost_pairs_are_listed_where_the_suite_did_not_pass() -> None:
         replace(runs.pair(f"p{n}", "b"), record=runs.record(f"p{n}", input=f"input {n}"))
         for n in range(12)
     ]
-    found = runs.preference([runs.pair("won", "a"), *lost])
+    suite = runs.preference([runs.pair("won", "a"), *lost])
 
     page, passed = (
         Reader(runs.page(runs.run(one), {}, "0.1.0")).text
-        for one in (replace(found, outcome="failed"), found)
+        for one in (replace(suite, outcome="failed"), suite)
     )
 
     assert "Lost pairs of test_pairs.py:: test_pairs The first 10 of 12." in page

@@ -32,8 +32,8 @@ def rebuilt(text: str, marks: list[int], kind: int) -> str:
     """Cut a text as the script does, which counts in UTF-16, and join it again."""
     units = text.encode("utf-16-le", "surrogatepass")
     parts, at = [], 0
-    for found, length in zip(marks[::2], marks[1::2], strict=True):
-        if found in {0, kind}:
+    for mark, length in zip(marks[::2], marks[1::2], strict=True):
+        if mark in {0, kind}:
             parts.append(units[2 * at : 2 * (at + length)])
             at += length
     assert 2 * at == len(units)
@@ -95,7 +95,7 @@ def test_rows_are_counted_by_what_they_are() -> None:
 
 
 def test_a_pair_with_a_winner_is_won_tied_or_lost() -> None:
-    """Whatever its item came to; where there is no winner, its item's outcome is told."""
+    """Whatever its item came to; where there is no winner, its item's outcome is shown."""
     pairs = [
         runs.pair("p0", "a"),
         runs.pair("p1", "tie"),
@@ -106,8 +106,8 @@ def test_a_pair_with_a_winner_is_won_tied_or_lost() -> None:
 
     index = json.loads(payload_of(runs.rows(runs.run(runs.preference(pairs)), {})).index)
 
-    told = [index["outcomes"][place] for place in index["outcome"]]
-    assert told == ["won", "tied", "lost", "won", "error"]
+    outcomes = [index["outcomes"][place] for place in index["outcome"]]
+    assert outcomes == ["won", "tied", "lost", "won", "error"]
     assert index["flags"][3] == index["filters"]["failed"]
 
 

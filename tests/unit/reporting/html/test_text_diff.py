@@ -76,10 +76,10 @@ def test_many_pairs_have_one_budget() -> None:
     texts = "the a of to " * 10, "the a to of " * 10
     budget = Budget(left=1000)
 
-    found = [differences(*texts, budget) is not None for _ in range(10)]
+    within_budget = [differences(*texts, budget) is not None for _ in range(10)]
 
-    assert found == sorted(found, reverse=True)
-    assert True in found
-    assert False in found
+    assert within_budget == sorted(within_budget, reverse=True)
+    assert True in within_budget
+    assert False in within_budget
     assert differences("same", "same", budget) == (Span("same", "same"),)
     assert 0 <= budget.left < 1000
