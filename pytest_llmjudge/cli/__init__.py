@@ -50,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 when all is well, 1 when a suite is worse or cannot be compared, 2 for a usage error.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Who closes an output wants the exit status alone.
+            setattr(sys, name, io.StringIO())
     options = make_parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A pipe or an old terminal may not know a character of a response.

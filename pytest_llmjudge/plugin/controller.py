@@ -62,6 +62,7 @@ class ControllerHooks:
         self._skipped: set[str] = set()
         self._started = False
         self._why_none = ""
+        self._run = RunResult(self._created)
         self._changed: dict[str, str] = {}
         self._written: dict[str, Path] = {}
         self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
@@ -125,15 +126,29 @@ class ControllerHooks:
         # A usage error may come late, from a worker that takes the place of one that crashed.
         if session.exitstatus == pytest.ExitCode.USAGE_ERROR and not self._ledger:
             return
+        try:
+            self._finish(session)
+        except LlmJudgeError as error:
+            self._give_up(error)
+        if self._problems:
+            session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
+
+    def _finish(self, session: pytest.Session) -> None:
         self._miss_no_report(session)
         self._have_all_required(session)
         self._confirm(session)
         if self._started:
             self._attempt("models under test", Path(), lambda _: self._look_at_models())
         self._write(int(session.exitstatus))
+        self._run = self._result(whole=False)[0]
         self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
-        if self._problems:
-            session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
+
+    def _give_up(self, error: LlmJudgeError) -> None:
+        """Report nothing of a run whose own part of the cache cannot be read any more."""
+        self._problems += [line for line in error.lines if line not in self._problems]
+        if not self._written:
+            self._why_none = "the cache cannot be read"
+        self._started = False
 
     def _look_at_models(self) -> bool:
         self._changed = self._session.resources.models.changed()
@@ -226,7 +241,7 @@ class ControllerHooks:
     def _add_to_xml(self) -> bool:
         add = property_adder(self._session.config)
         if add is not None:
-            for name, value in suite_properties(run_summary(self._result(whole=False)[0])):
+            for name, value in suite_properties(run_summary(self._run)):
                 add(name, value)
         return False
 
@@ -271,7 +286,7 @@ class ControllerHooks:
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int
     ) -> None:
         """Print the suites' results, and what could not be written."""
-        run = replace(self._result(whole=False)[0], status=int(exitstatus))
+        run = replace(self._run, status=int(exitstatus))
         if run.results and not terminalreporter.no_summary:
             print_summary(terminalreporter, run_summary(run), self._written)
         if self._why_none:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -217,3 +219,30 @@ def test_a_read_only_cache(generating: Project, ollama: FakeOllama) -> None:
     )
     assert [text] == [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
     assert len(ollama.chats) == asked
+
+
+@pytest.mark.parametrize("table", ["results", "checks", "notes", "faults"])
+def test_a_store_with_a_damaged_page(project: Project, table: str, mode: tuple[str, ...]) -> None:
+    """What the run itself keeps there is read at its end, when there is no item to fail."""
+    project.suite(records(4), 'responses="model_response", min_score=10, min_average=20')
+    assert project.run(*mode).ret == 0
+    store = project.path / ".pytest_cache/d/llm-judge/store.sqlite"
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        text = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = connection.execute(text, (table,)).fetchone()
+    with store.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\0" * 64)
+
+    result = project.run("--llm-judge-report=results.json", *mode)
+
+    assert result.ret == 1
+    output = result.stdout.str() + result.stderr.str()
+    assert "Traceback" not in output
+    assert "INTERNALERROR" not in output
+    problem = f"{store.parent}: the cache cannot be used (database disk image is malformed); "
+    assert output.count(f"\nERROR: {problem}") == 1
+    assert "llm-judge: the cache cannot be read, so no file was written" in output
+    assert not (project.path / "results.json").exists()

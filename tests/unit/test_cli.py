@@ -429,3 +429,25 @@ def test_power_of_an_exam(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "test_release.py::test_instructions: 388 records show a drop of 5 points" in output
     assert "test_release.py::test_mmlu: 916 questions show a drop of 5 points" in output
     assert "  its 3 scored questions show drops of 87.4 points or more" in output
+
+
+@pytest.mark.parametrize(
+    ("new", "closed", "status"),
+    [
+        ("old.json", ">&-", 0),
+        ("old.json", "2>&-", 0),
+        ("none.json", "2>&-", 2),
+        ("", ">&- 2>&-", 2),
+    ],
+)
+def test_an_output_that_is_closed(
+    write: Callable[..., Path], new: str, closed: str, status: int
+) -> None:
+    """The exit status says it all."""
+    write("old.json", OLD)
+    code = "from pytest_llmjudge.cli import main; raise SystemExit(main())"
+    command = f"'{sys.executable}' -c '{code}' compare old.json {new} {closed}"
+
+    done = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False)
