@@ -105,7 +105,7 @@ def messages_table(kind: str) -> str:
         for message in find_messages()
         if message.kind == kind and message.problem and message.hint
     }
-    return "\n".join(["| what was found | what to do |", "|---|---|", *rows])
+    return "\n".join(["| what is wrong | what to do |", "|---|---|", *rows])
 
 
 def _messages(outside: Scope, remedies: Mapping[str, list[str]]) -> Iterator[Message]:

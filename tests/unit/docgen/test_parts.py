@@ -27,7 +27,7 @@ def test_a_table_shows_all_ways() -> None:
     """The problem stands beside what to do; marks of HTML and of tables are no marks."""
     table = messages_table("StoreError")
 
-    assert table.startswith("| what was found | what to do |\n|---|---|\n")
+    assert table.startswith("| what is wrong | what to do |\n|---|---|\n")
     assert "| <code>… is a folder</code> | <code>name another place</code> |" in table
     assert all(line.count("|") == 3 for line in messages_table("SettingsError").splitlines())
 
