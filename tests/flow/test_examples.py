@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from tests.support.pages import DOCS, PAGES, Block, blocks, commands
 from tests.support.project import MARKED, MODEL, Project, records
@@ -55,6 +56,50 @@ def test_a_model_of_your_own(project: Project, how: tuple[str, ...]) -> None:
         project.run(*how).assert_outcomes(passed=6)
 
     assert (project.path / "loaded.log").read_text().split() == ["first", "second"]
+
+
+ALPACA = (
+    "Below is an instruction that describes a task. Write a response that appropriately completes "
+    "the request.\n\n### Instruction:\n"
+)
+SCORED = """
+import pytest
+import torch
+from scoring import Scoring
+
+class Bytes:
+    def encode(self, text):
+        return list(text.encode())
+
+@pytest.fixture(scope="session")
+def llm_model():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Embedding(257, 8), torch.nn.Linear(8, 257))
+    return Scoring(module, Bytes(), 256, 1024, "scored-1")
+"""
+
+
+def test_a_model_of_your_own_that_scores(project: Project) -> None:
+    """Its loss is torch's cross-entropy of the references' tokens."""
+    project.write("scoring.py", files("your-own-model.md")["scoring.py"])
+    project.write("conftest.py", SCORED)
+    project.write("data.json", records(4))
+    mark = '@pytest.mark.llm_loss("data.json", max_loss=20)'
+    project.write("test_loss.py", f"import pytest\n\n{mark}\ndef test_loss(loss):\n    pass\n")
+
+    project.run("--llm-judge-report=results.json").assert_outcomes(passed=5)
+
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Embedding(257, 8), torch.nn.Linear(8, 257))
+    losses = []
+    for one in records(4):
+        before = f"{ALPACA}{one['instruction']}\n\n### Response:\n".encode()
+        ids = torch.tensor([*before, *one["output"].encode(), 256])
+        logits = module(ids[None])[0]
+        entropies = torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="none")
+        losses += entropies[len(before) - 1 :].tolist()
+    (suite,) = project.results()["suites"]
+    assert suite["loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-4)
 
 
 @pytest.mark.parametrize("how", [(), ("-n", "2"), ("-p", "no:xdist")], ids=" ".join)
