@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import signal
@@ -15,6 +14,7 @@ import pytest
 
 from tests.support.fake_ollama import FakeOllama
 from tests.support.project import Project
+from tests.support.worker_forks import preload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,12 +32,6 @@ if (
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("no-deadline", deadline=None)
 hypothesis.settings.load_profile("no-deadline")
-
-PRELOADED = (
-    *("jsonschema", "requests", "sacrebleu", "scipy.special", "scipy.stats", "tiktoken", "torch"),
-    *("pytest_llmjudge.judging.judge", "pytest_llmjudge.reporting.html"),
-)
-"""Modules that do not bear a second import in one process."""
 
 QUICK = "not slow"
 """What ``tox -e quick`` selects."""
@@ -128,8 +122,7 @@ def mode(request: pytest.FixtureRequest) -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def preloaded() -> None:
     """Import what pytester would forget: all that is first imported inside one of its runs."""
-    for name in PRELOADED:
-        importlib.import_module(name)
+    preload()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import selectors
 import shutil
 import signal
@@ -28,12 +29,33 @@ import pytest
 OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
 """Plugins that are not ours, which take seconds to import."""
 
-IMPORTED = ("jsonschema", "requests", "sacrebleu", "scipy.stats", "tiktoken", "torch")
-IMPORTED_OF_OURS = ("pytest_llmjudge.plugin.run", "pytest_llmjudge.judging.judge")
+PRELOADED = (
+    "jsonschema",
+    "requests",
+    "sacrebleu",
+    "scipy.special",
+    "scipy.stats",
+    "tiktoken",
+    "torch",
+)
+"""What the package imports late; some of them do not bear a second import in one process."""
+
+LATE = ("__main__", "hf.generate", "voting.guard", "voting.site")
+"""Modules of the package that run something, or import transformers or Flask."""
 
 CLIENT = Path(__file__).with_name("fork_client.py")
 
 _started: list[str] = []
+
+
+def preload() -> None:
+    """Import all of the package, whose assertions pytest would rewrite anew in each run."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    package = importlib.import_module("pytest_llmjudge")
+    for module in pkgutil.walk_packages(package.__path__, "pytest_llmjudge."):
+        if not module.name.endswith(LATE):
+            importlib.import_module(module.name)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -134,8 +156,7 @@ def _import_all(folder: str) -> None:
         pytest.main(
             ["--collect-only", "-pno:cacheprovider", *others, f"--rootdir={folder}", folder]
         )
-    for name in (*IMPORTED, *IMPORTED_OF_OURS):
-        importlib.import_module(name)
+    preload()
     gc.collect()
     gc.freeze()
 
