@@ -22,6 +22,7 @@ from pytest_llmjudge.data.records import (
     Completion,
     JudgeIdentity,
     Record,
+    Turn,
     Verdict,
 )
 from pytest_llmjudge.data.results import (
@@ -64,6 +65,7 @@ __all__ = [
     "Side",
     "Standing",
     "SuiteResult",
+    "Turn",
     "Unscored",
     "Verdict",
     "Vote",

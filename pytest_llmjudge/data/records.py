@@ -13,8 +13,22 @@ __all__ = [
     "Completion",
     "JudgeIdentity",
     "Record",
+    "Turn",
     "Verdict",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation.
+
+    Attributes:
+        role: ``user`` or ``assistant``.
+        text: What was said.
+    """
+
+    role: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +37,12 @@ class Record:
 
     Attributes:
         id: Unique in its file, stable when records are added, removed or moved.
-        instruction: What is asked.
+        instruction: What is asked; of a conversation the last message of its user.
         input: Material the instruction speaks of; empty for none.
         output: The reference answer.
         fields: The record as it stood in the file, further keys included.
+        system: What the model is told before the conversation; empty for nothing.
+        turns: The messages before the instruction, the oldest first.
     """
 
     id: str
@@ -34,6 +50,8 @@ class Record:
     input: str
     output: str
     fields: Mapping[str, object]
+    system: str = ""
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
