@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,8 +104,7 @@ def saved(path: Path, *suites: dict[str, Any]) -> SavedRun:
 
 
 def record(**more: str) -> Record:
-    texts = {"id": "r0", "instruction": "Say it.", "input": "", "output": "It.", **more}
-    return Record(**texts, fields={})
+    return replace(Record("r0", "Say it.", "", "It.", fields={}), **more)
 
 
 def test_answers(tmp_path: Path) -> None:
