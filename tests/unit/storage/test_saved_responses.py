@@ -103,7 +103,7 @@ def saved(path: Path, *suites: dict[str, Any]) -> SavedRun:
     return read_results(path)
 
 
-def record(**more: str) -> Record:
+def record(**more: Any) -> Record:
     return replace(Record("r0", "Say it.", "", "It.", fields={}), **more)
 
 
