@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.errors import SettingsError, one_line
 
 Parser = Callable[[str, str], Any]
 """Turns ``(where, text)`` into a value, or raises SettingsError."""
@@ -14,6 +14,10 @@ _T = TypeVar("_T")
 _Parse = Callable[[str, str], _T]
 _Check = Callable[[str, object], _T]
 _LEAST_DROP = 0.01
+_TOO_LARGE = 10**18
+"""From here on an integer is none that is meant, and a results file could not be read back."""
+_SHOWN = 60
+"""Characters of a value in a message."""
 # Below, the ends of an interval are drawn from a handful of resamples, or from one.
 _LEAST_RESAMPLES, _MOST_RESAMPLES = 100, 100_000
 
@@ -39,14 +43,18 @@ def _number(where: str, text: str, wanted: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise SettingsError(where, f'"{text}" is not a number', f"give {wanted}") from None
+        problem = f'"{_short(text)}" is not a number'
+        raise SettingsError(where, problem, f"give {wanted}") from None
 
 
 def _integer(where: str, text: str, wanted: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise SettingsError(where, f'"{text}" is not a whole number', f"give {wanted}") from None
+        # Python reads no integer of thousands of digits.
+        is_long = text.strip().lstrip("+-").isdecimal()
+        problem = f'"{_short(text)}" is {"too large" if is_long else "not a whole number"}'
+        raise SettingsError(where, problem, f"give {wanted}") from None
 
 
 def _parser(
@@ -55,7 +63,9 @@ def _parser(
     def parse(where: str, text: str) -> _T:
         value = read(where, text, wanted)
         if not holds(value):
-            raise SettingsError(where, problem.format(text=text, value=value), f"give {wanted}")
+            filled = problem.format(text=_short(text), value=shown(value))
+            raise SettingsError(where, filled, f"give {wanted}")
+        _check_size(where, value, wanted)
         return value
 
     return parse
@@ -66,7 +76,8 @@ def number_check(problem: str, wanted: str, holds: Callable[[float], bool]) -> _
 
     def check(where: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not holds(value):
-            raise SettingsError(where, problem.format(value=repr(value)), f"give {wanted}")
+            raise SettingsError(where, problem.format(value=shown(value)), f"give {wanted}")
+        _check_size(where, value, wanted)
         return float(value)
 
     return check
@@ -77,26 +88,51 @@ def integer_check(problem: str, wanted: str, holds: Callable[[int], bool]) -> _C
 
     def check(where: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not holds(value):
-            raise SettingsError(where, problem.format(value=repr(value)), f"give {wanted}")
+            raise SettingsError(where, problem.format(value=shown(value)), f"give {wanted}")
+        _check_size(where, value, wanted)
         return value
 
     return check
 
 
+def _check_size(where: str, value: object, wanted: str) -> None:
+    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        raise SettingsError(
+            where, f"{shown(value)} is too large", f"give {wanted} and fewer digits"
+        )
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it; an integer may have more digits than Python prints."""
+    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        return f"an integer of more than {len(str(_TOO_LARGE)) - 1} digits"
+    try:
+        return _short(repr(value))
+    except ValueError:
+        # Such an integer is within a list or the like.
+        return f"a value of type {type(value).__name__}"
+
+
+def _short(text: str) -> str:
+    return one_line(text, _SHOWN)
+
+
 def parse_choice(*choices: str) -> _Parse[str]:
     """Make a parser that takes one of ``choices``."""
-    return _choice('"{}" is unknown', choices)
+    return _choice('"{}" is unknown', choices, _short)
 
 
 def check_choice(*choices: str) -> _Check[str]:
     """Make a check of a keyword that takes one of ``choices``."""
-    return _choice("{!r} is unknown", choices)
+    return _choice("{} is unknown", choices, shown)
 
 
-def _choice(problem: str, choices: tuple[str, ...]) -> _Check[str]:
+def _choice(
+    problem: str, choices: tuple[str, ...], show: Callable[[Any], str]
+) -> Callable[[str, Any], str]:
     def choose(where: str, value: object) -> str:
         if value not in choices:
-            raise SettingsError(where, problem.format(value), f"choose {either(choices)}")
+            raise SettingsError(where, problem.format(show(value)), f"choose {either(choices)}")
         return str(value)
 
     return choose
@@ -173,7 +209,7 @@ def parse_flag(where: str, text: str) -> bool:
         return known[text.strip().lower()]
     except KeyError:
         raise SettingsError(
-            where, f'"{text}" is neither yes nor no', "give true or false"
+            where, f'"{_short(text)}" is neither yes nor no', "give true or false"
         ) from None
 
 
@@ -271,7 +307,7 @@ def read_keywords(
 def check_text(where: str, value: object) -> str:
     """Return ``value`` when it is a string that is not empty."""
     if not isinstance(value, str) or not value:
-        raise SettingsError(where, f"{value!r} is no text", "give a string in quotes")
+        raise SettingsError(where, f"{shown(value)} is no text", "give a string in quotes")
     return value
 
 

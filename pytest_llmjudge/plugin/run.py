@@ -92,6 +92,9 @@ class RunHooks:
         goes_on = session.config.option.continue_on_collection_errors or self._session.is_worker
         if session.testsfailed and not goes_on:
             return
+        # Pytest calls this also when collection ended in an error, which must stand alone.
+        if self._session.is_refused and not self._session.is_worker:
+            return
         try:
             self._completeness.check(session)
             plan(self._session, session)
