@@ -14,8 +14,9 @@ _T = TypeVar("_T")
 _Parse = Callable[[str, str], _T]
 _Check = Callable[[str, object], _T]
 _LEAST_DROP = 0.01
-_TOO_LARGE = 10**18
-"""From here on an integer is none that is meant, and a results file could not be read back."""
+_MOST_DIGITS = 18
+_MOST = 10**_MOST_DIGITS - 1
+"""Largest integer that is taken where nothing else bounds it; results files hold none above."""
 _SHOWN = 60
 """Characters of a value in a message."""
 # Below, the ends of an interval are drawn from a handful of resamples, or from one.
@@ -34,9 +35,11 @@ def number_parser(problem: str, wanted: str, holds: Callable[[float], bool]) -> 
     return _parser(_number, problem, wanted, holds)
 
 
-def integer_parser(problem: str, wanted: str, holds: Callable[[int], bool]) -> _Parse[int]:
-    """Make a parser of integers, as :func:`number_parser` does."""
-    return _parser(_integer, problem, wanted, holds)
+def integer_parser(
+    problem: str, wanted: str, holds: Callable[[int], bool], most: int = _MOST
+) -> _Parse[int]:
+    """Make a parser of integers of at most ``most``, as :func:`number_parser` does."""
+    return _parser(_integer, problem, wanted, holds, most)
 
 
 def _number(where: str, text: str, wanted: str) -> float:
@@ -58,14 +61,18 @@ def _integer(where: str, text: str, wanted: str) -> int:
 
 
 def _parser(
-    read: Callable[[str, str, str], _T], problem: str, wanted: str, holds: Callable[[_T], bool]
+    read: Callable[[str, str, str], _T],
+    problem: str,
+    wanted: str,
+    holds: Callable[[_T], bool],
+    most: int = _MOST,
 ) -> _Parse[_T]:
     def parse(where: str, text: str) -> _T:
         value = read(where, text, wanted)
         if not holds(value):
             filled = problem.format(text=_short(text), value=shown(value))
             raise SettingsError(where, filled, f"give {wanted}")
-        _check_size(where, value, wanted)
+        _check_size(where, value, wanted, most)
         return value
 
     return parse
@@ -95,8 +102,8 @@ def integer_check(problem: str, wanted: str, holds: Callable[[int], bool]) -> _C
     return check
 
 
-def _check_size(where: str, value: object, wanted: str) -> None:
-    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+def _check_size(where: str, value: object, wanted: str, most: int = _MOST) -> None:
+    if isinstance(value, int) and value > most:
         raise SettingsError(
             where, f"{shown(value)} is too large", f"give {wanted} and fewer digits"
         )
@@ -104,8 +111,8 @@ def _check_size(where: str, value: object, wanted: str) -> None:
 
 def shown(value: object) -> str:
     """Return a value as a message shows it; an integer may have more digits than Python prints."""
-    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
-        return f"an integer of more than {len(str(_TOO_LARGE)) - 1} digits"
+    if isinstance(value, int) and abs(value) > _MOST:
+        return f"an integer of more than {_MOST_DIGITS} digits"
     try:
         return _short(repr(value))
     except ValueError:
@@ -171,7 +178,10 @@ parse_share = number_parser(
     lambda share: 0 < share <= 1,
 )
 parse_seed = integer_parser(
-    '"{text}" is no seed', "a whole number from 0 to 9223372036854775807", _from(0, 2**63 - 1)
+    '"{text}" is no seed',
+    "a whole number from 0 to 9223372036854775807",
+    _from(0, 2**63 - 1),
+    most=2**63 - 1,
 )
 parse_port = integer_parser(
     '"{text}" is no port', "a port from 1 to 65535, or 0 for any free one", _from(0, 65_535)
