@@ -63,12 +63,10 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
     try:
         suite = _suite(function, markers, session.settings)
     except SettingsError as error:
-        session.is_refused = True
         raise SuiteProblem(error, usage=True) from None
     except LlmJudgeError as error:
         named = function.getparent(RecordsFile)
         usage = named is not None and named.session.isinitpath(named.path)
-        session.is_refused |= usage
         raise SuiteProblem(error, usage=usage) from None
     session.suites[suite.name] = suite
     before, after = suite.gates(session.settings)

@@ -31,7 +31,6 @@ class LlmSession:
         rows: The results of the items.
         suites: Those whose function was collected, by name.
         collected: Names of the suites that have items, whatever was deselected later.
-        is_refused: Whether a suite was refused in a way that ends the run with status 4.
         due: Names of the gates that are selected, by suite.
         needed: Ids of the samples that this run needs, by suite.
         announced: What was said of each suite before it began, by name.
@@ -48,7 +47,6 @@ class LlmSession:
         self.rows = Rows(self.store, is_worker=self.is_worker)
         self.suites: dict[str, Suite[Any]] = {}
         self.collected: set[str] = set()
-        self.is_refused = False
         self.due: dict[str, list[str]] = {}
         self.needed: dict[str, list[str]] = {}
         self.announced: dict[str, dict[str, Any]] = {}

@@ -323,8 +323,6 @@ def test_a_baseline_of_before(suite: Project, mode: tuple[str, ...]) -> None:
     ("was", "now", "message"),
     [
         ("chatml", "alpaca", "its prompt was chatml and is alpaca now"),
-        ("alpaca", "phi3", "its prompt was alpaca and is phi3 now"),
-        ("alpaca", "mine.txt", "its prompt was alpaca and is a template file ("),
         ("mine.txt", "other.txt", "its prompt was a template file ("),
         ("mine.txt", "same.txt", None),
     ],
@@ -425,7 +423,7 @@ def test_a_model_of_ones_own(project: Project, mode: tuple[str, ...]) -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["-1e308", "-3e306", "-10**400", "-1_000_001"])
+@pytest.mark.parametrize("value", ["-3e306", "-10**400"])
 def test_losses_that_no_model_has(project: Project, mode: tuple[str, ...], value: str) -> None:
     """Each record errs in one line, and the run still has its summary and its report."""
     write(project, '"data.json", max_loss=1')
@@ -438,9 +436,6 @@ def test_losses_that_no_model_has(project: Project, mode: tuple[str, ...], value
     output = str(result.stdout)
     assert "Traceback" not in output
     problem = "its loss on record r0 is above 1,000,000 nats a token"
-    if value == "-1e308":
-        # Times six tokens no float is as large.
-        problem = "its loss on record r0 is NaN or infinite"
     assert f"llm_model (Mine): {problem}; see whether its training diverged" in output
     assert {record["cause"] for record in the_suite(project)["records"]} == {"record"}
 
@@ -464,15 +459,6 @@ IDS = "[1] * len(prompt.split()), [2] * (len(reference.split()) + end)"
     ("gives", "shown"),
     [
         ("'ab', 'cd'", "('ab', 'cd')"),
-        ("[1.5], [2.5]", "([1.5], [2.5])"),
-        ("[-1], [-2]", "([-1], [-2])"),
-        ("[True], [False]", "([True], [False])"),
-        ("[1], ['a']", "([1], ['a'])"),
-        ("[1], None", "([1], None)"),
-        ("[1], {2: 3}", "([1], {2: 3})"),
-        ("None", "None"),
-        ("[1], [2], [3]", "([1], [2], [3])"),
-        ("list(range(1000))", "[0, 1, 2, 3, 4"),
     ],
 )
 def test_what_are_no_token_ids(project: Project, gives: str, shown: str) -> None:
@@ -488,14 +474,6 @@ def test_what_are_no_token_ids(project: Project, gives: str, shown: str) -> None
     assert f"llm_model (Mine): encode_pair() gave {shown}" in output
     wanted = "(prompt_ids, reference_ids), two lists of whole numbers of 0 or more"
     assert f"; let it return {wanted}" in output
-
-
-def test_token_ids_in_tuples(project: Project) -> None:
-    """They serve as well as lists."""
-    write(project, '"data.json", max_perplexity=2')
-    project.write("conftest.py", OWN.replace(IDS, f"tuple(map(tuple, ({IDS})))"))
-
-    project.run().assert_outcomes(passed=7)
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def figures(value: object, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, .
         yield place
 
 
-COMPARED = {
+COMPARED: dict[str, Any] = {
     **dict.fromkeys(("refusal", "interval", "losses", "wins", "mcnemar_p")),
     "kind": "judge",
     "paired": 6,
