@@ -85,6 +85,8 @@ _ROUNDING = 1e-3
 _MOST_NATS = 1e6
 """Highest loss of a token. No loss exceeds the range of the logits plus ln(size of the vocabulary),
 in float16 about 131,020: beyond is a model that diverged, or a figure that nobody measured."""
+_LARGE = 1e9
+"""A perplexity that is written in short, with an exponent."""
 _ENCODER = "encode_pair"
 _PROBE = (
     "The quick brown fox, naïve café 12345\n\n\tdef f(x):  return x  # 漢字 🙂\nThis is something "
@@ -349,8 +351,8 @@ class _LossKind(Kind[LossResult]):
         """Return what reports show of a suite."""
         most, figures = result.limits["max_loss"], result.figures
         bounds = figures and figures.range
-        value = NONE if figures is None else f"{figures.perplexity:.3f}"
-        interval = NONE if bounds is None else "{:.3f} to {:.3f}".format(*bounds)
+        value = NONE if figures is None else _short(figures.perplexity, 3)
+        interval = NONE if bounds is None else " to ".join(_short(bound, 3) for bound in bounds)
         return make_summary(
             self,
             result,
@@ -435,9 +437,8 @@ class _LossSuite(RecordSuite[Loss]):
 
     def decide_sample(self, value: Loss) -> Decision:
         most, tokens = self.limits["max_loss"], _counted(value.tokens, "token")
-        measured = (
-            f"loss {value.mean:.4f} nats a token ({tokens}, perplexity {value.perplexity:.4f})"
-        )
+        perplexity = f"perplexity {_short(value.perplexity, 4)}"
+        measured = f"loss {value.mean:.4f} nats a token ({tokens}, {perplexity})"
         if most is None:
             return Decision(passed=True, reason=f"{measured}, no max_loss is set")
         if value.mean > most:
@@ -895,9 +896,10 @@ def _outcome(gathered: Gathered, records: Sequence[LossRecord]) -> str:
 
 def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Decision:
     bounds = figures.range
-    interval = "" if bounds is None else ", 95 % CI {:.4f} to {:.4f}".format(*bounds)
+    ends = " to ".join(_short(bound, 4) for bound in bounds or ())
+    interval = f", 95 % CI {ends}" if ends else ""
     measured = (
-        f"perplexity {points(figures.perplexity, most)} (loss {figures.loss:.4f} nats a token, "
+        f"perplexity {_points(figures.perplexity, most)} (loss {figures.loss:.4f} nats a token, "
         f"{_counted(figures.tokens, 'token')} of {_counted(count, 'record')}{interval})"
     )
     if most is None:
@@ -905,7 +907,7 @@ def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Deci
     noise = NOISE if is_within_noise(bounds, most) else ""
     is_low = figures.perplexity <= most
     beside = "at most" if is_low else "above"
-    reason = f"{measured} is {beside} max_perplexity {points(most, figures.perplexity)}{noise}"
+    reason = f"{measured} is {beside} max_perplexity {_points(most, figures.perplexity)}{noise}"
     return Decision(passed=is_low, reason=reason)
 
 
@@ -943,13 +945,22 @@ def _worst(result: LossResult) -> Iterator[Excerpts]:
             Excerpt(
                 f"{one.mean:.3f}",
                 one.record.id,
-                f"{_counted(one.tokens, 'token')}, perplexity {one.perplexity:.3f}",
+                f"{_counted(one.tokens, 'token')}, perplexity {_short(one.perplexity, 3)}",
                 one.record.instruction,
             )
             for one in worst
         )
         title = f"highest losses in {result.name}"
         yield Excerpts(title, entries, _EXCERPTS, are_quoted=False, are_counted=False)
+
+
+def _short(value: float, decimals: int) -> str:
+    """Write a perplexity, one of a model that diverged without its hundreds of digits."""
+    return f"{value:.{decimals}f}" if value < _LARGE else f"{value:.4g}"
+
+
+def _points(value: float, beside: float | None) -> str:
+    return points(value, beside) if value < _LARGE else f"{value:.4g}"
 
 
 def _counted(number: int, noun: str) -> str:

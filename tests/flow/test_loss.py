@@ -452,6 +452,19 @@ def test_a_high_loss_that_a_model_has(project: Project) -> None:
     assert project.pytester.run("llmjudge", "power", "results.json", "--drop=3").ret == 0
 
 
+def test_a_perplexity_of_hundreds_of_digits(project: Project) -> None:
+    """It is written with an exponent, in messages and in the summary."""
+    write(project, '"data.json", max_perplexity=1e300')
+    project.write("conftest.py", OWN.replace("-0.5 *", "-700 *"))
+
+    result = project.run(REPORT, "-rA")
+
+    result.assert_outcomes(passed=6, failed=1)
+    assert "perplexity 1.014e+304 (loss 700.0000 nats" in str(result.stdout)
+    assert "is above max_perplexity 1e+300" in str(result.stdout)
+    assert "0" * 20 not in str(result.stdout)
+
+
 IDS = "[1] * len(prompt.split()), [2] * (len(reference.split()) + end)"
 
 
