@@ -276,7 +276,7 @@ def _notes(before: Side, after: Side) -> Iterator[str]:
         yield f"the judge's version was {was} and is {now} now"
     for one, other, owner in ((after, before, "the baseline"), (before, after, "this run")):
         if other.entries:
-            for name in one.terms.keys() - other.terms.keys():
+            for name in sorted(one.terms.keys() - other.terms.keys()):
                 yield f"{owner} does not say what its {name} was, so it may have been another"
 
 

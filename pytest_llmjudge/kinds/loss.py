@@ -321,30 +321,26 @@ class _LossKind(Kind[LossResult]):
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:  # noqa: ARG002  # nobody judges a loss
         """Return a suite of a results file as a comparison takes it."""
-        entries = tuple(
-            entry
+        records = [
+            (record, content_of(record["instruction"], record["input"], record["output"]))
             for record in suite["records"]
-            for entry in _entries(
-                record["id"],
-                content_of(record["instruction"], record["input"], record["output"]),
-                record["parts"],
-            )
-        )
-        token_digests = {
-            (record["id"], content_of(record["instruction"], record["input"], record["output"])): (
-                digest
-            )
-            for record in suite["records"]
-            if (digest := record.get("token_digest"))
-        }
-        terms = _terms(suite["tokenizer"], suite.get("prompt"), end=suite["end"])
+        ]
         return Side(
             _MEASURE,
             suite["name"],
-            entries,
-            terms=terms,
+            tuple(
+                entry
+                for record, content in records
+                for entry in _entries(record["id"], content, record["parts"])
+            ),
+            terms=_terms(suite["tokenizer"], suite.get("prompt"), end=suite["end"]),
             passes_at=suite["max_loss"],
-            token_digests=token_digests,
+            # Files of earlier versions have no digests.
+            token_digests={
+                (record["id"], content): digest
+                for record, content in records
+                if (digest := record.get("token_digest"))
+            },
         )
 
     def summary(self, result: LossResult, max_drop: float) -> Summary:
