@@ -20,7 +20,7 @@ from pytest_llmjudge.stats import (
 from pytest_llmjudge.unpaired import unpaired_test
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Entry, JudgeIdentity, Measure, Side
 
@@ -92,7 +92,7 @@ def compare(before: Side, after: Side) -> Comparison:
         wins=wins,
         mcnemar_p=mcnemar_p,
         flips=_flips(pairs, after),
-        note=_note(before.judge, after.judge),
+        note="; ".join(_notes(before, after)),
         changed=sum(difference != 0 for difference in differences),
         baseline_suite="" if before.name == after.name else before.name,
         unpaired_before=len(alone_before),
@@ -183,6 +183,19 @@ def _refusal(before: Side, after: Side, paired: int) -> str | None:
     differing = _differing(before, after)
     if differing:
         return differing
+    others = [
+        key
+        for key, digest in after.token_digests.items()
+        if before.token_digests.get(key, digest) != digest
+    ]
+    if others:
+        count = len(after.token_digests.keys() & before.token_digests.keys())
+        problem = (
+            f"{len(others)} of {count} {noun} were split into other tokens than in the baseline, "
+            f"such as {one_line(others[0][0], _SHOWN_NAMES)}"
+        )
+        hint = "compare models of one tokenizer and one chat template, or set another gate"
+        return f"results of different tokenizers do not compare: {problem}; {hint}"
     for side, owner in ((before, "the baseline"), (after, "this run")):
         total = len(side.entries)
         if paired < LEAST_PAIRED * total:
@@ -216,7 +229,8 @@ def _differing(before: Side, after: Side) -> str | None:
     differing = [
         f"its {name} was {was} and is {now} now"
         for name in new
-        if old[name][1] != new[name][1]
+        # A file of an earlier version does not have all of them.
+        if name in old and old[name][1] != new[name][1]
         for was, now in (_shown(old[name], new[name]),)
     ]
     if not differing:
@@ -254,11 +268,16 @@ def _shown(old: tuple[str, str], new: tuple[str, str]) -> tuple[str, str]:
     return one_line(was), one_line(now)
 
 
-def _note(old: JudgeIdentity | None, new: JudgeIdentity | None) -> str:
-    if old is None or new is None or old.version == new.version:
-        return ""
-    was, now = (one_line(judge.version) or "unknown" for judge in (old, new))
-    return f"the judge's version was {was} and is {now} now"
+def _notes(before: Side, after: Side) -> Iterator[str]:
+    """Yield what a reader should know besides: what changed, and what nobody can tell."""
+    old, new = before.judge, after.judge
+    if old is not None and new is not None and old.version != new.version:
+        was, now = (one_line(judge.version) or "unknown" for judge in (old, new))
+        yield f"the judge's version was {was} and is {now} now"
+    for one, other, owner in ((after, before, "the baseline"), (before, after, "this run")):
+        if other.entries:
+            for name in sorted(one.terms.keys() - other.terms.keys()):
+                yield f"{owner} does not say what its {name} was, so it may have been another"
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -7,7 +7,7 @@ import json
 
 from pytest_llmjudge.errors import storable
 
-__all__ = ["content_digest", "content_of", "make_key", "text_digest"]
+__all__ = ["content_digest", "content_of", "make_key", "template_digest", "text_digest"]
 
 
 def make_key(*parts: object) -> str:
@@ -19,6 +19,11 @@ def make_key(*parts: object) -> str:
 def text_digest(text: str) -> str:
     """Return the first 16 hex digits of the SHA-256 of a text, outer whitespace left out."""
     return hashlib.sha256(text.strip().encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def template_digest(template: str) -> str:
+    """Return the first 12 hex digits of the SHA-256 of a template's text."""
+    return hashlib.sha256(template.encode("utf-8")).hexdigest()[:12]
 
 
 def content_digest(instruction: str, context: str, output: str) -> str:

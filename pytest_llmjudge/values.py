@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.errors import SettingsError, one_line
 
 Parser = Callable[[str, str], Any]
 """Turns ``(where, text)`` into a value, or raises SettingsError."""
@@ -14,6 +14,11 @@ _T = TypeVar("_T")
 _Parse = Callable[[str, str], _T]
 _Check = Callable[[str, object], _T]
 _LEAST_DROP = 0.01
+_MOST_DIGITS = 18
+_MOST = 10**_MOST_DIGITS - 1
+"""Largest integer that is taken where nothing else bounds it; results files hold none above."""
+_SHOWN = 60
+"""Characters of a value in a message."""
 # Below, the ends of an interval are drawn from a handful of resamples, or from one.
 _LEAST_RESAMPLES, _MOST_RESAMPLES = 100, 100_000
 
@@ -30,32 +35,44 @@ def number_parser(problem: str, wanted: str, holds: Callable[[float], bool]) -> 
     return _parser(_number, problem, wanted, holds)
 
 
-def integer_parser(problem: str, wanted: str, holds: Callable[[int], bool]) -> _Parse[int]:
-    """Make a parser of integers, as :func:`number_parser` does."""
-    return _parser(_integer, problem, wanted, holds)
+def integer_parser(
+    problem: str, wanted: str, holds: Callable[[int], bool], most: int = _MOST
+) -> _Parse[int]:
+    """Make a parser of integers of at most ``most``, as :func:`number_parser` does."""
+    return _parser(_integer, problem, wanted, holds, most)
 
 
 def _number(where: str, text: str, wanted: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise SettingsError(where, f'"{text}" is not a number', f"give {wanted}") from None
+        problem = f'"{_short(text)}" is not a number'
+        raise SettingsError(where, problem, f"give {wanted}") from None
 
 
 def _integer(where: str, text: str, wanted: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise SettingsError(where, f'"{text}" is not a whole number', f"give {wanted}") from None
+        # Python reads no integer of thousands of digits.
+        is_long = text.strip().lstrip("+-").isdecimal()
+        problem = f'"{_short(text)}" is {"too large" if is_long else "not a whole number"}'
+        raise SettingsError(where, problem, f"give {wanted}") from None
 
 
 def _parser(
-    read: Callable[[str, str, str], _T], problem: str, wanted: str, holds: Callable[[_T], bool]
+    read: Callable[[str, str, str], _T],
+    problem: str,
+    wanted: str,
+    holds: Callable[[_T], bool],
+    most: int = _MOST,
 ) -> _Parse[_T]:
     def parse(where: str, text: str) -> _T:
         value = read(where, text, wanted)
         if not holds(value):
-            raise SettingsError(where, problem.format(text=text, value=value), f"give {wanted}")
+            filled = problem.format(text=_short(text), value=shown(value))
+            raise SettingsError(where, filled, f"give {wanted}")
+        _check_size(where, value, wanted, most)
         return value
 
     return parse
@@ -66,7 +83,8 @@ def number_check(problem: str, wanted: str, holds: Callable[[float], bool]) -> _
 
     def check(where: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not holds(value):
-            raise SettingsError(where, problem.format(value=repr(value)), f"give {wanted}")
+            raise SettingsError(where, problem.format(value=shown(value)), f"give {wanted}")
+        _check_size(where, value, wanted)
         return float(value)
 
     return check
@@ -77,26 +95,51 @@ def integer_check(problem: str, wanted: str, holds: Callable[[int], bool]) -> _C
 
     def check(where: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not holds(value):
-            raise SettingsError(where, problem.format(value=repr(value)), f"give {wanted}")
+            raise SettingsError(where, problem.format(value=shown(value)), f"give {wanted}")
+        _check_size(where, value, wanted)
         return value
 
     return check
 
 
+def _check_size(where: str, value: object, wanted: str, most: int = _MOST) -> None:
+    if isinstance(value, int) and value > most:
+        raise SettingsError(
+            where, f"{shown(value)} is too large", f"give {wanted} and fewer digits"
+        )
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it; an integer may have more digits than Python prints."""
+    if isinstance(value, int) and abs(value) > _MOST:
+        return f"an integer of more than {_MOST_DIGITS} digits"
+    try:
+        return _short(repr(value))
+    except ValueError:
+        # Such an integer is within a list or the like.
+        return f"a value of type {type(value).__name__}"
+
+
+def _short(text: str) -> str:
+    return one_line(text, _SHOWN)
+
+
 def parse_choice(*choices: str) -> _Parse[str]:
     """Make a parser that takes one of ``choices``."""
-    return _choice('"{}" is unknown', choices)
+    return _choice('"{}" is unknown', choices, _short)
 
 
 def check_choice(*choices: str) -> _Check[str]:
     """Make a check of a keyword that takes one of ``choices``."""
-    return _choice("{!r} is unknown", choices)
+    return _choice("{} is unknown", choices, shown)
 
 
-def _choice(problem: str, choices: tuple[str, ...]) -> _Check[str]:
+def _choice(
+    problem: str, choices: tuple[str, ...], show: Callable[[Any], str]
+) -> Callable[[str, Any], str]:
     def choose(where: str, value: object) -> str:
         if value not in choices:
-            raise SettingsError(where, problem.format(value), f"choose {either(choices)}")
+            raise SettingsError(where, problem.format(show(value)), f"choose {either(choices)}")
         return str(value)
 
     return choose
@@ -135,7 +178,10 @@ parse_share = number_parser(
     lambda share: 0 < share <= 1,
 )
 parse_seed = integer_parser(
-    '"{text}" is no seed', "a whole number from 0 to 9223372036854775807", _from(0, 2**63 - 1)
+    '"{text}" is no seed',
+    "a whole number from 0 to 9223372036854775807",
+    _from(0, 2**63 - 1),
+    most=2**63 - 1,
 )
 parse_port = integer_parser(
     '"{text}" is no port', "a port from 1 to 65535, or 0 for any free one", _from(0, 65_535)
@@ -173,7 +219,7 @@ def parse_flag(where: str, text: str) -> bool:
         return known[text.strip().lower()]
     except KeyError:
         raise SettingsError(
-            where, f'"{text}" is neither yes nor no', "give true or false"
+            where, f'"{_short(text)}" is neither yes nor no', "give true or false"
         ) from None
 
 
@@ -271,7 +317,7 @@ def read_keywords(
 def check_text(where: str, value: object) -> str:
     """Return ``value`` when it is a string that is not empty."""
     if not isinstance(value, str) or not value:
-        raise SettingsError(where, f"{value!r} is no text", "give a string in quotes")
+        raise SettingsError(where, f"{shown(value)} is no text", "give a string in quotes")
     return value
 
 

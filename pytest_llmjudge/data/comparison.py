@@ -92,6 +92,8 @@ class Side:
         terms: What else has to be the same for two sides to compare, by name.
         passes_at: What an entry has to score; ``None`` when nothing is set.
         others: Names of the other suites of its kind in its run.
+        token_digests: Of the tokens that were scored, by id and content of their record; where both
+            sides have one of a record, the two have to be the same.
     """
 
     measure: Measure
@@ -101,6 +103,7 @@ class Side:
     terms: Mapping[str, str] = field(default_factory=dict)
     passes_at: float | None = None
     others: tuple[str, ...] = ()
+    token_digests: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pytest_llmjudge.data import Context, Entry, Measure, Record, Side
@@ -20,7 +21,7 @@ from pytest_llmjudge.errors import (
 )
 from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored, whole_outcome
-from pytest_llmjudge.keys import content_of, make_key
+from pytest_llmjudge.keys import content_of, make_key, template_digest
 from pytest_llmjudge.kinds.base import Kind, Sample, SuiteRun, gates_over_all
 from pytest_llmjudge.kinds.plain import plain_comparison, record_texts, rounded
 from pytest_llmjudge.kinds.records import (
@@ -40,14 +41,13 @@ from pytest_llmjudge.kinds.summaries import (
     unscored_names,
     unseen_gate,
 )
-from pytest_llmjudge.settings import CHAT, RECORD_KEYWORDS, chosen_for
+from pytest_llmjudge.settings import BUILT_IN_PROMPTS, CHAT, RECORD_KEYWORDS, chosen_for
 from pytest_llmjudge.stats import points, ratio_interval
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
-from pytest_llmjudge.values import integer_check, number_check, read_keywords
+from pytest_llmjudge.values import integer_check, number_check, read_keywords, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from pytest_llmjudge import suites
     from pytest_llmjudge.data import CheckpointReference, Comparison, GateResult
@@ -78,14 +78,21 @@ _CHUNK = 256
 """Samples whose tokens are held at a time, so that memory does not grow with a suite."""
 _LONGEST_WINDOW = 4096
 """Tokens of a text's window at most: logits of a context of 131,072 tokens would take 60 GB."""
+_DIGITS = 16
+"""Hexadecimal digits of a digest of tokens."""
 _ROUNDING = 1e-3
 """By which a log-probability may be above 0."""
+_MOST_NATS = 1e6
+"""Highest loss of a token. No loss exceeds the range of the logits plus ln(size of the vocabulary),
+in float16 about 131,020: beyond is a model that diverged, or a figure that nobody measured."""
+_LARGE = 1e9
+"""A perplexity that is written in short, with an exponent."""
 _ENCODER = "encode_pair"
 _PROBE = (
     "The quick brown fox, naïve café 12345\n\n\tdef f(x):  return x  # 漢字 🙂\nThis is something "
     "that training, testing and tuning would bring to the end: it's, they'll, I'm. Überraschung!"
 )
-"""Two tokenizers that split this alike are held for one; losses of two others do not compare."""
+"""Tokenizers that split this differently are two; for others ``token_digest`` decides."""
 _MEASURE = Measure("loss", value="loss", unit="nats", higher_is_better=False, tolerance=1e-4)
 
 
@@ -97,12 +104,14 @@ class Loss:
         record: Whose reference it is; of a text file one whose output is the text.
         parts: For each window of a text, and for a record alone, its summed negative
             log-likelihood in nats, and the number of its tokens.
-        tokenizer: Digest of how the model splits texts.
+        tokenizer: Digest of how the model splits a sample text.
+        token_digest: Digest of the token ids that were scored, and of those before them.
     """
 
     record: Record
     parts: tuple[tuple[float, int], ...]
     tokenizer: str
+    token_digest: str
 
     @property
     def nll(self) -> float:
@@ -132,6 +141,7 @@ class LossRecord:
     record: Record
     parts: tuple[tuple[float, int], ...]
     tokenizer: str
+    token_digest: str
     error: str | None
     outcome: str
     cause: str | None = None
@@ -139,7 +149,9 @@ class LossRecord:
     @property
     def loss(self) -> Loss | None:
         """The loss, where there is one."""
-        return Loss(self.record, self.parts, self.tokenizer) if self.parts else None
+        if not self.parts:
+            return None
+        return Loss(self.record, self.parts, self.tokenizer, self.token_digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +162,7 @@ class LossResult:
         name: Node id of the test function.
         path: Its records file or text.
         total: How many records it has.
-        terms: How the loss was taken: ``end`` and ``stride``.
+        terms: How the loss was taken: ``prompt``, ``end`` and ``stride``.
         limits: ``max_perplexity`` and ``max_loss``.
         records: Those of which something is known, in file order.
         outcome: ``passed``, ``failed``, or ``incomplete`` when not every record has a loss.
@@ -296,30 +308,47 @@ class _LossKind(Kind[LossResult]):
         scored = sum(bool(record["parts"]) for record in records)
         yield from repeated("records", [record["id"] for record in records])
         yield from counted(suite, len(records), scored)
-        nll, tokens = math.fsum(nll for nll, _ in parts), sum(tokens for _, tokens in parts)
-        is_whole = scored == suite["total"] and tokens > 0
-        yield from differs(suite, "loss", nll / tokens if is_whole else None)
+        for record in records:
+            for problem in _wrong_figures(record, record["parts"]):
+                yield f"{record['id']}: {problem}"
+        is_whole = scored == suite["total"]
+        yield from _wrong_figures(suite, parts if is_whole else [])
+        loss = _mean_loss(parts) if is_whole else None
+        perplexity = None if loss is None else _finite(_exp(loss))
+        # Rounded to four decimals, but a float of this size may not have as many.
+        within = 0.0 if perplexity is None else perplexity * 1e-9
+        yield from differs(suite, "perplexity", perplexity, within=within)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:  # noqa: ARG002  # nobody judges a loss
         """Return a suite of a results file as a comparison takes it."""
-        entries = tuple(
-            entry
+        records = [
+            (record, content_of(record["instruction"], record["input"], record["output"]))
             for record in suite["records"]
-            for entry in _entries(
-                record["id"],
-                content_of(record["instruction"], record["input"], record["output"]),
-                record["parts"],
-            )
+        ]
+        return Side(
+            _MEASURE,
+            suite["name"],
+            tuple(
+                entry
+                for record, content in records
+                for entry in _entries(record["id"], content, record["parts"])
+            ),
+            terms=_terms(suite["tokenizer"], suite.get("prompt"), end=suite["end"]),
+            passes_at=suite["max_loss"],
+            # Files of earlier versions have no digests.
+            token_digests={
+                (record["id"], content): digest
+                for record, content in records
+                if (digest := record.get("token_digest"))
+            },
         )
-        terms = _terms(suite["tokenizer"], end=suite["end"])
-        return Side(_MEASURE, suite["name"], entries, terms=terms, passes_at=suite["max_loss"])
 
     def summary(self, result: LossResult, max_drop: float) -> Summary:
         """Return what reports show of a suite."""
         most, figures = result.limits["max_loss"], result.figures
         bounds = figures and figures.range
-        value = NONE if figures is None else f"{figures.perplexity:.3f}"
-        interval = NONE if bounds is None else "{:.3f} to {:.3f}".format(*bounds)
+        value = NONE if figures is None else _short(figures.perplexity, 3)
+        interval = NONE if bounds is None else " to ".join(_short(bound, 3) for bound in bounds)
         return make_summary(
             self,
             result,
@@ -390,6 +419,7 @@ class _LossSuite(RecordSuite[Loss]):
         return {
             "parts": None if loss is None else [list(part) for part in loss.parts],
             "tokenizer": "" if loss is None else loss.tokenizer,
+            "token_digest": "" if loss is None else loss.token_digest,
             "error": sample.error,
             "cause": sample.cause,
         }
@@ -403,9 +433,8 @@ class _LossSuite(RecordSuite[Loss]):
 
     def decide_sample(self, value: Loss) -> Decision:
         most, tokens = self.limits["max_loss"], _counted(value.tokens, "token")
-        measured = (
-            f"loss {value.mean:.4f} nats a token ({tokens}, perplexity {value.perplexity:.4f})"
-        )
+        perplexity = f"perplexity {_short(value.perplexity, 4)}"
+        measured = f"loss {value.mean:.4f} nats a token ({tokens}, {perplexity})"
         if most is None:
             return Decision(passed=True, reason=f"{measured}, no max_loss is set")
         if value.mean > most:
@@ -429,11 +458,32 @@ class _LossSuite(RecordSuite[Loss]):
                 () if sample.value is None else sample.value.parts,
             )
         )
-        terms = _terms(losses[0].tokenizer if losses else None, end=self.end)
-        return Side(_MEASURE, self.name, entries, terms=terms, passes_at=self.limits["max_loss"])
+        token_digests = {
+            (loss.record.id, record_content(loss.record)): loss.token_digest for loss in losses
+        }
+        prompt = self._prompt_terms()
+        terms = _terms(losses[0].tokenizer if losses else None, prompt, end=self.end)
+        return Side(
+            _MEASURE,
+            self.name,
+            entries,
+            terms=terms,
+            passes_at=self.limits["max_loss"],
+            token_digests=token_digests,
+        )
 
     def _limits(self) -> dict[str, Any]:
-        return {"limits": self.limits, "terms": {"end": self.end, "stride": self.stride}}
+        terms = {"prompt": self._prompt_terms(), "end": self.end, "stride": self.stride}
+        return {"limits": self.limits, "terms": terms}
+
+    def _prompt_terms(self) -> dict[str, str | None] | None:
+        """Return the template's name and, of a file, a digest; ``None`` without a prompt."""
+        if self.is_text:
+            return None
+        prompt = self.loaded.settings.prompt
+        if prompt in BUILT_IN_PROMPTS:
+            return {"name": prompt, "digest": None}
+        return {"name": Path(prompt).name, "digest": template_digest(self.loaded.template)}
 
 
 class _LossRun(SuiteRun[Loss]):
@@ -503,7 +553,7 @@ class _LossRun(SuiteRun[Loss]):
             "device": settings.device,
             "dtype": settings.dtype,
         }
-        return make_key("loss/1", self._fingerprint.first, suite.prompt(record), record.output, how)
+        return make_key("loss/2", self._fingerprint.first, suite.prompt(record), record.output, how)
 
     def _stored(self, names: Iterable[str]) -> dict[str, Loss]:
         keys = {self._key(name): name for name in names}
@@ -549,7 +599,7 @@ class _LossRun(SuiteRun[Loss]):
         Raises:
             CheckpointError: The model cannot be used.
         """
-        from pytest_llmjudge.pipeline.scoring_model import raised_by, scoring_model
+        from pytest_llmjudge.pipeline.scoring_model import encoded_pair, raised_by, scoring_model
         from pytest_llmjudge.pipeline.user_code import user_code
 
         model = scoring_model(self.model, "llm_loss", _ENCODER)
@@ -563,7 +613,8 @@ class _LossRun(SuiteRun[Loss]):
                     results[record.id] = error
             # A batch is as long as its longest text.
             order = sorted(contexts, key=lambda name: -sum(map(_length, contexts[name])))
-            tokenizer = make_key(model.encode_pair("", _PROBE, chat=False, end=False))[:12]
+            probe = encoded_pair(model, "", _PROBE, chat=False, end=False)
+            tokenizer = make_key(probe)[:12]
             if self._suite.is_text:
                 length, stride = self._window(model)
                 tokenizer += f" in windows of {length} tokens by {stride}"
@@ -571,29 +622,43 @@ class _LossRun(SuiteRun[Loss]):
             scores = iter(model.score(listed) if listed else ())
             for name in order:
                 values = [next(scores, []) for _ in contexts[name]]
-                sizes = [len(context.branches[0]) for context in contexts[name]]
-                results[name] = self._facts(name, values, sizes, tokenizer)
+                results[name] = self._facts(name, values, contexts[name], tokenizer)
         return results
 
     def _facts(
-        self, record: str, values: Sequence[Sequence[float]], sizes: Sequence[int], tokenizer: str
+        self,
+        record: str,
+        values: Sequence[Sequence[float]],
+        contexts: Sequence[Context],
+        tokenizer: str,
     ) -> str | LlmJudgeError:
-        from pytest_llmjudge.generation.nonfinite import FLOAT16, WIDER
-
         where = self._name()
         if any(len(value) != 1 for value in values):
             problem = f"score() gave no single value for record {record}"
             return CheckpointError(where, problem, "give one for each branch")
-        if any(value[0] > _ROUNDING for value in values):
-            problem = f"score() gave a log-probability above 0 for record {record}"
-            return CheckpointError(where, problem, "give the logarithm, not its negative")
-        parts = [(max(0.0, -value[0]), size) for value, size in zip(values, sizes, strict=True)]
-        if not all(math.isfinite(value[0]) for value in values):
-            problem = f"its loss on record {record} is NaN or infinite"
-            is_narrow = self._resources.settings.dtype == FLOAT16
-            hint = WIDER if is_narrow else "see whether its training diverged"
-            return PromptError(where, problem, hint)
-        return json.dumps([parts, tokenizer])
+        sizes = [len(context.branches[0]) for context in contexts]
+        parts = []
+        for (value,), size in zip(values, sizes, strict=True):
+            if value > _ROUNDING:
+                problem = f"score() gave a log-probability above 0 for record {record}"
+                return CheckpointError(where, problem, "give the logarithm, not its negative")
+            if not value >= -_MOST_NATS * size:
+                return self._no_loss(record, value)
+            parts.append((max(0.0, -value), size))
+        ids = [(context.ids, context.branches[0]) for context in contexts]
+        return json.dumps([parts, tokenizer, make_key(ids)[:_DIGITS]])
+
+    def _no_loss(self, record: str, value: float) -> PromptError:
+        """Return the error that a model gives NaN, or less than any model that is of use."""
+        from pytest_llmjudge.generation.nonfinite import FLOAT16, WIDER
+
+        problem = f"its loss on record {record} is NaN or infinite"
+        # An integer of a user's model may be larger than any float.
+        if -math.inf < value < math.inf:
+            problem = f"its loss on record {record} is above {_MOST_NATS:,.0f} nats a token"
+        is_narrow = self._resources.settings.dtype == FLOAT16
+        hint = WIDER if is_narrow else "see whether its training diverged"
+        return PromptError(self._name(), problem, hint)
 
     def _window(self, model: ScoringModel) -> tuple[int, int]:
         """Return how many tokens a window of a text has, and by how many they are apart."""
@@ -606,10 +671,12 @@ class _LossRun(SuiteRun[Loss]):
         Raises:
             PromptError: Nothing can be scored of it.
         """
+        from pytest_llmjudge.pipeline.scoring_model import encoded_pair
+
         suite, where = self._suite, self._name()
         prompt, chat = suite.prompt(record), suite.loaded.template == CHAT
         end = suite.end and not suite.is_text
-        before, after = model.encode_pair(prompt, record.output, chat=chat, end=end)
+        before, after = encoded_pair(model, prompt, record.output, chat=chat, end=end)
         if suite.is_text:
             windows = list(_windows([*before, *after], *self._window(model)))
             if not windows:
@@ -655,19 +722,19 @@ def _length(context: Context) -> int:
     return len(context.ids) + len(context.branches[0])
 
 
-def _read(facts: str) -> tuple[tuple[tuple[float, int], ...], str]:
+def _read(facts: str) -> tuple[tuple[tuple[float, int], ...], str, str]:
     """Return what was stored.
 
     Raises:
         ValueError: It is no loss.
     """
-    parts, tokenizer = json.loads(facts)
+    parts, tokenizer, token_digest = json.loads(facts)
     for nll, tokens in parts:
         if not math.isfinite(nll) or type(tokens) is not int or tokens < 1:
             raise ValueError
-    if not parts or not isinstance(tokenizer, str):
+    if not parts or not isinstance(tokenizer, str) or not isinstance(token_digest, str):
         raise ValueError
-    return tuple((float(nll), tokens) for nll, tokens in parts), tokenizer
+    return tuple((float(nll), tokens) for nll, tokens in parts), tokenizer, token_digest
 
 
 def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, Any]]:
@@ -727,7 +794,7 @@ def _read_samples(path: Path) -> tuple[Record, ...]:
 
 def _check_flag(where: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise SettingsError(where, f"{value!r} is neither True nor False", "give one of them")
+        raise SettingsError(where, f"{shown(value)} is neither True nor False", "give one of them")
     return value
 
 
@@ -746,9 +813,29 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
 }
 
 
-def _terms(tokenizer: str | None, *, end: bool) -> dict[str, str]:
-    """Return what has to be the same for two suites to compare, by name."""
-    return {"end token": "counted" if end else "left out", "tokenizer": tokenizer or "unknown"}
+def _terms(
+    tokenizer: str | None, prompt: Mapping[str, str | None] | None, *, end: bool
+) -> dict[str, str]:
+    """Return what has to be the same for two suites to compare, by name.
+
+    A text has no prompt, and a results file of an earlier version does not say which it was.
+    """
+    terms = {"end token": "counted" if end else "left out", "tokenizer": tokenizer or "unknown"}
+    if prompt is not None:
+        # A template file may have been renamed.
+        digest = prompt["digest"]
+        terms["prompt"] = f"a template file ({digest})" if digest else str(prompt["name"])
+    return terms
+
+
+def _mean_loss(parts: Sequence[Sequence[float]]) -> float | None:
+    return math.fsum(nll for nll, _ in parts) / sum(n for _, n in parts) if parts else None
+
+
+def _wrong_figures(figures: Mapping[str, Any], parts: Sequence[Sequence[float]]) -> Iterator[str]:
+    """Yield what of the loss and the tokens of a record or a suite is not that of its parts."""
+    yield from differs(figures, "tokens", sum(n for _, n in parts) if parts else None)
+    yield from differs(figures, "loss", _mean_loss(parts))
 
 
 def _entries(name: str, content: str, parts: Sequence[Sequence[float]]) -> Iterator[Entry]:
@@ -772,6 +859,7 @@ def _loss_record(record: Record, row: Mapping[str, Any]) -> LossRecord:
         record,
         parts=tuple((nll, tokens) for nll, tokens in row.get("parts") or ()),
         tokenizer=row.get("tokenizer", ""),
+        token_digest=row.get("token_digest", ""),
         error=row["error"],
         outcome=row["outcome"],
         cause=row.get("cause"),
@@ -785,6 +873,7 @@ def _plain_record(one: LossRecord) -> dict[str, Any]:
         "loss": None if loss is None else round(loss.mean, 6),
         "tokens": None if loss is None else loss.tokens,
         "parts": [list(part) for part in one.parts],
+        "token_digest": one.token_digest or None,
         "error": one.error,
         "outcome": one.outcome,
     }
@@ -803,9 +892,10 @@ def _outcome(gathered: Gathered, records: Sequence[LossRecord]) -> str:
 
 def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Decision:
     bounds = figures.range
-    interval = "" if bounds is None else ", 95 % CI {:.4f} to {:.4f}".format(*bounds)
+    ends = " to ".join(_short(bound, 4) for bound in bounds or ())
+    interval = f", 95 % CI {ends}" if ends else ""
     measured = (
-        f"perplexity {points(figures.perplexity, most)} (loss {figures.loss:.4f} nats a token, "
+        f"perplexity {_points(figures.perplexity, most)} (loss {figures.loss:.4f} nats a token, "
         f"{_counted(figures.tokens, 'token')} of {_counted(count, 'record')}{interval})"
     )
     if most is None:
@@ -813,7 +903,7 @@ def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Deci
     noise = NOISE if is_within_noise(bounds, most) else ""
     is_low = figures.perplexity <= most
     beside = "at most" if is_low else "above"
-    reason = f"{measured} is {beside} max_perplexity {points(most, figures.perplexity)}{noise}"
+    reason = f"{measured} is {beside} max_perplexity {_points(most, figures.perplexity)}{noise}"
     return Decision(passed=is_low, reason=reason)
 
 
@@ -851,13 +941,22 @@ def _worst(result: LossResult) -> Iterator[Excerpts]:
             Excerpt(
                 f"{one.mean:.3f}",
                 one.record.id,
-                f"{_counted(one.tokens, 'token')}, perplexity {one.perplexity:.3f}",
+                f"{_counted(one.tokens, 'token')}, perplexity {_short(one.perplexity, 3)}",
                 one.record.instruction,
             )
             for one in worst
         )
         title = f"highest losses in {result.name}"
         yield Excerpts(title, entries, _EXCERPTS, are_quoted=False, are_counted=False)
+
+
+def _short(value: float, decimals: int) -> str:
+    """Write a perplexity, one of a model that diverged without its hundreds of digits."""
+    return f"{value:.{decimals}f}" if value < _LARGE else f"{value:.4g}"
+
+
+def _points(value: float, beside: float | None) -> str:
+    return points(value, beside) if value < _LARGE else f"{value:.4g}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -28,6 +28,7 @@ from pytest_llmjudge.mmlu.gates import decide_accuracy, decide_subject, is_accur
 from pytest_llmjudge.mmlu.results import ExamResult, QuestionResult, SubjectResult
 from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.storage.consistent import differs, repeated
+from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -383,7 +384,7 @@ def named_subject(
     path = resources.settings.paths.get(_DATA)
     if data is not None and not isinstance(data, (str, Path)):
         where, hint = "mmlu: data", "give a path"
-        raise SettingsError(where, f"{data!r} is no path", hint)
+        raise SettingsError(where, f"{shown(data)} is no path", hint)
     if data is not None:
         path = resources.root / data
     if path is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
 from pytest_llmjudge.pipeline.protocols import Fingerprint, name_of
-from pytest_llmjudge.pipeline.scoring_model import raised_by, scoring_model
+from pytest_llmjudge.pipeline.scoring_model import encoded, raised_by, scoring_model
 from pytest_llmjudge.pipeline.turns import wait_or_compute
 from pytest_llmjudge.pipeline.user_code import user_code
 from pytest_llmjudge.storage.store import Failure
@@ -131,7 +131,7 @@ class MMLURun:
                     solved,
                     question,
                     self.exam.mode,
-                    encode=model.encode,
+                    encode=partial(encoded, model),
                     context=model.context_length,
                 )
                 for question in questions
@@ -193,7 +193,8 @@ def _answer(question: MMLUQuestion, values: list[float], shots: int, is_cut: boo
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    # An integer may be larger than any float; math.isfinite() would raise an error.
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
 
 
 def score_tasks(

@@ -13,6 +13,7 @@ from pytest_llmjudge.keys import content_of, make_key
 from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value, without_item
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.shared import Shared
+from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -154,7 +155,7 @@ def records_file(marked: Marked, marker: str, example: str) -> str:
         return str(arguments[0])
     problem = f"{marker} has {len(arguments)} positional arguments"
     if len(arguments) == 1:
-        problem = f"{marker} has {arguments[0]!r} for a records file"
+        problem = f"{marker} has {shown(arguments[0])} for a records file"
     raise SettingsError(marked.name, problem, f"give it one records file, as in {example}")
 
 

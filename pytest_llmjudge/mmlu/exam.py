@@ -17,6 +17,7 @@ from pytest_llmjudge.values import (
     integer_check,
     number_check,
     read_keywords,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def make_exam(
 def _one_subject(where: str, subject: object, available: Sequence[str]) -> tuple[str]:
     if not isinstance(subject, str) or not subject:
         hint = 'give one subject\'s name, as in mmlu("anatomy")'
-        raise SettingsError(where, f"{subject!r} is no name", hint)
+        raise SettingsError(where, f"{shown(subject)} is no name", hint)
     if choose_subjects(where, [subject], available) != (subject,):
         hint = "ask each one, or mark a test with llm_mmlu"
         raise SettingsError(where, f'"{subject}" means several subjects', hint)
@@ -153,10 +154,10 @@ def _check_subjects(where: str, value: object) -> tuple[str, ...]:
     names = (value,) if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not names:
         hint = 'give a list of names, a category such as "stem", or "all"'
-        raise SettingsError(where, f"{value!r} names no subjects", hint)
+        raise SettingsError(where, f"{shown(value)} names no subjects", hint)
     for name in names:
         if not isinstance(name, str) or not name:
-            raise SettingsError(where, f"{name!r} is no name", "give strings in quotes")
+            raise SettingsError(where, f"{shown(name)} is no name", "give strings in quotes")
     return tuple(names)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.errors import CheckpointError, one_line
 from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.pipeline.protocols import name_of
 from pytest_llmjudge.pipeline.user_code import described
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Context
 
-__all__ = ["ScoringModel", "raised_by", "scoring_model"]
+__all__ = ["ScoringModel", "encoded", "encoded_pair", "raised_by", "scoring_model"]
+
+_IDS = "whole numbers of 0 or more"
+_SHOWN = 100
+"""Characters of what a user's model gave."""
 
 
 class ScoringModel(Protocol):
@@ -72,3 +76,43 @@ def scoring_model(model: object, needed_by: str, encoder: str = "encode") -> Sco
         hint = f"give it context_length, {encoder}() and score(), or name a checkpoint"
         raise CheckpointError(name_of(model), problem, hint)
     return model  # type: ignore[return-value]  # it has what the protocol asks for
+
+
+def encoded(model: ScoringModel, text: str) -> list[int]:
+    """Return the tokens of a text, without special ones.
+
+    Raises:
+        CheckpointError: A user's model gives something else.
+    """
+    ids: object = model.encode(text)
+    if not _are_ids(model, ids):
+        raise _no_ids(model, "encode", ids, f"a list of token ids, {_IDS}")
+    return ids  # type: ignore[return-value]  # it was checked
+
+
+def encoded_pair(
+    model: ScoringModel, prompt: str, reference: str, *, chat: bool, end: bool
+) -> tuple[list[int], list[int]]:
+    """Return the tokens of a prompt and of the reference behind it, encoded as one text.
+
+    Raises:
+        CheckpointError: A user's model gives something else.
+    """
+    pair: object = model.encode_pair(prompt, reference, chat=chat, end=end)
+    is_pair = isinstance(pair, (list, tuple)) and len(pair) == 2
+    if not is_pair or not all(_are_ids(model, ids) for ids in pair):  # type: ignore[attr-defined]  # it is a pair
+        wanted = f"(prompt_ids, reference_ids), two lists of {_IDS}"
+        raise _no_ids(model, "encode_pair", pair, wanted)
+    return tuple(pair)  # type: ignore[arg-type,return-value]  # it was checked
+
+
+def _are_ids(model: object, ids: object) -> bool:
+    # This package's own models give what their tokenizers do, and MMLU has millions of tokens.
+    if isinstance(model, Model):
+        return True
+    return isinstance(ids, (list, tuple)) and all(type(one) is int and one >= 0 for one in ids)
+
+
+def _no_ids(model: object, method: str, given: object, wanted: str) -> CheckpointError:
+    problem = f"{method}() gave {one_line(repr(given), _SHOWN)}"
+    return CheckpointError(name_of(model), problem, f"let it return {wanted}")

@@ -84,13 +84,19 @@ class RunHooks:
     def __init__(self, session: LlmSession) -> None:
         self._session = session
         self._completeness = Completeness(session)
+        self._is_collected = False
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self) -> None:
+        """Note that collection came to its end; a usage error, pytest's or ours, breaks it off."""
+        self._is_collected = True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Plan the run, and end it now when judge or checkpoint is missing."""
         # xdist runs what a worker could collect, also where another file is broken.
         goes_on = session.config.option.continue_on_collection_errors or self._session.is_worker
-        if session.testsfailed and not goes_on:
+        if not self._is_collected or (session.testsfailed and not goes_on):
             return
         try:
             self._completeness.check(session)

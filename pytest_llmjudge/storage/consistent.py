@@ -52,12 +52,21 @@ def counted(suite: Mapping[str, Any], listed: int, scored: int) -> Iterator[str]
     yield from differs(suite, "unscored", suite["total"] - scored)
 
 
-def differs(figures: Mapping[str, Any], name: str, actual: float | None) -> Iterator[str]:
-    """Say so when a figure is not the one that its records have."""
+def differs(
+    figures: Mapping[str, Any], name: str, actual: float | None, *, within: float = 0.0
+) -> Iterator[str]:
+    """Say so when a figure is not the one that its records have.
+
+    Args:
+        figures: Has it by name.
+        name: Of the figure.
+        actual: As the records have it.
+        within: By how much the two may differ, beside what rounding to four decimals takes.
+    """
     given = figures[name]
     if given is None and actual is None:
         return
-    if given is None or actual is None or abs(given - actual) > _ROUNDED:
+    if given is None or actual is None or abs(given - actual) > _ROUNDED + within:
         shown = "none" if actual is None else f"{actual:.4f}".rstrip("0").rstrip(".")
         yield f'its "{name}" is {"null" if given is None else given}, and by its records {shown}'
 

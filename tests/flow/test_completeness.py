@@ -315,6 +315,55 @@ def test_too_few_records_to_fail(
     assert errors(result) == wanted
 
 
+@pytest.mark.parametrize("has_another", [False, True])
+def test_a_suite_that_is_refused_is_there(
+    project: Project,
+    mode: tuple[str, ...],
+    has_another: bool,  # noqa: FBT001  # a table's column
+) -> None:
+    """It is not said to be lacking too, nor is what its file has beside it."""
+    write_suite(project, "test_a.py", OLD, GATED)
+    text = (project.path / "test_a.py").read_text("utf-8")
+    more = text.replace("test_instructions", "test_more") if has_another else ""
+    project.write("test_a.py", text + more)
+    assert project.run(REPORT).ret == 0
+    project.write("test_a.py", text.replace("min_average=1", "min_average=101") + more)
+
+    result = project.run(BASELINE, *mode)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    problem = "min_average: 101 is not an average; give a number from 0 to 100"
+    assert errors(result) == [f"ERROR: {A}: {problem}"]
+
+
+@pytest.mark.parametrize("entry", [A, "test_a.py"])
+def test_a_required_suite_that_is_refused(
+    project: Project, mode: tuple[str, ...], entry: str
+) -> None:
+    """The same of what an ini file requires."""
+    write_suite(project, "test_a.py", OLD, f"{FIELD}, min_average=10**400")
+    project.write("pytest.ini", f"[pytest]\nllm_judge_require = {entry}\n")
+
+    result = project.run(*mode)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    problem = "an integer of more than 18 digits is not an average; give a number from 0 to 100"
+    assert errors(result) == [f"ERROR: {A}: min_average: {problem}"]
+
+
+def test_a_file_that_is_not_there(project: Project) -> None:
+    """Pytest says so, and nothing else is said."""
+    write_suite(project, "test_a.py", OLD, GATED)
+    assert project.run(REPORT).ret == 0
+
+    result = project.run(BASELINE, "test_x.py")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in errors(result) if line.startswith("ERROR: ")] == [
+        "ERROR: file or directory not found: test_x.py"
+    ]
+
+
 def test_enough_records_to_fail(project: Project) -> None:
     """Five that all fall are no chance, and do fail."""
     write_suite(project, "test_a.py", [100] * 5, GATED)

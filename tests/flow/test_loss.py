@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from typing import TYPE_CHECKING, Any
@@ -256,6 +257,107 @@ def test_losses_of_two_tokenizers(suite: Project) -> None:
     assert "its end token was counted and is left out now" in str(result.stdout)
 
 
+def swap_digits(path: Path) -> None:
+    """Exchange the tokens of 0 and 6, of which the one stands in a record and no sample has them."""
+    lines = path.read_text("utf-8").splitlines()
+    zero, six = (base64.b64encode(digit).decode() for digit in (b"0", b"6"))
+    lines[ord("0")], lines[ord("6")] = f"{six} {ord('0')}", f"{zero} {ord('6')}"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def test_two_tokenizers_that_split_nearly_alike(suite: Project, mode: tuple[str, ...]) -> None:
+    """What decides are the tokens that were scored, not those of a sample sentence."""
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    swap_digits(suite.path / "model.tiktoken")
+
+    result = suite.run(CHECKPOINT, REPORT, "--llm-judge-baseline=old.json", *mode)
+
+    result.assert_outcomes(passed=7, failed=1)
+    message = "1 of 6 records were split into other tokens than in the baseline, such as r0"
+    assert message in str(result.stdout)
+    assert the_suite(suite, "old.json")["tokenizer"] == the_suite(suite)["tokenizer"]
+    compared = suite.pytester.run("llmjudge", "compare", "old.json", "results.json")
+    assert compared.ret == 1
+    assert message in str(compared.stdout)
+
+
+def test_a_text_that_two_tokenizers_split(suite: Project) -> None:
+    """The same of a text file, whose windows are many."""
+    write(suite, '"text.txt", max_perplexity=1e9')
+    suite.write("text.txt", "A text has words. " * 100 + "0")
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    same = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json")
+    same.assert_outcomes(passed=3)
+    swap_digits(suite.path / "model.tiktoken")
+
+    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json")
+
+    result.assert_outcomes(passed=2, failed=1)
+    assert "1 of 1 records were split into other tokens" in str(result.stdout)
+
+
+def without(suite: Project, *names: str) -> None:
+    """Take keys out of the old results, as earlier versions did not write them."""
+    document = json.loads((suite.path / "old.json").read_text("utf-8"))
+    (entry,) = document["suites"]
+    for part in (entry, *entry["records"]):
+        for name in names:
+            part.pop(name, None)
+    suite.write("old.json", document)
+
+
+def test_a_baseline_of_before(suite: Project, mode: tuple[str, ...]) -> None:
+    """It says neither prompt nor tokens; it compares, and the summary says what is unknown."""
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    without(suite, "prompt", "token_digest")
+    swap_digits(suite.path / "model.tiktoken")
+
+    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json", "-rA", *mode)
+
+    assert "split into other tokens" not in str(result.stdout)
+    note = "the baseline does not say what its prompt was, so it may have been another"
+    assert str(result.stdout).count(note) >= 1
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "message"),
+    [
+        ("chatml", "alpaca", "its prompt was chatml and is alpaca now"),
+        ("mine.txt", "other.txt", "its prompt was a template file ("),
+        ("mine.txt", "same.txt", None),
+    ],
+)
+def test_losses_under_two_prompts(
+    suite: Project, mode: tuple[str, ...], was: str, now: str, message: str | None
+) -> None:
+    """They do not compare, whichever is lower; a template is known by what it says."""
+    for name, text in (("mine", "Do"), ("other", "Answer"), ("same", "Do")):
+        suite.write(f"{name}.txt", f"{text}: {{instruction}} {{input}}\n")
+    write(suite, f'"data.json", max_perplexity=1e9, prompt="{was}"')
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    write(suite, f'"data.json", max_perplexity=1e9, prompt="{now}"')
+
+    result = suite.run(CHECKPOINT, REPORT, "--llm-judge-baseline=old.json", *mode)
+
+    failed = int(message is not None)
+    result.assert_outcomes(passed=8 - failed, failed=failed)
+    assert message is None or message in str(result.stdout)
+    assert the_suite(suite)["prompt"]["name"] == now
+    compared = suite.pytester.run("llmjudge", "compare", "old.json", "results.json")
+    assert compared.ret == failed
+    assert message is None or message in str(compared.stdout)
+
+
+def test_a_text_has_no_prompt(suite: Project) -> None:
+    """Nothing stands before it."""
+    write(suite, '"text.txt", max_perplexity=1e9')
+    suite.write("text.txt", "A text.")
+
+    suite.run(CHECKPOINT, REPORT)
+
+    assert the_suite(suite)["prompt"] is None
+
+
 def test_a_record_that_does_not_fit(suite: Project, mode: tuple[str, ...]) -> None:
     """It errs and says why; of the others there is no perplexity."""
     content = records(3)
@@ -321,6 +423,72 @@ def test_a_model_of_ones_own(project: Project, mode: tuple[str, ...]) -> None:
     )
 
 
+@pytest.mark.parametrize("value", ["-3e306", "-10**400"])
+def test_losses_that_no_model_has(project: Project, mode: tuple[str, ...], value: str) -> None:
+    """Each record errs in one line, and the run still has its summary and its report."""
+    write(project, '"data.json", max_loss=1')
+    content = OWN.replace("-0.5 * len(branch)", f"({value}) * len(branch)")
+    project.write("conftest.py", content)
+
+    result = project.run(REPORT, *mode)
+
+    result.assert_outcomes(errors=6, failed=1)
+    output = str(result.stdout)
+    assert "Traceback" not in output
+    problem = "its loss on record r0 is above 1,000,000 nats a token"
+    assert f"llm_model (Mine): {problem}; see whether its training diverged" in output
+    assert {record["cause"] for record in the_suite(project)["records"]} == {"record"}
+
+
+def test_a_high_loss_that_a_model_has(project: Project) -> None:
+    """Up to the bound a loss is a figure like any other."""
+    write(project, '"data.json", max_loss=1')
+    project.write("conftest.py", OWN.replace("-0.5 *", "-1e6 *"))
+
+    project.run(REPORT).assert_outcomes(passed=1, failed=6)
+
+    assert the_suite(project)["loss"] == 1e6
+    assert the_suite(project)["perplexity"] is None
+    assert project.pytester.run("llmjudge", "power", "results.json", "--drop=3").ret == 0
+
+
+def test_a_perplexity_of_hundreds_of_digits(project: Project) -> None:
+    """It is written with an exponent, in messages and in the summary."""
+    write(project, '"data.json", max_perplexity=1e300')
+    project.write("conftest.py", OWN.replace("-0.5 *", "-700 *"))
+
+    result = project.run(REPORT, "-rA")
+
+    result.assert_outcomes(passed=6, failed=1)
+    assert "perplexity 1.014e+304 (loss 700.0000 nats" in str(result.stdout)
+    assert "is above max_perplexity 1e+300" in str(result.stdout)
+    assert "0" * 20 not in str(result.stdout)
+
+
+IDS = "[1] * len(prompt.split()), [2] * (len(reference.split()) + end)"
+
+
+@pytest.mark.parametrize(
+    ("gives", "shown"),
+    [
+        ("'ab', 'cd'", "('ab', 'cd')"),
+    ],
+)
+def test_what_are_no_token_ids(project: Project, gives: str, shown: str) -> None:
+    """One line says what a user's model gave, and what it must return."""
+    write(project, '"data.json", max_perplexity=2')
+    assert IDS in OWN
+    project.write("conftest.py", OWN.replace(IDS, gives))
+
+    result = project.run()
+
+    result.assert_outcomes(errors=6, failed=1)
+    output = str(result.stdout)
+    assert f"llm_model (Mine): encode_pair() gave {shown}" in output
+    wanted = "(prompt_ids, reference_ids), two lists of whole numbers of 0 or more"
+    assert f"; let it return {wanted}" in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -334,6 +502,20 @@ def test_a_model_of_ones_own(project: Project, mode: tuple[str, ...]) -> None:
         (
             '"data.json", max_perplexity=0.5',
             "max_perplexity: 0.5 is no perplexity; give a number of 1 or more",
+        ),
+        (
+            '"data.json", max_perplexity=10**400',
+            (
+                "max_perplexity: an integer of more than 18 digits is too large; give a number of 1 "
+                "or more and fewer digits"
+            ),
+        ),
+        (
+            '"data.json", max_loss=10**5000',
+            (
+                "max_loss: an integer of more than 18 digits is too large; give a number of nats "
+                "above 0 and fewer digits"
+            ),
         ),
         ('"data.json", max_loss=0', "max_loss: 0 is no loss; give a number of nats above 0"),
         (
@@ -403,6 +585,21 @@ def test_an_edited_results_file(suite: Project) -> None:
     assert 'its "loss" is' in "\n".join(result.errlines)
 
 
+def test_a_baseline_of_huge_losses(suite: Project, mode: tuple[str, ...]) -> None:
+    """Floats whose sum overflows are refused in one line before any work."""
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    document = json.loads((suite.path / "old.json").read_text("utf-8"))
+    for record in document["suites"][0]["records"]:
+        record["parts"] = [[1e308, record["tokens"]]]
+    suite.write("old.json", document)
+
+    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json", *mode)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = (line for line in result.errlines if line)
+    assert "1e+308 is greater than the maximum of " in line
+
+
 NOT_ENOUGH = (
     "test_loss.py::test_loss: it cannot fail: 4 records cannot show a rise; give it 5 or more"
 )
@@ -416,7 +613,8 @@ def test_a_baseline_that_cannot_fail(suite: Project) -> None:
     result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"ERROR: {NOT_ENOUGH}, or set max_perplexity" in result.errlines
+    lines = [line for line in result.errlines if line]
+    assert lines == [f"ERROR: {NOT_ENOUGH}, or set max_perplexity"]
 
 
 def test_a_baseline_without_losses(suite: Project) -> None:

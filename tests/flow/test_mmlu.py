@@ -521,6 +521,10 @@ def llm_model():
             "llm_model (Own): it raised IndexError: list index out of range; correct it",
         ),
         (
+            "Own.encode = lambda self, text: text",
+            "llm_model (Own): encode() gave *; let it return a list of token ids, whole numbers of 0 or more",
+        ),
+        (
             "Own.score = lambda self, contexts: iter([[-1.0]] * len(contexts))",
             "llm_model (Own): score() gave 1 values for 4 choices; give a log-probability for each branch of each context",
         ),
@@ -528,8 +532,12 @@ def llm_model():
             "Own.score = lambda self, contexts: iter([[None] * 4] * len(contexts))",
             "llm_model (Own): its log-probabilities for question kitchen_science-* are no numbers; see whether its training diverged",
         ),
+        (
+            "Own.score = lambda self, contexts: iter([[-10**400] * 4] * len(contexts))",
+            "llm_model (Own): its log-probabilities for question kitchen_science-* are no numbers; see whether its training diverged",
+        ),
     ],
-    ids=["good", "no-fingerprint", "restless", "encode", "count", "none"],
+    ids=["good", "no-fingerprint", "restless", "encode", "ids", "count", "none", "large"],
 )  # fmt: skip
 def test_a_model_of_ones_own(
     project: Project, mode: tuple[str, ...], changes: str, message: str | None

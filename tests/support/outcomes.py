@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from tests.support.schema import check_results
@@ -105,6 +106,51 @@ def compared(
         "asked": 0,
         "mean_length": None,
         "min_win_rate": None,
+        "outcome": "passed",
+        "records": records,
+        **more,
+    }
+
+
+def lost(
+    parts: Mapping[str, Sequence[tuple[float, int]]],
+    **more: Any,  # noqa: ANN401  # keys of the suite
+) -> dict[str, Any]:
+    """Return a suite of losses, of each record's ``(nats, tokens)``."""
+    records = [
+        {
+            "id": name,
+            "instruction": f"Say {name}.",
+            "input": "",
+            "output": name,
+            "loss": round(sum(nll for nll, _ in pairs) / sum(n for _, n in pairs), 6),
+            "tokens": sum(n for _, n in pairs),
+            "parts": [list(pair) for pair in pairs],
+            "error": None,
+            "outcome": "passed",
+        }
+        for name, pairs in parts.items()
+    ]
+    pairs = [pair for own in parts.values() for pair in own]
+    tokens = sum(n for _, n in pairs)
+    loss = math.fsum(nll for nll, _ in pairs) / tokens
+    return {
+        "name": "test_c.py::test_c",
+        "kind": "loss",
+        "checkpoint": {"path": "new.pth", "fingerprint": "of new.pth", "parameters": None},
+        "data": "data.json",
+        "end": True,
+        "stride": None,
+        "tokenizer": "abc",
+        "total": len(records),
+        "scored": len(records),
+        "unscored": 0,
+        "tokens": tokens,
+        "loss": round(loss, 4),
+        "perplexity": round(math.exp(loss), 4) if loss < 709 else None,
+        "ci95": None,
+        "max_perplexity": None,
+        "max_loss": None,
         "outcome": "passed",
         "records": records,
         **more,
