@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -193,7 +193,8 @@ def _answer(question: MMLUQuestion, values: list[float], shots: int, is_cut: boo
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    # An integer may be too large to be a float.
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
 
 
 def score_tasks(

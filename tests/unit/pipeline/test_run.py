@@ -152,6 +152,42 @@ PROBLEMS = [
 ]
 
 
+class Wordless(Exception):  # noqa: N818  # the name is shown
+    """An error that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+def odd(**fields: object) -> Verdict:
+    return Verdict(**{"score": None, **fields})  # type: ignore[arg-type]  # mistakes of the user's
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        (odd(error=5), "gave Verdict(score=None, reply='', error=5, final=True)"),
+        (odd(error=["x"]), "gave Verdict(score=None, reply='', error=['x'], final=True)"),
+        (odd(score=10**5000), "gave "),
+        (odd(score=Wordless()), "gave a Verdict that cannot be shown"),
+        (odd(score=9, samples=("x",)), "gave Verdict(score=9, reply='', error=None, final=True)"),
+        (odd(score=9, covered=10**400), "gave Verdict(score=9, reply='', error=None, final=True)"),
+        (odd(score=9, too_long="x"), "gave Verdict(score=9, reply='', error=None, final=True)"),
+        (object.__new__(Verdict), "raised AttributeError: "),
+        (Wordless(), "raised Wordless: a text that cannot be read"),
+    ],
+)
+def test_a_verdict_that_cannot_be_used(store: Store, result: object, problem: str) -> None:
+    """Whatever is in its fields is the record's error, in one line, and goes no further."""
+    verdict = make_run(store, Model(), Judge(result)).outcome(RECORDS[0]).verdict
+
+    assert verdict.score is None
+    assert str(verdict.error).startswith(f"llm_judge (Judge): score() {problem}")
+    assert "\n" not in str(verdict.error)
+
+
 @pytest.mark.parametrize(
     ("result", "text"), PROBLEMS, ids=["raises", "int", "101", "both", "nothing"]
 )
