@@ -287,6 +287,9 @@ class OpenAIClient(ServerClient):
             raise self._forbidden(reply)
         if reply.is_busy:
             raise self._busy(reply)
+        redirected = self._redirected(reply)
+        if redirected is not None:
+            raise redirected
         body = reply.json()
         data = body.get("data") if isinstance(body, dict) else None
         if reply.status != 200 or not isinstance(data, list):
@@ -465,6 +468,9 @@ class OpenAIClient(ServerClient):
         text = one_line(_error_text(reply) or "", 300)
         if reply.status in {401, 403}:
             return self._forbidden(reply)
+        redirected = self._redirected(reply)
+        if redirected is not None:
+            return redirected
         if _is_too_long(text):
             return self._too_long(prompt)
         if reply.status == 404:

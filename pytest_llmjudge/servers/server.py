@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, RefusedError, one_line
+from pytest_llmjudge.servers.address import shown_address
 from pytest_llmjudge.servers.chat import (
     ModelGoneError,
     PromptTooLongError,
@@ -186,6 +187,13 @@ class ServerClient(ABC):
 
     def _error(self, problem: str, hint: str) -> JudgeError:
         return JudgeError(self.url, problem, hint)
+
+    def _redirected(self, reply: HttpReply) -> JudgeError | None:
+        """Return the error of a redirect, which is not followed; ``None`` for other replies."""
+        place = reply.headers.get("Location")
+        if not 300 <= reply.status < 400 or not place:
+            return None
+        return self._error(f"sends on to {one_line(shown_address(place), 120)}", self.name_another)
 
     def _busy(self, reply: HttpReply) -> JudgeError:
         problem = f"has no time for requests now, status {reply.status}, {reply.summary()}"
