@@ -320,7 +320,9 @@ class OllamaClient(ServerClient):
             # Old servers leave it out for a prompt they have seen. A token is at least a byte.
             if len(prompt.encode()) + _TEMPLATE_TOKENS >= self._context:
                 raise self._uncounted(field="prompt_eval_count", update="update Ollama")
-        elif count >= self._context:
+        elif max(count, self._least_tokens(prompt)) >= self._context:
+            # A server that cuts may count less than fits, and an old one leaves out what it has
+            # read before: a low count alone proves nothing.
             raise self._too_long(prompt)
         may_think = self._thinks is not False
         return ChatReply(

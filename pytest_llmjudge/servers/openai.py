@@ -435,9 +435,11 @@ class OpenAIClient(ServerClient):
             return
         if count is None:
             raise self._uncounted(field="usage.prompt_tokens", update="update it")
-        # No tokenizer joins words, and a cut prompt fills the context to the last token.
+        # A cut prompt fills the context to the last token.
         is_full = count % _CONTEXT_STEP == 0
-        if count < len(prompt.split()) or (is_full and not self._reads_more(question, count)):
+        if count < self._least_tokens(prompt) or (
+            is_full and not self._reads_more(question, count)
+        ):
             raise self._too_long(prompt, count, f"the {count:,} tokens that were read of it")
 
     def _reads_more(self, question: _Question, count: int) -> bool:

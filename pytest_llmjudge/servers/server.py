@@ -211,6 +211,11 @@ class ServerClient(ABC):
             hint = "raise --llm-judge-timeout, or see whether the server is overloaded"
         return self._error(str(error), hint)
 
+    @staticmethod
+    def _least_tokens(prompt: str) -> int:
+        """Return how many tokens a prompt has at least: no tokenizer joins words."""
+        return len(prompt.split())
+
     def _uncounted(self, field: str, update: str) -> JudgeError:
         problem = f"did not say how many tokens of the prompt it read ({field})"
         return self._error(problem, f"{update}; {self._role.counts}")
