@@ -437,9 +437,8 @@ class OpenAIClient(ServerClient):
             raise self._uncounted(field="usage.prompt_tokens", update="update it")
         # A cut prompt fills the context to the last token.
         is_full = count % _CONTEXT_STEP == 0
-        if count < self._least_tokens(prompt) or (
-            is_full and not self._reads_more(question, count)
-        ):
+        is_low = count < self._least_tokens(prompt)
+        if is_low or (is_full and not self._reads_more(question, count)):
             raise self._too_long(prompt, count, f"the {count:,} tokens that were read of it")
 
     def _reads_more(self, question: _Question, count: int) -> bool:
@@ -470,9 +469,6 @@ class OpenAIClient(ServerClient):
         text = one_line(_error_text(reply) or "", 300)
         if reply.status in {401, 403}:
             return self._forbidden(reply)
-        redirected = self._redirected(reply)
-        if redirected is not None:
-            return redirected
         if _is_too_long(text):
             return self._too_long(prompt)
         if reply.status == 404:
@@ -484,7 +480,7 @@ class OpenAIClient(ServerClient):
             return self._error(f"is busy ({text})", "let fewer programs use it at a time")
         problem = f"answered with status {reply.status}: {text or reply.summary()}"
         kind = RefusedError if reply.status in _OF_THE_REQUEST else JudgeError
-        return kind(self.url, problem, _SEE_LOG)
+        return self._redirected(reply) or kind(self.url, problem, _SEE_LOG)
 
     def _forbidden(self, reply: HttpReply) -> JudgeError:
         message = one_line(_error_text(reply) or reply.summary(), 200)
