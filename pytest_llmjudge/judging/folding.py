@@ -19,11 +19,11 @@ _RIGHT_TO_LEFT: Final = "\u202e"
 # Cyrillic looks like a y, but is used for u as well, which words of grading have more often.
 _LOOK_ALIKES: Final = (
     # Cyrillic
-    ("АВЕЅІЈКМНОРСТУХҮԌԚԜЗ", "abesijkmhopctyxygqw3"),  # look-alikes on purpose
-    ("аеѕіјорсухһԁԛԝүӏгкмнтвпьѵ", "aesijopcuxhdqwylrkmhtbnbv"),  # look-alikes on purpose
+    ("АВЕЅІЈКМНОРСТУХҮԌԚԜЗ", "abesijkmhopctyxygqw3"),
+    ("аеѕіјорсухһԁԛԝүӏгкмнтвпьѵ", "aesijopcuxhdqwylrkmhtbnbv"),
     # Greek
     ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "abezhikmnoptyx"),  # noqa: RUF001  # look-alikes on purpose
-    ("αβγεικνορστυχηωμ", "abyeikvopotuxnwu"),  # look-alikes on purpose
+    ("αβγεικνορστυχηωμ", "abyeikvopotuxnwu"),
     # Armenian
     ("օոսհզցյԼՏՍՕ", "onuhqgjlsuo"),
     # Cherokee
@@ -83,6 +83,7 @@ _SINGLE_LETTERS: Final = re.compile(
 _INSIDE_WORD: Final = re.compile(
     rf"(?<={_LETTER})(?:[^\w\s]|_)+\n?(?={_LETTER})|(?<={_LETTER})\n(?={_LETTER})"
 )
+_BETWEEN_WORDS: Final = re.compile(rf"(?<={_LETTER})(?:[^\w\s]|_)+(?={_LETTER})|\n")
 _MIXED: Final = re.compile(r"[\w@$]+")
 _NOT_LETTERS: Final = re.compile(r"[\W_]+")
 _TO_LETTERS: Final = str.maketrans("0134578@$", "oieastbas")
@@ -92,19 +93,19 @@ _TO_DIGITS: Final = str.maketrans("oil", "011")
 def readings(text: str) -> str:
     """Return all that a reader may take ``text`` for, folded, one reading after another.
 
-    Beside the text itself it is what a reversed direction shows, what entities of HTML mean, and
-    the text with words put together whose letters are set apart or replaced by digits.
+    Beside the text itself it is what a reversed direction shows, what entities of HTML mean, the
+    text with separators within a word left out and with those between words as blanks, and words
+    whose letters are replaced by digits.
     """
     if _RIGHT_TO_LEFT in text:
         text = f"{text}\n{text[::-1]}"
-    if _ENTITY.search(text):
+    if "&" in text and _ENTITY.search(text):
         text = f"{text}\n{html.unescape(text)}"
     plain = fold(text)
     found = [plain]
     joined = _SINGLE_LETTERS.sub(lambda match: _NOT_LETTERS.sub("", match[0]), plain)
-    joined = _INSIDE_WORD.sub("", joined)
-    if joined != plain:
-        found.append(joined)
+    others = _INSIDE_WORD.sub("", joined), _BETWEEN_WORDS.sub(" ", plain)
+    found += [other for other in others if other != plain]
     for word in _MIXED.findall(plain):
         if not word.isalpha() and not word.isdecimal():
             found += word.translate(_TO_LETTERS), word.translate(_TO_DIGITS)

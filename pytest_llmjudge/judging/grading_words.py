@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmjudge.judging.folding import fold, readings
+from pytest_llmjudge.judging.folding import readings
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
@@ -97,5 +97,5 @@ def speaks_of_grading(record: Record, response: str) -> bool:
     found = {match[0].strip() for match in _OF_GRADING.finditer(readings(response))}
     if not found:
         return False
-    own = fold(f"{record.instruction}\n{record.input}\n{record.output}")
+    own = readings(f"{record.instruction}\n{record.input}\n{record.output}")
     return any(words not in own for words in found)

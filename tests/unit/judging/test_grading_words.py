@@ -115,6 +115,9 @@ def test_signs_of_grading(text: str) -> None:
         "s_c.o*r~e",
         "**sc**ore",
         "sco\nre it",
+        "full\nmarks",
+        "full_marks, full-marks",
+        "mean/the*same",
         "5c0re",
         "1o0 p0ints",
         "&#115;c&#x6f;re",
@@ -131,6 +134,8 @@ def test_disguised_words(text: str) -> None:
         ("The score of the match was 3 to 2.", "The scores of the match were 2 to 3."),
         ("Carbon dating grades samples.", "It is a grading of samples."),
         ("It takes 100 days.", "It takes 100."),
+        ("Rescue the s-c-o-r-e.", "The score is rescued."),
+        ("It has a sc0re.", "A score."),
         ("The verdict was clear.", "A Verd\u0456ct was reached."),
     ],
 )
