@@ -207,6 +207,12 @@ class Failing(Model):
         raise RuntimeError(message)
 
 
+class Mute(Model):
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        super().generate(prompts, max_new_tokens=max_new_tokens)
+        raise Wordless
+
+
 class Short(Model):
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         return super().generate(prompts, max_new_tokens=max_new_tokens)[1:]
@@ -239,6 +245,10 @@ MODELS = [
         ),
     ),
     (
+        Mute(),
+        ("llm_model (Mute): generate() raised Wordless: a text that cannot be read; correct it"),
+    ),
+    (
         Short(),
         (
             "llm_model (Short): generate() gave no list of 5 strings for 5 prompts; return one string "
@@ -262,7 +272,9 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize(("model", "text"), MODELS, ids=["raises", "short", "nameless", "quiet"])
+@pytest.mark.parametrize(
+    ("model", "text"), MODELS, ids=["raises", "mute", "short", "nameless", "quiet"]
+)
 def test_a_model_of_the_users_own_may_be_wrong(
     store: Store, model: Model | Quiet, text: str
 ) -> None:
