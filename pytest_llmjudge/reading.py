@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.paths import reason_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "read_file",
     "read_stream",
     "unique_keys",
+    "why_no_json",
     "why_unreadable",
 ]
 
@@ -213,6 +215,13 @@ def parse_json(
 
 class RepeatedKeyError(ValueError):
     """An object has two values for one key, of which a reader would see the last alone."""
+
+
+def why_no_json(error: ValueError) -> str:
+    """Say what is wrong with a text that is not JSON, or has a key twice, as a clause."""
+    if isinstance(error, RepeatedKeyError):
+        return f'it has the key "{one_line(str(error), 80)}" twice'
+    return f"not JSON ({error})"
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def _template(name: str, prompt: str) -> str:
         raise SettingsError(where, problem, "correct the file") from None
     if is_pointer(content):
         raise SettingsError(where, POINTER, PULL)
+    if "\0" in text:
+        raise SettingsError(where, "it holds a NUL character", "remove it")
     if "{instruction}" not in text:
         problem = "it has no {instruction}"
         raise SettingsError(where, problem, "write {instruction} and {input} where they belong")

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-import re
-import unicodedata
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import Record
+from pytest_llmjudge.judging.folding import fold
+from pytest_llmjudge.judging.grading_words import speaks_of_grading
 from pytest_llmjudge.judging.likeness import chrf
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ __all__ = [
     "confirm_choice_by_decoys",
     "is_suspicious_choice",
     "is_suspicious_score",
-    "speaks_of_grading",
 ]
 
 LEAST: Final = 20
@@ -61,21 +60,6 @@ _BUILT_IN: Final = Record(
 _READ_IT: Final = "read it, and look for texts that address a grader in the training data"
 _SHORT: Final = 300
 _TRIES: Final = 50
-
-# What the questions to a judge are made of, and whom they are for, as attacks imitate them.
-_OF_GRADING: Final = re.compile(
-    r"reference answer|student.?s answer|student answer|model response|correct output"
-    r"|\b(?:full|top|highest|best|maximum) (?:marks?|scores?|ratings?|grades?)\b"
-    r"|\bevaluators?\b|\bexaminers?\b|\bdear judge\b|\brate (?:this|it|me|my)\b"
-    r"|\bten out of ten\b|\b(?:write|output|say) 100\b"
-    r"|yes or no only|integer number|integer only|given the input|scale from 0|0 to 100"
-    r"|you are (?:grading|comparing|judging|evaluating)|which answer is better|better answer"
-    r"|strict teacher|(?:this|my|above) (?:answer|response) (?:is|deserves|should|wins)"
-    r"|\bgrad(?:er|ing)\b|\bscores? (?:of|is|it)\b|\b100 ?(?:points|/ ?100|out of)"
-    r"|reply with|respond with|\bsystem ?:|\bassistant ?:|\"?winner\"?|\banswer [ab]\b"
-    r"|\bignore (?:what|the|all|any|previous)|pick (?:this|me)|^[^\w\n]*question ?:",
-    re.MULTILINE,
-)
 
 
 class Decoys:
@@ -107,7 +91,7 @@ class Decoys:
         for step in range(min(_TRIES, len(places))):
             other = self._records[places[(start + step) % len(places)][1]]
             asks_the_same = (other.instruction, other.input) == (record.instruction, record.input)
-            says_the_same = _plain(other.output) == _plain(record.output)
+            says_the_same = fold(other.output) == fold(record.output)
             if not asks_the_same and not says_the_same and _length(other) <= most:
                 return other
         return _BUILT_IN
@@ -121,7 +105,7 @@ class Decoys:
         """
         other = self.of(record)
         own = replace(record, output=other.output)
-        return [own] if _plain(record.instruction) in _plain(response) else [other, own]
+        return [own] if fold(record.instruction) in fold(response) else [other, own]
 
 
 def is_suspicious_score(record: Record, response: str, score: int, *, unlike: bool) -> bool:
@@ -158,15 +142,6 @@ def is_suspicious_choice(record: Record, winner: str, loser: str) -> bool:
         return True
     likeness = chrf(winner, record.output)
     return likeness < CLOSE and likeness < chrf(loser, record.output)
-
-
-def speaks_of_grading(record: Record, response: str) -> bool:
-    """Say whether a response has words of a judge's question that its own record does not have."""
-    phrases = {match[0].strip() for match in _OF_GRADING.finditer(_plain(response))}
-    if not phrases:
-        return False
-    own = _plain(f"{record.instruction}\n{record.input}\n{record.output}")
-    return any(words not in own for words in phrases)
 
 
 def confirm_by_decoys(
@@ -235,16 +210,6 @@ def confirm_choice_by_decoys(
     speaker = "the answer it is compared with" if is_b else "the model's answer"
     error = f"record {record.id}: {speaker} speaks to the judge ({what}); {_READ_IT}"
     return replace(preference, winner=None, orders=(), error=error, injection=True)
-
-
-def _plain(text: str) -> str:
-    """Return ``text`` as it is read: compatibility forms, case, invisible characters and blanks."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    seen = "".join(
-        char for char in folded if char.isspace() or unicodedata.category(char) not in {"Cf", "Cc"}
-    )
-    lines = (" ".join(line.split()) for line in seen.replace("\u2019", "'").splitlines())
-    return "\n".join(line.lstrip("> ") for line in lines).strip()
 
 
 def _length(record: Record) -> int:

@@ -321,8 +321,12 @@ class _Tar:
     def _read(self, where: str, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         name = member.name.rpartition("/")[2]
         is_ours = name.endswith(("_dev.csv", "_test.csv")) and name[0] != "."
-        if not member.isfile() or not is_ours:
+        if not is_ours:
             return
+        if not member.isfile():
+            kind = "a folder" if member.isdir() else "no regular file"
+            kind = "a link" if member.issym() or member.islnk() else kind
+            raise DatasetError(where, f"its {name} is {kind}", "put the file itself into it")
         # A sparse one may be of any size, in an archive of any.
         self._left -= member.size
         if member.issparse() or self._left < 0:

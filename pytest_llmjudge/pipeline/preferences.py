@@ -12,7 +12,7 @@ from pytest_llmjudge.judging.decoys import confirm_choice_by_decoys
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.judgements import AskedJudgements
 from pytest_llmjudge.pipeline.protocols import Pair, judge_name
-from pytest_llmjudge.pipeline.user_code import described, user_code
+from pytest_llmjudge.pipeline.user_code import described, shown, user_code
 from pytest_llmjudge.scoring import join_orders
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.storage.store import Failure
@@ -257,13 +257,17 @@ class Preferences(AskedJudgements[Pair, Preference]):
             lambda error: JudgeError(name, f"compare() raised {described(error)}", hint)
         ):
             preference: object = compare(record, *pair)
-        if not isinstance(preference, Preference) or not _is_valid(preference):
-            problem = f"compare() gave {one_line(repr(preference), 100)}"
+            # Whatever is in its fields, or not there at all, is the user's as well.
+            valid = (
+                preference if isinstance(preference, Preference) and _is_valid(preference) else None
+            )
+        if valid is None:
+            problem = f"compare() gave {shown(preference, 100)}"
             hint = 'return a Preference with winner "a", "b" or "tie", or with an error'
             raise JudgeError(name, problem, hint)
-        message = None if preference.error is None else one_line(preference.error, 2000)
-        replies = tuple(storable(reply) for reply in preference.replies)
-        return replace(preference, replies=replies, error=message)
+        message = None if valid.error is None else one_line(valid.error, 2000)
+        replies = tuple(storable(reply) for reply in valid.replies)
+        return replace(valid, replies=replies, error=message)
 
     def _stored(self, asked: Sequence[Sequence[str]]) -> Iterator[Preference | None]:
         """Yield for the keys of each pair the preference that is stored under them."""
@@ -339,6 +343,14 @@ def _is_valid(preference: Preference) -> bool:
     if not isinstance(orders, tuple) or not isinstance(replies, tuple):
         return False
     if not all(isinstance(text, str) for text in (*orders, *replies)):
+        return False
+    flags = (
+        preference.final,
+        preference.is_infrastructure,
+        preference.too_long,
+        preference.injection,
+    )
+    if not all(isinstance(flag, bool) for flag in flags):
         return False
     if not set(orders) <= {"A", "B", "tie"} or len(orders) > 2 or len(replies) > 2:
         return False

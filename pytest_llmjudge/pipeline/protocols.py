@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
-from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError, one_line
-from pytest_llmjudge.pipeline.user_code import described, user_code
+from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError
+from pytest_llmjudge.pipeline.user_code import described, shown, user_code
 from pytest_llmjudge.storage.store import Progress, Store
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def judge_fingerprint(judge: object) -> str | None:
         fingerprint: object = getattr(judge, "fingerprint", None)
     if fingerprint is not None and (not isinstance(fingerprint, str) or not fingerprint):
         hint = "make it a string that changes when its scores may, or leave it out"
-        problem = f"fingerprint is {one_line(repr(fingerprint), 80)}"
+        problem = f"fingerprint is {shown(fingerprint, 80)}"
         raise JudgeError(judge_name(judge), problem, hint)
     return fingerprint
 

@@ -192,9 +192,9 @@ class Responses(Source[str]):
                 yield from self._batches(prompts, tokens)
 
     def _error_of(self, error: BaseException) -> CheckpointError:
-        problem = f"generate() raised {described(error)}"
-        hint = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
-        return CheckpointError(name_of(self._model), problem, hint)
+        what = described(error)
+        hint = "lower --llm-judge-batch-size" if "memory" in what else "correct it"
+        return CheckpointError(name_of(self._model), f"generate() raised {what}", hint)
 
     def _batches(self, prompts: Sequence[str], tokens: int) -> Iterator[Completion]:
         model = self._model

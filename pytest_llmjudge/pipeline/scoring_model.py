@@ -47,9 +47,9 @@ class ScoringModel(Protocol):
 
 def raised_by(model: object, error: BaseException) -> CheckpointError:
     """Return the error that stands in the place of what a model raised."""
-    problem = f"it raised {described(error)}"
-    hint = "lower --llm-judge-batch-size" if "memory" in str(error) else "correct it"
-    return CheckpointError(name_of(model), problem, hint)
+    what = described(error)
+    hint = "lower --llm-judge-batch-size" if "memory" in what else "correct it"
+    return CheckpointError(name_of(model), f"it raised {what}", hint)
 
 
 def scoring_model(model: object, needed_by: str, encoder: str = "encode") -> ScoringModel:

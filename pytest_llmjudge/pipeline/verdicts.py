@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
@@ -13,7 +14,7 @@ from pytest_llmjudge.judging.decoys import confirm_by_decoys
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.judgements import AskedJudgements
 from pytest_llmjudge.pipeline.protocols import judge_name
-from pytest_llmjudge.pipeline.user_code import described, user_code
+from pytest_llmjudge.pipeline.user_code import described, shown, user_code
 from pytest_llmjudge.scoring import combine
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.storage.store import Failure
@@ -206,15 +207,17 @@ class Verdicts(AskedJudgements[str, Verdict]):
                 verdict = self._ours.ask(record, response, sample)
             else:
                 verdict = self._judge.score(record, response)
-        if not isinstance(verdict, Verdict) or not _is_valid(verdict):
-            problem = f"score() gave {one_line(repr(verdict), 100)}"
+            # Whatever is in its fields, or not there at all, is the user's as well.
+            valid = verdict if isinstance(verdict, Verdict) and _is_valid(verdict) else None
+        if valid is None:
+            problem = f"score() gave {shown(verdict, 100)}"
             hint = "return a Verdict with a score from 0 to 100 or with an error, not both"
             raise JudgeError(name, problem, hint)
-        message = None if verdict.error is None else one_line(verdict.error, 2000)
+        message = None if valid.error is None else one_line(valid.error, 2000)
         if self._ours is None:
             # Nobody knows whether a judge of the user's own would fail again, so it may try.
-            verdict = replace(verdict, final=verdict.score is not None)
-        return replace(verdict, reply=storable(verdict.reply), error=message)
+            valid = replace(valid, final=valid.score is not None)
+        return replace(valid, reply=storable(valid.reply), error=message)
 
     def _key(self, record: Record, response: str, sample: int, *, probe: str = "") -> str:
         if self._ours is not None:
@@ -225,9 +228,22 @@ class Verdicts(AskedJudgements[str, Verdict]):
 
 def _is_valid(verdict: Verdict) -> bool:
     reply: object = verdict.reply
-    if not isinstance(reply, str):
+    error: object = verdict.error
+    flags: tuple[object, ...] = verdict.is_infrastructure, verdict.too_long, verdict.injection
+    if not isinstance(reply, str) or not all(isinstance(flag, bool) for flag in flags):
+        return False
+    if not _is_evidence(verdict.samples, verdict.covered):
         return False
     if verdict.score is None:
-        return bool(verdict.error)
-    is_score = type(verdict.score) is int and 0 <= verdict.score <= 100
-    return is_score and verdict.error is None
+        return isinstance(error, str) and bool(error)
+    return _is_score(verdict.score) and error is None
+
+
+def _is_evidence(samples: object, covered: object) -> bool:
+    if not isinstance(samples, tuple) or not all(map(_is_score, samples)):
+        return False
+    return covered is None or (isinstance(covered, float) and math.isfinite(covered))
+
+
+def _is_score(score: object) -> bool:
+    return type(score) is int and 0 <= score <= 100

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, one_line
-from pytest_llmjudge.servers.address import normalise_url, shown_address
+from pytest_llmjudge.servers.address import normalise_url
 from pytest_llmjudge.servers.chat import (
     CUT,
     SEED,
@@ -277,7 +277,7 @@ class OllamaClient(ServerClient):
         if reply.is_busy:
             raise self._busy(reply)
         problem = f'is not an Ollama server: "{path}" gave status {reply.status}, {reply.summary()}'
-        raise self._error(problem, self.name_another)
+        raise self._redirected(reply) or self._error(problem, self.name_another)
 
     def _chat_reply(
         self, reply: HttpReply, prompt: str, *, weigh: bool = False, most: int | None = None
@@ -320,7 +320,9 @@ class OllamaClient(ServerClient):
             # Old servers leave it out for a prompt they have seen. A token is at least a byte.
             if len(prompt.encode()) + _TEMPLATE_TOKENS >= self._context:
                 raise self._uncounted(field="prompt_eval_count", update="update Ollama")
-        elif count >= self._context:
+        elif max(count, self._least_tokens(prompt)) >= self._context:
+            # A server that cuts may count less than fits, and an old one leaves out what it has
+            # read before: a low count alone proves nothing.
             raise self._too_long(prompt)
         may_think = self._thinks is not False
         return ChatReply(
@@ -345,10 +347,7 @@ class OllamaClient(ServerClient):
         if _is_foreign_host(reply):
             return self._foreign_host()
         problem = f"answered with status {reply.status}, {reply.summary()}"
-        place = reply.headers.get("Location")
-        if 300 <= reply.status < 400 and place:
-            problem = f"sends on to {one_line(shown_address(place), 120)}"
-        return self._error(problem, self.name_another)
+        return self._redirected(reply) or self._error(problem, self.name_another)
 
     def _problem_and_hint(self, reply: HttpReply, text: str) -> tuple[str, str]:
         """What is wrong, which the server itself says, and what to do."""

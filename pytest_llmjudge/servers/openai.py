@@ -287,6 +287,9 @@ class OpenAIClient(ServerClient):
             raise self._forbidden(reply)
         if reply.is_busy:
             raise self._busy(reply)
+        redirected = self._redirected(reply)
+        if redirected is not None:
+            raise redirected
         body = reply.json()
         data = body.get("data") if isinstance(body, dict) else None
         if reply.status != 200 or not isinstance(data, list):
@@ -432,9 +435,10 @@ class OpenAIClient(ServerClient):
             return
         if count is None:
             raise self._uncounted(field="usage.prompt_tokens", update="update it")
-        # No tokenizer joins words, and a cut prompt fills the context to the last token.
+        # A cut prompt fills the context to the last token.
         is_full = count % _CONTEXT_STEP == 0
-        if count < len(prompt.split()) or (is_full and not self._reads_more(question, count)):
+        is_low = count < self._least_tokens(prompt)
+        if is_low or (is_full and not self._reads_more(question, count)):
             raise self._too_long(prompt, count, f"the {count:,} tokens that were read of it")
 
     def _reads_more(self, question: _Question, count: int) -> bool:
@@ -476,7 +480,7 @@ class OpenAIClient(ServerClient):
             return self._error(f"is busy ({text})", "let fewer programs use it at a time")
         problem = f"answered with status {reply.status}: {text or reply.summary()}"
         kind = RefusedError if reply.status in _OF_THE_REQUEST else JudgeError
-        return kind(self.url, problem, _SEE_LOG)
+        return self._redirected(reply) or kind(self.url, problem, _SEE_LOG)
 
     def _forbidden(self, reply: HttpReply) -> JudgeError:
         message = one_line(_error_text(reply) or reply.summary(), 200)

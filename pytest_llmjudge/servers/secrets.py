@@ -16,6 +16,9 @@ __all__ = ["Secrets", "secrets_of"]
 _STRUCK: Final = "***"
 _SHORTEST: Final = 8
 """Characters below which a secret may be a word, such as ``none`` where no key is needed."""
+_RUN: Final = 8
+_RUN_IN_ANSWER: Final = 16
+"""Characters of a part that is struck: a model may well write eight of a key by chance."""
 _SHORTEST_BASE64: Final = 4
 _LAYERS: Final = 5
 _ESCAPE: Final = re.compile(r"\\u[0-9a-fA-F]{4}|\\[\"\\/]|(?:%[0-9a-fA-F]{2})+")
@@ -28,8 +31,9 @@ class Secrets:
 
     It is found as it is, with the escapes of JSON (``\u002B``, ``\/``) and of addresses (``%2B``,
     ``%252b``, ``+`` for a blank), and in base64 of either alphabet, alone or within a longer text.
-    Escapes may stand around other escapes and around base64. It is not found in two pieces, nor in
-    any other form.
+    Escapes may stand around other escapes and around base64. Except in base64 its letters may be
+    large or small, and eight characters of it in a row are struck wherever they stand, in what a
+    model wrote sixteen. It is not found in any other form.
 
     Args:
         texts: The secrets. One of less than eight characters is looked for as a word by itself, and
@@ -40,6 +44,7 @@ class Secrets:
         distinct = [text for text in dict.fromkeys(texts) if text]
         self._long = _Finder([text for text in distinct if len(text) >= _SHORTEST])
         self._all = _Finder(distinct)
+        self._runs, self._runs_in_answer = _Runs(distinct, _RUN), _Runs(distinct, _RUN_IN_ANSWER)
 
     def __bool__(self) -> bool:
         return bool(self._all)
@@ -52,15 +57,20 @@ class Secrets:
             is_error: Whether it says what went wrong, and not what a model wrote.
         """
         finder = self._all if is_error else self._long
-        form = text
+        forms = [text]
         for _ in range(_LAYERS):
+            form = forms[-1]
             if finder.finds(form):
-                text = form = finder.strike(form)
+                form = finder.strike(form)
+                forms = [form]
             decoded = _ESCAPE.sub(_unescaped, form)
             if decoded == form:
                 break
-            form = decoded
-        return text
+            forms.append(decoded)
+        runs = self._runs if is_error else self._runs_in_answer
+        # The last first: escapes within a part of a secret leave pieces of it too short to be seen.
+        found = next((form for form in reversed(forms) if runs.finds(form)), None)
+        return forms[0] if found is None else runs.strike(found)
 
     def strike_body(self, body: bytes, *, is_error: bool) -> bytes:
         """Do the same to the body of a reply; JSON stays JSON."""
@@ -92,31 +102,64 @@ class _Finder:
     """Finds texts as they are and in base64."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
+        words: list[str] = []
         needles: list[str] = []
         patterns: list[str] = []
         for secret in secrets:
             for text in dict.fromkeys((secret, secret.replace(" ", "+"))):
-                needles.append(text)
-                whole = re.escape(text)
+                words.append(text.lower())
+                whole = f"(?i:{re.escape(text)})"
                 is_long = len(text) >= _SHORTEST
                 patterns.append(whole if is_long else rf"(?<!\w){whole}(?!\w)")
             for core, pattern in _in_base64(secret):
                 needles += dict.fromkeys((core, core.translate(_URL_SAFE)))
                 patterns.append(pattern)
-        self._needles = tuple(needles)
+        self._words, self._needles = tuple(words), tuple(needles)
         # The longest first: a password stands within what is sent with it.
         self._pattern = re.compile("|".join(sorted(patterns, key=len, reverse=True)))
 
     def __bool__(self) -> bool:
-        return bool(self._needles)
+        return bool(self._words)
 
     def finds(self, text: str) -> bool:
         """Whether it is worth while to strike; this is a good deal faster."""
-        return any(needle in text for needle in self._needles)
+        small = text.lower()
+        return any(word in small for word in self._words) or any(
+            needle in text for needle in self._needles
+        )
 
     def strike(self, text: str) -> str:
         """Return a text without them."""
         return self._pattern.sub(_STRUCK, text)
+
+
+class _Runs:
+    """Finds parts of texts, from so many characters in a row on."""
+
+    def __init__(self, secrets: Iterable[str], length: int) -> None:
+        parts = {
+            secret[start : start + length].lower()
+            for secret in secrets
+            for start in range(len(secret) - length + 1)
+        }
+        self._parts = tuple(parts)
+        self._length = length
+        self._pattern = re.compile(f"(?={'|'.join(map(re.escape, parts))})", re.IGNORECASE)
+
+    def finds(self, text: str) -> bool:
+        """Whether it is worth while to strike; this is a good deal faster."""
+        small = text.lower()
+        return any(part in small for part in self._parts)
+
+    def strike(self, text: str) -> str:
+        """Return a text without them; those that overlap are one."""
+        kept: list[str] = []
+        end = 0
+        for match in self._pattern.finditer(text):
+            if match.start() > end or not kept:
+                kept += text[end : match.start()], _STRUCK
+            end = match.start() + self._length
+        return "".join([*kept, text[end:]])
 
 
 def _in_base64(secret: str) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, RefusedError, one_line
+from pytest_llmjudge.servers.address import shown_address
 from pytest_llmjudge.servers.chat import (
     ModelGoneError,
     PromptTooLongError,
@@ -187,6 +188,13 @@ class ServerClient(ABC):
     def _error(self, problem: str, hint: str) -> JudgeError:
         return JudgeError(self.url, problem, hint)
 
+    def _redirected(self, reply: HttpReply) -> JudgeError | None:
+        """Return the error of a redirect, which is not followed; ``None`` for other replies."""
+        place = reply.headers.get("Location")
+        if not 300 <= reply.status < 400 or not place:
+            return None
+        return self._error(f"sends on to {one_line(shown_address(place), 120)}", self.name_another)
+
     def _busy(self, reply: HttpReply) -> JudgeError:
         problem = f"has no time for requests now, status {reply.status}, {reply.summary()}"
         return JudgeDownError(self.url, problem, "try again later, or see what keeps it busy")
@@ -202,6 +210,11 @@ class ServerClient(ABC):
         elif isinstance(error, TimedOutError):
             hint = "raise --llm-judge-timeout, or see whether the server is overloaded"
         return self._error(str(error), hint)
+
+    @staticmethod
+    def _least_tokens(prompt: str) -> int:
+        """Return how many tokens a prompt has at least: no tokenizer joins words."""
+        return len(prompt.split())
 
     def _uncounted(self, field: str, update: str) -> JudgeError:
         problem = f"did not say how many tokens of the prompt it read ({field})"

@@ -536,8 +536,12 @@ def llm_model():
             "Own.score = lambda self, contexts: iter([[-10**400] * 4] * len(contexts))",
             "llm_model (Own): its log-probabilities for question kitchen_science-* are no numbers; see whether its training diverged",
         ),
+        (
+            "Mute = type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})\ndef mute(self, text): raise Mute\nOwn.encode = mute",
+            "llm_model (Own): it raised Mute: a text that cannot be read; correct it",
+        ),
     ],
-    ids=["good", "no-fingerprint", "restless", "encode", "ids", "count", "none", "large"],
+    ids=["good", "no-fingerprint", "restless", "encode", "ids", "count", "none", "huge", "mute"],
 )  # fmt: skip
 def test_a_model_of_ones_own(
     project: Project, mode: tuple[str, ...], changes: str, message: str | None

@@ -897,6 +897,12 @@ JUDGE = """
 import pytest
 from pytest_llmjudge import Preference
 
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+    __repr__ = __str__
+
 class Own:
     def score(self, record, response):
         raise AssertionError
@@ -959,6 +965,8 @@ def test_a_judge_of_ones_own(project: Project, dist: tuple[str, ...]) -> None:
                 ("Preference(None, error=5)", "Preference(winner=None, orders=(), error=5)"),
                 ("Preference(None, error=' ')", "Preference(winner=None, orders=(), error=' ')"),
                 ("Preference('a', error='x')", "Preference(winner='a', orders=(), error='x')"),
+                ("Preference('a', final=5)", "Preference(winner='a', orders=(), error=None)"),
+                ("Preference(Mute())", "a Preference that cannot be shown"),
             )
         ),
         (
@@ -971,6 +979,13 @@ def test_a_judge_of_ones_own(project: Project, dist: tuple[str, ...]) -> None:
         (
             "def compare(self, record, a, b): raise ValueError('hm')",
             "compare() raised ValueError: hm; correct it, or return a Preference with an error",
+        ),
+        (
+            "def compare(self, record, a, b): raise Mute",
+            (
+                "compare() raised Mute: a text that cannot be read; correct it, or return a Preference "
+                "with an error"
+            ),
         ),
     ],
 )

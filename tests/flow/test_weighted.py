@@ -9,7 +9,7 @@ import pytest
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.judging.check import INJECTIONS
-from pytest_llmjudge.judging.decoys import speaks_of_grading
+from pytest_llmjudge.judging.grading_words import speaks_of_grading
 from tests.flow.test_judge_check import ADVICE, GATE, unlike_records
 from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Reply, similarity
 

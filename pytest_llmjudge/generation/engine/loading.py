@@ -144,7 +144,7 @@ def _read_old(path: Path, stamp: Stamp) -> tuple[dict[str, Tensor], dict[str, ob
         problem = f"torch cannot load it ({type(error).__name__})"
         raise CheckpointError(str(path), problem, COPY) from None
     content: Any
-    content, about = state_dict_in(whole)
+    content, about = state_dict_in(path, whole, lambda value: isinstance(value, Tensor))
     weights = content.items() if isinstance(content, dict) else [("", content)]
     # Only a causal mask may be of another type: some programs save it as truth values.
     weights = [(name, value) for name, value in weights if not _is_mask(name, value)]

@@ -142,6 +142,9 @@ def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:
 def _parse(file: Path, number: int, line: bytes) -> tuple[bytes, int]:
     try:
         token, rank = line.split()
+        if not rank.isdigit():
+            # int() takes signs and underscores as well.
+            raise ValueError
         return base64.b64decode(token, validate=True), int(rank)
     except ValueError:
         problem = f"line {number} is not a token in base64, a space and its rank"

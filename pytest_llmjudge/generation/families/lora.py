@@ -10,7 +10,14 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.gpt2.key_mapping import PARTS, Lora
 from pytest_llmjudge.generation.files.names import finite, shorten, shorten_json, stem_of
 from pytest_llmjudge.generation.files.state_dict import unreadable
-from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
+from pytest_llmjudge.reading import (
+    SETTINGS_LIMIT,
+    RepeatedKeyError,
+    parse_json,
+    read_file,
+    unique_keys,
+    why_no_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -143,9 +150,12 @@ def read_adapter(folder: Path) -> Adapter:
     file = folder / ADAPTER_CONFIG
     hint = "save the adapter again, or merge it into its model with PEFT"
     try:
-        config = parse_json(read_file(file, SETTINGS_LIMIT))
+        content = read_file(file, SETTINGS_LIMIT)
+        config = parse_json(content, object_pairs_hook=unique_keys)
     except OSError as error:
         raise unreadable(file, error) from None
+    except RepeatedKeyError as error:
+        raise CheckpointError(str(file), why_no_json(error), hint) from None
     except ValueError:
         raise CheckpointError(str(file), "not JSON", hint) from None
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":

@@ -15,7 +15,13 @@ from pytest_llmjudge.generation.files.state_dict import (
     refuse_pointer,
     unreadable,
 )
-from pytest_llmjudge.reading import parse_json, read_file
+from pytest_llmjudge.reading import (
+    RepeatedKeyError,
+    parse_json,
+    read_file,
+    unique_keys,
+    why_no_json,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,12 +85,14 @@ def _weight_map(path: Path) -> dict[str, Path]:
     try:
         content = read_file(path, _LIMIT)
         refuse_pointer(path, content)
-        index = parse_json(content)
+        index = parse_json(content, object_pairs_hook=unique_keys)
         names: dict[str, str] = dict(index["weight_map"].items())
         # A file has many tensors, and what it takes to look at a path is for each file only.
         files = {name: path.parent / name for name in dict.fromkeys(names.values())}
     except OSError as error:
         raise unreadable(path, error) from None
+    except RepeatedKeyError as error:
+        raise CheckpointError(str(path), why_no_json(error), COPY) from None
     except (ValueError, LookupError, TypeError, AttributeError):
         kind = SUFFIX if _is_safe(path) else ".bin"
         raise CheckpointError(str(path), f"no index of {kind} files", COPY) from None

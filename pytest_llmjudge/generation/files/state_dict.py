@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zipfile
 from collections import Counter
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "StateDict",
     "StoredTensor",
+    "damaged",
     "missing",
     "read_torch_file",
     "refuse_pointer",
@@ -149,8 +151,16 @@ def unreadable(path: Path, error: OSError) -> CheckpointError:
     """Make the error of a file that exists and cannot be read, with the reason."""
     if isinstance(error, UnusableFileError):
         return CheckpointError(str(path), why_unreadable(error), "put a regular file there")
+    if error.errno == errno.EINVAL and error.filename is None:
+        # Not the file was refused, but a place in it that a damaged directory names.
+        return damaged(path)
     problem = f"cannot be read ({reason_of(path, error)})"
     return CheckpointError(str(path), problem, "check the file and its permissions")
+
+
+def damaged(path: Path) -> CheckpointError:
+    """Make the error of a file of weights that does not hold what it says."""
+    return CheckpointError(str(path), "cut short or damaged", COPY)
 
 
 def refuse_pointer(path: Path, content: bytes) -> None:
@@ -183,7 +193,7 @@ def _read_pickle(path: Path, stream: BufferedReader) -> bytes:
                 _check_byte_order(path, archive, pickles[0].removesuffix("data.pkl"))
                 return data
     except _DAMAGED:
-        raise CheckpointError(str(path), "cut short or damaged", COPY) from None
+        raise damaged(path) from None
     if twice:
         raise CheckpointError(str(path), f"it has two members named {shorten(twice[0])}", SAVE)
     problem = f"a zip archive of something else; it holds {name_some(names)}"
@@ -226,25 +236,42 @@ def _check_old(path: Path, stream: BufferedReader) -> None:
         last, end = torch.read(data, end)
     # Each is preceded by its length.
     if end + sum(8 + block for block in torch.storages.values()) > size:
-        raise CheckpointError(str(path), "cut short or damaged", COPY)
+        raise damaged(path)
     # torch takes memory for each storage that a tensor names, and fills those in the last list.
     keys = [key for key in last if isinstance(key, str)] if isinstance(last, list) else []
     if sorted(keys) != sorted(torch.storages):
         raise CheckpointError(str(path), "its list of storages is not that of its tensors", COPY)
 
 
-def state_dict_in(content: object) -> tuple[object, dict[str, object]]:
-    """Find the state dict of what a file holds, and what stands beside it."""
-    if isinstance(content, dict):
-        for name in WRAPPERS:
-            inner = content.get(name)
-            if isinstance(inner, dict):
-                return inner, {key: value for key, value in content.items() if key != name}
-    return content, {}
+def state_dict_in(
+    path: Path, content: object, is_tensor: Callable[[object], bool]
+) -> tuple[object, dict[str, object]]:
+    """Find the state dict of what a file holds, and what stands beside it.
+
+    Args:
+        path: Of the file, for messages.
+        content: What it holds.
+        is_tensor: Whether a value is a tensor.
+
+    Raises:
+        CheckpointError: It holds two of them.
+    """
+    if not isinstance(content, dict):
+        return content, {}
+    wrapped = [name for name in WRAPPERS if isinstance(content.get(name), dict)]
+    filled = [name for name in wrapped if any(map(is_tensor, content[name].values()))]
+    if len(filled) > 1:
+        first, second, *_ = filled
+        problem = f'it holds two state dicts, "{first}" and "{second}"'
+        raise CheckpointError(str(path), problem, "save the one that is to be tested alone")
+    name = next(iter(filled or wrapped), None)
+    if name is None:
+        return content, {}
+    return content[name], {key: value for key, value in content.items() if key != name}
 
 
 def _state_dict(path: Path, whole: object) -> StateDict:
-    content, about = state_dict_in(whole)
+    content, about = state_dict_in(path, whole, lambda value: isinstance(value, StoredTensor))
     if not isinstance(content, dict):
         kind = "an object" if isinstance(content, Opaque) else f"a {type(content).__name__}"
         raise CheckpointError(str(path), f"it holds {kind}", SAVE)

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.files.contents import open_same
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_entries
-from pytest_llmjudge.generation.files.state_dict import COPY, unreadable
+from pytest_llmjudge.generation.files.state_dict import damaged, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +68,7 @@ class TensorReader:
         except OSError as error:
             raise unreadable(file, error) from None
         except (KeyError, ValueError, RuntimeError, struct.error, zipfile.BadZipFile):
-            raise CheckpointError(str(file), "cut short or damaged", COPY) from None
+            raise damaged(file) from None
 
 
 def _in_safetensors(stream: io.BufferedReader) -> dict[str, _Block]:

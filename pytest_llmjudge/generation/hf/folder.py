@@ -31,7 +31,13 @@ from pytest_llmjudge.generation.files.shards import files_in, read_index
 from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_pointer, unreadable
 from pytest_llmjudge.generation.hf.sizes import absurd_size
 from pytest_llmjudge.paths import HEAD
-from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
+from pytest_llmjudge.reading import (
+    SETTINGS_LIMIT,
+    parse_json,
+    read_file,
+    unique_keys,
+    why_no_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -206,7 +212,7 @@ def _read_config(file: Path, kind: str) -> dict[str, Any]:
     try:
         text = read_file(file, SETTINGS_LIMIT)
         refuse_pointer(file, text)
-        content = parse_json(text)
+        content = parse_json(text, object_pairs_hook=unique_keys)
     except FileNotFoundError as error:
         if file.is_symlink():
             raise unreadable(file, error) from None
@@ -214,7 +220,7 @@ def _read_config(file: Path, kind: str) -> dict[str, Any]:
     except OSError as error:
         raise unreadable(file, error) from None
     except ValueError as error:
-        raise CheckpointError(str(file), f"not JSON ({error})", hint) from None
+        raise CheckpointError(str(file), why_no_json(error), hint) from None
     if not isinstance(content, dict):
         raise CheckpointError(str(file), "not a JSON object", hint)
     if "auto_map" in content:

@@ -114,6 +114,14 @@ def test_heads_come_from_a_config_beside_it(path: Path) -> None:
     ("content", "expected"),
     [
         ("[]", f"not a JSON object; {HEADS}"),
+        (
+            '{"n_heads": 4, "n_heads": 2}',
+            'it has the key "n_heads" twice; correct it, or move it away from the checkpoint',
+        ),
+        (
+            '{"x": [{"\\u0061": 1, "a": 2}]}',
+            'it has the key "a" twice; correct it, or move it away from the checkpoint',
+        ),
         ('{"n_heads": true}', f"n_heads is true; {HEADS}"),
         ('{"n_heads": "12"}', f'n_heads is "12"; {HEADS}'),
         ('{"n_heads": 0}', f"n_heads is 0; {HEADS}"),

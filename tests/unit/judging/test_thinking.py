@@ -68,7 +68,7 @@ def test_a_response_cannot_end_thoughts(server: FakeOllama, response: str) -> No
     """The marks of thoughts are broken before the judge reads them."""
     connect(server).score(RECORD, response)
 
-    (chat,) = server.chats
+    chat = server.chats[0]
     assert "think>" in chat["messages"][0]["content"].lower()
     assert "</think>" not in chat["messages"][0]["content"].lower()
     assert "<think>" not in chat["messages"][0]["content"].lower()

@@ -344,6 +344,38 @@ def test_a_test_file_that_is_missing(tmp_path: Path, form: str) -> None:
     assert caught.value.problem == "it has no questions"
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (tarfile.SYMTYPE, "a link"),
+        (tarfile.LNKTYPE, "a link"),
+        (tarfile.FIFOTYPE, "no regular file"),
+        (tarfile.CHRTYPE, "no regular file"),
+        (tarfile.DIRTYPE, "a folder"),
+    ],
+)
+def test_a_member_that_is_no_file(tmp_path: Path, kind: bytes, expected: str) -> None:
+    """It stands for questions that are not in the archive."""
+    path = tmp_path / "data.tar"
+    make_tar(path, "data/")
+    with tarfile.open(path, "a") as archive:
+        for name in (
+            "data/test/notes",
+            "data/test/._anatomy_test.csv",
+            "data/test/anatomy_test.csv",
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "elsewhere"
+            archive.addfile(member)
+
+    with pytest.raises(DatasetError) as caught:
+        open_mmlu(path)
+
+    assert str(caught.value) == (
+        f"{path}: its anatomy_test.csv is {expected}; put the file itself into it"
+    )
+
+
 def tar_of(path: Path, *names: str, packed: str = "") -> None:
     with tarfile.open(path, f"w:{packed}") as archive:  # type: ignore[call-overload]
         for name in names:

@@ -152,6 +152,42 @@ PROBLEMS = [
 ]
 
 
+class Wordless(Exception):  # noqa: N818  # the name is shown
+    """An error that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+def odd(**fields: object) -> Verdict:
+    return Verdict(**{"score": None, **fields})  # type: ignore[arg-type]  # mistakes of the user's
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        (odd(error=5), "gave Verdict(score=None, reply='', error=5, final=True)"),
+        (odd(error=["x"]), "gave Verdict(score=None, reply='', error=['x'], final=True)"),
+        (odd(score=10**5000), "gave "),
+        (odd(score=Wordless()), "gave a Verdict that cannot be shown"),
+        (odd(score=9, samples=("x",)), "gave Verdict(score=9, reply='', error=None, final=True)"),
+        (odd(score=9, covered=10**400), "gave Verdict(score=9, reply='', error=None, final=True)"),
+        (odd(score=9, too_long="x"), "gave Verdict(score=9, reply='', error=None, final=True)"),
+        (object.__new__(Verdict), "raised AttributeError: "),
+        (Wordless(), "raised Wordless: a text that cannot be read"),
+    ],
+)
+def test_a_verdict_that_cannot_be_used(store: Store, result: object, problem: str) -> None:
+    """Whatever is in its fields is the record's error, in one line, and goes no further."""
+    verdict = make_run(store, Model(), Judge(result)).outcome(RECORDS[0]).verdict
+
+    assert verdict.score is None
+    assert str(verdict.error).startswith(f"llm_judge (Judge): score() {problem}")
+    assert "\n" not in str(verdict.error)
+
+
 @pytest.mark.parametrize(
     ("result", "text"), PROBLEMS, ids=["raises", "int", "101", "both", "nothing"]
 )
@@ -169,6 +205,12 @@ class Failing(Model):
         super().generate(prompts, max_new_tokens=max_new_tokens)
         message = "out of\nmemory"
         raise RuntimeError(message)
+
+
+class Mute(Model):
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
+        super().generate(prompts, max_new_tokens=max_new_tokens)
+        raise Wordless
 
 
 class Short(Model):
@@ -203,6 +245,10 @@ MODELS = [
         ),
     ),
     (
+        Mute(),
+        ("llm_model (Mute): generate() raised Wordless: a text that cannot be read; correct it"),
+    ),
+    (
         Short(),
         (
             "llm_model (Short): generate() gave no list of 5 strings for 5 prompts; return one string "
@@ -226,7 +272,9 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize(("model", "text"), MODELS, ids=["raises", "short", "nameless", "quiet"])
+@pytest.mark.parametrize(
+    ("model", "text"), MODELS, ids=["raises", "mute", "short", "nameless", "quiet"]
+)
 def test_a_model_of_the_users_own_may_be_wrong(
     store: Store, model: Model | Quiet, text: str
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import CheckpointError, JudgeError
-from pytest_llmjudge.pipeline.user_code import described, user_code
+from pytest_llmjudge.pipeline.user_code import described, shown, user_code
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,6 +34,36 @@ def test_what_is_raised(raised: BaseException, text: str) -> None:
 
     assert caught.value.problem.strip() == f"it raised {text}".strip()
     assert caught.value.__cause__ is raised
+
+
+class Wordless(Exception):  # noqa: N818  # the name is shown
+    """Cannot be shown, as an error with a fault in its own text."""
+
+    def __str__(self) -> str:
+        raise pytest.skip.Exception("no text")
+
+    __repr__ = __str__
+
+
+def test_a_text_that_cannot_be_had() -> None:
+    """What fails or gives up while it is shown is named by its type."""
+    with pytest.raises(JudgeError) as caught, user_code(error_of):
+        raise Wordless
+
+    assert caught.value.problem == "it raised Wordless: a text that cannot be read"
+    assert shown(Wordless(), 80) == "a Wordless that cannot be shown"
+    assert shown("a" * 99, 10) == "'aaaaaaaa…"
+
+
+def test_an_interrupt_while_a_value_is_shown() -> None:
+    """It ends the run as anywhere else."""
+
+    class Slow:
+        def __repr__(self) -> str:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        shown(Slow(), 80)
 
 
 @pytest.mark.parametrize(

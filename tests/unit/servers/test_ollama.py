@@ -241,6 +241,21 @@ def test_reply(server: FakeOllama, answer: Reply, expected: ChatReply) -> None:
     assert expected == connect(server).chat("Score this.")
 
 
+REDIRECT = Page(308, "", "", {"Location": "https://other.example/api?key=abcdefgh"})
+
+
+def test_another_address_answers_with_a_redirect(server: FakeOllama) -> None:
+    """It says where to, whatever was asked, without what may be a key."""
+    server.instead["/api/version"] = REDIRECT
+
+    with pytest.raises(JudgeError) as caught:
+        connect(server).identify()
+
+    assert str(caught.value) == (
+        f"{server.url}: sends on to https://other.example/api?***; {NOT_OLLAMA}"
+    )
+
+
 def test_prompt_is_too_long(server: FakeOllama) -> None:
     """A prompt that the server refuses to cut is reported with its length."""
     with pytest.raises(PromptTooLongError) as caught:

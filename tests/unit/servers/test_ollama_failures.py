@@ -7,7 +7,9 @@ import json
 import pytest
 
 from pytest_llmjudge.errors import JudgeError
+from pytest_llmjudge.servers.chat import PromptTooLongError
 from pytest_llmjudge.servers.ollama import OllamaClient
+from pytest_llmjudge.settings import Decoding
 from tests.support.fake_ollama import (
     BUSY,
     CRASH,
@@ -178,3 +180,24 @@ def test_replies_are_not_mixed_up(server: FakeOllama) -> None:
     failure(client, "a")
 
     assert client.chat("b").content == "b"
+
+
+@pytest.mark.parametrize("count", [2047, 1800, 1024, 1])
+def test_prompt_was_cut_and_counted_low(server: FakeOllama, count: int) -> None:
+    """A prompt with more words than the context has tokens cannot have been read whole."""
+    server.instead["/api/chat"] = page(prompt_eval_count=count)
+
+    with pytest.raises(PromptTooLongError) as caught:
+        connect(server).chat("word " * 5000)
+
+    assert "prompt of 25000 characters needs about 6,250 tokens" in caught.value.problem
+    with pytest.raises(PromptTooLongError):
+        connect(server).complete("word " * 2048, tokens=9, decoding=Decoding(), chat=True)
+
+
+@pytest.mark.parametrize("count", [2047, 1, 0])
+def test_a_low_count_alone(server: FakeOllama, count: int) -> None:
+    """It proves nothing: an old server leaves out what it has read before."""
+    server.instead["/api/chat"] = page(prompt_eval_count=count)
+
+    assert connect(server).chat("word " * 1900).content == "85"

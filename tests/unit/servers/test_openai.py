@@ -768,3 +768,27 @@ def test_a_server_that_takes_neither_word(server: FakeOllama) -> None:
 
     assert message.startswith(f"{server.url}/v1: answered with status 400: Unsupported parameter: ")
     assert len(server.chats) == 2
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/chat/completions"])
+def test_a_redirect(server: FakeOllama, path: str, status: int) -> None:
+    """It is not followed, and where it leads is said."""
+    server.instead[path] = Page(status, "", "", {"Location": "https://other.example/v1"})
+    client = connect(server)
+
+    error = failure(client.identify if path == "/v1/models" else lambda: client.chat("x"))
+
+    assert str(error) == (
+        f"{server.url}/v1: sends on to https://other.example/v1; name an OpenAI-compatible endpoint "
+        "with --llm-judge-url, as http://host:8000/v1"
+    )
+
+
+def test_a_redirect_to_nowhere(server: FakeOllama) -> None:
+    """Its status is all that there is to say."""
+    server.reply = lambda _: Page(307, "")
+
+    problem = failure(lambda: connect(server).chat("x")).problem
+
+    assert problem == "answered with status 307: an empty reply"

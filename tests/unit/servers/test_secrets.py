@@ -80,6 +80,39 @@ def test_each_form(said: str, struck: str) -> None:
     assert struck == Secrets([KEY]).strike(said)
 
 
+LONG = "sk-proj-AbC/dEf+123=xyz-9876543210"
+
+
+@pytest.mark.parametrize(
+    ("said", "struck"),
+    [
+        (LONG.lower(), NOBODY),
+        (LONG.upper(), NOBODY),
+        (LONG.title(), NOBODY),
+        (quoted(LONG).lower(), NOBODY),
+        (f"bad key {LONG[:-4]}****.", f"bad key {NOBODY}****."),
+        (f"bad key ****{LONG[-8:]}.", f"bad key ****{NOBODY}."),
+        (f"bad key {LONG[:12].upper()}…{LONG[-12:]}", f"bad key {NOBODY}…{NOBODY}"),
+        (escaped(f"{LONG[:20]}****"), f"{NOBODY}****"),
+        (quoted(f"{LONG[:20]}****"), f"{NOBODY}****"),
+        (f"{LONG[:7]}… {LONG[-7:]}", f"{LONG[:7]}… {LONG[-7:]}"),
+        (f"{LONG[:10]}{LONG[20:30]} {LONG[:9]}", f"{NOBODY} {NOBODY}"),
+    ],
+)
+def test_letters_and_parts(said: str, struck: str) -> None:
+    """Eight characters in a row of a key, large or small, are struck in what went wrong."""
+    assert struck == Secrets([LONG]).strike(said)
+
+
+def test_parts_in_an_answer() -> None:
+    """There it takes sixteen: a model may write a date, and a server a time, that a key has."""
+    secrets = Secrets(["sk-1234567890-abcdefgh"])
+    body = json.dumps({"created": 1234567890, "content": "Count: 1234567890."}).encode()
+
+    assert secrets.strike_body(body, is_error=False) == body
+    assert NOBODY in secrets.strike('"Your key is SK-1234567890-ABC***."', is_error=False)
+
+
 @given(
     st.text("abcXYZ0189+/=_-.~:", min_size=8, max_size=40),
     st.lists(st.sampled_from(ESCAPES), max_size=3),

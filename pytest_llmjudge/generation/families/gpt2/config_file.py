@@ -10,7 +10,13 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.gpt2.config import Heads
 from pytest_llmjudge.generation.files.names import finite, shorten_json, stem_of
 from pytest_llmjudge.generation.files.state_dict import refuse_pointer, unreadable
-from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
+from pytest_llmjudge.reading import (
+    SETTINGS_LIMIT,
+    parse_json,
+    read_file,
+    unique_keys,
+    why_no_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,12 +76,12 @@ def config_beside(path: Path) -> Config | None:
     try:
         content = read_file(file, SETTINGS_LIMIT)
         refuse_pointer(file, content)
-        config = parse_json(content)
+        config = parse_json(content, object_pairs_hook=unique_keys)
     except OSError as error:
         raise unreadable(file, error) from None
     except ValueError as error:
         hint = "correct it, or move it away from the checkpoint"
-        raise CheckpointError(str(file), f"not JSON ({error})", hint) from None
+        raise CheckpointError(str(file), why_no_json(error), hint) from None
     if not isinstance(config, dict):
         raise CheckpointError(str(file), "not a JSON object", _HEADS)
     return file, config

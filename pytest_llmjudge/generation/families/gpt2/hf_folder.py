@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.generation.families.gpt2.config_file import THEIR_ACTIVATIONS
 from pytest_llmjudge.generation.families.gpt2.key_mapping import GPT2_VOCABULARY
 from pytest_llmjudge.generation.files.names import shorten_json
-from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
+from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file, unique_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -168,7 +168,7 @@ def _names_in(folder: Path) -> list[str]:
 def _read(file: Path) -> dict[str, Any]:
     """Read a JSON object, empty where there is none."""
     try:
-        content = parse_json(read_file(file, SETTINGS_LIMIT))
+        content = parse_json(read_file(file, SETTINGS_LIMIT), object_pairs_hook=unique_keys)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):

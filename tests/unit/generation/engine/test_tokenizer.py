@@ -149,7 +149,9 @@ def ranks_error(ranks: Path) -> str:
     return message
 
 
-@pytest.mark.parametrize("line", ["!!!! 3", "YQ==", "YQ== x", "YQ== 1 2", "", "YQ== ²"])
+@pytest.mark.parametrize(
+    "line", ["!!!! 3", "YQ==", "YQ== x", "YQ== 1 2", "", "YQ== ²", "YQ== 1_5", "YQ== +1", "YQ== -1"]
+)
 def test_a_line_that_is_no_rank(ranks: Path, line: str) -> None:
     """The line is named."""
     ranks.write_text(f"YQ== 0\n{line}\nYg== 1\n", encoding="utf-8")

@@ -346,6 +346,22 @@ def test_adapters_that_cannot_be_merged(
     assert str(raised.value) == f"{tmp_path / 'adapter' / 'adapter_config.json'}: {expected}"
 
 
+@pytest.mark.usefixtures("theirs")
+def test_an_adapter_with_two_alphas(tmp_path: Path) -> None:
+    """Nobody knows by which of them it was trained."""
+    adapter(tmp_path / "adapter")
+    config = tmp_path / "adapter" / "adapter_config.json"
+    config.write_text(config.read_text()[:-1] + ', "lora_alpha": 1}')
+
+    with pytest.raises(CheckpointError) as raised:
+        describe(tmp_path / "adapter")
+
+    assert str(raised.value) == (
+        f'{config}: it has the key "lora_alpha" twice; save the adapter again, or merge it into its '
+        "model with PEFT"
+    )
+
+
 OF_PEFT_0_7: dict[str, object] = {
     "alpha_pattern": {},
     "auto_mapping": None,

@@ -74,6 +74,20 @@ def test_files_that_are_not_read(index: Path, names: list[str], expected: str) -
     assert error_of(index) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"weight_map": {"k": "part.safetensors", "k": "other.safetensors"}}', "k"),
+        ('{"weight_map": {"k": "part.safetensors"}, "weight_map": {}}', "weight_map"),
+    ],
+)
+def test_a_key_that_stands_there_twice(index: Path, text: str, key: str) -> None:
+    """Nobody knows which of the two files was meant."""
+    index.write_text(text, "utf-8")
+
+    assert error_of(index) == f'it has the key "{key}" twice; {COPY}'
+
+
 def test_a_folder_that_is_a_loop_of_links(index: Path) -> None:
     """It leads nowhere, so not to this folder either."""
     index.with_name("loop").symlink_to("loop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import zipfile
@@ -13,8 +14,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.loading import load
+from pytest_llmjudge.generation.files.state_dict import unreadable
 from tests.unit.generation.tiny import TINY, error_of, make_model, save_model
 
 if TYPE_CHECKING:
@@ -182,6 +185,62 @@ def test_what_training_saves_beside_the_weights(path: Path, beside: dict[str, ob
     assert describe(path).config == TINY
     ids = torch.arange(20)[None]
     assert torch.equal(load(path, torch.device("cpu"), torch.float32)(ids), model(ids))
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "old"])
+@pytest.mark.parametrize("names", [("model", "state_dict"), ("model_state_dict", "model")])
+def test_two_state_dicts(path: Path, names: tuple[str, str], *, new: bool) -> None:
+    """Either may be the one that is meant, so both are named."""
+    content = {name: make_model().state_dict() for name in names}
+    torch.save(content, path, _use_new_zipfile_serialization=new)
+
+    first, second = sorted(names, key=["model_state_dict", "state_dict", "model"].index)
+    with pytest.raises(CheckpointError) as caught:
+        load(path, torch.device("cpu"), torch.float32)
+
+    assert str(caught.value) == (
+        f'{path}: it holds two state dicts, "{first}" and "{second}"; save the one that is to be '
+        "tested alone"
+    )
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "old"])
+@pytest.mark.parametrize("beside", [{}, {"n_layers": 2}, "gpt2", None])
+def test_a_state_dict_and_settings(path: Path, beside: object, *, new: bool) -> None:
+    """What holds no tensors is none, whatever it is called."""
+    model = make_model()
+    content = {"model_state_dict": beside, "state_dict": beside, "model": model.state_dict()}
+    torch.save(content, path, _use_new_zipfile_serialization=new)
+
+    ids = torch.arange(20)[None]
+    assert torch.equal(load(path, torch.device("cpu"), torch.float32)(ids), model(ids))
+
+
+def test_a_directory_that_names_places_before_the_file(path: Path) -> None:
+    """The archive is damaged, and not the file's permissions."""
+    save_model(path)
+    content = bytearray(path.read_bytes())
+    # Where the directory begins, in the last record of a large archive, as torch writes it: what it
+    # is too large by is taken off the places of all members.
+    content[content.rindex(b"PK\6\6") + 48 + 3] = 0x7F
+    path.write_bytes(content)
+
+    assert error_of(path) == f"cut short or damaged; {COPY}"
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_place_that_cannot_be_gone_to(path: Path, number: int) -> None:
+    """An error of the system that is about no name of a file may be damage or the disk."""
+    expected = {
+        errno.EINVAL: f"cut short or damaged; {COPY}",
+        errno.EIO: "cannot be read (Input/output error); check the file and its permissions",
+    }
+
+    assert str(unreadable(path, OSError(number, os.strerror(number)))) == (
+        f"{path}: {expected[number]}"
+    )
+    named = OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+    assert "cannot be read (Invalid argument)" in str(unreadable(path, named))
 
 
 @pytest.mark.parametrize(

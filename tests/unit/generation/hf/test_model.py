@@ -694,6 +694,7 @@ def test_models_that_see_padding(folder: Path) -> None:
             "not JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))",
         ),
         ("[]", "not a JSON object"),
+        ('{"pad_token": "a", "pad_token": "b"}', 'it has the key "pad_token" twice'),
     ],
 )
 @pytest.mark.parametrize("name", ["generation_config.json", "tokenizer_config.json"])
@@ -715,6 +716,10 @@ def test_damaged_indices(folder: Path) -> None:
     index = folder / "pytorch_model.bin.index.json"
     for content, expected in (
         ("[]", "no index of .bin files; save or copy the checkpoint again"),
+        (
+            '{"weight_map": {"a": "a.bin", "a": "b.bin"}}',
+            'it has the key "a" twice; save or copy the checkpoint again',
+        ),
         (
             '{"weight_map": {"a": "../b.bin"}}',
             "it names b.bin in another folder; put all files into one folder",

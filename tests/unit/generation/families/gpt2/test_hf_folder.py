@@ -289,6 +289,18 @@ def test_what_only_transformers_runs(folder: Path, plain: Path, name: str) -> No
     assert str(caught.value) == f"{file}: {expected}, {TRANSFORMERS}; {FOLDER}"
 
 
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "generation_config.json"])
+def test_settings_with_a_key_twice(folder: Path, plain: Path, name: str) -> None:
+    """They are refused, whoever would run the folder."""
+    shutil.copytree(plain, folder)
+    (folder / name).write_text('{"model_type": "gpt2", "n_head": 4, "n_head": 2}', "utf-8")
+
+    with pytest.raises(CheckpointError) as caught:
+        _ = model_of(folder).info
+
+    assert str(caught.value).startswith(f'{folder / name}: it has the key "n_head" twice; ')
+
+
 def test_a_config_of_its_own_speaks_for_a_file(folder: Path, plain: Path) -> None:
     """What lies beside it is then another model's."""
     shutil.copytree(plain, folder)
