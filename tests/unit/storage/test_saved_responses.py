@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,8 +102,8 @@ def saved(path: Path, *suites: dict[str, Any]) -> SavedRun:
     return read_results(path)
 
 
-def record(**more: Any) -> Record:
-    return replace(Record("r0", "Say it.", "", "It.", fields={}), **more)
+def record(id: str = "r0", output: str = "It.") -> Record:  # noqa: A002
+    return Record(id, "Say it.", "", output, fields={})
 
 
 def test_answers(tmp_path: Path) -> None:
