@@ -314,8 +314,11 @@ def test_a_gate_that_no_worker_reports(
 
     result = project.run("-n", "2", "--llm-judge-min-average=1")
 
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["ERROR: *: no result came from its worker; run without -n"])
+    # Whether xdist sees its own error in time is a race: else it ends with status 0, were it not
+    # for us.
+    if result.ret != pytest.ExitCode.INTERNAL_ERROR:
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["ERROR: *: no result came from its worker; run without -n"])
 
 
 def test_another_model_behind_the_same_name(project: Project, ollama: FakeOllama) -> None:

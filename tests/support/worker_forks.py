@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,12 @@ def main() -> None:
         shutil.rmtree(folder)
     else:
         exec(code, {"__name__": "__main__"})  # noqa: S102 - what execnet has Python run
+        # Python would go on to free every object, and so copy all of the first process's memory.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 if __name__ == "__main__":
