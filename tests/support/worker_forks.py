@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import selectors
 import shutil
 import signal
@@ -41,7 +42,7 @@ PRELOADED = (
 )
 """What the package imports late; some of them do not bear a second import in one process."""
 
-LATE = ("__main__", "hf.generate", "voting.guard", "voting.site")
+LATE = re.compile(r"__main__|\.hf\.generate|\.voting\.")
 """Modules of the package that run something, or import transformers or Flask."""
 
 CLIENT = Path(__file__).with_name("fork_client.py")
@@ -55,7 +56,7 @@ def preload() -> None:
         importlib.import_module(name)
     package = importlib.import_module("pytest_llmjudge")
     for module in pkgutil.walk_packages(package.__path__, "pytest_llmjudge."):
-        if not module.name.endswith(LATE):
+        if LATE.search(module.name) is None:
             importlib.import_module(module.name)
 
 
