@@ -197,8 +197,7 @@ _LOOKS: Final = (
     (
         ("chosen",),
         "preference data",
-        'give fields={"instruction": "prompt", "output": "chosen"}, or {"messages": "chosen"} for '
-        "lists of messages",
+        'give fields={"instruction": "prompt", "output": "chosen"}, or {"messages": "chosen"}',
     ),
     (
         ("prompt", "completion", "label"),

@@ -228,13 +228,11 @@ def _error_of(name: str, content: Content, group: Sequence[Problem]) -> RecordsE
     where = f"{name}: {_places(content, group)}"
     if first.field:
         where = f"{where}: {first.field}"
-    problem, hint = first.text, first.hint
+    problem = first.text
     if len(group) > 1 and first.fields:
         fields = dict.fromkeys(field for one in group for field in one.fields)
         problem = f"{problem}, the fields are {listed(fields)}"
-    if first.fields and 1 < len(group) == len(content.values):
-        hint = f"{hint}, so convert the file"
-    return RecordsError(where, problem, hint)
+    return RecordsError(where, problem, first.hint)
 
 
 def _places(content: Content, group: Sequence[Problem]) -> str:

@@ -336,7 +336,7 @@ WHOLE: dict[str, tuple[list[dict[str, object]], str]] = {
         (
             'all 310 records lack "instruction"; the fields are "prompt" and "chosen", which is '
             'preference data: give fields={"instruction": "prompt", "output": "chosen"}, or '
-            '{"messages": "chosen"} for lists of messages'
+            '{"messages": "chosen"}'
         ),
     ),
     "unpaired": (

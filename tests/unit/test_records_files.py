@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import datetime
 import decimal
 import gzip
 import io
 import json
 import subprocess
 import sys
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 GOOD = {"instruction": "Say é.", "output": "one"}
 
 
-def refusal(path: Path, **keywords: Any) -> str:
+def refusal(path: Path, split: str | None = None) -> str:
     """Load a file that cannot be used, and return its only line."""
     with pytest.raises(RecordsError) as caught:
-        load_records(path, **keywords)
+        load_records(path, split=split)
     (line,) = caught.value.lines
     return line
 
@@ -259,7 +259,7 @@ def test_a_damaged_compressed_text(tmp_path: Path, kind: str) -> None:
     assert line.endswith("; get the file anew")
 
 
-def parquet(path: Path, table: Any, **options: Any) -> Path:
+def parquet(path: Path, table: object, **options: object) -> Path:
     pq = pytest.importorskip("pyarrow.parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, **options)
@@ -273,7 +273,7 @@ def test_a_parquet_file(tmp_path: Path) -> None:
     columns = {
         "messages": [asked, asked],
         "score": [1.5, float("nan")],
-        "day": [datetime.date(2026, 1, 2), None],
+        "day": [date(2026, 1, 2), None],
         "price": [decimal.Decimal("1.50"), None],
         "raw": [b"xy", None],
         "tags": [["a"], None],
@@ -409,7 +409,7 @@ def arrow_stream(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.write_table(table)
 
 
-def save(folder: Path, rows: list[dict[str, Any]], **state: Any) -> Path:
+def save(folder: Path, rows: list[dict[str, Any]], **state: object) -> Path:
     """Write what ``Dataset.save_to_disk`` writes."""
     names = [f"data-{number:05}-of-00002.arrow" for number in range(2)]
     for number, name in enumerate(names):
@@ -430,7 +430,7 @@ def test_a_saved_data_set(tmp_path: Path) -> None:
 
     assert [one.output for one in load_records(folder)] == ["A0", "A2", "A1", "A3"]
     assert len(load_records(folder, split="train")) == 4
-    assert refusal(folder, split="test") == 'saved: it has no split "test"; it has "train"'
+    assert refusal(folder, "test") == 'saved: it has no split "test"; it has "train"'
 
 
 def test_a_saved_data_set_of_several_splits(tmp_path: Path) -> None:
