@@ -32,10 +32,14 @@ _FILES_LIMIT: Final = 1000
 
 def is_dataset(path: Path) -> bool:
     """Say whether a path is a folder with data of ``datasets``."""
-    # pathlib raises for names that are no path at all.
+    # pathlib raises for names that are no path at all, and in folders that are closed.
     if not os.path.isdir(path):  # noqa: PTH112
         return False
-    return (path / _DICT).is_file() or (path / _STATE).is_file() or bool(_published(path))
+    return _has(path, _DICT) or _has(path, _STATE) or bool(_published(path))
+
+
+def _has(folder: Path, name: str) -> bool:
+    return os.path.isfile(folder / name)  # noqa: PTH113
 
 
 def data_files(path: Path) -> list[Path]:
@@ -55,10 +59,10 @@ def read_dataset(path: Path, split: str | None, read: Callable[[Path], list[Any]
     Raises:
         RecordsError: A file of it cannot be read, or the split is not there.
     """
-    if (path / _DICT).is_file():
+    if _has(path, _DICT):
         names = _entry(path / _DICT, "splits")
         return _saved(path / choose_split(path.name, map(str, names), split))
-    if (path / _STATE).is_file():
+    if _has(path, _STATE):
         # It is a single split, which may have a name.
         own = _document(path / _STATE).get("_split")
         choose_split(path.name, [str(own or path.name)], split)

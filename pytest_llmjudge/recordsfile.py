@@ -13,8 +13,14 @@ from pytest_llmjudge.dataset_folders import data_files, is_dataset, read_dataset
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.formats import fits_any
 from pytest_llmjudge.json_values import Decoder, kind_of
-from pytest_llmjudge.paths import POINTER, PULL, is_pointer
-from pytest_llmjudge.reading import DATA_LIMIT, read_file, why_unreadable
+from pytest_llmjudge.paths import HEAD, POINTER, PULL, is_pointer
+from pytest_llmjudge.reading import (
+    DATA_LIMIT,
+    open_file,
+    read_file,
+    read_stream,
+    why_unreadable,
+)
 from pytest_llmjudge.splits import check_no_split, choose_split
 from pytest_llmjudge.tables import read_csv
 from pytest_llmjudge.unpacking import unpacked
@@ -81,21 +87,25 @@ def _rows(values: list[Any]) -> Content:
 
 
 def _read_file(path: Path, split: str | None) -> Content:
-    name = path.name
+    name, suffix = path.name, path.suffix.lower()
     try:
-        content = read_file(path, DATA_LIMIT)
+        with open_file(path) as file:
+            head = file.peek(HEAD)
+            is_parquet = head.startswith(b"PAR1") or suffix == ".parquet"
+            content = b"" if is_parquet else read_stream(file, DATA_LIMIT)
     except OSError as error:
         raise RecordsError(
             str(path), why_unreadable(error), "check the path and its permissions"
         ) from None
-    if is_pointer(content):
+    if is_pointer(head):
         raise RecordsError(name, POINTER, PULL)
-    suffix = path.suffix.lower()
-    if content.startswith(b"PAR1") or suffix == ".parquet":
+    if is_parquet:
         check_no_split(name, split)
         return _rows(read_parquet(path))
     content, suffix = unpacked(path, content)
     text = _decoded(name, content)
+    # Both together may be what the memory has no room for.
+    del content
     if suffix in _TABLES and not _begins_with(text, "[{"):
         check_no_split(name, split)
         return Content("line", *read_csv(name, text, _TABLES[suffix]))
@@ -108,7 +118,7 @@ def _decoded(name: str, content: bytes) -> str:
     except UnicodeDecodeError as error:
         problem = f"it is not UTF-8 (byte {error.start + 1})"
         raise RecordsError(name, problem, "save it as UTF-8") from None
-    if not text.strip():
+    if not text or text.isspace():
         raise RecordsError(name, "it is empty", "add records or name another file")
     return text
 

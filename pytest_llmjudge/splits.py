@@ -24,7 +24,8 @@ def choose_split(name: str, splits: Iterable[str], split: str | None) -> str:
         problem = f'it has no split "{one_line(split, 40)}"'
         raise RecordsError(name, problem, f"it has {listed(names)}")
     if split is None and len(names) > 1:
-        hint = f'choose one, as in split="{one_line(names[0], 40)}"'
+        first = one_line(names[0], 40)
+        hint = f'choose one, as in split="{first}" or --llm-judge-split={first}'
         raise RecordsError(name, f"it has the splits {listed(names)}", hint)
     return split or names[0]
 

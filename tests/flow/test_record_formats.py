@@ -171,7 +171,7 @@ def test_a_folder_of_a_data_set(project: Project) -> None:
 
     project.write("test_suite.py", MARKED.format(arguments='"chats", min_average=90'))
     result = project.run()
-    problem = 'chats: it has the splits "test" and "train"; choose one, as in split="test"'
+    problem = 'chats: it has the splits "test" and "train"; choose one, as in split="test" or --llm-judge-split=test'
     result.stdout.fnmatch_lines([f"*{problem}*"])
 
 

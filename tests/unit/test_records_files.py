@@ -187,7 +187,7 @@ BAD_SPLITS: dict[str, tuple[object, str | None, str]] = {
     "several": (
         {"train": [GOOD], "test": [GOOD]},
         None,
-        'it has the splits "train" and "test"; choose one, as in split="train"',
+        'it has the splits "train" and "test"; choose one, as in split="train" or --llm-judge-split=train',
     ),
     "unknown": ({"train": [GOOD]}, "test", 'it has no split "test"; it has "train"'),
     "no-splits": (
@@ -443,7 +443,7 @@ def test_a_saved_data_set_of_several_splits(tmp_path: Path) -> None:
     assert [one.output for one in load_records(folder, split="test")] == ["A2", "A3"]
     assert (
         refusal(folder)
-        == 'saved: it has the splits "train" and "test"; choose one, as in split="train"'
+        == 'saved: it has the splits "train" and "test"; choose one, as in split="train" or --llm-judge-split=train'
     )
 
 
