@@ -137,7 +137,7 @@ BAD_TABLES = {
     ),
     "messages": (
         "messages\n\"[{'role': 'user'}]\"\nx\n",
-        'data.csv: all 2 records: "messages" is a string; it must be a list of messages',
+        'data.csv: lines 2 and 3: "messages" is a string; it must be a list of messages',
     ),
 }
 
