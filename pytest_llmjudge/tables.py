@@ -55,7 +55,7 @@ def read_csv(name: str, text: str, delimiter: str) -> tuple[list[int], list[dict
                     rows.append(row)
                 before = reader.line_num
         except csv.Error as error:
-            raise _error(name, before + 1, str(error)) from None
+            raise _csv_error(name, before + 1, str(error)) from None
     columns = [column.strip() for column in rows[0]]
     _check_columns(name, columns)
     _check_widths(name, columns, numbers, rows)
@@ -91,7 +91,7 @@ def _field_limit() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _error(name: str, line: int, message: str) -> RecordsError:
+def _csv_error(name: str, line: int, message: str) -> RecordsError:
     where = f"{name}: line {line}"
     if message.startswith("field larger"):
         problem = f"it has a field of more than {_FIELD_LIMIT:,} characters"

@@ -90,7 +90,7 @@ def test_fields_of_a_table_that_are_no_texts(tmp_path: Path) -> None:
     assert (second.id, second.fields["human_score"]) == ("7", 85)
 
 
-BAD_TABLES = {
+BAD_TABLES: dict[str, tuple[str | bytes, str]] = {
     "widths": (
         "instruction,output\na,b\nc\nd,e,f\n",
         (
