@@ -169,8 +169,10 @@ class _Reader:
         else:
             identifier = str(identifier) if type(identifier) is int else identifier
             own = {field: value[field] for field in _OWN if field in value}
-            if own or type(identifier) not in _TEXT_OR_NULL:
-                problems += _beside_schema(number, {**_GOOD, **own, "id": identifier})
+            if own or identifier is not None:
+                shown = {**_GOOD, **own, "id": identifier}
+                if not is_plain(shown):
+                    problems += _beside_schema(number, shown)
             problems += _characters_of(number, value, self._needed.values())
         problems += _needed_problems(number, value, self._needed)
         if isinstance(identifier, str) and identifier in self._gates:
