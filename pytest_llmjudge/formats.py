@@ -16,22 +16,21 @@ from pytest_llmjudge.conversations import (
     optional_text,
 )
 from pytest_llmjudge.data import Turn
-from pytest_llmjudge.errors import RecordsError, one_line
+from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.json_values import kind_of, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
     "ALPACA",
     "FORMATS",
+    "MESSAGES",
+    "PROMPT",
     "Format",
     "check_text_only",
     "detect",
     "fits_any",
-    "has_field",
-    "mapped",
-    "mapping_format",
 ]
 
 Value = dict[str, Any]
@@ -117,10 +116,7 @@ def _prompt(value: Value) -> Parts:
     texts = need_text(value, "prompt"), need_text(value, "completion")
     if optional_text(value, "system"):
         problem = 'it has "system", and a prompt that is a text is sent as it is'
-        raise BadRecordError(
-            problem,
-            "write the prompt as a list of messages",
-        )
+        raise BadRecordError(problem, "write the prompt as a list of messages")
     return Parts(texts[0], "", texts[1], is_raw=True)
 
 
@@ -172,17 +168,17 @@ def _pair(name: str, instruction: str, output: str, *unless: str) -> Format:
 
 
 ALPACA: Final = Format("Alpaca", _TEXTS, _alpaca, ("generator", "dataset"), _TEXTS)
-_MESSAGES: Final = Format(
+MESSAGES: Final = Format(
     "OpenAI's messages", ("messages",), _dialogue("messages"), parts=("messages",)
 )
 _BOTH: Final = ("prompt", "completion")
-_PROMPT: Final = Format("prompt and completion", _BOTH, _prompt, ("label",), _BOTH)
+PROMPT: Final = Format("prompt and completion", _BOTH, _prompt, ("label",), _BOTH)
 
 FORMATS: Final = (
     ALPACA,
-    _MESSAGES,
+    MESSAGES,
     Format("ShareGPT", ("conversations",), _dialogue("conversations"), parts=("messages",)),
-    _PROMPT,
+    PROMPT,
     _pair("Dolly", "instruction", "response", "output"),
     _pair("question and answer", "question", "answer"),
     _pair("query and response", "query", "response"),
@@ -192,7 +188,6 @@ FORMATS: Final = (
 )
 """All formats that are known by their content."""
 
-_NAMED: Final = "name yours with fields="
 _LOOKS: Final = (
     (
         ("chosen",),
@@ -226,33 +221,28 @@ def detect(name: str, values: Sequence[object]) -> Format:
     Raises:
         RecordsError: No record is of a known format, or one is of two.
     """
-    counts = Counter(tuple(value) for value in values if isinstance(value, dict))
-    found: Counter[Format] = Counter()
-    for fields, count in counts.items():
+    alike: dict[tuple[str, ...], list[Value]] = {}
+    for value in values:
+        if isinstance(value, dict):
+            alike.setdefault(tuple(value), []).append(value)
+    counts: Counter[Format] = Counter()
+    for fields, records in alike.items():
         fitting = [one for one in FORMATS if one.fits(fields)]
         if len(fitting) > 1:
-            fitting = _filled(fitting, fields, values)
+            # Tables have all fields in all rows: a format for which one is always null is none.
+            full = {field for value in records for field, part in value.items() if part is not None}
+            fitting = [one for one in fitting if full.issuperset(one.needs)]
         if len(fitting) > 1:
             names = " and as ".join(one.name for one in fitting)
             examples = " or ".join(_example(one) for one in fitting if one.parts)
-            raise RecordsError(
-                name, f"its records can be read as {names}", f"say which: {examples}"
-            )
-        found.update(dict.fromkeys(fitting, count))
-    if found:
-        return max(found, key=lambda one: found[one])
-    if sum(counts.values()) == len(values) > 1:
-        _refuse(name, list(dict.fromkeys(key for fields in counts for key in fields)), counts)
+            problem = f"its records can be read as {names}"
+            raise RecordsError(name, problem, f"say which: {examples}")
+        counts.update(dict.fromkeys(fitting, len(records)))
+    if counts:
+        return max(counts, key=lambda one: counts[one])
+    if sum(map(len, alike.values())) == len(values) > 1:
+        _refuse(name, list(dict.fromkeys(key for fields in alike for key in fields)), len(values))
     return ALPACA
-
-
-def _filled(
-    formats: Iterable[Format], fields: tuple[str, ...], values: Iterable[object]
-) -> list[Format]:
-    """Leave out formats for which a field is null in all records, as tables have it."""
-    alike = [value for value in values if isinstance(value, dict) and tuple(value) == fields]
-    full = {field for value in alike for field, part in value.items() if part is not None}
-    return [one for one in formats if full.issuperset(one.needs)]
 
 
 def _example(one: Format) -> str:
@@ -261,95 +251,25 @@ def _example(one: Format) -> str:
     return "fields={" + ", ".join(f'"{part}": "{field}"' for part, field in pairs) + "}"
 
 
-def _refuse(name: str, fields: Sequence[str], counts: Counter[tuple[str, ...]]) -> None:
+def _refuse(name: str, fields: Sequence[str], total: int) -> None:
     """Refuse a file whose records all lack the same field.
+
+    Args:
+        name: Of the file.
+        fields: All that its records have.
+        total: How many records it has.
 
     Raises:
         RecordsError: They do.
     """
-    lacking = next((one for one in _TEXTS if not any(one in shape for shape in counts)), None)
-    if lacking is None:
+    lacking = [field for field in _TEXTS if field not in fields]
+    if not lacking:
         return
-    total = sum(counts.values())
-    shown = f"the fields are {listed(fields)}"
-    for needs, what, hint in _LOOKS:
+    wanted = ", ".join(f'"{field}": "…"' for field in lacking)
+    what = f": name yours with fields={{{wanted}}}"
+    for needs, kind, hint in _LOOKS:
         if set(needs) <= set(fields):
-            shown = f"{shown}, which is {what}: {hint}"
+            what = f", which is {kind}: {hint}"
             break
-    else:
-        wanted = _TEXTS if lacking == "instruction" else ("output",)
-        example = ", ".join(f'"{one}": "…"' for one in wanted)
-        shown = f"{shown}: {_NAMED}{{{example}}}"
-    raise RecordsError(name, f'all {total} records lack "{lacking}"', shown)
-
-
-_OPTIONAL: Final = ("system", "id")
-_KINDS: Final = (
-    (ALPACA, (*ALPACA.needs, "input", "history", *_OPTIONAL)),
-    (_MESSAGES, (*_MESSAGES.needs, *_OPTIONAL)),
-    (_PROMPT, (*_PROMPT.needs, *_OPTIONAL)),
-)
-"""What ``fields=`` may name, for each format that it can choose."""
-
-
-def mapping_format(name: str, fields: Mapping[str, str]) -> Format:
-    """Return the format that ``fields=`` chooses.
-
-    Raises:
-        RecordsError: It names no part of a record, or parts of different formats.
-    """
-    for one, parts in _KINDS:
-        if set(fields) <= set(parts):
-            return one
-    known = list(dict.fromkeys(part for _, parts in _KINDS for part in parts))
-    unknown = [part for part in fields if part not in known]
-    if unknown:
-        problem = f'fields= has "{one_line(unknown[0], 40)}", which is no part of a record'
-        raise RecordsError(name, problem, f"name {', '.join(known[:-1])} or {known[-1]}")
-    problem = f"fields= has {listed(fields)}, which are parts of different formats"
-    hint = "give instruction and output, messages, or prompt and completion"
-    raise RecordsError(name, problem, hint)
-
-
-def mapped(chosen: Format, fields: Mapping[str, str], value: Value) -> Value:
-    """Return a record with the names that its format has.
-
-    Args:
-        chosen: The format.
-        fields: Which field each part is, as ``fields=`` has it; a dotted path reaches into objects,
-            and into lists by a number. A part that is not named is the field of its own name,
-            unless that is named for another part.
-        value: The record as it stands in the file.
-    """
-    (parts,) = (parts for one, parts in _KINDS if one is chosen)
-    used = {path if path in value else path.partition(".")[0] for path in fields.values()}
-    view = {part: value[part] for part in parts if part in value and part not in used}
-    for part, path in fields.items():
-        inside = _at(value, path)
-        if inside is not _NOTHING:
-            view[part] = inside
-        else:
-            view.pop(part, None)
-    return view
-
-
-def has_field(value: Value, path: str) -> bool:
-    """Say whether a record has a field, by its name or a dotted path."""
-    return _at(value, path) is not _NOTHING
-
-
-_NOTHING: Final = object()
-
-
-def _at(value: Value, path: str) -> object:
-    if path in value:
-        return value[path]
-    inside: object = value
-    for key in path.split("."):
-        if isinstance(inside, dict) and key in inside:
-            inside = inside[key]
-        elif isinstance(inside, list) and key.isdecimal() and int(key) < len(inside):
-            inside = inside[int(key)]
-        else:
-            return _NOTHING
-    return inside
+    problem = f'all {total} records lack "{lacking[0]}"'
+    raise RecordsError(name, problem, f"the fields are {listed(fields)}{what}")

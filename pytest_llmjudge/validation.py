@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_llmjudge.conversations import INSTRUCTION, REFERENCE, BadRecordError, Parts
 from pytest_llmjudge.errors import RecordsError, one_line
-from pytest_llmjudge.formats import (
-    ALPACA,
-    check_text_only,
-    detect,
-    has_field,
-    mapped,
-    mapping_format,
-)
+from pytest_llmjudge.fieldmap import has_field, mapped, mapping_format
+from pytest_llmjudge.formats import ALPACA, check_text_only, detect
 from pytest_llmjudge.json_values import NotFinite, Repeated, kind_of, listed
 
 if TYPE_CHECKING:

@@ -57,6 +57,14 @@ LOADS: dict[str, tuple[dict[str, Any], Said]] = {
         {"instruction": "a", "input": "i", "output": "b", "model_response": ""},
         Said("a", "b", "i"),
     ),
+    "with-response-of-the-book": (
+        {"instruction": "a?", "input": "", "output": "b", "model_response": "c\n"},
+        Said("a?", "b"),
+    ),
+    "with-response-and-score": (
+        {"id": "1", "instruction": "a", "output": "b", "model_response": "c", "human_score": 0},
+        Said("a", "b"),
+    ),
     "messages": ({"messages": ASKED}, Said("Héllo?", "Bonjour — \U0001f44b.")),
     "messages-of-parts": (
         {
@@ -298,6 +306,13 @@ REFUSED: dict[str, tuple[object, str]] = {
         (
             'it is an output of AlpacaEval, whose "output" is the response of a model; name a reference '
             'with fields={"output": "…"}, and judge it with responses="output"'
+        ),
+    ),
+    "alpaca-eval-with-null": (
+        {"dataset": "", "instruction": None, "output": "b", "generator": "g"},
+        (
+            'it is an output of AlpacaEval, whose "output" is the response of a model; name a '
+            'reference with fields={"output": "…"}, and judge it with responses="output"'
         ),
     ),
     "nul": (
