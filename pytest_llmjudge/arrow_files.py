@@ -87,10 +87,16 @@ def _batches(stream: BufferedReader) -> Iterator[Any]:
     if size > _BYTES_LIMIT or metadata.num_rows > _ROWS_LIMIT:
         raise TooMuchError
     leaves = [file.schema.column(number) for number in range(len(file.schema))]
-    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    texts = [
+        leaf.path
+        for leaf in leaves
+        if leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type != "DECIMAL"
+    ]
     stream.seek(0)
     file = parquet.ParquetFile(stream, read_dictionary=texts)
-    yield from file.iter_batches(batch_size=_ROWS_AT_ONCE)
+    for number in groups:
+        # Each group has dictionaries of its own, which arrow cannot join within a list.
+        yield from file.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=[number])
 
 
 def _values(batches: Iterable[Any]) -> list[dict[str, Any]]:

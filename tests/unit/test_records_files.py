@@ -294,6 +294,33 @@ def test_a_parquet_file(tmp_path: Path) -> None:
     assert second.fields == {**dict.fromkeys(columns), "messages": asked}
 
 
+LAYOUTS: dict[str, dict[str, object]] = {
+    "one-group": {},
+    "several-groups": {"row_group_size": 700},
+    "plain": {"use_dictionary": False},
+    "small-dictionaries": {"dictionary_pagesize_limit": 1000, "data_page_size": 1000},
+    "other-version": {"data_page_version": "2.0", "compression": "zstd"},
+}
+
+
+@pytest.mark.parametrize("name", list(LAYOUTS))
+def test_conversations_in_parquet(tmp_path: Path, name: str) -> None:
+    """However a file divides and encodes them, all are read."""
+    pa = pytest.importorskip("pyarrow")
+    values = [
+        {
+            "messages": [
+                {"role": "user", "content": f"Q{number} " * (number % 40 + 1)},
+                {"role": "assistant", "content": f"A{number % 3}"},
+            ]
+        }
+        for number in range(2500)
+    ]
+    path = parquet(tmp_path / "data.parquet", pa.Table.from_pylist(values), **LAYOUTS[name])
+
+    assert [record.fields for record in load_records(path)] == values
+
+
 @pytest.mark.parametrize("content", [b"PAR1", b"PAR1xxxxPAR1", b"[]", b"PAR1" + bytes(100)])
 def test_no_parquet_file(tmp_path: Path, content: bytes) -> None:
     """A file of that name that is none is one line."""
@@ -398,6 +425,7 @@ def test_a_bomb_is_one_line(tmp_path: Path, name: str) -> None:
 
     *lines, mib = loaded.stdout.splitlines()
     assert len(lines) == 1, lines
+    assert "more than" in lines[0]
     assert int(mib) < 1024
 
 
