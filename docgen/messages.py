@@ -20,7 +20,7 @@ __all__ = ["ERRORS", "Message", "find_messages", "messages_table"]
 
 ERRORS = {
     "SettingsError": {"SettingsError"},
-    "RecordsError": {"RecordsError", "Problem"},
+    "RecordsError": {"RecordsError", "Problem", "BadRecordError"},
     "CheckpointError": {"CheckpointError"},
     "PromptError": {"PromptError", "PromptTooLongError"},
     "JudgeError": {
@@ -40,8 +40,8 @@ _FACTORIES = {
     "_choice": "choose ",
 }
 """Factories of ``values.py`` that are given messages, and how their advice begins."""
-_WITHOUT_PLACE = ("_error", "_of_record")
-"""Helpers that take no place, as they know it."""
+_WITHOUT_PLACE = ("_error", "_of_record", "BadRecordError")
+"""What takes no place, as it is known elsewhere."""
 _FIELD = re.compile(r"\{[^}]*\}")
 _TRANSPORT = re.compile(
     r"(UnreachableError|TimedOutError|DroppedError|InsecureError|AmbiguousError|\w*BodyError|"

@@ -52,10 +52,15 @@ def _chat(record: Record, *, for_generation: bool) -> str:  # noqa: ARG001  # as
     return f"{record.instruction}\n\n{record.input}" if record.input else record.instruction
 
 
+def _raw(record: Record, *, for_generation: bool) -> str:  # noqa: ARG001  # as the others
+    return record.instruction
+
+
 _BUILT_IN: Final[dict[str, Callable[..., str]]] = {
     "alpaca": _alpaca,
     "phi3": _phi3,
     "chatml": _chatml,
+    "raw": _raw,
     "chat": _chat,
 }
 
@@ -73,6 +78,7 @@ def instruction_prompt(record: Record, template: str = "alpaca", *, for_generati
       ``\n<|assistant|>:``
     - ``chatml``: ``<|im_start|>user\n{instruction}``, with an input ``\n{input}``, then
       ``<|im_end|>``, for generation ``\n<|im_start|>assistant\n``
+    - ``raw``: ``{instruction}``, as it stands
     - ``chat``: ``{instruction}``, with an input ``\n\n{input}``: a message, to which the model's
       own chat template applies
 

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.formats import ALPACA
 from pytest_llmjudge.recordsfile import read_content
 from pytest_llmjudge.validation import check
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from pytest_llmjudge.validation import Checked
 
 __all__ = ["draw_sample", "load_records", "record_id"]
 
@@ -26,26 +29,30 @@ def load_records(
     response_field: str | None = None,
     against_field: str | None = None,
     gates: Collection[str] = (),
+    fields: Mapping[str, str] | None = None,
+    split: str | None = None,
 ) -> tuple[Record, ...]:
-    """Read a records file: a JSON list, or JSON Lines.
+    """Read a records file of any format and type.
 
     Args:
-        path: The file, UTF-8 with or without a byte order mark.
+        path: The file, or a folder of a data set.
         response_field: A field that must hold a string in every record, named by ``responses=``.
         against_field: The same, named by ``against=``.
         gates: Names that no record may have as its id.
+        fields: Which field each part of a record is; none where the content decides.
+        split: Which part of the file or folder to read, where it has several.
 
     Raises:
         RecordsError: With every cause for which records of the file are refused, the first 20 in
             full.
     """
-    content = read_content(path)
+    content = read_content(path, split)
     if not content.values:
         raise RecordsError(path.name, "it holds no record", "add records or name another file")
     named = {"responses": response_field, "against": against_field}
     needed = {keyword: field for keyword, field in named.items() if field is not None}
-    check(path.name, content, needed, gates)
-    return tuple(_named(content.values))
+    chosen, checked = check(path.name, content, needed, gates, fields)
+    return tuple(_named(checked, by_texts=chosen is ALPACA and not fields))
 
 
 def draw_sample(records: Sequence[Record], size: int | None) -> tuple[Record, ...]:
@@ -59,33 +66,48 @@ def draw_sample(records: Sequence[Record], size: int | None) -> tuple[Record, ..
 
 def record_id(instruction: str, context: str, output: str) -> str:
     """Name a record after its content: a slug of the instruction and a hash of all three."""
+    return _name(instruction, [instruction, context, output])
+
+
+def _whole_id(instruction: str, value: Mapping[str, Any]) -> str:
+    """Name a record after all of it but what runs and people add to it."""
+    if not _ADDED.isdisjoint(value):
+        value = {field: part for field, part in value.items() if field not in _ADDED}
+    return _name(instruction, value)
+
+
+def _name(instruction: str, content: object) -> str:
     text = instruction
     if not text.isascii():
         # Each by itself: many marks in a row would be put in order, in quadratic time.
         parts = (unicodedata.normalize("NFKD", char) for char in text)
         text = "".join(parts).encode("ascii", "ignore").decode()
     slug = _NO_SLUG.sub("-", text.lower()).strip("-")[:40].strip("-")
-    digest = _digest(_CANONICAL.encode([instruction, context, output]))[:8]
+    digest = _digest(_CANONICAL.encode(content))[:8]
     return f"{slug}-{digest}" if slug else digest
 
 
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
-_CANONICAL = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_ADDED = frozenset(("model_response", "score", "winner", "human_score"))
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _named(values: Sequence[dict[str, Any]]) -> Iterator[Record]:
-    taken = {value["id"] for value in values if value.get("id") is not None}
+def _named(checked: Sequence[Checked], *, by_texts: bool) -> Iterator[Record]:
+    taken = {one.id for one in checked if one.id is not None}
     counts: dict[str, int] = {}
-    for value in values:
-        texts = (value["instruction"], value.get("input") or "", value["output"])
-        identifier = value.get("id")
-        if identifier is None:
-            base = record_id(*texts)
-            while identifier is None or identifier in taken:
+    for own, parts, value in checked:
+        instruction, context, output, system, turns, is_raw = parts
+        name = own
+        if name is None:
+            if by_texts:
+                base = record_id(instruction, context, output)
+            else:
+                base = _whole_id(instruction, value)
+            while name is None or name in taken:
                 counts[base] = counts.get(base, 0) + 1
-                identifier = base if counts[base] == 1 else f"{base}-{counts[base]}"
-        yield Record(identifier, *texts, fields=value)
+                name = base if counts[base] == 1 else f"{base}-{counts[base]}"
+        yield Record(name, instruction, context, output, value, system, turns, is_raw)

@@ -10,6 +10,7 @@ from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.values import (
     Parser,
     check_average,
+    check_fields,
     check_path,
     check_sample,
     check_score,
@@ -20,6 +21,7 @@ from pytest_llmjudge.values import (
     parse_count,
     parse_count_or_auto,
     parse_drop,
+    parse_fields,
     parse_flag,
     parse_renamed,
     parse_score,
@@ -41,6 +43,7 @@ __all__ = [
     "CHAT",
     "EMBEDDED",
     "OPTIONS",
+    "RAW",
     "RECORD_KEYWORDS",
     "Decoding",
     "Option",
@@ -60,6 +63,10 @@ EMBEDDED = "embedded"
 
 CHAT = "chat"
 """The ``prompt`` that leaves it to the model's own chat template."""
+
+
+RAW = "raw"
+"""The ``prompt`` that is the record's instruction as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +237,22 @@ OPTIONS: tuple[Option, ...] = (
         help="Annotate the files of what failed: github prints workflow commands (default: off)",
     ),
     Option(
+        "llm-judge-fields",
+        parse_fields,
+        default=None,
+        metavar="NAME=FIELD",
+        is_list=True,
+        help="Which field of a record is which part of it, such as instruction=question "
+        "output=answer, for suites that say nothing of it (default: by the format)",
+    ),
+    Option(
+        "llm-judge-split",
+        parse_text,
+        default=None,
+        metavar="NAME",
+        help="Which split of a records file or data set to read, for suites that name none",
+    ),
+    Option(
         "llm-judge-concurrency",
         parse_count,
         default=1,
@@ -389,6 +412,8 @@ class Settings:
         baseline_partial: Whether a run may lack suites that the baseline has.
         baseline_suite: Which suites have another name in the baseline, as ``OLD=NEW``.
         annotations: ``off`` or ``github``.
+        fields: Which field of a record is which part of it, for suites that say nothing of it.
+        split: Which split is read, for suites that name none.
         concurrency: Requests in flight at each server.
         ask: ``integer``, ``weighted`` or ``weighted1``.
         samples: Verdicts for each record.
@@ -416,6 +441,8 @@ class Settings:
     responses: Path | None
     markdown: Path | None
     annotations: str
+    fields: Mapping[str, str] | None
+    split: str | None
     concurrency: int
     ask: str
     samples: int
@@ -507,9 +534,12 @@ class SuiteSettings:
     """What decides over one suite, after marker, command line, ini and default.
 
     Attributes:
-        prompt: ``alpaca``, ``phi3``, ``chatml``, ``chat``, or the absolute path of a template.
+        prompt: Name of a built-in prompt, or the absolute path of a template.
         responses: Record field that holds the responses; nothing is generated then.
         sample: How many records are drawn, ``None`` for all.
+        fields: Which field of a record is which part of it, ``None`` to go by its format.
+        split: Which part of the file is read, where it has several.
+        is_prompt_given: Whether ``prompt`` was asked for, so that no format of records changes it.
     """
 
     min_score: int | None
@@ -518,6 +548,9 @@ class SuiteSettings:
     prompt: str
     responses: str | None
     sample: int | None
+    fields: Mapping[str, str] | None = None
+    split: str | None = None
+    is_prompt_given: bool = False
 
 
 RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
@@ -525,6 +558,8 @@ RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "prompt": check_path,
     "responses": check_text,
     "sample": check_sample,
+    "fields": check_fields,
+    "split": check_text,
 }
 """Of the markers of all suites of records."""
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
@@ -532,7 +567,7 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "min_average": check_average,
     **RECORD_KEYWORDS,
 }
-BUILT_IN_PROMPTS = ("alpaca", "phi3", "chatml", CHAT)
+BUILT_IN_PROMPTS = ("alpaca", "phi3", "chatml", RAW, CHAT)
 
 
 def checkpoint_of(text: str, base: Path) -> Path | str:
@@ -592,6 +627,9 @@ def chosen_for(
         prompt=_prompt(f"{where}: prompt", keywords.get("prompt", "alpaca"), base),
         responses=keywords.get("responses"),
         sample=keywords.get("sample"),
+        fields=keywords.get("fields", settings.fields),
+        split=keywords.get("split", settings.split),
+        is_prompt_given="prompt" in keywords,
     )
 
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.dataset_folders import is_dataset
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.paths import POINTER, PULL, instead_of_file, is_pointer
-from pytest_llmjudge.reading import DATA_LIMIT, SETTINGS_LIMIT, read_file, why_unreadable
+from pytest_llmjudge.reading import SETTINGS_LIMIT, read_file, why_unreadable
 from pytest_llmjudge.records import draw_sample
-from pytest_llmjudge.settings import BUILT_IN_PROMPTS, SuiteSettings
+from pytest_llmjudge.recordsfile import path_digest
+from pytest_llmjudge.settings import BUILT_IN_PROMPTS, RAW, SuiteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_llmjudge.data import Record
 
-__all__ = ["Suite", "file_digest", "read_suite"]
+__all__ = ["Suite", "read_suite"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,8 +29,8 @@ class Suite:
 
     Attributes:
         name: Node id of the test function.
-        path: The records file.
-        digest: SHA-256 of the records file, in hex.
+        path: The records file, or the folder of a data set.
+        digest: SHA-256 of its content, in hex.
         records: Those to judge, in file order.
         settings: Gates and the rest.
         template: Name of a built-in prompt, or the text of a template.
@@ -65,25 +66,19 @@ def read_suite(
     """
     path = base / file
     instead = instead_of_file(path)
-    if instead is not None:
+    if instead is not None and not is_dataset(path):
         raise RecordsError(name, f'records file "{file}" is {instead}', f"expected it at {path}")
     records = read(path)
+    if not chosen.is_prompt_given and all(record.is_raw for record in records):
+        chosen = replace(chosen, prompt=RAW)
     return Suite(
         name=name,
         path=path,
-        digest=file_digest(path),
+        digest=path_digest(path),
         records=draw_sample(records, chosen.sample),
         settings=chosen,
         template=_template(name, chosen.prompt),
     )
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex; empty when it cannot be read."""
-    try:
-        return hashlib.sha256(read_file(path, DATA_LIMIT)).hexdigest()
-    except OSError:
-        return ""
 
 
 def _template(name: str, prompt: str) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_llmjudge.conversations import INSTRUCTION, REFERENCE, BadRecordError, Parts
 from pytest_llmjudge.errors import RecordsError, one_line
-from pytest_llmjudge.recordsfile import NotFinite, Repeated, kind_of, listed
+from pytest_llmjudge.fieldmap import has_field, mapped, mapping_format
+from pytest_llmjudge.formats import ALPACA, check_text_only, detect
+from pytest_llmjudge.json_values import NotFinite, Repeated, kind_of, listed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,15 +20,16 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
+    from pytest_llmjudge.formats import Format
     from pytest_llmjudge.recordsfile import Content
 
-__all__ = ["check", "is_plain"]
+__all__ = ["Checked", "check", "is_plain"]
 
 _SHOWN_CAUSES: Final = 20
 _OPTIONAL: Final = ("id", "input", "model_response")
 _NEEDED: Final = {
-    "instruction": "every record needs an instruction",
-    "output": "every record needs a reference answer",
+    "instruction": INSTRUCTION,
+    "output": REFERENCE,
 }
 _TEXTS: Final = (*_NEEDED, *_OPTIONAL)
 _TEXT_OR_NULL: Final = (str, type(None))
@@ -50,9 +55,27 @@ class Problem(NamedTuple):
     fields: tuple[str, ...] = ()
 
 
+class Checked(NamedTuple):
+    """A record that can be used.
+
+    Attributes:
+        id: That it has of its own, or none.
+        parts: What it says.
+        value: The record as it stands in the file.
+    """
+
+    id: str | None
+    parts: Parts
+    value: dict[str, Any]
+
+
 def check(
-    name: str, content: Content, needed: Mapping[str, str], gates: Collection[str] = ()
-) -> None:
+    name: str,
+    content: Content,
+    needed: Mapping[str, str],
+    gates: Collection[str] = (),
+    fields: Mapping[str, str] | None = None,
+) -> tuple[Format, list[Checked]]:
     """Check all records of a file.
 
     Args:
@@ -60,22 +83,132 @@ def check(
         content: Of the file.
         needed: Fields that must hold a string in every record, by the keyword that names them.
         gates: Names that no record may have as its id.
+        fields: Which field each part of a record is; none where the content decides.
+
+    Returns:
+        The format, and the records in file order.
 
     Raises:
         RecordsError: With all causes, the first 20 in full.
     """
+    values = content.values
+    chosen = mapping_format(name, fields) if fields else detect(name, values)
+    for field in (*needed.values(), *(fields or {}).values()):
+        _check_is_known(name, field, values)
+    reader = _Reader(chosen, needed, gates, fields or {}, is_odd=content.is_odd)
     ids: dict[str, str] = {}
     problems: list[Problem] = []
-    for number, value in zip(content.numbers, content.values, strict=True):
-        if content.is_odd and isinstance(value, dict):
-            problems += _oddities(number, value, needed)
-        problems += _problems(number, value, needed, gates)
-        problems += _taken(number, value, f"{content.unit} {number}", ids)
+    records: list[Checked] = []
+    for number, value in zip(content.numbers, values, strict=True):
+        record = reader.read(number, value, problems)
+        if record is not None:
+            problems += _taken(number, record.id, f"{content.unit} {number}", ids)
+            records.append(record)
     if problems:
         first, *others = _by_cause(name, content, problems)
         more = others[: _SHOWN_CAUSES - 1]
         left = len(others) - len(more)
         raise RecordsError(first.where, first.problem, first.hint, more=tuple(more), left=left)
+    raw = sum(record.parts.is_raw for record in records)
+    if 0 < raw < len(records):
+        problem = f"{raw} prompts are texts, and {len(records) - raw} lists of messages"
+        raise RecordsError(name, problem, "write all of them as lists of messages")
+    return chosen, records
+
+
+def _check_is_known(name: str, field: str, values: Sequence[object]) -> None:
+    """Refuse the name of a field that no record has."""
+    records = [value for value in values if isinstance(value, dict)]
+    if not records or any(has_field(value, field) for value in records):
+        return
+    known = dict.fromkeys(one_line(key, 40) for value in records for key in value)
+    problem = f'no record has "{one_line(field, 40)}"'
+    raise RecordsError(name, problem, f"the fields are {', '.join(known)}")
+
+
+class _Reader:
+    """Reads the records of a file in its format, and says what is wrong with each."""
+
+    def __init__(
+        self,
+        chosen: Format,
+        needed: Mapping[str, str],
+        gates: Collection[str],
+        fields: Mapping[str, str],
+        *,
+        is_odd: bool,
+    ) -> None:
+        self._format = chosen
+        self._needed = needed
+        self._gates = gates
+        self._fields = fields
+        self._is_odd = is_odd
+        self._is_alpaca = chosen is ALPACA and not fields
+
+    def read(self, number: int, value: object, problems: list[Problem]) -> Checked | None:
+        """Return a record, and add what is wrong with it to ``problems``."""
+        before = len(problems)
+        if self._is_odd and isinstance(value, dict):
+            problems += _oddities(number, value, self._needed)
+        if not isinstance(value, dict):
+            problem = f"it is {kind_of(value)}"
+            problems.append(Problem(number, problem, "a record is an object"))
+            return None
+        view = mapped(self._format, self._fields, value) if self._fields else value
+        identifier = view.get("id")
+        if self._is_alpaca:
+            if not is_plain(value):
+                problems += _beside_schema(number, value)
+            problems += _characters_of(number, value, (*_TEXTS, *self._needed.values()))
+        else:
+            identifier = str(identifier) if type(identifier) is int else identifier
+            own = {field: value[field] for field in _OWN if field in value}
+            if own or identifier is not None:
+                shown = {**_GOOD, **own, "id": identifier}
+                if not is_plain(shown):
+                    problems += _beside_schema(number, shown)
+            problems += _characters_of(number, value, self._needed.values())
+        problems += _needed_problems(number, value, self._needed)
+        if isinstance(identifier, str) and identifier in self._gates:
+            problem = f'"id" is "{identifier}", the name of a gate'
+            problems.append(Problem(number, problem, "give the record another id"))
+        parts = None
+        # What is wrong so far may be wrong with its texts, and is not said again.
+        if len(problems) == before:
+            parts = self._parts(number, value, view, problems)
+        if not isinstance(identifier, str) or not identifier.strip():
+            identifier = None
+        return Checked(identifier, parts or _NO_PARTS, value)
+
+    def _parts(
+        self, number: int, value: dict[str, Any], view: dict[str, Any], problems: list[Problem]
+    ) -> Parts | None:
+        if self._is_alpaca and _FURTHER.isdisjoint(value):
+            return Parts(value["instruction"], value.get("input") or "", value["output"])
+        try:
+            check_text_only(value, self._format)
+            parts = self._format.read(view)
+        except BadRecordError as fault:
+            problem = fault.problem
+            if self._fields:
+                problem = _QUOTED.sub(
+                    lambda name: f'"{self._fields.get(name[1], name[1])}"', problem
+                )
+            problems.append(Problem(number, problem, fault.hint, cause=fault.cause))
+            return None
+        for field, text in zip(Parts._fields, parts, strict=True):
+            if type(text) is str and not (text.isascii() and "\0" not in text):
+                problems += _bad_characters(number, field, text)
+        for turn in parts.turns:
+            problems += _bad_characters(number, "turns", turn.text)
+        return parts
+
+
+_QUOTED: Final = re.compile(r'"([a-z]+)"')
+_NO_PARTS: Final = Parts("", "", "")
+_OWN: Final = ("model_response", "human_score")
+_GOOD: Final = {"instruction": "x", "output": "x"}
+_FURTHER: Final = frozenset(("system", "history", "images", "videos", "audios"))
 
 
 def _by_cause(name: str, content: Content, problems: Iterable[Problem]) -> list[RecordsError]:
@@ -91,13 +224,11 @@ def _error_of(name: str, content: Content, group: Sequence[Problem]) -> RecordsE
     where = f"{name}: {_places(content, group)}"
     if first.field:
         where = f"{where}: {first.field}"
-    problem, hint = first.text, first.hint
+    problem = first.text
     if len(group) > 1 and first.fields:
         fields = dict.fromkeys(field for one in group for field in one.fields)
         problem = f"{problem}, the fields are {listed(fields)}"
-    if first.fields and 1 < len(group) == len(content.values):
-        hint = f"{hint}, so convert the file"
-    return RecordsError(where, problem, hint)
+    return RecordsError(where, problem, first.hint)
 
 
 def _places(content: Content, group: Sequence[Problem]) -> str:
@@ -114,18 +245,19 @@ def _places(content: Content, group: Sequence[Problem]) -> str:
     return f"{unit}s {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
-def _problems(
-    number: int, value: object, needed: Mapping[str, str], gates: Collection[str]
+def _characters_of(
+    number: int, value: Mapping[str, Any], fields: Iterable[str]
 ) -> Iterator[Problem]:
-    if not is_plain(value):
-        yield from _beside_schema(number, value)
-    if not isinstance(value, dict):
-        return
-    for field in dict.fromkeys((*_TEXTS, *needed.values())):
+    for field in dict.fromkeys(fields):
         text = value.get(field)
         # Nearly all texts are plain, and there may be many.
         if isinstance(text, str) and not (text.isascii() and "\0" not in text):
             yield from _bad_characters(number, field, text)
+
+
+def _needed_problems(
+    number: int, value: Mapping[str, Any], needed: Mapping[str, str]
+) -> Iterator[Problem]:
     for keyword, field in needed.items():
         if not isinstance(value.get(field), str):
             problem = f'"{field}" is missing'
@@ -133,10 +265,6 @@ def _problems(
                 problem = f'"{field}" is {kind_of(value[field])}'
             hint = f'{keyword}="{field}" needs a string there in every record'
             yield Problem(number, problem, hint)
-    identifier = value.get("id")
-    if isinstance(identifier, str) and identifier in gates:
-        problem = f'"id" is "{identifier}", the name of a gate'
-        yield Problem(number, problem, "give the record another id")
 
 
 def is_plain(value: object) -> bool:
@@ -161,27 +289,22 @@ def _validator() -> Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(schema))
 
 
-def _beside_schema(number: int, value: object) -> Iterator[Problem]:
-    if isinstance(value, dict):
-        missing = [field for field in _NEEDED if field not in value]
-        fields = tuple(value)
-        if len(missing) == 2:
-            problem, hint = '"instruction" and "output" are missing', "every record needs both"
-            yield Problem(number, problem, hint, fields=fields)
-        elif missing:
-            problem, hint = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
-            yield Problem(number, problem, hint, fields=fields)
+def _beside_schema(number: int, value: dict[str, Any]) -> Iterator[Problem]:
+    missing = [field for field in _NEEDED if field not in value]
+    fields = tuple(value)
+    if len(missing) == 2:
+        problem, hint = '"instruction" and "output" are missing', "every record needs both"
+        yield Problem(number, problem, hint, fields=fields)
+    elif missing:
+        problem, hint = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
+        yield Problem(number, problem, hint, fields=fields)
     for error in _validator().iter_errors(value):
         # Missing fields are reported above, and a record's own numbers by _oddities().
-        is_whole = not error.absolute_path
-        is_odd = isinstance(error.instance, NotFinite) and not is_whole
-        if error.validator != "required" and not is_odd:
+        if error.validator != "required" and not isinstance(error.instance, NotFinite):
             yield _of_schema(number, error)
 
 
 def _of_schema(number: int, error: ValidationError) -> Problem:
-    if not error.absolute_path:
-        return Problem(number, f"it is {kind_of(error.instance)}", "a record is an object")
     field = str(error.absolute_path[0])
     if field == "human_score":
         problem = f'"{field}" is {one_line(json.dumps(error.instance), 40)}'
@@ -206,10 +329,11 @@ def _bad_characters(number: int, field: str, text: str) -> Iterator[Problem]:
         yield Problem(number, problem, "write the text again as UTF-8", field, cause="surrogate")
 
 
-def _taken(number: int, value: object, place: str, first: dict[str, str]) -> Iterator[Problem]:
+def _taken(
+    number: int, identifier: str | None, place: str, first: dict[str, str]
+) -> Iterator[Problem]:
     """Report an id that is taken; ``first`` keeps where each id stood first."""
-    identifier = value.get("id") if isinstance(value, dict) else None
-    if not isinstance(identifier, str) or not identifier.strip():
+    if identifier is None:
         return
     if identifier in first:
         problem = f'"id" is "{one_line(identifier, 60)}", as in {first[identifier]}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -272,6 +273,27 @@ def parse_renamed(where: str, text: str) -> tuple[str, ...]:
     if not pairs:
         raise SettingsError(where, "it is empty", "write OLD=NEW, or leave it out")
     return pairs
+
+
+def parse_fields(where: str, text: str) -> dict[str, str]:
+    """Read ``NAME=FIELD`` pairs with blanks between them; quotes keep the blanks of a field."""
+    try:
+        pairs = [word.partition("=") for word in shlex.split(parse_text(where, text))]
+    except ValueError:
+        raise SettingsError(where, "its quotes are never closed", "close them") from None
+    for name, equals, field in pairs:
+        if not (name and equals and field):
+            problem = f'"{name}{equals}{field}" is no pair of names'
+            raise SettingsError(where, problem, "write NAME=FIELD, as in instruction=question")
+    return {name: field for name, _, field in pairs}
+
+
+def check_fields(where: str, value: object) -> dict[str, str]:
+    """Return ``value`` when it maps parts of a record to fields of a file."""
+    if not isinstance(value, Mapping) or not value:
+        hint = 'write {"instruction": "question", "output": "answer"}'
+        raise SettingsError(where, f"{value!r} maps no names to fields", hint)
+    return {check_text(where, name): check_text(where, field) for name, field in value.items()}
 
 
 def parse_count_or_auto(where: str, text: str) -> int | None:

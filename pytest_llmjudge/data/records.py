@@ -43,6 +43,7 @@ class Record:
         fields: The record as it stood in the file, further keys included.
         system: What the model is told before the conversation; empty for nothing.
         turns: The messages before the instruction, the oldest first.
+        is_raw: Whether the instruction is the whole prompt, to be sent as it stands.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Record:
     fields: Mapping[str, object]
     system: str = ""
     turns: tuple[Turn, ...] = ()
+    is_raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class _Judged(Kind[SuiteResult]):
 
         file = records_file(marked, self.marker, _EXAMPLE)
         chosen = resolve_suite(marked.name, marked.keywords, marked.base, settings)
-        read = records_reader(chosen.responses)
+        read = records_reader(asdict(chosen))
         return _JudgedSuite(read_suite(marked.name, file, marked.base, chosen, read))
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> SuiteResult:
@@ -105,7 +105,7 @@ class _Judged(Kind[SuiteResult]):
                 return "error"
             return "passed" if decide_record(row["score"], min_score).passed else "failed"
 
-        read = records_reader(facts["responses"])
+        read = records_reader(facts)
         rows = settled(gathered, suite, whole=whole, measure="score", decide=decide, read=read)
         results = [_record_result(record, row) for record, row in rows]
         judge = dict(facts["judge"])

@@ -252,7 +252,12 @@ class _LossKind(Kind[LossResult]):
             return "failed" if most is not None and nll / tokens > most else "passed"
 
         rows = settled(
-            gathered, suite, whole=whole, measure="parts", decide=decide, read=_read_samples
+            gathered,
+            suite,
+            whole=whole,
+            measure="parts",
+            decide=decide,
+            read=partial(_read_samples, facts),
         )
         records = tuple(_loss_record(record, row) for record, row in rows)
         return LossResult(
@@ -751,14 +756,15 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
         hint = "set max_perplexity or max_loss"
         hint += "" if is_text else ", or compare with --llm-judge-baseline"
         raise SettingsError(marked.name, "it has no gate and so cannot fail", hint)
-    idle = ("end", "prompt", "sample") if is_text else ("stride",)
+    idle = ("end", "prompt", "sample", "fields", "split") if is_text else ("stride",)
     problem = f"it says nothing of a {'text' if is_text else 'records'} file"
     for name in idle:
         if name in keywords:
             where = f"{marked.name}: {name}"
             raise SettingsError(where, problem, "leave it out")
     chosen = chosen_for(marked.name, keywords, marked.base, settings)
-    loaded = read_suite(marked.name, file, marked.base, chosen, _read_samples)
+    read = partial(_read_samples, asdict(chosen))
+    loaded = read_suite(marked.name, file, marked.base, chosen, read)
     fewest = fewest_falls(is_binary=_MEASURE.is_binary)
     if not is_limited and len(loaded.records) < fewest:
         problem = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"
@@ -767,14 +773,14 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     return loaded, keywords
 
 
-def _read_samples(path: Path) -> tuple[Record, ...]:
+def _read_samples(terms: Mapping[str, Any], path: Path) -> tuple[Record, ...]:
     """Read a records file, or a text as a single record.
 
     Raises:
         RecordsError: It cannot be used.
     """
     if path.suffix != _TEXT:
-        return records_reader()(path)
+        return records_reader({**terms, "responses": None})(path)
     from pytest_llmjudge.paths import POINTER, PULL, is_pointer
     from pytest_llmjudge.reading import DATA_LIMIT, read_file, why_unreadable
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.kinds.markers import GATES
+from pytest_llmjudge.kinds.records import records_reader
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.prompts import is_blank
-from pytest_llmjudge.records import load_records
 from pytest_llmjudge.settings import RECORD_KEYWORDS, checkpoint_of, chosen_for
 from pytest_llmjudge.suites import read_suite
 from pytest_llmjudge.values import check_path, number_check, read_keywords
@@ -83,14 +81,14 @@ def load_pairs(marked: Marked, file: str, settings: Settings) -> tuple[Suite, Pa
         hint = "set min_win_rate, for example 0.5"
         raise SettingsError(name, "it has no gate and so cannot fail", hint)
     chosen, pairing = chosen_for(name, keywords, base, settings), _pairing(keywords, base)
-    read = partial(load_records, response_field=chosen.responses, gates=GATES)
+    read = records_reader(asdict(chosen))
 
     def records(path: Path) -> tuple[Record, ...]:
         if pairing.kind != "field":
             return read(path)
         field = str(pairing.against)
         _check_exists(name, field, base, read(path))
-        known = read(path, against_field=field)
+        known = records_reader(asdict(chosen), field)(path)
         _check_differs(name, field, chosen.responses, known)
         return known
 

@@ -100,7 +100,7 @@ class _Pairs(Kind[PreferenceResult]):
             whole=whole,
             measure="winner",
             decide=lambda row: "error" if row.get("winner") is None else "passed",
-            read=records_reader(facts["responses"], pairing["field"]),
+            read=records_reader(facts, pairing["field"]),
         )
         results = tuple(_pair_result(record, row) for record, row in rows)
         judge = None if facts["judge"] is None else dict(facts["judge"])

@@ -75,6 +75,8 @@ class RecordSuite(Suite[Value]):
         return {
             "responses": settings.responses,
             "sample": settings.sample,
+            "fields": settings.fields,
+            "split": settings.split,
             "total": len(self.samples),
             **self._limits(),
         }
@@ -224,17 +226,25 @@ def _settled(
 
 
 def records_reader(
-    responses: str | None = None, against: str | None = None
+    terms: Mapping[str, Any], against: str | None = None
 ) -> Callable[[Path], tuple[Record, ...]]:
     """Return a function that reads a records file.
 
     Args:
-        responses: A field that must hold a string in every record, as ``responses=`` names it.
-        against: The same, as ``against=`` names it.
+        terms: Has ``fields`` and ``split``, and may have ``responses``, a field that must hold a
+            string in every record; as a suite's settings and its facts have them.
+        against: Another such field, as ``against=`` names it.
     """
     from pytest_llmjudge.records import load_records
 
-    return partial(load_records, response_field=responses, against_field=against, gates=GATES)
+    return partial(
+        load_records,
+        response_field=terms.get("responses"),
+        against_field=against,
+        gates=GATES,
+        fields=terms["fields"],
+        split=terms["split"],
+    )
 
 
 def record_content(record: Record) -> str:
@@ -244,10 +254,10 @@ def record_content(record: Record) -> str:
 
 def _load(facts: Mapping[str, Any], read: Callable[[Path], Sequence[Record]]) -> Sequence[Record]:
     from pytest_llmjudge.records import draw_sample
-    from pytest_llmjudge.suites import file_digest
+    from pytest_llmjudge.recordsfile import path_digest
 
     path = Path(facts["path"])
-    if file_digest(path) != facts["digest"]:
+    if path_digest(path) != facts["digest"]:
         hint = "run again; the verdicts are kept in the cache"
         raise RecordsError(path.name, "it changed while the run was going on", hint)
     return draw_sample(read(path), facts["sample"])

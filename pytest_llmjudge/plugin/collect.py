@@ -34,9 +34,8 @@ __all__ = [
     "report_usage_problem",
 ]
 
-_SUFFIXES = (".json", ".jsonl", ".ndjson")
-_OTHER_FORMATS = (".csv", ".tsv", ".parquet")
-"""Refused with a reason where someone names them."""
+_TEXTS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
+_SUFFIXES = (*_TEXTS, ".parquet", *(text + packed for text in _TEXTS for packed in (".gz", ".zst")))
 _OF_SAMPLES = {fixture.name for marker in MARKERS for fixture in marker.fixtures}
 """Fixtures that a gate has no value for."""
 
@@ -147,7 +146,7 @@ def is_records_file(path: Path, parent: pytest.Collector) -> bool:
 
     Pytest calls what nobody collects "not found", and passes over it where a pattern names it.
     """
-    if not path.name.lower().endswith((*_SUFFIXES, *_OTHER_FORMATS)):
+    if not is_records_name(path.name):
         return False
     if parent.session.isinitpath(path):
         return True

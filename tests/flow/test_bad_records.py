@@ -28,7 +28,7 @@ CASES = {
         "data.json: it holds a number of thousands of digits; correct it",
     ),
     "object": (
-        {"data": [GOOD]},
+        {"data": GOOD},
         (
             "data.json: it holds an object instead of a list; a records file is a list of objects, or "
             "has one object on each line"

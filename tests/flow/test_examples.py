@@ -34,12 +34,12 @@ QUESTION = "Which is {0}?,one,two,three,{0},D\n"
 # Room for the prompts as they are made for real models.
 ROOMY = replace(TINY, context_length=1024)
 # Pages whose blocks are files of one project each have a test of their own.
-PROJECTS = {"tutorial.md", "your-own-judge.md", "your-own-model.md"}
+PROJECTS = {"messages.md", "tables.md", "tutorial.md", "your-own-judge.md", "your-own-model.md"}
 
 
-def files(page: str) -> dict[str, str]:
-    """The blocks of a page whose first line names a file."""
-    return {block.file: block.text for block in blocks(DOCS / page, "python") if block.file}
+def files(page: str, language: str = "python") -> dict[str, str]:
+    """The blocks of a page whose first line or title names a file."""
+    return {block.file: block.text for block in blocks(DOCS / page, language) if block.file}
 
 
 @pytest.mark.parametrize("how", [(), ("-n", "2"), ("-p", "no:xdist")], ids=" ".join)
@@ -120,6 +120,64 @@ def test_a_judge_of_your_own(project: Project, how: tuple[str, ...]) -> None:
 
     result.assert_outcomes(passed=2, failed=1, errors=1)
     assert "none: its reference has no number; ask another judge" in str(result.stdout)
+
+
+ANSWERS = """
+import pytest
+
+ANSWERS = {
+    "Peru": "The capital of Peru is Lima.",
+    "mouse": "The plural of mouse is mice.",
+    "2 + 2": "4",
+    "shipping": "It takes three days, two with express.",
+    "return": "Yes, within 30 days.",
+}
+
+class Model:
+    fingerprint = "answers-1"
+
+    def generate(self, prompts, *, max_new_tokens):
+        return [next(text for key, text in ANSWERS.items() if key in one) for one in prompts]
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return Model()
+"""
+
+
+@pytest.mark.parametrize("how", [(), ("-n", "2")], ids=" ".join)
+def test_records_that_are_messages(project: Project, how: tuple[str, ...]) -> None:
+    """Each file of the page is a suite with the items that the page says."""
+    for name, text in files("messages.md", "").items():
+        project.write(name, text)
+    project.write("conftest.py", ANSWERS)
+
+    result = project.run("-rA", "--llm-judge-report=results.json", *how)
+
+    assert "PASSED test_chat.py::test_chat[capital]" in result.outlines
+    assert "PASSED test_chat.py::test_chat[average]" in result.outlines
+    counts = {suite["name"]: suite["scored"] for suite in project.results()["suites"]}
+    assert counts == {
+        "test_chat.py::test_chat": 2,
+        "test_completions.py::test_completions": 2,
+        "test_messages.py::test_messages": 2,
+        "test_preferences.py::test_as_good_as_chosen": 1,
+    }
+
+
+@pytest.mark.parametrize("how", [(), ("-n", "2")], ids=" ".join)
+def test_records_in_tables(project: Project, how: tuple[str, ...]) -> None:
+    """The rows are judged with the test file of the page and without it."""
+    for name, text in files("tables.md", "").items():
+        project.write(name, text)
+    project.write("my-dataset/train.jsonl", '{"question": "x", "answer": "y"}')
+    row = {"question": "What is the capital of Peru?", "answer": "The capital of Peru is Lima."}
+    project.write("my-dataset/test.jsonl", json.dumps(row))
+    project.write("conftest.py", ANSWERS)
+
+    project.run(*how).assert_outcomes(passed=5)
+    arguments = "--llm-judge-min-average=50", "--llm-judge-fields=instruction=question output=gold"
+    project.run("faq.csv", *arguments, *how).assert_outcomes(passed=3)
 
 
 COMMANDS = dict.fromkeys(
@@ -207,6 +265,11 @@ def _furnish(project: Project) -> None:
         for part, numbers in (("dev", range(8, 13)), ("test", range(8))):
             text = "".join(map(QUESTION.format, numbers))
             project.write(f"data/mmlu/{part}/{subject}_{part}.csv", text)
+    answers = [
+        {"question": record["instruction"], "answers": {"text": [record["output"]]}}
+        for record in rows
+    ]
+    project.write("questions.json", answers)
     project.write("general.txt", "Texts of other kinds. " * 40)
     project.write("pytest.ini", "[pytest]\nllm_mmlu_data = data/mmlu\n")
 

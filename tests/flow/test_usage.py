@@ -72,7 +72,7 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
             '"data.json", min_scor=3',
             (
                 f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, checkpoint, '
-                "prompt, responses or sample"
+                "prompt, responses, sample, fields or split"
             ),
         ),
         (
@@ -103,7 +103,7 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
             '"data.json", min_score=1, prompt="vicuna"',
             (
                 f'{SUITE}: prompt: "vicuna" is no prompt, and as a file it is not there; name '
-                "alpaca, phi3, chatml or chat, or the path of a template file"
+                "alpaca, phi3, chatml, raw or chat, or the path of a template file"
             ),
         ),
         (

@@ -244,9 +244,27 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         "parquet/test-00000-of-00001.parquet": (plain(_parquet(), text), lambda path: exam(path.parent)),
         "records/records.json": (plain(records.encode(), text), load_records),
         "lines/records.jsonl": (plain(records[1:-1].replace("}, ", "}\n").encode(), text), load_records),
+        "chats/records.json": (plain(_CHATS.encode(), text), load_records),
+        "tables/records.csv": (plain(b'question,answer,id\n"a, ""b""",c,1\nd,"e\nf",2\n', text), load_records),
+        "rows/records.parquet": (plain(_parquet(), text), load_records),
+        "packed/records.json.gz": (plain(gzip.compress(_CHATS.encode(), mtime=0), text), load_records),
         "results/results.json": (plain(RELEASED.read_bytes(), text), read_results),
         "votes/votes.jsonl": (plain((json.dumps(vote) + "\n").encode() * 2, text), read_votes),
     }  # fmt: skip
+
+
+_CHATS = json.dumps(
+    [
+        {
+            "messages": [
+                {"role": "system", "content": "S"},
+                {"role": "user", "content": [{"type": "text", "text": "a"}]},
+                {"role": "assistant", "content": "b"},
+            ]
+        },
+        {"messages": [{"from": "human", "value": "c"}, {"from": "gpt", "value": "d"}]},
+    ]
+)
 
 
 def _base64(data: bytes) -> bytes:

@@ -79,7 +79,7 @@ def test_unknown_template_is_refused() -> None:
 
     assert str(caught.value) == (
         'prompt: "phi4" is no built-in template and has no {instruction}; '
-        "use alpaca, phi3, chatml, chat, or a text with {instruction} and {input}"
+        "use alpaca, phi3, chatml, raw, chat, or a text with {instruction} and {input}"
     )
 
 

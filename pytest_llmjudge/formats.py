@@ -1,0 +1,275 @@
+"""The formats of records: which one a file has, and what a record of each says.
+
+A format is one entry of :data:`FORMATS`: the fields that it needs, and a function that reads them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pytest_llmjudge.conversations import (
+    BadRecordError,
+    Parts,
+    conversation,
+    need_text,
+    optional_text,
+)
+from pytest_llmjudge.data import Turn
+from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.json_values import kind_of, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = [
+    "ALPACA",
+    "FORMATS",
+    "MESSAGES",
+    "PROMPT",
+    "Format",
+    "check_text_only",
+    "detect",
+    "fits_any",
+]
+
+Value = dict[str, Any]
+
+
+class Format(NamedTuple):
+    """A shape that the records of a file may have.
+
+    Attributes:
+        name: For messages.
+        needs: Fields that each record has.
+        read: Returns what a record says, or raises :class:`BadRecordError`.
+        unless: A record that has all of these fields too is of another format.
+        parts: What ``fields=`` calls those that it needs, where it can choose the format.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    read: Callable[[Value], Parts]
+    unless: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+    def fits(self, fields: Iterable[str]) -> bool:
+        """Say whether a record with these fields may be of this format."""
+        names = set(fields)
+        others = self.unless and names.issuperset(self.unless)
+        return names.issuperset(self.needs) and not others
+
+
+def _alpaca(value: Value) -> Parts:
+    texts = need_text(value, "instruction"), optional_text(value, "input")
+    return _with_history(value, Parts(*texts, need_text(value, "output")))
+
+
+def _with_history(value: Value, parts: Parts) -> Parts:
+    """Add the text and the turns of ``system`` and ``history``, as LLaMA-Factory has them."""
+    system, history = optional_text(value, "system"), value.get("history")
+    if not history:
+        return parts._replace(system=system)
+    if not isinstance(history, list):
+        problem = f'"history" is {kind_of(history)}'
+        raise BadRecordError(problem, "it must be a list of pairs, [question, answer]")
+    turns = []
+    for pair in history:
+        if not (isinstance(pair, list) and [type(text) for text in pair] == [str, str]):
+            problem = '"history" has an entry that is no pair of texts'
+            raise BadRecordError(problem, "write [question, answer]")
+        turns += [Turn("user", pair[0]), Turn("assistant", pair[1])]
+    return parts._replace(system=system, turns=tuple(turns))
+
+
+_ATTACHED: Final = ("images", "videos", "audios")
+_NOT_TEXT: Final = (*_ATTACHED, "image", "video", "audio", "tools")
+
+
+def check_text_only(value: Value, chosen: Format) -> None:
+    """Refuse a record with more than texts; other fields of Alpaca's format may mean anything.
+
+    Raises:
+        BadRecordError: It has an image, a sound or tools.
+    """
+    for field in _ATTACHED if chosen is ALPACA else _NOT_TEXT:
+        if value.get(field):
+            problem = f'it has "{field}"'
+            raise BadRecordError(problem, "only texts can be judged, so leave the record out")
+
+
+def _dialogue(field: str) -> Callable[[Value], Parts]:
+    def read(value: Value) -> Parts:
+        if field not in value:
+            problem = f'"{field}" is missing'
+            raise BadRecordError(problem, "every record needs its conversation")
+        return conversation(field, value[field], optional_text(value, "system"))
+
+    return read
+
+
+def _prompt(value: Value) -> Parts:
+    prompt, completion = value.get("prompt"), value.get("completion")
+    if isinstance(prompt, list) and isinstance(completion, list):
+        both = [*prompt, *completion]
+        return conversation("prompt", both, optional_text(value, "system"))
+    texts = need_text(value, "prompt"), need_text(value, "completion")
+    if optional_text(value, "system"):
+        problem = 'it has "system", and a prompt that is a text is sent as it is'
+        raise BadRecordError(problem, "write the prompt as a list of messages")
+    return Parts(texts[0], "", texts[1], is_raw=True)
+
+
+def _columns(instruction: str, output: str) -> Callable[[Value], Parts]:
+    def read(value: Value) -> Parts:
+        texts = need_text(value, instruction), optional_text(value, "context")
+        return Parts(*texts, need_text(value, output), optional_text(value, "system"))
+
+    return read
+
+
+def _mt_bench(value: Value) -> Parts:
+    turns, reference = value.get("turns"), value.get("reference")
+    if not isinstance(turns, list) or not turns:
+        problem = f'"turns" is {_shown(turns)}'
+        raise BadRecordError(problem, "it must be a list of questions")
+    if len(turns) > 1:
+        problem = f"it has {len(turns)} turns"
+        raise BadRecordError(
+            problem,
+            "only conversations whose turns are all written down are judged: leave one question "
+            'in "turns", or write the conversation as "messages"',
+            cause="turns",
+        )
+    texts = {"turns": turns[0]}
+    if reference:
+        texts["reference"] = reference[0] if isinstance(reference, list) else reference
+    return Parts(need_text(texts, "turns"), "", need_text(texts, "reference"))
+
+
+def _shown(value: object) -> str:
+    return "empty" if value == [] else kind_of(value)
+
+
+def _alpaca_eval(value: Value) -> Parts:  # noqa: ARG001  # whatever it holds
+    problem = 'it is an output of AlpacaEval, whose "output" is the response of a model'
+    raise BadRecordError(
+        problem,
+        'name a reference with fields={"output": "…"}, and judge it with responses="output"',
+    )
+
+
+_TEXTS: Final = ("instruction", "output")
+
+
+def _pair(name: str, instruction: str, output: str, *unless: str) -> Format:
+    read = _columns(instruction, output)
+    return Format(name, (instruction, output), read, unless, _TEXTS)
+
+
+ALPACA: Final = Format("Alpaca", _TEXTS, _alpaca, ("generator", "dataset"), _TEXTS)
+MESSAGES: Final = Format(
+    "OpenAI's messages", ("messages",), _dialogue("messages"), parts=("messages",)
+)
+_BOTH: Final = ("prompt", "completion")
+PROMPT: Final = Format("prompt and completion", _BOTH, _prompt, ("label",), _BOTH)
+
+FORMATS: Final = (
+    ALPACA,
+    MESSAGES,
+    Format("ShareGPT", ("conversations",), _dialogue("conversations"), parts=("messages",)),
+    PROMPT,
+    _pair("Dolly", "instruction", "response", "output"),
+    _pair("question and answer", "question", "answer"),
+    _pair("query and response", "query", "response"),
+    _pair("problem and solution", "problem", "solution"),
+    Format("MT-Bench", ("question_id", "turns"), _mt_bench),
+    Format("AlpacaEval", (*_TEXTS, "generator", "dataset"), _alpaca_eval),
+)
+"""All formats that are known by their content."""
+
+_LOOKS: Final = (
+    (
+        ("chosen",),
+        "preference data",
+        'give fields={"instruction": "prompt", "output": "chosen"}, or {"messages": "chosen"}',
+    ),
+    (
+        ("prompt", "completion", "label"),
+        "unpaired preference data",
+        "leave out the completions that were not liked, and the field label",
+    ),
+    (("question", "choices"), "multiple choice", "records need a reference answer in words"),
+    (("text",), "text to train on", 'measure its loss with llm_loss("text.txt")'),
+)
+"""Fields of data that holds no records, what it is, and what to do."""
+
+
+def fits_any(fields: Iterable[str]) -> bool:
+    """Say whether an object with these fields may be a record."""
+    names = set(fields)
+    return any(one.fits(names) for one in FORMATS) or not names.isdisjoint(ALPACA.needs)
+
+
+def detect(name: str, values: Sequence[object]) -> Format:
+    """Return the format of a file's records: that of most of them.
+
+    Args:
+        name: Of the file.
+        values: Its records, unchecked.
+
+    Raises:
+        RecordsError: No record is of a known format, or one is of two.
+    """
+    alike: dict[tuple[str, ...], list[Value]] = {}
+    for value in values:
+        if isinstance(value, dict):
+            alike.setdefault(tuple(value), []).append(value)
+    counts: Counter[Format] = Counter()
+    for fields, records in alike.items():
+        fitting = [one for one in FORMATS if one.fits(fields)]
+        if len(fitting) > 1:
+            # Tables have all fields in all rows: a format for which one is always null is none.
+            full = {field for value in records for field, part in value.items() if part is not None}
+            fitting = [one for one in fitting if full.issuperset(one.needs)]
+        if len(fitting) > 1:
+            names = " and as ".join(one.name for one in fitting)
+            examples = " or ".join(_example(one) for one in fitting if one.parts)
+            problem = f"its records can be read as {names}"
+            raise RecordsError(name, problem, f"say which: {examples}")
+        counts.update(dict.fromkeys(fitting, len(records)))
+    if counts:
+        return max(counts, key=lambda one: counts[one])
+    if sum(map(len, alike.values())) == len(values) > 1:
+        _refuse(name, list(dict.fromkeys(key for fields in alike for key in fields)), len(values))
+    return ALPACA
+
+
+def _example(one: Format) -> str:
+    """Write the keyword that chooses a format."""
+    pairs = zip(one.parts, one.needs, strict=True)
+    return "fields={" + ", ".join(f'"{part}": "{field}"' for part, field in pairs) + "}"
+
+
+def _refuse(name: str, fields: Sequence[str], total: int) -> None:
+    """Refuse a file whose records all lack the same field.
+
+    Args:
+        name: Of the file.
+        fields: All that its records have.
+        total: How many records it has.
+
+    Raises:
+        RecordsError: They do.
+    """
+    lacking = [field for field in _TEXTS if field not in fields]
+    if not lacking:
+        return
+    wanted = ", ".join(f'"{field}": "…"' for field in lacking)
+    what = f": name yours with fields={{{wanted}}}"
+    for needs, kind, hint in _LOOKS:
+        if set(needs) <= set(fields):
+            what = f", which is {kind}: {hint}"
+            break
+    problem = f'all {total} records lack "{lacking[0]}"'
+    raise RecordsError(name, problem, f"the fields are {listed(fields)}{what}")

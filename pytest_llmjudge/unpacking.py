@@ -1,0 +1,64 @@
+"""Unpacks compressed texts, and stops before one can fill the memory."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from gzip import GzipFile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from pytest_llmjudge.errors import RecordsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["unpacked"]
+
+_PACKED: Final = (".gz", ".zst")
+"""How the names of compressed files end."""
+
+_LIMIT: Final = 1 << 28
+"""Bytes of an unpacked text; a million short records have as many."""
+
+
+def unpacked(path: Path, content: bytes) -> tuple[bytes, str]:
+    """Return a file's text, and how its name ends without the suffix of the compression.
+
+    Args:
+        path: Of the file.
+        content: Of the file, compressed or not: its first bytes decide.
+
+    Raises:
+        RecordsError: It is damaged, too large, or nothing is there that could unpack it.
+    """
+    suffix = path.suffix.lower()
+    inner = Path(path.stem).suffix.lower() if suffix in _PACKED else suffix
+    if content.startswith(b"\x1f\x8b"):
+        return _read(path.name, lambda: GzipFile(fileobj=io.BytesIO(content))), inner
+    if content.startswith(b"\x28\xb5\x2f\xfd"):
+        return _read(path.name, lambda: _zstd(path.name, content)), inner
+    return content, inner
+
+
+def _read(name: str, opened: Callable[[], BinaryIO | GzipFile]) -> bytes:
+    try:
+        with opened() as stream:
+            text = stream.read(_LIMIT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        problem = f"it cannot be unpacked ({error or 'it ends too early'})"
+        raise RecordsError(name, problem, "get the file anew") from None
+    if len(text) > _LIMIT:
+        problem = f"it unpacks to more than the {_LIMIT:,} bytes that are read"
+        raise RecordsError(name, problem, "take a part of its records")
+    return bytes(text)
+
+
+def _zstd(name: str, content: bytes) -> BinaryIO:
+    try:
+        import pyarrow as pa
+    except ImportError:
+        hint = 'install it with "pip install pytest-llmjudge[parquet]", or unpack the file'
+        raise RecordsError(name, "Zstandard files need pyarrow", hint) from None
+    stream: BinaryIO = pa.CompressedInputStream(pa.BufferReader(content), "zstd")
+    return stream

@@ -1,0 +1,618 @@
+"""Formats of records: each is known by its content, and read or refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from pytest_llmjudge.data import Turn
+from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.records import load_records, record_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+USER, ASSISTANT = "user", "assistant"
+
+
+class Said(NamedTuple):
+    """What a record says, whatever its format."""
+
+    instruction: str
+    output: str
+    input: str = ""
+    system: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
+    is_raw: bool = False
+
+
+def message(role: str, content: object, **others: object) -> dict[str, object]:
+    return {"role": role, "content": content, **others}
+
+
+def share(sender: str, value: object) -> dict[str, object]:
+    return {"from": sender, "value": value}
+
+
+ASKED = [message("user", "Héllo?"), message("assistant", "Bonjour — \U0001f44b.")]
+BENCH = {"question_id": 81, "category": "writing"}
+TWO = ((USER, "Hi"), (ASSISTANT, ""))
+LOADS: dict[str, tuple[dict[str, Any], Said]] = {
+    "alpaca": (
+        {"instruction": "Übersetze.", "input": None, "output": "翻訳", "note": 3},
+        Said("Übersetze.", "翻訳"),
+    ),
+    "alpaca-with-history": (
+        {"instruction": "Go on.", "output": "x", "system": None, "history": [["Hi", ""]]},
+        Said("Go on.", "x", turns=TWO),
+    ),
+    "alpaca-with-blanks": (
+        {"instruction": "a", "input": "", "output": " b ", "system": "", "history": []},
+        Said("a", " b "),
+    ),
+    "with-response": (
+        {"instruction": "a", "input": "i", "output": "b", "model_response": ""},
+        Said("a", "b", "i"),
+    ),
+    "with-response-of-the-book": (
+        {"instruction": "a?", "input": "", "output": "b", "model_response": "c\n"},
+        Said("a?", "b"),
+    ),
+    "with-response-and-score": (
+        {"id": "1", "instruction": "a", "output": "b", "model_response": "c", "human_score": 0},
+        Said("a", "b"),
+    ),
+    "messages": ({"messages": ASKED}, Said("Héllo?", "Bonjour — \U0001f44b.")),
+    "messages-of-parts": (
+        {
+            "messages": [
+                message("developer", [{"type": "text", "text": "Be kind."}]),
+                message("user", [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]),
+                message("assistant", "c", refusal=None, tool_calls=[], weight=1),
+            ],
+            "tools": [],
+        },
+        Said("a\nb", "c", system="Be kind."),
+    ),
+    "messages-of-several-turns": (
+        {
+            "messages": [
+                message("system", "S"),
+                *[message(role, text) for role, text in TWO],
+                message("user", "Q"),
+                message("assistant", "A", name="bot"),
+                message("user", "after the reference"),
+            ],
+        },
+        Said("Q", "A", system="S", turns=TWO),
+    ),
+    "sharegpt": (
+        {"id": 7, "conversations": [share("human", "a"), share("gpt", "b")]},
+        Said("a", "b"),
+    ),
+    "sharegpt-with-system": (
+        {"conversations": [share("human", "a"), share("gpt", "b")], "system": "S", "tools": ""},
+        Said("a", "b", system="S"),
+    ),
+    "sharegpt-of-several-turns": (
+        {
+            "conversations": [
+                share("system", "S"),
+                share("user", "Hi"),
+                share("chatgpt", ""),
+                share("human", "Q"),
+                share("gpt", "A"),
+            ],
+            "system": "S",
+        },
+        Said("Q", "A", system="S", turns=TWO),
+    ),
+    "prompt-and-completion": (
+        {"prompt": "2 + 2 =\n\n###\n\n", "completion": " 4 END"},
+        Said("2 + 2 =\n\n###\n\n", " 4 END", is_raw=True),
+    ),
+    "prompt-and-completion-of-messages": (
+        {"prompt": ASKED[:1], "completion": ASKED[1:], "system": "S"},
+        Said("Héllo?", "Bonjour — \U0001f44b.", system="S"),
+    ),
+    "prompt-of-several-turns": (
+        {
+            "prompt": [*[message(*one) for one in TWO], message("user", "Q")],
+            "completion": [message("assistant", "A")],
+        },
+        Said("Q", "A", turns=TWO),
+    ),
+    "dolly": (
+        {"instruction": "a", "context": "c", "response": "b", "category": "closed_qa"},
+        Said("a", "b", "c"),
+    ),
+    "dolly-with-null": ({"instruction": "a", "context": None, "response": "b"}, Said("a", "b")),
+    "dolly-without-context": ({"instruction": "a", "response": "ß"}, Said("a", "ß")),
+    "question-and-answer": ({"question": "a", "answer": "b\n#### 4"}, Said("a", "b\n#### 4")),
+    "question-with-context": (
+        {"question": "a", "context": "c", "answer": "b"},
+        Said("a", "b", "c"),
+    ),
+    "query-and-response": ({"query": "a", "response": "b", "type": "GSM"}, Said("a", "b")),
+    "problem-and-solution": ({"problem": "$x$", "solution": "b", "level": 5}, Said("$x$", "b")),
+    "mt-bench": ({**BENCH, "turns": ["a"], "reference": ["b"]}, Said("a", "b")),
+    "mt-bench-with-a-text": ({**BENCH, "turns": ["é"], "reference": "b"}, Said("é", "b")),
+    "mt-bench-with-more": (
+        {**BENCH, "turns": ["a"], "reference": ["b", "c"], "note": None},
+        Said("a", "b"),
+    ),
+    "columns-of-another-format": (
+        {"question": "a", "answer": "b", "messages": None, "prompt": None, "completion": None},
+        Said("a", "b"),
+    ),
+}
+
+
+def write(folder: Path, content: object, name: str = "data.json") -> Path:
+    path = folder / name
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", list(LOADS))
+def test_a_record_of_each_format(tmp_path: Path, name: str) -> None:
+    """It says what its format means, and is kept as it stood."""
+    value, said = LOADS[name]
+
+    (record,) = load_records(write(tmp_path, [value]))
+
+    turns = tuple((turn.role, turn.text) for turn in record.turns)
+    assert said == Said(
+        record.instruction, record.output, record.input, record.system, turns, record.is_raw
+    )
+    assert value == record.fields
+
+
+PAIR = "write [question, answer]"
+ONLY_TEXTS = "only texts can be judged, so leave the record out"
+REFERENCE = "every record needs a reference answer"
+INSTRUCTION = "every record needs an instruction"
+REFUSED: dict[str, tuple[object, str]] = {
+    "history-of-one": (
+        {"instruction": "a", "output": "b", "history": [["Hi"]]},
+        f'"history" has an entry that is no pair of texts; {PAIR}',
+    ),
+    "history-as-text": (
+        {"instruction": "a", "output": "b", "history": "Hi"},
+        '"history" is a string; it must be a list of pairs, [question, answer]',
+    ),
+    "system-as-number": (
+        {"instruction": "a", "output": "b", "system": 1},
+        '"system" is a number; it must be a string',
+    ),
+    "images": (
+        {"instruction": "a", "output": "b", "images": ["x.png"]},
+        f'it has "images"; {ONLY_TEXTS}',
+    ),
+    "image": (
+        {"conversations": [share("human", "<image>"), share("gpt", "b")], "image": "x.png"},
+        f'it has "image"; {ONLY_TEXTS}',
+    ),
+    "tools": (
+        {"messages": ASKED, "tools": [{"type": "function"}]},
+        f'it has "tools"; {ONLY_TEXTS}',
+    ),
+    "part-image": (
+        {"messages": [message("user", [{"type": "image_url", "image_url": {}}]), ASKED[1]]},
+        f'message 1 has a part of the type "image_url"; {ONLY_TEXTS}',
+    ),
+    "part-audio": (
+        {"messages": [message("user", [{"type": "input_audio"}]), ASKED[1]]},
+        f'message 1 has a part of the type "input_audio"; {ONLY_TEXTS}',
+    ),
+    "tool-calls": (
+        {"messages": [ASKED[0], message("assistant", None, tool_calls=[{"id": "1"}])]},
+        f'message 2 has "tool_calls"; {ONLY_TEXTS}',
+    ),
+    "tool-message": (
+        {"messages": [ASKED[0], message("tool", "4"), ASKED[1]]},
+        f'message 2 is of the role "tool"; {ONLY_TEXTS}',
+    ),
+    "function-message": (
+        {"conversations": [share("human", "a"), share("function_call", "{}"), share("gpt", "b")]},
+        f'message 2 is of the role "function_call"; {ONLY_TEXTS}',
+    ),
+    "role": (
+        {"messages": [message("narrator", "a"), ASKED[1]]},
+        '"role" of message 1 is "narrator"; it must be system, user or assistant',
+    ),
+    "role-as-list": (
+        {"messages": [message(["user"], "a"), ASKED[1]]},  # type: ignore[arg-type]
+        '"role" of message 1 is a list; it must be system, user or assistant',
+    ),
+    "content-null": (
+        {"messages": [message("user", None), ASKED[1]]},
+        '"content" of message 1 is null; it must be a text, or a list of texts',
+    ),
+    "value-as-number": (
+        {"conversations": [share("human", 5), share("gpt", "b")]},
+        '"value" of message 1 is a number; it must be a text, or a list of texts',
+    ),
+    "message-as-text": (
+        {"messages": ["a", "b"]},
+        "message 1 is a string; a message is an object",
+    ),
+    "no-messages": ({"messages": []}, '"messages" is empty; it must be a list of messages'),
+    "messages-as-text": (
+        {"messages": "[{}]"},
+        '"messages" is a string; it must be a list of messages',
+    ),
+    "no-reference": (
+        {"messages": ASKED[:1]},
+        f'"messages" has no message of the assistant; {REFERENCE}',
+    ),
+    "no-question": (
+        {"messages": [message("system", "S"), ASKED[1]]},
+        f"no message of the user stands before message 2, the reference; {INSTRUCTION}",
+    ),
+    "blank-reference": (
+        {"messages": [ASKED[0], message("assistant", " \n")]},
+        f"message 2, the reference, is empty; {REFERENCE}",
+    ),
+    "blank-question": (
+        {"messages": [message("user", "\u2003"), ASKED[1]]},
+        f"message 1, the last of the user, is empty; {INSTRUCTION}",
+    ),
+    "late-system": (
+        {"messages": [*ASKED, message("system", "S"), *ASKED]},
+        "a system message stands between the others; write it first, or leave the record out",
+    ),
+    "two-systems": (
+        {"messages": [message("system", "S"), *ASKED], "system": "T"},
+        '"system" and the system message differ; leave one of them out',
+    ),
+    "prompt-blank": ({"prompt": "", "completion": "b"}, f'"prompt" is empty; {INSTRUCTION}'),
+    "completion-as-number": (
+        {"prompt": "a", "completion": 4},
+        '"completion" is a number; it must be a string',
+    ),
+    "prompt-with-system": (
+        {"prompt": "a", "completion": "b", "system": "S"},
+        (
+            'it has "system", and a prompt that is a text is sent as it is; write the prompt as a list '
+            "of messages"
+        ),
+    ),
+    "dolly-null": ({"instruction": "a", "response": None}, f'"response" is null; {REFERENCE}'),
+    "answer-as-number": (
+        {"question": "a", "answer": 4},
+        '"answer" is a number; it must be a string',
+    ),
+    "context-as-object": (
+        {"question": "a", "answer": "b", "context": {"title": "x"}},
+        '"context" is an object; it must be a string',
+    ),
+    "mt-bench-of-two": (
+        {**BENCH, "turns": ["a", "b"]},
+        (
+            "it has 2 turns; only conversations whose turns are all written down are judged: leave one "
+            'question in "turns", or write the conversation as "messages"'
+        ),
+    ),
+    "mt-bench-without-reference": (
+        {**BENCH, "turns": ["a"]},
+        f'"reference" is missing; {REFERENCE}',
+    ),
+    "alpaca-eval": (
+        {"instruction": "a", "output": "b", "generator": "gpt-4", "dataset": "helpful_base"},
+        (
+            'it is an output of AlpacaEval, whose "output" is the response of a model; name a reference '
+            'with fields={"output": "…"}, and judge it with responses="output"'
+        ),
+    ),
+    "alpaca-eval-with-null": (
+        {"dataset": "", "instruction": None, "output": "b", "generator": "g"},
+        (
+            'it is an output of AlpacaEval, whose "output" is the response of a model; name a '
+            'reference with fields={"output": "…"}, and judge it with responses="output"'
+        ),
+    ),
+    "nul": (
+        {"messages": [message("user", "a\0"), ASKED[1]]},
+        "instruction: it holds a NUL character; remove it",
+    ),
+    "surrogate-in-a-turn": (
+        {"messages": [message("user", "\ud83d"), *ASKED[1:], *ASKED]},
+        "turns: it holds half a surrogate pair (character 1); write the text again as UTF-8",
+    ),
+    "score": (
+        {"question": "a", "answer": "b", "human_score": 101},
+        '"human_score" is 101; it must be an integer from 0 to 100',
+    ),
+    "gate": (
+        {"question": "a", "answer": "b", "id": "average"},
+        '"id" is "average", the name of a gate; give the record another id',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_one_line_says_what_is_wrong(tmp_path: Path, name: str) -> None:
+    """It names the record, and the part of it that cannot be used."""
+    value, text = REFUSED[name]
+
+    with pytest.raises(RecordsError) as caught:
+        load_records(write(tmp_path, [value]), gates=["average"])
+
+    assert caught.value.lines == (f"data.json: record 1: {text}",)
+
+
+WHOLE: dict[str, tuple[list[dict[str, object]], str]] = {
+    "preference": (
+        [{"prompt": "a", "chosen": "b"}] * 310,
+        (
+            'all 310 records lack "instruction"; the fields are "prompt" and "chosen", which is '
+            'preference data: give fields={"instruction": "prompt", "output": "chosen"}, or '
+            '{"messages": "chosen"}'
+        ),
+    ),
+    "unpaired": (
+        [{"prompt": "a", "completion": "b", "label": False}] * 3,
+        (
+            'all 3 records lack "instruction"; the fields are "prompt", "completion" and "label", which '
+            "is unpaired preference data: leave out the completions that were not liked, and the field "
+            "label"
+        ),
+    ),
+    "text": (
+        [{"text": "a"}] * 3,
+        (
+            'all 3 records lack "instruction"; the fields are "text", which is text to train on: '
+            'measure its loss with llm_loss("text.txt")'
+        ),
+    ),
+    "choices": (
+        [{"question": "a", "choices": ["x", "y"], "answerKey": "A"}] * 3,
+        (
+            'all 3 records lack "instruction"; the fields are "question", "choices" and "answerKey", '
+            "which is multiple choice: records need a reference answer in words"
+        ),
+    ),
+    "unknown": (
+        [{"a": 1}, {"b": 1}],
+        (
+            'all 2 records lack "instruction"; the fields are "a" and "b": name yours with '
+            'fields={"instruction": "…", "output": "…"}'
+        ),
+    ),
+    "no-output": (
+        [{"instruction": "a", "gold": "b"}] * 2,
+        (
+            'all 2 records lack "output"; the fields are "instruction" and "gold": name yours with '
+            'fields={"output": "…"}'
+        ),
+    ),
+    "two-formats": (
+        [{"problem": "a", "solution": "b", "messages": ASKED}] * 2,
+        (
+            "its records can be read as OpenAI's messages and as problem and solution; say which: "
+            'fields={"messages": "messages"} or fields={"instruction": "problem", "output": "solution"}'
+        ),
+    ),
+    "raw-and-messages": (
+        [{"prompt": "a", "completion": "b"}, {"prompt": ASKED[:1], "completion": ASKED[1:]}],
+        "1 prompts are texts, and 1 lists of messages; write all of them as lists of messages",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(WHOLE))
+def test_one_line_for_a_whole_file(tmp_path: Path, name: str) -> None:
+    """What all records share is said once, with what the file looks like."""
+    values, text = WHOLE[name]
+
+    with pytest.raises(RecordsError) as caught:
+        load_records(write(tmp_path, values))
+
+    assert caught.value.lines == (f"data.json: {text}",)
+
+
+def test_causes_are_counted(tmp_path: Path) -> None:
+    """Records that have the same part, wherever in them, are one line."""
+    calls = message("assistant", None, tool_calls=[{"id": "1"}])
+    values = [{"messages": [*ASKED * number, calls, *ASKED]} for number in range(1, 5)]
+
+    with pytest.raises(RecordsError) as caught:
+        load_records(write(tmp_path, [*values, {"messages": ASKED}]))
+
+    (line,) = caught.value.lines
+    assert (
+        line
+        == f'data.json: record 1 and 3 others like it: message 3 has "tool_calls"; {ONLY_TEXTS}'
+    )
+
+
+def test_a_record_without_the_field_of_the_others(tmp_path: Path) -> None:
+    """The format is that of most records."""
+    with pytest.raises(RecordsError) as caught:
+        load_records(write(tmp_path, [{"messages": ASKED}] * 2 + [{"text": "x"}]))
+
+    assert caught.value.lines == (
+        'data.json: record 3: "messages" is missing; every record needs its conversation',
+    )
+
+
+def canonical(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def test_a_name_by_the_last_message_and_the_whole(tmp_path: Path) -> None:
+    """Its slug is of the last message of the user, its hash of all but what runs add."""
+    value = {"messages": ASKED, "source": "é"}
+
+    (record,) = load_records(write(tmp_path, [value]))
+    (judged,) = load_records(write(tmp_path, [{**value, "model_response": "x", "score": 5}]))
+
+    assert record.id == judged.id == f"hello-{canonical(value)}"
+
+
+def test_alpaca_is_named_by_its_texts_alone(tmp_path: Path) -> None:
+    """History and system text do not change the name, and the file's type does not either."""
+    texts = {"instruction": "Say é.", "input": "i", "output": "x"}
+    path = tmp_path / "data.csv"
+    path.write_text("output,instruction,input\nx,Say é.,i\n", encoding="utf-8")
+
+    (plain,) = load_records(write(tmp_path, [texts]))
+    (further,) = load_records(write(tmp_path, [{**texts, "history": [["a", "b"]], "system": "S"}]))
+    (row,) = load_records(path)
+
+    assert plain.id == further.id == row.id == record_id("Say é.", "i", "x")
+
+
+def test_numbers_are_ids_of_conversations(tmp_path: Path) -> None:
+    """Published files have them, but an Alpaca file has texts."""
+    asked = {"conversations": [share("human", "a"), share("gpt", "b")]}
+
+    loaded = load_records(write(tmp_path, [{**asked, "id": 7}, {**asked, "id": None}, asked]))
+
+    assert [record.id for record in loaded] == [
+        "7",
+        f"a-{canonical({**asked, 'id': None})}",
+        f"a-{canonical(asked)}",
+    ]
+    with pytest.raises(RecordsError, match='"id" is a number; it must be a string'):
+        load_records(write(tmp_path, [{"instruction": "a", "output": "b", "id": 7}]))
+
+
+FIELDS: dict[str, tuple[dict[str, str], dict[str, Any], Said]] = {
+    "other-names": (
+        {"instruction": "q", "output": "gold"},
+        {"q": "a", "gold": "b", "input": "i"},
+        Said("a", "b", "i"),
+    ),
+    "one-name": (
+        {"output": "gold"},
+        {"instruction": "a", "gold": "b", "output": "c"},
+        Said("a", "b"),
+    ),
+    "a-name-of-another-part": (
+        {"instruction": "input", "output": "target"},
+        {"input": "a", "target": "b"},
+        Said("a", "b"),
+    ),
+    "exchanged": (
+        {"instruction": "output", "output": "instruction"},
+        {"instruction": "b", "output": "a"},
+        Said("a", "b"),
+    ),
+    "dotted": (
+        {"instruction": "data.question", "output": "data.answers.text.0", "system": "sys"},
+        {"data": {"question": "a", "answers": {"text": ["b", "c"]}}, "sys": "S"},
+        Said("a", "b", system="S"),
+    ),
+    "a-dot-in-a-name": (
+        {"instruction": "a.b", "output": "c"},
+        {"a.b": "a", "c": "b"},
+        Said("a", "b"),
+    ),
+    "messages": (
+        {"messages": "chosen"},
+        {"chosen": ASKED, "prompt": "x"},
+        Said("Héllo?", "Bonjour — \U0001f44b."),
+    ),
+    "prompt": (
+        {"prompt": "text", "completion": "label"},
+        {"text": "a", "label": "b"},
+        Said("a", "b", is_raw=True),
+    ),
+    "against-two-formats": (
+        {"instruction": "problem", "output": "solution"},
+        {"problem": "a", "solution": "b", "messages": ASKED},
+        Said("a", "b"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(FIELDS))
+def test_fields_say_what_is_what(tmp_path: Path, name: str) -> None:
+    """They win over what the content looks like."""
+    fields, value, said = FIELDS[name]
+
+    (record,) = load_records(write(tmp_path, [value]), fields=fields)
+
+    turns = tuple((turn.role, turn.text) for turn in record.turns)
+    texts = (record.instruction, record.output, record.input, record.system)
+    assert said == Said(*texts, turns, record.is_raw)
+    assert record.fields == value
+    assert record.id.endswith(canonical(value))
+
+
+def test_the_response_of_an_output_of_alpaca_eval(tmp_path: Path) -> None:
+    """With a reference that is named, its output is what is judged."""
+    value = {"instruction": "a", "output": "b", "generator": "g", "dataset": "d", "gold": "c"}
+
+    (record,) = load_records(
+        write(tmp_path, [value]), response_field="output", fields={"output": "gold"}
+    )
+
+    assert (record.output, record.fields["output"]) == ("c", "b")
+
+
+BAD_FIELDS = {
+    "typo": (
+        {"instruction": "a", "output": "gild"},
+        'no record has "gild"; the fields are a, gold, n',
+    ),
+    "part": (
+        {"question": "a", "output": "gold"},
+        (
+            'fields= has "question", which is no part of a record; name instruction, output, input, '
+            "history, system, id, messages, prompt or completion"
+        ),
+    ),
+    "mixed": (
+        {"messages": "a", "output": "gold"},
+        (
+            'fields= has "messages" and "output", which are parts of different formats; give instruction '
+            "and output, messages, or prompt and completion"
+        ),
+    ),
+    "number": (
+        {"instruction": "a", "output": "n"},
+        'all 3 records: "n" is a number; it must be a string',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD_FIELDS))
+def test_fields_that_cannot_be_used(tmp_path: Path, name: str) -> None:
+    """The message names the field as the file has it."""
+    fields, text = BAD_FIELDS[name]
+
+    with pytest.raises(RecordsError) as caught:
+        load_records(write(tmp_path, [{"a": "x", "gold": "y", "n": 1}] * 3), fields=fields)
+
+    assert caught.value.lines == (f"data.json: {text}",)
+
+
+def test_a_typo_in_responses(tmp_path: Path) -> None:
+    """It is one line that names the fields there are."""
+    value = {"instruction": "a", "input": "", "output": "b", "model_response": "c"}
+
+    with pytest.raises(RecordsError) as caught:
+        load_records(write(tmp_path, [value] * 3), response_field="respones")
+
+    assert caught.value.lines == (
+        (
+            'data.json: no record has "respones"; the fields are instruction, input, output, '
+            "model_response"
+        ),
+    )
+
+
+def test_turns_are_turns(tmp_path: Path) -> None:
+    """They are the messages before the last of the user, as a template takes them."""
+    value, _ = LOADS["messages-of-several-turns"]
+
+    (record,) = load_records(write(tmp_path, [value]))
+
+    assert record.turns == (Turn("user", "Hi"), Turn("assistant", ""))
