@@ -165,7 +165,7 @@ def speaks_of_grading(record: Record, response: str) -> bool:
     phrases = {match[0].strip() for match in _OF_GRADING.finditer(_plain(response))}
     if not phrases:
         return False
-    own = _plain(f"{record.instruction}\n{record.input}\n{record.output}")
+    own = _plain("\n".join(_texts(record)))
     return any(words not in own for words in phrases)
 
 
@@ -248,7 +248,12 @@ def _plain(text: str) -> str:
 
 
 def _length(record: Record) -> int:
-    return len(record.instruction) + len(record.input) + len(record.output)
+    return sum(map(len, _texts(record)))
+
+
+def _texts(record: Record) -> list[str]:
+    before = [record.system, *(turn.text for turn in record.turns)]
+    return [*filter(None, before), record.instruction, record.input, record.output]
 
 
 def _digest(text: str) -> bytes:

@@ -207,6 +207,8 @@ def _furnish(project: Project) -> None:
         for part, numbers in (("dev", range(8, 13)), ("test", range(8))):
             text = "".join(map(QUESTION.format, numbers))
             project.write(f"data/mmlu/{part}/{subject}_{part}.csv", text)
+    template = "{% for one in messages %}{{ one.content }}\n{% endfor %}"
+    project.write("my-format.jinja", template)
     project.write("general.txt", "Texts of other kinds. " * 40)
     project.write("pytest.ini", "[pytest]\nllm_mmlu_data = data/mmlu\n")
 
