@@ -49,7 +49,9 @@ def render_prompts(where: str, template: str, records: Sequence[Record]) -> dict
         SettingsError: It cannot be rendered for one of them, or leaves one of its messages out.
     """
     # One probe for each form of conversation that there is, with the first record of that form.
-    probes = {tuple(turn.role for turn in messages_of(one)): one for one in reversed(records)}
+    probes: dict[tuple[str, ...], Record] = {}
+    for record in records:
+        probes.setdefault(tuple(turn.role for turn in messages_of(record)), record)
     conversations = [*map(_probe, probes), *map(messages_of, records)]
     about = [*probes.values(), *records]
     lines = [json.dumps(template), *map(_line, conversations)]

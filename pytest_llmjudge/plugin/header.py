@@ -69,6 +69,8 @@ def _template_lines(session: LlmSession) -> Iterator[str]:
     if _is_overridden(session, "llm_model"):
         return
     for suite in session.suites.values():
+        if not suite.ignores_template():
+            continue
         # Without a model, or with one that cannot be used, the run says so where it plans.
         with suppress(LlmJudgeError):
             model = session.resources.models.get(suite.checkpoint)

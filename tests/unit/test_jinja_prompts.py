@@ -56,10 +56,9 @@ def test_what_else_a_template_gets() -> None:
     [
         ("{% if %}", "TemplateSyntaxError: Expected an expression"),
         ("{{ raise_exception('no system') }}", "TemplateError: no system"),
-        ("{{ messages.__class__ }}", "SecurityError: access to attribute '__class__'"),
+        ("{{ messages.__class__.__mro__ }}", "SecurityError: access to attribute '__class__'"),
         ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "SecurityError: access to attribute"),
         ("{{ cycler.__init__.__globals__.os.system('id') }}", "SecurityError: access to attribute"),
-        ("{{ '{0.__class__}'.format(1) }}", "SecurityError: access to attribute '__class__'"),
         ("{{ messages.append(1) }}", "SecurityError"),
         ("{% include '/etc/passwd' %}", "TypeError: no loader for this environment"),
         ("{% for i in range(10**12) %}x{% endfor %}", "OverflowError: Range too big"),
@@ -102,6 +101,9 @@ def test_a_template_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     ("template", "lost"),
     [
         ("{{ message }}", "record first out, whose role is user"),
+        # What the sandbox shows of such attributes is nothing.
+        ("{{ messages.__class__ }}", "record first out, whose role is user"),
+        ("{{ '{0.__class__}'.format(messages) }}", "record first out, whose role is user"),
         (
             "{% for one in messages if one.role != 'system' %}{{ one.content }}{% endfor %}",
             "record second out, whose role is system",

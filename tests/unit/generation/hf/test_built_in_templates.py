@@ -58,7 +58,7 @@ FAMILIES = {
 {{- bos_token -}}
 {%- set has_system = messages[0].role == "system" -%}
 {%- set prefix = messages[0].content ~ "\\n\\n" if has_system else "" -%}
-{%- for one in messages[1:] if has_system else messages -%}
+{%- for one in (messages[1:] if has_system else messages) -%}
 {%- if (one.role == "user") != (loop.index0 % 2 == 0) -%}{{ raise_exception("order") }}{%- endif -%}
 <start_of_turn>{{ "model" if one.role == "assistant" else one.role }}{{ "\\n" }}
 {{- prefix if loop.first }}{{ one.content | trim }}<end_of_turn>{{ "\\n" }}
@@ -73,7 +73,7 @@ FAMILIES = {
 {{- bos_token -}}
 {%- set has_system = messages[0].role == "system" -%}
 {%- set prefix = messages[0].content ~ "\\n\\n" if has_system else "" -%}
-{%- for one in messages[1:] if has_system else messages -%}
+{%- for one in (messages[1:] if has_system else messages) -%}
 {%- if (one.role == "user") != (loop.index0 % 2 == 0) -%}{{ raise_exception("order") }}{%- endif -%}
 {%- if one.role == "user" -%}
 {{ " [INST] " ~ (prefix if loop.first else "") ~ one.content ~ " [/INST]" }}
