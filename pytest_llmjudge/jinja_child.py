@@ -29,9 +29,6 @@ _LONGEST: Final = 1 << 20
 _TOTAL: Final = 1 << 28
 """Characters of all prompts, beside ten for each character of all messages."""
 
-# Older versions have known ways out of the sandbox; transformers asks for the same one.
-_SAFE: Final = (3, 1, 6)
-
 
 def main() -> None:
     """Read a template and then conversations, a line of JSON each; write a line for each of these.
@@ -85,10 +82,6 @@ def _compiled(source: str) -> Callable[[Any], str]:
                 ("name:endgeneration",), drop_needle=True
             )
             return body
-
-    if tuple(int(part) for part in jinja2.__version__.split(".")[:3]) < _SAFE:
-        message = f"jinja2 {jinja2.__version__} is not safe, install 3.1.6 or later"
-        raise RuntimeError(message)
 
     def raise_exception(message: str) -> None:
         raise jinja2.TemplateError(message)

@@ -59,8 +59,9 @@ def render_prompts(where: str, template: str, records: Sequence[Record]) -> dict
     texts: dict[str, str] = {}
     for number, (record, answer) in enumerate(zip(about, answers, strict=True)):
         if "error" in answer:
-            problem = f"it cannot be rendered for record {record.id} ({answer['error']})"
-            raise SettingsError(where, one_line(problem, 400), _TODO)
+            cause = one_line(answer["error"], 300)
+            problem = f"it cannot be rendered for record {record.id} ({cause})"
+            raise SettingsError(where, problem, _TODO)
         text = texts[record.id] = answer["text"]
         if number < len(probes):
             lost = [turn.role for turn in conversations[number] if turn.text not in text]

@@ -356,7 +356,7 @@ def test_a_model_of_ones_own(project: Project, mode: tuple[str, ...]) -> None:
             '"data.json", max_loss=1, responses="model_response"',
             (
                 'unknown keyword "responses"; use max_perplexity, max_loss, end, stride, '
-                "checkpoint, prompt or sample"
+                "checkpoint, prompt, system or sample"
             ),
         ),
     ],
