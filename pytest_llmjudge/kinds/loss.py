@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from pytest_llmjudge.data import Context, Entry, Measure, Record, Side
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview
@@ -613,11 +613,19 @@ class _LossRun(SuiteRun[Loss]):
 
         Raises:
             PromptError: Nothing can be scored of it.
+            SettingsError: It is a conversation, and the model takes texts.
         """
+        from pytest_llmjudge.generation.base import Model
+        from pytest_llmjudge.pipeline.responses import text_of
+
         suite, where = self._suite, self._name()
         prompt, chat = suite.prompt(record), suite.loaded.is_chat
+        if not isinstance(self.model, Model):
+            prompt = text_of(suite.name, prompt, self.model)
         end = suite.end and not suite.is_text
-        before, after = model.encode_pair(prompt, record.output, chat=chat, end=end)
+        # Models of this package's own take conversations too.
+        text = cast("str", prompt)
+        before, after = model.encode_pair(text, record.output, chat=chat, end=end)
         if suite.is_text:
             windows = list(_windows([*before, *after], *self._window(model)))
             if not windows:

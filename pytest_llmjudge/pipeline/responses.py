@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["Responses", "thinking_option"]
+__all__ = ["Responses", "text_of", "thinking_option"]
 
 _CUSTOM_BATCH = 16
 _LOOKED_UP = 200
@@ -189,21 +189,8 @@ class Responses(Source[str]):
                 chat = self._suite.is_chat
                 yield from self._model.stream(prompts, max_new_tokens=tokens, chat=chat)
             else:
-                yield from self._batches(self._texts(prompts), tokens)
-
-    def _texts(self, prompts: Sequence[Prompt]) -> list[str]:
-        """Return prompts for a model of the user's own, which takes texts.
-
-        Raises:
-            SettingsError: One of them is a conversation.
-        """
-        texts = [prompt for prompt in prompts if isinstance(prompt, str)]
-        if len(texts) < len(prompts):
-            problem = f"{name_of(self._model)} takes texts, and some records are conversations"
-            where = f"{self._suite.name}: prompt"
-            hint = "choose chatml or another template that makes a text of them"
-            raise SettingsError(where, problem, hint)
-        return texts
+                texts = [text_of(self._suite.name, prompt, self._model) for prompt in prompts]
+                yield from self._batches(texts, tokens)
 
     def _error_of(self, error: BaseException) -> CheckpointError:
         problem = f"generate() raised {described(error)}"
@@ -243,6 +230,19 @@ class Responses(Source[str]):
                 options |= thinking_option(self._suite, self._model)
         prompt = plain_prompt(self._prompt(record))
         return make_key("response/3", self._fingerprint.first, prompt, options)
+
+
+def text_of(suite: str, prompt: Prompt, model: object) -> str:
+    """Return a prompt for a model of the user's own, which takes texts.
+
+    Raises:
+        SettingsError: It is a conversation.
+    """
+    if not isinstance(prompt, str):
+        where, problem = f"{suite}: prompt", f"{name_of(model)} takes texts, and no conversations"
+        hint = "choose chatml or another template that makes a text of them"
+        raise SettingsError(where, problem, hint)
+    return prompt
 
 
 def thinking_option(suite: Suite, model: object) -> dict[str, object]:

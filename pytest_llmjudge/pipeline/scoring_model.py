@@ -13,7 +13,7 @@ from pytest_llmjudge.pipeline.user_code import described
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import Context, Prompt
+    from pytest_llmjudge.data import Context
 
 __all__ = ["ScoringModel", "raised_by", "scoring_model"]
 
@@ -33,7 +33,7 @@ class ScoringModel(Protocol):
         """Return the tokens of a text, without special ones."""
 
     def encode_pair(
-        self, prompt: Prompt, reference: str, *, chat: bool = False, end: bool = True
+        self, prompt: str, reference: str, *, chat: bool = False, end: bool = True
     ) -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt and of the reference behind it, encoded as one text."""
 

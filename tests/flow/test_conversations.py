@@ -197,7 +197,7 @@ def test_a_model_of_ones_own_takes_texts(project: Project) -> None:
     result = project.run()
 
     line = (
-        f"{SUITE}: prompt: llm_model (Echo) takes texts, and some records are conversations; choose "
+        f"{SUITE}: prompt: llm_model (Echo) takes texts, and no conversations; choose "
         "chatml or another template that makes a text of them"
     )
     assert line in str(result.stdout)
