@@ -5,18 +5,25 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.settings import CHAT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.data import Prompt, Record
 
 __all__ = [
     "TEMPLATES",
+    "check_fit",
     "clean_response",
     "instruction_prompt",
     "is_blank",
+    "is_conversation",
+    "messages_of",
+    "model_prompt",
+    "plain_prompt",
 ]
 
 _RESPONSE_MARK: Final = "### Response:"
@@ -41,28 +48,96 @@ def _phi3(record: Record, *, for_generation: bool) -> str:
     return f"<|user|>\n{record.instruction}{material}{answer}"
 
 
-def _chatml(record: Record, *, for_generation: bool) -> str:
-    material = f"\n{record.input}" if record.input else ""
-    answer = "\n<|im_start|>assistant\n" if for_generation else ""
-    return f"<|im_start|>user\n{record.instruction}{material}<|im_end|>{answer}"
-
-
-def _chat(record: Record, *, for_generation: bool) -> str:  # noqa: ARG001  # as the others
-    """What a user would write; the model's own chat template comes around it later."""
+def _message(record: Record) -> str:
+    """What a user would write; a chat template comes around it."""
     return f"{record.instruction}\n\n{record.input}" if record.input else record.instruction
 
 
 def _raw(record: Record, *, for_generation: bool) -> str:  # noqa: ARG001  # as the others
-    return record.instruction
+    return _message(record)
+
+
+def messages_of(record: Record) -> tuple[Turn, ...]:
+    """Return a record as messages: its system text, the turns before it, and the user's last."""
+    system = (Turn("system", record.system),) if record.system else ()
+    return (*system, *record.turns, Turn("user", _message(record)))
+
+
+# The templates below have no token for the beginning of a text: whoever makes tokens of the text
+# puts it in front, as of any other.
+
+
+def _chatml(record: Record, *, for_generation: bool) -> str:
+    """ChatML as in transformers' documentation and in OpenHermes 2.5: nothing is stripped."""
+    material = f"\n{record.input}" if record.input else ""
+    *before, _ = messages_of(record)
+    turns = "\n".join(
+        f"<|im_start|>{turn.role}\n{turn.text}<|im_end|>"
+        for turn in (*before, Turn("user", f"{record.instruction}{material}"))
+    )
+    return turns + ("\n<|im_start|>assistant\n" if for_generation else "")
+
+
+def _llama3(record: Record, *, for_generation: bool) -> str:
+    """The template of Meta-Llama-3-8B-Instruct."""
+    turns = "".join(
+        f"<|start_header_id|>{turn.role}<|end_header_id|>\n\n{turn.text.strip()}<|eot_id|>"
+        for turn in messages_of(record)
+    )
+    answer = "<|start_header_id|>assistant<|end_header_id|>\n\n"
+    return turns + (answer if for_generation else "")
+
+
+def _gemma(record: Record, *, for_generation: bool) -> str:
+    """The template of Gemma 3, which has the system text before the first message of the user."""
+    prefix = f"{record.system}\n\n" if record.system else ""
+    roles = {"user": "user", "assistant": "model"}
+    text = ""
+    for turn in messages_of(record)[bool(record.system) :]:
+        text += f"<start_of_turn>{roles[turn.role]}\n{prefix}{turn.text.strip()}<end_of_turn>\n"
+        prefix = ""
+    return text + ("<start_of_turn>model\n" if for_generation else "")
+
+
+def _mistral(record: Record, *, for_generation: bool) -> str:  # noqa: ARG001  # as the others
+    """The template of Mistral-7B-Instruct-v0.2: the system text before the user's first message."""
+    prefix = f"{record.system}\n\n" if record.system else ""
+    text = ""
+    for turn in messages_of(record)[bool(record.system) :]:
+        is_user = turn.role == "user"
+        text += f" [INST] {prefix}{turn.text} [/INST]" if is_user else f" {turn.text}</s>"
+        prefix = ""
+    return text
+
+
+_VICUNA: Final = (
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
+    "helpful, detailed, and polite answers to the user's questions."
+)
+
+
+def _vicuna(record: Record, *, for_generation: bool) -> str:
+    """FastChat's vicuna_v1.1, whose own system text stands where a record has none."""
+    text = f"{record.system or _VICUNA} "
+    for turn in messages_of(record)[bool(record.system) :]:
+        is_user = turn.role == "user"
+        text += f"USER: {turn.text} " if is_user else f"ASSISTANT: {turn.text}</s>"
+    return text + ("ASSISTANT:" if for_generation else "")
 
 
 _BUILT_IN: Final[dict[str, Callable[..., str]]] = {
     "alpaca": _alpaca,
     "phi3": _phi3,
     "chatml": _chatml,
+    "llama3": _llama3,
+    "gemma": _gemma,
+    "mistral": _mistral,
+    "vicuna": _vicuna,
     "raw": _raw,
-    "chat": _chat,
+    CHAT: _raw,
 }
+_CONVERSATIONS: Final = ("chatml", "llama3", "gemma", "mistral", "vicuna", CHAT)
+_ALTERNATING: Final = ("gemma", "mistral")
 
 TEMPLATES: Final = tuple(_BUILT_IN)
 """Names of the built-in templates."""
@@ -78,9 +153,11 @@ def instruction_prompt(record: Record, template: str = "alpaca", *, for_generati
       ``\n<|assistant|>:``
     - ``chatml``: ``<|im_start|>user\n{instruction}``, with an input ``\n{input}``, then
       ``<|im_end|>``, for generation ``\n<|im_start|>assistant\n``
-    - ``raw``: ``{instruction}``, as it stands
-    - ``chat``: ``{instruction}``, with an input ``\n\n{input}``: a message, to which the model's
-      own chat template applies
+    - ``llama3``, ``gemma``, ``mistral``, ``vicuna``: as the templates of Llama 3, Gemma 3,
+      Mistral 7B v0.2 and Vicuna 1.1, with ``{instruction}``, with an input ``\n\n{input}``, as the
+      user's last message; like ``chatml`` they have places for a system text and earlier turns
+    - ``raw``: ``{instruction}``, with an input ``\n\n{input}``, and nothing else
+    - ``chat``: the same, as a message to which the model's own chat template applies
 
     Args:
         record: The record to ask about.
@@ -103,6 +180,66 @@ def instruction_prompt(record: Record, template: str = "alpaca", *, for_generati
         raise SettingsError(where, problem, hint)
     values = {"instruction": record.instruction, "input": record.input}
     return _PLACEHOLDER.sub(lambda place: values[place[1]], template)
+
+
+def is_conversation(record: Record) -> bool:
+    """Say whether a record has more than an instruction and an input."""
+    return bool(record.system or record.turns)
+
+
+def model_prompt(record: Record, template: str) -> Prompt:
+    """Return what a model under test reads: a text, or for ``chat`` the messages.
+
+    Args:
+        record: The record to ask about; its template has a place for all that it has.
+        template: As :func:`instruction_prompt` takes it.
+
+    Raises:
+        SettingsError: As :func:`instruction_prompt`.
+    """
+    if template == CHAT and is_conversation(record):
+        return messages_of(record)
+    return instruction_prompt(record, template, for_generation=True)
+
+
+def plain_prompt(prompt: Prompt) -> str | list[list[str]]:
+    """Return a prompt as plain data, of which keys are made."""
+    return prompt if isinstance(prompt, str) else [[turn.role, turn.text] for turn in prompt]
+
+
+def check_fit(where: str, records: Sequence[Record], template: str) -> None:
+    """Prove that a template has a place for all that some records have.
+
+    Args:
+        where: The suite and its template, for messages.
+        records: Of a suite.
+        template: As :func:`instruction_prompt` takes it.
+
+    Raises:
+        SettingsError: It has none for a system text or earlier turns, or takes no messages in the
+            order of theirs.
+    """
+    others = ", ".join(name for name in _CONVERSATIONS if name not in _ALTERNATING)
+    hint = f"choose {others}, or a template in a .jinja file"
+    if template not in _CONVERSATIONS:
+        talks = [record for record in records if is_conversation(record)]
+        if talks:
+            problem = "it has no place for the system text or the earlier turns of"
+            raise SettingsError(where, f"{problem} {_some(talks, records)}", hint)
+    elif template in _ALTERNATING:
+        odd = [record for record in records if not _alternates(record)]
+        if odd:
+            problem = "it takes only messages of user and assistant in turn, not those of"
+            raise SettingsError(where, f"{problem} {_some(odd, records)}", hint)
+
+
+def _some(these: Sequence[Record], records: Sequence[Record]) -> str:
+    return f"{len(these)} of {len(records)} records (the first is {these[0].id})"
+
+
+def _alternates(record: Record) -> bool:
+    roles = [turn.role for turn in record.turns]
+    return roles == ["user", "assistant"] * (len(roles) // 2)
 
 
 def clean_response(text: str) -> str:

@@ -127,6 +127,15 @@ OPTIONS: tuple[Option, ...] = (
         "(default: as the judge's)",
     ),
     Option(
+        "llm-judge-prompt",
+        parse_text,
+        default=None,
+        metavar="NAME",
+        help="What the model under test reads, for suites whose marker does not say: alpaca, phi3, "
+        "chatml, llama3, gemma, mistral, vicuna, raw, chat (its own chat template), or the path of "
+        "a template (default: alpaca)",
+    ),
+    Option(
         "llm-judge-base",
         parse_text,
         default=None,
@@ -404,6 +413,8 @@ class Settings:
         checkpoint_forced: The checkpoint stood on the command line and so wins over markers.
         checkpoint_url: Addresses of the servers of a served model under test, ``None`` for the
             judge's.
+        prompt: Name of a built-in prompt, or the path of a template, for markers that name none;
+            ``None`` when that is left to the default too.
         base: The model that a LoRA adapter under test is added to.
         base_forced: The base stood on the command line, and so is meant for this run.
         url: Addresses of the judge's servers, ``None`` for what the environment names.
@@ -427,6 +438,7 @@ class Settings:
     checkpoint: Path | str | None
     checkpoint_forced: bool
     checkpoint_url: tuple[str, ...] | None
+    prompt: str | None
     base: Path | None
     model: str
     url: tuple[str, ...] | None
@@ -497,6 +509,8 @@ def read_settings(
         base = cli_dir if source == "cli" else ini_dir
         if option.is_model:
             value = checkpoint_of(value, base)
+        elif option.name == "llm-judge-prompt":
+            value = _prompt(where, value, base)
         elif option.is_path:
             value = base / value
         values[option.key] = value
@@ -537,6 +551,7 @@ class SuiteSettings:
         prompt: Name of a built-in prompt, or the absolute path of a template.
         responses: Record field that holds the responses; nothing is generated then.
         sample: How many records are drawn, ``None`` for all.
+        system: System text of the records that have none of their own; empty for none.
         fields: Which field of a record is which part of it, ``None`` to go by its format.
         split: Which part of the file is read, where it has several.
         is_prompt_given: Whether ``prompt`` was asked for, so that no format of records changes it.
@@ -550,12 +565,14 @@ class SuiteSettings:
     sample: int | None
     fields: Mapping[str, str] | None = None
     split: str | None = None
+    system: str = ""
     is_prompt_given: bool = False
 
 
 RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "checkpoint": check_path,
     "prompt": check_path,
+    "system": check_text,
     "responses": check_text,
     "sample": check_sample,
     "fields": check_fields,
@@ -567,7 +584,19 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "min_average": check_average,
     **RECORD_KEYWORDS,
 }
-BUILT_IN_PROMPTS = ("alpaca", "phi3", "chatml", RAW, CHAT)
+BUILT_IN_PROMPTS = (
+    "alpaca",
+    "phi3",
+    "chatml",
+    "llama3",
+    "gemma",
+    "mistral",
+    "vicuna",
+    RAW,
+    CHAT,
+)
+JINJA_SUFFIXES = (".jinja", ".j2")
+"""Of template files that are Jinja; others are texts with ``{instruction}``."""
 
 
 def checkpoint_of(text: str, base: Path) -> Path | str:
@@ -624,12 +653,17 @@ def chosen_for(
         min_score=None,
         min_average=None,
         checkpoint=checkpoint,
-        prompt=_prompt(f"{where}: prompt", keywords.get("prompt", "alpaca"), base),
+        prompt=(
+            _prompt(f"{where}: prompt", keywords["prompt"], base)
+            if "prompt" in keywords
+            else settings.prompt or "alpaca"
+        ),
         responses=keywords.get("responses"),
         sample=keywords.get("sample"),
         fields=keywords.get("fields", settings.fields),
         split=keywords.get("split", settings.split),
-        is_prompt_given="prompt" in keywords,
+        system=keywords.get("system", ""),
+        is_prompt_given="prompt" in keywords or settings.prompt is not None,
     )
 
 

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.dataset_folders import is_dataset
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.paths import POINTER, PULL, instead_of_file, is_pointer
+from pytest_llmjudge.prompts import check_fit, model_prompt
 from pytest_llmjudge.reading import SETTINGS_LIMIT, read_file, why_unreadable
 from pytest_llmjudge.records import draw_sample
 from pytest_llmjudge.recordsfile import path_digest
-from pytest_llmjudge.settings import BUILT_IN_PROMPTS, RAW, SuiteSettings
+from pytest_llmjudge.settings import BUILT_IN_PROMPTS, CHAT, JINJA_SUFFIXES, RAW, SuiteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.data import Prompt, Record
 
 __all__ = ["Suite", "read_suite"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Suite:
     """The records of one file, judged by one test function.
 
@@ -34,6 +36,7 @@ class Suite:
         records: Those to judge, in file order.
         settings: Gates and the rest.
         template: Name of a built-in prompt, or the text of a template.
+        is_jinja: Whether that is the text of a Jinja template.
     """
 
     name: str
@@ -42,6 +45,44 @@ class Suite:
     records: tuple[Record, ...]
     settings: SuiteSettings
     template: str
+    is_jinja: bool = False
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether the model's own chat template makes the prompts."""
+        return self.template == CHAT and not self.is_jinja
+
+    def check_prompts(self) -> None:
+        """Prove that the template has a place for all that the records have.
+
+        Raises:
+            SettingsError: It has not, or it cannot be rendered.
+        """
+        if self.is_jinja:
+            self._rendered  # noqa: B018  # rendering is the check
+        else:
+            check_fit(self._where, self.records, self.template)
+
+    def prompt(self, record: Record) -> Prompt:
+        """Return what the model under test reads for one of the records.
+
+        Raises:
+            SettingsError: The template cannot be rendered.
+        """
+        if self.is_jinja:
+            return self._rendered[record.id]
+        return model_prompt(record, self.template)
+
+    @property
+    def _where(self) -> str:
+        return f"{self.name}: prompt {Path(self.settings.prompt).name}"
+
+    @cached_property
+    def _rendered(self) -> dict[str, str]:
+        # Few suites have such a template, and its rendering takes a process.
+        from pytest_llmjudge.jinja_prompts import render_prompts
+
+        return render_prompts(self._where, self.template, self.records)
 
 
 def read_suite(
@@ -71,13 +112,19 @@ def read_suite(
     records = read(path)
     if not chosen.is_prompt_given and all(record.is_raw for record in records):
         chosen = replace(chosen, prompt=RAW)
+    records = draw_sample(records, chosen.sample)
+    if chosen.system:
+        records = tuple(
+            record if record.system else replace(record, system=chosen.system) for record in records
+        )
     return Suite(
         name=name,
         path=path,
         digest=path_digest(path),
-        records=draw_sample(records, chosen.sample),
+        records=records,
         settings=chosen,
         template=_template(name, chosen.prompt),
+        is_jinja=_is_jinja(chosen.prompt),
     )
 
 
@@ -97,7 +144,13 @@ def _template(name: str, prompt: str) -> str:
         raise SettingsError(where, POINTER, PULL)
     if "\0" in text:
         raise SettingsError(where, "it holds a NUL character", "remove it")
+    if _is_jinja(prompt):
+        return text
     if "{instruction}" not in text:
         problem = "it has no {instruction}"
         raise SettingsError(where, problem, "write {instruction} and {input} where they belong")
     return text
+
+
+def _is_jinja(prompt: str) -> bool:
+    return prompt not in BUILT_IN_PROMPTS and prompt.endswith(JINJA_SUFFIXES)

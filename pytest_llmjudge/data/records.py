@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,6 +12,7 @@ __all__ = [
     "CheckpointReference",
     "Completion",
     "JudgeIdentity",
+    "Prompt",
     "Record",
     "Turn",
     "Verdict",
@@ -23,12 +24,16 @@ class Turn:
     """One message of a conversation.
 
     Attributes:
-        role: ``user`` or ``assistant``.
+        role: ``user`` or ``assistant``; ``system`` in the messages that a model is sent.
         text: What was said.
     """
 
     role: str
     text: str
+
+
+Prompt: TypeAlias = str | tuple[Turn, ...]
+"""A text to continue or a user's message, or all messages of a conversation, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
@@ -12,14 +13,24 @@ from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.files.contents import ContentChangedError
 from pytest_llmjudge.generation.nonfinite import no_numbers
+from pytest_llmjudge.scoring import opens_thoughts, strip_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_llmjudge.data import Prompt
     from pytest_llmjudge.generation.files.contents import Content
 
-__all__ = ["LocalInfo", "LocalModel", "Model", "ModelInfo", "check_tokens", "text_before"]
+__all__ = [
+    "LocalInfo",
+    "LocalModel",
+    "Model",
+    "ModelInfo",
+    "check_tokens",
+    "text_before",
+    "without_thoughts",
+]
 
 _LOADS = 3
 _WHEN_DONE = "run again when the training is done"
@@ -71,6 +82,11 @@ class Model(ABC):
     is_served: ClassVar[bool] = False
 
     @property
+    def chat_template(self) -> str:
+        """The chat template that it brings, as far as that is known without loading it."""
+        return ""
+
+    @property
     @abstractmethod
     def info(self) -> ModelInfo:
         """What is known without loading it; reading it proves that the model is there.
@@ -107,14 +123,14 @@ class Model(ABC):
 
     @abstractmethod
     def stream(
-        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, chat: bool = False
     ) -> Iterator[Completion]:
         """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
 
         A prompt that cannot be answered comes back as a completion with an error.
 
         Args:
-            prompts: Texts to go on from, or messages of a user.
+            prompts: Texts to go on from, or messages of a user, or whole conversations.
             max_new_tokens: The most tokens an answer may have.
             chat: Whether the prompts are messages, to which the model's own chat template applies.
 
@@ -212,7 +228,7 @@ class LocalModel(Model, Generic[Info, Loaded]):
             if isinstance(ids, PromptError):
                 raise ids
         texts = [""] * len(prompts)
-        for completion in self.stream(prompts, max_new_tokens=max_new_tokens):
+        for completion in self._stream(prompts, max_new_tokens, chat=False):
             if completion.text is None:
                 where = f"prompts[{completion.index}]"
                 raise no_numbers(where, self._dtype)
@@ -220,18 +236,36 @@ class LocalModel(Model, Generic[Info, Loaded]):
         return texts
 
     def stream(
-        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, chat: bool = False
     ) -> Iterator[Completion]:
         """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
 
         A prompt that leaves no room in the model's context comes back as a completion with an
-        error, before the others. So does one whose answer has NaN or infinite logits.
+        error, before the others. So does one whose answer has NaN or infinite logits, and one on
+        which the model only thinks. Thoughts before an answer are no part of it.
 
         Raises:
             CheckpointError: The model or its tokenizer cannot be used, the memory is not enough for
                 one text, or messages are to be answered without a chat template.
             SettingsError: The device or dtype cannot be used.
         """
+        for done in self._stream(prompts, max_new_tokens, chat=chat):
+            text, thought = without_thoughts(done.text or "", opened=chat)
+            if not thought:
+                yield done
+            elif text.strip():
+                yield replace(done, text=text)
+            else:
+                # An empty answer would be judged, and this is none.
+                problem = "the model wrote thoughts and no answer"
+                hint = "switch its thoughts off, or raise --llm-judge-max-new-tokens"
+                error = str(PromptError(str(self.path), problem, hint))
+                yield replace(done, text=None, error=error)
+
+    def _stream(
+        self, prompts: Sequence[Prompt], max_new_tokens: int, *, chat: bool
+    ) -> Iterator[Completion]:
+        """Answer all prompts with what the model writes, thoughts included."""
         check_tokens(max_new_tokens)
         fitting: dict[int, list[int]] = {}
         for index, prompt in enumerate(prompts):
@@ -250,7 +284,7 @@ class LocalModel(Model, Generic[Info, Loaded]):
         return Completion(index, None, error=message, final=False)
 
     @abstractmethod
-    def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
+    def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
         """Return a prompt's tokens, or why it cannot be answered."""
 
     @abstractmethod
@@ -267,6 +301,22 @@ def check_tokens(max_new_tokens: int) -> None:
     if max_new_tokens < 1:
         message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
         raise ValueError(message)
+
+
+def without_thoughts(text: str, *, opened: bool) -> tuple[str, bool]:
+    """Take from an answer the thoughts that stand before it, and say whether there were any.
+
+    Thoughts that do not end take the place of the answer.
+
+    Args:
+        text: What the model wrote.
+        opened: Whether a chat template may have opened the thoughts, so that the text may have
+            only their end.
+    """
+    answer = strip_thoughts(text, opened=opened)
+    if answer == text and opens_thoughts(text):
+        return "", True
+    return answer, answer != text
 
 
 def text_before(stops: Sequence[str], text: str) -> str:

@@ -19,9 +19,8 @@ from pytest_llmjudge.errors import (
     RefusedError,
     SettingsError,
 )
-from pytest_llmjudge.generation.base import Model, check_tokens, text_before
+from pytest_llmjudge.generation.base import Model, check_tokens, text_before, without_thoughts
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.scoring import opens_thoughts, strip_thoughts
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.servers.identity import Served
@@ -32,7 +31,7 @@ from pytest_llmjudge.servers.role import UNDER_TEST
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pytest_llmjudge.data import JudgeIdentity
+    from pytest_llmjudge.data import JudgeIdentity, Prompt
     from pytest_llmjudge.servers.identity import Names
     from pytest_llmjudge.settings import Settings
 
@@ -138,6 +137,12 @@ class ServedModel(Served, Model):
         """A text that only a served model with these weights has; raises as :attr:`info` does."""
         return make_key("model", self._name, self.identity.digest)
 
+    @property
+    def chat_template(self) -> str:
+        """What its server says of its chat template; raises as :attr:`info` does."""
+        self.info  # noqa: B018  # reading it asks the server
+        return self._client.chat_template
+
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Answer all prompts, in their order.
 
@@ -155,7 +160,7 @@ class ServedModel(Served, Model):
         return texts
 
     def stream(
-        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, chat: bool = False
     ) -> Iterator[Completion]:
         """Answer all prompts; each answer comes as soon as it is there, whatever the order.
 
@@ -179,7 +184,7 @@ class ServedModel(Served, Model):
         self._client.close()
 
     def _replies(
-        self, prompts: Sequence[str], max_new_tokens: int, *, chat: bool
+        self, prompts: Sequence[Prompt], max_new_tokens: int, *, chat: bool
     ) -> Generator[tuple[int, ChatReply | JudgeError, frozenset[str]], None, None]:
         """Yield each prompt's number with its reply, and which servers gave it.
 
@@ -211,7 +216,7 @@ class ServedModel(Served, Model):
         finally:
             waiting.clear()
 
-    def _ask(self, prompt: str, tokens: int, *, chat: bool) -> ChatReply | Exception:
+    def _ask(self, prompt: Prompt, tokens: int, *, chat: bool) -> ChatReply | Exception:
         try:
             reply = self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
         except Exception as error:  # noqa: BLE001  # reported where the replies are read
@@ -219,8 +224,10 @@ class ServedModel(Served, Model):
         # Some servers leave the stop text in, and what comes after it.
         reply = replace(reply, content=text_before(self._decoding.stop, reply.content))
         if chat:
-            # A text that a plain prompt goes on with is taken as it is.
-            reply = _without_thoughts(reply)
+            # A text that a plain prompt goes on with is taken as it is. Some servers do not tell
+            # thoughts apart.
+            text, thought = without_thoughts(reply.content, opened=True)
+            reply = replace(reply, content=text, thought=reply.thought or thought)
         if reply.thought and not reply.content.strip():
             # An empty answer would be judged, and this is none.
             problem = f"{self._name} wrote thoughts and no answer"
@@ -290,15 +297,6 @@ class _Places:
             with self._changed:
                 self._taken[server] -= 1
                 self._changed.notify_all()
-
-
-def _without_thoughts(reply: ChatReply) -> ChatReply:
-    """Take thoughts from an answer that a server did not tell apart from it."""
-    text = strip_thoughts(reply.content, opened=True)
-    if text != reply.content:
-        return replace(reply, content=text, thought=True)
-    # Thoughts that do not end take the place of the answer.
-    return replace(reply, content="", thought=True) if opens_thoughts(text) else reply
 
 
 def _as_checkpoint_error(error: JudgeError) -> CheckpointError:

@@ -213,7 +213,12 @@ def confirm_choice_by_decoys(
 
 
 def _length(record: Record) -> int:
-    return len(record.instruction) + len(record.input) + len(record.output)
+    return sum(map(len, _texts(record)))
+
+
+def _texts(record: Record) -> list[str]:
+    before = [record.system, *(turn.text for turn in record.turns)]
+    return [*filter(None, before), record.instruction, record.input, record.output]
 
 
 def _digest(text: str) -> bytes:

@@ -14,6 +14,7 @@ from pytest_llmjudge.judging.asking import (
 )
 from pytest_llmjudge.judging.decoys import Decoys, confirm_by_decoys, confirm_choice_by_decoys
 from pytest_llmjudge.judging.embedded import EmbeddedAsker
+from pytest_llmjudge.judging.questions import wording_for
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import combine, join_orders
 from pytest_llmjudge.servers.chat import OPENAI
@@ -174,7 +175,7 @@ class Judge(Served):
         """
         weights = self._weights
         decides = {
-            "ask": self._asker.pair_wording,
+            "ask": wording_for(record, self._asker.pair_wording),
             "digest": weights.digest,
             # A choice is asked for at temperature 0 where scores are drawn at another one too.
             "options": {**weights.options, "temperature": 0},
@@ -200,7 +201,7 @@ class Judge(Served):
         """
         weights = self._weights
         decides = {
-            "ask": self._asker.wording,
+            "ask": wording_for(record, self._asker.wording),
             "digest": weights.digest,
             "options": dict(weights.options),
             "prompt": self._asker.prompt(record, response),

@@ -331,6 +331,13 @@ class Suite(ABC, Generic[Value]):
             LlmJudgeError: It cannot.
         """
 
+    def ignores_template(self) -> bool:
+        """Say whether the model under test reads a form in which its chat template plays no part.
+
+        That is the default, so that nobody may have chosen it.
+        """
+        return False
+
     def check_model(self, resources: Resources, fingerprint: str) -> None:
         """Prove that the suite can say anything of the model under test.
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from pytest_llmjudge.data import Context, Entry, Measure, Record, Side
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview
@@ -41,7 +41,8 @@ from pytest_llmjudge.kinds.summaries import (
     unscored_names,
     unseen_gate,
 )
-from pytest_llmjudge.settings import BUILT_IN_PROMPTS, CHAT, RECORD_KEYWORDS, chosen_for
+from pytest_llmjudge.prompts import plain_prompt
+from pytest_llmjudge.settings import BUILT_IN_PROMPTS, RECORD_KEYWORDS, chosen_for
 from pytest_llmjudge.stats import points, ratio_interval
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.values import integer_check, number_check, read_keywords, shown
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.data import CheckpointReference, Comparison, GateResult
+    from pytest_llmjudge.data import CheckpointReference, Comparison, GateResult, Prompt
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Suite
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
@@ -392,13 +393,15 @@ class _LossSuite(RecordSuite[Loss]):
         self.is_text = loaded.path.suffix == _TEXT
         self.limits = {name: keywords.get(name) for name in ("max_perplexity", "max_loss")}
 
-    def prompt(self, record: Record) -> str:
+    def prompt(self, record: Record) -> Prompt:
         """Return what the model under test reads before a record's reference."""
-        from pytest_llmjudge.prompts import instruction_prompt
+        return "" if self.is_text else self.loaded.prompt(record)
 
-        if self.is_text:
-            return ""
-        return instruction_prompt(record, self.loaded.template, for_generation=True)
+    def ignores_template(self) -> bool:
+        return not self.is_text and super().ignores_template()
+
+    def _makes_responses(self) -> bool:
+        return not self.is_text
 
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         return [], gates_over_all(settings, PERPLEXITY)
@@ -406,6 +409,7 @@ class _LossSuite(RecordSuite[Loss]):
     def check(self, resources: Resources) -> None:
         from pytest_llmjudge.pipeline.scoring_model import scoring_model
 
+        super().check(resources)
         if self.checkpoint is not None:
             scoring_model(resources.models.get(self.checkpoint), "llm_loss", _ENCODER)
 
@@ -548,17 +552,21 @@ class _LossRun(SuiteRun[Loss]):
         return str(self.model.info.path) if isinstance(self.model, Model) else name_of(self.model)
 
     def _key(self, name: str) -> str:
+        from pytest_llmjudge.pipeline.responses import thinking_option
+
         suite, settings = self._suite, self._resources.settings
         record = suite.record(name)
         how = {
-            "chat": suite.loaded.template == CHAT,
+            "chat": suite.loaded.is_chat,
             "end": suite.end,
             "stride": suite.stride,
             "is_text": suite.is_text,
             "device": settings.device,
             "dtype": settings.dtype,
+            **thinking_option(suite.loaded, self.model),
         }
-        return make_key("loss/2", self._fingerprint.first, suite.prompt(record), record.output, how)
+        prompt = plain_prompt(suite.prompt(record))
+        return make_key("loss/2", self._fingerprint.first, prompt, record.output, how)
 
     def _stored(self, names: Iterable[str]) -> dict[str, Loss]:
         keys = {self._key(name): name for name in names}
@@ -675,13 +683,20 @@ class _LossRun(SuiteRun[Loss]):
 
         Raises:
             PromptError: Nothing can be scored of it.
+            SettingsError: It is a conversation, and the model takes texts.
         """
+        from pytest_llmjudge.generation.base import Model
+        from pytest_llmjudge.pipeline.responses import text_of
         from pytest_llmjudge.pipeline.scoring_model import encoded_pair
 
         suite, where = self._suite, self._name()
-        prompt, chat = suite.prompt(record), suite.loaded.template == CHAT
+        prompt, chat = suite.prompt(record), suite.loaded.is_chat
+        if not isinstance(self.model, Model):
+            prompt = text_of(suite.name, prompt, self.model)
         end = suite.end and not suite.is_text
-        before, after = encoded_pair(model, prompt, record.output, chat=chat, end=end)
+        # Models of this package's own take conversations too.
+        text = cast("str", prompt)
+        before, after = encoded_pair(model, text, record.output, chat=chat, end=end)
         if suite.is_text:
             windows = list(_windows([*before, *after], *self._window(model)))
             if not windows:
@@ -756,7 +771,7 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
         hint = "set max_perplexity or max_loss"
         hint += "" if is_text else ", or compare with --llm-judge-baseline"
         raise SettingsError(marked.name, "it has no gate and so cannot fail", hint)
-    idle = ("end", "prompt", "sample", "fields", "split") if is_text else ("stride",)
+    idle = ("end", "prompt", "system", "sample", "fields", "split") if is_text else ("stride",)
     problem = f"it says nothing of a {'text' if is_text else 'records'} file"
     for name in idle:
         if name in keywords:

@@ -320,7 +320,11 @@ class _PairSuite(RecordSuite[_Preferred]):
         return "a test that compares", "ask for preference, or mark it with llm_judge"
 
     def check(self, resources: Resources) -> None:
+        super().check(resources)
         self.opponent(resources).check()
+
+    def _makes_responses(self) -> bool:
+        return self.uses_model or self.pairing.kind == "checkpoint"
 
     def check_model(self, resources: Resources, fingerprint: str) -> None:
         self.opponent(resources).check_differs(fingerprint)

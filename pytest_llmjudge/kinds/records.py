@@ -88,6 +88,19 @@ class RecordSuite(Suite[Value]):
         template = make_key(self.loaded.template)
         yield Shared(f"{self.name} prompt", self.name, "prompt", template)
 
+    def check(self, resources: Resources) -> None:  # noqa: ARG002
+        """Prove that the prompts can be made; see :meth:`.base.Suite.check`."""
+        if self._makes_responses():
+            self.loaded.check_prompts()
+
+    def ignores_template(self) -> bool:
+        """Say whether the model reads the default prompt; see :meth:`.Suite.ignores_template`."""
+        return self.uses_model and self.loaded.template == "alpaca"
+
+    def _makes_responses(self) -> bool:
+        """Say whether a model reads prompts of the suite."""
+        return self.uses_model
+
     def named_models(self) -> list[Path | str | None]:
         """Return the models that are named at the head of a run."""
         return [self.checkpoint]

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
-from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, storable
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError, storable
 from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.keys import make_key
@@ -16,20 +16,20 @@ from pytest_llmjudge.pipeline.sources import Source
 from pytest_llmjudge.pipeline.turns import wait_or_compute
 from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.pipeline.watch import Watch
-from pytest_llmjudge.prompts import clean_response, instruction_prompt
-from pytest_llmjudge.settings import CHAT
+from pytest_llmjudge.prompts import clean_response, plain_prompt
 from pytest_llmjudge.storage.store import Failure, Store, StoredResponse
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.data import Prompt, Record
     from pytest_llmjudge.pipeline.protocols import Counter, ModelLike
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["Responses"]
+__all__ = ["Responses", "text_of", "thinking_option"]
 
 _CUSTOM_BATCH = 16
 _LOOKED_UP = 200
+_THINKING = "enable_thinking"
 
 OnMade = Callable[["Record", str], None]
 
@@ -182,14 +182,15 @@ class Responses(Source[str]):
         problem = "the model ended without an answer to this prompt"
         return str(CheckpointError(name_of(self._model), problem, "correct its generate()"))
 
-    def _completions(self, prompts: Sequence[str]) -> Iterator[Completion]:
+    def _completions(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         tokens = self._settings.max_new_tokens
         with user_code(self._error_of):
             if isinstance(self._model, Model):
-                chat = self._suite.template == CHAT
+                chat = self._suite.is_chat
                 yield from self._model.stream(prompts, max_new_tokens=tokens, chat=chat)
             else:
-                yield from self._batches(prompts, tokens)
+                texts = [text_of(self._suite.name, prompt, self._model) for prompt in prompts]
+                yield from self._batches(texts, tokens)
 
     def _error_of(self, error: BaseException) -> CheckpointError:
         what = described(error)
@@ -214,19 +215,40 @@ class Responses(Source[str]):
             for index, text in zip(batch, texts, strict=True):
                 yield Completion(index, text)
 
-    def _prompt(self, record: Record) -> str:
-        return instruction_prompt(record, self._suite.template, for_generation=True)
+    def _prompt(self, record: Record) -> Prompt:
+        return self._suite.prompt(record)
 
     def _key(self, record: Record) -> str:
         options: dict[str, object] = {
             "max_new_tokens": self._settings.max_new_tokens,
-            "chat": self._suite.template == CHAT,
+            "chat": self._suite.is_chat,
         }
         if isinstance(self._model, Model):
             options |= self._settings.decoding.decides
             if not self._model.is_served:
                 options |= {"device": self._settings.device, "dtype": self._settings.dtype}
-        return make_key("response/3", self._fingerprint.first, self._prompt(record), options)
+                options |= thinking_option(self._suite, self._model)
+        prompt = plain_prompt(self._prompt(record))
+        return make_key("response/3", self._fingerprint.first, prompt, options)
+
+
+def text_of(suite: str, prompt: Prompt, model: object) -> str:
+    """Return a prompt for a model of the user's own, which takes texts.
+
+    Raises:
+        SettingsError: It is a conversation.
+    """
+    if not isinstance(prompt, str):
+        where, problem = f"{suite}: prompt", f"{name_of(model)} takes texts, and no conversations"
+        hint = "choose chatml or another template that makes a text of them"
+        raise SettingsError(where, problem, hint)
+    return prompt
+
+
+def thinking_option(suite: Suite, model: object) -> dict[str, object]:
+    """Return what a key has besides where a folder's chat template is asked not to let it think."""
+    takes = isinstance(model, Model) and _THINKING in model.chat_template
+    return {_THINKING: False} if suite.is_chat and takes else {}
 
 
 def _are_strings(texts: object, count: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from pytest_llmjudge.data import CheckpointReference
 from pytest_llmjudge.errors import LlmJudgeError, one_line
 from pytest_llmjudge.plugin.identity import agree_on_judge, agree_on_model
 from pytest_llmjudge.plugin.options import is_listing
+from pytest_llmjudge.plugin.planner import template_notes
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 from pytest_llmjudge.settings import EMBEDDED, Decoding
 
@@ -54,12 +56,26 @@ def _how_asked(session: LlmSession) -> Iterator[str]:
 
 
 def model_lines(session: LlmSession) -> list[str]:
-    """Name the models that only markers name."""
+    """Name the models that only markers name, and those whose chat template is left out."""
     if is_listing(session.config):
         return []
     chosen = {named for suite in session.suites.values() for named in suite.named_models()}
     chosen -= {None, session.settings.checkpoint}
-    return sorted(one_line(f"llm-judge: model {_model(session, path)}") for path in chosen if path)
+    lines = (one_line(f"llm-judge: model {_model(session, path)}") for path in chosen if path)
+    return [*sorted(lines), *_template_lines(session)]
+
+
+def _template_lines(session: LlmSession) -> Iterator[str]:
+    if _is_overridden(session, "llm_model"):
+        return
+    for suite in session.suites.values():
+        if not suite.ignores_template():
+            continue
+        # Without a model, or with one that cannot be used, the run says so where it plans.
+        with suppress(LlmJudgeError):
+            model = session.resources.models.get(suite.checkpoint)
+            for note in template_notes(session, suite, model):
+                yield one_line(f"llm-judge: {note}")
 
 
 def _judge(session: LlmSession) -> str:

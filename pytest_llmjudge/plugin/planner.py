@@ -17,7 +17,7 @@ from pytest_llmjudge.plugin.options import is_listing
 from pytest_llmjudge.plugin.output_conflicts import check_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pytest
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["check_base", "check_candidate", "plan", "suite_facts"]
+__all__ = ["check_base", "check_candidate", "plan", "suite_facts", "template_notes"]
 
 
 def plan(session: LlmSession, collected: pytest.Session) -> None:
@@ -118,8 +118,26 @@ def _announce(
     for used in (model, *suite.other_models(resources)):
         resources.models.watch(used)
     fingerprint = "" if model is None else model.fingerprint
+    for text in template_notes(session, suite, model):
+        session.store.add_note(text)
     for text in suite.advice(session.baseline_fingerprint(suite.name), fingerprint):
         session.store.add_note(text)
+
+
+def template_notes(session: LlmSession, suite: Suite[Any], model: Model | None) -> Iterator[str]:
+    """Yield that a suite leaves its model's chat template out, which nobody may have meant.
+
+    Args:
+        session: Of this process.
+        suite: Any.
+        model: Under test; ``None`` when it is not of this package's own.
+    """
+    if model is not None and suite.ignores_template() and model.chat_template:
+        shown = session.resources.models.shown_path(model.info.path)
+        yield (
+            f"{suite.name}: its prompts are in Alpaca form, and {shown} has a chat template; write "
+            'prompt="chat" if it was finetuned on that'
+        )
 
 
 def suite_facts(

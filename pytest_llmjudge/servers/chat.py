@@ -15,7 +15,7 @@ from pytest_llmjudge.scoring import strip_thoughts
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from pytest_llmjudge.data import JudgeIdentity
+    from pytest_llmjudge.data import JudgeIdentity, Prompt
     from pytest_llmjudge.settings import Decoding
 
 __all__ = [
@@ -31,7 +31,9 @@ __all__ = [
     "ReplacedError",
     "is_other_name",
     "is_same_model",
+    "messages_in",
     "read_candidates",
+    "text_in",
 ]
 
 SEED: Final = 123
@@ -116,6 +118,10 @@ class ChatClient(Protocol):
     def control_tokens(self) -> Collection[str]:
         """What the model's vocabulary marks as control tokens, as far as :meth:`identify` saw."""
 
+    @property
+    def chat_template(self) -> str:
+        """The chat template that the model has there, as far as :meth:`identify` saw one."""
+
     def identify(self) -> JudgeIdentity:
         """Ask the server what decides its answers.
 
@@ -177,11 +183,11 @@ class ChatClient(Protocol):
             JudgeError: There is no usable reply.
         """
 
-    def complete(self, prompt: str, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
+    def complete(self, prompt: Prompt, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
         """Have one text written.
 
         Args:
-            prompt: A text to go on from as it is, or a message; it is never cut.
+            prompt: A text to go on from as it is, or a message or several; it is never cut.
             tokens: Most tokens of the reply.
             decoding: How tokens are chosen.
             chat: Whether the prompt is a message, to which the model's own chat template applies.
@@ -198,6 +204,18 @@ class ChatClient(Protocol):
 
 OPENAI: Final = "openai:"
 """What the name of a model begins with that is behind an OpenAI-compatible endpoint."""
+
+
+def messages_in(prompt: Prompt) -> list[dict[str, str]]:
+    """Return a prompt as the messages of a request; a text is one of a user."""
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}]
+    return [{"role": turn.role, "content": turn.text} for turn in prompt]
+
+
+def text_in(prompt: Prompt) -> str:
+    """Return the words of a prompt, by which its length is guessed."""
+    return prompt if isinstance(prompt, str) else "\n".join(turn.text for turn in prompt)
 
 
 def is_same_model(first: str, second: str) -> bool:

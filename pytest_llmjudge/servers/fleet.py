@@ -16,7 +16,7 @@ from pytest_llmjudge.servers.role import JUDGE
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from pytest_llmjudge.data import JudgeIdentity
+    from pytest_llmjudge.data import JudgeIdentity, Prompt
     from pytest_llmjudge.servers.chat import ChatClient, ChatReply
     from pytest_llmjudge.servers.identity import Names
     from pytest_llmjudge.servers.role import Role
@@ -97,6 +97,12 @@ class Fleet:
         """The control tokens that any of the servers names: all are asked the same."""
         return frozenset().union(*(client.control_tokens for client in self._clients.values()))
 
+    @property
+    def chat_template(self) -> str:
+        """The first that any of the servers names: all have the same model."""
+        templates = (client.chat_template for client in self._clients.values())
+        return next(filter(None, templates), "")
+
     def identify(self) -> JudgeIdentity:
         """Ask all servers what decides their answers.
 
@@ -174,7 +180,7 @@ class Fleet:
             )
         )
 
-    def complete(self, prompt: str, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
+    def complete(self, prompt: Prompt, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
         """Have the least busy server write, and the others when the failure may be its own.
 
         Raises:

@@ -19,6 +19,8 @@ from pytest_llmjudge.servers.chat import (
     NoLogprobsError,
     PromptTooLongError,
     ReplacedError,
+    messages_in,
+    text_in,
 )
 from pytest_llmjudge.servers.retry import Cause
 from pytest_llmjudge.servers.role import JUDGE
@@ -28,6 +30,7 @@ from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from pytest_llmjudge.data import Prompt
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Decoding
 
@@ -96,6 +99,7 @@ class OllamaClient(ServerClient):
         self._thinks: bool | None = None
         self._stops: tuple[str, ...] = ()
         self._control_tokens: frozenset[str] = frozenset()
+        self._template = ""
         self._first_version: str | None = None
 
     def identify(self) -> JudgeIdentity:
@@ -144,6 +148,11 @@ class OllamaClient(ServerClient):
         """What the model's vocabulary and template mark as control tokens."""
         return self._control_tokens
 
+    @property
+    def chat_template(self) -> str:
+        """The template of the model's Modelfile, unless it is the prompt alone."""
+        return self._template
+
     def installed(self) -> Sequence[str]:
         """Name the models that the server has; empty when it does not say."""
         try:
@@ -176,7 +185,7 @@ class OllamaClient(ServerClient):
     ) -> ChatReply:
         """Ask one question, as :meth:`.chat.ChatClient.chat` says."""
         options: dict[str, object] = {**self._options, "seed": seed, "temperature": temperature}
-        body = self._body(options) | {"messages": [{"role": "user", "content": prompt}]}
+        body = self._body(options) | {"messages": messages_in(prompt)}
         if schema is not None:
             body["format"] = schema
             options["num_predict"] = room or _SCHEMA_TOKENS
@@ -185,7 +194,7 @@ class OllamaClient(ServerClient):
             options |= _WEIGH_OPTIONS
         return self._chat_reply(self._send("/api/chat", body), prompt, weigh=weigh)
 
-    def complete(self, prompt: str, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
+    def complete(self, prompt: Prompt, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
         """Have one text written, as :meth:`.chat.ChatClient.complete` says."""
         options: dict[str, object] = {
             **self._options,
@@ -202,11 +211,12 @@ class OllamaClient(ServerClient):
             # They take the place of those that the model itself has.
             options["stop"] = [*dict.fromkeys((*decoding.stop, *self._stops))]
         body = self._body(options)
+        text = text_in(prompt)
         if chat:
-            body["messages"] = [{"role": "user", "content": prompt}]
-            return self._chat_reply(self._send("/api/chat", body), prompt, most=tokens)
-        body |= {"prompt": prompt, "raw": True}
-        return self._chat_reply(self._send("/api/generate", body), prompt, most=tokens)
+            body["messages"] = messages_in(prompt)
+            return self._chat_reply(self._send("/api/chat", body), text, most=tokens)
+        body |= {"prompt": text, "raw": True}
+        return self._chat_reply(self._send("/api/generate", body), text, most=tokens)
 
     def _body(self, options: Mapping[str, object]) -> dict[str, object]:
         body: dict[str, object] = {
@@ -253,6 +263,7 @@ class OllamaClient(ServerClient):
         capabilities = shown.get("capabilities")
         self._thinks = "thinking" in capabilities if isinstance(capabilities, list) else None
         self._stops = _stops_in(shown.get("parameters"))
+        self._template = _template_in(shown.get("template"))
         info = shown.get("model_info")
         info = info if isinstance(info, dict) else {}
         self._control_tokens = _control_tokens(shown, info)
@@ -384,6 +395,12 @@ def _installed(models: object) -> dict[str, str]:
             if isinstance(name, str) and isinstance(digest, str):
                 digests[name] = digest.removeprefix("sha256:")
     return digests
+
+
+def _template_in(template: object) -> str:
+    """Return a template; one that Ollama makes up where there is none shows the prompt alone."""
+    text = template if isinstance(template, str) else ""
+    return "" if "".join(text.split()) == "{{.Prompt}}" else text
 
 
 def _stops_in(parameters: object) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ from pytest_llmjudge.servers.chat import (
     NoLogprobsError,
     PromptTooLongError,
     is_other_name,
+    messages_in,
+    text_in,
 )
 from pytest_llmjudge.servers.retry import FAULT_STATUSES, Cause
 from pytest_llmjudge.servers.role import JUDGE
@@ -32,6 +34,7 @@ from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_llmjudge.data import Prompt
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Decoding
 
@@ -78,19 +81,31 @@ class _Question:
 
     Attributes:
         path: Where it goes.
-        prompt: A message, or a text to go on from.
+        prompt: A message or several, or a text to go on from.
         options: What is sent besides.
     """
 
     path: str
-    prompt: str
+    prompt: Prompt
     options: Mapping[str, object]
 
     @property
     def body(self) -> dict[str, object]:
         if self.path == _COMPLETE:
             return {**self.options, "prompt": self.prompt}
-        return {**self.options, "messages": [{"role": "user", "content": self.prompt}]}
+        return {**self.options, "messages": messages_in(self.prompt)}
+
+    @property
+    def text(self) -> str:
+        """The words of the prompt."""
+        return text_in(self.prompt)
+
+    def longer(self) -> _Question:
+        """Return the same request with a few words more in the last message."""
+        if isinstance(self.prompt, str):
+            return replace(self, prompt=self.prompt + _MORE)
+        *before, last = self.prompt
+        return replace(self, prompt=(*before, replace(last, text=last.text + _MORE)))
 
 
 class OpenAIClient(ServerClient):
@@ -138,6 +153,11 @@ class OpenAIClient(ServerClient):
         self._form = _SCHEMA
         self._limit = _LIMIT
         self._same_weights: frozenset[str] = frozenset()
+
+    @property
+    def chat_template(self) -> str:
+        """Nothing: such servers do not tell it."""
+        return ""
 
     def identify(self) -> JudgeIdentity:
         """Ask the server whether it has the model, and what it says of it.
@@ -234,7 +254,7 @@ class OpenAIClient(ServerClient):
             if _refuses_format(reply):
                 self._form = max(self._form, form)
 
-    def complete(self, prompt: str, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
+    def complete(self, prompt: Prompt, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
         """Have one text written, as :meth:`.chat.ChatClient.complete` says."""
         options: dict[str, object] = {
             "model": self.model,
@@ -318,7 +338,7 @@ class OpenAIClient(ServerClient):
             most: Tokens that it may have, where that was said.
         """
         if reply.status != 200 or _error_text(reply) is not None:
-            raise self._refusal(reply, question.prompt)
+            raise self._refusal(reply, question.text)
         body = reply.json()
         choices = body.get("choices") if isinstance(body, dict) else None
         choice = choices[0] if isinstance(choices, list) and choices else None
@@ -428,7 +448,7 @@ class OpenAIClient(ServerClient):
             PromptTooLongError: It was cut.
             JudgeError: The server does not say how many tokens it read.
         """
-        count, prompt = _count_in(body), question.prompt
+        count, prompt = _count_in(body), question.text
         self._check_count(count, "read")
         if len(prompt.encode()) + _TEMPLATE_TOKENS < _SMALLEST_CONTEXT:
             # A token is at least a byte.
@@ -448,14 +468,14 @@ class OpenAIClient(ServerClient):
             JudgeError: It does not answer.
         """
         # All else stays, since the room for an answer may count as well.
-        longer = replace(question, prompt=question.prompt + _MORE)
+        longer = question.longer()
         reply = self._send(longer)
         if _is_too_long(_error_text(reply) or ""):
             # Who refuses what does not fit has cut nothing.
             return True
         body = reply.json()
         if reply.status != 200 or not isinstance(body, dict):
-            raise self._refusal(reply, longer.prompt)
+            raise self._refusal(reply, longer.text)
         self._other_name(body.get("model"))
         return (_count_in(body) or 0) > count
 

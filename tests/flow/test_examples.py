@@ -270,6 +270,8 @@ def _furnish(project: Project) -> None:
         for record in rows
     ]
     project.write("questions.json", answers)
+    template = "{% for one in messages %}{{ one.content }}\n{% endfor %}"
+    project.write("my-format.jinja", template)
     project.write("general.txt", "Texts of other kinds. " * 40)
     project.write("pytest.ini", "[pytest]\nllm_mmlu_data = data/mmlu\n")
 

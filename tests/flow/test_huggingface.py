@@ -265,3 +265,54 @@ def test_a_user_s_own_settings_are_left_alone(suite: Project) -> None:
     assert run.returncode == 0, run.stdout
     assert run.stderr == ""
     assert "CHANGED []" in run.stdout.splitlines()
+
+
+LOSS = """
+import pytest
+
+@pytest.mark.llm_loss("data.json", max_loss=50, prompt="chat"{more})
+def test_loss(loss):
+    pass
+"""
+SCORING = """
+import pytest
+
+class Model:
+    fingerprint, context_length = "own-1", 99
+
+    def encode_pair(self, prompt, reference, *, chat, end):
+        return [1], [2]
+
+    def score(self, contexts):
+        return [[-1.0]] * len(contexts)
+
+    generate = None
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return Model()
+"""
+
+
+def test_the_loss_behind_a_system_text(suite: Project) -> None:
+    """The folder's chat template has it in the prompt, so that the loss is another."""
+    losses = []
+    for more in ("", ', system="Answer in words."'):
+        suite.write("test_suite.py", LOSS.format(more=more))
+        suite.run(CANDIDATE, *SHORT).assert_outcomes(passed=9)
+        losses.append(suite.results()["suites"][0]["loss"])
+
+    assert losses[0] != losses[1]
+
+
+def test_the_loss_of_a_model_of_ones_own(suite: Project) -> None:
+    """It takes texts, and says so of a conversation."""
+    suite.write("conftest.py", SCORING)
+    suite.write("test_suite.py", LOSS.format(more=', system="Answer in words."'))
+
+    text = str(suite.run().stdout)
+
+    assert (
+        "test_suite.py::test_loss: prompt: llm_model (Model) takes texts, and no conversations; "
+        "choose chatml or another template that makes a text of them"
+    ) in text

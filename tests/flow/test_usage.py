@@ -72,7 +72,7 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
             '"data.json", min_scor=3',
             (
                 f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, checkpoint, '
-                "prompt, responses, sample, fields or split"
+                "prompt, system, responses, sample, fields or split"
             ),
         ),
         (
@@ -100,10 +100,11 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
             f"{SUITE}: sample: 0 is no number of records; give a whole number of 1 or more",
         ),
         (
-            '"data.json", min_score=1, prompt="vicuna"',
+            '"data.json", min_score=1, prompt="phi4"',
             (
-                f'{SUITE}: prompt: "vicuna" is no prompt, and as a file it is not there; name '
-                "alpaca, phi3, chatml, raw or chat, or the path of a template file"
+                f'{SUITE}: prompt: "phi4" is no prompt, and as a file it is not there; name '
+                "alpaca, phi3, chatml, llama3, gemma, mistral, vicuna, raw or chat, or the path of "
+                "a template file"
             ),
         ),
         (

@@ -99,7 +99,7 @@ class ChatRequest:
     def reference(self) -> str:
         """The reference answer in a judge's prompt; empty in any other prompt."""
         return self._between(
-            "` and correct output `", "`, score the model response `"
+            " and correct output `", "`, score the model response `"
         ) or self._between(
             "\n\nReference answer:\n",
             "\n\nStudent's answer:\n" if self.answers is None else "\n\nAnswer A:\n",

@@ -6,12 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.data import Record
+from pytest_llmjudge.data import Record, Turn
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.prompts import (
     TEMPLATES,
+    check_fit,
     clean_response,
     instruction_prompt,
+    is_conversation,
+    messages_of,
+    model_prompt,
+    plain_prompt,
 )
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS
 
@@ -79,7 +84,8 @@ def test_unknown_template_is_refused() -> None:
 
     assert str(caught.value) == (
         'prompt: "phi4" is no built-in template and has no {instruction}; '
-        "use alpaca, phi3, chatml, raw, chat, or a text with {instruction} and {input}"
+        "use alpaca, phi3, chatml, llama3, gemma, mistral, vicuna, raw, chat, or a text with "
+        "{instruction} and {input}"
     )
 
 
@@ -125,3 +131,78 @@ def test_clean_response_leaves_no_edges(text: str) -> None:
 
     assert cleaned == cleaned.strip()
     assert cleaned == clean_response(cleaned)
+
+
+ONE = make_record(input_="x y")
+TALK = Record(
+    "talk",
+    "Say 2.",
+    "",
+    "two",
+    {},
+    "In words.",
+    (Turn("user", "Say 1."), Turn("assistant", "one")),
+)
+
+
+def test_raw_adds_nothing() -> None:
+    """The prompt as it stands, with the input behind it."""
+    assert model_prompt(make_record(), "raw") == "Say it."
+    assert model_prompt(ONE, "raw") == "Say it.\n\nx y"
+
+
+def test_a_conversation_as_messages() -> None:
+    """For a chat template they are the system text, all turns and the last message."""
+    assert is_conversation(TALK)
+    assert not is_conversation(ONE)
+    assert model_prompt(TALK, "chat") == messages_of(TALK)
+    assert plain_prompt(model_prompt(TALK, "chat")) == [
+        ["system", "In words."],
+        ["user", "Say 1."],
+        ["assistant", "one"],
+        ["user", "Say 2."],
+    ]
+
+
+def test_one_turn_stays_a_text() -> None:
+    """So that the keys of its response and of its loss stay what they were."""
+    assert model_prompt(ONE, "chat") == "Say it.\n\nx y"
+    assert plain_prompt(model_prompt(ONE, "chat")) == "Say it.\n\nx y"
+
+
+TAKE = "choose chatml, llama3, vicuna, chat, or a template in a .jinja file"
+
+
+@pytest.mark.parametrize("template", ["alpaca", "phi3", "raw", "Q: {instruction}"])
+def test_a_template_without_a_place_for_a_conversation(template: str) -> None:
+    """What it would leave out is said, and for which records."""
+    with pytest.raises(SettingsError) as caught:
+        check_fit("suite", [ONE, TALK], template)
+
+    assert str(caught.value) == (
+        "suite: it has no place for the system text or the earlier turns of 1 of 2 records (the "
+        f"first is talk); {TAKE}"
+    )
+    check_fit("suite", [ONE], template)
+
+
+@pytest.mark.parametrize("template", [*TEMPLATES[2:7], "chat"])
+def test_a_template_for_conversations(template: str) -> None:
+    """Those that have a place take any record."""
+    check_fit("suite", [ONE, TALK], template)
+
+
+@pytest.mark.parametrize("template", ["gemma", "mistral"])
+@pytest.mark.parametrize("roles", [["assistant"], ["user"], ["user", "user"]])
+def test_a_template_of_alternating_turns(template: str, roles: list[str]) -> None:
+    """These families refuse any others."""
+    turns = tuple(Turn(role, "x") for role in roles)
+    record = Record("odd", "Say it.", "", "It.", {}, "", turns)
+
+    with pytest.raises(SettingsError) as caught:
+        check_fit("suite", [ONE, record], template)
+
+    assert str(caught.value) == (
+        "suite: it takes only messages of user and assistant in turn, not those of 1 of 2 records "
+        f"(the first is odd); {TAKE}"
+    )

@@ -22,7 +22,7 @@ from pytest_llmjudge.settings import CHAT, Decoding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import Context
+    from pytest_llmjudge.data import Context, Prompt
     from pytest_llmjudge.generation.engine.tokenizer import Tokenizer
     from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 
@@ -107,7 +107,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         return self._loaded.tokenizer.encode(text)
 
     def encode_pair(
-        self, prompt: str, reference: str, *, chat: bool = False, end: bool = True
+        self, prompt: Prompt, reference: str, *, chat: bool = False, end: bool = True
     ) -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt and of the reference that follows it, encoded as one text.
 
@@ -120,9 +120,8 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: The tokenizer cannot be had, or there is no chat template.
         """
-        self._check_template(chat=chat)
-        tokenizer = self._loaded.tokenizer
-        before, after = tokenizer.encode_pair(prompt, reference)
+        text, tokenizer = self._text(prompt, chat=chat), self._loaded.tokenizer
+        before, after = tokenizer.encode_pair(text, reference)
         return before, [*after, tokenizer.end] if end else after
 
     def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
@@ -143,14 +142,14 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             problem, hint = "out of memory", "free some, or take another device"
             raise CheckpointError(str(self.path), problem, hint) from None
 
-    def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
-        self._check_template(chat=chat)
+    def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
+        text = self._text(prompt, chat=chat)
         model, tokenizer = self._loaded
         context = model.config.context_length
         # Not encoded if it cannot fit: a megabyte of text takes long, only to be refused.
-        if (least := tokenizer.at_least(prompt)) > context:
+        if (least := tokenizer.at_least(text)) > context:
             length = f"at least {least}"
-        elif len(ids := tokenizer.encode(prompt)) >= context:
+        elif len(ids := tokenizer.encode(text)) >= context:
             length = str(len(ids))
         elif ids:
             return ids
@@ -159,10 +158,16 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         problem = f"the prompt has {length} tokens and the context {context}, answer included"
         return PromptError(where, problem, "shorten the record's instruction and input")
 
-    def _check_template(self, *, chat: bool) -> None:
-        if chat:
+    def _text(self, prompt: Prompt, *, chat: bool) -> str:
+        """Return a prompt that is a text.
+
+        Raises:
+            CheckpointError: It is messages for a chat template, which no checkpoint has.
+        """
+        if chat or not isinstance(prompt, str):
             problem, hint = "it has no chat template", f"choose another prompt than {CHAT!r}"
             raise CheckpointError(str(self.path), problem, hint)
+        return prompt
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time

@@ -6,26 +6,27 @@ words stay words; only the tokenizer itself and the chat template add control to
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import CheckpointError, one_line
+from pytest_llmjudge.jinja_child import DAY
 from pytest_llmjudge.settings import CHAT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pytest_llmjudge.data import Prompt
+
 __all__ = ["ChatTemplate", "split_behind", "text_ids"]
 
-_PLACE = "\ue000"
-"""Stands for a message in a rendered template: a character for private use."""
+_FIRST_PLACE, _PLACES = 0xE000, 6400
+"""Characters for private use, which stand for messages in a rendered template."""
 
-_DAY = datetime(2024, 7, 26, tzinfo=timezone.utc)
-"""The day of every run, for templates that tell the model: today's would change answers daily. It
-is the one that Llama's templates have where nobody tells a day.
-"""
+_PLACE = re.compile(f"([{chr(_FIRST_PLACE)}-{chr(_FIRST_PLACE + _PLACES - 1)}])")
 
 _CLOCK = "strftime_now"
 
@@ -62,42 +63,48 @@ class ChatTemplate:
         self._folder = folder
         self._tokenizer = tokenizer
 
-    def message_ids(self, message: str) -> list[int]:
-        """Return the tokens of a user's message.
+    def message_ids(self, prompt: Prompt) -> list[int]:
+        """Return the tokens of a user's message, or of a conversation that ends with one.
 
         Args:
-            message: Anything.
+            prompt: Anything.
 
         Raises:
             CheckpointError: There is no chat template, or it cannot be used.
         """
-        ids = _template_ids(self._tokenizer, self._rendered(message))
-        added = [token for part in self._parts for token in part if token in self._control]
-        if self._controls_in(ids) == added:
+        turns = _turns(prompt)
+        ids = _template_ids(self._tokenizer, self._rendered(turns))
+        frame = self._frame(tuple(turn.role for turn in turns))
+        if self._controls_in(ids, frame) == frame.added:
             return ids
-        words = _words(self._tokenizer, message)
-        first, *others = self._parts
-        return first + [token for part in others for token in (*words, *part)]
+        words = [_words(self._tokenizer, turn.text) for turn in turns]
+        return [
+            token
+            for number, part in enumerate(frame.parts)
+            for token in (words[part] if number % 2 else part)
+        ]
 
-    def answered_ids(self, message: str, answer: str) -> tuple[list[int], list[int]]:
-        """Return the tokens of a user's message, as :meth:`message_ids` does, and of its answer.
+    def answered_ids(self, prompt: Prompt, answer: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt, as :meth:`message_ids` does, and of its answer.
 
         Both are encoded as one text, in which a token with characters of both belongs to the
         answer. Only where words of theirs look like control tokens is each encoded by itself.
 
         Args:
-            message: Anything.
+            prompt: As :meth:`message_ids` takes it.
             answer: Anything; the tokenizer has to be a fast one.
 
         Raises:
             CheckpointError: There is no chat template, or it cannot be used.
         """
-        alone, rendered = self.message_ids(message), self._rendered(message)
+        turns = _turns(prompt)
+        alone, rendered = self.message_ids(prompt), self._rendered(turns)
         encoded = self._tokenizer(
             rendered + answer, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
         ids: list[int] = encoded["input_ids"]
-        if self._controls_in(ids) != self._controls_in(alone):
+        frame = self._frame(tuple(turn.role for turn in turns))
+        if self._controls_in(ids, frame) != self._controls_in(alone, frame):
             return alone, _words(self._tokenizer, answer)
         return split_behind(ids, encoded["offset_mapping"], len(rendered))
 
@@ -108,29 +115,73 @@ class ChatTemplate:
         Raises:
             CheckpointError: There is no chat template, or it cannot be used.
         """
-        text = self._rendered("?", _PLACE)
-        return _template_ids(self._tokenizer, text.rpartition(_PLACE)[2] if _PLACE in text else "")
+        place = chr(_FIRST_PLACE)
+        text = self._rendered([Turn("user", "?"), Turn("assistant", place)])
+        return _template_ids(self._tokenizer, text.rpartition(place)[2] if place in text else "")
+
+    def _frame(self, roles: tuple[str, ...]) -> _Frame:
+        """Return what the template makes of messages of some roles.
+
+        Raises:
+            CheckpointError: There is no chat template, it cannot be used, or it leaves one out.
+        """
+        if roles not in self._frames:
+            places = [chr(_FIRST_PLACE + number) for number in range(len(roles))]
+            if len(places) > _PLACES:
+                problem = f"a conversation of more than {_PLACES:,} messages"
+                raise CheckpointError(str(self._folder), problem, "shorten it")
+            text = self._rendered(
+                [Turn(role, place) for role, place in zip(roles, places, strict=True)]
+            )
+            if not set(places) <= set(text):
+                problem = "its chat template leaves a message of a conversation out"
+                raise CheckpointError(str(self._folder), problem, f"correct it, or {_TODO}")
+            self._frames[roles] = _frame(self._tokenizer, text)
+        return self._frames[roles]
 
     @cached_property
-    def _around(self) -> tuple[str, bool]:
-        """The template around the place of a message, and whether it takes messages in parts."""
-        return _template(self._folder, self._tokenizer)
+    def _frames(self) -> dict[tuple[str, ...], _Frame]:
+        return {}
 
     @cached_property
-    def _parts(self) -> list[list[int]]:
-        """The tokens before, between and behind the places of a message."""
-        return [_template_ids(self._tokenizer, part) for part in self._around[0].split(_PLACE)]
+    def _in_parts(self) -> bool:
+        """Whether the template takes messages in parts."""
+        return _takes_parts(self._folder, self._tokenizer)
 
-    @cached_property
-    def _control(self) -> set[int]:
-        return _control(self._tokenizer, self._around[0])
+    def _controls_in(self, ids: Sequence[int], frame: _Frame) -> list[int]:
+        return [token for token in ids if token in frame.control]
 
-    def _controls_in(self, ids: Sequence[int]) -> list[int]:
-        return [token for token in ids if token in self._control]
+    def _rendered(self, turns: Sequence[Turn]) -> str:
+        return _render(self._folder, self._tokenizer, turns, in_parts=self._in_parts)
 
-    def _rendered(self, *messages: str) -> str:
-        in_parts = self._around[1]
-        return _render(self._folder, self._tokenizer, *messages, in_parts=in_parts)
+
+class _Frame(NamedTuple):
+    """A template around the places of messages.
+
+    Attributes:
+        parts: The tokens before, between and behind the places, and between each two of them the
+            number of the message that stands there.
+        control: The tokens that only the template may write.
+        added: Those that it writes, in order.
+    """
+
+    parts: list[Any]
+    control: set[int]
+    added: list[int]
+
+
+def _frame(tokenizer: Tokenizer, text: str) -> _Frame:
+    parts: list[Any] = [
+        ord(part) - _FIRST_PLACE if number % 2 else _template_ids(tokenizer, part)
+        for number, part in enumerate(_PLACE.split(text))
+    ]
+    control = _control(tokenizer, text)
+    added = [token for part in parts[::2] for token in part if token in control]
+    return _Frame(parts, control, added)
+
+
+def _turns(prompt: Prompt) -> Sequence[Turn]:
+    return [Turn("user", prompt)] if isinstance(prompt, str) else prompt
 
 
 def split_behind(
@@ -148,41 +199,46 @@ def split_behind(
     return ids[:split], ids[split:]
 
 
-def _template(folder: Path, tokenizer: Tokenizer) -> tuple[str, bool]:
-    """Return the template around the place of a message, and whether it takes messages in parts.
+def _takes_parts(folder: Path, tokenizer: Tokenizer) -> bool:
+    """Say whether a template takes messages in parts only.
 
     Templates of models that see pictures too may leave out a message that is no list of parts.
+
+    Raises:
+        CheckpointError: There is no chat template, or it takes messages in neither way.
     """
     reason = "its chat template leaves the message out"
     problem = CheckpointError(str(folder), reason, f"correct it, or {_TODO}")
+    place = chr(_FIRST_PLACE)
     for in_parts in (False, True):
         try:
-            text = _render(folder, tokenizer, _PLACE, in_parts=in_parts)
+            text = _render(folder, tokenizer, [Turn("user", place)], in_parts=in_parts)
         except CheckpointError as error:
             problem = problem if in_parts else error
             continue
-        if _PLACE in text:
-            return text, in_parts
+        if place in text:
+            return in_parts
     raise problem
 
 
-def _render(folder: Path, tokenizer: Tokenizer, *messages: str, in_parts: bool) -> str:
-    """Render messages of a user and of the model in turn; behind a user's the model begins."""
+def _render(folder: Path, tokenizer: Tokenizer, turns: Sequence[Turn], *, in_parts: bool) -> str:
+    """Render messages; behind a user's the model begins."""
     if not tokenizer.chat_template:
         raise CheckpointError(str(folder), "it has no chat template", _TODO)
     chat = [
         {
-            "role": "assistant" if number % 2 else "user",
-            "content": [{"type": "text", "text": message}] if in_parts else message,
+            "role": turn.role,
+            "content": [{"type": "text", "text": turn.text}] if in_parts else turn.text,
         }
-        for number, message in enumerate(messages)
+        for turn in turns
     ]
     try:
         text: str = tokenizer.apply_chat_template(
             chat,
-            add_generation_prompt=len(messages) % 2 == 1,
+            add_generation_prompt=turns[-1].role == "user",
             tokenize=False,
             chat_template=_with_day(tokenizer.get_chat_template()),
+            enable_thinking=False,
         )
     except Exception as error:  # noqa: BLE001 - a template may raise whatever it wants
         cause = f"{type(error).__name__}: {one_line(str(error), 200)}"
@@ -196,7 +252,7 @@ def _with_day(template: str) -> str:
     if _CLOCK not in template:
         return template
     filters = "".join(
-        f"|replace('%{code}', '{_DAY.strftime('%' + code)}')" for code in "aAbBdeHIjmMpSyY"
+        f"|replace('%{code}', '{DAY.strftime('%' + code)}')" for code in "aAbBdeHIjmMpSyY"
     )
     return f"{{%- macro {_CLOCK}(form) -%}}{{{{ form{filters} }}}}{{%- endmacro %}}{template}"
 

@@ -10,6 +10,7 @@ from pytest_llmjudge.generation.hf.chat_template import split_behind
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_llmjudge.data import Prompt
     from pytest_llmjudge.generation.hf.chat_template import Tokenizer
     from pytest_llmjudge.generation.hf.loading import Foreign
 
@@ -17,16 +18,16 @@ __all__ = ["encode_pair"]
 
 
 def encode_pair(
-    folder: Path, foreign: Foreign, prompt: str, reference: str, *, chat: bool, end: bool
+    folder: Path, foreign: Foreign, prompt: Prompt, reference: str, *, chat: bool, end: bool
 ) -> tuple[list[int], list[int]]:
     """Return the tokens of a prompt and of its reference, encoded as one text.
 
     Args:
         folder: For messages of errors.
         foreign: Model and tokenizer.
-        prompt: The text to continue, or a user's message.
+        prompt: The text to continue, or a user's message, or a whole conversation.
         reference: What follows; a token with characters of both belongs to it.
-        chat: Whether the prompt is a message, to which the folder's chat template applies.
+        chat: Whether the prompt is messages, to which the folder's chat template applies.
         end: Whether the end token belongs to the reference.
 
     Raises:
@@ -37,7 +38,7 @@ def encode_pair(
     if not tokenizer.is_fast:
         problem = "its tokenizer has no offsets, which split a prompt from its reference"
         raise CheckpointError(str(folder), problem, "save it with a tokenizer.json")
-    if chat:
+    if chat or not isinstance(prompt, str):
         before, after = foreign.template.answered_ids(prompt, reference)
     else:
         before, after = _text_pair(tokenizer, prompt, reference)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.files.state_dict import StoredTensor
 
-__all__ = ["FolderInfo", "describe_folder", "foreign_type"]
+__all__ = ["FolderInfo", "chat_template_in", "describe_folder", "foreign_type"]
 
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _OWN_CODE = "custom_generate"
@@ -146,6 +146,27 @@ def _typed_config(path: Path) -> tuple[str, dict[str, Any]] | None:
         return None
     kind = config.get("model_type") if isinstance(config, dict) else None
     return (kind, config) if isinstance(kind, str) and kind else None
+
+
+def chat_template_in(folder: Path) -> str:
+    """Return the chat template of a folder, in whichever file it lies; empty where there is none.
+
+    Of several that have names it is the first.
+    """
+    for name in ("chat_template.jinja", "chat_template.json", TOKENIZER_CONFIG):
+        try:
+            content = read_file(folder / name, SETTINGS_LIMIT)
+            if name.endswith(".jinja"):
+                return content.decode()
+            found = parse_json(content)
+        except (OSError, ValueError):
+            continue
+        template = found.get("chat_template") if isinstance(found, dict) else None
+        if isinstance(template, list) and template and isinstance(template[0], dict):
+            template = template[0].get("template")
+        if isinstance(template, str) and template:
+            return template
+    return ""
 
 
 def describe_folder(folder: Path) -> FolderInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,13 @@ from pytest_llmjudge.generation.devices import (
     usable_device,
     usable_dtype,
 )
-from pytest_llmjudge.generation.hf.folder import FolderInfo, describe_folder
+from pytest_llmjudge.generation.hf.folder import FolderInfo, chat_template_in, describe_folder
 from pytest_llmjudge.settings import Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import Context
+    from pytest_llmjudge.data import Context, Prompt
     from pytest_llmjudge.generation.hf.generate import Continued, Row
     from pytest_llmjudge.generation.hf.loading import Foreign
 
@@ -67,6 +68,11 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         self._dtype = dtype
         self._decoding = decoding
 
+    @cached_property
+    def chat_template(self) -> str:
+        """The chat template that lies in the folder."""
+        return chat_template_in(self.path)
+
     @property
     def context_length(self) -> int:
         """How many tokens it can see.
@@ -87,14 +93,14 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         return text_ids(self._loaded.tokenizer, text, begin=False)
 
     def encode_pair(
-        self, prompt: str, reference: str, *, chat: bool = False, end: bool = True
+        self, prompt: Prompt, reference: str, *, chat: bool = False, end: bool = True
     ) -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt and of the reference that follows it, encoded as one text.
 
         Args:
-            prompt: The text to continue, or a user's message.
+            prompt: The text to continue, or a user's message, or a whole conversation.
             reference: Its continuation; a token with characters of both belongs to it.
-            chat: Whether the prompt is a message, to which the model's own chat template applies.
+            chat: Whether the prompt is messages, to which the model's own chat template applies.
             end: Whether the end token belongs to the reference: the one with which the chat
                 template closes a message, else the tokenizer's.
 
@@ -129,13 +135,16 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             problem, hint = "out of memory", "free some, or take another device"
             raise CheckpointError(str(self.path), problem, hint) from None
 
-    def _encode(self, where: str, prompt: str, *, chat: bool) -> list[int] | PromptError:
+    def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
         from pytest_llmjudge.generation.hf.chat_template import text_ids
         from pytest_llmjudge.generation.hf.loading import quietly
 
         _, tokenizer, _, context, template = self._loaded
         with quietly():
-            ids = template.message_ids(prompt) if chat else text_ids(tokenizer, prompt, begin=True)
+            if chat or not isinstance(prompt, str):
+                ids = template.message_ids(prompt)
+            else:
+                ids = text_ids(tokenizer, prompt, begin=True)
         if not prompt or not ids:
             return PromptError(where, "the prompt is empty", "give the record an instruction")
         if len(ids) >= context:

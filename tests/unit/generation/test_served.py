@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError, SettingsError
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.served import ServedModel
@@ -557,6 +558,33 @@ class TestFailures:
             f": {name} wrote thoughts and no answer; switch its thoughts off, or raise "
             "--llm-judge-max-new-tokens"
         )
+
+    @NAMES
+    def test_a_conversation(self, server: FakeOllama, name: str) -> None:
+        """It is sent as messages with their roles, the oldest first."""
+        turns = (
+            Turn("system", "Answer in words."),
+            Turn("user", "Say 1."),
+            Turn("assistant", "one"),
+            Turn("user", "Say 2."),
+        )
+
+        (done,) = served(server, name=name).stream([turns], max_new_tokens=4, chat=True)
+
+        assert done.text == "after Say 2."
+        assert server.chats[-1]["messages"] == [
+            {"role": turn.role, "content": turn.text} for turn in turns
+        ]
+
+    def test_a_conversation_that_may_have_been_cut(self, server: FakeOllama) -> None:
+        """Its words are counted in all messages."""
+        turns = (Turn("user", LONG), Turn("assistant", "one"), Turn("user", "Say 2."))
+        server.reply = lambda _: Answer("two", prompt_tokens=1024)
+
+        (done,) = served(server, name="openai:llama3").stream([turns], max_new_tokens=4, chat=True)
+
+        assert done.text is None
+        assert "does not fit" in str(done.error)
 
     @pytest.mark.parametrize("chat", [False, True])
     @pytest.mark.parametrize("reason", ["content_filter", "abort"])

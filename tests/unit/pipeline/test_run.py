@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.data import Completion, Record, Verdict
+from pytest_llmjudge.data import Completion, Prompt, Record, Verdict
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.pipeline import JudgeLike, ModelLike, ScoredRun
 from pytest_llmjudge.settings import SuiteSettings, read_settings
@@ -230,7 +230,7 @@ class Quiet(TorchModel):
         self.batches: list[int] = []
 
     def stream(
-        self, prompts: Sequence[str], *, max_new_tokens: int, chat: bool = False
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, chat: bool = False
     ) -> Iterator[Completion]:
         self.batches.append(len(prompts))
         yield Completion(0, "the first alone")

@@ -1,0 +1,72 @@
+"""What a local model thinks before its answer is no part of the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmjudge.data import Completion
+from pytest_llmjudge.generation.base import without_thoughts
+from pytest_llmjudge.generation.engine.model import TorchModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_llmjudge.data import Prompt
+
+
+class Thinker(TorchModel):
+    """Writes what it is asked."""
+
+    def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int]:
+        return list(str(prompt).encode())
+
+    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+        for index, ids in prompts.items():
+            yield Completion(index, bytes(ids).decode(), tokens=len(ids))
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_thoughts_are_no_part_of_a_response(*, chat: bool) -> None:
+    """Whole ones are left out, and a word about them is none."""
+    prompts = ["<think>\nhm\n</think>\n\nTwo.", "The tag is <think>.", "Two."]
+
+    done = list(Thinker("m.pth").stream(prompts, max_new_tokens=9, chat=chat))
+
+    assert [one.text for one in done] == ["\n\nTwo.", "The tag is <think>.", "Two."]
+    assert [one.error for one in done] == [None] * 3
+
+
+@pytest.mark.parametrize("text", ["<think>hm", "<think>hm</think>\n"])
+def test_thoughts_alone_are_no_response(text: str) -> None:
+    """The record has none, and says why."""
+    (done,) = Thinker("m.pth").stream([text], max_new_tokens=9, chat=True)
+
+    assert done.text is None
+    assert done.error == (
+        "m.pth: the model wrote thoughts and no answer; switch its thoughts off, or raise "
+        "--llm-judge-max-new-tokens"
+    )
+
+
+def test_an_empty_response_stays_one() -> None:
+    """It is judged, which scores 0."""
+    (done,) = Thinker("m.pth").stream([""], max_new_tokens=9)
+
+    assert (done.text, done.error) == ("", None)
+
+
+def test_texts_of_generate_are_whole() -> None:
+    """A test of the user's own sees all that the model wrote."""
+    texts = Thinker("m.pth").generate(["<think>hm</think>Two."], max_new_tokens=9)
+
+    assert texts == ["<think>hm</think>Two."]
+
+
+def test_thoughts_that_a_chat_template_opened() -> None:
+    """Only their end is in the text then, which means nothing in another one."""
+    text = "hm</think>Two."
+
+    assert without_thoughts(text, opened=True) == ("Two.", True)
+    assert without_thoughts(text, opened=False) == (text, False)
