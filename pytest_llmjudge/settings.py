@@ -52,7 +52,8 @@ __all__ = [
     "resolve_suite",
 ]
 
-SERVED = ("ollama:", "openai:")
+_OPENAI = "openai:"
+SERVED = ("ollama:", _OPENAI)
 """What the name of a model under test begins with that a server answers for."""
 
 EMBEDDED = "embedded"
@@ -118,6 +119,14 @@ OPTIONS: tuple[Option, ...] = (
         is_list=True,
         help="Where a served model under test answers; several times for several servers "
         "(default: as the judge's)",
+    ),
+    Option(
+        "llm-judge-responses-field",
+        parse_text,
+        default=None,
+        metavar="NAME",
+        help="The records' field that holds the responses, for suites that name neither a field "
+        "nor a model; nothing is generated then",
     ),
     Option(
         "llm-judge-base",
@@ -243,6 +252,14 @@ OPTIONS: tuple[Option, ...] = (
         metavar="HOW",
         help="Integer: the lecture's question; weighted: a yes or no, weighed by its "
         "probabilities; weighted1: its first version, for old baselines (default: integer)",
+    ),
+    Option(
+        "llm-judge-context",
+        parse_count_or_auto,
+        default=2048,
+        metavar="N",
+        help="Tokens of an Ollama judge's context; auto: enough for the longest question of the "
+        "run (default: 2048)",
     ),
     Option(
         "llm-judge-samples",
@@ -381,6 +398,8 @@ class Settings:
         checkpoint_forced: The checkpoint stood on the command line and so wins over markers.
         checkpoint_url: Addresses of the servers of a served model under test, ``None`` for the
             judge's.
+        responses_field: The records' field that holds the responses.
+        responses_field_forced: It stood on the command line.
         base: The model that a LoRA adapter under test is added to.
         base_forced: The base stood on the command line, and so is meant for this run.
         url: Addresses of the judge's servers, ``None`` for what the environment names.
@@ -391,6 +410,7 @@ class Settings:
         annotations: ``off`` or ``github``.
         concurrency: Requests in flight at each server.
         ask: ``integer``, ``weighted`` or ``weighted1``.
+        context: Tokens of the context that an Ollama judge is asked for; ``None`` for automatic.
         samples: Verdicts for each record.
         timeout: Seconds for one request to a server.
         batch_size: Prompts generated together, ``None`` for automatic.
@@ -402,6 +422,7 @@ class Settings:
     checkpoint: Path | str | None
     checkpoint_forced: bool
     checkpoint_url: tuple[str, ...] | None
+    responses_field: str | None
     base: Path | None
     model: str
     url: tuple[str, ...] | None
@@ -418,6 +439,7 @@ class Settings:
     annotations: str
     concurrency: int
     ask: str
+    context: int | None
     samples: int
     timeout: float
     check: str
@@ -433,6 +455,7 @@ class Settings:
     stop: tuple[str, ...]
     paths: Mapping[str, Path] = field(default_factory=dict)
     base_forced: bool = False
+    responses_field_forced: bool = False
 
     @property
     def decoding(self) -> Decoding:
@@ -476,9 +499,10 @@ def read_settings(
     # Whoever reads the settings runs with --llm-judge.
     del values["llm_judge"]
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
-    for name in ("checkpoint", "base"):
+    for name in ("checkpoint", "base", "responses_field"):
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
+    _check_context(given, fields["model"])
     named = {key: ini_dir / text for key, text in (paths or {}).items()}
     return Settings(paths=named, **fields)
 
@@ -500,6 +524,19 @@ def _check_baseline_options(given: Mapping[str, tuple[str, str]], baseline: Path
     if idle and baseline is None:
         problem = "there is no baseline to compare with"
         raise SettingsError(", ".join(idle), problem, "add --llm-judge-baseline")
+
+
+def _check_context(given: Mapping[str, tuple[str, str]], judge: str) -> None:
+    """Refuse a context on the command line of a run whose judge takes none with a request."""
+    if given.get("llm_judge_context", ("", ""))[1] != "cli":
+        return
+    where = "--llm-judge-context"
+    if judge == EMBEDDED:
+        raise SettingsError(where, "the embedded judge has no context", "leave it out")
+    if judge.startswith(_OPENAI):
+        problem = f"the server of {judge} sets its context when it starts, not with each request"
+        hint = "leave it out, and start the server with a longer one (vLLM: --max-model-len)"
+        raise SettingsError(where, problem, hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -569,7 +606,12 @@ def resolve_suite(
 
 
 def chosen_for(
-    where: str, keywords: Mapping[str, Any], base: Path, settings: Settings
+    where: str,
+    keywords: Mapping[str, Any],
+    base: Path,
+    settings: Settings,
+    *,
+    takes_responses: bool = True,
 ) -> SuiteSettings:
     """Settle what all suites of records have, which is without a gate of its own.
 
@@ -578,6 +620,7 @@ def chosen_for(
         keywords: The marker's keywords, checked.
         base: Folder that relative paths of the marker start from.
         settings: The run's options, for what the marker leaves out.
+        takes_responses: Whether the records may hold what is measured.
 
     Raises:
         SettingsError: The prompt is neither a built-in one nor a file.
@@ -590,9 +633,17 @@ def chosen_for(
         min_average=None,
         checkpoint=checkpoint,
         prompt=_prompt(f"{where}: prompt", keywords.get("prompt", "alpaca"), base),
-        responses=keywords.get("responses"),
+        responses=_responses(keywords, settings) if takes_responses else None,
         sample=keywords.get("sample"),
     )
+
+
+def _responses(keywords: Mapping[str, Any], settings: Settings) -> str | None:
+    """Return the field that holds a suite's responses; ``None`` when a model makes them."""
+    if "responses" in keywords:
+        return str(keywords["responses"])
+    is_candidate = settings.checkpoint_forced and not settings.responses_field_forced
+    return None if "checkpoint" in keywords or is_candidate else settings.responses_field
 
 
 def _prompt(where: str, name: str, base: Path) -> str:

@@ -690,7 +690,7 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
         if name in keywords:
             where = f"{marked.name}: {name}"
             raise SettingsError(where, problem, "leave it out")
-    chosen = chosen_for(marked.name, keywords, marked.base, settings)
+    chosen = chosen_for(marked.name, keywords, marked.base, settings, takes_responses=False)
     loaded = read_suite(marked.name, file, marked.base, chosen, _read_samples)
     fewest = fewest_falls(is_binary=_MEASURE.is_binary)
     if not is_limited and len(loaded.records) < fewest:
