@@ -120,8 +120,8 @@ def _check(
 
 def _fitted(context: object) -> str:
     return (
-        f"the judge's context is {context} tokens, for the longest question of the collected suites; "
-        "verdicts of another context do not count as cached"
+        f"--llm-judge-context=auto: the judge has a context of {context} tokens; verdicts of another "
+        "context are not taken from the cache"
     )
 
 

@@ -392,9 +392,11 @@ class OllamaClient(ServerClient):
     def _too_long(self, prompt: str) -> PromptTooLongError:
         error = self._prompt_too_long(prompt, self._context, f"num_ctx {self._context}")
         if self._role is JUDGE and self._model_context != self._context:
-            has = "" if self._model_context is None else f" (it has {self._model_context:,} tokens)"
-            hint = f"raise --llm-judge-context to what the model has{has}, {error.hint}"
-            return PromptTooLongError(error.where, error.problem, hint)
+            context = self._model_context
+            has = "" if context is None else f" (the model has {context:,} tokens)"
+            return PromptTooLongError(
+                error.where, error.problem, f"raise --llm-judge-context{has}, {error.hint}"
+            )
         return error
 
     def _foreign_host(self) -> JudgeError:
