@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.values import (
+    ALL,
     Parser,
-    check_average,
+    check_averages,
     check_path,
     check_sample,
     check_score,
@@ -547,6 +548,8 @@ class SuiteSettings:
         prompt: ``alpaca``, ``phi3``, ``chatml``, ``chat``, or the absolute path of a template.
         responses: Record field that holds the responses; nothing is generated then.
         sample: How many records are drawn, ``None`` for all.
+        by: Record field that holds a record's category, where the marker names it.
+        min_averages: What the averages of single categories have to reach, by category.
     """
 
     min_score: int | None
@@ -555,6 +558,8 @@ class SuiteSettings:
     prompt: str
     responses: str | None
     sample: int | None
+    by: str | None = None
+    min_averages: Mapping[str, float] = field(default_factory=dict)
 
 
 RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
@@ -566,7 +571,8 @@ RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
 """Of the markers of all suites of records."""
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "min_score": check_score,
-    "min_average": check_average,
+    "min_average": check_averages,
+    "by": check_text,
     **RECORD_KEYWORDS,
 }
 BUILT_IN_PROMPTS = ("alpaca", "phi3", "chatml", CHAT)
@@ -593,15 +599,21 @@ def resolve_suite(
     """
     checked = read_keywords(where, keywords, _KEYWORDS)
     min_score = checked.get("min_score", settings.min_score)
-    min_average = checked.get("min_average", settings.min_average)
-    if min_score is None and min_average is None and settings.baseline is None:
+    averages: dict[str, float] = dict(checked.get("min_average", {}))
+    min_average = averages.pop(ALL, settings.min_average)
+    gates = (min_score, min_average, settings.baseline)
+    if not averages and all(gate is None for gate in gates):
         hint = (
             "set min_score or min_average, or --llm-judge-min-score or --llm-judge-min-average, "
             "or compare with --llm-judge-baseline"
         )
         raise SettingsError(where, "it has no gate and so cannot fail", hint)
     return replace(
-        chosen_for(where, checked, base, settings), min_score=min_score, min_average=min_average
+        chosen_for(where, checked, base, settings),
+        min_score=min_score,
+        min_average=min_average,
+        by=checked.get("by"),
+        min_averages=averages,
     )
 
 

@@ -28,6 +28,7 @@ from pytest_llmjudge.data.records import (
 from pytest_llmjudge.data.results import (
     Agreement,
     AnyResult,
+    CategoryResult,
     JudgeCheck,
     RecordResult,
     RunResult,
@@ -38,6 +39,7 @@ __all__ = [
     "AgainstReference",
     "Agreement",
     "AnyResult",
+    "CategoryResult",
     "CheckpointReference",
     "Choice",
     "Comparison",

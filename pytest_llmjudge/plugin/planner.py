@@ -120,8 +120,8 @@ def _check(
 
 def _fitted(context: object) -> str:
     return (
-        f"--llm-judge-context=auto: the judge has a context of {context} tokens; verdicts of another "
-        "context are not taken from the cache"
+        f"--llm-judge-context=auto: the judge has a context of {context} tokens; verdicts of "
+        "another context are not taken from the cache"
     )
 
 
