@@ -80,11 +80,11 @@ def test_the_terminal(suite: Project, mode: tuple[str, ...]) -> None:
 
     result.stdout.fnmatch_lines(
         [
-            "*passed (average >= 55, within noise, average:math >= 40, average:prose >= 90)",
+            "*passed (average >= 55, within noise, average:prose >= 90, average:math >= 40)",
             f"Averages in {SUITE}: by category",
-            "category  records  scored  average  95 % interval   outcome",
+            "category  records  scored  average   95 % interval  outcome",
             "prose           2       2   100.00  100.0 to 100.0  passed (average >= 90)",
-            "math            2       2    50.00  0.0 to 100.0    passed (average >= 40, within*",
+            "math            2       2    50.00    0.0 to 100.0  passed (average >= 40, within noise)",
         ]
     )
 
@@ -135,7 +135,7 @@ def test_records_without_categories(project: Project) -> None:
     result.assert_outcomes(passed=4)
     (document,) = project.results()["suites"]
     assert not {"by", "categories"} & document.keys()
-    assert "categor" not in result.stdout.str()
+    assert not [line for line in result.outlines if line.startswith(("Averages", "category"))]
     assert "categor" not in (project.path / "report.md").read_text("utf-8").lower()
     assert "Categories</caption>" not in (project.path / "report.html").read_text("utf-8")
 
@@ -198,8 +198,8 @@ def test_a_gate_that_is_left_out(project: Project, dist: tuple[str, ...]) -> Non
 
     result.assert_outcomes(passed=6, deselected=0 if "2" in dist else 1)
     assert project.results()["suites"][0]["outcome"] == "failed"
-    text = (project.path / "report.md").read_text("utf-8")
-    assert "average:math: average 0 of 1 record is below min_average 40" in text
+    text = (project.path / "report.md").read_text("utf-8").replace("<!-- -->", "")
+    assert r"average:math: average 0 of 1 record is below min\_average 40" in text
 
 
 def test_an_unscored_record(project: Project, mode: tuple[str, ...]) -> None:
