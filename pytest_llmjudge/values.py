@@ -165,7 +165,7 @@ def check_averages(where: str, value: object) -> dict[str, float]:
         return {ALL: check_average(where, value)}
     named = {name: least for name, least in value.items() if isinstance(name, str) and name.strip()}
     if not named or len(named) < len(value):
-        raise SettingsError(where, f"{value!r} names no categories", _AVERAGES)
+        raise SettingsError(where, f"{one_line(repr(value), 100)} names no categories", _AVERAGES)
     return {
         name.strip(): check_average(f"{where} of {one_line(name, 60)}", least)
         for name, least in named.items()

@@ -46,7 +46,7 @@ def category_of(record: Record, by: str | None) -> str | None:
 
 
 def count_categories(records: Sequence[Record], by: str | None) -> dict[str, int]:
-    """Return how many records each category has, in the order of the records; none is left out."""
+    """Return how many records each category has, in the order of the file."""
     found = (category_of(record, by) for record in records)
     return dict(Counter(name for name in found if name is not None))
 

@@ -26,6 +26,7 @@ from pytest_llmjudge.data.summary import (
     Part,
     Statement,
 )
+from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import decide_average, is_average_within_noise
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import CATEGORY, gate_of
@@ -73,6 +74,7 @@ _HEADINGS = (
     "outcome",
 )
 _CATEGORY_HEADINGS = ("category", "records", "scored", "average", "95 % interval", "outcome")
+_LONGEST_CATEGORY = 60
 _EXCERPTS = ("score", "record", "instruction", "response")
 _TERMS = (
     Term(
@@ -185,7 +187,8 @@ def _category(suite: SuiteResult, category: CategoryResult) -> Part:
         asked = at_least("average", category.min_average)
         remark = f" ({asked}{', within noise' if noise else ''})"
     counts = str(category.total), str(len(category.scores))
-    return Part(category.name, (*counts, *_average(category.whole)), outcome, remark)
+    name = one_line(category.name, _LONGEST_CATEGORY)
+    return Part(name, (*counts, *_average(category.whole)), outcome, remark)
 
 
 def _gate_outcome(suite: SuiteResult, category: CategoryResult) -> str:

@@ -10,14 +10,14 @@ from tests.support.fake_ollama import FakeOllama, always
 from tests.support.project import Project, records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 AUTO = "--llm-judge-context=auto"
 REPORT = "--llm-judge-report=results.json"
 
 
 @pytest.fixture(name="judge")
-def start_judge() -> FakeOllama:
+def start_judge() -> Iterator[FakeOllama]:
     with FakeOllama(always("85")) as server:
         yield server
 

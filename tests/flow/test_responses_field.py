@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.project import MARKED, MODEL, Project, records
+
+if TYPE_CHECKING:
+    from tests.support.fake_ollama import FakeOllama
 
 FIELD = "--llm-judge-responses-field=model_response"
 REPORT = "--llm-judge-report=results.json"
@@ -89,12 +94,12 @@ def test_a_suite_that_names_neither_field_nor_model(project: Project) -> None:
     assert {suite["responses"] for suite in project.results()["suites"]} == {"model_response"}
 
 
-def test_a_suite_that_names_a_model(project: Project) -> None:
+def test_a_suite_that_names_a_model(project: Project, mode: tuple[str, ...]) -> None:
     """The marker's model is judged; a field on the command line that is idle ends the run."""
     project.suite(records(2), 'checkpoint="candidate.pth", min_score=50')
     project.write("conftest.py", MODEL.format(answer="'xyz'"))
 
-    result = project.run(FIELD)
+    result = project.run(FIELD, *mode)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
@@ -107,13 +112,20 @@ def test_a_suite_that_names_a_model(project: Project) -> None:
     )
 
 
-def test_a_candidate_that_nothing_tests(project: Project) -> None:
+def test_a_candidate_that_nothing_tests(project: Project, ollama: FakeOllama) -> None:
     """A checkpoint beside the field would be taken for the one that was judged."""
     project.write("data.json", records(2))
-    project.write("candidate.pth", b"")
+    model = ("--llm-judge-checkpoint=ollama:llama3", f"--llm-judge-checkpoint-url={ollama.url}")
 
-    result = project.run(
-        "data.json", FIELD, "--llm-judge-checkpoint=candidate.pth", "--llm-judge-min-average=50"
-    )
+    result = project.run("data.json", FIELD, "--llm-judge-min-average=50", *model)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            (
+                "ERROR: --llm-judge-checkpoint: ollama:llama3 is tested by nothing: all responses "
+                "are taken from the records; leave it out, or do without "
+                "--llm-judge-responses-field"
+            )
+        ]
+    )
