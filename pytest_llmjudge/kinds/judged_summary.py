@@ -29,7 +29,7 @@ from pytest_llmjudge.data.summary import (
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import decide_average, is_average_within_noise
 from pytest_llmjudge.kinds.base import AVERAGE
-from pytest_llmjudge.kinds.categories import CATEGORY, gate_of
+from pytest_llmjudge.kinds.categories import gate_of
 from pytest_llmjudge.kinds.summaries import (
     at_least,
     baseline_outcomes,
@@ -160,9 +160,10 @@ def _breakdown(suite: SuiteResult) -> Breakdown:
         lowest = sorted(zip(suite.categories, parts, strict=True), key=_average_of)
         groups = tuple(part for _, part in lowest[:MOST_PARTS])
         left_out = f"the {MOST_PARTS} categories of {len(parts)} that average lowest"
+    counted = is_one(len(parts), "1 category", f"{len(parts)} categories")
     return Breakdown(
-        title="Averages",
-        settings=f"by {suite.by or CATEGORY}",
+        title="Averages by category",
+        settings=counted if suite.by is None else f'{counted} in the field "{suite.by}"',
         headings=_CATEGORY_HEADINGS,
         parts=parts,
         grouping="categories",

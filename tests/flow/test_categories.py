@@ -81,7 +81,7 @@ def test_the_terminal(suite: Project, mode: tuple[str, ...]) -> None:
     result.stdout.fnmatch_lines(
         [
             "*passed (average >= 55, within noise, average:prose >= 90, average:math >= 40)",
-            f"Averages in {SUITE}: by category",
+            f"Averages by category in {SUITE}: 2 categories",
             "category  records  scored  average   95 % interval  outcome",
             "prose           2       2   100.00  100.0 to 100.0  passed (average >= 90)",
             "math            2       2    50.00    0.0 to 100.0  passed (average >= 40, within noise)",
@@ -121,6 +121,8 @@ def test_another_field(project: Project, mode: tuple[str, ...]) -> None:
     result = project.run(REPORT, *mode)
 
     result.assert_outcomes(passed=6)
+    title = f'Averages by category in {SUITE}: 2 categories in the field "level"'
+    assert title in result.outlines
     (document,) = project.results()["suites"]
     assert (document["by"], list(document["categories"])) == ("level", ["0", "1"])
     assert document["min_average"] is None
