@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.values import (
+    ALL,
     Parser,
-    check_average,
+    check_averages,
     check_fields,
     check_path,
     check_sample,
@@ -55,7 +56,8 @@ __all__ = [
     "resolve_suite",
 ]
 
-SERVED = ("ollama:", "openai:")
+_OPENAI = "openai:"
+SERVED = ("ollama:", _OPENAI)
 """What the name of a model under test begins with that a server answers for."""
 
 EMBEDDED = "embedded"
@@ -134,6 +136,14 @@ OPTIONS: tuple[Option, ...] = (
         help="What the model under test reads, for suites whose marker does not say: alpaca, phi3, "
         "chatml, llama3, gemma, mistral, vicuna, raw, chat (its own chat template), or the path of "
         "a template (default: alpaca)",
+    ),
+    Option(
+        "llm-judge-responses-field",
+        parse_text,
+        default=None,
+        metavar="NAME",
+        help="The records' field that holds the responses, for suites that name neither a field "
+        "nor a model; nothing is generated then",
     ),
     Option(
         "llm-judge-base",
@@ -277,6 +287,14 @@ OPTIONS: tuple[Option, ...] = (
         "probabilities; weighted1: its first version, for old baselines (default: integer)",
     ),
     Option(
+        "llm-judge-context",
+        parse_count_or_auto,
+        default=2048,
+        metavar="N",
+        help="Tokens of an Ollama judge's context; auto: enough for the longest question of the "
+        "run (default: 2048)",
+    ),
+    Option(
         "llm-judge-samples",
         parse_count,
         default=1,
@@ -415,6 +433,8 @@ class Settings:
             judge's.
         prompt: Name of a built-in prompt, or the path of a template, for markers that name none;
             ``None`` when that is left to the default too.
+        responses_field: The records' field that holds the responses.
+        responses_field_forced: It stood on the command line.
         base: The model that a LoRA adapter under test is added to.
         base_forced: The base stood on the command line, and so is meant for this run.
         url: Addresses of the judge's servers, ``None`` for what the environment names.
@@ -427,6 +447,7 @@ class Settings:
         split: Which split is read, for suites that name none.
         concurrency: Requests in flight at each server.
         ask: ``integer``, ``weighted`` or ``weighted1``.
+        context: Tokens of the context that an Ollama judge is asked for; ``None`` for automatic.
         samples: Verdicts for each record.
         timeout: Seconds for one request to a server.
         batch_size: Prompts generated together, ``None`` for automatic.
@@ -439,6 +460,7 @@ class Settings:
     checkpoint_forced: bool
     checkpoint_url: tuple[str, ...] | None
     prompt: str | None
+    responses_field: str | None
     base: Path | None
     model: str
     url: tuple[str, ...] | None
@@ -457,6 +479,7 @@ class Settings:
     split: str | None
     concurrency: int
     ask: str
+    context: int | None
     samples: int
     timeout: float
     check: str
@@ -472,6 +495,7 @@ class Settings:
     stop: tuple[str, ...]
     paths: Mapping[str, Path] = field(default_factory=dict)
     base_forced: bool = False
+    responses_field_forced: bool = False
 
     @property
     def decoding(self) -> Decoding:
@@ -517,9 +541,10 @@ def read_settings(
     # Whoever reads the settings runs with --llm-judge.
     del values["llm_judge"]
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
-    for name in ("checkpoint", "base"):
+    for name in ("checkpoint", "base", "responses_field"):
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
+    _check_context(given, fields["model"])
     named = {key: ini_dir / text for key, text in (paths or {}).items()}
     return Settings(paths=named, **fields)
 
@@ -543,6 +568,19 @@ def _check_baseline_options(given: Mapping[str, tuple[str, str]], baseline: Path
         raise SettingsError(", ".join(idle), problem, "add --llm-judge-baseline")
 
 
+def _check_context(given: Mapping[str, tuple[str, str]], judge: str) -> None:
+    """Refuse a context on the command line of a run whose judge takes none with a request."""
+    if given.get("llm_judge_context", ("", ""))[1] != "cli":
+        return
+    where = "--llm-judge-context"
+    if judge == EMBEDDED:
+        raise SettingsError(where, "the embedded judge has no context", "leave it out")
+    if judge.startswith(_OPENAI):
+        problem = f"the server of {judge} sets its context when it starts, not with each request"
+        hint = "leave it out, and start the server with a longer one (vLLM: --max-model-len)"
+        raise SettingsError(where, problem, hint)
+
+
 @dataclass(frozen=True, slots=True)
 class SuiteSettings:
     """What decides over one suite, after marker, command line, ini and default.
@@ -555,6 +593,8 @@ class SuiteSettings:
         fields: Which field of a record is which part of it, ``None`` to go by its format.
         split: Which part of the file is read, where it has several.
         is_prompt_given: Whether ``prompt`` was asked for, so that no format of records changes it.
+        by: Record field that holds a record's category, where the marker names it.
+        min_averages: What the averages of single categories have to reach, by category.
     """
 
     min_score: int | None
@@ -567,6 +607,8 @@ class SuiteSettings:
     split: str | None = None
     system: str = ""
     is_prompt_given: bool = False
+    by: str | None = None
+    min_averages: Mapping[str, float] = field(default_factory=dict)
 
 
 RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
@@ -581,7 +623,8 @@ RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
 """Of the markers of all suites of records."""
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "min_score": check_score,
-    "min_average": check_average,
+    "min_average": check_averages,
+    "by": check_text,
     **RECORD_KEYWORDS,
 }
 BUILT_IN_PROMPTS = (
@@ -620,20 +663,31 @@ def resolve_suite(
     """
     checked = read_keywords(where, keywords, _KEYWORDS)
     min_score = checked.get("min_score", settings.min_score)
-    min_average = checked.get("min_average", settings.min_average)
-    if min_score is None and min_average is None and settings.baseline is None:
+    averages: dict[str, float] = dict(checked.get("min_average", {}))
+    min_average = averages.pop(ALL, settings.min_average)
+    gates = (min_score, min_average, settings.baseline)
+    if not averages and all(gate is None for gate in gates):
         hint = (
             "set min_score or min_average, or --llm-judge-min-score or --llm-judge-min-average, "
             "or compare with --llm-judge-baseline"
         )
         raise SettingsError(where, "it has no gate and so cannot fail", hint)
     return replace(
-        chosen_for(where, checked, base, settings), min_score=min_score, min_average=min_average
+        chosen_for(where, checked, base, settings),
+        min_score=min_score,
+        min_average=min_average,
+        by=checked.get("by"),
+        min_averages=averages,
     )
 
 
 def chosen_for(
-    where: str, keywords: Mapping[str, Any], base: Path, settings: Settings
+    where: str,
+    keywords: Mapping[str, Any],
+    base: Path,
+    settings: Settings,
+    *,
+    takes_responses: bool = True,
 ) -> SuiteSettings:
     """Settle what all suites of records have, which is without a gate of its own.
 
@@ -642,6 +696,7 @@ def chosen_for(
         keywords: The marker's keywords, checked.
         base: Folder that relative paths of the marker start from.
         settings: The run's options, for what the marker leaves out.
+        takes_responses: Whether the records may hold what is measured.
 
     Raises:
         SettingsError: The prompt is neither a built-in one nor a file.
@@ -658,13 +713,21 @@ def chosen_for(
             if "prompt" in keywords
             else settings.prompt or "alpaca"
         ),
-        responses=keywords.get("responses"),
+        responses=_responses(keywords, settings) if takes_responses else None,
         sample=keywords.get("sample"),
         fields=keywords.get("fields", settings.fields),
         split=keywords.get("split", settings.split),
         system=keywords.get("system", ""),
         is_prompt_given="prompt" in keywords or settings.prompt is not None,
     )
+
+
+def _responses(keywords: Mapping[str, Any], settings: Settings) -> str | None:
+    """Return the field that holds a suite's responses; ``None`` when a model makes them."""
+    if "responses" in keywords:
+        return str(keywords["responses"])
+    is_candidate = settings.checkpoint_forced and not settings.responses_field_forced
+    return None if "checkpoint" in keywords or is_candidate else settings.responses_field
 
 
 def _prompt(where: str, name: str, base: Path) -> str:

@@ -110,7 +110,7 @@ def read_suite(
     if instead is not None and not is_dataset(path):
         raise RecordsError(name, f'records file "{file}" is {instead}', f"expected it at {path}")
     records = read(path)
-    if not chosen.is_prompt_given and all(record.is_raw for record in records):
+    if records and not chosen.is_prompt_given and all(record.is_raw for record in records):
         chosen = replace(chosen, prompt=RAW)
     records = draw_sample(records, chosen.sample)
     if chosen.system:

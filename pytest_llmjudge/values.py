@@ -14,6 +14,9 @@ Parser = Callable[[str, str], Any]
 _T = TypeVar("_T")
 _Parse = Callable[[str, str], _T]
 _Check = Callable[[str, object], _T]
+ALL = "all"
+"""Stands for the whole suite among the categories of ``min_average``."""
+_AVERAGES = 'give a number, or one for each category, as in {"all": 55, "translation": 40}'
 _LEAST_DROP = 0.01
 _MOST_DIGITS = 18
 _MOST = 10**_MOST_DIGITS - 1
@@ -201,6 +204,21 @@ _parse_large_drop = number_parser(
 
 check_score = integer_check("{value} is not a score", "an integer from 0 to 100", _from(0, 100))
 check_average = number_check("{value} is not an average", "a number from 0 to 100", _from(0, 100))
+
+
+def check_averages(where: str, value: object) -> dict[str, float]:
+    """Read an average, or averages by category, of which ``all`` is the whole suite's."""
+    if not isinstance(value, Mapping):
+        return {ALL: check_average(where, value)}
+    named = {name: least for name, least in value.items() if isinstance(name, str) and name.strip()}
+    if not named or len(named) < len(value):
+        raise SettingsError(where, f"{one_line(repr(value), 100)} names no categories", _AVERAGES)
+    return {
+        name.strip(): check_average(f"{where} of {one_line(name, 60)}", least)
+        for name, least in named.items()
+    }
+
+
 check_sample = integer_check(
     "{value} is no number of records", "a whole number of 1 or more", lambda count: count >= 1
 )

@@ -29,6 +29,7 @@ from pytest_llmjudge.data.records import (
 from pytest_llmjudge.data.results import (
     Agreement,
     AnyResult,
+    CategoryResult,
     JudgeCheck,
     RecordResult,
     RunResult,
@@ -39,6 +40,7 @@ __all__ = [
     "AgainstReference",
     "Agreement",
     "AnyResult",
+    "CategoryResult",
     "CheckpointReference",
     "Choice",
     "Comparison",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Agreement",
     "AnyResult",
+    "CategoryResult",
     "JudgeCheck",
     "RecordResult",
     "RunResult",
@@ -35,6 +36,7 @@ class RecordResult:
         samples: The scores of which ``score`` is the median, where several were asked for.
         covered: p(yes) + p(no) of a weighted answer.
         human_score: What people gave this response.
+        category: Of the record; ``None`` where it has none.
     """
 
     record: Record
@@ -47,6 +49,7 @@ class RecordResult:
     samples: tuple[int, ...] = ()
     covered: float | None = None
     human_score: int | None = None
+    category: str | None = None
 
     def is_unsure(self, min_score: int | None) -> bool:
         """Whether the samples lie on both sides of ``min_score``."""
@@ -103,6 +106,28 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class CategoryResult:
+    """What became of the records of one category.
+
+    Attributes:
+        name: Of the category.
+        total: How many records it has.
+        scores: Those there are, in file order.
+        min_average: What its average has to reach; ``None`` where nothing is asked.
+    """
+
+    name: str
+    total: int
+    scores: tuple[int, ...]
+    min_average: float | None
+
+    @property
+    def whole(self) -> tuple[int, ...]:
+        """The scores to average: none where a record has no score, which may be the worst."""
+        return self.scores if len(self.scores) == self.total else ()
+
+
+@dataclass(frozen=True, slots=True)
 class SuiteResult:
     """What became of one suite in a run.
 
@@ -118,6 +143,8 @@ class SuiteResult:
         check: What the judge made of known answers, where it was asked.
         comparison: With the baseline, where one was named and its gate has run.
         responses: The records' field that held the responses; ``None`` when a model made them.
+        by: The records' field that holds their categories, where the marker names it.
+        categories: Those of the records, in the order of the file.
     """
 
     kind: ClassVar[str] = "judge"
@@ -136,6 +163,8 @@ class SuiteResult:
     check: JudgeCheck | None = None
     comparison: Comparison | None = None
     responses: str | None = None
+    by: str | None = None
+    categories: tuple[CategoryResult, ...] = ()
 
     @property
     def scores(self) -> list[int]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.records import CheckpointReference
 
 __all__ = [
+    "MOST_PARTS",
     "NONE",
     "Breakdown",
     "Excerpt",
@@ -24,6 +25,8 @@ __all__ = [
     "Summary",
 ]
 
+MOST_PARTS = 12
+"""How many parts of a suite are shown where there is little room."""
 NONE = "-"
 """Stands where there is no figure."""
 
@@ -90,9 +93,12 @@ class Breakdown:
         headings: Of the columns: name, figures, outcome.
         parts: All of them, those without a result too.
         grouping: What a number of groups is called.
-        groups: The parts with a result, pooled, for reports that are short of room.
-        whole: All parts with a result together.
+        groups: The parts with a result pooled, or the most important ones, for reports that are
+            short of room.
+        whole: All parts with a result together; ``None`` where a table of suites has it.
         lines: What follows the table.
+        nouns: What one part and several are called; ``None`` where the suite's noun does.
+        left_out: What is said where the groups take the place of the parts.
     """
 
     title: str
@@ -101,8 +107,10 @@ class Breakdown:
     parts: tuple[Part, ...]
     grouping: str
     groups: tuple[Part, ...]
-    whole: Part
+    whole: Part | None
     lines: tuple[str, ...] = ()
+    nouns: tuple[str, str] | None = None
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.servers.identity import Served
 from pytest_llmjudge.servers.kinds import OLLAMA, connect, model_addresses
-from pytest_llmjudge.servers.ollama import OPTIONS
+from pytest_llmjudge.servers.ollama import CONTEXT
 from pytest_llmjudge.servers.role import UNDER_TEST
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class ServedModel(Served, Model):
             name.removeprefix(OLLAMA),
             urls,
             settings.timeout,
-            num_ctx=max(int(OPTIONS["num_ctx"]), _PROMPT_TOKENS + settings.max_new_tokens),
+            num_ctx=max(CONTEXT, _PROMPT_TOKENS + settings.max_new_tokens),
             limiter=_Places(settings.concurrency),
             note=note,
             names=names,

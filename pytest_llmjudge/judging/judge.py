@@ -21,6 +21,7 @@ from pytest_llmjudge.servers.chat import OPENAI
 from pytest_llmjudge.servers.fleet import Limiter, unlimited
 from pytest_llmjudge.servers.identity import Served
 from pytest_llmjudge.servers.kinds import connect
+from pytest_llmjudge.servers.ollama import CONTEXT
 from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
@@ -227,6 +228,8 @@ def make_judge(
     *,
     ask: str = "integer",
     samples: int = 1,
+    num_ctx: int = CONTEXT,
+    lowers_num_ctx: bool = False,
     limiter: Limiter = unlimited,
     note: Callable[[str], None] = lambda _: None,
     known: JudgeIdentity | None = None,
@@ -241,6 +244,8 @@ def make_judge(
         timeout: Seconds for one request.
         ask: ``integer``, ``weighted`` or ``weighted1``, the first version of ``weighted``.
         samples: See :class:`Judge`.
+        num_ctx: Tokens of the context that Ollama is asked for.
+        lowers_num_ctx: See :class:`~pytest_llmjudge.servers.ollama.OllamaClient`.
         limiter: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         note: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         known: See :class:`Judge`.
@@ -259,7 +264,16 @@ def make_judge(
         )
         raise SettingsError(option, problem, hint)
     addresses = [urls] if isinstance(urls, str) else urls
-    client = connect(model, addresses, timeout, limiter=limiter, note=note, names=names)
+    client = connect(
+        model,
+        addresses,
+        timeout,
+        num_ctx=num_ctx,
+        lowers_num_ctx=lowers_num_ctx,
+        limiter=limiter,
+        note=note,
+        names=names,
+    )
     wording = {"weighted": WEIGHTED_2, "weighted1": WEIGHTED_1}.get(ask)
     asker: Asker = IntegerAsker(client, samples=samples)
     if wording is not None:

@@ -338,6 +338,10 @@ class Suite(ABC, Generic[Value]):
         """
         return False
 
+    def longest_question(self, settings: Settings) -> int:  # noqa: ARG002
+        """Return how many bytes of texts the longest question to the judge has, at most."""
+        return 0
+
     def check_model(self, resources: Resources, fingerprint: str) -> None:
         """Prove that the suite can say anything of the model under test.
 

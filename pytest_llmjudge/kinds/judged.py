@@ -26,6 +26,16 @@ from pytest_llmjudge.gates import (
 )
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.categories import (
+    CATEGORY,
+    average_by_category,
+    category_contradictions,
+    category_of,
+    check_categories,
+    count_categories,
+    gate_of,
+    plain_categories,
+)
 from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
 from pytest_llmjudge.kinds.plain import (
     plain_comparison,
@@ -50,8 +60,8 @@ from pytest_llmjudge.storage.results_reader import judge_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge import pipeline
-    from pytest_llmjudge.data import Record, Verdict
+    from pytest_llmjudge import pipeline, suites
+    from pytest_llmjudge.data import CategoryResult, Record, Verdict
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
@@ -92,7 +102,9 @@ class _Judged(Kind[SuiteResult]):
         file = records_file(marked, self.marker, _EXAMPLE)
         chosen = resolve_suite(marked.name, marked.keywords, marked.base, settings)
         read = records_reader(asdict(chosen))
-        return _JudgedSuite(read_suite(marked.name, file, marked.base, chosen, read))
+        loaded = read_suite(marked.name, file, marked.base, chosen, read)
+        check_categories(marked.name, loaded.records, chosen)
+        return _JudgedSuite(loaded)
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> SuiteResult:
         """Return what became of a suite."""
@@ -107,7 +119,8 @@ class _Judged(Kind[SuiteResult]):
 
         read = records_reader(facts)
         rows = settled(gathered, suite, whole=whole, measure="score", decide=decide, read=read)
-        results = [_record_result(record, row) for record, row in rows]
+        results = [_record_result(record, row, facts["by"]) for record, row in rows]
+        categories = average_by_category(facts["categories"], facts["min_averages"], results)
         judge = dict(facts["judge"])
         label = judge.pop("label")
         return SuiteResult(
@@ -121,10 +134,12 @@ class _Judged(Kind[SuiteResult]):
             gates=gates,
             min_score=min_score,
             min_average=facts["min_average"],
-            outcome=_outcome(gathered, results),
+            outcome=_outcome(gathered, results, categories),
             check=None if gathered.check is None else JudgeCheck(**gathered.check),
             comparison=gathered.comparison,
             responses=facts["responses"],
+            by=facts["by"],
+            categories=categories,
         )
 
     def summary(self, result: SuiteResult, max_drop: float) -> Summary:
@@ -154,6 +169,9 @@ class _Judged(Kind[SuiteResult]):
         }
         if plain_judge(result.judge) != judge:
             document["judge"] = plain_judge(result.judge)
+        if result.categories:
+            document["by"] = result.by or CATEGORY
+            document["categories"] = plain_categories(result.categories)
         average = mean(whole)
         return document | {
             "total": result.total,
@@ -181,6 +199,7 @@ class _Judged(Kind[SuiteResult]):
         # Of a part of the records there is no average.
         average = mean(scores) if len(scores) == suite["total"] else None
         yield from differs(suite, "average", average)
+        yield from category_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
         """Return a suite of a results file as a comparison takes it."""
@@ -228,8 +247,15 @@ class _JudgedSuite(RecordSuite[_Scored]):
     kind = JUDGED
     uses_judge = True
 
+    def __init__(self, loaded: suites.Suite) -> None:
+        super().__init__(loaded)
+        self._by_gate = {gate_of(name): name for name in loaded.settings.min_averages}
+        self._categories = count_categories(loaded.records, loaded.settings.by)
+
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
-        return [] if settings.check == "off" else [JUDGE_CHECK], gates_over_all(settings)
+        average, *others = gates_over_all(settings)
+        before = [] if settings.check == "off" else [JUDGE_CHECK]
+        return before, [average, *self._by_gate, *others]
 
     def start(
         self,
@@ -269,12 +295,20 @@ class _JudgedSuite(RecordSuite[_Scored]):
             "samples": list(verdict.samples),
             "covered": verdict.covered,
             "human_score": _human_score(record, response),
+            "category": self._category(record.id),
         }
 
-    def decide(self, gate: str, samples: Sequence[Sample[_Scored]]) -> Decision:  # noqa: ARG002
+    def decide(self, gate: str, samples: Sequence[Sample[_Scored]]) -> Decision:
+        category, least = self._by_gate.get(gate), self.loaded.settings.min_average
+        if category is not None:
+            samples = [one for one in samples if self._category(one.id) == category]
+            least = self.loaded.settings.min_averages[category]
         scores = {one.id: one.value and one.value.verdict.score for one in samples}
         causes = {one.id: one.error for one in samples if one.error is not None}
-        return decide_average(scores, self.loaded.settings.min_average, causes)
+        return decide_average(scores, least, causes)
+
+    def _category(self, name: str) -> str | None:
+        return category_of(self.record(name), self.loaded.settings.by)
 
     def decide_sample(self, value: _Scored) -> Decision:
         assert value.verdict.score is not None  # noqa: S101  # an unscored record errs in its setup
@@ -291,12 +325,13 @@ class _JudgedSuite(RecordSuite[_Scored]):
         return {"llm_judge_score": value.verdict.score}
 
     def advice(self, baseline_fingerprint: str, fingerprint: str) -> Iterator[str]:
-        least = self.loaded.settings.min_average
-        if least is not None and 0 < least < 1:
-            yield (
-                f"{self.name}: min_average is {least:g} of 100 points, which hardly anything "
-                f"misses; write {100 * least:g} if a share was meant"
-            )
+        settings = self.loaded.settings
+        for least in dict.fromkeys((settings.min_average, *settings.min_averages.values())):
+            if least is not None and 0 < least < 1:
+                yield (
+                    f"{self.name}: min_average is {least:g} of 100 points, which hardly anything "
+                    f"misses; write {100 * least:g} if a share was meant"
+                )
         if fingerprint and fingerprint == baseline_fingerprint:
             yield (
                 f"{self.name}: the baseline was made with this very checkpoint; name the "
@@ -307,7 +342,8 @@ class _JudgedSuite(RecordSuite[_Scored]):
         return [(record.id, record_content(record)) for record in self.loaded.records]
 
     def cannot_fail(self, problem: str, hint: str) -> SettingsError | None:
-        if self.loaded.settings.min_score or self.loaded.settings.min_average:
+        settings = self.loaded.settings
+        if settings.min_score or settings.min_average or any(settings.min_averages.values()):
             return None
         hint = f"{hint}, or set min_average or min_score"
         return SettingsError(self.name, f"it cannot fail: {problem}", hint)
@@ -325,7 +361,13 @@ class _JudgedSuite(RecordSuite[_Scored]):
 
     def _limits(self) -> dict[str, Any]:
         settings = self.loaded.settings
-        return {"min_score": settings.min_score, "min_average": settings.min_average}
+        return {
+            "min_score": settings.min_score,
+            "min_average": settings.min_average,
+            "min_averages": dict(settings.min_averages),
+            "by": settings.by,
+            "categories": self._categories,
+        }
 
 
 class _JudgedRun(RecordRun[_Scored]):
@@ -344,8 +386,10 @@ def _side(
     return Side(_MEASURE, name, tuple(entries), judge=judge, passes_at=min_score)
 
 
-def _record_result(record: Record, row: Mapping[str, Any]) -> RecordResult:
-    fields = {"model_response": None, "score": None, "reply": None, **row}
+def _record_result(record: Record, row: Mapping[str, Any], by: str | None) -> RecordResult:
+    # A row has the category where the record itself was not read again.
+    category = category_of(record, by)
+    fields = {"model_response": None, "score": None, "reply": None, "category": category, **row}
     return RecordResult(record, **{**fields, "samples": tuple(fields.get("samples", ()))})
 
 
@@ -365,18 +409,27 @@ def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]
         document["unsure"] = result.is_unsure(min_score)
     if result.covered is not None:
         document["covered"] = result.covered
+    if result.category is not None:
+        document["category"] = result.category
     return document
 
 
-def _outcome(gathered: Gathered, results: Sequence[RecordResult]) -> str:
+def _outcome(
+    gathered: Gathered, results: Sequence[RecordResult], categories: Sequence[CategoryResult]
+) -> str:
     facts = gathered.facts
     scores = [result.score for result in results if result.score is not None]
     if len(scores) < facts["total"]:
         return "incomplete"
     outcomes = {result.outcome for result in results} | {gate.outcome for gate in gathered.gates}
-    # A suite whose gate was deselected is still worth no more than its average.
-    average, least = mean(scores), facts["min_average"]
-    return whole_outcome(outcomes, low=None not in (average, least) and average < least)
+    # A suite whose gate was deselected is still worth no more than its averages.
+    averages = [(scores, facts["min_average"])]
+    averages += [(list(one.scores), one.min_average) for one in categories]
+    low = any(
+        least is not None and average is not None and average < least
+        for average, least in ((mean(found), least) for found, least in averages)
+    )
+    return whole_outcome(outcomes, low=low)
 
 
 def _human_score(record: Record, response: str | None) -> int | None:

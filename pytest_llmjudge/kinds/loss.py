@@ -777,7 +777,7 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
         if name in keywords:
             where = f"{marked.name}: {name}"
             raise SettingsError(where, problem, "leave it out")
-    chosen = chosen_for(marked.name, keywords, marked.base, settings)
+    chosen = chosen_for(marked.name, keywords, marked.base, settings, takes_responses=False)
     read = partial(_read_samples, asdict(chosen))
     loaded = read_suite(marked.name, file, marked.base, chosen, read)
     fewest = fewest_falls(is_binary=_MEASURE.is_binary)

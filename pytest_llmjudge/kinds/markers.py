@@ -41,7 +41,8 @@ class Marker(NamedTuple):
         arguments: As ``pytest --markers`` shows them.
         purpose: The same.
         fixtures: Of its samples' items.
-        gates: Names of all gates that a suite may have, which no sample may have.
+        gates: Names of the gates that a suite may have, which no sample may have; those over
+            categories of its records are beside them.
         paths: Ini options of its own.
     """
 

@@ -217,6 +217,10 @@ class _PairSuite(RecordSuite[_Preferred]):
         self.uses_judge = self.pairing.votes is None
         self._opponent: Opponent | None = None
 
+    def _answer_fields(self) -> list[str | None]:
+        is_field = self.pairing.kind == "field"
+        return [*super()._answer_fields(), str(self.pairing.against) if is_field else None]
+
     def opponent(self, resources: Resources) -> Opponent:
         """Return what the responses are compared with."""
         from pytest_llmjudge.kinds.opponent import Opponent

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.pipeline import Outcome, Run
     from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.settings import Settings
 
 __all__ = [
     "RecordRun",
@@ -31,6 +32,10 @@ __all__ = [
     "records_reader",
     "settled",
 ]
+
+
+_RESPONSE = "model_response"
+"""The field into which ``--llm-judge-responses`` writes."""
 
 
 class RecordSuite(Suite[Value]):
@@ -56,7 +61,40 @@ class RecordSuite(Suite[Value]):
     def no_model(self) -> SettingsError:
         """Return the error that no model under test is named."""
         hint = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
+        if self.has_records and all(_has_response(record) for record in self.loaded.records):
+            field = f"--llm-judge-responses-field={_RESPONSE}"
+            hint += f", or judge the {_RESPONSE} that every record has with {field}"
         return SettingsError(self.name, "it has no model under test", hint)
+
+    def longest_question(self, settings: Settings) -> int:
+        """Return how many bytes of texts the longest question to the judge has, at most.
+
+        Known answers and decoy questions put any record's reference beside any other record's
+        question, so that the longest texts of all records count together.
+        """
+        from pytest_llmjudge.judging.context import text_size
+
+        records = self.loaded.records
+        question = max(
+            sum(map(text_size, (record.system, record.instruction, record.input)))
+            + sum(text_size(turn.text) for turn in record.turns)
+            for record in records
+        )
+        reference = max(text_size(record.output) for record in records)
+        longest = (self._longest_answer(field, settings) for field in self._answer_fields())
+        return question + reference + sum(max(reference, answer) for answer in longest)
+
+    def _answer_fields(self) -> list[str | None]:
+        """Name where each answer that a question shows stands; ``None`` for one that is made."""
+        return [self.loaded.settings.responses]
+
+    def _longest_answer(self, field: str | None, settings: Settings) -> int:
+        """Return how many bytes an answer has at most; a token that is made is taken for four."""
+        from pytest_llmjudge.judging.context import text_size
+
+        if field is None:
+            return 4 * settings.max_new_tokens
+        return max(text_size(str(record.fields[field])) for record in self.loaded.records)
 
     def digest(self) -> str:
         """Return the SHA-256 of the records file as it was when it was loaded."""
@@ -258,6 +296,10 @@ def records_reader(
         fields=terms["fields"],
         split=terms["split"],
     )
+
+
+def _has_response(record: Record) -> bool:
+    return isinstance(record.fields.get(_RESPONSE), str)
 
 
 def record_content(record: Record) -> str:

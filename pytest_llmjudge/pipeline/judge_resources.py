@@ -7,12 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import JudgeIdentity
+from pytest_llmjudge.judging.context import context_for
 from pytest_llmjudge.judging.judge import Judge, make_judge
 from pytest_llmjudge.pipeline.answering import JUDGE_NAME, AnsweringName
 from pytest_llmjudge.pipeline.judge_pool import JudgePool, Slots
 from pytest_llmjudge.pipeline.protocols import judge_fingerprint
 from pytest_llmjudge.servers.chat import OPENAI
 from pytest_llmjudge.servers.kinds import judge_addresses
+from pytest_llmjudge.servers.ollama import CONTEXT
+from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from pytest_llmjudge.pipeline.protocols import JudgeLike
@@ -33,6 +36,28 @@ class JudgeResources:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
+        self._context = settings.context or CONTEXT
+
+    @property
+    def fits_context(self) -> bool:
+        """Whether the judge's context is to be as long as the run needs."""
+        model = self._settings.model
+        is_ollama = model != EMBEDDED and not model.startswith(OPENAI)
+        return self._settings.context is None and is_ollama
+
+    def fit_context(self, size: int) -> None:
+        """Let the judge have the context that its longest question takes.
+
+        A judge of another context, which the head of the run has named, is replaced.
+
+        Args:
+            size: Bytes of the texts that the question is about.
+        """
+        context = context_for(size)
+        if context != self._context:
+            self._context = context
+            self.release()
+            vars(self).pop("judge", None)
 
     @cached_property
     def judge(self) -> Judge:
@@ -48,6 +73,8 @@ class JudgeResources:
             settings.timeout,
             ask=settings.ask,
             samples=settings.samples,
+            num_ctx=self._context,
+            lowers_num_ctx=settings.context is None,
             limiter=Slots(self._store, settings.concurrency, len(self.addresses)),
             note=self._store.add_note,
             names=self._names,

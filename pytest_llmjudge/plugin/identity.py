@@ -78,7 +78,11 @@ def agree_on_judge(session: LlmSession, identity: JudgeIdentity) -> None:
     Raises:
         SettingsError: It does not.
     """
-    _agree(session, _judge(asdict(identity)))
+    facts = _judge(asdict(identity))
+    if session.resources.judges.fits_context:
+        # Before the collection nobody knows what context the run needs.
+        facts = (fact for fact in facts if fact.what != "options")
+    _agree(session, facts)
 
 
 def agree_on_fixtures(session: LlmSession, name: str, model: object, judge: object) -> None:

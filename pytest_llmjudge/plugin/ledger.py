@@ -132,13 +132,14 @@ class Ledger:
             reason = self._fault(name, gate)
             if reason:
                 gates[gate] = with_break(gates.get(gate), gate, reason)
-        for gate in facts["gates"]:
-            gates.setdefault(gate, GateResult(gate, "not run", NOT_RUN))
         return Gathered(
             name=name,
             facts=facts,
             samples=dict(self._samples(name, page)),
-            gates=tuple(gates.values()),
+            # In the suite's order, whichever worker was first.
+            gates=tuple(
+                gates.get(gate) or GateResult(gate, "not run", NOT_RUN) for gate in facts["gates"]
+            ),
             fault=partial(self._fault, name),
             comparison=page.comparison,
         )

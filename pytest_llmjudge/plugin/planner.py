@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["check_base", "check_candidate", "plan", "suite_facts", "template_notes"]
+__all__ = [
+    "check_base",
+    "check_candidate",
+    "check_responses_field",
+    "plan",
+    "suite_facts",
+    "template_notes",
+]
 
 
 def plan(session: LlmSession, collected: pytest.Session) -> None:
@@ -50,10 +57,24 @@ def plan(session: LlmSession, collected: pytest.Session) -> None:
     check_inputs(session)
     if cases and session.settings.checkpoint_forced:
         session.resources.models.get(session.settings.checkpoint).info  # noqa: B018  # the check
+    _fit_context(session)
     for item, suite in first.values():
         _check(session, collected, item, suite)
     for item, suite in first.values():
         _announce(session, collected, item, suite)
+
+
+def _fit_context(session: LlmSession) -> None:
+    """Let the judge's context hold every question of the suites that were collected.
+
+    Those that are deselected count as well, and all of their records, so that a part of a run has
+    the context of the whole, and with it the cached verdicts.
+    """
+    judges = session.resources.judges
+    if judges.fits_context:
+        asking = (suite for suite in session.suites.values() if suite.uses_judge)
+        sizes = (suite.longest_question(session.settings) for suite in asking)
+        judges.fit_context(max(sizes, default=0))
 
 
 def _needed(cases: Sequence[Case]) -> list[str]:
@@ -91,7 +112,9 @@ def _check(
 ) -> None:
     resources = session.resources
     if suite.uses_judge and is_ours(collected, item, "llm_judge"):
-        resources.judges.judge.identity  # noqa: B018  # asking for it is the check
+        identity = resources.judges.judge.identity
+        if resources.judges.fits_context:
+            session.store.add_note(_fitted(identity.options["num_ctx"]))
     suite.check(resources)
     if not suite.uses_model or not is_ours(collected, item, "llm_model"):
         return
@@ -100,6 +123,13 @@ def _check(
     model = resources.models.get(suite.checkpoint)
     model.check()
     suite.check_model(resources, model.fingerprint)
+
+
+def _fitted(context: object) -> str:
+    return (
+        f"--llm-judge-context=auto: the judge has a context of {context} tokens; verdicts of "
+        "another context are not taken from the cache"
+    )
 
 
 def _announce(
@@ -179,6 +209,25 @@ def check_candidate(session: LlmSession, items: Iterable[pytest.Item]) -> None:
         shown = session.resources.models.shown_path(named)
         problem = f"{shown} is tested by nothing: all responses are taken from the records"
         hint = "leave it out, or take responses= out of the marker"
+        if session.settings.responses_field is not None:
+            hint = "leave it out, or do without --llm-judge-responses-field"
+        raise SettingsError(where, problem, hint)
+
+
+def check_responses_field(session: LlmSession) -> None:
+    """Prove that a field on the command line is where a suite has its responses.
+
+    Raises:
+        SettingsError: No suite takes its responses from there.
+    """
+    settings = session.settings
+    field = settings.responses_field
+    if not settings.responses_field_forced or not session.announced:
+        return
+    if all(facts.get("responses") != field for facts in session.announced.values()):
+        where = "--llm-judge-responses-field"
+        problem = f'no suite of this run takes its responses from "{field}"'
+        hint = "leave it out, or take checkpoint= or responses= out of the marker"
         raise SettingsError(where, problem, hint)
 
 

@@ -21,7 +21,12 @@ from pytest_llmjudge.plugin.options import (
     is_listing,
     settings_from,
 )
-from pytest_llmjudge.plugin.planner import check_base, check_candidate, plan
+from pytest_llmjudge.plugin.planner import (
+    check_base,
+    check_candidate,
+    check_responses_field,
+    plan,
+)
 from pytest_llmjudge.plugin.reports import attach
 from pytest_llmjudge.plugin.session import LlmSession
 from pytest_llmjudge.storage.store import Store
@@ -103,6 +108,7 @@ class RunHooks:
             plan(self._session, session)
             check_base(self._session)
             check_candidate(self._session, session.items)
+            check_responses_field(self._session)
             if self._session.is_worker:
                 agree_on_plan(self._session)
         except LlmJudgeError as error:

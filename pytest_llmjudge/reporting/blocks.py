@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data.summary import Excerpts, Names
+from pytest_llmjudge.data.summary import MOST_PARTS, Excerpts, Names
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.reporting.layout import Table, quoted
 
@@ -17,7 +17,6 @@ __all__ = ["block_lines", "breakdown_blocks", "statement_line"]
 
 _INDENT = " " * 7
 _LONGEST = 10
-_MOST_PARTS = 12
 
 
 def statement_line(statement: Statement, name: str, *, figures: bool) -> str:
@@ -48,9 +47,13 @@ def breakdown_blocks(
     yield f"{breakdown.title} in {name}: {breakdown.settings}"
     known = [part for part in breakdown.parts if part.figures]
     if known:
-        rows = breakdown.groups if in_groups and len(known) > _MOST_PARTS else known
-        rows = [*rows, breakdown.whole]
+        grouped = in_groups and len(known) > MOST_PARTS
+        rows = list(breakdown.groups if grouped else known)
+        if breakdown.whole is not None:
+            rows.append(breakdown.whole)
         yield Table(breakdown.headings, list(map(_cells, rows)), [row.outcome for row in rows])
+        if grouped and breakdown.left_out:
+            yield f"{breakdown.left_out}, -v shows all"
         yield from breakdown.lines
     missing = tuple((part.name, part.error) for part in breakdown.parts if not part.figures)
     if missing:

@@ -113,10 +113,14 @@ def _overview(suites: Sequence[Summary]) -> Iterator[Section]:
 def _breakdown(suite: Summary, breakdown: Breakdown) -> Iterator[Section]:
     title = f"### {breakdown.title}: {inline(suite.name)}"
     groups = tuple(map(_part, breakdown.groups))
+    left_out = ("", f"{_capital(breakdown.left_out)}.") if breakdown.left_out else ()
     table = ("", *head(breakdown.headings)) if groups else ()
-    yield Section(f"{breakdown.grouping} of {suite.name}", (title, *table), groups)
-    count, noun = len(breakdown.parts), f"{suite.noun}s"
-    counted = f"{count} {suite.noun if count == 1 else noun}"
+    yield Section(f"{breakdown.grouping} of {suite.name}", (title, *left_out, *table), groups)
+    if breakdown.groups == breakdown.parts:
+        return
+    one, noun = breakdown.nouns or (suite.noun, f"{suite.noun}s")
+    count = len(breakdown.parts)
+    counted = f"{count} {one if count == 1 else noun}"
     opening = (f"<details><summary>{counted}</summary>", "", *head(breakdown.headings))
     parts = tuple(
         _part(part, len(breakdown.headings) - 2)  # beside the name and the outcome

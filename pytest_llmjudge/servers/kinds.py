@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_llmjudge.servers.address import normalise_url
 from pytest_llmjudge.servers.chat import OPENAI
 from pytest_llmjudge.servers.fleet import Fleet, Limiter, unlimited
-from pytest_llmjudge.servers.ollama import OPTIONS, OllamaClient
+from pytest_llmjudge.servers.ollama import CONTEXT, OllamaClient
 from pytest_llmjudge.servers.openai import DEFAULT_OPENAI_URL, OpenAIClient
 from pytest_llmjudge.servers.role import JUDGE, UNDER_TEST
 from pytest_llmjudge.settings import EMBEDDED
@@ -69,7 +69,8 @@ def connect(
     urls: Sequence[str],
     timeout: float,
     *,
-    num_ctx: int = int(OPTIONS["num_ctx"]),
+    num_ctx: int = CONTEXT,
+    lowers_num_ctx: bool = False,
     limiter: Limiter = unlimited,
     note: Callable[[str], None] = lambda _: None,
     names: Names | None = None,
@@ -82,6 +83,7 @@ def connect(
         urls: Where it is served.
         timeout: Seconds for one request.
         num_ctx: Tokens of the context that Ollama is asked for.
+        lowers_num_ctx: See :class:`~pytest_llmjudge.servers.ollama.OllamaClient`.
         limiter: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         note: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         names: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
@@ -96,5 +98,13 @@ def connect(
             model = name.removeprefix(OPENAI)
             clients.append(OpenAIClient(url, model, timeout=timeout, role=role))
         else:
-            clients.append(OllamaClient(url, name, timeout=timeout, num_ctx=num_ctx, role=role))
+            ollama = OllamaClient(
+                url,
+                name,
+                timeout=timeout,
+                num_ctx=num_ctx,
+                lowers_num_ctx=lowers_num_ctx,
+                role=role,
+            )
+            clients.append(ollama)
     return Fleet(clients, limiter=limiter, note=note, names=names, role=role)

@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Decoding
 
-__all__ = ["OPTIONS", "OllamaClient"]
+__all__ = ["CONTEXT", "OPTIONS", "OllamaClient"]
 
 OPTIONS: Final[Mapping[str, float]] = MappingProxyType(
     {"seed": SEED, "temperature": 0, "num_ctx": 2048}
 )
 """The lecture's options. They never change in a run: another ``num_ctx`` reloads the model."""
+CONTEXT: Final = int(OPTIONS["num_ctx"])
+"""Tokens of the lecture's context."""
 
 _SCHEMA_TOKENS: Final = 64
 # An answer of one token, and the end of it. The penalty on repetition would change the answer.
@@ -67,6 +69,7 @@ class OllamaClient(ServerClient):
         identify_timeout: Seconds for each of the requests of :meth:`identify`.
         backoff: Seconds; the pauses between tries are small multiples of it.
         num_ctx: Tokens of the context that is asked for, the same with every request.
+        lowers_num_ctx: Whether it is lowered to the model's own context where that is shorter.
         role: How messages speak of the model.
 
     Raises:
@@ -84,7 +87,8 @@ class OllamaClient(ServerClient):
         timeout: float,
         identify_timeout: float = 10.0,
         backoff: float = 0.25,
-        num_ctx: int = int(OPTIONS["num_ctx"]),
+        num_ctx: int = CONTEXT,
+        lowers_num_ctx: bool = False,
         role: Role = JUDGE,
     ) -> None:
         super().__init__(normalise_url(url), role)
@@ -96,6 +100,8 @@ class OllamaClient(ServerClient):
         self._endpoint = Endpoint(self.url, backoff=backoff, cause_of=_cause_of)
         self._options: Mapping[str, object] = {**OPTIONS, "num_ctx": num_ctx}
         self._context = self._num_ctx = num_ctx
+        self._lowers_num_ctx = lowers_num_ctx
+        self._model_context: int | None = None
         self._thinks: bool | None = None
         self._stops: tuple[str, ...] = ()
         self._control_tokens: frozenset[str] = frozenset()
@@ -107,7 +113,8 @@ class OllamaClient(ServerClient):
 
         Raises:
             JudgeDownError: It does not answer.
-            JudgeError: It is no Ollama server, or does not have the model.
+            JudgeError: It is no Ollama server, does not have the model, or the model has a shorter
+                context than the judge was to have.
         """
         version, digest = self._version(), self._digest(self._identify_timeout)
         self._first_version = version
@@ -269,7 +276,27 @@ class OllamaClient(ServerClient):
         self._control_tokens = _control_tokens(shown, info)
         context = info.get(f"{info.get('general.architecture')}.context_length")
         if type(context) is int and context > 0:
-            self._context = min(self._num_ctx, context)
+            self._limit_context(context)
+
+    def _limit_context(self, context: int) -> None:
+        """Take note of the model's own context.
+
+        Raises:
+            JudgeError: A judge was to have a longer one, and longer than the lecture's.
+        """
+        self._model_context = context
+        if context >= self._num_ctx:
+            return
+        self._context = context
+        if self._lowers_num_ctx:
+            self._num_ctx = context
+            self._options = {**self._options, "num_ctx": context}
+        elif self._role is JUDGE and self._num_ctx > CONTEXT:
+            problem = (
+                f'has "{self.model}" with a context of {context:,} tokens, and '
+                f"--llm-judge-context asks for {self._num_ctx:,}"
+            )
+            raise self._error(problem, f"give it {context} at most, or auto")
 
     def _get(self, path: str, seconds: float | None = None) -> dict[str, object]:
         seconds = seconds or self._identify_timeout
@@ -373,7 +400,14 @@ class OllamaClient(ServerClient):
         return f"answered with status {reply.status}: {text}", _SEE_LOG
 
     def _too_long(self, prompt: str) -> PromptTooLongError:
-        return self._prompt_too_long(prompt, self._context, f"num_ctx {self._context}")
+        error = self._prompt_too_long(prompt, self._context, f"num_ctx {self._context}")
+        if self._role is JUDGE and self._model_context != self._context:
+            context = self._model_context
+            has = "" if context is None else f" (the model has {context:,} tokens)"
+            return PromptTooLongError(
+                error.where, error.problem, f"raise --llm-judge-context{has}, {error.hint}"
+            )
+        return error
 
     def _foreign_host(self) -> JudgeError:
         problem = "refuses requests for this host name (status 403, an empty reply)"

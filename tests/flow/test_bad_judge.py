@@ -85,7 +85,7 @@ FAULTS: dict[str, tuple[Reply, str]] = {
         Answer("85", prompt_tokens=2048),
         (
             "{url}: the judge prompt of 345 characters needs about 2,049 tokens and does not fit into "
-            "num_ctx 2048; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never scored"
+            "num_ctx 2048; raise --llm-judge-context (the model has 8,192 tokens), shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never scored"
         ),
     ),
     "wrong-shape": (

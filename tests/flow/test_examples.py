@@ -250,7 +250,12 @@ def _furnish(project: Project) -> None:
     """Write all that the examples name."""
     right = "The number {} in words."
     rows = [
-        {**record, "id": f"r{number}", "gpt4_answer": right.format(number)}
+        {
+            **record,
+            "id": f"r{number}",
+            "gpt4_answer": right.format(number),
+            "category": "translation" if number % 2 else "arithmetic",
+        }
         for number, record in enumerate(records(6))
     ]
     project.write("instruction-data.json", rows)

@@ -71,7 +71,7 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
         (
             '"data.json", min_scor=3',
             (
-                f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, checkpoint, '
+                f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, by, checkpoint, '
                 "prompt, system, responses, sample, fields or split"
             ),
         ),
@@ -125,7 +125,8 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
             '"data.json", min_score=1',
             (
                 f"{SUITE}: it has no model under test; give --llm-judge-checkpoint, or checkpoint= "
-                "or responses= in the marker"
+                "or responses= in the marker, or judge the model_response that every record has "
+                "with --llm-judge-responses-field=model_response"
             ),
         ),
     ],

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.settings import OPTIONS, Decoding, Settings, read_settings, resolve_suite
+from pytest_llmjudge.settings import (
+    OPTIONS,
+    Decoding,
+    Settings,
+    chosen_for,
+    read_settings,
+    resolve_suite,
+)
 from pytest_llmjudge.values import parse_choice, parse_count_or_auto, parse_flag, parse_score
 
 CLI, INI, BASE = Path("/cli"), Path("/ini"), Path("/suite")
@@ -166,3 +173,67 @@ def test_served_models_are_no_paths(name: str) -> None:
 
     assert settings.checkpoint == marked.checkpoint == name
     assert read({"llm_judge_checkpoint": (f"./{name}", "cli")}).checkpoint == CLI / name
+
+
+@pytest.mark.parametrize(
+    ("keywords", "given", "expected"),
+    [
+        ({}, {}, None),
+        ({}, {"responses_field": "ini"}, "f"),
+        ({}, {"responses_field": "cli", "checkpoint": "ini"}, "f"),
+        ({}, {"responses_field": "ini", "checkpoint": "ini"}, "f"),
+        ({}, {"responses_field": "ini", "checkpoint": "cli"}, None),
+        ({}, {"responses_field": "cli", "checkpoint": "cli"}, "f"),
+        ({"responses": "own"}, {"responses_field": "cli"}, "own"),
+        ({"checkpoint": "m.pth"}, {"responses_field": "cli"}, None),
+    ],
+)
+def test_a_field_of_responses(
+    keywords: dict[str, str], given: dict[str, str], expected: str | None
+) -> None:
+    """A marker's field or model wins over it, and a candidate on the command line over an ini's."""
+    texts = {"responses_field": "f", "checkpoint": "c.pth"}
+    settings = read({f"llm_judge_{key}": (texts[key], source) for key, source in given.items()})
+    chosen = resolve_suite("s", {"min_score": 1, **keywords}, BASE, settings)
+
+    assert chosen.responses == expected
+    assert chosen_for("s", {}, BASE, settings, takes_responses=False).responses is None
+
+
+@pytest.mark.parametrize(
+    ("value", "option", "expected"),
+    [
+        (55, None, (55, {})),
+        ({"all": 55, "math": 40}, None, (55, {"math": 40})),
+        ({"math": 40}, None, (None, {"math": 40})),
+        ({"math": 40}, "60", (60, {"math": 40})),
+        ({"all": 55}, "60", (55, {})),
+        (None, "60", (60, {})),
+    ],
+)
+def test_averages_by_category(
+    value: object, option: str | None, expected: tuple[float | None, dict[str, float]]
+) -> None:
+    """``all`` is the suite; where the marker leaves it out the option counts."""
+    given = {} if option is None else {"llm_judge_min_average": (option, "cli")}
+    chosen = resolve_suite("s", {"min_average": value}, BASE, read(given))
+
+    assert (chosen.min_average, chosen.min_averages) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({}, "s: min_average: {} names no categories; give a number, or one for each category"),
+        ({3: 40}, "s: min_average: {3: 40} names no categories; give a number, or one"),
+        ({"a": 101}, "s: min_average of a: 101 is not an average; give a number from 0 to 100"),
+        ({"a": "x"}, "s: min_average of a: 'x' is not an average; give a number from 0 to 100"),
+        ([1], "s: min_average: [1] is not an average; give a number from 0 to 100"),
+    ],
+)
+def test_averages_that_are_none(value: object, problem: str) -> None:
+    """Each is refused in a line that names the category."""
+    with pytest.raises(SettingsError) as caught:
+        resolve_suite("s", {"min_average": value}, BASE, read({}))
+
+    assert str(caught.value).startswith(problem)

@@ -121,7 +121,7 @@ def test_too_long_is_final(server: FakeOllama) -> None:
         "",
         f"{server.url}: the judge prompt of {length} characters needs about {-(-length // 4):,} "
         "tokens and does not fit into num_ctx 2048; "
-        "shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never scored",
+        "raise --llm-judge-context, shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never scored",
         too_long=True,
     )
 

@@ -263,7 +263,7 @@ def test_prompt_is_too_long(server: FakeOllama) -> None:
 
     assert str(caught.value) == (
         f"{server.url}: the judge prompt of 10000 characters needs about 2,500 tokens and does not "
-        "fit into num_ctx 2048; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never "
+        "fit into num_ctx 2048; raise --llm-judge-context, shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never "
         "scored"
     )
     assert len(server.chats) == 1
@@ -279,7 +279,7 @@ def test_prompt_was_cut(server: FakeOllama, count: int) -> None:
 
     assert str(caught.value) == (
         f"{server.url}: the judge prompt of 11 characters needs about 2,049 tokens and does not "
-        "fit into num_ctx 2048; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never "
+        "fit into num_ctx 2048; raise --llm-judge-context, shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never "
         "scored"
     )
 

@@ -1,0 +1,146 @@
+"""Categories of a suite's records: which there are, their gates, and what they average."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.data import CategoryResult
+from pytest_llmjudge.errors import SettingsError, one_line, storable
+from pytest_llmjudge.kinds.base import AVERAGE
+from pytest_llmjudge.stats import mean, mean_interval
+from pytest_llmjudge.storage.consistent import differs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_llmjudge.data import Record, RecordResult
+    from pytest_llmjudge.settings import SuiteSettings
+
+__all__ = [
+    "CATEGORY",
+    "average_by_category",
+    "category_contradictions",
+    "category_of",
+    "check_categories",
+    "count_categories",
+    "gate_of",
+    "plain_categories",
+]
+
+CATEGORY = "category"
+"""The field that holds categories where ``by=`` names none."""
+
+
+def category_of(record: Record, by: str | None) -> str | None:
+    """Return the category of a record: a text that is not blank, or a whole number.
+
+    Args:
+        record: Any.
+        by: The field that holds it; ``None`` for the default one.
+    """
+    value = record.fields.get(by or CATEGORY)
+    if isinstance(value, str):
+        return storable(value).strip() or None
+    return str(value) if type(value) is int else None
+
+
+def count_categories(records: Sequence[Record], by: str | None) -> dict[str, int]:
+    """Return how many records each category has, in the order of the file."""
+    found = (category_of(record, by) for record in records)
+    return dict(Counter(name for name in found if name is not None))
+
+
+def gate_of(category: str) -> str:
+    """Return the name of the gate over a category's average."""
+    return f"{AVERAGE}:{category}"
+
+
+def check_categories(where: str, records: Sequence[Record], settings: SuiteSettings) -> None:
+    """Prove that the categories that a marker speaks of are there.
+
+    Args:
+        where: The suite, for messages.
+        records: Of the suite.
+        settings: The suite's.
+
+    Raises:
+        SettingsError: The field that ``by=`` names has no category, ``min_average`` names one that
+            no record has, or a record's id is the name of its gate.
+    """
+    # Loading records is a matter of other modules; who only reads results does not wait for them.
+    from pytest_llmjudge.json_values import listed
+
+    by, wanted = settings.by, settings.min_averages
+    if by is None and not wanted:
+        return
+    known = count_categories(records, by)
+    if by is not None and not known:
+        fields = dict.fromkeys(field for record in records for field in record.fields)
+        problem = f'by "{one_line(by, 60)}" is no field with a text or a number in any record'
+        raise SettingsError(where, problem, f"the fields are {listed(fields)}")
+    for name in wanted:
+        if name in known:
+            continue
+        problem = f'min_average names "{one_line(name, 60)}", which no record has as its category'
+        hint = f"the categories are {listed(known)}"
+        if not known:
+            hint = "no record has a category; name the field that holds it with by="
+        raise SettingsError(where, problem, hint)
+    gates = {gate_of(name) for name in wanted}
+    for record in records:
+        if record.id in gates:
+            problem = f'a record has the id "{one_line(record.id, 60)}", the name of a gate'
+            raise SettingsError(where, problem, "give the record another id")
+
+
+def average_by_category(
+    totals: Mapping[str, int], min_averages: Mapping[str, float], results: Sequence[RecordResult]
+) -> tuple[CategoryResult, ...]:
+    """Return what became of each category.
+
+    Args:
+        totals: How many records each has, by name.
+        min_averages: What their averages have to reach.
+        results: Of the records, as far as anything is known of them.
+    """
+    scores: dict[str, list[int]] = {name: [] for name in totals}
+    for result in results:
+        if result.category is not None and result.score is not None:
+            scores[result.category].append(result.score)
+    return tuple(
+        CategoryResult(name, total, tuple(scores[name]), min_averages.get(name))
+        for name, total in totals.items()
+    )
+
+
+def plain_categories(categories: Sequence[CategoryResult]) -> dict[str, Any]:
+    """Return the categories as a results file has them."""
+    return {one.name: _plain(one) for one in categories}
+
+
+def _plain(category: CategoryResult) -> dict[str, Any]:
+    average, interval = mean(category.whole), mean_interval(category.whole)
+    return {
+        "total": category.total,
+        "scored": len(category.scores),
+        "average": None if average is None else round(average, 4),
+        "ci95": None if interval is None else [round(bound, 4) for bound in interval],
+        "min_average": category.min_average,
+    }
+
+
+def category_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which figures of a results file's categories are not those of its records."""
+    scores: dict[str, list[int]] = {name: [] for name in suite.get("categories", {})}
+    for record in suite["records"]:
+        if record["score"] is not None and record.get("category") in scores:
+            scores[record["category"]].append(record["score"])
+    for name, figures in suite.get("categories", {}).items():
+        found = scores[name]
+        average = mean(found) if len(found) == figures["total"] else None
+        for problem in (
+            *differs(figures, "scored", len(found)),
+            *differs(figures, "average", average),
+        ):
+            yield f"category {one_line(name, 60)}: {problem}"
