@@ -97,5 +97,6 @@ def speaks_of_grading(record: Record, response: str) -> bool:
     found = {match[0].strip() for match in _OF_GRADING.finditer(readings(response))}
     if not found:
         return False
-    own = readings(f"{record.instruction}\n{record.input}\n{record.output}")
+    before = (record.system, *(turn.text for turn in record.turns))
+    own = readings("\n".join((*before, record.instruction, record.input, record.output)))
     return any(words not in own for words in found)

@@ -489,10 +489,12 @@ class _LossSuite(RecordSuite[Loss]):
         """Return the template's name and, of a file, a digest; ``None`` without a prompt."""
         if self.is_text:
             return None
-        prompt = self.loaded.settings.prompt
+        prompt, system = self.loaded.settings.prompt, self.loaded.settings.system
+        more = f" with the system text {template_digest(system)}" if system else ""
         if prompt in BUILT_IN_PROMPTS:
-            return {"name": prompt, "digest": None}
-        return {"name": Path(prompt).name, "digest": template_digest(self.loaded.template)}
+            return {"name": prompt + more, "digest": None}
+        digest = template_digest(self.loaded.template + more)
+        return {"name": Path(prompt).name + more, "digest": digest}
 
 
 class _LossRun(SuiteRun[Loss]):

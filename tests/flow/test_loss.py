@@ -348,6 +348,18 @@ def test_losses_under_two_prompts(
     assert message is None or message in str(compared.stdout)
 
 
+def test_losses_under_two_system_texts(suite: Project) -> None:
+    """They are two prompts."""
+    write(suite, '"data.json", max_perplexity=1e9, prompt="chatml", system="Be brief."')
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    write(suite, '"data.json", max_perplexity=1e9, prompt="chatml", system="Be kind."')
+
+    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json")
+
+    result.assert_outcomes(passed=7, failed=1)
+    assert "its prompt was chatml with the system text " in str(result.stdout)
+
+
 def test_a_text_has_no_prompt(suite: Project) -> None:
     """Nothing stands before it."""
     write(suite, '"text.txt", max_perplexity=1e9')
