@@ -27,7 +27,6 @@ _SPLITS: Final = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
-_FILES_LIMIT: Final = 1000
 
 
 def is_dataset(path: Path) -> bool:
@@ -45,7 +44,7 @@ def _has(folder: Path, name: str) -> bool:
 def data_files(path: Path) -> list[Path]:
     """Return the files of a folder that hold its data, or say which do."""
     files = [*path.rglob("*.arrow"), *path.rglob("*.json"), *_published(path)]
-    return sorted(set(files))[:_FILES_LIMIT]
+    return sorted(set(files))
 
 
 def read_dataset(path: Path, split: str | None, read: Callable[[Path], list[Any]]) -> list[Any]:
@@ -120,7 +119,7 @@ def _published(folder: Path) -> list[Path]:
         and file.name not in _NO_DATA
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     ]
-    return sorted(files)[:_FILES_LIMIT]
+    return sorted(files)
 
 
 def _split_of(file: Path, folder: Path) -> str:

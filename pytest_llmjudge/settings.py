@@ -66,7 +66,6 @@ EMBEDDED = "embedded"
 CHAT = "chat"
 """The ``prompt`` that leaves it to the model's own chat template."""
 
-
 RAW = "raw"
 """The ``prompt`` that is the record's instruction as it stands."""
 

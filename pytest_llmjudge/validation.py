@@ -111,7 +111,7 @@ def check(
         raise RecordsError(first.where, first.problem, first.hint, more=tuple(more), left=left)
     raw = sum(record.parts.is_raw for record in records)
     if 0 < raw < len(records):
-        problem = f"{raw} prompts are texts, and {len(records) - raw} lists of messages"
+        problem = f"{raw} of {len(records)} prompts are texts, and the others lists of messages"
         raise RecordsError(name, problem, "write all of them as lists of messages")
     return chosen, records
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import RecordsError
@@ -399,7 +402,7 @@ WHOLE: dict[str, tuple[list[dict[str, object]], str]] = {
     ),
     "raw-and-messages": (
         [{"prompt": "a", "completion": "b"}, {"prompt": ASKED[:1], "completion": ASKED[1:]}],
-        "1 prompts are texts, and 1 lists of messages; write all of them as lists of messages",
+        "1 of 2 prompts are texts, and the others lists of messages; write all of them as lists of messages",
     ),
 }
 
@@ -438,6 +441,59 @@ def test_a_record_without_the_field_of_the_others(tmp_path: Path) -> None:
     assert caught.value.lines == (
         'data.json: record 3: "messages" is missing; every record needs its conversation',
     )
+
+
+NAMES = st.sampled_from(
+    [
+        *("instruction", "input", "output", "system", "history", "id", "messages", "conversations"),
+        *(
+            "prompt",
+            "completion",
+            "response",
+            "context",
+            "question",
+            "answer",
+            "turns",
+            "reference",
+        ),
+        *(
+            "question_id",
+            "role",
+            "content",
+            "from",
+            "value",
+            "type",
+            "text",
+            "images",
+            "tool_calls",
+        ),
+    ]
+)
+TEXTS = st.sampled_from(
+    ["user", "assistant", "system", "human", "gpt", "tool", "text", "", " ", "é\0"]
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-1, 1), TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(st.dictionaries(NAMES, VALUES, max_size=6), max_size=3),
+    st.dictionaries(NAMES, TEXTS | NAMES, max_size=2),
+)
+def test_nothing_else_comes_of_odd_records(
+    tmp_path: Path, values: list[dict[str, object]], fields: dict[str, str]
+) -> None:
+    """Whatever stands where, a file is read or refused in our own words."""
+    path = write(tmp_path, values)
+
+    with contextlib.suppress(RecordsError):
+        for record in load_records(path, fields=fields or None):
+            assert record.instruction.strip()
+            assert record.output.strip()
 
 
 def canonical(value: object) -> str:
