@@ -301,7 +301,7 @@ def parse_fields(where: str, text: str) -> dict[str, str]:
         raise SettingsError(where, "its quotes are never closed", "close them") from None
     for name, equals, field in pairs:
         if not (name and equals and field):
-            problem = f'"{name}{equals}{field}" is no pair of names'
+            problem = f'"{_short(name + equals + field)}" is no pair of names'
             raise SettingsError(where, problem, "write NAME=FIELD, as in instruction=question")
     return {name: field for name, _, field in pairs}
 
@@ -310,7 +310,7 @@ def check_fields(where: str, value: object) -> dict[str, str]:
     """Return ``value`` when it maps parts of a record to fields of a file."""
     if not isinstance(value, Mapping) or not value:
         hint = 'write {"instruction": "question", "output": "answer"}'
-        raise SettingsError(where, f"{value!r} maps no names to fields", hint)
+        raise SettingsError(where, f"{shown(value)} maps no names to fields", hint)
     return {check_text(where, name): check_text(where, field) for name, field in value.items()}
 
 

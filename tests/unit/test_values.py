@@ -74,9 +74,10 @@ def test_long_numbers_of_options(name: str, digits: int) -> None:
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 @pytest.mark.parametrize("name", KEYWORDS)
 def test_long_values_of_keywords(name: str, value: object) -> None:
-    """The same of what a marker says; a long text may be a path."""
+    """The same of what a marker says; a long text may be a path or a name."""
     if isinstance(value, str) and name.split("-")[1] in {
-        *("checkpoint", "prompt", "responses", "against", "votes", "subjects"),
+        *("checkpoint", "prompt", "system", "responses", "against", "votes", "subjects"),
+        *("by", "split"),
     }:
         return
     line = line_of(partial(KEYWORDS[name], "where", value))
