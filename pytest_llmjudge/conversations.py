@@ -105,13 +105,14 @@ def optional_text(value: Value, field: str) -> str:
     return text
 
 
-def conversation(field: str, messages: object, system: str) -> Parts:
+def conversation(field: str, messages: object, system: str, start: int = 0) -> Parts:
     """Read messages, whose last one of the assistant is the reference.
 
     Args:
         field: Where they stand, for messages.
         messages: Objects with ``role`` and ``content``, or ``from`` and ``value``.
         system: A system text that stands beside them.
+        start: How many messages stand before the first that may be the reference.
 
     Raises:
         BadRecordError: One of them is no text, or there is no reference with a question before it.
@@ -121,7 +122,8 @@ def conversation(field: str, messages: object, system: str) -> Parts:
         problem = f'"{field}" is {shown}'
         raise BadRecordError(problem, "it must be a list of messages")
     said = [_message(number, message) for number, message in enumerate(messages, 1)]
-    last = max((at for at, (role, _) in enumerate(said) if role == "assistant"), default=None)
+    answers = (at for at, (role, _) in enumerate(said) if role == "assistant" and at >= start)
+    last = max(answers, default=None)
     if last is None:
         problem = f'"{field}" has no message of the assistant'
         raise BadRecordError(problem, REFERENCE)

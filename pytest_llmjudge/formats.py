@@ -112,7 +112,7 @@ def _prompt(value: Value) -> Parts:
     prompt, completion = value.get("prompt"), value.get("completion")
     if isinstance(prompt, list) and isinstance(completion, list):
         both = [*prompt, *completion]
-        return conversation("prompt", both, optional_text(value, "system"))
+        return conversation("completion", both, optional_text(value, "system"), len(prompt))
     texts = need_text(value, "prompt"), need_text(value, "completion")
     if optional_text(value, "system"):
         problem = 'it has "system", and a prompt that is a text is sent as it is'

@@ -277,6 +277,14 @@ REFUSED: dict[str, tuple[object, str]] = {
         {"prompt": "a", "completion": 4},
         '"completion" is a number; it must be a string',
     ),
+    "completion-of-no-messages": (
+        {"prompt": ASKED, "completion": []},
+        f'"completion" has no message of the assistant; {REFERENCE}',
+    ),
+    "completion-without-the-assistant": (
+        {"prompt": ASKED, "completion": ASKED[:1]},
+        f'"completion" has no message of the assistant; {REFERENCE}',
+    ),
     "prompt-with-system": (
         {"prompt": "a", "completion": "b", "system": "S"},
         (
