@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.arrow_files import read_arrow
-from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.errors import RecordsError, one_line
+from pytest_llmjudge.json_values import listed
 from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 from pytest_llmjudge.splits import choose_split
 
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["data_files", "is_dataset", "read_dataset"]
 
 _DICT, _STATE = "dataset_dict.json", "state.json"
+_SAVE_AGAIN: Final = "save the data set again"
 _DATA: Final = re.compile(r"\.(json|jsonl|ndjson|csv|tsv)(\.gz|\.zst)?$|\.parquet$", re.I)
-_NO_DATA: Final = ("dataset_infos.json", "dataset_info.json", _DICT, _STATE)
-_SHARD: Final = re.compile(r"(.+)-\d{5}-of-\d{5}\.")
+_NO_DATA: Final = ("config.json", "dataset_infos.json", "dataset_info.json", _DICT, _STATE)
+_SHARD: Final = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.")
 _WORD: Final = re.compile(r"[^a-z]+")
 _SPLITS: Final = {
     "train": ("train", "training"),
@@ -60,7 +62,9 @@ def read_dataset(path: Path, split: str | None, read: Callable[[Path], list[Any]
     """
     if _has(path, _DICT):
         names = _entry(path / _DICT, "splits")
-        return _saved(path / choose_split(path.name, map(str, names), split))
+        if not all(map(_is_name, names)):
+            raise RecordsError(path.name, f"{_DICT} names no folder of it", _SAVE_AGAIN)
+        return _saved(path / choose_split(path.name, names, split))
     if _has(path, _STATE):
         # It is a single split, which may have a name.
         own = _document(path / _STATE).get("_split")
@@ -69,8 +73,32 @@ def read_dataset(path: Path, split: str | None, read: Callable[[Path], list[Any]
     splits: dict[str, list[Path]] = {}
     for file in _published(path):
         splits.setdefault(_split_of(file, path), []).append(file)
-    chosen = splits[choose_split(path.name, splits, split)]
-    return [value for file in chosen for value in read(file)]
+    chosen = choose_split(path.name, splits, split)
+    _check_one_folder(path, chosen, splits[chosen])
+    _check_shards(path, splits[chosen])
+    return [value for file in splits[chosen] for value in read(file)]
+
+
+def _check_one_folder(path: Path, split: str, files: Sequence[Path]) -> None:
+    """Refuse files of several configurations, which are data sets of their own."""
+    folders = list(dict.fromkeys(file.parent.relative_to(path).as_posix() for file in files))
+    if len(folders) > 1:
+        problem = f'the files of its split "{one_line(split, 40)}" are in {listed(folders)}'
+        raise RecordsError(path.name, problem, "name one of these folders instead of it")
+
+
+def _check_shards(path: Path, files: Sequence[Path]) -> None:
+    """Refuse a split of which a file is missing."""
+    groups: dict[tuple[str, str], set[int]] = {}
+    for file in files:
+        shard = _SHARD.match(file.name)
+        if shard is not None:
+            groups.setdefault((shard[1], shard[3]), set()).add(int(shard[2]))
+    for (stem, total), numbers in groups.items():
+        missing = next((at for at in range(int(total)) if at not in numbers), None)
+        if missing is not None:
+            problem = f'it has no "{one_line(stem, 40)}-{missing:05}-of-{total}"'
+            raise RecordsError(path.name, problem, "get all files of the split")
 
 
 def _saved(folder: Path) -> list[Any]:
@@ -79,15 +107,22 @@ def _saved(folder: Path) -> list[Any]:
     if state.get("_indices_data_files") or state.get("_indices_files"):
         hint = "save it again with flatten_indices()"
         raise RecordsError(folder.name, "its rows are chosen by a file of indices", hint)
-    names = [part.get("filename") for part in _entry(folder / _STATE, "_data_files")]
     values: list[Any] = []
-    for name in names:
-        if not isinstance(name, str) or os.path.basename(name) != name:  # noqa: PTH119
-            raise RecordsError(
-                folder.name, f"{_STATE} names no file of it", "save the data set again"
-            )
-        values += read_arrow(folder / name)
+    for part in _entry(folder / _STATE, "_data_files"):
+        name = part.get("filename") if isinstance(part, dict) else None
+        if not _is_name(name):
+            raise RecordsError(folder.name, f"{_STATE} names no file of it", _SAVE_AGAIN)
+        values += read_arrow(folder / str(name))
     return values
+
+
+def _is_name(name: object) -> bool:
+    """Say whether a value is the name of a file or folder that does not leave its folder."""
+    return (
+        isinstance(name, str)
+        and name not in ("", ".", "..")
+        and os.path.basename(name) == name  # noqa: PTH119
+    )
 
 
 def _entry(file: Path, key: str) -> Sequence[Any]:
@@ -95,7 +130,7 @@ def _entry(file: Path, key: str) -> Sequence[Any]:
     if isinstance(entry, list) and entry:
         return entry
     where = f"{file.parent.name}/{file.name}"
-    raise RecordsError(where, f'it has no list "{key}"', "save the data set again")
+    raise RecordsError(where, f'it has no list "{key}"', _SAVE_AGAIN)
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -106,15 +141,14 @@ def _document(file: Path) -> dict[str, Any]:
     if isinstance(document, dict):
         return document
     where = f"{file.parent.name}/{file.name}"
-    raise RecordsError(where, "it cannot be read as JSON", "save the data set again")
+    raise RecordsError(where, "it cannot be read as JSON", _SAVE_AGAIN)
 
 
 def _published(folder: Path) -> list[Path]:
-    """Return the files of the hub's layout: those in the folder, and in its folders."""
+    """Return the files of the hub's layout, however deep they are."""
     files = [
         file
-        for pattern in ("*", "*/*")
-        for file in folder.glob(pattern)
+        for file in folder.rglob("*")
         if _DATA.search(file.name)
         and file.name not in _NO_DATA
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.arrow_files import read_parquet
@@ -66,7 +66,14 @@ def read_content(path: Path, split: str | None = None) -> Content:
     """
     if not is_dataset(path):
         return _read_file(path, split)
-    return _rows(read_dataset(path, split, lambda file: _read_file(file, None).values))
+    odd: list[bool] = []
+
+    def read(file: Path) -> list[Any]:
+        content = _read_file(file, None)
+        odd.append(content.is_odd)
+        return content.values
+
+    return replace(_rows(read_dataset(path, split, read)), is_odd=any(odd))
 
 
 def path_digest(path: Path) -> str:

@@ -495,6 +495,52 @@ def test_a_data_set_as_it_is_published(tmp_path: Path) -> None:
     assert outputs == {"train": ["A0", "A1"], "test": ["A5"], "validation": ["A6"]}
 
 
+def test_a_split_of_several_configurations(tmp_path: Path) -> None:
+    """They are never mixed, and each can be named."""
+    folder = tmp_path / "published"
+    for kind in ("main", "socratic"):
+        for split in ("train", "test"):
+            write(folder, f"v1/{kind}/{split}.jsonl", json.dumps(rows(len(kind))[0]))
+    write(folder, "v1/main/config.json", "{}")
+
+    assert refusal(folder, "test") == (
+        'published: the files of its split "test" are in "v1/main" and "v1/socratic"; '
+        "name one of these folders instead of it"
+    )
+    (record,) = load_records(folder / "v1/main", split="test")
+    assert record.output == "A4"
+
+
+def test_a_split_without_one_of_its_files(tmp_path: Path) -> None:
+    """A part of a split is not taken for all of it."""
+    folder = tmp_path / "published"
+    write(folder, "test-00000-of-00002.jsonl", json.dumps(rows(0)[0]))
+
+    assert refusal(folder) == (
+        'published: it has no "test-00001-of-00002"; get all files of the split'
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            '{"question": "a", "answer": "b", "n": NaN}',
+            '"n" is NaN, which JSON does not have; leave it out or write null',
+        ),
+        (
+            '{"question": "a", "answer": "b", "answer": "c"}',
+            'it has "answer" more than once; keep one of them',
+        ),
+    ],
+)
+def test_odd_records_of_a_folder(tmp_path: Path, line: str, problem: str) -> None:
+    """They are refused as in a file."""
+    write(tmp_path, "published/test.jsonl", line)
+
+    assert refusal(tmp_path / "published") == f"published: record 1: {problem}"
+
+
 BAD_FOLDERS: dict[str, tuple[str, str]] = {
     "state.json": ("{", "saved/state.json: it cannot be read as JSON; save the data set again"),
     "state.json ": (
@@ -508,6 +554,14 @@ BAD_FOLDERS: dict[str, tuple[str, str]] = {
     "state.json   ": (
         '{"_data_files": [{"filename": "x.arrow"}]}',
         "x.arrow: it is no Arrow file; get the file anew",
+    ),
+    "state.json    ": (
+        '{"_data_files": ["x.arrow"]}',
+        "saved: state.json names no file of it; save the data set again",
+    ),
+    "dataset_dict.json ": (
+        '{"splits": [".."]}',
+        "saved: dataset_dict.json names no folder of it; save the data set again",
     ),
     "dataset_dict.json": (
         "{}",
