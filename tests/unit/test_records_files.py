@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import decimal
 import gzip
+import hashlib
 import io
 import json
 import subprocess
@@ -276,6 +277,7 @@ def test_a_parquet_file(tmp_path: Path) -> None:
         "day": [date(2026, 1, 2), None],
         "price": [decimal.Decimal("1.50"), None],
         "raw": [b"xy", None],
+        "hash": [b"\xff\xd8", None],
         "tags": [["a"], None],
     }
     path = parquet(tmp_path / "data.bin", pa.table(columns))
@@ -288,7 +290,8 @@ def test_a_parquet_file(tmp_path: Path) -> None:
         "score": 1.5,
         "day": "2026-01-02",
         "price": "1.50",
-        "raw": "2 bytes",
+        "raw": "xy",
+        "hash": {"bytes": 2, "sha256": hashlib.sha256(b"\xff\xd8").hexdigest()},
         "tags": ["a"],
     }
     assert second.fields == {**dict.fromkeys(columns), "messages": asked}
@@ -393,6 +396,13 @@ import pyarrow as pa, pyarrow.parquet as pq
 path = Path("data.parquet")
 pq.write_table(pa.table({"turns": pa.array([[None] * 20_000_000], pa.list_(pa.null()))}), path)
 """,
+    "parquet-list-of-zeros": """
+import numpy, pyarrow as pa, pyarrow.parquet as pq
+path = Path("data.parquet")
+size = 40_000_000
+zeros = pa.array(numpy.zeros(size, numpy.int64))
+pq.write_table(pa.table({"turns": pa.ListArray.from_arrays([0, size], zeros)}), path)
+""",
 }
 LOAD = """
 import resource, sys
@@ -435,6 +445,69 @@ def arrow_stream(path: Path, rows: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
         writer.write_table(table)
+
+
+def test_bytes_are_no_answer(tmp_path: Path) -> None:
+    """What is no text is refused as what it is."""
+    pa = pytest.importorskip("pyarrow")
+    path = parquet(tmp_path / "data.parquet", pa.table({"question": ["a"], "answer": [b"\xff"]}))
+
+    assert refusal(path) == 'data.parquet: record 1: "answer" is an object; it must be a string'
+
+
+def stream_of(table: Any, **options: Any) -> bytes:  # noqa: ANN401 - pyarrow has no types
+    import pyarrow as pa
+
+    sink = io.BytesIO()
+    how = pa.ipc.IpcWriteOptions(**options)
+    with pa.ipc.new_stream(sink, table.schema, options=how) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def saved_stream(folder: Path, content: bytes) -> Path:
+    write(folder, "saved/state.json", '{"_data_files": [{"filename": "x.arrow"}]}')
+    write(folder, "saved/x.arrow", content)
+    return folder / "saved"
+
+
+def test_streams_that_are_not_read(tmp_path: Path) -> None:
+    """Each is one line: columns of one name, bodies that unpack to any size, and views."""
+    pa = pytest.importorskip("pyarrow")
+    texts = pa.array(["a" * 9000])
+    twice = pa.Table.from_arrays([texts, texts], ["question", "question"])
+    view = pa.table({"question": texts.cast(pa.string_view())})
+    packed = pa.table({"question": texts, "answer": texts.dictionary_encode()})
+    parquet(tmp_path / "data.parquet", twice)
+
+    lines = [
+        refusal(tmp_path / "data.parquet"),
+        refusal(saved_stream(tmp_path, stream_of(twice))),
+        refusal(saved_stream(tmp_path, stream_of(packed, compression="zstd"))),
+        refusal(saved_stream(tmp_path, stream_of(view))),
+    ]
+
+    again = 'it has the column "question" more than once; keep one of them'
+    plain = "write the file with plain strings and lists"
+    assert lines == [
+        f"data.parquet: {again}",
+        f"x.arrow: {again}",
+        "x.arrow: its batches are compressed; write the file without compression",
+        f"x.arrow: it has a column of views or of repeated values; {plain}",
+    ]
+
+
+def test_a_stream_with_wrong_offsets(tmp_path: Path) -> None:
+    """It is no stream, and does not end the process."""
+    pa = pytest.importorskip("pyarrow")
+    offsets = pa.array([0, 3, 6], pa.int32()).buffers()[1].to_pybytes()
+    content = stream_of(pa.table({"question": ["abc", "def"], "answer": ["x", "y"]}))
+    assert offsets in content
+    wrong = pa.array([0, 2**30, 6], pa.int32()).buffers()[1].to_pybytes()
+
+    line = refusal(saved_stream(tmp_path, content.replace(offsets, wrong)))
+
+    assert line == "x.arrow: it is no Arrow file; get the file anew"
 
 
 def save(folder: Path, rows: list[dict[str, Any]], **state: object) -> Path:
