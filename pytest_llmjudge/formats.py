@@ -20,7 +20,7 @@ from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.json_values import kind_of, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 __all__ = [
     "ALPACA",
@@ -28,6 +28,7 @@ __all__ = [
     "MESSAGES",
     "PROMPT",
     "Format",
+    "check_format",
     "check_text_only",
     "detect",
     "fits_any",
@@ -98,6 +99,20 @@ def check_text_only(value: Value, chosen: Format) -> None:
             raise BadRecordError(problem, "only texts can be judged, so leave the record out")
 
 
+def check_format(value: Value, chosen: Format) -> None:
+    """Refuse a record that is of another format than the others of its file.
+
+    Raises:
+        BadRecordError: It has all fields that records of the format do not have.
+    """
+    if not chosen.unless or any(value.get(field) is None for field in chosen.unless):
+        return
+    if chosen is ALPACA:
+        _alpaca_eval(value)
+    problem = f"it has {listed(chosen.unless)}, which is of another format than {chosen.name}"
+    raise BadRecordError(problem, "leave the record out, or write it as the others are")
+
+
 def _dialogue(field: str) -> Callable[[Value], Parts]:
     def read(value: Value) -> Parts:
         if field not in value:
@@ -122,10 +137,22 @@ def _prompt(value: Value) -> Parts:
 
 def _columns(instruction: str, output: str) -> Callable[[Value], Parts]:
     def read(value: Value) -> Parts:
-        texts = need_text(value, instruction), optional_text(value, "context")
+        texts = need_text(value, instruction), _material(value)
         return Parts(*texts, need_text(value, output), optional_text(value, "system"))
 
     return read
+
+
+_MATERIAL: Final = ("context", "input")
+"""Fields of the text that an instruction speaks of, in formats other than Alpaca's."""
+
+
+def _material(value: Value) -> str:
+    context, further = (optional_text(value, field) for field in _MATERIAL)
+    if context and further and context != further:
+        problem = '"context" and "input" differ'
+        raise BadRecordError(problem, "leave one of them out")
+    return context or further
 
 
 def _mt_bench(value: Value) -> Parts:
@@ -234,7 +261,7 @@ def detect(name: str, values: Sequence[object]) -> Format:
             fitting = [one for one in fitting if full.issuperset(one.needs)]
         if len(fitting) > 1:
             names = " and as ".join(one.name for one in fitting)
-            examples = " or ".join(_example(one) for one in fitting if one.parts)
+            examples = " or ".join(_example(one, fields) for one in fitting if one.parts)
             problem = f"its records can be read as {names}"
             raise RecordsError(name, problem, f"say which: {examples}")
         counts.update(dict.fromkeys(fitting, len(records)))
@@ -245,9 +272,11 @@ def detect(name: str, values: Sequence[object]) -> Format:
     return ALPACA
 
 
-def _example(one: Format) -> str:
-    """Write the keyword that chooses a format."""
-    pairs = zip(one.parts, one.needs, strict=True)
+def _example(one: Format, fields: Collection[str]) -> str:
+    """Write the keyword that chooses a format, for records with some fields."""
+    pairs = list(zip(one.parts, one.needs, strict=True))
+    if one.parts is _TEXTS and one is not ALPACA:
+        pairs[1:1] = [("input", field) for field in _MATERIAL if field in fields][:1]
     return "fields={" + ", ".join(f'"{part}": "{field}"' for part, field in pairs) + "}"
 
 

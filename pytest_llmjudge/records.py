@@ -52,7 +52,9 @@ def load_records(
     named = {"responses": response_field, "against": against_field}
     needed = {keyword: field for keyword, field in named.items() if field is not None}
     chosen, checked = check(path.name, content, needed, gates, fields)
-    return tuple(_named(checked, by_texts=chosen is ALPACA and not fields))
+    own = fields or {}
+    by_texts = chosen is ALPACA and all(own.get(text, text) == text for text in _TEXTS)
+    return tuple(_named(checked, None if by_texts else _ADDED.union(needed.values())))
 
 
 def draw_sample(records: Sequence[Record], size: int | None) -> tuple[Record, ...]:
@@ -69,10 +71,9 @@ def record_id(instruction: str, context: str, output: str) -> str:
     return _name(instruction, [instruction, context, output])
 
 
-def _whole_id(instruction: str, value: Mapping[str, Any]) -> str:
+def _whole_id(instruction: str, value: Mapping[str, Any], added: Collection[str]) -> str:
     """Name a record after all of it but what runs and people add to it."""
-    if not _ADDED.isdisjoint(value):
-        value = {field: part for field, part in value.items() if field not in _ADDED}
+    value = {field: part for field, part in value.items() if field not in added}
     return _name(instruction, value)
 
 
@@ -89,6 +90,7 @@ def _name(instruction: str, content: object) -> str:
 
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_TEXTS = ("instruction", "input", "output")
 _ADDED = frozenset(("model_response", "score", "winner", "human_score"))
 
 
@@ -96,17 +98,18 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _named(checked: Sequence[Checked], *, by_texts: bool) -> Iterator[Record]:
+def _named(checked: Sequence[Checked], added: Collection[str] | None) -> Iterator[Record]:
+    """Name the records after all but the fields ``added``; ``None`` for after their texts."""
     taken = {one.id for one in checked if one.id is not None}
     counts: dict[str, int] = {}
     for own, parts, value in checked:
         instruction, context, output, system, turns, is_raw = parts
         name = own
         if name is None:
-            if by_texts:
+            if added is None:
                 base = record_id(instruction, context, output)
             else:
-                base = _whole_id(instruction, value)
+                base = _whole_id(instruction, value, added)
             while name is None or name in taken:
                 counts[base] = counts.get(base, 0) + 1
                 name = base if counts[base] == 1 else f"{base}-{counts[base]}"

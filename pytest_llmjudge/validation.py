@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pytest_llmjudge.conversations import INSTRUCTION, REFERENCE, BadRecordError, Parts
 from pytest_llmjudge.errors import RecordsError, one_line
 from pytest_llmjudge.fieldmap import has_field, mapped, mapping_format
-from pytest_llmjudge.formats import ALPACA, check_text_only, detect
+from pytest_llmjudge.formats import ALPACA, check_format, check_text_only, detect
 from pytest_llmjudge.json_values import NotFinite, Repeated, kind_of, listed
 
 if TYPE_CHECKING:
@@ -186,6 +186,8 @@ class _Reader:
         if self._is_alpaca and _FURTHER.isdisjoint(value):
             return Parts(value["instruction"], value.get("input") or "", value["output"])
         try:
+            if not self._fields:
+                check_format(value, self._format)
             check_text_only(value, self._format)
             parts = self._format.read(view)
         except BadRecordError as fault:
@@ -208,7 +210,7 @@ _QUOTED: Final = re.compile(r'"([a-z]+)"')
 _NO_PARTS: Final = Parts("", "", "")
 _OWN: Final = ("model_response", "human_score")
 _GOOD: Final = {"instruction": "x", "output": "x"}
-_FURTHER: Final = frozenset(("system", "history", "images", "videos", "audios"))
+_FURTHER: Final = frozenset((*ALPACA.unless, "system", "history", "images", "videos", "audios"))
 
 
 def _by_cause(name: str, content: Content, problems: Iterable[Problem]) -> list[RecordsError]:

@@ -139,6 +139,14 @@ LOADS: dict[str, tuple[dict[str, Any], Said]] = {
         {"question": "a", "context": "c", "answer": "b"},
         Said("a", "b", "c"),
     ),
+    "question-with-input": (
+        {"question": "a", "context": "", "input": "i", "answer": "b"},
+        Said("a", "b", "i"),
+    ),
+    "dolly-with-both": (
+        {"instruction": "a", "context": "c", "input": "c", "response": "b"},
+        Said("a", "b", "c"),
+    ),
     "query-and-response": ({"query": "a", "response": "b", "type": "GSM"}, Said("a", "b")),
     "problem-and-solution": ({"problem": "$x$", "solution": "b", "level": 5}, Said("$x$", "b")),
     "mt-bench": ({**BENCH, "turns": ["a"], "reference": ["b"]}, Said("a", "b")),
@@ -297,6 +305,10 @@ REFUSED: dict[str, tuple[object, str]] = {
         {"question": "a", "answer": 4},
         '"answer" is a number; it must be a string',
     ),
+    "context-and-input": (
+        {"question": "a", "answer": "b", "context": "c", "input": "i"},
+        '"context" and "input" differ; leave one of them out',
+    ),
     "context-as-object": (
         {"question": "a", "answer": "b", "context": {"title": "x"}},
         '"context" is an object; it must be a string',
@@ -408,6 +420,34 @@ WHOLE: dict[str, tuple[list[dict[str, object]], str]] = {
             'fields={"messages": "messages"} or fields={"instruction": "problem", "output": "solution"}'
         ),
     ),
+    "two-formats-with-context": (
+        [{"problem": "a", "solution": "b", "context": "c", "messages": ASKED}] * 2,
+        (
+            "its records can be read as OpenAI's messages and as problem and solution; say which: "
+            'fields={"messages": "messages"} or fields={"instruction": "problem", '
+            '"input": "context", "output": "solution"}'
+        ),
+    ),
+    "one-output-of-alpaca-eval": (
+        [
+            *[{"instruction": "a", "output": "b"}] * 2,
+            {"instruction": "a", "output": "b", "generator": "g", "dataset": "d"},
+        ],
+        (
+            'record 3: it is an output of AlpacaEval, whose "output" is the response of a model; '
+            'name a reference with fields={"output": "…"}, and judge it with responses="output"'
+        ),
+    ),
+    "one-disliked-completion": (
+        [
+            *[{"prompt": "a", "completion": "b"}] * 2,
+            {"prompt": "a", "completion": "b", "label": False},
+        ],
+        (
+            'record 3: it has "label", which is of another format than prompt and completion; '
+            "leave the record out, or write it as the others are"
+        ),
+    ),
     "raw-and-messages": (
         [{"prompt": "a", "completion": "b"}, {"prompt": ASKED[:1], "completion": ASKED[1:]}],
         "1 of 2 prompts are texts, and the others lists of messages; write all of them as lists of messages",
@@ -517,6 +557,32 @@ def test_a_name_by_the_last_message_and_the_whole(tmp_path: Path) -> None:
     (judged,) = load_records(write(tmp_path, [{**value, "model_response": "x", "score": 5}]))
 
     assert record.id == judged.id == f"hello-{canonical(value)}"
+
+
+def test_no_name_by_the_answers_under_test(tmp_path: Path) -> None:
+    """Another answer in the fields that are judged is an answer to the same record."""
+    value = {"question": "a", "answer": "b"}
+
+    ids = {
+        load_records(
+            write(tmp_path, [{**value, "mine": text, "theirs": text * 2}]),
+            response_field="mine",
+            against_field="theirs",
+        )[0].id
+        for text in ("x", "y")
+    }
+
+    assert ids == {f"a-{canonical(value)}"}
+
+
+def test_fields_of_their_own_names_change_no_name(tmp_path: Path) -> None:
+    """Saying what the content says already keeps the ids of Alpaca's format."""
+    path = write(tmp_path, [{"instruction": "a", "input": "i", "output": "b", "n": "1"}])
+    own = {"instruction": "instruction", "output": "output"}
+
+    for fields in (own, {**own, "input": "input"}, {"input": "input"}):
+        assert load_records(path, fields=fields)[0].id == record_id("a", "i", "b")
+    assert load_records(path, fields={**own, "input": "n"})[0].id != record_id("a", "1", "b")
 
 
 def test_alpaca_is_named_by_its_texts_alone(tmp_path: Path) -> None:
