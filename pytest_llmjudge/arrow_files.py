@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.json_values import listed
-from pytest_llmjudge.reading import TooMuchError, open_file, why_unreadable
+from pytest_llmjudge.reading import (
+    ROWS_LIMIT,
+    VALUES_LIMIT,
+    TooMuchError,
+    open_file,
+    why_unreadable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["read_arrow", "read_parquet"]
 
 _BYTES_LIMIT: Final = 1 << 28
-_VALUES_LIMIT: Final = 1 << 23
-_ROWS_LIMIT: Final = 1 << 20
 _ROWS_AT_ONCE: Final = 1000
 _DAMAGED: Final = (ValueError, OverflowError, MemoryError, SystemError, IndexError, struct.error)
 """What pyarrow raises for damaged files, beside its own errors; the last two are of messages."""
@@ -114,7 +118,7 @@ def _errors(path: Path, kind: str) -> Iterator[None]:
         yield
     except TooMuchError:
         problem = (
-            f"it has more than the {_ROWS_LIMIT:,} rows, {_VALUES_LIMIT:,} values or "
+            f"it has more than the {ROWS_LIMIT:,} rows, {VALUES_LIMIT:,} values or "
             f"{_BYTES_LIMIT:,} bytes that are read"
         )
         raise RecordsError(path.name, problem, "take a part of its records") from None
@@ -143,7 +147,7 @@ def _batches(name: str, stream: BufferedReader) -> Iterator[Any]:
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
     size = sum(metadata.row_group(number).total_byte_size for number in groups)
-    if size > _BYTES_LIMIT or metadata.num_rows > _ROWS_LIMIT:
+    if size > _BYTES_LIMIT or metadata.num_rows > ROWS_LIMIT:
         raise TooMuchError
     _check_columns(name, file.schema_arrow.names)
     leaves = [file.schema.column(number) for number in range(len(file.schema))]
@@ -153,7 +157,7 @@ def _batches(name: str, stream: BufferedReader) -> Iterator[Any]:
         # memory, the metadata of single columns is sound.
         file.scan_contents(columns=lists, batch_size=_ROWS_AT_ONCE)
         chunks = ((metadata.row_group(group), leaf) for group in groups for leaf in lists)
-        if sum(group.column(leaf).num_values for group, leaf in chunks) > _VALUES_LIMIT:
+        if sum(group.column(leaf).num_values for group, leaf in chunks) > VALUES_LIMIT:
             raise TooMuchError
     texts = [
         leaf.path
@@ -182,7 +186,7 @@ def _values(name: str, batches: Iterable[Any]) -> list[dict[str, Any]]:
         for column in batch.columns:
             column_size, column_count = _measure(column)
             size, count = size + column_size, count + column_count
-        if size > _BYTES_LIMIT or count > _VALUES_LIMIT or len(rows) + len(batch) > _ROWS_LIMIT:
+        if size > _BYTES_LIMIT or count > VALUES_LIMIT or len(rows) + len(batch) > ROWS_LIMIT:
             raise TooMuchError
         rows += map(_plain, batch.to_pylist())
     return rows

@@ -40,7 +40,10 @@ _ROLES: Final = {
     "model": "assistant",
 }
 _TOOL_ROLES: Final = ("tool", "function", "function_call", "observation", "ipython")
-_OTHER_PARTS: Final = ("tool_calls", "function_call", "audio", "images")
+_OTHER_PARTS: Final = (
+    *("tool_calls", "function_call"),
+    *("image", "images", "video", "videos", "audio", "audios"),
+)
 _FORMS: Final = (("role", "content"), ("from", "value"))
 
 

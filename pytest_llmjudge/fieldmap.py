@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.errors import RecordsError, one_line
@@ -73,6 +74,7 @@ def has_field(value: Value, path: str) -> bool:
 
 
 _NOTHING: Final = object()
+_INDEX: Final = re.compile(r"\d{1,9}")
 
 
 def _at(value: Value, path: str) -> object:
@@ -82,7 +84,7 @@ def _at(value: Value, path: str) -> object:
     for key in path.split("."):
         if isinstance(inside, dict) and key in inside:
             inside = inside[key]
-        elif isinstance(inside, list) and key.isdecimal() and int(key) < len(inside):
+        elif isinstance(inside, list) and _INDEX.fullmatch(key) and int(key) < len(inside):
             inside = inside[int(key)]
         else:
             return _NOTHING

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.errors import RecordsError, one_line
-from pytest_llmjudge.reading import is_too_deep
+from pytest_llmjudge.reading import ROWS_LIMIT, VALUES_LIMIT, is_too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Decoder", "NotFinite", "Repeated", "kind_of", "listed"]
+__all__ = ["Decoder", "NotFinite", "Repeated", "check_size", "kind_of", "listed"]
 
 _SHOWN_FIELDS: Final = 8
 
@@ -30,8 +31,8 @@ class Repeated(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        keys = [key for key, _ in pairs]
-        self.again = [key for key in self if keys.count(key) > 1]
+        counts = Counter(key for key, _ in pairs)
+        self.again = [key for key, count in counts.items() if count > 1]
 
 
 class Decoder:
@@ -39,10 +40,12 @@ class Decoder:
 
     Attributes:
         is_odd: Whether a :class:`NotFinite` or a :class:`Repeated` is somewhere in the values.
+        count: How many values the objects have together.
     """
 
     def __init__(self) -> None:
         self.is_odd = False
+        self.count = 0
         self._json = json.JSONDecoder(
             object_pairs_hook=self._object, parse_constant=self._number, parse_float=self._number
         )
@@ -70,6 +73,7 @@ class Decoder:
             raise RecordsError(where, problem, "correct it") from None
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        self.count += len(pairs)
         unique = dict(pairs)
         if len(unique) == len(pairs):
             return unique
@@ -82,6 +86,19 @@ class Decoder:
             return value
         self.is_odd = True
         return NotFinite(one_line(text, 40))
+
+
+def check_size(name: str, rows: int, values: int) -> None:
+    """Refuse a file that has more records, or values in them, than there is memory for.
+
+    Raises:
+        RecordsError: It has.
+    """
+    if rows > ROWS_LIMIT or values > VALUES_LIMIT:
+        problem = (
+            f"it has more than the {ROWS_LIMIT:,} rows or {VALUES_LIMIT:,} values that are read"
+        )
+        raise RecordsError(name, problem, "take a part of its records")
 
 
 _KINDS: Final = {

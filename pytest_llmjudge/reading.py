@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATA_LIMIT",
+    "ROWS_LIMIT",
     "SETTINGS_LIMIT",
+    "VALUES_LIMIT",
     "BoundedStream",
     "RepeatedKeyError",
     "TooMuchError",
@@ -40,6 +42,12 @@ SETTINGS_LIMIT = 1 << 24
 
 DATA_LIMIT = 1 << 30
 """Bytes of a file of records, results, votes or questions: hundreds of thousands of records."""
+
+ROWS_LIMIT = 1 << 20
+"""Records of a file."""
+
+VALUES_LIMIT = 1 << 23
+"""Values of all records of a file."""
 
 DEPTH_LIMIT = 100
 """Levels of nested JSON; few files have ten, and Python's own limit of 1000 ends its users."""

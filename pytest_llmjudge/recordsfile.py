@@ -12,7 +12,7 @@ from pytest_llmjudge.arrow_files import read_parquet
 from pytest_llmjudge.dataset_folders import data_files, is_dataset, read_dataset
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.formats import fits_any
-from pytest_llmjudge.json_values import Decoder, kind_of
+from pytest_llmjudge.json_values import Decoder, check_size, kind_of
 from pytest_llmjudge.paths import HEAD, POINTER, PULL, is_pointer
 from pytest_llmjudge.reading import (
     DATA_LIMIT,
@@ -133,11 +133,11 @@ def _decoded(name: str, content: bytes) -> str:
 def _read_json(name: str, suffix: str, text: str, split: str | None) -> Content:
     decoder = Decoder()
     if _are_lines(suffix, text):
-        lines = {
-            number: decoder.read(f"{name}: line {number}", line)
-            for number, line in enumerate(text.split("\n"), 1)
-            if line.strip()
-        }
+        lines: dict[int, object] = {}
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                lines[number] = decoder.read(f"{name}: line {number}", line)
+                check_size(name, len(lines), decoder.count)
         values = list(lines.values())
         if len(lines) > 1 or suffix in _LINES or _is_record(values[0]):
             check_no_split(name, split)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.errors import RecordsError
-from pytest_llmjudge.json_values import listed
+from pytest_llmjudge.json_values import check_size, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,11 +42,11 @@ def read_csv(name: str, text: str, delimiter: str) -> tuple[list[int], list[dict
     """
     _check_lines(name, text)
     header = next(line for line in _lines(text) if line.strip())
-    delimiter = max(delimiter + _DELIMITERS, key=lambda one: _width(header, one))
     numbers: list[int] = []
     rows: list[list[str]] = []
-    before = 0
+    before = count = 0
     with _field_limit():
+        delimiter = max(delimiter + _DELIMITERS, key=lambda one: _width(header, one))
         reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
         try:
             for row in reader:
@@ -53,9 +54,13 @@ def read_csv(name: str, text: str, delimiter: str) -> tuple[list[int], list[dict
                 if any(map(str.strip, row)):
                     numbers.append(before + 1)
                     rows.append(row)
+                    count += len(row)
+                    check_size(name, len(rows) - 1, count)
                 before = reader.line_num
         except csv.Error as error:
             raise _csv_error(name, before + 1, str(error)) from None
+    if not rows:
+        raise RecordsError(name, "it is empty", "add records or name another file")
     columns = [column.strip() for column in rows[0]]
     _check_columns(name, columns)
     _check_widths(name, columns, numbers, rows)
@@ -107,7 +112,7 @@ def _csv_error(name: str, line: int, message: str) -> RecordsError:
 
 
 def _check_columns(name: str, columns: Sequence[str]) -> None:
-    again = [column for column in dict.fromkeys(columns) if columns.count(column) > 1]
+    again = [column for column, count in Counter(columns).items() if count > 1]
     if again:
         problem = f"its first line has the column {listed(again)} more than once"
         raise RecordsError(name, problem, "the first line names the columns, each once")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Checked", "check", "is_plain"]
 
 _SHOWN_CAUSES: Final = 20
+_SHOWN_FIELDS: Final = 8
 _OPTIONAL: Final = ("id", "input", "model_response")
 _NEEDED: Final = {
     "instruction": INSTRUCTION,
@@ -121,9 +122,11 @@ def _check_is_known(name: str, field: str, values: Sequence[object]) -> None:
     records = [value for value in values if isinstance(value, dict)]
     if not records or any(has_field(value, field) for value in records):
         return
-    known = dict.fromkeys(one_line(key, 40) for value in records for key in value)
+    known = list(dict.fromkeys(one_line(key, 40) for value in records for key in value))
+    more = f" and {len(known) - _SHOWN_FIELDS} more" if len(known) > _SHOWN_FIELDS else ""
     problem = f'no record has "{one_line(field, 40)}"'
-    raise RecordsError(name, problem, f"the fields are {', '.join(known)}")
+    hint = f"the fields are {', '.join(known[:_SHOWN_FIELDS])}{more}"
+    raise RecordsError(name, problem, hint)
 
 
 class _Reader:
@@ -346,17 +349,17 @@ def _taken(
 def _oddities(number: int, value: dict[str, Any], needed: Mapping[str, str]) -> Iterator[Problem]:
     """Find keys that an object has more than once, and numbers that JSON lacks, at any depth."""
     # The list grows while it is read: a file may be nested too deeply for a recursion.
-    inside: list[tuple[str, object]] = [("", value)]
+    inside: list[tuple[str | None, object]] = [(None, value)]
     for field, part in inside:
-        holder = f'"{one_line(field, 40)}"' if field else "it"
+        holder = "it" if field is None else f'"{one_line(field, 40)}"'
         if isinstance(part, Repeated):
             problem = f"{holder} has {listed(part.again)} more than once"
             yield Problem(number, problem, "keep one of them")
         if isinstance(part, dict):
-            inside += [(field or key, inner) for key, inner in part.items()]
+            inside += [(key if field is None else field, inner) for key, inner in part.items()]
         elif isinstance(part, list):
             inside += [(field, inner) for inner in part]
-        elif isinstance(part, NotFinite):
+        elif field is not None and isinstance(part, NotFinite):
             is_whole = value[field] is part
             if is_whole and field in needed.values():
                 continue  # _problems() says so

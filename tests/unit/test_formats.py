@@ -223,6 +223,18 @@ REFUSED: dict[str, tuple[object, str]] = {
         {"messages": [ASKED[0], message("assistant", None, tool_calls=[{"id": "1"}])]},
         f'message 2 has "tool_calls"; {ONLY_TEXTS}',
     ),
+    "message-with-image": (
+        {"messages": [message("user", "a", image="x.png"), ASKED[1]]},
+        f'message 1 has "image"; {ONLY_TEXTS}',
+    ),
+    "message-with-videos": (
+        {"messages": [message("user", "a", videos=["x.mp4"]), ASKED[1]]},
+        f'message 1 has "videos"; {ONLY_TEXTS}',
+    ),
+    "nan-without-a-name": (
+        {"messages": ASKED, "": float("nan")},
+        '"" is NaN, which JSON does not have; leave it out or write null',
+    ),
     "tool-message": (
         {"messages": [ASKED[0], message("tool", "4"), ASKED[1]]},
         f'message 2 is of the role "tool"; {ONLY_TEXTS}',
@@ -690,7 +702,7 @@ def test_the_response_of_an_output_of_alpaca_eval(tmp_path: Path) -> None:
 BAD_FIELDS = {
     "typo": (
         {"instruction": "a", "output": "gild"},
-        'no record has "gild"; the fields are a, gold, n',
+        'no record has "gild"; the fields are a, gold, n, list',
     ),
     "part": (
         {"question": "a", "output": "gold"},
@@ -706,6 +718,10 @@ BAD_FIELDS = {
             "and output, messages, or prompt and completion"
         ),
     ),
+    "path-of-many-digits": (
+        {"instruction": "a", "output": f"list.{'1' * 5000}"},
+        f'no record has "list.{"1" * 34}…"; the fields are a, gold, n, list',
+    ),
     "number": (
         {"instruction": "a", "output": "n"},
         'all 3 records: "n" is a number; it must be a string',
@@ -719,7 +735,9 @@ def test_fields_that_cannot_be_used(tmp_path: Path, name: str) -> None:
     fields, text = BAD_FIELDS[name]
 
     with pytest.raises(RecordsError) as caught:
-        load_records(write(tmp_path, [{"a": "x", "gold": "y", "n": 1}] * 3), fields=fields)
+        load_records(
+            write(tmp_path, [{"a": "x", "gold": "y", "n": 1, "list": []}] * 3), fields=fields
+        )
 
     assert caught.value.lines == (f"data.json: {text}",)
 
@@ -737,6 +755,17 @@ def test_a_typo_in_responses(tmp_path: Path) -> None:
             "model_response"
         ),
     )
+
+
+def test_a_typo_beside_many_fields(tmp_path: Path) -> None:
+    """The line names eight of them, and counts the others."""
+    value = {"instruction": "a", "output": "b", **{f"f{n}": n for n in range(2000)}}
+
+    with pytest.raises(RecordsError) as caught:
+        load_records(write(tmp_path, [value]), response_field="respones")
+
+    (line,) = caught.value.lines
+    assert line.endswith("instruction, output, f0, f1, f2, f3, f4, f5 and 1994 more")
 
 
 def test_turns_are_turns(tmp_path: Path) -> None:

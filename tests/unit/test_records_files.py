@@ -117,6 +117,10 @@ BAD_TABLES: dict[str, tuple[str | bytes, str]] = {
             "columns, each once"
         ),
     ),
+    "commas-alone": (
+        ",,\n,,\n",
+        "data.csv: it is empty; add records or name another file",
+    ),
     "header-alone": (
         "instruction,output\n",
         "data.csv: it holds no record; add records or name another file",
@@ -162,6 +166,31 @@ def test_the_limit_of_the_csv_module_is_left_alone(tmp_path: Path) -> None:
     (record,) = load_records(path)
 
     assert (len(record.instruction), csv.field_size_limit()) == (500_000, before)
+
+
+def test_a_first_column_of_a_long_name(tmp_path: Path) -> None:
+    """The limit of the csv module does not hold for names either."""
+    path = write(tmp_path, "data.csv", f"{'n' * 200_000},instruction,output\n1,a,b\n")
+
+    (record,) = load_records(path)
+
+    assert record.instruction == "a"
+
+
+@pytest.mark.parametrize("limit", ["ROWS_LIMIT", "VALUES_LIMIT"])
+@pytest.mark.parametrize("name", ["data.csv", "data.jsonl"])
+def test_more_records_than_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: str
+) -> None:
+    """Text that is small may hold more values than the memory has room for."""
+    monkeypatch.setattr(f"pytest_llmjudge.json_values.{limit}", 2)
+    line = "a,b\n" if name == "data.csv" else json.dumps(GOOD) + "\n"
+    start = "instruction,output\n" if name == "data.csv" else ""
+
+    text = refusal(write(tmp_path, name, start + line * 3))
+
+    assert text.startswith(f"{name}: it has more than the ")
+    assert text.endswith(" values that are read; take a part of its records")
 
 
 LISTS = {
