@@ -119,9 +119,7 @@ def _saved(folder: Path) -> list[Any]:
 def _is_name(name: object) -> bool:
     """Say whether a value is the name of a file or folder that does not leave its folder."""
     return (
-        isinstance(name, str)
-        and name not in ("", ".", "..")
-        and os.path.basename(name) == name  # noqa: PTH119
+        isinstance(name, str) and name not in ("", ".", "..") and os.path.basename(name) == name  # noqa: PTH119
     )
 
 

@@ -442,7 +442,8 @@ WHOLE: dict[str, tuple[list[dict[str, object]], str]] = {
     ),
     "one-output-of-alpaca-eval": (
         [
-            *[{"instruction": "a", "output": "b"}] * 2,
+            {"instruction": "a", "output": "b"},
+            {"instruction": "a", "output": "b"},
             {"instruction": "a", "output": "b", "generator": "g", "dataset": "d"},
         ],
         (
@@ -452,7 +453,8 @@ WHOLE: dict[str, tuple[list[dict[str, object]], str]] = {
     ),
     "one-disliked-completion": (
         [
-            *[{"prompt": "a", "completion": "b"}] * 2,
+            {"prompt": "a", "completion": "b"},
+            {"prompt": "a", "completion": "b"},
             {"prompt": "a", "completion": "b", "label": False},
         ],
         (
