@@ -8,6 +8,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.conversations import content_parts
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.formats import ALPACA
@@ -15,9 +16,10 @@ from pytest_llmjudge.recordsfile import read_content
 from pytest_llmjudge.validation import check
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_llmjudge.data import Turn
     from pytest_llmjudge.validation import Checked
 
 __all__ = ["draw_sample", "load_records", "record_id"]
@@ -64,9 +66,11 @@ def draw_sample(records: Sequence[Record], size: int | None) -> tuple[Record, ..
     return tuple(record for record in records if record.id in drawn)
 
 
-def record_id(instruction: str, context: str, output: str) -> str:
-    """Name a record after its content: a slug of the instruction and a hash of all three."""
-    return _name(instruction, [instruction, context, output])
+def record_id(
+    instruction: str, context: str, output: str, system: str = "", turns: Iterable[Turn] = ()
+) -> str:
+    """Name a record after its content: a slug of the instruction and a hash of all of it."""
+    return _name(instruction, content_parts(instruction, context, output, system, turns))
 
 
 def _whole_id(instruction: str, value: Mapping[str, Any]) -> str:
@@ -104,7 +108,7 @@ def _named(checked: Sequence[Checked], *, by_texts: bool) -> Iterator[Record]:
         name = own
         if name is None:
             if by_texts:
-                base = record_id(instruction, context, output)
+                base = record_id(instruction, context, output, system, turns)
             else:
                 base = _whole_id(instruction, value)
             while name is None or name in taken:

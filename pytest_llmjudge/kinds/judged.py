@@ -55,7 +55,7 @@ from pytest_llmjudge.kinds.records import (
 from pytest_llmjudge.prompts import clean_response
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
-from pytest_llmjudge.storage.results_reader import judge_of
+from pytest_llmjudge.storage.results_reader import judge_of, saved_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -206,7 +206,7 @@ class _Judged(Kind[SuiteResult]):
         entries = (
             Entry(
                 record["id"],
-                content_of(record["instruction"], record["input"], record["output"]),
+                content_of(*saved_content(record)),
                 record["score"],
                 # Half a surrogate pair would not get from a worker of xdist to its controller.
                 record["model_response"] and storable(record["model_response"]),
