@@ -443,15 +443,18 @@ def _human_score(record: Record, response: str | None) -> int | None:
 
 def _failure_text(reason: str, scored: _Scored) -> str:
     """Show all that the judge saw, and what it made of it."""
-    parts = {
-        "instruction": scored.record.instruction,
-        "input": scored.record.input,
-        "reference": scored.record.output,
-        "response": scored.response or "(empty)",
-        "judge's reply": scored.verdict.reply,
-    }
+    record = scored.record
+    parts = [
+        ("system text", record.system),
+        *((turn.role, turn.text) for turn in record.turns),
+        ("instruction", record.instruction),
+        ("input", record.input),
+        ("reference", record.output),
+        ("response", scored.response or "(empty)"),
+        ("judge's reply", scored.verdict.reply),
+    ]
     lines = [reason]
-    for name, text in parts.items():
+    for name, text in parts:
         if text:
             shown = textwrap.indent(printable(text), " " * 15)
             lines.append(f"{name + ':':<15}{shown[15:]}")

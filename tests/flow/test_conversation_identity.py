@@ -20,6 +20,23 @@ REFUSED = (
     "such as another system text), and 80 % are needed"
 )
 
+JUDGE = """
+import pytest
+from pytest_llmjudge import Verdict
+
+class Own:
+    fingerprint = "own"
+
+    def score(self, record, response):
+        with open("asked.txt", "a") as file:
+            file.write("x")
+        return Verdict(60)
+
+@pytest.fixture(scope="session")
+def llm_judge():
+    return Own()
+"""
+
 
 def talks(turn: str) -> list[dict[str, Any]]:
     """Make six conversations in which the same is asked after another question."""
@@ -122,3 +139,16 @@ def test_votes(project: Project, turn: str) -> None:
     else:
         result.assert_outcomes(errors=6, failed=1)
         assert "a vote on record r0, but not on these two answers to it" in str(result.stdout)
+
+
+@pytest.mark.parametrize(
+    "more", ['system="In words."', 'fields={"instruction": "instruction", "output": "other"}']
+)
+def test_a_judge_of_ones_own_is_asked_again(project: Project, more: str) -> None:
+    """What the marker makes of the same fields is another record to it."""
+    project.write("conftest.py", JUDGE)
+    content = [{**record, "other": "else"} for record in records(2)]
+    for arguments, asked in ((JUDGED, 2), (JUDGED, 2), (f"{JUDGED}, {more}", 4)):
+        project.suite(content, arguments)
+        project.run()
+        assert (project.path / "asked.txt").read_text("utf-8") == "x" * asked
