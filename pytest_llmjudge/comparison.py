@@ -200,10 +200,22 @@ def _refusal(before: Side, after: Side, paired: int) -> str | None:
         total = len(side.entries)
         if paired < LEAST_PAIRED * total:
             return (
-                f"only {paired} of the {total} {noun} of {owner} have a score on both sides, and "
-                f"{100 * LEAST_PAIRED:g} % are needed; {_ANOTHER}"
+                f"only {paired} of the {total} {noun} of {owner} have a score on both sides"
+                f"{_changed(before, after)}, and {100 * LEAST_PAIRED:g} % are needed; {_ANOTHER}"
             )
     return None
+
+
+def _changed(before: Side, after: Side) -> str:
+    """Say how many records of one name say something else now; nothing where none does."""
+    if not after.measure.is_judged:
+        return ""
+    old = {(entry.id, entry.content) for entry in before.entries}
+    names = {name for name, _ in old}
+    changed = sum(
+        entry.id in names and (entry.id, entry.content) not in old for entry in after.entries
+    )
+    return f" ({changed} have other texts now, such as another system text)" if changed else ""
 
 
 def _differing(before: Side, after: Side) -> str | None:

@@ -18,11 +18,11 @@ from pytest_llmjudge.recordsfile import path_digest
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS, CHAT, JINJA_SUFFIXES, RAW, SuiteSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.data import Prompt, Record
 
-__all__ = ["Suite", "read_suite"]
+__all__ = ["Suite", "read_suite", "with_system"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +112,7 @@ def read_suite(
     records = read(path)
     if records and not chosen.is_prompt_given and all(record.is_raw for record in records):
         chosen = replace(chosen, prompt=RAW)
-    records = draw_sample(records, chosen.sample)
-    if chosen.system:
-        records = tuple(
-            record if record.system else replace(record, system=chosen.system) for record in records
-        )
+    records = with_system(draw_sample(records, chosen.sample), chosen.system)
     return Suite(
         name=name,
         path=path,
@@ -126,6 +122,13 @@ def read_suite(
         template=_template(name, chosen.prompt),
         is_jinja=_is_jinja(chosen.prompt),
     )
+
+
+def with_system(records: Sequence[Record], system: str) -> tuple[Record, ...]:
+    """Give a system text to the records that have none of their own."""
+    if not system:
+        return tuple(records)
+    return tuple(record if record.system else replace(record, system=system) for record in records)
 
 
 def _template(name: str, prompt: str) -> str:

@@ -55,7 +55,7 @@ from pytest_llmjudge.kinds.records import (
 from pytest_llmjudge.prompts import clean_response
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
-from pytest_llmjudge.storage.results_reader import judge_of
+from pytest_llmjudge.storage.results_reader import judge_of, saved_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -206,7 +206,7 @@ class _Judged(Kind[SuiteResult]):
         entries = (
             Entry(
                 record["id"],
-                content_of(record["instruction"], record["input"], record["output"]),
+                content_of(*saved_content(record)),
                 record["score"],
                 # Half a surrogate pair would not get from a worker of xdist to its controller.
                 record["model_response"] and storable(record["model_response"]),
@@ -443,15 +443,18 @@ def _human_score(record: Record, response: str | None) -> int | None:
 
 def _failure_text(reason: str, scored: _Scored) -> str:
     """Show all that the judge saw, and what it made of it."""
-    parts = {
-        "instruction": scored.record.instruction,
-        "input": scored.record.input,
-        "reference": scored.record.output,
-        "response": scored.response or "(empty)",
-        "judge's reply": scored.verdict.reply,
-    }
+    record = scored.record
+    parts = [
+        ("system text", record.system),
+        *((turn.role, turn.text) for turn in record.turns),
+        ("instruction", record.instruction),
+        ("input", record.input),
+        ("reference", record.output),
+        ("response", scored.response or "(empty)"),
+        ("judge's reply", scored.verdict.reply),
+    ]
     lines = [reason]
-    for name, text in parts.items():
+    for name, text in parts:
         if text:
             shown = textwrap.indent(printable(text), " " * 15)
             lines.append(f"{name + ':':<15}{shown[15:]}")

@@ -45,6 +45,7 @@ from pytest_llmjudge.prompts import plain_prompt
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS, RECORD_KEYWORDS, chosen_for
 from pytest_llmjudge.stats import points, ratio_interval
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
+from pytest_llmjudge.storage.results_reader import saved_content
 from pytest_llmjudge.values import integer_check, number_check, read_keywords, shown
 
 if TYPE_CHECKING:
@@ -327,10 +328,7 @@ class _LossKind(Kind[LossResult]):
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:  # noqa: ARG002  # nobody judges a loss
         """Return a suite of a results file as a comparison takes it."""
-        records = [
-            (record, content_of(record["instruction"], record["input"], record["output"]))
-            for record in suite["records"]
-        ]
+        records = [(record, content_of(*saved_content(record))) for record in suite["records"]]
         return Side(
             _MEASURE,
             suite["name"],

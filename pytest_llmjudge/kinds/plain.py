@@ -38,12 +38,17 @@ def plain_judge(judge: JudgeIdentity) -> dict[str, Any]:
 
 def record_texts(record: Record) -> dict[str, Any]:
     """Return what a record is, as it stands first in every kind's part of a results file."""
-    return {
+    texts: dict[str, Any] = {
         "id": record.id,
         "instruction": record.instruction,
         "input": record.input,
         "output": record.output,
     }
+    if record.system:
+        texts["system"] = record.system
+    if record.turns:
+        texts["turns"] = [{"role": turn.role, "content": turn.text} for turn in record.turns]
+    return texts
 
 
 def rounded(value: float | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
-from pytest_llmjudge.keys import content_of, make_key
+from pytest_llmjudge.keys import content_of, contents, make_key
 from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value, without_item
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.shared import Shared
@@ -115,6 +115,7 @@ class RecordSuite(Suite[Value]):
             "sample": settings.sample,
             "fields": settings.fields,
             "split": settings.split,
+            "system": settings.system,
             "total": len(self.samples),
             **self._limits(),
         }
@@ -304,15 +305,16 @@ def _has_response(record: Record) -> bool:
 
 def record_content(record: Record) -> str:
     """Return all that a record says, for pairing it with itself."""
-    return content_of(record.instruction, record.input, record.output)
+    return content_of(*contents(record))
 
 
 def _load(facts: Mapping[str, Any], read: Callable[[Path], Sequence[Record]]) -> Sequence[Record]:
     from pytest_llmjudge.records import draw_sample
     from pytest_llmjudge.recordsfile import path_digest
+    from pytest_llmjudge.suites import with_system
 
     path = Path(facts["path"])
     if path_digest(path) != facts["digest"]:
         hint = "run again; the verdicts are kept in the cache"
         raise RecordsError(path.name, "it changed while the run was going on", hint)
-    return draw_sample(read(path), facts["sample"])
+    return with_system(draw_sample(read(path), facts["sample"]), facts["system"])

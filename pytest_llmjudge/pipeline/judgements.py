@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic
 
 from pytest_llmjudge.judging.judge import Judge
-from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.keys import content_of, contents, make_key
 from pytest_llmjudge.pipeline.protocols import Candidate, Judgement, judge_fingerprint
 from pytest_llmjudge.pipeline.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.errors import LlmJudgeError
@@ -119,9 +119,18 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
     def _custom_key(self, kind: str, record: Record, *candidate: str) -> str:
         """Name what a judge of the user's own makes of a record."""
         named = f"{type(self._judge).__module__}.{type(self._judge).__qualname__}"
-        parts = [kind, named, record.id, dict(record.fields), *candidate]
+        parts: list[object] = [kind, named, record.id, dict(record.fields), *candidate]
+        says = contents(record)
+        if says != _as_alpaca(record.fields):
+            # A marker decides what else is said, with ``system=`` and ``fields=``.
+            parts.append(content_of(*says))
         fingerprint = judge_fingerprint(self._judge)
         if fingerprint is not None:
             return make_key(*parts, fingerprint)
         # Without a fingerprint nobody can tell when a judge of the user's own has changed.
         return self._store.key_of_this_run(make_key(*parts, self._suite))
+
+
+def _as_alpaca(fields: Mapping[str, object]) -> tuple[object, ...]:
+    """Return what a record says whose fields are its texts."""
+    return fields.get("instruction"), fields.get("input") or "", fields.get("output"), "", ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_llmjudge.data import JudgeIdentity, Side
+from pytest_llmjudge.data import JudgeIdentity, Side, Turn
 from pytest_llmjudge.errors import BaselineError, storable
 from pytest_llmjudge.paths import POINTER, PULL, is_pointer
 from pytest_llmjudge.reading import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
     from pytest_llmjudge.data import Measure
+    from pytest_llmjudge.keys import Content
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -37,6 +38,7 @@ __all__ = [
     "first_problem",
     "judge_of",
     "read_results",
+    "saved_content",
 ]
 
 _NAME_ONE = "name a file that --llm-judge-report wrote"
@@ -198,6 +200,13 @@ def judge_of(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Judge
     known = {field.name for field in fields(JudgeIdentity)} & saved.keys()
     texts = {name: storable(saved[name]) for name in known if isinstance(saved[name], str)}
     return JudgeIdentity(**{**{name: saved[name] for name in known}, **texts})
+
+
+def saved_content(record: Mapping[str, Any]) -> Content:
+    """Return what a record of a file says."""
+    turns = tuple(Turn(turn["role"], turn["content"]) for turn in record.get("turns", ()))
+    system = record.get("system", "")
+    return record["instruction"], record["input"], record["output"], system, turns
 
 
 @functools.cache

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import BaselineError, storable
-from pytest_llmjudge.keys import content_digest, content_of
+from pytest_llmjudge.keys import content_digest, content_of, contents
 from pytest_llmjudge.prompts import clean_response
-from pytest_llmjudge.storage.results_reader import judge_of
+from pytest_llmjudge.storage.results_reader import judge_of, saved_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_llmjudge.data import JudgeIdentity, Record
+    from pytest_llmjudge.keys import Content
     from pytest_llmjudge.storage.results_reader import SavedRun
 
 __all__ = [
@@ -46,6 +48,8 @@ class SavedAnswer:
     response: str | None
     score: int | None
     error: str | None
+    system: str = ""
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ def pairs_of(run: SavedRun) -> tuple[SavedPairs, ...]:
             pairs=tuple(
                 SavedPair(
                     storable(pair["id"]),
-                    content_digest(pair["instruction"], pair["input"], pair["output"]),
+                    content_digest(*saved_content(pair)),
                     _text(pair["model_response"]),
                     _text(pair["against_response"]),
                     pair["winner"],
@@ -226,8 +230,13 @@ def _suites_with(
 
 
 def _content(record: Record | SavedAnswer) -> str:
-    texts = (record.instruction, record.input, record.output)
-    return content_of(*(storable(text) for text in texts))
+    return content_of(*_storable(contents(record)))
+
+
+def _storable(content: Content) -> Content:
+    instruction, context, output, system, turns = content
+    said = tuple(Turn(turn.role, storable(turn.text)) for turn in turns)
+    return storable(instruction), storable(context), storable(output), storable(system), said
 
 
 def _model(run: SavedRun, suite: Mapping[str, Any]) -> str:
@@ -247,14 +256,17 @@ def _fingerprint(suite: Mapping[str, Any]) -> str:
 
 
 def _answer(record: Mapping[str, Any]) -> SavedAnswer:
+    instruction, context, output, system, turns = _storable(saved_content(record))
     return SavedAnswer(
         id=storable(record["id"]),
-        instruction=storable(record["instruction"]),
-        input=storable(record["input"]),
-        output=storable(record["output"]),
+        instruction=instruction,
+        input=context,
+        output=output,
         response=_text(record["model_response"]),
         score=record["score"],
         error=_text(record["error"]),
+        system=system,
+        turns=turns,
     )
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.keys import content_digest, content_of, make_key, text_digest
+from pytest_llmjudge.keys import content_digest, content_of, contents, make_key, text_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_llmjudge.data import JudgeIdentity, Vote
+    from pytest_llmjudge.data import JudgeIdentity, Turn, Vote
     from pytest_llmjudge.storage.saved_responses import SavedAnswer, SavedAnswers
 
 __all__ = ["CHOICES", "Ballot", "Ballots", "Key", "Source", "Unanswered", "key_of", "make_ballots"]
@@ -57,6 +57,8 @@ class Ballot:
     responses: tuple[str, str]
     scores: tuple[int | None, int | None]
     is_swapped: bool
+    system: str = ""
+    turns: tuple[Turn, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -67,7 +69,7 @@ class Ballot:
     @property
     def content(self) -> str:
         """The digest of what is asked."""
-        return content_digest(self.instruction, self.input, self.output)
+        return content_digest(*contents(self))
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -238,7 +240,7 @@ class _Pairing:
         scores: tuple[int | None, int | None],
     ) -> Ballot:
         digests = map(text_digest, responses)
-        content = content_digest(record.instruction, record.input, record.output)
+        content = content_digest(*contents(record))
         key = record.id, content, frozenset(zip(models, digests, strict=True))
         return Ballot(
             token=_drawn("token", self.voter, key)[:20],
@@ -251,6 +253,8 @@ class _Pairing:
             scores=scores,
             # Not by the order of the files, which may be another after a restart.
             is_swapped=(_drawn("sides", self.voter, key) < "8") == (models[0] < models[1]),
+            system=record.system,
+            turns=record.turns,
         )
 
     def _keep(self, ballot: Ballot) -> bool:
@@ -281,7 +285,7 @@ class _Pairing:
             for count, words in (
                 (len(ids[0] - ids[1]), f"in {first.path} alone"),
                 (len(ids[1] - ids[0]), f"in {second.path} alone"),
-                (changed, "with another instruction, input or reference"),
+                (changed, "with another instruction, input, reference or conversation"),
             )
             if count
         ]
@@ -291,7 +295,7 @@ class _Pairing:
 
 
 def _content(answer: SavedAnswer) -> str:
-    return content_of(answer.instruction, answer.input, answer.output)
+    return content_of(*contents(answer))
 
 
 def _common(first: JudgeIdentity | None, second: JudgeIdentity | None) -> JudgeIdentity | None:

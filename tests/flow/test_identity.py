@@ -154,6 +154,22 @@ def test_a_threshold_changed_between_plans(project: Project) -> None:
     )
 
 
+def test_a_system_text_changed_between_plans(project: Project) -> None:
+    """It is part of what is judged."""
+    project.suite(records(3), 'responses="model_response", min_score=50, system=TEXT')
+    text = (project.path / "test_suite.py").read_text()
+    project.write("test_suite.py", f"TEXT = open('system.txt').read()\n{text}")
+    project.write("system.txt", "In words.")
+    project.write("other.txt", "In figures.")
+
+    line = refused(project, 'shutil.copy("other.txt", "system.txt")')
+
+    assert line == (
+        "test_suite.py::test_instructions: its system is not the same in all processes of this run "
+        "(In words. and In figures.); run again when nothing writes to it"
+    )
+
+
 @pytest.mark.parametrize("file", ["old.pth", "old.json"])
 def test_the_other_side_of_pairs_replaced_between_plans(two: Project, file: str) -> None:
     """What a suite of pairs is compared with is the same in all workers."""

@@ -67,6 +67,33 @@ def test_a_low_score_is_shown_without_a_traceback(project: Project, dist: tuple[
     result.stdout.no_fnmatch_line("*.py:[0-9]*")
 
 
+def test_the_failure_of_a_conversation(project: Project) -> None:
+    """Its system text and its earlier turns stand before the question."""
+    record = {
+        "system": "Be brief.",
+        "history": [["Hello?", "Yes.\nWhat?"]],
+        "instruction": "Write the plural.",
+        "output": "mice",
+        "model_response": "the house",
+    }
+    project.suite([record])
+
+    result = project.run()
+
+    result.stdout.fnmatch_lines(
+        [
+            "score * is below min_score 50",
+            "system text:   Be brief.",
+            "user:          Hello[?]",
+            "assistant:     Yes.",
+            "               What[?]",
+            "instruction:   Write the plural.",
+            "reference:     mice",
+        ],
+        consecutive=True,
+    )
+
+
 def test_an_empty_response_scores_zero(project: Project) -> None:
     """The lecture's rule: nothing written, nothing earned, nobody asked."""
     project.suite([{**records(1)[0], "model_response": "### Response:  \n"}])

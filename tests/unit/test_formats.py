@@ -606,10 +606,25 @@ def test_alpaca_is_named_by_its_texts_alone(tmp_path: Path) -> None:
     path.write_text("output,instruction,input\nx,Say é.,i\n", encoding="utf-8")
 
     (plain,) = load_records(write(tmp_path, [texts]))
-    (further,) = load_records(write(tmp_path, [{**texts, "history": [["a", "b"]], "system": "S"}]))
+    (empty,) = load_records(write(tmp_path, [{**texts, "history": [], "system": "", "tag": "t"}]))
     (row,) = load_records(path)
 
-    assert plain.id == further.id == row.id == record_id("Say é.", "i", "x")
+    assert plain.id == empty.id == row.id == record_id("Say é.", "i", "x")
+
+
+def test_alpaca_with_history_or_a_system_text_has_another_name(tmp_path: Path) -> None:
+    """What is asked is not the same; a name that several records had would be numbered."""
+    texts = {"instruction": "Say é.", "input": "i", "output": "x"}
+    turned = {**texts, "history": [["a", "c"]]}
+    values = [texts, {**texts, "history": [["a", "b"]]}, turned, {**turned, "system": "S"}]
+
+    loaded = load_records(write(tmp_path, [*values, {**texts, "system": "S"}]))
+
+    turns = [["user", "a"], ["assistant", "c"]]
+    assert loaded[0].id == record_id("Say é.", "i", "x")
+    assert loaded[3].id == f"say-e-{canonical(['Say é.', 'i', 'x', 'S', turns])}"
+    assert {record.id[:-9] for record in loaded} == {"say-e"}
+    assert len({record.id for record in loaded}) == 5
 
 
 def test_numbers_are_ids_of_conversations(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_what_does_not_pair_up_is_told() -> None:
     assert made.notes == (
         (
             "p.json, q.json: test_a.py::test_a: left out are records 1 in p.json alone, "
-            "1 in q.json alone, 1 with another instruction, input or reference"
+            "1 in q.json alone, 1 with another instruction, input, reference or conversation"
         ),
     )
 

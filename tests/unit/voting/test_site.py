@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import socket
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
+from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.voting.box import BallotBox
@@ -75,6 +77,22 @@ def visiting(path: Path, made: Ballots) -> Iterator[Visitor]:
 def start_server(tmp_path: Path) -> Iterator[Visitor]:
     with visiting(tmp_path / "votes.jsonl", ballots_of(RESPONSES)) as visitor:
         yield visitor
+
+
+def test_a_conversation(tmp_path: Path) -> None:
+    """All of it is shown before the instruction, and none of it is markup."""
+    made = ballots_of({"p": ["x"], "q": ["y"]})
+    turns = Turn("user", "Hello?"), Turn("assistant", MARKUP)
+    (ballot,) = made.ballots
+    talk = replace(made, ballots=(replace(ballot, system="Be brief.", turns=turns),))
+
+    with visiting(tmp_path / "votes.jsonl", talk) as visitor:
+        page = visitor.get().text
+
+    shown = re.findall(r'<h[12][^>]*>([^<]*)</h[12]>\s*<div class="text" dir="auto">', page)
+    assert shown[:4] == ["System text", "User", "Assistant", "Instruction"]
+    assert page.index("Be brief.") < page.index("Hello?") < page.index("&lt;script&gt;")
+    assert MARKUP not in page
 
 
 def test_a_vote(visitor: Visitor) -> None:
