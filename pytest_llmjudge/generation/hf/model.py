@@ -153,6 +153,12 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         self._check_vocabulary(ids)
         return ids
 
+    def _opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None:
+        if not chat and isinstance(prompt, str):
+            return super()._opens_thoughts(prompt, chat=chat)
+        # A template that does not open them may still have a model that writes only their end.
+        return self._loaded.template.opens_thoughts(prompt) or None
+
     def _check_vocabulary(self, ids: Sequence[int]) -> None:
         known = len(self._loaded.model.get_input_embeddings().weight)
         if max(ids, default=0) >= known:

@@ -77,6 +77,16 @@ def test_a_reference_behind_a_conversation() -> None:
     assert tokenizer.decode(after) == "two"
 
 
+@pytest.mark.parametrize(("end", "opens"), [("<think>\n", True), ("<think></think>", False)])
+def test_whether_a_template_opens_thoughts(end: str, *, opens: bool) -> None:
+    """Its own end decides, and no word of a message."""
+    template = CHATML.replace("assistant\n{% endif %}", f"assistant\n{end}{{% endif %}}")
+    around = ChatTemplate(FOLDER, make_tokenizer(template=template))
+
+    assert around.opens_thoughts(CONVERSATION) is opens
+    assert around.opens_thoughts("Say <think>") is opens
+
+
 def test_a_template_is_asked_not_to_let_the_model_think() -> None:
     """One that takes ``enable_thinking`` gets false; see Qwen 3."""
     tokenizer = make_tokenizer(template=THINKING)
