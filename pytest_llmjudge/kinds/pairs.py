@@ -337,9 +337,6 @@ class _PairSuite(RecordSuite[_Preferred]):
         compares = self.pairing.kind == "checkpoint"
         return [resources.models.get(self.pairing.against)] if compares else []
 
-    def named_models(self) -> list[Path | str | None]:
-        return [*super().named_models(), *self._against()]
-
     def checkpoints(self) -> list[Path | str | None]:
         return [*super().checkpoints(), *self._against()]
 

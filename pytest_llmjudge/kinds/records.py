@@ -141,7 +141,7 @@ class RecordSuite(Suite[Value]):
 
     def named_models(self) -> list[Path | str | None]:
         """Return the models that are named at the head of a run."""
-        return [self.checkpoint]
+        return self.checkpoints()
 
     def checkpoints(self) -> list[Path | str | None]:
         """Return the checkpoints that the suite reads."""
