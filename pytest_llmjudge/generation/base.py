@@ -87,6 +87,16 @@ class Model(ABC):
         return ""
 
     @property
+    def has_place_for_system(self) -> bool:
+        """Whether its chat template has a place for a system text, as far as that is known."""
+        return True
+
+    @property
+    def special_tokens(self) -> frozenset[str]:
+        """The special tokens whose names are ordinary words where they stand in a text prompt."""
+        return frozenset()
+
+    @property
     @abstractmethod
     def info(self) -> ModelInfo:
         """What is known without loading it; reading it proves that the model is there.

@@ -144,6 +144,12 @@ class ServedModel(Served, Model):
         self.info  # noqa: B018  # reading it asks the server
         return self._client.chat_template
 
+    @property
+    def has_place_for_system(self) -> bool:
+        """Whether Ollama puts a system text into the prompt; raises as :attr:`info` does."""
+        template = self.chat_template
+        return not template or ".System" in template or ".Messages" in template
+
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Answer all prompts, in their order.
 

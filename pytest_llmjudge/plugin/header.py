@@ -83,11 +83,12 @@ def _template_lines(session: LlmSession) -> Iterator[str]:
     for suite in session.suites.values():
         if not suite.ignores_template():
             continue
-        # Without a model, or with one that cannot be used, the run says so where it plans.
-        with suppress(LlmJudgeError):
-            model = session.resources.models.get(suite.checkpoint)
-            for note in template_notes(session, suite, model):
-                yield one_line(f"llm-judge: {note}")
+        for checkpoint in suite.checkpoints():
+            # Without a model, or with one that cannot be used, the run says so where it plans.
+            with suppress(LlmJudgeError):
+                model = session.resources.models.get(checkpoint)
+                for note in template_notes(session, suite, model):
+                    yield one_line(f"llm-judge: {note}")
 
 
 def _judge(session: LlmSession) -> str:

@@ -15,7 +15,12 @@ from pytest_llmjudge.generation.devices import (
     usable_device,
     usable_dtype,
 )
-from pytest_llmjudge.generation.hf.folder import FolderInfo, chat_template_in, describe_folder
+from pytest_llmjudge.generation.hf.folder import (
+    FolderInfo,
+    chat_template_in,
+    describe_folder,
+    special_tokens_in,
+)
 from pytest_llmjudge.settings import Decoding
 
 if TYPE_CHECKING:
@@ -72,6 +77,11 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
     def chat_template(self) -> str:
         """The chat template that lies in the folder."""
         return chat_template_in(self.path)
+
+    @cached_property
+    def special_tokens(self) -> frozenset[str]:
+        """The special tokens of the folder's tokenizer."""
+        return special_tokens_in(self.path)
 
     @property
     def context_length(self) -> int:
