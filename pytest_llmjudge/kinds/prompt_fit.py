@@ -62,7 +62,7 @@ def _special_among_words(suite: Suite, tokens: Collection[str]) -> str | None:
         records = tuple(shapes.values())
     names = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))))
     for record in records:
-        written = Counter(names.findall(str(suite.prompt(record))))
+        written: Counter[str] = Counter(names.findall(str(suite.prompt(record))))
         for message in messages_of(record):
             written.subtract(names.findall(message.text))
         token = next((name for name, count in written.items() if count > 0), None)
