@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Prompt, Record
 
 __all__ = [
+    "CONVERSATIONS",
     "TEMPLATES",
     "check_fit",
     "clean_response",
@@ -136,7 +137,9 @@ _BUILT_IN: Final[dict[str, Callable[..., str]]] = {
     "raw": _raw,
     CHAT: _raw,
 }
-_CONVERSATIONS: Final = ("chatml", "llama3", "gemma", "mistral", "vicuna", CHAT)
+CONVERSATIONS: Final = ("chatml", "llama3", "gemma", "mistral", "vicuna", CHAT)
+"""The built-in templates that have places for a system text and earlier turns."""
+
 _ALTERNATING: Final = ("gemma", "mistral")
 
 TEMPLATES: Final = tuple(_BUILT_IN)
@@ -219,9 +222,9 @@ def check_fit(where: str, records: Sequence[Record], template: str) -> None:
         SettingsError: It has none for a system text or earlier turns, or takes no messages in the
             order of theirs.
     """
-    others = ", ".join(name for name in _CONVERSATIONS if name not in _ALTERNATING)
+    others = ", ".join(name for name in CONVERSATIONS if name not in _ALTERNATING)
     hint = f"choose {others}, or a template in a .jinja file"
-    if template not in _CONVERSATIONS:
+    if template not in CONVERSATIONS:
         talks = [record for record in records if is_conversation(record)]
         if talks:
             problem = "it has no place for the system text or the earlier turns of"

@@ -23,6 +23,7 @@ __all__ = [
     "Weighing",
     "combine",
     "contradiction",
+    "ends_in_thoughts",
     "join_orders",
     "opens_thoughts",
     "parse_choice",
@@ -144,6 +145,11 @@ def strip_thoughts(reply: str, *, opened: bool = False) -> str:
 def opens_thoughts(reply: str) -> bool:
     """Whether a reply begins with thoughts, as far as their tag tells."""
     return _THOUGHTS_BEGIN.match(reply) is not None
+
+
+def ends_in_thoughts(prompt: str) -> bool:
+    """Whether a prompt opens thoughts at its end, as the templates of some models do."""
+    return prompt.rstrip().endswith(("<think>", "<thinking>"))
 
 
 MIN_COVERED: Final = 0.5

@@ -544,6 +544,7 @@ def read_settings(
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
     _check_context(given, fields["model"])
+    _check_candidates(given, ini_name)
     named = {key: ini_dir / text for key, text in (paths or {}).items()}
     return Settings(paths=named, **fields)
 
@@ -565,6 +566,16 @@ def _check_baseline_options(given: Mapping[str, tuple[str, str]], baseline: Path
     if idle and baseline is None:
         problem = "there is no baseline to compare with"
         raise SettingsError(", ".join(idle), problem, "add --llm-judge-baseline")
+
+
+def _check_candidates(given: Mapping[str, tuple[str, str]], ini_name: str) -> None:
+    """Refuse an ini file that names both a model and a field with responses of another."""
+    keys = ("llm_judge_checkpoint", "llm_judge_responses_field")
+    if all(given.get(key, ("", ""))[1] == "ini" for key in keys):
+        problem = "a suite takes its responses from the model or from the field, not from both"
+        hint = "leave one out, and give it on the command line or in the marker of a suite"
+        where = f"{ini_name}: {', '.join(keys)}"
+        raise SettingsError(where, problem, hint)
 
 
 def _check_context(given: Mapping[str, tuple[str, str]], judge: str) -> None:

@@ -61,7 +61,7 @@ class Suite:
         if self.is_jinja:
             self._rendered  # noqa: B018  # rendering is the check
         else:
-            check_fit(self._where, self.records, self.template)
+            check_fit(self.where, self.records, self.template)
 
     def prompt(self, record: Record) -> Prompt:
         """Return what the model under test reads for one of the records.
@@ -74,7 +74,8 @@ class Suite:
         return model_prompt(record, self.template)
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """The suite and its prompt, for messages."""
         return f"{self.name}: prompt {Path(self.settings.prompt).name}"
 
     @cached_property
@@ -82,7 +83,7 @@ class Suite:
         # Few suites have such a template, and its rendering takes a process.
         from pytest_llmjudge.jinja_prompts import render_prompts
 
-        return render_prompts(self._where, self.template, self.records)
+        return render_prompts(self.where, self.template, self.records)
 
 
 def read_suite(

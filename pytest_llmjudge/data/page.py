@@ -194,11 +194,13 @@ class PageTable:
         title: What the parts are.
         headings: Of the columns: name, figures, outcome.
         rows: Each with as many figures as there are headings for them.
+        note: What follows the title.
     """
 
     title: str
     headings: tuple[str, ...]
     rows: tuple[Part, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

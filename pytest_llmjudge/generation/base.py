@@ -13,7 +13,7 @@ from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.files.contents import ContentChangedError
 from pytest_llmjudge.generation.nonfinite import no_numbers
-from pytest_llmjudge.scoring import opens_thoughts, strip_thoughts
+from pytest_llmjudge.scoring import ends_in_thoughts, opens_thoughts, strip_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,6 +85,16 @@ class Model(ABC):
     def chat_template(self) -> str:
         """The chat template that it brings, as far as that is known without loading it."""
         return ""
+
+    @property
+    def has_place_for_system(self) -> bool:
+        """Whether its chat template has a place for a system text, as far as that is known."""
+        return True
+
+    @property
+    def special_tokens(self) -> frozenset[str]:
+        """The special tokens whose names are ordinary words where they stand in a text prompt."""
+        return frozenset()
 
     @property
     @abstractmethod
@@ -250,8 +260,9 @@ class LocalModel(Model, Generic[Info, Loaded]):
             SettingsError: The device or dtype cannot be used.
         """
         for done in self._stream(prompts, max_new_tokens, chat=chat):
-            text, thought = without_thoughts(done.text or "", opened=chat)
-            if not thought:
+            opened = self._opens_thoughts(prompts[done.index], chat=chat)
+            text, thought = without_thoughts(done.text or "", opened=opened)
+            if done.text is None or not thought:
                 yield done
             elif text.strip():
                 yield replace(done, text=text)
@@ -283,6 +294,10 @@ class LocalModel(Model, Generic[Info, Loaded]):
         # Sums of other batches, or another machine's, may stay within the format.
         return Completion(index, None, error=message, final=False)
 
+    def _opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None:
+        """Say whether the model goes on from within thoughts, as :func:`without_thoughts` asks."""
+        return None if chat or not isinstance(prompt, str) else ends_in_thoughts(prompt)
+
     @abstractmethod
     def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
         """Return a prompt's tokens, or why it cannot be answered."""
@@ -303,18 +318,18 @@ def check_tokens(max_new_tokens: int) -> None:
         raise ValueError(message)
 
 
-def without_thoughts(text: str, *, opened: bool) -> tuple[str, bool]:
+def without_thoughts(text: str, *, opened: bool | None) -> tuple[str, bool]:
     """Take from an answer the thoughts that stand before it, and say whether there were any.
 
     Thoughts that do not end take the place of the answer.
 
     Args:
         text: What the model wrote.
-        opened: Whether a chat template may have opened the thoughts, so that the text may have
-            only their end.
+        opened: Whether the prompt has opened the thoughts, so that the text has only their end;
+            ``None`` where the prompt is not known, and may have.
     """
-    answer = strip_thoughts(text, opened=opened)
-    if answer == text and opens_thoughts(text):
+    answer = strip_thoughts(text, opened=opened is not False)
+    if answer == text and (opened or opens_thoughts(text)):
         return "", True
     return answer, answer != text
 

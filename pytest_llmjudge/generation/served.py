@@ -21,6 +21,7 @@ from pytest_llmjudge.errors import (
 )
 from pytest_llmjudge.generation.base import Model, check_tokens, text_before, without_thoughts
 from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.scoring import ends_in_thoughts
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.servers.identity import Served
@@ -143,6 +144,12 @@ class ServedModel(Served, Model):
         self.info  # noqa: B018  # reading it asks the server
         return self._client.chat_template
 
+    @property
+    def has_place_for_system(self) -> bool:
+        """Whether Ollama puts a system text into the prompt; raises as :attr:`info` does."""
+        template = self.chat_template
+        return not template or ".System" in template or ".Messages" in template
+
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Answer all prompts, in their order.
 
@@ -151,7 +158,8 @@ class ServedModel(Served, Model):
             PromptError: A prompt does not fit into the model's context.
         """
         texts = [""] * len(prompts)
-        with closing(self._replies(prompts, max_new_tokens, chat=False)) as replies:
+        replying = self._replies(prompts, max_new_tokens, chat=False, whole=True)
+        with closing(replying) as replies:
             for index, reply, _ in replies:
                 if isinstance(reply, JudgeError):
                     where = f"prompts[{index}]"
@@ -184,11 +192,11 @@ class ServedModel(Served, Model):
         self._client.close()
 
     def _replies(
-        self, prompts: Sequence[Prompt], max_new_tokens: int, *, chat: bool
+        self, prompts: Sequence[Prompt], max_new_tokens: int, *, chat: bool, whole: bool = False
     ) -> Generator[tuple[int, ChatReply | JudgeError, frozenset[str]], None, None]:
         """Yield each prompt's number with its reply, and which servers gave it.
 
-        What has not begun ends with the iterator.
+        What has not begun ends with the iterator. Texts that are to be whole keep their thoughts.
         """
         check_tokens(max_new_tokens)
         self.info  # noqa: B018  # it also tells the client what the server says only once
@@ -203,7 +211,7 @@ class ServedModel(Served, Model):
                     done.put(None)
                     return
                 with servers_that_answer() as servers:
-                    reply = self._ask(prompt, max_new_tokens, chat=chat)
+                    reply = self._ask(prompt, max_new_tokens, chat=chat, whole=whole)
                 done.put((index, reply, frozenset(servers)))
 
         threads = min(self._in_flight, len(prompts))
@@ -216,17 +224,20 @@ class ServedModel(Served, Model):
         finally:
             waiting.clear()
 
-    def _ask(self, prompt: Prompt, tokens: int, *, chat: bool) -> ChatReply | Exception:
+    def _ask(
+        self, prompt: Prompt, tokens: int, *, chat: bool, whole: bool
+    ) -> ChatReply | Exception:
         try:
             reply = self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
         except Exception as error:  # noqa: BLE001  # reported where the replies are read
             return error
         # Some servers leave the stop text in, and what comes after it.
         reply = replace(reply, content=text_before(self._decoding.stop, reply.content))
-        if chat:
-            # A text that a plain prompt goes on with is taken as it is. Some servers do not tell
-            # thoughts apart.
-            text, thought = without_thoughts(reply.content, opened=True)
+        opened = not chat and isinstance(prompt, str) and ends_in_thoughts(prompt)
+        if chat or (opened and not whole):
+            # A text that another plain prompt goes on with is taken as it is. Some servers do not
+            # tell thoughts apart.
+            text, thought = without_thoughts(reply.content, opened=opened or None)
             reply = replace(reply, content=text, thought=reply.thought or thought)
         if reply.thought and not reply.content.strip():
             # An empty answer would be judged, and this is none.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.errors import SettingsError
     from pytest_llmjudge.gates import Decision
+    from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.shared import Shared
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
@@ -349,7 +350,14 @@ class Suite(ABC, Generic[Value]):
             LlmJudgeError: It cannot.
         """
 
-    def other_models(self, resources: Resources) -> list[object]:  # noqa: ARG002
+    def check_prompts_of(self, model: Model) -> None:
+        """Prove that a model of this package's own reads the prompts as what they are.
+
+        Raises:
+            LlmJudgeError: It does not.
+        """
+
+    def other_models(self, resources: Resources) -> list[Model]:  # noqa: ARG002
         """Return the models beside the one under test whose answers decide."""
         return []
 

@@ -33,7 +33,7 @@ CATEGORY = "category"
 
 
 def category_of(record: Record, by: str | None) -> str | None:
-    """Return the category of a record: a text that is not blank, or a whole number.
+    """Return the category of a record: a text that is not blank, or a whole number; 1.0 is one.
 
     Args:
         record: Any.
@@ -42,6 +42,8 @@ def category_of(record: Record, by: str | None) -> str | None:
     value = record.fields.get(by or CATEGORY)
     if isinstance(value, str):
         return storable(value).strip() or None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return str(value) if type(value) is int else None
 
 
@@ -65,8 +67,9 @@ def check_categories(where: str, records: Sequence[Record], settings: SuiteSetti
         settings: The suite's.
 
     Raises:
-        SettingsError: The field that ``by=`` names has no category, ``min_average`` names one that
-            no record has, or a record's id is the name of its gate.
+        SettingsError: The field that ``by=`` names has no category, or values that are none,
+            ``min_average`` names a category that no record has, or a record's id is the name of its
+            gate.
     """
     # Loading records is a matter of other modules; who only reads results does not wait for them.
     from pytest_llmjudge.json_values import listed
@@ -75,6 +78,8 @@ def check_categories(where: str, records: Sequence[Record], settings: SuiteSetti
     if by is None and not wanted:
         return
     known = count_categories(records, by)
+    if known:
+        _check_values(where, records, by)
     if by is not None and not known:
         fields = dict.fromkeys(field for record in records for field in record.fields)
         problem = f'by "{one_line(by, 60)}" is no field with a text or a number in any record'
@@ -92,6 +97,26 @@ def check_categories(where: str, records: Sequence[Record], settings: SuiteSetti
         if record.id in gates:
             problem = f'a record has the id "{one_line(record.id, 60)}", the name of a gate'
             raise SettingsError(where, problem, "give the record another id")
+
+
+def _check_values(where: str, records: Sequence[Record], by: str | None) -> None:
+    """Refuse values that are neither null, a text nor a whole number.
+
+    Raises:
+        SettingsError: Their records would be in no average.
+    """
+    field = by or CATEGORY
+    odd = [
+        record
+        for record in records
+        if category_of(record, by) is None and not isinstance(record.fields.get(field), str | None)
+    ]
+    if odd:
+        problem = (
+            f'"{one_line(field, 60)}" is neither a text, a whole number nor null in {len(odd)} of '
+            f"{len(records)} records (the first is {one_line(odd[0].id, 60)})"
+        )
+        raise SettingsError(where, problem, "write one category into it for each record")
 
 
 def average_by_category(

@@ -161,9 +161,11 @@ def _breakdown(suite: SuiteResult) -> Breakdown:
         groups = tuple(part for _, part in lowest[:MOST_PARTS])
         left_out = f"the {MOST_PARTS} categories of {len(parts)} that average lowest"
     counted = is_one(len(parts), "1 category", f"{len(parts)} categories")
+    if suite.by is not None:
+        counted += f' in the field "{suite.by}"'
     return Breakdown(
         title="Averages by category",
-        settings=counted if suite.by is None else f'{counted} in the field "{suite.by}"',
+        settings=counted + _without_category(suite),
         headings=_CATEGORY_HEADINGS,
         parts=parts,
         grouping="categories",
@@ -172,6 +174,12 @@ def _breakdown(suite: SuiteResult) -> Breakdown:
         nouns=("category", "categories"),
         left_out=left_out,
     )
+
+
+def _without_category(suite: SuiteResult) -> str:
+    """Say how many records are in no category; empty where all are in one."""
+    number = suite.total - sum(category.total for category in suite.categories)
+    return f", {is_one(number, '1 record', f'{number} records')} without one" if number else ""
 
 
 def _average_of(entry: tuple[CategoryResult, Part]) -> float:
@@ -368,8 +376,9 @@ def _row(suite: SuiteResult, result: RecordResult, entry: Entry | None) -> Row:
 def _table(suite: SuiteResult, before: Mapping[str, Entry]) -> PageTable:
     """Return the averages by category, beside the baseline's where it has all of their records."""
     parts = tuple(_category(suite, one) for one in suite.categories)
+    note = _without_category(suite)
     if not before:
-        return PageTable("Categories", _CATEGORY_HEADINGS, parts)
+        return PageTable("Categories", _CATEGORY_HEADINGS, parts, note)
     known: dict[str | None, list[float | None]] = {}
     for result in suite.records:
         entry = before.get(result.record.id)
@@ -381,7 +390,7 @@ def _table(suite: SuiteResult, before: Mapping[str, Entry]) -> PageTable:
         figure = f"{statistics.fmean(scores):.2f}" if is_whole else NONE
         rows.append(replace(part, figures=(*part.figures, figure)))
     *headings, last = _CATEGORY_HEADINGS
-    return PageTable("Categories", (*headings, "baseline", last), tuple(rows))
+    return PageTable("Categories", (*headings, "baseline", last), tuple(rows), note)
 
 
 def _charts(suite: SuiteResult, rows: Sequence[Row]) -> Iterator[ChartData]:

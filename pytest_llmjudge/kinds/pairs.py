@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Entry, Preference, Record
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
+    from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.kinds.opponent import Opponent
     from pytest_llmjudge.kinds.pair_run import PairRun
@@ -333,12 +334,9 @@ class _PairSuite(RecordSuite[_Preferred]):
     def check_model(self, resources: Resources, fingerprint: str) -> None:
         self.opponent(resources).check_differs(fingerprint)
 
-    def other_models(self, resources: Resources) -> list[object]:
+    def other_models(self, resources: Resources) -> list[Model]:
         compares = self.pairing.kind == "checkpoint"
         return [resources.models.get(self.pairing.against)] if compares else []
-
-    def named_models(self) -> list[Path | str | None]:
-        return [*super().named_models(), *self._against()]
 
     def checkpoints(self) -> list[Path | str | None]:
         return [*super().checkpoints(), *self._against()]

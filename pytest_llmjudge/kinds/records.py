@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import suites
+    from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.pipeline import Outcome, Run
     from pytest_llmjudge.pipeline.resources import Resources
@@ -132,9 +133,15 @@ class RecordSuite(Suite[Value]):
         if self._makes_responses():
             self.loaded.check_prompts()
 
+    def check_prompts_of(self, model: Model) -> None:
+        """Prove that a model reads the prompts as what they are; see :class:`.base.Suite`."""
+        from pytest_llmjudge.kinds.prompt_fit import check_prompts_of
+
+        check_prompts_of(self.loaded, model)
+
     def ignores_template(self) -> bool:
-        """Say whether the model reads the default prompt; see :meth:`.Suite.ignores_template`."""
-        return self.uses_model and self.loaded.template == "alpaca"
+        """Say whether models read the default prompt; see :meth:`.Suite.ignores_template`."""
+        return self._makes_responses() and self.loaded.template == "alpaca"
 
     def _makes_responses(self) -> bool:
         """Say whether a model reads prompts of the suite."""
@@ -142,7 +149,7 @@ class RecordSuite(Suite[Value]):
 
     def named_models(self) -> list[Path | str | None]:
         """Return the models that are named at the head of a run."""
-        return [self.checkpoint]
+        return self.checkpoints()
 
     def checkpoints(self) -> list[Path | str | None]:
         """Return the checkpoints that the suite reads."""

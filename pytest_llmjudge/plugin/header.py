@@ -32,10 +32,18 @@ def header_lines(session: LlmSession) -> list[str]:
     if is_listing(session.config):
         return []
     lines = [f"llm-judge: judge {_judge(session)}"]
-    if session.settings.checkpoint is not None:
+    if session.settings.checkpoint is not None and _is_candidate(session):
         lines.append(f"llm-judge: model {_model(session, session.settings.checkpoint)}")
     lines += _how_asked(session)
     return [one_line(line) for line in (*lines, f"llm-judge: cache {_cache(session)}")]
+
+
+def _is_candidate(session: LlmSession) -> bool:
+    """Say whether suites that name neither a model nor a field ask the options' model."""
+    settings = session.settings
+    if settings.responses_field_forced:
+        return False
+    return settings.checkpoint_forced or settings.responses_field is None
 
 
 def _how_asked(session: LlmSession) -> Iterator[str]:
@@ -60,7 +68,11 @@ def model_lines(session: LlmSession) -> list[str]:
     if is_listing(session.config):
         return []
     chosen = {named for suite in session.suites.values() for named in suite.named_models()}
-    chosen -= {None, session.settings.checkpoint}
+    candidate = session.settings.checkpoint
+    if _is_candidate(session):
+        chosen.discard(candidate)
+    elif any(candidate in suite.checkpoints() for suite in session.suites.values()):
+        chosen.add(candidate)
     lines = (one_line(f"llm-judge: model {_model(session, path)}") for path in chosen if path)
     return [*sorted(lines), *_template_lines(session)]
 
@@ -71,11 +83,12 @@ def _template_lines(session: LlmSession) -> Iterator[str]:
     for suite in session.suites.values():
         if not suite.ignores_template():
             continue
-        # Without a model, or with one that cannot be used, the run says so where it plans.
-        with suppress(LlmJudgeError):
-            model = session.resources.models.get(suite.checkpoint)
-            for note in template_notes(session, suite, model):
-                yield one_line(f"llm-judge: {note}")
+        for checkpoint in suite.checkpoints():
+            # Without a model, or with one that cannot be used, the run says so where it plans.
+            with suppress(LlmJudgeError):
+                model = session.resources.models.get(checkpoint)
+                for note in template_notes(session, suite, model):
+                    yield one_line(f"llm-judge: {note}")
 
 
 def _judge(session: LlmSession) -> str:

@@ -116,12 +116,15 @@ def _check(
         if resources.judges.fits_context:
             session.store.add_note(_fitted(identity.options["num_ctx"]))
     suite.check(resources)
+    for other in suite.other_models(resources):
+        suite.check_prompts_of(other)
     if not suite.uses_model or not is_ours(collected, item, "llm_model"):
         return
     if suite.checkpoint is None:
         raise suite.no_model()
     model = resources.models.get(suite.checkpoint)
     model.check()
+    suite.check_prompts_of(model)
     suite.check_model(resources, model.fingerprint)
 
 
@@ -148,19 +151,20 @@ def _announce(
     for used in (model, *suite.other_models(resources)):
         resources.models.watch(used)
     fingerprint = "" if model is None else model.fingerprint
-    for text in template_notes(session, suite, model):
-        session.store.add_note(text)
+    for one in (model, *suite.other_models(resources)):
+        for text in template_notes(session, suite, one):
+            session.store.add_note(text)
     for text in suite.advice(session.baseline_fingerprint(suite.name), fingerprint):
         session.store.add_note(text)
 
 
 def template_notes(session: LlmSession, suite: Suite[Any], model: Model | None) -> Iterator[str]:
-    """Yield that a suite leaves its model's chat template out, which nobody may have meant.
+    """Yield that a suite leaves a model's chat template out, which nobody may have meant.
 
     Args:
         session: Of this process.
         suite: Any.
-        model: Under test; ``None`` when it is not of this package's own.
+        model: One that reads its prompts; ``None`` when it is not of this package's own.
     """
     if model is not None and suite.ignores_template() and model.chat_template:
         shown = session.resources.models.shown_path(model.info.path)

@@ -189,6 +189,33 @@ def test_a_chat_template_that_is_left_out(project: Project, model: FakeOllama) -
     assert "chat template" not in str(project.run(*at(model)).stdout)
 
 
+def test_a_chat_template_of_both_models(project: Project) -> None:
+    """It is named of the model to compare with as well."""
+    models = {"mine:latest": DIGEST, "other:latest": DIGEST[::-1]}
+    with FakeOllama(answer, models=models) as server:
+        server.template = "<s>{{ .System }}<u>{{ .Prompt }}<a>"
+        project.pairs(records(2), 'against="ollama:other", min_win_rate=0.01')
+
+        lines = project.run(*at(server)).outlines
+
+    notes = [line for line in lines if line.startswith("note: ") and "chat template" in line]
+    assert ["ollama:mine" in notes[0], "ollama:other" in notes[1]] == [True, True]
+
+
+def test_a_template_of_ollama_without_a_system_text(project: Project, model: FakeOllama) -> None:
+    """Ollama would leave the text out without a word, so nothing is asked."""
+    model.template = "<u>{{ .Prompt }}<a>"
+    project.suite(records(6), f'min_average=50, prompt="chat", system="{SYSTEM}"')
+
+    assert error_of(project.run(*at(model))) == (
+        f"{SUITE}: prompt chat: the chat template of ollama:mine has no place for a system text; "
+        "add {{ .System }} to the TEMPLATE of its Modelfile, or leave the text out"
+    )
+    assert not model.chats
+    model.template = "{{ range .Messages }}<{{ .Role }}>{{ .Content }}{{ end }}"
+    project.run(*at(model)).assert_outcomes(passed=7)
+
+
 def test_a_model_of_ones_own_takes_texts(project: Project) -> None:
     """Messages are not for its ``generate()``; a built-in template makes a text of them."""
     project.write("conftest.py", MODEL.format(answer="prompt.split('user')[1][:20]"))

@@ -294,6 +294,19 @@ def llm_model():
 """
 
 
+def test_special_tokens_in_a_built_in_template(suite: Project) -> None:
+    """The folder's model was trained on them, and not on the words, so that the run ends."""
+    text = LOSS.format(more="").replace('prompt="chat"', 'prompt="chatml"')
+    suite.write("test_suite.py", text)
+
+    result = suite.run(CANDIDATE, *SHORT)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ['ERROR: test_suite.py::test_loss: prompt chatml: the model would read its "<|im_*']
+    )
+
+
 def test_the_loss_behind_a_system_text(suite: Project) -> None:
     """The folder's chat template has it in the prompt, so that the loss is another."""
     losses = []

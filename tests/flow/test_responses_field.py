@@ -40,6 +40,17 @@ def test_an_ini_file_may_say_so(project: Project) -> None:
     assert project.results()["suites"][0]["responses"] == "old"
 
 
+def test_a_model_of_the_ini_file_that_nothing_asks(project: Project) -> None:
+    """The head of the run does not name it."""
+    project.write("pytest.ini", "[pytest]\nllm_judge_checkpoint = candidate.pth\n")
+    project.write("data.json", records(2))
+
+    result = project.run("data.json", FIELD, "--llm-judge-min-average=50")
+
+    result.assert_outcomes(passed=3)
+    result.stdout.no_fnmatch_line("*candidate.pth*")
+
+
 def test_a_file_with_responses_and_no_model(project: Project, mode: tuple[str, ...]) -> None:
     """Whoever names no model is told that there is something to judge all the same."""
     project.write("data.json", records(2))

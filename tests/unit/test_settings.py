@@ -181,7 +181,6 @@ def test_served_models_are_no_paths(name: str) -> None:
         ({}, {}, None),
         ({}, {"responses_field": "ini"}, "f"),
         ({}, {"responses_field": "cli", "checkpoint": "ini"}, "f"),
-        ({}, {"responses_field": "ini", "checkpoint": "ini"}, "f"),
         ({}, {"responses_field": "ini", "checkpoint": "cli"}, None),
         ({}, {"responses_field": "cli", "checkpoint": "cli"}, "f"),
         ({"responses": "own"}, {"responses_field": "cli"}, "own"),
@@ -198,6 +197,15 @@ def test_a_field_of_responses(
 
     assert chosen.responses == expected
     assert chosen_for("s", {}, BASE, settings, takes_responses=False).responses is None
+
+
+def test_a_model_and_a_field_of_responses_in_one_ini_file() -> None:
+    """Either would silently replace the other."""
+    keys = ("llm_judge_checkpoint", "llm_judge_responses_field")
+    with pytest.raises(SettingsError) as caught:
+        read(dict.fromkeys(keys, ("x", "ini")))
+
+    assert str(caught.value).startswith(f"pytest.ini: {', '.join(keys)}: a suite takes")
 
 
 @pytest.mark.parametrize(

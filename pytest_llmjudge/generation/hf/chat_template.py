@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import CheckpointError, one_line
 from pytest_llmjudge.jinja_child import DAY
+from pytest_llmjudge.scoring import ends_in_thoughts
 from pytest_llmjudge.settings import CHAT
 
 if TYPE_CHECKING:
@@ -83,6 +84,17 @@ class ChatTemplate:
             for number, part in enumerate(frame.parts)
             for token in (words[part] if number % 2 else part)
         ]
+
+    def opens_thoughts(self, prompt: Prompt) -> bool:
+        """Say whether the template opens thoughts behind the messages of a prompt.
+
+        Args:
+            prompt: Anything.
+
+        Raises:
+            CheckpointError: There is no chat template, or it cannot be used.
+        """
+        return self._frame(tuple(turn.role for turn in _turns(prompt))).opens_thoughts
 
     def answered_ids(self, prompt: Prompt, answer: str) -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt, as :meth:`message_ids` does, and of its answer.
@@ -163,11 +175,13 @@ class _Frame(NamedTuple):
             number of the message that stands there.
         control: The tokens that only the template may write.
         added: Those that it writes, in order.
+        opens_thoughts: Whether its end opens thoughts, which the model goes on with.
     """
 
     parts: list[Any]
     control: set[int]
     added: list[int]
+    opens_thoughts: bool
 
 
 def _frame(tokenizer: Tokenizer, text: str) -> _Frame:
@@ -177,7 +191,7 @@ def _frame(tokenizer: Tokenizer, text: str) -> _Frame:
     ]
     control = _control(tokenizer, text)
     added = [token for part in parts[::2] for token in part if token in control]
-    return _Frame(parts, control, added)
+    return _Frame(parts, control, added, ends_in_thoughts(text))
 
 
 def _turns(prompt: Prompt) -> Sequence[Turn]:

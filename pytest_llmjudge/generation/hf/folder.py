@@ -32,6 +32,7 @@ from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_
 from pytest_llmjudge.generation.hf.sizes import absurd_size
 from pytest_llmjudge.paths import HEAD
 from pytest_llmjudge.reading import (
+    DATA_LIMIT,
     SETTINGS_LIMIT,
     parse_json,
     read_file,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.files.state_dict import StoredTensor
 
-__all__ = ["FolderInfo", "chat_template_in", "describe_folder", "foreign_type"]
+__all__ = ["FolderInfo", "chat_template_in", "describe_folder", "foreign_type", "special_tokens_in"]
 
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _OWN_CODE = "custom_generate"
@@ -151,7 +152,7 @@ def _typed_config(path: Path) -> tuple[str, dict[str, Any]] | None:
 def chat_template_in(folder: Path) -> str:
     """Return the chat template of a folder, in whichever file it lies; empty where there is none.
 
-    Of several that have names it is the first.
+    Of several that have names it is the default, as transformers takes it.
     """
     for name in ("chat_template.jinja", "chat_template.json", TOKENIZER_CONFIG):
         try:
@@ -162,11 +163,38 @@ def chat_template_in(folder: Path) -> str:
         except (OSError, ValueError):
             continue
         template = found.get("chat_template") if isinstance(found, dict) else None
-        if isinstance(template, list) and template and isinstance(template[0], dict):
-            template = template[0].get("template")
+        if isinstance(template, list):
+            named = (one for one in template if isinstance(one, dict))
+            template = {one.get("name"): one.get("template") for one in named}
+        if isinstance(template, dict):
+            template = template.get("default")
         if isinstance(template, str) and template:
             return template
     return ""
+
+
+def special_tokens_in(folder: Path) -> frozenset[str]:
+    """Return the special tokens of a folder's tokenizer, as far as its files list them."""
+    found: set[str] = set()
+    for name, key in ((TOKENIZER_CONFIG, "added_tokens_decoder"), (TOKENIZER, "added_tokens")):
+        try:
+            content = parse_json(read_file(folder / name, DATA_LIMIT))
+        except (OSError, ValueError):
+            continue
+        listed = content.get(key) if isinstance(content, dict) else None
+        tokens = listed.values() if isinstance(listed, dict) else listed or ()
+        found |= {
+            token["content"]
+            for token in tokens
+            if isinstance(token, dict)
+            and token.get("special") is True
+            and isinstance(token.get("content"), str)
+            and token["content"].strip()
+        }
+        if found:
+            # What transformers writes into the smaller file is the whole list.
+            break
+    return frozenset(found)
 
 
 def describe_folder(folder: Path) -> FolderInfo:

@@ -15,7 +15,12 @@ from pytest_llmjudge.generation.devices import (
     usable_device,
     usable_dtype,
 )
-from pytest_llmjudge.generation.hf.folder import FolderInfo, chat_template_in, describe_folder
+from pytest_llmjudge.generation.hf.folder import (
+    FolderInfo,
+    chat_template_in,
+    describe_folder,
+    special_tokens_in,
+)
 from pytest_llmjudge.settings import Decoding
 
 if TYPE_CHECKING:
@@ -72,6 +77,11 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
     def chat_template(self) -> str:
         """The chat template that lies in the folder."""
         return chat_template_in(self.path)
+
+    @cached_property
+    def special_tokens(self) -> frozenset[str]:
+        """The special tokens of the folder's tokenizer."""
+        return special_tokens_in(self.path)
 
     @property
     def context_length(self) -> int:
@@ -152,6 +162,12 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             return PromptError(where, problem, "shorten the record's instruction and input")
         self._check_vocabulary(ids)
         return ids
+
+    def _opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None:
+        if not chat and isinstance(prompt, str):
+            return super()._opens_thoughts(prompt, chat=chat)
+        # A template that does not open them may still have a model that writes only their end.
+        return self._loaded.template.opens_thoughts(prompt) or None
 
     def _check_vocabulary(self, ids: Sequence[int]) -> None:
         known = len(self._loaded.model.get_input_embeddings().weight)

@@ -560,6 +560,21 @@ class TestFailures:
         )
 
     @NAMES
+    @pytest.mark.parametrize(("content", "text"), [("hmm</think>7", "7"), ("hmm, 7 or", None)])
+    def test_thoughts_that_a_plain_prompt_opened(
+        self, server: FakeOllama, name: str, content: str, text: str | None
+    ) -> None:
+        """Without their end there is no answer; a test of the user's own has all of the text."""
+        server.reply = lambda _: Answer(content, "length")
+        model = served(server, name=name)
+
+        (done,) = model.stream(["Go on. <think>\n"], max_new_tokens=4)
+
+        assert done.text == text
+        assert ("thoughts and no answer" in (done.error or "")) is (text is None)
+        assert model.generate(["Go on. <think>\n"], max_new_tokens=4) == [content]
+
+    @NAMES
     def test_a_conversation(self, server: FakeOllama, name: str) -> None:
         """It is sent as messages with their roles, the oldest first."""
         turns = (

@@ -70,3 +70,41 @@ def test_thoughts_that_a_chat_template_opened() -> None:
 
     assert without_thoughts(text, opened=True) == ("Two.", True)
     assert without_thoughts(text, opened=False) == (text, False)
+
+
+@pytest.mark.parametrize("opening", ["<think>", "<think>\n", "<thinking>\n\n"])
+def test_thoughts_that_a_prompt_opened(opening: str) -> None:
+    """Behind its end the answer begins; without one there is none."""
+
+    class Thinking(Thinker):
+        def _decode(
+            self, prompts: dict[int, list[int]], max_new_tokens: int
+        ) -> Iterator[Completion]:
+            texts = ["hm</think>Two.", "hm, let me see"]
+            for index in prompts:
+                yield Completion(index, texts[index], tokens=1)
+
+    done = list(Thinking("m.pth").stream([f"1 + 1? {opening}"] * 2, max_new_tokens=9))
+
+    assert [one.text for one in done] == ["Two.", None]
+    assert "thoughts and no answer" in (done[1].error or "")
+
+
+def test_an_error_behind_opened_thoughts_stays() -> None:
+    """A prompt that was never answered is not said to have thoughts."""
+
+    class Broken(Thinker):
+        def _decode(
+            self, prompts: dict[int, list[int]], max_new_tokens: int
+        ) -> Iterator[Completion]:
+            yield Completion(0, None, error="broken")
+
+    (done,) = Broken("m.pth").stream(["<think>"], max_new_tokens=9)
+
+    assert done.error == "broken"
+
+
+def test_thoughts_that_an_unknown_prompt_may_have_opened() -> None:
+    """Their end is believed, and a text without one is an answer."""
+    assert without_thoughts("hm</think>Two.", opened=None) == ("Two.", True)
+    assert without_thoughts("Two.", opened=None) == ("Two.", False)

@@ -43,6 +43,7 @@ def result(category: str | None, score: int | None) -> RecordResult:
         ("math", "math"),
         (" math\n", "math"),
         (3, "3"),
+        (1.0, "1"),
         ("\ud800", "?"),
         *((value, None) for value in ("", " ", None, True, 1.5, ["math"], {"a": 1})),
     ],
@@ -99,6 +100,22 @@ def test_what_a_marker_may_not_say(chosen: SuiteSettings, message: str) -> None:
         check_categories("s", records, chosen)
 
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("value", [["math"], True, 1.5, {"a": 1}])
+@pytest.mark.parametrize("chosen", [settings(by="category"), settings(math=40)])
+def test_values_that_are_no_categories(chosen: SuiteSettings, value: object) -> None:
+    """Their records would silently be in no average; records without a value are in none."""
+    records = [record(category="math"), record(category=None), record(category=" "), record()]
+    check_categories("s", records, chosen)
+
+    with pytest.raises(SettingsError) as caught:
+        check_categories("s", [*records, *[record("r4", category=value)] * 2], chosen)
+
+    assert str(caught.value) == (
+        's: "category" is neither a text, a whole number nor null in 2 of 6 records (the first is '
+        "r4); write one category into it for each record"
+    )
 
 
 def test_a_gate_over_records_without_categories() -> None:

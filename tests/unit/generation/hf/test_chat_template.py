@@ -77,6 +77,16 @@ def test_a_reference_behind_a_conversation() -> None:
     assert tokenizer.decode(after) == "two"
 
 
+@pytest.mark.parametrize(("end", "opens"), [("<think>\n", True), ("<think></think>", False)])
+def test_whether_a_template_opens_thoughts(end: str, *, opens: bool) -> None:
+    """Its own end decides, and no word of a message."""
+    template = CHATML.replace("assistant\n{% endif %}", f"assistant\n{end}{{% endif %}}")
+    around = ChatTemplate(FOLDER, make_tokenizer(template=template))
+
+    assert around.opens_thoughts(CONVERSATION) is opens
+    assert around.opens_thoughts("Say <think>") is opens
+
+
 def test_a_template_is_asked_not_to_let_the_model_think() -> None:
     """One that takes ``enable_thinking`` gets false; see Qwen 3."""
     tokenizer = make_tokenizer(template=THINKING)
@@ -127,3 +137,31 @@ def test_whether_a_folder_has_a_template(tmp_path: Path, where: str) -> None:
         config.write_text(json.dumps({**json.loads(config.read_text()), "chat_template": text}))
 
     assert HuggingFaceModel(tmp_path).chat_template == ("" if where == "none" else CHATML)
+
+
+def test_the_default_of_several_templates(tmp_path: Path) -> None:
+    """It is the one that transformers takes, whichever comes first."""
+    names = ("tool_use", "default")
+    templates = [{"name": name, "template": f"of {name}"} for name in names]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": templates}))
+
+    assert HuggingFaceModel(tmp_path).chat_template == "of default"
+
+
+def test_the_special_tokens_of_a_folder(tmp_path: Path) -> None:
+    """They are read without transformers, whichever file lists them."""
+    make_tokenizer().save_pretrained(tmp_path)
+
+    assert HuggingFaceModel(tmp_path).special_tokens == {
+        "<s>",
+        "</s>",
+        "<|im_start|>",
+        "<|im_end|>",
+    }
+    listed = {
+        "5": {"content": "<end>", "special": True},
+        "6": {"content": "word", "special": False},
+    }
+    config = {"added_tokens_decoder": listed}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    assert HuggingFaceModel(tmp_path).special_tokens == {"<end>"}
