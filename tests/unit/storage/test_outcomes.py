@@ -95,10 +95,18 @@ def test_a_record_without_a_score_is_named_once() -> None:
     assert len(gathered.outcomes) == 4
 
 
-def test_records_that_are_not_the_same() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"instruction": "Say something else."},
+        {"system": "Be brief."},
+        {"turns": [{"role": "user", "content": "Hello?"}]},
+    ],
+)
+def test_records_that_are_not_the_same(said: dict[str, object]) -> None:
     """An id alone is not enough; those that one side lacks are counted."""
     other = judged(Path("two"), {"r1": 10, "r2": 10, "r3": 3}, checkpoint="two")
-    other["records"][1]["instruction"] = "Say something else."
+    other["records"][1].update(said)
     paths = [
         write_run(Path("one.json"), judged(Path("one"), {"r1": 90, "r2": 90}, checkpoint="one")),
         write_run(Path("two.json"), other),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.data import Record
+from pytest_llmjudge.data import Record, Turn
 from pytest_llmjudge.errors import BaselineError
-from pytest_llmjudge.keys import content_digest
+from pytest_llmjudge.keys import content_digest, contents
 from pytest_llmjudge.storage.saved_responses import (
     SavedPair,
     answers_of,
@@ -141,6 +142,27 @@ def test_responses(tmp_path: Path) -> None:
 
     assert responses_of(run, "x", [record(), record(id="r1")]) == ({"r0": "it"}, {}, "f")
     assert responses_of(run, "x", [record(output="Other.")]) == ({}, {}, "")
+
+
+def test_a_conversation(tmp_path: Path) -> None:
+    """Its system text and turns are read back, and tell it from others with the same question."""
+    said = {"system": "S\ud83d", "turns": [{"role": "user", "content": "Hello?\ud83d"}]}
+    run = saved(
+        tmp_path / "new.json",
+        {**SUITE, "records": [{**RECORD, **said}]},
+        {**PAIRS, "records": [{**pair, **said} for pair in PAIRS["records"]]},
+    )
+    turns = (Turn("user", "Hello?\ud83d"),)
+    asked = replace(record(), system="S\ud83d", turns=turns)
+
+    (suite,) = answers_of(run)
+    (compared,) = pairs_of(run)
+
+    assert (suite.answers[0].system, suite.answers[0].turns) == ("S?", (Turn("user", "Hello??"),))
+    assert {pair.content for pair in compared.pairs} == {content_digest(*contents(asked))}
+    assert responses_of(run, "x", [asked])[0] == {"r0": "it"}
+    for other in (replace(asked, system=""), replace(asked, turns=()), record()):
+        assert responses_of(run, "x", [other])[0] == {}
 
 
 def test_responses_of_a_suite_of_pairs(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.voting.ballots import CHOICES, Source, key_of, make_ballots
 from tests.unit.voting.making import JUDGE, answer, ballots_of, source, vote_on
@@ -126,6 +127,24 @@ def test_what_does_not_pair_up_is_told() -> None:
             "1 in q.json alone, 1 with another instruction, input, reference or conversation"
         ),
     )
+
+
+def test_conversations_pair_up_by_their_turns() -> None:
+    """What stands before the question is part of what people see and vote on."""
+    turns = (Turn("user", "Hello?"),)
+    talks = [replace(answer(f"r{number}", "x"), system="S", turns=turns) for number in range(3)]
+    others = [
+        replace(talks[0], response="y"),
+        replace(talks[1], response="y", system=""),
+        replace(talks[2], response="y", turns=()),
+    ]
+
+    made = make_ballots([source("p", talks), source("q", others)], "ann")
+
+    (ballot,) = made.ballots
+    assert (ballot.id, ballot.system, ballot.turns) == ("r0", "S", turns)
+    assert ballot.content != ballots_of({"p": ["x"], "q": ["y"]}).ballots[0].content
+    assert "2 with another instruction, input, reference or conversation" in made.notes[0]
 
 
 def test_suites_pair_up_by_name() -> None:
