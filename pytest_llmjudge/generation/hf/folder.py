@@ -182,7 +182,8 @@ def special_tokens_in(folder: Path) -> frozenset[str]:
         except (OSError, ValueError):
             continue
         listed = content.get(key) if isinstance(content, dict) else None
-        tokens = listed.values() if isinstance(listed, dict) else listed or ()
+        tokens = list(listed.values()) if isinstance(listed, dict) else listed
+        tokens = tokens if isinstance(tokens, list) else []
         found |= {
             token["content"]
             for token in tokens
