@@ -434,7 +434,7 @@ pq.write_table(pa.table({"turns": pa.ListArray.from_arrays([0, size], zeros)}), 
 """,
 }
 LOAD = """
-import resource, sys
+import sys
 from pathlib import Path
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.records import load_records
@@ -444,7 +444,9 @@ try:
     load_records(path)
 except RecordsError as error:
     print(*error.lines, sep="\\n")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# That of getrusage() begins with what the process had that started this one.
+(peak,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(int(peak.split()[1]) // 1024)
 """
 
 
@@ -452,6 +454,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 @pytest.mark.parametrize("name", list(BOMBS))
 def test_a_bomb_is_one_line(tmp_path: Path, name: str) -> None:
     """A small file that would fill the memory, or a field of 100 MB, takes less than 1 GiB."""
+    if sys.platform != "linux":
+        pytest.skip("needs what Linux tells of a process")
     if "parquet" in name or name == "zstd":
         pytest.importorskip("pyarrow")
     make = f"from pathlib import Path\n{BOMBS[name]}\nprint(path)"
