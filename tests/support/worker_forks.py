@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -47,8 +48,6 @@ LATE = re.compile(r"__main__|\.hf\.generate|\.voting\.")
 
 CLIENT = Path(__file__).with_name("fork_client.py")
 
-_started: list[str] = []
-
 
 def preload() -> None:
     """Import all of the package, whose assertions pytest would rewrite anew in each run."""
@@ -68,23 +67,18 @@ def pytest_xdist_setupnodes(specs: list[Any]) -> None:
             spec.python = _python()
 
 
+@functools.cache
 def _python() -> str:
-    if not _started:
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=pipe,
-            stdout=pipe,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        # At the end of its input it ends.
-        atexit.register(process.communicate)
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        # -I and -S: it needs none of the packages, and is started for each worker.
-        _started.append(f"{sys.executable} -I -S {CLIENT} {address}")
-    return _started[0]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [sys.executable, __file__], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+    )
+    # At the end of its input it ends.
+    atexit.register(process.communicate)
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    # -I and -S: it needs none of the packages, and is started for each worker.
+    return f"{sys.executable} -I -S {CLIENT} {address}"
 
 
 class _Forks:
