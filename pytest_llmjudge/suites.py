@@ -36,7 +36,6 @@ class Suite:
         records: Those to judge, in file order.
         settings: Gates and the rest.
         template: Name of a built-in prompt, or the text of a template.
-        is_jinja: Whether that is the text of a Jinja template.
     """
 
     name: str
@@ -45,7 +44,11 @@ class Suite:
     records: tuple[Record, ...]
     settings: SuiteSettings
     template: str
-    is_jinja: bool = False
+
+    @property
+    def is_jinja(self) -> bool:
+        """Whether ``template`` is the text of a Jinja template."""
+        return _is_jinja(self.settings.prompt)
 
     @property
     def is_chat(self) -> bool:
@@ -121,7 +124,6 @@ def read_suite(
         records=records,
         settings=chosen,
         template=_template(name, chosen.prompt),
-        is_jinja=_is_jinja(chosen.prompt),
     )
 
 

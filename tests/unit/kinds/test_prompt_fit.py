@@ -22,7 +22,7 @@ def suite(prompt: str, *records: Record) -> Suite:
     chosen = SuiteSettings(None, None, None, prompt, None, None)
     is_jinja = prompt.endswith(".jinja")
     template = JINJA if is_jinja else prompt
-    return Suite("s", Path("data.json"), "", records, chosen, template, is_jinja)
+    return Suite("s", Path("data.json"), "", records, chosen, template)
 
 
 def record(words: str = "Say 2.", *turns: Turn) -> Record:
