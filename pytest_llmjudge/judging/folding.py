@@ -102,11 +102,11 @@ def readings(text: str) -> str:
     if "&" in text and _ENTITY.search(text):
         text = f"{text}\n{html.unescape(text)}"
     plain = fold(text)
-    found = [plain]
+    forms = [plain]
     joined = _SINGLE_LETTERS.sub(lambda match: _NOT_LETTERS.sub("", match[0]), plain)
     others = _INSIDE_WORD.sub("", joined), _BETWEEN_WORDS.sub(" ", plain)
-    found += [other for other in others if other != plain]
+    forms += [other for other in others if other != plain]
     for word in _MIXED.findall(plain):
         if not word.isalpha() and not word.isdecimal():
-            found += word.translate(_TO_LETTERS), word.translate(_TO_DIGITS)
-    return "\n".join(found)
+            forms += word.translate(_TO_LETTERS), word.translate(_TO_DIGITS)
+    return "\n".join(forms)

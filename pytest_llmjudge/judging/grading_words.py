@@ -94,9 +94,9 @@ _OF_GRADING: Final = _pattern()
 
 def speaks_of_grading(record: Record, response: str) -> bool:
     """Say whether a response has words or signs of grading that its own record does not have."""
-    found = {match[0].strip() for match in _OF_GRADING.finditer(readings(response))}
-    if not found:
+    signs = {match[0].strip() for match in _OF_GRADING.finditer(readings(response))}
+    if not signs:
         return False
     before = (record.system, *(turn.text for turn in record.turns))
     own = readings("\n".join((*before, record.instruction, record.input, record.output)))
-    return any(words not in own for words in found)
+    return any(words not in own for words in signs)

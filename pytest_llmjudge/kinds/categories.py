@@ -49,8 +49,8 @@ def category_of(record: Record, by: str | None) -> str | None:
 
 def count_categories(records: Sequence[Record], by: str | None) -> dict[str, int]:
     """Return how many records each category has, in the order of the file."""
-    found = (category_of(record, by) for record in records)
-    return dict(Counter(name for name in found if name is not None))
+    names = (category_of(record, by) for record in records)
+    return dict(Counter(name for name in names if name is not None))
 
 
 def gate_of(category: str) -> str:
@@ -162,10 +162,10 @@ def category_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
         if record["score"] is not None and record.get("category") in scores:
             scores[record["category"]].append(record["score"])
     for name, figures in suite.get("categories", {}).items():
-        found = scores[name]
-        average = mean(found) if len(found) == figures["total"] else None
+        own = scores[name]
+        average = mean(own) if len(own) == figures["total"] else None
         for problem in (
-            *differs(figures, "scored", len(found)),
+            *differs(figures, "scored", len(own)),
             *differs(figures, "average", average),
         ):
             yield f"category {one_line(name, 60)}: {problem}"

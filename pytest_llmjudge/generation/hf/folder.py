@@ -159,10 +159,10 @@ def chat_template_in(folder: Path) -> str:
             content = read_file(folder / name, SETTINGS_LIMIT)
             if name.endswith(".jinja"):
                 return content.decode()
-            found = parse_json(content)
+            settings = parse_json(content)
         except (OSError, ValueError):
             continue
-        template = found.get("chat_template") if isinstance(found, dict) else None
+        template = settings.get("chat_template") if isinstance(settings, dict) else None
         if isinstance(template, list):
             named = (one for one in template if isinstance(one, dict))
             template = {one.get("name"): one.get("template") for one in named}
@@ -175,7 +175,7 @@ def chat_template_in(folder: Path) -> str:
 
 def special_tokens_in(folder: Path) -> frozenset[str]:
     """Return the special tokens of a folder's tokenizer, as far as its files list them."""
-    found: set[str] = set()
+    special: set[str] = set()
     for name, key in ((TOKENIZER_CONFIG, "added_tokens_decoder"), (TOKENIZER, "added_tokens")):
         try:
             content = parse_json(read_file(folder / name, DATA_LIMIT))
@@ -184,7 +184,7 @@ def special_tokens_in(folder: Path) -> frozenset[str]:
         listed = content.get(key) if isinstance(content, dict) else None
         tokens = list(listed.values()) if isinstance(listed, dict) else listed
         tokens = tokens if isinstance(tokens, list) else []
-        found |= {
+        special |= {
             token["content"]
             for token in tokens
             if isinstance(token, dict)
@@ -192,10 +192,10 @@ def special_tokens_in(folder: Path) -> frozenset[str]:
             and isinstance(token.get("content"), str)
             and token["content"].strip()
         }
-        if found:
+        if special:
             # What transformers writes into the smaller file is the whole list.
             break
-    return frozenset(found)
+    return frozenset(special)
 
 
 def describe_folder(folder: Path) -> FolderInfo:
