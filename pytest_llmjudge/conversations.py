@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from pytest_llmjudge.data import Turn
+from pytest_llmjudge.data import Criterion, FollowUp, Turn
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.json_values import kind_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = [
     "INSTRUCTION",
     "REFERENCE",
     "BadRecordError",
     "Parts",
-    "content_parts",
     "conversation",
     "need_text",
     "optional_text",
@@ -60,6 +56,8 @@ class Parts(NamedTuple):
     system: str = ""
     turns: tuple[Turn, ...] = ()
     is_raw: bool = False
+    criteria: tuple[Criterion, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
 
 
 class BadRecordError(Exception):
@@ -76,15 +74,6 @@ class BadRecordError(Exception):
         self.problem = problem
         self.hint = hint
         self.cause = cause
-
-
-def content_parts(
-    instruction: str, context: str, output: str, system: str = "", turns: Iterable[Turn] = ()
-) -> list[object]:
-    """Return what names a record, as JSON has it: three texts, and two more of a conversation."""
-    said = [[turn.role, turn.text] for turn in turns]
-    conversation = [system, said] if system or said else []
-    return [instruction, context, output, *conversation]
 
 
 def need_text(value: Value, field: str) -> str:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
-from pytest_llmjudge.conversations import content_parts
-from pytest_llmjudge.data import Turn
+from pytest_llmjudge.data import FollowUp, Turn
 from pytest_llmjudge.errors import storable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = [
     "Content",
@@ -19,12 +15,21 @@ __all__ = [
     "content_of",
     "contents",
     "make_key",
+    "storable_contents",
     "template_digest",
     "text_digest",
 ]
 
-Content: TypeAlias = tuple[str, str, str, str, tuple[Turn, ...]]
-"""What a record says: instruction, input, reference, system text, and the turns before."""
+
+class Content(NamedTuple):
+    """What a record says; as in :class:`~pytest_llmjudge.data.Record`."""
+
+    instruction: str
+    input: str
+    output: str
+    system: str = ""
+    turns: tuple[Turn, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
 
 
 class _HasContent(Protocol):
@@ -38,11 +43,27 @@ class _HasContent(Protocol):
     def system(self) -> str: ...
     @property
     def turns(self) -> tuple[Turn, ...]: ...
+    @property
+    def follow_ups(self) -> tuple[FollowUp, ...]: ...
 
 
 def contents(record: _HasContent) -> Content:
-    """Return what a record says, for :func:`content_of` and :func:`content_digest`."""
-    return record.instruction, record.input, record.output, record.system, record.turns
+    """Return what a record says."""
+    texts = record.instruction, record.input, record.output, record.system
+    return Content(*texts, record.turns, record.follow_ups)
+
+
+def storable_contents(record: _HasContent) -> Content:
+    """Return what a record says as a results file gives it back, from which people vote."""
+    instruction, context, output, system, turns, follow_ups = contents(record)
+    return Content(
+        storable(instruction),
+        storable(context),
+        storable(output),
+        storable(system),
+        tuple(Turn(turn.role, storable(turn.text)) for turn in turns),
+        tuple(FollowUp(storable(one.instruction), storable(one.output)) for one in follow_ups),
+    )
 
 
 def make_key(*parts: object) -> str:
@@ -61,18 +82,21 @@ def template_digest(template: str) -> str:
     return hashlib.sha256(template.encode("utf-8")).hexdigest()[:12]
 
 
-def content_digest(
-    instruction: str, context: str, output: str, system: str = "", turns: Iterable[Turn] = ()
-) -> str:
+def content_digest(record: _HasContent) -> str:
     """Return the first 16 hex digits of the SHA-256 of what a record says."""
-    # As a results file gives them back, from which people vote.
-    said = [Turn(turn.role, storable(turn.text)) for turn in turns]
-    texts = storable(instruction), storable(context), storable(output), storable(system)
-    return make_key(*content_parts(*texts, said))[:16]
+    return make_key(*_plain(storable_contents(record)))[:16]
 
 
-def content_of(
-    instruction: str, context: str, output: str, system: str = "", turns: Iterable[Turn] = ()
-) -> str:
+def content_of(record: _HasContent) -> str:
     """Return all that a record says, for pairing it with itself."""
-    return json.dumps(content_parts(instruction, context, output, system, turns))
+    return json.dumps(_plain(record))
+
+
+def _plain(record: _HasContent) -> list[object]:
+    """Return what names a record, as JSON has it: three texts, and more of a conversation."""
+    plain: list[object] = [record.instruction, record.input, record.output]
+    said = [[turn.role, turn.text] for turn in record.turns]
+    follow_ups = [[one.instruction, one.output] for one in record.follow_ups]
+    if record.system or said or follow_ups:
+        plain += [record.system, said]
+    return [*plain, follow_ups] if follow_ups else plain

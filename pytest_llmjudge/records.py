@@ -103,14 +103,13 @@ def _named(checked: Sequence[Checked], added: Collection[str] | None) -> Iterato
     taken = {one.id for one in checked if one.id is not None}
     counts: dict[str, int] = {}
     for own, parts, value in checked:
-        instruction, context, output, system, turns, is_raw = parts
         name = own
         if name is None:
             if added is None:
-                base = record_id(instruction, context, output)
+                base = record_id(parts.instruction, parts.input, parts.output)
             else:
-                base = _whole_id(instruction, value, added)
+                base = _whole_id(parts.instruction, value, added)
             while name is None or name in taken:
                 counts[base] = counts.get(base, 0) + 1
                 name = base if counts[base] == 1 else f"{base}-{counts[base]}"
-        yield Record(name, instruction, context, output, value, system, turns, is_raw)
+        yield Record(id=name, fields=value, **parts._asdict())

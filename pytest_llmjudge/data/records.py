@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointReference",
     "Completion",
+    "Criterion",
+    "FollowUp",
     "JudgeIdentity",
     "Prompt",
     "Record",
@@ -32,6 +34,32 @@ class Turn:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A question that is asked once the model under test has answered those before it.
+
+    Attributes:
+        instruction: What is asked.
+        output: The reference answer; empty for none.
+    """
+
+    instruction: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What a response is judged by.
+
+    Attributes:
+        name: Unique in its record; empty for the only criterion of one that has no name.
+        text: What a good response does, or what each score stands for, a line each.
+    """
+
+    name: str
+    text: str
+
+
 Prompt: TypeAlias = str | tuple[Turn, ...]
 """A text to continue or a user's message, or all messages of a conversation, the oldest first."""
 
@@ -44,11 +72,15 @@ class Record:
         id: Unique in its file, stable when records are added, removed or moved.
         instruction: What is asked; of a conversation the last message of its user.
         input: Material the instruction speaks of; empty for none.
-        output: The reference answer.
+        output: The reference answer; empty for none, where there are criteria.
         fields: The record as it stood in the file, further keys included.
         system: What the model is told before the conversation; empty for nothing.
         turns: The messages before the instruction, the oldest first.
         is_raw: Whether the instruction is the whole prompt, to be sent as it stands.
+        criteria: What responses are judged by, beside the reference where there is one.
+        follow_ups: What is asked after the instruction, each once the one before is answered. A
+            response to a record that has some is that of
+            :func:`~pytest_llmjudge.answers.join_answers`.
     """
 
     id: str
@@ -59,6 +91,8 @@ class Record:
     system: str = ""
     turns: tuple[Turn, ...] = ()
     is_raw: bool = False
+    criteria: tuple[Criterion, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +131,8 @@ class Verdict:
         covered: p(yes) + p(no), where the score comes from the probabilities of an answer.
         too_long: Whether the question did not fit into the judge's context.
         injection: Whether the response got its score by speaking to the judge.
+        parts: The scores of which ``score`` is the mean, by name, where a response is judged by
+            several criteria or as several answers.
     """
 
     score: int | None
@@ -108,6 +144,7 @@ class Verdict:
     covered: float | None = field(default=None, repr=False)
     too_long: bool = field(default=False, repr=False)
     injection: bool = field(default=False, repr=False)
+    parts: tuple[tuple[str, int], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

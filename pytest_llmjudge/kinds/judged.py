@@ -206,7 +206,7 @@ class _Judged(Kind[SuiteResult]):
         entries = (
             Entry(
                 record["id"],
-                content_of(*saved_content(record)),
+                content_of(saved_content(record)),
                 record["score"],
                 # Half a surrogate pair would not get from a worker of xdist to its controller.
                 record["model_response"] and storable(record["model_response"]),

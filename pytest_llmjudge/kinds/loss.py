@@ -328,7 +328,7 @@ class _LossKind(Kind[LossResult]):
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:  # noqa: ARG002  # nobody judges a loss
         """Return a suite of a results file as a comparison takes it."""
-        records = [(record, content_of(*saved_content(record))) for record in suite["records"]]
+        records = [(record, content_of(saved_content(record))) for record in suite["records"]]
         return Side(
             _MEASURE,
             suite["name"],

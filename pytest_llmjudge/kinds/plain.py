@@ -48,6 +48,8 @@ def record_texts(record: Record) -> dict[str, Any]:
         texts["system"] = record.system
     if record.turns:
         texts["turns"] = [{"role": turn.role, "content": turn.text} for turn in record.turns]
+    if record.follow_ups:
+        texts["follow_ups"] = [asdict(one) for one in record.follow_ups]
     return texts
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
-from pytest_llmjudge.keys import content_of, contents, make_key
+from pytest_llmjudge.keys import content_of, make_key
 from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value, without_item
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.shared import Shared
@@ -312,7 +312,7 @@ def _has_response(record: Record) -> bool:
 
 def record_content(record: Record) -> str:
     """Return all that a record says, for pairing it with itself."""
-    return content_of(*contents(record))
+    return content_of(record)
 
 
 def _load(facts: Mapping[str, Any], read: Callable[[Path], Sequence[Record]]) -> Sequence[Record]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Preference
 from pytest_llmjudge.errors import VotesError
-from pytest_llmjudge.keys import content_digest, contents, text_digest
+from pytest_llmjudge.keys import content_digest, text_digest
 from pytest_llmjudge.pipeline.judgements import Judgements
 from pytest_llmjudge.pipeline.protocols import Pair
 from pytest_llmjudge.preference import latest, majority
@@ -95,7 +95,7 @@ class VoteJudgements(Judgements[Pair, Preference]):
 
     def _winner(self, vote: Vote, record: Record, pair: Pair) -> str | None:
         """Turn a vote to the pair's own sides; ``None`` when it is on something else."""
-        content = content_digest(*contents(record))
+        content = content_digest(record)
         if vote.content not in {"", content}:
             return None
         sides = (vote.model_a, vote.response_a), (vote.model_b, vote.response_b)

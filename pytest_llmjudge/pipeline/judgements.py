@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from pytest_llmjudge.judging.judge import Judge
-from pytest_llmjudge.keys import content_of, contents, make_key
+from pytest_llmjudge.keys import Content, content_of, contents, make_key
 from pytest_llmjudge.pipeline.protocols import Candidate, Judgement, judge_fingerprint
 from pytest_llmjudge.pipeline.watch import Watch
 
@@ -123,7 +123,7 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
         says = contents(record)
         if says != _as_alpaca(record.fields):
             # A marker decides what else is said, with ``system=`` and ``fields=``.
-            parts.append(content_of(*says))
+            parts.append(content_of(says))
         fingerprint = judge_fingerprint(self._judge)
         if fingerprint is not None:
             return make_key(*parts, fingerprint)
@@ -131,6 +131,8 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
         return self._store.key_of_this_run(make_key(*parts, self._suite))
 
 
-def _as_alpaca(fields: Mapping[str, object]) -> tuple[object, ...]:
+def _as_alpaca(fields: Mapping[str, Any]) -> Content:
     """Return what a record says whose fields are its texts."""
-    return fields.get("instruction"), fields.get("input") or "", fields.get("output"), "", ()
+    return Content(
+        fields.get("instruction", ""), fields.get("input") or "", fields.get("output", "")
+    )

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import VotesError
-from pytest_llmjudge.keys import content_digest, contents, text_digest
+from pytest_llmjudge.keys import content_digest, text_digest
 from pytest_llmjudge.storage.saved_responses import answers_of, answers_of_pairs, pairs_of
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _is_named(pairs: SavedPairs, path: Path, own: SavedAnswers) -> bool:
 def _answers(own: SavedAnswers) -> Iterator[_Answered]:
     for one in own.answers:
         if one.response is not None:
-            content = content_digest(*contents(one))
+            content = content_digest(one)
             yield one.id, content, text_digest(one.response)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.comparison import is_same_judge, judge_key
 from pytest_llmjudge.data import Outcome, Unscored
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.keys import content_digest, content_of, contents, text_digest
+from pytest_llmjudge.keys import content_digest, content_of, text_digest
 from pytest_llmjudge.preference import kappa, majority
 from pytest_llmjudge.storage.model_identity import Models
 from pytest_llmjudge.storage.results_reader import read_results
@@ -333,7 +333,7 @@ class _Gathering:
                 winner = "a" if first.score > second.score else "b"
                 judged = _Judged(
                     first.id,
-                    content_digest(*contents(first)),
+                    content_digest(first),
                     (one.model, other.model),
                     (text_digest(first.response or ""), text_digest(second.response or "")),
                     "tie" if first.score == second.score else winner,
@@ -381,4 +381,4 @@ def _decider(path: Path, judge: JudgeIdentity | None) -> str:
 
 
 def _content(answer: SavedAnswer) -> tuple[str, str]:
-    return answer.id, content_of(*contents(answer))
+    return answer.id, content_of(answer)

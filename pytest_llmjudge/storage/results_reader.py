@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_llmjudge.data import JudgeIdentity, Side, Turn
+from pytest_llmjudge.data import FollowUp, JudgeIdentity, Side, Turn
 from pytest_llmjudge.errors import BaselineError, storable
+from pytest_llmjudge.keys import Content
 from pytest_llmjudge.paths import POINTER, PULL, is_pointer
 from pytest_llmjudge.reading import (
     DATA_LIMIT,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
     from pytest_llmjudge.data import Measure
-    from pytest_llmjudge.keys import Content
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -205,8 +205,12 @@ def judge_of(suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Judge
 def saved_content(record: Mapping[str, Any]) -> Content:
     """Return what a record of a file says."""
     turns = tuple(Turn(turn["role"], turn["content"]) for turn in record.get("turns", ()))
+    follow_ups = tuple(
+        FollowUp(one["instruction"], one["output"]) for one in record.get("follow_ups", ())
+    )
     system = record.get("system", "")
-    return record["instruction"], record["input"], record["output"], system, turns
+    texts = record["instruction"], record["input"], record["output"], system
+    return Content(*texts, turns, follow_ups)
 
 
 @functools.cache

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import BaselineError, storable
-from pytest_llmjudge.keys import content_digest, content_of, contents
+from pytest_llmjudge.keys import content_digest, content_of, storable_contents
 from pytest_llmjudge.prompts import clean_response
 from pytest_llmjudge.storage.results_reader import judge_of, saved_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_llmjudge.data import JudgeIdentity, Record
-    from pytest_llmjudge.keys import Content
+    from pytest_llmjudge.data import FollowUp, JudgeIdentity, Record, Turn
     from pytest_llmjudge.storage.results_reader import SavedRun
 
 __all__ = [
@@ -50,6 +48,7 @@ class SavedAnswer:
     error: str | None
     system: str = ""
     turns: tuple[Turn, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ def pairs_of(run: SavedRun) -> tuple[SavedPairs, ...]:
             pairs=tuple(
                 SavedPair(
                     storable(pair["id"]),
-                    content_digest(*saved_content(pair)),
+                    content_digest(saved_content(pair)),
                     _text(pair["model_response"]),
                     _text(pair["against_response"]),
                     pair["winner"],
@@ -230,13 +229,7 @@ def _suites_with(
 
 
 def _content(record: Record | SavedAnswer) -> str:
-    return content_of(*_storable(contents(record)))
-
-
-def _storable(content: Content) -> Content:
-    instruction, context, output, system, turns = content
-    said = tuple(Turn(turn.role, storable(turn.text)) for turn in turns)
-    return storable(instruction), storable(context), storable(output), storable(system), said
+    return content_of(storable_contents(record))
 
 
 def _model(run: SavedRun, suite: Mapping[str, Any]) -> str:
@@ -256,17 +249,12 @@ def _fingerprint(suite: Mapping[str, Any]) -> str:
 
 
 def _answer(record: Mapping[str, Any]) -> SavedAnswer:
-    instruction, context, output, system, turns = _storable(saved_content(record))
     return SavedAnswer(
         id=storable(record["id"]),
-        instruction=instruction,
-        input=context,
-        output=output,
         response=_text(record["model_response"]),
         score=record["score"],
         error=_text(record["error"]),
-        system=system,
-        turns=turns,
+        **storable_contents(saved_content(record))._asdict(),
     )
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.keys import content_digest, content_of, contents, make_key, text_digest
+from pytest_llmjudge.keys import content_digest, content_of, make_key, text_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_llmjudge.data import JudgeIdentity, Turn, Vote
+    from pytest_llmjudge.data import FollowUp, JudgeIdentity, Turn, Vote
     from pytest_llmjudge.storage.saved_responses import SavedAnswer, SavedAnswers
 
 __all__ = ["CHOICES", "Ballot", "Ballots", "Key", "Source", "Unanswered", "key_of", "make_ballots"]
@@ -59,6 +59,7 @@ class Ballot:
     is_swapped: bool
     system: str = ""
     turns: tuple[Turn, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -69,7 +70,7 @@ class Ballot:
     @property
     def content(self) -> str:
         """The digest of what is asked."""
-        return content_digest(*contents(self))
+        return content_digest(self)
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -240,7 +241,7 @@ class _Pairing:
         scores: tuple[int | None, int | None],
     ) -> Ballot:
         digests = map(text_digest, responses)
-        content = content_digest(*contents(record))
+        content = content_digest(record)
         key = record.id, content, frozenset(zip(models, digests, strict=True))
         return Ballot(
             token=_drawn("token", self.voter, key)[:20],
@@ -255,6 +256,7 @@ class _Pairing:
             is_swapped=(_drawn("sides", self.voter, key) < "8") == (models[0] < models[1]),
             system=record.system,
             turns=record.turns,
+            follow_ups=record.follow_ups,
         )
 
     def _keep(self, ballot: Ballot) -> bool:
@@ -295,7 +297,7 @@ class _Pairing:
 
 
 def _content(answer: SavedAnswer) -> str:
-    return content_of(*contents(answer))
+    return content_of(answer)
 
 
 def _common(first: JudgeIdentity | None, second: JudgeIdentity | None) -> JudgeIdentity | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.data import Turn
-from pytest_llmjudge.keys import content_digest, text_digest
+from pytest_llmjudge.keys import Content, content_digest, text_digest
 from tests.support.project import records
 
 if TYPE_CHECKING:
@@ -120,10 +120,12 @@ def test_votes(project: Project, turn: str) -> None:
             "response_a": text_digest(talk["model_response"]),
             "response_b": text_digest(talk["old"]),
             "content": content_digest(
-                talk["messages"][2]["content"],
-                "",
-                talk["messages"][3]["content"],
-                turns=[Turn("user", "Hello?"), Turn("assistant", "Yes.")],
+                Content(
+                    talk["messages"][2]["content"],
+                    "",
+                    talk["messages"][3]["content"],
+                    turns=(Turn("user", "Hello?"), Turn("assistant", "Yes.")),
+                )
             ),
         }
         for talk in talks("Hello?")

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.judging.pair_check import INJECTIONS
-from pytest_llmjudge.keys import content_digest, text_digest
+from pytest_llmjudge.keys import Content, content_digest, text_digest
 from tests.support.fake_ollama import (
     CRASH,
     Answer,
@@ -1088,7 +1088,7 @@ def test_votes_on_these_answers(project: Project) -> None:
                 model_b="epoch-2",
                 response_a=text_digest(record["old"]),
                 response_b=text_digest(record["new"]),
-                content=content_digest(record["instruction"], "", record["output"]),
+                content=content_digest(Content(record["instruction"], "", record["output"])),
             )
             for record in records
         ],

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_llmjudge.data import Entry, Side
-from pytest_llmjudge.keys import content_of
+from pytest_llmjudge.keys import Content, content_of
 from pytest_llmjudge.kinds.judged import JUDGED
 from pytest_llmjudge.kinds.mmlu import MMLU
 from pytest_llmjudge.plugin.baseline_entries import entries_before
@@ -27,7 +27,7 @@ def saved(*sides: Side) -> SavedRun:
 
 def known(name: str) -> Entry:
     record = runs.record(name)
-    content = content_of(record.instruction, record.input, record.output)
+    content = content_of(Content(record.instruction, record.input, record.output))
     return Entry(name, content, 40.0, "before")
 
 

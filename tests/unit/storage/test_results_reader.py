@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmjudge.data import Entry, Measure, Side
 from pytest_llmjudge.errors import BaselineError
-from pytest_llmjudge.keys import content_of
+from pytest_llmjudge.keys import Content, content_of
 from pytest_llmjudge.storage import results_reader
 from tests.support.outcomes import compared
 from tests.support.saved import read_results
@@ -94,7 +94,7 @@ def test_a_side_of_records(tmp_path: Path) -> None:
 
     side = read_results(path).sides["test_a.py::test_a"]
 
-    assert side.entries == (Entry("r0", content_of("Say it.", "", "It."), 85, "it"),)
+    assert side.entries == (Entry("r0", content_of(Content("Say it.", "", "It.")), 85, "it"),)
     assert side.judge is not None
     assert (side.judge.digest, side.judge.ask) == ("abc", "")
     assert side.passes_at == 20

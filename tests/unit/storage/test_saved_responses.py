@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmjudge.data import Record, Turn
 from pytest_llmjudge.errors import BaselineError
-from pytest_llmjudge.keys import content_digest, contents
+from pytest_llmjudge.keys import Content, content_digest
 from pytest_llmjudge.storage.saved_responses import (
     SavedPair,
     answers_of,
@@ -123,7 +123,7 @@ def test_answers(tmp_path: Path) -> None:
 def test_pairs(tmp_path: Path) -> None:
     """Each suite of pairs, those without a winner included."""
     (compared,) = pairs_of(saved(tmp_path / "new.json", SUITE, PAIRS))
-    asked = content_digest("Say it.", "", "It.")
+    asked = content_digest(Content("Say it.", "", "It."))
 
     assert (compared.suite, compared.model_a, compared.model_b) == (
         "test_p.py::test_p",
@@ -159,7 +159,7 @@ def test_a_conversation(tmp_path: Path) -> None:
     (compared,) = pairs_of(run)
 
     assert (suite.answers[0].system, suite.answers[0].turns) == ("S?", (Turn("user", "Hello??"),))
-    assert {pair.content for pair in compared.pairs} == {content_digest(*contents(asked))}
+    assert {pair.content for pair in compared.pairs} == {content_digest(asked)}
     assert responses_of(run, "x", [asked])[0] == {"r0": "it"}
     for other in (replace(asked, system=""), replace(asked, turns=()), record()):
         assert responses_of(run, "x", [other])[0] == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import JudgeIdentity, Vote
-from pytest_llmjudge.keys import content_digest, text_digest
+from pytest_llmjudge.keys import Content, content_digest, text_digest
 from pytest_llmjudge.storage.saved_responses import SavedAnswer, SavedAnswers
 from pytest_llmjudge.voting.ballots import Ballots, Source, make_ballots
 
@@ -52,6 +52,6 @@ def vote_on(
     """Return a vote on two answers of the models ``p`` and ``q``."""
     first, second = map(text_digest, responses)
     asked = answer(id_, None)
-    content = content_digest(asked.instruction, asked.input, asked.output)
+    content = content_digest(Content(asked.instruction, asked.input, asked.output))
     at = "2026-01-02T03:04:05"
     return Vote(id_, models[0], models[1], winner, voter, at, first, second, content)

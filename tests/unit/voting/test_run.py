@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from pytest_llmjudge.cli import main
-from pytest_llmjudge.keys import content_digest
+from pytest_llmjudge.keys import Content, content_digest
 from pytest_llmjudge.storage.votes import append_vote
 from tests.support.ballots import record, suite_of, votes_in, voting, write_pair, write_results
 from tests.support.outcomes import compared
@@ -38,7 +38,7 @@ def vote_on_all(path: Path) -> None:
     for number in range(2):
         vote = vote_on(f"r{number}", "a", (f"First of {number}.", f"Second of {number}."))
         asked = record(number, None)
-        content = content_digest(asked["instruction"], asked["input"], asked["output"])
+        content = content_digest(Content(asked["instruction"], asked["input"], asked["output"]))
         names = {"model_a": "old-pony.pth", "model_b": "new-zebra.pth"}
         append_vote(path, replace(vote, content=content, **names))
 
