@@ -9,19 +9,26 @@ from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.json_values import kind_of
 
 __all__ = [
+    "CRITERIA",
     "INSTRUCTION",
     "REFERENCE",
     "BadRecordError",
     "Parts",
     "conversation",
+    "has_criteria",
+    "is_blank",
     "need_text",
     "optional_text",
+    "reference_text",
 ]
 
 Value = dict[str, Any]
 
+CRITERIA: Final = "criteria"
+"""The field that says what responses to a record are judged by."""
+
 INSTRUCTION: Final = "every record needs an instruction"
-REFERENCE: Final = "every record needs a reference answer"
+REFERENCE: Final = "every record needs a reference answer, or criteria"
 _NEEDED: Final = dict.fromkeys(
     ("output", "response", "answer", "completion", "solution", "reference"), REFERENCE
 ) | dict.fromkeys(("instruction", "question", "query", "prompt", "problem", "turns"), INSTRUCTION)
@@ -95,6 +102,25 @@ def need_text(value: Value, field: str) -> str:
     raise BadRecordError(problem, _NEEDED[field] if text is None else _STRING)
 
 
+def reference_text(value: Value, field: str) -> str:
+    """Return a field that holds the reference, which a record with criteria need not have.
+
+    Raises:
+        BadRecordError: It is missing or blank without criteria, or no text.
+    """
+    return "" if has_criteria(value) and is_blank(value.get(field)) else need_text(value, field)
+
+
+def is_blank(text: object) -> bool:
+    """Say whether a field holds no text: nothing, null or blanks."""
+    return text is None or (type(text) is str and not text.strip())
+
+
+def has_criteria(value: Value) -> bool:
+    """Say whether a record is judged by criteria."""
+    return bool(value.get(CRITERIA))
+
+
 def optional_text(value: Value, field: str) -> str:
     """Return a field that may hold a text; null and nothing are an empty one.
 
@@ -110,7 +136,9 @@ def optional_text(value: Value, field: str) -> str:
     return text
 
 
-def conversation(field: str, messages: object, system: str, start: int = 0) -> Parts:
+def conversation(
+    field: str, messages: object, system: str, start: int = 0, *, needs_reference: bool = True
+) -> Parts:
     """Read messages, whose last one of the assistant is the reference.
 
     Args:
@@ -118,6 +146,7 @@ def conversation(field: str, messages: object, system: str, start: int = 0) -> P
         messages: Objects with ``role`` and ``content``, or ``from`` and ``value``.
         system: A system text that stands beside them.
         start: How many messages stand before the first that may be the reference.
+        needs_reference: Whether there must be one; without it the last message may be the user's.
 
     Raises:
         BadRecordError: One of them is no text, or there is no reference with a question before it.
@@ -129,10 +158,12 @@ def conversation(field: str, messages: object, system: str, start: int = 0) -> P
     said = [_message(number, message) for number, message in enumerate(messages, 1)]
     answers = (at for at, (role, _) in enumerate(said) if role == "assistant" and at >= start)
     last = max(answers, default=None)
+    if not needs_reference and said[-1][0] == "user":
+        said, last = [*said, ("assistant", "")], len(said)
     if last is None:
         problem = f'"{field}" has no message of the assistant'
         raise BadRecordError(problem, REFERENCE)
-    if not said[last][1].strip():
+    if needs_reference and not said[last][1].strip():
         problem = f"message {last + 1}, the reference, is empty"
         raise BadRecordError(problem, REFERENCE, cause="reference")
     first = next(at for at, (role, _) in enumerate(said) if role != "system")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_llmjudge.conversations import CRITERIA
 from pytest_llmjudge.errors import RecordsError, one_line
 from pytest_llmjudge.formats import ALPACA, MESSAGES, PROMPT
 from pytest_llmjudge.json_values import listed
@@ -18,7 +19,7 @@ __all__ = ["has_field", "mapped", "mapping_format"]
 
 Value = dict[str, Any]
 
-_OPTIONAL: Final = ("system", "id")
+_OPTIONAL: Final = ("system", "id", CRITERIA)
 _KINDS: Final = (
     (ALPACA, (*ALPACA.needs, "input", "history", *_OPTIONAL)),
     (MESSAGES, (*MESSAGES.needs, *_OPTIONAL)),

@@ -9,25 +9,30 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_llmjudge.conversations import (
+    CRITERIA,
     BadRecordError,
     Parts,
     conversation,
+    has_criteria,
     need_text,
     optional_text,
+    reference_text,
 )
 from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.json_values import kind_of, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 __all__ = [
     "ALPACA",
+    "ALPACA_EVAL",
     "FORMATS",
     "MESSAGES",
     "PROMPT",
     "Format",
+    "check_alpaca_eval",
     "check_format",
     "check_text_only",
     "detect",
@@ -46,6 +51,7 @@ class Format(NamedTuple):
         read: Returns what a record says, or raises :class:`BadRecordError`.
         unless: A record that has all of these fields too is of another format.
         parts: What ``fields=`` calls those that it needs, where it can choose the format.
+        reference: That of the fields it needs which a record with criteria may lack.
     """
 
     name: str
@@ -53,17 +59,23 @@ class Format(NamedTuple):
     read: Callable[[Value], Parts]
     unless: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    reference: str = ""
 
-    def fits(self, fields: Iterable[str]) -> bool:
-        """Say whether a record with these fields may be of this format."""
-        names = set(fields)
+    def fits(self, fields: Iterable[str], *, free: bool = False) -> bool:
+        """Say whether a record with these fields may be of this format.
+
+        Args:
+            fields: Of the record.
+            free: Whether it may lack its reference.
+        """
+        names = {*fields, self.reference} if free else set(fields)
         others = self.unless and names.issuperset(self.unless)
         return names.issuperset(self.needs) and not others
 
 
 def _alpaca(value: Value) -> Parts:
     texts = need_text(value, "instruction"), optional_text(value, "input")
-    return _with_history(value, Parts(*texts, need_text(value, "output")))
+    return _with_history(value, Parts(*texts, reference_text(value, "output")))
 
 
 def _with_history(value: Value, parts: Parts) -> Parts:
@@ -108,7 +120,7 @@ def check_format(value: Value, chosen: Format) -> None:
     if not chosen.unless or any(value.get(field) is None for field in chosen.unless):
         return
     if chosen is ALPACA:
-        _alpaca_eval(value)
+        raise _NO_REFERENCE
     problem = f"it has {listed(chosen.unless)}, which is of another format than {chosen.name}"
     raise BadRecordError(problem, "leave the record out, or write it as the others are")
 
@@ -118,17 +130,19 @@ def _dialogue(field: str) -> Callable[[Value], Parts]:
         if field not in value:
             problem = f'"{field}" is missing'
             raise BadRecordError(problem, "every record needs its conversation")
-        return conversation(field, value[field], optional_text(value, "system"))
+        system, free = optional_text(value, "system"), has_criteria(value)
+        return conversation(field, value[field], system, needs_reference=not free)
 
     return read
 
 
 def _prompt(value: Value) -> Parts:
     prompt, completion = value.get("prompt"), value.get("completion")
-    if isinstance(prompt, list) and isinstance(completion, list):
-        both = [*prompt, *completion]
-        return conversation("completion", both, optional_text(value, "system"), len(prompt))
-    texts = need_text(value, "prompt"), need_text(value, "completion")
+    free = not completion and has_criteria(value)
+    if isinstance(prompt, list) and (free or isinstance(completion, list)):
+        both, system = [*prompt, *(completion or ())], optional_text(value, "system")
+        return conversation("completion", both, system, len(prompt), needs_reference=not free)
+    texts = need_text(value, "prompt"), reference_text(value, "completion")
     if optional_text(value, "system"):
         problem = 'it has "system", and a prompt that is a text is sent as it is'
         raise BadRecordError(problem, "write the prompt as a list of messages")
@@ -138,7 +152,7 @@ def _prompt(value: Value) -> Parts:
 def _columns(instruction: str, output: str) -> Callable[[Value], Parts]:
     def read(value: Value) -> Parts:
         texts = need_text(value, instruction), _material(value)
-        return Parts(*texts, need_text(value, output), optional_text(value, "system"))
+        return Parts(*texts, reference_text(value, output), optional_text(value, "system"))
 
     return read
 
@@ -168,22 +182,39 @@ def _mt_bench(value: Value) -> Parts:
             'in "turns", or write the conversation as "messages"',
             cause="turns",
         )
-    texts = {"turns": turns[0]}
+    texts = {"turns": turns[0], CRITERIA: value.get(CRITERIA)}
     if reference:
         texts["reference"] = reference[0] if isinstance(reference, list) else reference
-    return Parts(need_text(texts, "turns"), "", need_text(texts, "reference"))
+    return Parts(need_text(texts, "turns"), "", reference_text(texts, "reference"))
 
 
 def _shown(value: object) -> str:
     return "empty" if value == [] else kind_of(value)
 
 
-def _alpaca_eval(value: Value) -> Parts:  # noqa: ARG001  # whatever it holds
-    problem = 'it is an output of AlpacaEval, whose "output" is the response of a model'
-    raise BadRecordError(
-        problem,
-        'name a reference with fields={"output": "…"}, and judge it with responses="output"',
-    )
+_NO_REFERENCE: Final = BadRecordError(
+    'it is an output of AlpacaEval, whose "output" is the response of a model',
+    'judge it with responses="output", and give criteria=, or name a reference with '
+    'fields={"output": "…"}',
+)
+
+
+def check_alpaca_eval(value: Value, needed: Mapping[str, str]) -> None:
+    """Refuse an output of AlpacaEval that is not judged by criteria as what it is, a response.
+
+    Args:
+        value: The record.
+        needed: Fields that are responses, by the keyword that names them.
+
+    Raises:
+        BadRecordError: It has no criteria, or responses from elsewhere.
+    """
+    if not has_criteria(value) or needed.get("responses") != "output":
+        raise _NO_REFERENCE
+
+
+def _alpaca_eval(value: Value) -> Parts:
+    return Parts(need_text(value, "instruction"), "", "")
 
 
 _TEXTS: Final = ("instruction", "output")
@@ -191,27 +222,29 @@ _TEXTS: Final = ("instruction", "output")
 
 def _pair(name: str, instruction: str, output: str, *unless: str) -> Format:
     read = _columns(instruction, output)
-    return Format(name, (instruction, output), read, unless, _TEXTS)
+    return Format(name, (instruction, output), read, unless, _TEXTS, output)
 
 
-ALPACA: Final = Format("Alpaca", _TEXTS, _alpaca, ("generator", "dataset"), _TEXTS)
+ALPACA: Final = Format("Alpaca", _TEXTS, _alpaca, ("generator", "dataset"), _TEXTS, "output")
 MESSAGES: Final = Format(
     "OpenAI's messages", ("messages",), _dialogue("messages"), parts=("messages",)
 )
 _BOTH: Final = ("prompt", "completion")
-PROMPT: Final = Format("prompt and completion", _BOTH, _prompt, ("label",), _BOTH)
+PROMPT: Final = Format("prompt and completion", _BOTH, _prompt, ("label",), _BOTH, "completion")
+ALPACA_EVAL: Final = Format("AlpacaEval", (*_TEXTS, "generator", "dataset"), _alpaca_eval)
 
+DOLLY: Final = _pair("Dolly", "instruction", "response", "output")
 FORMATS: Final = (
     ALPACA,
     MESSAGES,
     Format("ShareGPT", ("conversations",), _dialogue("conversations"), parts=("messages",)),
     PROMPT,
-    _pair("Dolly", "instruction", "response", "output"),
+    DOLLY,
     _pair("question and answer", "question", "answer"),
     _pair("query and response", "query", "response"),
     _pair("problem and solution", "problem", "solution"),
     Format("MT-Bench", ("question_id", "turns"), _mt_bench),
-    Format("AlpacaEval", (*_TEXTS, "generator", "dataset"), _alpaca_eval),
+    ALPACA_EVAL,
 )
 """All formats that are known by their content."""
 
@@ -238,12 +271,13 @@ def fits_any(fields: Iterable[str]) -> bool:
     return any(one.fits(names) for one in FORMATS) or not names.isdisjoint(ALPACA.needs)
 
 
-def detect(name: str, values: Sequence[object]) -> Format:
+def detect(name: str, values: Sequence[object], *, free: bool = False) -> Format:
     """Return the format of a file's records: that of most of them.
 
     Args:
         name: Of the file.
         values: Its records, unchecked.
+        free: Whether records may lack their references; those with criteria of their own may.
 
     Raises:
         RecordsError: No record is of a known format, or one is of two.
@@ -255,6 +289,8 @@ def detect(name: str, values: Sequence[object]) -> Format:
     counts: Counter[Format] = Counter()
     for fields, records in alike.items():
         fitting = [one for one in FORMATS if one.fits(fields)]
+        if not fitting and (free or CRITERIA in fields):
+            fitting = _without_reference(fields)
         if len(fitting) > 1:
             # Tables have all fields in all rows: a format for which one is always null is none.
             full = {field for value in records for field, part in value.items() if part is not None}
@@ -270,6 +306,14 @@ def detect(name: str, values: Sequence[object]) -> Format:
     if sum(map(len, alike.values())) == len(values) > 1:
         _refuse(name, list(dict.fromkeys(key for fields in alike for key in fields)), len(values))
     return ALPACA
+
+
+def _without_reference(fields: Collection[str]) -> list[Format]:
+    """Return the formats that records with these fields may have, were there references."""
+    fitting = [one for one in FORMATS if one.reference and one.fits(fields, free=True)]
+    # Without its response a record of Dolly's is one of Alpaca's but for this field.
+    other = ALPACA if "context" in fields else DOLLY
+    return [one for one in fitting if one is not other or len(fitting) == 1]
 
 
 def _example(one: Format, fields: Collection[str]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_llmjudge.data import Criterion
     from pytest_llmjudge.validation import Checked
 
 __all__ = ["draw_sample", "load_records", "record_id"]
@@ -31,6 +32,7 @@ def load_records(
     gates: Collection[str] = (),
     fields: Mapping[str, str] | None = None,
     split: str | None = None,
+    criteria: Sequence[Criterion] = (),
 ) -> tuple[Record, ...]:
     """Read a records file of any format and type.
 
@@ -41,6 +43,7 @@ def load_records(
         gates: Names that no record may have as its id.
         fields: Which field each part of a record is; none where the content decides.
         split: Which part of the file or folder to read, where it has several.
+        criteria: What responses to records without criteria of their own are judged by.
 
     Raises:
         RecordsError: With every cause for which records of the file are refused, the first 20 in
@@ -51,7 +54,7 @@ def load_records(
         raise RecordsError(path.name, "it holds no record", "add records or name another file")
     named = {"responses": response_field, "against": against_field}
     needed = {keyword: field for keyword, field in named.items() if field is not None}
-    chosen, checked = check(path.name, content, needed, gates, fields)
+    chosen, checked = check(path.name, content, needed, gates, fields, criteria=criteria)
     own = fields or {}
     by_texts = chosen is ALPACA and all(own.get(text, text) == text for text in _TEXTS)
     return tuple(_named(checked, None if by_texts else _ADDED.union(needed.values())))

@@ -11,6 +11,7 @@ from pytest_llmjudge.values import (
     ALL,
     Parser,
     check_averages,
+    check_criteria,
     check_fields,
     check_path,
     check_sample,
@@ -40,9 +41,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pytest_llmjudge.data import Criterion
+
 __all__ = [
     "CHAT",
     "EMBEDDED",
+    "JUDGED_KEYWORDS",
     "OPTIONS",
     "RAW",
     "RECORD_KEYWORDS",
@@ -605,6 +609,7 @@ class SuiteSettings:
         is_prompt_given: Whether ``prompt`` was asked for, so that no format of records changes it.
         by: Record field that holds a record's category, where the marker names it.
         min_averages: What the averages of single categories have to reach, by category.
+        criteria: What responses to records without criteria of their own are judged by.
     """
 
     min_score: int | None
@@ -619,6 +624,7 @@ class SuiteSettings:
     is_prompt_given: bool = False
     by: str | None = None
     min_averages: Mapping[str, float] = field(default_factory=dict)
+    criteria: tuple[Criterion, ...] = ()
 
 
 RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
@@ -631,11 +637,16 @@ RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "split": check_text,
 }
 """Of the markers of all suites of records."""
+JUDGED_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "criteria": check_criteria,
+    **RECORD_KEYWORDS,
+}
+"""Of those whose responses a judge reads."""
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "min_score": check_score,
     "min_average": check_averages,
     "by": check_text,
-    **RECORD_KEYWORDS,
+    **JUDGED_KEYWORDS,
 }
 BUILT_IN_PROMPTS = (
     "alpaca",
@@ -728,6 +739,7 @@ def chosen_for(
         fields=keywords.get("fields", settings.fields),
         split=keywords.get("split", settings.split),
         system=keywords.get("system", ""),
+        criteria=keywords.get("criteria", ()),
         is_prompt_given="prompt" in keywords or settings.prompt is not None,
     )
 

@@ -8,10 +8,25 @@ import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pytest_llmjudge.conversations import INSTRUCTION, REFERENCE, BadRecordError, Parts
+from pytest_llmjudge.conversations import (
+    CRITERIA,
+    INSTRUCTION,
+    REFERENCE,
+    BadRecordError,
+    Parts,
+    is_blank,
+)
+from pytest_llmjudge.criteria import BadCriteriaError, read_criteria
 from pytest_llmjudge.errors import RecordsError, one_line
 from pytest_llmjudge.fieldmap import has_field, mapped, mapping_format
-from pytest_llmjudge.formats import ALPACA, check_format, check_text_only, detect
+from pytest_llmjudge.formats import (
+    ALPACA,
+    ALPACA_EVAL,
+    check_alpaca_eval,
+    check_format,
+    check_text_only,
+    detect,
+)
 from pytest_llmjudge.json_values import NotFinite, Repeated, kind_of, listed
 
 if TYPE_CHECKING:
@@ -20,6 +35,7 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
+    from pytest_llmjudge.data import Criterion
     from pytest_llmjudge.formats import Format
     from pytest_llmjudge.recordsfile import Content
 
@@ -76,6 +92,8 @@ def check(
     needed: Mapping[str, str],
     gates: Collection[str] = (),
     fields: Mapping[str, str] | None = None,
+    *,
+    criteria: Sequence[Criterion] = (),
 ) -> tuple[Format, list[Checked]]:
     """Check all records of a file.
 
@@ -85,6 +103,7 @@ def check(
         needed: Fields that must hold a string in every record, by the keyword that names them.
         gates: Names that no record may have as its id.
         fields: Which field each part of a record is; none where the content decides.
+        criteria: Of the records that have none of their own.
 
     Returns:
         The format, and the records in file order.
@@ -93,10 +112,11 @@ def check(
         RecordsError: With all causes, the first 20 in full.
     """
     values = content.values
-    chosen = mapping_format(name, fields) if fields else detect(name, values)
+    chosen = mapping_format(name, fields) if fields else detect(name, values, free=bool(criteria))
     for field in (*needed.values(), *(fields or {}).values()):
         _check_is_known(name, field, values)
-    reader = _Reader(chosen, needed, gates, fields or {}, is_odd=content.is_odd)
+    own, is_odd = tuple(criteria), content.is_odd
+    reader = _Reader(chosen, needed, gates, fields or {}, criteria=own, is_odd=is_odd)
     ids: dict[str, str] = {}
     problems: list[Problem] = []
     records: list[Checked] = []
@@ -139,12 +159,14 @@ class _Reader:
         gates: Collection[str],
         fields: Mapping[str, str],
         *,
+        criteria: tuple[Criterion, ...],
         is_odd: bool,
     ) -> None:
         self._format = chosen
         self._needed = needed
         self._gates = gates
         self._fields = fields
+        self._criteria = criteria
         self._is_odd = is_odd
         self._is_alpaca = chosen is ALPACA and not fields
 
@@ -159,18 +181,12 @@ class _Reader:
             return None
         view = mapped(self._format, self._fields, value) if self._fields else value
         identifier = view.get("id")
-        if self._is_alpaca:
-            if not is_plain(value):
-                problems += _beside_schema(number, value)
-            problems += _characters_of(number, value, (*_TEXTS, *self._needed.values()))
-        else:
-            identifier = str(identifier) if type(identifier) is int else identifier
-            own = {field: value[field] for field in _OWN if field in value}
-            if own or identifier is not None:
-                shown = {**_GOOD, **own, "id": identifier}
-                if not is_plain(shown):
-                    problems += _beside_schema(number, shown)
-            problems += _characters_of(number, value, self._needed.values())
+        criteria = self._criteria_of(number, view, problems)
+        if criteria:
+            view = {**view, CRITERIA: criteria}
+        if type(identifier) is int and not self._is_alpaca:
+            identifier = str(identifier)
+        problems += self._values_beside_schema(number, value, identifier, criteria)
         problems += _needed_problems(number, value, self._needed)
         if isinstance(identifier, str) and identifier in self._gates:
             problem = f'"id" is "{identifier}", the name of a gate'
@@ -179,18 +195,52 @@ class _Reader:
         # What is wrong so far may be wrong with its texts, and is not said again.
         if len(problems) == before:
             parts = self._parts(number, value, view, problems)
+        if parts is not None and criteria:
+            parts = parts._replace(criteria=criteria)
         if not isinstance(identifier, str) or not identifier.strip():
             identifier = None
         return Checked(identifier, parts or _NO_PARTS, value)
 
+    def _values_beside_schema(
+        self, number: int, value: dict[str, Any], identifier: object, criteria: Sequence[Criterion]
+    ) -> Iterator[Problem]:
+        """Say which values are not what the schema of records wants, of whatever format."""
+        if self._is_alpaca:
+            texts = (*_TEXTS, *self._needed.values())
+            shown: dict[str, Any] | None = value
+            if criteria and is_blank(value.get("output")):
+                shown = {**value, "output": _GOOD["output"]}
+        else:
+            own: dict[str, Any] = {field: value[field] for field in _OWN if field in value}
+            shown = {**_GOOD, **own, "id": identifier} if own or identifier is not None else None
+            texts = tuple(self._needed.values())
+        if shown is not None and not is_plain(shown):
+            yield from _beside_schema(number, shown)
+        yield from _characters_of(number, value, texts)
+
+    def _criteria_of(
+        self, number: int, view: dict[str, Any], problems: list[Problem]
+    ) -> tuple[Criterion, ...]:
+        """Return what responses to a record are judged by, in its own words or the marker's."""
+        own = view.get(CRITERIA)
+        if own is None or own == "":
+            return self._criteria
+        try:
+            return read_criteria(own)
+        except BadCriteriaError as fault:
+            problems.append(Problem(number, fault.problem, fault.hint, CRITERIA))
+            return ()
+
     def _parts(
         self, number: int, value: dict[str, Any], view: dict[str, Any], problems: list[Problem]
     ) -> Parts | None:
-        if self._is_alpaca and _FURTHER.isdisjoint(value):
+        if self._is_alpaca and _FURTHER.isdisjoint(view):
             return Parts(value["instruction"], value.get("input") or "", value["output"])
         try:
             if not self._fields:
                 check_format(value, self._format)
+            if self._format is ALPACA_EVAL:
+                check_alpaca_eval(view, self._needed)
             check_text_only(value, self._format)
             parts = self._format.read(view)
         except BadRecordError as fault:
@@ -213,7 +263,9 @@ _QUOTED: Final = re.compile(r'"([a-z]+)"')
 _NO_PARTS: Final = Parts("", "", "")
 _OWN: Final = ("model_response", "human_score")
 _GOOD: Final = {"instruction": "x", "output": "x"}
-_FURTHER: Final = frozenset((*ALPACA.unless, "system", "history", "images", "videos", "audios"))
+_FURTHER: Final = frozenset(
+    (*ALPACA.unless, "system", "history", "images", "videos", "audios", CRITERIA)
+)
 
 
 def _by_cause(name: str, content: Content, problems: Iterable[Problem]) -> list[RecordsError]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_llmjudge.criteria import BadCriteriaError, read_criteria
 from pytest_llmjudge.errors import SettingsError, one_line
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.data import Criterion
 
 Parser = Callable[[str, str], Any]
 """Turns ``(where, text)`` into a value, or raises SettingsError."""
@@ -312,6 +316,14 @@ def check_fields(where: str, value: object) -> dict[str, str]:
         hint = 'write {"instruction": "question", "output": "answer"}'
         raise SettingsError(where, f"{shown(value)} maps no names to fields", hint)
     return {check_text(where, name): check_text(where, field) for name, field in value.items()}
+
+
+def check_criteria(where: str, value: object) -> tuple[Criterion, ...]:
+    """Return what responses are judged by; see :func:`~pytest_llmjudge.criteria.read_criteria`."""
+    try:
+        return read_criteria(value)
+    except BadCriteriaError as error:
+        raise SettingsError(where, error.problem, error.hint) from None
 
 
 def parse_count_or_auto(where: str, text: str) -> int | None:

@@ -11,7 +11,7 @@ from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds.records import records_reader
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.prompts import is_blank
-from pytest_llmjudge.settings import RECORD_KEYWORDS, checkpoint_of, chosen_for
+from pytest_llmjudge.settings import JUDGED_KEYWORDS, checkpoint_of, chosen_for
 from pytest_llmjudge.suites import read_suite
 from pytest_llmjudge.values import check_path, number_check, read_keywords
 
@@ -53,7 +53,7 @@ KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "against": check_path,
     "min_win_rate": _check_win_rate,
     "votes": check_path,
-    **RECORD_KEYWORDS,
+    **JUDGED_KEYWORDS,
 }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import Record
+from pytest_llmjudge.data import Criterion, Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.keys import content_of, make_key
 from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value, without_item
@@ -117,6 +118,7 @@ class RecordSuite(Suite[Value]):
             "fields": settings.fields,
             "split": settings.split,
             "system": settings.system,
+            "criteria": [asdict(one) for one in settings.criteria],
             "total": len(self.samples),
             **self._limits(),
         }
@@ -291,7 +293,7 @@ def records_reader(
 
     Args:
         terms: Has ``fields`` and ``split``, and may have ``responses``, a field that must hold a
-            string in every record; as a suite's settings and its facts have them.
+            string in every record, and ``criteria``; as a suite's settings and its facts have them.
         against: Another such field, as ``against=`` names it.
     """
     from pytest_llmjudge.records import load_records
@@ -303,6 +305,7 @@ def records_reader(
         gates=GATES,
         fields=terms["fields"],
         split=terms["split"],
+        criteria=[Criterion(**one) for one in terms.get("criteria", ())],
     )
 
 

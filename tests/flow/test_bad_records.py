@@ -42,7 +42,7 @@ CASES = {
     "infinite": (b"[1e999]", "data.json: record 1: it is 1e999; a record is an object"),
     "no-output": (
         [GOOD, {"instruction": "x"}],
-        'data.json: record 2: "output" is missing; every record needs a reference answer',
+        'data.json: record 2: "output" is missing; every record needs a reference answer, or criteria',
     ),
     "no-instruction": (
         [{"output": "x"}],
@@ -54,7 +54,7 @@ CASES = {
     ),
     "empty-output": (
         [{"instruction": "x", "output": ""}],
-        'data.json: record 1: "output" is empty; every record needs a reference answer',
+        'data.json: record 1: "output" is empty; every record needs a reference answer, or criteria',
     ),
     "input-number": (
         [{**GOOD, "input": 7}],

@@ -25,7 +25,7 @@ REFUSED = {
         lines_of(*[{"messages": [{"role": "user", "content": "x"}]}] * 1100),
         (
             'all 1100 records: "messages" has no message of the assistant; every record needs a '
-            "reference answer"
+            "reference answer, or criteria"
         ),
     ),
     "sharegpt": (
@@ -56,7 +56,7 @@ REFUSED = {
         [GOOD, *[{"instruction": "x"}] * 4],
         (
             'records 2, 3 and 2 others: "output" is missing, the fields are "instruction"; every '
-            "record needs a reference answer"
+            "record needs a reference answer, or criteria"
         ),
     ),
     "two": (
@@ -77,7 +77,7 @@ REFUSED = {
     "null-output": (
         "data.json",
         [{**GOOD, "output": None}],
-        'record 1: "output" is null; every record needs a reference answer',
+        'record 1: "output" is null; every record needs a reference answer, or criteria',
     ),
     "nan-input": (
         "data.json",
@@ -87,7 +87,10 @@ REFUSED = {
     "nan-output": (
         "data.json",
         '[{"instruction": "x", "output": NaN}]',
-        'record 1: "output" is NaN, which JSON does not have; every record needs a reference answer',
+        (
+            'record 1: "output" is NaN, which JSON does not have; every record needs a reference '
+            "answer, or criteria"
+        ),
     ),
     "nan-inside": (
         "data.json",

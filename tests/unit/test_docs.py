@@ -213,7 +213,7 @@ def _said(function: object, *arguments: object) -> str:
 @pytest.mark.parametrize(
     "message",
     [
-        'instruction-data.json: record 7: "output" is missing; every record needs a reference answer',
+        'instruction-data.json: record 7: "output" is missing; every record needs a reference answer, or criteria',
         "data.json: it is a records file; add --llm-judge to judge its records",
         (
             "t.py::t: it has no gate and so cannot fail; set min_score or min_average, or "

@@ -186,7 +186,7 @@ def test_a_record_of_each_format(tmp_path: Path, name: str) -> None:
 
 PAIR = "write [question, answer]"
 ONLY_TEXTS = "only texts can be judged, so leave the record out"
-REFERENCE = "every record needs a reference answer"
+REFERENCE = "every record needs a reference answer, or criteria"
 INSTRUCTION = "every record needs an instruction"
 REFUSED: dict[str, tuple[object, str]] = {
     "history-of-one": (
@@ -341,15 +341,17 @@ REFUSED: dict[str, tuple[object, str]] = {
     "alpaca-eval": (
         {"instruction": "a", "output": "b", "generator": "gpt-4", "dataset": "helpful_base"},
         (
-            'it is an output of AlpacaEval, whose "output" is the response of a model; name a reference '
-            'with fields={"output": "…"}, and judge it with responses="output"'
+            'it is an output of AlpacaEval, whose "output" is the response of a model; judge it '
+            'with responses="output", and give criteria=, or name a reference with '
+            'fields={"output": "…"}'
         ),
     ),
     "alpaca-eval-with-null": (
         {"dataset": "", "instruction": None, "output": "b", "generator": "g"},
         (
-            'it is an output of AlpacaEval, whose "output" is the response of a model; name a '
-            'reference with fields={"output": "…"}, and judge it with responses="output"'
+            'it is an output of AlpacaEval, whose "output" is the response of a model; judge it '
+            'with responses="output", and give criteria=, or name a reference with '
+            'fields={"output": "…"}'
         ),
     ),
     "nul": (
@@ -450,7 +452,8 @@ WHOLE: dict[str, tuple[list[dict[str, object]], str]] = {
         ],
         (
             'record 3: it is an output of AlpacaEval, whose "output" is the response of a model; '
-            'name a reference with fields={"output": "…"}, and judge it with responses="output"'
+            'judge it with responses="output", and give criteria=, or name a reference with '
+            'fields={"output": "…"}'
         ),
     ),
     "one-disliked-completion": (
@@ -723,7 +726,7 @@ BAD_FIELDS = {
         {"question": "a", "output": "gold"},
         (
             'fields= has "question", which is no part of a record; name instruction, output, input, '
-            "history, system, id, messages, prompt or completion"
+            "history, system, id, criteria, messages, prompt or completion"
         ),
     ),
     "mixed": (

@@ -134,7 +134,7 @@ BAD_TABLES: dict[str, tuple[str | bytes, str]] = {
     ),
     "blank-cells": (
         "question,answer\na,\nb,c\n,d\n",
-        'data.csv: line 2: "answer" is empty; every record needs a reference answer',
+        'data.csv: line 2: "answer" is empty; every record needs a reference answer, or criteria',
     ),
     "utf-16": (
         "instruction,output\na,b\n".encode("utf-16"),
