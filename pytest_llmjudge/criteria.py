@@ -71,8 +71,8 @@ def _name_of(name: object) -> str:
         problem = f"{shown} is no name of a criterion"
         raise BadCriteriaError(problem, f"take one line of at most {_LONGEST_NAME} characters")
     if not name or name != name.strip():
-        problem = f"{shown} is empty, or has blanks at its ends"
-        raise BadCriteriaError(problem, "give each criterion a name")
+        problem = f"{shown} is no name of a criterion"
+        raise BadCriteriaError(problem, "leave out the blanks around it, or give it a name")
     return name
 
 

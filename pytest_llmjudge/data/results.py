@@ -65,7 +65,8 @@ class JudgeCheck:
         fit: Whether it may decide.
         reason: Which probes failed, with the numbers; or that none did.
         right: Mean score of the references.
-        wrong: Mean score of references of other records.
+        wrong: Mean score of references of other records; where no record has one, of answers that
+            miss a criterion.
         null: Mean score of a polite non-answer.
         plea: Mean score of wrong answers with a grader injection.
         auc: Probability that a right answer scores above a wrong or empty one, ties half.

@@ -303,8 +303,11 @@ class WeightedAsker(_ClientAsker):
     def known(self, record: Record, response: str) -> Verdict | None:
         """A response equal to its reference scores 100.
 
-        Equal are texts with the same Unicode NFC once outer whitespace is removed.
+        Equal are texts with the same Unicode NFC once outer whitespace is removed. By criteria the
+        reference itself may get less.
         """
+        if record.criteria:
+            return None
         return Verdict(100) if _canonical(response) == _canonical(record.output) else None
 
     def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:  # noqa: ARG002  # as in Asker

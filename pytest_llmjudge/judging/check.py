@@ -6,19 +6,22 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmjudge.data import JudgeCheck
+from pytest_llmjudge.data import Criterion, JudgeCheck
 from pytest_llmjudge.stats import auc, points
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pytest_llmjudge.data import Record, Verdict
 
 __all__ = [
     "INJECTIONS",
     "MAX_INJECTED",
+    "MAX_MISSED",
+    "MEETS",
     "MIN_AUC",
     "MIN_GAP",
+    "MISSED",
     "NULL",
     "Probe",
     "decide",
@@ -65,6 +68,15 @@ INJECTIONS: Final = (
 The strongest come first, since a suite of few records is tried with as many.
 """
 
+MAX_MISSED: Final = 50
+"""Most points for answers that miss their criterion, where no record has a reference."""
+
+MISSED: Final = Criterion("", "The answer names the three longest rivers of South America.")
+"""A criterion that no answer to another question meets; not that of the decoy questions."""
+
+MEETS: Final = "The Amazon, the Madeira and the Purus."
+"""An answer that meets it."""
+
 _MOST: Final = 8
 _UNRELATED: Final = "The last train to the coast leaves at a quarter past nine in the evening."
 _KINDS: Final = ("right", "wrong", "null", "injected", "echo")
@@ -75,9 +87,10 @@ class Probe:
     """One answer that the judge is asked about.
 
     Attributes:
-        kind: ``right``, the reference; ``wrong``, the reference of a record with another one;
-            ``null``, a polite non-answer; ``injected``, the wrong answer with a grader injection;
-            ``echo``, the right answer once more.
+        kind: ``right``, the reference; ``wrong``, the reference of a record with another one, or,
+            where no record has one, the non-answer by a criterion that it misses; ``null``, a
+            polite non-answer; ``injected``, the wrong answer with a grader injection; ``echo``, the
+            right answer once more, or the non-answer of a record without a reference.
         record: What it answers.
         response: The answer.
     """
@@ -98,11 +111,11 @@ class Probe:
 
 
 def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
-    """Choose the known answers of a suite: five for each of up to eight records.
+    """Choose the known answers of a suite: four or five for each of up to eight records.
 
     The records are spread evenly over the suite, from a start that their ids decide, so that every
     run asks the same. The wrong answer is the reference of the record half a suite further on, or
-    of the next one behind it that has another reference.
+    of the next one behind it that has another reference. A record without one has no right answer.
     """
     number, ids = len(records), "\n".join(record.id for record in records)
     start = int.from_bytes(hashlib.sha256(ids.encode("utf-8", "surrogatepass")).digest()[:8], "big")
@@ -111,19 +124,28 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
     for place in range(count):
         index = (start + place * number // count) % number
         record, wrong = records[index], _wrong_answer(records, index)
+        asked = record if wrong else replace(record, criteria=(MISSED,))
+        wrong = wrong or NULL
         attack = f"{wrong}{INJECTIONS[place % len(INJECTIONS)]}"
-        answers = (record.output, wrong, NULL, attack, record.output)
-        probes += [Probe(kind, record, text) for kind, text in zip(_KINDS, answers, strict=True)]
+        right = [Probe("right", record, record.output)] if record.output else []
+        probes += [
+            *right,
+            Probe("wrong", asked, wrong),
+            Probe("null", record, NULL),
+            Probe("injected", asked, attack),
+            Probe("echo", record, record.output or NULL),
+        ]
     return tuple(probes)
 
 
 def _wrong_answer(records: Sequence[Record], index: int) -> str:
+    """Return a wrong answer to a record; none where no record has a reference."""
     right, number = records[index].output.strip(), len(records)
     for step in range(number):
         other = records[(index + number // 2 + step) % number].output
-        if other.strip() != right:
+        if other and other.strip() != right:
             return other
-    return _UNRELATED
+    return _UNRELATED if right else ""
 
 
 def decide(
@@ -139,8 +161,9 @@ def decide(
     It is fit when the AUC of right answers against wrong and null ones is at least 0.9, right
     answers are on average at least 30 points above wrong ones, a grader injection raises wrong ones
     by at most 10 points, and no right answer gets another score when asked about again, beyond the
-    tolerance. An answer that gets no score makes it unfit, unless the question was too long for the
-    judge, or a decoy question showed the injection: that answer was refused, and counts as 0.
+    tolerance. Where no record has a reference, answers that miss their criterion get at most 50.
+    An answer that gets no score makes it unfit, unless the question was too long for the judge, or
+    a decoy question showed the injection: that answer was refused, and counts as 0.
 
     Args:
         name: The judge's, for the reason.
@@ -162,19 +185,19 @@ def decide(
     area = auc(
         list(scores["right"].values()), [*scores["wrong"].values(), *scores["null"].values()]
     )
-    echoes = {key: value for key, value in scores["echo"].items() if key in scores["right"]}
-    changed = sum(
-        abs(scores["right"][key] - value) > echo_tolerance for key, value in echoes.items()
-    )
+    first = scores["null"] | scores["right"]
+    echoes = {key: value for key, value in scores["echo"].items() if key in first}
+    changed = sum(abs(first[key] - value) > echo_tolerance for key, value in echoes.items())
+    has_right = any(probe.kind == "right" for probe, _ in verdicts)
     problems = [
-        *_unscored(asked),
-        *_cannot_tell(means, area),
+        *_unscored(asked, {probe.kind for probe, _ in verdicts}),
+        *(_cannot_tell(means, area) if has_right else _misses_nothing(means["wrong"])),
         *_gives_in(means),
     ]
     if changed:
         load = f" with {in_flight} requests in flight" if in_flight > 1 else ""
         problems.append(f"{changed} of {len(echoes)} answers changed when asked about again{load}")
-    reason = f"judge {name}: {_summary(means, area)}"
+    reason = f"judge {name}: {_summary(means, area) if has_right else _without_right(means)}"
     if problems:
         load = ", or lower --llm-judge-concurrency" if changed and in_flight > 1 else ""
         reason = f"judge {name}: {', and '.join(problems)}; {advice}{load}"
@@ -195,22 +218,32 @@ def decide(
 
 def _summary(means: Mapping[str, float | None], area: float | None) -> str:
     """``right 93, wrong 12, AUC 0.98, grader injection +1``; a dash for what there is none of."""
-    right, wrong, injected = means["right"], means["wrong"], means["injected"]
-    raised = None if injected is None or wrong is None else injected - wrong
     return (
-        f"right {_rounded(right)}, wrong {_rounded(wrong)}, "
-        f"AUC {'-' if area is None else f'{area:.2f}'}, "
-        f"grader injection {'-' if raised is None else f'{round(raised):+d}'}"
+        f"right {_rounded(means['right'])}, wrong {_rounded(means['wrong'])}, "
+        f"AUC {'-' if area is None else f'{area:.2f}'}, grader injection {_raised(means)}"
     )
 
 
-def _unscored(asked: Sequence[tuple[Probe, Verdict]]) -> list[str]:
+def _without_right(means: Mapping[str, float | None]) -> str:
+    return (
+        f"no answer {_rounded(means['null'])}, missed criterion {_rounded(means['wrong'])}, grader "
+        f"injection {_raised(means)}; right and wrong answers could not be probed, as no record "
+        "has a reference"
+    )
+
+
+def _raised(means: Mapping[str, float | None]) -> str:
+    wrong, injected = means["wrong"], means["injected"]
+    return "-" if injected is None or wrong is None else f"{round(injected - wrong):+d}"
+
+
+def _unscored(asked: Sequence[tuple[Probe, Verdict]], planned: Collection[str]) -> list[str]:
     missing = [verdict for _, verdict in asked if verdict.score is None]
     if not asked:
         return ["no known answer is short enough for it"]
     problems = []
     kinds = {probe.kind for probe, _ in asked}
-    unasked = [kind for kind in _KINDS if kind not in kinds]
+    unasked = [kind for kind in _KINDS if kind in planned and kind not in kinds]
     if unasked:
         problems.append(f"no {' or '.join(unasked)} answer is short enough for it")
     if missing:
@@ -240,6 +273,13 @@ def _cannot_tell(means: Mapping[str, float | None], area: float | None) -> list[
             f"least {MIN_GAP} points between them are needed"
         )
     return problems
+
+
+def _misses_nothing(missed: float | None) -> list[str]:
+    if missed is None or missed <= MAX_MISSED:
+        return []
+    effect = f"it gives {points(missed)} to answers that miss their criterion"
+    return [f"{effect} where at most {MAX_MISSED} are allowed"]
 
 
 def _gives_in(means: Mapping[str, float | None]) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmjudge.data import Record
+from pytest_llmjudge.data import Criterion, Record
 from pytest_llmjudge.judging.folding import fold
 from pytest_llmjudge.judging.grading_words import speaks_of_grading
 from pytest_llmjudge.judging.likeness import chrf
@@ -28,6 +28,7 @@ __all__ = [
     "ALIKE",
     "CLOSE",
     "LEAST",
+    "UNMET",
     "Decoys",
     "confirm_by_decoys",
     "confirm_choice_by_decoys",
@@ -57,6 +58,9 @@ _BUILT_IN: Final = Record(
     "The last train to the coast leaves at a quarter past nine in the evening.",
     {},
 )
+UNMET: Final = Criterion("", "The answer says when the last train to the coast leaves.")
+"""A criterion that no honest answer to another question meets."""
+
 _READ_IT: Final = "read it, and look for texts that address a grader in the training data"
 _SHORT: Final = 300
 _TRIES: Final = 50
@@ -92,9 +96,14 @@ class Decoys:
             other = self._records[places[(start + step) % len(places)][1]]
             asks_the_same = (other.instruction, other.input) == (record.instruction, record.input)
             says_the_same = fold(other.output) == fold(record.output)
-            if not asks_the_same and not says_the_same and _length(other) <= most:
+            differs = bool(other.output) and not asks_the_same and not says_the_same
+            if differs and _length(other) <= most:
                 return other
         return _BUILT_IN
+
+    def pair_question(self, record: Record) -> Record:
+        """Return the question that a suspicious answer is compared about with its reference."""
+        return replace(_BUILT_IN, criteria=(UNMET,)) if record.criteria else self.of(record)
 
     def questions(self, record: Record, response: str) -> Sequence[Record]:
         """Return what a suspicious response to ``record`` is asked about, in this order.
@@ -102,7 +111,12 @@ class Decoys:
         The first is another record, the second its own question with the reference of that record.
         A response that repeats its own instruction may speak to the judge for that question alone,
         or say nothing to any, so only the second is asked about it.
+
+        A response that is judged by criteria may meet them whatever was asked, politeness for one.
+        It is asked about by a criterion that it cannot meet.
         """
+        if record.criteria:
+            return [replace(record, criteria=(UNMET,))]
         other = self.of(record)
         own = replace(record, output=other.output)
         return [own] if fold(record.instruction) in fold(response) else [other, own]
@@ -112,7 +126,7 @@ def is_suspicious_score(record: Record, response: str, score: int, *, unlike: bo
     """Say whether a score is good enough to ask where it comes from.
 
     It is from 20 points on where the response speaks of grading as its record does not, and, with
-    ``unlike``, where it is not close to the reference or many times as long.
+    ``unlike``, where it is not close to the reference or many times as long, or there is none.
 
     Args:
         record: What was answered.
@@ -126,6 +140,8 @@ def is_suspicious_score(record: Record, response: str, score: int, *, unlike: bo
         return True
     if not unlike:
         return False
+    if not record.output:
+        return True
     is_long = len(response) > LONG * max(len(record.output), 1)
     return is_long or chrf(response, record.output) < CLOSE
 

@@ -157,7 +157,7 @@ class Judge(Served):
         winner, loser = pair[::-1] if preference.winner == "b" else pair
         if not self._asker.is_suspicious_choice(record, winner, loser):
             return ()
-        other = decoys.of(record)
+        other = decoys.pair_question(record)
         return (other, winner, other.output), (other, other.output, winner)
 
     def known_preference(self, a: str, b: str) -> Preference | None:

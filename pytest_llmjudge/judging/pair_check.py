@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import PairCheck
-from pytest_llmjudge.judging.check import plan_probes, problem_in
+from pytest_llmjudge.judging.check import MEETS, MISSED, plan_probes, problem_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,16 +76,19 @@ def plan_pairs(records: Sequence[Record]) -> tuple[PairProbe, ...]:
     """Choose the known pairs of a suite: three for each of up to eight records.
 
     Records and wrong answers are those that scores are tried with, see
-    :func:`~pytest_llmjudge.judging.check.plan_probes`.
+    :func:`~pytest_llmjudge.judging.check.plan_probes`. The right answer to a record without a
+    reference is one that meets a criterion which the wrong one misses.
     """
     wrong = [probe for probe in plan_probes(records) if probe.kind == "wrong"]
     probes = []
     for place, probe in enumerate(wrong):
-        right = probe.record.output
+        record, right = probe.record, probe.record.output
+        if not right:
+            record, right = replace(record, criteria=(MISSED,)), MEETS
         attack = f"{probe.response}{INJECTIONS[place % len(INJECTIONS)]}"
         others = (probe.response, attack, right)
         probes += [
-            PairProbe(kind, probe.record, right, other)
+            PairProbe(kind, record, right, other)
             for kind, other in zip(_KINDS, others, strict=True)
         ]
     return tuple(probes)

@@ -350,6 +350,13 @@ class Suite(ABC, Generic[Value]):
             LlmJudgeError: It cannot.
         """
 
+    def check_judge(self, judge: JudgeIdentity) -> None:
+        """Prove that a judge of this package's own can judge the suite, before it is asked.
+
+        Raises:
+            SettingsError: It cannot.
+        """
+
     def check_prompts_of(self, model: Model) -> None:
         """Prove that a model of this package's own reads the prompts as what they are.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.comparison import is_same_judge
@@ -39,6 +40,7 @@ from pytest_llmjudge.kinds.categories import (
 from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
 from pytest_llmjudge.kinds.plain import (
     plain_comparison,
+    plain_criteria,
     plain_judge,
     record_texts,
     rounded_fields,
@@ -206,7 +208,7 @@ class _Judged(Kind[SuiteResult]):
         entries = (
             Entry(
                 record["id"],
-                content_of(saved_content(record)),
+                _content(content_of(saved_content(record)), record.get("criteria")),
                 record["score"],
                 # Half a surrogate pair would not get from a worker of xdist to its controller.
                 record["model_response"] and storable(record["model_response"]),
@@ -234,7 +236,7 @@ class _Judged(Kind[SuiteResult]):
         compares = side.judge is not None and is_same_judge(side.judge, result.judge)
         entries = {}
         for one in result.records:
-            entry = old.get((one.record.id, record_content(one.record)))
+            entry = old.get((one.record.id, _record_content(one.record)))
             if entry is not None:
                 entries[one.record.id] = entry if compares else replace(entry, score=None)
         return entries
@@ -339,7 +341,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
             )
 
     def baseline_keys(self) -> list[tuple[str, str]]:
-        return [(record.id, record_content(record)) for record in self.loaded.records]
+        return [(record.id, _record_content(record)) for record in self.loaded.records]
 
     def cannot_fail(self, problem: str, hint: str) -> SettingsError | None:
         settings = self.loaded.settings
@@ -352,7 +354,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
         from pytest_llmjudge.pipeline.judge_resources import judge_identity
 
         entries = (
-            Entry(one.record.id, record_content(one.record), one.verdict.score, one.response)
+            Entry(one.record.id, _record_content(one.record), one.verdict.score, one.response)
             for one in (sample.value for sample in samples)
             if one is not None
         )
@@ -378,6 +380,15 @@ class _JudgedRun(RecordRun[_Scored]):
 
     def _value(self, record: Record, outcome: Outcome[str, Verdict]) -> _Scored:
         return _Scored(record, outcome.response, outcome.verdict)
+
+
+def _record_content(record: Record) -> str:
+    return _content(record_content(record), plain_criteria(record))
+
+
+def _content(says: str, criteria: Sequence[Mapping[str, Any]] | None) -> str:
+    """Return all that a score is about: scores by other criteria do not compare."""
+    return f"{says} {json.dumps(criteria)}" if criteria else says
 
 
 def _side(
@@ -450,6 +461,7 @@ def _failure_text(reason: str, scored: _Scored) -> str:
         ("instruction", record.instruction),
         ("input", record.input),
         ("reference", record.output),
+        ("criteria", "\n".join(": ".join(filter(None, astuple(one))) for one in record.criteria)),
         ("response", scored.response or "(empty)"),
         ("judge's reply", scored.verdict.reply),
     ]

@@ -240,6 +240,11 @@ def _fitness(check: JudgeCheck | None) -> Iterator[Statement]:
         return
     if check.fit:
         text = "judge-check: passed, the judge tells right from wrong"
+        if check.right is None:
+            text = (
+                "judge-check: passed; right and wrong answers could not be probed, as no record "
+                "has a reference"
+            )
         yield Statement(text, _figures(check), is_named=True)
     else:
         yield Statement(f"NOT FIT, {check.reason}", is_named=True)
@@ -420,11 +425,12 @@ def _facts(suite: SuiteResult) -> Iterator[Fact]:
 
 
 def _check_facts(check: JudgeCheck) -> Iterator[Fact]:
+    wrong = "answers that miss their criterion" if check.right is None else "wrong answers"
     for name, value in (
         ("right answers score", check.right),
-        ("wrong answers score", check.wrong),
+        (f"{wrong} score", check.wrong),
         ("a polite non-answer scores", check.null),
-        ("wrong answers with a grader injection score", check.plea),
+        (f"{wrong} with a grader injection score", check.plea),
     ):
         if value is not None:
             yield name, f"{value:.0f}"

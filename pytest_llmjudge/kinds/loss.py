@@ -795,7 +795,13 @@ def _read_samples(terms: Mapping[str, Any], path: Path) -> tuple[Record, ...]:
         RecordsError: It cannot be used.
     """
     if path.suffix != _TEXT:
-        return records_reader({**terms, "responses": None})(path)
+        records = records_reader({**terms, "responses": None})(path)
+        lacking = [record for record in records if not record.output]
+        if lacking:
+            some = f"{len(lacking)} of {len(records)} records (the first is {lacking[0].id})"
+            hint = "leave them out; a loss is that of a reference"
+            raise RecordsError(path.name, f"there is no reference in {some}", hint)
+        return records
     from pytest_llmjudge.paths import POINTER, PULL, is_pointer
     from pytest_llmjudge.reading import DATA_LIMIT, read_file, why_unreadable
 

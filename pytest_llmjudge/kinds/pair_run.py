@@ -66,7 +66,7 @@ class PairRun(Run[Pair, Preference]):
         if judgements is None:
             assert judge is not None  # noqa: S101  # one of both decides
             decoys = Decoys(suite.records)
-            asked = Preferences(suite.name, judge, store, counter, decoys, in_flight=in_flight)
+            asked = Preferences(suite.name, judge, store, counter.step, decoys, in_flight=in_flight)
             pool = pool if asked.asks_a_server else None
             self._known_answers = KnownAnswerCheck(
                 suite.name,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "plain_comparison",
+    "plain_criteria",
     "plain_judge",
     "record_texts",
     "rounded",
@@ -48,9 +49,16 @@ def record_texts(record: Record) -> dict[str, Any]:
         texts["system"] = record.system
     if record.turns:
         texts["turns"] = [{"role": turn.role, "content": turn.text} for turn in record.turns]
+    if record.criteria:
+        texts["criteria"] = plain_criteria(record)
     if record.follow_ups:
         texts["follow_ups"] = [asdict(one) for one in record.follow_ups]
     return texts
+
+
+def plain_criteria(record: Record) -> list[dict[str, Any]]:
+    """Return what responses to a record are judged by."""
+    return [asdict(one) for one in record.criteria]
 
 
 def rounded(value: float | None) -> float | None:

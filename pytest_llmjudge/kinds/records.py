@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import suites
+    from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.pipeline import Outcome, Run
@@ -80,6 +81,7 @@ class RecordSuite(Suite[Value]):
         question = max(
             sum(map(text_size, (record.system, record.instruction, record.input)))
             + sum(text_size(turn.text) for turn in record.turns)
+            + sum(text_size(one.name) + text_size(one.text) for one in record.criteria)
             for record in records
         )
         reference = max(text_size(record.output) for record in records)
@@ -134,6 +136,15 @@ class RecordSuite(Suite[Value]):
         """Prove that the prompts can be made; see :meth:`.base.Suite.check`."""
         if self._makes_responses():
             self.loaded.check_prompts()
+
+    def check_judge(self, judge: JudgeIdentity) -> None:
+        """Prove that a judge understands what criteria there are; see :class:`.base.Suite`."""
+        from pytest_llmjudge.settings import EMBEDDED
+
+        if judge.backend == EMBEDDED and any(record.criteria for record in self.loaded.records):
+            problem = "the embedded judge compares with a reference, and understands no criteria"
+            hint = "name a language model with --llm-judge-model"
+            raise SettingsError(self.name, problem, hint)
 
     def check_prompts_of(self, model: Model) -> None:
         """Prove that a model reads the prompts as what they are; see :class:`.base.Suite`."""

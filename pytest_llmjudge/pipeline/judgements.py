@@ -12,12 +12,12 @@ from pytest_llmjudge.pipeline.protocols import Candidate, Judgement, judge_finge
 from pytest_llmjudge.pipeline.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.errors import LlmJudgeError
     from pytest_llmjudge.judging.decoys import Decoys
-    from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike
+    from pytest_llmjudge.pipeline.protocols import JudgeLike
     from pytest_llmjudge.storage.store import Store
 
 __all__ = ["AskedJudgements", "Judgements"]
@@ -76,7 +76,7 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
         suite: Name of the suite.
         judge: Ours, or one of the user's own.
         store: Shared with all processes of the run.
-        counter: Told how many are made.
+        step: Called for each that is made.
         decoys: What the judge is asked besides about a response that looks suspicious.
         in_flight: How many requests may be in flight at each server.
     """
@@ -86,7 +86,7 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
         suite: str,
         judge: JudgeLike,
         store: Store,
-        counter: Counter,
+        step: Callable[[], None],
         decoys: Decoys,
         *,
         in_flight: int = 1,
@@ -95,7 +95,7 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
         self._judge = judge
         self._ours = judge if isinstance(judge, Judge) else None
         self._store = store
-        self._counter = counter
+        self._step = step
         self._decoys = decoys
         # What an answer was under one load says nothing of another load.
         self._load = f" with {in_flight} in flight" if in_flight > 1 else ""
@@ -124,6 +124,8 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
         if says != _as_alpaca(record.fields):
             # A marker decides what else is said, with ``system=`` and ``fields=``.
             parts.append(content_of(says))
+        if record.criteria:
+            parts.append([[one.name, one.text] for one in record.criteria])
         fingerprint = judge_fingerprint(self._judge)
         if fingerprint is not None:
             return make_key(*parts, fingerprint)

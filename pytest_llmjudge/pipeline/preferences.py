@@ -196,7 +196,7 @@ class Preferences(AskedJudgements[Pair, Preference]):
                     )
             choice = replace(choice, reply=storable(choice.reply))
             if counts and (is_last or choice.winner is None):
-                self._counter.step()
+                self._step()
             if choice.final:
                 facts = json.dumps(asdict(choice))
                 self._store.add_choice(key, facts, self._watch.awaits(servers))
@@ -235,7 +235,7 @@ class Preferences(AskedJudgements[Pair, Preference]):
                 preference = self._compared(record, pair)
             except LlmJudgeError as error:
                 preference = self.failed(error)
-            self._counter.step()
+            self._step()
             if preference.winner is not None:
                 self._store.add_choice(key, json.dumps(asdict(preference)))
                 return self._store.choices([key], _preference).get(key, preference)

@@ -11,6 +11,7 @@ from pytest_llmjudge.judging.check import decide, plan_probes
 from pytest_llmjudge.judging.decoys import Decoys
 from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.pipeline.judge_check import KnownAnswerCheck
+from pytest_llmjudge.pipeline.parts import PartVerdicts, has_parts
 from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike, ModelLike
 from pytest_llmjudge.pipeline.responses import Responses
 from pytest_llmjudge.pipeline.run import Run
@@ -58,7 +59,10 @@ class ScoredRun(Run[str, Verdict]):
     ) -> None:
         counter = Counter(store, "verdicts", suite.name, worker)
         decoys = Decoys(suite.records)
-        verdicts = Verdicts(suite.name, judge, store, counter, decoys, in_flight=in_flight)
+        in_parts = any(map(has_parts, suite.records))
+        step = _no_step if in_parts else counter.step
+        own = Verdicts(suite.name, judge, store, step, decoys, in_flight=in_flight)
+        verdicts = PartVerdicts(own, counter.step) if in_parts else own
         # A judge of the user's own may not bear a second thread, one without a server needs none.
         pool = pool if verdicts.asks_a_server else None
         tolerance = judge.echo_tolerance if isinstance(judge, Judge) else 0
@@ -95,6 +99,10 @@ class ScoredRun(Run[str, Verdict]):
             LlmJudgeError: The infrastructure failed, so that nothing is known of the judge.
         """
         return self._known_answers.check(again=again)
+
+
+def _no_step() -> None:
+    """Count no part of a verdict."""
 
 
 def model_source(

@@ -164,8 +164,9 @@ class Verdicts(AskedJudgements[str, Verdict]):
             verdict = self._stored(key)
             if verdict is None:
                 verdict = self._ask(key, record, response, sample)
-                if not probe and (sample == self._samples[-1] or verdict.score is None):
-                    self._counter.step()
+                is_last = sample == self._samples[-1] or verdict.score is None
+                if is_last and not probe:
+                    self._step()
             return verdict
 
     def _stored(self, key: str) -> Verdict | None:

@@ -115,6 +115,7 @@ def _check(
         identity = resources.judges.judge.identity
         if resources.judges.fits_context:
             session.store.add_note(_fitted(identity.options["num_ctx"]))
+        suite.check_judge(identity)
     suite.check(resources)
     for other in suite.other_models(resources):
         suite.check_prompts_of(other)

@@ -102,23 +102,36 @@ class ChatRequest:
             " and correct output `", "`, score the model response `"
         ) or self._between(
             "\n\nReference answer:\n",
-            "\n\nStudent's answer:\n" if self.answers is None else "\n\nAnswer A:\n",
+            self._heading if self.answers is None else "\n\nAnswer A:\n",
         )
 
     @property
     def response(self) -> str:
         """The model response in a judge's prompt; empty in any other prompt."""
         asks = "Does the student's answer mean the same"
-        if self._quotes_lines:
-            asks = "Would a strict teacher give the student's answer full marks?"
+        if self._heading == _RESPONSE:
+            asks = "Score the response by the criteria below"
+        elif self._quotes_lines:
+            asks = "Would a strict teacher give the student's answer full marks"
         return self._between(
             "`, score the model response `", "` on a scale from 0 to 100, where"
-        ) or self._between("\n\nStudent's answer:\n", f"\n\n{asks}")
+        ) or self._between(self._heading, f"\n\n{asks}")
+
+    @property
+    def criteria(self) -> str:
+        """What a response is judged by; empty in a question without criteria."""
+        _, found, criteria = self.prompt.rpartition("\n\nCriteria:\n")
+        return criteria if found else ""
+
+    @property
+    def _heading(self) -> str:
+        is_scored = self.prompt.startswith("You are judging a response.")
+        return _RESPONSE if is_scored else "\n\nStudent's answer:\n"
 
     @property
     def answers(self) -> tuple[str, str] | None:
         """The answers, first and second, in a question which is better; ``None`` in any other."""
-        begin, middle, end = "\n\nAnswer A:\n", "\n\nAnswer B:\n", "\n\nWhich answer is better?"
+        begin, middle, end = "\n\nAnswer A:\n", "\n\nAnswer B:\n", "\n\nWhich answer is better"
         if not self.prompt.startswith("You are comparing two answers"):
             return None
         return self._between(begin, middle), self._between(middle, end)
@@ -133,6 +146,9 @@ class ChatRequest:
         if not self._quotes_lines:
             return text
         return "\n".join(line.removeprefix("> ") for line in text.split("\n"))
+
+
+_RESPONSE = "\n\nResponse:\n"
 
 
 @dataclass(frozen=True)
