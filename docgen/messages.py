@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ERRORS", "Message", "find_messages", "messages_table"]
 
 ERRORS = {
-    "SettingsError": {"SettingsError"},
+    "SettingsError": {"SettingsError", "BadCriteriaError"},
     "RecordsError": {"RecordsError", "Problem", "BadRecordError"},
     "CheckpointError": {"CheckpointError"},
     "PromptError": {"PromptError", "PromptTooLongError"},
@@ -40,7 +40,7 @@ _FACTORIES = {
     "_choice": "choose ",
 }
 """Factories of ``values.py`` that are given messages, and how their advice begins."""
-_WITHOUT_PLACE = ("_error", "_of_record", "BadRecordError")
+_WITHOUT_PLACE = ("_error", "_of_record", "BadRecordError", "BadCriteriaError")
 """What takes no place, as it is known elsewhere."""
 _FIELD = re.compile(r"\{[^}]*\}")
 _TRANSPORT = re.compile(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from tests.support.fake_ollama import Answer
 from tests.support.pages import DOCS, PAGES, Block, blocks, commands
 from tests.support.project import MARKED, MODEL, Project, records
 from tests.unit.generation.tiny import TINY, save_model
@@ -34,7 +35,14 @@ QUESTION = "Which is {0}?,one,two,three,{0},D\n"
 # Room for the prompts as they are made for real models.
 ROOMY = replace(TINY, context_length=1024)
 # Pages whose blocks are files of one project each have a test of their own.
-PROJECTS = {"messages.md", "tables.md", "tutorial.md", "your-own-judge.md", "your-own-model.md"}
+PROJECTS = {
+    "criteria.md",
+    "messages.md",
+    "tables.md",
+    "tutorial.md",
+    "your-own-judge.md",
+    "your-own-model.md",
+}
 
 
 def files(page: str, language: str = "python") -> dict[str, str]:
@@ -178,6 +186,30 @@ def test_records_in_tables(project: Project, how: tuple[str, ...]) -> None:
     project.run(*how).assert_outcomes(passed=5)
     arguments = "--llm-judge-min-average=50", "--llm-judge-fields=instruction=question output=gold"
     project.run("faq.csv", *arguments, *how).assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("how", [(), ("-n", "2")], ids=" ".join)
+def test_a_rubric_without_references(
+    project: Project, ollama: FakeOllama, how: tuple[str, ...]
+) -> None:
+    """The page shows the question, and both criteria make the score."""
+    for name, text in files("criteria.md", "").items():
+        project.write(name, text)
+    project.write("conftest.py", MODEL.format(answer="'Dear customer, it arrives on Monday.'"))
+    ollama.reply = lambda asked: Answer("80" if asked.criteria.startswith("polite") else "50")
+
+    result = project.run("--llm-judge-report=results.json", *how, server=ollama.url)
+
+    result.assert_outcomes(passed=3)
+    (suite,) = project.results()["suites"]
+    assert [record["score"] for record in suite["records"]] == [65, 65]
+    (shown,) = (text for text in blocks_of("criteria.md", "text") if text.startswith("You are"))
+    assert shown.rstrip("\n") in [body["messages"][-1]["content"] for body in ollama.chats]
+
+
+def blocks_of(page: str, language: str) -> list[str]:
+    """The texts of a page's blocks in a language."""
+    return [block.text for block in blocks(DOCS / page, language)]
 
 
 COMMANDS = dict.fromkeys(
