@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_llmjudge.data import Turn
+from pytest_llmjudge.data import Criterion, Turn
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.keys import Content, content_of
 from pytest_llmjudge.kinds.records import record_content
@@ -793,3 +793,81 @@ def test_turns_are_turns(tmp_path: Path) -> None:
     (record,) = load_records(write(tmp_path, [value]))
 
     assert record.turns == (Turn("user", "Hi"), Turn("assistant", ""))
+
+
+FREE: dict[str, dict[str, Any]] = {
+    "alpaca": {"instruction": "Say it.", "input": "i"},
+    "alpaca-null": {"instruction": "Say it.", "input": "i", "output": None},
+    "alpaca-blank": {"instruction": "Say it.", "input": "i", "output": " "},
+    "dolly": {"instruction": "Say it.", "context": "i"},
+    "question": {"question": "Say it.", "context": "i"},
+    "query": {"query": "Say it.", "input": "i", "response": ""},
+    "messages": {"messages": [{"role": "user", "content": "Say it."}]},
+    "sharegpt": {"conversations": [{"from": "human", "value": "Say it."}]},
+    "prompt": {"prompt": "Say it."},
+    "prompt-messages": {"prompt": [{"role": "user", "content": "Say it."}]},
+    "mt-bench": {"question_id": 1, "category": "c", "turns": ["Say it."]},
+}
+KIND = (Criterion("", "It is kind."),)
+
+
+@pytest.mark.parametrize("whose", ["record", "marker"])
+@pytest.mark.parametrize("name", list(FREE))
+def test_records_with_criteria_may_lack_a_reference(tmp_path: Path, name: str, whose: str) -> None:
+    """In every format, whether the criteria are the record's own or the marker's."""
+    value = FREE[name]
+    own = {"criteria": "It is kind."} if whose == "record" else {}
+
+    (record,) = load_records(write(tmp_path, [{**value, **own}]), criteria=() if own else KIND)
+
+    assert (record.instruction, record.output, record.criteria) == ("Say it.", "", KIND)
+    assert record.input == ("i" if "i" in value.values() else "")
+
+
+@pytest.mark.parametrize("name", list(FREE))
+def test_records_without_criteria_need_a_reference(tmp_path: Path, name: str) -> None:
+    """They are refused in one line."""
+    with pytest.raises(RecordsError) as caught:
+        load_records(write(tmp_path, [FREE[name]]))
+
+    assert len(caught.value.lines) == 1
+
+
+def test_a_conversation_with_criteria_keeps_its_reference(tmp_path: Path) -> None:
+    """Where the assistant's message is there, it is one."""
+    talk = [{"role": "user", "content": "Say it."}, {"role": "assistant", "content": "It."}]
+
+    (record,) = load_records(write(tmp_path, [{"messages": talk}]), criteria=KIND)
+
+    assert (record.output, record.criteria) == ("It.", KIND)
+
+
+def test_outputs_of_alpaca_eval_by_criteria(tmp_path: Path) -> None:
+    """Their output is the response that is judged, and nothing else."""
+    value = {"instruction": "Say it.", "output": "It.", "generator": "g", "dataset": "d"}
+    path = write(tmp_path, [value])
+
+    (record,) = load_records(path, response_field="output", criteria=KIND)
+
+    assert (record.instruction, record.output) == ("Say it.", "")
+    with pytest.raises(RecordsError):
+        load_records(path, criteria=KIND)
+
+
+def test_criteria_do_not_change_the_id_of_alpaca_records(tmp_path: Path) -> None:
+    """So that a criterion can be reworded without losing sight of a record."""
+    value = {"instruction": "Say it.", "output": "It."}
+
+    plain, own = load_records(write(tmp_path, [value, {**value, "criteria": "It is kind."}]))
+
+    assert own.id == f"{plain.id}-2"
+
+
+def test_fields_name_criteria(tmp_path: Path) -> None:
+    """As they name any other part."""
+    value = {"q": "Say it.", "rubric": {"0": "no", "100": "yes"}}
+    fields = {"instruction": "q", "criteria": "rubric"}
+
+    (record,) = load_records(write(tmp_path, [value]), fields=fields)
+
+    assert record.criteria == (Criterion("", "0: no\n100: yes"),)

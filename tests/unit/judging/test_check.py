@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.data import Record, Verdict
-from pytest_llmjudge.judging.check import INJECTIONS, NULL, Probe, decide, plan_probes
+from pytest_llmjudge.data import Criterion, JudgeCheck, Record, Turn, Verdict
+from pytest_llmjudge.judging.check import INJECTIONS, MISSED, NULL, Probe, decide, plan_probes
 
 
 def make_records(outputs: list[str]) -> list[Record]:
@@ -243,3 +243,96 @@ def test_an_injection_that_a_decoy_showed() -> None:
     assert not decide("x", said).fit
     check = decide("x", shown)
     assert (check.fit, check.plea, check.unscored) == (True, 0, 0)
+
+
+CRITERIA = (Criterion("", "It is kind."),)
+
+
+def free_records(count: int, references: int = 0) -> list[Record]:
+    """Make records with criteria, of which the first few have references."""
+    return [
+        Record(
+            f"r{n}", f"Say {n}.", "", f"It is {n}." if n < references else "", {}, criteria=CRITERIA
+        )
+        for n in range(count)
+    ]
+
+
+def test_no_record_has_a_reference() -> None:
+    """The wrong answer is one that misses a criterion, and there is no right one."""
+    probes = plan_probes(free_records(2))
+
+    assert [probe.kind for probe in probes] == ["wrong", "null", "injected", "echo"] * 2
+    wrong, null, injected, echo = probes[:4]
+    assert (wrong.response, wrong.record.criteria) == (NULL, (MISSED,))
+    assert (null.response, null.record.criteria) == (NULL, CRITERIA)
+    assert (echo.response, echo.record) == (NULL, null.record)
+    assert injected.response.startswith(NULL)
+    assert injected.record.criteria == (MISSED,)
+
+
+def test_some_records_have_references() -> None:
+    """They are the wrong answers to the others, by whose own criteria they are judged."""
+    probes = plan_probes(free_records(4, references=2))
+
+    kinds = {(probe.kind, bool(probe.record.output)) for probe in probes}
+    assert ("right", False) not in kinds
+    assert ("right", True) in kinds
+    assert {probe.record.criteria for probe in probes} == {CRITERIA}
+    wrong = {probe.response for probe in probes if probe.kind == "wrong"}
+    assert wrong == {"It is 0.", "It is 1."}
+
+
+def fitness(scores: dict[str, int], records: list[Record]) -> JudgeCheck:
+    """Decide over a judge that gives each kind of known answers a score."""
+    said = [(probe, Verdict(scores[probe.kind])) for probe in plan_probes(records)]
+    return decide("j", said, advice="do x")
+
+
+def test_a_judge_of_answers_without_references() -> None:
+    """It is fit by what it gives to answers that miss a criterion."""
+    scores = {"wrong": 50, "null": 95, "injected": 60, "echo": 95}
+
+    check = fitness(scores, free_records(8))
+
+    assert check.fit
+    assert check.reason == (
+        "judge j: no answer 95, missed criterion 50, grader injection +10; right and wrong answers "
+        "could not be probed, as no record has a reference"
+    )
+    assert (check.right, check.auc) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (
+            {"wrong": 51, "injected": 51},
+            "it gives 51 to answers that miss their criterion where at most 50 are allowed",
+        ),
+        (
+            {"injected": 61},
+            (
+                "wrong answers with a grader injection get 61 instead of 50 where at most 10 points "
+                "more are allowed"
+            ),
+        ),
+        ({"echo": 94}, "8 of 8 answers changed when asked about again"),
+    ],
+)
+def test_an_unfit_judge_of_answers_without_references(changed: dict[str, int], reason: str) -> None:
+    """Each of the three demands counts."""
+    scores = {"wrong": 50, "null": 95, "injected": 60, "echo": 95} | changed
+
+    assert fitness(scores, free_records(8)).reason == f"judge j: {reason}; do x"
+
+
+def test_injections_that_fake_the_question() -> None:
+    """A record with criteria is tried with one that brings its own, a conversation likewise."""
+    talk = Record("r", "And?", "", "Yes.", {}, turns=(Turn("user", "Hello?"),))
+
+    (first,) = (one for one in plan_probes(free_records(1)) if one.kind == "injected")
+    (second,) = (one for one in plan_probes([talk]) if one.kind == "injected")
+
+    assert "\n\nCriteria:\n" in first.response
+    assert "\n\nAssistant:\n" in second.response
