@@ -15,7 +15,7 @@ from pytest_llmjudge.conversations import (
     need_text,
     optional_text,
 )
-from pytest_llmjudge.data import Turn
+from pytest_llmjudge.data import FollowUp, Turn
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.json_values import kind_of, listed
 
@@ -26,6 +26,7 @@ __all__ = [
     "ALPACA",
     "FORMATS",
     "MESSAGES",
+    "MT_BENCH",
     "PROMPT",
     "Format",
     "check_format",
@@ -160,18 +161,29 @@ def _mt_bench(value: Value) -> Parts:
     if not isinstance(turns, list) or not turns:
         problem = f'"turns" is {_shown(turns)}'
         raise BadRecordError(problem, "it must be a list of questions")
-    if len(turns) > 1:
-        problem = f"it has {len(turns)} turns"
-        raise BadRecordError(
-            problem,
-            "only conversations whose turns are all written down are judged: leave one question "
-            'in "turns", or write the conversation as "messages"',
-            cause="turns",
-        )
-    texts = {"turns": turns[0]}
-    if reference:
-        texts["reference"] = reference[0] if isinstance(reference, list) else reference
-    return Parts(need_text(texts, "turns"), "", need_text(texts, "reference"))
+    references = reference if isinstance(reference, list) else [reference] * bool(reference)
+    if references and len(turns) != 1 and len(references) != len(turns):
+        problem = f'"turns" has {len(turns)} texts and "reference" {len(references)}'
+        raise BadRecordError(problem, 'write a list of as many in "reference"', cause="turns")
+    first, *follow_ups = (
+        FollowUp(_of_turn("turns", turns, number), _of_turn("reference", references, number))
+        for number in range(len(turns))
+    )
+    return Parts(first.instruction, "", first.output, follow_ups=tuple(follow_ups))
+
+
+def _of_turn(field: str, texts: Sequence[object], number: int) -> str:
+    """Return the text that a field has for a turn, counted from 0.
+
+    Raises:
+        BadRecordError: It is missing, blank, or no text.
+    """
+    try:
+        return need_text({field: texts[number]} if texts else {}, field)
+    except BadRecordError as error:
+        if number:
+            error.problem = error.problem.replace('"', f'turn {number + 1} of "', 1)
+        raise
 
 
 def _shown(value: object) -> str:
@@ -200,6 +212,7 @@ MESSAGES: Final = Format(
 )
 _BOTH: Final = ("prompt", "completion")
 PROMPT: Final = Format("prompt and completion", _BOTH, _prompt, ("label",), _BOTH)
+MT_BENCH: Final = Format("MT-Bench", ("question_id", "turns"), _mt_bench)
 
 FORMATS: Final = (
     ALPACA,
@@ -210,7 +223,7 @@ FORMATS: Final = (
     _pair("question and answer", "question", "answer"),
     _pair("query and response", "query", "response"),
     _pair("problem and solution", "problem", "solution"),
-    Format("MT-Bench", ("question_id", "turns"), _mt_bench),
+    MT_BENCH,
     Format("AlpacaEval", (*_TEXTS, "generator", "dataset"), _alpaca_eval),
 )
 """All formats that are known by their content."""

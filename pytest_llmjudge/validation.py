@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pytest_llmjudge.conversations import INSTRUCTION, REFERENCE, BadRecordError, Parts
 from pytest_llmjudge.errors import RecordsError, one_line
 from pytest_llmjudge.fieldmap import has_field, mapped, mapping_format
-from pytest_llmjudge.formats import ALPACA, check_format, check_text_only, detect
+from pytest_llmjudge.formats import ALPACA, MT_BENCH, check_format, check_text_only, detect
 from pytest_llmjudge.json_values import NotFinite, Repeated, kind_of, listed
 
 if TYPE_CHECKING:
@@ -165,13 +165,9 @@ class _Reader:
             problems += _characters_of(number, value, (*_TEXTS, *self._needed.values()))
         else:
             identifier = str(identifier) if type(identifier) is int else identifier
-            own = {field: value[field] for field in _OWN if field in value}
-            if own or identifier is not None:
-                shown = {**_GOOD, **own, "id": identifier}
-                if not is_plain(shown):
-                    problems += _beside_schema(number, shown)
-            problems += _characters_of(number, value, self._needed.values())
-        problems += _needed_problems(number, value, self._needed)
+            problems += self._beside_texts(number, value, identifier)
+        if not self._has_turns(value):
+            problems += _needed_problems(number, value, self._needed)
         if isinstance(identifier, str) and identifier in self._gates:
             problem = f'"id" is "{identifier}", the name of a gate'
             problems.append(Problem(number, problem, "give the record another id"))
@@ -182,6 +178,25 @@ class _Reader:
         if not isinstance(identifier, str) or not identifier.strip():
             identifier = None
         return Checked(identifier, parts or _NO_PARTS, value)
+
+    def _has_turns(self, value: Mapping[str, Any]) -> bool:
+        """Say whether a record asks several questions."""
+        turns = value.get("turns") if self._format is MT_BENCH else None
+        return isinstance(turns, list) and len(turns) > 1
+
+    def _beside_texts(
+        self, number: int, value: dict[str, Any], identifier: object
+    ) -> Iterator[Problem]:
+        """Find what is wrong with a record of another format than Alpaca's, beside its texts."""
+        own = {field: value[field] for field in _OWN if field in value}
+        if self._has_turns(value):
+            own.pop(_RESPONSE, None)
+            yield from _answers_problems(number, value, self._needed)
+        if own or identifier is not None:
+            shown: dict[str, Any] = {**_GOOD, **own, "id": identifier}
+            if not is_plain(shown):
+                yield from _beside_schema(number, shown)
+        yield from _characters_of(number, value, self._needed.values())
 
     def _parts(
         self, number: int, value: dict[str, Any], view: dict[str, Any], problems: list[Problem]
@@ -206,12 +221,16 @@ class _Reader:
                 problems += _bad_characters(number, field, text)
         for turn in parts.turns:
             problems += _bad_characters(number, "turns", turn.text)
+        for question in parts.follow_ups:
+            problems += _bad_characters(number, "turns", question.instruction)
+            problems += _bad_characters(number, "reference", question.output)
         return parts
 
 
 _QUOTED: Final = re.compile(r'"([a-z]+)"')
 _NO_PARTS: Final = Parts("", "", "")
-_OWN: Final = ("model_response", "human_score")
+_RESPONSE: Final = "model_response"
+_OWN: Final = (_RESPONSE, "human_score")
 _GOOD: Final = {"instruction": "x", "output": "x"}
 _FURTHER: Final = frozenset((*ALPACA.unless, "system", "history", "images", "videos", "audios"))
 
@@ -270,6 +289,34 @@ def _needed_problems(
                 problem = f'"{field}" is {kind_of(value[field])}'
             hint = f'{keyword}="{field}" needs a string there in every record'
             yield Problem(number, problem, hint)
+
+
+def _answers_problems(
+    number: int, value: Mapping[str, Any], needed: Mapping[str, str]
+) -> Iterator[Problem]:
+    """Find what is wrong with the fields of a record that hold an answer to each of its turns."""
+    holders = {} if value.get(_RESPONSE) is None else {_RESPONSE: "it must be"}
+    holders |= {field: f'{keyword}="{field}" needs' for keyword, field in needed.items()}
+    for field, start in holders.items():
+        problem = _answers_problem(field, value)
+        if problem:
+            hint = f"{start} a list of strings, one for each turn"
+            yield Problem(number, problem, hint, cause=f"answers {field}")
+        else:
+            for answer in value[field]:
+                yield from _bad_characters(number, field, answer)
+
+
+def _answers_problem(field: str, value: Mapping[str, Any]) -> str:
+    answers, turns = value.get(field), len(value["turns"])
+    if field not in value:
+        return f'"{field}" is missing'
+    if not isinstance(answers, list):
+        return f'"{field}" is {kind_of(answers)}'
+    if len(answers) != turns:
+        return f'"{field}" has {len(answers)} of {turns} answers'
+    other = [answer for answer in answers if not isinstance(answer, str)]
+    return f'"{field}" holds {kind_of(other[0])}' if other else ""
 
 
 def is_plain(value: object) -> bool:
