@@ -188,12 +188,12 @@ class _Reader:
         self, number: int, value: dict[str, Any], identifier: object
     ) -> Iterator[Problem]:
         """Find what is wrong with a record of another format than Alpaca's, beside its texts."""
-        own = {field: value[field] for field in _OWN if field in value}
+        own: dict[str, Any] = {field: value[field] for field in _OWN if field in value}
         if self._has_turns(value):
             own.pop(_RESPONSE, None)
             yield from _answers_problems(number, value, self._needed)
         if own or identifier is not None:
-            shown: dict[str, Any] = {**_GOOD, **own, "id": identifier}
+            shown = {**_GOOD, **own, "id": identifier}
             if not is_plain(shown):
                 yield from _beside_schema(number, shown)
         yield from _characters_of(number, value, self._needed.values())

@@ -8,17 +8,21 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmjudge.kinds import all_kinds
+from pytest_llmjudge.storage.results_reader import read_results
+from pytest_llmjudge.storage.saved_responses import answers_of
+from pytest_llmjudge.voting.ballots import Source, make_ballots
 from tests.support.fake_ollama import DIGEST, Answer, ChatRequest, Failure, FakeOllama, Reply
-from tests.support.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest import RunResult
+    from tests.support.project import Project
 
 REPORT = "--llm-judge-report=results.json"
 CHAT = 'min_score=0, min_average=1, prompt="chat"'
@@ -87,7 +91,7 @@ def messages(number: int, turn: int) -> list[tuple[str, str]]:
     return [*said, ("user", f"Ask {number} turn {turn}.")]
 
 
-def usage_error(result: RunResult) -> str:
+def usage_error(result: pytest.RunResult) -> str:
     """The one line with which a run ended before its work."""
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (error,) = (line for line in result.errlines if line.startswith("ERROR"))
@@ -132,11 +136,9 @@ def test_the_results_have_each_answer(
         [f"Said {number} turn {turn}." for turn in (1, 2)] for number in range(2)
     ]
 
-    project.write("data.json", written)
-    field = 'responses="model_response", min_average=1'
-    project.suite(written, field)
-    project.run(REPORT, f"--llm-judge-baseline={project.path / 'results.json'}", *mode)
-    (again,) = project.results()["suites"]
+    project.suite(written, 'responses="model_response", min_average=1')
+    project.run("--llm-judge-report=again.json", "--llm-judge-baseline=results.json", *mode)
+    (again,) = project.results("again.json")["suites"]
     assert again["records"][0]["answers"] == answers
     assert again["baseline"]["paired"] == 2
 
@@ -169,19 +171,25 @@ def generated(project: Project) -> list[int]:
     [
         (
             "min_score=0",
-            "prompt alpaca: it has no place for the system text or the earlier turns of 2 of 3 "
-            "records (the first is q0); choose chatml, llama3, vicuna, chat, or a template in a "
-            ".jinja file",
+            (
+                "prompt alpaca: it has no place for the system text or the earlier turns of 2 of 3 "
+                "records (the first is q0); choose chatml, llama3, vicuna, chat, or a template in a "
+                ".jinja file"
+            ),
         ),
         (
             'min_score=0, prompt="my.jinja"',
-            "prompt my.jinja: it cannot be rendered for record q0 (TemplateError: one turn only); "
-            "correct the template",
+            (
+                "prompt my.jinja: it cannot be rendered for record q0 (TemplateError: one turn only); "
+                "correct the template"
+            ),
         ),
         (
             'min_score=0, prompt="last.jinja"',
-            "prompt last.jinja: it leaves a message of record q0 out, whose role is user; correct "
-            "the template",
+            (
+                "prompt last.jinja: it leaves a message of record q0 out, whose role is user; correct "
+                "the template"
+            ),
         ),
     ],
 )
@@ -325,7 +333,7 @@ def test_a_part_of_the_records(project: Project, model: FakeOllama) -> None:
 
     result = project.run(*at(model), "-k", "q1 or q2")
 
-    assert result.parseoutcomes()["deselected"] == 2
+    assert result.parseoutcomes()["deselected"] == 3
     assert sorted(asked(model)) == sorted(messages(n, turn) for n in (1, 2) for turn in (1, 2))
     project.run(*at(model), "--lf")
     assert len(model.chats) in (4, 8)
@@ -338,7 +346,7 @@ def test_the_failure_shows_each_turn(project: Project, model: FakeOllama) -> Non
 
     result = project.run(*at(model))
 
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(
         [
             "turn 1: *Ask 0 turn 1.",
@@ -365,7 +373,8 @@ def test_responses_of_a_field(project: Project, mode: tuple[str, ...]) -> None:
     (suite,) = project.results()["suites"]
     assert suite["records"][2]["answers"] == ["Said 2 turn 1.", "Said 2 turn 2."]
     assert suite["agreement"]["count"] == 3
-    hint = usage_error(project.run("data.json", "--llm-judge-min-average=1", *mode))
+    chat = "--llm-judge-prompt=chat"
+    hint = usage_error(project.run("data.json", "--llm-judge-min-average=1", chat, *mode))
     assert f"or judge the model_response that every record has with {field}" in hint
 
 
@@ -397,20 +406,15 @@ def test_other_kinds_of_suites(
 
 def test_votes_on_several_turns(project: Project, model: FakeOllama) -> None:
     """Ballots are made of the answers that a results file has, and show them by turn."""
-    from pytest_llmjudge.kinds import KINDS
-    from pytest_llmjudge.storage.results_reader import read_results
-    from pytest_llmjudge.storage.saved_responses import answers_of
-    from pytest_llmjudge.voting.ballots import Source, make_ballots
-
     project.suite(bench(1), CHAT)
     project.run(*at(model), REPORT)
-    first = project.results()
     model.models["mine:latest"] = DIGEST[::-1]
     model.reply = lambda request: Answer(f"No: {request.prompt}")
-    project.run(*at(model), "--llm-judge-report=other.json", "--llm-judge-checkpoint=ollama:mine")
-    files = [project.path / name for name in ("results.json", "other.json")]
-    sources = [Source(file.name, answers_of(read_results(file, KINDS))) for file in files]
-    assert first["suites"][0]["scored"] == 1
+    project.run(*at(model), "--llm-judge-report=other.json")
+    sources = []
+    for name in ("results", "other"):
+        (suite,) = answers_of(read_results(project.path / f"{name}.json", all_kinds()))
+        sources.append(Source(name, (replace(suite, model=name),)))
 
     (ballot,) = make_ballots(sources, "me").ballots
 
@@ -419,3 +423,7 @@ def test_votes_on_several_turns(project: Project, model: FakeOllama) -> None:
         "Turn 1:\nSaid 0 turn 1.\n\nTurn 2:\nSaid 0 turn 2.",
     ]
     assert ballot.reference == "Turn 1:\nSaid 0 turn 1.\n\nTurn 2:\nSaid 0 turn 2."
+    assert sorted(map(json.loads, ballot.responses)) == [
+        ["No: Ask 0 turn 1.", "No: Ask 0 turn 2."],
+        ["Said 0 turn 1.", "Said 0 turn 2."],
+    ]
