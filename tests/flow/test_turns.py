@@ -373,8 +373,7 @@ def test_responses_of_a_field(project: Project, mode: tuple[str, ...]) -> None:
     (suite,) = project.results()["suites"]
     assert suite["records"][2]["answers"] == ["Said 2 turn 1.", "Said 2 turn 2."]
     assert suite["agreement"]["count"] == 3
-    chat = "--llm-judge-prompt=chat"
-    hint = usage_error(project.run("data.json", "--llm-judge-min-average=1", chat, *mode))
+    hint = usage_error(project.run("data.json", "--llm-judge-min-average=1", *mode))
     assert f"or judge the model_response that every record has with {field}" in hint
 
 
