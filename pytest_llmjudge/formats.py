@@ -18,7 +18,7 @@ from pytest_llmjudge.conversations import (
     optional_text,
     reference_text,
 )
-from pytest_llmjudge.data import Turn
+from pytest_llmjudge.data import FollowUp, Turn
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.json_values import kind_of, listed
 
@@ -30,6 +30,7 @@ __all__ = [
     "ALPACA_EVAL",
     "FORMATS",
     "MESSAGES",
+    "MT_BENCH",
     "PROMPT",
     "Format",
     "check_alpaca_eval",
@@ -174,18 +175,39 @@ def _mt_bench(value: Value) -> Parts:
     if not isinstance(turns, list) or not turns:
         problem = f'"turns" is {_shown(turns)}'
         raise BadRecordError(problem, "it must be a list of questions")
-    if len(turns) > 1:
-        problem = f"it has {len(turns)} turns"
-        raise BadRecordError(
-            problem,
-            "only conversations whose turns are all written down are judged: leave one question "
-            'in "turns", or write the conversation as "messages"',
-            cause="turns",
+    references = reference if isinstance(reference, list) else [reference] * bool(reference)
+    if references and len(turns) != 1 and len(references) != len(turns):
+        problem = f'"turns" has {len(turns)} texts and "reference" {len(references)}'
+        raise BadRecordError(problem, 'write a list of as many in "reference"', cause="turns")
+    criteria = value.get(CRITERIA)
+    first, *follow_ups = (
+        FollowUp(
+            _of_turn("turns", turns, number, need_text, criteria),
+            _of_turn("reference", references, number, reference_text, criteria),
         )
-    texts = {"turns": turns[0], CRITERIA: value.get(CRITERIA)}
-    if reference:
-        texts["reference"] = reference[0] if isinstance(reference, list) else reference
-    return Parts(need_text(texts, "turns"), "", reference_text(texts, "reference"))
+        for number in range(len(turns))
+    )
+    return Parts(first.instruction, "", first.output, follow_ups=tuple(follow_ups))
+
+
+def _of_turn(
+    field: str,
+    texts: Sequence[object],
+    number: int,
+    read: Callable[[Value, str], str],
+    criteria: object,
+) -> str:
+    """Return the text that a field has for a turn, counted from 0.
+
+    Raises:
+        BadRecordError: It is missing, blank, or no text.
+    """
+    try:
+        return read({CRITERIA: criteria} | ({field: texts[number]} if texts else {}), field)
+    except BadRecordError as error:
+        if number:
+            error.problem = error.problem.replace('"', f'turn {number + 1} of "', 1)
+        raise
 
 
 def _shown(value: object) -> str:
@@ -231,6 +253,7 @@ MESSAGES: Final = Format(
 )
 _BOTH: Final = ("prompt", "completion")
 PROMPT: Final = Format("prompt and completion", _BOTH, _prompt, ("label",), _BOTH, "completion")
+MT_BENCH: Final = Format("MT-Bench", ("question_id", "turns"), _mt_bench)
 ALPACA_EVAL: Final = Format("AlpacaEval", (*_TEXTS, "generator", "dataset"), _alpaca_eval)
 
 DOLLY: Final = _pair("Dolly", "instruction", "response", "output")
@@ -243,7 +266,7 @@ FORMATS: Final = (
     _pair("question and answer", "question", "answer"),
     _pair("query and response", "query", "response"),
     _pair("problem and solution", "problem", "solution"),
-    Format("MT-Bench", ("question_id", "turns"), _mt_bench),
+    MT_BENCH,
     ALPACA_EVAL,
 )
 """All formats that are known by their content."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.settings import CHAT
@@ -19,6 +20,7 @@ __all__ = [
     "TEMPLATES",
     "check_fit",
     "clean_response",
+    "given_response",
     "instruction_prompt",
     "is_blank",
     "is_conversation",
@@ -248,6 +250,19 @@ def _alternates(record: Record) -> bool:
 def clean_response(text: str) -> str:
     """The response in what a model wrote after its prompt: ``### Response:`` removed, stripped."""
     return text.replace(_RESPONSE_MARK, "").strip()
+
+
+def given_response(record: Record, field: str) -> str:
+    """Return the response that a record holds in a field: a text, or a list with one for each turn.
+
+    Args:
+        record: Of a file that was read with this as a field that holds responses.
+        field: Its name.
+    """
+    given = record.fields[field]
+    if record.follow_ups and isinstance(given, list):
+        return join_answers([clean_response(text) for text in given])
+    return clean_response(str(given))
 
 
 def is_blank(text: str) -> bool:

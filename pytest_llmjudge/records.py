@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_llmjudge.conversations import Parts
     from pytest_llmjudge.data import Criterion
     from pytest_llmjudge.validation import Checked
 
@@ -38,7 +39,8 @@ def load_records(
 
     Args:
         path: The file, or a folder of a data set.
-        response_field: A field that must hold a string in every record, named by ``responses=``.
+        response_field: A field that must hold a string in every record, named by ``responses=``;
+            in one of several turns a list of as many strings.
         against_field: The same, named by ``against=``.
         gates: Names that no record may have as its id.
         fields: Which field each part of a record is; none where the content decides.
@@ -72,6 +74,10 @@ def draw_sample(records: Sequence[Record], size: int | None) -> tuple[Record, ..
 def record_id(instruction: str, context: str, output: str) -> str:
     """Name a record after its content: a slug of the instruction and a hash of all three."""
     return _name(instruction, [instruction, context, output])
+
+
+def _last_question(parts: Parts) -> str:
+    return parts.follow_ups[-1].instruction if parts.follow_ups else parts.instruction
 
 
 def _whole_id(instruction: str, value: Mapping[str, Any], added: Collection[str]) -> str:
@@ -111,7 +117,7 @@ def _named(checked: Sequence[Checked], added: Collection[str] | None) -> Iterato
             if added is None:
                 base = record_id(parts.instruction, parts.input, parts.output)
             else:
-                base = _whole_id(parts.instruction, value, added)
+                base = _whole_id(_last_question(parts), value, added)
             while name is None or name in taken:
                 counts[base] = counts.get(base, 0) + 1
                 name = base if counts[base] == 1 else f"{base}-{counts[base]}"

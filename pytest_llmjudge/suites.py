@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.answers import final_turn
 from pytest_llmjudge.dataset_folders import is_dataset
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.paths import POINTER, PULL, instead_of_file, is_pointer
@@ -20,7 +21,10 @@ from pytest_llmjudge.settings import BUILT_IN_PROMPTS, CHAT, JINJA_SUFFIXES, RAW
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_llmjudge.data import Prompt, Record
+    from pytest_llmjudge.data import Prompt, Record, Turn
+
+    _Place = tuple[str, tuple[Turn, ...]]
+    """A record's id, and what was said before its question."""
 
 __all__ = ["Suite", "read_suite", "with_system"]
 
@@ -64,17 +68,26 @@ class Suite:
         if self.is_jinja:
             self._rendered  # noqa: B018  # rendering is the check
         else:
-            check_fit(self.where, self.records, self.template)
+            check_fit(self.where, [*map(final_turn, self.records)], self.template)
 
     def prompt(self, record: Record) -> Prompt:
-        """Return what the model under test reads for one of the records.
+        """Return what the model under test reads for one of the records; see :meth:`prompts`."""
+        return self.prompts([record])[0]
+
+    def prompts(self, records: Sequence[Record]) -> list[Prompt]:
+        """Return what the model under test reads for some of the records.
+
+        Args:
+            records: Some of the suite's, or single turns of theirs with the answers before them.
 
         Raises:
             SettingsError: The template cannot be rendered.
         """
-        if self.is_jinja:
-            return self._rendered[record.id]
-        return model_prompt(record, self.template)
+        if not self.is_jinja:
+            return [model_prompt(record, self.template) for record in records]
+        rendered = self._rendered
+        rendered |= self._render([one for one in records if _place(one) not in rendered])
+        return [rendered[_place(record)] for record in records]
 
     @property
     def where(self) -> str:
@@ -82,11 +95,23 @@ class Suite:
         return f"{self.name}: prompt {Path(self.settings.prompt).name}"
 
     @cached_property
-    def _rendered(self) -> dict[str, str]:
+    def _rendered(self) -> dict[_Place, str]:
+        # That a last turn cannot be rendered is not to be found out behind all turns before it.
+        turns = [final_turn(record) for record in self.records if record.follow_ups]
+        return self._render(self.records) | self._render(turns)
+
+    def _render(self, records: Sequence[Record]) -> dict[_Place, str]:
+        if not records:
+            return {}
         # Few suites have such a template, and its rendering takes a process.
         from pytest_llmjudge.jinja_prompts import render_prompts
 
-        return render_prompts(self.where, self.template, self.records)
+        texts = render_prompts(self.where, self.template, records)
+        return {_place(record): texts[record.id] for record in records}
+
+
+def _place(record: Record) -> _Place:
+    return record.id, record.turns
 
 
 def read_suite(

@@ -22,6 +22,7 @@ from pytest_llmjudge.fieldmap import has_field, mapped, mapping_format
 from pytest_llmjudge.formats import (
     ALPACA,
     ALPACA_EVAL,
+    MT_BENCH,
     check_alpaca_eval,
     check_format,
     check_text_only,
@@ -187,7 +188,8 @@ class _Reader:
         if type(identifier) is int and not self._is_alpaca:
             identifier = str(identifier)
         problems += self._values_beside_schema(number, value, identifier, criteria)
-        problems += _needed_problems(number, value, self._needed)
+        if not self._has_turns(value):
+            problems += _needed_problems(number, value, self._needed)
         if isinstance(identifier, str) and identifier in self._gates:
             problem = f'"id" is "{identifier}", the name of a gate'
             problems.append(Problem(number, problem, "give the record another id"))
@@ -212,11 +214,19 @@ class _Reader:
                 shown = {**value, "output": _GOOD["output"]}
         else:
             own: dict[str, Any] = {field: value[field] for field in _OWN if field in value}
+            if self._has_turns(value):
+                own.pop(_RESPONSE, None)
+                yield from _answers_problems(number, value, self._needed)
             shown = {**_GOOD, **own, "id": identifier} if own or identifier is not None else None
             texts = tuple(self._needed.values())
         if shown is not None and not is_plain(shown):
             yield from _beside_schema(number, shown)
         yield from _characters_of(number, value, texts)
+
+    def _has_turns(self, value: Mapping[str, Any]) -> bool:
+        """Say whether a record asks several questions."""
+        turns = value.get("turns") if self._format is MT_BENCH else None
+        return isinstance(turns, list) and len(turns) > 1
 
     def _criteria_of(
         self, number: int, view: dict[str, Any], problems: list[Problem]
@@ -256,12 +266,16 @@ class _Reader:
                 problems += _bad_characters(number, field, text)
         for turn in parts.turns:
             problems += _bad_characters(number, "turns", turn.text)
+        for question in parts.follow_ups:
+            problems += _bad_characters(number, "turns", question.instruction)
+            problems += _bad_characters(number, "reference", question.output)
         return parts
 
 
 _QUOTED: Final = re.compile(r'"([a-z]+)"')
 _NO_PARTS: Final = Parts("", "", "")
-_OWN: Final = ("model_response", "human_score")
+_RESPONSE: Final = "model_response"
+_OWN: Final = (_RESPONSE, "human_score")
 _GOOD: Final = {"instruction": "x", "output": "x"}
 _FURTHER: Final = frozenset(
     (*ALPACA.unless, "system", "history", "images", "videos", "audios", CRITERIA)
@@ -322,6 +336,34 @@ def _needed_problems(
                 problem = f'"{field}" is {kind_of(value[field])}'
             hint = f'{keyword}="{field}" needs a string there in every record'
             yield Problem(number, problem, hint)
+
+
+def _answers_problems(
+    number: int, value: Mapping[str, Any], needed: Mapping[str, str]
+) -> Iterator[Problem]:
+    """Find what is wrong with the fields of a record that hold an answer to each of its turns."""
+    holders = {} if value.get(_RESPONSE) is None else {_RESPONSE: "it must be"}
+    holders |= {field: f'{keyword}="{field}" needs' for keyword, field in needed.items()}
+    for field, start in holders.items():
+        problem = _answers_problem(field, value)
+        if problem:
+            hint = f"{start} a list of strings, one for each turn"
+            yield Problem(number, problem, hint, cause=f"answers {field}")
+        else:
+            for answer in value[field]:
+                yield from _bad_characters(number, field, answer)
+
+
+def _answers_problem(field: str, value: Mapping[str, Any]) -> str:
+    answers, turns = value.get(field), len(value["turns"])
+    if field not in value:
+        return f'"{field}" is missing'
+    if not isinstance(answers, list):
+        return f'"{field}" is {kind_of(answers)}'
+    if len(answers) != turns:
+        return f'"{field}" has {len(answers)} of {turns} answers'
+    other = [answer for answer in answers if not isinstance(answer, str)]
+    return f'"{field}" holds {kind_of(other[0])}' if other else ""
 
 
 def is_plain(value: object) -> bool:

@@ -26,7 +26,7 @@ class RecordResult:
     """What became of one record in a run.
 
     Attributes:
-        model_response: ``None`` when there is none.
+        model_response: As people read it; ``None`` when there is none.
         score: 0 to 100, ``None`` when the record is unscored.
         reply: What the judge wrote; ``None`` when it was not asked.
         error: Why the record is unscored.
@@ -37,6 +37,7 @@ class RecordResult:
         covered: p(yes) + p(no) of a weighted answer.
         human_score: What people gave this response.
         category: Of the record; ``None`` where it has none.
+        answers: The answer to each turn of a record of several; empty for one.
     """
 
     record: Record
@@ -50,6 +51,7 @@ class RecordResult:
     covered: float | None = None
     human_score: int | None = None
     category: str | None = None
+    answers: tuple[str, ...] = ()
 
     def is_unsure(self, min_score: int | None) -> bool:
         """Whether the samples lie on both sides of ``min_score``."""

@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import asdict, astuple, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_llmjudge.answers import questions_of, show_response, split_answers
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.data import (
     Entry,
@@ -47,14 +48,16 @@ from pytest_llmjudge.kinds.plain import (
     with_response,
 )
 from pytest_llmjudge.kinds.records import (
+    RESPONSE,
     RecordRun,
     RecordSuite,
+    has_response,
     record_content,
     records_file,
     records_reader,
     settled,
 )
-from pytest_llmjudge.prompts import clean_response
+from pytest_llmjudge.prompts import given_response
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import judge_of, saved_content
@@ -224,7 +227,15 @@ class _Judged(Kind[SuiteResult]):
     def with_responses(self, result: SuiteResult) -> list[dict[str, Any]]:
         """Return the records with their responses and scores."""
         made = result.checkpoint is not None
-        return [with_response(one, {"score": one.score}, made=made) for one in result.records]
+        return [
+            with_response(
+                one.record,
+                list(one.answers) or one.model_response,
+                {"score": one.score},
+                made=made,
+            )
+            for one in result.records
+        ]
 
     def entries_before(self, baseline: SavedRun, result: SuiteResult) -> dict[str, Entry]:
         """Return the baseline's entries of the same records.
@@ -288,8 +299,11 @@ class _JudgedSuite(RecordSuite[_Scored]):
         if scored is None:
             return None
         record, response, verdict = scored
+        shown = None if response is None else show_response(record, response)
+        answers = split_answers(record, response) if record.follow_ups and response else []
         return {
-            "model_response": response,
+            "model_response": shown,
+            "answers": answers,
             "score": verdict.score,
             "reply": None if response is None else verdict.reply,
             "error": verdict.error,
@@ -354,7 +368,12 @@ class _JudgedSuite(RecordSuite[_Scored]):
         from pytest_llmjudge.pipeline.judge_resources import judge_identity
 
         entries = (
-            Entry(one.record.id, _record_content(one.record), one.verdict.score, one.response)
+            Entry(
+                one.record.id,
+                _record_content(one.record),
+                one.verdict.score,
+                None if one.response is None else show_response(one.record, one.response),
+            )
             for one in (sample.value for sample in samples)
             if one is not None
         )
@@ -401,13 +420,15 @@ def _record_result(record: Record, row: Mapping[str, Any], by: str | None) -> Re
     # A row has the category where the record itself was not read again.
     category = category_of(record, by)
     fields = {"model_response": None, "score": None, "reply": None, "category": category, **row}
-    return RecordResult(record, **{**fields, "samples": tuple(fields.get("samples", ()))})
+    lists = {name: tuple(fields.get(name, ())) for name in ("samples", "answers")}
+    return RecordResult(record, **{**fields, **lists})
 
 
 def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]:
     document: dict[str, Any] = {
         **record_texts(result.record),
         "model_response": result.model_response,
+        **({"answers": list(result.answers)} if result.answers else {}),
         "score": result.score,
         "reply": result.reply,
         "error": result.error,
@@ -445,8 +466,7 @@ def _outcome(
 
 def _human_score(record: Record, response: str | None) -> int | None:
     """Return what people gave this response; a score of another response says nothing of it."""
-    scored = record.fields.get("model_response")
-    if isinstance(scored, str) and clean_response(scored) != response:
+    if has_response(record) and given_response(record, RESPONSE) != response:
         return None
     score = record.fields.get("human_score")
     return score if isinstance(score, int) else None
@@ -458,11 +478,8 @@ def _failure_text(reason: str, scored: _Scored) -> str:
     parts = [
         ("system text", record.system),
         *((turn.role, turn.text) for turn in record.turns),
-        ("instruction", record.instruction),
-        ("input", record.input),
-        ("reference", record.output),
+        *_asked(record, scored.response or ""),
         ("criteria", "\n".join(": ".join(filter(None, astuple(one))) for one in record.criteria)),
-        ("response", scored.response or "(empty)"),
         ("judge's reply", scored.verdict.reply),
     ]
     lines = [reason]
@@ -471,3 +488,14 @@ def _failure_text(reason: str, scored: _Scored) -> str:
             shown = textwrap.indent(printable(text), " " * 15)
             lines.append(f"{name + ':':<15}{shown[15:]}")
     return "\n".join(lines)
+
+
+def _asked(record: Record, response: str) -> Iterator[tuple[str, str]]:
+    """Yield each question of a record with its reference and the answer to it, under a name."""
+    answers = split_answers(record, response)
+    questions = questions_of(record)
+    for number, (question, answer) in enumerate(zip(questions, answers, strict=True), 1):
+        yield f"turn {number}" if record.follow_ups else "instruction", question.instruction
+        yield "input", record.input
+        yield "reference", question.output
+        yield "response", answer or "(empty)"

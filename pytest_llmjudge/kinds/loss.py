@@ -26,6 +26,7 @@ from pytest_llmjudge.kinds.base import Kind, Sample, SuiteRun, gates_over_all
 from pytest_llmjudge.kinds.plain import plain_comparison, record_texts, rounded
 from pytest_llmjudge.kinds.records import (
     RecordSuite,
+    check_single_turns,
     record_content,
     records_file,
     records_reader,
@@ -780,6 +781,7 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     chosen = chosen_for(marked.name, keywords, marked.base, settings, takes_responses=False)
     read = partial(_read_samples, asdict(chosen))
     loaded = read_suite(marked.name, file, marked.base, chosen, read)
+    check_single_turns(marked.name, "llm_loss", loaded.records)
     fewest = fewest_falls(is_binary=_MEASURE.is_binary)
     if not is_limited and len(loaded.records) < fewest:
         problem = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"

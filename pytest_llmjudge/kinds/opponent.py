@@ -9,7 +9,7 @@ from pytest_llmjudge.data import AgainstReference
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds.vote_judgements import VoteJudgements
 from pytest_llmjudge.pipeline import SavedResponses, field_source, model_source
-from pytest_llmjudge.prompts import clean_response, is_blank
+from pytest_llmjudge.prompts import given_response, is_blank
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import responses_of
 from pytest_llmjudge.storage.votes import read_votes
@@ -153,7 +153,7 @@ def _check_texts(suite: Suite, where: str, responses: Mapping[str, str | None]) 
     field = suite.settings.responses
     if field is None:
         return
-    tested = {record.id: clean_response(str(record.fields[field])) for record in suite.records}
+    tested = {record.id: given_response(record, field) for record in suite.records}
     if all(text == tested.get(name) for name, text in responses.items()):
         problem = f'its responses are those under test ("{field}")'
         raise SettingsError(where, problem, "name the results of another model")

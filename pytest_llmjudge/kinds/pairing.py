@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.kinds.records import records_reader
+from pytest_llmjudge.kinds.records import check_single_turns, records_reader
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.prompts import is_blank
 from pytest_llmjudge.settings import JUDGED_KEYWORDS, checkpoint_of, chosen_for
@@ -92,7 +92,9 @@ def load_pairs(marked: Marked, file: str, settings: Settings) -> tuple[Suite, Pa
         _check_differs(name, field, chosen.responses, known)
         return known
 
-    return read_suite(name, file, base, chosen, records), pairing
+    suite = read_suite(name, file, base, chosen, records)
+    check_single_turns(name, "llm_compare", suite.records)
+    return suite, pairing
 
 
 def _pairing(keywords: dict[str, Any], base: Path) -> Pairing:

@@ -195,7 +195,10 @@ class _Pairs(Kind[PreferenceResult]):
     def with_responses(self, result: PreferenceResult) -> list[dict[str, Any]]:
         """Return the records with the responses under test and the winners."""
         made = result.checkpoint is not None
-        return [with_response(pair, {"winner": pair.winner}, made=made) for pair in result.pairs]
+        return [
+            with_response(pair.record, pair.model_response, {"winner": pair.winner}, made=made)
+            for pair in result.pairs
+        ]
 
     def together(self, results: Sequence[PreferenceResult]) -> tuple[PreferenceResult, ...]:
         """Add how often a judge and people agree, where both decided over the same pairs."""

@@ -12,10 +12,8 @@ if TYPE_CHECKING:
         JudgeCheck,
         JudgeIdentity,
         PairCheck,
-        PairResult,
         PeopleAgreement,
         Record,
-        RecordResult,
     )
 
 __all__ = [
@@ -87,18 +85,19 @@ def plain_comparison(comparison: Comparison) -> dict[str, Any]:
 
 
 def with_response(
-    result: RecordResult | PairResult, decided: dict[str, Any], *, made: bool
+    record: Record, response: str | list[str] | None, decided: dict[str, Any], *, made: bool
 ) -> dict[str, Any]:
     """Return a record as it stood in its file, with its response and what was decided added.
 
     Args:
-        result: Of the record.
+        record: The record.
+        response: To it; ``None`` when there is none.
         decided: What is added to it beside the response.
         made: Whether a model made the response.
     """
-    fields = {**result.record.fields, **decided}
-    if result.model_response is not None:
-        fields["model_response"] = result.model_response
+    fields = {**record.fields, **decided}
+    if response is not None:
+        fields["model_response"] = response
     elif made:
         # What stood there is another model's, and would be taken for this one's.
         fields.pop("model_response", None)

@@ -53,13 +53,14 @@ def _special_among_words(suite: Suite, tokens: Collection[str]) -> str | None:
     """Return a special token that the template itself writes into a prompt."""
     if not tokens:
         return None
+    from pytest_llmjudge.answers import final_turn
     from pytest_llmjudge.prompts import messages_of
 
-    records = suite.records
+    records = [*map(final_turn, suite.records)]
     if not suite.is_jinja:
         # A built-in template writes the same around all records of one shape.
         shapes = {(bool(one.system), len(one.turns), bool(one.input)): one for one in records}
-        records = tuple(shapes.values())
+        records = [*shapes.values()]
     names = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))))
     for record in records:
         written: Counter[str] = Counter(names.findall(str(suite.prompt(record))))

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
 
 __all__ = [
+    "RESPONSE",
     "RecordRun",
     "RecordSuite",
+    "check_single_turns",
+    "has_response",
     "record_content",
     "records_file",
     "records_reader",
@@ -37,7 +40,7 @@ __all__ = [
 ]
 
 
-_RESPONSE = "model_response"
+RESPONSE = "model_response"
 """The field into which ``--llm-judge-responses`` writes."""
 
 
@@ -64,9 +67,9 @@ class RecordSuite(Suite[Value]):
     def no_model(self) -> SettingsError:
         """Return the error that no model under test is named."""
         hint = "give --llm-judge-checkpoint, or checkpoint= or responses= in the marker"
-        if self.has_records and all(_has_response(record) for record in self.loaded.records):
-            field = f"--llm-judge-responses-field={_RESPONSE}"
-            hint += f", or judge the {_RESPONSE} that every record has with {field}"
+        if self.has_records and all(has_response(record) for record in self.loaded.records):
+            field = f"--llm-judge-responses-field={RESPONSE}"
+            hint += f", or judge the {RESPONSE} that every record has with {field}"
         return SettingsError(self.name, "it has no model under test", hint)
 
     def longest_question(self, settings: Settings) -> int:
@@ -82,9 +85,14 @@ class RecordSuite(Suite[Value]):
             sum(map(text_size, (record.system, record.instruction, record.input)))
             + sum(text_size(turn.text) for turn in record.turns)
             + sum(text_size(one.name) + text_size(one.text) for one in record.criteria)
+            + sum(text_size(one.instruction) for one in record.follow_ups)
             for record in records
         )
-        reference = max(text_size(record.output) for record in records)
+        reference = max(
+            text_size(text)
+            for record in records
+            for text in (record.output, *(one.output for one in record.follow_ups))
+        )
         longest = (self._longest_answer(field, settings) for field in self._answer_fields())
         return question + reference + sum(max(reference, answer) for answer in longest)
 
@@ -93,12 +101,16 @@ class RecordSuite(Suite[Value]):
         return [self.loaded.settings.responses]
 
     def _longest_answer(self, field: str | None, settings: Settings) -> int:
-        """Return how many bytes an answer has at most; a token that is made is taken for four."""
+        """Return how many bytes an answer has at most; a token that is made is taken for four.
+
+        The question about a later turn shows the answers to those before it as well.
+        """
         from pytest_llmjudge.judging.context import text_size
 
+        records = self.loaded.records
         if field is None:
-            return 4 * settings.max_new_tokens
-        return max(text_size(str(record.fields[field])) for record in self.loaded.records)
+            return 4 * settings.max_new_tokens * max(1 + len(one.follow_ups) for one in records)
+        return max(text_size(str(record.fields[field])) for record in records)
 
     def digest(self) -> str:
         """Return the SHA-256 of the records file as it was when it was loaded."""
@@ -218,6 +230,26 @@ class RecordRun(SuiteRun[Value]):
         """Return what the kind keeps of an outcome."""
 
 
+def check_single_turns(name: str, marker: str, records: Sequence[Record]) -> None:
+    """Refuse records of several turns, which a kind of suite has no use for.
+
+    Args:
+        name: Of the suite.
+        marker: Of the kind.
+        records: Of the suite.
+
+    Raises:
+        SettingsError: There are some.
+    """
+    several = [record for record in records if record.follow_ups]
+    if several:
+        problem = (
+            f"{marker} takes records of one turn, and {len(several)} of {len(records)} have "
+            f"several (the first is {several[0].id})"
+        )
+        raise SettingsError(name, problem, "judge them with llm_judge")
+
+
 def records_file(marked: Marked, marker: str, example: str) -> str:
     """Return the records file that a marker names.
 
@@ -320,8 +352,9 @@ def records_reader(
     )
 
 
-def _has_response(record: Record) -> bool:
-    return isinstance(record.fields.get(_RESPONSE), str)
+def has_response(record: Record) -> bool:
+    """Say whether a record holds a response where ``--llm-judge-responses`` writes one."""
+    return isinstance(record.fields.get(RESPONSE), list if record.follow_ups else str)
 
 
 def record_content(record: Record) -> str:

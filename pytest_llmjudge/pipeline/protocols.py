@@ -197,9 +197,9 @@ class Counter:
         if total:
             self.flush()
 
-    def step(self) -> None:
-        """Count one piece as done."""
-        self._done += 1
+    def step(self, pieces: int = 1) -> None:
+        """Count pieces as done."""
+        self._done += pieces
         if time.monotonic() - self._flushed_at >= _PROGRESS_SECONDS or self._done == self._total:
             self.flush()
 

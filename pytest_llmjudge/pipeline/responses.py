@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.answers import final_turn
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError, storable
 from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.pipeline.dialogue import Dialogue
 from pytest_llmjudge.pipeline.protocols import Fingerprint, KnownProblemError, name_of
 from pytest_llmjudge.pipeline.sources import Source
 from pytest_llmjudge.pipeline.turns import wait_or_compute
 from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.pipeline.watch import Watch
-from pytest_llmjudge.prompts import clean_response, plain_prompt
+from pytest_llmjudge.prompts import clean_response, given_response, plain_prompt
 from pytest_llmjudge.storage.store import Failure, Store, StoredResponse
 
 if TYPE_CHECKING:
@@ -73,13 +75,11 @@ class Responses(Source[str]):
                 yield record, self._given(record)
             return
         self._watch.adopt()
-        keys = [(self._key(record), record) for record in records]
-        have = self._store.responses([key for key, _ in keys])
-        for key, record in keys:
-            text = have[key].text if key in have else None
-            if text is not None:
-                self._known[record.id] = text
-                yield record, text
+        dialogues = [Dialogue(record) for record in records]
+        self._continue(dialogues)
+        for dialogue in dialogues:
+            if not dialogue.left:
+                yield dialogue.record, self._known[dialogue.record.id]
 
     def get(self, record: Record, needed: Sequence[Record], on_made: OnMade) -> str:
         """Return the response to ``record``; make it, and all that are needed, if it is missing.
@@ -107,76 +107,145 @@ class Responses(Source[str]):
         if self._model is None:
             return
         unknown = (record for record in records if record.id not in self._known)
-        missing = {self._key(record): record for record in islice(unknown, _LOOKED_UP)}
-        for key, stored in self._store.responses(list(missing)).items():
-            if stored.text is not None:
-                self._known[missing[key].id] = stored.text
+        self._continue([Dialogue(record) for record in islice(unknown, _LOOKED_UP)])
 
     def forget_failure(self, record: Record) -> None:
         """Let a response that could not be had be tried again."""
         if self._model is not None:
-            self._store.forget_failure(self._key(record))
+            for dialogue in self._continue([Dialogue(record)]):
+                self._store.forget_failure(dialogue.key)
 
     def confirm(self) -> None:
         """Prove that a served model is still the one with which the run began."""
         self._watch.confirm()
 
     def _given(self, record: Record) -> str:
-        return clean_response(str(record.fields[str(self._suite.settings.responses)]))
+        return given_response(record, str(self._suite.settings.responses))
 
     def _wait_or_generate(self, record: Record, needed: Sequence[Record], on_made: OnMade) -> str:
-        key = self._key(record)
-        stored = wait_or_compute(
+        return wait_or_compute(
             self._store,
-            key,
-            lambda: self._store.response(key),
+            self._key(self._suite.prompt(Dialogue(record).question)),
+            lambda: self._find(record),
             lambda: self._generate([*needed, record], on_made),
         )
-        if stored.text is None:
-            raise KnownProblemError(str(stored.error), is_infrastructure=False)
-        return stored.text
+
+    def _find(self, record: Record) -> str | None:
+        """Return a response that is there by now.
+
+        Raises:
+            KnownProblemError: There will be none.
+        """
+        for dialogue in self._continue([Dialogue(record)]):
+            if dialogue.error is not None:
+                error = dialogue.named(dialogue.error)
+                raise KnownProblemError(error, is_infrastructure=False)
+            failure = self._store.failure(dialogue.key)
+            if failure is not None:
+                is_infrastructure = failure.is_infrastructure
+                error = failure.message if is_infrastructure else dialogue.named(failure.message)
+                raise KnownProblemError(error, is_infrastructure=is_infrastructure)
+            return None
+        return self._known[record.id]
+
+    def _continue(self, dialogues: Sequence[Dialogue]) -> list[Dialogue]:
+        """Take the answers that the store has; return those dialogues that lack one.
+
+        What they lack has its prompt and its key then, and an error if it cannot be had.
+        """
+        unanswered = []
+        going = [one for one in dialogues if one.left and one.error is None]
+        while going:
+            prompts = self._suite.prompts([one.question for one in going])
+            for one, prompt in zip(going, prompts, strict=True):
+                one.prompt, one.key = prompt, self._key(prompt)
+            have = self._store.responses([one.key for one in going])
+            answered = []
+            for one in going:
+                stored = have.get(one.key)
+                if stored is not None and stored.text is not None:
+                    self._take(one, stored.text)
+                    answered.append(one)
+                else:
+                    one.error = None if stored is None else stored.error
+                    unanswered.append(one)
+            going = [one for one in answered if one.left]
+        return unanswered
+
+    def _take(self, dialogue: Dialogue, text: str) -> None:
+        dialogue.answer(text)
+        if not dialogue.left:
+            self._known[dialogue.record.id] = dialogue.response
 
     def _generate(self, records: Iterable[Record], on_made: OnMade) -> None:
-        keys = {self._key(record): record for record in records}
-        have = self._store.responses(list(keys))
-        missing = [
-            (key, record)
-            for key, record in keys.items()
-            if key not in have and self._store.failure(key) is None
-        ]
-        self._counter.start(len(missing))
+        """Have all questions answered, the first of all records before the second of any."""
+        by_id = {record.id: record for record in records}
+        waiting = self._open([Dialogue(record) for record in by_id.values()])
+        self._counter.start(sum(one.left for one in waiting))
         try:
-            self._watch.check()
-            self._fingerprint.check()
-            for done in self._completions([self._prompt(record) for _, record in missing]):
-                self._fingerprint.check()
-                key, record = missing[done.index]
-                if done.error is not None and not done.final:
-                    self._store.add_failure(key, Failure(done.error, is_infrastructure=False))
-                    self._counter.step()
-                    continue
-                text = None if done.text is None else clean_response(storable(done.text))
-                made = StoredResponse(text, done.error)
-                stored = self._store.add_response(key, made, self._watch.awaits(done.servers))
-                self._watch.wrote()
-                self._counter.step()
-                if stored.text is not None:
-                    self._known[record.id] = stored.text
-                    on_made(record, stored.text)
+            self._check_takes_turns(waiting)
+            while waiting:
+                self._ask(waiting, on_made)
+                waiting = self._open(waiting)
         except LlmJudgeError as error:
-            self._fail([key for key, _ in missing], Failure(str(error), error.is_infrastructure))
-        else:
-            self._fail([key for key, _ in missing], Failure(self._lost(), is_infrastructure=True))
+            self._fail(self._open(waiting), Failure(str(error), error.is_infrastructure))
         finally:
             self._counter.flush()
             if self._releases and isinstance(self._model, Model):
                 self._model.release()
 
-    def _fail(self, keys: Sequence[str], failure: Failure) -> None:
-        have = self._store.responses(keys)
-        for key in keys:
-            if key not in have:
-                self._store.add_failure(key, failure)
+    def _open(self, dialogues: Sequence[Dialogue]) -> list[Dialogue]:
+        """Return those with a question that can be asked."""
+        return [
+            one
+            for one in self._continue(dialogues)
+            if one.error is None and self._store.failure(one.key) is None
+        ]
+
+    def _check_takes_turns(self, dialogues: Sequence[Dialogue]) -> None:
+        """Prove that later turns are texts too, where the model takes no messages."""
+        if not isinstance(self._model, Model):
+            for record in (one.record for one in dialogues if one.record.follow_ups):
+                text_of(self._suite.name, self._suite.prompt(final_turn(record)), self._model)
+
+    def _ask(self, dialogues: Sequence[Dialogue], on_made: OnMade) -> None:
+        """Ask the next question of those that have the fewest answers, all together."""
+        turn = min(len(one.answers) for one in dialogues)
+        groups: dict[str, list[Dialogue]] = {}
+        for one in dialogues:
+            if len(one.answers) == turn:
+                groups.setdefault(one.key, []).append(one)
+        asked = list(groups.values())
+        self._watch.check()
+        self._fingerprint.check()
+        for done in self._completions([group[0].prompt for group in asked]):
+            self._fingerprint.check()
+            text = self._keep(asked[done.index][0].key, done)
+            for one in asked[done.index]:
+                if text is None:
+                    self._counter.step(one.left)
+                    continue
+                self._take(one, text)
+                self._counter.step()
+                if not one.left:
+                    on_made(one.record, one.response)
+        lost = [one for group in asked for one in group if len(one.answers) == turn]
+        self._fail(self._open(lost), Failure(self._lost(), is_infrastructure=True))
+
+    def _keep(self, key: str, done: Completion) -> str | None:
+        """Keep what the model made of a prompt; return the answer that counts, if there is one."""
+        if done.error is not None and not done.final:
+            self._store.add_failure(key, Failure(done.error, is_infrastructure=False))
+            return None
+        text = None if done.text is None else clean_response(storable(done.text))
+        made = StoredResponse(text, done.error)
+        stored = self._store.add_response(key, made, self._watch.awaits(done.servers))
+        self._watch.wrote()
+        return stored.text
+
+    def _fail(self, dialogues: Iterable[Dialogue], failure: Failure) -> None:
+        for one in dialogues:
+            self._store.add_failure(one.key, failure)
 
     def _lost(self) -> str:
         problem = "the model ended without an answer to this prompt"
@@ -215,10 +284,7 @@ class Responses(Source[str]):
             for index, text in zip(batch, texts, strict=True):
                 yield Completion(index, text)
 
-    def _prompt(self, record: Record) -> Prompt:
-        return self._suite.prompt(record)
-
-    def _key(self, record: Record) -> str:
+    def _key(self, prompt: Prompt) -> str:
         options: dict[str, object] = {
             "max_new_tokens": self._settings.max_new_tokens,
             "chat": self._suite.is_chat,
@@ -228,8 +294,7 @@ class Responses(Source[str]):
             if not self._model.is_served:
                 options |= {"device": self._settings.device, "dtype": self._settings.dtype}
                 options |= thinking_option(self._suite, self._model)
-        prompt = plain_prompt(self._prompt(record))
-        return make_key("response/3", self._fingerprint.first, prompt, options)
+        return make_key("response/3", self._fingerprint.first, plain_prompt(prompt), options)
 
 
 def text_of(suite: str, prompt: Prompt, model: object) -> str:

@@ -116,13 +116,14 @@ def _check(
         if resources.judges.fits_context:
             session.store.add_note(_fitted(identity.options["num_ctx"]))
         suite.check_judge(identity)
+    needs_model = suite.uses_model and is_ours(collected, item, "llm_model")
+    if needs_model and suite.checkpoint is None:
+        raise suite.no_model()
     suite.check(resources)
     for other in suite.other_models(resources):
         suite.check_prompts_of(other)
-    if not suite.uses_model or not is_ours(collected, item, "llm_model"):
+    if not needs_model:
         return
-    if suite.checkpoint is None:
-        raise suite.no_model()
     model = resources.models.get(suite.checkpoint)
     model.check()
     suite.check_prompts_of(model)

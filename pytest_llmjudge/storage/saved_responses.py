@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.errors import BaselineError, storable
 from pytest_llmjudge.keys import content_digest, content_of, storable_contents
 from pytest_llmjudge.prompts import clean_response
@@ -34,7 +35,8 @@ class SavedAnswer:
     """A record and what a model answered to it.
 
     Attributes:
-        response: ``None`` when there is none.
+        response: ``None`` when there is none. That to a record of several turns is of
+            :func:`~pytest_llmjudge.answers.join_answers`.
         score: The judge's; ``None`` when the record is unscored.
         error: Why it is unscored.
     """
@@ -249,9 +251,12 @@ def _fingerprint(suite: Mapping[str, Any]) -> str:
 
 
 def _answer(record: Mapping[str, Any]) -> SavedAnswer:
+    response = record["model_response"]
+    if record.get("follow_ups"):
+        response = join_answers(record["answers"]) if record.get("answers") else None
     return SavedAnswer(
         id=storable(record["id"]),
-        response=_text(record["model_response"]),
+        response=_text(response),
         score=record["score"],
         error=_text(record["error"]),
         **storable_contents(saved_content(record))._asdict(),

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.answers import show_references, show_response
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.keys import content_digest, content_of, make_key, text_digest
@@ -73,9 +74,14 @@ class Ballot:
         return content_digest(self)
 
     @property
+    def reference(self) -> str:
+        """The reference as it is shown."""
+        return show_references(self)
+
+    @property
     def shown(self) -> tuple[str, str]:
         """The answers from left to right."""
-        first, second = self.responses
+        first, second = (show_response(self, response) for response in self.responses)
         return (second, first) if self.is_swapped else (first, second)
 
     def winner(self, choice: str) -> str:

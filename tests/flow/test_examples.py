@@ -6,18 +6,14 @@ import json
 import re
 import shlex
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
-from tests.support.fake_ollama import Answer
+from tests.support.fake_ollama import DIGEST, Answer, FakeOllama
 from tests.support.pages import DOCS, PAGES, Block, blocks, commands
 from tests.support.project import MARKED, MODEL, Project, records
 from tests.unit.generation.tiny import TINY, save_model
-
-if TYPE_CHECKING:
-    from tests.support.fake_ollama import FakeOllama
 
 MODULE = """
 class Model:
@@ -36,12 +32,8 @@ QUESTION = "Which is {0}?,one,two,three,{0},D\n"
 ROOMY = replace(TINY, context_length=1024)
 # Pages whose blocks are files of one project each have a test of their own.
 PROJECTS = {
-    "criteria.md",
-    "messages.md",
-    "tables.md",
-    "tutorial.md",
-    "your-own-judge.md",
-    "your-own-model.md",
+    *("conversations.md", "criteria.md", "messages.md", "tables.md", "tutorial.md"),
+    *("your-own-judge.md", "your-own-model.md"),
 }
 
 
@@ -171,6 +163,31 @@ def test_records_that_are_messages(project: Project, how: tuple[str, ...]) -> No
         "test_messages.py::test_messages": 2,
         "test_preferences.py::test_as_good_as_chosen": 1,
     }
+
+
+@pytest.mark.parametrize("how", [(), ("-n", "2")], ids=" ".join)
+def test_records_of_several_turns(project: Project, how: tuple[str, ...]) -> None:
+    """A served model is asked each question behind its own answers; a file has them already."""
+    for name, text in files("conversations.md", "").items():
+        project.write(name, text)
+    lines = files("conversations.md", "json")["bench.jsonl"].splitlines()
+    bench = [json.loads(line) for line in lines]
+    said = {
+        question: reference
+        for record in bench
+        for question, reference in zip(record["turns"], record["reference"], strict=True)
+    }
+    models = {"candidate:latest": DIGEST}
+    with FakeOllama(lambda request: Answer(said[request.prompt]), models=models) as server:
+        where = f"--llm-judge-checkpoint-url={server.url}"
+        result = project.run("--llm-judge-checkpoint=ollama:candidate", where, "-rA", *how)
+        asked = [body["messages"] for body in server.chats]
+
+    result.assert_outcomes(passed=5)
+    assert "PASSED test_bench.py::test_bench[haiku]" in result.outlines
+    assert [len(messages) for messages in asked] == [1, 1, 3, 3]
+    answers = [messages[1]["content"] for messages in asked[2:]]
+    assert sorted(answers) == sorted(record["reference"][0] for record in bench)
 
 
 @pytest.mark.parametrize("how", [(), ("-n", "2")], ids=" ".join)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmjudge.data import Turn
+from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from tests.support.project import Project, records
 from tests.unit.generation.hugging import make_network, save_folder, transformers, warm_up
 from tests.unit.generation.tiny import save_model
@@ -329,3 +331,22 @@ def test_the_loss_of_a_model_of_ones_own(suite: Project) -> None:
         "test_suite.py::test_loss: prompt: llm_model (Model) takes texts, and no conversations; "
         "choose chatml or another template that makes a text of them"
     ) in text
+
+
+def test_several_turns(project: Project, mode: tuple[str, ...]) -> None:
+    """Each is answered behind the model's own answers, by the folder's chat template."""
+    save_folder(project.path / "folder", max_position_embeddings=256)
+    turns = ["Say 1.", "And 2?", "And 3?"]
+    record = {"question_id": 1, "turns": turns, "reference": ["the thing"] * 3}
+    project.suite([record], 'min_score=0, prompt="chat", checkpoint="folder"')
+
+    project.run("--llm-judge-max-new-tokens=5", "--llm-judge-report=results.json", *mode)
+
+    model = HuggingFaceModel(project.path / "folder")
+    messages: tuple[Turn, ...] = ()
+    for text in turns:
+        messages += (Turn("user", text),)
+        (done,) = model.stream([messages], max_new_tokens=5, chat=True)
+        messages += (Turn("assistant", str(done.text).strip()),)
+    (suite,) = project.results()["suites"]
+    assert suite["records"][0]["answers"] == [turn.text for turn in messages[1::2]]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_llmjudge.data import Criterion, Turn
+from pytest_llmjudge.data import Criterion, FollowUp, Turn
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.keys import Content, content_of
 from pytest_llmjudge.kinds.records import record_content
@@ -44,6 +44,7 @@ def share(sender: str, value: object) -> dict[str, object]:
 
 ASKED = [message("user", "Héllo?"), message("assistant", "Bonjour — \U0001f44b.")]
 BENCH = {"question_id": 81, "category": "writing"}
+TWO_TURNS = {**BENCH, "turns": ["a", "b"], "reference": ["c", "d"]}
 TWO = ((USER, "Hi"), (ASSISTANT, ""))
 LOADS: dict[str, tuple[dict[str, Any], Said]] = {
     "alpaca": (
@@ -188,6 +189,7 @@ PAIR = "write [question, answer]"
 ONLY_TEXTS = "only texts can be judged, so leave the record out"
 REFERENCE = "every record needs a reference answer, or criteria"
 INSTRUCTION = "every record needs an instruction"
+LIST = "it must be a list of strings, one for each turn"
 REFUSED: dict[str, tuple[object, str]] = {
     "history-of-one": (
         {"instruction": "a", "output": "b", "history": [["Hi"]]},
@@ -327,12 +329,49 @@ REFUSED: dict[str, tuple[object, str]] = {
         {"question": "a", "answer": "b", "context": {"title": "x"}},
         '"context" is an object; it must be a string',
     ),
-    "mt-bench-of-two": (
-        {**BENCH, "turns": ["a", "b"]},
-        (
-            "it has 2 turns; only conversations whose turns are all written down are judged: leave one "
-            'question in "turns", or write the conversation as "messages"'
-        ),
+    "mt-bench-of-two-without-reference": (
+        {**BENCH, "turns": ["a", "b"], "reference": None},
+        f'"reference" is missing; {REFERENCE}',
+    ),
+    "mt-bench-of-two-with-one-reference": (
+        {**BENCH, "turns": ["a", "b"], "reference": ["c"]},
+        '"turns" has 2 texts and "reference" 1; write a list of as many in "reference"',
+    ),
+    "mt-bench-of-two-with-a-text": (
+        {**BENCH, "turns": ["a", "b"], "reference": "c"},
+        '"turns" has 2 texts and "reference" 1; write a list of as many in "reference"',
+    ),
+    "mt-bench-of-two-with-a-blank": (
+        {**BENCH, "turns": ["a", " "], "reference": ["c", "d"]},
+        f'turn 2 of "turns" is empty; {INSTRUCTION}',
+    ),
+    "mt-bench-of-two-with-a-number": (
+        {**BENCH, "turns": ["a", 1], "reference": ["c", "d"]},
+        'turn 2 of "turns" is a number; it must be a string',
+    ),
+    "mt-bench-of-two-with-a-blank-reference": (
+        {**BENCH, "turns": ["a", "b"], "reference": ["c", ""]},
+        f'turn 2 of "reference" is empty; {REFERENCE}',
+    ),
+    "mt-bench-of-two-with-nul": (
+        {**BENCH, "turns": ["a", "b\0"], "reference": ["c", "d"]},
+        "turns: it holds a NUL character; remove it",
+    ),
+    "mt-bench-of-two-with-a-response": (
+        {**TWO_TURNS, "model_response": "x"},
+        f'"model_response" is a string; {LIST}',
+    ),
+    "mt-bench-of-two-with-one-answer": (
+        {**TWO_TURNS, "model_response": ["x"]},
+        f'"model_response" has 1 of 2 answers; {LIST}',
+    ),
+    "mt-bench-of-two-with-no-texts": (
+        {**TWO_TURNS, "model_response": ["x", None]},
+        f'"model_response" holds null; {LIST}',
+    ),
+    "mt-bench-of-two-with-half-a-pair": (
+        {**TWO_TURNS, "model_response": ["x", "\ud83d"]},
+        "model_response: it holds half a surrogate pair (character 1); write the text again as UTF-8",
     ),
     "mt-bench-without-reference": (
         {**BENCH, "turns": ["a"]},
@@ -626,6 +665,35 @@ def test_alpaca_with_history_or_a_system_text_keeps_its_name(tmp_path: Path) -> 
 
     assert record.id == record_id("Say é.", "i", "x")
     assert record_content(record) != content_of(Content("Say é.", "i", "x"))
+
+
+def test_several_turns(tmp_path: Path) -> None:
+    """The first question is the instruction, each other follows with a reference of its own."""
+    value = {**BENCH, "turns": ["Say 1.", "Say é 2!"], "reference": ["one", "two"]}
+
+    (record,) = load_records(write(tmp_path, [value]))
+
+    assert (record.instruction, record.output, record.turns) == ("Say 1.", "one", ())
+    assert record.follow_ups == (FollowUp("Say é 2!", "two"),)
+    assert record.id == f"say-e-2-{canonical(value)}"
+
+
+def test_several_turns_with_answers(tmp_path: Path) -> None:
+    """A field of responses holds a list of texts, which does not change the id."""
+    plain, answered = (
+        load_records(write(tmp_path, [value]), response_field=field)[0]
+        for value, field in (
+            (TWO_TURNS, None),
+            ({**TWO_TURNS, "mine": ["", "x"], "model_response": ["y", ""]}, "mine"),
+        )
+    )
+
+    assert answered.id == plain.id
+    for wrong, problem in ((["x"], "has 1 of 2 answers"), ("x", "is a string")):
+        with pytest.raises(RecordsError) as caught:
+            load_records(write(tmp_path, [{**TWO_TURNS, "mine": wrong}]), response_field="mine")
+        hint = 'responses="mine" needs a list of strings, one for each turn'
+        assert caught.value.lines == (f'data.json: record 1: "mine" {problem}; {hint}',)
 
 
 def test_numbers_are_ids_of_conversations(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.answers import show_questions, show_references
 from pytest_llmjudge.reporting.html.text_diff import Budget, differences
 
 if TYPE_CHECKING:
@@ -104,9 +105,9 @@ def _chunked(rows: Iterable[Row]) -> Iterator[tuple[int, Sequence[Row]]]:
 def _texts(row: Row, budget: Budget) -> dict[str, Any]:
     record = row.record
     fields: dict[str, Any] = {
-        "instruction": record.instruction,
+        "instruction": show_questions(record),
         "input": record.input,
-        "output": record.output,
+        "output": show_references(record),
         "response": row.response,
         "other": row.other,
         "replies": row.replies,
