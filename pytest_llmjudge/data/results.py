@@ -37,6 +37,9 @@ class RecordResult:
         covered: p(yes) + p(no) of a weighted answer.
         human_score: What people gave this response.
         category: Of the record; ``None`` where it has none.
+        thoughts: What the model thought before its response; empty for nothing.
+        parts: The scores of which ``score`` is the mean, by name, in the order in which the judge
+            was asked; empty where it was asked once.
     """
 
     record: Record
@@ -50,6 +53,8 @@ class RecordResult:
     covered: float | None = None
     human_score: int | None = None
     category: str | None = None
+    thoughts: str = ""
+    parts: tuple[tuple[str, int], ...] = ()
 
     def is_unsure(self, min_score: int | None) -> bool:
         """Whether the samples lie on both sides of ``min_score``."""

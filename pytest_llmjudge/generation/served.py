@@ -19,9 +19,9 @@ from pytest_llmjudge.errors import (
     RefusedError,
     SettingsError,
 )
-from pytest_llmjudge.generation.base import Model, check_tokens, text_before, without_thoughts
+from pytest_llmjudge.generation.base import Model, check_tokens, text_before
+from pytest_llmjudge.generation.thoughts import NO_ANSWER_HINT, prompt_opens, split_thoughts
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.scoring import ends_in_thoughts
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.servers.identity import Served
@@ -185,7 +185,9 @@ class ServedModel(Served, Model):
                     final = isinstance(reply, PromptTooLongError) and reply.final
                     yield Completion(index, None, error=str(reply), final=final, servers=servers)
                 else:
-                    yield Completion(index, reply.content, servers=servers)
+                    yield Completion(
+                        index, reply.content, servers=servers, thoughts=reply.thoughts or ""
+                    )
 
     def release(self) -> None:
         """Close the connections to its servers."""
@@ -233,18 +235,17 @@ class ServedModel(Served, Model):
             return error
         # Some servers leave the stop text in, and what comes after it.
         reply = replace(reply, content=text_before(self._decoding.stop, reply.content))
-        opened = not chat and isinstance(prompt, str) and ends_in_thoughts(prompt)
-        if chat or (opened and not whole):
-            # A text that another plain prompt goes on with is taken as it is. Some servers do not
-            # tell thoughts apart.
-            text, thought = without_thoughts(reply.content, opened=opened or None)
-            reply = replace(reply, content=text, thought=reply.thought or thought)
-        if reply.thought and not reply.content.strip():
+        if whole and reply.content.strip():
+            return reply
+        # Some servers do not tell thoughts apart.
+        opened = prompt_opens(prompt, chat=chat)
+        answer, thoughts, problem = split_thoughts(
+            reply.content, opened=opened, beside=reply.thoughts
+        )
+        if problem:
             # An empty answer would be judged, and this is none.
-            problem = f"{self._name} wrote thoughts and no answer"
-            hint = "switch its thoughts off, or raise --llm-judge-max-new-tokens"
-            return RefusedError(self._client.url, problem, hint)
-        return reply
+            return RefusedError(self._client.url, f"{self._name} {problem}", NO_ANSWER_HINT)
+        return replace(reply, content=answer, thoughts=thoughts)
 
     @staticmethod
     def _collect(

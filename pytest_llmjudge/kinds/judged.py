@@ -16,7 +16,7 @@ from pytest_llmjudge.data import (
     Side,
     SuiteResult,
 )
-from pytest_llmjudge.errors import SettingsError, printable, storable
+from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.gates import (
     Decision,
     decide_average,
@@ -74,14 +74,17 @@ __all__ = ["JUDGED"]
 
 _EXAMPLE = 'llm_judge("records.json", min_average=50)'
 _MEASURE = Measure("judge", is_judged=True)
+_LONGEST_THOUGHTS = 200
+_LONGEST_NAME = 60
 
 
 class _Scored(NamedTuple):
-    """A record, its response, and what the judge made of it."""
+    """A record, its response, what the judge made of it, and the thoughts before the response."""
 
     record: Record
     response: str | None
     verdict: Verdict
+    thoughts: str
 
 
 class _Judged(Kind[SuiteResult]):
@@ -285,8 +288,8 @@ class _JudgedSuite(RecordSuite[_Scored]):
         scored = sample.value
         if scored is None:
             return None
-        record, response, verdict = scored
-        return {
+        record, response, verdict, thoughts = scored
+        row: dict[str, Any] = {
             "model_response": response,
             "score": verdict.score,
             "reply": None if response is None else verdict.reply,
@@ -297,6 +300,12 @@ class _JudgedSuite(RecordSuite[_Scored]):
             "human_score": _human_score(record, response),
             "category": self._category(record.id),
         }
+        # Most records have neither, and rows go through the store.
+        if thoughts:
+            row["thoughts"] = thoughts
+        if verdict.parts:
+            row["parts"] = list(verdict.parts)
+        return row
 
     def decide(self, gate: str, samples: Sequence[Sample[_Scored]]) -> Decision:
         category, least = self._by_gate.get(gate), self.loaded.settings.min_average
@@ -319,7 +328,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
         return _failure_text(decision.reason, sample.value)
 
     def fixtures(self, value: _Scored) -> dict[str, object]:
-        return value._asdict()
+        return {"record": value.record, "response": value.response, "verdict": value.verdict}
 
     def properties(self, value: _Scored) -> dict[str, object]:
         return {"llm_judge_score": value.verdict.score}
@@ -377,7 +386,8 @@ class _JudgedRun(RecordRun[_Scored]):
         return self._run.check(again=again)
 
     def _value(self, record: Record, outcome: Outcome[str, Verdict]) -> _Scored:
-        return _Scored(record, outcome.response, outcome.verdict)
+        thoughts = self._run.thoughts(record)
+        return _Scored(record, outcome.response, outcome.verdict, thoughts)
 
 
 def _side(
@@ -390,7 +400,9 @@ def _record_result(record: Record, row: Mapping[str, Any], by: str | None) -> Re
     # A row has the category where the record itself was not read again.
     category = category_of(record, by)
     fields = {"model_response": None, "score": None, "reply": None, "category": category, **row}
-    return RecordResult(record, **{**fields, "samples": tuple(fields.get("samples", ()))})
+    fields["samples"] = tuple(fields.get("samples", ()))
+    fields["parts"] = tuple((name, score) for name, score in fields.get("parts", ()))
+    return RecordResult(record, **fields)
 
 
 def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]:
@@ -411,6 +423,10 @@ def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]
         document["covered"] = result.covered
     if result.category is not None:
         document["category"] = result.category
+    if result.thoughts:
+        document["thoughts"] = result.thoughts
+    if result.parts:
+        document["parts"] = [{"name": name, "score": score} for name, score in result.parts]
     return document
 
 
@@ -442,16 +458,21 @@ def _human_score(record: Record, response: str | None) -> int | None:
 
 
 def _failure_text(reason: str, scored: _Scored) -> str:
-    """Show all that the judge saw, and what it made of it."""
+    """Show all that the judge saw, what it made of it, and the start of what the model thought."""
     record = scored.record
+    scores = (f"{one_line(name, _LONGEST_NAME)} {score}" for name, score in scored.verdict.parts)
+    criteria = ((one_line(one.name, _LONGEST_NAME), one.text) for one in record.criteria)
     parts = [
         ("system text", record.system),
         *((turn.role, turn.text) for turn in record.turns),
         ("instruction", record.instruction),
         ("input", record.input),
         ("reference", record.output),
+        *((name or "criterion", text) for name, text in criteria),
+        ("thoughts", one_line(scored.thoughts, _LONGEST_THOUGHTS)),
         ("response", scored.response or "(empty)"),
         ("judge's reply", scored.verdict.reply),
+        ("scores", ", ".join(scores)),
     ]
     lines = [reason]
     for name, text in parts:

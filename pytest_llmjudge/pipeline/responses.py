@@ -10,6 +10,7 @@ from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError, storable
 from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.generation.served import ServedModel
+from pytest_llmjudge.generation.thoughts import prompt_opens, without_thoughts
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.protocols import Fingerprint, KnownProblemError, name_of
 from pytest_llmjudge.pipeline.sources import Source
@@ -63,6 +64,7 @@ class Responses(Source[str]):
         self._counter = counter
         self._releases = releases
         self._known: dict[str, str] = {}
+        self._thoughts: dict[str, str] = {}
         self._fingerprint = Fingerprint(model)
         self._watch = Watch(store, model if isinstance(model, ServedModel) else None)
 
@@ -76,9 +78,8 @@ class Responses(Source[str]):
         keys = [(self._key(record), record) for record in records]
         have = self._store.responses([key for key, _ in keys])
         for key, record in keys:
-            text = have[key].text if key in have else None
+            text = self._take(record, have[key]) if key in have else None
             if text is not None:
-                self._known[record.id] = text
                 yield record, text
 
     def get(self, record: Record, needed: Sequence[Record], on_made: OnMade) -> str:
@@ -95,12 +96,16 @@ class Responses(Source[str]):
         if self._model is None:
             return self._given(record)
         if record.id not in self._known:
-            self._known[record.id] = self._wait_or_generate(record, needed, on_made)
+            self._wait_or_generate(record, needed, on_made)
         return self._known[record.id]
 
     def known(self, record: Record) -> str | None:
         """Return the response to ``record`` when it is there already, without a look for it."""
         return self._given(record) if self._model is None else self._known.get(record.id)
+
+    def thoughts(self, record: Record) -> str:
+        """Return what the model thought before its response, or in its place."""
+        return self._thoughts.get(record.id, "")
 
     def look_up(self, records: Iterable[Record]) -> None:
         """Take from the store what other processes made meanwhile, of the first few missing."""
@@ -109,8 +114,7 @@ class Responses(Source[str]):
         unknown = (record for record in records if record.id not in self._known)
         missing = {self._key(record): record for record in islice(unknown, _LOOKED_UP)}
         for key, stored in self._store.responses(list(missing)).items():
-            if stored.text is not None:
-                self._known[missing[key].id] = stored.text
+            self._take(missing[key], stored)
 
     def forget_failure(self, record: Record) -> None:
         """Let a response that could not be had be tried again."""
@@ -124,7 +128,15 @@ class Responses(Source[str]):
     def _given(self, record: Record) -> str:
         return clean_response(str(record.fields[str(self._suite.settings.responses)]))
 
-    def _wait_or_generate(self, record: Record, needed: Sequence[Record], on_made: OnMade) -> str:
+    def _take(self, record: Record, stored: StoredResponse) -> str | None:
+        """Remember what the store has of a record; return the response, ``None`` for none."""
+        if stored.thoughts:
+            self._thoughts[record.id] = stored.thoughts
+        if stored.text is not None:
+            self._known[record.id] = stored.text
+        return stored.text
+
+    def _wait_or_generate(self, record: Record, needed: Sequence[Record], on_made: OnMade) -> None:
         key = self._key(record)
         stored = wait_or_compute(
             self._store,
@@ -132,9 +144,8 @@ class Responses(Source[str]):
             lambda: self._store.response(key),
             lambda: self._generate([*needed, record], on_made),
         )
-        if stored.text is None:
+        if self._take(record, stored) is None:
             raise KnownProblemError(str(stored.error), is_infrastructure=False)
-        return stored.text
 
     def _generate(self, records: Iterable[Record], on_made: OnMade) -> None:
         keys = {self._key(record): record for record in records}
@@ -156,13 +167,13 @@ class Responses(Source[str]):
                     self._counter.step()
                     continue
                 text = None if done.text is None else clean_response(storable(done.text))
-                made = StoredResponse(text, done.error)
+                made = StoredResponse(text, done.error, storable(done.thoughts))
                 stored = self._store.add_response(key, made, self._watch.awaits(done.servers))
                 self._watch.wrote()
                 self._counter.step()
-                if stored.text is not None:
-                    self._known[record.id] = stored.text
-                    on_made(record, stored.text)
+                response = self._take(record, stored)
+                if response is not None:
+                    on_made(record, response)
         except LlmJudgeError as error:
             self._fail([key for key, _ in missing], Failure(str(error), error.is_infrastructure))
         else:
@@ -210,10 +221,12 @@ class Responses(Source[str]):
                     f"generate() gave no list of {len(batch)} strings for {len(batch)} prompts"
                 )
                 raise CheckpointError(
-                    name_of(self._model), problem, "return one string for each, in order"
+                    name_of(model), problem, "return one string for each, in order"
                 )
             for index, text in zip(batch, texts, strict=True):
-                yield Completion(index, text)
+                # It may put the prompt into a chat template of its own, which opens thoughts.
+                opened = prompt_opens(prompts[index], chat=False) or None
+                yield without_thoughts(Completion(index, text), name_of(model), opened=opened)
 
     def _prompt(self, record: Record) -> Prompt:
         return self._suite.prompt(record)
