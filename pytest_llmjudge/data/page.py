@@ -227,6 +227,10 @@ class Row:
         samples: The scores of which ``score`` is the median.
         orders: What a judge chose, see :class:`~pytest_llmjudge.data.Preference`.
         human_score: What people gave this response.
+        thoughts: What the model under test thought before its response.
+        answers: Those to all questions of a record with follow-ups, which are joined in its
+            response; empty for one question.
+        parts: The scores of which ``score`` is the mean, by name.
     """
 
     suite: str
@@ -246,6 +250,9 @@ class Row:
     samples: tuple[int, ...] = ()
     orders: tuple[str, ...] = ()
     human_score: int | None = None
+    thoughts: str = ""
+    answers: tuple[str, ...] = ()
+    parts: tuple[tuple[str, int], ...] = ()
 
     @property
     def is_failed(self) -> bool:

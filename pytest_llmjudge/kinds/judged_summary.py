@@ -6,6 +6,7 @@ import statistics
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.answers import split_answers
 from pytest_llmjudge.data.page import (
     MOST_DROPS,
     Histogram,
@@ -370,7 +371,16 @@ def _row(suite: SuiteResult, result: RecordResult, entry: Entry | None) -> Row:
         is_unsure=result.is_unsure(least),
         samples=result.samples,
         human_score=result.human_score,
+        thoughts=result.thoughts,
+        answers=_answers(result),
+        parts=result.parts,
     )
+
+
+def _answers(result: RecordResult) -> tuple[str, ...]:
+    if result.model_response is None or not result.record.follow_ups:
+        return ()
+    return tuple(split_answers(result.record, result.model_response))
 
 
 def _table(suite: SuiteResult, before: Mapping[str, Entry]) -> PageTable:

@@ -114,6 +114,7 @@ def _texts(row: Row, budget: Budget) -> dict[str, Any]:
         "samples": row.samples,
         "orders": row.orders,
         "human": row.human_score,
+        "thoughts": row.thoughts,
     }
     if row.response is not None and row.other is not None:
         fields["marks"] = _marks(row.other, row.response, budget)
