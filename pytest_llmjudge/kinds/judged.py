@@ -37,6 +37,7 @@ from pytest_llmjudge.kinds.categories import (
     plain_categories,
 )
 from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
+from pytest_llmjudge.kinds.parts import average_by_part, part_contradictions, plain_parts
 from pytest_llmjudge.kinds.plain import (
     plain_comparison,
     plain_judge,
@@ -143,6 +144,7 @@ class _Judged(Kind[SuiteResult]):
             responses=facts["responses"],
             by=facts["by"],
             categories=categories,
+            parts=average_by_part(results, facts["total"]),
         )
 
     def summary(self, result: SuiteResult, max_drop: float) -> Summary:
@@ -175,6 +177,8 @@ class _Judged(Kind[SuiteResult]):
         if result.categories:
             document["by"] = result.by or CATEGORY
             document["categories"] = plain_categories(result.categories)
+        if result.parts:
+            document["parts"] = plain_parts(result.parts)
         average = mean(whole)
         return document | {
             "total": result.total,
@@ -203,6 +207,7 @@ class _Judged(Kind[SuiteResult]):
         average = mean(scores) if len(scores) == suite["total"] else None
         yield from differs(suite, "average", average)
         yield from category_contradictions(suite)
+        yield from part_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
         """Return a suite of a results file as a comparison takes it."""
