@@ -12,9 +12,7 @@ from pytest_llmjudge.scoring import ends_in_thoughts, opens_thoughts, strip_thou
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Completion, Prompt
 
-__all__ = ["NO_ANSWER_HINT", "SplitText", "prompt_opens", "split_thoughts", "without_thoughts"]
-
-NO_ANSWER_HINT: Final = "switch its thoughts off, or raise --llm-judge-max-new-tokens"
+__all__ = ["no_answer", "prompt_opens", "split_thoughts", "without_thoughts"]
 
 _TAGS: Final = re.compile(r"\A\s*<think(?:ing)?>|</think(?:ing)?>\Z")
 
@@ -23,14 +21,15 @@ class SplitText(NamedTuple):
     """What a model wrote, taken apart.
 
     Attributes:
-        answer: What follows the thoughts, or all of the text where there are none.
+        answer: What follows the thoughts, or all of the text where there are none; ``None`` where
+            nothing follows them.
         thoughts: Without their tags and the whitespace around them; empty for none.
-        problem: What was written where there is no answer; empty where there is one.
+        is_finished: Whether thoughts that began have an end.
     """
 
-    answer: str
+    answer: str | None
     thoughts: str
-    problem: str
+    is_finished: bool
 
 
 def split_thoughts(text: str, *, opened: bool | None, beside: str | None = None) -> SplitText:
@@ -48,34 +47,47 @@ def split_thoughts(text: str, *, opened: bool | None, beside: str | None = None)
             were some; ``None`` for none.
     """
     answer = strip_thoughts(text, opened=opened is not False)
-    is_whole = answer != text
-    if not is_whole and (opened or opens_thoughts(text)):
+    is_finished = answer != text or not (opened or opens_thoughts(text))
+    if not is_finished:
         answer = ""
     written = _TAGS.sub("", text[: len(text) - len(answer)]).strip()
     thoughts = "\n\n".join(filter(None, ((beside or "").strip(), written)))
-    if answer.strip() or (answer == text and beside is None):
-        return SplitText(answer, thoughts, "")
-    is_unfinished = not is_whole and answer != text
-    kind = "unfinished thoughts" if is_unfinished else "thoughts"
-    return SplitText(answer, thoughts, f"wrote {kind} and no answer")
+    is_answer = answer.strip() or (is_finished and answer == text and beside is None)
+    return SplitText(answer if is_answer else None, thoughts, is_finished)
 
 
-def without_thoughts(done: Completion, where: str, *, opened: bool | None) -> Completion:
+def without_thoughts(
+    done: Completion,
+    where: str,
+    *,
+    opened: bool | None,
+    model: str = "the model",
+    beside: str | None = None,
+) -> Completion:
     """Return a completion whose text is the answer alone, or which says why there is none.
 
     Args:
         done: What the model wrote, or why it wrote nothing.
-        where: The model, for messages.
+        where: Place for messages.
         opened: See :func:`split_thoughts`.
+        model: Name for messages.
+        beside: See :func:`split_thoughts`.
     """
     if done.text is None:
         return done
-    answer, thoughts, problem = split_thoughts(done.text, opened=opened)
-    if not problem:
-        return replace(done, text=answer, thoughts=thoughts)
-    # An empty answer would be judged, and this is none.
-    error = str(PromptError(where, f"the model {problem}", NO_ANSWER_HINT))
-    return replace(done, text=None, thoughts=thoughts, error=error)
+    split = split_thoughts(done.text, opened=opened, beside=beside)
+    error = None
+    if split.answer is None:
+        # An empty answer would be judged, and this is none.
+        error = str(no_answer(where, model, is_finished=split.is_finished))
+    return replace(done, text=split.answer, thoughts=split.thoughts, error=error)
+
+
+def no_answer(where: str, model: str, *, is_finished: bool) -> PromptError:
+    """Return the error that a model wrote only thoughts, which may have no end."""
+    kind = "thoughts" if is_finished else "unfinished thoughts"
+    hint = "switch its thoughts off, or raise --llm-judge-max-new-tokens"
+    return PromptError(where, f"{model} wrote {kind} and no answer", hint)
 
 
 def prompt_opens(prompt: Prompt, *, chat: bool) -> bool | None:

@@ -72,8 +72,8 @@ def test_thoughts_that_a_chat_template_opened() -> None:
     """Only their end is in the text then, which means nothing in another one."""
     text = "hm</think>Two."
 
-    assert split_thoughts(text, opened=True) == ("Two.", "hm", "")
-    assert split_thoughts(text, opened=False) == (text, "", "")
+    assert split_thoughts(text, opened=True) == ("Two.", "hm", True)
+    assert split_thoughts(text, opened=False) == (text, "", True)
 
 
 @pytest.mark.parametrize("opening", ["<think>", "<think>\n", "<thinking>\n\n"])
@@ -110,23 +110,35 @@ def test_an_error_behind_opened_thoughts_stays() -> None:
 
 def test_thoughts_that_an_unknown_prompt_may_have_opened() -> None:
     """Their end is believed, and a text without one is an answer."""
-    assert split_thoughts("hm</think>Two.", opened=None) == ("Two.", "hm", "")
-    assert split_thoughts("Two.", opened=None) == ("Two.", "", "")
+    assert split_thoughts("hm</think>Two.", opened=None) == ("Two.", "hm", True)
+    assert split_thoughts("Two.", opened=None) == ("Two.", "", True)
 
 
 @pytest.mark.parametrize(
     ("text", "beside", "split"),
     [
-        ("Two.", "hm", ("Two.", "hm", "")),
-        ("<think>oh</think>Two.", " hm\n", ("Two.", "hm\n\noh", "")),
-        ("", "hm", ("", "hm", "wrote thoughts and no answer")),
-        (" ", "", (" ", "", "wrote thoughts and no answer")),
-        ("", None, ("", "", "")),
-        ("<think>\n\n</think>\n\nTwo.", None, ("\n\nTwo.", "", "")),
-        ("Two.<think>hm</think>", None, ("Two.<think>hm</think>", "", "")),
+        ("Two.", "hm", ("Two.", "hm", True)),
+        ("<think>oh</think>Two.", " hm\n", ("Two.", "hm\n\noh", True)),
+        ("", "hm", (None, "hm", True)),
+        (" ", "", (None, "", True)),
+        ("", None, ("", "", True)),
+        ("<think>\n\n</think>\n\nTwo.", None, ("\n\nTwo.", "", True)),
+        ("<think>hm", "oh", (None, "oh\n\nhm", False)),
+        ("Two.<think>hm</think>", None, ("Two.<think>hm</think>", "", True)),
     ],
-    ids=["beside", "both", "beside alone", "out of sight", "empty", "nothing thought", "behind"],
+    ids=[
+        "beside",
+        "both",
+        "beside alone",
+        "out of sight",
+        "empty",
+        "nothing thought",
+        "unfinished",
+        "behind",
+    ],
 )
-def test_where_thoughts_may_be(text: str, beside: str | None, split: tuple[str, str, str]) -> None:
+def test_where_thoughts_may_be(
+    text: str, beside: str | None, split: tuple[str | None, str, bool]
+) -> None:
     """Beside the text, before the answer, or at both places; nowhere else."""
     assert split_thoughts(text, opened=False, beside=beside) == split
