@@ -466,16 +466,14 @@ def _failure_text(reason: str, scored: _Scored) -> str:
     """Show all that the judge saw, what it made of it, and the start of what the model thought."""
     record = scored.record
     scores = (f"{one_line(name, _LONGEST_NAME)} {score}" for name, score in scored.verdict.parts)
-    criteria = ((one_line(one.name, _LONGEST_NAME), one.text) for one in record.criteria)
     parts = [
         ("system text", record.system),
         *((turn.role, turn.text) for turn in record.turns),
         ("instruction", record.instruction),
         ("input", record.input),
         ("reference", record.output),
-        *((name or "criterion", text) for name, text in criteria),
-        ("thoughts", one_line(scored.thoughts, _LONGEST_THOUGHTS)),
         ("response", scored.response or "(empty)"),
+        ("thoughts", one_line(scored.thoughts, _LONGEST_THOUGHTS)),
         ("judge's reply", scored.verdict.reply),
         ("scores", ", ".join(scores)),
     ]

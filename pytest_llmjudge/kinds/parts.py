@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["average_by_part", "nouns_of", "part_contradictions", "plain_parts"]
 
-_TURN: Final = re.compile(r"turn \d+")
+_TURN: Final = re.compile(r"turn \d+(?P<criterion>: .*)?", re.DOTALL)
 
 
 def average_by_part(results: Sequence[RecordResult], total: int) -> tuple[CategoryResult, ...]:
@@ -34,11 +34,17 @@ def average_by_part(results: Sequence[RecordResult], total: int) -> tuple[Catego
 
 
 def nouns_of(parts: Sequence[CategoryResult]) -> tuple[str, str]:
-    """Return what one of these parts and several are called."""
-    are_turns = {_TURN.fullmatch(part.name) is not None for part in parts}
-    if are_turns == {True}:
+    """Return what one of these parts and several are called.
+
+    Their names are those of criteria, such as ``polite``, of turns, such as ``turn 1``, or of both,
+    such as ``turn 1: polite``.
+    """
+    turns = [_TURN.fullmatch(part.name) for part in parts]
+    if not any(turns):
+        return "criterion", "criteria"
+    if all(turn is not None and turn["criterion"] is None for turn in turns):
         return "turn", "turns"
-    return ("part", "parts") if True in are_turns else ("criterion", "criteria")
+    return "part", "parts"
 
 
 def plain_parts(parts: Sequence[CategoryResult]) -> dict[str, Any]:

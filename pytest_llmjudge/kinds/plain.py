@@ -50,8 +50,6 @@ def record_texts(record: Record) -> dict[str, Any]:
         texts["turns"] = [{"role": turn.role, "content": turn.text} for turn in record.turns]
     if record.follow_ups:
         texts["follow_ups"] = [asdict(one) for one in record.follow_ups]
-    if record.criteria:
-        texts["criteria"] = [asdict(one) for one in record.criteria]
     return texts
 
 

@@ -31,7 +31,7 @@ def test_a_model_of_the_users_own(project: Project, dist: tuple[str, ...]) -> No
 
     for run in (result, again):
         run.assert_outcomes(passed=1, failed=2)
-        run.stdout.fnmatch_lines(["*thoughts:      Let me see.", "*response:      A word."])
+        run.stdout.fnmatch_lines(["*response:      A word.", "*thoughts:      Let me see."])
     (document,) = project.results()["suites"]
     assert [row["model_response"] for row in document["records"]] == ["A word."] * 2
     assert [row["thoughts"] for row in document["records"]] == ["Let me\nsee."] * 2
