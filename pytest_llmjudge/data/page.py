@@ -192,7 +192,7 @@ class PageTable:
 
     Attributes:
         title: What the parts are.
-        headings: Of the columns: name, figures, outcome.
+        headings: Of the columns: name, figures, and outcome where parts have one.
         rows: Each with as many figures as there are headings for them.
         note: What follows the title.
     """
@@ -227,6 +227,9 @@ class Row:
         samples: The scores of which ``score`` is the median.
         orders: What a judge chose, see :class:`~pytest_llmjudge.data.Preference`.
         human_score: What people gave this response.
+        thoughts: What the model under test thought before its response.
+        answers: The answer to each turn of a record of several; empty for one.
+        parts: The scores of which ``score`` is the mean, by name.
     """
 
     suite: str
@@ -246,6 +249,9 @@ class Row:
     samples: tuple[int, ...] = ()
     orders: tuple[str, ...] = ()
     human_score: int | None = None
+    thoughts: str = ""
+    answers: tuple[str, ...] = ()
+    parts: tuple[tuple[str, int], ...] = ()
 
     @property
     def is_failed(self) -> bool:
@@ -261,7 +267,7 @@ class SuitePage:
         panels: Its figures, the most important ones first.
         terms: What its facts mean; the report itself explains intervals and the baseline's.
         charts: What can be drawn of it.
-        table: Of its parts.
+        tables: Of its parts.
         rows: Its samples, for the table of records.
         drops: What lost most, the worst first.
         lost: The first samples of a suite that did not pass which were lost.
@@ -271,7 +277,7 @@ class SuitePage:
     panels: tuple[Panel, ...] = ()
     terms: tuple[Term, ...] = ()
     charts: tuple[ChartData, ...] = ()
-    table: PageTable | None = None
+    tables: tuple[PageTable, ...] = ()
     rows: tuple[Row, ...] = ()
     drops: tuple[Drop, ...] = ()
     lost: tuple[Lost, ...] = ()

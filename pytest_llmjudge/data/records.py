@@ -106,6 +106,7 @@ class Completion:
         error: Why there is no text, as a finished one-line message.
         final: Whether asking again in another run would give the same.
         servers: Addresses of the servers that made it.
+        thoughts: What the model thought before it answered; no part of the text.
     """
 
     index: int
@@ -114,6 +115,7 @@ class Completion:
     error: str | None = None
     final: bool = True
     servers: frozenset[str] = frozenset()
+    thoughts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

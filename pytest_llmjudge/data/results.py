@@ -38,6 +38,9 @@ class RecordResult:
         human_score: What people gave this response.
         category: Of the record; ``None`` where it has none.
         answers: The answer to each turn of a record of several; empty for one.
+        thoughts: What the model thought before its response; empty for nothing.
+        parts: The scores of which ``score`` is the mean, by name, in the order in which the judge
+            was asked; empty where it was asked once.
     """
 
     record: Record
@@ -52,6 +55,8 @@ class RecordResult:
     human_score: int | None = None
     category: str | None = None
     answers: tuple[str, ...] = ()
+    thoughts: str = ""
+    parts: tuple[tuple[str, int], ...] = ()
 
     def is_unsure(self, min_score: int | None) -> bool:
         """Whether the samples lie on both sides of ``min_score``."""
@@ -110,11 +115,11 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class CategoryResult:
-    """What became of the records of one category.
+    """What became of the records of one category, or of one part of records.
 
     Attributes:
-        name: Of the category.
-        total: How many records it has.
+        name: Of the category or the part.
+        total: How many records it has; of a part, how many may have it, unscored ones included.
         scores: Those there are, in file order.
         min_average: What its average has to reach; ``None`` where nothing is asked.
     """
@@ -148,6 +153,7 @@ class SuiteResult:
         responses: The records' field that held the responses; ``None`` when a model made them.
         by: The records' field that holds their categories, where the marker names it.
         categories: Those of the records, in the order of the file.
+        parts: Those of the records' scores, in the order of their first appearance.
     """
 
     kind: ClassVar[str] = "judge"
@@ -168,6 +174,7 @@ class SuiteResult:
     responses: str | None = None
     by: str | None = None
     categories: tuple[CategoryResult, ...] = ()
+    parts: tuple[CategoryResult, ...] = ()
 
     @property
     def scores(self) -> list[int]:

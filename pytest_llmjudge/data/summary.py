@@ -90,7 +90,7 @@ class Breakdown:
     Attributes:
         title: What is broken down.
         settings: How it was measured.
-        headings: Of the columns: name, figures, outcome.
+        headings: Of the columns: name, figures, and outcome where parts have one.
         parts: All of them, those without a result too.
         grouping: What a number of groups is called.
         groups: The parts with a result pooled, or the most important ones, for reports that are
@@ -185,7 +185,7 @@ class Summary:
         comparison: With the baseline, where that gate has run.
         fitness: Whether the judge can be trusted, at the head of a report.
         overview: A row of figures.
-        breakdown: Its result by parts.
+        breakdowns: Its result by parts, in each way in which it has some.
         blocks: What is worth a look, in the order in which it is shown; a text is a line.
         counts: Of its parts, by name, for JUnit XML.
     """
@@ -207,7 +207,7 @@ class Summary:
     comparison: Comparison | None
     fitness: tuple[Statement, ...] = ()
     overview: Overview | None = None
-    breakdown: Breakdown | None = None
+    breakdowns: tuple[Breakdown, ...] = ()
     blocks: tuple[str | Names | Excerpts, ...] = ()
     counts: tuple[tuple[str, str], ...] = ()
 

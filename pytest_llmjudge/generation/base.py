@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
@@ -13,7 +12,7 @@ from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.files.contents import ContentChangedError
 from pytest_llmjudge.generation.nonfinite import no_numbers
-from pytest_llmjudge.scoring import ends_in_thoughts, opens_thoughts, strip_thoughts
+from pytest_llmjudge.generation.thoughts import prompt_opens, without_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +28,6 @@ __all__ = [
     "ModelInfo",
     "check_tokens",
     "text_before",
-    "without_thoughts",
 ]
 
 _LOADS = 3
@@ -252,7 +250,7 @@ class LocalModel(Model, Generic[Info, Loaded]):
 
         A prompt that leaves no room in the model's context comes back as a completion with an
         error, before the others. So does one whose answer has NaN or infinite logits, and one on
-        which the model only thinks. Thoughts before an answer are no part of it.
+        which the model only thinks. Thoughts before an answer are kept apart from it.
 
         Raises:
             CheckpointError: The model or its tokenizer cannot be used, the memory is not enough for
@@ -261,17 +259,7 @@ class LocalModel(Model, Generic[Info, Loaded]):
         """
         for done in self._stream(prompts, max_new_tokens, chat=chat):
             opened = self._opens_thoughts(prompts[done.index], chat=chat)
-            text, thought = without_thoughts(done.text or "", opened=opened)
-            if done.text is None or not thought:
-                yield done
-            elif text.strip():
-                yield replace(done, text=text)
-            else:
-                # An empty answer would be judged, and this is none.
-                problem = "the model wrote thoughts and no answer"
-                hint = "switch its thoughts off, or raise --llm-judge-max-new-tokens"
-                error = str(PromptError(str(self.path), problem, hint))
-                yield replace(done, text=None, error=error)
+            yield without_thoughts(done, str(self.path), opened=opened)
 
     def _stream(
         self, prompts: Sequence[Prompt], max_new_tokens: int, *, chat: bool
@@ -295,8 +283,8 @@ class LocalModel(Model, Generic[Info, Loaded]):
         return Completion(index, None, error=message, final=False)
 
     def _opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None:
-        """Say whether the model goes on from within thoughts, as :func:`without_thoughts` asks."""
-        return None if chat or not isinstance(prompt, str) else ends_in_thoughts(prompt)
+        """Say whether what the model reads ends within thoughts; ``None`` where nobody knows."""
+        return prompt_opens(prompt, chat=chat)
 
     @abstractmethod
     def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
@@ -316,22 +304,6 @@ def check_tokens(max_new_tokens: int) -> None:
     if max_new_tokens < 1:
         message = f"max_new_tokens is {max_new_tokens}; it must be at least 1"
         raise ValueError(message)
-
-
-def without_thoughts(text: str, *, opened: bool | None) -> tuple[str, bool]:
-    """Take from an answer the thoughts that stand before it, and say whether there were any.
-
-    Thoughts that do not end take the place of the answer.
-
-    Args:
-        text: What the model wrote.
-        opened: Whether the prompt has opened the thoughts, so that the text has only their end;
-            ``None`` where the prompt is not known, and may have.
-    """
-    answer = strip_thoughts(text, opened=opened is not False)
-    if answer == text and (opened or opens_thoughts(text)):
-        return "", True
-    return answer, answer != text
 
 
 def text_before(stops: Sequence[str], text: str) -> str:

@@ -19,9 +19,9 @@ from pytest_llmjudge.errors import (
     RefusedError,
     SettingsError,
 )
-from pytest_llmjudge.generation.base import Model, check_tokens, text_before, without_thoughts
+from pytest_llmjudge.generation.base import Model, check_tokens, text_before
+from pytest_llmjudge.generation.thoughts import no_answer, prompt_opens, without_thoughts
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.scoring import ends_in_thoughts
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.servers.identity import Served
@@ -158,12 +158,14 @@ class ServedModel(Served, Model):
             PromptError: A prompt does not fit into the model's context.
         """
         texts = [""] * len(prompts)
-        replying = self._replies(prompts, max_new_tokens, chat=False, whole=True)
+        replying = self._replies(prompts, max_new_tokens, chat=False)
         with closing(replying) as replies:
             for index, reply, _ in replies:
+                where = f"prompts[{index}]"
                 if isinstance(reply, JudgeError):
-                    where = f"prompts[{index}]"
                     raise PromptError(where, reply.problem, reply.hint)
+                if reply.thoughts is not None and not reply.content.strip():
+                    raise no_answer(where, self._name, is_finished=True)
                 texts[index] = reply.content
         return texts
 
@@ -185,18 +187,26 @@ class ServedModel(Served, Model):
                     final = isinstance(reply, PromptTooLongError) and reply.final
                     yield Completion(index, None, error=str(reply), final=final, servers=servers)
                 else:
-                    yield Completion(index, reply.content, servers=servers)
+                    # Some servers do not tell thoughts apart.
+                    done = without_thoughts(
+                        Completion(index, reply.content, servers=servers),
+                        self._client.url,
+                        opened=prompt_opens(prompts[index], chat=chat),
+                        model=self._name,
+                        beside=reply.thoughts,
+                    )
+                    yield replace(done, final=done.error is None)
 
     def release(self) -> None:
         """Close the connections to its servers."""
         self._client.close()
 
     def _replies(
-        self, prompts: Sequence[Prompt], max_new_tokens: int, *, chat: bool, whole: bool = False
+        self, prompts: Sequence[Prompt], max_new_tokens: int, *, chat: bool
     ) -> Generator[tuple[int, ChatReply | JudgeError, frozenset[str]], None, None]:
         """Yield each prompt's number with its reply, and which servers gave it.
 
-        What has not begun ends with the iterator. Texts that are to be whole keep their thoughts.
+        What has not begun ends with the iterator.
         """
         check_tokens(max_new_tokens)
         self.info  # noqa: B018  # it also tells the client what the server says only once
@@ -211,7 +221,7 @@ class ServedModel(Served, Model):
                     done.put(None)
                     return
                 with servers_that_answer() as servers:
-                    reply = self._ask(prompt, max_new_tokens, chat=chat, whole=whole)
+                    reply = self._ask(prompt, max_new_tokens, chat=chat)
                 done.put((index, reply, frozenset(servers)))
 
         threads = min(self._in_flight, len(prompts))
@@ -224,27 +234,13 @@ class ServedModel(Served, Model):
         finally:
             waiting.clear()
 
-    def _ask(
-        self, prompt: Prompt, tokens: int, *, chat: bool, whole: bool
-    ) -> ChatReply | Exception:
+    def _ask(self, prompt: Prompt, tokens: int, *, chat: bool) -> ChatReply | Exception:
         try:
             reply = self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
         except Exception as error:  # noqa: BLE001  # reported where the replies are read
             return error
         # Some servers leave the stop text in, and what comes after it.
-        reply = replace(reply, content=text_before(self._decoding.stop, reply.content))
-        opened = not chat and isinstance(prompt, str) and ends_in_thoughts(prompt)
-        if chat or (opened and not whole):
-            # A text that another plain prompt goes on with is taken as it is. Some servers do not
-            # tell thoughts apart.
-            text, thought = without_thoughts(reply.content, opened=opened or None)
-            reply = replace(reply, content=text, thought=reply.thought or thought)
-        if reply.thought and not reply.content.strip():
-            # An empty answer would be judged, and this is none.
-            problem = f"{self._name} wrote thoughts and no answer"
-            hint = "switch its thoughts off, or raise --llm-judge-max-new-tokens"
-            return RefusedError(self._client.url, problem, hint)
-        return reply
+        return replace(reply, content=text_before(self._decoding.stop, reply.content))
 
     @staticmethod
     def _collect(

@@ -60,7 +60,7 @@ def thinks(reply: ChatReply) -> bool:
     """Whether the model thinks before it answers, in its reply, beside it, or out of sight."""
     is_in_reply = reply.may_think and opens_thoughts(reply.content)
     is_used_up = reply.done_reason == CUT and not reply.content.strip()
-    return is_in_reply or reply.thought or is_used_up
+    return is_in_reply or reply.thoughts is not None or is_used_up
 
 
 def _winner(reply: ChatReply) -> str | None:

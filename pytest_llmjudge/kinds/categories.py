@@ -23,8 +23,10 @@ __all__ = [
     "category_contradictions",
     "category_of",
     "check_categories",
+    "contradictions_of",
     "count_categories",
     "gate_of",
+    "plain_average",
     "plain_categories",
 ]
 
@@ -141,31 +143,52 @@ def average_by_category(
 
 def plain_categories(categories: Sequence[CategoryResult]) -> dict[str, Any]:
     """Return the categories as a results file has them."""
-    return {one.name: _plain(one) for one in categories}
+    return {
+        one.name: {"total": one.total, **plain_average(one), "min_average": one.min_average}
+        for one in categories
+    }
 
 
-def _plain(category: CategoryResult) -> dict[str, Any]:
+def plain_average(category: CategoryResult) -> dict[str, Any]:
+    """Return what a category averages as a results file has it."""
     average, interval = mean(category.whole), mean_interval(category.whole)
     return {
-        "total": category.total,
         "scored": len(category.scores),
         "average": None if average is None else round(average, 4),
         "ci95": None if interval is None else [round(bound, 4) for bound in interval],
-        "min_average": category.min_average,
     }
 
 
 def category_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
     """Yield which figures of a results file's categories are not those of its records."""
-    scores: dict[str, list[int]] = {name: [] for name in suite.get("categories", {})}
+    categories: Mapping[str, Any] = suite.get("categories", {})
+    scores: dict[str, list[int]] = {name: [] for name in categories}
     for record in suite["records"]:
         if record["score"] is not None and record.get("category") in scores:
             scores[record["category"]].append(record["score"])
-    for name, figures in suite.get("categories", {}).items():
+    totals = {name: figures["total"] for name, figures in categories.items()}
+    yield from contradictions_of("category", categories, scores, totals)
+
+
+def contradictions_of(
+    noun: str,
+    saved: Mapping[str, Any],
+    scores: Mapping[str, Sequence[int]],
+    totals: Mapping[str, int],
+) -> Iterator[str]:
+    """Yield which averages of a results file are not those of its records.
+
+    Args:
+        noun: What the averages are of.
+        saved: Their figures, by name.
+        scores: Those of the records, by name.
+        totals: How many scores there have to be for an average, by name.
+    """
+    for name, figures in saved.items():
         own = scores[name]
-        average = mean(own) if len(own) == figures["total"] else None
+        average = mean(own) if len(own) == totals[name] else None
         for problem in (
             *differs(figures, "scored", len(own)),
             *differs(figures, "average", average),
         ):
-            yield f"category {one_line(name, 60)}: {problem}"
+            yield f"{noun} {one_line(name, 60)}: {problem}"

@@ -18,7 +18,7 @@ from pytest_llmjudge.data import (
     Side,
     SuiteResult,
 )
-from pytest_llmjudge.errors import SettingsError, printable, storable
+from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.gates import (
     Decision,
     decide_average,
@@ -39,6 +39,7 @@ from pytest_llmjudge.kinds.categories import (
     plain_categories,
 )
 from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
+from pytest_llmjudge.kinds.parts import average_by_part, part_contradictions, plain_parts
 from pytest_llmjudge.kinds.plain import (
     plain_comparison,
     plain_criteria,
@@ -79,14 +80,17 @@ __all__ = ["JUDGED"]
 
 _EXAMPLE = 'llm_judge("records.json", min_average=50)'
 _MEASURE = Measure("judge", is_judged=True)
+_LONGEST_THOUGHTS = 200
+_LONGEST_NAME = 60
 
 
 class _Scored(NamedTuple):
-    """A record, its response, and what the judge made of it."""
+    """A record, its response, what the judge made of it, and the thoughts before the response."""
 
     record: Record
     response: str | None
     verdict: Verdict
+    thoughts: str
 
 
 class _Judged(Kind[SuiteResult]):
@@ -145,6 +149,7 @@ class _Judged(Kind[SuiteResult]):
             responses=facts["responses"],
             by=facts["by"],
             categories=categories,
+            parts=average_by_part(results, facts["total"]),
         )
 
     def summary(self, result: SuiteResult, max_drop: float) -> Summary:
@@ -177,6 +182,8 @@ class _Judged(Kind[SuiteResult]):
         if result.categories:
             document["by"] = result.by or CATEGORY
             document["categories"] = plain_categories(result.categories)
+        if result.parts:
+            document["parts"] = plain_parts(result.parts)
         average = mean(whole)
         return document | {
             "total": result.total,
@@ -205,6 +212,7 @@ class _Judged(Kind[SuiteResult]):
         average = mean(scores) if len(scores) == suite["total"] else None
         yield from differs(suite, "average", average)
         yield from category_contradictions(suite)
+        yield from part_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
         """Return a suite of a results file as a comparison takes it."""
@@ -298,10 +306,10 @@ class _JudgedSuite(RecordSuite[_Scored]):
         scored = sample.value
         if scored is None:
             return None
-        record, response, verdict = scored
+        record, response, verdict, thoughts = scored
         shown = None if response is None else show_response(record, response)
         answers = split_answers(record, response) if record.follow_ups and response else []
-        return {
+        row: dict[str, Any] = {
             "model_response": shown,
             "answers": answers,
             "score": verdict.score,
@@ -313,6 +321,12 @@ class _JudgedSuite(RecordSuite[_Scored]):
             "human_score": _human_score(record, response),
             "category": self._category(record.id),
         }
+        # Most records have neither, and rows go through the store.
+        if thoughts:
+            row["thoughts"] = thoughts
+        if verdict.parts:
+            row["parts"] = list(verdict.parts)
+        return row
 
     def decide(self, gate: str, samples: Sequence[Sample[_Scored]]) -> Decision:
         category, least = self._by_gate.get(gate), self.loaded.settings.min_average
@@ -335,7 +349,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
         return _failure_text(decision.reason, sample.value)
 
     def fixtures(self, value: _Scored) -> dict[str, object]:
-        return value._asdict()
+        return {"record": value.record, "response": value.response, "verdict": value.verdict}
 
     def properties(self, value: _Scored) -> dict[str, object]:
         return {"llm_judge_score": value.verdict.score}
@@ -398,7 +412,8 @@ class _JudgedRun(RecordRun[_Scored]):
         return self._run.check(again=again)
 
     def _value(self, record: Record, outcome: Outcome[str, Verdict]) -> _Scored:
-        return _Scored(record, outcome.response, outcome.verdict)
+        thoughts = self._run.thoughts(record)
+        return _Scored(record, outcome.response, outcome.verdict, thoughts)
 
 
 def _record_content(record: Record) -> str:
@@ -420,8 +435,10 @@ def _record_result(record: Record, row: Mapping[str, Any], by: str | None) -> Re
     # A row has the category where the record itself was not read again.
     category = category_of(record, by)
     fields = {"model_response": None, "score": None, "reply": None, "category": category, **row}
-    lists = {name: tuple(fields.get(name, ())) for name in ("samples", "answers")}
-    return RecordResult(record, **{**fields, **lists})
+    for name in ("samples", "answers"):
+        fields[name] = tuple(fields.get(name, ()))
+    fields["parts"] = tuple((name, score) for name, score in fields.get("parts", ()))
+    return RecordResult(record, **fields)
 
 
 def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]:
@@ -443,6 +460,10 @@ def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]
         document["covered"] = result.covered
     if result.category is not None:
         document["category"] = result.category
+    if result.thoughts:
+        document["thoughts"] = result.thoughts
+    if result.parts:
+        document["parts"] = [{"name": name, "score": score} for name, score in result.parts]
     return document
 
 
@@ -473,14 +494,17 @@ def _human_score(record: Record, response: str | None) -> int | None:
 
 
 def _failure_text(reason: str, scored: _Scored) -> str:
-    """Show all that the judge saw, and what it made of it."""
+    """Show all that the judge saw, what it made of it, and the start of what the model thought."""
     record = scored.record
+    scores = (f"{one_line(name, _LONGEST_NAME)} {score}" for name, score in scored.verdict.parts)
     parts = [
         ("system text", record.system),
         *((turn.role, turn.text) for turn in record.turns),
         *_asked(record, scored.response or ""),
         ("criteria", "\n".join(": ".join(filter(None, astuple(one))) for one in record.criteria)),
+        ("thoughts", one_line(scored.thoughts, _LONGEST_THOUGHTS)),
         ("judge's reply", scored.verdict.reply),
+        ("scores", ", ".join(scores)),
     ]
     lines = [reason]
     for name, text in parts:

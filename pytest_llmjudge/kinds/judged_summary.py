@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.page import (
     MOST_DROPS,
     Histogram,
-    PageTable,
     Panel,
     Row,
     Scatter,
@@ -17,17 +15,13 @@ from pytest_llmjudge.data.page import (
     Term,
 )
 from pytest_llmjudge.data.summary import (
-    MOST_PARTS,
-    NONE,
-    Breakdown,
     Excerpt,
     Excerpts,
     Overview,
-    Part,
     Statement,
 )
-from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import decide_average, is_average_within_noise
+from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
 from pytest_llmjudge.kinds.summaries import (
@@ -43,14 +37,13 @@ from pytest_llmjudge.kinds.summaries import (
     unscored_names,
     unseen_gate,
 )
-from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
+from pytest_llmjudge.stats import suite_agreement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import (
         Agreement,
-        CategoryResult,
         Entry,
         JudgeCheck,
         RecordResult,
@@ -73,8 +66,6 @@ _HEADINGS = (
     "max",
     "outcome",
 )
-_CATEGORY_HEADINGS = ("category", "records", "scored", "average", "95 % interval", "outcome")
-_LONGEST_CATEGORY = 60
 _EXCERPTS = ("score", "record", "instruction", "response")
 _TERMS = (
     Term(
@@ -120,7 +111,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, max_drop: float)
     scores = suite.scores
     # Of a part of the records there is no average: those without a score may be the worst.
     whole = scores if len(scores) == suite.total else []
-    value, interval = _average(whole)
+    value, interval = shown_average(whole)
     return make_summary(
         kind,
         suite,
@@ -138,75 +129,10 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, max_drop: float)
         judge=suite.judge_label,
         fitness=tuple(_fitness(suite.check)),
         overview=Overview(_HEADINGS, _cells(suite, value, interval)),
-        breakdown=_breakdown(suite) if suite.categories else None,
+        breakdowns=tuple(breakdowns(suite)),
         blocks=tuple(_blocks(suite)),
         counts=scored_counts(len(scores), suite.total),
     )
-
-
-def _average(scores: Sequence[int]) -> tuple[str, str]:
-    """Return the average of scores and its 95 % interval, as they are shown."""
-    average, bounds = mean(scores), mean_interval(scores)
-    value = NONE if average is None else f"{average:.2f}"
-    if bounds is None:
-        return value, NONE
-    return value, f"{max(0, bounds[0]):.1f} to {min(100, bounds[1]):.1f}"
-
-
-def _breakdown(suite: SuiteResult) -> Breakdown:
-    parts = tuple(_category(suite, one) for one in suite.categories)
-    groups, left_out = parts, ""
-    if len(parts) > MOST_PARTS:
-        lowest = sorted(zip(suite.categories, parts, strict=True), key=_average_of)
-        groups = tuple(part for _, part in lowest[:MOST_PARTS])
-        left_out = f"the {MOST_PARTS} categories of {len(parts)} that average lowest"
-    counted = is_one(len(parts), "1 category", f"{len(parts)} categories")
-    if suite.by is not None:
-        counted += f' in the field "{suite.by}"'
-    return Breakdown(
-        title="Averages by category",
-        settings=counted + _without_category(suite),
-        headings=_CATEGORY_HEADINGS,
-        parts=parts,
-        grouping="categories",
-        groups=groups,
-        whole=None,
-        nouns=("category", "categories"),
-        left_out=left_out,
-    )
-
-
-def _without_category(suite: SuiteResult) -> str:
-    """Say how many records are in no category; empty where all are in one."""
-    number = suite.total - sum(category.total for category in suite.categories)
-    return f", {is_one(number, '1 record', f'{number} records')} without one" if number else ""
-
-
-def _average_of(entry: tuple[CategoryResult, Part]) -> float:
-    """Return by what categories are ordered; those of which a part is unscored come first."""
-    average = mean(entry[0].whole)
-    return -1 if average is None else average
-
-
-def _category(suite: SuiteResult, category: CategoryResult) -> Part:
-    outcome, remark = "", ""
-    if category.min_average is not None:
-        outcome = _gate_outcome(suite, category)
-        noise = is_average_within_noise(category.whole, category.min_average)
-        asked = at_least("average", category.min_average)
-        remark = f" ({asked}{', within noise' if noise else ''})"
-    counts = str(category.total), str(len(category.scores))
-    name = one_line(category.name, _LONGEST_CATEGORY)
-    return Part(name, (*counts, *_average(category.whole)), outcome, remark)
-
-
-def _gate_outcome(suite: SuiteResult, category: CategoryResult) -> str:
-    """Return the outcome of a category's gate; one that was left out fails where it would have."""
-    name, average = gate_of(category.name), mean(category.whole)
-    outcome = next((gate.outcome for gate in suite.gates if gate.name == name), "not run")
-    least = category.min_average
-    is_low = average is not None and least is not None and average < least
-    return "failed" if outcome == "not run" and is_low else outcome
 
 
 def _causes(suite: SuiteResult) -> Iterator[str]:
@@ -350,7 +276,7 @@ def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
         panels=tuple(panels),
         terms=_TERMS,
         charts=tuple(_charts(suite, rows)),
-        table=_table(suite, before) if suite.categories else None,
+        tables=tuple(tables(suite, before)),
         rows=rows,
         drops=tuple(drops_of(rows, MOST_DROPS)),
     )
@@ -375,27 +301,10 @@ def _row(suite: SuiteResult, result: RecordResult, entry: Entry | None) -> Row:
         is_unsure=result.is_unsure(least),
         samples=result.samples,
         human_score=result.human_score,
+        thoughts=result.thoughts,
+        answers=result.answers,
+        parts=result.parts,
     )
-
-
-def _table(suite: SuiteResult, before: Mapping[str, Entry]) -> PageTable:
-    """Return the averages by category, beside the baseline's where it has all of their records."""
-    parts = tuple(_category(suite, one) for one in suite.categories)
-    note = _without_category(suite)
-    if not before:
-        return PageTable("Categories", _CATEGORY_HEADINGS, parts, note)
-    known: dict[str | None, list[float | None]] = {}
-    for result in suite.records:
-        entry = before.get(result.record.id)
-        known.setdefault(result.category, []).append(None if entry is None else entry.score)
-    rows = []
-    for part, category in zip(parts, suite.categories, strict=True):
-        scores = [score for score in known.get(category.name, []) if score is not None]
-        is_whole = len(scores) == category.total
-        figure = f"{statistics.fmean(scores):.2f}" if is_whole else NONE
-        rows.append(replace(part, figures=(*part.figures, figure)))
-    *headings, last = _CATEGORY_HEADINGS
-    return PageTable("Categories", (*headings, "baseline", last), tuple(rows), note)
 
 
 def _charts(suite: SuiteResult, rows: Sequence[Row]) -> Iterator[ChartData]:

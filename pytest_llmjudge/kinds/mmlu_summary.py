@@ -62,7 +62,7 @@ def mmlu_summary(kind: Kind[ExamResult], exam: ExamResult, max_drop: float) -> S
         ),
         max_drop=max_drop,
         causes=_causes(exam),
-        breakdown=_breakdown(kind.title, exam, answered),
+        breakdowns=(_breakdown(kind.title, exam, answered),),
         counts=(
             ("questions", str(sum(subject.total for subject in answered))),
             ("subjects_without_a_result", str(len(exam.subjects) - len(answered))),
@@ -181,7 +181,7 @@ def mmlu_page(exam: ExamResult, before: Mapping[str, Entry]) -> SuitePage:
     return SuitePage(
         panels=(Panel("Exam", tuple(_facts(exam))),),
         charts=(chart,) if measured else (),
-        table=_table(exam, known),
+        tables=(_table(exam, known),),
         drops=tuple(_drops(measured)),
     )
 

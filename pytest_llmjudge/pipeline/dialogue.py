@@ -18,17 +18,19 @@ class Dialogue:
     Attributes:
         record: The record.
         answers: Those so far.
+        thoughts: What the model thought before them.
         question: The record of the next question alone, with what was said before it.
         prompt: What the model reads for it, once that is known.
         key: Under which the answer to it is kept, once that is known.
         error: Why there will be no answer to it, as a finished one-line message.
     """
 
-    __slots__ = ("answers", "error", "key", "prompt", "question", "record")
+    __slots__ = ("answers", "error", "key", "prompt", "question", "record", "thoughts")
 
     def __init__(self, record: Record) -> None:
         self.record = record
         self.answers: list[str] = []
+        self.thoughts = ""
         self.question = next(answered_turns(record, ())) if record.follow_ups else record
         self.prompt: Prompt = ""
         self.key = ""
@@ -44,9 +46,10 @@ class Dialogue:
         """The response to the record, once all is answered."""
         return join_answers(self.answers) if self.record.follow_ups else self.answers[0]
 
-    def answer(self, text: str) -> None:
+    def answer(self, text: str, thoughts: str) -> None:
         """Go on to the next question."""
         self.answers.append(text)
+        self.thoughts = "\n\n".join(filter(None, (self.thoughts, thoughts)))
         if self.left:
             *_, self.question = answered_turns(self.record, self.answers)
 

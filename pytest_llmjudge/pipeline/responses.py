@@ -11,6 +11,7 @@ from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError, storable
 from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.generation.served import ServedModel
+from pytest_llmjudge.generation.thoughts import prompt_opens, without_thoughts
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.dialogue import Dialogue
 from pytest_llmjudge.pipeline.protocols import Fingerprint, KnownProblemError, name_of
@@ -65,6 +66,7 @@ class Responses(Source[str]):
         self._counter = counter
         self._releases = releases
         self._known: dict[str, str] = {}
+        self._thoughts: dict[str, str] = {}
         self._fingerprint = Fingerprint(model)
         self._watch = Watch(store, model if isinstance(model, ServedModel) else None)
 
@@ -95,12 +97,16 @@ class Responses(Source[str]):
         if self._model is None:
             return self._given(record)
         if record.id not in self._known:
-            self._known[record.id] = self._wait_or_generate(record, needed, on_made)
+            self._wait_or_generate(record, needed, on_made)
         return self._known[record.id]
 
     def known(self, record: Record) -> str | None:
         """Return the response to ``record`` when it is there already, without a look for it."""
         return self._given(record) if self._model is None else self._known.get(record.id)
+
+    def thoughts(self, record: Record) -> str:
+        """Return what the model thought before its response, or in its place."""
+        return self._thoughts.get(record.id, "")
 
     def look_up(self, records: Iterable[Record]) -> None:
         """Take from the store what other processes made meanwhile, of the first few missing."""
@@ -163,8 +169,7 @@ class Responses(Source[str]):
             answered = []
             for one in going:
                 stored = have.get(one.key)
-                if stored is not None and stored.text is not None:
-                    self._take(one, stored.text)
+                if stored is not None and self._take(one, stored):
                     answered.append(one)
                 else:
                     one.error = None if stored is None else stored.error
@@ -172,10 +177,16 @@ class Responses(Source[str]):
             going = [one for one in answered if one.left]
         return unanswered
 
-    def _take(self, dialogue: Dialogue, text: str) -> None:
-        dialogue.answer(text)
+    def _take(self, dialogue: Dialogue, stored: StoredResponse) -> bool:
+        """Go on with an answer, and say whether there is one."""
+        if stored.text is None:
+            return False
+        dialogue.answer(stored.text, stored.thoughts)
         if not dialogue.left:
             self._known[dialogue.record.id] = dialogue.response
+            if dialogue.thoughts:
+                self._thoughts[dialogue.record.id] = dialogue.thoughts
+        return True
 
     def _generate(self, records: Iterable[Record], on_made: OnMade) -> None:
         """Have all questions answered, the first of all records before the second of any."""
@@ -220,28 +231,27 @@ class Responses(Source[str]):
         self._fingerprint.check()
         for done in self._completions([group[0].prompt for group in asked]):
             self._fingerprint.check()
-            text = self._keep(asked[done.index][0].key, done)
+            kept = self._keep(asked[done.index][0].key, done)
             for one in asked[done.index]:
-                if text is None:
+                if kept is None or not self._take(one, kept):
                     self._counter.step(one.left)
                     continue
-                self._take(one, text)
                 self._counter.step()
                 if not one.left:
                     on_made(one.record, one.response)
         lost = [one for group in asked for one in group if len(one.answers) == turn]
         self._fail(self._open(lost), Failure(self._lost(), is_infrastructure=True))
 
-    def _keep(self, key: str, done: Completion) -> str | None:
-        """Keep what the model made of a prompt; return the answer that counts, if there is one."""
+    def _keep(self, key: str, done: Completion) -> StoredResponse | None:
+        """Keep what the model made of a prompt; return what counts of it, if anything does."""
         if done.error is not None and not done.final:
             self._store.add_failure(key, Failure(done.error, is_infrastructure=False))
             return None
         text = None if done.text is None else clean_response(storable(done.text))
-        made = StoredResponse(text, done.error)
+        made = StoredResponse(text, done.error, storable(done.thoughts))
         stored = self._store.add_response(key, made, self._watch.awaits(done.servers))
         self._watch.wrote()
-        return stored.text
+        return stored
 
     def _fail(self, dialogues: Iterable[Dialogue], failure: Failure) -> None:
         for one in dialogues:
@@ -279,10 +289,12 @@ class Responses(Source[str]):
                     f"generate() gave no list of {len(batch)} strings for {len(batch)} prompts"
                 )
                 raise CheckpointError(
-                    name_of(self._model), problem, "return one string for each, in order"
+                    name_of(model), problem, "return one string for each, in order"
                 )
             for index, text in zip(batch, texts, strict=True):
-                yield Completion(index, text)
+                # It may put the prompt into a chat template of its own, which opens thoughts.
+                opened = prompt_opens(prompts[index], chat=False) or None
+                yield without_thoughts(Completion(index, text), name_of(model), opened=opened)
 
     def _key(self, prompt: Prompt) -> str:
         options: dict[str, object] = {

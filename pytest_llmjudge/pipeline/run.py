@@ -98,6 +98,14 @@ class Run(Generic[Candidate, Judgement]):
             known[record.id] = outcome
         return outcome
 
+    def thoughts(self, record: Record) -> str:
+        """Return what the model under test thought before its response; empty for nothing.
+
+        Args:
+            record: One whose outcome was asked for.
+        """
+        return self._source.thoughts(record)
+
     def outcomes(
         self, *, again: bool = False
     ) -> Iterator[tuple[Record, Outcome[Candidate, Judgement]]]:

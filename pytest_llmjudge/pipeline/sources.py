@@ -44,6 +44,10 @@ class Source(ABC, Generic[Candidate]):
     def known(self, record: Record) -> Candidate | None:
         """Return it for ``record`` when it is there already, without a look for it."""
 
+    def thoughts(self, record: Record) -> str:  # noqa: ARG002
+        """Return what the model thought before its response; empty for nothing."""
+        return ""
+
     def look_up(self, records: Iterable[Record]) -> None:
         """Take from the store what other processes made meanwhile."""
 

@@ -51,7 +51,9 @@ def breakdown_blocks(
         rows = list(breakdown.groups if grouped else known)
         if breakdown.whole is not None:
             rows.append(breakdown.whole)
-        yield Table(breakdown.headings, list(map(_cells, rows)), [row.outcome for row in rows])
+        columns_shown = len(breakdown.headings)
+        cells = [_cells(row)[:columns_shown] for row in rows]
+        yield Table(breakdown.headings, cells, [row.outcome for row in rows])
         if grouped and breakdown.left_out:
             yield f"{breakdown.left_out}, -v shows all"
         yield from breakdown.lines

@@ -42,8 +42,8 @@ def run_sections(run: RunSummary) -> Iterator[Section]:
     for suites in run.by_kind:
         yield from _overview(suites)
         for suite in suites:
-            if suite.breakdown is not None:
-                yield from _breakdown(suite, suite.breakdown)
+            for breakdown in suite.breakdowns:
+                yield from _breakdown(suite, breakdown)
     blocks = [block for suite in run.summaries for block in suite.blocks]
     for block in blocks:
         if isinstance(block, Names):
@@ -112,7 +112,7 @@ def _overview(suites: Sequence[Summary]) -> Iterator[Section]:
 
 def _breakdown(suite: Summary, breakdown: Breakdown) -> Iterator[Section]:
     title = f"### {breakdown.title}: {inline(suite.name)}"
-    groups = tuple(map(_part, breakdown.groups))
+    groups = tuple(_part(part, breakdown.headings) for part in breakdown.groups)
     left_out = ("", f"{_capital(breakdown.left_out)}.") if breakdown.left_out else ()
     table = ("", *head(breakdown.headings)) if groups else ()
     yield Section(f"{breakdown.grouping} of {suite.name}", (title, *left_out, *table), groups)
@@ -122,18 +122,17 @@ def _breakdown(suite: Summary, breakdown: Breakdown) -> Iterator[Section]:
     count = len(breakdown.parts)
     counted = f"{count} {one if count == 1 else noun}"
     opening = (f"<details><summary>{counted}</summary>", "", *head(breakdown.headings))
-    parts = tuple(
-        _part(part, len(breakdown.headings) - 2)  # beside the name and the outcome
-        for part in breakdown.parts
-    )
+    parts = tuple(_part(part, breakdown.headings) for part in breakdown.parts)
     yield Section(f"{noun} of {suite.name}", opening, parts, ("", "</details>"))
     missing = tuple((part.name, part.error) for part in breakdown.parts if not part.figures)
     if missing:
         yield _named(Names(f"{noun} without a result in {suite.name}", missing))
 
 
-def _part(part: Part, width: int = 0) -> str:
-    return row([inline(part.name), *(part.figures or "-" * width), _outcome(part.outcome)])
+def _part(part: Part, headings: Sequence[str]) -> str:
+    # Beside the name and the outcome.
+    figures = part.figures or "-" * (len(headings) - 2)
+    return row([inline(part.name), *figures, _outcome(part.outcome)][: len(headings)])
 
 
 def _named(names: Names) -> Section:

@@ -86,9 +86,9 @@ def _blocks(run: RunSummary, columns: int, verbosity: int) -> Iterator[str | Tab
 
 def _details(suite: Summary, columns: int, verbosity: int) -> Iterator[str | Table]:
     most = _MOST.get(verbosity)
-    if suite.breakdown is not None:
+    for breakdown in suite.breakdowns:
         yield from breakdown_blocks(
-            suite.breakdown, suite.name, suite.noun, columns, most, in_groups=verbosity == 0
+            breakdown, suite.name, suite.noun, columns, most, in_groups=verbosity == 0
         )
     if suite.comparison is not None:
         reasons = [gate.reason for gate in suite.gates if gate.name == "baseline"]

@@ -34,6 +34,7 @@ __all__ = [
     "messages_in",
     "read_candidates",
     "text_in",
+    "thoughts_in",
 ]
 
 SEED: Final = 123
@@ -79,7 +80,8 @@ class ChatReply:
         done_reason: ``stop``, or ``length`` when the context or the allowed tokens ran out.
         candidates: For the first token, those that were likely with their natural
             log-probabilities; empty when the model ended at once, ``None`` when not asked for.
-        thought: Whether thoughts came beside the content.
+        thoughts: What the model thought, where that came beside the content; empty where it is only
+            known that it thought, ``None`` where it did not.
         held: Whether the server took the schema that the reply was to be held to.
         may_think: Whether the model may think before it answers, as far as the server says.
         named: What the reply calls the model, where that is another name of the one asked for.
@@ -88,7 +90,7 @@ class ChatReply:
     content: str
     done_reason: str
     candidates: tuple[tuple[str, float], ...] | None = None
-    thought: bool = False
+    thoughts: str | None = None
     held: bool = True
     may_think: bool = True
     named: str = ""
@@ -216,6 +218,13 @@ def messages_in(prompt: Prompt) -> list[dict[str, str]]:
 def text_in(prompt: Prompt) -> str:
     """Return the words of a prompt, by which its length is guessed."""
     return prompt if isinstance(prompt, str) else "\n".join(turn.text for turn in prompt)
+
+
+def thoughts_in(value: object) -> str | None:
+    """Return the thoughts that a server gives beside an answer, as :class:`ChatReply` has them."""
+    if not value:
+        return None
+    return value if isinstance(value, str) else ""
 
 
 def is_same_model(first: str, second: str) -> bool:

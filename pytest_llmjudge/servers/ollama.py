@@ -21,6 +21,7 @@ from pytest_llmjudge.servers.chat import (
     ReplacedError,
     messages_in,
     text_in,
+    thoughts_in,
 )
 from pytest_llmjudge.servers.retry import Cause
 from pytest_llmjudge.servers.role import JUDGE
@@ -353,7 +354,7 @@ class OllamaClient(ServerClient):
         self._check_written(body.get("eval_count"), most)
         self._check_count(count, "read")
         candidates = self._candidates(body) if weigh else None
-        thought = bool(message.get("thinking"))
+        thoughts = thoughts_in(message.get("thinking"))
         if type(count) is not int:
             # Old servers leave it out for a prompt they have seen. A token is at least a byte.
             if len(prompt.encode()) + _TEMPLATE_TOKENS >= self._context:
@@ -364,7 +365,7 @@ class OllamaClient(ServerClient):
             raise self._too_long(prompt)
         may_think = self._thinks is not False
         return ChatReply(
-            content, str(reason), candidates, thought, may_think=may_think, named=named
+            content, str(reason), candidates, thoughts, may_think=may_think, named=named
         )
 
     def _candidates(self, body: Mapping[str, object]) -> tuple[tuple[str, float], ...]:

@@ -25,6 +25,7 @@ from pytest_llmjudge.servers.chat import (
     is_other_name,
     messages_in,
     text_in,
+    thoughts_in,
 )
 from pytest_llmjudge.servers.retry import FAULT_STATUSES, Cause
 from pytest_llmjudge.servers.role import JUDGE
@@ -370,16 +371,17 @@ class OpenAIClient(ServerClient):
             raise self._no_text(message)
         # A refusal and the thoughts of a reasoning model leave the content empty, and some servers
         # show no thoughts.
-        thought = bool(message.get("reasoning_content") or message.get("reasoning"))
-        thought = thought or (content is None and reason == CUT)
-        if content is None and is_answer and not thought:
+        thoughts = thoughts_in(message.get("reasoning_content") or message.get("reasoning"))
+        if content is None and reason == CUT:
+            thoughts = thoughts or ""
+        if content is None and is_answer and thoughts is None:
             raise self._no_text(message)
         self._check_read_whole(body, question)
         return ChatReply(
             content or "",
             reason,
             self._candidates(choice) if weigh else None,
-            thought,
+            _thoughts_in_parts(message.get("content")) if thoughts is None else thoughts,
             named=named,
         )
 
@@ -550,6 +552,21 @@ def _response_format(form: int, schema: Mapping[str, object]) -> dict[str, objec
     strict = {**schema, "additionalProperties": False}
     held = {"name": "score", "strict": True, "schema": strict}
     return {"response_format": {"type": "json_schema", "json_schema": held}}
+
+
+def _thoughts_in_parts(content: object) -> str | None:
+    """Return the thoughts among the parts of a message; ``None`` where it has no such part."""
+    thoughts = [
+        part.get("thinking") or part.get("text")
+        for part in (content if isinstance(content, list) else [])
+        if isinstance(part, dict) and part.get("type") in _THOUGHTS
+    ]
+    texts = [
+        one.get("text") if isinstance(one, dict) else one
+        for thought in thoughts
+        for one in (thought if isinstance(thought, list) else [thought])
+    ]
+    return "".join(text for text in texts if isinstance(text, str)) if thoughts else None
 
 
 def _error_text(reply: HttpReply) -> str | None:

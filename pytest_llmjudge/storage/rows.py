@@ -14,22 +14,30 @@ _MOST_COVERED = 1.001
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """A response as the store keeps it; ``error`` tells why there is no text."""
+    """A response as the store keeps it.
+
+    Attributes:
+        text: ``None`` for none.
+        error: Why there is no text.
+        thoughts: What the model thought before it answered; empty for nothing.
+    """
 
     text: str | None
     error: str | None
+    thoughts: str = ""
 
 
-def read_response(text: object, error: object) -> StoredResponse:
+def read_response(text: object, error: object, thoughts: object) -> StoredResponse:
     """Return the response that a row holds.
 
     Raises:
         ValueError: It holds none.
     """
-    if isinstance(text, str) and error is None:
-        return StoredResponse(text, None)
-    if text is None and isinstance(error, str) and error:
-        return StoredResponse(None, error)
+    if isinstance(thoughts, str):
+        if isinstance(text, str) and error is None:
+            return StoredResponse(text, None, thoughts)
+        if text is None and isinstance(error, str) and error:
+            return StoredResponse(None, error, thoughts)
     raise ValueError
 
 

@@ -32,7 +32,8 @@ __all__ = ["Failure", "Progress", "Store", "StoredResponse"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
-    key TEXT PRIMARY KEY, run TEXT NOT NULL, text TEXT, error TEXT, awaits TEXT
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, text TEXT, error TEXT, awaits TEXT,
+    thoughts TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdicts (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, score INTEGER, reply TEXT NOT NULL, error TEXT,
@@ -86,6 +87,11 @@ CREATE INDEX IF NOT EXISTS awaiting_choices ON choices (run, awaits) WHERE await
 _AWAITS = (
     "ALTER TABLE responses ADD COLUMN awaits TEXT; ALTER TABLE verdicts ADD COLUMN awaits TEXT;"
 )
+# Earlier versions kept the thoughts of some models as part of the response.
+_THOUGHTS = (
+    "ALTER TABLE responses ADD COLUMN thoughts TEXT NOT NULL DEFAULT ''; "
+    "DELETE FROM responses WHERE text LIKE '%<think%' OR text LIKE '%</think%';"
+)
 # From what earlier versions had: their failures and suites are of runs that are over.
 _FROM = {
     0: "",
@@ -93,15 +99,17 @@ _FROM = {
         "ALTER TABLE verdicts ADD COLUMN covered REAL; "
         "ALTER TABLE verdicts ADD COLUMN too_long INTEGER NOT NULL DEFAULT 0; DROP TABLE failures;"
         + _AWAITS
+        + _THOUGHTS
     ),
-    2: "DROP TABLE failures;" + _AWAITS,
-    3: _AWAITS,
-    4: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;",
-    5: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;",
-    6: "",
-    7: "",
+    2: "DROP TABLE failures;" + _AWAITS + _THOUGHTS,
+    3: _AWAITS + _THOUGHTS,
+    4: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;" + _THOUGHTS,
+    5: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;" + _THOUGHTS,
+    6: _THOUGHTS,
+    7: _THOUGHTS,
+    8: _THOUGHTS,
 }
-_VERSION = 8
+_VERSION = 9
 _AWAITING = ("responses", "verdicts", "choices")
 """Tables of what servers may have answered."""
 _OF_RUNS = (
@@ -117,7 +125,7 @@ _OF_RUNS = (
 )
 """Tables of what is of use to one run alone."""
 _COLUMNS = {
-    "responses": "text, error",
+    "responses": "text, error, thoughts",
     "verdicts": "score, reply, error, covered, too_long",
     "answers": "facts",
     "choices": "facts",
@@ -210,7 +218,7 @@ class Store:
             "responses",
             f"{_COLUMNS['responses']}, awaits",
             key,
-            (response.text, response.error, awaits),
+            (response.text, response.error, response.thoughts, awaits),
         )
         return self.response(key) or response
 

@@ -66,7 +66,7 @@ def _shoot(
     if at == "rows":
         page.locator(".open").nth(2).click()
         page.wait_for_selector(".detail .texts")
-        page.evaluate("document.querySelector('#told').scrollIntoView()")
+        page.evaluate("document.querySelector('#shown-rows').scrollIntoView()")
     page.screenshot(path=picture)
     context.close()
 

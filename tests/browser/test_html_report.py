@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pytest
 
+from pytest_llmjudge.data import CategoryResult, Criterion, FollowUp, Turn
 from tests.browser.chromium import installed, launched
 from tests.support import runs
 
@@ -111,8 +112,41 @@ def mixed() -> tuple[RunResult, dict[str, dict[str, Entry]]]:
     return run, {name: known}
 
 
+def conversations() -> RunResult:
+    """Make a run of a conversation that is judged by criteria, and of one of two turns."""
+    chat = runs.record(
+        "r0",
+        system="You are polite.",
+        turns=(Turn("user", "Good morning."), Turn("assistant", "Good morning!")),
+        output="",
+        criteria=(Criterion("polite", "Greets back."), Criterion("<b>short", "A sentence.")),
+    )
+    asked = runs.record("r1", follow_ups=(FollowUp("And now in verse.", "A rhyme."),))
+    results = [
+        runs.result(
+            "r0",
+            60,
+            of=chat,
+            thoughts="They greet me.\nI greet back.",
+            parts=(("polite", 80), ("<b>short", 40)),
+        ),
+        runs.result(
+            "r1",
+            50,
+            of=asked,
+            model_response="Turn 1:\nProse.\n\nTurn 2:\nVerse.",
+            answers=("Prose.", "Verse."),
+            parts=(("turn 1", 70), ("turn 2", 30)),
+        ),
+    ]
+    parts = tuple(
+        CategoryResult(name, 1, (score,), None) for one in results for name, score in one.parts
+    )
+    return runs.run(runs.suite(results, parts=parts))
+
+
 def shown_rows(page: Page) -> str:
-    return page.inner_text("#told")
+    return page.inner_text("#shown-rows")
 
 
 def ids(page: Page) -> list[str]:
@@ -122,7 +156,7 @@ def ids(page: Page) -> list[str]:
 def search(page: Page, text: str, expected: str) -> None:
     page.get_by_label("Search").fill(text)
     page.wait_for_function(
-        "wanted => document.querySelector('#told').textContent.includes(wanted)", arg=expected
+        "wanted => document.querySelector('#shown-rows').textContent.includes(wanted)", arg=expected
     )
 
 
@@ -193,6 +227,57 @@ def test_opening_a_row(browser: Browser, thousand: Path, width: int) -> None:
         assert detail.count() == 0
 
 
+@pytest.mark.parametrize("width", [375, 1024])
+def test_a_conversation(tmp_path: Path, browser: Browser, width: int) -> None:
+    """Who said what, the criteria, the score by each, and the thoughts once they are unfolded."""
+    with Opened(browser, written(tmp_path, conversations(), {}), width, "light") as page:
+        page.get_by_label("Sort by").select_option("file false")
+        page.locator(".open").first.click()
+        detail = page.locator(".detail")
+        detail.locator(".texts").wait_for()
+        assert detail.locator("h3").all_inner_texts() == [
+            *("System text", "User", "Assistant", "Instruction", "Response"),
+            *("Criterion polite", "Criterion <b>short", "Scores", "Judge's reply"),
+        ]
+        assert detail.locator(".figures div").all_inner_texts() == ["polite\n80", "<b>short\n40"]
+        thoughts = detail.get_by_text("They greet me.")
+        assert not thoughts.is_visible()
+        detail.get_by_text("Thoughts").click()
+        assert thoughts.inner_text() == "They greet me.\nI greet back."
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_answers_to_several_turns(tmp_path: Path, browser: Browser) -> None:
+    """Each stands below its instruction, beside its reference."""
+    with Opened(browser, written(tmp_path, conversations(), {}), 1024, "light") as page:
+        page.get_by_label("Sort by").select_option("file true")
+        page.locator(".open").first.click()
+        detail = page.locator(".detail")
+        detail.locator(".texts").wait_for()
+        assert detail.locator("h3").all_inner_texts() == [
+            *("Instruction", "Response", "Reference"),
+            *("Instruction 2", "Response 2", "Reference 2", "Scores", "Judge's reply"),
+        ]
+        texts = detail.locator(".text").all_inner_texts()
+        assert texts[1] == "Prose."
+        assert texts[3:6] == ["And now in verse.", "Verse.", "A rhyme."]
+        search(page, "in VERSE", "1 to 1 of 1 rows")
+        search(page, "no such text", "No row is like this.")
+        search(page, "greet back", "1 to 1 of 1 rows")
+        assert ids(page) == ["r0"]
+
+
+def test_the_averages_by_part(tmp_path: Path, browser: Browser) -> None:
+    """They are a table of the suite, as those by category are."""
+    with Opened(browser, written(tmp_path, conversations(), {}), 1024, "light") as page:
+        table = page.locator(".scroll table")
+        assert table.locator("caption").inner_text() == "By part"
+        assert table.locator("thead th").all_inner_texts() == [
+            *("part", "scored", "average", "95 % interval")
+        ]
+        assert table.locator("tbody tr").first.inner_text() == "polite\t1\t80.00\t-"
+
+
 def test_what_got_worse_leads_to_its_row(browser: Browser, thousand: Path) -> None:
     """From the list on top to the opened row, on whatever page and behind whatever filter."""
     with Opened(browser, thousand, 1024, "light") as page:
@@ -206,15 +291,19 @@ def test_what_got_worse_leads_to_its_row(browser: Browser, thousand: Path) -> No
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1920])
+@pytest.mark.parametrize("has_conversations", [False, True], ids=["mixed", "conversations"])
 def test_it_can_be_used_by_all(
-    tmp_path: Path, browser: Browser, width: int, scheme: Scheme
+    tmp_path: Path, browser: Browser, width: int, scheme: Scheme, *, has_conversations: bool
 ) -> None:
     """axe-core has nothing serious to say, neither of the page nor of what it unfolds."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    with Opened(browser, written(tmp_path, *mixed()), width, scheme) as page:
-        page.locator(".open").first.click()
-        page.locator(".detail .texts").wait_for()
-        page.get_by_text("What the figures mean").click()
+    run, known = (conversations(), {}) if has_conversations else mixed()
+    with Opened(browser, written(tmp_path, run, known), width, scheme) as page:
+        for button in page.locator(".open").all()[:2]:
+            button.click()
+        page.locator(".detail .texts").nth(1).wait_for()
+        for summary in page.locator("summary").all():
+            summary.click()
         results = axe.Axe().run(page)
         serious = [
             (one["id"], [node["target"] for node in one["nodes"]])

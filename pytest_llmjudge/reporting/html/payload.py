@@ -8,7 +8,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.answers import show_questions, show_references
 from pytest_llmjudge.reporting.html.text_diff import Budget, differences
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def _chunked(rows: Iterable[Row]) -> Iterator[tuple[int, Sequence[Row]]]:
     chunk: list[Row] = []
     for row in rows:
         chunk.append(row)
-        size += len(row.response or "") + len(row.other or "") + len(row.record.input)
+        size += _size(row)
         if len(chunk) == _ROWS_OF_CHUNK or size > _CHARACTERS_OF_CHUNK:
             yield start, chunk
             start, size, chunk = start + len(chunk), 0, []
@@ -102,12 +101,24 @@ def _chunked(rows: Iterable[Row]) -> Iterator[tuple[int, Sequence[Row]]]:
         yield start, chunk
 
 
+def _size(row: Row) -> int:
+    """Return how long the texts of a row are that may be long."""
+    said = (turn.text for turn in row.record.turns)
+    return sum(
+        map(len, (row.response or "", row.other or "", row.record.input, row.thoughts, *said))
+    )
+
+
 def _texts(row: Row, budget: Budget) -> dict[str, Any]:
     record = row.record
     fields: dict[str, Any] = {
-        "instruction": show_questions(record),
+        "system": record.system,
+        "turns": tuple((turn.role, turn.text) for turn in record.turns),
+        "instruction": record.instruction,
         "input": record.input,
-        "output": show_references(record),
+        "output": record.output,
+        "followUps": tuple((one.instruction, one.output) for one in record.follow_ups),
+        "criteria": tuple((one.name, one.text) for one in record.criteria),
         "response": row.response,
         "other": row.other,
         "replies": row.replies,
@@ -115,6 +126,9 @@ def _texts(row: Row, budget: Budget) -> dict[str, Any]:
         "samples": row.samples,
         "orders": row.orders,
         "human": row.human_score,
+        "thoughts": row.thoughts,
+        "answers": row.answers,
+        "parts": row.parts,
     }
     if row.response is not None and row.other is not None:
         fields["marks"] = _marks(row.other, row.response, budget)

@@ -536,16 +536,25 @@ class TestFailures:
     def test_thoughts_are_no_part_of_an_answer(
         self, server: FakeOllama, name: str, content: str, text: str
     ) -> None:
-        """Also where the server does not tell them apart; a text to go on from stays as it is."""
+        """Also where the server does not tell them apart; a test of the user's own has all."""
         server.reply = lambda _: Answer(content)
+        model = served(server, name=name)
 
-        assert texts(served(server, name=name), ["Go on."], chat=True) == {0: text}
-        assert texts(served(server, name=name), ["Go on."]) == {0: content}
+        assert texts(model, ["Go on."], chat=True) == {0: text}
+        assert texts(model, ["Go on."]) == {0: text if content.startswith("<think>") else content}
+        assert model.generate(["Go on."], max_new_tokens=4) == [content]
 
     @NAMES
-    @pytest.mark.parametrize("content", ["<think>hmm", "<think>hmm</think>\n", "hmm</think>"])
+    @pytest.mark.parametrize(
+        ("content", "kind"),
+        [
+            ("<think>hmm", "unfinished thoughts"),
+            ("<think>hmm</think>\n", "thoughts"),
+            ("hmm</think>", "thoughts"),
+        ],
+    )
     def test_thoughts_in_the_answers_place(
-        self, server: FakeOllama, name: str, content: str
+        self, server: FakeOllama, name: str, content: str, kind: str
     ) -> None:
         """Half a thought is no answer either."""
         server.reply = lambda _: Answer(content, "length")
@@ -555,9 +564,18 @@ class TestFailures:
         assert (done.text, done.final) == (None, False)
         assert done.error is not None
         assert done.error.endswith(
-            f": {name} wrote thoughts and no answer; switch its thoughts off, or raise "
+            f": {name} wrote {kind} and no answer; switch its thoughts off, or raise "
             "--llm-judge-max-new-tokens"
         )
+
+    @pytest.mark.parametrize("name", ["ollama:llama3", "openai:llama3"])
+    def test_thoughts_beside_the_answer(self, server: FakeOllama, name: str) -> None:
+        """They are kept beside it here as well."""
+        server.reply = lambda _: Answer("Two.", thinking="Let me see.")
+
+        (done,) = served(server, name=name).stream(["Go on."], max_new_tokens=4, chat=True)
+
+        assert (done.text, done.thoughts) == ("Two.", "Let me see.")
 
     @NAMES
     @pytest.mark.parametrize(("content", "text"), [("hmm</think>7", "7"), ("hmm, 7 or", None)])

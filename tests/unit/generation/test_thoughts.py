@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.data import Completion
-from pytest_llmjudge.generation.base import without_thoughts
 from pytest_llmjudge.generation.engine.model import TorchModel
+from pytest_llmjudge.generation.thoughts import split_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,23 +29,27 @@ class Thinker(TorchModel):
 
 @pytest.mark.parametrize("chat", [False, True])
 def test_thoughts_are_no_part_of_a_response(*, chat: bool) -> None:
-    """Whole ones are left out, and a word about them is none."""
+    """Whole ones are kept beside it, and a word about them is none."""
     prompts = ["<think>\nhm\n</think>\n\nTwo.", "The tag is <think>.", "Two."]
 
     done = list(Thinker("m.pth").stream(prompts, max_new_tokens=9, chat=chat))
 
     assert [one.text for one in done] == ["\n\nTwo.", "The tag is <think>.", "Two."]
+    assert [one.thoughts for one in done] == ["hm", "", ""]
     assert [one.error for one in done] == [None] * 3
 
 
-@pytest.mark.parametrize("text", ["<think>hm", "<think>hm</think>\n"])
-def test_thoughts_alone_are_no_response(text: str) -> None:
-    """The record has none, and says why."""
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("<think>hm", "unfinished thoughts"), ("<think>hm</think>\n", "thoughts")],
+)
+def test_thoughts_alone_are_no_response(text: str, kind: str) -> None:
+    """The record has none, says why, and keeps the thoughts."""
     (done,) = Thinker("m.pth").stream([text], max_new_tokens=9, chat=True)
 
-    assert done.text is None
+    assert (done.text, done.thoughts) == (None, "hm")
     assert done.error == (
-        "m.pth: the model wrote thoughts and no answer; switch its thoughts off, or raise "
+        f"m.pth: the model wrote {kind} and no answer; switch its thoughts off, or raise "
         "--llm-judge-max-new-tokens"
     )
 
@@ -68,8 +72,8 @@ def test_thoughts_that_a_chat_template_opened() -> None:
     """Only their end is in the text then, which means nothing in another one."""
     text = "hm</think>Two."
 
-    assert without_thoughts(text, opened=True) == ("Two.", True)
-    assert without_thoughts(text, opened=False) == (text, False)
+    assert split_thoughts(text, opened=True) == ("Two.", "hm", True)
+    assert split_thoughts(text, opened=False) == (text, "", True)
 
 
 @pytest.mark.parametrize("opening", ["<think>", "<think>\n", "<thinking>\n\n"])
@@ -106,5 +110,35 @@ def test_an_error_behind_opened_thoughts_stays() -> None:
 
 def test_thoughts_that_an_unknown_prompt_may_have_opened() -> None:
     """Their end is believed, and a text without one is an answer."""
-    assert without_thoughts("hm</think>Two.", opened=None) == ("Two.", True)
-    assert without_thoughts("Two.", opened=None) == ("Two.", False)
+    assert split_thoughts("hm</think>Two.", opened=None) == ("Two.", "hm", True)
+    assert split_thoughts("Two.", opened=None) == ("Two.", "", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "beside", "split"),
+    [
+        ("Two.", "hm", ("Two.", "hm", True)),
+        ("<think>oh</think>Two.", " hm\n", ("Two.", "hm\n\noh", True)),
+        ("", "hm", (None, "hm", True)),
+        (" ", "", (None, "", True)),
+        ("", None, ("", "", True)),
+        ("<think>\n\n</think>\n\nTwo.", None, ("\n\nTwo.", "", True)),
+        ("<think>hm", "oh", (None, "oh\n\nhm", False)),
+        ("Two.<think>hm</think>", None, ("Two.<think>hm</think>", "", True)),
+    ],
+    ids=[
+        "beside",
+        "both",
+        "beside alone",
+        "out of sight",
+        "empty",
+        "nothing thought",
+        "unfinished",
+        "behind",
+    ],
+)
+def test_where_thoughts_may_be(
+    text: str, beside: str | None, split: tuple[str | None, str, bool]
+) -> None:
+    """Beside the text, before the answer, or at both places; nowhere else."""
+    assert split_thoughts(text, opened=False, beside=beside) == split

@@ -104,17 +104,19 @@ RUN = RunSummary(
         summary(
             "test_t.py::test_1",
             "failed",
-            breakdown=Breakdown(
-                title="Languages",
-                settings="two of them",
-                headings=("language", "texts", "outcome"),
-                parts=(
-                    Part("French", ("1",), "failed"),
-                    Part("Danish", outcome="not run", error="no texts"),
+            breakdowns=(
+                Breakdown(
+                    title="Languages",
+                    settings="two of them",
+                    headings=("language", "texts", "outcome"),
+                    parts=(
+                        Part("French", ("1",), "failed"),
+                        Part("Danish", outcome="not run", error="no texts"),
+                    ),
+                    grouping="families",
+                    groups=(Part("Romance", ("1",)),),
+                    whole=Part("all", ("1",), "failed", " (length)"),
                 ),
-                grouping="families",
-                groups=(Part("Romance", ("1",)),),
-                whole=Part("all", ("1",), "failed", " (length)"),
             ),
         ),
     ),
@@ -127,10 +129,12 @@ PAGES = (
         drops=(Drop("Count the tokens.", "3", "4", "+1", row=0),),
     ),
     SuitePage(
-        table=PageTable(
-            "Languages",
-            ("language", "texts", "outcome"),
-            (Part("French", ("1",), "failed"),),
+        tables=(
+            PageTable(
+                "Languages",
+                ("language", "texts", "outcome"),
+                (Part("French", ("1",), "failed"),),
+            ),
         ),
         rows=(ROW,),
         lost=(Lost("Count the tokens.", "", 0, ()),),

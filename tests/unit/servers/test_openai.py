@@ -585,7 +585,9 @@ def test_a_message_in_parts(server: FakeOllama) -> None:
     ]
     server.reply = lambda _: completion(content=parts)
 
-    assert connect(server).chat("Score this.").content == "85"
+    reply = connect(server).chat("Score this.")
+
+    assert (reply.content, reply.thoughts) == ("85", "Hm.")
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,15 @@ def test_the_first_response_wins(store: Store) -> None:
     assert store.add_response("k", StoredResponse("b", None)) == first
 
 
+def test_thoughts_are_kept_beside_a_response(store: Store) -> None:
+    """Also those that took the place of one."""
+    for key, kept in (
+        ("answered", StoredResponse("a", None, "hm")),
+        ("unfinished", StoredResponse(None, "no answer", "hm")),
+    ):
+        assert store.add_response(key, kept) == store.response(key) == kept
+
+
 def test_what_is_not_there_is_none(store: Store) -> None:
     """A miss is no error."""
     assert (store.verdict("k"), store.response("k"), store.failure("k")) == (None, None, None)
@@ -232,6 +241,7 @@ def test_a_cache_of_the_first_version_goes_on(tmp_path: Path) -> None:
             ) WITHOUT ROWID;
             INSERT INTO verdicts VALUES ('k', 'old', 85, '85', NULL);
             INSERT INTO responses VALUES ('k', 'old', 'text', NULL);
+            INSERT INTO responses VALUES ('thinks', 'old', '<think>hm</think>text', NULL);
             INSERT INTO failures VALUES ('one', 'k', 'broken');
             CREATE TABLE suites (
                 run TEXT NOT NULL, name TEXT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run, name)
@@ -244,6 +254,7 @@ def test_a_cache_of_the_first_version_goes_on(tmp_path: Path) -> None:
 
     assert store.verdict("k") == Verdict(85, "85")
     assert store.response("k") == StoredResponse("text", None)
+    assert store.response("thinks") is None
     assert store.failure("k") is None
     weighed = Verdict(22, "No", covered=0.9)
     long = Verdict(None, "", "too long", too_long=True)

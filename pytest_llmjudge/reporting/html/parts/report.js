@@ -7,7 +7,20 @@
   // The end of an id tells records apart whose instructions are the same.
   const KEPT = 8;
   const PLACES = { A: "first", B: "second", tie: "neither" };
-  const SEARCHED = ["instruction", "input", "output", "response", "other", "replies", "error"];
+  const SEARCHED = [
+    "system",
+    "turns",
+    "instruction",
+    "input",
+    "output",
+    "followUps",
+    "criteria",
+    "thoughts",
+    "response",
+    "other",
+    "replies",
+    "error",
+  ];
   const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
   const get = (id) => document.getElementById(id);
@@ -209,17 +222,58 @@
         : [plainBlock(hasOther ? names[1] + note : "Response", texts.response, hasOther ? "" : "full")]),
     ];
   };
+  const thoughtsOf = (text) =>
+    make("details", "full", [make("summary", "", "Thoughts"), textBox(visible(text))]);
+  // A response with the reference beside it, where there is one.
+  const answerOf = (answer, reference, number) => {
+    const end = number > 1 ? ` ${number}` : "";
+    return [
+      ...(answer === undefined ? [] : [plainBlock(`Response${end}`, answer, reference ? "" : "full")]),
+      ...(reference ? [plainBlock(`Reference${end}`, reference)] : []),
+    ];
+  };
+  const answersOf = (texts, isPair) => {
+    // Beside a baseline the answers to all instructions are one text, in which differences show.
+    const answers = texts.other === undefined ? texts.answers || [] : [];
+    const followUps = (texts.followUps || []).flatMap(([instruction, reference], place) => [
+      plainBlock(`Instruction ${place + 2}`, instruction, "full"),
+      ...answerOf(answers[place + 1], reference, place + 2),
+    ]);
+    const first = answers.length ? [] : responses(texts, isPair);
+    return [...first, ...answerOf(answers[0], texts.output, 1), ...followUps];
+  };
+  const scores = (parts) => {
+    const lines = parts.map(([name, score]) =>
+      make("div", "", [make("dt", "", isolated(name)), make("dd", "", String(score))]),
+    );
+    return block("Scores", make("dl", "figures", lines));
+  };
   const detailOf = (row, texts) => {
     const isPair = isPairs(row);
-    const parts = [plainBlock("Instruction", texts.instruction, "full")];
+    const parts = [];
+    if (texts.system !== undefined) {
+      parts.push(plainBlock("System text", texts.system, "full"));
+    }
+    for (const [role, text] of texts.turns || []) {
+      parts.push(plainBlock(role === "user" ? "User" : "Assistant", text, "full"));
+    }
+    parts.push(plainBlock("Instruction", texts.instruction, "full"));
     if (texts.input !== undefined) {
       parts.push(plainBlock("Input", texts.input, "full"));
     }
     if (texts.error !== undefined) {
       parts.push(plainBlock("Error", texts.error, "full"));
     }
-    parts.push(...responses(texts, isPair));
-    parts.push(plainBlock("Reference", texts.output));
+    if (texts.thoughts !== undefined) {
+      parts.push(thoughtsOf(texts.thoughts));
+    }
+    parts.push(...answersOf(texts, isPair));
+    for (const [name, text] of texts.criteria || []) {
+      parts.push(block(name ? ["Criterion ", isolated(name)] : "Criterion", textBox(visible(text))));
+    }
+    if (texts.parts) {
+      parts.push(scores(texts.parts));
+    }
     (texts.replies || []).forEach((reply, place) => {
       const order = isPair ? (place === 0 ? ", tested model first" : ", tested model second") : "";
       parts.push(plainBlock(`Judge's reply${order}`, reply));
@@ -298,7 +352,7 @@
     const shown = state.rows.slice(start, start + PAGE);
     get("rows").tBodies[0].replaceChildren(...shown.map(rowOf));
     get("rows").hidden = shown.length === 0;
-    get("told").textContent = shown.length
+    get("shown-rows").textContent = shown.length
       ? `${start + 1} to ${start + shown.length} of ${state.rows.length} rows`
       : "No row is like this.";
     get("pages").hidden = pages === 1;
@@ -344,7 +398,7 @@
         hits[row] = has(index.id[row]) || SEARCHED.some((name) => has(one[name]));
       });
       if (number % 20 === 19) {
-        get("told").textContent = `Searching … ${Math.round((100 * number) / packed.length)} %`;
+        get("shown-rows").textContent = `Searching … ${Math.round((100 * number) / packed.length)} %`;
         await new Promise((resolve) => setTimeout(resolve));
         if (own !== searches) {
           return;

@@ -1,0 +1,168 @@
+"""Averages by category and by part of the scores, as reports show them."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.data.page import PageTable
+from pytest_llmjudge.data.summary import MOST_PARTS, NONE, Breakdown, Part
+from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.gates import is_average_within_noise
+from pytest_llmjudge.kinds.categories import gate_of
+from pytest_llmjudge.kinds.parts import nouns_of
+from pytest_llmjudge.kinds.summaries import at_least, is_one
+from pytest_llmjudge.stats import mean, mean_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_llmjudge.data import CategoryResult, Entry, SuiteResult
+
+__all__ = ["breakdowns", "shown_average", "tables"]
+
+_CATEGORY_HEADINGS = ("category", "records", "scored", "average", "95 % interval", "outcome")
+_PART_HEADINGS = ("scored", "average", "95 % interval")
+_LONGEST_NAME = 60
+
+
+def breakdowns(suite: SuiteResult) -> Iterator[Breakdown]:
+    """Yield a suite's averages by category and by part, each where it has some."""
+    if suite.categories:
+        counted = is_one(len(suite.categories), "1 category", f"{len(suite.categories)} categories")
+        if suite.by is not None:
+            counted += f' in the field "{suite.by}"'
+        yield _breakdown(
+            suite.categories,
+            tuple(_category(suite, one) for one in suite.categories),
+            settings=counted + _without_category(suite),
+            headings=_CATEGORY_HEADINGS,
+            nouns=("category", "categories"),
+        )
+    if suite.parts:
+        one, several = nouns = nouns_of(suite.parts)
+        yield _breakdown(
+            suite.parts,
+            tuple(map(_part, suite.parts)),
+            settings=is_one(len(suite.parts), f"1 {one}", f"{len(suite.parts)} {several}"),
+            headings=(one, *_PART_HEADINGS),
+            nouns=nouns,
+        )
+
+
+def _breakdown(
+    averaged: Sequence[CategoryResult],
+    parts: tuple[Part, ...],
+    *,
+    settings: str,
+    headings: tuple[str, ...],
+    nouns: tuple[str, str],
+) -> Breakdown:
+    """Return averages as a terminal and Markdown show them.
+
+    Args:
+        averaged: What they are of.
+        parts: The same as it is shown.
+        settings: What follows the title.
+        headings: Of the columns.
+        nouns: What one of them and several are called.
+    """
+    one, several = nouns
+    groups, left_out = parts, ""
+    if len(parts) > MOST_PARTS:
+        lowest = sorted(zip(averaged, parts, strict=True), key=_average_of)
+        groups = tuple(part for _, part in lowest[:MOST_PARTS])
+        left_out = f"the {MOST_PARTS} {several} of {len(parts)} that average lowest"
+    return Breakdown(
+        title=f"Averages by {one}",
+        settings=settings,
+        headings=headings,
+        parts=parts,
+        grouping=several,
+        groups=groups,
+        whole=None,
+        nouns=nouns,
+        left_out=left_out,
+    )
+
+
+def tables(suite: SuiteResult, before: Mapping[str, Entry]) -> Iterator[PageTable]:
+    """Yield the same for the HTML page, which has room for all of them.
+
+    Args:
+        suite: Its result.
+        before: What the baseline made of its records, by id.
+    """
+    if suite.categories:
+        yield _category_table(suite, before)
+    if suite.parts:
+        one, _ = nouns_of(suite.parts)
+        yield PageTable(f"By {one}", (one, *_PART_HEADINGS), tuple(map(_part, suite.parts)))
+
+
+def shown_average(scores: Sequence[int]) -> tuple[str, str]:
+    """Return the average of scores and its 95 % interval, as they are shown."""
+    average, bounds = mean(scores), mean_interval(scores)
+    value = NONE if average is None else f"{average:.2f}"
+    if bounds is None:
+        return value, NONE
+    return value, f"{max(0, bounds[0]):.1f} to {min(100, bounds[1]):.1f}"
+
+
+def _part(part: CategoryResult) -> Part:
+    figures = str(len(part.scores)), *shown_average(part.whole)
+    return Part(one_line(part.name, _LONGEST_NAME), figures)
+
+
+def _without_category(suite: SuiteResult) -> str:
+    """Say how many records are in no category; empty where all are in one."""
+    number = suite.total - sum(category.total for category in suite.categories)
+    return f", {is_one(number, '1 record', f'{number} records')} without one" if number else ""
+
+
+def _average_of(entry: tuple[CategoryResult, Part]) -> float:
+    """Return by what categories are ordered; those of which a part is unscored come first."""
+    average = mean(entry[0].whole)
+    return -1 if average is None else average
+
+
+def _category(suite: SuiteResult, category: CategoryResult) -> Part:
+    outcome, remark = "", ""
+    if category.min_average is not None:
+        outcome = _gate_outcome(suite, category)
+        noise = is_average_within_noise(category.whole, category.min_average)
+        asked = at_least("average", category.min_average)
+        remark = f" ({asked}{', within noise' if noise else ''})"
+    counts = str(category.total), str(len(category.scores))
+    name = one_line(category.name, _LONGEST_NAME)
+    return Part(name, (*counts, *shown_average(category.whole)), outcome, remark)
+
+
+def _gate_outcome(suite: SuiteResult, category: CategoryResult) -> str:
+    """Return the outcome of a category's gate; one that was left out fails where it would have."""
+    name, average = gate_of(category.name), mean(category.whole)
+    outcome = next((gate.outcome for gate in suite.gates if gate.name == name), "not run")
+    least = category.min_average
+    is_low = average is not None and least is not None and average < least
+    return "failed" if outcome == "not run" and is_low else outcome
+
+
+def _category_table(suite: SuiteResult, before: Mapping[str, Entry]) -> PageTable:
+    """Return the averages by category, beside the baseline's where it has all of their records."""
+    parts = tuple(_category(suite, one) for one in suite.categories)
+    note = _without_category(suite)
+    if not before:
+        return PageTable("Categories", _CATEGORY_HEADINGS, parts, note)
+    known: dict[str | None, list[float | None]] = {}
+    for result in suite.records:
+        entry = before.get(result.record.id)
+        known.setdefault(result.category, []).append(None if entry is None else entry.score)
+    rows = []
+    for part, category in zip(parts, suite.categories, strict=True):
+        scores = [score for score in known.get(category.name, []) if score is not None]
+        is_whole = len(scores) == category.total
+        figure = f"{statistics.fmean(scores):.2f}" if is_whole else NONE
+        rows.append(replace(part, figures=(*part.figures, figure)))
+    *headings, last = _CATEGORY_HEADINGS
+    return PageTable("Categories", (*headings, "baseline", last), tuple(rows), note)
