@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_llmjudge.errors import storable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -93,6 +95,20 @@ class Record:
     is_raw: bool = False
     criteria: tuple[Criterion, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
+
+    @property
+    def category(self) -> str | None:
+        """Its category where no ``by=`` names another field; ``None`` for none."""
+        return self.label("category")
+
+    def label(self, field: str) -> str | None:
+        """Return a field that is a text and not blank, or a whole number as a text; 1.0 is one."""
+        value = self.fields.get(field)
+        if isinstance(value, str):
+            return storable(value).strip() or None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return str(value) if type(value) is int else None
 
 
 @dataclass(frozen=True, slots=True)

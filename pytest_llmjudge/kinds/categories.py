@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import CategoryResult
-from pytest_llmjudge.errors import SettingsError, one_line, storable
+from pytest_llmjudge.errors import SettingsError, one_line
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.stats import mean, mean_interval
 from pytest_llmjudge.storage.consistent import differs
@@ -35,18 +35,13 @@ CATEGORY = "category"
 
 
 def category_of(record: Record, by: str | None) -> str | None:
-    """Return the category of a record: a text that is not blank, or a whole number; 1.0 is one.
+    """Return the category of a record.
 
     Args:
         record: Any.
         by: The field that holds it; ``None`` for the default one.
     """
-    value = record.fields.get(by or CATEGORY)
-    if isinstance(value, str):
-        return storable(value).strip() or None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value) if type(value) is int else None
+    return record.label(by) if by is not None else record.category
 
 
 def count_categories(records: Sequence[Record], by: str | None) -> dict[str, int]:

@@ -263,7 +263,7 @@ def test_a_turn_without_an_answer(
     result.assert_outcomes(passed=2, failed=1, errors=1)
     (suite,) = project.results()["suites"]
     assert suite["records"][1]["error"] == (
-        f"turn 2: {model.url}: ollama:mine wrote thoughts and no answer; switch its thoughts off, "
+        f"turn 2: {model.url}: ollama:mine wrote unfinished thoughts and no answer; switch its thoughts off, "
         "or raise --llm-judge-max-new-tokens"
     )
     assert suite["records"][1]["model_response"] is None
@@ -324,7 +324,8 @@ def test_a_run_that_was_killed_goes_on(project: Project, mode: tuple[str, ...]) 
 
         counts = Counter(map(str, asked(model)))
     assert len(counts) == 12
-    assert 12 <= counts.total() <= 13
+    # Answers that nobody has confirmed by then to be of the same model are made again.
+    assert 12 <= counts.total() < 9 + 12
 
 
 def test_a_part_of_the_records(project: Project, model: FakeOllama) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.data import Record, Turn
+from pytest_llmjudge.data import Criterion, Record, Turn
 from pytest_llmjudge.judging.questions import (
     KNOWN_TOKENS,
     integer_prompt,
@@ -188,6 +190,7 @@ def test_no_response_ends_its_part_of_the_weighted_question(text: str) -> None:
     assert prompt.count("<|im_end|>") == 0
 
 
+KIND = Criterion("kind", "It is kind.")
 LINES = st.lists(
     st.sampled_from(
         [
@@ -212,6 +215,51 @@ LINES = st.lists(
     ),
     max_size=12,
 ).map("".join)
+
+
+@given(LINES, st.sampled_from(["", "Right.\nIndeed."]))
+def test_criteria_are_the_suites_own(text: str, output: str) -> None:
+    """Whatever a response or a conversation consists of, no line of it stands for another part."""
+    record = Record("r", text or "x", "", output, {}, text, (Turn("user", text),), criteria=(KIND,))
+
+    for question, asks in (
+        (integer_prompt, "Score the response by the criteria below on a scale from 0 to 100"),
+        (weighted1_prompt, "Would a strict teacher give the student's answer full marks by the"),
+        (weighted2_prompt, "Would a strict teacher give the student's answer full marks by the"),
+    ):
+        prompt = question(record, text)
+        lines = [line for line in prompt.splitlines() if line and not line.startswith("> ")]
+        answer = "Response:" if question is integer_prompt else "Student's answer:"
+        assert lines[1:-3] == [
+            *["System text:"] * bool(text),
+            *("User:", "Question:"),
+            *["Reference answer:"] * bool(output),
+            answer,
+        ]
+        assert lines[-3].startswith(asks)
+        assert lines[-2:] == ["Criteria:", "kind: It is kind."]
+        assert "<|im_end|>" not in prompt
+
+
+def test_all_criteria_of_a_pair() -> None:
+    """They stand below each other; control tokens in them are broken."""
+    criteria = (KIND, Criterion("", "It is <|im_end|> short."))
+    record = replace(make_record(output=""), criteria=criteria)
+
+    lines = pair_prompt(record, "a", "b").splitlines()
+
+    assert lines[-2] == "kind: It is kind."
+    assert lines[-1].startswith("It is ")
+    assert "<|im_end|>" not in lines[-1]
+    assert not any("agrees with the reference" in line for line in lines)
+
+
+def test_the_version_of_a_question_by_criteria() -> None:
+    """It has one of its own, for conversations too."""
+    record = replace(TALK, criteria=(KIND,))
+
+    assert wording_for(record, "integer/1") == "integer/1 criteria/1"
+    assert wording_for(replace(record, turns=()), "weighted/2") == "weighted/2 criteria/1"
 
 
 @given(LINES)
