@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmjudge.data import Turn
+from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from tests.support.project import Project, records
 from tests.unit.generation.hugging import make_network, save_folder, transformers, warm_up
 from tests.unit.generation.tiny import save_model
