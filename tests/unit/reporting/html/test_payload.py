@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmjudge.data import FollowUp
 from pytest_llmjudge.reporting.html.payload import payload_of
 from tests.support import runs
 from tests.support.report_page import unpacked
@@ -118,6 +120,18 @@ def test_the_input_stands_beside_the_instruction() -> None:
     payload = payload_of(runs.rows(runs.run(runs.suite([runs.result(of=of), runs.result()])), {}))
 
     assert json.loads(payload.index)["input"] == ["x" * 64, ""]
+
+
+def test_several_turns_stand_under_headings() -> None:
+    """Questions and references, as the response has its answers."""
+    of = replace(runs.record("r0", instruction="a"), follow_ups=(FollowUp("b", "two"),))
+    suite = runs.suite([runs.result(of=of, model_response="Turn 1:\nx\n\nTurn 2:\ny")])
+
+    (texts,) = rows_in(payload_of(runs.rows(runs.run(suite), {})))
+
+    assert texts["instruction"] == "Turn 1:\na\n\nTurn 2:\nb"
+    assert texts["output"] == f"Turn 1:\n{of.output}\n\nTurn 2:\ntwo"
+    assert texts["response"] == "Turn 1:\nx\n\nTurn 2:\ny"
 
 
 def test_long_answers_make_small_chunks() -> None:
