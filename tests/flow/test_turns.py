@@ -348,15 +348,18 @@ def test_a_run_that_was_killed_goes_on(project: Project, mode: tuple[str, ...]) 
 
 
 def test_a_part_of_the_records(project: Project, model: FakeOllama) -> None:
-    """``-k`` asks the chosen ones alone, and ``--lf`` those that failed."""
+    """``-k`` asks the chosen ones alone, and ``--lf`` judges again those that failed."""
     project.suite(bench(4), 'min_score=50, prompt="chat"')
+    model.reply = lambda request: Answer("?") if "Ask 1" in request.prompt else answer(request)
 
-    result = project.run(*at(model), "-k", "q1 or q2")
+    chosen = project.run(*at(model), "-k", "q1 or q2")
 
-    assert result.parseoutcomes()["deselected"] == 3
-    assert sorted(asked(model)) == sorted(messages(n, turn) for n in (1, 2) for turn in (1, 2))
-    project.run(*at(model), "--lf")
-    assert len(model.chats) in (4, 8)
+    chosen.assert_outcomes(passed=1, failed=1, deselected=3)
+    assert [len(messages) for messages in asked(model)] == [1, 1, 3, 3]
+    again = project.run(*at(model), "--lf")
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["FAILED test_suite.py::test_instructions?q1?*"])
+    assert len(model.chats) == 4
 
 
 def test_the_failure_shows_each_turn(project: Project, model: FakeOllama) -> None:
