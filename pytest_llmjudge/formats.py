@@ -177,7 +177,7 @@ def _mt_bench(value: Value) -> Parts:
         raise BadRecordError(problem, "it must be a list of questions")
     references = reference if isinstance(reference, list) else [reference] * bool(reference)
     if references and len(turns) != 1 and len(references) != len(turns):
-        problem = f'"turns" has {len(turns)} texts and "reference" {len(references)}'
+        problem = f'"turns" has {len(turns)} texts and "reference" has {len(references)}'
         raise BadRecordError(problem, 'write a list of as many in "reference"', cause="turns")
     criteria = value.get(CRITERIA)
     first, *follow_ups = (

@@ -19,7 +19,7 @@ from pytest_llmjudge.recordsfile import path_digest
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS, CHAT, JINJA_SUFFIXES, RAW, SuiteSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_llmjudge.data import Prompt, Record, Turn
 
@@ -72,10 +72,10 @@ class Suite:
 
     def prompt(self, record: Record) -> Prompt:
         """Return what the model under test reads for one of the records; see :meth:`prompts`."""
-        return self.prompts([record])[0]
+        return next(self.prompts([record]))
 
-    def prompts(self, records: Sequence[Record]) -> list[Prompt]:
-        """Return what the model under test reads for some of the records.
+    def prompts(self, records: Sequence[Record]) -> Iterator[Prompt]:
+        """Yield what the model under test reads for some of the records.
 
         Args:
             records: Some of the suite's, or single turns of theirs with the answers before them.
@@ -84,10 +84,11 @@ class Suite:
             SettingsError: The template cannot be rendered.
         """
         if not self.is_jinja:
-            return [model_prompt(record, self.template) for record in records]
+            yield from (model_prompt(record, self.template) for record in records)
+            return
         rendered = self._rendered
         rendered |= self._render([one for one in records if _place(one) not in rendered])
-        return [rendered[_place(record)] for record in records]
+        yield from (rendered[_place(record)] for record in records)
 
     @property
     def where(self) -> str:

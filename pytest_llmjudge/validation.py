@@ -361,7 +361,7 @@ def _answers_problem(field: str, value: Mapping[str, Any]) -> str:
     if not isinstance(answers, list):
         return f'"{field}" is {kind_of(answers)}'
     if len(answers) != turns:
-        return f'"{field}" has {len(answers)} of {turns} answers'
+        return f'"{field}" is a list of {len(answers)}, and "turns" one of {turns}'
     other = [answer for answer in answers if not isinstance(answer, str)]
     return f'"{field}" holds {kind_of(other[0])}' if other else ""
 

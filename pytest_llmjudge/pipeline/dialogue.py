@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.answers import answered_turns, join_answers
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import Prompt, Record
+    from pytest_llmjudge.data import Record
 
 __all__ = ["Dialogue"]
 
@@ -20,19 +20,17 @@ class Dialogue:
         answers: Those so far.
         thoughts: What the model thought before them.
         question: The record of the next question alone, with what was said before it.
-        prompt: What the model reads for it, once that is known.
         key: Under which the answer to it is kept, once that is known.
         error: Why there will be no answer to it, as a finished one-line message.
     """
 
-    __slots__ = ("answers", "error", "key", "prompt", "question", "record", "thoughts")
+    __slots__ = ("answers", "error", "key", "question", "record", "thoughts")
 
     def __init__(self, record: Record) -> None:
         self.record = record
         self.answers: list[str] = []
         self.thoughts = ""
         self.question = next(answered_turns(record, ())) if record.follow_ups else record
-        self.prompt: Prompt = ""
         self.key = ""
         self.error: str | None = None
 

@@ -142,29 +142,30 @@ class Responses(Source[str]):
         Raises:
             KnownProblemError: There will be none.
         """
-        for dialogue in self._continue([Dialogue(record)]):
-            if dialogue.error is not None:
-                error = dialogue.named(dialogue.error)
-                raise KnownProblemError(error, is_infrastructure=False)
-            failure = self._store.failure(dialogue.key)
-            if failure is not None:
-                is_infrastructure = failure.is_infrastructure
-                error = failure.message if is_infrastructure else dialogue.named(failure.message)
-                raise KnownProblemError(error, is_infrastructure=is_infrastructure)
+        dialogue = Dialogue(record)
+        if not self._continue([dialogue]):
+            return self._known[record.id]
+        if dialogue.error is not None:
+            error = dialogue.named(dialogue.error)
+            raise KnownProblemError(error, is_infrastructure=False)
+        failure = self._store.failure(dialogue.key)
+        if failure is None:
             return None
-        return self._known[record.id]
+        is_infrastructure = failure.is_infrastructure
+        error = failure.message if is_infrastructure else dialogue.named(failure.message)
+        raise KnownProblemError(error, is_infrastructure=is_infrastructure)
 
     def _continue(self, dialogues: Sequence[Dialogue]) -> list[Dialogue]:
         """Take the answers that the store has; return those dialogues that lack one.
 
-        What they lack has its prompt and its key then, and an error if it cannot be had.
+        What they lack has its key then, and an error if it cannot be had.
         """
         unanswered = []
         going = [one for one in dialogues if one.left and one.error is None]
         while going:
             prompts = self._suite.prompts([one.question for one in going])
             for one, prompt in zip(going, prompts, strict=True):
-                one.prompt, one.key = prompt, self._key(prompt)
+                one.key = self._key(prompt)
             have = self._store.responses([one.key for one in going])
             answered = []
             for one in going:
@@ -229,7 +230,8 @@ class Responses(Source[str]):
         asked = list(groups.values())
         self._watch.check()
         self._fingerprint.check()
-        for done in self._completions([group[0].prompt for group in asked]):
+        prompts = self._suite.prompts([group[0].question for group in asked])
+        for done in self._completions(list(prompts)):
             self._fingerprint.check()
             kept = self._keep(asked[done.index][0].key, done)
             for one in asked[done.index]:

@@ -283,6 +283,26 @@ def test_a_blank_answer_stays(project: Project, model: FakeOllama) -> None:
     assert project.results()["suites"][0]["records"][0]["answers"] == ["", "Yes."]
 
 
+def test_a_model_that_fails_at_the_second_turn(project: Project, mode: tuple[str, ...]) -> None:
+    """All records err with its one line, it is not asked again, and the next run goes on there."""
+    fails = MODEL.replace(
+        "        return", "        if 'Say' in prompts[0]: raise OSError('full')\n        return"
+    )
+    content = [{**one, "turns": [one["turns"][0], "Say more."]} for one in bench(3)]
+    project.suite(content, 'min_score=0, min_average=0.01, prompt="chatml"')
+    project.write("conftest.py", fails)
+
+    project.run(REPORT, *mode).assert_outcomes(errors=3, failed=1)
+
+    error = "llm_model (Counting): generate() raised OSError: full; correct it"
+    (suite,) = project.results()["suites"]
+    assert [record["error"] for record in suite["records"]] == [error] * 3
+    assert generated(project) == [3, 3]
+    project.write("conftest.py", MODEL)
+    project.run(REPORT, *mode).assert_outcomes(passed=4)
+    assert generated(project) == [3, 3, 3]
+
+
 def test_alike_first_questions_are_asked_once(project: Project, model: FakeOllama) -> None:
     """Also where a record has no other question, and each goes on with the answer."""
     one, other = bench(2)
@@ -329,15 +349,18 @@ def test_a_run_that_was_killed_goes_on(project: Project, mode: tuple[str, ...]) 
 
 
 def test_a_part_of_the_records(project: Project, model: FakeOllama) -> None:
-    """``-k`` asks the chosen ones alone, and ``--lf`` those that failed."""
+    """``-k`` asks the chosen ones alone, and ``--lf`` judges again those that failed."""
     project.suite(bench(4), 'min_score=50, prompt="chat"')
+    model.reply = lambda request: Answer("?") if "Ask 1" in request.prompt else answer(request)
 
-    result = project.run(*at(model), "-k", "q1 or q2")
+    chosen = project.run(*at(model), "-k", "q1 or q2")
 
-    assert result.parseoutcomes()["deselected"] == 3
-    assert sorted(asked(model)) == sorted(messages(n, turn) for n in (1, 2) for turn in (1, 2))
-    project.run(*at(model), "--lf")
-    assert len(model.chats) in (4, 8)
+    chosen.assert_outcomes(passed=1, failed=1, deselected=3)
+    assert [len(messages) for messages in asked(model)] == [1, 1, 3, 3]
+    again = project.run(*at(model), "--lf")
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["FAILED test_suite.py::test_instructions?q1?*"])
+    assert len(model.chats) == 4
 
 
 def test_the_failure_shows_each_turn(project: Project, model: FakeOllama) -> None:

@@ -335,11 +335,11 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "mt-bench-of-two-with-one-reference": (
         {**BENCH, "turns": ["a", "b"], "reference": ["c"]},
-        '"turns" has 2 texts and "reference" 1; write a list of as many in "reference"',
+        '"turns" has 2 texts and "reference" has 1; write a list of as many in "reference"',
     ),
     "mt-bench-of-two-with-a-text": (
         {**BENCH, "turns": ["a", "b"], "reference": "c"},
-        '"turns" has 2 texts and "reference" 1; write a list of as many in "reference"',
+        '"turns" has 2 texts and "reference" has 1; write a list of as many in "reference"',
     ),
     "mt-bench-of-two-with-a-blank": (
         {**BENCH, "turns": ["a", " "], "reference": ["c", "d"]},
@@ -363,7 +363,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "mt-bench-of-two-with-one-answer": (
         {**TWO_TURNS, "model_response": ["x"]},
-        f'"model_response" has 1 of 2 answers; {LIST}',
+        f'"model_response" is a list of 1, and "turns" one of 2; {LIST}',
     ),
     "mt-bench-of-two-with-no-texts": (
         {**TWO_TURNS, "model_response": ["x", None]},
@@ -689,7 +689,7 @@ def test_several_turns_with_answers(tmp_path: Path) -> None:
     )
 
     assert answered.id == plain.id
-    for wrong, problem in ((["x"], "has 1 of 2 answers"), ("x", "is a string")):
+    for wrong, problem in ((["x"], 'is a list of 1, and "turns" one of 2'), ("x", "is a string")):
         with pytest.raises(RecordsError) as caught:
             load_records(write(tmp_path, [{**TWO_TURNS, "mine": wrong}]), response_field="mine")
         hint = 'responses="mine" needs a list of strings, one for each turn'

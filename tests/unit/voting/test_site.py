@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from pytest_llmjudge.data import Turn
+from pytest_llmjudge.answers import join_answers
+from pytest_llmjudge.data import FollowUp, Turn
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.voting.box import BallotBox
@@ -92,6 +93,26 @@ def test_a_conversation(tmp_path: Path) -> None:
     shown = re.findall(r'<h[12][^>]*>([^<]*)</h[12]>\s*<div class="text" dir="auto">', page)
     assert shown[:4] == ["System text", "User", "Assistant", "Instruction"]
     assert page.index("Be brief.") < page.index("Hello?") < page.index("&lt;script&gt;")
+    assert MARKUP not in page
+
+
+def test_several_turns(tmp_path: Path) -> None:
+    """All questions are shown, and the answers under a heading for each."""
+    made = ballots_of({"p": ["x"], "q": ["y"]})
+    (ballot,) = made.ballots
+    ballot = replace(
+        ballot,
+        follow_ups=(FollowUp("And then?", "Nothing."),),
+        responses=(join_answers(["x", MARKUP]), join_answers(["y", ""])),
+    )
+
+    with visiting(tmp_path / "votes.jsonl", replace(made, ballots=(ballot,))) as visitor:
+        page = visitor.get().text
+
+    assert '<h2>Turn 2</h2>\n<div class="text" dir="auto">And then?</div>' in page
+    assert "Turn 1:\nx\n\nTurn 2:\n&lt;script&gt;" in page
+    assert "Turn 1:\ny\n\nTurn 2:\n</div>" in page
+    assert "Turn 2:\nNothing.</div>" in page
     assert MARKUP not in page
 
 
