@@ -8,19 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.dataset_folders import is_dataset
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.paths import POINTER, PULL, instead_of_file, is_pointer
 from pytest_llmjudge.prompts import check_fit, model_prompt
 from pytest_llmjudge.reading import SETTINGS_LIMIT, read_file, why_unreadable
 from pytest_llmjudge.records import draw_sample
-from pytest_llmjudge.recordsfile import path_digest
+from pytest_llmjudge.recordsfile import find_source, source_digest
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS, CHAT, JINJA_SUFFIXES, RAW, SuiteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.data import Prompt, Record
+    from pytest_llmjudge.recordsfile import Source
 
 __all__ = ["Suite", "read_suite", "with_system"]
 
@@ -94,7 +94,7 @@ def read_suite(
     file: str,
     base: Path,
     chosen: SuiteSettings,
-    read: Callable[[Path], tuple[Record, ...]],
+    read: Callable[[Source], tuple[Record, ...]],
 ) -> Suite:
     """Read a suite's records and its prompt.
 
@@ -103,24 +103,25 @@ def read_suite(
         file: Records file, relative to ``base``.
         base: Folder of the test file.
         chosen: The suite's settings.
-        read: Returns all records of a file, or raises what is wrong with them.
+        read: Returns all records of a source, or raises what is wrong with them.
 
     Raises:
         SettingsError: The prompt cannot be used.
         RecordsError: The records file cannot be used.
     """
     path = base / file
+    source = find_source(path, chosen.split)
     instead = instead_of_file(path)
-    if instead is not None and not is_dataset(path):
+    if instead is not None and source.dataset is None:
         raise RecordsError(name, f'records file "{file}" is {instead}', f"expected it at {path}")
-    records = read(path)
+    records = read(source)
     if records and not chosen.is_prompt_given and all(record.is_raw for record in records):
         chosen = replace(chosen, prompt=RAW)
     records = with_system(draw_sample(records, chosen.sample), chosen.system)
     return Suite(
         name=name,
         path=path,
-        digest=path_digest(path),
+        digest=source_digest(source),
         records=records,
         settings=chosen,
         template=_template(name, chosen.prompt),

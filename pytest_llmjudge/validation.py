@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
     from pytest_llmjudge.formats import Format
-    from pytest_llmjudge.recordsfile import Content
+    from pytest_llmjudge.recordsfile import Contents
 
 __all__ = ["Checked", "check", "is_plain"]
 
@@ -40,7 +40,7 @@ class Problem(NamedTuple):
     """What is wrong with one record.
 
     Attributes:
-        number: Of the record, as its file counts.
+        position: Of the record among those of its file or folder.
         text: What is wrong.
         hint: What to do.
         field: Which of its texts is wrong; empty where ``text`` names it.
@@ -48,7 +48,7 @@ class Problem(NamedTuple):
         fields: Names of the record's fields, where it lacks one that it needs.
     """
 
-    number: int
+    position: int
     text: str
     hint: str
     field: str = ""
@@ -71,8 +71,7 @@ class Checked(NamedTuple):
 
 
 def check(
-    name: str,
-    content: Content,
+    content: Contents,
     needed: Mapping[str, str],
     gates: Collection[str] = (),
     fields: Mapping[str, str] | None = None,
@@ -80,8 +79,7 @@ def check(
     """Check all records of a file.
 
     Args:
-        name: Of the file.
-        content: Of the file.
+        content: Of the file, or of all files of a folder.
         needed: Fields that must hold a string in every record, by the keyword that names them.
         gates: Names that no record may have as its id.
         fields: Which field each part of a record is; none where the content decides.
@@ -92,21 +90,21 @@ def check(
     Raises:
         RecordsError: With all causes, the first 20 in full.
     """
-    values = content.values
+    name, values = content.name, content.values
     chosen = mapping_format(name, fields) if fields else detect(name, values)
     for field in (*needed.values(), *(fields or {}).values()):
         _check_is_known(name, field, values)
     reader = _Reader(chosen, needed, gates, fields or {}, is_odd=content.is_odd)
-    ids: dict[str, str] = {}
+    ids: dict[str, int] = {}
     problems: list[Problem] = []
     records: list[Checked] = []
-    for number, value in zip(content.numbers, values, strict=True):
-        record = reader.read(number, value, problems)
+    for position, value in enumerate(values):
+        record = reader.read(position, value, problems)
         if record is not None:
-            problems += _taken(number, record.id, f"{content.unit} {number}", ids)
+            problems += _taken(content, position, record.id, ids)
             records.append(record)
     if problems:
-        first, *others = _by_cause(name, content, problems)
+        first, *others = _by_cause(content, problems)
         more = others[: _SHOWN_CAUSES - 1]
         left = len(others) - len(more)
         raise RecordsError(first.where, first.problem, first.hint, more=tuple(more), left=left)
@@ -148,43 +146,43 @@ class _Reader:
         self._is_odd = is_odd
         self._is_alpaca = chosen is ALPACA and not fields
 
-    def read(self, number: int, value: object, problems: list[Problem]) -> Checked | None:
+    def read(self, position: int, value: object, problems: list[Problem]) -> Checked | None:
         """Return a record, and add what is wrong with it to ``problems``."""
         before = len(problems)
         if self._is_odd and isinstance(value, dict):
-            problems += _oddities(number, value, self._needed)
+            problems += _oddities(position, value, self._needed)
         if not isinstance(value, dict):
             problem = f"it is {kind_of(value)}"
-            problems.append(Problem(number, problem, "a record is an object"))
+            problems.append(Problem(position, problem, "a record is an object"))
             return None
         view = mapped(self._format, self._fields, value) if self._fields else value
         identifier = view.get("id")
         if self._is_alpaca:
             if not is_plain(value):
-                problems += _beside_schema(number, value)
-            problems += _characters_of(number, value, (*_TEXTS, *self._needed.values()))
+                problems += _beside_schema(position, value)
+            problems += _characters_of(position, value, (*_TEXTS, *self._needed.values()))
         else:
             identifier = str(identifier) if type(identifier) is int else identifier
             own = {field: value[field] for field in _OWN if field in value}
             if own or identifier is not None:
                 shown = {**_GOOD, **own, "id": identifier}
                 if not is_plain(shown):
-                    problems += _beside_schema(number, shown)
-            problems += _characters_of(number, value, self._needed.values())
-        problems += _needed_problems(number, value, self._needed)
+                    problems += _beside_schema(position, shown)
+            problems += _characters_of(position, value, self._needed.values())
+        problems += _needed_problems(position, value, self._needed)
         if isinstance(identifier, str) and identifier in self._gates:
             problem = f'"id" is "{identifier}", the name of a gate'
-            problems.append(Problem(number, problem, "give the record another id"))
+            problems.append(Problem(position, problem, "give the record another id"))
         parts = None
         # What is wrong so far may be wrong with its texts, and is not said again.
         if len(problems) == before:
-            parts = self._parts(number, value, view, problems)
+            parts = self._parts(position, value, view, problems)
         if not isinstance(identifier, str) or not identifier.strip():
             identifier = None
         return Checked(identifier, parts or _NO_PARTS, value)
 
     def _parts(
-        self, number: int, value: dict[str, Any], view: dict[str, Any], problems: list[Problem]
+        self, position: int, value: dict[str, Any], view: dict[str, Any], problems: list[Problem]
     ) -> Parts | None:
         if self._is_alpaca and _FURTHER.isdisjoint(value):
             return Parts(value["instruction"], value.get("input") or "", value["output"])
@@ -199,13 +197,13 @@ class _Reader:
                 problem = _QUOTED.sub(
                     lambda name: f'"{self._fields.get(name[1], name[1])}"', problem
                 )
-            problems.append(Problem(number, problem, fault.hint, cause=fault.cause))
+            problems.append(Problem(position, problem, fault.hint, cause=fault.cause))
             return None
         for field, text in zip(Parts._fields, parts, strict=True):
             if type(text) is str and not (text.isascii() and "\0" not in text):
-                problems += _bad_characters(number, field, text)
+                problems += _bad_characters(position, field, text)
         for turn in parts.turns:
-            problems += _bad_characters(number, "turns", turn.text)
+            problems += _bad_characters(position, "turns", turn.text)
         return parts
 
 
@@ -216,17 +214,17 @@ _GOOD: Final = {"instruction": "x", "output": "x"}
 _FURTHER: Final = frozenset((*ALPACA.unless, "system", "history", "images", "videos", "audios"))
 
 
-def _by_cause(name: str, content: Content, problems: Iterable[Problem]) -> list[RecordsError]:
+def _by_cause(content: Contents, problems: Iterable[Problem]) -> list[RecordsError]:
     groups: dict[tuple[str, ...], list[Problem]] = {}
     for problem in problems:
         key = (problem.field, problem.cause or problem.text, problem.hint)
         groups.setdefault(key, []).append(problem)
-    return [_error_of(name, content, group) for group in groups.values()]
+    return [_error_of(content, group) for group in groups.values()]
 
 
-def _error_of(name: str, content: Content, group: Sequence[Problem]) -> RecordsError:
+def _error_of(content: Contents, group: Sequence[Problem]) -> RecordsError:
     first = group[0]
-    where = f"{name}: {_places(content, group)}"
+    where = _where(content, group)
     if first.field:
         where = f"{where}: {first.field}"
     problem = first.text
@@ -236,32 +234,40 @@ def _error_of(name: str, content: Content, group: Sequence[Problem]) -> RecordsE
     return RecordsError(where, problem, first.hint)
 
 
-def _places(content: Content, group: Sequence[Problem]) -> str:
-    unit, numbers = content.unit, list(dict.fromkeys(problem.number for problem in group))
-    first, *others = numbers
+def _where(content: Contents, group: Sequence[Problem]) -> str:
+    places = [
+        content.place(position) for position in dict.fromkeys(problem.position for problem in group)
+    ]
+    first, *others = places
+    are_alike = len({problem.text for problem in group}) == 1
+    if are_alike and len(places) == len(content.values) > 2:
+        return f"{content.name}: all {len(places)} records"
+    more = f"and {len(others)} other{'s' * (len(others) > 1)}"
+    if any(place.file != first.file for place in others):
+        like = "" if are_alike else " like it"
+        return f"{content.name}: {content.spell(first)} {more}{like}"
+    where, numbers = f"{first.file}: {first.unit}", [place.number for place in places]
     if not others:
-        return f"{unit} {first}"
-    if len({problem.text for problem in group}) > 1:
-        return f"{unit} {first} and {len(others)} other{'s' * (len(others) > 1)} like it"
-    if len(numbers) == len(content.values) > 2:
-        return f"all {len(numbers)} records"
+        return f"{where} {first.number}"
+    if not are_alike:
+        return f"{where} {first.number} {more} like it"
     if len(numbers) > 3:
-        return f"{unit}s {first}, {others[0]} and {len(others) - 1} others"
-    return f"{unit}s {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+        return f"{where}s {first.number}, {numbers[1]} and {len(numbers) - 2} others"
+    return f"{where}s {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _characters_of(
-    number: int, value: Mapping[str, Any], fields: Iterable[str]
+    position: int, value: Mapping[str, Any], fields: Iterable[str]
 ) -> Iterator[Problem]:
     for field in dict.fromkeys(fields):
         text = value.get(field)
         # Nearly all texts are plain, and there may be many.
         if isinstance(text, str) and not (text.isascii() and "\0" not in text):
-            yield from _bad_characters(number, field, text)
+            yield from _bad_characters(position, field, text)
 
 
 def _needed_problems(
-    number: int, value: Mapping[str, Any], needed: Mapping[str, str]
+    position: int, value: Mapping[str, Any], needed: Mapping[str, str]
 ) -> Iterator[Problem]:
     for keyword, field in needed.items():
         if not isinstance(value.get(field), str):
@@ -269,7 +275,7 @@ def _needed_problems(
             if field in value:
                 problem = f'"{field}" is {kind_of(value[field])}'
             hint = f'{keyword}="{field}" needs a string there in every record'
-            yield Problem(number, problem, hint)
+            yield Problem(position, problem, hint)
 
 
 def is_plain(value: object) -> bool:
@@ -294,59 +300,60 @@ def _validator() -> Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(schema))
 
 
-def _beside_schema(number: int, value: dict[str, Any]) -> Iterator[Problem]:
+def _beside_schema(position: int, value: dict[str, Any]) -> Iterator[Problem]:
     missing = [field for field in _NEEDED if field not in value]
     fields = tuple(value)
     if len(missing) == 2:
         problem, hint = '"instruction" and "output" are missing', "every record needs both"
-        yield Problem(number, problem, hint, fields=fields)
+        yield Problem(position, problem, hint, fields=fields)
     elif missing:
         problem, hint = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
-        yield Problem(number, problem, hint, fields=fields)
+        yield Problem(position, problem, hint, fields=fields)
     for error in _validator().iter_errors(value):
         # Missing fields are reported above, and a record's own numbers by _oddities().
         if error.validator != "required" and not isinstance(error.instance, NotFinite):
-            yield _of_schema(number, error)
+            yield _of_schema(position, error)
 
 
-def _of_schema(number: int, error: ValidationError) -> Problem:
+def _of_schema(position: int, error: ValidationError) -> Problem:
     field = str(error.absolute_path[0])
     if field == "human_score":
         problem = f'"{field}" is {one_line(json.dumps(error.instance), 40)}'
         hint = "it must be an integer from 0 to 100"
-        return Problem(number, problem, hint, cause=field)
+        return Problem(position, problem, hint, cause=field)
     if error.validator == "type":
         problem, hint = f'"{field}" is {kind_of(error.instance)}', "it must be a string"
-        return Problem(number, problem, _NEEDED[field] if error.instance is None else hint)
+        return Problem(position, problem, _NEEDED[field] if error.instance is None else hint)
     hint = _NEEDED.get(field, "give it a value or leave it out")
-    return Problem(number, f'"{field}" is empty', hint)
+    return Problem(position, f'"{field}" is empty', hint)
 
 
-def _bad_characters(number: int, field: str, text: str) -> Iterator[Problem]:
+def _bad_characters(position: int, field: str, text: str) -> Iterator[Problem]:
     if "\0" in text:
-        yield Problem(number, "it holds a NUL character", "remove it", field)
+        yield Problem(position, "it holds a NUL character", "remove it", field)
     if text.isascii():
         return
     try:
         text.encode()
     except UnicodeEncodeError as error:
         problem = f"it holds half a surrogate pair (character {error.start + 1})"
-        yield Problem(number, problem, "write the text again as UTF-8", field, cause="surrogate")
+        yield Problem(position, problem, "write the text again as UTF-8", field, cause="surrogate")
 
 
 def _taken(
-    number: int, identifier: str | None, place: str, first: dict[str, str]
+    content: Contents, position: int, identifier: str | None, first: dict[str, int]
 ) -> Iterator[Problem]:
-    """Report an id that is taken; ``first`` keeps where each id stood first."""
+    """Report an id that is taken; ``first`` keeps which record had each id first."""
     if identifier is None:
         return
     if identifier in first:
-        problem = f'"id" is "{one_line(identifier, 60)}", as in {first[identifier]}'
-        yield Problem(number, problem, "ids must differ within a file", cause="taken")
-    first.setdefault(identifier, place)
+        place = content.spell(content.place(first[identifier]))
+        problem = f'"id" is "{one_line(identifier, 60)}", as in {place}'
+        yield Problem(position, problem, "ids must differ within a file", cause="taken")
+    first.setdefault(identifier, position)
 
 
-def _oddities(number: int, value: dict[str, Any], needed: Mapping[str, str]) -> Iterator[Problem]:
+def _oddities(position: int, value: dict[str, Any], needed: Mapping[str, str]) -> Iterator[Problem]:
     """Find keys that an object has more than once, and numbers that JSON lacks, at any depth."""
     # The list grows while it is read: a file may be nested too deeply for a recursion.
     inside: list[tuple[str | None, object]] = [(None, value)]
@@ -354,7 +361,7 @@ def _oddities(number: int, value: dict[str, Any], needed: Mapping[str, str]) -> 
         holder = "it" if field is None else f'"{one_line(field, 40)}"'
         if isinstance(part, Repeated):
             problem = f"{holder} has {listed(part.again)} more than once"
-            yield Problem(number, problem, "keep one of them")
+            yield Problem(position, problem, "keep one of them")
         if isinstance(part, dict):
             inside += [(key if field is None else field, inner) for key, inner in part.items()]
         elif isinstance(part, list):
@@ -368,4 +375,4 @@ def _oddities(number: int, value: dict[str, Any], needed: Mapping[str, str]) -> 
             )
             is_needed = is_whole and field in _NEEDED
             hint = _NEEDED[field] if is_needed else "leave it out or write null"
-            yield Problem(number, problem, hint)
+            yield Problem(position, problem, hint)

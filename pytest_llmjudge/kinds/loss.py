@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.pipeline.scoring_model import ScoringModel
+    from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings
 
 __all__ = ["LOSS", "Loss"]
@@ -788,14 +789,15 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     return loaded, keywords
 
 
-def _read_samples(terms: Mapping[str, Any], path: Path) -> tuple[Record, ...]:
+def _read_samples(terms: Mapping[str, Any], source: Source) -> tuple[Record, ...]:
     """Read a records file, or a text as a single record.
 
     Raises:
         RecordsError: It cannot be used.
     """
+    path = source.path
     if path.suffix != _TEXT:
-        return records_reader({**terms, "responses": None})(path)
+        return records_reader({**terms, "responses": None})(source)
     from pytest_llmjudge.paths import POINTER, PULL, is_pointer
     from pytest_llmjudge.reading import DATA_LIMIT, read_file, why_unreadable
 
