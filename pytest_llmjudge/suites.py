@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.paths import POINTER, PULL, instead_of_file, is_pointer
-from pytest_llmjudge.prompts import check_fit, model_prompt
+from pytest_llmjudge.prompts import (
+    CONVERSATIONS,
+    built_in_frame,
+    check_fit,
+    framed_prompt,
+    messages_of,
+    model_prompt,
+)
 from pytest_llmjudge.reading import SETTINGS_LIMIT, read_file, why_unreadable
 from pytest_llmjudge.records import draw_sample
 from pytest_llmjudge.recordsfile import find_source, source_digest
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.data import Prompt, Record
+    from pytest_llmjudge.jinja_prompts import Rendered
     from pytest_llmjudge.recordsfile import Source
 
 __all__ = ["Suite", "read_suite", "with_system"]
@@ -66,15 +74,43 @@ class Suite:
         else:
             check_fit(self.where, self.records, self.template)
 
-    def prompt(self, record: Record) -> Prompt:
+    @property
+    def has_frame(self) -> bool:
+        """Whether a chat template of this suite, not the model's own, stands around messages."""
+        return self.is_jinja or (self.template in CONVERSATIONS and not self.is_chat)
+
+    def prompt(self, record: Record, special_tokens: frozenset[str] = frozenset()) -> Prompt:
         """Return what the model under test reads for one of the records.
+
+        Args:
+            record: The record.
+            special_tokens: Of the model's tokenizer. Where the template writes one of them, the
+                prompt is a :class:`.FramedText`, unless the template changes messages.
 
         Raises:
             SettingsError: The template cannot be rendered.
         """
         if self.is_jinja:
-            return self._rendered[record.id]
-        return model_prompt(record, self.template)
+            prompt: Prompt = self._rendered.prompts[record.id]
+        else:
+            prompt = model_prompt(record, self.template)
+        if not special_tokens or not self.has_frame or not isinstance(prompt, str):
+            return prompt
+        frame = self._frame(record)
+        if not _has_any(frame, special_tokens):
+            return prompt
+        return framed_prompt(record, prompt, frame) or prompt
+
+    def _frame(self, record: Record) -> tuple[str, ...]:
+        roles = tuple(turn.role for turn in messages_of(record))
+        if roles not in self._frames:
+            made = self._rendered.frames[roles] if self.is_jinja else None
+            self._frames[roles] = tuple(made or built_in_frame(record, self.template))
+        return self._frames[roles]
+
+    @cached_property
+    def _frames(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+        return {}
 
     @property
     def where(self) -> str:
@@ -82,7 +118,7 @@ class Suite:
         return f"{self.name}: prompt {Path(self.settings.prompt).name}"
 
     @cached_property
-    def _rendered(self) -> dict[str, str]:
+    def _rendered(self) -> Rendered:
         # Few suites have such a template, and its rendering takes a process.
         from pytest_llmjudge.jinja_prompts import render_prompts
 
@@ -157,6 +193,12 @@ def _template(name: str, prompt: str) -> str:
         problem = "it has no {instruction}"
         raise SettingsError(where, problem, "write {instruction} and {input} where they belong")
     return text
+
+
+@lru_cache(maxsize=64)
+def _has_any(frame: tuple[str, ...], tokens: frozenset[str]) -> bool:
+    """Say whether a template writes one of some tokens."""
+    return any(token in part for part in frame for token in tokens)
 
 
 def _is_jinja(prompt: str) -> bool:

@@ -392,9 +392,11 @@ class _LossSuite(RecordSuite[Loss]):
         self.is_text = loaded.path.suffix == _TEXT
         self.limits = {name: keywords.get(name) for name in ("max_perplexity", "max_loss")}
 
-    def prompt(self, record: Record) -> Prompt:
+    def prompt(self, record: Record, model: object) -> Prompt:
         """Return what the model under test reads before a record's reference."""
-        return "" if self.is_text else self.loaded.prompt(record)
+        from pytest_llmjudge.pipeline.responses import prompt_for
+
+        return "" if self.is_text else prompt_for(self.loaded, record, model)
 
     def ignores_template(self) -> bool:
         return not self.is_text and super().ignores_template()
@@ -566,7 +568,7 @@ class _LossRun(SuiteRun[Loss]):
             "dtype": settings.dtype,
             **thinking_option(suite.loaded, self.model),
         }
-        prompt = plain_prompt(suite.prompt(record))
+        prompt = plain_prompt(suite.prompt(record, self.model))
         return make_key("loss/2", self._fingerprint.first, prompt, record.output, how)
 
     def _stored(self, names: Iterable[str]) -> dict[str, Loss]:
@@ -691,7 +693,7 @@ class _LossRun(SuiteRun[Loss]):
         from pytest_llmjudge.pipeline.scoring_model import encoded_pair
 
         suite, where = self._suite, self._name()
-        prompt, chat = suite.prompt(record), suite.loaded.is_chat
+        prompt, chat = suite.prompt(record, self.model), suite.loaded.is_chat
         if not isinstance(self.model, Model):
             prompt = text_of(suite.name, prompt, self.model)
         end = suite.end and not suite.is_text

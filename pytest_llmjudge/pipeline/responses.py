@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["Responses", "text_of", "thinking_option"]
+__all__ = ["Responses", "prompt_for", "text_of", "thinking_option"]
 
 _CUSTOM_BATCH = 16
 _LOOKED_UP = 200
@@ -216,7 +216,7 @@ class Responses(Source[str]):
                 yield Completion(index, text)
 
     def _prompt(self, record: Record) -> Prompt:
-        return self._suite.prompt(record)
+        return prompt_for(self._suite, record, self._model)
 
     def _key(self, record: Record) -> str:
         options: dict[str, object] = {
@@ -230,6 +230,13 @@ class Responses(Source[str]):
                 options |= thinking_option(self._suite, self._model)
         prompt = plain_prompt(self._prompt(record))
         return make_key("response/3", self._fingerprint.first, prompt, options)
+
+
+def prompt_for(suite: Suite, record: Record, model: object) -> Prompt:
+    """Return what a model under test reads for a record, as :meth:`.Suite.prompt` does."""
+    if isinstance(model, Model) and suite.has_frame:
+        return suite.prompt(record, model.special_tokens)
+    return suite.prompt(record)
 
 
 def text_of(suite: str, prompt: Prompt, model: object) -> str:

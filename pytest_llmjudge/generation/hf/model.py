@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.generation.devices import (
     import_torch,
@@ -98,7 +99,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         Raises:
             CheckpointError: The folder cannot be used.
         """
-        from pytest_llmjudge.generation.hf.chat_template import text_ids
+        from pytest_llmjudge.generation.hf.frames import text_ids
 
         return text_ids(self._loaded.tokenizer, text, begin=False)
 
@@ -146,19 +147,22 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             raise CheckpointError(str(self.path), problem, hint) from None
 
     def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
-        from pytest_llmjudge.generation.hf.chat_template import text_ids
+        from pytest_llmjudge.generation.hf.frames import text_ids
         from pytest_llmjudge.generation.hf.loading import quietly
 
-        _, tokenizer, _, context, template = self._loaded
+        foreign = self._loaded
         with quietly():
             if chat or not isinstance(prompt, str):
-                ids = template.message_ids(prompt)
+                ids = foreign.template.message_ids(prompt)
+            elif isinstance(prompt, FramedText):
+                ids = foreign.framed.ids(prompt)
             else:
-                ids = text_ids(tokenizer, prompt, begin=True)
+                ids = text_ids(foreign.tokenizer, prompt, begin=True)
         if not prompt or not ids:
             return PromptError(where, "the prompt is empty", "give the record an instruction")
-        if len(ids) >= context:
-            problem = f"the prompt has {len(ids)} tokens and the context {context}, answer included"
+        if len(ids) >= foreign.context:
+            known = f"the context {foreign.context}, answer included"
+            problem = f"the prompt has {len(ids)} tokens and {known}"
             return PromptError(where, problem, "shorten the record's instruction and input")
         self._check_vocabulary(ids)
         return ids
