@@ -27,7 +27,7 @@ from pytest_llmjudge.reading import (
 )
 from pytest_llmjudge.splits import check_no_split, choose_split
 from pytest_llmjudge.tables import read_csv
-from pytest_llmjudge.unpacking import unpacked
+from pytest_llmjudge.unpacking import PARQUET, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,7 +200,7 @@ def _read_file(path: Path, split: str | None) -> Content:
     try:
         with open_file(path) as file:
             head = file.peek(HEAD)
-            is_parquet = head.startswith(b"PAR1") or suffix == ".parquet"
+            is_parquet = head.startswith(PARQUET) or suffix == ".parquet"
             content = b"" if is_parquet else read_stream(file, DATA_LIMIT)
     except OSError as error:
         raise RecordsError(

@@ -292,6 +292,35 @@ def test_a_damaged_compressed_text(tmp_path: Path, kind: str) -> None:
     assert line.endswith("; get the file anew")
 
 
+@pytest.mark.parametrize("kind", list(PACKERS))
+def test_a_compressed_file_that_is_no_text(tmp_path: Path, kind: str) -> None:
+    """It is named as what it is, and not as a text of another encoding."""
+    for content, what in (
+        (gzip.compress(b"[]"), "another compressed file"),
+        (zstd(b"[]"), "another compressed file"),
+        (b"PAR1...", "a Parquet file"),
+    ):
+        path = write(tmp_path, f"data.json.{kind}", PACKERS[kind](content))
+
+        line = f"data.json.{kind}: it unpacks to {what}, which is no text; unpack it"
+        assert refusal(path) == line
+
+
+@pytest.mark.parametrize("kind", list(PACKERS))
+def test_what_is_wrong_in_a_compressed_text(tmp_path: Path, kind: str) -> None:
+    """Lines are counted as in the text, and the file has its whole name."""
+    for name, text, line in (
+        ("data.jsonl", '{"instruction": "a", "output": "b"}\n{x}', "line 2: it is not JSON"),
+        ("data.json", '[{"instruction": "a", "output": ""}]', 'record 1: "output" is empty'),
+        ("data.csv", 'instruction,output\na,b\n"x\n', "line 3: its quotes are never closed"),
+        ("data.tsv", "instruction\toutput\na\t \n", 'line 2: "output" is empty'),
+        ("data.jsonl", " ", "it is empty"),
+    ):
+        path = write(tmp_path, f"{name}.{kind}", PACKERS[kind](text.encode()))
+
+        assert refusal(path).startswith(f"{name}.{kind}: {line}")
+
+
 def parquet(path: Path, table: object, **options: object) -> Path:
     pq = pytest.importorskip("pyarrow.parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
