@@ -168,6 +168,7 @@ class _Reader:
                 shown = {**_GOOD, **own, "id": identifier}
                 if not is_plain(shown):
                     problems += _beside_schema(position, shown)
+                problems += _characters_of(position, shown, ("id",))
             problems += _characters_of(position, value, self._needed.values())
         problems += _needed_problems(position, value, self._needed)
         if isinstance(identifier, str) and identifier in self._gates:
@@ -318,7 +319,7 @@ def _beside_schema(position: int, value: dict[str, Any]) -> Iterator[Problem]:
 def _of_schema(position: int, error: ValidationError) -> Problem:
     field = str(error.absolute_path[0])
     if field == "human_score":
-        problem = f'"{field}" is {one_line(json.dumps(error.instance), 40)}'
+        problem = f'"{field}" is {one_line(json.dumps(error.instance, default=kind_of), 40)}'
         hint = "it must be an integer from 0 to 100"
         return Problem(position, problem, hint, cause=field)
     if error.validator == "type":
