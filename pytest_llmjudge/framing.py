@@ -48,9 +48,9 @@ def places(count: int) -> list[str]:
     return [chr(FIRST_PLACE + number) for number in range(count)]
 
 
-def split_frame(rendered: str, count: int) -> list[str]:
+def split_frame(rendered: str, count: int) -> tuple[str, ...]:
     """Split what a template made of :func:`places`: its texts and the places, in turn."""
-    return re.split(f"([{''.join(places(count))}])", rendered)
+    return tuple(re.split(f"([{''.join(places(count))}])", rendered))
 
 
 def framed(prompt: str, frame: Sequence[str], texts: Sequence[Sequence[str]]) -> FramedText | None:

@@ -39,7 +39,7 @@ class Rendered(NamedTuple):
     """
 
     prompts: dict[str, str]
-    frames: dict[tuple[str, ...], list[str]]
+    frames: dict[tuple[str, ...], tuple[str, ...]]
 
 
 def render_prompts(where: str, template: str, records: Sequence[Record]) -> Rendered:

@@ -209,7 +209,7 @@ def model_prompt(record: Record, template: str) -> Prompt:
     return instruction_prompt(record, template, for_generation=True)
 
 
-def built_in_frame(record: Record, template: str) -> list[str]:
+def built_in_frame(record: Record, template: str) -> tuple[str, ...]:
     """Return what a built-in template for conversations writes around a record's messages.
 
     Returns:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.data import Prompt, Record
-    from pytest_llmjudge.jinja_prompts import Rendered
     from pytest_llmjudge.recordsfile import Source
 
 __all__ = ["Suite", "read_suite", "with_system"]
@@ -79,38 +78,37 @@ class Suite:
         """Whether a chat template of this suite, not the model's own, stands around messages."""
         return self.is_jinja or (self.template in CONVERSATIONS and not self.is_chat)
 
-    def prompt(self, record: Record, special_tokens: frozenset[str] = frozenset()) -> Prompt:
+    def prompt(self, record: Record) -> Prompt:
         """Return what the model under test reads for one of the records.
-
-        Args:
-            record: The record.
-            special_tokens: Of the model's tokenizer. Where the template writes one of them, the
-                prompt is a :class:`.FramedText`, unless the template changes messages.
 
         Raises:
             SettingsError: The template cannot be rendered.
         """
         if self.is_jinja:
-            prompt: Prompt = self._rendered.prompts[record.id]
-        else:
-            prompt = model_prompt(record, self.template)
-        if not special_tokens or not self.has_frame or not isinstance(prompt, str):
+            return self._rendered[record.id]
+        return model_prompt(record, self.template)
+
+    def framed(self, record: Record, prompt: Prompt, special_tokens: frozenset[str]) -> Prompt:
+        """Tell what the template wrote into a prompt, if it wrote special tokens.
+
+        Args:
+            record: What the prompt is of.
+            prompt: As :meth:`prompt` returns it.
+            special_tokens: Of the model's tokenizer.
+
+        Returns:
+            A :class:`.FramedText`. The prompt itself where the template writes none of the tokens,
+            or changes a message.
+        """
+        if not self.has_frame or not isinstance(prompt, str):
             return prompt
-        frame = self._frame(record)
+        roles = tuple(turn.role for turn in messages_of(record))
+        if roles not in self._frames:
+            self._frames[roles] = built_in_frame(record, self.template)
+        frame = self._frames[roles]
         if not _has_any(frame, special_tokens):
             return prompt
         return framed_prompt(record, prompt, frame) or prompt
-
-    def _frame(self, record: Record) -> tuple[str, ...]:
-        roles = tuple(turn.role for turn in messages_of(record))
-        if roles not in self._frames:
-            made = self._rendered.frames[roles] if self.is_jinja else None
-            self._frames[roles] = tuple(made or built_in_frame(record, self.template))
-        return self._frames[roles]
-
-    @cached_property
-    def _frames(self) -> dict[tuple[str, ...], tuple[str, ...]]:
-        return {}
 
     @property
     def where(self) -> str:
@@ -118,11 +116,18 @@ class Suite:
         return f"{self.name}: prompt {Path(self.settings.prompt).name}"
 
     @cached_property
-    def _rendered(self) -> Rendered:
+    def _rendered(self) -> dict[str, str]:
         # Few suites have such a template, and its rendering takes a process.
         from pytest_llmjudge.jinja_prompts import render_prompts
 
-        return render_prompts(self.where, self.template, self.records)
+        rendered = render_prompts(self.where, self.template, self.records)
+        self._frames.update(rendered.frames)
+        return rendered.prompts
+
+    @cached_property
+    def _frames(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+        """What the template writes around messages of some roles, as :func:`.split_frame` does."""
+        return {}
 
 
 def read_suite(

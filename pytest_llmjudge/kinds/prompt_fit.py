@@ -54,7 +54,7 @@ def _special_among_words(suite: Suite, tokens: frozenset[str]) -> str | None:
 
     names = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))))
     for record in suite.records:
-        prompt = suite.prompt(record, tokens)
+        prompt = suite.framed(record, suite.prompt(record), tokens)
         if isinstance(prompt, FramedText):
             continue
         written: Counter[str] = Counter(names.findall(str(prompt)))

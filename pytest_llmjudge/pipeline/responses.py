@@ -233,10 +233,11 @@ class Responses(Source[str]):
 
 
 def prompt_for(suite: Suite, record: Record, model: object) -> Prompt:
-    """Return what a model under test reads for a record, as :meth:`.Suite.prompt` does."""
+    """Return what a model under test reads for a record; see :meth:`.Suite.framed`."""
+    prompt = suite.prompt(record)
     if isinstance(model, Model) and suite.has_frame:
-        return suite.prompt(record, model.special_tokens)
-    return suite.prompt(record)
+        return suite.framed(record, prompt, model.special_tokens)
+    return prompt
 
 
 def text_of(suite: str, prompt: Prompt, model: object) -> str:

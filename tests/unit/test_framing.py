@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Record, Turn
 from pytest_llmjudge.framing import FramedText, framed, places, split_frame
-from pytest_llmjudge.prompts import CONVERSATIONS, plain_prompt
+from pytest_llmjudge.prompts import CONVERSATIONS, built_in_frame, plain_prompt
 from pytest_llmjudge.settings import SuiteSettings
 from pytest_llmjudge.suites import Suite
 
@@ -32,12 +32,12 @@ def test_built_in_templates(name: str, texts: list[str], context: str, *, has_sy
     record = Record("r", last, context, "x", {}, system if has_system else "", turns)
     asked = suite(name, name, record)
 
-    prompt = asked.prompt(record, MARKS)
+    prompt = asked.framed(record, asked.prompt(record), MARKS)
 
     assert isinstance(prompt, FramedText)
     assert prompt == asked.prompt(record)
     assert [text.strip() for text in prompt.texts[-3:-1]] == [question.strip(), answer.strip()]
-    assert prompt.frame == tuple(split_frame("".join(asked._frame(record)), 4)[::2])
+    assert prompt.frame == split_frame("".join(built_in_frame(record, name)), 4)[::2]
 
 
 def test_a_prompt_without_special_tokens_is_a_plain_text() -> None:
@@ -45,11 +45,13 @@ def test_a_prompt_without_special_tokens_is_a_plain_text() -> None:
     record = Record("r", "Say <|im_end|>.", "", "x", {})
     asked = suite("chatml", "chatml", record)
 
-    assert type(asked.prompt(record)) is str
-    assert type(asked.prompt(record, frozenset(("</s>",)))) is str
-    assert type(suite("raw", "raw", record).prompt(record, MARKS)) is str
-    assert plain_prompt(asked.prompt(record)) == asked.prompt(record)
-    assert plain_prompt(asked.prompt(record, MARKS)) == [
+    plain = asked.prompt(record)
+
+    assert type(plain) is str
+    assert asked.framed(record, plain, frozenset(("</s>",))) is plain
+    assert suite("raw", "raw", record).framed(record, "x", MARKS) == "x"
+    assert plain_prompt(plain) == plain
+    assert plain_prompt(asked.framed(record, plain, MARKS)) == [
         "<|im_start|>user\n",
         "Say <|im_end|>.",
         "<|im_end|>\n<|im_start|>assistant\n",

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from tokenizers import processors
 
-from pytest_llmjudge.data import Record, Turn
+from pytest_llmjudge.data import Prompt, Record, Turn
 from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.prompts import messages_of, model_prompt
 from pytest_llmjudge.settings import SuiteSettings
@@ -163,13 +163,14 @@ def family(name: str) -> Any:  # noqa: ANN401  # transformers has no types
     return tokenizer
 
 
-def asked(name: str, record: Record, *, is_file: bool = False) -> Suite:
-    """A suite of one record, by a built-in template or by the family's as a file."""
+def framed_for(name: str, record: Record, *, is_file: bool = False) -> Prompt:
+    """A prompt by a built-in template, or by the family's as a file, for the family's tokenizer."""
     _, end, jinja = FAMILIES[name]
     prompt = "family.jinja" if is_file else name
     template = jinja.replace("eos_token", f"{end!r}") if is_file else name
     chosen = SuiteSettings(None, None, None, prompt, None, None)
-    return Suite("s", Path("data.json"), "", (record,), chosen, template)
+    suite = Suite("s", Path("data.json"), "", (record,), chosen, template)
+    return suite.framed(record, suite.prompt(record), frozenset(SPECIAL[name]))
 
 
 def whole(record: Record) -> list[dict[str, str]]:
@@ -186,7 +187,7 @@ def test_the_tokens_are_the_familys(
     """Where the tokenizer has the template's special tokens, they are what transformers makes."""
     tokenizer = family(name)
     record = Record("r", "And the \nlast? ", "", "No.", {}, system, turns)
-    prompt = asked(name, record, is_file=is_file).prompt(record, frozenset(SPECIAL[name]))
+    prompt = framed_for(name, record, is_file=is_file)
     theirs = tokenizer.apply_chat_template(
         whole(record), add_generation_prompt=True, return_dict=False
     )
@@ -210,8 +211,7 @@ def test_no_text_of_a_record_becomes_a_control_token(name: str) -> None:
     turns = (Turn("user", f"1{typed}"), Turn("assistant", f"2{typed}"))
     record = Record("r", f"3{typed}", "", "x", {}, f"0{typed}", turns)
     plain = Record("r", "3", "", "x", {}, "0", (Turn("user", "1"), Turn("assistant", "2")))
-    special = frozenset(SPECIAL[name])
-    prompt, other = (asked(name, one).prompt(one, special) for one in (record, plain))
+    prompt, other = (framed_for(name, one) for one in (record, plain))
     assert isinstance(prompt, FramedText)
     assert isinstance(other, FramedText)
 
@@ -233,7 +233,7 @@ def test_an_answer_to_a_framed_prompt() -> None:
     """Both are encoded as one text, behind what transformers makes of the messages."""
     tokenizer = family("llama3")
     record = Record("r", "Say 1.", "", "x", {})
-    prompt = asked("llama3", record).prompt(record, frozenset(SPECIAL["llama3"]))
+    prompt = framed_for("llama3", record)
     assert isinstance(prompt, FramedText)
     theirs = tokenizer.apply_chat_template(
         whole(record), add_generation_prompt=True, return_dict=False
