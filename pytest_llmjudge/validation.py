@@ -40,7 +40,7 @@ class Problem(NamedTuple):
     """What is wrong with one record.
 
     Attributes:
-        position: Of the record among those of its file or folder.
+        number: Of the record among those of its file or folder, from 0.
         text: What is wrong.
         hint: What to do.
         field: Which of its texts is wrong; empty where ``text`` names it.
@@ -48,7 +48,7 @@ class Problem(NamedTuple):
         fields: Names of the record's fields, where it lacks one that it needs.
     """
 
-    position: int
+    number: int
     text: str
     hint: str
     field: str = ""
@@ -98,10 +98,10 @@ def check(
     ids: dict[str, int] = {}
     problems: list[Problem] = []
     records: list[Checked] = []
-    for position, value in enumerate(values):
-        record = reader.read(position, value, problems)
+    for number, value in enumerate(values):
+        record = reader.read(number, value, problems)
         if record is not None:
-            problems += _taken(content, position, record.id, ids)
+            problems += _taken(content, number, record.id, ids)
             records.append(record)
     if problems:
         first, *others = _by_cause(content, problems)
@@ -146,44 +146,44 @@ class _Reader:
         self._is_odd = is_odd
         self._is_alpaca = chosen is ALPACA and not fields
 
-    def read(self, position: int, value: object, problems: list[Problem]) -> Checked | None:
+    def read(self, number: int, value: object, problems: list[Problem]) -> Checked | None:
         """Return a record, and add what is wrong with it to ``problems``."""
         before = len(problems)
         if self._is_odd and isinstance(value, dict):
-            problems += _oddities(position, value, self._needed)
+            problems += _oddities(number, value, self._needed)
         if not isinstance(value, dict):
             problem = f"it is {kind_of(value)}"
-            problems.append(Problem(position, problem, "a record is an object"))
+            problems.append(Problem(number, problem, "a record is an object"))
             return None
         view = mapped(self._format, self._fields, value) if self._fields else value
         identifier = view.get("id")
         if self._is_alpaca:
             if not is_plain(value):
-                problems += _beside_schema(position, value)
-            problems += _characters_of(position, value, (*_TEXTS, *self._needed.values()))
+                problems += _beside_schema(number, value)
+            problems += _characters_of(number, value, (*_TEXTS, *self._needed.values()))
         else:
             identifier = str(identifier) if type(identifier) is int else identifier
             own = {field: value[field] for field in _OWN if field in value}
             if own or identifier is not None:
                 shown = {**_GOOD, **own, "id": identifier}
                 if not is_plain(shown):
-                    problems += _beside_schema(position, shown)
-                problems += _characters_of(position, shown, ("id",))
-            problems += _characters_of(position, value, self._needed.values())
-        problems += _needed_problems(position, value, self._needed)
+                    problems += _beside_schema(number, shown)
+                problems += _characters_of(number, shown, ("id",))
+            problems += _characters_of(number, value, self._needed.values())
+        problems += _needed_problems(number, value, self._needed)
         if isinstance(identifier, str) and identifier in self._gates:
             problem = f'"id" is "{identifier}", the name of a gate'
-            problems.append(Problem(position, problem, "give the record another id"))
+            problems.append(Problem(number, problem, "give the record another id"))
         parts = None
         # What is wrong so far may be wrong with its texts, and is not said again.
         if len(problems) == before:
-            parts = self._parts(position, value, view, problems)
+            parts = self._parts(number, value, view, problems)
         if not isinstance(identifier, str) or not identifier.strip():
             identifier = None
         return Checked(identifier, parts or _NO_PARTS, value)
 
     def _parts(
-        self, position: int, value: dict[str, Any], view: dict[str, Any], problems: list[Problem]
+        self, number: int, value: dict[str, Any], view: dict[str, Any], problems: list[Problem]
     ) -> Parts | None:
         if self._is_alpaca and _FURTHER.isdisjoint(value):
             return Parts(value["instruction"], value.get("input") or "", value["output"])
@@ -198,13 +198,13 @@ class _Reader:
                 problem = _QUOTED.sub(
                     lambda name: f'"{self._fields.get(name[1], name[1])}"', problem
                 )
-            problems.append(Problem(position, problem, fault.hint, cause=fault.cause))
+            problems.append(Problem(number, problem, fault.hint, cause=fault.cause))
             return None
         for field, text in zip(Parts._fields, parts, strict=True):
             if type(text) is str and not (text.isascii() and "\0" not in text):
-                problems += _bad_characters(position, field, text)
+                problems += _bad_characters(number, field, text)
         for turn in parts.turns:
-            problems += _bad_characters(position, "turns", turn.text)
+            problems += _bad_characters(number, "turns", turn.text)
         return parts
 
 
@@ -237,7 +237,7 @@ def _error_of(content: Contents, group: Sequence[Problem]) -> RecordsError:
 
 def _where(content: Contents, group: Sequence[Problem]) -> str:
     places = [
-        content.place(position) for position in dict.fromkeys(problem.position for problem in group)
+        content.place(number) for number in dict.fromkeys(problem.number for problem in group)
     ]
     first, *others = places
     are_alike = len({problem.text for problem in group}) == 1
@@ -258,17 +258,17 @@ def _where(content: Contents, group: Sequence[Problem]) -> str:
 
 
 def _characters_of(
-    position: int, value: Mapping[str, Any], fields: Iterable[str]
+    number: int, value: Mapping[str, Any], fields: Iterable[str]
 ) -> Iterator[Problem]:
     for field in dict.fromkeys(fields):
         text = value.get(field)
         # Nearly all texts are plain, and there may be many.
         if isinstance(text, str) and not (text.isascii() and "\0" not in text):
-            yield from _bad_characters(position, field, text)
+            yield from _bad_characters(number, field, text)
 
 
 def _needed_problems(
-    position: int, value: Mapping[str, Any], needed: Mapping[str, str]
+    number: int, value: Mapping[str, Any], needed: Mapping[str, str]
 ) -> Iterator[Problem]:
     for keyword, field in needed.items():
         if not isinstance(value.get(field), str):
@@ -276,7 +276,7 @@ def _needed_problems(
             if field in value:
                 problem = f'"{field}" is {kind_of(value[field])}'
             hint = f'{keyword}="{field}" needs a string there in every record'
-            yield Problem(position, problem, hint)
+            yield Problem(number, problem, hint)
 
 
 def is_plain(value: object) -> bool:
@@ -301,48 +301,48 @@ def _validator() -> Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(schema))
 
 
-def _beside_schema(position: int, value: dict[str, Any]) -> Iterator[Problem]:
+def _beside_schema(number: int, value: dict[str, Any]) -> Iterator[Problem]:
     missing = [field for field in _NEEDED if field not in value]
     fields = tuple(value)
     if len(missing) == 2:
         problem, hint = '"instruction" and "output" are missing', "every record needs both"
-        yield Problem(position, problem, hint, fields=fields)
+        yield Problem(number, problem, hint, fields=fields)
     elif missing:
         problem, hint = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
-        yield Problem(position, problem, hint, fields=fields)
+        yield Problem(number, problem, hint, fields=fields)
     for error in _validator().iter_errors(value):
         # Missing fields are reported above, and a record's own numbers by _oddities().
         if error.validator != "required" and not isinstance(error.instance, NotFinite):
-            yield _of_schema(position, error)
+            yield _of_schema(number, error)
 
 
-def _of_schema(position: int, error: ValidationError) -> Problem:
+def _of_schema(number: int, error: ValidationError) -> Problem:
     field = str(error.absolute_path[0])
     if field == "human_score":
         problem = f'"{field}" is {one_line(json.dumps(error.instance, default=kind_of), 40)}'
         hint = "it must be an integer from 0 to 100"
-        return Problem(position, problem, hint, cause=field)
+        return Problem(number, problem, hint, cause=field)
     if error.validator == "type":
         problem, hint = f'"{field}" is {kind_of(error.instance)}', "it must be a string"
-        return Problem(position, problem, _NEEDED[field] if error.instance is None else hint)
+        return Problem(number, problem, _NEEDED[field] if error.instance is None else hint)
     hint = _NEEDED.get(field, "give it a value or leave it out")
-    return Problem(position, f'"{field}" is empty', hint)
+    return Problem(number, f'"{field}" is empty', hint)
 
 
-def _bad_characters(position: int, field: str, text: str) -> Iterator[Problem]:
+def _bad_characters(number: int, field: str, text: str) -> Iterator[Problem]:
     if "\0" in text:
-        yield Problem(position, "it holds a NUL character", "remove it", field)
+        yield Problem(number, "it holds a NUL character", "remove it", field)
     if text.isascii():
         return
     try:
         text.encode()
     except UnicodeEncodeError as error:
         problem = f"it holds half a surrogate pair (character {error.start + 1})"
-        yield Problem(position, problem, "write the text again as UTF-8", field, cause="surrogate")
+        yield Problem(number, problem, "write the text again as UTF-8", field, cause="surrogate")
 
 
 def _taken(
-    content: Contents, position: int, identifier: str | None, first: dict[str, int]
+    content: Contents, number: int, identifier: str | None, first: dict[str, int]
 ) -> Iterator[Problem]:
     """Report an id that is taken; ``first`` keeps which record had each id first."""
     if identifier is None:
@@ -350,11 +350,11 @@ def _taken(
     if identifier in first:
         place = content.spell(content.place(first[identifier]))
         problem = f'"id" is "{one_line(identifier, 60)}", as in {place}'
-        yield Problem(position, problem, "ids must differ within a file", cause="taken")
-    first.setdefault(identifier, position)
+        yield Problem(number, problem, "ids must differ within a file", cause="taken")
+    first.setdefault(identifier, number)
 
 
-def _oddities(position: int, value: dict[str, Any], needed: Mapping[str, str]) -> Iterator[Problem]:
+def _oddities(number: int, value: dict[str, Any], needed: Mapping[str, str]) -> Iterator[Problem]:
     """Find keys that an object has more than once, and numbers that JSON lacks, at any depth."""
     # The list grows while it is read: a file may be nested too deeply for a recursion.
     inside: list[tuple[str | None, object]] = [(None, value)]
@@ -362,7 +362,7 @@ def _oddities(position: int, value: dict[str, Any], needed: Mapping[str, str]) -
         holder = "it" if field is None else f'"{one_line(field, 40)}"'
         if isinstance(part, Repeated):
             problem = f"{holder} has {listed(part.again)} more than once"
-            yield Problem(position, problem, "keep one of them")
+            yield Problem(number, problem, "keep one of them")
         if isinstance(part, dict):
             inside += [(key if field is None else field, inner) for key, inner in part.items()]
         elif isinstance(part, list):
@@ -376,4 +376,4 @@ def _oddities(position: int, value: dict[str, Any], needed: Mapping[str, str]) -
             )
             is_needed = is_whole and field in _NEEDED
             hint = _NEEDED[field] if is_needed else "leave it out or write null"
-            yield Problem(position, problem, hint)
+            yield Problem(number, problem, hint)
