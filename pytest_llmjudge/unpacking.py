@@ -59,7 +59,9 @@ def _read(name: str, opened: Callable[[], BinaryIO | GzipFile]) -> bytes:
         raise RecordsError(name, problem, "take a part of its records")
     if text.startswith((_GZIP, _ZSTD, PARQUET)):
         kind = "a Parquet file" if text.startswith(PARQUET) else "another compressed file"
-        raise RecordsError(name, f"it unpacks to {kind}, which is no text", "unpack it")
+        raise RecordsError(
+            name, f"it unpacks to {kind}, which is no text", "unpack it and name that"
+        )
     return bytes(text)
 
 

@@ -302,7 +302,7 @@ def test_a_compressed_file_that_is_no_text(tmp_path: Path, kind: str) -> None:
     ):
         path = write(tmp_path, f"data.json.{kind}", PACKERS[kind](content))
 
-        line = f"data.json.{kind}: it unpacks to {what}, which is no text; unpack it"
+        line = f"data.json.{kind}: it unpacks to {what}, which is no text; unpack it and name that"
         assert refusal(path) == line
 
 
