@@ -160,9 +160,9 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
                 ids = text_ids(foreign.tokenizer, prompt, begin=True)
         if not prompt or not ids:
             return PromptError(where, "the prompt is empty", "give the record an instruction")
-        if len(ids) >= foreign.context:
-            known = f"the context {foreign.context}, answer included"
-            problem = f"the prompt has {len(ids)} tokens and {known}"
+        context = foreign.context
+        if len(ids) >= context:
+            problem = f"the prompt has {len(ids)} tokens and the context {context}, answer included"
             return PromptError(where, problem, "shorten the record's instruction and input")
         self._check_vocabulary(ids)
         return ids
