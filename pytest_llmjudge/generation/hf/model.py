@@ -150,17 +150,16 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         from pytest_llmjudge.generation.hf.frames import text_ids
         from pytest_llmjudge.generation.hf.loading import quietly
 
-        foreign = self._loaded
+        _, tokenizer, _, context, template, framed = self._loaded
         with quietly():
             if chat or not isinstance(prompt, str):
-                ids = foreign.template.message_ids(prompt)
+                ids = template.message_ids(prompt)
             elif isinstance(prompt, FramedText):
-                ids = foreign.framed.ids(prompt)
+                ids = framed.ids(prompt)
             else:
-                ids = text_ids(foreign.tokenizer, prompt, begin=True)
+                ids = text_ids(tokenizer, prompt, begin=True)
         if not prompt or not ids:
             return PromptError(where, "the prompt is empty", "give the record an instruction")
-        context = foreign.context
         if len(ids) >= context:
             problem = f"the prompt has {len(ids)} tokens and the context {context}, answer included"
             return PromptError(where, problem, "shorten the record's instruction and input")
