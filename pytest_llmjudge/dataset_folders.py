@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pytest_llmjudge.arrow_files import read_arrow
 from pytest_llmjudge.errors import RecordsError, one_line
 from pytest_llmjudge.json_values import listed
 from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 from pytest_llmjudge.splits import choose_split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-__all__ = ["data_files", "is_dataset", "read_dataset"]
+__all__ = ["DatasetFiles", "find_dataset"]
 
 _DICT, _STATE = "dataset_dict.json", "state.json"
 _SAVE_AGAIN: Final = "save the data set again"
@@ -31,35 +30,31 @@ _SPLITS: Final = {
 }
 
 
-def is_dataset(path: Path) -> bool:
-    """Say whether a path is a folder with data of ``datasets``."""
-    # pathlib raises for names that are no path at all, and in folders that are closed.
-    if not os.path.isdir(path):  # noqa: PTH112
-        return False
-    return _has(path, _DICT) or _has(path, _STATE) or bool(_published(path))
+class DatasetFiles(NamedTuple):
+    """The files of a data set's folder that hold the records of one split.
+
+    Attributes:
+        files: In the order in which their records count.
+        are_streams: Whether they are Arrow streams; else their content decides what they are.
+    """
+
+    files: tuple[Path, ...]
+    are_streams: bool
 
 
-def _has(folder: Path, name: str) -> bool:
-    return os.path.isfile(folder / name)  # noqa: PTH113
-
-
-def data_files(path: Path) -> list[Path]:
-    """Return the files of a folder that hold its data, or say which do."""
-    files = [*path.rglob("*.arrow"), *path.rglob("*.json"), *_published(path)]
-    return sorted(set(files))
-
-
-def read_dataset(path: Path, split: str | None, read: Callable[[Path], list[Any]]) -> list[Any]:
-    """Read the records of a folder's split.
+def find_dataset(path: Path, split: str | None) -> DatasetFiles | None:
+    """Find the files of a split in a folder; ``None`` where no data of ``datasets`` is.
 
     Args:
-        path: The folder.
+        path: The folder, or anything else.
         split: Which, where there are several.
-        read: Reads a records file.
 
     Raises:
-        RecordsError: A file of it cannot be read, or the split is not there.
+        RecordsError: The folder is damaged, or the split is not there.
     """
+    # pathlib raises for names that are no path at all, and in folders that are closed.
+    if not os.path.isdir(path):  # noqa: PTH112
+        return None
     if _has(path, _DICT):
         names = _entry(path / _DICT, "splits")
         if not all(map(_is_name, names)):
@@ -73,10 +68,16 @@ def read_dataset(path: Path, split: str | None, read: Callable[[Path], list[Any]
     splits: dict[str, list[Path]] = {}
     for file in _published(path):
         splits.setdefault(_split_of(file, path), []).append(file)
+    if not splits:
+        return None
     chosen = choose_split(path.name, splits, split)
     _check_one_folder(path, chosen, splits[chosen])
     _check_shards(path, splits[chosen])
-    return [value for file in splits[chosen] for value in read(file)]
+    return DatasetFiles(tuple(splits[chosen]), are_streams=False)
+
+
+def _has(folder: Path, name: str) -> bool:
+    return os.path.isfile(folder / name)  # noqa: PTH113
 
 
 def _check_one_folder(path: Path, split: str, files: Sequence[Path]) -> None:
@@ -101,19 +102,19 @@ def _check_shards(path: Path, files: Sequence[Path]) -> None:
             raise RecordsError(path.name, problem, "get all files of the split")
 
 
-def _saved(folder: Path) -> list[Any]:
-    """Read what ``Dataset.save_to_disk`` wrote."""
+def _saved(folder: Path) -> DatasetFiles:
+    """Return the files that ``Dataset.save_to_disk`` wrote."""
     state = _document(folder / _STATE)
     if state.get("_indices_data_files") or state.get("_indices_files"):
         hint = "save it again with flatten_indices()"
         raise RecordsError(folder.name, "its rows are chosen by a file of indices", hint)
-    values: list[Any] = []
-    for part in _entry(folder / _STATE, "_data_files"):
-        name = part.get("filename") if isinstance(part, dict) else None
-        if not _is_name(name):
-            raise RecordsError(folder.name, f"{_STATE} names no file of it", _SAVE_AGAIN)
-        values += read_arrow(folder / str(name))
-    return values
+    names = [
+        part.get("filename") if isinstance(part, dict) else None
+        for part in _entry(folder / _STATE, "_data_files")
+    ]
+    if not all(map(_is_name, names)):
+        raise RecordsError(folder.name, f"{_STATE} names no file of it", _SAVE_AGAIN)
+    return DatasetFiles(tuple(folder / str(name) for name in names), are_streams=True)
 
 
 def _is_name(name: object) -> bool:
@@ -144,14 +145,15 @@ def _document(file: Path) -> dict[str, Any]:
 
 def _published(folder: Path) -> list[Path]:
     """Return the files of the hub's layout, however deep they are."""
-    files = [
-        file
-        for file in folder.rglob("*")
-        if _DATA.search(file.name)
-        and file.name not in _NO_DATA
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    ]
+    files = []
+    for base, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [Path(base, name) for name in names if _is_data(name)]
     return sorted(files)
+
+
+def _is_data(name: str) -> bool:
+    return not name.startswith(".") and bool(_DATA.search(name)) and name not in _NO_DATA
 
 
 def _split_of(file: Path, folder: Path) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import SettingsError, one_line
+from pytest_llmjudge.framing import places, split_frame
 from pytest_llmjudge.prompts import messages_of
 
 if TYPE_CHECKING:
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record
 
-__all__ = ["render_prompts"]
+__all__ = ["Rendered", "render_prompts"]
 
 _SECONDS: Final = 10.0
 _SECONDS_EACH: Final = 0.005
 _TODO: Final = "correct the template"
-_PRIVATE: Final = 0xE000
-"""First of the characters for private use."""
 
 # Nothing of the user's environment or working folder decides what the process imports.
 _CHILD: Final = (
@@ -31,8 +30,20 @@ _CHILD: Final = (
 )
 
 
-def render_prompts(where: str, template: str, records: Sequence[Record]) -> dict[str, str]:
-    """Return the prompt of each record by its id.
+class Rendered(NamedTuple):
+    """What a template makes of some records.
+
+    Attributes:
+        prompts: Those of the records, by their ids.
+        frames: For the roles of each conversation, what :func:`.split_frame` returns of the prompt.
+    """
+
+    prompts: dict[str, str]
+    frames: dict[tuple[str, ...], tuple[str, ...]]
+
+
+def render_prompts(where: str, template: str, records: Sequence[Record]) -> Rendered:
+    """Return the prompt of each record.
 
     The template gets ``messages``, each with ``role`` and ``content``; ``add_generation_prompt``,
     which is true; ``enable_thinking``, which is false; ``strftime_now``, whose day is always 26
@@ -56,24 +67,28 @@ def render_prompts(where: str, template: str, records: Sequence[Record]) -> dict
     about = [*probes.values(), *records]
     lines = [json.dumps(template), *map(_line, conversations)]
     answers = _answers(where, lines, _SECONDS + _SECONDS_EACH * len(records))
-    texts: dict[str, str] = {}
+    rendered = Rendered({}, {})
     for number, (record, answer) in enumerate(zip(about, answers, strict=True)):
         if "error" in answer:
             cause = one_line(answer["error"], 300)
             problem = f"it cannot be rendered for record {record.id} ({cause})"
             raise SettingsError(where, problem, _TODO)
-        text = texts[record.id] = answer["text"]
-        if number < len(probes):
+        text = answer["text"]
+        if number >= len(probes):
+            rendered.prompts[record.id] = text
+        else:
             lost = [turn.role for turn in conversations[number] if turn.text not in text]
             if lost:
                 problem = f"it leaves a message of record {record.id} out, whose role is {lost[0]}"
                 raise SettingsError(where, problem, _TODO)
-    return texts
+            roles = tuple(turn.role for turn in conversations[number])
+            rendered.frames[roles] = split_frame(text, len(roles))
+    return rendered
 
 
 def _probe(roles: Sequence[str]) -> tuple[Turn, ...]:
     """Return a conversation whose messages are found again in what a template makes of it."""
-    return tuple(Turn(role, chr(_PRIVATE + number)) for number, role in enumerate(roles))
+    return tuple(map(Turn, roles, places(len(roles))))
 
 
 def _line(turns: Sequence[Turn]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.framing import FramedText, framed, places, split_frame
 from pytest_llmjudge.settings import CHAT
 
 if TYPE_CHECKING:
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CONVERSATIONS",
     "TEMPLATES",
+    "built_in_frame",
     "check_fit",
     "clean_response",
+    "framed_prompt",
     "given_response",
     "instruction_prompt",
     "is_blank",
@@ -207,8 +211,45 @@ def model_prompt(record: Record, template: str) -> Prompt:
     return instruction_prompt(record, template, for_generation=True)
 
 
-def plain_prompt(prompt: Prompt) -> str | list[list[str]]:
+def built_in_frame(record: Record, template: str) -> tuple[str, ...]:
+    """Return what a built-in template for conversations writes around a record's messages.
+
+    Returns:
+        As of :func:`.split_frame`; it is the same for all records whose messages have the same
+        roles.
+    """
+    messages = messages_of(record)
+    marks = places(len(messages))
+    turns = tuple(Turn(turn.role, mark) for turn, mark in zip(messages, marks, strict=True))
+    system = marks[0] if record.system else ""
+    blank = replace(
+        record, instruction=marks[-1], input="", system=system, turns=turns[bool(system) : -1]
+    )
+    rendered = instruction_prompt(blank, template, for_generation=True)
+    return split_frame(rendered, len(messages))
+
+
+def framed_prompt(record: Record, prompt: str, frame: Sequence[str]) -> FramedText | None:
+    """Tell what a template wrote into a prompt from what its record says.
+
+    Args:
+        record: The record.
+        prompt: What the template made of its messages.
+        frame: What it made of as many places with the same roles.
+
+    Returns:
+        The parts; ``None`` where the template changed more than the blanks around a message.
+    """
+    *before, last = messages_of(record)
+    # ChatML's has a single line break before an input.
+    ways = (last.text, f"{record.instruction}\n{record.input}") if record.input else (last.text,)
+    return framed(prompt, frame, [*((turn.text,) for turn in before), ways])
+
+
+def plain_prompt(prompt: Prompt) -> str | list[str] | list[list[str]]:
     """Return a prompt as plain data, of which keys are made."""
+    if isinstance(prompt, FramedText):
+        return list(prompt.parts)
     return prompt if isinstance(prompt, str) else [[turn.role, turn.text] for turn in prompt]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.formats import ALPACA
-from pytest_llmjudge.recordsfile import read_content
+from pytest_llmjudge.recordsfile import Source, find_source, read_contents
 from pytest_llmjudge.validation import check
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["draw_sample", "load_records", "record_id"]
 
 
 def load_records(
-    path: Path,
+    source: Path | Source,
     *,
     response_field: str | None = None,
     against_field: str | None = None,
@@ -38,25 +38,25 @@ def load_records(
     """Read a records file of any format and type.
 
     Args:
-        path: The file, or a folder of a data set.
+        source: The file, or a folder of a data set, perhaps with its files found already.
         response_field: A field that must hold a string in every record, named by ``responses=``;
             in one of several turns a list of as many strings.
         against_field: The same, named by ``against=``.
         gates: Names that no record may have as its id.
         fields: Which field each part of a record is; none where the content decides.
-        split: Which part of the file or folder to read, where it has several.
+        split: Which part of the file or folder to read, where it has several; a source has its own.
         criteria: What responses to records without criteria of their own are judged by.
 
     Raises:
         RecordsError: With every cause for which records of the file are refused, the first 20 in
             full.
     """
-    content = read_content(path, split)
+    content = read_contents(source if isinstance(source, Source) else find_source(source, split))
     if not content.values:
-        raise RecordsError(path.name, "it holds no record", "add records or name another file")
+        raise RecordsError(content.name, "it holds no record", "add records or name another file")
     named = {"responses": response_field, "against": against_field}
     needed = {keyword: field for keyword, field in named.items() if field is not None}
-    chosen, checked = check(path.name, content, needed, gates, fields, criteria=criteria)
+    chosen, checked = check(content, needed, gates, fields, criteria=criteria)
     own = fields or {}
     by_texts = chosen is ALPACA and all(own.get(text, text) == text for text in _TEXTS)
     return tuple(_named(checked, None if by_texts else _ADDED.union(needed.values())))

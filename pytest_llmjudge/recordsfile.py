@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pytest_llmjudge.arrow_files import read_parquet
-from pytest_llmjudge.dataset_folders import data_files, is_dataset, read_dataset
+from pytest_llmjudge.arrow_files import read_arrow, read_parquet
+from pytest_llmjudge.dataset_folders import DatasetFiles, find_dataset
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.formats import fits_any
 from pytest_llmjudge.json_values import Decoder, check_size, kind_of
@@ -23,12 +27,21 @@ from pytest_llmjudge.reading import (
 )
 from pytest_llmjudge.splits import check_no_split, choose_split
 from pytest_llmjudge.tables import read_csv
-from pytest_llmjudge.unpacking import unpacked
+from pytest_llmjudge.unpacking import PARQUET, unpacked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Content", "path_digest", "read_content"]
+__all__ = [
+    "Contents",
+    "Place",
+    "Source",
+    "file_digest",
+    "find_source",
+    "read_contents",
+    "source_digest",
+]
 
 _LINES: Final = (".jsonl", ".ndjson")
 _TABLES: Final = {".csv": ",", ".tsv": "\t"}
@@ -36,11 +49,45 @@ _START: Final = re.compile(r"\s*(\S)")
 _NO_LIST: Final = "a records file is a list of objects, or has one object on each line"
 
 
+class Source(NamedTuple):
+    """Where records are read from.
+
+    Attributes:
+        path: A file, or the folder of a data set.
+        split: Which part of it to read, where it has several.
+        dataset: The files that hold them, where ``path`` is a folder.
+    """
+
+    path: Path
+    split: str | None
+    dataset: DatasetFiles | None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are read."""
+        return self.dataset.files if self.dataset is not None else (self.path,)
+
+
+class Place(NamedTuple):
+    """Where a record stands.
+
+    Attributes:
+        file: The file's name.
+        unit: What ``number`` counts: ``record`` of a list, or ``line`` of a text.
+        number: From 1.
+    """
+
+    file: str
+    unit: str
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a records file holds.
 
     Attributes:
+        file: The file's name.
         unit: What ``numbers`` count: ``record`` of a list, or ``line`` of a text.
         numbers: Where each value stands, from 1.
         values: The records, unless the file is wrong.
@@ -48,49 +95,104 @@ class Content:
             :class:`~pytest_llmjudge.json_values.Repeated` is somewhere in the values.
     """
 
+    file: str
     unit: str
     numbers: list[int]
     values: list[Any]
     is_odd: bool = False
 
 
-def read_content(path: Path, split: str | None = None) -> Content:
-    """Read a file as what it holds, whatever its name promises, or a folder of a data set.
+class Contents:
+    """What all files of a source hold.
 
     Args:
-        path: The file or the folder.
-        split: Which part to read, where there are several.
+        name: Of the file, or of the folder where there are several.
+        parts: The files in order.
+    """
+
+    def __init__(self, name: str, parts: Sequence[Content]) -> None:
+        self.name = name
+        self.values: list[Any] = [value for part in parts for value in part.values]
+        self.is_odd = any(part.is_odd for part in parts)
+        self._parts = parts
+        self._ends = list(accumulate(len(part.values) for part in parts))
+
+    def place(self, position: int) -> Place:
+        """Return where a value stands."""
+        number = bisect_right(self._ends, position)
+        part = self._parts[number]
+        return Place(part.file, part.unit, part.numbers[position - self._ends[number]])
+
+    def spell(self, place: Place) -> str:
+        """Name a place for who knows the name of the file or folder."""
+        of = f" of {place.file}" if len(self._parts) > 1 else ""
+        return f"{place.unit} {place.number}{of}"
+
+
+def find_source(path: Path, split: str | None = None) -> Source:
+    """Find the files of which records are to be read.
+
+    Args:
+        path: A file, or the folder of a data set.
+        split: Which part of it to read, where it has several.
+
+    Raises:
+        RecordsError: It is the folder of a data set that is damaged or has no such split.
+    """
+    return Source(path, split, find_dataset(path, split))
+
+
+def read_contents(source: Source) -> Contents:
+    """Read each file as what it holds, whatever its name promises.
 
     Raises:
         RecordsError: It cannot be read, or holds no records.
     """
-    if not is_dataset(path):
-        return _read_file(path, split)
-    odd: list[bool] = []
+    if source.dataset is None:
+        content = _read_file(source.path, source.split)
+        return Contents(content.file, [content])
+    read = _read_stream if source.dataset.are_streams else partial(_read_file, split=None)
+    parts: list[Content] = []
+    rows = 0
+    for file in source.files:
+        parts.append(read(file))
+        rows += len(parts[-1].values)
+        check_size(source.path.name, rows, 0)
+    return Contents(parts[0].file if len(parts) == 1 else source.path.name, parts)
 
-    def read(file: Path) -> list[Any]:
-        content = _read_file(file, None)
-        odd.append(content.is_odd)
-        return content.values
 
-    return replace(_rows(read_dataset(path, split, read)), is_odd=any(odd))
+def source_digest(source: Source) -> str:
+    """Return the SHA-256 of the files that are read, in hex; empty when one cannot be read.
 
-
-def path_digest(path: Path) -> str:
-    """Return the SHA-256 of a file or a data set's folder, in hex; empty when it cannot be read."""
+    Of a folder it covers their names and their order as well. It is compared within a run only.
+    """
     try:
-        if not is_dataset(path):
-            return hashlib.sha256(read_file(path, DATA_LIMIT)).hexdigest()
+        if source.dataset is None:
+            return _digest(source.path)
         whole = hashlib.sha256()
-        for file in data_files(path):
-            whole.update(hashlib.sha256(read_file(file, DATA_LIMIT)).digest())
+        for file in source.files:
+            name = os.path.relpath(file, source.path)
+            whole.update(f"{_digest(file)} {name}\n".encode("utf-8", "surrogateescape"))
         return whole.hexdigest()
     except OSError:
         return ""
 
 
-def _rows(values: list[Any]) -> Content:
-    return Content("record", list(range(1, len(values) + 1)), values)
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex; empty when it cannot be read."""
+    return source_digest(Source(path, None, None))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(read_file(path, DATA_LIMIT)).hexdigest()
+
+
+def _read_stream(file: Path) -> Content:
+    return _rows(file.name, read_arrow(file))
+
+
+def _rows(name: str, values: list[Any], *, is_odd: bool = False) -> Content:
+    return Content(name, "record", list(range(1, len(values) + 1)), values, is_odd)
 
 
 def _read_file(path: Path, split: str | None) -> Content:
@@ -98,7 +200,7 @@ def _read_file(path: Path, split: str | None) -> Content:
     try:
         with open_file(path) as file:
             head = file.peek(HEAD)
-            is_parquet = head.startswith(b"PAR1") or suffix == ".parquet"
+            is_parquet = head.startswith(PARQUET) or suffix == ".parquet"
             content = b"" if is_parquet else read_stream(file, DATA_LIMIT)
     except OSError as error:
         raise RecordsError(
@@ -108,14 +210,14 @@ def _read_file(path: Path, split: str | None) -> Content:
         raise RecordsError(name, POINTER, PULL)
     if is_parquet:
         check_no_split(name, split)
-        return _rows(read_parquet(path))
+        return _rows(name, read_parquet(path))
     content, suffix = unpacked(path, content)
     text = _decoded(name, content)
     # Both together may be what the memory has no room for.
     del content
     if suffix in _TABLES and not _begins_with(text, "[{"):
         check_no_split(name, split)
-        return Content("line", *read_csv(name, text, _TABLES[suffix]))
+        return Content(name, "line", *read_csv(name, text, _TABLES[suffix]))
     return _read_json(name, suffix, text, split)
 
 
@@ -141,7 +243,7 @@ def _read_json(name: str, suffix: str, text: str, split: str | None) -> Content:
         values = list(lines.values())
         if len(lines) > 1 or suffix in _LINES or _is_record(values[0]):
             check_no_split(name, split)
-            return Content("line", list(lines), values, decoder.is_odd)
+            return Content(name, "line", list(lines), values, decoder.is_odd)
         whole = values[0]
     else:
         whole = decoder.read(name, text)
@@ -152,8 +254,7 @@ def _read_json(name: str, suffix: str, text: str, split: str | None) -> Content:
         values = _chosen_list(name, whole, split)
     else:
         raise RecordsError(name, f"it holds {kind_of(whole)} instead of a list", _NO_LIST)
-    content = _rows(values)
-    return Content(content.unit, content.numbers, values, decoder.is_odd)
+    return _rows(name, values, is_odd=decoder.is_odd)
 
 
 def _chosen_list(name: str, whole: dict[str, Any], split: str | None) -> list[Any]:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.answers import final_turn
-from pytest_llmjudge.dataset_folders import is_dataset
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.paths import POINTER, PULL, instead_of_file, is_pointer
-from pytest_llmjudge.prompts import check_fit, model_prompt
+from pytest_llmjudge.prompts import (
+    CONVERSATIONS,
+    built_in_frame,
+    check_fit,
+    framed_prompt,
+    messages_of,
+    model_prompt,
+)
 from pytest_llmjudge.reading import SETTINGS_LIMIT, read_file, why_unreadable
 from pytest_llmjudge.records import draw_sample
-from pytest_llmjudge.recordsfile import path_digest
+from pytest_llmjudge.recordsfile import find_source, source_digest
 from pytest_llmjudge.settings import BUILT_IN_PROMPTS, CHAT, JINJA_SUFFIXES, RAW, SuiteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_llmjudge.data import Prompt, Record, Turn
+    from pytest_llmjudge.recordsfile import Source
 
     _Place = tuple[str, tuple[Turn, ...]]
     """A record's id, and what was said before its question."""
@@ -70,6 +77,11 @@ class Suite:
         else:
             check_fit(self.where, [*map(final_turn, self.records)], self.template)
 
+    @property
+    def has_frame(self) -> bool:
+        """Whether a chat template of this suite, not the model's own, stands around messages."""
+        return self.is_jinja or (self.template in CONVERSATIONS and not self.is_chat)
+
     def prompt(self, record: Record) -> Prompt:
         """Return what the model under test reads for one of the records; see :meth:`prompts`."""
         return next(self.prompts([record]))
@@ -90,6 +102,28 @@ class Suite:
         rendered |= self._render([one for one in records if _place(one) not in rendered])
         yield from (rendered[_place(record)] for record in records)
 
+    def framed(self, record: Record, prompt: Prompt, special_tokens: frozenset[str]) -> Prompt:
+        """Tell what the template wrote into a prompt, if it wrote special tokens.
+
+        Args:
+            record: What the prompt is of.
+            prompt: As :meth:`prompt` returns it.
+            special_tokens: Of the model's tokenizer.
+
+        Returns:
+            A :class:`.FramedText`. The prompt itself where the template writes none of the tokens,
+            or changes a message.
+        """
+        if not self.has_frame or not isinstance(prompt, str):
+            return prompt
+        roles = tuple(turn.role for turn in messages_of(record))
+        if roles not in self._frames:
+            self._frames[roles] = built_in_frame(record, self.template)
+        frame = self._frames[roles]
+        if not _has_any(frame, special_tokens):
+            return prompt
+        return framed_prompt(record, prompt, frame) or prompt
+
     @property
     def where(self) -> str:
         """The suite and its prompt, for messages."""
@@ -107,8 +141,14 @@ class Suite:
         # Few suites have such a template, and its rendering takes a process.
         from pytest_llmjudge.jinja_prompts import render_prompts
 
-        texts = render_prompts(self.where, self.template, records)
-        return {_place(record): texts[record.id] for record in records}
+        rendered = render_prompts(self.where, self.template, records)
+        self._frames.update(rendered.frames)
+        return {_place(record): rendered.prompts[record.id] for record in records}
+
+    @cached_property
+    def _frames(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+        """What the template writes around messages of some roles, as :func:`.split_frame` does."""
+        return {}
 
 
 def _place(record: Record) -> _Place:
@@ -120,7 +160,7 @@ def read_suite(
     file: str,
     base: Path,
     chosen: SuiteSettings,
-    read: Callable[[Path], tuple[Record, ...]],
+    read: Callable[[Source], tuple[Record, ...]],
 ) -> Suite:
     """Read a suite's records and its prompt.
 
@@ -129,24 +169,25 @@ def read_suite(
         file: Records file, relative to ``base``.
         base: Folder of the test file.
         chosen: The suite's settings.
-        read: Returns all records of a file, or raises what is wrong with them.
+        read: Returns all records of a source, or raises what is wrong with them.
 
     Raises:
         SettingsError: The prompt cannot be used.
         RecordsError: The records file cannot be used.
     """
     path = base / file
+    source = find_source(path, chosen.split)
     instead = instead_of_file(path)
-    if instead is not None and not is_dataset(path):
+    if instead is not None and source.dataset is None:
         raise RecordsError(name, f'records file "{file}" is {instead}', f"expected it at {path}")
-    records = read(path)
+    records = read(source)
     if records and not chosen.is_prompt_given and all(record.is_raw for record in records):
         chosen = replace(chosen, prompt=RAW)
     records = with_system(draw_sample(records, chosen.sample), chosen.system)
     return Suite(
         name=name,
         path=path,
-        digest=path_digest(path),
+        digest=source_digest(source),
         records=records,
         settings=chosen,
         template=_template(name, chosen.prompt),
@@ -182,6 +223,12 @@ def _template(name: str, prompt: str) -> str:
         problem = "it has no {instruction}"
         raise SettingsError(where, problem, "write {instruction} and {input} where they belong")
     return text
+
+
+@lru_cache(maxsize=64)
+def _has_any(frame: tuple[str, ...], tokens: frozenset[str]) -> bool:
+    """Say whether a template writes one of some tokens."""
+    return any(token in part for part in frame for token in tokens)
 
 
 def _is_jinja(prompt: str) -> bool:

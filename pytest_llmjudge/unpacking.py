@@ -13,10 +13,16 @@ from pytest_llmjudge.errors import RecordsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["unpacked"]
+__all__ = ["PARQUET", "unpacked"]
 
 _PACKED: Final = (".gz", ".zst")
 """How the names of compressed files end."""
+
+PARQUET: Final = b"PAR1"
+"""First bytes of a Parquet file."""
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 _LIMIT: Final = 1 << 28
 """Bytes of an unpacked text; a million short records have as many."""
@@ -34,9 +40,9 @@ def unpacked(path: Path, content: bytes) -> tuple[bytes, str]:
     """
     suffix = path.suffix.lower()
     inner = Path(path.stem).suffix.lower() if suffix in _PACKED else suffix
-    if content.startswith(b"\x1f\x8b"):
+    if content.startswith(_GZIP):
         return _read(path.name, lambda: GzipFile(fileobj=io.BytesIO(content))), inner
-    if content.startswith(b"\x28\xb5\x2f\xfd"):
+    if content.startswith(_ZSTD):
         return _read(path.name, lambda: _zstd(path.name, content)), inner
     return content, inner
 
@@ -51,6 +57,11 @@ def _read(name: str, opened: Callable[[], BinaryIO | GzipFile]) -> bytes:
     if len(text) > _LIMIT:
         problem = f"it unpacks to more than the {_LIMIT:,} bytes that are read"
         raise RecordsError(name, problem, "take a part of its records")
+    if text.startswith((_GZIP, _ZSTD, PARQUET)):
+        kind = "a Parquet file" if text.startswith(PARQUET) else "another compressed file"
+        raise RecordsError(
+            name, f"it unpacks to {kind}, which is no text", "unpack it and name that"
+        )
     return bytes(text)
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Criterion
     from pytest_llmjudge.formats import Format
-    from pytest_llmjudge.recordsfile import Content
+    from pytest_llmjudge.recordsfile import Contents
 
 __all__ = ["Checked", "check", "is_plain"]
 
@@ -57,7 +57,7 @@ class Problem(NamedTuple):
     """What is wrong with one record.
 
     Attributes:
-        number: Of the record, as its file counts.
+        number: Of the record among those of its file or folder, from 0.
         text: What is wrong.
         hint: What to do.
         field: Which of its texts is wrong; empty where ``text`` names it.
@@ -88,8 +88,7 @@ class Checked(NamedTuple):
 
 
 def check(
-    name: str,
-    content: Content,
+    content: Contents,
     needed: Mapping[str, str],
     gates: Collection[str] = (),
     fields: Mapping[str, str] | None = None,
@@ -99,8 +98,7 @@ def check(
     """Check all records of a file.
 
     Args:
-        name: Of the file.
-        content: Of the file.
+        content: Of the file, or of all files of a folder.
         needed: Fields that must hold a string in every record, by the keyword that names them.
         gates: Names that no record may have as its id.
         fields: Which field each part of a record is; none where the content decides.
@@ -112,22 +110,22 @@ def check(
     Raises:
         RecordsError: With all causes, the first 20 in full.
     """
-    values = content.values
+    name, values = content.name, content.values
     chosen = mapping_format(name, fields) if fields else detect(name, values, free=bool(criteria))
     for field in (*needed.values(), *(fields or {}).values()):
         _check_is_known(name, field, values)
     own, is_odd = tuple(criteria), content.is_odd
     reader = _Reader(chosen, needed, gates, fields or {}, criteria=own, is_odd=is_odd)
-    ids: dict[str, str] = {}
+    ids: dict[str, int] = {}
     problems: list[Problem] = []
     records: list[Checked] = []
-    for number, value in zip(content.numbers, values, strict=True):
+    for number, value in enumerate(values):
         record = reader.read(number, value, problems)
         if record is not None:
-            problems += _taken(number, record.id, f"{content.unit} {number}", ids)
+            problems += _taken(content, number, record.id, ids)
             records.append(record)
     if problems:
-        first, *others = _by_cause(name, content, problems)
+        first, *others = _by_cause(content, problems)
         more = others[: _SHOWN_CAUSES - 1]
         left = len(others) - len(more)
         raise RecordsError(first.where, first.problem, first.hint, more=tuple(more), left=left)
@@ -221,6 +219,8 @@ class _Reader:
             texts = tuple(self._needed.values())
         if shown is not None and not is_plain(shown):
             yield from _beside_schema(number, shown)
+        if shown is not None and not self._is_alpaca:
+            yield from _characters_of(number, shown, ("id",))
         yield from _characters_of(number, value, texts)
 
     def _has_turns(self, value: Mapping[str, Any]) -> bool:
@@ -282,17 +282,17 @@ _FURTHER: Final = frozenset(
 )
 
 
-def _by_cause(name: str, content: Content, problems: Iterable[Problem]) -> list[RecordsError]:
+def _by_cause(content: Contents, problems: Iterable[Problem]) -> list[RecordsError]:
     groups: dict[tuple[str, ...], list[Problem]] = {}
     for problem in problems:
         key = (problem.field, problem.cause or problem.text, problem.hint)
         groups.setdefault(key, []).append(problem)
-    return [_error_of(name, content, group) for group in groups.values()]
+    return [_error_of(content, group) for group in groups.values()]
 
 
-def _error_of(name: str, content: Content, group: Sequence[Problem]) -> RecordsError:
+def _error_of(content: Contents, group: Sequence[Problem]) -> RecordsError:
     first = group[0]
-    where = f"{name}: {_places(content, group)}"
+    where = _where(content, group)
     if first.field:
         where = f"{where}: {first.field}"
     problem = first.text
@@ -302,18 +302,26 @@ def _error_of(name: str, content: Content, group: Sequence[Problem]) -> RecordsE
     return RecordsError(where, problem, first.hint)
 
 
-def _places(content: Content, group: Sequence[Problem]) -> str:
-    unit, numbers = content.unit, list(dict.fromkeys(problem.number for problem in group))
-    first, *others = numbers
+def _where(content: Contents, group: Sequence[Problem]) -> str:
+    places = [
+        content.place(number) for number in dict.fromkeys(problem.number for problem in group)
+    ]
+    first, *others = places
+    are_alike = len({problem.text for problem in group}) == 1
+    if are_alike and len(places) == len(content.values) > 2:
+        return f"{content.name}: all {len(places)} records"
+    more = f"and {len(others)} other{'s' * (len(others) > 1)}"
+    if any(place.file != first.file for place in others):
+        like = "" if are_alike else " like it"
+        return f"{content.name}: {content.spell(first)} {more}{like}"
+    where, numbers = f"{first.file}: {first.unit}", [place.number for place in places]
     if not others:
-        return f"{unit} {first}"
-    if len({problem.text for problem in group}) > 1:
-        return f"{unit} {first} and {len(others)} other{'s' * (len(others) > 1)} like it"
-    if len(numbers) == len(content.values) > 2:
-        return f"all {len(numbers)} records"
+        return f"{where} {first.number}"
+    if not are_alike:
+        return f"{where} {first.number} {more} like it"
     if len(numbers) > 3:
-        return f"{unit}s {first}, {others[0]} and {len(others) - 1} others"
-    return f"{unit}s {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+        return f"{where}s {first.number}, {numbers[1]} and {len(numbers) - 2} others"
+    return f"{where}s {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _characters_of(
@@ -406,7 +414,7 @@ def _beside_schema(number: int, value: dict[str, Any]) -> Iterator[Problem]:
 def _of_schema(number: int, error: ValidationError) -> Problem:
     field = str(error.absolute_path[0])
     if field == "human_score":
-        problem = f'"{field}" is {one_line(json.dumps(error.instance), 40)}'
+        problem = f'"{field}" is {one_line(json.dumps(error.instance, default=kind_of), 40)}'
         hint = "it must be an integer from 0 to 100"
         return Problem(number, problem, hint, cause=field)
     if error.validator == "type":
@@ -429,15 +437,16 @@ def _bad_characters(number: int, field: str, text: str) -> Iterator[Problem]:
 
 
 def _taken(
-    number: int, identifier: str | None, place: str, first: dict[str, str]
+    content: Contents, number: int, identifier: str | None, first: dict[str, int]
 ) -> Iterator[Problem]:
-    """Report an id that is taken; ``first`` keeps where each id stood first."""
+    """Report an id that is taken; ``first`` keeps which record had each id first."""
     if identifier is None:
         return
     if identifier in first:
-        problem = f'"id" is "{one_line(identifier, 60)}", as in {first[identifier]}'
+        place = content.spell(content.place(first[identifier]))
+        problem = f'"id" is "{one_line(identifier, 60)}", as in {place}'
         yield Problem(number, problem, "ids must differ within a file", cause="taken")
-    first.setdefault(identifier, place)
+    first.setdefault(identifier, number)
 
 
 def _oddities(number: int, value: dict[str, Any], needed: Mapping[str, str]) -> Iterator[Problem]:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.pipeline.scoring_model import ScoringModel
+    from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings
 
 __all__ = ["LOSS", "Loss"]
@@ -392,9 +393,11 @@ class _LossSuite(RecordSuite[Loss]):
         self.is_text = loaded.path.suffix == _TEXT
         self.limits = {name: keywords.get(name) for name in ("max_perplexity", "max_loss")}
 
-    def prompt(self, record: Record) -> Prompt:
+    def prompt(self, record: Record, model: object) -> Prompt:
         """Return what the model under test reads before a record's reference."""
-        return "" if self.is_text else self.loaded.prompt(record)
+        from pytest_llmjudge.pipeline.responses import prompts_for
+
+        return "" if self.is_text else next(prompts_for(self.loaded, [record], model))
 
     def ignores_template(self) -> bool:
         return not self.is_text and super().ignores_template()
@@ -566,7 +569,7 @@ class _LossRun(SuiteRun[Loss]):
             "dtype": settings.dtype,
             **thinking_option(suite.loaded, self.model),
         }
-        prompt = plain_prompt(suite.prompt(record))
+        prompt = plain_prompt(suite.prompt(record, self.model))
         return make_key("loss/2", self._fingerprint.first, prompt, record.output, how)
 
     def _stored(self, names: Iterable[str]) -> dict[str, Loss]:
@@ -691,7 +694,7 @@ class _LossRun(SuiteRun[Loss]):
         from pytest_llmjudge.pipeline.scoring_model import encoded_pair
 
         suite, where = self._suite, self._name()
-        prompt, chat = suite.prompt(record), suite.loaded.is_chat
+        prompt, chat = suite.prompt(record, self.model), suite.loaded.is_chat
         if not isinstance(self.model, Model):
             prompt = text_of(suite.name, prompt, self.model)
         end = suite.end and not suite.is_text
@@ -790,14 +793,15 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     return loaded, keywords
 
 
-def _read_samples(terms: Mapping[str, Any], path: Path) -> tuple[Record, ...]:
+def _read_samples(terms: Mapping[str, Any], source: Source) -> tuple[Record, ...]:
     """Read a records file, or a text as a single record.
 
     Raises:
         RecordsError: It cannot be used.
     """
+    path = source.path
     if path.suffix != _TEXT:
-        records = records_reader({**terms, "responses": None})(path)
+        records = records_reader({**terms, "responses": None})(source)
         lacking = [record for record in records if not record.output]
         if lacking:
             some = f"{len(lacking)} of {len(records)} records (the first is {lacking[0].id})"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.kinds.base import Marked
+    from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.suites import Suite
 
@@ -83,12 +84,12 @@ def load_pairs(marked: Marked, file: str, settings: Settings) -> tuple[Suite, Pa
     chosen, pairing = chosen_for(name, keywords, base, settings), _pairing(keywords, base)
     read = records_reader(asdict(chosen))
 
-    def records(path: Path) -> tuple[Record, ...]:
+    def records(source: Source) -> tuple[Record, ...]:
         if pairing.kind != "field":
-            return read(path)
+            return read(source)
         field = str(pairing.against)
-        _check_exists(name, field, base, read(path))
-        known = records_reader(asdict(chosen), field)(path)
+        _check_exists(name, field, base, read(source))
+        known = records_reader(asdict(chosen), field)(source)
         _check_differs(name, field, chosen.responses, known)
         return known
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.suites import Suite
 
@@ -29,16 +27,14 @@ def check_prompts_of(suite: Suite, model: Model) -> None:
         SettingsError: Its server leaves system texts out, or its tokenizer has special tokens where
             a prompt has words.
     """
-    from pytest_llmjudge.prompts import CONVERSATIONS
-
     if suite.is_chat:
         _check_system(suite, model)
-    elif suite.is_jinja or suite.template in CONVERSATIONS:
+    elif suite.is_jinja:
         token = _special_among_words(suite, model.special_tokens)
         if token is not None:
             name = Path(model.info.path).name
             problem = f'the model would read its "{token}" as words, a special token of {name}'
-            hint = 'choose prompt="chat", with a chat_template.jinja in the folder'
+            hint = 'let it write each message as it is, or choose prompt="chat"'
             raise SettingsError(suite.where, problem, hint)
 
 
@@ -49,21 +45,20 @@ def _check_system(suite: Suite, model: Model) -> None:
         raise SettingsError(suite.where, problem, hint)
 
 
-def _special_among_words(suite: Suite, tokens: Collection[str]) -> str | None:
-    """Return a special token that the template itself writes into a prompt."""
+def _special_among_words(suite: Suite, tokens: frozenset[str]) -> str | None:
+    """Return a special token that the template writes into a prompt where it changes a message."""
     if not tokens:
         return None
     from pytest_llmjudge.answers import final_turn
+    from pytest_llmjudge.framing import FramedText
     from pytest_llmjudge.prompts import messages_of
 
-    records = [*map(final_turn, suite.records)]
-    if not suite.is_jinja:
-        # A built-in template writes the same around all records of one shape.
-        shapes = {(bool(one.system), len(one.turns), bool(one.input)): one for one in records}
-        records = [*shapes.values()]
     names = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))))
-    for record in records:
-        written: Counter[str] = Counter(names.findall(str(suite.prompt(record))))
+    for record in map(final_turn, suite.records):
+        prompt = suite.framed(record, suite.prompt(record), tokens)
+        if isinstance(prompt, FramedText):
+            continue
+        written: Counter[str] = Counter(names.findall(str(prompt)))
         for message in messages_of(record):
             written.subtract(names.findall(message.text))
         token = next((name for name, count in written.items() if count > 0), None)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.pipeline import Outcome, Run
     from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings
 
 __all__ = [
@@ -272,7 +273,7 @@ def settled(
     whole: bool,
     measure: str,
     decide: Callable[[Mapping[str, Any]], str],
-    read: Callable[[Path], Sequence[Record]],
+    read: Callable[[Source], Sequence[Record]],
 ) -> Iterator[tuple[Record, dict[str, Any]]]:
     """Yield the records of a suite, each with its row and an ``outcome`` in it.
 
@@ -331,8 +332,8 @@ def _settled(
 
 def records_reader(
     terms: Mapping[str, Any], against: str | None = None
-) -> Callable[[Path], tuple[Record, ...]]:
-    """Return a function that reads a records file.
+) -> Callable[[Source], tuple[Record, ...]]:
+    """Return a function that reads the records of a source.
 
     Args:
         terms: Has ``fields`` and ``split``, and may have ``responses``, a field that must hold a
@@ -362,13 +363,14 @@ def record_content(record: Record) -> str:
     return content_of(record)
 
 
-def _load(facts: Mapping[str, Any], read: Callable[[Path], Sequence[Record]]) -> Sequence[Record]:
+def _load(facts: Mapping[str, Any], read: Callable[[Source], Sequence[Record]]) -> Sequence[Record]:
     from pytest_llmjudge.records import draw_sample
-    from pytest_llmjudge.recordsfile import path_digest
+    from pytest_llmjudge.recordsfile import find_source, source_digest
     from pytest_llmjudge.suites import with_system
 
     path = Path(facts["path"])
-    if path_digest(path) != facts["digest"]:
+    source = find_source(path, facts["split"])
+    if source_digest(source) != facts["digest"]:
         hint = "run again; the verdicts are kept in the cache"
         raise RecordsError(path.name, "it changed while the run was going on", hint)
-    return with_system(draw_sample(read(path), facts["sample"]), facts["system"])
+    return with_system(draw_sample(read(source), facts["sample"]), facts["system"])

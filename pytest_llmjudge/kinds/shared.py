@@ -38,6 +38,6 @@ def shared_model(name: str, fingerprint: str) -> Shared:
 
 def shared_file(key: str, path: Path) -> Shared:
     """Let all processes read the same content of a file."""
-    from pytest_llmjudge.recordsfile import path_digest
+    from pytest_llmjudge.recordsfile import file_digest
 
-    return Shared(key, path.name, "content", path_digest(path))
+    return Shared(key, path.name, "content", file_digest(path))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.suites import Suite
 
-__all__ = ["Responses", "text_of", "thinking_option"]
+__all__ = ["Responses", "prompts_for", "text_of", "thinking_option"]
 
 _CUSTOM_BATCH = 16
 _LOOKED_UP = 200
@@ -131,7 +131,7 @@ class Responses(Source[str]):
     def _wait_or_generate(self, record: Record, needed: Sequence[Record], on_made: OnMade) -> str:
         return wait_or_compute(
             self._store,
-            self._key(self._suite.prompt(Dialogue(record).question)),
+            self._key(*self._prompts([Dialogue(record).question])),
             lambda: self._find(record),
             lambda: self._generate([*needed, record], on_made),
         )
@@ -163,7 +163,7 @@ class Responses(Source[str]):
         unanswered = []
         going = [one for one in dialogues if one.left and one.error is None]
         while going:
-            prompts = self._suite.prompts([one.question for one in going])
+            prompts = self._prompts([one.question for one in going])
             for one, prompt in zip(going, prompts, strict=True):
                 one.key = self._key(prompt)
             have = self._store.responses([one.key for one in going])
@@ -230,7 +230,7 @@ class Responses(Source[str]):
         asked = list(groups.values())
         self._watch.check()
         self._fingerprint.check()
-        prompts = self._suite.prompts([group[0].question for group in asked])
+        prompts = self._prompts([group[0].question for group in asked])
         for done in self._completions(list(prompts)):
             self._fingerprint.check()
             kept = self._keep(asked[done.index][0].key, done)
@@ -298,6 +298,9 @@ class Responses(Source[str]):
                 opened = prompt_opens(prompts[index], chat=False) or None
                 yield without_thoughts(Completion(index, text), name_of(model), opened=opened)
 
+    def _prompts(self, questions: Sequence[Record]) -> Iterator[Prompt]:
+        return prompts_for(self._suite, questions, self._model)
+
     def _key(self, prompt: Prompt) -> str:
         options: dict[str, object] = {
             "max_new_tokens": self._settings.max_new_tokens,
@@ -309,6 +312,16 @@ class Responses(Source[str]):
                 options |= {"device": self._settings.device, "dtype": self._settings.dtype}
                 options |= thinking_option(self._suite, self._model)
         return make_key("response/3", self._fingerprint.first, plain_prompt(prompt), options)
+
+
+def prompts_for(suite: Suite, records: Sequence[Record], model: object) -> Iterator[Prompt]:
+    """Yield what a model under test reads for some records; see :meth:`.Suite.framed`."""
+    prompts = suite.prompts(records)
+    if not (isinstance(model, Model) and suite.has_frame):
+        return prompts
+    tokens = model.special_tokens
+    pairs = zip(records, prompts, strict=True)
+    return (suite.framed(record, prompt, tokens) for record, prompt in pairs)
 
 
 def text_of(suite: str, prompt: Prompt, model: object) -> str:

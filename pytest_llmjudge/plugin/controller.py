@@ -19,7 +19,7 @@ from pytest_llmjudge.kinds.document import records_with_responses, results_docum
 from pytest_llmjudge.kinds.reports import run_pages, run_summary
 from pytest_llmjudge.plugin.baseline_entries import entries_before
 from pytest_llmjudge.plugin.cases import WORKER_KEY
-from pytest_llmjudge.plugin.header import header_lines, model_lines
+from pytest_llmjudge.plugin.header import header_lines, model_lines, planned_lines
 from pytest_llmjudge.plugin.identity import agree_on_baseline
 from pytest_llmjudge.plugin.junit import property_adder, suite_properties
 from pytest_llmjudge.plugin.ledger import Ledger
@@ -61,6 +61,7 @@ class ControllerHooks:
         self._reported: set[str] = set()
         self._skipped: set[str] = set()
         self._started = False
+        self._is_planned = False
         self._why_none = ""
         self._run = RunResult(self._created)
         self._changed: dict[str, str] = {}
@@ -97,8 +98,16 @@ class ControllerHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Note what is to be reported."""
+        """Note what is to be reported, and say what only a worker knew before."""
         self._expected.update(ids)
+        reporter = self._session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None or self._is_planned:
+            return
+        self._is_planned = True
+        # What is wrong with the cache is said where the results are read.
+        with contextlib.suppress(StoreError):
+            for line in folded(self._session.config, planned_lines(self._session)):
+                reporter.write_line(line)
 
     def pytest_report_header(self) -> list[str]:
         """Name the judge, the model and the cache."""

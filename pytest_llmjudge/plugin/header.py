@@ -10,7 +10,7 @@ from pytest_llmjudge.data import CheckpointReference
 from pytest_llmjudge.errors import LlmJudgeError, one_line
 from pytest_llmjudge.plugin.identity import agree_on_judge, agree_on_model
 from pytest_llmjudge.plugin.options import is_listing
-from pytest_llmjudge.plugin.planner import template_notes
+from pytest_llmjudge.plugin.planner import TEMPLATE_NOTES, template_notes
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 from pytest_llmjudge.settings import EMBEDDED, Decoding
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["header_lines", "model_lines"]
+__all__ = ["header_lines", "model_lines", "planned_lines"]
 
 
 def header_lines(session: LlmSession) -> list[str]:
@@ -75,6 +75,12 @@ def model_lines(session: LlmSession) -> list[str]:
         chosen.add(candidate)
     lines = (one_line(f"llm-judge: model {_model(session, path)}") for path in chosen if path)
     return [*sorted(lines), *_template_lines(session)]
+
+
+def planned_lines(session: LlmSession) -> list[str]:
+    """Name the chat templates that suites leave out, as a worker of xdist has noted."""
+    notes = (note for facts in session.store.suites().values() for note in facts[TEMPLATE_NOTES])
+    return [one_line(f"llm-judge: {note}") for note in notes]
 
 
 def _template_lines(session: LlmSession) -> Iterator[str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.plugin.session import LlmSession
 
 __all__ = [
+    "TEMPLATE_NOTES",
     "check_base",
     "check_candidate",
     "check_responses_field",
@@ -34,6 +35,9 @@ __all__ = [
     "suite_facts",
     "template_notes",
 ]
+
+TEMPLATE_NOTES = "template_notes"
+"""The key of a planned suite's facts with what :func:`template_notes` yields of it."""
 
 
 def plan(session: LlmSession, collected: pytest.Session) -> None:
@@ -149,14 +153,13 @@ def _announce(
     if suite.uses_model and is_ours(collected, item, "llm_model"):
         model = resources.models.get(suite.checkpoint)
     facts = session.announced[suite.name] = suite_facts(session, suite, model, judge)
-    session.store.note_suite(suite.name, facts, planned=True)
-    for used in (model, *suite.other_models(resources)):
+    readers = (model, *suite.other_models(resources))
+    notes = [text for one in readers for text in template_notes(session, suite, one)]
+    session.store.note_suite(suite.name, {**facts, TEMPLATE_NOTES: notes}, planned=True)
+    for used in readers:
         resources.models.watch(used)
     fingerprint = "" if model is None else model.fingerprint
-    for one in (model, *suite.other_models(resources)):
-        for text in template_notes(session, suite, one):
-            session.store.add_note(text)
-    for text in suite.advice(session.baseline_fingerprint(suite.name), fingerprint):
+    for text in (*notes, *suite.advice(session.baseline_fingerprint(suite.name), fingerprint)):
         session.store.add_note(text)
 
 

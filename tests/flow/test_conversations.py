@@ -171,22 +171,24 @@ def test_an_option_chooses_the_prompt(project: Project, model: FakeOllama) -> No
     )
 
 
-def test_a_chat_template_that_is_left_out(project: Project, model: FakeOllama) -> None:
+def test_a_chat_template_that_is_left_out(
+    project: Project, model: FakeOllama, mode: tuple[str, ...]
+) -> None:
     """Header and summary say so in a line each, unless the suite uses it."""
     model.template = "{{ if .System }}<s>{{ .System }}{{ end }}<u>{{ .Prompt }}<a>"
     project.suite(records(6), "min_average=50")
 
-    lines = project.run(*at(model)).outlines
+    lines = project.run(*at(model), *mode).outlines
 
     assert [line for line in lines if "chat template" in line] == [
         f"llm-judge: {HAS_TEMPLATE}",
         f"note: {HAS_TEMPLATE}",
     ]
     project.suite(records(6), 'min_average=50, prompt="chat"')
-    assert "chat template" not in str(project.run(*at(model)).stdout)
+    assert "chat template" not in str(project.run(*at(model), *mode).stdout)
     model.template = "{{ .Prompt }}"
     project.suite(records(6), "min_average=50")
-    assert "chat template" not in str(project.run(*at(model)).stdout)
+    assert "chat template" not in str(project.run(*at(model), *mode).stdout)
 
 
 def test_a_chat_template_of_both_models(project: Project) -> None:

@@ -160,9 +160,27 @@ def test_records_that_are_messages(project: Project, how: tuple[str, ...]) -> No
     assert counts == {
         "test_chat.py::test_chat": 2,
         "test_completions.py::test_completions": 2,
+        "test_dialogues.py::test_dialogues": 2,
         "test_messages.py::test_messages": 2,
         "test_preferences.py::test_as_good_as_chosen": 1,
     }
+
+
+def test_a_chat_model(project: Project) -> None:
+    """The first example and command of the page send each record as a message of a user."""
+    project.write("test_chat.py", blocks(DOCS / "chat-models.md", "python")[0].text)
+    project.write("instruction-data.json", records(4))
+    (console, *_) = blocks(DOCS / "chat-models.md", "console")
+    (command,) = commands(console.text)
+    texts = {f"Say {number} in words.": f"The number {number} in words." for number in range(4)}
+    models = {"my-model:latest": DIGEST}
+    with FakeOllama(lambda request: Answer(texts[request.prompt]), models=models) as server:
+        words = shlex.split(command.text)[2:]
+        result = project.run(*words, f"--llm-judge-checkpoint-url={server.url}")
+        asked = [body["messages"] for body in server.chats]
+
+    result.assert_outcomes(passed=5)
+    assert sorted(message["content"] for (message,) in asked) == sorted(texts)
 
 
 @pytest.mark.parametrize("how", [(), ("-n", "2")], ids=" ".join)

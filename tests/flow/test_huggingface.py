@@ -296,16 +296,45 @@ def llm_model():
 """
 
 
+SHOUTING = (
+    "{% for one in messages %}<|im_start|>{{ one.role }}\n{{ one.content | upper }}<|im_end|>\n"
+    "{% endfor %}<|im_start|>assistant\n"
+)
+
+
 def test_special_tokens_in_a_built_in_template(suite: Project) -> None:
-    """The folder's model was trained on them, and not on the words, so that the run ends."""
-    text = LOSS.format(more="").replace('prompt="chat"', 'prompt="chatml"')
-    suite.write("test_suite.py", text)
+    """The folder's model reads them as its own template writes them, so that the loss is one."""
+    losses = []
+    for prompt in ("chat", "chatml", "raw"):
+        text = LOSS.format(more=", end=False").replace('"chat"', f'"{prompt}"')
+        suite.write("test_suite.py", text)
+        suite.run(CANDIDATE, *SHORT).assert_outcomes(passed=9)
+        losses.append(suite.results()["suites"][0]["loss"])
 
-    result = suite.run(CANDIDATE, *SHORT)
+    assert losses[0] == losses[1] != losses[2]
 
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        ['ERROR: test_suite.py::test_loss: prompt chatml: the model would read its "<|im_*']
+
+def test_responses_to_a_built_in_template(suite: Project) -> None:
+    """They are those to the folder's own template, which writes the same."""
+    texts = []
+    for prompt in ("chat", "chatml"):
+        suite.suite(records(8), f'min_score=0, prompt="{prompt}"')
+        suite.run(CANDIDATE, *SHORT).assert_outcomes(passed=9)
+        (document,) = suite.results()["suites"]
+        texts.append([record["model_response"] for record in document["records"]])
+
+    assert texts[0] == texts[1]
+
+
+def test_special_tokens_around_changed_messages(suite: Project) -> None:
+    """A template that changes them cannot be told from them, so that the run ends."""
+    suite.write("shouting.jinja", SHOUTING)
+    suite.write("test_suite.py", LOSS.format(more="").replace('"chat"', '"shouting.jinja"'))
+
+    assert error_of(suite.run(CANDIDATE, *SHORT)) == (
+        'test_suite.py::test_loss: prompt shouting.jinja: the model would read its "<|im_start|>" '
+        "as words, a special token of candidate; let it write each message as it is, or choose "
+        'prompt="chat"'
     )
 
 

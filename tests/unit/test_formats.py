@@ -401,6 +401,10 @@ REFUSED: dict[str, tuple[object, str]] = {
         {"messages": [message("user", "\ud83d"), *ASKED[1:], *ASKED]},
         "turns: it holds half a surrogate pair (character 1); write the text again as UTF-8",
     ),
+    "surrogate-in-an-id": (
+        {"question": "a", "answer": "b", "id": "\ud800"},
+        "id: it holds half a surrogate pair (character 1); write the text again as UTF-8",
+    ),
     "score": (
         {"question": "a", "answer": "b", "human_score": 101},
         '"human_score" is 101; it must be an integer from 0 to 100',
@@ -421,6 +425,23 @@ def test_one_line_says_what_is_wrong(tmp_path: Path, name: str) -> None:
         load_records(write(tmp_path, [value]), gates=["average"])
 
     assert caught.value.lines == (f"data.json: record 1: {text}",)
+
+
+def test_a_score_that_holds_what_json_does_not_have(tmp_path: Path) -> None:
+    """It is shown all the same, in a line of its own."""
+    value = {"instruction": "a", "output": "b", "human_score": [float("inf")]}
+
+    with pytest.raises(RecordsError) as caught:
+        load_records(write(tmp_path, [value]))
+
+    number, score = caught.value.lines
+    assert number == (
+        'data.json: record 1: "human_score" holds Infinity, which JSON does not have; leave it out '
+        "or write null"
+    )
+    assert score == (
+        'data.json: record 1: "human_score" is ["Infinity"]; it must be an integer from 0 to 100'
+    )
 
 
 WHOLE: dict[str, tuple[list[dict[str, object]], str]] = {

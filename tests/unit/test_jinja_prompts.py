@@ -31,7 +31,7 @@ def error_of(template: str) -> str:
 
 def test_a_template_gets_messages() -> None:
     """With roles and contents, which stay data; a record of one turn has one message."""
-    assert render_prompts(WHERE, PLAIN, RECORDS) == {
+    assert render_prompts(WHERE, PLAIN, RECORDS).prompts == {
         "first": "[user] Say {{ 2 }}.\n\nx\ny\n",
         "second": "[system] In words.\n[user] Say 1.\n[assistant] one\n[user] Say 3.\n",
     }
@@ -46,7 +46,7 @@ def test_what_else_a_template_gets() -> None:
         "{% endfor %}{% endgeneration %}"
     )
 
-    texts = render_prompts(WHERE, PLAIN + more, RECORDS[:1])
+    texts = render_prompts(WHERE, PLAIN + more, RECORDS[:1]).prompts
 
     assert texts["first"].endswith('True False True 2024-07-26 {"a": "<ü>"}01')
 
@@ -127,4 +127,4 @@ def test_nothing_of_the_working_folder_is_imported(
     (tmp_path / "jinja2.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
 
-    assert set(render_prompts(WHERE, PLAIN, RECORDS)) == {"first", "second"}
+    assert set(render_prompts(WHERE, PLAIN, RECORDS).prompts) == {"first", "second"}

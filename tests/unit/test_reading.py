@@ -29,7 +29,7 @@ from pytest_llmjudge.reading import (
     why_unreadable,
 )
 from pytest_llmjudge.records import load_records
-from pytest_llmjudge.recordsfile import path_digest
+from pytest_llmjudge.recordsfile import file_digest
 from pytest_llmjudge.storage.torn_line import set_aside_cut_off, votes_so_far
 from pytest_llmjudge.storage.votes import read_votes
 from tests.support.saved import read_results
@@ -186,7 +186,7 @@ def test_what_is_looked_at_in_passing(tmp_path: Path) -> None:
     """A digest that workers compare, and the mending of a votes file, wait for nobody."""
     fifo(tmp_path / "fifo")
 
-    assert path_digest(tmp_path / "fifo") == ""
+    assert file_digest(tmp_path / "fifo") == ""
     assert set_aside_cut_off(tmp_path / "fifo") is None
 
 

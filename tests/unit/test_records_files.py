@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 from datetime import date
@@ -17,10 +18,12 @@ import pytest
 
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.records import load_records
-from pytest_llmjudge.recordsfile import path_digest
+from pytest_llmjudge.recordsfile import find_source, source_digest
+from pytest_llmjudge.settings import SuiteSettings
+from pytest_llmjudge.suites import read_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 GOOD = {"instruction": "Say é.", "output": "one"}
@@ -287,6 +290,35 @@ def test_a_damaged_compressed_text(tmp_path: Path, kind: str) -> None:
 
     assert line.startswith(f"data.jsonl.{kind}: it cannot be unpacked (")
     assert line.endswith("; get the file anew")
+
+
+@pytest.mark.parametrize("kind", list(PACKERS))
+def test_a_compressed_file_that_is_no_text(tmp_path: Path, kind: str) -> None:
+    """It is named as what it is, and not as a text of another encoding."""
+    for content, what in (
+        (gzip.compress(b"[]"), "another compressed file"),
+        (zstd(b"[]"), "another compressed file"),
+        (b"PAR1...", "a Parquet file"),
+    ):
+        path = write(tmp_path, f"data.json.{kind}", PACKERS[kind](content))
+
+        line = f"data.json.{kind}: it unpacks to {what}, which is no text; unpack it and name that"
+        assert refusal(path) == line
+
+
+@pytest.mark.parametrize("kind", list(PACKERS))
+def test_what_is_wrong_in_a_compressed_text(tmp_path: Path, kind: str) -> None:
+    """Lines are counted as in the text, and the file has its whole name."""
+    for name, text, line in (
+        ("data.jsonl", '{"instruction": "a", "output": "b"}\n{x}', "line 2: it is not JSON"),
+        ("data.json", '[{"instruction": "a", "output": ""}]', 'record 1: "output" is empty'),
+        ("data.csv", 'instruction,output\na,b\n"x\n', "line 3: its quotes are never closed"),
+        ("data.tsv", "instruction\toutput\na\t \n", 'line 2: "output" is empty'),
+        ("data.jsonl", " ", "it is empty"),
+    ):
+        path = write(tmp_path, f"{name}.{kind}", PACKERS[kind](text.encode()))
+
+        assert refusal(path).startswith(f"{name}.{kind}: {line}")
 
 
 def parquet(path: Path, table: object, **options: object) -> Path:
@@ -644,7 +676,7 @@ def test_odd_records_of_a_folder(tmp_path: Path, line: str, problem: str) -> Non
     """They are refused as in a file."""
     write(tmp_path, "published/test.jsonl", line)
 
-    assert refusal(tmp_path / "published") == f"published: record 1: {problem}"
+    assert refusal(tmp_path / "published") == f"test.jsonl: line 1: {problem}"
 
 
 BAD_FOLDERS: dict[str, tuple[str, str]] = {
@@ -697,12 +729,90 @@ def test_chosen_rows_of_a_saved_data_set(tmp_path: Path) -> None:
     )
 
 
+def digest_of(folder: Path, split: str | None = None) -> str:
+    return source_digest(find_source(folder, split))
+
+
 def test_the_digest_of_a_folder(tmp_path: Path) -> None:
-    """It changes when any of its data does."""
+    """It changes when any of its data does, and with nothing that is not read."""
     folder = save(tmp_path / "saved", rows(0, 1))
-    before = path_digest(folder)
-    assert before == path_digest(folder)
+    before = digest_of(folder)
+    write(folder, "cache-1.arrow", b"x")
+    write(folder, "notes.json", "{}")
+    assert before == digest_of(folder)
 
     arrow_stream(folder / "data-00001-of-00002.arrow", rows(7))
 
-    assert path_digest(folder) != before
+    assert digest_of(folder) != before
+
+
+def test_the_digest_of_a_split(tmp_path: Path) -> None:
+    """It covers the names of the split's own files, and no other split."""
+    folder = tmp_path / "published"
+    write(folder, "test/a.jsonl", json.dumps(rows(0)[0]))
+    write(folder, "train.jsonl", json.dumps(rows(1)[0]))
+    before = digest_of(folder, "test")
+    write(folder, "train.jsonl", json.dumps(rows(2)[0]))
+    assert digest_of(folder, "test") == before
+
+    (folder / "test/a.jsonl").rename(folder / "test/b.jsonl")
+
+    assert digest_of(folder, "test") != before
+
+
+def test_a_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finding, reading and hashing the records of a suite walk it one time."""
+    write(tmp_path, "published/test.jsonl", json.dumps(rows(0)[0]))
+    walks: list[Path] = []
+    walk = os.walk
+
+    def counted(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        walks.append(folder)
+        return walk(str(folder))
+
+    monkeypatch.setattr("pytest_llmjudge.dataset_folders.os.walk", counted)
+    chosen = SuiteSettings(None, None, None, "alpaca", None, None)
+
+    suite = read_suite("test_a", "published", tmp_path, chosen, load_records)
+
+    assert [record.output for record in suite.records] == ["A0"]
+    assert walks == [tmp_path / "published"]
+
+
+def test_what_is_wrong_in_several_files_of_a_folder(tmp_path: Path) -> None:
+    """A line names the file of its first record, and others where they are meant."""
+    folder = tmp_path / "published"
+    good, bad = rows(0)[0], {"question": "Q", "answer": ""}
+    for name, values in {
+        "a/test-00000-of-00003.jsonl": [{**good, "id": "x"}, bad],
+        "a/test-00001-of-00003.csv": [{**good, "id": "y"}],
+        "a/test-00002-of-00003.jsonl": [{**good, "id": "x"}, bad, {"question": 1, "answer": "a"}],
+    }.items():
+        text = "\n".join(map(json.dumps, values))
+        write(folder, name, "question,answer,id\nQ,A,y\n" if name.endswith("csv") else text)
+
+    with pytest.raises(RecordsError) as caught:
+        load_records(folder)
+
+    two_empty, taken, number = caught.value.lines
+    assert two_empty == (
+        'published: line 2 of test-00000-of-00003.jsonl and 1 other: "answer" is empty; '
+        "every record needs a reference answer"
+    )
+    assert taken == (
+        'test-00002-of-00003.jsonl: line 1: "id" is "x", as in line 1 of '
+        "test-00000-of-00003.jsonl; ids must differ within a file"
+    )
+    assert number == (
+        'test-00002-of-00003.jsonl: line 3: "question" is a number; it must be a string'
+    )
+
+
+def test_records_of_a_saved_data_set_are_counted_by_file(tmp_path: Path) -> None:
+    """A row's number is the one that its file gives it."""
+    values = [*rows(0, 1, 2), {"question": "Q", "answer": " "}]
+    folder = save(tmp_path / "saved", values)
+
+    assert refusal(folder) == (
+        'data-00001-of-00002.arrow: record 2: "answer" is empty; every record needs a reference answer'
+    )

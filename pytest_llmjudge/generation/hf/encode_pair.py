@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.hf.chat_template import split_behind
+from pytest_llmjudge.framing import FramedText
+from pytest_llmjudge.generation.hf.frames import split_behind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmjudge.data import Prompt
-    from pytest_llmjudge.generation.hf.chat_template import Tokenizer
+    from pytest_llmjudge.generation.hf.frames import Tokenizer
     from pytest_llmjudge.generation.hf.loading import Foreign
 
 __all__ = ["encode_pair"]
@@ -40,6 +41,8 @@ def encode_pair(
         raise CheckpointError(str(folder), problem, "save it with a tokenizer.json")
     if chat or not isinstance(prompt, str):
         before, after = foreign.template.answered_ids(prompt, reference)
+    elif isinstance(prompt, FramedText):
+        before, after = foreign.framed.pair(prompt, reference)
     else:
         before, after = _text_pair(tokenizer, prompt, reference)
     if not end:

@@ -18,7 +18,7 @@ from pytest_llmjudge.generation.engine.sampling import Sampler
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_llmjudge.generation.hf.chat_template import Tokenizer
+    from pytest_llmjudge.generation.hf.frames import Tokenizer
     from pytest_llmjudge.generation.hf.loading import Foreign
     from pytest_llmjudge.settings import Decoding
 

@@ -13,6 +13,7 @@ from pytest_llmjudge.generation.devices import is_out_of_memory
 from pytest_llmjudge.generation.files.contents import untouched
 from pytest_llmjudge.generation.files.names import shorten
 from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
+from pytest_llmjudge.generation.hf.frames import FramedTexts
 from pytest_llmjudge.generation.nonfinite import check_weight
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Foreign(NamedTuple):
         ends: The tokens that end a text.
         context: How many tokens it can see.
         template: The folder's chat template, which need not be there.
+        framed: Makes tokens of prompts by other chat templates.
     """
 
     model: Model
@@ -47,6 +49,7 @@ class Foreign(NamedTuple):
     ends: tuple[int, ...]
     context: int
     template: ChatTemplate
+    framed: FramedTexts
 
 
 @contextmanager
@@ -133,7 +136,8 @@ def _load(
     # What the folder wishes for the choice of tokens would be mixed into what is asked for.
     model.generation_config = transformers.GenerationConfig()
     template = ChatTemplate(folder, tokenizer)
-    return Foreign(model, tokenizer, ends, _context(config, tokenizer), template)
+    framed = FramedTexts(tokenizer)
+    return Foreign(model, tokenizer, ends, _context(config, tokenizer), template, framed)
 
 
 def _own_memory(model: Model) -> Model:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.generation.devices import (
     import_torch,
@@ -98,7 +99,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         Raises:
             CheckpointError: The folder cannot be used.
         """
-        from pytest_llmjudge.generation.hf.chat_template import text_ids
+        from pytest_llmjudge.generation.hf.frames import text_ids
 
         return text_ids(self._loaded.tokenizer, text, begin=False)
 
@@ -146,13 +147,15 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             raise CheckpointError(str(self.path), problem, hint) from None
 
     def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
-        from pytest_llmjudge.generation.hf.chat_template import text_ids
+        from pytest_llmjudge.generation.hf.frames import text_ids
         from pytest_llmjudge.generation.hf.loading import quietly
 
-        _, tokenizer, _, context, template = self._loaded
+        _, tokenizer, _, context, template, framed = self._loaded
         with quietly():
             if chat or not isinstance(prompt, str):
                 ids = template.message_ids(prompt)
+            elif isinstance(prompt, FramedText):
+                ids = framed.ids(prompt)
             else:
                 ids = text_ids(tokenizer, prompt, begin=True)
         if not prompt or not ids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,24 +35,26 @@ def model(*tokens: str) -> Any:  # noqa: ANN401  # what the check asks for, and 
     return SimpleNamespace(special_tokens=frozenset(tokens), info=info)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "token"),
-    [
-        ("chatml", "<|im_start|>"),
-        ("llama3", "<|start_header_id|>"),
-        ("gemma", "<start_of_turn>"),
-        ("mistral", "[INST]"),
-        ("my.jinja", "<|im_start|>"),
-    ],
-)
-def test_special_tokens_that_a_template_writes(prompt: str, token: str) -> None:
-    """The model was trained on the token, and would read its letters."""
+@pytest.mark.parametrize("prompt", ["chatml", "llama3", "gemma", "mistral", "vicuna", "my.jinja"])
+def test_special_tokens_that_a_template_writes(prompt: str) -> None:
+    """The model reads them as what they are, where the record's texts can be told from them."""
+    tokens = ("<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "[INST]", "</s>")
+
+    for one in (record(), record("Say 2.", *TALK)):
+        check_prompts_of(suite(prompt, one), model(*tokens))
+
+
+def test_special_tokens_around_a_text_that_a_template_changes() -> None:
+    """Nobody knows then which of them a record has, so that all would be words."""
+    shouting = JINJA.replace("content", "content | upper")
+    asked = dataclasses.replace(suite("my.jinja", record()), template=shouting)
+
     with pytest.raises(SettingsError) as caught:
-        check_prompts_of(suite(prompt, record()), model("<s>", token))
+        check_prompts_of(asked, model("<s>", "<|im_start|>"))
 
     assert str(caught.value) == (
-        f's: prompt {prompt}: the model would read its "{token}" as words, a special token of '
-        'candidate; choose prompt="chat", with a chat_template.jinja in the folder'
+        's: prompt my.jinja: the model would read its "<|im_start|>" as words, a special token of '
+        'candidate; let it write each message as it is, or choose prompt="chat"'
     )
 
 
@@ -62,11 +65,3 @@ def test_special_tokens_that_only_a_record_has(prompt: str) -> None:
 
     check_prompts_of(suite(prompt, *records), model("</s>", "<s>"))
     check_prompts_of(suite(prompt, *records), model())
-
-
-def test_special_tokens_behind_an_earlier_turn() -> None:
-    """Vicuna's template writes an end only there."""
-    check_prompts_of(suite("vicuna", record()), model("</s>"))
-
-    with pytest.raises(SettingsError, match="</s>"):
-        check_prompts_of(suite("vicuna", record("Say 2.", *TALK)), model("</s>"))

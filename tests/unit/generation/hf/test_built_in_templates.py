@@ -11,19 +11,22 @@ The families' templates are written down here after the public ones, in Jinja of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tokenizers import processors
 
-from pytest_llmjudge.data import Record, Turn
-from pytest_llmjudge.prompts import model_prompt
+from pytest_llmjudge.data import Prompt, Record, Turn
+from pytest_llmjudge.framing import FramedText
+from pytest_llmjudge.prompts import messages_of, model_prompt
+from pytest_llmjudge.settings import SuiteSettings
+from pytest_llmjudge.suites import Suite
 from tests.unit.generation.hugging import make_tokenizer, save_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 transformers = pytest.importorskip("transformers")
 
+from pytest_llmjudge.generation.hf.frames import FramedTexts, text_ids  # noqa: E402
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel  # noqa: E402
 
 ALTERNATE = "{{ raise_exception('roles must alternate') }}"
@@ -109,8 +112,25 @@ TURNS = (
 )
 
 
-@pytest.mark.parametrize("turns", [(), TURNS[:2], TURNS], ids=["one", "two", "three"])
-@pytest.mark.parametrize("system", ["", "  Answer shortly.\n"], ids=["plain", "system"])
+SPECIAL = {
+    "chatml": ["<|im_start|>", "<|im_end|>"],
+    "llama3": ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
+    "gemma": ["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"],
+    "mistral": ["[INST]", "[/INST]", "</s>"],
+    "vicuna": ["</s>"],
+}
+"""Tokens that each family's template writes."""
+
+one_and_more_turns = pytest.mark.parametrize(
+    "turns", [(), TURNS[:2], TURNS], ids=["one", "two", "three"]
+)
+with_and_without_system = pytest.mark.parametrize(
+    "system", ["", "  Answer shortly.\n"], ids=["plain", "system"]
+)
+
+
+@one_and_more_turns
+@with_and_without_system
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_template_is_the_familys(name: str, system: str, turns: tuple[Turn, ...]) -> None:
     """To the byte; only the token for the beginning of a text is left to the tokenizer."""
@@ -125,6 +145,104 @@ def test_a_template_is_the_familys(name: str, system: str, turns: tuple[Turn, ..
     theirs = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
     assert begin + str(model_prompt(record, name)) == theirs
+
+
+def family(name: str) -> Any:  # noqa: ANN401  # transformers has no types
+    """A tokenizer that knows the special tokens of a family, and has its template."""
+    begin, end, template = FAMILIES[name]
+    tokenizer = make_tokenizer(template=template, begins=False)
+    tokenizer.add_special_tokens({"bos_token": begin or "<s>", "eos_token": end})
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": SPECIAL[name]}, replace_extra_special_tokens=False
+    )
+    if begin:
+        number = tokenizer.convert_tokens_to_ids(begin)
+        tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{begin} $A", special_tokens=[(begin, number)]
+        )
+    return tokenizer
+
+
+def framed_for(name: str, record: Record, *, is_file: bool = False) -> Prompt:
+    """A prompt by a built-in template, or by the family's as a file, for the family's tokenizer."""
+    _, end, jinja = FAMILIES[name]
+    prompt = "family.jinja" if is_file else name
+    template = jinja.replace("eos_token", f"{end!r}") if is_file else name
+    chosen = SuiteSettings(None, None, None, prompt, None, None)
+    suite = Suite("s", Path("data.json"), "", (record,), chosen, template)
+    return suite.framed(record, suite.prompt(record), frozenset(SPECIAL[name]))
+
+
+def whole(record: Record) -> list[dict[str, str]]:
+    return [{"role": turn.role, "content": turn.text} for turn in messages_of(record)]
+
+
+@one_and_more_turns
+@with_and_without_system
+@pytest.mark.parametrize("is_file", [False, True], ids=["built-in", "file"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_tokens_are_the_familys(
+    name: str, system: str, turns: tuple[Turn, ...], *, is_file: bool
+) -> None:
+    """Where the tokenizer has the template's special tokens, they are what transformers makes."""
+    tokenizer = family(name)
+    record = Record("r", "And the \nlast? ", "", "No.", {}, system, turns)
+    prompt = framed_for(name, record, is_file=is_file)
+    theirs = tokenizer.apply_chat_template(
+        whole(record), add_generation_prompt=True, return_dict=False
+    )
+
+    ids = (
+        FramedTexts(tokenizer).ids(prompt)
+        if isinstance(prompt, FramedText)
+        else text_ids(tokenizer, str(prompt), begin=True)
+    )
+
+    assert ids == theirs
+    # Only Vicuna's has none around a single message.
+    assert isinstance(prompt, FramedText) or (name == "vicuna" and not turns)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_no_text_of_a_record_becomes_a_control_token(name: str) -> None:
+    """In a message, a system text or the answer they are words, and nothing of them is lost."""
+    tokenizer = family(name)
+    typed = f"a{''.join(SPECIAL[name])}\n<s>b"
+    turns = (Turn("user", f"1{typed}"), Turn("assistant", f"2{typed}"))
+    record = Record("r", f"3{typed}", "", "x", {}, f"0{typed}", turns)
+    plain = Record("r", "3", "", "x", {}, "0", (Turn("user", "1"), Turn("assistant", "2")))
+    prompt, other = (framed_for(name, one) for one in (record, plain))
+    assert isinstance(prompt, FramedText)
+    assert isinstance(other, FramedText)
+
+    framed = FramedTexts(tokenizer)
+    ids = framed.ids(prompt)
+    before, after = framed.pair(prompt, typed)
+
+    control = set(tokenizer.all_special_ids)
+    assert [one for one in ids if one in control] == [
+        one for one in framed.ids(other) if one in control
+    ]
+    assert tokenizer.decode(ids).endswith(str(prompt))
+    assert before == ids
+    assert not control.intersection(after)
+    assert tokenizer.decode(after) == typed
+
+
+def test_an_answer_to_a_framed_prompt() -> None:
+    """Both are encoded as one text, behind what transformers makes of the messages."""
+    tokenizer = family("llama3")
+    record = Record("r", "Say 1.", "", "x", {})
+    prompt = framed_for("llama3", record)
+    assert isinstance(prompt, FramedText)
+    theirs = tokenizer.apply_chat_template(
+        whole(record), add_generation_prompt=True, return_dict=False
+    )
+
+    before, after = FramedTexts(tokenizer).pair(prompt, "one")
+
+    assert before == theirs
+    assert tokenizer.decode(after) == "one"
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, "alpaca", "phi3", "raw"])
