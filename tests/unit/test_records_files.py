@@ -797,7 +797,7 @@ def test_what_is_wrong_in_several_files_of_a_folder(tmp_path: Path) -> None:
     two_empty, taken, number = caught.value.lines
     assert two_empty == (
         'published: line 2 of test-00000-of-00003.jsonl and 1 other: "answer" is empty; '
-        "every record needs a reference answer"
+        "every record needs a reference answer, or criteria"
     )
     assert taken == (
         'test-00002-of-00003.jsonl: line 1: "id" is "x", as in line 1 of '
@@ -814,5 +814,5 @@ def test_records_of_a_saved_data_set_are_counted_by_file(tmp_path: Path) -> None
     folder = save(tmp_path / "saved", values)
 
     assert refusal(folder) == (
-        'data-00001-of-00002.arrow: record 2: "answer" is empty; every record needs a reference answer'
+        'data-00001-of-00002.arrow: record 2: "answer" is empty; every record needs a reference answer, or criteria'
     )
