@@ -186,6 +186,7 @@ class PairResult:
         outcome: ``passed``, ``failed``, ``error``, or ``not run``.
         cause: ``record`` when nothing could be made of this pair, ``rig`` when server, model or
             checkpoint failed, ``None`` when there is a winner or nothing was tried.
+        thoughts: What the model under test thought before its response; empty for nothing.
     """
 
     record: Record
@@ -197,6 +198,7 @@ class PairResult:
     error: str | None
     outcome: str
     cause: str | None = None
+    thoughts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

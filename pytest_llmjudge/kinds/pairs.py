@@ -66,12 +66,13 @@ _WIN_RATE = "win-rate"
 
 
 class _Preferred(NamedTuple):
-    """A record, what is known of either response, the pair of them, and which is preferred."""
+    """What is known of the responses to a record, their pair, the preference, and the thoughts."""
 
     record: Record
     sides: tuple[str | None, str | None]
     pair: Pair | None
     preference: Preference
+    thoughts: str
 
 
 class _Pairs(Kind[PreferenceResult]):
@@ -293,7 +294,7 @@ class _PairSuite(RecordSuite[_Preferred]):
             return None
         # Where one side is missing, the other is reported all the same.
         model_response, against_response = preferred.pair or preferred.sides
-        return {
+        row = {
             "model_response": model_response,
             "against_response": against_response,
             "winner": preferred.preference.winner,
@@ -302,6 +303,7 @@ class _PairSuite(RecordSuite[_Preferred]):
             "error": preferred.preference.error,
             "cause": sample.cause,
         }
+        return {**row, "thoughts": preferred.thoughts} if preferred.thoughts else row
 
     def decide(self, gate: str, samples: Sequence[Sample[_Preferred]]) -> Decision:  # noqa: ARG002
         pairs: list[Compared] = []
@@ -367,7 +369,7 @@ class _PairRun(RecordRun[_Preferred]):
     def _value(self, record: Record, outcome: Outcome[Pair, Preference]) -> _Preferred:
         pair = outcome.response
         sides = self._run.sides(record) if pair is None else (pair.a, pair.b)
-        return _Preferred(record, sides, pair, outcome.verdict)
+        return _Preferred(record, sides, pair, outcome.verdict, self._run.thoughts(record))
 
 
 def _pair_result(record: Record, row: Mapping[str, Any]) -> PairResult:
@@ -388,7 +390,11 @@ def _plain_pair(pair: PairResult) -> dict[str, Any]:
         "error": pair.error,
         "outcome": pair.outcome,
     }
-    return document if pair.cause is None else {**document, "cause": pair.cause}
+    if pair.cause is not None:
+        document["cause"] = pair.cause
+    if pair.thoughts:
+        document["thoughts"] = pair.thoughts
+    return document
 
 
 def _outcome(gathered: Gathered, pairs: Sequence[PairResult]) -> str:

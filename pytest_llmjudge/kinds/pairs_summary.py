@@ -246,6 +246,7 @@ def _row(result: PreferenceResult, pair: PairResult) -> Row:
         is_lost=pair.winner == "b",
         is_flipped=chosen.is_flip,
         orders=pair.orders,
+        thoughts=pair.thoughts,
     )
 
 

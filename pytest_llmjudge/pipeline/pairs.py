@@ -113,6 +113,10 @@ class Pairs(Source[Pair]):
         response, against = self._model.known(record), self._against.known(record)
         return None if response is None or against is None else Pair(response, against)
 
+    def thoughts(self, record: Record) -> str:
+        """Return what the model under test thought before its response."""
+        return self._model.thoughts(record)
+
     def sides(self, record: Record) -> tuple[str | None, str | None]:
         """Return what is known of either side."""
         return self._model.known(record), self._against.known(record)

@@ -85,3 +85,18 @@ def test_a_model_that_does_not_think(project: Project) -> None:
 
     ((row,),) = [suite["records"] for suite in project.results()["suites"]]
     assert "thoughts" not in row
+
+
+def test_pairs(project: Project, mode: tuple[str, ...]) -> None:
+    """The thoughts of the model under test are in the results, and none in the question."""
+    project.write("conftest.py", THINKER)
+    project.pairs(records(1), 'against="model_response", min_win_rate=0.5')
+
+    with FakeOllama(lambda _: Answer('{"winner": "A"}')) as server:
+        project.run(REPORT, HTML, *mode, server=server.url)
+        asked = json.dumps(server.chats)
+
+    ((row,),) = [suite["records"] for suite in project.results()["suites"]]
+    assert (row["model_response"], row["thoughts"]) == ("A word.", "Let me\nsee.")
+    assert texts_of(project.path / "report.html")["r0"]["thoughts"] == "Let me\nsee."
+    assert "Let me" not in asked
