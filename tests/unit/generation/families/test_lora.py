@@ -318,18 +318,6 @@ def test_base_and_adapter_decide_what_is_written(tmp_path: Path, theirs: Theirs)
         ({"base_model_name_or_path": None}, "it does not name the model that it is added to; name it with --llm-judge-base"),
         ({"peft_type": "IA3"}, "no config of a LoRA adapter; save the adapter again, or merge it into its model with PEFT"),
         ({"use_dora": True}, "use_dora is true, which is not merged here; merge it into its model with PEFT"),
-        ({"bias": "all"}, 'bias is "all", which is not merged here; merge it into its model with PEFT'),
-        ({"rank_pattern": {"c_attn": 8}}, 'rank_pattern is {"c_attn": 8}, which is not merged here; merge it into its model with PEFT'),
-        ({"init_lora_weights": "pissa_niter_4"}, 'init_lora_weights is "pissa_niter_4", which is not merged here; merge it into its model with PEFT'),
-        ({"init_lora_weights": "olora"}, 'init_lora_weights is "olora", which is not merged here; merge it into its model with PEFT'),
-        ({"init_lora_weights": "corda"}, 'init_lora_weights is "corda", which is not merged here; merge it into its model with PEFT'),
-        ({"init_lora_weights": "loftq"}, 'init_lora_weights is "loftq", which is not merged here; merge it into its model with PEFT'),
-        ({"lora_bias": True}, "lora_bias is true, which is not merged here; merge it into its model with PEFT"),
-        ({"layer_replication": [[0, 2], [1, 2]]}, "layer_replication is [[0, 2], [1, 2]], which is not merged here; merge it into its model with PEFT"),
-        ({"alora_invocation_tokens": [1, 2]}, "alora_invocation_tokens is [1, 2], which is not merged here; merge it into its model with PEFT"),
-        ({"modules_to_save": ["wte"]}, 'modules_to_save is ["wte"], which is not merged here; merge it into its model with PEFT'),
-        ({"trainable_token_indices": [7]}, "trainable_token_indices is [7], which is not merged here; merge it into its model with PEFT"),
-        ({"use_of_tomorrow": 0.5}, "use_of_tomorrow is 0.5, which is not merged here; merge it into its model with PEFT"),
         ({"lora_alpha": float("inf")}, "lora_alpha is Infinity; save the adapter again, or merge it into its model with PEFT"),
         ({"lora_alpha": None}, "lora_alpha is null; save the adapter again, or merge it into its model with PEFT"),
     ],
@@ -344,6 +332,34 @@ def test_adapters_that_cannot_be_merged(
         describe(tmp_path / "adapter")
 
     assert str(raised.value) == f"{tmp_path / 'adapter' / 'adapter_config.json'}: {expected}"
+
+
+@pytest.mark.usefixtures("theirs")
+@pytest.mark.parametrize(
+    ("config", "shown"),
+    [
+        ({"bias": "all"}, 'bias is "all"'),
+        ({"rank_pattern": {"c_attn": 8}}, 'rank_pattern is {"c_attn": 8}'),
+        ({"init_lora_weights": "pissa_niter_4"}, 'init_lora_weights is "pissa_niter_4"'),
+        ({"init_lora_weights": "olora"}, 'init_lora_weights is "olora"'),
+        ({"init_lora_weights": "corda"}, 'init_lora_weights is "corda"'),
+        ({"init_lora_weights": "loftq"}, 'init_lora_weights is "loftq"'),
+        ({"lora_bias": True}, "lora_bias is true"),
+        ({"layer_replication": [[0, 2], [1, 2]]}, "layer_replication is [[0, 2], [1, 2]]"),
+        ({"alora_invocation_tokens": [1, 2]}, "alora_invocation_tokens is [1, 2]"),
+        ({"modules_to_save": ["wte"]}, 'modules_to_save is ["wte"]'),
+        ({"trainable_token_indices": [7]}, "trainable_token_indices is [7]"),
+        ({"use_of_tomorrow": 0.5}, "use_of_tomorrow is 0.5"),
+    ],
+)
+def test_what_is_not_merged(tmp_path: Path, config: dict[str, object], shown: str) -> None:
+    """Each setting that changes what the adapter computes, known or not."""
+    adapter(tmp_path / "adapter", config)
+
+    with pytest.raises(CheckpointError) as raised:
+        describe(tmp_path / "adapter")
+
+    assert raised.value.problem == f"{shown}, which is not merged here"
 
 
 @pytest.mark.usefixtures("theirs")
