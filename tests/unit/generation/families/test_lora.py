@@ -32,6 +32,9 @@ RANK, ALPHA = 4, 16
 TRAINED = "save it again from the model that was trained"
 
 
+MERGE = "merge it into its model with PEFT"
+
+
 def lecture_with_lora(*, is_everywhere: bool = True) -> Any:  # noqa: ANN401  # no types there
     """The lecture's model with LoRA in all linear layers, or in those of attention, untrained."""
     appendix = pytest.importorskip("llms_from_scratch.appendix_e")
@@ -316,10 +319,10 @@ def test_base_and_adapter_decide_what_is_written(tmp_path: Path, theirs: Theirs)
         ({"base_model_name_or_path": "x" * 9000}, f"the model {'x' * 79}… that it is added to is not here; name it with --llm-judge-base"),
         ({"base_model_name_or_path": "gpt2-medium"}, "the model gpt2-medium that it is added to is not here; name it with --llm-judge-base"),
         ({"base_model_name_or_path": None}, "it does not name the model that it is added to; name it with --llm-judge-base"),
-        ({"peft_type": "IA3"}, "no config of a LoRA adapter; save the adapter again, or merge it into its model with PEFT"),
-        ({"use_dora": True}, "use_dora is true, which is not merged here; merge it into its model with PEFT"),
-        ({"lora_alpha": float("inf")}, "lora_alpha is Infinity; save the adapter again, or merge it into its model with PEFT"),
-        ({"lora_alpha": None}, "lora_alpha is null; save the adapter again, or merge it into its model with PEFT"),
+        ({"peft_type": "IA3"}, f"no config of a LoRA adapter; save the adapter again, or {MERGE}"),
+        ({"use_dora": True}, f"use_dora is true, which is not merged here; {MERGE}"),
+        ({"lora_alpha": float("inf")}, f"lora_alpha is Infinity; save the adapter again, or {MERGE}"),
+        ({"lora_alpha": None}, f"lora_alpha is null; save the adapter again, or {MERGE}"),
     ],
 )  # fmt: skip
 def test_adapters_that_cannot_be_merged(
@@ -372,9 +375,9 @@ def test_an_adapter_with_two_alphas(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as raised:
         describe(tmp_path / "adapter")
 
-    assert str(raised.value) == (
-        f'{config}: it has the key "lora_alpha" twice; save the adapter again, or merge it into its '
-        "model with PEFT"
+    assert (
+        str(raised.value)
+        == f'{config}: it has the key "lora_alpha" twice; save the adapter again, or {MERGE}'
     )
 
 
@@ -500,9 +503,9 @@ def test_two_adapters_in_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("base_model.model.transformer.h.0.attn.c_proj.lora_B.bias", "it has base_model.model.transformer.h.0.attn.c_proj.lora_B.bias, which is no LoRA matrix of a linear layer; merge it into its model with PEFT"),
+        ("base_model.model.transformer.h.0.attn.c_proj.lora_B.bias", f"it has base_model.model.transformer.h.0.attn.c_proj.lora_B.bias, which is no LoRA matrix of a linear layer; {MERGE}"),
         ("base_model.model.transformer.h.7.attn.c_attn.lora_A.weight", "its base has no h.7.attn.c_attn.weight; name the model that it was trained for with --llm-judge-base"),
-        ("base_model.model.score.weight", "it has base_model.model.score.weight, which is no LoRA matrix of a linear layer; merge it into its model with PEFT"),
+        ("base_model.model.score.weight", f"it has base_model.model.score.weight, which is no LoRA matrix of a linear layer; {MERGE}"),
         ("base_model.model.transformer.h.0.attn.c_proj.lora_B.weight", "base_model.model.transformer.h.0.attn.c_proj.lora_A.weight, base_model.model.transformer.h.0.attn.c_proj.lora_B.weight and h.0.attn.c_proj.weight do not fit each other; save it again from the model that was trained"),
     ],
 )  # fmt: skip
