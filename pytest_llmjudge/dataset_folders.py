@@ -134,7 +134,7 @@ def _entry(file: Path, key: str) -> Sequence[Any]:
 
 def _document(file: Path) -> dict[str, Any]:
     try:
-        document = parse_json(read_file(file, SETTINGS_LIMIT))
+        document = parse_json(read_file(file, SETTINGS_LIMIT), allow_repeated_keys=True)
     except (OSError, ValueError):
         document = None
     if isinstance(document, dict):

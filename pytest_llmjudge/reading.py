@@ -193,7 +193,7 @@ def parse_json(
     *,
     parse_constant: Callable[[str], object] | None = None,
     parse_int: Callable[[str], int] | None = None,
-    object_pairs_hook: Callable[[list[tuple[str, Any]]], object] | None = None,
+    allow_repeated_keys: bool = False,
 ) -> Any:  # noqa: ANN401 - any JSON
     """Parse JSON whose values later code may walk through recursively.
 
@@ -201,9 +201,10 @@ def parse_json(
         text: The JSON.
         parse_constant: Called with ``NaN``, ``Infinity`` and ``-Infinity``.
         parse_int: Called with the digits of each integer.
-        object_pairs_hook: Called with the names and values of each object.
+        allow_repeated_keys: Let the last value of a key count, as Python's ``json`` does.
 
     Raises:
+        RepeatedKeyError: An object has a key twice; the error's text is that key.
         ValueError: It is not JSON, is nested too deeply, or has an integer of thousands of digits.
     """
     message = "it is nested too deeply"
@@ -212,7 +213,7 @@ def parse_json(
             text,
             parse_constant=parse_constant,
             parse_int=parse_int,
-            object_pairs_hook=object_pairs_hook,
+            object_pairs_hook=None if allow_repeated_keys else unique_keys,
         )
     except RecursionError:
         raise ValueError(message) from None
@@ -233,7 +234,7 @@ def why_no_json(error: ValueError) -> str:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its names and values; a hook for :func:`parse_json`.
+    """Make an object of its names and values; a hook for :func:`json.loads`.
 
     Raises:
         RepeatedKeyError: A name stands there twice; the error's text is that name.

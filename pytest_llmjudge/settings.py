@@ -47,6 +47,8 @@ __all__ = [
     "CHAT",
     "EMBEDDED",
     "JUDGED_KEYWORDS",
+    "OLLAMA",
+    "OPENAI",
     "OPTIONS",
     "RAW",
     "RECORD_KEYWORDS",
@@ -60,8 +62,13 @@ __all__ = [
     "resolve_suite",
 ]
 
-_OPENAI = "openai:"
-SERVED = ("ollama:", _OPENAI)
+OLLAMA = "ollama:"
+"""What the name of a model under test begins with that Ollama serves."""
+
+OPENAI = "openai:"
+"""What the name of a model begins with that is behind an OpenAI-compatible endpoint."""
+
+SERVED = (OLLAMA, OPENAI)
 """What the name of a model under test begins with that a server answers for."""
 
 EMBEDDED = "embedded"
@@ -501,6 +508,11 @@ class Settings:
     responses_field_forced: bool = False
 
     @property
+    def is_judge_ollama(self) -> bool:
+        """Whether the judge is a model of Ollama, which takes its context with each request."""
+        return self.model != EMBEDDED and not self.model.startswith(OPENAI)
+
+    @property
     def decoding(self) -> Decoding:
         """How tokens are chosen."""
         return Decoding(self.temperature, self.top_k, self.top_p, self.seed, self.stop)
@@ -547,10 +559,11 @@ def read_settings(
     for name in ("checkpoint", "base", "responses_field"):
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
-    _check_context(given, fields["model"])
-    _check_candidates(given, ini_name)
     named = {key: ini_dir / text for key, text in (paths or {}).items()}
-    return Settings(paths=named, **fields)
+    settings = Settings(paths=named, **fields)
+    _check_context(given, settings)
+    _check_candidates(given, ini_name)
+    return settings
 
 
 _OF_BASELINE = (
@@ -582,17 +595,16 @@ def _check_candidates(given: Mapping[str, tuple[str, str]], ini_name: str) -> No
         raise SettingsError(where, problem, hint)
 
 
-def _check_context(given: Mapping[str, tuple[str, str]], judge: str) -> None:
+def _check_context(given: Mapping[str, tuple[str, str]], settings: Settings) -> None:
     """Refuse a context on the command line of a run whose judge takes none with a request."""
-    if given.get("llm_judge_context", ("", ""))[1] != "cli":
+    if settings.is_judge_ollama or given.get("llm_judge_context", ("", ""))[1] != "cli":
         return
-    where = "--llm-judge-context"
+    where, judge = "--llm-judge-context", settings.model
     if judge == EMBEDDED:
         raise SettingsError(where, "the embedded judge has no context", "leave it out")
-    if judge.startswith(_OPENAI):
-        problem = f"the server of {judge} sets its context when it starts, not with each request"
-        hint = "leave it out, and start the server with a longer one (vLLM: --max-model-len)"
-        raise SettingsError(where, problem, hint)
+    problem = f"the server of {judge} sets its context when it starts, not with each request"
+    hint = "leave it out, and start the server with a longer one (vLLM: --max-model-len)"
+    raise SettingsError(where, problem, hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,15 +117,27 @@ def _check_size(where: str, value: object, wanted: str, most: int = _MOST) -> No
         )
 
 
-def shown(value: object) -> str:
-    """Return a value as a message shows it; an integer may have more digits than Python prints."""
+def shown(value: object, limit: int = _SHOWN) -> str:
+    """Return a user's value as a message shows it, on one line of at most ``limit`` characters."""
     if isinstance(value, int) and abs(value) > _MOST:
         return f"an integer of more than {_MOST_DIGITS} digits"
+    text = text_of(repr, value)
+    return (
+        f"a {type(value).__name__} that cannot be shown" if text is None else one_line(text, limit)
+    )
+
+
+def text_of(make: Callable[[object], str], value: object) -> str | None:
+    """Return ``make(value)``, or ``None`` where the class of the value lets that raise anything.
+
+    Python itself prints no integer of thousands of digits, nor a list of such.
+    """
     try:
-        return _short(repr(value))
-    except ValueError:
-        # Such an integer is within a list or the like.
-        return f"a value of type {type(value).__name__}"
+        return make(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  # it may be no Exception, as pytest.skip()
+        return None
 
 
 def _short(text: str) -> str:

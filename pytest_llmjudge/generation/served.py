@@ -25,9 +25,10 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.servers.identity import Served
-from pytest_llmjudge.servers.kinds import OLLAMA, connect, model_addresses
+from pytest_llmjudge.servers.kinds import connect, model_addresses
 from pytest_llmjudge.servers.ollama import CONTEXT
 from pytest_llmjudge.servers.role import UNDER_TEST
+from pytest_llmjudge.settings import OLLAMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence

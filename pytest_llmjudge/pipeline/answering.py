@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.servers.chat import OPENAI, ReplacedError
+from pytest_llmjudge.servers.chat import ReplacedError
+from pytest_llmjudge.settings import OPENAI
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

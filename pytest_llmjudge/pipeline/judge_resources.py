@@ -12,10 +12,9 @@ from pytest_llmjudge.judging.judge import Judge, make_judge
 from pytest_llmjudge.pipeline.answering import JUDGE_NAME, AnsweringName
 from pytest_llmjudge.pipeline.judge_pool import JudgePool, Slots
 from pytest_llmjudge.pipeline.protocols import judge_fingerprint
-from pytest_llmjudge.servers.chat import OPENAI
 from pytest_llmjudge.servers.kinds import judge_addresses
 from pytest_llmjudge.servers.ollama import CONTEXT
-from pytest_llmjudge.settings import EMBEDDED
+from pytest_llmjudge.settings import OPENAI
 
 if TYPE_CHECKING:
     from pytest_llmjudge.pipeline.protocols import JudgeLike
@@ -41,9 +40,7 @@ class JudgeResources:
     @property
     def fits_context(self) -> bool:
         """Whether the judge's context is to be as long as the run needs."""
-        model = self._settings.model
-        is_ollama = model != EMBEDDED and not model.startswith(OPENAI)
-        return self._settings.context is None and is_ollama
+        return self._settings.context is None and self._settings.is_judge_ollama
 
     def fit_context(self, size: int) -> None:
         """Let the judge have the context that its longest question takes.

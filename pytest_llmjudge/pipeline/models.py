@@ -14,8 +14,8 @@ from pytest_llmjudge.generation.files.contents import Content, Stamp, known_amon
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.pipeline.answering import MODEL_NAME, AnsweringName
 from pytest_llmjudge.pipeline.protocols import fingerprint_of
-from pytest_llmjudge.servers.chat import OPENAI
 from pytest_llmjudge.servers.kinds import model_addresses
+from pytest_llmjudge.settings import OPENAI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

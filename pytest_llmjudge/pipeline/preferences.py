@@ -12,10 +12,11 @@ from pytest_llmjudge.judging.decoys import confirm_choice_by_decoys
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.judgements import AskedJudgements
 from pytest_llmjudge.pipeline.protocols import Pair, judge_name
-from pytest_llmjudge.pipeline.user_code import described, shown, user_code
+from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.scoring import join_orders
 from pytest_llmjudge.servers.fleet import servers_that_answer
 from pytest_llmjudge.storage.store import Failure
+from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

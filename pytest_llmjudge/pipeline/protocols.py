@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError
-from pytest_llmjudge.pipeline.user_code import described, shown, user_code
+from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.storage.store import Progress, Store
+from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import LlmJudgeError, one_line
+from pytest_llmjudge.values import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["described", "shown", "user_code"]
+__all__ = ["described", "user_code"]
 
 
 @contextmanager
@@ -35,23 +36,6 @@ def user_code(error_of: Callable[[BaseException], LlmJudgeError]) -> Iterator[No
 
 def described(error: BaseException) -> str:
     """Return type and text of an error, on one line; the text may be the user's code as well."""
-    text = _text(str, error)
+    text = text_of(str, error)
     shown_text = "a text that cannot be read" if text is None else one_line(text, 200)
     return f"{type(error).__name__}: {shown_text}"
-
-
-def shown(value: object, limit: int) -> str:
-    """Return how a value of the user's looks, on one line of at most ``limit`` characters."""
-    text = _text(repr, value)
-    return (
-        f"a {type(value).__name__} that cannot be shown" if text is None else one_line(text, limit)
-    )
-
-
-def _text(make: Callable[[object], str], value: object) -> str | None:
-    try:
-        return make(value)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001  # as in user_code
-        return None

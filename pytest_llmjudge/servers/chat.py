@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.errors import JudgeError, one_line
 from pytest_llmjudge.scoring import strip_thoughts
+from pytest_llmjudge.settings import OPENAI
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -202,10 +203,6 @@ class ChatClient(Protocol):
 
     def close(self) -> None:
         """Close all connections that are not in use; later requests make new ones."""
-
-
-OPENAI: Final = "openai:"
-"""What the name of a model begins with that is behind an OpenAI-compatible endpoint."""
 
 
 def messages_in(prompt: Prompt) -> list[dict[str, str]]:

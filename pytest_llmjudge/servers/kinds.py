@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_llmjudge.servers.address import normalise_url
-from pytest_llmjudge.servers.chat import OPENAI
 from pytest_llmjudge.servers.fleet import Fleet, Limiter, unlimited
 from pytest_llmjudge.servers.ollama import CONTEXT, OllamaClient
 from pytest_llmjudge.servers.openai import DEFAULT_OPENAI_URL, OpenAIClient
 from pytest_llmjudge.servers.role import JUDGE, UNDER_TEST
-from pytest_llmjudge.settings import EMBEDDED
+from pytest_llmjudge.settings import EMBEDDED, OPENAI
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,10 +20,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Settings
 
-__all__ = ["OLLAMA", "connect", "judge_addresses", "model_addresses"]
-
-OLLAMA: Final = "ollama:"
-"""What the name of a model under test begins with that Ollama serves."""
+__all__ = ["connect", "judge_addresses", "model_addresses"]
 
 
 def judge_addresses(settings: Settings) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.servers.address import normalise_url
 from pytest_llmjudge.servers.chat import (
     CUT,
-    OPENAI,
     SEED,
     TOP_LOGPROBS,
     ChatReply,
@@ -31,6 +30,7 @@ from pytest_llmjudge.servers.retry import FAULT_STATUSES, Cause
 from pytest_llmjudge.servers.role import JUDGE
 from pytest_llmjudge.servers.server import ServerClient
 from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError, TransportError
+from pytest_llmjudge.settings import OPENAI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

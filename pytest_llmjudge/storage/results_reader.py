@@ -17,7 +17,6 @@ from pytest_llmjudge.reading import (
     RepeatedKeyError,
     parse_json,
     read_file,
-    unique_keys,
     why_unreadable,
 )
 from pytest_llmjudge.storage.consistent import inconsistency
@@ -160,9 +159,7 @@ def _parse(where: str, path: Path) -> object:
         if is_pointer(content):
             raise BaselineError(where, POINTER, PULL)
         text = content.decode("utf-8-sig")
-        return parse_json(
-            text, parse_constant=_refuse, parse_int=_counted, object_pairs_hook=unique_keys
-        )
+        return parse_json(text, parse_constant=_refuse, parse_int=_counted)
     except OSError as error:
         problem = why_unreadable(error)
         raise BaselineError(where, problem, _NAME_ONE) from None

@@ -17,7 +17,6 @@ from pytest_llmjudge.reading import (
     RepeatedKeyError,
     parse_json,
     read_file,
-    unique_keys,
     why_unreadable,
 )
 
@@ -107,7 +106,7 @@ def _votes(where: str, text: str) -> Iterator[Vote]:
 
 def _parse(place: str, line: str) -> Any:  # noqa: ANN401  # whatever stands there
     try:
-        return parse_json(line, object_pairs_hook=unique_keys)
+        return parse_json(line)
     except RepeatedKeyError as error:
         problem = f'it has the key "{one_line(str(error), 60)}" twice'
         raise VotesError(place, problem, "keep one of them") from None

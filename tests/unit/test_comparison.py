@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 JUDGE = JudgeIdentity("llama3", "ollama", "0.24.0", "a" * 64, {"seed": 123}, "integer/1")
 JUDGED = Measure("judge", is_judged=True)
 EXAM = Measure("mmlu", noun="questions", suite="exam", is_binary=True)
+AGAIN = "judge the baseline's model again with this judge"
+NEW_BASELINE = "make a baseline of the release with these records"
 SCORES = st.lists(st.integers(min_value=0, max_value=100), min_size=1, max_size=40)
 
 
@@ -146,36 +148,22 @@ def test_exams_are_paired_by_question() -> None:
         (
             side(50, judge=replace(JUDGE, digest="b" * 64)),
             side(50),
-            (
-                "results of different judges do not compare: its model was llama3 (bbbbbbbbbbbb) "
-                "and is llama3 (aaaaaaaaaaaa) now; judge the baseline's model again with this judge"
-            ),
+            f"results of different judges do not compare: its model was llama3 (bbbbbbbbbbbb) and is llama3 (aaaaaaaaaaaa) now; {AGAIN}",
         ),
         (
             side(50, judge=replace(JUDGE, ask="weighted/1", options={"seed": 1})),
             side(50),
-            (
-                "results of different judges do not compare: its prompt was weighted/1 and is "
-                'integer/1 now, its set of options was {"seed": 1} and is {"seed": 123} now; '
-                "judge the baseline's model again with this judge"
-            ),
+            f'results of different judges do not compare: its prompt was weighted/1 and is integer/1 now, its set of options was {{"seed": 1}} and is {{"seed": 123}} now; {AGAIN}',
         ),
         (
             side(50, judge=replace(JUDGE, digest="a" * 12 + "b")),
             side(50, judge=replace(JUDGE, digest="a" * 12 + "c")),
-            (
-                "results of different judges do not compare: its model was llama3 (aaaaaaaaaaaab) "
-                "and is llama3 (aaaaaaaaaaaac) now; judge the baseline's model again with this "
-                "judge"
-            ),
+            f"results of different judges do not compare: its model was llama3 (aaaaaaaaaaaab) and is llama3 (aaaaaaaaaaaac) now; {AGAIN}",
         ),
         (
             side(50, judge=None),
             side(50),
-            (
-                "the baseline does not say who judged; judge the baseline's model again with this "
-                "judge"
-            ),
+            f"the baseline does not say who judged; {AGAIN}",
         ),
         (
             side(50, judge=JudgeIdentity("Mine", "custom", "", "", {})),
@@ -196,43 +184,27 @@ def test_exams_are_paired_by_question() -> None:
         (
             side(*[50] * 20),
             side(*[50] * 15),
-            (
-                "only 15 of the 20 records of the baseline have a score on both sides, and 80 % are "
-                "needed; make a baseline of the release with these records"
-            ),
+            f"only 15 of the 20 records of the baseline have a score on both sides, and 80 % are needed; {NEW_BASELINE}",
         ),
         (
             side(*[50] * 4),
             side(*[50] * 3, None, *[50] * 2),
-            (
-                "only 3 of the 4 records of the baseline have a score on both sides, and 80 % are "
-                "needed; make a baseline of the release with these records"
-            ),
+            f"only 3 of the 4 records of the baseline have a score on both sides, and 80 % are needed; {NEW_BASELINE}",
         ),
         (
             side(*[50] * 4),
             side(*[50] * 4, entries=(*side(50, 50, 50).entries, Entry("r3", "other", 50, ""))),
-            (
-                "only 3 of the 4 records of the baseline have a score on both sides (1 have other "
-                "texts now, such as another system text), and 80 % are needed; make a baseline of "
-                "the release with these records"
-            ),
+            f"only 3 of the 4 records of the baseline have a score on both sides (1 have other texts now, such as another system text), and 80 % are needed; {NEW_BASELINE}",
         ),
         (
             side(),
             side(50),
-            (
-                "the baseline has no records of a suite named test_a.py::test_a; make a baseline "
-                "of the release with these records"
-            ),
+            f"the baseline has no records of a suite named test_a.py::test_a; {NEW_BASELINE}",
         ),
         (
             exam("x"),
             exam(""),
-            (
-                "this run has no questions of a suite named test_m.py::test_m; make a baseline of "
-                "the release with these records"
-            ),
+            f"this run has no questions of a suite named test_m.py::test_m; {NEW_BASELINE}",
         ),
     ],
 )

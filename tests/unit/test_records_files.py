@@ -679,15 +679,16 @@ def test_odd_records_of_a_folder(tmp_path: Path, line: str, problem: str) -> Non
     assert refusal(tmp_path / "published") == f"test.jsonl: line 1: {problem}"
 
 
+SAVE_AGAIN = "save the data set again"
 BAD_FOLDERS: dict[str, tuple[str, str]] = {
-    "state.json": ("{", "saved/state.json: it cannot be read as JSON; save the data set again"),
+    "state.json": ("{", f"saved/state.json: it cannot be read as JSON; {SAVE_AGAIN}"),
     "state.json ": (
         '{"_data_files": []}',
-        'saved/state.json: it has no list "_data_files"; save the data set again',
+        f'saved/state.json: it has no list "_data_files"; {SAVE_AGAIN}',
     ),
     "state.json  ": (
         '{"_data_files": [{"filename": "../x.arrow"}]}',
-        "saved: state.json names no file of it; save the data set again",
+        f"saved: state.json names no file of it; {SAVE_AGAIN}",
     ),
     "state.json   ": (
         '{"_data_files": [{"filename": "x.arrow"}]}',
@@ -695,15 +696,15 @@ BAD_FOLDERS: dict[str, tuple[str, str]] = {
     ),
     "state.json    ": (
         '{"_data_files": ["x.arrow"]}',
-        "saved: state.json names no file of it; save the data set again",
+        f"saved: state.json names no file of it; {SAVE_AGAIN}",
     ),
     "dataset_dict.json ": (
         '{"splits": [".."]}',
-        "saved: dataset_dict.json names no folder of it; save the data set again",
+        f"saved: dataset_dict.json names no folder of it; {SAVE_AGAIN}",
     ),
     "dataset_dict.json": (
         "{}",
-        'saved/dataset_dict.json: it has no list "splits"; save the data set again',
+        f'saved/dataset_dict.json: it has no list "splits"; {SAVE_AGAIN}',
     ),
 }
 
@@ -814,5 +815,6 @@ def test_records_of_a_saved_data_set_are_counted_by_file(tmp_path: Path) -> None
     folder = save(tmp_path / "saved", values)
 
     assert refusal(folder) == (
-        'data-00001-of-00002.arrow: record 2: "answer" is empty; every record needs a reference answer, or criteria'
+        'data-00001-of-00002.arrow: record 2: "answer" is empty; every record needs a reference '
+        "answer, or criteria"
     )

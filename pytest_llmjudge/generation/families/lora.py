@@ -15,7 +15,6 @@ from pytest_llmjudge.reading import (
     RepeatedKeyError,
     parse_json,
     read_file,
-    unique_keys,
     why_no_json,
 )
 
@@ -151,7 +150,7 @@ def read_adapter(folder: Path) -> Adapter:
     hint = "save the adapter again, or merge it into its model with PEFT"
     try:
         content = read_file(file, SETTINGS_LIMIT)
-        config = parse_json(content, object_pairs_hook=unique_keys)
+        config = parse_json(content)
     except OSError as error:
         raise unreadable(file, error) from None
     except RepeatedKeyError as error:

@@ -23,7 +23,7 @@ from pytest_llmjudge.generation.files.state_dict import (
     unreadable,
 )
 from pytest_llmjudge.paths import HEAD
-from pytest_llmjudge.reading import open_file, parse_json, unique_keys
+from pytest_llmjudge.reading import open_file, parse_json
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -116,7 +116,7 @@ def read_entries(stream: BufferedReader) -> dict[str, Entry]:
     stream.seek(0)
     size = int.from_bytes(stream.read(_LENGTH), "little")
     _require(size <= min(_HEADER_LIMIT, end - _LENGTH))
-    header = parse_json(stream.read(size).decode(), object_pairs_hook=unique_keys)
+    header = parse_json(stream.read(size).decode())
     _require(isinstance(header, dict))
     about = header.pop(_METADATA, None)
     _require(about is None or isinstance(about, dict))

@@ -19,7 +19,6 @@ from pytest_llmjudge.reading import (
     RepeatedKeyError,
     parse_json,
     read_file,
-    unique_keys,
     why_no_json,
 )
 
@@ -85,7 +84,7 @@ def _weight_map(path: Path) -> dict[str, Path]:
     try:
         content = read_file(path, _LIMIT)
         refuse_pointer(path, content)
-        index = parse_json(content, object_pairs_hook=unique_keys)
+        index = parse_json(content)
         names: dict[str, str] = dict(index["weight_map"].items())
         # A file has many tensors, and what it takes to look at a path is for each file only.
         files = {name: path.parent / name for name in dict.fromkeys(names.values())}

@@ -36,7 +36,6 @@ from pytest_llmjudge.reading import (
     SETTINGS_LIMIT,
     parse_json,
     read_file,
-    unique_keys,
     why_no_json,
 )
 
@@ -142,7 +141,7 @@ def _typed_config(path: Path) -> tuple[str, dict[str, Any]] | None:
     if not os.path.isfile(path / CONFIG) or os.path.isfile(path / ADAPTER_CONFIG):  # noqa: PTH113
         return None
     try:
-        config = parse_json(read_file(path / CONFIG, SETTINGS_LIMIT))
+        config = parse_json(read_file(path / CONFIG, SETTINGS_LIMIT), allow_repeated_keys=True)
     except (OSError, ValueError):
         return None
     kind = config.get("model_type") if isinstance(config, dict) else None
@@ -159,7 +158,7 @@ def chat_template_in(folder: Path) -> str:
             content = read_file(folder / name, SETTINGS_LIMIT)
             if name.endswith(".jinja"):
                 return content.decode()
-            settings = parse_json(content)
+            settings = parse_json(content, allow_repeated_keys=True)
         except (OSError, ValueError):
             continue
         template = settings.get("chat_template") if isinstance(settings, dict) else None
@@ -178,7 +177,7 @@ def special_tokens_in(folder: Path) -> frozenset[str]:
     special: set[str] = set()
     for name, key in ((TOKENIZER_CONFIG, "added_tokens_decoder"), (TOKENIZER, "added_tokens")):
         try:
-            content = parse_json(read_file(folder / name, DATA_LIMIT))
+            content = parse_json(read_file(folder / name, DATA_LIMIT), allow_repeated_keys=True)
         except (OSError, ValueError):
             continue
         listed = content.get(key) if isinstance(content, dict) else None
@@ -262,7 +261,7 @@ def _read_config(file: Path, kind: str) -> dict[str, Any]:
     try:
         text = read_file(file, SETTINGS_LIMIT)
         refuse_pointer(file, text)
-        content = parse_json(text, object_pairs_hook=unique_keys)
+        content = parse_json(text)
     except FileNotFoundError as error:
         if file.is_symlink():
             raise unreadable(file, error) from None

@@ -303,11 +303,9 @@ class TestTooLong:
         assert (done[0].text, done[2].text) == ("after a", "after b")
         assert done[1].text is None
         assert done[1].final
-        assert done[1].error == (
-            f"{server.url}: the prompt of 10000 characters needs about 2,500 tokens and does not "
-            "fit into num_ctx 2048; shorten the record's instruction and input, or lower "
-            "--llm-judge-max-new-tokens; a prompt that was "
-            "cut is never answered"
+        assert (
+            done[1].error
+            == f"{server.url}: the prompt of 10000 characters needs about 2,500 tokens and does not fit into num_ctx 2048; {CUT}"
         )
 
     def test_ollama_cuts(self, server: FakeOllama) -> None:
@@ -316,11 +314,9 @@ class TestTooLong:
 
         (done,) = served(server).stream(["Go on."], max_new_tokens=4)
 
-        assert done.error == (
-            f"{server.url}: the prompt of 6 characters needs about 2,049 tokens and does not fit "
-            "into num_ctx 2048; shorten the record's instruction and input, or lower "
-            "--llm-judge-max-new-tokens; a prompt that was cut "
-            "is never answered"
+        assert (
+            done.error
+            == f"{server.url}: the prompt of 6 characters needs about 2,049 tokens and does not fit into num_ctx 2048; {CUT}"
         )
 
     def test_ollama_does_not_say(self, server: FakeOllama) -> None:
@@ -354,10 +350,9 @@ class TestTooLong:
         (done,) = served(server, name="openai:llama3").stream([LONG], max_new_tokens=4, chat=chat)
 
         assert not done.final
-        assert done.error == (
-            f"{server.url}/v1: the prompt of 10000 characters needs about {need}; shorten the "
-            "record's instruction and input, or lower --llm-judge-max-new-tokens; a prompt that was "
-            "cut is never answered"
+        assert (
+            done.error
+            == f"{server.url}/v1: the prompt of 10000 characters needs about {need}; {CUT}"
         )
 
     def test_openai_does_not_say(self, server: FakeOllama) -> None:
@@ -374,14 +369,14 @@ class TestTooLong:
         with pytest.raises(PromptError) as caught:
             served(server).generate(["a", LONG], max_new_tokens=4)
 
-        assert str(caught.value) == (
-            "prompts[1]: the prompt of 10000 characters needs about 2,500 tokens and does not fit "
-            "into num_ctx 2048; shorten the record's instruction and input, or lower "
-            "--llm-judge-max-new-tokens; a prompt that was cut "
-            "is never answered"
+        assert (
+            str(caught.value)
+            == f"prompts[1]: the prompt of 10000 characters needs about 2,500 tokens and does not fit into num_ctx 2048; {CUT}"
         )
 
 
+CUT = "shorten the record's instruction and input, or lower --llm-judge-max-new-tokens; a prompt that was cut is never answered"
+OPENAI_LOG = "the server's log tells more"
 OTHER = "name Ollama's own address with --llm-judge-checkpoint-url"
 SEE_LOG = 'the log of "ollama serve" tells more'
 ENDPOINT = (
@@ -426,7 +421,7 @@ class TestFailures:
             (
                 "openai",
                 Failure(409, "bad"),
-                "answered with status 409: bad; the server's log tells more",
+                f"answered with status 409: bad; {OPENAI_LOG}",
             ),
             (
                 "openai",
@@ -500,9 +495,7 @@ class TestFailures:
         prompts = ["good", *["bad"] * 6, "good"]
         completions = sorted(model.stream(prompts, max_new_tokens=4), key=lambda one: one.index)
 
-        message = (
-            f"{server.url}/v1: answered with status {status}: filtered; the server's log tells more"
-        )
+        message = f"{server.url}/v1: answered with status {status}: filtered; {OPENAI_LOG}"
         assert [one.text for one in completions] == ["x", *[None] * 6, "x"]
         assert {(one.error, one.final) for one in completions[1:7]} == {(message, False)}
         with pytest.raises(PromptError) as caught:
@@ -636,9 +629,9 @@ class TestFailures:
 
         assert [done.text for done in completions] == ["whole", None, "whole"]
         assert not completions[1].final
-        assert completions[1].error == (
-            f'{server.url}/v1: broke its answer off (finish_reason "{reason}"); the server\'s log '
-            "tells more"
+        assert (
+            completions[1].error
+            == f'{server.url}/v1: broke its answer off (finish_reason "{reason}"); {OPENAI_LOG}'
         )
 
     @pytest.mark.parametrize(
@@ -665,9 +658,7 @@ class TestFailures:
         (done,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=chat)
 
         assert (done.text, done.final) == (None, False)
-        assert done.error == (
-            f"{server.url}/v1: answered without a text{why}; the server's log tells more"
-        )
+        assert done.error == f"{server.url}/v1: answered without a text{why}; {OPENAI_LOG}"
 
     def test_a_picture_is_no_answer(self, server: FakeOllama) -> None:
         """Nor is a text with one beside it."""
@@ -678,9 +669,9 @@ class TestFailures:
 
         (done,) = served(server, name="openai:llama3").stream(["a"], max_new_tokens=4, chat=True)
 
-        assert done.error == (
-            f"{server.url}/v1: answered with a content that is no text "
-            '({"type": "image_url"}); the server\'s log tells more'
+        assert (
+            done.error
+            == f'{server.url}/v1: answered with a content that is no text ({{"type": "image_url"}}); {OPENAI_LOG}'
         )
 
     @pytest.mark.parametrize("chat", [False, True])

@@ -135,14 +135,6 @@ def test_an_id_stays_with_its_question(tmp_path: Path) -> None:
             'anatomy_test.csv: row 3: the answer is "E"; it is one of A, B, C and D',
         ),
         (
-            "Why?,a,b,c,d,\n",
-            'anatomy_test.csv: row 1: the answer is ""; it is one of A, B, C and D',
-        ),
-        (
-            "Why?,a,b,c,d,AB\n",
-            'anatomy_test.csv: row 1: the answer is "AB"; it is one of A, B, C and D',
-        ),
-        (
             "",
             (
                 "anatomy_test.csv: it has no questions; put its questions there, or leave the subject "
@@ -158,7 +150,7 @@ def test_an_id_stays_with_its_question(tmp_path: Path) -> None:
             ),
         ),
     ],
-    ids=["columns", "letter", "no letter", "letters", "empty", "encoding", "quotes"],
+    ids=["columns", "letter", "empty", "encoding", "quotes"],
 )
 def test_wrong_rows(tmp_path: Path, test: str | bytes, expected: str) -> None:
     """File and row are named."""
@@ -166,6 +158,16 @@ def test_wrong_rows(tmp_path: Path, test: str | bytes, expected: str) -> None:
         write(tmp_path, test).questions("anatomy")
 
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("letter", ["", "AB"])
+def test_an_answer_of_no_letter(tmp_path: Path, letter: str) -> None:
+    """None and several are as wrong as another one."""
+    with pytest.raises(DatasetError) as caught:
+        write(tmp_path, f"Why?,a,b,c,d,{letter}\n").questions("anatomy")
+
+    assert caught.value.where == "anatomy_test.csv: row 1"
+    assert caught.value.problem == f'the answer is "{letter}"'
 
 
 @pytest.mark.parametrize(
@@ -464,9 +466,9 @@ def test_an_archive_of_few_bytes_that_holds_gigabytes(
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"question": None}, "row 2: its question is null"),
-        ({"choices": ["a", None, "c", "d"]}, "row 2: its choice 2 is null"),
-        ({"subject": None}, "row 2: its subject is null"),
+        ({"question": None}, "its question is null"),
+        ({"choices": ["a", None, "c", "d"]}, "its choice 2 is null"),
+        ({"subject": None}, "its subject is null"),
     ],
     ids=["question", "choice", "subject"],
 )
@@ -481,7 +483,7 @@ def test_null_is_no_text(tmp_path: Path, changes: dict[str, object], problem: st
     with pytest.raises(DatasetError) as caught:
         open_mmlu(tmp_path)
 
-    assert str(caught.value) == f"{file.name}: {problem}; take the files of the dataset cais/mmlu"
+    assert (caught.value.where, caught.value.problem) == (f"{file.name}: row 2", problem)
 
 
 def test_numbers_are_no_texts(tmp_path: Path) -> None:
@@ -494,10 +496,8 @@ def test_numbers_are_no_texts(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         open_mmlu(tmp_path)
 
-    assert str(caught.value) == (
-        "test-0.parquet: row 1: its choice 1 is of the type int; "
-        "take the files of the dataset cais/mmlu"
-    )
+    assert caught.value.where == "test-0.parquet: row 1"
+    assert caught.value.problem == "its choice 1 is of the type int"
 
 
 @pytest.mark.parametrize("kind", ["date32", "duration"])
@@ -514,7 +514,7 @@ def test_times_are_no_texts(tmp_path: Path, kind: str) -> None:
     with pytest.raises(DatasetError) as caught:
         open_mmlu(tmp_path)
 
-    assert str(caught.value) == "test-0.parquet: it is no Parquet file; get the file anew"
+    assert caught.value.problem == "it is no Parquet file"
 
 
 @pytest.mark.parametrize("kind", ["null", "string"])
@@ -548,22 +548,19 @@ def test_a_subject_without_end(tmp_path: Path) -> None:
     assert str(caught.value) == f"anatomy_test.csv: it has more than 131,072 questions; {GET_IT}"
 
 
+ALIKE = "its four choices are the same, so that any answer is right; correct it, or leave the question out"
+
+
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
         (
             "Why?,a,a,a,a,A\n",
-            (
-                "its four choices are the same, so that any answer is right; correct it, or leave the "
-                "question out"
-            ),
+            ALIKE,
         ),
         (
             "Why?,,,,,B\n",
-            (
-                "its four choices are the same, so that any answer is right; correct it, or leave the "
-                "question out"
-            ),
+            ALIKE,
         ),
         ("Why\0?,a,b,c,d,A\n", "it holds a NUL character; remove it"),
     ],
@@ -610,9 +607,7 @@ def test_a_parquet_file_that_holds_gigabytes(tmp_path: Path, kind: str) -> None:
     with pytest.raises(DatasetError) as caught:
         open_mmlu(tmp_path)
 
-    assert str(caught.value) == (
-        "test-0.parquet: it holds far more than MMLU has; take the files of the dataset cais/mmlu"
-    )
+    assert caught.value.problem == "it holds far more than MMLU has"
     assert pa.default_memory_pool().max_memory() < 1 << 28
 
 

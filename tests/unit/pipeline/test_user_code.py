@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import CheckpointError, JudgeError
-from pytest_llmjudge.pipeline.user_code import described, shown, user_code
+from pytest_llmjudge.pipeline.user_code import described, user_code
+from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RECORD = Record("r", "Name the author of 'Emma'.", "", "Jane Austen.", {})
+CUT = "shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is never scored"
+LOG = "the server's log tells more"
+ENDPOINT = "name an OpenAI-compatible endpoint with --llm-judge-url, as http://host:8000/v1"
 KEY = "sk-a-secret-of-the-user"
 
 
@@ -295,19 +298,11 @@ LONG = "word " * 2000
     [
         (
             Answer("85", prompt_tokens=1900),
-            (
-                "the judge prompt of 10000 characters needs about 2,500 tokens and does not fit into "
-                "the 1,900 tokens that were read of it; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt "
-                "that was cut is never scored"
-            ),
+            f"the judge prompt of 10000 characters needs about 2,500 tokens and does not fit into the 1,900 tokens that were read of it; {CUT}",
         ),
         (
             Answer("85", prompt_tokens=4096),
-            (
-                "the judge prompt of 10000 characters needs about 4,097 tokens and does not fit into "
-                "the 4,096 tokens that were read of it; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt "
-                "that was cut is never scored"
-            ),
+            f"the judge prompt of 10000 characters needs about 4,097 tokens and does not fit into the 4,096 tokens that were read of it; {CUT}",
         ),
         (
             Answer("85", counts=False),
@@ -355,8 +350,9 @@ def test_a_longer_prompt_that_is_not_answered(server: FakeOllama) -> None:
     """Then nobody knows whether the shorter one was cut."""
     server.reply = in_turn(Answer("85", prompt_tokens=2048), Failure(400, "no more today"))
 
-    assert str(failure(lambda: connect(server).chat(LONG))) == (
-        f"{server.url}/v1: answered with status 400: no more today; the server's log tells more"
+    assert (
+        str(failure(lambda: connect(server).chat(LONG)))
+        == f"{server.url}/v1: answered with status 400: no more today; {LOG}"
     )
 
 
@@ -382,25 +378,19 @@ FAULTS: list[tuple[Reply, str]] = [
     ),
     (
         Failure(400, "temperature is not supported"),
-        "answered with status 400: temperature is not supported; the server's log tells more",
+        f"answered with status 400: temperature is not supported; {LOG}",
     ),
     (
         HTML,
-        (
-            'answered an HTML page ("It works!") where a chat completion was due; name an '
-            "OpenAI-compatible endpoint with --llm-judge-url, as http://host:8000/v1"
-        ),
+        f'answered an HTML page ("It works!") where a chat completion was due; {ENDPOINT}',
     ),
     (
         Page(200, "application/json", "[]"),
-        (
-            'answered "[]" where a chat completion was due; name an OpenAI-compatible endpoint with '
-            "--llm-judge-url, as http://host:8000/v1"
-        ),
+        f'answered "[]" where a chat completion was due; {ENDPOINT}',
     ),
     (
         Drop(after=9),
-        "closed the connection in the middle of its reply; the server's log tells more",
+        f"closed the connection in the middle of its reply; {LOG}",
     ),
 ]
 
@@ -436,10 +426,9 @@ def test_too_long(server: FakeOllama) -> None:
 
     # Whoever starts the server with a larger context is to have the record scored.
     assert not caught.value.final
-    assert str(caught.value) == (
-        f"{server.url}/v1: the judge prompt of 20000 characters needs about 5,000 tokens and does not "
-        "fit into the model's context; shorten the record or its response, take the record out, or judge with openai:NAME at a server with a longer context; a prompt that was cut is "
-        "never scored"
+    assert (
+        str(caught.value)
+        == f"{server.url}/v1: the judge prompt of 20000 characters needs about 5,000 tokens and does not fit into the model's context; {CUT}"
     )
 
 
@@ -509,18 +498,15 @@ def test_thoughts_and_refusals_are_no_score(server: FakeOllama) -> None:
     [
         (
             [{"message": {"content": "99", "refusal": "no"}, "finish_reason": "stop"}],
-            'answered without a text, but a refusal ("no"); the server\'s log tells more',
+            f'answered without a text, but a refusal ("no"); {LOG}',
         ),
         (
             [{"message": {"content": "99"}, "error": {"code": 502}, "finish_reason": "stop"}],
-            'broke its answer off ({"code": 502}); the server\'s log tells more',
+            f'broke its answer off ({{"code": 502}}); {LOG}',
         ),
         (
             [{"message": {"content": score}, "finish_reason": "stop"} for score in ("99", "2")],
-            (
-                "answered with 2 choices where one was asked for; name an OpenAI-compatible "
-                "endpoint with --llm-judge-url, as http://host:8000/v1"
-            ),
+            f"answered with 2 choices where one was asked for; {ENDPOINT}",
         ),
     ],
     ids=["refusal", "error", "two"],
@@ -620,9 +606,9 @@ def test_a_content_that_is_no_text(server: FakeOllama, content: object, shown: s
     verdict = make_judge("openai:llama3", server.url, 5.0).score(RECORD, "Jane.")
 
     assert verdict.score is None
-    assert verdict.error == (
-        f"{server.url}/v1: answered with a content that is no text ({shown}); the server's log "
-        "tells more"
+    assert (
+        verdict.error
+        == f"{server.url}/v1: answered with a content that is no text ({shown}); {LOG}"
     )
 
 
@@ -671,21 +657,18 @@ def test_a_message_with_empty_fields(server: FakeOllama) -> None:
     [
         (
             '{"model":"llama3","choices":[{"index":1,"message":{"content":"85"}}]}',
-            (
-                "answered with a choice of index 1 where one was asked for; name an "
-                "OpenAI-compatible endpoint with --llm-judge-url, as http://host:8000/v1"
-            ),
+            f"answered with a choice of index 1 where one was asked for; {ENDPOINT}",
         ),
         (
             '{"model":"llama3","choices":[{"message":{"content":"5","content":"85"}}]}',
-            'answered in JSON that has the key "content" twice; the server\'s log tells more',
+            f'answered in JSON that has the key "content" twice; {LOG}',
         ),
         (
             (
                 '{"model":"llama3","choices":[{"message":{"content":"85"}}],'
                 '"usage":{"prompt_tokens":-1}}'
             ),
-            "says that it read -1 tokens; the server's log tells more",
+            f"says that it read -1 tokens; {LOG}",
         ),
     ],
     ids=["index", "key", "count"],
@@ -781,10 +764,7 @@ def test_a_redirect(server: FakeOllama, path: str, status: int) -> None:
 
     error = failure(client.identify if path == "/v1/models" else lambda: client.chat("x"))
 
-    assert str(error) == (
-        f"{server.url}/v1: sends on to https://other.example/v1; name an OpenAI-compatible endpoint "
-        "with --llm-judge-url, as http://host:8000/v1"
-    )
+    assert str(error) == f"{server.url}/v1: sends on to https://other.example/v1; {ENDPOINT}"
 
 
 def test_a_redirect_to_nowhere(server: FakeOllama) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 RELEASED = Path(__file__).parent / "released"
+WROTE = "name a file that --llm-judge-report wrote"
+AS_WRITTEN = f"{WROTE}, as it was written"
 # As the contract has it: what other tools and older versions may leave out is left out.
 SMALLEST: dict[str, Any] = {
     "schema": 1,
@@ -162,42 +164,50 @@ def test_a_suite_with_a_judge_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "problem", "hint"),
     [
-        (b"", "it is empty; name a file that --llm-judge-report wrote"),
-        (b"\xff\xfe", "it is no JSON, or not all of it; name a file that --llm-judge-report wrote"),
+        (b"", "it is empty", WROTE),
+        (b"\xff\xfe", "it is no JSON, or not all of it", WROTE),
         (
             b'{"schema": 1',
-            "it is no JSON, or not all of it; name a file that --llm-judge-report wrote",
+            "it is no JSON, or not all of it",
+            WROTE,
         ),
         (
             b"[" * 100_000,
-            "it is no JSON, or not all of it; name a file that --llm-judge-report wrote",
+            "it is no JSON, or not all of it",
+            WROTE,
         ),
         (
             json.dumps({**SMALLEST, "later": float("nan")}).encode(),
-            "it is no JSON, or not all of it; name a file that --llm-judge-report wrote",
+            "it is no JSON, or not all of it",
+            WROTE,
         ),
         (
             {**SMALLEST, "suites": SMALLEST["suites"] * 2},
-            "it has two suites named test_a.py::test_a; name a file that --llm-judge-report wrote, as it was written",
+            "it has two suites named test_a.py::test_a",
+            AS_WRITTEN,
         ),
-        (b"[1]", "it is no results file; name a file that --llm-judge-report wrote"),
+        (b"[1]", "it is no results file", WROTE),
         (
             {"schema": 3},
-            "it has schema version 3, and this version reads 1; update pytest-llmjudge",
+            "it has schema version 3, and this version reads 1",
+            "update pytest-llmjudge",
         ),
         (
             {**SMALLEST, "schema": "1"},
-            "it is no results file: schema: 1 was expected; name a file that --llm-judge-report wrote, as it was written",
+            "it is no results file: schema: 1 was expected",
+            AS_WRITTEN,
         ),
         (
             changed(min_score=None, records=[{"id": "r0"}]),
-            "it is no results file: suites.0.records.0: 'instruction' is a required property; name a file that --llm-judge-report wrote, as it was written",
+            "it is no results file: suites.0.records.0: 'instruction' is a required property",
+            AS_WRITTEN,
         ),
         (
             changed(outcome="fine"),
-            "it is no results file: suites.0.outcome: 'fine' is not one of ['passed', 'failed', 'incomplete']; name a file that --llm-judge-report wrote, as it was written",
+            "it is no results file: suites.0.outcome: 'fine' is not one of ['passed', 'failed', 'incomplete']",
+            AS_WRITTEN,
         ),
     ],
     ids=[
@@ -214,7 +224,9 @@ def test_a_suite_with_a_judge_of_its_own(tmp_path: Path) -> None:
         "outcome",
     ],
 )
-def test_files_that_cannot_be_used(tmp_path: Path, content: object, message: str) -> None:
+def test_files_that_cannot_be_used(
+    tmp_path: Path, content: object, problem: str, hint: str
+) -> None:
     """One line each, whatever is wrong."""
     path = tmp_path / "results.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
@@ -222,7 +234,8 @@ def test_files_that_cannot_be_used(tmp_path: Path, content: object, message: str
     with pytest.raises(BaselineError) as raised:
         read_results(path)
 
-    assert str(raised.value) == f"{path}: {message}"
+    assert (raised.value.where, raised.value.problem) == (str(path), problem)
+    assert raised.value.hint == hint
 
 
 RECORD: dict[str, Any] = SMALLEST["suites"][0]["records"][0]
@@ -279,9 +292,7 @@ def test_files_that_contradict_themselves(
     with pytest.raises(BaselineError) as raised:
         read_results(path)
 
-    assert str(raised.value) == (
-        f"{path}: {problem}; name a file that --llm-judge-report wrote, as it was written"
-    )
+    assert (raised.value.problem, raised.value.hint) == (problem, AS_WRITTEN)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +321,7 @@ def test_exams_that_contradict_themselves(
     with pytest.raises(BaselineError) as raised:
         read_results(path)
 
-    assert f"test_release.py::test_mmlu: {problem}; " in str(raised.value)
+    assert raised.value.problem.endswith(f"test_release.py::test_mmlu: {problem}")
 
 
 def test_a_key_that_stands_there_twice(tmp_path: Path) -> None:
@@ -337,10 +348,8 @@ def test_an_integer_that_counts_nothing(tmp_path: Path, digits: int) -> None:
     with pytest.raises(BaselineError) as raised:
         read_results(path)
 
-    assert str(raised.value) == (
-        f"{path}: it has an integer of {digits} digits; name a file that --llm-judge-report wrote, "
-        "as it was written"
-    )
+    assert raised.value.problem == f"it has an integer of {digits} digits"
+    assert raised.value.hint == AS_WRITTEN
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

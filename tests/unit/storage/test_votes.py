@@ -38,6 +38,9 @@ LINES: st.SearchStrategy[object] = st.one_of(
 )
 
 
+CORRECT = "correct or remove the line"
+
+
 @given(st.lists(VOTES, min_size=1, max_size=5))
 def test_what_is_appended_is_read(
     tmp_path_factory: pytest.TempPathFactory, votes: list[Vote]
@@ -90,7 +93,7 @@ def test_a_line_that_was_cut_off_swallows_no_vote(tmp_path: Path) -> None:
     assert json.loads(lines[1])["id"] == "r1"
     with pytest.raises(VotesError) as error:
         read_votes(path)
-    message = 'line 1: it is no JSON: {"id": "r0", "mod; correct or remove the line'
+    message = f'line 1: it is no JSON: {{"id": "r0", "mod; {CORRECT}'
     assert str(error.value) == f"{path}: {message}"
 
 
@@ -119,7 +122,7 @@ def test_every_vote_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (b"\0" * 4096, "it holds NUL bytes; name a file that llmjudge vote wrote"),
         (
             b"x" * (8 << 20),
-            f"line 1: it is no JSON: {'x' * 119}…; correct or remove the line",
+            f"line 1: it is no JSON: {'x' * 119}…; {CORRECT}",
         ),
         (
             b'{"id": "r0", "model_a": "x", "model_b": "y", "winner": "b", "winner": "a"}',
@@ -128,7 +131,7 @@ def test_every_vote_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (b"[]", "line 1: it is no vote ([] is not of type 'object'); correct or remove the line"),
         (
             b'{"id": "", "model_a": "x", "model_b": "y", "winner": "a"}',
-            "line 1: it is no vote (id: '' should be non-empty); correct or remove the line",
+            f"line 1: it is no vote (id: '' should be non-empty); {CORRECT}",
         ),
     ],
 )

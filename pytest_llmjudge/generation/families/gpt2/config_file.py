@@ -14,7 +14,6 @@ from pytest_llmjudge.reading import (
     SETTINGS_LIMIT,
     parse_json,
     read_file,
-    unique_keys,
     why_no_json,
 )
 
@@ -76,7 +75,7 @@ def config_beside(path: Path) -> Config | None:
     try:
         content = read_file(file, SETTINGS_LIMIT)
         refuse_pointer(file, content)
-        config = parse_json(content, object_pairs_hook=unique_keys)
+        config = parse_json(content)
     except OSError as error:
         raise unreadable(file, error) from None
     except ValueError as error:

