@@ -181,6 +181,8 @@ class Responses(Source[str]):
     def _take(self, dialogue: Dialogue, stored: StoredResponse) -> bool:
         """Go on with an answer, and say whether there is one."""
         if stored.text is None:
+            if stored.thoughts:
+                self._thoughts[dialogue.record.id] = stored.thoughts
             return False
         dialogue.answer(stored.text, stored.thoughts)
         if not dialogue.left:
