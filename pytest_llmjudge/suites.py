@@ -111,8 +111,11 @@ class Suite:
             special_tokens: Of the model's tokenizer.
 
         Returns:
-            A :class:`.FramedText`. The prompt itself where the template writes none of the tokens,
-            or changes a message.
+            A :class:`.FramedText`; the prompt itself where the template writes none of the tokens.
+
+        Raises:
+            SettingsError: The template writes one and changes a message, so that nobody can tell
+                which of them are the message's.
         """
         if not self.has_frame or not isinstance(prompt, str):
             return prompt
@@ -120,9 +123,15 @@ class Suite:
         if roles not in self._frames:
             self._frames[roles] = built_in_frame(record, self.template)
         frame = self._frames[roles]
-        if not _has_any(frame, special_tokens):
+        token = _first_in(frame, special_tokens)
+        if token is None:
             return prompt
-        return framed_prompt(record, prompt, frame) or prompt
+        text = framed_prompt(record, prompt, frame)
+        if text is None:
+            problem = f'it writes "{token}", a special token of the model, and changes a message of'
+            hint = 'let it write each message as it is, or choose prompt="chat"'
+            raise SettingsError(self.where, f"{problem} record {record.id}", hint)
+        return text
 
     @property
     def where(self) -> str:
@@ -226,9 +235,9 @@ def _template(name: str, prompt: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _has_any(frame: tuple[str, ...], tokens: frozenset[str]) -> bool:
-    """Say whether a template writes one of some tokens."""
-    return any(token in part for part in frame for token in tokens)
+def _first_in(frame: tuple[str, ...], tokens: frozenset[str]) -> str | None:
+    """Return one of some tokens that a template writes."""
+    return next((token for token in sorted(tokens) if any(token in part for part in frame)), None)
 
 
 def _is_jinja(prompt: str) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import SettingsError
@@ -24,18 +21,15 @@ def check_prompts_of(suite: Suite, model: Model) -> None:
         model: It has been found to be there.
 
     Raises:
-        SettingsError: Its server leaves system texts out, or its tokenizer has special tokens where
-            a prompt has words.
+        SettingsError: Its server leaves system texts out, or :meth:`.Suite.framed` says why not.
     """
+    from pytest_llmjudge.answers import final_turn
+
     if suite.is_chat:
         _check_system(suite, model)
-    elif suite.is_jinja:
-        token = _special_among_words(suite, model.special_tokens)
-        if token is not None:
-            name = Path(model.info.path).name
-            problem = f'the model would read its "{token}" as words, a special token of {name}'
-            hint = 'let it write each message as it is, or choose prompt="chat"'
-            raise SettingsError(suite.where, problem, hint)
+    elif suite.is_jinja and model.special_tokens:
+        for record in map(final_turn, suite.records):
+            suite.framed(record, suite.prompt(record), model.special_tokens)
 
 
 def _check_system(suite: Suite, model: Model) -> None:
@@ -43,25 +37,3 @@ def _check_system(suite: Suite, model: Model) -> None:
         problem = f"the chat template of {model.info.path} has no place for a system text"
         hint = "add {{ .System }} to the TEMPLATE of its Modelfile, or leave the text out"
         raise SettingsError(suite.where, problem, hint)
-
-
-def _special_among_words(suite: Suite, tokens: frozenset[str]) -> str | None:
-    """Return a special token that the template writes into a prompt where it changes a message."""
-    if not tokens:
-        return None
-    from pytest_llmjudge.answers import final_turn
-    from pytest_llmjudge.framing import FramedText
-    from pytest_llmjudge.prompts import messages_of
-
-    names = re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))))
-    for record in map(final_turn, suite.records):
-        prompt = suite.framed(record, suite.prompt(record), tokens)
-        if isinstance(prompt, FramedText):
-            continue
-        written: Counter[str] = Counter(names.findall(str(prompt)))
-        for message in messages_of(record):
-            written.subtract(names.findall(message.text))
-        token = next((name for name, count in written.items() if count > 0), None)
-        if token is not None:
-            return token
-    return None

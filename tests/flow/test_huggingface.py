@@ -296,6 +296,14 @@ def llm_model():
 """
 
 
+OWN = """
+import pytest
+from pytest_llmjudge.generation.hf.model import HuggingFaceModel
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return HuggingFaceModel("candidate")
+"""
 SHOUTING = (
     "{% for one in messages %}<|im_start|>{{ one.role }}\n{{ one.content | upper }}<|im_end|>\n"
     "{% endfor %}<|im_start|>assistant\n"
@@ -329,13 +337,20 @@ def test_responses_to_a_built_in_template(suite: Project) -> None:
 def test_special_tokens_around_changed_messages(suite: Project) -> None:
     """A template that changes them cannot be told from them, so that the run ends."""
     suite.write("shouting.jinja", SHOUTING)
-    suite.write("test_suite.py", LOSS.format(more="").replace('"chat"', '"shouting.jinja"'))
-
-    assert error_of(suite.run(CANDIDATE, *SHORT)) == (
-        'test_suite.py::test_loss: prompt shouting.jinja: the model would read its "<|im_start|>" '
-        "as words, a special token of candidate; let it write each message as it is, or choose "
-        'prompt="chat"'
+    suite.suite(records(8), 'min_score=0, prompt="shouting.jinja"')
+    problem = (
+        'test_suite.py::test_instructions: prompt shouting.jinja: it writes "<|im_end|>", a special '
+        "token of the model, and changes a message of record r0; let it write each message as it "
+        'is, or choose prompt="chat"'
     )
+
+    assert error_of(suite.run(CANDIDATE, *SHORT)) == problem
+
+    suite.write("conftest.py", OWN)
+    result = suite.run(*SHORT)
+    result.assert_outcomes(errors=8, failed=1)
+    assert problem in str(result.stdout)
+    assert "Traceback" not in str(result.stdout)
 
 
 def test_the_loss_behind_a_system_text(suite: Project) -> None:

@@ -53,8 +53,8 @@ def test_special_tokens_around_a_text_that_a_template_changes() -> None:
         check_prompts_of(asked, model("<s>", "<|im_start|>"))
 
     assert str(caught.value) == (
-        's: prompt my.jinja: the model would read its "<|im_start|>" as words, a special token of '
-        'candidate; let it write each message as it is, or choose prompt="chat"'
+        's: prompt my.jinja: it writes "<|im_start|>", a special token of the model, and changes a '
+        'message of record r0; let it write each message as it is, or choose prompt="chat"'
     )
 
 
