@@ -400,15 +400,13 @@ def test_a_baseline_makes_a_gate(project: Project, judged: Callable[..., pytest.
         ),
     ],
 )
-def test_a_baseline_that_cannot_be_used(
-    project: Project, dist: tuple[str, ...], content: object, message: str
-) -> None:
+def test_a_baseline_that_cannot_be_used(project: Project, content: object, message: str) -> None:
     """One line before any work, and status 4."""
     project.suite(records(1))
     if content is not None:
         project.write("old.json", content)
 
-    result = project.run(BASELINE, *dist)
+    result = project.run(BASELINE)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     path = project.path / "old.json"

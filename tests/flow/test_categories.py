@@ -74,9 +74,9 @@ def test_a_low_category_fails_its_own_gate(project: Project, dist: tuple[str, ..
     assert project.results()["suites"][0]["outcome"] == "failed"
 
 
-def test_the_terminal(suite: Project, mode: tuple[str, ...]) -> None:
+def test_the_terminal(suite: Project) -> None:
     """A row for each category, below the table of suites."""
-    result = suite.run(*mode)
+    result = suite.run()
 
     result.stdout.fnmatch_lines(
         [
@@ -112,13 +112,13 @@ def test_at_most_twelve_rows(project: Project) -> None:
     assert all(f'<th scope="row"><bdi>{name}</bdi></th>' in page for name in names)
 
 
-def test_another_field(project: Project, mode: tuple[str, ...]) -> None:
+def test_another_field(project: Project) -> None:
     """``by=`` names it, and whole numbers are categories too."""
     content = [{**record, "level": number % 2} for number, record in enumerate(records(4))]
     arguments = 'responses="model_response", by="level", min_average={"1": 50}'
     project.suite(content, arguments)
 
-    result = project.run(REPORT, *mode)
+    result = project.run(REPORT)
 
     result.assert_outcomes(passed=6)
     title = f'Averages by category in {SUITE}: 2 categories in the field "level"'
@@ -162,14 +162,12 @@ def test_records_without_categories(project: Project) -> None:
         ),
     ],
 )
-def test_a_marker_that_cannot_be_used(
-    suite: Project, mode: tuple[str, ...], arguments: str, message: str
-) -> None:
+def test_a_marker_that_cannot_be_used(suite: Project, arguments: str, message: str) -> None:
     """One line, before anything is judged."""
     content = json.loads((suite.path / "data.json").read_text("utf-8"))
     suite.suite(content, f'responses="model_response", {arguments}')
 
-    result = suite.run(*mode)
+    result = suite.run()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {SUITE}: {message}"])

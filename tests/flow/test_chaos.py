@@ -26,7 +26,7 @@ from tests.support.project import Project, records
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COUNT = 300
+COUNT = 120
 ARGUMENTS = 'responses="model_response", min_average=50'
 REPORT = "--llm-judge-report=results.json"
 OPTIONS = (REPORT, "--llm-judge-timeout=1.5", "-n", "4")

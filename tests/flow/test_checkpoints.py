@@ -217,11 +217,11 @@ def test_what_is_wrong_with_the_content_is_told_of_every_record(
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_a_tokenizer_of_another_model(suite: Project, mode: tuple[str, ...]) -> None:
+def test_a_tokenizer_of_another_model(suite: Project) -> None:
     """It is found before any work, and said once."""
     write_ranks(suite.path / "model.tiktoken", [b"ab"])
 
-    result = suite.run(*mode)
+    result = suite.run()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [line for line in result.errlines if line.startswith("ERROR")] == [
@@ -341,10 +341,10 @@ def write_adapter(folder: Path) -> None:
     (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-def test_a_base_without_an_adapter(suite: Project, mode: tuple[str, ...]) -> None:
+def test_a_base_without_an_adapter(suite: Project) -> None:
     """It would do nothing, so it is a usage error, whether there is such a file or not."""
     for base in ("model.pth", "nope"):
-        result = suite.run(f"--llm-judge-base={base}", *mode)
+        result = suite.run(f"--llm-judge-base={base}")
 
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         (error,) = (line for line in result.errlines if line.startswith("ERROR: "))

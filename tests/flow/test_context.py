@@ -138,13 +138,11 @@ def test_auto_is_at_most_what_the_model_has(project: Project, judge: FakeOllama)
     assert "does not fit into num_ctx 3000; shorten the record" in error
 
 
-def test_more_than_the_model_has(
-    project: Project, judge: FakeOllama, mode: tuple[str, ...]
-) -> None:
+def test_more_than_the_model_has(project: Project, judge: FakeOllama) -> None:
     """Ollama would lower it without a word."""
     project.suite(records(2))
 
-    result = project.run("--llm-judge-context=16384", *mode, server=judge.url)
+    result = project.run("--llm-judge-context=16384", server=judge.url)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(

@@ -265,12 +265,12 @@ def swap_digits(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def test_two_tokenizers_that_split_nearly_alike(suite: Project, mode: tuple[str, ...]) -> None:
+def test_two_tokenizers_that_split_nearly_alike(suite: Project) -> None:
     """What decides are the tokens that were scored, not those of a sample sentence."""
     suite.run(CHECKPOINT, "--llm-judge-report=old.json")
     swap_digits(suite.path / "model.tiktoken")
 
-    result = suite.run(CHECKPOINT, REPORT, "--llm-judge-baseline=old.json", *mode)
+    result = suite.run(CHECKPOINT, REPORT, "--llm-judge-baseline=old.json")
 
     result.assert_outcomes(passed=7, failed=1)
     message = "1 of 6 records were split into other tokens than in the baseline, such as r0"
@@ -306,13 +306,13 @@ def without(suite: Project, *names: str) -> None:
     suite.write("old.json", document)
 
 
-def test_a_baseline_of_before(suite: Project, mode: tuple[str, ...]) -> None:
+def test_a_baseline_of_before(suite: Project) -> None:
     """It says neither prompt nor tokens; it compares, and the summary says what is unknown."""
     suite.run(CHECKPOINT, "--llm-judge-report=old.json")
     without(suite, "prompt", "token_digest")
     swap_digits(suite.path / "model.tiktoken")
 
-    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json", "-rA", *mode)
+    result = suite.run(CHECKPOINT, "--llm-judge-baseline=old.json", "-rA")
 
     assert "split into other tokens" not in str(result.stdout)
     note = "the baseline does not say what its prompt was, so it may have been another"
@@ -327,9 +327,7 @@ def test_a_baseline_of_before(suite: Project, mode: tuple[str, ...]) -> None:
         ("mine.txt", "same.txt", None),
     ],
 )
-def test_losses_under_two_prompts(
-    suite: Project, mode: tuple[str, ...], was: str, now: str, message: str | None
-) -> None:
+def test_losses_under_two_prompts(suite: Project, was: str, now: str, message: str | None) -> None:
     """They do not compare, whichever is lower; a template is known by what it says."""
     for name, text in (("mine", "Do"), ("other", "Answer"), ("same", "Do")):
         suite.write(f"{name}.txt", f"{text}: {{instruction}} {{input}}\n")
@@ -337,7 +335,7 @@ def test_losses_under_two_prompts(
     suite.run(CHECKPOINT, "--llm-judge-report=old.json")
     write(suite, f'"data.json", max_perplexity=1e9, prompt="{now}"')
 
-    result = suite.run(CHECKPOINT, REPORT, "--llm-judge-baseline=old.json", *mode)
+    result = suite.run(CHECKPOINT, REPORT, "--llm-judge-baseline=old.json")
 
     failed = int(message is not None)
     result.assert_outcomes(passed=8 - failed, failed=failed)

@@ -132,11 +132,11 @@ def test_each_subject_is_computed_once(project: Project, dist: tuple[str, ...]) 
     assert results(project) == suite
 
 
-def test_a_low_accuracy(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_low_accuracy(project: Project) -> None:
     """The gate over all questions fails, with its interval; the subjects have their own."""
     exam(project, "shots=0, min_accuracy=0.5, min_subject_accuracy=0.25", score="-number")
 
-    result = project.run(REPORT, "-rf", *dist)
+    result = project.run(REPORT, "-rf")
 
     result.assert_outcomes(passed=3, failed=1)
     text = "accuracy 0.2500 (6 of 24 questions, 95 % CI 0.1200 to 0.4490) is below min_accuracy 0.5"
@@ -230,11 +230,11 @@ def test_a_broken_file(project: Project, mode: tuple[str, ...]) -> None:
     assert (suite["outcome"], suite["accuracy"]) == ("incomplete", None)
 
 
-def test_numbers_that_are_none(project: Project, mode: tuple[str, ...]) -> None:
+def test_numbers_that_are_none(project: Project) -> None:
     """A model whose training diverged answers nothing, not always A."""
     exam(project, score="float('nan')")
 
-    result = project.run(*mode)
+    result = project.run()
 
     result.assert_outcomes(failed=1, errors=3)
     result.stdout.fnmatch_lines(
@@ -277,7 +277,7 @@ def test_numbers_that_float16_does_not_hold(project: Project, dtype: str) -> Non
     )
 
 
-def test_a_model_without_probabilities(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_model_without_probabilities(project: Project) -> None:
     """What is missing is named."""
     exam(project)
     project.write(
@@ -297,7 +297,7 @@ def llm_model():
 """,
     )
 
-    result = project.run(*mode)
+    result = project.run()
 
     result.assert_outcomes(failed=1, errors=3)
     text = (
@@ -381,11 +381,11 @@ def test_no_model(project: Project) -> None:
     ]
 
 
-def test_no_data(project: Project, mode: tuple[str, ...]) -> None:
+def test_no_data(project: Project) -> None:
     """The error says where to get it; the file is not collected, as one with any other mistake."""
     project.write("test_exam.py", MARKED.format(arguments='"nowhere", min_accuracy=0.2', total=8))
 
-    result = project.run(*mode)
+    result = project.run()
 
     assert result.ret in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.TESTS_FAILED}
     result.stdout.fnmatch_lines(

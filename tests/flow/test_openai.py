@@ -46,13 +46,13 @@ def test_a_suite(
     assert KEY not in result.stdout.str() + result.stderr.str()
 
 
-def test_without_logprobs(project: Project, mode: tuple[str, ...]) -> None:
+def test_without_logprobs(project: Project) -> None:
     """One line, before the work."""
     project.suite(unlike_records(), ARGUMENTS)
 
     with FakeOllama() as server:
         server.tells_logprobs = False
-        result = project.run(JUDGE, "--llm-judge-ask=weighted", *mode, server=server.url)
+        result = project.run(JUDGE, "--llm-judge-ask=weighted", server=server.url)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = (
@@ -62,12 +62,12 @@ def test_without_logprobs(project: Project, mode: tuple[str, ...]) -> None:
     assert [line for line in result.errlines if line.startswith("ERROR")] == [text]
 
 
-def test_an_unfit_judge(project: Project, mode: tuple[str, ...]) -> None:
+def test_an_unfit_judge(project: Project) -> None:
     """Its check is as strict as Ollama's."""
     project.suite(unlike_records(), ARGUMENTS)
 
     with FakeOllama(always("85")) as server:
-        result = project.run(JUDGE, STRICT, *mode, server=server.url)
+        result = project.run(JUDGE, STRICT, server=server.url)
 
     result.assert_outcomes(failed=1, errors=11)
     result.stdout.fnmatch_lines(
@@ -107,15 +107,15 @@ def test_a_key_that_is_none(
     assert "secret" not in result.stdout.str() + result.stderr.str()
 
 
-def test_a_larger_context_is_tried(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_larger_context_is_tried(project: Project) -> None:
     """Too long for a server as it was started is not too long for ever."""
     project.suite(unlike_records(), ARGUMENTS)
     too_long = Failure(400, "This model's maximum context length is 64 tokens")
 
     with FakeOllama(lambda _: too_long) as server:
-        project.run(JUDGE, *mode, server=server.url).assert_outcomes(errors=10, failed=1)
+        project.run(JUDGE, server=server.url).assert_outcomes(errors=10, failed=1)
         server.reply = similarity
-        project.run(JUDGE, *mode, server=server.url).assert_outcomes(passed=11)
+        project.run(JUDGE, server=server.url).assert_outcomes(passed=11)
 
 
 def test_a_key_that_comes_back_in_other_forms(

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MODES = pytest.mark.parametrize(
-    "mode", [(), ("-n", "2"), ("-p", "no:xdist")], ids=["plain", "n2", "no-xdist"]
-)
 EMBEDDED = "--llm-judge-model=embedded"
 GIVEN = 'responses="model_response", min_score=50'
 
@@ -29,15 +26,14 @@ def refusal(project: Project, *arguments: str) -> str:
     return error.removeprefix("ERROR: ")
 
 
-@MODES
 @pytest.mark.parametrize("option", ["report", "html", "markdown"])
-def test_a_file_of_the_user(project: Project, mode: tuple[str, ...], option: str) -> None:
+def test_a_file_of_the_user(project: Project, dist: tuple[str, ...], option: str) -> None:
     """It stays, and one line says so before any work."""
     project.suite(records(2), GIVEN)
     path = project.path / "test_suite.py"
     before = path.read_bytes()
 
-    error = refusal(project, f"--llm-judge-{option}=test_suite.py", *mode)
+    error = refusal(project, f"--llm-judge-{option}=test_suite.py", *dist)
 
     assert error == (
         f"--llm-judge-{option}: {path} is there and was not written by pytest-llmjudge; "
@@ -67,8 +63,7 @@ def test_what_only_looks_alike(project: Project, content: str) -> None:
     assert f"{path} is there and was not written by pytest-llmjudge" in error
 
 
-@MODES
-def test_files_of_earlier_runs_are_replaced(project: Project, mode: tuple[str, ...]) -> None:
+def test_files_of_earlier_runs_are_replaced(project: Project, dist: tuple[str, ...]) -> None:
     """All of them, also when each takes another one's name, and an empty file as well."""
     names = ("a", "b", "c")
     options = ("report", "html", "markdown")
@@ -78,7 +73,7 @@ def test_files_of_earlier_runs_are_replaced(project: Project, mode: tuple[str, .
     for turn in range(3):
         paths = [names[(number + turn) % 3] for number in range(3)]
         files = [f"--llm-judge-{one}={path}" for one, path in zip(options, paths, strict=True)]
-        result = project.run(EMBEDDED, *files, "--llm-judge-responses=.", *mode)
+        result = project.run(EMBEDDED, *files, "--llm-judge-responses=.", *dist)
 
         assert result.ret == pytest.ExitCode.OK
         begins = [(project.path / path).read_text("utf-8")[:12] for path in paths]
@@ -97,18 +92,17 @@ def test_files_of_an_earlier_version_are_replaced(project: Project) -> None:
     assert 'name="generator" content="pytest-llmjudge"' in path.read_text("utf-8")
 
 
-@MODES
 @pytest.mark.parametrize(
     "content", ['[{"instruction": "a", "model_response": "b"}]', '{"score": 1}', "x"]
 )
 def test_responses_of_another_program(
-    project: Project, mode: tuple[str, ...], content: str
+    project: Project, dist: tuple[str, ...], content: str
 ) -> None:
     """The lecture's own file has the same name, and no scores."""
     project.suite(records(2), GIVEN)
     path = project.write("data-with-response.json", content)
 
-    error = refusal(project, "--llm-judge-responses=.", *mode)
+    error = refusal(project, "--llm-judge-responses=.", *dist)
 
     assert error == (
         f"--llm-judge-responses: {path} is there and was not written by pytest-llmjudge; "
@@ -132,7 +126,6 @@ def loop(folder: Path) -> str:
     return "loop"
 
 
-@MODES
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
@@ -148,13 +141,13 @@ def loop(folder: Path) -> str:
     ids=["long", "long folder", "folder", "through a file", "pipe", "device", "loop", "proc"],
 )
 def test_names_that_take_no_file(
-    project: Project, mode: tuple[str, ...], make: Callable[[Path], str], problem: str
+    project: Project, dist: tuple[str, ...], make: Callable[[Path], str], problem: str
 ) -> None:
     """One line, status 4, and no work."""
     project.suite(records(2), GIVEN)
     name = make(project.path)
 
-    error = refusal(project, f"--llm-judge-report={name}", *mode)
+    error = refusal(project, f"--llm-judge-report={name}", *dist)
 
     path = project.path / name
     expected = problem.format(path=path, folder=path.parent)

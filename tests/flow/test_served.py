@@ -101,16 +101,14 @@ def test_no_connection_is_left(
 
 
 @NAMES
-def test_the_chat_prompt(
-    project: Project, model: FakeOllama, name: str, mode: tuple[str, ...]
-) -> None:
+def test_the_chat_prompt(project: Project, model: FakeOllama, name: str) -> None:
     """The server's own template applies; it is another response, so it is asked anew."""
     project.suite(records(4), f'{GATE}, checkpoint="{name}"')
     options = at(model)[1:]
-    project.run(*options, *mode).assert_outcomes(passed=5)
+    project.run(*options).assert_outcomes(passed=5)
     project.suite(records(4), f'{GATE}, checkpoint="{name}", prompt="chat"')
 
-    result = project.run(*options, *mode)
+    result = project.run(*options)
 
     result.assert_outcomes(passed=5)
     assert f"model: {name}" in result.outlines
@@ -132,21 +130,19 @@ def test_where_the_judge_is(project: Project, model: FakeOllama) -> None:
     assert sorted(body["model"] for body in model.chats) == ["llama3"] * 3 + ["mine"] * 3
 
 
-def test_other_options_are_other_responses(
-    project: Project, model: FakeOllama, mode: tuple[str, ...]
-) -> None:
+def test_other_options_are_other_responses(project: Project, model: FakeOllama) -> None:
     """What decides a text is sent, and a text is kept for what decided it."""
     project.suite(records(2), GATE)
-    project.run(*at(model), *mode).assert_outcomes(passed=3)
+    project.run(*at(model)).assert_outcomes(passed=3)
 
     how = ("--llm-judge-temperature=0.5", "--llm-judge-top-k=4", "--llm-judge-stop=END")
-    project.run(*at(model), *how, *mode).assert_outcomes(passed=3)
+    project.run(*at(model), *how).assert_outcomes(passed=3)
 
     assert len(model.chats) == 4
     drawn = model.chats[-1]["options"]
     assert (drawn["temperature"], drawn["top_k"], drawn["stop"]) == (0.5, 4, ["END"])
     model.models["mine:latest"] = "2b" * 32
-    project.run(*at(model), *mode).assert_outcomes(passed=3)
+    project.run(*at(model)).assert_outcomes(passed=3)
     assert len(model.chats) == 6
 
 
@@ -286,13 +282,11 @@ def test_a_prompt_that_is_too_long(
     ],
     ids=["ollama", "openai"],
 )
-def test_a_wrong_name(
-    project: Project, model: FakeOllama, name: str, message: str, mode: tuple[str, ...]
-) -> None:
+def test_a_wrong_name(project: Project, model: FakeOllama, name: str, message: str) -> None:
     """One line before the work, and the header has it too."""
     project.suite(records(2), GATE)
 
-    result = project.run(*at(model, name=name), *mode)
+    result = project.run(*at(model, name=name))
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     where = f"{model.url}/v1" if name.startswith("openai") else model.url
@@ -320,11 +314,11 @@ def test_a_server_that_does_not_answer(
     assert errors(result) == [f"ERROR: {where}: {message}"]
 
 
-def test_a_name_that_is_none(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_name_that_is_none(project: Project) -> None:
     """In a marker as on the command line."""
     project.suite(records(2), f'{GATE}, checkpoint="ollama:"')
 
-    result = project.run(*mode)
+    result = project.run()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert errors(result) == [
@@ -361,9 +355,7 @@ def test_torch_is_not_imported(project: Project, model: FakeOllama) -> None:
 
 
 @NAMES
-def test_mmlu_needs_probabilities(
-    project: Project, model: FakeOllama, name: str, mode: tuple[str, ...]
-) -> None:
+def test_mmlu_needs_probabilities(project: Project, model: FakeOllama, name: str) -> None:
     """Servers do not give those of a given answer, and that is one line."""
     for kind, letter in (("dev", "B"), ("test", "A")):
         rows = f"What is it in {kind}?,one,two,three,four,{letter}\n" * 5
@@ -376,7 +368,7 @@ def test_mmlu_needs_probabilities(
         "    pass\n",
     )
 
-    result = project.run(*at(model, name=name), *mode)
+    result = project.run(*at(model, name=name))
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     message = (

@@ -10,9 +10,6 @@ import pytest
 from tests.support.project import Project, records
 from tests.unit.generation.tiny import save_model
 
-MODES = pytest.mark.parametrize(
-    "mode", [(), ("-n", "2"), ("-p", "no:xdist")], ids=["plain", "n2", "no-xdist"]
-)
 FIFO = "it is a FIFO, not a regular file"
 DEVICE = "it is a device, not a regular file"
 
@@ -27,16 +24,15 @@ def suite(project: Project) -> Project:
 
 
 def errors(suite: Project, *arguments: str) -> list[str]:
-    result = suite.run_subprocess(*arguments)
+    result = suite.run(*arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     return [line for line in result.errlines if line.startswith("ERROR")]
 
 
-@MODES
-def test_a_checkpoint_that_is_a_fifo(suite: Project, mode: tuple[str, ...]) -> None:
+def test_a_checkpoint_that_is_a_fifo(suite: Project, dist: tuple[str, ...]) -> None:
     """One line before any work, however the run is distributed."""
     expected = f"ERROR: {suite.path}/model.pth: {FIFO}; put a regular file there"
-    assert errors(suite, *mode) == [expected]
+    assert errors(suite, *dist) == [expected]
 
 
 def test_a_checkpoint_without_an_end(suite: Project) -> None:
@@ -45,12 +41,11 @@ def test_a_checkpoint_without_an_end(suite: Project) -> None:
     assert errors(suite, "--llm-judge-checkpoint=zeros") == [expected]
 
 
-@MODES
-def test_a_checkpoint_that_leads_to_itself(suite: Project, mode: tuple[str, ...]) -> None:
+def test_a_checkpoint_that_leads_to_itself(suite: Project) -> None:
     """A link to itself has no place that it could be shown by."""
     (suite.path / "loop").symlink_to("loop")
 
-    (line,) = errors(suite, *mode, "--llm-judge-checkpoint=loop")
+    (line,) = errors(suite, "--llm-judge-checkpoint=loop")
 
     assert line.startswith(f"ERROR: {suite.path}/loop: cannot be read (Too many levels of symbolic")
 
@@ -69,15 +64,14 @@ def test_files_that_would_have_to_be_waited_for(suite: Project) -> None:
         assert line.count("it has nothing to read yet") == 1
 
 
-@MODES
 @pytest.mark.parametrize("name", ["fifo.json", "zeros"])
-def test_a_baseline_that_is_no_file(suite: Project, name: str, mode: tuple[str, ...]) -> None:
+def test_a_baseline_that_is_no_file(suite: Project, name: str, dist: tuple[str, ...]) -> None:
     """A results file is opened with the same care."""
     (suite.path / "model.pth").unlink()
     save_model(suite.path / "model.pth")
     os.mkfifo(suite.path / "fifo.json")
 
-    (error,) = errors(suite, f"--llm-judge-baseline={name}", *mode)
+    (error,) = errors(suite, f"--llm-judge-baseline={name}", *dist)
 
     problem = FIFO if name == "fifo.json" else DEVICE
     expected = f"{suite.path}/{name}: {problem}; name a file that --llm-judge-report wrote"
@@ -101,7 +95,7 @@ def test_records_that_are_a_fifo(suite: Project) -> None:
     Path(suite.path / name).unlink()
     os.mkfifo(suite.path / name)
 
-    result = suite.run_subprocess()
+    result = suite.run()
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines([f"*{name}*"])

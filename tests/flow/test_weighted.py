@@ -79,7 +79,7 @@ def test_the_request_and_the_score(project: Project, dist: tuple[str, ...]) -> N
     assert header in result.outlines
 
 
-def test_neither_yes_nor_no(project: Project, mode: tuple[str, ...]) -> None:
+def test_neither_yes_nor_no(project: Project) -> None:
     """Where less than half of the probability is on either the record is unscored."""
     judged = unlike_records()[:2]
     judged[0]["model_response"] = "Lyon."
@@ -89,7 +89,7 @@ def test_neither_yes_nor_no(project: Project, mode: tuple[str, ...]) -> None:
     )
 
     with FakeOllama(lambda _: answer) as server:
-        result = project.run(WEIGHTED, REPORT, *mode, server=server.url)
+        result = project.run(WEIGHTED, REPORT, server=server.url)
 
     result.assert_outcomes(passed=1, failed=1, errors=1)
     cause = (
@@ -103,12 +103,12 @@ def test_neither_yes_nor_no(project: Project, mode: tuple[str, ...]) -> None:
     assert unscored["covered"] == pytest.approx(0.35)
 
 
-def test_a_server_without_logprobs(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_server_without_logprobs(project: Project) -> None:
     """An Ollama that cannot give them is refused before the work, in one line."""
     project.suite(unlike_records(), ARGUMENTS)
 
     with FakeOllama(version="0.12.10") as server:
-        result = project.run(WEIGHTED, *mode, server=server.url)
+        result = project.run(WEIGHTED, server=server.url)
         assert server.chats == []
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -147,9 +147,7 @@ def test_logprobs_that_stay_away(project: Project) -> None:
 
 
 @pytest.mark.parametrize("model", ["llama3", "openai:llama3"])
-def test_a_server_that_tells_the_chosen_token_alone(
-    project: Project, dist: tuple[str, ...], model: str
-) -> None:
+def test_a_server_that_tells_the_chosen_token_alone(project: Project, model: str) -> None:
     """What it does not tell is not taken for certainty, even where the judge passes its check."""
     judged = unlike_records()
     for record in judged:
@@ -165,9 +163,7 @@ def test_a_server_that_tells_the_chosen_token_alone(
     project.suite(judged, 'responses="model_response", min_average=80')
 
     with FakeOllama(reply) as server:
-        result = project.run(
-            WEIGHTED, f"--llm-judge-model={model}", REPORT, *dist, server=server.url
-        )
+        result = project.run(WEIGHTED, f"--llm-judge-model={model}", REPORT, server=server.url)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(['*tells no log-probability of the other answer, "no", which*'])
@@ -175,12 +171,12 @@ def test_a_server_that_tells_the_chosen_token_alone(
     assert (suite["outcome"], suite["scored"], suite["average"]) == ("incomplete", 0, None)
 
 
-def test_the_check_sends_what_is_usually_not_sent(project: Project, mode: tuple[str, ...]) -> None:
+def test_the_check_sends_what_is_usually_not_sent(project: Project) -> None:
     """A judge that says no to everything is not saved by the rule for exact answers."""
     project.suite(unlike_records(), ARGUMENTS)
 
     with FakeOllama(lambda _: say(0.05, 0.9)) as server:
-        result = project.run(WEIGHTED, STRICT, *mode, server=server.url)
+        result = project.run(WEIGHTED, STRICT, server=server.url)
 
     result.assert_outcomes(failed=1, errors=11)
     reason = (
@@ -192,20 +188,20 @@ def test_the_check_sends_what_is_usually_not_sent(project: Project, mode: tuple[
     assert ADVICE not in result.stdout.str()
 
 
-def test_a_fit_judge(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_fit_judge(project: Project) -> None:
     """Its check has keys of its own: that of the lecture's question does not count for it."""
     project.suite(unlike_records(), ARGUMENTS)
 
     with FakeOllama() as server:
-        project.run(STRICT, *dist, server=server.url).assert_outcomes(passed=12)
+        project.run(STRICT, server=server.url).assert_outcomes(passed=12)
         before = len(server.chats)
-        project.run(WEIGHTED, STRICT, *dist, server=server.url).assert_outcomes(passed=12)
+        project.run(WEIGHTED, STRICT, server=server.url).assert_outcomes(passed=12)
         assert len(server.chats) == before + 40
-        project.run(WEIGHTED, STRICT, *dist, server=server.url).assert_outcomes(passed=12)
+        project.run(WEIGHTED, STRICT, server=server.url).assert_outcomes(passed=12)
         assert len(server.chats) == before + 40
 
 
-def test_a_judge_that_obeys(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_judge_that_obeys(project: Project) -> None:
     """A grader injection that no decoy shows makes it unfit."""
     seen = set()
 
@@ -217,7 +213,7 @@ def test_a_judge_that_obeys(project: Project, mode: tuple[str, ...]) -> None:
     project.suite(unlike_records(), ARGUMENTS)
 
     with FakeOllama(obedient) as server:
-        result = project.run(WEIGHTED, STRICT, *mode, server=server.url)
+        result = project.run(WEIGHTED, STRICT, server=server.url)
 
     result.assert_outcomes(failed=1, errors=11)
     result.stdout.fnmatch_lines(
@@ -226,7 +222,7 @@ def test_a_judge_that_obeys(project: Project, mode: tuple[str, ...]) -> None:
     assert any(line.startswith(f"FAILED {GATE}") for line in result.outlines)
 
 
-def test_a_judge_whose_obedience_decoys_show(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_judge_whose_obedience_decoys_show(project: Project) -> None:
     """It is fit, since no injected answer gets a score from it: each is an error of one line."""
 
     def obedient(request: ChatRequest) -> Reply:
@@ -239,9 +235,9 @@ def test_a_judge_whose_obedience_decoys_show(project: Project, mode: tuple[str, 
     project.suite(judged, ARGUMENTS)
 
     with FakeOllama(obedient) as server:
-        result = project.run(WEIGHTED, STRICT, REPORT, *mode, server=server.url)
+        result = project.run(WEIGHTED, STRICT, REPORT, server=server.url)
         asked = len(server.chats)
-        again = project.run(WEIGHTED, STRICT, *mode, server=server.url)
+        again = project.run(WEIGHTED, STRICT, server=server.url)
         assert len(server.chats) == asked
 
     for run in (result, again):

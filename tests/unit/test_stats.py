@@ -71,7 +71,7 @@ def test_the_interval_of_a_ratio() -> None:
         lambda sums, counts, axis: sums.sum(axis) / counts.sum(axis),
         paired=True,
         method="percentile",
-        rng=np.random.default_rng(5),
+        random_state=np.random.default_rng(5),
     ).confidence_interval
     assert interval == pytest.approx(tuple(expected), abs=0.01)
     of_means = scipy_stats.t.interval(

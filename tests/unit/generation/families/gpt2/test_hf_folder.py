@@ -71,7 +71,8 @@ def texts_of(folder: Path) -> list[str]:
 
 def their_texts(theirs: Theirs, tokenizer: Theirs, ends: tuple[int, ...] = (END,)) -> list[str]:
     rows = [tokenizer(prompt)["input_ids"] for prompt in PROMPTS]
-    return [tokenizer.decode(greedy(theirs, row, 12, ends)) for row in rows]
+    ids = [greedy(theirs, row, 12, ends) for row in rows]
+    return [tokenizer.decode(one, skip_special_tokens=True) for one in ids]
 
 
 def test_the_digest_is_that_of_gpt2s_tokenizer() -> None:
