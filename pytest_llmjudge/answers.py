@@ -18,7 +18,6 @@ __all__ = [
     "final_turn",
     "join_answers",
     "questions_of",
-    "show_questions",
     "show_references",
     "show_response",
     "split_answers",
@@ -60,11 +59,6 @@ def questions_of(record: _Asked) -> tuple[FollowUp, ...]:
     return (FollowUp(record.instruction, record.output), *record.follow_ups)
 
 
-def show_questions(record: _Asked) -> str:
-    """Return a record's questions as people read them."""
-    return _numbered([question.instruction for question in questions_of(record)])
-
-
 def show_references(record: _Asked) -> str:
     """Return a record's references as people read them; empty where there are none."""
     references = [question.output for question in questions_of(record)]
@@ -84,7 +78,7 @@ def _numbered(texts: Sequence[str]) -> str:
 
 
 def answered_turns(record: Record, answers: Sequence[str]) -> Iterator[Record]:
-    """Yield a record of one question for each question of a record that can be asked by now.
+    """Yield a single-question record for each question whose earlier answers are known.
 
     The first is the record without its follow-ups; each other has the questions and answers before
     it as turns.
@@ -93,7 +87,7 @@ def answered_turns(record: Record, answers: Sequence[str]) -> Iterator[Record]:
         record: Any without an input, which no format with follow-ups has.
         answers: Those given so far; one question more is asked than there are answers.
     """
-    first = replace(record, follow_ups=())
+    first = replace(record, follow_ups=()) if record.follow_ups else record
     yield first
     turns, question = first.turns, first.instruction
     for follow_up, answer in zip(record.follow_ups, answers, strict=False):

@@ -215,7 +215,11 @@ def _changed(before: Side, after: Side) -> str:
     changed = sum(
         entry.id in names and (entry.id, entry.content) not in old for entry in after.entries
     )
-    return f" ({changed} have other texts now, such as another system text)" if changed else ""
+    return (
+        f" ({changed} have other texts now, such as another system text, or other criteria)"
+        if changed
+        else ""
+    )
 
 
 def _differing(before: Side, after: Side) -> str | None:

@@ -162,7 +162,10 @@ def conversation(
         said, last = [*said, ("assistant", "")], len(said)
     if last is None:
         problem = f'"{field}" has no message of the assistant'
-        raise BadRecordError(problem, REFERENCE)
+        if needs_reference:
+            raise BadRecordError(problem, REFERENCE)
+        problem = "the last message is not the user's"
+        raise BadRecordError(problem, "end with a question, or with the reference answer")
     if needs_reference and not said[last][1].strip():
         problem = f"message {last + 1}, the reference, is empty"
         raise BadRecordError(problem, REFERENCE, cause="reference")

@@ -46,6 +46,7 @@ def read_criteria(value: object) -> tuple[Criterion, ...]:
     Raises:
         BadCriteriaError: They cannot be used.
     """
+    value = _without_null(value)
     if not isinstance(value, Mapping) or _is_rubric(value, "it"):
         return (Criterion("", _text_of(value, "it")),)
     if not value:
@@ -55,6 +56,13 @@ def read_criteria(value: object) -> tuple[Criterion, ...]:
         Criterion(_name_of(name), _text_of(one, f'"{one_line(str(name), 40)}"'))
         for name, one in value.items()
     )
+
+
+def _without_null(value: object) -> object:
+    """Leave out what is null: tables have the keys of all rows in each of them."""
+    if not isinstance(value, Mapping) or all(part is None for part in value.values()):
+        return value
+    return {key: part for key, part in value.items() if part is not None}
 
 
 def _is_rubric(value: Mapping[object, object], where: str) -> bool:
@@ -77,6 +85,7 @@ def _name_of(name: object) -> str:
 
 
 def _text_of(value: object, where: str) -> str:
+    value = _without_null(value)
     if isinstance(value, Mapping) and value and _is_rubric(value, where):
         return _rubric_text(value, where)
     if not isinstance(value, str):
@@ -93,7 +102,7 @@ def _text_of(value: object, where: str) -> str:
 
 def _rubric_text(value: Mapping[object, object], where: str) -> str:
     levels = {int(str(key)): text for key, text in value.items()}
-    if max(levels) > _HIGHEST or len(levels) < len(value) or len(levels) == 1:
+    if max(levels) != _HIGHEST or len(levels) < len(value) or len(levels) == 1:
         problem = f"{where} is a rubric for {one_line(', '.join(map(str, value)), 60)}"
-        raise BadCriteriaError(problem, "describe at least two different scores from 0 to 100")
+        raise BadCriteriaError(problem, "describe different scores from 0 to 100, the best one too")
     return "\n".join(f"{level}: {_text_of(levels[level], where)}" for level in sorted(levels))

@@ -52,7 +52,7 @@ class Format(NamedTuple):
         read: Returns what a record says, or raises :class:`BadRecordError`.
         unless: A record that has all of these fields too is of another format.
         parts: What ``fields=`` calls those that it needs, where it can choose the format.
-        reference: That of the fields it needs which a record with criteria may lack.
+        reference: The required field that a record with criteria may omit.
     """
 
     name: str
@@ -121,7 +121,7 @@ def check_format(value: Value, chosen: Format) -> None:
     if not chosen.unless or any(value.get(field) is None for field in chosen.unless):
         return
     if chosen is ALPACA:
-        raise _NO_REFERENCE
+        raise _no_reference()
     problem = f"it has {listed(chosen.unless)}, which is of another format than {chosen.name}"
     raise BadRecordError(problem, "leave the record out, or write it as the others are")
 
@@ -141,6 +141,9 @@ def _prompt(value: Value) -> Parts:
     prompt, completion = value.get("prompt"), value.get("completion")
     free = not completion and has_criteria(value)
     if isinstance(prompt, list) and (free or isinstance(completion, list)):
+        if not prompt:
+            problem = '"prompt" is empty'
+            raise BadRecordError(problem, "it must be a list of messages")
         both, system = [*prompt, *(completion or ())], optional_text(value, "system")
         return conversation("completion", both, system, len(prompt), needs_reference=not free)
     texts = need_text(value, "prompt"), reference_text(value, "completion")
@@ -214,11 +217,12 @@ def _shown(value: object) -> str:
     return "empty" if value == [] else kind_of(value)
 
 
-_NO_REFERENCE: Final = BadRecordError(
-    'it is an output of AlpacaEval, whose "output" is the response of a model',
-    'judge it with responses="output", and give criteria=, or name a reference with '
-    'fields={"output": "…"}',
-)
+def _no_reference() -> BadRecordError:
+    return BadRecordError(
+        'it is an output of AlpacaEval, whose "output" is the response of a model',
+        'judge it with responses="output", and give criteria=, or name a reference with '
+        'fields={"output": "…"}',
+    )
 
 
 def check_alpaca_eval(value: Value, needed: Mapping[str, str]) -> None:
@@ -232,7 +236,7 @@ def check_alpaca_eval(value: Value, needed: Mapping[str, str]) -> None:
         BadRecordError: It has no criteria, or responses from elsewhere.
     """
     if not has_criteria(value) or needed.get("responses") != "output":
-        raise _NO_REFERENCE
+        raise _no_reference()
 
 
 def _alpaca_eval(value: Value) -> Parts:
@@ -291,7 +295,9 @@ _LOOKS: Final = (
 def fits_any(fields: Iterable[str]) -> bool:
     """Say whether an object with these fields may be a record."""
     names = set(fields)
-    return any(one.fits(names) for one in FORMATS) or not names.isdisjoint(ALPACA.needs)
+    free = CRITERIA in names
+    known = any(one.fits(names, free=free) for one in FORMATS)
+    return known or not names.isdisjoint(ALPACA.needs)
 
 
 def detect(name: str, values: Sequence[object], *, free: bool = False) -> Format:
@@ -311,13 +317,14 @@ def detect(name: str, values: Sequence[object], *, free: bool = False) -> Format
             alike.setdefault(tuple(value), []).append(value)
     counts: Counter[Format] = Counter()
     for fields, records in alike.items():
-        fitting = [one for one in FORMATS if one.fits(fields)]
+        fitting, lacking = [one for one in FORMATS if one.fits(fields)], set[str]()
         if not fitting and (free or CRITERIA in fields):
             fitting = _without_reference(fields)
+            lacking = {one.reference for one in fitting} - set(fields)
         if len(fitting) > 1:
             # Tables have all fields in all rows: a format for which one is always null is none.
             full = {field for value in records for field, part in value.items() if part is not None}
-            fitting = [one for one in fitting if full.issuperset(one.needs)]
+            fitting = [one for one in fitting if full.issuperset({*one.needs} - lacking)]
         if len(fitting) > 1:
             names = " and as ".join(one.name for one in fitting)
             examples = " or ".join(_example(one, fields) for one in fitting if one.parts)

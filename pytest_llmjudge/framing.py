@@ -39,7 +39,7 @@ class FramedText(str):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What it wrote around."""
+        """The texts between what the template wrote."""
         return self.parts[1::2]
 
 

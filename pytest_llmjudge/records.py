@@ -8,6 +8,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.conversations import CRITERIA
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.formats import ALPACA
@@ -114,10 +115,10 @@ def _named(checked: Sequence[Checked], added: Collection[str] | None) -> Iterato
     for own, parts, value in checked:
         name = own
         if name is None:
-            if added is None:
+            if added is None and (parts.output or not value.get(CRITERIA)):
                 base = record_id(parts.instruction, parts.input, parts.output)
             else:
-                base = _whole_id(_last_question(parts), value, added)
+                base = _whole_id(_last_question(parts), value, added or _ADDED)
             while name is None or name in taken:
                 counts[base] = counts.get(base, 0) + 1
                 name = base if counts[base] == 1 else f"{base}-{counts[base]}"

@@ -124,7 +124,7 @@ class Contents:
         return Place(part.file, part.unit, part.numbers[position - self._ends[number]])
 
     def spell(self, place: Place) -> str:
-        """Name a place for who knows the name of the file or folder."""
+        """Describe a location without the name of the source."""
         of = f" of {place.file}" if len(self._parts) > 1 else ""
         return f"{place.unit} {place.number}{of}"
 

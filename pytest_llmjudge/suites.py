@@ -140,7 +140,7 @@ class Suite:
 
     @cached_property
     def _rendered(self) -> dict[_Place, str]:
-        # That a last turn cannot be rendered is not to be found out behind all turns before it.
+        # Render last turns now, so that a template error shows before anything is generated.
         turns = [final_turn(record) for record in self.records if record.follow_ups]
         return self._render(self.records) | self._render(turns)
 

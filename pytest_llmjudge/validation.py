@@ -181,6 +181,8 @@ class _Reader:
         view = mapped(self._format, self._fields, value) if self._fields else value
         identifier = view.get("id")
         criteria = self._criteria_of(number, view, problems)
+        if criteria is None:
+            return Checked(None, _NO_PARTS, value)
         if criteria:
             view = {**view, CRITERIA: criteria}
         if type(identifier) is int and not self._is_alpaca:
@@ -188,9 +190,7 @@ class _Reader:
         problems += self._values_beside_schema(number, value, identifier, criteria)
         if not self._has_turns(value):
             problems += _needed_problems(number, value, self._needed)
-        if isinstance(identifier, str) and identifier in self._gates:
-            problem = f'"id" is "{identifier}", the name of a gate'
-            problems.append(Problem(number, problem, "give the record another id"))
+        problems += self._gate_problems(number, identifier)
         parts = None
         # What is wrong so far may be wrong with its texts, and is not said again.
         if len(problems) == before:
@@ -223,6 +223,11 @@ class _Reader:
             yield from _characters_of(number, shown, ("id",))
         yield from _characters_of(number, value, texts)
 
+    def _gate_problems(self, number: int, identifier: object) -> Iterator[Problem]:
+        if isinstance(identifier, str) and identifier in self._gates:
+            problem = f'"id" is "{identifier}", the name of a gate'
+            yield Problem(number, problem, "give the record another id")
+
     def _has_turns(self, value: Mapping[str, Any]) -> bool:
         """Say whether a record asks several questions."""
         turns = value.get("turns") if self._format is MT_BENCH else None
@@ -230,8 +235,11 @@ class _Reader:
 
     def _criteria_of(
         self, number: int, view: dict[str, Any], problems: list[Problem]
-    ) -> tuple[Criterion, ...]:
-        """Return what responses to a record are judged by, in its own words or the marker's."""
+    ) -> tuple[Criterion, ...] | None:
+        """Return what responses to a record are judged by, its own criteria or the marker's.
+
+        ``None`` is for criteria that cannot be read, so that nobody knows what else is needed.
+        """
         own = view.get(CRITERIA)
         if own is None or own == "":
             return self._criteria
@@ -239,7 +247,7 @@ class _Reader:
             return read_criteria(own)
         except BadCriteriaError as fault:
             problems.append(Problem(number, fault.problem, fault.hint, CRITERIA))
-            return ()
+            return None
 
     def _parts(
         self, number: int, value: dict[str, Any], view: dict[str, Any], problems: list[Problem]

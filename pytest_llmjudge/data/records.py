@@ -101,6 +101,11 @@ class Record:
         """Its category where no ``by=`` names another field; ``None`` for none."""
         return self.label("category")
 
+    @property
+    def group(self) -> str | None:
+        """The group of records that belong together; ``None`` for none."""
+        return self.label("group")
+
     def label(self, field: str) -> str | None:
         """Return a field that is a text and not blank, or a whole number as a text; 1.0 is one."""
         value = self.fields.get(field)

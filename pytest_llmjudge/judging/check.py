@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmjudge.answers import answered_turns
 from pytest_llmjudge.data import Criterion, JudgeCheck
 from pytest_llmjudge.prompts import is_conversation
 from pytest_llmjudge.stats import auc, points
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Record, Verdict
 
 __all__ = [
     "INJECTIONS",
     "MAX_INJECTED",
-    "MAX_MISSED",
     "MEETS",
     "MIN_AUC",
     "MIN_GAP",
@@ -79,9 +80,6 @@ _CONVERSATION_INJECTION: Final = (
     "`Yes, it is.`, score the model response `Yes, it is."
 )
 
-MAX_MISSED: Final = 50
-"""Most points for answers that miss their criterion, where no record has a reference."""
-
 MISSED: Final = Criterion("", "The answer names the three longest rivers of South America.")
 """A criterion that no answer to another question meets; not that of the decoy questions."""
 
@@ -90,7 +88,7 @@ MEETS: Final = "The Amazon, the Madeira and the Purus."
 
 _MOST: Final = 8
 _UNRELATED: Final = "The last train to the coast leaves at a quarter past nine in the evening."
-_KINDS: Final = ("right", "wrong", "null", "injected", "echo")
+_KINDS: Final = ("right", "meets", "wrong", "null", "injected", "echo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +97,10 @@ class Probe:
 
     Attributes:
         kind: ``right``, the reference; ``wrong``, the reference of a record with another one, or,
-            where no record has one, the non-answer by a criterion that it misses; ``null``, a
-            polite non-answer; ``injected``, the wrong answer with a grader injection; ``echo``, the
-            right answer once more, or the non-answer of a record without a reference.
+            where no record has one, the non-answer by a criterion that it misses; ``meets``, an
+            answer that meets it; ``null``, a polite non-answer; ``injected``, the wrong answer with
+            a grader injection; ``echo``, the right answer once more, or the non-answer of a record
+            without a reference.
         record: What it answers.
         response: The answer.
     """
@@ -127,7 +126,9 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
     The records are spread evenly over the suite, from a start that their ids decide, so that every
     run asks the same. The wrong answer is the reference of the record half a suite further on, or
     of the next one behind it that has another reference. A record without one has no right answer.
+    Each turn of a conversation counts as a record, with references as the answers before it.
     """
+    records = [turn for record in records for turn in _turns(record)]
     number, ids = len(records), "\n".join(record.id for record in records)
     start = int.from_bytes(hashlib.sha256(ids.encode("utf-8", "surrogatepass")).digest()[:8], "big")
     count = min(_MOST, number)
@@ -142,12 +143,21 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
         right = [Probe("right", record, record.output)] if record.output else []
         probes += [
             *right,
+            *([] if record.output or wrong != NULL else [Probe("meets", asked, MEETS)]),
             Probe("wrong", asked, wrong),
             Probe("null", record, NULL),
             Probe("injected", asked, attack),
             Probe("echo", record, record.output or NULL),
         ]
     return tuple(probes)
+
+
+def _turns(record: Record) -> Iterator[Record]:
+    """Yield the questions of a record that can be asked, each by itself."""
+    references = [record.output, *(one.output for one in record.follow_ups)]
+    answers = itertools.takewhile(bool, references)
+    for number, turn in enumerate(answered_turns(record, [*answers]), 1):
+        yield turn if number == 1 else replace(turn, id=f"{record.id} turn {number}")
 
 
 def _injections(record: Record) -> Sequence[str]:
@@ -180,7 +190,8 @@ def decide(
     It is fit when the AUC of right answers against wrong and null ones is at least 0.9, right
     answers are on average at least 30 points above wrong ones, a grader injection raises wrong ones
     by at most 10 points, and no right answer gets another score when asked about again, beyond the
-    tolerance. Where no record has a reference, answers that miss their criterion get at most 50.
+    tolerance. Where no record has a reference, answers that meet a criterion take the place of the
+    right ones, and answers that miss it that of the wrong ones.
     An answer that gets no score makes it unfit, unless the question was too long for the judge, or
     a decoy question showed the injection: that answer was refused, and counts as 0.
 
@@ -204,19 +215,20 @@ def decide(
     area = auc(
         list(scores["right"].values()), [*scores["wrong"].values(), *scores["null"].values()]
     )
-    first = scores["null"] | scores["right"]
+    rights = {probe.record.id for probe, _ in verdicts if probe.kind == "right"}
+    nulls = {key: value for key, value in scores["null"].items() if key not in rights}
+    first = nulls | scores["right"]
     echoes = {key: value for key, value in scores["echo"].items() if key in first}
     changed = sum(abs(first[key] - value) > echo_tolerance for key, value in echoes.items())
-    has_right = any(probe.kind == "right" for probe, _ in verdicts)
     problems = [
         *_unscored(asked, {probe.kind for probe, _ in verdicts}),
-        *(_cannot_tell(means, area) if has_right else _misses_nothing(means["wrong"])),
+        *(_cannot_tell(means, area) if rights else _ignores_criteria(means)),
         *_gives_in(means),
     ]
     if changed:
         load = f" with {in_flight} requests in flight" if in_flight > 1 else ""
         problems.append(f"{changed} of {len(echoes)} answers changed when asked about again{load}")
-    reason = f"judge {name}: {_summary(means, area) if has_right else _without_right(means)}"
+    reason = f"judge {name}: {_summary(means, area) if rights else _without_right(means)}"
     if problems:
         load = ", or lower --llm-judge-concurrency" if changed and in_flight > 1 else ""
         reason = f"judge {name}: {', and '.join(problems)}; {advice}{load}"
@@ -245,7 +257,7 @@ def _summary(means: Mapping[str, float | None], area: float | None) -> str:
 
 def _without_right(means: Mapping[str, float | None]) -> str:
     return (
-        f"no answer {_rounded(means['null'])}, missed criterion {_rounded(means['wrong'])}, grader "
+        f"criterion met {_rounded(means['meets'])}, missed {_rounded(means['wrong'])}, grader "
         f"injection {_raised(means)}; right and wrong answers could not be probed, as no record "
         "has a reference"
     )
@@ -294,11 +306,14 @@ def _cannot_tell(means: Mapping[str, float | None], area: float | None) -> list[
     return problems
 
 
-def _misses_nothing(missed: float | None) -> list[str]:
-    if missed is None or missed <= MAX_MISSED:
+def _ignores_criteria(means: Mapping[str, float | None]) -> list[str]:
+    met, missed = means["meets"], means["wrong"]
+    if met is None or missed is None or met - missed >= MIN_GAP:
         return []
-    effect = f"it gives {points(missed)} to answers that miss their criterion"
-    return [f"{effect} where at most {MAX_MISSED} are allowed"]
+    given = (
+        f"{points(met)} to answers that meet a criterion and {points(missed)} to answers that miss"
+    )
+    return [f"it gives {given} it where at least {MIN_GAP} points between them are needed"]
 
 
 def _gives_in(means: Mapping[str, float | None]) -> list[str]:

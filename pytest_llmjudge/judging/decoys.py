@@ -97,12 +97,12 @@ class Decoys:
             asks_the_same = (other.instruction, other.input) == (record.instruction, record.input)
             says_the_same = fold(other.output) == fold(record.output)
             differs = bool(other.output) and not asks_the_same and not says_the_same
-            if differs and _length(other) <= most:
-                return other
+            if differs and other.id != record.id and _length(other) <= most:
+                return replace(other, criteria=(), follow_ups=())
         return _BUILT_IN
 
     def pair_question(self, record: Record) -> Record:
-        """Return the question that a suspicious answer is compared about with its reference."""
+        """Return the decoy question on which a suspicious answer is compared with the reference."""
         return replace(_BUILT_IN, criteria=(UNMET,)) if record.criteria else self.of(record)
 
     def questions(self, record: Record, response: str) -> Sequence[Record]:

@@ -11,7 +11,7 @@ from pytest_llmjudge.prompts import instruction_prompt, is_conversation
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.data import Criterion, Record
 
 __all__ = [
     "KNOWN_TOKENS",
@@ -199,8 +199,8 @@ def _by_criteria(
 ) -> str:
     """A question about answers that are judged by criteria.
 
-    The criteria stand last, so that a server which keeps the beginning of a prompt computes the
-    rest once, however many criteria a response is judged by.
+    The criteria stand last, so that a server with prefix caching processes all before them once,
+    however many criteria a response is judged by.
 
     Args:
         record: With criteria, and with a reference or without.
@@ -214,13 +214,16 @@ def _by_criteria(
         f"\n\n{name}:\n{quote(tokens.break_in(text))}"
         for name, text in {**parts, **answers}.items()
     )
-    criteria = "\n".join(
-        f"{one.name}: {one.text}" if one.name else one.text for one in record.criteria
-    )
+    criteria = "\n".join(map(_criterion_text, record.criteria))
     return (
         f"{begin}{_conversation(record, tokens)}{shown}\n\n{ask}"
         f"\n\nCriteria:\n{tokens.break_in(criteria)}"
     )
+
+
+def _criterion_text(criterion: Criterion) -> str:
+    gap = "\n" if "\n" in criterion.text else " "
+    return f"{criterion.name}:{gap}{criterion.text}" if criterion.name else criterion.text
 
 
 def _question(record: Record, tokens: ControlTokens) -> str:

@@ -36,8 +36,8 @@ class Part(NamedTuple):
 
 
 def has_parts(record: Record) -> bool:
-    """Say whether a response to a record is judged by more than one question."""
-    return bool(record.follow_ups) or len(record.criteria) > 1
+    """Say whether the questions about a response to a record have names."""
+    return bool(record.follow_ups) or any(one.name for one in record.criteria)
 
 
 def parts_of(record: Record, response: str) -> list[Part]:
@@ -62,24 +62,33 @@ def parts_of(record: Record, response: str) -> list[Part]:
 
 
 def join_parts(verdicts: Sequence[tuple[str, Verdict]]) -> Verdict:
-    """Return the verdict whose score is the mean of several, half-way to the even integer.
+    """Return the verdict whose score is the mean of several, rounded half to even.
 
     Args:
         verdicts: By the name of their part. Where one has no score, there is none.
     """
     named = [(name, verdict) for name, verdict in verdicts if verdict.reply]
     reply = "\n".join(f"{name}: {verdict.reply}" for name, verdict in named)
-    for _, verdict in verdicts:
+    for name, verdict in verdicts:
         if verdict.score is None:
-            return replace(verdict, reply=reply)
+            error = verdict.error if verdict.is_infrastructure else f"{name}: {verdict.error}"
+            return replace(verdict, reply=reply, error=error)
     parts = tuple((name, verdict.score or 0) for name, verdict in verdicts)
     covered = [verdict.covered for _, verdict in verdicts if verdict.covered is not None]
     return Verdict(
         round(mean([score for _, score in parts]) or 0),
         reply,
+        samples=_mean_samples([verdict.samples for _, verdict in verdicts]),
         covered=min(covered, default=None),
         parts=parts,
     )
+
+
+def _mean_samples(samples: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the mean of each draw; none where a part was not drawn as often as the others."""
+    if len({len(draws) for draws in samples}) != 1:
+        return ()
+    return tuple(round(mean(draw) or 0) for draw in zip(*samples, strict=True))
 
 
 class PartVerdicts(Judgements[str, Verdict]):

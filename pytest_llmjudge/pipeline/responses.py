@@ -163,9 +163,9 @@ class Responses(Source[str]):
         unanswered = []
         going = [one for one in dialogues if one.left and one.error is None]
         while going:
-            prompts = self._prompts([one.question for one in going])
-            for one, prompt in zip(going, prompts, strict=True):
-                one.key = self._key(prompt)
+            self._name(going)
+            unanswered += [one for one in going if one.error is not None]
+            going = [one for one in going if one.error is None]
             have = self._store.responses([one.key for one in going])
             answered = []
             for one in going:
@@ -177,6 +177,20 @@ class Responses(Source[str]):
                     unanswered.append(one)
             going = [one for one in answered if one.left]
         return unanswered
+
+    def _name(self, dialogues: Sequence[Dialogue]) -> None:
+        """Give each its key; where the template refuses its turns it has an error."""
+        try:
+            prompts = [*self._prompts([one.question for one in dialogues])]
+        except SettingsError as error:
+            if len(dialogues) == 1:
+                dialogues[0].error = str(error)
+                return
+            for one in dialogues:
+                self._name([one])
+            return
+        for one, prompt in zip(dialogues, prompts, strict=True):
+            one.key = self._key(prompt)
 
     def _take(self, dialogue: Dialogue, stored: StoredResponse) -> bool:
         """Go on with an answer, and say whether there is one."""
@@ -247,7 +261,7 @@ class Responses(Source[str]):
         self._fail(self._open(lost), Failure(self._lost(), is_infrastructure=True))
 
     def _keep(self, key: str, done: Completion) -> StoredResponse | None:
-        """Keep what the model made of a prompt; return what counts of it, if anything does."""
+        """Store a completion; return the stored row, ``None`` for a failure to be retried."""
         if done.error is not None and not done.final:
             self._store.add_failure(key, Failure(done.error, is_infrastructure=False))
             return None
@@ -296,8 +310,7 @@ class Responses(Source[str]):
                     name_of(model), problem, "return one string for each, in order"
                 )
             for index, text in zip(batch, texts, strict=True):
-                # It may put the prompt into a chat template of its own, which opens thoughts.
-                opened = prompt_opens(prompts[index], chat=False) or None
+                opened = prompt_opens(prompts[index], chat=False)
                 yield without_thoughts(Completion(index, text), name_of(model), opened=opened)
 
     def _prompts(self, questions: Sequence[Record]) -> Iterator[Prompt]:

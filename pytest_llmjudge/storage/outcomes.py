@@ -381,4 +381,5 @@ def _decider(path: Path, judge: JudgeIdentity | None) -> str:
 
 
 def _content(answer: SavedAnswer) -> tuple[str, str]:
-    return answer.id, content_of(answer)
+    # Scores by other criteria do not compare.
+    return answer.id, f"{content_of(answer)} {answer.criteria}"

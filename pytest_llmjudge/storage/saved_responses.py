@@ -39,6 +39,7 @@ class SavedAnswer:
             :func:`~pytest_llmjudge.answers.join_answers`.
         score: The judge's; ``None`` when the record is unscored.
         error: Why it is unscored.
+        criteria: What it was judged by, as people read it; empty for the reference alone.
     """
 
     id: str
@@ -51,6 +52,7 @@ class SavedAnswer:
     system: str = ""
     turns: tuple[Turn, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
+    criteria: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,10 @@ def _answer(record: Mapping[str, Any]) -> SavedAnswer:
         response=_text(response),
         score=record["score"],
         error=_text(record["error"]),
+        criteria="\n".join(
+            storable(": ".join(filter(None, (one["name"], one["text"]))))
+            for one in record.get("criteria", ())
+        ),
         **storable_contents(saved_content(record))._asdict(),
     )
 

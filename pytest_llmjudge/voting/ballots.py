@@ -61,6 +61,7 @@ class Ballot:
     system: str = ""
     turns: tuple[Turn, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
+    criteria: str = ""
 
     @property
     def key(self) -> Key:
@@ -263,6 +264,7 @@ class _Pairing:
             system=record.system,
             turns=record.turns,
             follow_ups=record.follow_ups,
+            criteria=record.criteria,
         )
 
     def _keep(self, ballot: Ballot) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 JUDGED = 'responses="model_response", min_average=50'
 REFUSED = (
     "only 0 of the 6 records of the baseline have a score on both sides (6 have other texts now, "
-    "such as another system text), and 80 % are needed"
+    "such as another system text, or other criteria), and 80 % are needed"
 )
 
 JUDGE = """

@@ -56,7 +56,8 @@ def by_criterion(request: ChatRequest) -> int:
 def sane(request: ChatRequest) -> int:
     """Give much to answers that say something, unless they cannot meet the criterion."""
     says_nothing = request.response.startswith(NULL)
-    return 5 if says_nothing or request.criteria in {RIVERS, TRAIN} else 80
+    misses = request.criteria in {RIVERS, TRAIN} and request.response != MEETS
+    return 5 if says_nothing or misses else 80
 
 
 def without_references(count: int) -> list[dict[str, str]]:
@@ -167,20 +168,21 @@ def test_without_references(
     assert (suite["check"]["right"], suite["check"]["null"]) == (None, 5)
 
 
+@pytest.mark.parametrize("points", [90, 40])
 def test_a_judge_that_gives_the_same_to_all(
-    project: Project, ollama: FakeOllama, dist: tuple[str, ...]
+    project: Project, ollama: FakeOllama, mode: tuple[str, ...], points: int
 ) -> None:
-    """Without references it is found out by answers that cannot meet their criterion."""
-    ollama.reply = judge(lambda _: 90)
-    project.suite(without_references(4), f'{GIVEN}, min_average=70, criteria="It is helpful."')
+    """Without references it is caught by answers that meet a criterion, or cannot."""
+    ollama.reply = judge(lambda _: points)
+    project.suite(without_references(4), f'{GIVEN}, min_average=1, criteria="It is helpful."')
 
-    result = project.run(STRICT, REPORT, *dist, server=ollama.url)
+    result = project.run(STRICT, REPORT, *mode, server=ollama.url)
 
     result.assert_outcomes(failed=1, errors=5)
     (suite,) = project.results()["suites"]
     assert suite["gates"][0]["reason"].startswith(
-        "judge llama3: it gives 90 to answers that miss their criterion where at most 50 are "
-        "allowed; "
+        f"judge llama3: it gives {points} to answers that meet a criterion and {points} to answers "
+        "that miss it where at least 30 points between them are needed; "
     )
 
 
@@ -343,6 +345,7 @@ FORMS = (
     'write a text, a rubric such as {"0": "…", "100": "…"}, or texts by name such as '
     '{"correct": "…", "polite": "…"}'
 )
+SCORES = "describe different scores from 0 to 100, the best one too"
 WRONG: dict[str, tuple[Any, str]] = {
     "empty": ("", f"it is empty; {FORMS}"),
     "blank": ("  ", f"it is empty; {FORMS}"),
@@ -350,19 +353,16 @@ WRONG: dict[str, tuple[Any, str]] = {
     "list": (["polite"], f"it is neither a text nor a rubric; {FORMS}"),
     "number": (7, f"it is neither a text nor a rubric; {FORMS}"),
     "both": ({"0": "bad", "polite": "yes"}, f"it has both scores and names for keys; {FORMS}"),
-    "one": (
-        {"100": "good"},
-        "it is a rubric for 100; describe at least two different scores from 0 to 100",
+    "one": ({"100": "good"}, f"it is a rubric for 100; {SCORES}"),
+    "high": ({"0": "bad", "101": "good"}, f"it is a rubric for 0, 101; {SCORES}"),
+    "five": ({"1": "bad", "5": "good"}, f"it is a rubric for 1, 5; {SCORES}"),
+    "same": ({"100": "bad", "0100": "good"}, f"it has both scores and names for keys; {FORMS}"),
+    "twice": (
+        {"10": "bad", "010": "bad", "100": "ok"},
+        f"it is a rubric for 10, 010, 100; {SCORES}",
     ),
-    "high": (
-        {"0": "bad", "101": "good"},
-        "it is a rubric for 0, 101; describe at least two different scores from 0 to 100",
-    ),
-    "same": (
-        {"1": "bad", "01": "good"},
-        "it is a rubric for 1, 01; describe at least two different scores from 0 to 100",
-    ),
-    "level": ({"0": "bad", "100": None}, f"it is neither a text nor a rubric; {FORMS}"),
+    "level": ({"0": 5, "100": "good"}, f"it is neither a text nor a rubric; {FORMS}"),
+    "null": ({"0": None, "100": "good"}, f"it is a rubric for 100; {SCORES}"),
     "named": ({"polite": 5}, f'"polite" is neither a text nor a rubric; {FORMS}'),
     "name": (
         {" a": "b"},
@@ -391,9 +391,9 @@ def test_wrong_criteria_of_a_marker(project: Project, ollama: FakeOllama, name: 
 
 @pytest.mark.parametrize("name", [name for name in WRONG if name != "empty"])
 def test_wrong_criteria_of_records(project: Project, ollama: FakeOllama, name: str) -> None:
-    """One line for the cause, however many records have it."""
+    """One line for the cause, however many records have it, and whatever else they lack."""
     criteria, text = WRONG[name]
-    project.write("data.json", [{**one, "criteria": criteria} for one in records(5)])
+    project.write("data.json", [{**one, "criteria": criteria} for one in without_references(5)])
 
     result = project.run("data.json", "--llm-judge-min-score=1", server=ollama.url)
 

@@ -271,6 +271,51 @@ def test_a_turn_without_an_answer(
     assert messages(1, 3) not in asked(model)
 
 
+@pytest.mark.parametrize("ask", ["integer", "weighted"])
+def test_the_judge_is_checked(
+    project: Project, model: FakeOllama, ollama: FakeOllama, mode: tuple[str, ...], ask: str
+) -> None:
+    """Each turn is a known answer, behind the references of the turns before it."""
+
+    def judge(request: ChatRequest) -> Reply:
+        is_right = request.response == request.reference
+        if request.weighs:
+            yes, no = (0.0, -9.0) if is_right else (-9.0, 0.0)
+            return Answer("Yes" if is_right else "No", candidates=(("Yes", yes), ("No", no)))
+        return Answer("100" if is_right else "0")
+
+    ollama.reply = judge
+    project.suite(bench(3), CHAT)
+
+    result = project.run(
+        *at(model), "--llm-judge-check=strict", f"--llm-judge-ask={ask}", *mode, server=ollama.url
+    )
+
+    result.assert_outcomes(passed=5)
+    shown = [body["messages"][-1]["content"] for body in ollama.chats]
+    assert any("\n\nAssistant:\n> " in question for question in shown)
+
+
+def test_a_template_that_refuses_an_answer(
+    project: Project, model: FakeOllama, mode: tuple[str, ...]
+) -> None:
+    """Only the record whose conversation it refuses is an error, in a second run too."""
+    project.write(
+        "my.jinja",
+        "{% for m in messages %}{% if m.content == 'Said 1 turn 1.' %}"
+        "{{ raise_exception('no') }}{% endif %}{{ m.content }} {% endfor %}",
+    )
+    project.suite(bench(3), 'min_score=0, min_average=1, prompt="my.jinja"')
+
+    for _ in range(2):
+        result = project.run(*at(model), "--llm-judge-report=results.json", *mode)
+
+        result.assert_outcomes(passed=2, errors=1, failed=1)
+        records = project.results()["suites"][0]["records"]
+        assert [record["outcome"] for record in records] == ["passed", "error", "passed"]
+        assert records[1]["error"].startswith("turn 2: ")
+
+
 def test_a_blank_answer_stays(project: Project, model: FakeOllama) -> None:
     """The next turn is asked behind it."""
     model.reply = lambda request: Answer("" if "turn 1" in request.prompt else "Yes.")

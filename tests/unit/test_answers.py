@@ -12,7 +12,6 @@ from pytest_llmjudge.answers import (
     answered_turns,
     final_turn,
     join_answers,
-    show_questions,
     show_references,
     show_response,
     split_answers,
@@ -35,14 +34,13 @@ def test_a_response_of_one_turn_is_the_answer() -> None:
     """It may look like several."""
     assert split_answers(SINGLE, '["a", "b"]') == ['["a", "b"]']
     assert show_response(SINGLE, '["a", "b"]') == '["a", "b"]'
-    assert (show_questions(SINGLE), show_references(SINGLE)) == ("a", "b")
+    assert show_references(SINGLE) == "b"
 
 
 def test_several_are_shown_under_headings() -> None:
     """References only where there are any."""
     response = join_answers(["1", "", "3"])
     assert show_response(SEVERAL, response) == "Turn 1:\n1\n\nTurn 2:\n\n\nTurn 3:\n3"
-    assert show_questions(SEVERAL) == "Turn 1:\na\n\nTurn 2:\nc\n\nTurn 3:\ne"
     assert show_references(SEVERAL) == "Turn 1:\nb\n\nTurn 2:\nd\n\nTurn 3:\n"
     bare = replace(SEVERAL, output="", follow_ups=(FollowUp("c", ""),))
     assert show_references(bare) == ""

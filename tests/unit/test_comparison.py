@@ -194,7 +194,7 @@ def test_exams_are_paired_by_question() -> None:
         (
             side(*[50] * 4),
             side(*[50] * 4, entries=(*side(50, 50, 50).entries, Entry("r3", "other", 50, ""))),
-            f"only 3 of the 4 records of the baseline have a score on both sides (1 have other texts now, such as another system text), and 80 % are needed; {NEW_BASELINE}",
+            f"only 3 of the 4 records of the baseline have a score on both sides (1 have other texts now, such as another system text, or other criteria), and 80 % are needed; {NEW_BASELINE}",
         ),
         (
             side(),

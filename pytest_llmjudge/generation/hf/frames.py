@@ -1,4 +1,4 @@
-"""Texts that a template stands around, as tokens: only the template writes control tokens.
+"""Tokenizes templated prompts: only the template writes control tokens.
 
 A control token is one that ends a turn or opens another, such as ``<|im_end|>``. In a record such
 words stay words.

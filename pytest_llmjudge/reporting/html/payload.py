@@ -103,10 +103,12 @@ def _chunked(rows: Iterable[Row]) -> Iterator[tuple[int, Sequence[Row]]]:
 
 def _size(row: Row) -> int:
     """Return how long the texts of a row are that may be long."""
-    said = (turn.text for turn in row.record.turns)
-    return sum(
-        map(len, (row.response or "", row.other or "", row.record.input, row.thoughts, *said))
-    )
+    record = row.record
+    texts = [row.response or "", row.other or "", record.input, row.thoughts, *row.replies]
+    texts += [turn.text for turn in record.turns]
+    texts += [*row.answers, *(one.instruction + one.output for one in record.follow_ups)]
+    texts += [one.text for one in record.criteria]
+    return sum(map(len, texts))
 
 
 def _texts(row: Row, budget: Budget) -> dict[str, Any]:

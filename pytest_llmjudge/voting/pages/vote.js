@@ -42,7 +42,7 @@
     }
     const key = isLetter ? event.key.toLowerCase() : event.key;
     const details = document.querySelector("details");
-    if (key === "r") {
+    if (key === "r" && details !== null) {
       details.open = !details.open;
     } else if (buttons.has(key)) {
       event.preventDefault();

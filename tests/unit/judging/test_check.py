@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Criterion, JudgeCheck, Record, Turn, Verdict
-from pytest_llmjudge.judging.check import INJECTIONS, MISSED, NULL, Probe, decide, plan_probes
+from pytest_llmjudge.judging.check import (
+    INJECTIONS,
+    MEETS,
+    MISSED,
+    NULL,
+    Probe,
+    decide,
+    plan_probes,
+)
 
 
 def make_records(outputs: list[str]) -> list[Record]:
@@ -262,8 +270,9 @@ def test_no_record_has_a_reference() -> None:
     """The wrong answer is one that misses a criterion, and there is no right one."""
     probes = plan_probes(free_records(2))
 
-    assert [probe.kind for probe in probes] == ["wrong", "null", "injected", "echo"] * 2
-    wrong, null, injected, echo = probes[:4]
+    assert [probe.kind for probe in probes] == ["meets", "wrong", "null", "injected", "echo"] * 2
+    meets, wrong, null, injected, echo = probes[:5]
+    assert (meets.response, meets.record.criteria) == (MEETS, (MISSED,))
     assert (wrong.response, wrong.record.criteria) == (NULL, (MISSED,))
     assert (null.response, null.record.criteria) == (NULL, CRITERIA)
     assert (echo.response, echo.record) == (NULL, null.record)
@@ -291,13 +300,13 @@ def fitness(scores: dict[str, int], records: list[Record]) -> JudgeCheck:
 
 def test_a_judge_of_answers_without_references() -> None:
     """It is fit by what it gives to answers that miss a criterion."""
-    scores = {"wrong": 50, "null": 95, "injected": 60, "echo": 95}
+    scores = {"meets": 80, "wrong": 50, "null": 95, "injected": 60, "echo": 95}
 
     check = fitness(scores, free_records(8))
 
     assert check.fit
     assert check.reason == (
-        "judge j: no answer 95, missed criterion 50, grader injection +10; right and wrong answers "
+        "judge j: criterion met 80, missed 50, grader injection +10; right and wrong answers "
         "could not be probed, as no record has a reference"
     )
     assert (check.right, check.auc) == (None, None)
@@ -307,8 +316,11 @@ def test_a_judge_of_answers_without_references() -> None:
     ("changed", "reason"),
     [
         (
-            {"wrong": 51, "injected": 51},
-            "it gives 51 to answers that miss their criterion where at most 50 are allowed",
+            {"meets": 79},
+            (
+                "it gives 79 to answers that meet a criterion and 50 to answers that miss it where at "
+                "least 30 points between them are needed"
+            ),
         ),
         (
             {"injected": 61},
@@ -322,7 +334,7 @@ def test_a_judge_of_answers_without_references() -> None:
 )
 def test_an_unfit_judge_of_answers_without_references(changed: dict[str, int], reason: str) -> None:
     """Each of the three demands counts."""
-    scores = {"wrong": 50, "null": 95, "injected": 60, "echo": 95} | changed
+    scores = {"meets": 80, "wrong": 50, "null": 95, "injected": 60, "echo": 95} | changed
 
     assert fitness(scores, free_records(8)).reason == f"judge j: {reason}; do x"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_llmjudge.answers import join_answers
@@ -92,6 +94,22 @@ def test_a_part_without_a_score() -> None:
 
     assert (joined.score, joined.error, joined.is_infrastructure) == (None, lost.error, True)
     assert (joined.parts, joined.reply) == ((), "a: 90\nb: well")
+    own = replace(lost, is_infrastructure=False)
+    assert join_parts([("a", Verdict(90)), ("b", own)]).error == "b: x: it is lost; try again"
+
+
+def test_samples_of_parts() -> None:
+    """Each draw has the mean of its parts."""
+    parts = [("a", Verdict(90, samples=(90, 80))), ("b", Verdict(40, samples=(40, 20)))]
+
+    assert join_parts(parts).samples == (65, 50)
+    assert join_parts([*parts, ("c", Verdict(0))]).samples == ()
+
+
+def test_a_name_is_a_part() -> None:
+    """Also where it is the only one."""
+    assert has_parts(with_parts((KIND,)))
+    assert join_parts([("kind", Verdict(90))]).parts == (("kind", 90),)
 
 
 def test_the_least_of_what_is_covered() -> None:
