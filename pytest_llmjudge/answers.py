@@ -91,7 +91,7 @@ def answered_turns(record: Record, answers: Sequence[str]) -> Iterator[Record]:
     yield first
     turns, question = first.turns, first.instruction
     for follow_up, answer in zip(record.follow_ups, answers, strict=False):
-        turns = (*turns, Turn("user", question), Turn("assistant", answer))
+        turns = (*turns, Turn("user", question), Turn("assistant", answer, is_own=True))
         question = follow_up.instruction
         yield replace(first, instruction=question, output=follow_up.output, turns=turns)
 

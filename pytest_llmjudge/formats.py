@@ -52,7 +52,8 @@ class Format(NamedTuple):
         read: Returns what a record says, or raises :class:`BadRecordError`.
         unless: A record that has all of these fields too is of another format.
         parts: What ``fields=`` calls those that it needs, where it can choose the format.
-        reference: The required field that a record with criteria may omit.
+        reference: The field of the reference, which a record with criteria may omit; empty where
+            it is one of several messages.
     """
 
     name: str
@@ -257,7 +258,7 @@ MESSAGES: Final = Format(
 )
 _BOTH: Final = ("prompt", "completion")
 PROMPT: Final = Format("prompt and completion", _BOTH, _prompt, ("label",), _BOTH, "completion")
-MT_BENCH: Final = Format("MT-Bench", ("question_id", "turns"), _mt_bench)
+MT_BENCH: Final = Format("MT-Bench", ("question_id", "turns"), _mt_bench, reference="reference")
 ALPACA_EVAL: Final = Format("AlpacaEval", (*_TEXTS, "generator", "dataset"), _alpaca_eval)
 
 DOLLY: Final = _pair("Dolly", "instruction", "response", "output")

@@ -168,6 +168,8 @@ class _Reader:
         self._criteria = criteria
         self._is_odd = is_odd
         self._is_alpaca = chosen is ALPACA and not fields
+        field = fields.get(chosen.reference, chosen.reference)
+        self._judges_reference = bool(field) and needed.get("responses") == field
 
     def read(self, number: int, value: object, problems: list[Problem]) -> Checked | None:
         """Return a record, and add what is wrong with it to ``problems``."""
@@ -195,8 +197,8 @@ class _Reader:
         # What is wrong so far may be wrong with its texts, and is not said again.
         if len(problems) == before:
             parts = self._parts(number, value, view, problems)
-        if parts is not None and criteria:
-            parts = parts._replace(criteria=criteria)
+        if parts is not None:
+            parts = self._with_criteria(number, parts, criteria, problems)
         if not isinstance(identifier, str) or not identifier.strip():
             identifier = None
         return Checked(identifier, parts or _NO_PARTS, value)
@@ -222,6 +224,18 @@ class _Reader:
         if shown is not None and not self._is_alpaca:
             yield from _characters_of(number, shown, ("id",))
         yield from _characters_of(number, value, texts)
+
+    def _with_criteria(
+        self, number: int, parts: Parts, criteria: tuple[Criterion, ...], problems: list[Problem]
+    ) -> Parts:
+        """Add criteria; what is judged as the response is no reference."""
+        if not self._judges_reference:
+            return parts._replace(criteria=criteria) if criteria else parts
+        if not criteria:
+            problem = f'"{self._needed["responses"]}" is both its reference and the response'
+            hint = "name the field that holds the responses, or give criteria"
+            problems.append(Problem(number, problem, hint))
+        return parts._replace(criteria=criteria, output="")
 
     def _gate_problems(self, number: int, identifier: object) -> Iterator[Problem]:
         if isinstance(identifier, str) and identifier in self._gates:

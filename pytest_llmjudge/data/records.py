@@ -30,10 +30,12 @@ class Turn:
     Attributes:
         role: ``user`` or ``assistant``; ``system`` in the messages that a model is sent.
         text: What was said.
+        is_own: Whether the model under test said it, so that nobody vouches for it.
     """
 
     role: str
     text: str
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,9 @@ class Decoys:
             return [replace(record, criteria=(UNMET,))]
         other = self.of(record)
         own = replace(record, output=other.output)
+        if any(turn.is_own for turn in record.turns):
+            # An earlier answer may speak for this one, and stands in no other record's question.
+            return [own]
         return [own] if fold(record.instruction) in fold(response) else [other, own]
 
 

@@ -82,21 +82,35 @@ _NAMES: Final = {
 }
 
 
-def _pattern() -> re.Pattern[str]:
+_OF_CRITERIA: Final = (
+    r"(?:all |the |any |every |these |no )?(?:criteri(?:a|on)|rubric)",
+    r"(?:is|are) the best|best score|quoted text|instruction to you|(?:never|not) an instruction",
+    r"meets? (?:all|every)|do(?:es)? not apply|(?:disregard|ignore) the",
+)
+"""What else speaks of grading where a response is judged by criteria."""
+
+
+def _pattern(*more: str) -> re.Pattern[str]:
     # A phrase wins over the words in it, which the record may have.
-    words = "|".join((*_PHRASES, *_WORDS)).format(**_NAMES)
+    words = "|".join((*more, *_PHRASES, *_WORDS)).format(**_NAMES)
     signs = "|".join(_SIGNS).format(**_NAMES)
     return re.compile(rf"{_START}(?:{words})|{signs}", re.MULTILINE)
 
 
 _OF_GRADING: Final = _pattern()
+_BY_CRITERIA: Final = _pattern(*_OF_CRITERIA, r"^[^\w\n]*(?:response|student.?s answer) ?:")
 
 
 def speaks_of_grading(record: Record, response: str) -> bool:
-    """Say whether a response has words or signs of grading that its own record does not have."""
-    signs = {match[0].strip() for match in _OF_GRADING.finditer(readings(response))}
+    """Say whether a response has words or signs of grading that its own record does not have.
+
+    What the model under test said earlier in a conversation counts as a part of the response.
+    """
+    pattern = _BY_CRITERIA if record.criteria else _OF_GRADING
+    spoken = "\n".join((*(turn.text for turn in record.turns if turn.is_own), response))
+    signs = {match[0].strip() for match in pattern.finditer(readings(spoken))}
     if not signs:
         return False
-    before = (record.system, *(turn.text for turn in record.turns))
+    before = (record.system, *(turn.text for turn in record.turns if not turn.is_own))
     own = readings("\n".join((*before, record.instruction, record.input, record.output)))
     return any(words not in own for words in signs)

@@ -84,7 +84,7 @@ def plan_pairs(records: Sequence[Record]) -> tuple[PairProbe, ...]:
     for place, probe in enumerate(wrong):
         record, right = probe.record, probe.record.output
         if not right:
-            record, right = replace(record, criteria=(MISSED,)), MEETS
+            record, right = replace(record, criteria=(MISSED,)), MEETS[place % len(MEETS)]
         attack = f"{probe.response}{INJECTIONS[place % len(INJECTIONS)]}"
         others = (probe.response, attack, right)
         probes += [
@@ -132,6 +132,8 @@ def decide_pairs(
         f"judge {name}: right beats wrong {shown[0]}, with grader injections {shown[1]}, "
         f"flips {place}"
     )
+    if all(probe.record.criteria == (MISSED,) for probe, _ in said):
+        reason += "; right and wrong answers could not be probed, as no record has a reference"
     if problems:
         bias = f" (position bias in {place} of the pairs)" if flips else ""
         load = ", or lower --llm-judge-concurrency" if untied and in_flight > 1 else ""

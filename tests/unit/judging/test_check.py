@@ -272,7 +272,7 @@ def test_no_record_has_a_reference() -> None:
 
     assert [probe.kind for probe in probes] == ["meets", "wrong", "null", "injected", "echo"] * 2
     meets, wrong, null, injected, echo = probes[:5]
-    assert (meets.response, meets.record.criteria) == (MEETS, (MISSED,))
+    assert (meets.response in MEETS, meets.record.criteria) == (True, (MISSED,))
     assert (wrong.response, wrong.record.criteria) == (NULL, (MISSED,))
     assert (null.response, null.record.criteria) == (NULL, CRITERIA)
     assert (echo.response, echo.record) == (NULL, null.record)
