@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import date, time
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.errors import RecordsError, one_line
 from pytest_llmjudge.json_values import listed
 from pytest_llmjudge.reading import (
     ROWS_LIMIT,
@@ -188,8 +188,29 @@ def _values(name: str, batches: Iterable[Any]) -> list[dict[str, Any]]:
             size, count = size + column_size, count + column_count
         if size > _BYTES_LIMIT or count > VALUES_LIMIT or len(rows) + len(batch) > ROWS_LIMIT:
             raise TooMuchError
-        rows += map(_plain, batch.to_pylist())
+        try:
+            rows += map(_plain, batch.to_pylist())
+        except (ValueError, OverflowError):
+            _name_column(name, batch)
+            raise
     return rows
+
+
+def _name_column(name: str, batch: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+    """Refuse the column of a batch whose values Python has no type for, such as nanoseconds."""
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    title = next((title for title, column in columns if not _is_readable(column)), None)
+    if title is not None:
+        problem = f'its column "{one_line(title, 40)}" holds values that cannot be read'
+        raise RecordsError(name, problem, "leave it out, or write it as text")
+
+
+def _is_readable(column: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
+    try:
+        column.to_pylist()
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def _measure(array: Any) -> tuple[int, int]:  # noqa: ANN401 - pyarrow has no types

@@ -20,6 +20,12 @@ __all__ = ["DatasetFiles", "find_dataset"]
 _DICT, _STATE = "dataset_dict.json", "state.json"
 _SAVE_AGAIN: Final = "save the data set again"
 _DATA: Final = re.compile(r"\.(json|jsonl|ndjson|csv|tsv)(\.gz|\.zst)?$|\.parquet$", re.I)
+_UNREAD: Final = re.compile(
+    r"\.(json|jsonl|ndjson|csv|tsv|parquet|arrow)\.(bz2|xz|zip|7z|lz4|br|incomplete|part|tmp)$"
+    r"|\.(arrow|pq|xlsx?)$",
+    re.I,
+)
+"""Data that nothing here reads."""
 _NO_DATA: Final = ("config.json", "dataset_infos.json", "dataset_info.json", _DICT, _STATE)
 _SHARD: Final = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.")
 _WORD: Final = re.compile(r"[^a-z]+")
@@ -66,11 +72,13 @@ def find_dataset(path: Path, split: str | None) -> DatasetFiles | None:
         choose_split(path.name, [str(own or path.name)], split)
         return _saved(path)
     splits: dict[str, list[Path]] = {}
-    for file in _published(path):
+    files = _published(path)
+    for file in (one for one in files if _DATA.search(one.name)):
         splits.setdefault(_split_of(file, path), []).append(file)
     if not splits:
         return None
     chosen = choose_split(path.name, splits, split)
+    _check_all_read(path, chosen, [one for one in files if _UNREAD.search(one.name)])
     _check_one_folder(path, chosen, splits[chosen])
     _check_shards(path, splits[chosen])
     return DatasetFiles(tuple(splits[chosen]), are_streams=False)
@@ -88,8 +96,26 @@ def _check_one_folder(path: Path, split: str, files: Sequence[Path]) -> None:
         raise RecordsError(path.name, problem, "name one of these folders instead of it")
 
 
+def _check_all_read(path: Path, split: str, unread: Sequence[Path]) -> None:
+    """Refuse a split of which some files cannot be read."""
+    names = [file.name for file in unread if _split_of(file, path) == split]
+    if names:
+        problem = f'its split "{one_line(split, 40)}" has {listed(names)} too, which cannot be read'
+        raise RecordsError(path.name, problem, "unpack such files, or take them out of the folder")
+
+
 def _check_shards(path: Path, files: Sequence[Path]) -> None:
-    """Refuse a split of which a file is missing."""
+    """Refuse a split of which a file is missing, or that may be there twice."""
+    known: dict[tuple[str, ...], tuple[Path, str]] = {}
+    for file in files:
+        shard = _SHARD.match(file.name)
+        stem, number, total = shard.groups() if shard else (_DATA.sub("", file.name), "", "")
+        for key in ((stem,), (stem, number)):
+            other, of = known.setdefault(key, (file, total))
+            if other is not file and (of != total or len(key) > 1):
+                problem = f'it has "{one_line(other.name, 40)}" and "{one_line(file.name, 40)}"'
+                hint = "they may hold the same records, so take one out of the folder"
+                raise RecordsError(path.name, problem, hint)
     groups: dict[tuple[str, str], set[int]] = {}
     for file in files:
         shard = _SHARD.match(file.name)
@@ -144,16 +170,16 @@ def _document(file: Path) -> dict[str, Any]:
 
 
 def _published(folder: Path) -> list[Path]:
-    """Return the files of the hub's layout, however deep they are."""
+    """Return the files of the hub's layout that may hold data, however deep they are."""
     files = []
     for base, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(base, name) for name in names if _is_data(name)]
+        files += [Path(base, name) for name in names if _may_be_data(name)]
     return sorted(files)
 
 
-def _is_data(name: str) -> bool:
-    return not name.startswith(".") and bool(_DATA.search(name)) and name not in _NO_DATA
+def _may_be_data(name: str) -> bool:
+    return not name.startswith(".") and name not in _NO_DATA
 
 
 def _split_of(file: Path, folder: Path) -> str:

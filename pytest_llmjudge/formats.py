@@ -132,6 +132,10 @@ def _dialogue(field: str) -> Callable[[Value], Parts]:
         if field not in value:
             problem = f'"{field}" is missing'
             raise BadRecordError(problem, "every record needs its conversation")
+        beside = next((name for name in ("history", "input") if value.get(name)), None)
+        if beside is not None:
+            problem = f'it has "{beside}" beside "{field}"'
+            raise BadRecordError(problem, "leave it out, or write it as messages")
         system, free = optional_text(value, "system"), has_criteria(value)
         return conversation(field, value[field], system, needs_reference=not free)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ from pytest_llmjudge.reading import ROWS_LIMIT, VALUES_LIMIT, is_too_deep
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Decoder", "NotFinite", "Repeated", "check_size", "kind_of", "listed"]
+__all__ = ["Decoder", "NotFinite", "Repeated", "check_size", "check_values", "kind_of", "listed"]
 
 _SHOWN_FIELDS: Final = 8
 
@@ -86,6 +87,25 @@ class Decoder:
             return value
         self.is_odd = True
         return NotFinite(one_line(text, 40))
+
+
+def check_values(name: str, text: str) -> None:
+    """Refuse a JSON text of more values than there is memory for, before it is decoded.
+
+    Raises:
+        RecordsError: It has.
+    """
+    if _structure(text) > VALUES_LIMIT:
+        # What looks like structure may be a part of its strings.
+        unescaped = text.replace("\\\\", "").replace('\\"', "")
+        check_size(name, 0, _structure(_STRING.sub("", unescaped)))
+
+
+_STRING: Final = re.compile(r'"[^"]*"?')
+
+
+def _structure(text: str) -> int:
+    return sum(map(text.count, "[{,"))
 
 
 def check_size(name: str, rows: int, values: int) -> None:

@@ -16,7 +16,7 @@ from pytest_llmjudge.arrow_files import read_arrow, read_parquet
 from pytest_llmjudge.dataset_folders import DatasetFiles, find_dataset
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.formats import fits_any
-from pytest_llmjudge.json_values import Decoder, check_size, kind_of
+from pytest_llmjudge.json_values import Decoder, check_size, check_values, kind_of
 from pytest_llmjudge.paths import HEAD, POINTER, PULL, is_pointer
 from pytest_llmjudge.reading import (
     DATA_LIMIT,
@@ -233,6 +233,7 @@ def _decoded(name: str, content: bytes) -> str:
 
 
 def _read_json(name: str, suffix: str, text: str, split: str | None) -> Content:
+    check_values(name, text)
     decoder = Decoder()
     if _are_lines(suffix, text):
         lines: dict[int, object] = {}

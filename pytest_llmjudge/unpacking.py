@@ -24,6 +24,13 @@ PARQUET: Final = b"PAR1"
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
+_OTHER: Final[dict[str, bytes | tuple[bytes, ...]]] = {
+    "bzip2": tuple(b"BZh%d1AY&SY" % level for level in range(1, 10)),
+    "xz": b"\xfd7zXZ\x00",
+    "zip": b"PK\x03\x04",
+}
+"""First bytes of what is compressed in other ways."""
+
 _LIMIT: Final = 1 << 28
 """Bytes of an unpacked text; a million short records have as many."""
 
@@ -44,6 +51,10 @@ def unpacked(path: Path, content: bytes) -> tuple[bytes, str]:
         return _read(path.name, lambda: GzipFile(fileobj=io.BytesIO(content))), inner
     if content.startswith(_ZSTD):
         return _read(path.name, lambda: _zstd(path.name, content)), inner
+    for kind, begin in _OTHER.items():
+        if content.startswith(begin):
+            problem = f"it is compressed as {kind}, which is not read"
+            raise RecordsError(path.name, problem, "unpack it, or pack it as .gz or .zst")
     return content, inner
 
 

@@ -695,8 +695,11 @@ class Store:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
+            if isinstance(error, UnicodeDecodeError):
+                # sqlite3 raises it for a schema whose text is damaged.
+                reason = "its schema is damaged"
             problem = f"the cache cannot be used ({reason})"
             hint = "make room or make it writable, remove it, or run with --llm-judge-cache=off"
             raise StoreError(str(self.folder), problem, hint) from None

@@ -149,6 +149,23 @@ def test_a_store_that_is_no_database(generating: Project, ollama: FakeOllama) ->
     assert [text] == [line for line in result.errlines if line.startswith("ERROR")]
 
 
+def test_a_store_with_a_damaged_schema(
+    generating: Project, ollama: FakeOllama, mode: tuple[str, ...]
+) -> None:
+    """It is one line, too, although sqlite3 raises an error of another kind."""
+    generating.run(server=ollama.url)
+    store = generating.path / ".pytest_cache/d/llm-judge/store.sqlite"
+    content = bytearray(store.read_bytes())
+    content[content.index(b"CREATE TABLE responses") + 3] = 0xB2
+    store.write_bytes(content)
+
+    result = generating.run(*mode, server=ollama.url)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = f"ERROR: {store.parent}: the cache cannot be used (its schema is damaged); "
+    assert [line[: len(text)] for line in result.errlines if line.startswith("ERROR")] == [text]
+
+
 def test_a_full_disk(generating: Project, ollama: FakeOllama) -> None:
     """When the store cannot grow every record says so in a line and none is lost."""
     generating.run("-k", "r0", server=ollama.url)

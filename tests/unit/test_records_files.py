@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import decimal
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import subprocess
 import sys
@@ -424,6 +426,18 @@ with gzip.open(path, "wb", compresslevel=1) as file:
     for _ in range(300):
         file.write(b" " * 1_000_000)
 """,
+    "json-lists": """
+path = Path("data.json")
+path.write_text("[" + "[]," * 20_000_000 + "[]]")
+""",
+    "json-inside": """
+path = Path("data.json")
+path.write_text('[{"instruction": "a", "output": "b", "k": [' + "{}," * 20_000_000 + "{}]}]")
+""",
+    "json-lines": """
+path = Path("data.jsonl")
+path.write_text("{}\\n" * 40_000_000)
+""",
     "zstd": """
 import pyarrow as pa
 path = Path("data.jsonl.zst")
@@ -825,3 +839,93 @@ def test_records_of_a_saved_data_set_are_counted_by_file(tmp_path: Path) -> None
         'data-00001-of-00002.arrow: record 2: "answer" is empty; every record needs a reference '
         "answer, or criteria"
     )
+
+
+RECORD = b'{"instruction": "Say it.", "output": "It."}'
+
+
+def test_texts_that_look_like_many_values(tmp_path: Path) -> None:
+    """Commas and brackets in strings are no values, whatever is escaped there."""
+    text = '\\\\\\"[{,' * 3_000_000
+    path = write(tmp_path, "data.json", f'[{{"instruction": "Say it.", "output": "{text}"}}]')
+
+    (record,) = load_records(path)
+
+    assert record.output.count(",") == 3_000_000
+    unclosed = '[{"instruction": "Say it.", "output": "' + "[," * 5_000_000
+    assert "it is not JSON" in refusal(write(tmp_path, "unclosed.json", unclosed))
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [("bzip2", bz2.compress(RECORD)), ("xz", lzma.compress(RECORD)), ("zip", b"PK\x03\x04")],
+)
+def test_other_compressions(tmp_path: Path, kind: str, content: bytes) -> None:
+    """They are named."""
+    assert refusal(write(tmp_path, "data.jsonl", content)) == (
+        f"data.jsonl: it is compressed as {kind}, which is not read; unpack it, or pack it as .gz "
+        "or .zst"
+    )
+
+
+def test_a_column_that_python_cannot_hold(tmp_path: Path) -> None:
+    """It is named; what pandas writes as a time is one, where it has nanoseconds."""
+    pa = pytest.importorskip("pyarrow")
+    when = pa.array([1_700_000_000_123_456_789], pa.timestamp("ns"))
+    parquet(tmp_path / "data.parquet", pa.table({"question": ["Q"], "answer": ["A"], "when": when}))
+
+    assert refusal(tmp_path / "data.parquet") == (
+        'data.parquet: its column "when" holds values that cannot be read; leave it out, or write '
+        "it as text"
+    )
+
+
+LINE = RECORD.decode() + "\n"
+FOLDERS: dict[str, tuple[tuple[str, ...], str]] = {
+    "packed": (
+        ("test-a.jsonl", "test-b.jsonl.bz2", "train.pq"),
+        (
+            'its split "test" has "test-b.jsonl.bz2" too, which cannot be read; unpack such files, or '
+            "take them out of the folder"
+        ),
+    ),
+    "twice": (
+        ("test.jsonl", "test.jsonl.gz"),
+        (
+            'it has "test.jsonl" and "test.jsonl.gz"; they may hold the same records, so take one out '
+            "of the folder"
+        ),
+    ),
+    "versions": (
+        ("test-00000-of-00001.jsonl", "test-00000-of-00002.jsonl", "test-00001-of-00002.jsonl"),
+        (
+            'it has "test-00000-of-00001.jsonl" and "test-00000-of-00002.jsonl"; they may hold the '
+            "same records, so take one out of the folder"
+        ),
+    ),
+    "whole-and-shard": (
+        ("test-00000-of-00001.jsonl", "test.jsonl"),
+        (
+            'it has "test-00000-of-00001.jsonl" and "test.jsonl"; they may hold the same records, so '
+            "take one out of the folder"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(FOLDERS))
+def test_folders_with_files_too_many(tmp_path: Path, name: str) -> None:
+    """No file of a split is left out, and none is read beside another version of it."""
+    files, text = FOLDERS[name]
+    for file in files:
+        write(tmp_path, f"set/{file}", LINE)
+
+    assert refusal(tmp_path / "set", "test") == f"set: {text}"
+
+
+def test_files_of_one_split(tmp_path: Path) -> None:
+    """Several may have one each, and notes beside them are no data."""
+    for file in ("test-a.jsonl", "test-b.jsonl", "README.md", "test.txt", "test.jsonl.sha256"):
+        write(tmp_path, f"set/{file}", LINE)
+
+    assert len(load_records(tmp_path / "set")) == 2
