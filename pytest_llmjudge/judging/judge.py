@@ -17,12 +17,11 @@ from pytest_llmjudge.judging.embedded import EmbeddedAsker
 from pytest_llmjudge.judging.questions import wording_for
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.scoring import combine, join_orders
-from pytest_llmjudge.servers.chat import OPENAI
 from pytest_llmjudge.servers.fleet import Limiter, unlimited
 from pytest_llmjudge.servers.identity import Served
 from pytest_llmjudge.servers.kinds import connect
 from pytest_llmjudge.servers.ollama import CONTEXT
-from pytest_llmjudge.settings import EMBEDDED
+from pytest_llmjudge.settings import EMBEDDED, OPENAI
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

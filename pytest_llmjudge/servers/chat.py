@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CUT",
-    "OPENAI",
     "SEED",
     "TOP_LOGPROBS",
     "ChatClient",
