@@ -132,8 +132,8 @@ def _dialogue(field: str) -> Callable[[Value], Parts]:
         if field not in value:
             problem = f'"{field}" is missing'
             raise BadRecordError(problem, "every record needs its conversation")
-        beside = next((name for name in ("history", "input") if value.get(name)), None)
-        if beside is not None:
+        if value.get("history") or value.get("input"):
+            beside = "history" if value.get("history") else "input"
             problem = f'it has "{beside}" beside "{field}"'
             raise BadRecordError(problem, "leave it out, or write it as messages")
         system, free = optional_text(value, "system"), has_criteria(value)

@@ -122,4 +122,6 @@ def _named(checked: Sequence[Checked], added: Collection[str] | None) -> Iterato
             while name is None or name in taken:
                 counts[base] = counts.get(base, 0) + 1
                 name = base if counts[base] == 1 else f"{base}-{counts[base]}"
-        yield Record(id=name, fields=value, **parts._asdict())
+        instruction, context, output, system, turns, is_raw, criteria, follow_ups = parts
+        texts = instruction, context, output
+        yield Record(name, *texts, value, system, turns, is_raw, criteria, follow_ups)

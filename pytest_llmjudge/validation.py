@@ -189,15 +189,13 @@ class _Reader:
             view = {**view, CRITERIA: criteria}
         if type(identifier) is int and not self._is_alpaca:
             identifier = str(identifier)
-        problems += self._values_beside_schema(number, value, identifier, criteria)
-        if not self._has_turns(value):
-            problems += _needed_problems(number, value, self._needed)
-        problems += self._gate_problems(number, identifier)
+        if self._is_alpaca or self._needed or identifier is not None or _OWN & value.keys():
+            problems += self._values_beside_schema(number, value, identifier, criteria)
         parts = None
         # What is wrong so far may be wrong with its texts, and is not said again.
         if len(problems) == before:
             parts = self._parts(number, value, view, problems)
-        if parts is not None:
+        if parts is not None and (criteria or self._judges_reference):
             parts = self._with_criteria(number, parts, criteria, problems)
         if not isinstance(identifier, str) or not identifier.strip():
             identifier = None
@@ -213,7 +211,7 @@ class _Reader:
             if criteria and is_blank(value.get("output")):
                 shown = {**value, "output": _GOOD["output"]}
         else:
-            own: dict[str, Any] = {field: value[field] for field in _OWN if field in value}
+            own: dict[str, Any] = {field: value[field] for field in _OWN & value.keys()}
             if self._has_turns(value):
                 own.pop(_RESPONSE, None)
                 yield from _answers_problems(number, value, self._needed)
@@ -224,23 +222,23 @@ class _Reader:
         if shown is not None and not self._is_alpaca:
             yield from _characters_of(number, shown, ("id",))
         yield from _characters_of(number, value, texts)
+        if not self._has_turns(value):
+            yield from _needed_problems(number, value, self._needed)
+        if isinstance(identifier, str) and identifier in self._gates:
+            problem = f'"id" is "{identifier}", the name of a gate'
+            yield Problem(number, problem, "give the record another id")
 
     def _with_criteria(
         self, number: int, parts: Parts, criteria: tuple[Criterion, ...], problems: list[Problem]
     ) -> Parts:
         """Add criteria; what is judged as the response is no reference."""
         if not self._judges_reference:
-            return parts._replace(criteria=criteria) if criteria else parts
+            return parts._replace(criteria=criteria)
         if not criteria:
             problem = f'"{self._needed["responses"]}" is both its reference and the response'
             hint = "name the field that holds the responses, or give criteria"
             problems.append(Problem(number, problem, hint))
         return parts._replace(criteria=criteria, output="")
-
-    def _gate_problems(self, number: int, identifier: object) -> Iterator[Problem]:
-        if isinstance(identifier, str) and identifier in self._gates:
-            problem = f'"id" is "{identifier}", the name of a gate'
-            yield Problem(number, problem, "give the record another id")
 
     def _has_turns(self, value: Mapping[str, Any]) -> bool:
         """Say whether a record asks several questions."""
@@ -297,7 +295,7 @@ class _Reader:
 _QUOTED: Final = re.compile(r'"([a-z]+)"')
 _NO_PARTS: Final = Parts("", "", "")
 _RESPONSE: Final = "model_response"
-_OWN: Final = (_RESPONSE, "human_score")
+_OWN: Final = {_RESPONSE, "human_score"}
 _GOOD: Final = {"instruction": "x", "output": "x"}
 _FURTHER: Final = frozenset(
     (*ALPACA.unless, "system", "history", "images", "videos", "audios", CRITERIA)

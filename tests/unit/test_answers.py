@@ -51,7 +51,12 @@ def test_each_question_has_what_was_said_before_it(count: int) -> None:
     """One question more than there are answers, as far as there are questions."""
     questions = list(answered_turns(SEVERAL, ["1", "2", "3"][:count]))
 
-    said = [Turn("user", "a"), Turn("assistant", "1"), Turn("user", "c"), Turn("assistant", "2")]
+    said = [
+        Turn("user", "a"),
+        Turn("assistant", "1", is_own=True),
+        Turn("user", "c"),
+        Turn("assistant", "2", is_own=True),
+    ]
     wanted = [
         replace(
             SEVERAL,

@@ -56,9 +56,9 @@ def test_each_turn_is_a_part() -> None:
     assert (parts[1].record.instruction, parts[1].record.output) == ("Again?", "Again.")
     assert parts[2].record.turns == (
         Turn("user", "Say it."),
-        Turn("assistant", "a"),
+        Turn("assistant", "a", is_own=True),
         Turn("user", "Again?"),
-        Turn("assistant", "b"),
+        Turn("assistant", "b", is_own=True),
     )
     assert not any(has_parts(part.record) for part in parts)
 
