@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.errors import CheckpointError, SettingsError
 
 if TYPE_CHECKING:
     from pytest_llmjudge.generation.base import Model
@@ -21,10 +21,15 @@ def check_prompts_of(suite: Suite, model: Model) -> None:
         model: It has been found to be there.
 
     Raises:
+        CheckpointError: It has no chat template where one is asked for.
         SettingsError: Its server leaves system texts out, or :meth:`.Suite.framed` says why not.
     """
     from pytest_llmjudge.answers import final_turn
+    from pytest_llmjudge.settings import CHAT
 
+    if suite.is_chat and not model.is_served and not model.chat_template:
+        hint = f"choose another prompt than {CHAT!r}"
+        raise CheckpointError(str(model.info.path), "it has no chat template", hint)
     if suite.is_chat:
         _check_system(suite, model)
     elif suite.is_jinja and model.special_tokens:

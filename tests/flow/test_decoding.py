@@ -74,12 +74,14 @@ def test_a_model_of_ones_own_is_not_told(project: Project) -> None:
     assert (project.path / "generated.log").read_text().split() == ["3"]
 
 
-def test_a_checkpoint_has_no_chat_template(suite: Project) -> None:
-    """The records err with one line; nothing is judged."""
+def test_a_checkpoint_has_no_chat_template(suite: Project, dist: tuple[str, ...]) -> None:
+    """The run ends in one line before any work."""
     suite.suite(records(2), 'prompt="chat", min_score=0')
 
-    result = suite.run("--llm-judge-checkpoint=model.pth")
+    result = suite.run("--llm-judge-checkpoint=model.pth", *dist)
 
-    result.assert_outcomes(errors=2, failed=1)
-    pattern = "*/model.pth: it has no chat template; choose another prompt than 'chat'"
-    result.stdout.fnmatch_lines([pattern])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (error,) = (line for line in result.errlines if line.startswith("ERROR"))
+    path = suite.path / "model.pth"
+    hint = "choose another prompt than 'chat'"
+    assert error == f"ERROR: {path}: it has no chat template; {hint}"
