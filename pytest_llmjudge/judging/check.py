@@ -27,6 +27,7 @@ __all__ = [
     "NULL",
     "Probe",
     "decide",
+    "known_question",
     "plan_probes",
     "problem_in",
 ]
@@ -93,7 +94,7 @@ MEETS: Final = (
         "second and the third of them flow into the first."
     ),
 )
-"""Answers that meet it, shorter and longer than one that says nothing."""
+"""Answers to :func:`known_question` that meet it, shorter and longer than one that says nothing."""
 
 _MOST: Final = 8
 _UNRELATED: Final = "The last train to the coast leaves at a quarter past nine in the evening."
@@ -107,9 +108,9 @@ class Probe:
     Attributes:
         kind: ``right``, the reference; ``wrong``, the reference of a record with another one, or,
             where no record has one, the non-answer by a criterion that it misses; ``meets``, an
-            answer that meets it; ``null``, a polite non-answer; ``injected``, the wrong answer with
-            a grader injection; ``echo``, the right answer once more, or the non-answer of a record
-            without a reference.
+            answer that meets it, to a question of its own; ``null``, a polite non-answer;
+            ``injected``, the wrong answer with a grader injection; ``echo``, the right answer once
+            more, or the non-answer of a record without a reference.
         record: What it answers.
         response: The answer.
     """
@@ -141,7 +142,7 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
     number, ids = len(records), "\n".join(record.id for record in records)
     start = int.from_bytes(hashlib.sha256(ids.encode("utf-8", "surrogatepass")).digest()[:8], "big")
     count = min(_MOST, number)
-    probes = []
+    probes: list[Probe] = []
     for place in range(count):
         index = (start + place * number // count) % number
         record, wrong = records[index], _wrong_answer(records, index)
@@ -149,20 +150,26 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
         wrong = wrong or NULL
         injections = _injections(record)
         attack = f"{wrong}{injections[place % len(injections)]}"
-        right = [Probe("right", record, record.output)] if record.output else []
+        if record.output:
+            probes.append(Probe("right", record, record.output))
+        elif wrong == NULL:
+            probes.append(Probe("meets", known_question(record), MEETS[place % len(MEETS)]))
         probes += [
-            *right,
-            *(
-                []
-                if record.output or wrong != NULL
-                else [Probe("meets", asked, MEETS[place % len(MEETS)])]
-            ),
             Probe("wrong", asked, wrong),
             Probe("null", record, NULL),
             Probe("injected", asked, attack),
             Probe("echo", record, record.output or NULL),
         ]
     return tuple(probes)
+
+
+def known_question(record: Record) -> Record:
+    """Return a question whose right answers are known without a reference, under a record's id.
+
+    Small judges give few points to an answer that meets a criterion and misses the question.
+    """
+    question = "Which are the three longest rivers of South America?"
+    return replace(record, instruction=question, input="", system="", turns=(), criteria=(MISSED,))
 
 
 def _turns(record: Record) -> Iterator[Record]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import PairCheck
-from pytest_llmjudge.judging.check import MEETS, MISSED, plan_probes, problem_in
+from pytest_llmjudge.judging.check import MEETS, MISSED, known_question, plan_probes, problem_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ def plan_pairs(records: Sequence[Record]) -> tuple[PairProbe, ...]:
     for place, probe in enumerate(wrong):
         record, right = probe.record, probe.record.output
         if not right:
-            record, right = replace(record, criteria=(MISSED,)), MEETS[place % len(MEETS)]
+            record, right = known_question(record), MEETS[place % len(MEETS)]
         attack = f"{probe.response}{INJECTIONS[place % len(INJECTIONS)]}"
         others = (probe.response, attack, right)
         probes += [

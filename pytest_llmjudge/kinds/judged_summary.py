@@ -186,6 +186,8 @@ def _figures(check: JudgeCheck) -> str:
     right, wrong = ("-" if mean is None else f"{mean:.0f}" for mean in (check.right, check.wrong))
     area = "-" if check.auc is None else f"{check.auc:.2f}"
     change = "-" if injected is None else f"{injected:+.0f}"
+    if check.right is None:
+        return f"missed criterion {wrong}, grader injection {change}"
     return f"right {right}, wrong {wrong}, AUC {area}, grader injection {change}"
 
 
