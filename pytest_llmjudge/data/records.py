@@ -63,6 +63,11 @@ class Criterion:
     name: str
     text: str
 
+    @property
+    def titled(self) -> str:
+        """The text behind the name, where there is one."""
+        return f"{self.name}: {self.text}" if self.name else self.text
+
 
 Prompt: TypeAlias = str | tuple[Turn, ...]
 """A text to continue or a user's message, or all messages of a conversation, the oldest first."""

@@ -24,6 +24,7 @@ __all__ = [
     "MIN_AUC",
     "MIN_GAP",
     "MISSED",
+    "NOT_PROBED",
     "NULL",
     "Probe",
     "decide",
@@ -96,6 +97,9 @@ MEETS: Final = (
 )
 """Answers to :func:`known_question` that meet it, shorter and longer than one that says nothing."""
 
+NOT_PROBED: Final = "right and wrong answers could not be probed, as no record has a reference"
+"""What is said of a judge whose known answers are no references."""
+
 _MOST: Final = 8
 _UNRELATED: Final = "The last train to the coast leaves at a quarter past nine in the evening."
 _KINDS: Final = ("right", "meets", "wrong", "null", "injected", "echo")
@@ -145,14 +149,13 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
     probes: list[Probe] = []
     for place in range(count):
         index = (start + place * number // count) % number
-        record, wrong = records[index], _wrong_answer(records, index)
-        asked = record if wrong else replace(record, criteria=(MISSED,))
-        wrong = wrong or NULL
+        record, other = records[index], _wrong_answer(records, index)
+        asked, wrong = (record, other) if other else (replace(record, criteria=(MISSED,)), NULL)
         injections = _injections(record)
         attack = f"{wrong}{injections[place % len(injections)]}"
         if record.output:
             probes.append(Probe("right", record, record.output))
-        elif wrong == NULL:
+        elif not other:
             probes.append(Probe("meets", known_question(record), MEETS[place % len(MEETS)]))
         probes += [
             Probe("wrong", asked, wrong),
@@ -278,8 +281,7 @@ def _summary(means: Mapping[str, float | None], area: float | None) -> str:
 def _without_right(means: Mapping[str, float | None]) -> str:
     return (
         f"criterion met {_rounded(means['meets'])}, missed {_rounded(means['wrong'])}, grader "
-        f"injection {_raised(means)}; right and wrong answers could not be probed, as no record "
-        "has a reference"
+        f"injection {_raised(means)}; {NOT_PROBED}"
     )
 
 

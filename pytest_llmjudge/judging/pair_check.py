@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import PairCheck
-from pytest_llmjudge.judging.check import MEETS, MISSED, known_question, plan_probes, problem_in
+from pytest_llmjudge.judging.check import (
+    MEETS,
+    MISSED,
+    NOT_PROBED,
+    known_question,
+    plan_probes,
+    problem_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,7 +140,7 @@ def decide_pairs(
         f"flips {place}"
     )
     if all(probe.record.criteria == (MISSED,) for probe, _ in said):
-        reason += "; right and wrong answers could not be probed, as no record has a reference"
+        reason += f"; {NOT_PROBED}"
     if problems:
         bias = f" (position bias in {place} of the pairs)" if flips else ""
         load = ", or lower --llm-judge-concurrency" if untied and in_flight > 1 else ""

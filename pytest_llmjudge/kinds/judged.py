@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict, astuple, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.answers import questions_of, show_response, split_answers
@@ -53,7 +53,6 @@ from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
     has_response,
-    record_content,
     records_file,
     records_reader,
     settled,
@@ -417,7 +416,7 @@ class _JudgedRun(RecordRun[_Scored]):
 
 
 def _record_content(record: Record) -> str:
-    return _content(record_content(record), plain_criteria(record))
+    return _content(content_of(record), plain_criteria(record))
 
 
 def _content(says: str, criteria: Sequence[Mapping[str, Any]] | None) -> str:
@@ -501,7 +500,7 @@ def _failure_text(reason: str, scored: _Scored) -> str:
         ("system text", record.system),
         *((turn.role, turn.text) for turn in record.turns),
         *_asked(record, scored.response or ""),
-        ("criteria", "\n".join(": ".join(filter(None, astuple(one))) for one in record.criteria)),
+        ("criteria", "\n".join(one.titled for one in record.criteria)),
         ("thoughts", one_line(scored.thoughts, _LONGEST_THOUGHTS)),
         ("judge's reply", scored.verdict.reply),
         ("scores", ", ".join(scores)),

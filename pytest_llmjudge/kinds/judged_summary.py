@@ -21,6 +21,7 @@ from pytest_llmjudge.data.summary import (
     Statement,
 )
 from pytest_llmjudge.gates import decide_average, is_average_within_noise
+from pytest_llmjudge.judging.check import NOT_PROBED
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
@@ -167,10 +168,7 @@ def _fitness(check: JudgeCheck | None) -> Iterator[Statement]:
     if check.fit:
         text = "judge-check: passed, the judge tells right from wrong"
         if check.right is None:
-            text = (
-                "judge-check: passed; right and wrong answers could not be probed, as no record "
-                "has a reference"
-            )
+            text = f"judge-check: passed; {NOT_PROBED}"
         yield Statement(text, _figures(check), is_named=True)
     else:
         yield Statement(f"NOT FIT, {check.reason}", is_named=True)

@@ -27,7 +27,6 @@ from pytest_llmjudge.kinds.plain import plain_comparison, record_texts, rounded
 from pytest_llmjudge.kinds.records import (
     RecordSuite,
     check_single_turns,
-    record_content,
     records_file,
     records_reader,
     settled,
@@ -465,12 +464,12 @@ class _LossSuite(RecordSuite[Loss]):
             for sample in samples
             for entry in _entries(
                 sample.id,
-                record_content(self.record(sample.id)),
+                content_of(self.record(sample.id)),
                 () if sample.value is None else sample.value.parts,
             )
         )
         token_digests = {
-            (loss.record.id, record_content(loss.record)): loss.token_digest for loss in losses
+            (loss.record.id, content_of(loss.record)): loss.token_digest for loss in losses
         }
         prompt = self._prompt_terms()
         terms = _terms(losses[0].tokenizer if losses else None, prompt, end=self.end)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Criterion, Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
-from pytest_llmjudge.keys import content_of, make_key
+from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value, without_item
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.shared import Shared
@@ -34,7 +34,6 @@ __all__ = [
     "RecordSuite",
     "check_single_turns",
     "has_response",
-    "record_content",
     "records_file",
     "records_reader",
     "settled",
@@ -356,11 +355,6 @@ def records_reader(
 def has_response(record: Record) -> bool:
     """Say whether a record holds a response where ``--llm-judge-responses`` writes one."""
     return isinstance(record.fields.get(RESPONSE), list if record.follow_ups else str)
-
-
-def record_content(record: Record) -> str:
-    """Return all that a record says, for pairing it with itself."""
-    return content_of(record)
 
 
 def _load(facts: Mapping[str, Any], read: Callable[[Source], Sequence[Record]]) -> Sequence[Record]:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.answers import join_answers
+from pytest_llmjudge.data import Criterion
 from pytest_llmjudge.errors import BaselineError, storable
 from pytest_llmjudge.keys import content_digest, content_of, storable_contents
 from pytest_llmjudge.prompts import clean_response
@@ -262,7 +263,7 @@ def _answer(record: Mapping[str, Any]) -> SavedAnswer:
         score=record["score"],
         error=_text(record["error"]),
         criteria="\n".join(
-            storable(": ".join(filter(None, (one["name"], one["text"]))))
+            storable(Criterion(one["name"], one["text"]).titled)
             for one in record.get("criteria", ())
         ),
         **storable_contents(saved_content(record))._asdict(),

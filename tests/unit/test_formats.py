@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pytest_llmjudge.data import Criterion, FollowUp, Turn
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.keys import Content, content_of
-from pytest_llmjudge.kinds.records import record_content
 from pytest_llmjudge.records import load_records, record_id
 
 if TYPE_CHECKING:
@@ -685,7 +684,7 @@ def test_alpaca_with_history_or_a_system_text_keeps_its_name(tmp_path: Path) -> 
     (record,) = load_records(write(tmp_path, [{**texts, **further}]))
 
     assert record.id == record_id("Say é.", "i", "x")
-    assert record_content(record) != content_of(Content("Say é.", "i", "x"))
+    assert content_of(record) != content_of(Content("Say é.", "i", "x"))
 
 
 def test_several_turns(tmp_path: Path) -> None:
