@@ -73,7 +73,7 @@ SERVED = (OLLAMA, OPENAI)
 """What the name of a model under test begins with that a server answers for."""
 
 LOCAL = "local:"
-"""What the name of a judge begins with that runs in this process; the path of its folder follows."""
+"""What the name of a judge begins with that runs in this process, before the path of its folder."""
 
 EMBEDDED = "embedded"
 """Name of the judge that needs no server, where others have that of a model."""
@@ -575,7 +575,9 @@ def read_settings(
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
     named = {key: ini_dir / text for key, text in (paths or {}).items()}
-    idle = tuple(o.flag for o in OPTIONS if o.key in _OF_REQUESTS and _source(given, o.key) == "cli")
+    idle = tuple(
+        o.flag for o in OPTIONS if o.key in _OF_REQUESTS and _source(given, o.key) == "cli"
+    )
     settings = Settings(paths=named, server_options=idle, **fields)
     _check_context(given, settings)
     _check_url(given, settings, ini_name)
