@@ -13,8 +13,9 @@ from pytest_llmjudge.generation.devices import is_out_of_memory
 from pytest_llmjudge.generation.files.contents import untouched
 from pytest_llmjudge.generation.files.names import shorten
 from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
-from pytest_llmjudge.generation.hf.frames import FramedTexts
+from pytest_llmjudge.generation.hf.frames import TransformersEncoder
 from pytest_llmjudge.generation.nonfinite import check_weight
+from pytest_llmjudge.generation.tokenizers.frames import FramedTexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +137,7 @@ def _load(
     # What the folder wishes for the choice of tokens would be mixed into what is asked for.
     model.generation_config = transformers.GenerationConfig()
     template = ChatTemplate(folder, tokenizer)
-    framed = FramedTexts(tokenizer)
+    framed = FramedTexts(TransformersEncoder(tokenizer))
     return Foreign(model, tokenizer, ends, _context(config, tokenizer), template, framed)
 
 
