@@ -40,6 +40,7 @@ from pytest_llmjudge.generation.files.names import name_some, shorten
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.shards import INDICES, read_index
 from pytest_llmjudge.generation.files.state_dict import (
+    FLOATS,
     StateDict,
     StoredTensor,
     read_torch_file,
@@ -63,7 +64,6 @@ _IN_FOLDERS = (
     "pytorch_model.bin.index.json",
 )
 _SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
-_FLOATS = {"bfloat16", "float16", "float32", "float64"}
 
 
 @dataclass(frozen=True)
@@ -320,6 +320,6 @@ def _check_ours(path: Path, config_file: Config | None, adapter: Path | None = N
 
 def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:
     for name, tensor in weights.items():
-        if tensor.dtype not in _FLOATS:
+        if tensor.dtype not in FLOATS:
             problem = f"{shorten(name)} is stored as {tensor.dtype}, not as floating-point numbers"
             raise CheckpointError(str(path), problem, "save it before it is quantised")
