@@ -30,6 +30,7 @@ class Answerer(NamedTuple):
         ends_with: Tells whether one of some texts is in the text of some tokens with the last one.
         decoding: How tokens are chosen, and which texts end an answer.
         batch_size: Texts to run at a time; ``None`` for as many as memory allows.
+        tokens: How many tokens of the model's the tokenizer has; the others are never chosen.
     """
 
     where: str
@@ -38,6 +39,7 @@ class Answerer(NamedTuple):
     ends_with: Callable[[Sequence[str], Sequence[int]], bool]
     decoding: Decoding
     batch_size: int | None
+    tokens: int | None = None
 
     def answer(
         self, prompts: Mapping[int, list[int]], max_new_tokens: int
@@ -89,6 +91,7 @@ class Answerer(NamedTuple):
             [min(max_new_tokens, self.model.context_length - len(row)) for row in rows],
             ends=self.ends,
             slots=slots,
+            tokens=self.tokens,
             choose=likeliest if self.decoding.is_greedy else Sampler(self.decoding, rows),
             stops=partial(self.ends_with, stop) if stop else never,
         ):

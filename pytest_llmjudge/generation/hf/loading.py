@@ -14,8 +14,9 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import GENERATION
 from pytest_llmjudge.generation.files.contents import untouched
 from pytest_llmjudge.generation.files.names import shorten
 from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
-from pytest_llmjudge.generation.hf.frames import FramedTexts
+from pytest_llmjudge.generation.hf.frames import TransformersEncoder
 from pytest_llmjudge.generation.nonfinite import check_weight
+from pytest_llmjudge.generation.tokenizers.frames import FramedTexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +147,7 @@ def _load(
         tokenizer = reader.from_pretrained(name, **files_alone)
     ends = _ends(asked.eos_token_id, tokenizer.eos_token_id)
     template = ChatTemplate(folder, tokenizer)
-    framed = FramedTexts(tokenizer)
+    framed = FramedTexts(TransformersEncoder(tokenizer))
     return Foreign(model, tokenizer, ends, _context(config, tokenizer), template, framed)
 
 
