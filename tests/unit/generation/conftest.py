@@ -12,5 +12,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A checkpoint's path in a folder of its own."""
+    """A checkpoint's path in a folder of its own, with the number of heads of a tiny model."""
+    (tmp_path / "config.json").write_text('{"n_heads": 1}', encoding="utf-8")
     return tmp_path / "model.pth"
