@@ -31,7 +31,8 @@ from pytest_llmjudge.data import Record
 from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.engine.scheduler import decode
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel, causal
+from pytest_llmjudge.generation.families.decoder import causal_attends
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 from pytest_llmjudge.prompts import instruction_prompt
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ def recite(model: GPTModel, job: Job) -> None:
     with torch.inference_mode():
         for prompt, answer in zip(job.prompts, job.answers, strict=True):
             ids = torch.tensor([prompt + answer])
-            attends = [causal] * model.config.n_layers
-            hidden = model.final_norm(model.hidden(ids, torch.arange(ids.shape[1]), attends))
+            places = torch.arange(ids.shape[1])
+            hidden = model.final_norm(model.hidden(ids, places, causal_attends(model)))
             states.append(hidden[0, len(prompt) - 1 :])
             targets += [*answer, END]
     hidden = torch.cat(states).clone()
@@ -235,8 +236,8 @@ def this_package(model: GPTModel) -> Callable[[Job], Texts]:
         most = LONGEST if job.ends else len(job.answers[0])
         slots = texts_at_a_time(model, max(map(len, job.prompts)) + most)
         limits = [most] * len(job.prompts)
-        end = END if job.ends else None
-        texts = decode(model, job.prompts, limits, end=end, slots=slots)
+        ends = {END} if job.ends else ()
+        texts = decode(model, job.prompts, limits, ends=ends, slots=slots)
         return [text.ids or [] for text in sorted(texts)]
 
     return run

@@ -23,7 +23,8 @@ from torch.nn import functional
 from example_suite.tasks import held_out, training
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
-from pytest_llmjudge.generation.families.gpt2.model import Attend, GPTConfig, GPTModel, causal
+from pytest_llmjudge.generation.families.decoder import Attend, causal
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 from pytest_llmjudge.prompts import instruction_prompt
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def after(model: GPTModel, start: Tensor) -> list[Attend]:
 
     def remember(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         seen.append((key, value))
-        return causal(query, key, value)
+        return causal(model.attentions[0], query, key, value)
 
     model.hidden(start[None], torch.arange(len(start)), [remember] * SIZES.n_layers)
     return [partial(attend, *memory) for memory in seen]

@@ -26,7 +26,7 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
     beyond_engine,
     own_template,
 )
-from pytest_llmjudge.generation.families.gpt2.key_mapping import GPT2_VOCABULARY, Plan, make_plan
+from pytest_llmjudge.generation.families.gpt2.key_mapping import GPT2_VOCABULARY, make_plan
 from pytest_llmjudge.generation.families.lora import (
     ADAPTER_CONFIG,
     Adapter,
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_llmjudge.generation.families.gpt2.config_file import Config
+    from pytest_llmjudge.generation.families.plan import Plan
 
 __all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_in_model_args", "is_adapter"]
 

@@ -96,7 +96,7 @@ def test_tokens_are_the_same(case: Case, expected: list[list[int]], slots: int) 
     """Token for token, whatever the size of a batch."""
     limits = [NEW_TOKENS] * len(case.prompts)
 
-    decoded = dict(decode(case.model, case.prompts, limits, end=case.end, slots=slots))
+    decoded = dict(decode(case.model, case.prompts, limits, ends={case.end}, slots=slots))
 
     assert [decoded[prompt] for prompt in range(len(case.prompts))] == expected
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+    from pytest_llmjudge.generation.families.decoder import Decoder
 
 __all__ = ["texts_at_a_time"]
 
@@ -29,24 +29,21 @@ SHARE_OF_LARGE = 5
 _MEMORY = Path("/proc/meminfo")
 
 
-def texts_at_a_time(model: GPTModel, length: int) -> int:
+def texts_at_a_time(model: Decoder, length: int) -> int:
     """Return how many texts may run together.
 
     Args:
         model: Where it runs.
         length: Tokens that the longest text can have, its prompt included.
     """
-    config, weight = model.config, model.tok_emb.weight
-    bytes_a_token = 2 * config.n_layers * config.emb_dim * weight.element_size()
-    most = MOST_TEXTS.get(weight.device.type, MOST_TEXTS["cpu"])
-    if length <= SHORT and weight.device.type != "cuda":
+    device = model.device
+    most = MOST_TEXTS.get(device.type, MOST_TEXTS["cpu"])
+    if length <= SHORT and device.type != "cuda":
         most *= 2
-    allowed = _allowed(weight.device)
-    matrices = 12 * config.n_layers * config.emb_dim**2 + config.vocab_size * config.emb_dim
-    size = matrices * weight.element_size()
-    if size > MOST_BYTES:
-        allowed = min(allowed, size // SHARE_OF_LARGE)
-    return max(1, min(most, allowed // (bytes_a_token * length)))
+    allowed = _allowed(device)
+    if model.matrix_bytes > MOST_BYTES:
+        allowed = min(allowed, model.matrix_bytes // SHARE_OF_LARGE)
+    return max(1, min(most, allowed // (model.cache_bytes * length)))
 
 
 def _allowed(device: torch.device) -> int:

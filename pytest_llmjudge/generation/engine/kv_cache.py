@@ -1,11 +1,17 @@
-"""The keys and values that a decoder remembers: a shared prefix once, each running text in a slot.
+"""The keys and values that a decoder remembers, of a shared prefix and of each running text.
+
+They lie in one of two ways. *Whole* slots begin with a copy of the prefix, so that one fused call
+reads all that a token sees: fastest for the short prefix of a usual prompt, in float32 or on a GPU.
+*Split* ones keep the prefix once, so that it is read once for all texts, in products of their own:
+for long prefixes, for the CPU's 16-bit numbers, whose fused call is slow, and for bounded scores.
 
 Sizes in shape comments: n running texts, w newest tokens of each, N tokens of one pass, P tokens of
-the prefix, S columns in use, H heads, D size of a head.
+the prefix, S columns in use, H heads, K heads of keys and values, G = H / K, D size of a head.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -13,16 +19,18 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from pytest_llmjudge.generation.families.gpt2.model import causal
+from pytest_llmjudge.generation.families.decoder import causal, mix, soften, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+    from pytest_llmjudge.generation.families.decoder import Attention, Decoder
 
 __all__ = ["Cache", "ForwardBatch"]
+
+LONG_PREFIX = 64
+"""Tokens. A copy of a longer prefix in each slot would cost more to read than one call saves."""
 
 BLOCK_BYTES = 40 << 20
 """How much memory is taken at a time, at least: such blocks go back to the system when they are
@@ -70,74 +78,173 @@ class ForwardBatch:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """What a pass means for every layer's tensors; made once a pass."""
+    """What a pass means for every layer's tensors; made once a pass.
 
-    prompts: Sequence[tuple[slice, Tensor]]  # (T, P + T), true where a token may look
+    The masks are by the window of a layer, which most models have one or two of.
+    """
+
+    prompts: Sequence[
+        tuple[slice, int]
+    ]  # where each starting prompt lies in the pass, and its slot
     slots: Tensor  # (N,)
     columns: Tensor  # (N,)
+    rows: Tensor  # (N,), where whole slots lie end to end
     running: int
     width: int
     used: int
-    bias: Tensor  # (n, 1, w, P + S), minus infinity where a slot holds nothing yet
+    prompt_masks: Mapping[int | None, Sequence[Tensor]]  # (T, P + T), true where a token may look
+    biases: Mapping[int | None, Tensor]  # (n, 1, w, P + S), minus infinity where it may not
 
 
-class _Layer:
-    """One block's keys and values."""
+class _Layer(ABC):
+    """One layer's keys and values."""
 
-    def __init__(self) -> None:
-        self.prefix_keys = self.prefix_values = torch.empty(0)  # (H, P, D)
-        self.keys = torch.empty(0)  # (slots, H, D, columns): one query reads along the columns
-        self.values = torch.empty(0)  # (slots, H, columns, D)
+    def __init__(self, attention: Attention) -> None:
+        self.attention = attention
+        self.prefix_keys = self.prefix_values = torch.empty(0)  # (P, K, D)
+        self.keys = self.values = torch.empty(0)
 
     def remember_prefix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend within the prefix (1, P, H, D) and keep its keys and values."""
-        self.prefix_keys = key[0].transpose(0, 1).contiguous()
-        self.prefix_values = value[0].transpose(0, 1).contiguous()
-        return causal(query, key, value)
+        self.prefix_keys, self.prefix_values = key[0].contiguous(), value[0].contiguous()
+        return causal(self.attention, query, key, value)
+
+    @abstractmethod
+    def shapes(self, slots: int, columns: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the shapes of ``keys`` and of ``values`` for some slots and columns."""
+
+    @abstractmethod
+    def take(self, keys: Tensor, values: Tensor, old: int) -> None:
+        """Move into wider tensors, of zeros, of which ``old`` columns are in use."""
 
     def move(self, source: int, target: int) -> None:
         self.keys[target] = self.keys[source]
         self.values[target] = self.values[source]
 
+    @abstractmethod
     def clear(self, slot: int) -> None:
-        # What a mask hides must still be finite, for the slot's next text.
-        self.keys[slot] = self.values[slot] = 0
+        """Forget a slot: what a mask hides must still be finite, for the slot's next text."""
 
     def attend(self, places: _Places, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Remember a pass's keys and values (N, H, D), and mix what each token may see."""
-        self.keys[places.slots, :, :, places.columns] = key
-        self.values[places.slots, :, places.columns] = value
+        """Remember a pass's keys and values (N, K, D), and mix what each token may see."""
+        self._write(places, key, value)
         seen = torch.empty_like(query)
-        for span, mask in places.prompts:
-            seen[span] = self._of_prompt(query[span], key[span], value[span], mask)
+        masks = places.prompt_masks[self.attention.window]
+        for (span, slot), mask in zip(places.prompts, masks, strict=True):
+            keys, values = self._of_prompt(slot, key[span], value[span])
+            seen[span] = mix(self.attention, query[span][None], keys, values, mask[None, None])[0]
         newest = places.running * places.width
         seen[-newest:] = self._of_newest(query[-newest:], places)
         return seen
 
-    def _of_prompt(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        keys = torch.cat((self.prefix_keys, key.transpose(0, 1)), dim=1)  # (H, P + T, D)
-        values = torch.cat((self.prefix_values, value.transpose(0, 1)), dim=1)
-        seen = functional.scaled_dot_product_attention(
-            query.transpose(0, 1)[None], keys[None], values[None], attn_mask=mask
-        )
-        return seen[0].transpose(0, 1)  # (T, H, D)
+    @abstractmethod
+    def _write(self, places: _Places, key: Tensor, value: Tensor) -> None:
+        """Remember keys and values (N, K, D)."""
+
+    @abstractmethod
+    def _of_prompt(self, slot: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the keys and values (1, P + T, K, D) of a prompt that starts, prefix included."""
+
+    @abstractmethod
+    def _of_newest(self, query: Tensor, places: _Places) -> Tensor:
+        """Mix what the newest tokens (n w, H, D) may see."""
+
+
+class _Whole(_Layer):
+    """Keys and values (slots, P + columns, K, D): written row by row, and read by one call."""
+
+    def shapes(self, slots: int, columns: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        prefix, heads, size = self.prefix_keys.shape
+        shape = (slots, prefix + columns, heads, size)
+        return shape, shape
+
+    def take(self, keys: Tensor, values: Tensor, old: int) -> None:
+        for wider, prefix, narrow in (
+            (keys, self.prefix_keys, self.keys),
+            (values, self.prefix_values, self.values),
+        ):
+            if old:
+                wider[:, : len(prefix) + old] = narrow
+            else:
+                wider[:, : len(prefix)] = prefix
+        self.keys, self.values = keys, values
+
+    def clear(self, slot: int) -> None:
+        prefix = len(self.prefix_keys)
+        self.keys[slot, prefix:] = self.values[slot, prefix:] = 0
+
+    def _write(self, places: _Places, key: Tensor, value: Tensor) -> None:
+        self.keys.flatten(0, 1).index_copy_(0, places.rows, key)
+        self.values.flatten(0, 1).index_copy_(0, places.rows, value)
+
+    def _of_prompt(self, slot: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002  # read back
+        end = len(self.prefix_keys) + len(key)
+        return self.keys[slot : slot + 1, :end], self.values[slot : slot + 1, :end]
 
     def _of_newest(self, query: Tensor, places: _Places) -> Tensor:
-        shape, used = (places.running, places.width), places.used
-        query = query * query.shape[2] ** -0.5  # (n w, H, D)
+        query = query.reshape(places.running, places.width, *query.shape[1:])  # (n, w, H, D)
+        end = len(self.prefix_keys) + places.used
+        keys, values = (x[: places.running, :end] for x in (self.keys, self.values))
+        bias = places.biases[self.attention.window]
+        return mix(self.attention, query, keys, values, bias).flatten(0, 1)
+
+
+class _Split(_Layer):
+    """Keys (slots, K, D, columns), read along by one query, and values (slots, K, columns, D)."""
+
+    def __init__(self, attention: Attention) -> None:
+        super().__init__(attention)
+        self._keys_by_head = self._values_by_head = torch.empty(0)  # (K, P, D)
+
+    def remember_prefix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        self._keys_by_head = key[0].transpose(0, 1).contiguous()
+        self._values_by_head = value[0].transpose(0, 1).contiguous()
+        return super().remember_prefix(query, key, value)
+
+    def shapes(self, slots: int, columns: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        _, heads, size = self.prefix_keys.shape
+        return (slots, heads, size, columns), (slots, heads, columns, size)
+
+    def take(self, keys: Tensor, values: Tensor, old: int) -> None:
+        if old:
+            keys[..., :old] = self.keys
+            values[:, :, :old] = self.values
+        self.keys, self.values = keys, values
+
+    def clear(self, slot: int) -> None:
+        self.keys[slot] = self.values[slot] = 0
+
+    def _write(self, places: _Places, key: Tensor, value: Tensor) -> None:
+        self.keys[places.slots, :, :, places.columns] = key
+        self.values[places.slots, :, places.columns] = value
+
+    def _of_prompt(self, slot: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002  # it is here
+        keys = torch.cat((self.prefix_keys, key))
+        values = torch.cat((self.prefix_values, value))
+        return keys[None], values[None]
+
+    def _of_newest(self, query: Tensor, places: _Places) -> Tensor:
+        attention, used = self.attention, places.used
+        running, width, group = places.running, places.width, attention.group
+        heads, size, rows = attention.kv_heads, attention.head_size, group * width
+        query = query * attention.scale
+        # Queries that share keys become rows of one product: (n, K, G w, D).
+        own = query.reshape(running, width, heads, group, size)
+        own = own.permute(0, 2, 3, 1, 4).reshape(running, heads, rows, size)
         # The prefix is the same for all: its keys are read once for all queries.
-        on_prefix = query.transpose(0, 1) @ self.prefix_keys.transpose(1, 2)  # (H, n w, P)
-        own = query.reshape(*shape, *query.shape[1:]).transpose(1, 2)  # (n, H, w, D)
-        on_own = own @ self.keys[: places.running, :, :, :used]  # (n, H, w, S)
-        on_prefix = on_prefix.transpose(0, 1).reshape(*shape, *on_prefix.shape[::2])
-        on_prefix = on_prefix.transpose(1, 2)  # (n, H, w, P)
-        scores = torch.cat((on_prefix, on_own), dim=3)  # (n, H, w, P + S)
-        weights = scores.add_(places.bias).softmax(dim=3)
+        together = own.transpose(0, 1).reshape(heads, running * rows, size)
+        on_prefix = together @ self._keys_by_head.transpose(1, 2)  # (K, n G w, P)
+        on_prefix = on_prefix.view(heads, running, rows, -1).transpose(0, 1)
+        on_own = own @ self.keys[:running, :, :, :used]  # (n, K, G w, S)
+        scores = soften(attention.softcap, torch.cat((on_prefix, on_own), dim=3))
+        bias = places.biases[attention.window].repeat(1, 1, group, 1)
+        weights = scores.add_(bias).softmax(dim=3)
         of_prefix, of_own = weights.tensor_split([weights.shape[3] - used], dim=3)
-        of_prefix = of_prefix.permute(1, 0, 2, 3).flatten(1, 2)  # (H, n w, P)
-        from_prefix = of_prefix @ self.prefix_values  # (H, n w, D)
-        from_own = of_own @ self.values[: places.running, :, :used]  # (n, H, w, D)
-        return from_own.transpose(1, 2).flatten(0, 1) + from_prefix.transpose(0, 1)  # (n w, H, D)
+        of_prefix = of_prefix.transpose(0, 1).reshape(heads, running * rows, -1)
+        from_prefix = (of_prefix @ self._values_by_head).view(heads, running, rows, size)
+        seen = of_own @ self.values[:running, :, :used] + from_prefix.transpose(0, 1)
+        seen = seen.view(running, heads, group, width, size).permute(0, 3, 1, 2, 4)
+        return seen.reshape(running * width, heads * group, size)
 
 
 class Cache:
@@ -153,24 +260,26 @@ class Cache:
         columns: How long texts can become at most, the prefix not counted.
     """
 
-    def __init__(self, model: GPTModel, prefix: Sequence[int], slots: int, columns: int) -> None:
+    def __init__(self, model: Decoder, prefix: Sequence[int], slots: int, columns: int) -> None:
         self._model = model
-        self._device = model.tok_emb.weight.device
         self._prefix = len(prefix)
         self._limit = columns
         self._columns = 0
-        self._layers = [_Layer() for _ in range(model.config.n_layers)]
-        ids = torch.tensor([prefix], dtype=torch.long, device=self._device)
-        places = torch.arange(self._prefix, device=self._device)
+        kind = _Whole if _reads_whole(model, len(prefix)) else _Split
+        self._layers: list[_Layer] = [kind(attention) for attention in model.attentions]
+        self._windows = list(dict.fromkeys(attention.window for attention in model.attentions))
+        ids = torch.tensor([prefix], dtype=torch.long, device=model.device)
+        places = torch.arange(self._prefix, device=model.device)
         model.hidden(ids, places, [layer.remember_prefix for layer in self._layers])
         self._slots = slots
 
     def run(self, tokens: ForwardBatch) -> Tensor:
         """Run tokens through the model: hidden states (N, C) that saw all that is remembered."""
-        places = self._places(tokens)
-        if places.used > self._columns:
-            self._widen(places.used)
-        ids = torch.tensor(tokens.ids, device=self._device)
+        used = max(tokens.columns) + 1
+        if used > self._columns:
+            self._widen(used)
+        places = self._places(tokens, used)
+        ids = torch.tensor(tokens.ids, device=self._model.device)
         attends = [partial(layer.attend, places) for layer in self._layers]
         return self._model.hidden(ids, places.columns + self._prefix, attends)
 
@@ -179,23 +288,19 @@ class Cache:
         old = self._columns
         # A copy of all is little beside the weights that 32 passes read; room unused is lost.
         self._columns = min(self._limit, used + 32)
-        prefix = self._layers[0].prefix_keys
-        heads, _, size = prefix.shape
-        shape = (self._slots, heads, size, self._columns)
-        together = -(-BLOCK_BYTES // (prod(shape) * prefix.element_size()))
-        for first in range(0, len(self._layers), together):
-            group = self._layers[first : first + together]
-            # Zeros, because what a mask hides must still be finite: 0 * nan is nan.
-            keys = prefix.new_zeros(len(group), *shape)
-            for layer, wider in zip(group, keys, strict=True):
-                if old:
-                    wider[..., :old] = layer.keys
-                layer.keys = wider
-            values = keys.new_zeros(len(group), self._slots, heads, self._columns, size)
-            for layer, wider in zip(group, values, strict=True):
-                if old:
-                    wider[:, :, :old] = layer.values
-                layer.values = wider
+        new = self._layers[0].prefix_keys.new_zeros
+        # Layers of one shape, which all but a few models have.
+        for shapes in dict.fromkeys(self._shapes(layer) for layer in self._layers):
+            alike = [layer for layer in self._layers if self._shapes(layer) == shapes]
+            together = -(-BLOCK_BYTES // (prod(shapes[0]) * self._model.dtype.itemsize))
+            for first in range(0, len(alike), together):
+                group = alike[first : first + together]
+                keys, values = (new(len(group), *shape) for shape in shapes)
+                for layer, wider_keys, wider_values in zip(group, keys, values, strict=True):
+                    layer.take(wider_keys, wider_values, old)
+
+    def _shapes(self, layer: _Layer) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return layer.shapes(self._slots, self._columns)
 
     def move(self, source: int, target: int) -> None:
         """Let slot ``target`` continue what slot ``source`` holds."""
@@ -207,26 +312,42 @@ class Cache:
         for layer in self._layers:
             layer.clear(slot)
 
-    def _places(self, tokens: ForwardBatch) -> _Places:
-        columns = torch.tensor(tokens.columns, device=self._device)
-        newest = columns[-tokens.running * tokens.width :]
-        newest = newest.reshape(tokens.running, 1, tokens.width, 1)
-        used = max(tokens.columns) + 1
-        column = torch.arange(-self._prefix, used, device=self._device)
-        dtype = self._layers[0].prefix_keys.dtype
+    def _places(self, tokens: ForwardBatch, used: int) -> _Places:
+        device = self._model.device
+        columns = torch.tensor(tokens.columns, device=device)
+        slots = torch.tensor(tokens.slots, device=device)
+        newest = columns[-tokens.running * tokens.width :]  # (n w,)
+        column = torch.arange(-self._prefix, used, device=device)
         shape = (tokens.running, 1, tokens.width, self._prefix + used)
-        bias = torch.zeros(shape, dtype=dtype, device=self._device)
+        prompts = [
+            (span, tokens.slots[span.start]) for span in tokens.prompts if span.stop > span.start
+        ]
+        biases, masks = {}, {}
+        for window in self._windows:
+            seen = visible(window, newest, column).view(shape)
+            biases[window] = torch.zeros(shape, dtype=self._model.dtype, device=device)
+            biases[window].masked_fill_(~seen, -torch.inf)
+            masks[window] = [self._mask(span, window) for span, _ in prompts]
         return _Places(
-            prompts=[(span, self._mask(span)) for span in tokens.prompts],
-            slots=torch.tensor(tokens.slots, device=self._device),
+            prompts=prompts,
+            slots=slots,
             columns=columns,
+            rows=slots * (self._prefix + self._columns) + self._prefix + columns,
             running=tokens.running,
             width=tokens.width,
             used=used,
-            bias=bias.masked_fill_(column > newest, -torch.inf),
+            prompt_masks=masks,
+            biases=biases,
         )
 
-    def _mask(self, span: slice) -> Tensor:
-        size = span.stop - span.start
-        seen = torch.ones(size, self._prefix + size, dtype=torch.bool, device=self._device)
-        return seen.tril_(self._prefix)  # (T, P + T)
+    def _mask(self, span: slice, window: int | None) -> Tensor:
+        places = torch.arange(-self._prefix, span.stop - span.start, device=self._model.device)
+        return visible(window, places[self._prefix :], places)  # (T, P + T)
+
+
+def _reads_whole(model: Decoder, prefix: int) -> bool:
+    return (
+        prefix <= LONG_PREFIX
+        and (model.device.type != "cpu" or model.dtype == torch.float32)
+        and all(attention.softcap is None for attention in model.attentions)
+    )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo
-    from pytest_llmjudge.generation.families.gpt2.key_mapping import Plan, Source
+    from pytest_llmjudge.generation.families.plan import Plan, Source
     from pytest_llmjudge.generation.files.contents import Stamp
 
 __all__ = ["load"]
@@ -112,9 +112,10 @@ def _part(stored: Tensor, source: Source, read: Callable[[str], Tensor]) -> Tens
         up, down = (read(name).float() for name in (source.lora.up, source.lora.down))
         product = (down @ up).t() if source.lora.is_turned else up @ down
         weight = weight.float() + source.lora.scale * product
-    if source.part is not None:
-        weight = weight.tensor_split(3)[source.part]
-    return weight if source.rows is None else weight[: source.rows]
+    if source.rows is None:
+        return weight
+    parts = [weight[rows.start : rows.stop : rows.step] for rows in source.rows]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 class _Uninitialised(TorchFunctionMode):

@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from pytest_llmjudge.generation.families.gpt2.model import causal
+from pytest_llmjudge.generation.families.decoder import causal, mix, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Context
-    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+    from pytest_llmjudge.generation.families.decoder import Attention, Decoder
 
 __all__ = ["PASS_TOKENS", "score_contexts"]
 
@@ -60,7 +59,7 @@ class _Tree:
 
 @torch.inference_mode()
 def score_contexts(
-    model: GPTModel, contexts: Sequence[Context], *, pass_tokens: int = PASS_TOKENS
+    model: Decoder, contexts: Sequence[Context], *, pass_tokens: int = PASS_TOKENS
 ) -> Iterator[list[float]]:
     """Yield for each context, in order, the summed log-probability of each of its branches.
 
@@ -72,8 +71,8 @@ def score_contexts(
     """
     prefix = _shared_prefix([context.ids for context in contexts])
     trees = [_grow(context, len(prefix)) for context in contexts]
-    layers = [_Layer() for _ in range(model.config.n_layers)]
-    device = model.tok_emb.weight.device
+    layers = [_Layer(attention) for attention in model.attentions]
+    device = model.device
     ids = torch.tensor([prefix], dtype=torch.long, device=device)
     places = torch.arange(len(prefix), device=device)
     model.hidden(ids, places, [layer.remember for layer in layers])
@@ -118,17 +117,20 @@ def _batches(trees: Sequence[_Tree], pass_tokens: int) -> Iterator[list[_Tree]]:
 
 
 def _score(
-    model: GPTModel, layers: Sequence[_Layer], trees: Sequence[_Tree], prefix: int
+    model: Decoder, layers: Sequence[_Layer], trees: Sequence[_Tree], prefix: int
 ) -> Iterator[list[float]]:
-    device = model.tok_emb.weight.device
+    device = model.device
     ids = torch.tensor([token for tree in trees for token in tree.ids], device=device)  # (N,)
     places = torch.tensor([place for tree in trees for place in tree.places], device=device)
     spans, start = [], 0
     for tree in trees:
         spans.append(slice(start, start + len(tree.ids)))
         start += len(tree.ids)
-    masks = [_mask(tree, prefix, device) for tree in trees]
-    attends = [partial(layer.attend, spans, masks) for layer in layers]
+    masks = {
+        window: [_mask(tree, prefix, window, device) for tree in trees]
+        for window in {layer.attention.window for layer in layers}
+    }
+    attends = [partial(layer.attend, spans, masks[layer.attention.window]) for layer in layers]
     hidden = model.hidden(ids, places + prefix, attends)  # (N, C)
     rows = [
         span.start + at for tree, span in zip(trees, spans, strict=True) for at in tree.predicted
@@ -143,7 +145,7 @@ def _score(
 
 
 def _chosen(
-    model: GPTModel, hidden: Tensor, rows: Sequence[int], targets: Sequence[int]
+    model: Decoder, hidden: Tensor, rows: Sequence[int], targets: Sequence[int]
 ) -> list[float]:
     """Return the log-probability of each target (R) behind its row of hidden states (N, C)."""
     logits = model.logits(hidden[torch.tensor(rows, device=hidden.device)])  # (R, V)
@@ -152,27 +154,28 @@ def _chosen(
     return scores
 
 
-def _mask(tree: _Tree, prefix: int, device: torch.device) -> Tensor:
+def _mask(tree: _Tree, prefix: int, window: int | None, device: torch.device) -> Tensor:
     """True where a token of the tree (T) may look, at the prefix and the tree (P + T)."""
-    size = len(tree.ids)
-    seen = torch.ones(size, size, dtype=torch.bool, device=device).tril_()
+    places = torch.tensor([*range(-prefix, 0), *tree.places], device=device)
+    seen = visible(window, places[prefix:], places)
     for span in tree.spans:
-        # A branch sees no branch before it.
-        seen[span, tree.context : span.start] = False
-    return functional.pad(seen, (prefix, 0), value=True)
+        # A branch sees no other branch.
+        seen[span, prefix + tree.context : prefix + span.start] = False
+        seen[span, prefix + span.stop :] = False
+    return seen
 
 
 class _Layer:
-    """One block's keys and values of the prefix (H, P, D)."""
+    """One layer's keys and values of the prefix (P, K, D)."""
 
-    def __init__(self) -> None:
+    def __init__(self, attention: Attention) -> None:
+        self.attention = attention
         self.keys = self.values = torch.empty(0)
 
     def remember(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend within the prefix (1, P, H, D) and keep its keys and values."""
-        self.keys = key[0].transpose(0, 1).contiguous()
-        self.values = value[0].transpose(0, 1).contiguous()
-        return causal(query, key, value)
+        self.keys, self.values = key[0].contiguous(), value[0].contiguous()
+        return causal(self.attention, query, key, value)
 
     def attend(
         self,
@@ -185,10 +188,8 @@ class _Layer:
         """Let each tree of (N, H, D) see the prefix and itself, as its mask allows."""
         seen = torch.empty_like(query)
         for span, mask in zip(spans, masks, strict=True):
-            keys = torch.cat((self.keys, key[span].transpose(0, 1)), dim=1)  # (H, P + T, D)
-            values = torch.cat((self.values, value[span].transpose(0, 1)), dim=1)
-            mixed = functional.scaled_dot_product_attention(
-                query[span].transpose(0, 1)[None], keys[None], values[None], attn_mask=mask
-            )
-            seen[span] = mixed[0].transpose(0, 1)
+            keys = torch.cat((self.keys, key[span]))[None]  # (1, P + T, K, D)
+            values = torch.cat((self.values, value[span]))[None]
+            row = query[span][None]  # (1, T, H, D)
+            seen[span] = mix(self.attention, row, keys, values, mask[None, None])[0]
         return seen

@@ -220,7 +220,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             model,
             ids,
             limits,
-            end=tokenizer.end,
+            ends={tokenizer.end},
             slots=slots,
             choose=likeliest if greedy else Sampler(self._decoding, ids),
             stops=partial(tokenizer.ends_with, stop) if stop else never,

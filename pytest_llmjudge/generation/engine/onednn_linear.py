@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+    from pytest_llmjudge.generation.families.decoder import Decoder
 
 __all__ = ["pack", "packable"]
 
@@ -35,14 +35,13 @@ class PackedLinear(nn.Module):
         return product
 
 
-def packable(model: GPTModel) -> bool:
+def packable(model: Decoder) -> bool:
     """Whether ``pack`` can do something for this model on this machine."""
-    weight = model.tok_emb.weight
     return (
-        weight.device.type == "cpu"
+        model.device.type == "cpu"
         and platform.machine() in {"x86_64", "AMD64"}
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and (weight.dtype == torch.float32 or _multiplies(weight.dtype))
+        and (model.dtype == torch.float32 or _multiplies(model.dtype))
     )
 
 
@@ -53,7 +52,7 @@ def _multiplies(dtype: torch.dtype) -> bool:
     return supported is not None and bool(supported())
 
 
-def pack(model: GPTModel) -> None:
+def pack(model: Decoder) -> None:
     """Replace the model's linear layers; afterwards it can only be run, not trained or saved."""
     parents = [parent for parent in model.modules() if not isinstance(parent, nn.Linear)]
     for parent in parents:

@@ -12,10 +12,10 @@ from pytest_llmjudge.generation.engine.prompt_lookup import guess
 from pytest_llmjudge.generation.engine.sampling import NO_TOKEN, likeliest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from pytest_llmjudge.generation.engine.sampling import Choose
-    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+    from pytest_llmjudge.generation.families.decoder import Decoder
 
 __all__ = ["Decoded", "decode"]
 
@@ -67,11 +67,11 @@ class _Text:
 
 
 def decode(
-    model: GPTModel,
+    model: Decoder,
     prompts: Sequence[Sequence[int]],
     limits: Sequence[int],
     *,
-    end: int | None,
+    ends: Collection[int],
     slots: int,
     choose: Choose = likeliest,
     stops: Callable[[Sequence[int]], bool] = never,
@@ -83,7 +83,7 @@ def decode(
         prompts: Token ids; none is empty.
         limits: How many tokens may follow each prompt, at least one; together with the prompt
             they fit into the model's context.
-        end: The token that ends a text, and is not part of it; ``None`` for none.
+        ends: The tokens that end a text, and are not part of it.
         slots: How many texts run at a time.
         choose: Chooses tokens. What is drawn is not guessed at.
         stops: Tells of the tokens of a text whether it ends with them.
@@ -92,7 +92,7 @@ def decode(
         return
     pool = _Pool(model, prompts, limits, slots, choose)
     while pool.fill():
-        pool.advance(end, stops)
+        pool.advance(ends, stops)
         for slot, text in enumerate(pool.running):
             if text is not None and text.has_ended:
                 yield Decoded(text.index, None if text.is_broken else text.ids)
@@ -105,7 +105,7 @@ class _Pool:
     @torch.inference_mode()
     def __init__(
         self,
-        model: GPTModel,
+        model: Decoder,
         prompts: Sequence[Sequence[int]],
         limits: Sequence[int],
         slots: int,
@@ -148,7 +148,7 @@ class _Pool:
         return bool(self.running)
 
     @torch.inference_mode()
-    def advance(self, end: int | None, stops: Callable[[Sequence[int]], bool]) -> None:
+    def advance(self, ends: Collection[int], stops: Callable[[Sequence[int]], bool]) -> None:
         """Append to every running text its next token, and those that were guessed right."""
         texts = [text for text in self.running if text is not None]
         width = self._width(texts)
@@ -162,7 +162,7 @@ class _Pool:
             for place, token in enumerate(chosen[number * width : (number + 1) * width]):
                 taken += 1
                 text.is_broken = token == NO_TOKEN
-                text.has_ended = text.is_broken or token == end
+                text.has_ended = text.is_broken or token in ends
                 if not text.has_ended:
                     text.ids.append(token)
                     text.has_ended = not text.left or stops(text.ids)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.families.gpt2.key_mapping import PARTS, Lora
+from pytest_llmjudge.generation.families.plan import Lora
 from pytest_llmjudge.generation.files.names import finite, shorten, shorten_json, stem_of
 from pytest_llmjudge.generation.files.state_dict import unreadable
 from pytest_llmjudge.reading import (
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pytest_llmjudge.generation.families.gpt2.key_mapping import Plan, Source
+    from pytest_llmjudge.generation.families.plan import Plan, Source
     from pytest_llmjudge.generation.files.names import Shape
 
 __all__ = [
@@ -261,5 +261,4 @@ def with_lora(
 def _fit(source: Source, up: Shape, down: Shape) -> bool:
     if len(up) != 2 or len(down) != 2 or up[1] != down[0] or len(source.shape) != 2:
         return False
-    rows = source.shape[0] * (1 if source.part is None else PARTS)
-    return source.rows is None and (rows, source.shape[1]) == (up[0], down[1])
+    return source.stored_shape == (up[0], down[1])

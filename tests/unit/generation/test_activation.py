@@ -139,7 +139,7 @@ def test_it_is_computed_as_asked(path: Path, exact: Nano, *, new: bool, is_packe
         expected = [greedy(exact, prompt, 12) for prompt in PROMPTS]
     for slots in (1, 16):
         limits = [12] * len(PROMPTS)
-        texts = sorted(decode(model, PROMPTS, limits, end=END, slots=slots))
+        texts = sorted(decode(model, PROMPTS, limits, ends={END}, slots=slots))
         assert [text.ids for text in texts] == expected
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.generation.families.gpt2.config import is_weight
+from pytest_llmjudge.generation.families.plan import Plan, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_llmjudge.generation.files.names import Shape
 
-__all__ = ["PARTS", "Lora", "Plan", "Source", "make_plan"]
+__all__ = ["GPT2_VOCABULARY", "make_plan"]
 
 GPT2_VOCABULARY = 50257
 _PADDED_VOCABULARY = 50304
@@ -40,91 +41,8 @@ _INNER = {
     "mlp.c_proj.bias": "ff.layers.2.bias",
 }
 _PROJECTIONS = ("W_query", "W_key", "W_value")
-PARTS = len(_PROJECTIONS)
 _BLOCK = re.compile(r"h\.(\d{1,4})\.(.+)")
 _MASKS = ("attn.bias", "attn.masked_bias")
-
-
-@dataclass(frozen=True, slots=True)
-class Lora:
-    """Two small matrices whose product is added to a weight (E. Hu et al., 2021).
-
-    Attributes:
-        down: Name of the stored one that maps inputs to the rank.
-        up: Name of the stored one that maps the rank to outputs.
-        scale: What the product is multiplied by.
-        is_turned: Whether the two are stored with a row for each input.
-    """
-
-    down: str
-    up: str
-    scale: float
-    is_turned: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where one weight of ``GPTModel`` comes from.
-
-    Attributes:
-        name: Of the stored tensor; ``None`` for zeros, where a model was made without biases.
-        shape: Of the weight.
-        is_turned: Whether the stored tensor has a row for each input, as Hugging Face's Conv1D.
-        part: Which third of the stored tensor's outputs it is; ``None`` for all of it.
-        rows: How many of its rows are taken; ``None`` for all.
-        lora: What is added to all of it, before a part is taken.
-    """
-
-    name: str | None
-    shape: Shape
-    is_turned: bool = False
-    part: int | None = None
-    rows: int | None = None
-    lora: Lora | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a state dict becomes a ``GPTModel``.
-
-    Attributes:
-        sources: For each weight of the model where it comes from. A stored tensor that has no
-            place in the model is listed under its own name.
-        is_lecture: Whether the names are the lecture's.
-    """
-
-    sources: Mapping[str, Source]
-    is_lecture: bool
-
-    @property
-    def shapes(self) -> dict[str, Shape]:
-        """Shape of each weight by its name in the model."""
-        return {name: source.shape for name, source in self.sources.items()}
-
-    def read_by(self, same: Mapping[str, str]) -> Plan:
-        """Read by one name what has several, as tied weights are saved.
-
-        Args:
-            same: For each stored tensor the first name of the same memory.
-        """
-        sources = {
-            own: replace(source, name=same.get(source.name or "", source.name))
-            for own, source in self.sources.items()
-        }
-        return replace(self, sources=sources)
-
-    def stored_name(self, name: str) -> str:
-        """Name a weight as the file does, for messages."""
-        if self.is_lecture:
-            return name
-        outer = {own: theirs for theirs, own in _OUTER.items()}
-        inner = {own: theirs for theirs, own in _INNER.items()}
-        block, _, rest = name.removeprefix("trf_blocks.").partition(".")
-        if name.startswith("trf_blocks."):
-            kind = rest.rpartition(".")[2]
-            theirs = inner.get(rest, f"attn.c_attn.{kind}")
-            return f"h.{block}.{theirs}"
-        return outer.get(name, name)
 
 
 def make_plan(shapes: Mapping[str, Shape]) -> Plan:
@@ -148,7 +66,19 @@ def make_plan(shapes: Mapping[str, Shape]) -> Plan:
     if _TIED not in sources and "tok_emb.weight" in sources:
         sources[_TIED] = sources["tok_emb.weight"]
     sources = {name: _cut(name, source) for name, source in sources.items()}
-    return Plan(sources, is_lecture)
+    return Plan(sources) if is_lecture else Plan(sources, _gpt2_name)
+
+
+def _gpt2_name(name: str) -> str:
+    """Name a weight of the model as Hugging Face and nanoGPT do."""
+    outer = {own: theirs for theirs, own in _OUTER.items()}
+    inner = {own: theirs for theirs, own in _INNER.items()}
+    block, _, rest = name.removeprefix("trf_blocks.").partition(".")
+    if name.startswith("trf_blocks."):
+        kind = rest.rpartition(".")[2]
+        theirs = inner.get(rest, f"attn.c_attn.{kind}")
+        return f"h.{block}.{theirs}"
+    return outer.get(name, name)
 
 
 def _from_gpt2(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Source]]:
@@ -168,10 +98,11 @@ def _from_gpt2(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Source]]:
             shape = shape[::-1]  # noqa: PLW2901  # as the model has it
         if inner.startswith("attn.c_attn."):
             kind = inner.rpartition(".")[2]
-            third = (shape[0] // PARTS, *shape[1:])
+            third = shape[0] // len(_PROJECTIONS)
             for part, projection in enumerate(_PROJECTIONS):
                 own = f"trf_blocks.{number}.att.{projection}.{kind}"
-                yield own, Source(name, third, is_turned, part)
+                rows = (range(part * third, (part + 1) * third),)
+                yield own, Source.taking(name, shape, rows, is_turned=is_turned)
         else:
             own = f"trf_blocks.{number}.{_INNER[inner]}" if inner in _INNER else name
             yield own, Source(name, shape, is_turned)
@@ -204,4 +135,5 @@ def _cut(name: str, source: Source) -> Source:
     if not is_padded:
         return source
     shape = (GPT2_VOCABULARY, *source.shape[1:])
-    return replace(source, shape=shape, rows=GPT2_VOCABULARY)
+    rows = (range(GPT2_VOCABULARY),)
+    return replace(source, shape=shape, rows=rows, stored_rows=source.shape[0])

@@ -6,30 +6,21 @@ A leading ``…`` is ``B, T`` in training and one flat dimension of tokens in de
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pytest_llmjudge.generation.families.decoder import Attention, Decoder, count_matrices
 from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Attend", "GPTConfig", "GPTModel", "causal"]
+    from pytest_llmjudge.generation.families.decoder import Attend
 
-
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""What tokens see of each other: query, key, value (…, H, D) to a mix of values (…, H, D)."""
-
-
-def causal(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Let each token of (B, T, H, D) see itself and the tokens before it."""
-    query, key, value = (x.transpose(1, 2) for x in (query, key, value))  # (B, H, T, D)
-    seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-    return seen.transpose(1, 2)
+__all__ = ["GPTConfig", "GPTModel"]
 
 
 class LayerNorm(nn.Module):
@@ -44,7 +35,7 @@ class LayerNorm(nn.Module):
         return functional.layer_norm(x, self.scale.shape, self.scale, self.shift, eps=1e-5)
 
 
-class Attention(nn.Module):
+class SelfAttention(nn.Module):
     """Self-attention with several heads; ``attend`` decides which tokens see which."""
 
     def __init__(self, config: GPTConfig) -> None:
@@ -84,7 +75,7 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.att = Attention(config)
+        self.att = SelfAttention(config)
         self.ff = FeedForward(config.emb_dim, exact_gelu=config.exact_gelu)
         self.norm1 = LayerNorm(config.emb_dim)
         self.norm2 = LayerNorm(config.emb_dim)
@@ -95,7 +86,7 @@ class Block(nn.Module):
         return y
 
 
-class GPTModel(nn.Module):
+class GPTModel(Decoder):
     """GPT-2: ``model(ids)`` for whole sequences; ``hidden`` and ``logits`` are its two halves.
 
     A new model has GPT-2's initial weights: normal with deviation 0.02, biases zero.
@@ -104,23 +95,26 @@ class GPTModel(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.config = config
+        self.context_length = config.context_length
+        self.vocab_size = config.vocab_size
+        size = config.emb_dim // config.n_heads
+        attention = Attention(config.n_heads, config.n_heads, size, scale=size**-0.5)
+        self.attentions = [attention] * config.n_layers
         self.tok_emb = nn.Embedding(config.vocab_size, config.emb_dim)
         self.pos_emb = nn.Embedding(config.context_length, config.emb_dim)
         self.trf_blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.final_norm = LayerNorm(config.emb_dim)
         self.out_head = nn.Linear(config.emb_dim, config.vocab_size, bias=False)
+        self.matrix_numbers = count_matrices(self)
         self.apply(_initialise)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Map token ids (B, T), at most the context long, to logits (B, T, V)."""
-        positions = torch.arange(ids.shape[1], device=ids.device)
-        return self.logits(self.hidden(ids, positions, [causal] * self.config.n_layers))
+    @property
+    def embedding(self) -> Tensor:
+        """The weight of the token embedding (V, C)."""
+        return self.tok_emb.weight
 
     def hidden(self, ids: Tensor, positions: Tensor, attends: Sequence[Attend]) -> Tensor:
-        """Map ids (…) at their positions to hidden states (…, C); one ``attend`` a block.
-
-        An incremental decoder passes only new tokens, and attends that remember the old ones.
-        """
+        """Map ids (…) at their positions to hidden states (…, C); one ``attend`` a block."""
         x: Tensor = self.tok_emb(ids) + self.pos_emb(positions)  # (…, C)
         for block, attend in zip(self.trf_blocks, attends, strict=True):
             x = block(x, attend)

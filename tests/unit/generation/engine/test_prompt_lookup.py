@@ -58,7 +58,7 @@ def test_a_text_that_repeats_itself_takes_fewer_passes() -> None:
     text = greedy(model, [5], 30)
     passes.clear()
 
-    (decoded,) = decode(model, [[5]], [30], end=None, slots=1)
+    (decoded,) = decode(model, [[5]], [30], ends=(), slots=1)
 
     assert decoded.ids == text == [6, 5] * 15
     assert len(passes) < 10
@@ -73,7 +73,7 @@ def test_guessing_stays_within_its_rows() -> None:
         model.out_head.weight.zero_()
         model.out_head.weight[3] = 1e-9
 
-    texts = list(decode(model, [[3], [3, 3]], [45, 46], end=None, slots=2))
+    texts = list(decode(model, [[3], [3, 3]], [45, 46], ends=(), slots=2))
 
     assert [len(text.ids or ()) for text in sorted(texts)] == [45, 46]
     assert max(rows) <= scheduler.MOST_ROWS

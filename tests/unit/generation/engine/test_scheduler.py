@@ -37,7 +37,7 @@ def test_no_text_depends_on_the_others(
     alone = [greedy(MODEL, prompt, limit) for prompt, limit in zip(prompts, limits, strict=True)]
     end = data.draw(st.sampled_from([None, *(token for text in alone for token in text)]))
 
-    texts = dict(decode(MODEL, prompts, limits, end=end, slots=slots))
+    texts = dict(decode(MODEL, prompts, limits, ends=() if end is None else {end}, slots=slots))
 
     expected = [text[: text.index(end)] if end in text else text for text in alone]
     assert [texts[prompt] for prompt in range(len(prompts))] == expected
@@ -49,7 +49,7 @@ def test_more_new_prompts_than_one_pass_takes() -> None:
     prompts = torch.randint(TINY.vocab_size, (60, 45)).tolist()
     assert sum(map(len, prompts)) > PROMPT_TOKENS
 
-    texts = dict(decode(MODEL, prompts, [3] * 60, end=None, slots=60))
+    texts = dict(decode(MODEL, prompts, [3] * 60, ends=(), slots=60))
 
     assert [texts[i] for i in range(60)] == [greedy(MODEL, prompt, 3) for prompt in prompts]
 
@@ -59,7 +59,7 @@ def test_a_text_comes_as_soon_as_it_ends() -> None:
     model = make_model()
     passes = count_passes(model)
     prompts = [[1, 2], [3, 4], [5, 6]]
-    stream = decode(model, prompts, [9, 2, 4], end=None, slots=3, choose=one_by_one)
+    stream = decode(model, prompts, [9, 2, 4], ends=(), slots=3, choose=one_by_one)
 
     seen = [(text.prompt, len(passes)) for text in stream]
 
@@ -76,7 +76,7 @@ def test_no_slot_idles_while_a_prompt_waits(limits: list[int], slots: int, expec
     passes = count_passes(model)
     prompts = [[1] * length for length in range(2, 2 + len(limits))]
 
-    texts = list(decode(model, prompts, limits, end=None, slots=slots, choose=one_by_one))
+    texts = list(decode(model, prompts, limits, ends=(), slots=slots, choose=one_by_one))
 
     assert sorted(len(text.ids or ()) for text in texts) == sorted(limits)
     assert len(passes) == expected
@@ -84,12 +84,12 @@ def test_no_slot_idles_while_a_prompt_waits(limits: list[int], slots: int, expec
 
 def test_nothing_to_do() -> None:
     """No prompts, no texts."""
-    assert list(decode(MODEL, [], [], end=None, slots=4)) == []
+    assert list(decode(MODEL, [], [], ends=(), slots=4)) == []
 
 
 def test_the_caller_is_not_in_inference_mode() -> None:
     """What the caller does between two texts can still be learnt from."""
-    stream = decode(MODEL, [[1], [2]], [1, 2], end=None, slots=1)
+    stream = decode(MODEL, [[1], [2]], [1, 2], ends=(), slots=1)
     next(stream)
 
     assert not torch.is_inference_mode_enabled()

@@ -147,7 +147,7 @@ def check_equal(model: GPTModel, theirs: Theirs) -> None:
     expected = [greedy(theirs, prompt, 12) for prompt in PROMPTS]
     for slots in (1, 16):
         limits = [12] * len(PROMPTS)
-        texts = sorted(decode(model, PROMPTS, limits, end=END, slots=slots))
+        texts = sorted(decode(model, PROMPTS, limits, ends={END}, slots=slots))
         assert [text.ids for text in texts] == expected
 
 
