@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
@@ -45,10 +44,15 @@ def compare_texts(before: Side, after: Side) -> Parity | None:
     ]
     if not pairs:
         return None
-    common = [len(os.path.commonprefix([was, now])) for was, now in pairs if was != now]
+    common = [_common_length(was, now) for was, now in pairs if was != now]
     has_texts = not after.measure.is_binary
     return Parity(
         paired=len(pairs),
         identical=len(pairs) - len(common),
         common_beginning=median(common) if common and has_texts else None,
     )
+
+
+def _common_length(first: str, second: str) -> int:
+    shorter = min(len(first), len(second))
+    return next((at for at in range(shorter) if first[at] != second[at]), shorter)
