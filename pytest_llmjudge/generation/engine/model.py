@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Context, Prompt
     from pytest_llmjudge.generation.engine.tokenizer import Tokenizer
-    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+    from pytest_llmjudge.generation.families.decoder import Decoder
 
 __all__ = ["TorchModel"]
 
 
 class _Loaded(NamedTuple):
-    model: GPTModel
+    model: Decoder
     tokenizer: Tokenizer
 
 
@@ -96,7 +95,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: It cannot be used.
         """
-        return self._loaded.model.config.context_length
+        return self._loaded.model.context_length
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text; ``<|endoftext|>`` in it is ordinary text.
@@ -145,7 +144,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
     def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
         text = self._text(prompt, chat=chat)
         model, tokenizer = self._loaded
-        context = model.config.context_length
+        context = model.context_length
         # Not encoded if it cannot fit: a megabyte of text takes long, only to be refused.
         if (least := tokenizer.at_least(text)) > context:
             length = f"at least {least}"
@@ -170,62 +169,23 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         return prompt
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
-        from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
-
-        model = self._loaded.model
-        context = model.config.context_length
-        longest = min(max(map(len, prompts.values())) + max_new_tokens, context)
-        slots = self._batch_size or texts_at_a_time(model, longest)
-        waiting = dict(prompts)
-        while waiting:
-            yield from self._try(waiting, max_new_tokens, slots)
-            # No text depends on how many run together.
-            slots = max(1, min(slots, len(waiting)) // 2)
-
-    def _try(
-        self, waiting: dict[int, list[int]], max_new_tokens: int, slots: int
-    ) -> Iterator[Completion]:
-        """Answer prompts, and take them from those that wait; stop when memory runs out.
-
-        Raises:
-            CheckpointError: It runs out with a single text.
-        """
-        try:
-            for index, ids in self._run(dict(waiting), max_new_tokens, slots):
-                del waiting[index]
-                if ids is None:
-                    yield self._broken(index)
-                    continue
-                text = text_before(self._decoding.stop, self._loaded.tokenizer.decode(ids))
-                yield Completion(index, text, tokens=len(ids))
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if slots == 1:
-                problem = "out of memory with one text at a time"
-                hint = "free some, or take another device or a smaller --llm-judge-dtype"
-                raise CheckpointError(str(self.path), problem, hint) from None
-
-    def _run(
-        self, prompts: dict[int, list[int]], max_new_tokens: int, slots: int
-    ) -> Iterator[tuple[int, list[int] | None]]:
-        from pytest_llmjudge.generation.engine.sampling import Sampler, likeliest
-        from pytest_llmjudge.generation.engine.scheduler import decode, never
+        from pytest_llmjudge.generation.engine.answering import Answerer
 
         model, tokenizer = self._loaded
-        indices, ids = list(prompts), list(prompts.values())
-        limits = [min(max_new_tokens, model.config.context_length - len(row)) for row in ids]
-        greedy, stop = self._decoding.is_greedy, self._decoding.stop
-        for prompt, tokens in decode(
+        answerer = Answerer(
+            str(self.path),
             model,
-            ids,
-            limits,
-            ends={tokenizer.end},
-            slots=slots,
-            choose=likeliest if greedy else Sampler(self._decoding, ids),
-            stops=partial(tokenizer.ends_with, stop) if stop else never,
-        ):
-            yield indices[prompt], tokens
+            {tokenizer.end},
+            tokenizer.ends_with,
+            self._decoding,
+            self._batch_size,
+        )
+        for number, ids in answerer.answer(prompts, max_new_tokens):
+            if ids is None:
+                yield self._broken(number)
+                continue
+            text = text_before(self._decoding.stop, tokenizer.decode(ids))
+            yield Completion(number, text, tokens=len(ids))
 
     def _describe(self) -> CheckpointInfo:
         return describe(self.path, self._base)
@@ -238,7 +198,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
 
         device, dtype = usable_device(self._device), usable_dtype(self._dtype)
         model = load(self.path, device, dtype, base=self._base, info=info)
-        vocab_size = model.config.vocab_size
+        vocab_size = model.vocab_size
         # An archive that only torch can read tells its vocabulary only now.
         has_own = info.config is not None or find_ranks(info.path, vocab_size) is not None
         ranks = info.ranks if has_own else None
