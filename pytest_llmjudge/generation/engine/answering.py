@@ -9,7 +9,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.devices import is_out_of_memory
 from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
 from pytest_llmjudge.generation.engine.sampling import Sampler, likeliest
-from pytest_llmjudge.generation.engine.scheduler import decode, never
+from pytest_llmjudge.generation.engine.scheduler import decode, ignore, never
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -30,6 +30,7 @@ class Answerer(NamedTuple):
         ends_with: Tells whether one of some texts is in the text of some tokens with the last one.
         decoding: How tokens are chosen, and which texts end an answer.
         batch_size: Texts to run at a time; ``None`` for as many as memory allows.
+        on_tokens: Called after each pass with the number of tokens that it generated.
     """
 
     where: str
@@ -38,6 +39,7 @@ class Answerer(NamedTuple):
     ends_with: Callable[[Sequence[str], Sequence[int]], bool]
     decoding: Decoding
     batch_size: int | None
+    on_tokens: Callable[[int], None] = ignore
 
     def answer(
         self, prompts: Mapping[int, list[int]], max_new_tokens: int
@@ -91,5 +93,6 @@ class Answerer(NamedTuple):
             slots=slots,
             choose=likeliest if self.decoding.is_greedy else Sampler(self.decoding, rows),
             stops=partial(self.ends_with, stop) if stop else never,
+            on_tokens=self.on_tokens,
         ):
             yield numbers[prompt], ids

@@ -179,6 +179,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             tokenizer.ends_with,
             self._decoding,
             self._batch_size,
+            self.on_tokens,
         )
         for number, ids in answerer.answer(prompts, max_new_tokens):
             if ids is None:
