@@ -1,7 +1,8 @@
 """Train the example's checkpoint: `python -m example_suite.train`, a few minutes on two cores.
 
-Writes the held-out records, the tokenizer's ranks and the model's weights. The seed is fixed: the
-same machine with the same torch and tokenizers is meant to write the same bytes again.
+Writes the held-out records, the tokenizer's ranks, the model's weights and its number of heads. The
+seed is fixed: the same machine with the same torch and tokenizers is meant to write the same bytes
+again.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from torch.nn import functional
 
 from example_suite.tasks import held_out, training
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
 from pytest_llmjudge.generation.families.decoder import Attend, causal
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from pytest_llmjudge.prompts import instruction_prompt
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from example_suite.example import Example
-    from pytest_llmjudge.generation.engine.tokenizer import Tokenizer
+    from pytest_llmjudge.generation.tokenizers.byte_pairs import BytePairs
 
 HERE = Path(__file__).resolve().parent
 RECORDS = HERE / "instruction-data.json"
 RANKS = HERE.parent / "checkpoints" / "example.tiktoken"
 WEIGHTS = HERE.parent / "checkpoints" / "example.pth"
+CONFIG = WEIGHTS.with_suffix(".config.json")
 
 SEED = 123
 THREADS = 2
@@ -62,7 +64,7 @@ class Lesson(NamedTuple):
 
 
 def main() -> None:
-    """Write all three files."""
+    """Write all four files."""
     torch.manual_seed(SEED)
     torch.set_num_threads(THREADS)
     judged = held_out(SEED, per_kind=RECORDS_PER_KIND)
@@ -70,10 +72,11 @@ def main() -> None:
     check_held_out(judged, examples)
     write_records(judged)
     write_ranks(examples)
-    tokenizer = load_tokenizer(WEIGHTS, RANKS, SIZES.vocab_size)
+    tokenizer = load_ranks(WEIGHTS, RANKS, SIZES.vocab_size)
     model = GPTModel(SIZES)
     train(model, [make_lesson(example, tokenizer) for example in examples], tokenizer.end)
     torch.save(model.state_dict(), WEIGHTS)
+    CONFIG.write_text(json.dumps({"n_heads": SIZES.n_heads}) + "\n", encoding="utf-8")
     parameters = sum(weight.numel() for weight in model.parameters())
     print(f"{parameters:,} parameters, {WEIGHTS.stat().st_size:,} bytes")
 
@@ -130,7 +133,7 @@ def prompt(example: Example) -> str:
     return instruction_prompt(record, for_generation=True)
 
 
-def make_lesson(example: Example, tokenizer: Tokenizer) -> Lesson:
+def make_lesson(example: Example, tokenizer: BytePairs) -> Lesson:
     """Encode prompt and answer apart: when it is judged, the model sees the prompt alone."""
     asked = tokenizer.encode(prompt(example))
     return Lesson([*asked, *tokenizer.encode(example.output), tokenizer.end], len(asked))

@@ -45,6 +45,10 @@ def never(_: Sequence[int]) -> bool:
     return False
 
 
+def ignore(_: int) -> None:
+    """Count no tokens."""
+
+
 @dataclass(slots=True)
 class _Text:
     """A prompt, without the prefix that all share, and what follows it so far."""
@@ -73,8 +77,10 @@ def decode(
     *,
     ends: Collection[int],
     slots: int,
+    tokens: int | None = None,
     choose: Choose = likeliest,
     stops: Callable[[Sequence[int]], bool] = never,
+    on_tokens: Callable[[int], None] = ignore,
 ) -> Iterator[Decoded]:
     """Yield for each prompt the tokens that follow it, in the order in which the texts end.
 
@@ -85,14 +91,16 @@ def decode(
             they fit into the model's context.
         ends: The tokens that end a text, and are not part of it.
         slots: How many texts run at a time.
+        tokens: How many tokens of the model's the tokenizer has; the others are never chosen.
         choose: Chooses tokens. What is drawn is not guessed at.
         stops: Tells of the tokens of a text whether it ends with them.
+        on_tokens: Called after each pass with the number of tokens that it generated.
     """
     if not prompts:
         return
-    pool = _Pool(model, prompts, limits, slots, choose)
+    pool = _Pool(model, prompts, limits, slots, tokens=tokens, choose=choose)
     while pool.fill():
-        pool.advance(ends, stops)
+        on_tokens(pool.advance(ends, stops))
         for slot, text in enumerate(pool.running):
             if text is not None and text.has_ended:
                 yield Decoded(text.index, None if text.is_broken else text.ids)
@@ -109,6 +117,8 @@ class _Pool:
         prompts: Sequence[Sequence[int]],
         limits: Sequence[int],
         slots: int,
+        *,
+        tokens: int | None,
         choose: Choose,
     ) -> None:
         prefix = _shared_prefix(prompts)
@@ -119,6 +129,7 @@ class _Pool:
         self.running: list[_Text | None] = []
         self._model = model
         self._choose = choose
+        self._tokens = tokens
         self._rows = FEWEST_ROWS
         self._slots = min(slots, len(texts))
         # Neighbours are of similar length, because attention works up to the longest of a pass.
@@ -148,14 +159,19 @@ class _Pool:
         return bool(self.running)
 
     @torch.inference_mode()
-    def advance(self, ends: Collection[int], stops: Callable[[Sequence[int]], bool]) -> None:
-        """Append to every running text its next token, and those that were guessed right."""
+    def advance(self, ends: Collection[int], stops: Callable[[Sequence[int]], bool]) -> int:
+        """Append to every running text its next token, and those that were guessed right.
+
+        Returns:
+            How many tokens these are, end tokens included.
+        """
         texts = [text for text in self.running if text is not None]
         width = self._width(texts)
         newest = [text.newest(width) for text in texts]
         hidden = self._cache.run(_next_pass(texts, newest))
         rows = [text.index for text in texts for _ in range(width)]
-        chosen = self._choose(self._model.logits(hidden[-len(rows) :]), rows)
+        logits = self._model.logits(hidden[-len(rows) :])
+        chosen = self._choose(logits[:, : self._tokens], rows)
         taken = 0
         for number, text in enumerate(texts):
             guesses = newest[number][1:]
@@ -171,6 +187,7 @@ class _Pool:
             if text.is_broken:
                 self._cache.clear(number)
         self._learn(taken, len(rows), width)
+        return taken
 
     def _width(self, texts: Sequence[_Text]) -> int:
         if self._choose is not likeliest:

@@ -14,11 +14,11 @@ from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from pytest_llmjudge.generation.base import text_before
 from pytest_llmjudge.generation.engine.sampling import Sampler
+from pytest_llmjudge.generation.hf.texts import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from pytest_llmjudge.generation.hf.frames import Tokenizer
     from pytest_llmjudge.generation.hf.loading import Foreign
     from pytest_llmjudge.settings import Decoding
 
@@ -48,7 +48,10 @@ class Continued(NamedTuple):
 
 @torch.inference_mode()
 def continue_rows(
-    foreign: Foreign, rows: Sequence[Row], decoding: Decoding
+    foreign: Foreign,
+    rows: Sequence[Row],
+    decoding: Decoding,
+    on_tokens: Callable[[int], None] = lambda _: None,
 ) -> list[Continued | None]:
     """Return what follows each row, in order; ``None`` where logits were no numbers.
 
@@ -56,18 +59,17 @@ def continue_rows(
         foreign: Model and tokenizer.
         rows: All of the same limit, which the longest one has room for.
         decoding: How tokens are chosen, and where a text ends.
+        on_tokens: Called after each token of the rows with how many of them go on.
     """
     model = foreign.model
-    # Special tokens are left out of texts, so that a stop text that is one has to be a token.
-    added = foreign.tokenizer.get_added_vocab()
-    stopping = [added[text] for text in decoding.stop if text in added]
-    ends = tuple(dict.fromkeys((*foreign.ends, *stopping)))
+    texts = Texts(foreign.tokenizer, decoding.stop)
+    ends = tuple(dict.fromkeys((*foreign.ends, *texts.stop_tokens)))
     width = max(len(row.ids) for row in rows)
     pad = ends[0] if ends else 0
     ids = [[pad] * (width - len(row.ids)) + row.ids for row in rows]
     seen = [[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows]
     numbers = _Numbers(len(rows), width, model.device)
-    stops = _Stops(foreign.tokenizer, ends, width, decoding.stop)
+    stops = _Stops(texts, ends, width, decoding.stop)
     output = model.generate(
         torch.tensor(ids, device=model.device),
         attention_mask=torch.tensor(seen, device=model.device),
@@ -79,7 +81,10 @@ def continue_rows(
             pad_token_id=pad,
         ),
         logits_processor=[numbers, *([] if decoding.is_greedy else [_Draw(rows, decoding)])],
-        stopping_criteria=[stops] if decoding.stop else [],
+        stopping_criteria=[
+            _Count(len(rows), ends, model.device, on_tokens),
+            *([stops] if decoding.stop else []),
+        ],
     )
     broken = numbers.broken.tolist()
     return [
@@ -91,9 +96,9 @@ class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no typ
     """Ends a row whose text holds a stop text, and cuts it off there."""
 
     def __init__(
-        self, tokenizer: Tokenizer, ends: tuple[int, ...], width: int, texts: tuple[str, ...]
+        self, read: Texts, ends: tuple[int, ...], width: int, texts: tuple[str, ...]
     ) -> None:
-        self._tokenizer = tokenizer
+        self._read_ids = read.decode
         self._ends = frozenset(ends)
         self._width = width
         self._texts = texts
@@ -122,12 +127,31 @@ class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no typ
         return Continued(text_before(self._texts, text), len(ids))
 
     def _read(self, ids: list[int]) -> str:
-        text: str = self._tokenizer.decode(self._before_end(ids), skip_special_tokens=True)
-        return text
+        return self._read_ids(self._before_end(ids))
 
     def _before_end(self, ids: list[int]) -> list[int]:
         length = next((at for at, token in enumerate(ids) if token in self._ends), len(ids))
         return ids[:length]
+
+
+class _Count(StoppingCriteria):  # type: ignore[misc]  # transformers has no types
+    """Counts the tokens of rows that have not ended; it ends none."""
+
+    def __init__(
+        self,
+        rows: int,
+        ends: Sequence[int],
+        device: torch.device,
+        on_tokens: Callable[[int], None],
+    ) -> None:
+        self._runs = torch.ones(rows, dtype=torch.bool, device=device)
+        self._ends = torch.tensor(ends, dtype=torch.long, device=device)
+        self._on_tokens = on_tokens
+
+    def __call__(self, input_ids: Tensor, scores: object, **_: object) -> Tensor:  # noqa: ARG002
+        self._runs &= ~torch.isin(input_ids[:, -1], self._ends)
+        self._on_tokens(int(self._runs.sum()))
+        return torch.zeros_like(self._runs)
 
 
 class _Numbers(LogitsProcessor):  # type: ignore[misc]  # transformers has no types

@@ -1,0 +1,1 @@
+"""The layouts that models of these families are saved in."""

@@ -1,0 +1,139 @@
+"""What a layout says: where a file keeps each weight of a model."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.families.plan import Plan
+from pytest_llmjudge.generation.families.transformer_config import weight_shapes
+from pytest_llmjudge.generation.files.names import name_some, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from pytest_llmjudge.generation.families.plan import Source
+    from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
+    from pytest_llmjudge.generation.files.names import Shape
+
+__all__ = ["Layout", "Part", "split_name"]
+
+_BLOCK = re.compile(r"trf_blocks\.(\d+)\.(.+)\.(weight|bias|scale)")
+
+
+class Part(NamedTuple):
+    """Name of one weight of a model.
+
+    Attributes:
+        block: Number of its block; ``None`` outside the blocks.
+        layer: Name within the block, or of the outer layer.
+        kind: ``weight``, ``bias`` or ``scale``.
+    """
+
+    block: str | None
+    layer: str
+    kind: str
+
+
+def split_name(own: str) -> Part:
+    """Split the name of a weight of ``weight_shapes``."""
+    match = _BLOCK.fullmatch(own)
+    if match is None:
+        layer, _, kind = own.rpartition(".")
+        return Part(None, layer, kind)
+    return Part(*match.groups())
+
+
+class Layout(ABC):
+    """Where files of one program keep the weights of a model."""
+
+    @abstractmethod
+    def has(self, names: Collection[str]) -> bool:
+        """Tell this layout by the names of the stored tensors."""
+
+    @abstractmethod
+    def config(
+        self, values: Mapping[str, object], shapes: Mapping[str, Shape]
+    ) -> TransformerConfig:
+        """Read the sizes and switches of a model.
+
+        Args:
+            values: Of the config beside a file, or in it.
+            shapes: Of the stored tensors, which may say what the config leaves out.
+
+        Raises:
+            UnsupportedError: It asks for what the native engine does not compute.
+        """
+
+    @abstractmethod
+    def source(
+        self, own: str, shape: Shape, config: TransformerConfig, names: Collection[str]
+    ) -> Source:
+        """Say where one weight is stored.
+
+        Args:
+            own: Its name in the model.
+            shape: Its shape there.
+            config: Of the model.
+            names: Of all stored tensors.
+        """
+
+    def is_ignored(self, name: str) -> bool:
+        """Tell a stored tensor that is no weight: a mask, frequencies that are computed here."""
+        del name
+        return False
+
+    def plan(
+        self, path: Path, config: TransformerConfig, shapes: Mapping[str, Shape], hint: str
+    ) -> Plan:
+        """Say how stored tensors become the weights of a model.
+
+        Args:
+            path: Where they are, for messages.
+            config: Of the model.
+            shapes: Of the stored tensors.
+            hint: What to do where they are not those of the model.
+
+        Raises:
+            CheckpointError: Tensors are missing, unknown, or have other shapes.
+        """
+        sources = self._sources(config, shapes)
+        wanted = {str(source.name): source.stored_shape for source in sources.values()}
+        missing = [name for name in wanted if name not in shapes]
+        unknown = [name for name in shapes if name not in wanted and not self.is_ignored(name)]
+        if missing or unknown:
+            faults = [f"lacks {name_some(missing)}"] if missing else []
+            faults += [f"has the unknown {name_some(unknown)}"] if unknown else []
+            raise CheckpointError(str(path), f"a {config.kind} that {' and '.join(faults)}", hint)
+        for name, shape in wanted.items():
+            if shapes[name] != shape:
+                problem = (
+                    f"{shorten(name)} has the shape {shorten(str(shapes[name]))} "
+                    f"where {shape} is expected"
+                )
+                raise CheckpointError(str(path), problem, hint)
+        return Plan(sources, partial(_stored_name, sources))
+
+    def fits(self, config: TransformerConfig, shapes: Mapping[str, Shape]) -> bool:
+        """Whether stored tensors are exactly those of a model."""
+        sources = self._sources(config, shapes).values()
+        return {str(source.name): source.stored_shape for source in sources} == {
+            name: shape for name, shape in shapes.items() if not self.is_ignored(name)
+        }
+
+    def _sources(self, config: TransformerConfig, names: Collection[str]) -> dict[str, Source]:
+        sources = {
+            own: self.source(own, shape, config, names)
+            for own, shape in weight_shapes(config).items()
+        }
+        if config.is_tied and sources["out_head.weight"].name not in names:
+            sources["out_head.weight"] = sources["tok_emb.weight"]
+        return sources
+
+
+def _stored_name(sources: Mapping[str, Source], own: str) -> str:
+    return str(sources[own].name) if own in sources else own
