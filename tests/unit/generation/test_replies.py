@@ -11,7 +11,7 @@ from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.generation.replies import Reply, TooLongError
 from pytest_llmjudge.scoring import CHOICE_SCHEMA, SCORE_SCHEMA, replies_to
 from pytest_llmjudge.settings import Decoding
-from tests.unit.generation.hugging import CHATML, Theirs, transformers
+from tests.unit.generation.hugging import CHATML, Theirs, save_folder, transformers
 from tests.unit.generation.judges import save_judge
 
 if TYPE_CHECKING:
@@ -79,9 +79,12 @@ def their_held(theirs: Theirs, tokenizer: Theirs, prompt: str, allowed: tuple[st
     return next(text for text, ids in texts.items() if ids == written)
 
 
-def test_weighed_replies(folder: Path, theirs: Theirs, tokenizer: Theirs) -> None:
-    """Candidates are transformers' own, whatever else is asked with a prompt."""
-    model = HuggingFaceModel(folder)
+@pytest.mark.parametrize("kind", ["llama", "gpt_neox"])
+def test_weighed_replies(tmp_path: Path, kind: str) -> None:
+    """Candidates are transformers' own, on either engine and whatever else is asked together."""
+    theirs = save_folder(tmp_path / "judge", kind, max_position_embeddings=256)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "judge")
+    model = HuggingFaceModel(tmp_path / "judge")
 
     together = by_number(model.weighed_replies(PROMPTS, most=8))
 
