@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.generation.devices import return_memory
 
 if TYPE_CHECKING:
     from pytest_llmjudge.generation.base import LocalModel
@@ -56,5 +57,4 @@ def _release(models: list[LocalModel[Any, Any]]) -> None:
     for model in loaded:
         model.release()
     if loaded:
-        # Models of libraries refer to themselves, and would stay until some later collection.
-        gc.collect()
+        return_memory()
