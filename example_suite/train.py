@@ -22,9 +22,9 @@ from torch.nn import functional
 
 from example_suite.tasks import held_out, training
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
 from pytest_llmjudge.generation.families.decoder import Attend, causal
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from pytest_llmjudge.prompts import instruction_prompt
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from example_suite.example import Example
-    from pytest_llmjudge.generation.engine.tokenizer import Tokenizer
+    from pytest_llmjudge.generation.tokenizers.byte_pairs import BytePairs
 
 HERE = Path(__file__).resolve().parent
 RECORDS = HERE / "instruction-data.json"
@@ -70,7 +70,7 @@ def main() -> None:
     check_held_out(judged, examples)
     write_records(judged)
     write_ranks(examples)
-    tokenizer = load_tokenizer(WEIGHTS, RANKS, SIZES.vocab_size)
+    tokenizer = load_ranks(WEIGHTS, RANKS, SIZES.vocab_size)
     model = GPTModel(SIZES)
     train(model, [make_lesson(example, tokenizer) for example in examples], tokenizer.end)
     torch.save(model.state_dict(), WEIGHTS)
@@ -130,7 +130,7 @@ def prompt(example: Example) -> str:
     return instruction_prompt(record, for_generation=True)
 
 
-def make_lesson(example: Example, tokenizer: Tokenizer) -> Lesson:
+def make_lesson(example: Example, tokenizer: BytePairs) -> Lesson:
     """Encode prompt and answer apart: when it is judged, the model sees the prompt alone."""
     asked = tokenizer.encode(prompt(example))
     return Lesson([*asked, *tokenizer.encode(example.output), tokenizer.end], len(asked))

@@ -16,9 +16,7 @@ from pytest_llmjudge.generation.families.gpt2.config_file import (
     config_beside,
     heads_in,
     is_gelu_exact,
-    places_of,
     scale_in,
-    stems_of,
 )
 from pytest_llmjudge.generation.families.gpt2.hf_folder import (
     CONFIG,
@@ -26,7 +24,7 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
     beyond_engine,
     own_template,
 )
-from pytest_llmjudge.generation.families.gpt2.key_mapping import GPT2_VOCABULARY, make_plan
+from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
 from pytest_llmjudge.generation.families.lora import (
     ADAPTER_CONFIG,
     Adapter,
@@ -42,19 +40,22 @@ from pytest_llmjudge.generation.files.names import name_some, shorten
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.shards import INDICES, read_index
 from pytest_llmjudge.generation.files.state_dict import (
+    FLOATS,
     StateDict,
     StoredTensor,
     read_torch_file,
     unreadable,
 )
+from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_llmjudge.generation.families.gpt2.config_file import Config
     from pytest_llmjudge.generation.families.plan import Plan
+    from pytest_llmjudge.generation.tokenizers.files import TokenizerFiles
 
-__all__ = ["CheckpointInfo", "describe", "find_ranks", "heads_in_model_args", "is_adapter"]
+__all__ = ["CheckpointInfo", "describe", "heads_in_model_args", "is_adapter"]
 
 _IN_FOLDERS = (
     "model.safetensors",
@@ -63,7 +64,6 @@ _IN_FOLDERS = (
     "pytorch_model.bin.index.json",
 )
 _SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
-_FLOATS = {"bfloat16", "float16", "float32", "float64"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class CheckpointInfo:
         plan: How that becomes a ``GPTModel``.
         config: The model's sizes.
         heads: The number of heads, if a config file beside the checkpoint tells it.
-        ranks: The ``.tiktoken`` file of its tokenizer; ``None`` for GPT-2's own tokenizer.
+        tokenizer: The files of its tokenizer; ``None`` where there are none.
         configs: Further files that decide what it writes.
         exact_gelu: Whether a config file beside the checkpoint asks for the exact GELU.
 
@@ -91,7 +91,7 @@ class CheckpointInfo:
     plan: Plan | None
     config: GPTConfig | None
     heads: Heads | None
-    ranks: Path | None
+    tokenizer: TokenizerFiles | None
     configs: tuple[Path, ...] = ()
     exact_gelu: bool = False
 
@@ -120,21 +120,23 @@ class CheckpointInfo:
         own = None if self.path.is_dir() else self.path  # an adapter is a folder
         heads = self.heads.file if self.heads else None
         parts = [file for file in stored if file != self.path]
-        return (own, heads, self.ranks, *parts, *self.configs)
+        tokenizer, *settings = self.tokenizer.files if self.tokenizer else (None,)
+        return (own, heads, tokenizer, *parts, *self.configs, *settings)
 
 
-def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
+def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None) -> CheckpointInfo:
     """Describe a checkpoint: a file, the index of several, a folder that holds either, an adapter.
 
     Args:
         path: Of the checkpoint.
         base: The model that a LoRA adapter is added to, whatever model its config names.
+        tokenizer: A tokenizer's file, or a folder that holds one, whatever lies beside the model.
 
     Raises:
         CheckpointError: It is no checkpoint, or not of a GPT-2.
     """
     if is_adapter(path):
-        return _describe_adapter(path, base)
+        return _describe_adapter(path, base, tokenizer)
     path = _weights_in(path)
     state = _read(path)
     config = config_beside(path)
@@ -142,8 +144,8 @@ def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
     heads, exact_gelu = heads_in(config), is_gelu_exact(config)
     configs = (config[0],) if config is not None and exact_gelu else ()
     if state is None:
-        ranks = find_ranks(path, None)
-        return CheckpointInfo(path, None, None, None, None, heads, ranks, configs, exact_gelu)
+        files = find_tokenizer(path, None, chosen=tokenizer)
+        return CheckpointInfo(path, None, None, None, None, heads, files, configs, exact_gelu)
     heads = heads or heads_in_model_args(path, state.about)
     shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
     plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
@@ -151,10 +153,19 @@ def describe(path: Path, base: Path | None = None) -> CheckpointInfo:
         plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(config)), shapes)
         configs = (config[0],) if config is not None else ()
     tensors = state.tensors
-    return _info(path, path, tensors, plan, heads=heads, configs=configs, exact_gelu=exact_gelu)
+    return _info(
+        path,
+        path,
+        tensors,
+        plan,
+        heads=heads,
+        configs=configs,
+        exact_gelu=exact_gelu,
+        tokenizer=tokenizer,
+    )
 
 
-def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
+def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -> CheckpointInfo:
     adapter = read_adapter(folder)
     base = base or _base_of(adapter)
     weights = _weights_in(base)
@@ -188,6 +199,7 @@ def _describe_adapter(folder: Path, base: Path | None) -> CheckpointInfo:
         heads=heads,
         configs=tuple(configs),
         exact_gelu=exact_gelu,
+        tokenizer=tokenizer,
     )
 
 
@@ -200,6 +212,7 @@ def _info(
     heads: Heads | None,
     configs: tuple[Path, ...],
     exact_gelu: bool,
+    tokenizer: Path | None,
 ) -> CheckpointInfo:
     """Describe what a plan makes of stored tensors; ``base`` is where the model's own files lie."""
     first = {tensor: name for name, tensor in reversed(list(tensors.items()))}
@@ -212,9 +225,9 @@ def _info(
     _check_floats(path, weights)
     own = {tensor for name, tensor in weights.items() if name in used}
     parameters = sum(prod(tensor.shape) for tensor in own)
-    ranks = find_ranks(base, config.vocab_size)
+    files = find_tokenizer(base, config.vocab_size, chosen=tokenizer)
     return CheckpointInfo(
-        path, parameters, weights, plan, config, heads, ranks, configs, exact_gelu
+        path, parameters, weights, plan, config, heads, files, configs, exact_gelu
     )
 
 
@@ -285,19 +298,6 @@ def heads_in_model_args(path: Path, about: Mapping[str, object]) -> Heads | None
     return Heads(heads, path) if type(heads) is int and heads > 0 else None
 
 
-def find_ranks(path: Path, vocab_size: int | None) -> Path | None:
-    """Find the ``.tiktoken`` file that belongs to a checkpoint; ``None`` for GPT-2's tokenizer."""
-    for place in places_of(path):
-        for own in (place.with_name(f"{stem}.tiktoken") for stem in stems_of(place)):
-            # In the place of a broken link GPT-2's ranks must not be taken.
-            if os.path.lexists(own):
-                return own
-        others = list(place.parent.glob("*.tiktoken"))
-        if len(others) == 1 and vocab_size != GPT2_VOCABULARY:
-            return others[0]
-    return None
-
-
 def _check_ours(path: Path, config_file: Config | None, adapter: Path | None = None) -> None:
     """Refuse weights of a Hugging Face folder of which our engine would make another model."""
     if (
@@ -320,6 +320,6 @@ def _check_ours(path: Path, config_file: Config | None, adapter: Path | None = N
 
 def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:
     for name, tensor in weights.items():
-        if tensor.dtype not in _FLOATS:
+        if tensor.dtype not in FLOATS:
             problem = f"{shorten(name)} is stored as {tensor.dtype}, not as floating-point numbers"
             raise CheckpointError(str(path), problem, "save it before it is quantised")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from tests.support.fake_ollama import FakeOllama
 from tests.support.project import Project, records
 from tests.unit.generation import gpt2
@@ -61,7 +61,7 @@ def the_suite(project: Project, name: str = "results.json") -> dict[str, Any]:
 
 def rows_of(model: Path, content: Sequence[dict[str, str]]) -> list[tuple[list[int], int]]:
     """Return the tokens of the lecture's training text, and how many of them are the prompt's."""
-    tokenizer = load_tokenizer(model, model.with_suffix(".tiktoken"), VOCABULARY)
+    tokenizer = load_ranks(model, model.with_suffix(".tiktoken"), VOCABULARY)
     rows = []
     for record in content:
         prompt = (

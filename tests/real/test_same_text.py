@@ -16,13 +16,13 @@ import pytest
 import torch
 
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.generation.checkpoint_info import find_ranks
 from pytest_llmjudge.generation.engine.kv_cache import Cache, ForwardBatch
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.engine.scheduler import decode
-from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
+from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
 from pytest_llmjudge.prompts import instruction_prompt
 from tests.unit.generation.tiny import lecture_model, lecture_text
 
@@ -57,8 +57,9 @@ def case(request: pytest.FixtureRequest) -> Case:
     else:
         path = FOLDER / request.param
         model = load(path, torch.device("cpu"), torch.float32)
-        ranks = find_ranks(path, model.config.vocab_size)
-    tokenizer = load_tokenizer(path, ranks, model.config.vocab_size)
+        found = find_tokenizer(path, model.config.vocab_size)
+        ranks = found.file if found else None
+    tokenizer = load_ranks(path, ranks, model.config.vocab_size)
     lecture = lecture_model(model)
     if packable(model):
         pack(model)

@@ -33,10 +33,10 @@ from safetensors.torch import save
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.loading import load
-from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
 from pytest_llmjudge.generation.families.lora import read_adapter
 from pytest_llmjudge.generation.hf.folder import describe_folder, foreign_type
+from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.records import load_records
 from pytest_llmjudge.storage.votes import read_votes
@@ -238,7 +238,7 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         "beside/config.json": (plain(json.dumps(config).encode(), text), lambda path: describe(path.parent)),
         "hf/config.json": (plain(json.dumps(config).encode(), text), model_folder),
         "adapter/adapter_config.json": (plain(json.dumps(adapter).encode(), text), lambda path: read_adapter(path.parent)),
-        "ranks/model.tiktoken": (plain(ranks, text), lambda path: load_tokenizer(path, path, 257)),
+        "ranks/model.tiktoken": (plain(ranks, text), lambda path: load_ranks(path, path, 257)),
         "tar/data.tar": (lambda numbers: _tar(numbers, rows), exam),
         "csv/test/anatomy_test.csv": (plain(rows, text), lambda path: exam(path.parents[1])),
         "parquet/test-00000-of-00001.parquet": (plain(_parquet(), text), lambda path: exam(path.parent)),

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError
-from pytest_llmjudge.generation.checkpoint_info import describe, find_ranks
-from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.families.gpt2.config_file import config_beside
 from pytest_llmjudge.generation.hf.folder import describe_folder
+from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
+from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
 from pytest_llmjudge.kinds.base import Marked
 from pytest_llmjudge.kinds.judged import JUDGED
 from pytest_llmjudge.mmlu.files import open_mmlu
@@ -48,7 +49,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "model.pth": describe,
     "model.safetensors": describe,
     "model.safetensors.index.json": describe,
-    "model.tiktoken": lambda path: load_tokenizer(path, path, 1),
+    "model.tiktoken": lambda path: load_ranks(path, path, 1),
     "data.tar": open_mmlu,
     "template.txt": read_template,
 }
@@ -117,7 +118,9 @@ def test_links_beside_a_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "model.config.json").symlink_to("gone")
     (tmp_path / "model.safetensors").symlink_to("blobs")
 
-    assert tmp_path / "model.tiktoken" == find_ranks(tmp_path / "model.pth", 50257)
+    found = find_tokenizer(tmp_path / "model.pth", 50257)
+    assert found is not None
+    assert found.file == tmp_path / "model.tiktoken"
     with pytest.raises(LlmJudgeError, match="a link to blobs, which is not there"):
         describe(tmp_path)
 

@@ -15,10 +15,10 @@ import torch
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.loading import load
-from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
 from pytest_llmjudge.generation.families.lora import read_adapter
 from pytest_llmjudge.generation.files.contents import content_of
 from pytest_llmjudge.generation.hf.folder import describe_folder
+from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.reading import (
     SETTINGS_LIMIT,
@@ -83,7 +83,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "fingerprint": ("model.pth", content_of, "put a regular file there"),
     "tokenizer": (
         "model.tiktoken",
-        lambda path: load_tokenizer(path, path, 257),
+        lambda path: load_ranks(path, path, 257),
         "put a regular file there",
     ),
     "adapter": (

@@ -99,10 +99,11 @@ class _Places:
 class _Layer(ABC):
     """One layer's keys and values."""
 
-    def __init__(self, attention: Attention) -> None:
+    def __init__(self, attention: Attention, like: Tensor) -> None:
         self.attention = attention
-        self.prefix_keys = self.prefix_values = torch.empty(0)  # (P, K, D)
-        self.keys = self.values = torch.empty(0)
+        empty = like.new_empty(0, attention.kv_heads, attention.head_size)
+        self.prefix_keys = self.prefix_values = empty  # (P, K, D)
+        self.keys = self.values = empty
 
     def remember_prefix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend within the prefix (1, P, H, D) and keep its keys and values."""
@@ -192,9 +193,10 @@ class _Whole(_Layer):
 class _Split(_Layer):
     """Keys (slots, K, D, columns), read along by one query, and values (slots, K, columns, D)."""
 
-    def __init__(self, attention: Attention) -> None:
-        super().__init__(attention)
-        self._keys_by_head = self._values_by_head = torch.empty(0)  # (K, P, D)
+    def __init__(self, attention: Attention, like: Tensor) -> None:
+        super().__init__(attention, like)
+        empty = like.new_empty(attention.kv_heads, 0, attention.head_size)
+        self._keys_by_head = self._values_by_head = empty  # (K, P, D)
 
     def remember_prefix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         self._keys_by_head = key[0].transpose(0, 1).contiguous()
@@ -266,12 +268,14 @@ class Cache:
         self._limit = columns
         self._columns = 0
         kind = _Whole if _reads_whole(model, len(prefix)) else _Split
-        self._layers: list[_Layer] = [kind(attention) for attention in model.attentions]
+        like = model.embedding
+        self._layers: list[_Layer] = [kind(attention, like) for attention in model.attentions]
         self._windows = list(dict.fromkeys(attention.window for attention in model.attentions))
-        ids = torch.tensor([prefix], dtype=torch.long, device=model.device)
-        places = torch.arange(self._prefix, device=model.device)
-        model.hidden(ids, places, [layer.remember_prefix for layer in self._layers])
         self._slots = slots
+        if prefix:
+            ids = torch.tensor([prefix], device=model.device)
+            places = torch.arange(self._prefix, device=model.device)
+            model.hidden(ids, places, [layer.remember_prefix for layer in self._layers])
 
     def run(self, tokens: ForwardBatch) -> Tensor:
         """Run tokens through the model: hidden states (N, C) that saw all that is remembered."""

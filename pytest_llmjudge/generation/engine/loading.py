@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe, heads_in_model_args
+from pytest_llmjudge.generation.families.decoder import Decoder
 from pytest_llmjudge.generation.families.gpt2.config import is_weight, read_sizes
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
 from pytest_llmjudge.generation.families.gpt2.model import GPTModel
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.families.plan import Plan, Source
     from pytest_llmjudge.generation.files.contents import Stamp
 
-__all__ = ["load"]
+__all__ = ["fill", "load"]
+
+Model = TypeVar("Model", bound=Decoder)
 
 
 def load(
@@ -72,8 +76,33 @@ def load(
         def read(name: str) -> Tensor:
             return reader.read(stored[name])
 
+    return fill(path, partial(GPTModel, config), plan, read, device=device, dtype=dtype)
+
+
+def fill(
+    path: Path,
+    make: Callable[[], Model],
+    plan: Plan,
+    read: Callable[[str], Tensor],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Model:
+    """Make a model for evaluation and give it its weights.
+
+    Args:
+        path: For messages.
+        make: Makes the model, on torch's device ``meta``; what is no weight must not be made yet.
+        plan: How stored tensors become its weights.
+        read: Reads a stored tensor by its name.
+        device: Where the model shall run.
+        dtype: In which numbers it shall run.
+
+    Raises:
+        CheckpointError: Weights are no numbers.
+    """
     with torch.device("meta"), _Uninitialised():
-        model = GPTModel(config)
+        model = make()
     model.load_state_dict(dict(_weights(plan, read, device, dtype)), assign=True)
     model.requires_grad_(requires_grad=False).eval()
     _check_finite(path, model, plan)
@@ -162,6 +191,6 @@ def _is_weight_tensor(name: object, value: object) -> bool:
     return isinstance(name, str) and isinstance(value, Tensor) and value.is_floating_point()
 
 
-def _check_finite(path: Path, model: GPTModel, plan: Plan) -> None:
+def _check_finite(path: Path, model: Decoder, plan: Plan) -> None:
     for name, weight in model.named_parameters():
         check_weight(path, plan.stored_name(name), weight)

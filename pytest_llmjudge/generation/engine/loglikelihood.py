@@ -69,13 +69,15 @@ def score_contexts(
             the model's context together.
         pass_tokens: See :data:`PASS_TOKENS`.
     """
+    if not contexts:
+        return
     prefix = _shared_prefix([context.ids for context in contexts])
     trees = [_grow(context, len(prefix)) for context in contexts]
-    layers = [_Layer(attention) for attention in model.attentions]
-    device = model.device
-    ids = torch.tensor([prefix], dtype=torch.long, device=device)
-    places = torch.arange(len(prefix), device=device)
-    model.hidden(ids, places, [layer.remember for layer in layers])
+    layers = [_Layer(attention, model.embedding) for attention in model.attentions]
+    if prefix:
+        ids = torch.tensor([prefix], device=model.device)
+        places = torch.arange(len(prefix), device=model.device)
+        model.hidden(ids, places, [layer.remember for layer in layers])
     for batch in _batches(trees, pass_tokens):
         yield from _score(model, layers, batch, len(prefix))
 
@@ -168,9 +170,9 @@ def _mask(tree: _Tree, prefix: int, window: int | None, device: torch.device) ->
 class _Layer:
     """One layer's keys and values of the prefix (P, K, D)."""
 
-    def __init__(self, attention: Attention) -> None:
+    def __init__(self, attention: Attention, like: Tensor) -> None:
         self.attention = attention
-        self.keys = self.values = torch.empty(0)
+        self.keys = self.values = like.new_empty(0, attention.kv_heads, attention.head_size)
 
     def remember(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend within the prefix (1, P, H, D) and keep its keys and values."""

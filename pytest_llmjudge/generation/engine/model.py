@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.base import LocalModel, text_before
-from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo, describe, find_ranks
+from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo, describe
 from pytest_llmjudge.generation.devices import (
     import_torch,
     is_out_of_memory,
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Context, Prompt
-    from pytest_llmjudge.generation.engine.tokenizer import Tokenizer
-    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+    from pytest_llmjudge.generation.families.decoder import Decoder
+    from pytest_llmjudge.generation.tokenizers.base import Tokenizer
 
 __all__ = ["TorchModel"]
 
 
 class _Loaded(NamedTuple):
-    model: GPTModel
+    model: Decoder
     tokenizer: Tokenizer
 
 
@@ -53,6 +53,8 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
             texts do not depend on the machine.
         base: The model that a LoRA adapter is added to, whatever model its config names.
+        tokenizer: A tokenizer's file, or a folder that holds one, whatever lies beside the
+            checkpoint.
         decoding: How tokens are chosen.
     """
 
@@ -64,11 +66,13 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         device: str = "auto",
         dtype: str = "auto",
         base: Path | None = None,
+        tokenizer: Path | None = None,
         decoding: Decoding = Decoding(),  # noqa: B008  # frozen
     ) -> None:
         self._decoding = decoding
         self.path = Path(path)
         self._base = base
+        self._chosen = tokenizer
         self._batch_size = batch_size
         self._device = device
         self._dtype = dtype
@@ -82,12 +86,28 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         info = self.info
         # An archive that only torch can read tells its vocabulary when it is loaded.
         if info.config is not None:
-            from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+            self._own_tokenizer(info.config.vocab_size)
 
-            try:
-                load_tokenizer(info.path, info.ranks, info.config.vocab_size)
-            except ContentChangedError:
-                raise self._changed() from None
+    @cached_property
+    def special_tokens(self) -> frozenset[str]:
+        """The control tokens of its tokenizer; GPT-2's has none.
+
+        Raises:
+            CheckpointError: The tokenizer cannot be had.
+        """
+        files, config = self.info.tokenizer, self.info.config
+        if config is None or files is None or not files.has_controls:
+            return frozenset()
+        return self._own_tokenizer(config.vocab_size).special_tokens
+
+    def _own_tokenizer(self, vocab_size: int) -> Tokenizer:
+        """Load the tokenizer alone."""
+        from pytest_llmjudge.generation.tokenizers.load import load_tokenizer
+
+        try:
+            return load_tokenizer(self.info.path, self.info.tokenizer, vocab_size)
+        except ContentChangedError:
+            raise self._changed() from None
 
     @property
     def context_length(self) -> int:
@@ -96,10 +116,10 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: It cannot be used.
         """
-        return self._loaded.model.config.context_length
+        return self._loaded.model.context_length
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of a text; ``<|endoftext|>`` in it is ordinary text.
+        """Return the tokens of a text; control tokens such as ``<|endoftext|>`` in it are words.
 
         Raises:
             CheckpointError: The tokenizer cannot be had.
@@ -122,7 +142,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         """
         text, tokenizer = self._text(prompt, chat=chat), self._loaded.tokenizer
         before, after = tokenizer.encode_pair(text, reference)
-        return before, [*after, tokenizer.end] if end else after
+        return before, [*after, tokenizer.end_behind(text)] if end else after
 
     def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
         """Yield for each context, in order, the summed log-probability of each of its branches.
@@ -145,13 +165,13 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
     def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
         text = self._text(prompt, chat=chat)
         model, tokenizer = self._loaded
-        context = model.config.context_length
+        context = model.context_length
         # Not encoded if it cannot fit: a megabyte of text takes long, only to be refused.
         if (least := tokenizer.at_least(text)) > context:
             length = f"at least {least}"
-        elif len(ids := tokenizer.encode(text)) >= context:
+        elif len(ids := tokenizer.encode_prompt(text)) >= context:
             length = str(len(ids))
-        elif ids:
+        elif text and ids:
             return ids
         else:
             return PromptError(where, "the prompt is empty", "give the record an instruction")
@@ -170,80 +190,44 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         return prompt
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
-        from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
-
-        model = self._loaded.model
-        context = model.config.context_length
-        longest = min(max(map(len, prompts.values())) + max_new_tokens, context)
-        slots = self._batch_size or texts_at_a_time(model, longest)
-        waiting = dict(prompts)
-        while waiting:
-            yield from self._try(waiting, max_new_tokens, slots)
-            # No text depends on how many run together.
-            slots = max(1, min(slots, len(waiting)) // 2)
-
-    def _try(
-        self, waiting: dict[int, list[int]], max_new_tokens: int, slots: int
-    ) -> Iterator[Completion]:
-        """Answer prompts, and take them from those that wait; stop when memory runs out.
-
-        Raises:
-            CheckpointError: It runs out with a single text.
-        """
-        try:
-            for index, ids in self._run(dict(waiting), max_new_tokens, slots):
-                del waiting[index]
-                if ids is None:
-                    yield self._broken(index)
-                    continue
-                text = text_before(self._decoding.stop, self._loaded.tokenizer.decode(ids))
-                yield Completion(index, text, tokens=len(ids))
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if slots == 1:
-                problem = "out of memory with one text at a time"
-                hint = "free some, or take another device or a smaller --llm-judge-dtype"
-                raise CheckpointError(str(self.path), problem, hint) from None
-
-    def _run(
-        self, prompts: dict[int, list[int]], max_new_tokens: int, slots: int
-    ) -> Iterator[tuple[int, list[int] | None]]:
-        from pytest_llmjudge.generation.engine.sampling import Sampler, likeliest
-        from pytest_llmjudge.generation.engine.scheduler import decode, never
+        from pytest_llmjudge.generation.engine.answering import Answerer
 
         model, tokenizer = self._loaded
-        indices, ids = list(prompts), list(prompts.values())
-        limits = [min(max_new_tokens, model.config.context_length - len(row)) for row in ids]
-        greedy, stop = self._decoding.is_greedy, self._decoding.stop
-        for prompt, tokens in decode(
+        answerer = Answerer(
+            str(self.path),
             model,
-            ids,
-            limits,
-            ends={tokenizer.end},
-            slots=slots,
-            choose=likeliest if greedy else Sampler(self._decoding, ids),
-            stops=partial(tokenizer.ends_with, stop) if stop else never,
-        ):
-            yield indices[prompt], tokens
+            tokenizer.ends | tokenizer.named(self._decoding.stop),
+            tokenizer.ends_with,
+            self._decoding,
+            self._batch_size,
+            tokenizer.size,
+        )
+        for number, ids in answerer.answer(prompts, max_new_tokens):
+            if ids is None:
+                yield self._broken(number)
+                continue
+            text = text_before(self._decoding.stop, tokenizer.decode(ids))
+            yield Completion(number, text, tokens=len(ids))
 
     def _describe(self) -> CheckpointInfo:
-        return describe(self.path, self._base)
+        return describe(self.path, self._base, self._chosen)
 
     def _load(self, info: CheckpointInfo) -> _Loaded:
         import_torch()
         from pytest_llmjudge.generation.engine.loading import load
         from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
-        from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer
+        from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
+        from pytest_llmjudge.generation.tokenizers.load import load_tokenizer
 
         device, dtype = usable_device(self._device), usable_dtype(self._dtype)
         model = load(self.path, device, dtype, base=self._base, info=info)
-        vocab_size = model.config.vocab_size
-        # An archive that only torch can read tells its vocabulary only now.
-        has_own = info.config is not None or find_ranks(info.path, vocab_size) is not None
-        ranks = info.ranks if has_own else None
-        stamp = None if ranks is None else info.contents[ranks].stamp
-        tokenizer = load_tokenizer(info.path, ranks, vocab_size, stamp)
+        vocab_size = model.vocab_size
+        files = info.tokenizer
+        if info.config is None:
+            # An archive that only torch can read tells its vocabulary only now.
+            files = find_tokenizer(info.path, vocab_size, chosen=self._chosen)
+        stamps = {file: content.stamp for file, content in info.contents.items()}
+        tokenizer = load_tokenizer(info.path, files, vocab_size, stamps)
         if packable(model):
             pack(model)
         return _Loaded(model, tokenizer)

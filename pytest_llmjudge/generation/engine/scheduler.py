@@ -73,6 +73,7 @@ def decode(
     *,
     ends: Collection[int],
     slots: int,
+    tokens: int | None = None,
     choose: Choose = likeliest,
     stops: Callable[[Sequence[int]], bool] = never,
 ) -> Iterator[Decoded]:
@@ -85,12 +86,13 @@ def decode(
             they fit into the model's context.
         ends: The tokens that end a text, and are not part of it.
         slots: How many texts run at a time.
+        tokens: How many tokens of the model's the tokenizer has; the others are never chosen.
         choose: Chooses tokens. What is drawn is not guessed at.
         stops: Tells of the tokens of a text whether it ends with them.
     """
     if not prompts:
         return
-    pool = _Pool(model, prompts, limits, slots, choose)
+    pool = _Pool(model, prompts, limits, slots, tokens=tokens, choose=choose)
     while pool.fill():
         pool.advance(ends, stops)
         for slot, text in enumerate(pool.running):
@@ -109,6 +111,8 @@ class _Pool:
         prompts: Sequence[Sequence[int]],
         limits: Sequence[int],
         slots: int,
+        *,
+        tokens: int | None,
         choose: Choose,
     ) -> None:
         prefix = _shared_prefix(prompts)
@@ -119,6 +123,7 @@ class _Pool:
         self.running: list[_Text | None] = []
         self._model = model
         self._choose = choose
+        self._tokens = tokens
         self._rows = FEWEST_ROWS
         self._slots = min(slots, len(texts))
         # Neighbours are of similar length, because attention works up to the longest of a pass.
@@ -155,7 +160,8 @@ class _Pool:
         newest = [text.newest(width) for text in texts]
         hidden = self._cache.run(_next_pass(texts, newest))
         rows = [text.index for text in texts for _ in range(width)]
-        chosen = self._choose(self._model.logits(hidden[-len(rows) :]), rows)
+        logits = self._model.logits(hidden[-len(rows) :])
+        chosen = self._choose(logits[:, : self._tokens], rows)
         taken = 0
         for number, text in enumerate(texts):
             guesses = newest[number][1:]

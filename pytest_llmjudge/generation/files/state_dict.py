@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "FLOATS",
     "StateDict",
     "StoredTensor",
     "damaged",
@@ -42,6 +43,9 @@ SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
 COPY = "save or copy the checkpoint again"
 WRAPPERS = ("model_state_dict", "state_dict", "model")
 """Under which names training checkpoints keep the state dict."""
+
+FLOATS = frozenset({"bfloat16", "float16", "float32", "float64"})
+"""torch's names of the numbers that weights are stored in unless they are quantised."""
 
 _ZIP = b"PK"
 _GGUF = b"GGUF"

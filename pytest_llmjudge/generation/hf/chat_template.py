@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import CheckpointError, one_line
 from pytest_llmjudge.framing import places, split_frame
-from pytest_llmjudge.generation.hf.frames import Frame
+from pytest_llmjudge.generation.hf.frames import TransformersEncoder
+from pytest_llmjudge.generation.tokenizers.frames import Frame
 from pytest_llmjudge.jinja_child import DAY
 from pytest_llmjudge.scoring import ends_in_thoughts
 from pytest_llmjudge.settings import CHAT
@@ -43,6 +44,7 @@ class ChatTemplate:
     def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
         self._folder = folder
         self._tokenizer = tokenizer
+        self._encoder = TransformersEncoder(tokenizer)
 
     def message_ids(self, prompt: Prompt) -> list[int]:
         """Return the tokens of a user's message, or of a conversation that ends with one.
@@ -95,7 +97,7 @@ class ChatTemplate:
         (place,) = places(1)
         text = self._rendered([Turn("user", "?"), Turn("assistant", place)])
         closing = text.rpartition(place)[2] if place in text else ""
-        return Frame(self._tokenizer, [closing]).ids(closing, [])
+        return Frame(self._encoder, [closing]).ids(closing, [])
 
     def _frame(self, turns: Sequence[Turn]) -> Frame:
         """Return what the template makes of messages of some roles.
@@ -113,7 +115,7 @@ class ChatTemplate:
             if not set(marks) <= set(text):
                 problem = "its chat template leaves a message of a conversation out"
                 raise CheckpointError(str(self._folder), problem, f"correct it, or {_TODO}")
-            self._frames[roles] = Frame(self._tokenizer, split_frame(text, len(roles)))
+            self._frames[roles] = Frame(self._encoder, split_frame(text, len(roles)))
         return self._frames[roles]
 
     @cached_property

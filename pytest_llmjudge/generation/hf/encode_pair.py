@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.framing import FramedText
-from pytest_llmjudge.generation.hf.frames import split_behind
+from pytest_llmjudge.generation.tokenizers.frames import split_behind
 
 if TYPE_CHECKING:
     from pathlib import Path

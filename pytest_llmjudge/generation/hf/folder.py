@@ -24,11 +24,13 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
     own_template,
 )
 from pytest_llmjudge.generation.families.lora import ADAPTER_CONFIG
+from pytest_llmjudge.generation.families.transformer_config import UnsupportedError
 from pytest_llmjudge.generation.files.contents import Content, content_of
 from pytest_llmjudge.generation.files.names import shorten, shorten_json
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.shards import files_in, read_index
 from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_pointer, unreadable
+from pytest_llmjudge.generation.hf.native import Native, native_of
 from pytest_llmjudge.generation.hf.sizes import absurd_size
 from pytest_llmjudge.paths import HEAD
 from pytest_llmjudge.reading import (
@@ -64,6 +66,8 @@ _WEIGHTS = (
 _NO_WEIGHTS = ("rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias")
 """What older versions stored with them: the frequencies of rotary embeddings, GPT-2's masks."""
 
+_NATIVE = "native engine"
+
 _BESIDE = (
     CONFIG,
     GENERATION,
@@ -89,6 +93,8 @@ class FolderInfo:
         library: Version of transformers, which decides it too.
         is_safe: Whether the weights are ``.safetensors``, and not pickles.
         is_plain: Whether its tokenizer is what ``tokenizer.json`` says, and no class adds to it.
+        native: How the native engine runs it; ``None`` where transformers does.
+        engine: Which of the two runs it, and why if it is transformers.
     """
 
     path: Path
@@ -98,6 +104,8 @@ class FolderInfo:
     library: str
     is_safe: bool
     is_plain: bool
+    native: Native | None
+    engine: str
 
     @cached_property
     def contents(self) -> dict[Path, Content]:
@@ -117,6 +125,9 @@ class FolderInfo:
         """
         digests = [f"{file.name} {content.digest}" for file, content in self.contents.items()]
         lines = [self.library, *digests]
+        if self.native is not None:
+            # What transformers computed of the same files may differ in the last digit of a logit.
+            lines.append(_NATIVE)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -244,7 +255,22 @@ def describe_folder(folder: Path) -> FolderInfo:
     is_safe = SUFFIX in weights.name
     is_plain = TOKENIZER in names and tokenizer.get("tokenizer_class") in _PLAIN_CLASSES
     library = version("transformers")
-    return FolderInfo(folder, kind, parameters, files, library, is_safe=is_safe, is_plain=is_plain)
+    native, engine = None, _NATIVE
+    try:
+        native = native_of(folder, config, tensors)
+    except UnsupportedError as error:
+        engine = f"transformers {library}, because {error.reason}"
+    return FolderInfo(
+        folder,
+        kind,
+        parameters,
+        files,
+        library,
+        is_safe=is_safe,
+        is_plain=is_plain,
+        native=native,
+        engine=engine,
+    )
 
 
 def _refuse_pointer(file: Path) -> None:

@@ -14,11 +14,11 @@ from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
 from pytest_llmjudge.generation.base import text_before
 from pytest_llmjudge.generation.engine.sampling import Sampler
+from pytest_llmjudge.generation.hf.texts import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_llmjudge.generation.hf.frames import Tokenizer
     from pytest_llmjudge.generation.hf.loading import Foreign
     from pytest_llmjudge.settings import Decoding
 
@@ -58,16 +58,14 @@ def continue_rows(
         decoding: How tokens are chosen, and where a text ends.
     """
     model = foreign.model
-    # Special tokens are left out of texts, so that a stop text that is one has to be a token.
-    added = foreign.tokenizer.get_added_vocab()
-    stopping = [added[text] for text in decoding.stop if text in added]
-    ends = tuple(dict.fromkeys((*foreign.ends, *stopping)))
+    texts = Texts(foreign.tokenizer, decoding.stop)
+    ends = tuple(dict.fromkeys((*foreign.ends, *texts.stop_tokens)))
     width = max(len(row.ids) for row in rows)
     pad = ends[0] if ends else 0
     ids = [[pad] * (width - len(row.ids)) + row.ids for row in rows]
     seen = [[0] * (width - len(row.ids)) + [1] * len(row.ids) for row in rows]
     numbers = _Numbers(len(rows), width, model.device)
-    stops = _Stops(foreign.tokenizer, ends, width, decoding.stop)
+    stops = _Stops(texts, ends, width, decoding.stop)
     output = model.generate(
         torch.tensor(ids, device=model.device),
         attention_mask=torch.tensor(seen, device=model.device),
@@ -91,9 +89,9 @@ class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no typ
     """Ends a row whose text holds a stop text, and cuts it off there."""
 
     def __init__(
-        self, tokenizer: Tokenizer, ends: tuple[int, ...], width: int, texts: tuple[str, ...]
+        self, read: Texts, ends: tuple[int, ...], width: int, texts: tuple[str, ...]
     ) -> None:
-        self._tokenizer = tokenizer
+        self._read_ids = read.decode
         self._ends = frozenset(ends)
         self._width = width
         self._texts = texts
@@ -122,8 +120,7 @@ class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no typ
         return Continued(text_before(self._texts, text), len(ids))
 
     def _read(self, ids: list[int]) -> str:
-        text: str = self._tokenizer.decode(self._before_end(ids), skip_special_tokens=True)
-        return text
+        return self._read_ids(self._before_end(ids))
 
     def _before_end(self, ids: list[int]) -> list[int]:
         length = next((at for at, token in enumerate(ids) if token in self._ends), len(ids))

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
 from pytest_llmjudge.generation.devices import is_out_of_memory
+from pytest_llmjudge.generation.families.gpt2.hf_folder import GENERATION
 from pytest_llmjudge.generation.files.contents import untouched
 from pytest_llmjudge.generation.files.names import shorten
 from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
-from pytest_llmjudge.generation.hf.frames import FramedTexts
+from pytest_llmjudge.generation.hf.frames import TransformersEncoder
 from pytest_llmjudge.generation.nonfinite import check_weight
+from pytest_llmjudge.generation.tokenizers.frames import FramedTexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
     import torch
 
+    from pytest_llmjudge.generation.families.decoder import Decoder
     from pytest_llmjudge.generation.hf.folder import FolderInfo
+    from pytest_llmjudge.generation.hf.native import Native
 
 __all__ = ["Foreign", "load_folder", "quietly"]
 
@@ -35,9 +39,10 @@ _NO_TELEMETRY = "HF_HUB_DISABLE_TELEMETRY"
 
 
 class Foreign(NamedTuple):
-    """A model and tokenizer of transformers'.
+    """A folder's model, and its tokenizer of transformers'.
 
     Attributes:
+        model: A ``Decoder`` of the native engine, or a model of transformers.
         ends: The tokens that end a text.
         context: How many tokens it can see.
         template: The folder's chat template, which need not be there.
@@ -113,31 +118,69 @@ def _load(
     if type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
         problem = f"{release} has no {kind} that goes on from a text"
         raise CheckpointError(str(folder), problem, "name the folder of a causal language model")
-    with _in_one_line(folder, f"{release} cannot load its weights"):
-        model, loading = transformers.AutoModelForCausalLM.from_pretrained(
-            name,
-            config=config,
-            dtype=dtype,
-            use_safetensors=info.is_safe,
-            weights_only=True,
-            output_loading_info=True,
-            **files_alone,
-        )
-        _check_whole(folder, kind, loading)
-        model = _own_memory(model.to(device)).eval().requires_grad_(requires_grad=False)
-        _check_finite(folder, model, dtype)
+    model: Model
+    if info.native is not None:
+        model = _load_native(info, info.native, device, dtype)
+        asked = _generation_config(name, config)
+    else:
+        with _in_one_line(folder, f"{release} cannot load its weights"):
+            model, loading = transformers.AutoModelForCausalLM.from_pretrained(
+                name,
+                config=config,
+                dtype=dtype,
+                use_safetensors=info.is_safe,
+                weights_only=True,
+                output_loading_info=True,
+                **files_alone,
+            )
+            _check_whole(folder, kind, loading)
+            model = _own_memory(model.to(device)).eval().requires_grad_(requires_grad=False)
+            _check_finite(folder, model, dtype)
+        asked = model.generation_config
+        # What the folder wishes for the choice of tokens would be mixed into what is asked for.
+        model.generation_config = transformers.GenerationConfig()
     with _in_one_line(folder, f"{release} cannot load its tokenizer"):
         # AutoTokenizer gives some architectures their usual way of splitting words, whatever
         # the folder's own file says.
         plain, auto = transformers.PreTrainedTokenizerFast, transformers.AutoTokenizer
         reader = plain if info.is_plain else auto
         tokenizer = reader.from_pretrained(name, **files_alone)
-    ends = _ends(model.generation_config.eos_token_id, tokenizer.eos_token_id)
-    # What the folder wishes for the choice of tokens would be mixed into what is asked for.
-    model.generation_config = transformers.GenerationConfig()
+    ends = _ends(asked.eos_token_id, tokenizer.eos_token_id)
     template = ChatTemplate(folder, tokenizer)
-    framed = FramedTexts(tokenizer)
+    framed = FramedTexts(TransformersEncoder(tokenizer))
     return Foreign(model, tokenizer, ends, _context(config, tokenizer), template, framed)
+
+
+def _load_native(
+    info: FolderInfo, native: Native, device: torch.device, dtype: torch.dtype
+) -> Decoder:
+    from pytest_llmjudge.generation.engine.loading import fill
+    from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
+    from pytest_llmjudge.generation.families.transformer import Transformer
+    from pytest_llmjudge.generation.files.tensors import TensorReader
+
+    reader = TensorReader(info.contents)
+    model = fill(
+        info.path,
+        lambda: Transformer(native.config),
+        native.plan,
+        lambda stored: reader.read(native.tensors[stored]),
+        device=device,
+        dtype=dtype,
+    )
+    model.prepare()
+    if packable(model):
+        pack(model)
+    return model
+
+
+def _generation_config(name: str, config: Config) -> Any:  # noqa: ANN401  # transformers has no types
+    """Read what a folder wishes for generation, as transformers does when it loads a model."""
+    import transformers
+
+    if os.path.isfile(os.path.join(name, GENERATION)):  # noqa: PTH113, PTH118
+        return transformers.GenerationConfig.from_pretrained(name, local_files_only=True)
+    return transformers.GenerationConfig.from_model_config(config)
 
 
 def _own_memory(model: Model) -> Model:

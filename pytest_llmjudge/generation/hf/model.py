@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.framing import FramedText
-from pytest_llmjudge.generation.base import LocalModel
+from pytest_llmjudge.generation.base import LocalModel, text_before
 from pytest_llmjudge.generation.devices import (
     import_torch,
     is_out_of_memory,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Context, Prompt
+    from pytest_llmjudge.generation.families.decoder import Decoder
     from pytest_llmjudge.generation.hf.generate import Continued, Row
     from pytest_llmjudge.generation.hf.loading import Foreign
 
@@ -41,7 +42,10 @@ _UNMASKED = frozenset({"recurrent_gemma", "reformer", "rwkv", "xlm"})
 
 
 class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
-    """A folder of ``save_pretrained`` that answers prompts by way of transformers.
+    """A folder of ``save_pretrained`` that answers prompts.
+
+    Its tokenizer and chat template are transformers'. So is the model, unless it is of a family
+    that the native engine computes, several times as fast.
 
     Decoding is greedy by default, whatever the folder's ``generation_config.json`` asks
     for. A text ends before an end token, after ``max_new_tokens``, or when prompt and text together
@@ -136,11 +140,14 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             CheckpointError: It cannot be used, or the memory is not enough.
         """
         model = self._loaded.model
+        from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
+        from pytest_llmjudge.generation.families.decoder import Decoder
         from pytest_llmjudge.generation.hf.loglikelihood import score_branches
 
+        score = score_contexts if isinstance(model, Decoder) else score_branches
         try:
-            yield from score_branches(model, contexts)
-        except RuntimeError as error:
+            yield from score(model, contexts)
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             problem, hint = "out of memory", "free some, or take another device"
@@ -173,13 +180,51 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         return self._loaded.template.opens_thoughts(prompt) or None
 
     def _check_vocabulary(self, ids: Sequence[int]) -> None:
-        known = len(self._loaded.model.get_input_embeddings().weight)
+        from pytest_llmjudge.generation.families.decoder import Decoder
+
+        model = self._loaded.model
+        is_native = isinstance(model, Decoder)
+        known = model.vocab_size if is_native else len(model.get_input_embeddings().weight)
         if max(ids, default=0) >= known:
             problem = f"the model knows {known} tokens and its tokenizer has the number {max(ids)}"
             hint = "save the model and the tokenizer that it was trained with together"
             raise CheckpointError(str(self.path), problem, hint)
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+        from pytest_llmjudge.generation.families.decoder import Decoder
+
+        model = self._loaded.model
+        if isinstance(model, Decoder):
+            return self._decode_here(model, prompts, max_new_tokens)
+        return self._decode_there(prompts, max_new_tokens)
+
+    def _decode_here(
+        self, model: Decoder, prompts: dict[int, list[int]], max_new_tokens: int
+    ) -> Iterator[Completion]:
+        """Answer by the native engine."""
+        from pytest_llmjudge.generation.engine.answering import Answerer
+        from pytest_llmjudge.generation.hf.texts import Texts
+
+        stop = self._decoding.stop
+        texts = Texts(self._loaded.tokenizer, stop)
+        answerer = Answerer(
+            str(self.path),
+            model,
+            {*self._loaded.ends, *texts.stop_tokens},
+            texts.ends_with,
+            self._decoding,
+            self._batch_size,
+        )
+        for number, ids in answerer.answer(prompts, max_new_tokens):
+            if ids is None:
+                yield self._broken(number)
+            else:
+                yield Completion(number, text_before(stop, texts.decode(ids)), tokens=len(ids))
+
+    def _decode_there(
+        self, prompts: dict[int, list[int]], max_new_tokens: int
+    ) -> Iterator[Completion]:
+        """Answer by transformers' ``generate``."""
         from pytest_llmjudge.generation.hf.generate import Row
 
         context = self._loaded.context

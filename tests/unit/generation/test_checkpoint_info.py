@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.checkpoint_info import describe
+from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo, describe
 from tests.unit.generation.tiny import (
     TINY,
     lecture_model,
@@ -32,6 +32,12 @@ TRAINED = "save it again from the model that was trained"
 HEADS = 'write {"n_heads": …} with an integer above 0'
 
 
+def ranks_of(info: CheckpointInfo) -> Path | None:
+    """The file of the tokenizer, ``None`` for GPT-2's own."""
+    assert info.tokenizer is not None
+    return info.tokenizer.file
+
+
 def test_sizes_are_read_off_the_tensors(path: Path) -> None:
     """Names, shapes, sizes and the number of weights are known without loading the model."""
     model = save_model(path)
@@ -42,7 +48,7 @@ def test_sizes_are_read_off_the_tensors(path: Path) -> None:
     assert info.plan is not None
     assert info.plan.shapes == {name: tuple(w.shape) for name, w in model.named_parameters()}
     assert info.parameters == sum(weight.numel() for weight in model.parameters())
-    assert info.ranks == path.with_suffix(".tiktoken")
+    assert ranks_of(info) == path.with_suffix(".tiktoken")
 
 
 def test_masks_are_no_weights(path: Path) -> None:
@@ -168,13 +174,13 @@ def test_a_config_without_heads_is_not_ours(path: Path) -> None:
 def test_the_tokenizer_that_belongs_to_a_checkpoint(path: Path, tmp_path: Path) -> None:
     """Its own goes first, then the only one of the folder, then GPT-2's."""
     torch.save(make_model().state_dict(), path)
-    none = describe(path).ranks
+    none = ranks_of(describe(path))
     write_ranks(tmp_path / "shared.tiktoken")
-    only = describe(path).ranks
+    only = ranks_of(describe(path))
     write_ranks(tmp_path / "second.tiktoken")
-    several = describe(path).ranks
+    several = ranks_of(describe(path))
     write_ranks(tmp_path / "model.tiktoken")
-    own = describe(path).ranks
+    own = ranks_of(describe(path))
 
     expected = (None, tmp_path / "shared.tiktoken", None, tmp_path / "model.tiktoken")
     assert (none, only, several, own) == expected
@@ -186,7 +192,7 @@ def test_gpt2s_vocabulary_goes_with_gpt2s_tokenizer(path: Path, tmp_path: Path) 
     torch.save(make_model(config).state_dict(), path)
     write_ranks(tmp_path / "other.tiktoken")
 
-    assert describe(path).ranks is None
+    assert ranks_of(describe(path)) is None
 
 
 def test_what_lies_beside_a_link_and_behind_it(path: Path, tmp_path: Path) -> None:
@@ -202,10 +208,10 @@ def test_what_lies_beside_a_link_and_behind_it(path: Path, tmp_path: Path) -> No
     beside = describe(path)
 
     assert behind.config == direct.config == replace(TINY, n_heads=4)
-    assert behind.ranks == target.with_suffix(".tiktoken")
+    assert ranks_of(behind) == target.with_suffix(".tiktoken")
     assert behind.fingerprint == direct.fingerprint
     assert beside.config == replace(TINY, n_heads=2)
-    assert beside.ranks == path.with_suffix(".tiktoken")
+    assert ranks_of(beside) == path.with_suffix(".tiktoken")
 
 
 @pytest.mark.parametrize("stem", ["model", "model.safetensors.index"])
@@ -224,7 +230,7 @@ def test_what_lies_beside_several_files(path: Path, stem: str) -> None:
     info = describe(index)
 
     assert info.config == replace(TINY, n_heads=4)
-    assert info.ranks == ranks
+    assert ranks_of(info) == ranks
 
 
 def test_what_to_write_beside_several_files(path: Path) -> None:

@@ -102,8 +102,7 @@ def test_memory_bounds_what_runs_at_a_time(
 ) -> None:
     """Large models and long prompts run fewer texts together."""
     with torch.device("meta"):
-        model = GPTModel(GPTConfig(1, 1024, width, width // 64, n_layers=0, qkv_bias=True))
-    model.config = replace(model.config, n_layers=layers)
+        model = GPTModel(GPTConfig(1, 1024, width, width // 64, layers, qkv_bias=True))
 
     assert texts_at_a_time(model, length) == expected
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError, SettingsError
 from pytest_llmjudge.generation.engine.model import TorchModel
-from pytest_llmjudge.generation.engine.tokenizer import Tokenizer, load_tokenizer
+from pytest_llmjudge.generation.tokenizers.byte_pairs import BytePairs, load_ranks
 from pytest_llmjudge.settings import Decoding
 from tests.unit.generation.tiny import (
     DEVICES,
@@ -44,13 +44,13 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(saved: Path) -> Tokenizer:
+def tokenizer(saved: Path) -> BytePairs:
     """The checkpoint's tokenizer."""
-    return load_tokenizer(saved, saved.with_suffix(".tiktoken"), VOCABULARY)
+    return load_ranks(saved, saved.with_suffix(".tiktoken"), VOCABULARY)
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 4])
-def test_texts_are_the_lectures(saved: Path, tokenizer: Tokenizer, batch_size: int | None) -> None:
+def test_texts_are_the_lectures(saved: Path, tokenizer: BytePairs, batch_size: int | None) -> None:
     """Greedy answers, token for token, whatever the size of a batch."""
     lecture = lecture_model(make_model())
     expected = [lecture_text(lecture, tokenizer.encode(prompt), 12) for prompt in PROMPTS]
@@ -82,7 +82,7 @@ def test_a_batch_changes_nothing(saved: Path, prompts: list[str], batch: int) ->
     assert together == [alone.generate([prompt], max_new_tokens=6)[0] for prompt in prompts]
 
 
-def test_the_end_token_ends_a_text(path: Path, tokenizer: Tokenizer) -> None:
+def test_the_end_token_ends_a_text(path: Path, tokenizer: BytePairs) -> None:
     """A text stops before it, and its length does not count it."""
     model = make_model()
     ids = lecture_text(lecture_model(model), tokenizer.encode("the thing"), 8)
@@ -205,7 +205,7 @@ def test_heads_from_a_config_change_the_text(path: Path, saved: Path) -> None:
     assert model.info.config == config
     assert model.fingerprint != TorchModel(saved).fingerprint
     expected = lecture_text(lecture_model(make_model(config)), prompt, 1)
-    tokenizer = load_tokenizer(path, path.with_suffix(".tiktoken"), VOCABULARY)
+    tokenizer = load_ranks(path, path.with_suffix(".tiktoken"), VOCABULARY)
     text = model.generate([tokenizer.decode(prompt)], max_new_tokens=1)
     assert text == [tokenizer.decode(expected)]
 
@@ -246,7 +246,7 @@ def test_an_answer_of_no_numbers(path: Path, batch_size: int, decoding: Decoding
     assert str(caught.value).startswith(f"prompts[1]: {BROKEN}; ")
 
 
-def test_an_answer_that_ends_in_no_numbers(path: Path, tokenizer: Tokenizer) -> None:
+def test_an_answer_that_ends_in_no_numbers(path: Path, tokenizer: BytePairs) -> None:
     """Also where tokens are guessed ahead: half a text is no response."""
     model = make_model()
     prompt = tokenizer.encode("a")

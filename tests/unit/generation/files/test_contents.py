@@ -39,7 +39,11 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
     while frame is not None:
         name = frame.f_code.co_filename
         loads = loads or name.endswith(
-            ("generation/files/tensors.py", "generation/engine/tokenizer.py")
+            (
+                "generation/files/tensors.py",
+                "generation/tokenizers/byte_pairs.py",
+                "generation/tokenizers/files.py",
+            )
         )
         loads = loads or "/transformers/" in name or frame.f_code.co_name == "_read_old"
         frame = frame.f_back

@@ -19,6 +19,7 @@ from tokenizers import processors
 
 from pytest_llmjudge.data import Prompt, Record, Turn
 from pytest_llmjudge.framing import FramedText
+from pytest_llmjudge.generation.tokenizers.frames import FramedTexts
 from pytest_llmjudge.prompts import messages_of, model_prompt
 from pytest_llmjudge.settings import SuiteSettings
 from pytest_llmjudge.suites import Suite
@@ -26,7 +27,7 @@ from tests.unit.generation.hugging import make_tokenizer, save_folder
 
 transformers = pytest.importorskip("transformers")
 
-from pytest_llmjudge.generation.hf.frames import FramedTexts, text_ids  # noqa: E402
+from pytest_llmjudge.generation.hf.frames import TransformersEncoder, text_ids  # noqa: E402
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel  # noqa: E402
 
 ALTERNATE = "{{ raise_exception('roles must alternate') }}"
@@ -193,7 +194,7 @@ def test_the_tokens_are_the_familys(
     )
 
     ids = (
-        FramedTexts(tokenizer).ids(prompt)
+        FramedTexts(TransformersEncoder(tokenizer)).ids(prompt)
         if isinstance(prompt, FramedText)
         else text_ids(tokenizer, str(prompt), begin=True)
     )
@@ -215,7 +216,7 @@ def test_no_text_of_a_record_becomes_a_control_token(name: str) -> None:
     assert isinstance(prompt, FramedText)
     assert isinstance(other, FramedText)
 
-    framed = FramedTexts(tokenizer)
+    framed = FramedTexts(TransformersEncoder(tokenizer))
     ids = framed.ids(prompt)
     before, after = framed.pair(prompt, typed)
 
@@ -239,7 +240,7 @@ def test_an_answer_to_a_framed_prompt() -> None:
         whole(record), add_generation_prompt=True, return_dict=False
     )
 
-    before, after = FramedTexts(tokenizer).pair(prompt, "one")
+    before, after = FramedTexts(TransformersEncoder(tokenizer)).pair(prompt, "one")
 
     assert before == theirs
     assert tokenizer.decode(after) == "one"

@@ -11,6 +11,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.files.contents import content_of, open_same
 from pytest_llmjudge.generation.files.names import stem_of
 from pytest_llmjudge.generation.files.state_dict import refuse_pointer, unreadable
+from pytest_llmjudge.generation.tokenizers.base import Tokenizer
 from pytest_llmjudge.reading import SETTINGS_LIMIT, read_stream
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.files.contents import Stamp
 
-__all__ = ["Tokenizer", "load_tokenizer"]
+__all__ = ["BytePairs", "least_tokens", "load_ranks", "longest_token", "parse_ranks"]
 
 END = "<|endoftext|>"
 
@@ -27,19 +28,19 @@ END = "<|endoftext|>"
 _PATTERN = r"'(?:[sdmt]|ll|re|ve)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
-class Tokenizer:
+class BytePairs(Tokenizer):
     """A byte-pair encoding with one special token, which ends a text.
 
     Attributes:
-        size: Number of tokens, the special one included.
         end: Id of the special token.
     """
 
     def __init__(self, encoding: tiktoken.Encoding) -> None:
-        self.size = encoding.n_vocab
+        self.size = self.text_size = encoding.n_vocab
         self.end = encoding.eot_token
+        self.ends = frozenset([self.end])
         self._encoding = encoding
-        self._longest = max(map(len, encoding.token_byte_values()))
+        self._longest = longest_token(encoding)
 
     def encode(self, text: str) -> list[int]:
         """Encode a prompt; ``<|endoftext|>`` in it is ordinary text.
@@ -48,6 +49,10 @@ class Tokenizer:
         must not be able to end a text or to reach a token that people cannot type.
         """
         return self._encoding.encode_ordinary(text)
+
+    def encode_prompt(self, prompt: str) -> list[int]:
+        """Encode a prompt; nothing is put in front."""
+        return self.encode(prompt)
 
     def encode_pair(self, prompt: str, reference: str) -> tuple[list[int], list[int]]:
         """Encode a prompt and what follows it as one text, and split the tokens between the two.
@@ -61,6 +66,10 @@ class Tokenizer:
             if rest < 0:
                 return ids[:place], ids[place:]
         return ids, []
+
+    def end_behind(self, prompt: str) -> int:  # noqa: ARG002 - there is only one
+        """Return the token that ends an answer."""
+        return self.end
 
     def decode(self, ids: Sequence[int]) -> str:
         """Decode tokens; bytes that are no UTF-8, as in half a character, become U+FFFD."""
@@ -78,13 +87,23 @@ class Tokenizer:
 
     def at_least(self, text: str) -> int:
         """A lower bound of the number of tokens, computed without encoding the text."""
-        return -(-len(text.encode(errors="replace")) // self._longest)
+        return least_tokens(text, self._longest)
 
 
-def load_tokenizer(
+def longest_token(encoding: tiktoken.Encoding) -> int:
+    """Return how many bytes the longest token has."""
+    return max(map(len, encoding.token_byte_values()))
+
+
+def least_tokens(text: str, longest: int) -> int:
+    """Return how many tokens a text has at least if none has more than some bytes."""
+    return -(-len(text.encode(errors="replace")) // longest)
+
+
+def load_ranks(
     path: Path, ranks: Path | None, vocab_size: int, stamp: Stamp | None = None
-) -> Tokenizer:
-    """Load the tokenizer of a checkpoint.
+) -> BytePairs:
+    """Load GPT-2's tokenizer, or one that splits text as it does.
 
     Args:
         path: The checkpoint, for messages.
@@ -97,7 +116,7 @@ def load_tokenizer(
         ContentChangedError: The file of ranks may hold something else now.
         CheckpointError: The tokenizer cannot be had, or it is not the model's.
     """
-    tokenizer = Tokenizer(_gpt2(path) if ranks is None else _read_encoding(ranks, stamp))
+    tokenizer = BytePairs(_gpt2(path) if ranks is None else _read_encoding(ranks, stamp))
     if tokenizer.size != vocab_size:
         name = "GPT-2's tokenizer" if ranks is None else ranks.name
         problem = f"the model knows {vocab_size} tokens and {name} has {tokenizer.size}"
@@ -126,6 +145,22 @@ def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:
     except OSError as error:
         raise unreadable(file, error) from None
     refuse_pointer(file, content)
+    ranks = parse_ranks(file, content)
+    return tiktoken.Encoding(
+        file.name, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={END: len(ranks)}
+    )
+
+
+def parse_ranks(file: Path, content: bytes) -> dict[bytes, int]:
+    """Read a line for each token, its bytes in base64 and its rank.
+
+    Args:
+        file: For messages.
+        content: What it holds.
+
+    Raises:
+        CheckpointError: It holds something else, or cannot encode every byte.
+    """
     lines = content.splitlines()
     ranks = dict(_parse(file, number, line) for number, line in enumerate(lines, start=1))
     if sorted(ranks.values()) != list(range(len(lines))):
@@ -134,9 +169,7 @@ def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:
         raise _wrong_ranks(file, problem)
     if missing := [byte for byte in range(256) if bytes([byte]) not in ranks]:
         raise _wrong_ranks(file, f"{len(missing)} of the 256 single bytes have no rank")
-    return tiktoken.Encoding(
-        file.name, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={END: len(ranks)}
-    )
+    return ranks
 
 
 def _parse(file: Path, number: int, line: bytes) -> tuple[bytes, int]:

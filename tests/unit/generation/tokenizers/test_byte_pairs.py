@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.engine.tokenizer import Tokenizer, load_tokenizer
+from pytest_llmjudge.generation.tokenizers.byte_pairs import BytePairs, load_ranks
 from tests.unit.generation.tiny import END, MERGES, VOCABULARY, write_ranks
 
 AGAIN = "write it again from the tokenizer of the training"
@@ -27,14 +27,14 @@ def ranks(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> BytePairs:
     """All single bytes and a few merges."""
     file = tmp_path_factory.mktemp("ranks") / "model.tiktoken"
     write_ranks(file)
-    return load_tokenizer(file.with_suffix(".pth"), file, VOCABULARY)
+    return load_ranks(file.with_suffix(".pth"), file, VOCABULARY)
 
 
-def test_merges_are_applied(tokenizer: Tokenizer) -> None:
+def test_merges_are_applied(tokenizer: BytePairs) -> None:
     """Text is split as GPT-2 splits it, then merged by rank."""
     tokens = [tokenizer.decode([token]) for token in tokenizer.encode("the thing in the end")]
 
@@ -43,7 +43,7 @@ def test_merges_are_applied(tokenizer: Tokenizer) -> None:
 
 
 @given(st.text())
-def test_decoding_undoes_encoding(tokenizer: Tokenizer, text: str) -> None:
+def test_decoding_undoes_encoding(tokenizer: BytePairs, text: str) -> None:
     """No text is changed by encoding it, and it has no fewer tokens than the bound says."""
     ids = tokenizer.encode(text)
 
@@ -55,7 +55,7 @@ TEXTS = st.text(alphabet="the ing\né", max_size=20)
 
 
 @given(TEXTS, TEXTS)
-def test_a_prompt_and_its_reference(tokenizer: Tokenizer, prompt: str, reference: str) -> None:
+def test_a_prompt_and_its_reference(tokenizer: BytePairs, prompt: str, reference: str) -> None:
     """They are encoded as one text; a token that has bytes of both belongs to the reference."""
     before, after = tokenizer.encode_pair(prompt, reference)
 
@@ -64,7 +64,7 @@ def test_a_prompt_and_its_reference(tokenizer: Tokenizer, prompt: str, reference
     assert not after or not prompt.startswith(tokenizer.decode([*before, after[0]]))
 
 
-def test_a_token_of_prompt_and_reference(tokenizer: Tokenizer) -> None:
+def test_a_token_of_prompt_and_reference(tokenizer: BytePairs) -> None:
     """What comes before it in the same word still belongs to the prompt."""
     before, after = tokenizer.encode_pair("so t", "he end")
 
@@ -72,7 +72,7 @@ def test_a_token_of_prompt_and_reference(tokenizer: Tokenizer) -> None:
     assert [tokenizer.decode([token]) for token in after] == [" the", " ", "e", "n", "d"]
 
 
-def test_the_end_token_cannot_be_typed(tokenizer: Tokenizer) -> None:
+def test_the_end_token_cannot_be_typed(tokenizer: BytePairs) -> None:
     """Its name in a prompt is ordinary text."""
     text = "Say <|endoftext|> twice"
 
@@ -80,12 +80,12 @@ def test_the_end_token_cannot_be_typed(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-def test_half_a_character_is_marked(tokenizer: Tokenizer) -> None:
+def test_half_a_character_is_marked(tokenizer: BytePairs) -> None:
     """A model may write bytes that are no UTF-8."""
     assert tokenizer.decode(tokenizer.encode("é")[:1]) == "\N{REPLACEMENT CHARACTER}"
 
 
-def test_text_that_is_no_unicode(tokenizer: Tokenizer) -> None:
+def test_text_that_is_no_unicode(tokenizer: BytePairs) -> None:
     """A lone surrogate, which JSON can hold, is no reason to fail."""
     assert tokenizer.encode("a\ud800") != []
     assert tokenizer.at_least("a\ud800") == 1
@@ -99,14 +99,14 @@ def test_gpt2s_own_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
         files = Path(os.environ["LLMJUDGE_REAL_DATA"], "gpt2-bpe")
         monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(files))
 
-    tokenizer = load_tokenizer(Path("model.pth"), None, 50257)
+    tokenizer = load_ranks(Path("model.pth"), None, 50257)
 
     assert tokenizer.encode("Hello world") == [15496, 995]
     assert tokenizer.end == 50256
 
 
 @pytest.mark.parametrize("character", ["a", " ", "\n", "-", "é", "\u200d", "1"])
-def test_one_character_again_and_again(tokenizer: Tokenizer, character: str) -> None:
+def test_one_character_again_and_again(tokenizer: BytePairs, character: str) -> None:
     """A tenth of a megabyte that does not split takes no time to speak of."""
     start = time.perf_counter()
     tokenizer.encode(character * 100_000)
@@ -119,8 +119,8 @@ def test_gpt2s_files_that_cannot_be_had(tmp_path: Path) -> None:
     program = (
         "from pathlib import Path\n"
         "from pytest_llmjudge.errors import CheckpointError\n"
-        "from pytest_llmjudge.generation.engine.tokenizer import load_tokenizer\n"
-        "try: load_tokenizer(Path('model.pth'), None, 50257)\n"
+        "from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks\n"
+        "try: load_ranks(Path('model.pth'), None, 50257)\n"
         "except CheckpointError as error: print(error)\n"
     )
     nowhere = {f"{name}_proxy": "http://127.0.0.1:9" for name in ("http", "https")}
@@ -143,7 +143,7 @@ def test_gpt2s_files_that_cannot_be_had(tmp_path: Path) -> None:
 def ranks_error(ranks: Path) -> str:
     """What loading a file of ranks complains about, without its name."""
     with pytest.raises(CheckpointError) as caught:
-        load_tokenizer(ranks.with_suffix(".pth"), ranks, VOCABULARY)
+        load_ranks(ranks.with_suffix(".pth"), ranks, VOCABULARY)
     where, _, message = str(caught.value).partition(": ")
     assert where == str(ranks)
     return message
@@ -189,7 +189,7 @@ def test_the_tokenizer_of_another_model(ranks: Path) -> None:
         encoding="utf-8",
     )
     with pytest.raises(CheckpointError) as caught:
-        load_tokenizer(ranks.with_suffix(".pth"), ranks, VOCABULARY)
+        load_ranks(ranks.with_suffix(".pth"), ranks, VOCABULARY)
 
     assert str(caught.value) == (
         f"{ranks.with_suffix('.pth')}: the model knows {VOCABULARY} tokens and model.tiktoken has "

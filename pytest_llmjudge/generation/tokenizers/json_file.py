@@ -1,0 +1,133 @@
+"""A ``tokenizer.json``, run by the package tokenizers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import tokenizers
+
+from pytest_llmjudge.errors import CheckpointError, one_line
+from pytest_llmjudge.generation.tokenizers.control import ControlTokenizer
+from pytest_llmjudge.generation.tokenizers.roles import ends_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge.generation.tokenizers.roles import Roles
+
+__all__ = ["JsonTokenizer", "read_json_tokenizer", "unadded_ids"]
+
+
+class JsonTokenizer(ControlTokenizer):
+    """A tokenizer of the package tokenizers.
+
+    Args:
+        backend: The tokenizer, which neither cuts nor pads.
+        text_size: One more than the largest id that it gives to text.
+        begin: What it puts in front of a text.
+        ends: The tokens that end a text, the one of an answer first.
+        controls: Numbers of the control tokens by their names.
+    """
+
+    def __init__(
+        self,
+        backend: tokenizers.Tokenizer,
+        text_size: int,
+        begin: list[int],
+        ends: tuple[int, ...],
+        controls: dict[str, int],
+    ) -> None:
+        super().__init__(text_size, begin, ends, controls)
+        self._backend = backend
+        self._added = backend.get_added_tokens_decoder()
+
+    def spans(self, text: str, *, control: bool) -> tuple[list[int], Sequence[tuple[int, int]]]:
+        """Encode a text without lone surrogates; see :meth:`.ControlTokenizer.spans`."""
+        if self._backend.encode_special_tokens is control:
+            self._backend.encode_special_tokens = not control
+        encoded = self._backend.encode(text, add_special_tokens=False)
+        return encoded.ids, encoded.offsets
+
+    def word_ids(self, text: str) -> list[int]:
+        """Encode a text as if there were no added tokens, special or not."""
+        return unadded_ids(self._backend, text)
+
+    def control_in(self, template: str) -> frozenset[int]:
+        """Return the special tokens, and added ones that a template uses as such."""
+        used = {
+            number
+            for number, token in self._added.items()
+            if token.content.strip() and token.content in template
+        }
+        return frozenset(self.controls.values()) | used
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Decode tokens, control tokens left out."""
+        text: str = self._backend.decode(ids, skip_special_tokens=True)
+        return text
+
+
+def read_json_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -> JsonTokenizer:
+    """Make a tokenizer of a file's content.
+
+    Args:
+        file: For messages.
+        content: What it holds.
+        roles: What settings beside it say.
+        rows: How many tokens the model knows.
+
+    Raises:
+        CheckpointError: It is no tokenizer, or nothing says which token ends a text.
+    """
+    try:
+        backend = tokenizers.Tokenizer.from_buffer(content)
+    except BaseException as error:
+        # What panics in the library is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        problem = (
+            f"tokenizers {tokenizers.__version__} cannot read it ({one_line(str(error), 200)})"
+        )
+        hint = "copy it again, or pip install --upgrade tokenizers"
+        raise CheckpointError(str(file), problem, hint) from None
+    # Training may have left both switched on.
+    backend.no_truncation()
+    backend.no_padding()
+    backend.add_special_tokens(
+        [name for name in sorted(roles.names) if backend.token_to_id(name) is not None]
+    )
+    added = backend.get_added_tokens_decoder()
+    unknown = {roles.unknown, getattr(backend.model, "unk_token", None)}
+    controls = {
+        token.content: number
+        for number, token in sorted(added.items())
+        # The template of a model that sees pictures too may have tokens that this one lacks.
+        if token.special and number < rows and token.content not in unknown
+    }
+    own = backend.get_vocab(with_added_tokens=False)
+    special = {token.content for token in added.values() if token.special}
+    in_text = [*own.values(), *(at for at, token in added.items() if token.content not in special)]
+    ends = ends_of(file, roles, controls, (), rows)
+    begin = _begin(backend, roles)
+    return JsonTokenizer(backend, max(in_text, default=-1) + 1, begin, ends, controls)
+
+
+def _begin(backend: tokenizers.Tokenizer, roles: Roles) -> list[int]:
+    """Return what is put in front of a text: as settings say, else as the file itself says."""
+    if roles.is_adding_set:
+        number = backend.token_to_id(roles.begin) if roles.begin and roles.adds_begin else None
+        return [] if number is None else [number]
+    plain, whole = (backend.encode("a", add_special_tokens=begin).ids for begin in (False, True))
+    starts = (at for at in range(len(whole)) if whole[at : at + len(plain)] == plain)
+    return whole[: next(starts, 0)]
+
+
+def unadded_ids(backend: tokenizers.Tokenizer, text: str) -> list[int]:
+    """Encode a text as if a tokenizer had no added tokens, special or not."""
+    if backend.normalizer is not None:
+        text = backend.normalizer.normalize_str(text)
+    pieces = [text]
+    if backend.pre_tokenizer is not None:
+        pieces = [piece for piece, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
+    return [token.id for piece in pieces for token in backend.model.tokenize(piece)]
