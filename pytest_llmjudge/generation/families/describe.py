@@ -9,7 +9,7 @@ from pytest_llmjudge.generation.families.layouts.book import Book
 from pytest_llmjudge.generation.families.layouts.hugging_face import HuggingFace
 from pytest_llmjudge.generation.families.layouts.litgpt import LitGPT
 from pytest_llmjudge.generation.families.layouts.meta import Meta
-from pytest_llmjudge.generation.families.published import published
+from pytest_llmjudge.generation.families.published import NONE, published
 from pytest_llmjudge.generation.families.transformer_config import MissingError, UnsupportedError
 from pytest_llmjudge.generation.files.names import stem_of
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.families.layouts.base import Layout
     from pytest_llmjudge.generation.families.plan import Plan
+    from pytest_llmjudge.generation.families.published import Match
     from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.names import Shape
 
@@ -95,8 +96,10 @@ def plan_of_file(
         config = layout.config(values, shapes)
     except MissingError as error:
         # A config that is there, though not whole, may be of no published model.
-        shown = {} if layout.keys & values.keys() else shapes
-        config = _published(path, layout, shown, error.keys)
+        match = NONE if layout.keys & values.keys() else published(layout, shapes)
+        if match.config is None:
+            raise _undecided(path, layout, match, error.keys) from None
+        config = match.config
     except UnsupportedError as error:
         problem = f"{error.reason}, which the native engine does not compute"
         hint = "correct it, or name a Hugging Face folder of the model, which transformers runs"
@@ -106,17 +109,12 @@ def plan_of_file(
     return ModelFile(config, plan, settings[0] if settings else None)
 
 
-def _published(
-    path: Path, layout: Layout, shapes: Mapping[str, Shape], keys: Collection[str]
-) -> TransformerConfig:
-    match = published(layout, shapes)
-    if match.config is not None:
-        return match.config
+def _undecided(path: Path, layout: Layout, match: Match, keys: Collection[str]) -> CheckpointError:
     problem = f"neither its tensors nor a config tell its {_listed(keys)}"
     if match.names:
         models, settings = _listed(match.names), _listed(match.differing)
         problem = f"its tensors are those of {models}, which differ in {settings}"
-    raise CheckpointError(str(path), problem, layout.advice(stem_of(path), list(keys)))
+    return CheckpointError(str(path), problem, layout.advice(stem_of(path), list(keys)))
 
 
 def _listed(words: Collection[str]) -> str:

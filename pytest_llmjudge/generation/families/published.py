@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.names import Shape
 
-__all__ = ["PUBLISHED", "Match", "published"]
+__all__ = ["NONE", "PUBLISHED", "Match", "published"]
 
 _SCALING = {
     "rope_type": "llama3",
@@ -132,6 +132,9 @@ class Match(NamedTuple):
     config: TransformerConfig | None
     names: list[str]
     differing: list[str]
+
+
+NONE = Match(None, [], [])
 
 
 def published(layout: Layout, shapes: Mapping[str, Shape]) -> Match:

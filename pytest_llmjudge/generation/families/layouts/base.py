@@ -85,8 +85,10 @@ class Layout(ABC):
 
     Attributes:
         keys: Settings by which a config is known to be one of this program's.
+        settings: Name of the file beside the weights that has them.
     """
 
+    settings: ClassVar[str] = "config.json"
     keys: ClassVar[frozenset[str]]
 
     @abstractmethod

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Book"]
 
+_BLOCKS = "trf_blocks"
 _BLOCK = re.compile(r"((?:trf_)?blocks)\.(\d+)\.(.+)")
 _BUFFERS = re.compile(r"(?:.+\.)?(?:mask|cos|sin)(?:_local|_global)?")
 _NORMS = {
@@ -52,7 +53,7 @@ _LLAMA2_BASE = 10_000.0
 
 
 class Book(Layout):
-    """State dicts of ``Llama2Model``, ``Llama3Model``, ``Qwen3Model``, ``Gemma3Model``, …"""
+    """State dicts of ``Llama2Model``, ``Llama3Model``, ``Qwen3Model``, ``Gemma3Model``."""
 
     keys = frozenset(("n_heads", "head_dim", "rope_base", "context_length"))
 
@@ -124,7 +125,9 @@ class Book(Layout):
         block, layer, kind = split_name(own)
         start = ""
         if block is not None:
-            blocks = next((match[1] for name in stored if (match := _BLOCK.fullmatch(name))), "")
+            blocks = next(
+                (match[1] for name in stored if (match := _BLOCK.fullmatch(name))), _BLOCKS
+            )
             start = f"{blocks}.{block}."
             if config.norms_after:
                 layer = _NORMS.get(layer, layer)

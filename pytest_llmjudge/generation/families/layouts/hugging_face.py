@@ -86,7 +86,7 @@ class HuggingFace(Layout):
             taken = (range(first, first + shape[0]),)
             return Source.taking(f"{start}{name}.{ending}", (rows, *shape[1:]), taken)
         theirs = {**_LAYERS, **_BETWEEN} if config.norms_after else _LAYERS
-        return Source(f"{start}{theirs[layer]}.{ending}", shape)
+        return Source(f"{start}{theirs.get(layer, layer)}.{ending}", shape)
 
     def is_ignored(self, name: str) -> bool:
         """Tell the frequencies of RoPE, which old versions stored."""

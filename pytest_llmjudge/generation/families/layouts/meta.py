@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.files.names import Shape
 
-__all__ = ["PARAMS", "Meta"]
+__all__ = ["Meta"]
 
 PARAMS = "params.json"
 _EMBEDDING = "tok_embeddings.weight"
@@ -61,6 +61,7 @@ _SCALES = {2048: 32.0, 3072: 32.0, 4096: 8.0, 8192: 8.0, 16384: 8.0}
 class Meta(Layout):
     """What Meta published, ``consolidated.00.pth``; its RoPE turns neighbouring dimensions."""
 
+    settings = PARAMS
     keys = frozenset(("dim", "n_heads", "n_layers", "rope_theta"))
 
     def has(self, names: Collection[str]) -> bool:
@@ -117,7 +118,7 @@ class Meta(Layout):
         block, layer, _ = split_name(own)
         if block is None:
             return without_padding(_OUTER[layer], shape, stored)
-        name = f"layers.{block}.{_LAYERS[layer]}.weight"
+        name = f"layers.{block}.{_LAYERS.get(layer, layer)}.weight"
         if layer in {"att.W_query", "att.W_key"}:
             return paired(name, shape, config.head_size)
         return Source(name, shape)
