@@ -134,6 +134,7 @@ class Responses(Source[str]):
             self._key(*self._prompts([Dialogue(record).question])),
             lambda: self._find(record),
             lambda: self._generate([*needed, record], on_made),
+            self._model,
         )
 
     def _find(self, record: Record) -> str | None:
@@ -284,6 +285,7 @@ class Responses(Source[str]):
         with user_code(self._error_of):
             if isinstance(self._model, Model):
                 chat = self._suite.is_chat
+                self._model.on_tokens = self._counter.wrote
                 yield from self._model.stream(prompts, max_new_tokens=tokens, chat=chat)
             else:
                 texts = [text_of(self._suite.name, prompt, self._model) for prompt in prompts]

@@ -160,6 +160,18 @@ def test_a_prompt_that_nearly_fills_the_context(folder: Path) -> None:
     assert tokens[0] <= 3
 
 
+def test_tokens_are_counted_before_texts_end(folder: Path) -> None:
+    """As many as the completions say, in more than one piece."""
+    save_folder(folder)
+    model, counts = HuggingFaceModel(folder), list[int]()
+    model.on_tokens = counts.append
+
+    done = list(model.stream(PROMPTS, max_new_tokens=12))
+
+    assert sum(counts) == sum(one.tokens for one in done)
+    assert len(counts) >= max(one.tokens for one in done)
+
+
 def test_every_end_token_ends_a_text(folder: Path) -> None:
     """Those of generation_config.json and the tokenizer's; none is in a text."""
     theirs = save_folder(folder)
