@@ -67,7 +67,6 @@ def fill_from(
         device=torch.device("cpu"),
         dtype=dtype,
     )
-    model.prepare()
     return model
 
 
