@@ -1,7 +1,8 @@
 """Train the example's checkpoint: `python -m example_suite.train`, a few minutes on two cores.
 
-Writes the held-out records, the tokenizer's ranks and the model's weights. The seed is fixed: the
-same machine with the same torch and tokenizers is meant to write the same bytes again.
+Writes the held-out records, the tokenizer's ranks, the model's weights and its number of heads. The
+seed is fixed: the same machine with the same torch and tokenizers is meant to write the same bytes
+again.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ HERE = Path(__file__).resolve().parent
 RECORDS = HERE / "instruction-data.json"
 RANKS = HERE.parent / "checkpoints" / "example.tiktoken"
 WEIGHTS = HERE.parent / "checkpoints" / "example.pth"
+CONFIG = WEIGHTS.with_suffix(".config.json")
 
 SEED = 123
 THREADS = 2
@@ -62,7 +64,7 @@ class Lesson(NamedTuple):
 
 
 def main() -> None:
-    """Write all three files."""
+    """Write all four files."""
     torch.manual_seed(SEED)
     torch.set_num_threads(THREADS)
     judged = held_out(SEED, per_kind=RECORDS_PER_KIND)
@@ -74,6 +76,7 @@ def main() -> None:
     model = GPTModel(SIZES)
     train(model, [make_lesson(example, tokenizer) for example in examples], tokenizer.end)
     torch.save(model.state_dict(), WEIGHTS)
+    CONFIG.write_text(json.dumps({"n_heads": SIZES.n_heads}) + "\n", encoding="utf-8")
     parameters = sum(weight.numel() for weight in model.parameters())
     print(f"{parameters:,} parameters, {WEIGHTS.stat().st_size:,} bytes")
 

@@ -18,6 +18,7 @@ from pytest_llmjudge.gates import Decision, decide_baseline
 from pytest_llmjudge.kinds import all_kinds, compared_kinds
 from pytest_llmjudge.kinds.plain import plain_comparison
 from pytest_llmjudge.matching import match_suites
+from pytest_llmjudge.parity import compare_texts
 from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.reporting.markdown import comparisons_markdown
 from pytest_llmjudge.reporting.power import power_lines
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Comparison, Reach
+    from pytest_llmjudge.parity import Parity
 
 __all__ = ["main", "make_parser"]
 
@@ -145,6 +147,7 @@ class _Compared:
     name: str
     comparison: Comparison
     decision: Decision
+    parity: Parity | None
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -169,6 +172,7 @@ def _compare(options: argparse.Namespace) -> int:
                     "outcome": _outcome(one.decision.passed),
                     "reason": one.decision.reason,
                     **plain_comparison(one.comparison),
+                    "responses": None if one.parity is None else asdict(one.parity),
                 }
                 for one in comparisons
             ],
@@ -176,11 +180,12 @@ def _compare(options: argparse.Namespace) -> int:
         print_json(document)
     elif options.markdown:
         rows = [(one.name, one.decision, one.comparison) for one in comparisons]
-        print_text(comparisons_markdown(rows))
+        parities = {one.name: one.parity for one in comparisons if one.parity is not None}
+        print_text(comparisons_markdown(rows, parities))
     else:
         for one in comparisons:
             verdict = "passed" if one.decision.passed else "FAILED"
-            text = comparison_text(one.decision.reason, one.comparison)
+            text = comparison_text(one.decision.reason, one.comparison, one.parity)
             print_text(f"{one.name}: {verdict}\n{text}")
     return 0 if has_passed else 1
 
@@ -195,8 +200,10 @@ def _compared(
     gone = [(name, name) for name in matching.lacking if name in old.sides]
     for before, after in [*gone, *((matching.old_name(name), name) for name in new.sides)]:
         measure = (new.sides.get(after) or old.sides[before]).measure
-        comparison = compare(old.side(measure, before), new.side(measure, after))
-        yield _Compared(after, comparison, decide_baseline(comparison, max_drop))
+        sides = old.side(measure, before), new.side(measure, after)
+        comparison = compare(*sides)
+        decision = decide_baseline(comparison, max_drop)
+        yield _Compared(after, comparison, decision, compare_texts(*sides))
 
 
 def _power(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from pytest_llmjudge.generation.nonfinite import no_numbers
 from pytest_llmjudge.generation.thoughts import prompt_opens, without_thoughts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge.data import Prompt
@@ -70,14 +70,21 @@ Info = TypeVar("Info", bound=LocalInfo)
 Loaded = TypeVar("Loaded")
 
 
+def _ignore(_: int) -> None:
+    """Show no progress."""
+
+
 class Model(ABC):
     """A model under test of this package's own, as opposed to one that a user's fixture makes.
 
     Attributes:
         is_served: Whether a server answers for it, with its own devices and number formats.
+        on_tokens: Called now and then with the number of tokens that were generated since the last
+            call, by models that run in this process; set by whoever shows progress.
     """
 
     is_served: ClassVar[bool] = False
+    on_tokens: Callable[[int], None] = staticmethod(_ignore)
 
     @property
     def chat_template(self) -> str:

@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 _PROGRESS_SECONDS = 0.2
+_TOKENS = "tokens"
+"""The kind of progress that counts generated tokens."""
 
 
 class KnownProblemError(LlmJudgeError):
@@ -189,7 +191,7 @@ class Counter:
     def __init__(self, store: Store, kind: str, suite: str, worker: str) -> None:
         self._store = store
         self._names = (kind, suite, worker)
-        self._done = self._total = 0
+        self._done = self._total = self._tokens = 0
         self._flushed_at = 0.0
 
     def start(self, total: int) -> None:
@@ -204,7 +206,17 @@ class Counter:
         if time.monotonic() - self._flushed_at >= _PROGRESS_SECONDS or self._done == self._total:
             self.flush()
 
+    def wrote(self, tokens: int) -> None:
+        """Count tokens that a model generated, which responses do not tell before they end."""
+        self._tokens += tokens
+        if time.monotonic() - self._flushed_at >= _PROGRESS_SECONDS:
+            self.flush()
+
     def flush(self) -> None:
         """Write it to the store now."""
         self._flushed_at = time.monotonic()
         self._store.note_progress(*self._names, Progress(self._done, self._total))
+        if self._tokens:
+            _, suite, worker = self._names
+            # Nobody knows how many there will be.
+            self._store.note_progress(_TOKENS, suite, worker, Progress(self._tokens, 0))

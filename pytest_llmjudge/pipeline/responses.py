@@ -284,6 +284,7 @@ class Responses(Source[str]):
         with user_code(self._error_of):
             if isinstance(self._model, Model):
                 chat = self._suite.is_chat
+                self._model.on_tokens = self._counter.wrote
                 yield from self._model.stream(prompts, max_new_tokens=tokens, chat=chat)
             else:
                 texts = [text_of(self._suite.name, prompt, self._model) for prompt in prompts]

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_llmjudge.data import Comparison, Flip
+    from pytest_llmjudge.parity import Parity
 
-__all__ = ["comparison_text", "count_lines", "flip_lines"]
+__all__ = ["comparison_text", "count_lines", "flip_lines", "parity_line"]
 
 
-def comparison_text(reason: str, comparison: Comparison) -> str:
+def comparison_text(reason: str, comparison: Comparison, parity: Parity | None = None) -> str:
     """Return a gate's reason with all that stands behind it, texts of the worst flips included."""
-    head = [printable(line) for line in (reason, *count_lines(comparison))]
+    more = () if parity is None else (parity_line(parity),)
+    head = [printable(line) for line in (reason, *count_lines(comparison), *more)]
     return "\n".join([*head, *flip_lines(comparison)])
 
 
@@ -50,6 +52,15 @@ def count_lines(comparison: Comparison) -> Iterator[str]:
         )
     if comparison.note:
         yield comparison.note
+
+
+def parity_line(parity: Parity) -> str:
+    """Say how many responses are the same, and where the others part."""
+    share = parity.identical / parity.paired
+    text = f"{parity.identical} of {parity.paired} responses are identical ({100 * share:.0f} %)"
+    if parity.common_beginning is None:
+        return text
+    return f"{text}; the others part after {parity.common_beginning:g} characters (median)"
 
 
 def _unpaired_line(comparison: Comparison) -> Iterator[str]:

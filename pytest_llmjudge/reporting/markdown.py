@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.reporting.comparison import count_lines
+from pytest_llmjudge.reporting.comparison import count_lines, parity_line
 from pytest_llmjudge.reporting.markup import Section, fenced, head, inline, joined, row
 from pytest_llmjudge.stats import points, probability, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Comparison, Flip
     from pytest_llmjudge.gates import Decision
+    from pytest_llmjudge.parity import Parity
 
 __all__ = ["comparison_sections", "comparisons_markdown"]
 
 _HEADINGS = ("suite", "before", "now", "change", "95 % CI", "p", "pairs", "outcome")
 
 
-def comparisons_markdown(comparisons: Sequence[tuple[str, Decision, Comparison]]) -> str:
+def comparisons_markdown(
+    comparisons: Sequence[tuple[str, Decision, Comparison]], parities: Mapping[str, Parity]
+) -> str:
     """Return a table of all suites, and what each got worse at.
 
     Args:
         comparisons: For each suite its name, the decision over it, and the comparison.
+        parities: By a suite's name how far its responses are the same.
     """
-    return joined(list(comparison_sections(comparisons))).rstrip("\n")
+    return joined(list(comparison_sections(comparisons, parities))).rstrip("\n")
 
 
 def comparison_sections(
     comparisons: Sequence[tuple[str, Decision, Comparison]],
+    parities: Mapping[str, Parity] | None = None,
 ) -> Iterator[Section]:
     """Yield the same as parts of a document; nothing when nothing was compared."""
     if not comparisons:
@@ -38,7 +43,9 @@ def comparison_sections(
     yield Section("suites beside the baseline", head(_HEADINGS), rows)
     for name, decision, comparison in comparisons:
         reason = f"**{inline(name)}**: {inline(decision.reason)}"
-        counts = tuple(f"- {inline(line)}" for line in count_lines(comparison))
+        parity = (parities or {}).get(name)
+        more = () if parity is None else (parity_line(parity),)
+        counts = tuple(f"- {inline(line)}" for line in (*count_lines(comparison), *more))
         yield Section(f"lines on the baseline of {name}", (reason, "", *counts))
         if comparison.flips:
             summary = f"what lost most ({len(comparison.flips)})"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["Pace", "duration"]
 
 _KINDS = ("responses", "verdicts")
+_TOKENS = "tokens"
 
 
 class Pace:
@@ -22,13 +23,26 @@ class Pace:
         """Describe the work that is not finished; empty when there is none.
 
         Args:
-            counts: For each kind of work, how many pieces are done and how many there are.
+            counts: For each kind of work, how many pieces are done and how many there are; of
+                tokens nobody knows how many there will be.
             now: Seconds, of a clock that only goes forward.
         """
         if not any(done < total for done, total in counts.values()):
             return ""
         parts = [self._part(kind, *counts[kind], now) for kind in _KINDS if kind in counts]
+        if _TOKENS in counts:
+            tokens = self._tokens(counts[_TOKENS][0], now)
+            done, total = counts.get("responses", (0, 0))
+            if done < total:
+                parts.insert(1, tokens)
         return f"llm-judge: {', '.join(parts)}"
+
+    def _tokens(self, written: int, now: float) -> str:
+        since, before = self._first.setdefault(_TOKENS, (now, written))
+        text = f"{written:,} tokens"
+        if written <= before or now <= since:
+            return text
+        return f"{text} ({(written - before) / (now - since):,.0f}/s)"
 
     def _part(self, kind: str, done: int, total: int, now: float) -> str:
         since, before = self._first.setdefault(kind, (now, done))

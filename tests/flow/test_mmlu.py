@@ -258,6 +258,7 @@ def test_numbers_that_float16_does_not_hold(project: Project, dtype: str) -> Non
     torch.save(weights, project.path / "large.pth")
     ranks = (REPO / "checkpoints" / "example.tiktoken").read_bytes()
     project.write("large.tiktoken", ranks)
+    project.write("config.json", {"n_heads": 2})
 
     result = project.run(
         "--llm-judge-checkpoint=large.pth", "--llm-judge-device=cpu", f"--llm-judge-dtype={dtype}"

@@ -12,12 +12,14 @@ import subprocess
 import sys
 import termios
 import time
+from dataclasses import replace
 
 import pytest
 
 from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Reply, always, similarity
 from tests.support.project import MODEL, Project, records
 from tests.support.schema import check_results
+from tests.unit.generation.tiny import TINY, save_model
 
 
 def test_header_names_judge_and_cache(project: Project, ollama: FakeOllama) -> None:
@@ -217,20 +219,45 @@ def test_progress_is_live_on_a_terminal(project: Project, mode: tuple[str, ...])
     assert "21 passed" in written
 
 
+QUICK = (
+    "import sys, pytest; from pytest_llmjudge.plugin import progress; "
+    "progress.PLAIN_SECONDS = 0.5; sys.exit(pytest.main(sys.argv[1:]))"
+)
+"""Runs pytest with a plain line of progress more often."""
+
+
 def test_progress_is_a_plain_line_in_a_log(project: Project) -> None:
     """Without a terminal there are no control characters, and a line only now and then."""
     project.suite(records(20))
-    quick = (
-        "import sys, pytest; from pytest_llmjudge.plugin import progress; "
-        "progress.PLAIN_SECONDS = 0.5; sys.exit(pytest.main(sys.argv[1:]))"
-    )
     with FakeOllama(slow) as server:
         arguments = project.command(server=server.url)[3:]
-        result = project.pytester.run(sys.executable, "-c", quick, *arguments)
+        result = project.pytester.run(sys.executable, "-c", QUICK, *arguments)
 
     result.assert_outcomes(passed=21)
     result.stdout.re_match_lines([r"llm-judge: \d+/20 verdicts \(\d+\.\d/s, \d+ s left\)"])
     assert "\x1b" not in result.stdout.str()
+
+
+SLOW = """
+import time
+from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+
+logits = GPTModel.logits
+GPTModel.logits = lambda self, x: time.sleep(0.05) or logits(self, x)
+"""
+
+
+def test_tokens_are_shown_before_any_response_ends(project: Project) -> None:
+    """A worker generates, and the process that owns the terminal says how many tokens so far."""
+    project.write("conftest.py", SLOW)
+    save_model(project.path / "model.pth", replace(TINY, context_length=1024))
+    project.suite(records(4), 'checkpoint="model.pth", min_average=0')
+    with FakeOllama(slow) as server:
+        arguments = project.command("-n2", "--llm-judge-max-new-tokens=40", server=server.url)[3:]
+        result = project.pytester.run(sys.executable, "-c", QUICK, *arguments)
+
+    result.assert_outcomes(passed=5)
+    result.stdout.re_match_lines([r"llm-judge: 0/4 responses, [\d,]+ tokens \(\d+/s\).*"])
 
 
 def test_quiet_runs_show_no_progress(project: Project) -> None:

@@ -32,7 +32,7 @@ def test_every_command_prints_what_the_page_shows(tmp_path: Path, ollama: FakeOl
         elif step.text.startswith("python"):
             assert printed == ""
 
-    assert typed == 12
+    assert typed == 13
     assert ollama.chats
 
 

@@ -177,7 +177,9 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
     later = pickle.dumps({"a": (1, 2.5, "x" * 300, b"y", frozenset({1})), "b": [{}, 10**30]})
     safe = save(state)
     index = json.dumps({"metadata": {}, "weight_map": dict.fromkeys(state, "model.safetensors")})
-    (folder / "index").mkdir(exist_ok=True, parents=True)
+    for name in ("pickle", "zip", "old", "older", "safe", "index"):
+        (folder / name).mkdir(exist_ok=True, parents=True)
+        (folder / name / "config.json").write_text('{"n_heads": 1}', encoding="utf-8")
     (folder / "index" / "model.safetensors").write_bytes(safe)
     config = {
         "n_heads": 2,

@@ -66,6 +66,7 @@ def test_compare_in_words(write: Callable[..., Path], capsys: pytest.CaptureFixt
         f"{NAME}: FAILED\n{DROPPED}\n6 records paired\n"
         "their average: 84.67 before, 68.33 now\n"
         "0 passed before and fail now, 0 the other way (McNemar's exact test: p = 1)\n"
+        "1 of 6 responses are identical (17 %); the others part after 7 characters (median)\n"
         "what lost most (5):\n"
         "  70 -> 40  r3\n    before: answer 70\n    now:    answer 40\n"
     )
@@ -98,6 +99,7 @@ def test_compare_as_json(write: Callable[..., Path], capsys: pytest.CaptureFixtu
     assert (suite["name"], suite["outcome"], suite["reason"]) == (NAME, "failed", DROPPED)
     assert suite["difference"] == pytest.approx(-98 / 6)
     assert suite["flips"][0]["id"] == "r3"
+    assert suite["responses"] == {"paired": 6, "identical": 1, "common_beginning": 7}
 
 
 def test_compare_as_markdown(
@@ -122,6 +124,8 @@ def test_compare_as_markdown(
     start = lines.index("````")
     assert lines[start : start + 4] == ["````", "```", "</details><script>", "````"]
     assert lines[-1] == "</details>"
+    parted = "1 of 6 responses are identical (17 %); the others part after 7 characters (median)"
+    assert f"- {parted}" in lines
 
 
 def add_suite(path: Path, name: str) -> None:

@@ -141,6 +141,7 @@ def test_questions_that_are_no_regular_file(tmp_path: Path, make: Callable[[Path
 def test_a_config_that_is_no_regular_file(tmp_path: Path, name: str) -> None:
     """What lies beside a good checkpoint is not waited for either."""
     save_model(tmp_path / "model.pth")
+    (tmp_path / "config.json").unlink()
     fifo(tmp_path / name)
 
     with pytest.raises(LlmJudgeError) as raised:

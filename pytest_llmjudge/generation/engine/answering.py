@@ -9,7 +9,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.devices import is_out_of_memory
 from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
 from pytest_llmjudge.generation.engine.sampling import Sampler, likeliest
-from pytest_llmjudge.generation.engine.scheduler import decode, never
+from pytest_llmjudge.generation.engine.scheduler import decode, ignore, never
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -31,6 +31,7 @@ class Answerer(NamedTuple):
         decoding: How tokens are chosen, and which texts end an answer.
         batch_size: Texts to run at a time; ``None`` for as many as memory allows.
         tokens: How many tokens of the model's the tokenizer has; the others are never chosen.
+        on_tokens: Called after each pass with the number of tokens that it generated.
     """
 
     where: str
@@ -40,6 +41,7 @@ class Answerer(NamedTuple):
     decoding: Decoding
     batch_size: int | None
     tokens: int | None = None
+    on_tokens: Callable[[int], None] = ignore
 
     def answer(
         self, prompts: Mapping[int, list[int]], max_new_tokens: int
@@ -94,5 +96,6 @@ class Answerer(NamedTuple):
             tokens=self.tokens,
             choose=likeliest if self.decoding.is_greedy else Sampler(self.decoding, rows),
             stops=partial(self.ends_with, stop) if stop else never,
+            on_tokens=self.on_tokens,
         ):
             yield numbers[prompt], ids

@@ -69,6 +69,8 @@ def score_contexts(
             the model's context together.
         pass_tokens: See :data:`PASS_TOKENS`.
     """
+    if not contexts:
+        return
     prefix = _shared_prefix([context.ids for context in contexts])
     trees = [_grow(context, len(prefix)) for context in contexts]
     layers = [_Layer(attention, model.embedding) for attention in model.attentions]

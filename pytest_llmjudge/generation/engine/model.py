@@ -201,6 +201,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             self._decoding,
             self._batch_size,
             tokenizer.size,
+            self.on_tokens,
         )
         for number, ids in answerer.answer(prompts, max_new_tokens):
             if ids is None:

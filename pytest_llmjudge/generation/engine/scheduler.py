@@ -45,6 +45,10 @@ def never(_: Sequence[int]) -> bool:
     return False
 
 
+def ignore(_: int) -> None:
+    """Count no tokens."""
+
+
 @dataclass(slots=True)
 class _Text:
     """A prompt, without the prefix that all share, and what follows it so far."""
@@ -76,6 +80,7 @@ def decode(
     tokens: int | None = None,
     choose: Choose = likeliest,
     stops: Callable[[Sequence[int]], bool] = never,
+    on_tokens: Callable[[int], None] = ignore,
 ) -> Iterator[Decoded]:
     """Yield for each prompt the tokens that follow it, in the order in which the texts end.
 
@@ -89,12 +94,13 @@ def decode(
         tokens: How many tokens of the model's the tokenizer has; the others are never chosen.
         choose: Chooses tokens. What is drawn is not guessed at.
         stops: Tells of the tokens of a text whether it ends with them.
+        on_tokens: Called after each pass with the number of tokens that it generated.
     """
     if not prompts:
         return
     pool = _Pool(model, prompts, limits, slots, tokens=tokens, choose=choose)
     while pool.fill():
-        pool.advance(ends, stops)
+        on_tokens(pool.advance(ends, stops))
         for slot, text in enumerate(pool.running):
             if text is not None and text.has_ended:
                 yield Decoded(text.index, None if text.is_broken else text.ids)
@@ -153,8 +159,12 @@ class _Pool:
         return bool(self.running)
 
     @torch.inference_mode()
-    def advance(self, ends: Collection[int], stops: Callable[[Sequence[int]], bool]) -> None:
-        """Append to every running text its next token, and those that were guessed right."""
+    def advance(self, ends: Collection[int], stops: Callable[[Sequence[int]], bool]) -> int:
+        """Append to every running text its next token, and those that were guessed right.
+
+        Returns:
+            How many tokens these are, end tokens included.
+        """
         texts = [text for text in self.running if text is not None]
         width = self._width(texts)
         newest = [text.newest(width) for text in texts]
@@ -177,6 +187,7 @@ class _Pool:
             if text.is_broken:
                 self._cache.clear(number)
         self._learn(taken, len(rows), width)
+        return taken
 
     def _width(self, texts: Sequence[_Text]) -> int:
         if self._choose is not likeliest:

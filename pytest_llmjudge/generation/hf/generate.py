@@ -17,7 +17,7 @@ from pytest_llmjudge.generation.engine.sampling import Sampler
 from pytest_llmjudge.generation.hf.texts import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_llmjudge.generation.hf.loading import Foreign
     from pytest_llmjudge.settings import Decoding
@@ -48,7 +48,10 @@ class Continued(NamedTuple):
 
 @torch.inference_mode()
 def continue_rows(
-    foreign: Foreign, rows: Sequence[Row], decoding: Decoding
+    foreign: Foreign,
+    rows: Sequence[Row],
+    decoding: Decoding,
+    on_tokens: Callable[[int], None] = lambda _: None,
 ) -> list[Continued | None]:
     """Return what follows each row, in order; ``None`` where logits were no numbers.
 
@@ -56,6 +59,7 @@ def continue_rows(
         foreign: Model and tokenizer.
         rows: All of the same limit, which the longest one has room for.
         decoding: How tokens are chosen, and where a text ends.
+        on_tokens: Called after each token of the rows with how many of them go on.
     """
     model = foreign.model
     texts = Texts(foreign.tokenizer, decoding.stop)
@@ -77,7 +81,10 @@ def continue_rows(
             pad_token_id=pad,
         ),
         logits_processor=[numbers, *([] if decoding.is_greedy else [_Draw(rows, decoding)])],
-        stopping_criteria=[stops] if decoding.stop else [],
+        stopping_criteria=[
+            _Count(len(rows), ends, model.device, on_tokens),
+            *([stops] if decoding.stop else []),
+        ],
     )
     broken = numbers.broken.tolist()
     return [
@@ -125,6 +132,26 @@ class _Stops(StoppingCriteria):  # type: ignore[misc]  # transformers has no typ
     def _before_end(self, ids: list[int]) -> list[int]:
         length = next((at for at, token in enumerate(ids) if token in self._ends), len(ids))
         return ids[:length]
+
+
+class _Count(StoppingCriteria):  # type: ignore[misc]  # transformers has no types
+    """Counts the tokens of rows that have not ended; it ends none."""
+
+    def __init__(
+        self,
+        rows: int,
+        ends: Sequence[int],
+        device: torch.device,
+        on_tokens: Callable[[int], None],
+    ) -> None:
+        self._runs = torch.ones(rows, dtype=torch.bool, device=device)
+        self._ends = torch.tensor(ends, dtype=torch.long, device=device)
+        self._on_tokens = on_tokens
+
+    def __call__(self, input_ids: Tensor, scores: object, **_: object) -> Tensor:  # noqa: ARG002
+        self._runs &= ~torch.isin(input_ids[:, -1], self._ends)
+        self._on_tokens(int(self._runs.sum()))
+        return torch.zeros_like(self._runs)
 
 
 class _Numbers(LogitsProcessor):  # type: ignore[misc]  # transformers has no types

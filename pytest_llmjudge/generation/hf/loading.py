@@ -15,7 +15,6 @@ from pytest_llmjudge.generation.files.contents import untouched
 from pytest_llmjudge.generation.files.names import shorten
 from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
 from pytest_llmjudge.generation.hf.frames import TransformersEncoder
-from pytest_llmjudge.generation.hf.native import Native
 from pytest_llmjudge.generation.nonfinite import check_weight
 from pytest_llmjudge.generation.tokenizers.frames import FramedTexts
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.families.decoder import Decoder
     from pytest_llmjudge.generation.hf.folder import FolderInfo
+    from pytest_llmjudge.generation.hf.native import Native
 
 __all__ = ["Foreign", "load_folder", "quietly"]
 
@@ -42,14 +42,14 @@ class Foreign(NamedTuple):
     """A folder's model, and its tokenizer of transformers'.
 
     Attributes:
-        model: Of the native engine, or of transformers.
+        model: A ``Decoder`` of the native engine, or a model of transformers.
         ends: The tokens that end a text.
         context: How many tokens it can see.
         template: The folder's chat template, which need not be there.
         framed: Makes tokens of prompts by other chat templates.
     """
 
-    model: Model | Decoder
+    model: Model
     tokenizer: Tokenizer
     ends: tuple[int, ...]
     context: int
@@ -118,7 +118,7 @@ def _load(
     if type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
         problem = f"{release} has no {kind} that goes on from a text"
         raise CheckpointError(str(folder), problem, "name the folder of a causal language model")
-    model: Model | Decoder
+    model: Model
     if info.native is not None:
         model = _load_native(info, info.native, device, dtype)
         asked = _generation_config(name, config)

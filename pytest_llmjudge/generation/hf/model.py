@@ -266,7 +266,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
 
         try:
             with quietly():
-                return continue_rows(self._loaded, batch, self._decoding)
+                return continue_rows(self._loaded, batch, self._decoding, self.on_tokens)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

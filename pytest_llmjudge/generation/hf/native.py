@@ -51,9 +51,11 @@ def native_of(
     """
     sizes = native_config(config)
     if tensors is None:
-        raise UnsupportedError("its weights have the format that torch wrote before version 1.6")
+        reason = "its weights have the format that torch wrote before version 1.6"
+        raise UnsupportedError(reason)
     other = next((one.dtype for one in tensors.values() if one.dtype not in FLOATS), None)
     if other is not None:
-        raise UnsupportedError(f"weights are stored as {other}")
+        reason = f"weights are stored as {other}"
+        raise UnsupportedError(reason)
     plan = plan_of_folder(folder, sizes, {name: one.shape for name, one in tensors.items()})
     return Native(sizes, plan, tensors)

@@ -96,6 +96,12 @@ def make_nano(gelu: nn.GELU) -> Nano:
 
 
 @pytest.fixture
+def path(bare_path: Path) -> Path:
+    """Without a config: nanoGPT's files tell their number of heads."""
+    return bare_path
+
+
+@pytest.fixture
 def exact() -> Nano:
     """As nanoGPT trains it."""
     return make_nano(nn.GELU())

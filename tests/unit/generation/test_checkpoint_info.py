@@ -161,9 +161,10 @@ def test_a_config_that_cannot_be_right(path: Path, content: str, expected: str) 
     assert str(caught.value) == f"{config}: {expected}"
 
 
-def test_a_config_without_heads_is_not_ours(path: Path) -> None:
+def test_a_config_without_heads_is_not_ours(bare_path: Path) -> None:
     """Some other tool's config changes nothing, the fingerprint neither."""
-    save_model(path)
+    path = bare_path
+    torch.save(make_model(replace(TINY, emb_dim=768, n_heads=12)).state_dict(), path)
     before = describe(path)
     path.with_name("config.json").write_text('{"model_type": "gpt2"}', encoding="utf-8")
     after = describe(path)
@@ -201,6 +202,7 @@ def test_what_lies_beside_a_link_and_behind_it(path: Path, tmp_path: Path) -> No
     target.parent.mkdir()
     save_model(target)
     target.with_name("step.config.json").write_text('{"n_heads": 4}', encoding="utf-8")
+    path.with_name("config.json").unlink()
     path.symlink_to(target.relative_to(tmp_path))
     behind, direct = describe(path), describe(target)
     path.with_name("config.json").write_text('{"n_head": 2}', encoding="utf-8")
@@ -233,8 +235,9 @@ def test_what_lies_beside_several_files(path: Path, stem: str) -> None:
     assert ranks_of(info) == ranks
 
 
-def test_what_to_write_beside_several_files(path: Path) -> None:
+def test_what_to_write_beside_several_files(bare_path: Path) -> None:
     """The message names the file that will be read."""
+    path = bare_path
     state = make_model(replace(TINY, emb_dim=48)).state_dict()
     save_file(state, path.with_name("part.safetensors"))
     index = path.with_name("model.safetensors.index.json")

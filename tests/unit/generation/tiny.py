@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,12 +47,21 @@ def save_model(
     *,
     seed: int = 0,
 ) -> GPTModel:
-    """Save a model and its tokenizer; ``other`` replaces tensors, ``None`` leaves them out."""
+    """Save a model, its tokenizer and its number of heads.
+
+    ``other`` replaces tensors, ``None`` leaves them out.
+    """
     model = make_model(config, seed)
     state: dict[str, Tensor | None] = {**model.state_dict(), **(other or {})}
     torch.save({name: tensor for name, tensor in state.items() if tensor is not None}, path)
     write_ranks(path.with_suffix(".tiktoken"))
+    write_heads(path.parent, config.n_heads)
     return model
+
+
+def write_heads(folder: Path, heads: int = TINY.n_heads) -> None:
+    """Write the number of heads, which no tensor tells, for all checkpoints in a folder."""
+    (folder / "config.json").write_text(json.dumps({"n_heads": heads}), encoding="utf-8")
 
 
 def write_ranks(path: Path, merges: Sequence[bytes] = MERGES) -> None:

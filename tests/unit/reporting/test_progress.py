@@ -20,6 +20,19 @@ def test_counts_come_first_and_rates_later() -> None:
     assert third == "llm-judge: 110/110 responses, 12/110 verdicts (1.0/s, 1 min 38 s left)"
 
 
+def test_tokens_move_while_no_response_ends() -> None:
+    """They stand behind the responses, with their rate, until the last response is there."""
+    pace = Pace()
+
+    first = pace.line({"responses": (0, 8), "tokens": (40, 0)}, 10.0)
+    second = pace.line({"responses": (0, 8), "verdicts": (0, 8), "tokens": (1240, 0)}, 20.0)
+    third = pace.line({"responses": (8, 8), "verdicts": (0, 8), "tokens": (2000, 0)}, 30.0)
+
+    assert first == "llm-judge: 0/8 responses, 40 tokens"
+    assert second == "llm-judge: 0/8 responses, 1,240 tokens (120/s), 0/8 verdicts"
+    assert third == "llm-judge: 8/8 responses, 0/8 verdicts"
+
+
 def test_finished_work_is_silent() -> None:
     """Nothing to do, nothing to say."""
     assert Pace().line({}, 0.0) == ""

@@ -25,8 +25,8 @@ __all__ = [
 
 KNOWN_LAYOUTS = "the lecture's GPTModel, Hugging Face's GPT-2 or nanoGPT"
 
-HEAD_SIZE = 64
-"""Of all four GPT-2: 768/12, 1024/16, 1280/20 and 1600/25."""
+_PUBLISHED_HEADS = {768: 12, 1024: 16, 1280: 20, 1600: 25}
+"""Heads of the four published GPT-2, by their width: the only counts that are assumed."""
 
 _BLOCK = re.compile(r"trf_blocks\.(\d{1,4})\.")
 
@@ -110,7 +110,7 @@ def read_sizes(
     Args:
         path: The checkpoint, for messages.
         shapes: Shape of each weight by its name in the model, masks left out.
-        heads: From a config file; ``None`` for heads of GPT-2's size.
+        heads: From a config file; ``None`` for those of the published GPT-2 of this width.
         stored_name: Names a weight as the file does, for messages.
         exact_gelu: From a config file, as no shape tells it either.
 
@@ -137,12 +137,12 @@ def read_sizes(
 
 
 def _count_heads(path: Path, emb_dim: int, heads: Heads | None) -> int:
-    if heads is None and emb_dim % HEAD_SIZE:
+    if heads is None and emb_dim not in _PUBLISHED_HEADS:
         problem = f"the embedding's width {emb_dim} does not tell the number of heads"
         hint = f'write {{"n_heads": …}} into {stem_of(path)}.config.json beside it'
         raise CheckpointError(str(path), problem, hint)
     if heads is None:
-        return emb_dim // HEAD_SIZE
+        return _PUBLISHED_HEADS[emb_dim]
     if emb_dim % heads.number:
         problem = (
             f"{shorten(str(heads.number))} heads do not divide the embedding's width {emb_dim}"

@@ -70,6 +70,23 @@ def test_a_text_comes_as_soon_as_it_ends() -> None:
     ("limits", "slots", "expected"),
     [([3] * 6, 2, 9), ([1, 1, 2, 4], 2, 4), ([5], 4, 5), ([1] * 7, 3, 3)],
 )
+def test_tokens_are_counted_as_they_are_generated(
+    limits: list[int], slots: int, expected: int
+) -> None:
+    """Once a pass, guesses that were right included."""
+    counts: list[int] = []
+    prompts = [[1] * length for length in range(2, 2 + len(limits))]
+
+    list(decode(MODEL, prompts, limits, ends=(), slots=slots, on_tokens=counts.append))
+
+    assert sum(counts) == sum(limits)
+    assert len(counts) <= expected
+
+
+@pytest.mark.parametrize(
+    ("limits", "slots", "expected"),
+    [([3] * 6, 2, 9), ([1, 1, 2, 4], 2, 4), ([5], 4, 5), ([1] * 7, 3, 3)],
+)
 def test_no_slot_idles_while_a_prompt_waits(limits: list[int], slots: int, expected: int) -> None:
     """The number of passes is the number of tokens over the number of slots."""
     model = make_model()

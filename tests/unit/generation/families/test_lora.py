@@ -61,7 +61,7 @@ def test_the_lectures_layers(path: Path, *, is_everywhere: bool) -> None:
     lecture = lecture_with_lora(is_everywhere=is_everywhere)
     torch.save(lecture.state_dict(), path)
     config = path.with_name("model.config.json")
-    config.write_text(json.dumps({"lora_alpha": ALPHA}), encoding="utf-8")
+    config.write_text(json.dumps({"n_heads": 1, "lora_alpha": ALPHA}), encoding="utf-8")
 
     model = load(path, CPU, torch.float32)
 
@@ -107,7 +107,9 @@ def test_both_factors_of_the_lectures_code(
             setattr(parent, name, Detour(getattr(parent, name), factor))
     theirs.out_head = Detour(theirs.out_head, factor)
     torch.save(theirs.state_dict(), path)
-    path.with_name("model.config.json").write_text(json.dumps(config), encoding="utf-8")
+    path.with_name("model.config.json").write_text(
+        json.dumps({"n_heads": 1, **config}), encoding="utf-8"
+    )
 
     model = load(path, CPU, torch.float32)
 
@@ -120,9 +122,9 @@ def test_alpha_decides_what_the_model_writes(path: Path) -> None:
     """So it is part of the fingerprint."""
     torch.save(lecture_with_lora().state_dict(), path)
     config = path.with_name("model.config.json")
-    config.write_text('{"lora_alpha": 16}', encoding="utf-8")
+    config.write_text('{"n_heads": 1, "lora_alpha": 16}', encoding="utf-8")
     before = describe(path).fingerprint
-    config.write_text('{"lora_alpha": 32}', encoding="utf-8")
+    config.write_text('{"n_heads": 1, "lora_alpha": 32}', encoding="utf-8")
 
     assert describe(path).fingerprint != before
 

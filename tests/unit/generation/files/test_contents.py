@@ -15,7 +15,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.generation.files.contents import content_of
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
-from tests.unit.generation.tiny import make_model, save_model, write_ranks
+from tests.unit.generation.tiny import make_model, save_model, write_heads, write_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +91,7 @@ def save_old(path: Path, seed: int) -> None:
 
 def save_safe(path: Path, seed: int) -> None:
     save_file(make_model(seed=seed).state_dict(), path)
+    write_heads(path.parent)
     write_ranks(path.with_suffix(".tiktoken"))
 
 

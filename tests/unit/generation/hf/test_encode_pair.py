@@ -52,10 +52,10 @@ def test_loss(tmp_path: Path, chat: bool) -> None:  # noqa: FBT001
     assert scores == pytest.approx(expected, abs=1e-4)
 
 
-def test_passes_are_bounded_by_logits(
-    model: HuggingFaceModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_passes_are_bounded_by_logits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With few allowed each context has a pass of its own, and the same score."""
+    save_folder(tmp_path / "candidate", "gpt_neox")
+    model = HuggingFaceModel(tmp_path / "candidate")
     pairs = [model.encode_pair(*pair) for pair in PAIRS]
     contexts = [Context(ids, (after,)) for ids, after in pairs]
     together = list(model.score(contexts))

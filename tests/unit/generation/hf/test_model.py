@@ -160,6 +160,18 @@ def test_a_prompt_that_nearly_fills_the_context(folder: Path) -> None:
     assert tokens[0] <= 3
 
 
+def test_tokens_are_counted_before_texts_end(folder: Path) -> None:
+    """As many as the completions say, in more than one piece."""
+    save_folder(folder)
+    model, counts = HuggingFaceModel(folder), list[int]()
+    model.on_tokens = counts.append
+
+    done = list(model.stream(PROMPTS, max_new_tokens=12))
+
+    assert sum(counts) == sum(one.tokens for one in done)
+    assert len(counts) >= max(one.tokens for one in done)
+
+
 def test_every_end_token_ends_a_text(folder: Path) -> None:
     """Those of generation_config.json and the tokenizer's; none is in a text."""
     theirs = save_folder(folder)
@@ -316,9 +328,9 @@ def test_prompts_that_cannot_be_answered(folder: Path) -> None:
 
 def test_too_little_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches are halved until they fit; one text that does not fit ends it in one line."""
-    save_folder(folder)
+    save_folder(folder, "gpt_neox")
     expected = texts_of(HuggingFaceModel(folder))
-    llama = transformers.LlamaForCausalLM
+    theirs = transformers.GPTNeoXForCausalLM
     sizes: list[int] = []
     room = 3
 
@@ -329,8 +341,8 @@ def test_too_little_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             raise torch.OutOfMemoryError(message)
         return generate(self, ids, **options)
 
-    generate = llama.generate
-    monkeypatch.setattr(llama, "generate", scarce)
+    generate = theirs.generate
+    monkeypatch.setattr(theirs, "generate", scarce)
 
     assert texts_of(HuggingFaceModel(folder, batch_size=16)) == expected
     assert sizes[:4] == [16, 8, 4, 2]
@@ -373,16 +385,19 @@ def plain(theirs: Theirs, ids: list[int], branch: list[int]) -> float:
     return math.fsum(float(logits[len(ids) + at - 1, token]) for at, token in enumerate(branch))
 
 
-def test_scores_without_enough_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit is reported in one line."""
-    save_folder(folder)
+@pytest.mark.parametrize(("kind", "half"), [("llama", "hidden"), ("gpt_neox", "forward")])
+def test_scores_without_enough_memory(
+    folder: Path, kind: str, half: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit is reported in one line, whichever engine runs it."""
+    save_folder(folder, kind)
     model = HuggingFaceModel(folder)
     context = Context(model.encode("a"), ([5], [6]))
 
     def scarce(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(model._loaded.model, "forward", scarce)
+    monkeypatch.setattr(model._loaded.model, half, scarce)
 
     with pytest.raises(CheckpointError) as caught:
         list(model.score([context]))
@@ -757,6 +772,10 @@ FOUND_LATER: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
     ),
     "lost weights": (without("lm_head.weight"), f"a llama that lacks lm_head.weight; {WHOLE}"),
+    "other shapes": (
+        without(**{"model.norm.weight": torch.zeros(31)}),
+        f"model.norm.weight has the shape (31,) where (32,) is expected; {WHOLE}",
+    ),
     "other weights": (
         without(**{"model.layers.0.self_attn.q_proj.lora_A.weight": torch.zeros(2)}),
         (f"a llama that has the unknown model.layers.0.self_attn.q_proj.lora_A.weight; {WHOLE}"),
@@ -789,22 +808,27 @@ def test_what_only_loading_finds(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "part"),
+    ("kind", "spoil", "part"),
     [
         (
+            "llama",
             change("config.json", hidden_act=7, vocab_size="many", rope_scaling=3),
             "cannot read its config.json",
         ),
-        (without(**{"model.norm.weight": torch.zeros(31)}), "cannot load its weights"),
-        (lambda folder: (folder / "tokenizer.json").write_text("{}"), "cannot load its tokenizer"),
+        ("gpt_neox", change("config.json", hidden_size=64), "cannot load its weights"),
+        (
+            "llama",
+            lambda folder: (folder / "tokenizer.json").write_text("{}"),
+            "cannot load its tokenizer",
+        ),
     ],
     ids=["config", "shape", "tokenizer"],
 )
 def test_what_transformers_complains_about(
-    folder: Path, spoil: Callable[[Path], object], part: str
+    folder: Path, kind: str, spoil: Callable[[Path], object], part: str
 ) -> None:
     """Its exception is quoted, in one line."""
-    save_folder(folder)
+    save_folder(folder, kind)
     spoil(folder)
 
     message = error_of(folder, answer)

@@ -88,18 +88,23 @@ def test_weights_that_do_not_belong_together(
     assert error_of(path) == expected
 
 
-@pytest.mark.parametrize(("width", "heads"), [(64, 1), (768, 12), (1024, 16), (128, 2)])
-def test_without_a_config_heads_have_gpt2s_size(path: Path, width: int, heads: int) -> None:
-    """All GPT-2 have heads of 64 numbers."""
+@pytest.mark.parametrize(("width", "heads"), [(768, 12), (1024, 16), (1280, 20), (1600, 25)])
+def test_without_a_config_a_published_width_has_its_heads(
+    bare_path: Path, width: int, heads: int
+) -> None:
+    """The four GPT-2 that were published."""
+    path = bare_path
     config = replace(TINY, emb_dim=width, n_heads=heads, n_layers=1, context_length=4)
     torch.save(make_model(config).state_dict(), path)
 
     assert describe(path).config == config
 
 
-def test_a_width_that_does_not_tell_the_heads(path: Path) -> None:
-    """No number of heads is guessed."""
-    save_model(path, replace(TINY, emb_dim=48))
+@pytest.mark.parametrize("width", [48, 256])
+def test_a_width_that_does_not_tell_the_heads(bare_path: Path, width: int) -> None:
+    """No number of heads is guessed, not even one that would give heads of GPT-2's size."""
+    path = bare_path
+    torch.save(make_model(replace(TINY, emb_dim=width)).state_dict(), path)
 
-    problem = "the embedding's width 48 does not tell the number of heads"
+    problem = f"the embedding's width {width} does not tell the number of heads"
     assert error_of(path) == f'{problem}; write {{"n_heads": …}} into model.config.json beside it'

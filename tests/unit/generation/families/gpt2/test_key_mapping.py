@@ -39,6 +39,12 @@ def theirs() -> Theirs:
 
 
 @pytest.fixture
+def path(bare_path: Path) -> Path:
+    """Without a config: nanoGPT's files tell their number of heads."""
+    return bare_path
+
+
+@pytest.fixture
 def heads(path: Path) -> None:
     """The config that tells the number of heads, which no shape does."""
     path.with_name("config.json").write_text('{"n_head": 4}', encoding="utf-8")
