@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.servers.identity import Names
     from pytest_llmjudge.settings import Settings
 
-__all__ = ["make_model"]
+__all__ = ["make_model", "takes_tokenizer"]
 
 
 def make_model(
@@ -54,5 +54,11 @@ def make_model(
         device=settings.device,
         dtype=settings.dtype,
         base=settings.base,
+        tokenizer=settings.tokenizer,
         decoding=settings.decoding,
     )
+
+
+def takes_tokenizer(name: Path | str) -> bool:
+    """Say whether a model can have another tokenizer than its own: no folder of transformers'."""
+    return not isinstance(name, str) and foreign_type(name) is None

@@ -25,6 +25,7 @@ from pytest_llmjudge.plugin.planner import (
     check_base,
     check_candidate,
     check_responses_field,
+    check_tokenizer,
     plan,
 )
 from pytest_llmjudge.plugin.reports import attach
@@ -107,6 +108,7 @@ class RunHooks:
             self._completeness.check(session)
             plan(self._session, session)
             check_base(self._session)
+            check_tokenizer(self._session)
             check_candidate(self._session, session.items)
             check_responses_field(self._session)
             if self._session.is_worker:

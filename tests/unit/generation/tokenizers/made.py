@@ -12,6 +12,7 @@ import sentencepiece
 from tests.unit.generation.hugging import Theirs, make_tokenizer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 LINES = [
@@ -22,7 +23,7 @@ LINES = [
 WORDS = [b"th", b"the", b" the", b"in", b"ing", b"He", b"ll", b"Hell", b"Hello"]
 
 
-def write_json(folder: Path, **settings: object) -> Theirs:
+def write_json(folder: Path, settings: Mapping[str, object] | None = None) -> Theirs:
     """Write a tokenizer.json, with settings if any are given, and return transformers' own."""
     theirs = make_tokenizer()
     theirs.backend_tokenizer.save(str(folder / "tokenizer.json"))

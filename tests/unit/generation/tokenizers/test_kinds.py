@@ -54,7 +54,7 @@ def load(folder: Path, rows: int = 10_000) -> Tokenizer:
 
 
 def json_kind(folder: Path) -> Kind:
-    theirs = write_json(folder, bos_token="<s>", eos_token="</s>", add_bos_token=True)
+    theirs = write_json(folder, {"bos_token": "<s>", "eos_token": "</s>"})
     encoder = TransformersEncoder(theirs)
 
     def plain(text: str) -> list[int]:
@@ -94,10 +94,11 @@ def llama3_kind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Kind:
     converted = TikTokenConverter(
         vocab_file=str(folder / "tokenizer.model"), extra_special_tokens=special
     ).converted()
+    begin_token, end_token = "<|begin_of_text|>", "<|eot_id|>"
     theirs = PreTrainedTokenizerFast(
-        tokenizer_object=converted, bos_token="<|begin_of_text|>", eos_token="<|eot_id|>"
+        tokenizer_object=converted, bos_token=begin_token, eos_token=end_token
     )
-    begin = theirs.convert_tokens_to_ids("<|begin_of_text|>")
+    begin = theirs.convert_tokens_to_ids(begin_token)
     converted.post_processor = processors.TemplateProcessing(
         single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", begin)]
     )
@@ -221,7 +222,8 @@ def test_a_space_in_front_as_llama_2_has_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("begins", [True, False])
 def test_what_is_put_in_front(tmp_path: Path, begins: bool) -> None:  # noqa: FBT001
     """The file decides, as it does in transformers, whatever its settings say."""
-    theirs = write_json(tmp_path, bos_token="<s>", eos_token="</s>", add_bos_token=not begins)
+    settings = {"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": not begins}
+    theirs = write_json(tmp_path, settings)
     if not begins:
         theirs.backend_tokenizer.post_processor = processors.ByteLevel()
         theirs.backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
