@@ -12,7 +12,7 @@ import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, StoreError
 from pytest_llmjudge.kinds import all_kinds
-from pytest_llmjudge.pipeline.resources import make_resources
+from pytest_llmjudge.pipeline.resources import MAIN, make_resources
 from pytest_llmjudge.plugin import collect, items
 from pytest_llmjudge.plugin.cases import SESSION, WORKER_KEY
 from pytest_llmjudge.plugin.completeness import Completeness
@@ -25,7 +25,11 @@ from pytest_llmjudge.plugin.planner import (
     check_base,
     check_candidate,
     check_responses_field,
+<<<<<<< HEAD
     check_tokenizer,
+=======
+    check_server_options,
+>>>>>>> main
     plan,
 )
 from pytest_llmjudge.plugin.reports import attach
@@ -52,7 +56,7 @@ def take_part(config: pytest.Config) -> None:
     if given is not None:
         folder, run, worker = Path(given["folder"]), given["run"], config.workerinput["workerid"]  # type: ignore[attr-defined]
     else:
-        folder, run, worker = _cache_folder(config, settings.cache), uuid.uuid4().hex, "main"
+        folder, run, worker = _cache_folder(config, settings.cache), uuid.uuid4().hex, MAIN
     store = Store(folder, run, refresh=settings.cache == "refresh")
     resources = make_resources(settings, store, worker, config.rootpath, all_kinds())
     session = LlmSession(config, resources)
@@ -111,6 +115,7 @@ class RunHooks:
             check_tokenizer(self._session)
             check_candidate(self._session, session.items)
             check_responses_field(self._session)
+            check_server_options(self._session)
             if self._session.is_worker:
                 agree_on_plan(self._session)
         except LlmJudgeError as error:

@@ -33,11 +33,15 @@ def names_of(files: TokenizerFiles | None) -> list[str] | None:
         ("model.tokenizer.model tokenizer.json", LLAMA, "model.tokenizer.model"),
         ("model.tiktoken tokenizer.json", LLAMA, "model.tiktoken"),
         (
-            "tokenizer.json special_tokens_map.json tokenizer_config.json config.json "
-            "generation_config.json added_tokens.json vocab.json",
+            (
+                "tokenizer.json special_tokens_map.json tokenizer_config.json config.json "
+                "generation_config.json added_tokens.json vocab.json"
+            ),
             LLAMA,
-            "tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "
-            "generation_config.json config.json",
+            (
+                "tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "
+                "generation_config.json config.json"
+            ),
         ),
         (
             "model.tokenizer.json tokenizer_config.json model.tokenizer_config.json",
