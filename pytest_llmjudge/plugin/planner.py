@@ -32,11 +32,8 @@ __all__ = [
     "check_base",
     "check_candidate",
     "check_responses_field",
-<<<<<<< HEAD
-    "check_tokenizer",
-=======
     "check_server_options",
->>>>>>> main
+    "check_tokenizer",
     "plan",
     "suite_facts",
     "template_notes",
@@ -262,7 +259,24 @@ def check_base(session: LlmSession) -> None:
         raise SettingsError(where, problem, hint)
 
 
-<<<<<<< HEAD
+def check_server_options(session: LlmSession) -> None:
+    """Prove that options on the command line for requests to a server reach one.
+
+    Raises:
+        SettingsError: The judge and all models under test run in this process.
+    """
+    settings = session.settings
+    if is_listing(session.config) or not (settings.is_judge_local and settings.server_options):
+        return
+    named = (*session.resources.models.named, settings.checkpoint)
+    if not any(isinstance(checkpoint, str) for checkpoint in named):
+        where, problem = (
+            ", ".join(settings.server_options),
+            "nothing in this run is sent to a server",
+        )
+        raise SettingsError(where, problem, "leave it out: a judge in this process has no server")
+
+
 def check_tokenizer(session: LlmSession) -> None:
     """Prove that a tokenizer named for this run is taken by a checkpoint, as for a base.
 
@@ -284,21 +298,3 @@ def _checkpoints(session: LlmSession) -> list[Path | str]:
     # Fixtures of plain tests may ask the option's, which no suite has planned.
     named = dict.fromkeys((*session.resources.models.named, session.settings.checkpoint))
     return [checkpoint for checkpoint in named if checkpoint is not None]
-=======
-def check_server_options(session: LlmSession) -> None:
-    """Prove that options on the command line for requests to a server reach one.
-
-    Raises:
-        SettingsError: The judge and all models under test run in this process.
-    """
-    settings = session.settings
-    if is_listing(session.config) or not (settings.is_judge_local and settings.server_options):
-        return
-    named = (*session.resources.models.named, settings.checkpoint)
-    if not any(isinstance(checkpoint, str) for checkpoint in named):
-        where, problem = (
-            ", ".join(settings.server_options),
-            "nothing in this run is sent to a server",
-        )
-        raise SettingsError(where, problem, "leave it out: a judge in this process has no server")
->>>>>>> main

@@ -25,11 +25,8 @@ from pytest_llmjudge.plugin.planner import (
     check_base,
     check_candidate,
     check_responses_field,
-<<<<<<< HEAD
-    check_tokenizer,
-=======
     check_server_options,
->>>>>>> main
+    check_tokenizer,
     plan,
 )
 from pytest_llmjudge.plugin.reports import attach
