@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.servers.identity import Names
     from pytest_llmjudge.settings import Settings
 
-__all__ = ["make_model"]
+__all__ = ["make_model", "takes_tokenizer"]
 
 
 def make_model(
@@ -60,6 +60,7 @@ def make_model(
         device=settings.device,
         dtype=settings.dtype,
         base=settings.base,
+        tokenizer=settings.tokenizer,
         decoding=settings.decoding,
     )
 
@@ -71,3 +72,8 @@ def _folder_below(path: Path, base: Path | None) -> Path | None:
     with suppress(CheckpointError):  # raised again where the adapter is described
         base = base or base_of(read_adapter(path))
     return base if base is not None and foreign_type(base) is not None else None
+
+
+def takes_tokenizer(name: Path | str) -> bool:
+    """Say whether a model can have another tokenizer than its own: no folder of transformers'."""
+    return not isinstance(name, str) and foreign_type(name) is None
