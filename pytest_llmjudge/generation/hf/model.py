@@ -214,6 +214,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             texts.ends_with,
             self._decoding,
             self._batch_size,
+            on_tokens=self.on_tokens,
         )
         for number, ids in answerer.answer(prompts, max_new_tokens):
             if ids is None:
