@@ -7,12 +7,12 @@ import math
 import re
 import statistics
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import Preference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_llmjudge.data import Choice, Verdict
 
@@ -29,6 +29,7 @@ __all__ = [
     "parse_choice",
     "parse_integer",
     "parse_schema_reply",
+    "replies_to",
     "strip_thoughts",
     "weigh",
 ]
@@ -89,6 +90,13 @@ def parse_schema_reply(text: str) -> int | None:
     """
     score = _only(text, "score")
     return score if type(score) is int and 0 <= score <= 100 else None
+
+
+def replies_to(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return all replies that a schema of this module allows, as ``json.dumps`` writes them."""
+    ((name, kind),) = schema["properties"].items()
+    values = kind.get("enum") or range(kind["minimum"], kind["maximum"] + 1)
+    return tuple(json.dumps({name: value}) for value in values)
 
 
 def parse_choice(text: str) -> str | None:

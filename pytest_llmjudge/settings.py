@@ -47,6 +47,7 @@ __all__ = [
     "CHAT",
     "EMBEDDED",
     "JUDGED_KEYWORDS",
+    "LOCAL",
     "OLLAMA",
     "OPENAI",
     "OPTIONS",
@@ -70,6 +71,9 @@ OPENAI = "openai:"
 
 SERVED = (OLLAMA, OPENAI)
 """What the name of a model under test begins with that a server answers for."""
+
+LOCAL = "local:"
+"""What the name of a judge begins with that runs in this process, before the path of its folder."""
 
 EMBEDDED = "embedded"
 """Name of the judge that needs no server, where others have that of a model."""
@@ -169,8 +173,9 @@ OPTIONS: tuple[Option, ...] = (
         parse_text,
         default="llama3",
         metavar="NAME",
-        help="The judge: an Ollama model, 'openai:NAME' for an OpenAI-compatible endpoint, or "
-        "'embedded' for chrF without a server (default: llama3)",
+        help="The judge: an Ollama model, 'openai:NAME' for an OpenAI-compatible endpoint, "
+        "'local:FOLDER' for a model in this process, or 'embedded' for chrF without a model "
+        "(default: llama3)",
     ),
     Option(
         "llm-judge-url",
@@ -455,6 +460,7 @@ class Settings:
         annotations: ``off`` or ``github``.
         fields: Which field of a record is which part of it, for suites that say nothing of it.
         split: Which split is read, for suites that name none.
+        model: The judge: a name as users give it, where the path of a ``local:`` one is absolute.
         concurrency: Requests in flight at each server.
         ask: ``integer``, ``weighted`` or ``weighted1``.
         context: Tokens of the context that an Ollama judge is asked for; ``None`` for automatic.
@@ -464,6 +470,7 @@ class Settings:
         max_new_tokens: Longest response in tokens.
         temperature: Of generation, as the four that follow: see :class:`Decoding`.
         paths: What ini options of single kinds of suites name, by key.
+        server_options: Options on the command line that only requests to a server obey.
     """
 
     checkpoint: Path | str | None
@@ -506,11 +513,17 @@ class Settings:
     paths: Mapping[str, Path] = field(default_factory=dict)
     base_forced: bool = False
     responses_field_forced: bool = False
+    server_options: tuple[str, ...] = ()
 
     @property
     def is_judge_ollama(self) -> bool:
         """Whether the judge is a model of Ollama, which takes its context with each request."""
-        return self.model != EMBEDDED and not self.model.startswith(OPENAI)
+        return self.model != EMBEDDED and not self.model.startswith((OPENAI, LOCAL))
+
+    @property
+    def is_judge_local(self) -> bool:
+        """Whether the judge is a language model that runs in this process."""
+        return self.model.startswith(LOCAL)
 
     @property
     def decoding(self) -> Decoding:
@@ -550,6 +563,8 @@ def read_settings(
             value = checkpoint_of(value, base)
         elif option.name == "llm-judge-prompt":
             value = _prompt(where, value, base)
+        elif option.name == "llm-judge-model" and value.startswith(LOCAL):
+            value = _local_judge(where, value, base)
         elif option.is_path:
             value = base / value
         values[option.key] = value
@@ -560,8 +575,12 @@ def read_settings(
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
     named = {key: ini_dir / text for key, text in (paths or {}).items()}
-    settings = Settings(paths=named, **fields)
+    idle = tuple(
+        o.flag for o in OPTIONS if o.key in _OF_REQUESTS and _source(given, o.key) == "cli"
+    )
+    settings = Settings(paths=named, server_options=idle, **fields)
     _check_context(given, settings)
+    _check_url(given, settings, ini_name)
     _check_candidates(given, ini_name)
     return settings
 
@@ -571,6 +590,36 @@ _OF_BASELINE = (
     "llm_judge_baseline_partial",
     "llm_judge_baseline_suite",
 )
+
+
+_OF_REQUESTS = ("llm_judge_concurrency", "llm_judge_timeout")
+
+
+def _source(given: Mapping[str, tuple[str, str]], key: str) -> str:
+    """Say where an option was written: ``cli``, ``ini`` or ``none``."""
+    return given.get(key, ("", "none"))[1]
+
+
+def _local_judge(where: str, name: str, base: Path) -> str:
+    """Return the name of a judge that runs in this process, with the whole path of its folder."""
+    folder = name.removeprefix(LOCAL).strip()
+    if not folder:
+        hint = f"write {LOCAL} and the path of a Hugging Face folder"
+        raise SettingsError(where, f'"{name}" names no folder', hint)
+    return f"{LOCAL}{base / folder}"
+
+
+def _check_url(given: Mapping[str, tuple[str, str]], settings: Settings, ini_name: str) -> None:
+    """Refuse an address for a judge that has none.
+
+    One in an ini file waits there for another judge, unless the file names this one too.
+    """
+    source = _source(given, "llm_judge_url")
+    is_meant = source == "cli" or (source == "ini" and _source(given, "llm_judge_model") == "ini")
+    if settings.is_judge_local and is_meant:
+        where = "--llm-judge-url" if source == "cli" else f"{ini_name}: llm_judge_url"
+        problem = f"a judge that is named {LOCAL} runs in this process, and answers at no address"
+        raise SettingsError(where, problem, "leave it out, or name a judge at a server")
 
 
 def _check_baseline_options(given: Mapping[str, tuple[str, str]], baseline: Path | None) -> None:
@@ -600,6 +649,9 @@ def _check_context(given: Mapping[str, tuple[str, str]], settings: Settings) -> 
     if settings.is_judge_ollama or given.get("llm_judge_context", ("", ""))[1] != "cli":
         return
     where, judge = "--llm-judge-context", settings.model
+    if settings.is_judge_local:
+        problem = "a judge in this process has the context of its model"
+        raise SettingsError(where, problem, "leave it out")
     if judge == EMBEDDED:
         raise SettingsError(where, "the embedded judge has no context", "leave it out")
     problem = f"the server of {judge} sets its context when it starts, not with each request"

@@ -183,7 +183,7 @@ class JudgeIdentity:
 
     Attributes:
         model: The name the user gave.
-        backend: ``ollama``, ``openai``, ``embedded`` or ``custom``.
+        backend: ``ollama``, ``openai``, ``local``, ``embedded`` or ``custom``.
         version: Of the server, or of the library that scores.
         digest: Of the model's weights; a name alone may mean other weights tomorrow.
         options: Generation options sent with every request.

@@ -6,12 +6,13 @@ import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.files.contents import ContentChangedError
 from pytest_llmjudge.generation.nonfinite import no_numbers
+from pytest_llmjudge.generation.replies import Replies
 from pytest_llmjudge.generation.thoughts import prompt_opens, without_thoughts
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "LocalModel",
     "Model",
     "ModelInfo",
+    "Room",
     "check_tokens",
     "text_before",
 ]
@@ -158,11 +160,26 @@ class Model(ABC):
         """Give back the memory or the connections that it takes; it may still be asked."""
 
 
-class LocalModel(Model, Generic[Info, Loaded]):
-    """A model that runs in this process, and whose prompts so become tokens here."""
+class Room(Protocol):
+    """The memory that models share, where it need not hold all of them at once."""
+
+    def enter(self, model: LocalModel[Any, Any]) -> None:
+        """Make room for a model, which is about to be loaded."""
+
+    def leave(self) -> None:
+        """Take note that a model has done its work for now."""
+
+
+class LocalModel(Model, Replies, Generic[Info, Loaded]):
+    """A model that runs in this process, and whose prompts so become tokens here.
+
+    Attributes:
+        path: Its file or folder.
+        room: The memory that it shares with others; ``None`` where it need not care for them.
+    """
 
     path: Path
-    _dtype: str
+    room: Room | None = None
 
     @cached_property
     def info(self) -> Info:
@@ -197,6 +214,8 @@ class LocalModel(Model, Generic[Info, Loaded]):
         Raises:
             CheckpointError: It cannot be loaded, or it is another one now.
         """
+        if self.room is not None:
+            self.room.enter(self)
         for _ in range(_LOADS):
             info = self._describe()
             if info.fingerprint != self.fingerprint:
@@ -228,6 +247,16 @@ class LocalModel(Model, Generic[Info, Loaded]):
     def release(self) -> None:
         """Give back the memory that it takes; it is loaded again when it is asked again."""
         vars(self).pop("_loaded", None)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it takes memory now."""
+        return "_loaded" in vars(self)
+
+    def end_turn(self) -> None:
+        """Take note that it has done its work for now, and others may need the memory."""
+        if self.room is not None:
+            self.room.leave()
 
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Answer all prompts, in their order.

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import importlib
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.errors import CheckpointError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     import torch
 
-__all__ = ["import_torch", "is_out_of_memory", "usable_device", "usable_dtype"]
+__all__ = [
+    "import_torch",
+    "is_out_of_memory",
+    "one_line_memory",
+    "usable_device",
+    "usable_dtype",
+]
 
 
 def import_torch() -> None:
@@ -78,3 +88,22 @@ def is_out_of_memory(error: BaseException) -> bool:
     known = ("memory", "bad_alloc", "could not create a primitive")
     is_torch_error = isinstance(error, RuntimeError) and any(text in str(error) for text in known)
     return is_torch_error or isinstance(error, MemoryError)
+
+
+@contextmanager
+def one_line_memory(path: Path) -> Iterator[None]:
+    """Report that the memory is not enough for a model in one line.
+
+    Args:
+        path: Of the model.
+
+    Raises:
+        CheckpointError: It is not.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        problem, hint = "out of memory", "free some, or take another device"
+        raise CheckpointError(str(path), problem, hint) from None

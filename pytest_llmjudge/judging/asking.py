@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pytest_llmjudge.data import Choice, JudgeIdentity, Record
-    from pytest_llmjudge.servers.chat import ChatClient
+    from pytest_llmjudge.servers.chat import JudgeClient
 
 __all__ = ["WEIGHTED_1", "WEIGHTED_2", "Asker", "IntegerAsker", "WeightedAsker", "Wording"]
 
@@ -112,7 +112,7 @@ def _control_tokens(vocabulary: frozenset[str]) -> ControlTokens:
 
 
 class _ClientAsker:
-    """What all ways to ask a model at a server have in common.
+    """What all ways to ask a language model have in common.
 
     Args:
         client: The model that is asked.
@@ -122,12 +122,12 @@ class _ClientAsker:
     refuses_with_decoys = False
     echo_tolerance = 0
 
-    def __init__(self, client: ChatClient) -> None:
+    def __init__(self, client: JudgeClient) -> None:
         self._client = client
 
     @property
     def server(self) -> str:
-        """Canonical address of the server."""
+        """Where the model answers, for messages."""
         return self._client.url
 
     def installed(self) -> Sequence[str]:
@@ -175,7 +175,7 @@ class IntegerAsker(_ClientAsker):
     wording = "integer/1"
     varies = True
 
-    def __init__(self, client: ChatClient, *, samples: int = 1) -> None:
+    def __init__(self, client: JudgeClient, *, samples: int = 1) -> None:
         super().__init__(client)
         self._temperature = 0 if samples == 1 else _SAMPLE_TEMPERATURE
 
@@ -273,7 +273,7 @@ class WeightedAsker(_ClientAsker):
     # with llama.cpp the score of one answer differs by up to 5 points.
     echo_tolerance = 10
 
-    def __init__(self, client: ChatClient, wording: Wording = WEIGHTED_2) -> None:
+    def __init__(self, client: JudgeClient, wording: Wording = WEIGHTED_2) -> None:
         super().__init__(client)
         self._wording = wording
         self.refuses_with_decoys = wording.refuses_with_decoys

@@ -10,7 +10,7 @@ from pytest_llmjudge.scoring import CHOICE_SCHEMA, opens_thoughts, parse_choice
 from pytest_llmjudge.servers.chat import CUT, PromptTooLongError
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.servers.chat import ChatClient, ChatReply
+    from pytest_llmjudge.servers.chat import ChatReply, JudgeClient
 
 __all__ = ["ROOM_FOR_THOUGHTS", "choose", "thinks"]
 
@@ -20,7 +20,7 @@ ROOM_FOR_THOUGHTS: Final = 1024
 _REPLY_LENGTH: Final = 120
 
 
-def choose(client: ChatClient, prompt: str) -> Choice:
+def choose(client: JudgeClient, prompt: str) -> Choice:
     """Ask which of two answers is better, with the reply held to a JSON Schema.
 
     A reasoning model, whose thoughts took the room of its answer, is asked once more with more

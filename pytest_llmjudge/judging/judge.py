@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Choice, JudgeIdentity, Record
     from pytest_llmjudge.judging.asking import Asker
+    from pytest_llmjudge.servers.chat import JudgeClient
     from pytest_llmjudge.servers.identity import Names
 
-__all__ = ["Judge", "identity_label", "make_judge"]
+__all__ = ["Judge", "identity_label", "judge_of", "make_judge"]
 
 
 class Judge(Served):
@@ -57,7 +58,7 @@ class Judge(Served):
 
     @property
     def server(self) -> str | None:
-        """Canonical address of the server that is asked; ``None`` when there is none."""
+        """Where a language model is asked, for messages; ``None`` when none is."""
         return self._asker.server
 
     @property
@@ -273,6 +274,26 @@ def make_judge(
         note=note,
         names=names,
     )
+    return judge_of(client, ask=ask, samples=samples, known=known, names=names)
+
+
+def judge_of(
+    client: JudgeClient,
+    *,
+    ask: str = "integer",
+    samples: int = 1,
+    known: JudgeIdentity | None = None,
+    names: Names | None = None,
+) -> Judge:
+    """Make a judge of a language model.
+
+    Args:
+        client: The model.
+        ask: As :func:`make_judge` takes it, as the others.
+        samples: See :class:`Judge`.
+        known: See :class:`Judge`.
+        names: See :class:`Judge`.
+    """
     wording = {"weighted": WEIGHTED_2, "weighted1": WEIGHTED_1}.get(ask)
     asker: Asker = IntegerAsker(client, samples=samples)
     if wording is not None:

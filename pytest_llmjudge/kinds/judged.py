@@ -297,7 +297,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
             needed=[self.record(name) for name in needed],
             worker=resources.worker,
             pool=resources.judges.pool_for(judge),
-            in_flight=resources.settings.concurrency,
+            in_flight=resources.judges.in_flight,
         )
         return _JudgedRun(self, run)
 

@@ -543,7 +543,11 @@ class _LossRun(SuiteRun[Loss]):
             if again:
                 store.forget_failure(key)
             self._known[name] = wait_or_compute(
-                store, key, lambda: self._stored([name]).get(name), lambda: self._compute(name)
+                store,
+                key,
+                lambda: self._stored([name]).get(name),
+                lambda: self._compute(name),
+                self.model,
             )
         return self._known[name]
 

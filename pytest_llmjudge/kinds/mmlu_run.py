@@ -90,6 +90,7 @@ class MMLURun:
                 key,
                 lambda: self._stored(key, subject),
                 lambda: self._compute({subject: key}),
+                self.model,
             )
         return self._results[subject]
 

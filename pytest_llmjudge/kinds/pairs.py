@@ -284,7 +284,7 @@ class _PairSuite(RecordSuite[_Preferred]):
             needed=[self.record(one) for one in needed],
             worker=resources.worker,
             pool=resources.judges.pool_for(judge),
-            in_flight=resources.settings.concurrency,
+            in_flight=resources.judges.in_flight,
         )
         return _PairRun(self, run)
 

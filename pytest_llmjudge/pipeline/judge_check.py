@@ -114,9 +114,7 @@ class KnownAnswerCheck(Generic[Check]):
             return
         work = {f"{self._suite} {probe.name}": probe for probe in probes}
         pieces = [(name, partial(self._asked.probe, probe)) for name, probe in work.items()]
-        if self._pool.offer(pieces):
-            for name in work:
-                self._pool.wait(name)
+        self._pool.work_off(pieces)
 
     def _judge_in_words(self) -> tuple[str, str]:
         """Name the judge, and say what could be done if it is not fit."""

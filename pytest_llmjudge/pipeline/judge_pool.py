@@ -20,6 +20,7 @@ __all__ = ["JudgePool", "Slots", "Work"]
 Work = Callable[[], object]
 
 _POLL_SECONDS = 0.005
+_WAIT_SECONDS = 0.02
 _PATIENCE_SECONDS = 10.0
 _KEEP_SECONDS = 1.0
 # While some threads store their verdicts, others use their slots.
@@ -132,9 +133,13 @@ class JudgePool:
         store: Shared with all processes of the run.
         size: How many requests may be in flight.
         spare: How many threads there are beyond that.
+        is_only: Whether nobody may ask beside the process that leads.
     """
 
-    def __init__(self, store: Store, size: int, *, spare: int = _SPARE_THREADS) -> None:
+    def __init__(
+        self, store: Store, size: int, *, spare: int = _SPARE_THREADS, is_only: bool = False
+    ) -> None:
+        self._is_only = is_only
         self._store = store
         self._size = size + spare
         self._condition = threading.Condition()
@@ -168,6 +173,19 @@ class JudgePool:
             self._rest_if_done()
             self._condition.notify_all()
             return True
+
+    def work_off(self, work: Sequence[tuple[str, Work]]) -> None:
+        """Have work done at once, and wait for it.
+
+        While another process leads nothing is done, and whoever needs the work does it; where
+        nobody may ask beside that process, the lead is waited for.
+        """
+        while not self.offer(work):
+            if self._is_closed or not self._is_only:
+                return
+            time.sleep(_WAIT_SECONDS)
+        for name, _ in work:
+            self.wait(name)
 
     def wait(self, name: str) -> None:
         """Wait until a piece of work is done; return at once when there is none of that name."""

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import JudgeIdentity
+from pytest_llmjudge.generation.base import LocalModel
+from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.judging.context import context_for
-from pytest_llmjudge.judging.judge import Judge, make_judge
+from pytest_llmjudge.judging.judge import Judge, judge_of, make_judge
 from pytest_llmjudge.pipeline.answering import JUDGE_NAME, AnsweringName
 from pytest_llmjudge.pipeline.judge_pool import JudgePool, Slots
+from pytest_llmjudge.pipeline.local_judge import MOST_TOGETHER, LocalJudge, settings_of_judge
+from pytest_llmjudge.pipeline.models import shown_from
 from pytest_llmjudge.pipeline.protocols import judge_fingerprint
 from pytest_llmjudge.servers.kinds import judge_addresses
 from pytest_llmjudge.servers.ollama import CONTEXT
-from pytest_llmjudge.settings import OPENAI
+from pytest_llmjudge.settings import LOCAL, OPENAI
 
 if TYPE_CHECKING:
     from pytest_llmjudge.pipeline.protocols import JudgeLike
+    from pytest_llmjudge.pipeline.room import SharedRoom
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
@@ -30,11 +36,17 @@ class JudgeResources:
     Args:
         settings: The run's options.
         store: Shared with all processes of the run.
+        root: Folder that paths are shown relative to.
+        room: What a judge in this process shares with the models under test; ``None`` for others.
     """
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, root: Path, room: SharedRoom | None = None
+    ) -> None:
         self._settings = settings
         self._store = store
+        self._root = root
+        self._room = room
         self._context = settings.context or CONTEXT
 
     @property
@@ -64,6 +76,8 @@ class JudgeResources:
             SettingsError: It cannot be used.
         """
         settings = self._settings
+        if self._room is not None:
+            return judge_of(self._local(self._room), ask=settings.ask, samples=settings.samples)
         return make_judge(
             settings.model,
             self.addresses,
@@ -76,6 +90,14 @@ class JudgeResources:
             note=self._store.add_note,
             names=self._names,
         )
+
+    def _local(self, room: SharedRoom) -> LocalJudge:
+        path = Path(self._settings.model.removeprefix(LOCAL))
+        model = make_model(path, settings_of_judge(self._settings))
+        assert isinstance(model, LocalModel)  # noqa: S101  # a path names no other
+        room.add_judge(model)
+        name = f"{LOCAL}{shown_from(self._root, path)}"
+        return LocalJudge(model, name, self._store, self._settings, is_alone=room.is_alone)
 
     @property
     def _names(self) -> AnsweringName | None:
@@ -102,9 +124,17 @@ class JudgeResources:
 
     @cached_property
     def _pool(self) -> JudgePool | None:
-        """The threads that judge at once; ``None`` when one request is in flight at a time."""
+        """The threads that judge at once; ``None`` when one question is asked at a time."""
         size = len(self.addresses) * self._settings.concurrency
+        if self._room is not None:
+            # All that a batch has room for, and what is asked while it is computed.
+            return JudgePool(self._store, 2 * MOST_TOGETHER, is_only=True)
         return JudgePool(self._store, size) if size > 1 else None
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests may be in flight at each server; a judge in this process has none."""
+        return 1 if self._room is not None else self._settings.concurrency
 
     def pool_for(self, judge: JudgeLike | None) -> JudgePool | None:
         """Return the threads that may ask a judge; one of the user's own is asked in one thread."""
@@ -121,7 +151,7 @@ class JudgeResources:
             pool.close(wait=wait)
 
     def release(self) -> None:
-        """Close the connections, when nobody can need the judge any more."""
+        """Close connections and free memory, when nobody can need the judge any more."""
         if self.made is not None:
             self.made.close()
 

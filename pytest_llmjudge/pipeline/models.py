@@ -20,10 +20,11 @@ from pytest_llmjudge.settings import OPENAI
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_llmjudge.pipeline.room import SharedRoom
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["Models"]
+__all__ = ["Models", "shown_from"]
 
 _KEY = "watched "
 
@@ -35,9 +36,13 @@ class Models:
         settings: The run's options.
         store: Shared with all processes of the run.
         root: Folder that paths are shown relative to.
+        room: What models that run here share with a judge in memory; ``None`` without one.
     """
 
-    def __init__(self, settings: Settings, store: Store, root: Path) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, root: Path, room: SharedRoom | None = None
+    ) -> None:
+        self._room = room
         self._settings = settings
         self._store = store
         self._root = root
@@ -65,12 +70,14 @@ class Models:
             msg = "llm_model"
             raise CheckpointError(msg, "no checkpoint is named", hint)
         if checkpoint not in self._made:
-            self._made[checkpoint] = make_model(
+            model = self._made[checkpoint] = make_model(
                 checkpoint,
                 self._settings,
                 note=self._store.add_note,
                 names=self._names(checkpoint),
             )
+            if self._room is not None and isinstance(model, LocalModel):
+                self._room.add_tested(model)
         return self._made[checkpoint]
 
     def _names(self, checkpoint: Path | str) -> AnsweringName | None:
@@ -98,15 +105,7 @@ class Models:
 
         The name of a served model is shown as it is.
         """
-        if isinstance(path, str):
-            return path
-        # pathlib raises for a link that leads to itself.
-        full = Path(os.path.realpath(path))
-        return (
-            full.relative_to(self._root).as_posix()
-            if full.is_relative_to(self._root)
-            else str(full)
-        )
+        return path if isinstance(path, str) else shown_from(self._root, path)
 
     def watch(self, model: object) -> None:
         """Let a model be looked at when the run ends; a served one has no files.
@@ -148,3 +147,10 @@ class Models:
         """Give back memory and connections, when nobody can need the models any more."""
         for model in self._made.values():
             model.release()
+
+
+def shown_from(root: Path, path: Path) -> str:
+    """Write ``path`` as seen from ``root``; one elsewhere in full."""
+    # pathlib raises for a link that leads to itself.
+    full = Path(os.path.realpath(path))
+    return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.pipeline.judge_resources import JudgeResources
 from pytest_llmjudge.pipeline.models import Models
+from pytest_llmjudge.pipeline.room import SharedRoom
 from pytest_llmjudge.pipeline.watch import Watch
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from pytest_llmjudge.storage.results_reader import SavedKind
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["Resources", "make_resources"]
+__all__ = ["MAIN", "Resources", "make_resources"]
+
+MAIN: Final = "main"
+"""Name of the process that pytest was started in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +32,7 @@ class Resources:
     Attributes:
         settings: The run's options.
         store: Shared with the other processes.
-        worker: Name of this process among those of xdist, or ``main``.
+        worker: Name of this process among those of xdist, or :data:`MAIN`.
         root: pytest's root folder.
         kinds: Of suites, as results files are read.
     """
@@ -65,5 +69,7 @@ def make_resources(
     settings: Settings, store: Store, worker: str, root: Path, kinds: Sequence[SavedKind]
 ) -> Resources:
     """Compose the resources of a process."""
-    models, judges = Models(settings, store, root), JudgeResources(settings, store)
+    room = SharedRoom(is_alone=worker == MAIN) if settings.is_judge_local else None
+    models = Models(settings, store, root, room)
+    judges = JudgeResources(settings, store, root, room)
     return Resources(settings, store, worker, root, models, judges, kinds)

@@ -134,6 +134,7 @@ class Responses(Source[str]):
             self._key(*self._prompts([Dialogue(record).question])),
             lambda: self._find(record),
             lambda: self._generate([*needed, record], on_made),
+            self._model,
         )
 
     def _find(self, record: Record) -> str | None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.pipeline.protocols import KnownProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["wait_or_compute"]
+__all__ = ["COMPUTING", "turn_of", "wait_or_compute"]
+
+COMPUTING: Final = "generate"
+"""Name of the lock that a process of a run holds while it computes with a model."""
 
 _WAIT_SECONDS = 0.05
 
@@ -20,7 +25,11 @@ Kept = TypeVar("Kept")
 
 
 def wait_or_compute(
-    store: Store, key: str, stored: Callable[[], Kept | None], compute: Callable[[], None]
+    store: Store,
+    key: str,
+    stored: Callable[[], Kept | None],
+    compute: Callable[[], None],
+    model: object,
 ) -> Kept:
     """Return what is stored, after computing it if no other process does.
 
@@ -30,6 +39,7 @@ def wait_or_compute(
         stored: Looks for it.
         compute: Stores it, or notes why it cannot be had; only one process at a time is in here,
             so that ``-n 4`` needs the memory of one model.
+        model: Whose turn it is.
 
     Raises:
         KnownProblemError: It could not be had earlier in this run, in whatever process.
@@ -41,8 +51,34 @@ def wait_or_compute(
         failure = store.failure(key)
         if failure is not None:
             raise KnownProblemError(failure.message, is_infrastructure=failure.is_infrastructure)
-        with store.try_lock("generate") as held:
+        with store.try_lock(COMPUTING) as held:
             if held and stored() is None:
-                compute()
+                _compute(compute, model)
         if not held:
             time.sleep(_WAIT_SECONDS)
+
+
+def _compute(compute: Callable[[], None], model: object) -> None:
+    try:
+        compute()
+    finally:
+        if isinstance(model, LocalModel):
+            model.end_turn()
+
+
+@contextmanager
+def turn_of(store: Store, model: object) -> Iterator[None]:
+    """Give a model its turn where it shares its memory with a judge; others need none.
+
+    Args:
+        store: Shared with all processes of the run.
+        model: Asked meanwhile, for what is not kept in the store.
+    """
+    if not isinstance(model, LocalModel) or model.room is None:
+        yield
+        return
+    with store.lock(COMPUTING):
+        try:
+            yield
+        finally:
+            model.end_turn()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.pipeline.turns import turn_of
 from pytest_llmjudge.plugin.cases import case_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class ConfiguredModel:
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int) -> list[str]:
         """Return the model's greedy continuation of each prompt."""
         model = _model_for(self._session, self._session.item)
-        return model.generate(prompts, max_new_tokens=max_new_tokens)
+        with turn_of(self._session.store, model):
+            return model.generate(prompts, max_new_tokens=max_new_tokens)
 
 
 class ConfiguredJudge:

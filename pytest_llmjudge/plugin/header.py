@@ -49,8 +49,14 @@ def _is_candidate(session: LlmSession) -> bool:
 def _how_asked(session: LlmSession) -> Iterator[str]:
     settings = session.settings
     judges = settings.model != EMBEDDED and not _is_overridden(session, "llm_judge")
+    asks_server = judges and not settings.is_judge_local
     answers = isinstance(settings.checkpoint, str) and not _is_overridden(session, "llm_model")
-    if settings.concurrency > 1 and (judges or answers):
+    if judges and settings.is_judge_local:
+        yield (
+            "llm-judge: the judge runs in this process; it and a model under test that does too "
+            "are in memory one after the other"
+        )
+    if settings.concurrency > 1 and (asks_server or answers):
         yield (
             f"llm-judge: {settings.concurrency} requests in flight at each server, under which "
             "some models change their answers"
@@ -103,7 +109,10 @@ def _judge(session: LlmSession) -> str:
     try:
         label = session.resources.judges.judge.label
     except LlmJudgeError as error:
-        return f"{session.settings.model} ({error.where}: {error.problem})"
+        name = session.settings.model
+        # The name of a judge in this process is the path, where the error is.
+        where = "" if session.settings.is_judge_local else f"{error.where}: "
+        return f"{name} ({where}{error.problem})"
     agree_on_judge(session, session.resources.judges.judge.identity)
     return label
 

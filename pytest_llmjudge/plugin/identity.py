@@ -38,6 +38,7 @@ _DECIDES_NOTHING = {
     "checkpoint_url",
     "concurrency",
     "paths",
+    "server_options",
     "timeout",
     "url",
 }

@@ -31,6 +31,7 @@ __all__ = [
     "check_base",
     "check_candidate",
     "check_responses_field",
+    "check_server_options",
     "plan",
     "suite_facts",
     "template_notes",
@@ -259,3 +260,21 @@ def check_base(session: LlmSession) -> None:
         problem = f"no checkpoint of this run is a LoRA adapter, which alone has a base ({shown})"
         where, hint = "--llm-judge-base", "leave it out, or put an adapter under test"
         raise SettingsError(where, problem, hint)
+
+
+def check_server_options(session: LlmSession) -> None:
+    """Prove that options on the command line for requests to a server reach one.
+
+    Raises:
+        SettingsError: The judge and all models under test run in this process.
+    """
+    settings = session.settings
+    if is_listing(session.config) or not (settings.is_judge_local and settings.server_options):
+        return
+    named = (*session.resources.models.named, settings.checkpoint)
+    if not any(isinstance(checkpoint, str) for checkpoint in named):
+        where, problem = (
+            ", ".join(settings.server_options),
+            "nothing in this run is sent to a server",
+        )
+        raise SettingsError(where, problem, "leave it out: a judge in this process has no server")

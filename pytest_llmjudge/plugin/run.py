@@ -12,7 +12,7 @@ import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, StoreError
 from pytest_llmjudge.kinds import all_kinds
-from pytest_llmjudge.pipeline.resources import make_resources
+from pytest_llmjudge.pipeline.resources import MAIN, make_resources
 from pytest_llmjudge.plugin import collect, items
 from pytest_llmjudge.plugin.cases import SESSION, WORKER_KEY
 from pytest_llmjudge.plugin.completeness import Completeness
@@ -25,6 +25,7 @@ from pytest_llmjudge.plugin.planner import (
     check_base,
     check_candidate,
     check_responses_field,
+    check_server_options,
     plan,
 )
 from pytest_llmjudge.plugin.reports import attach
@@ -51,7 +52,7 @@ def take_part(config: pytest.Config) -> None:
     if given is not None:
         folder, run, worker = Path(given["folder"]), given["run"], config.workerinput["workerid"]  # type: ignore[attr-defined]
     else:
-        folder, run, worker = _cache_folder(config, settings.cache), uuid.uuid4().hex, "main"
+        folder, run, worker = _cache_folder(config, settings.cache), uuid.uuid4().hex, MAIN
     store = Store(folder, run, refresh=settings.cache == "refresh")
     resources = make_resources(settings, store, worker, config.rootpath, all_kinds())
     session = LlmSession(config, resources)
@@ -109,6 +110,7 @@ class RunHooks:
             check_base(self._session)
             check_candidate(self._session, session.items)
             check_responses_field(self._session)
+            check_server_options(self._session)
             if self._session.is_worker:
                 agree_on_plan(self._session)
         except LlmJudgeError as error:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.matching import Matching
+from pytest_llmjudge.pipeline.resources import MAIN
 from pytest_llmjudge.plugin.rows import Rows
 from pytest_llmjudge.storage.results_reader import read_results
 
@@ -57,7 +58,7 @@ class LlmSession:
     @property
     def is_worker(self) -> bool:
         """Whether another process owns the terminal."""
-        return self.resources.worker != "main"
+        return self.resources.worker != MAIN
 
     @cached_property
     def baseline(self) -> SavedRun | None:

@@ -25,6 +25,7 @@ __all__ = [
     "TOP_LOGPROBS",
     "ChatClient",
     "ChatReply",
+    "JudgeClient",
     "ModelGoneError",
     "NoLogprobsError",
     "PromptTooLongError",
@@ -101,12 +102,12 @@ class ChatReply:
         return strip_thoughts(self.content) if self.may_think else self.content
 
 
-class ChatClient(Protocol):
-    """A model at a server, or at several."""
+class JudgeClient(Protocol):
+    """A model that can judge: at a server, at several, or in this process."""
 
     @property
     def url(self) -> str:
-        """Canonical address of the server, or addresses."""
+        """Where it answers, for messages: the canonical address of its server, or addresses."""
 
     @property
     def model(self) -> str:
@@ -119,10 +120,6 @@ class ChatClient(Protocol):
     @property
     def control_tokens(self) -> Collection[str]:
         """What the model's vocabulary marks as control tokens, as far as :meth:`identify` saw."""
-
-    @property
-    def chat_template(self) -> str:
-        """The chat template that the model has there, as far as :meth:`identify` saw one."""
 
     def identify(self) -> JudgeIdentity:
         """Ask the server what decides its answers.
@@ -185,6 +182,17 @@ class ChatClient(Protocol):
             JudgeError: There is no usable reply.
         """
 
+    def close(self) -> None:
+        """Close all connections that are not in use; later requests make new ones."""
+
+
+class ChatClient(JudgeClient, Protocol):
+    """A model at a server, or at several, which may be under test as well."""
+
+    @property
+    def chat_template(self) -> str:
+        """The chat template that the model has there, as far as :meth:`identify` saw one."""
+
     def complete(self, prompt: Prompt, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
         """Have one text written.
 
@@ -199,9 +207,6 @@ class ChatClient(Protocol):
             PromptTooLongError: The prompt does not fit, or was cut.
             JudgeError: There is no usable reply.
         """
-
-    def close(self) -> None:
-        """Close all connections that are not in use; later requests make new ones."""
 
 
 def messages_in(prompt: Prompt) -> list[dict[str, str]]:

@@ -29,7 +29,7 @@ def judge_addresses(settings: Settings) -> tuple[str, ...]:
     Raises:
         SettingsError: Something is no address.
     """
-    if settings.url is None and settings.model == EMBEDDED:
+    if settings.is_judge_local or (settings.url is None and settings.model == EMBEDDED):
         return ()
     return _addresses(settings.model, settings.url, JUDGE)
 
@@ -45,7 +45,8 @@ def model_addresses(name: str, settings: Settings) -> tuple[str, ...]:
     if settings.checkpoint_url is not None:
         return _addresses(name, settings.checkpoint_url, UNDER_TEST)
     is_of_a_kind = name.startswith(OPENAI) == settings.model.startswith(OPENAI)
-    shared = settings.url if is_of_a_kind and settings.model != EMBEDDED else None
+    is_served = settings.model != EMBEDDED and not settings.is_judge_local
+    shared = settings.url if is_of_a_kind and is_served else None
     return _addresses(name, shared, JUDGE)
 
 

@@ -1,4 +1,4 @@
-"""Loads a checkpoint's weights into a GPTModel."""
+"""Loads a checkpoint's weights into a model of its family."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from torch.overrides import TorchFunctionMode
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe, heads_in_model_args
 from pytest_llmjudge.generation.families.decoder import Decoder
-from pytest_llmjudge.generation.families.gpt2.config import is_weight, read_sizes
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, is_weight, read_sizes
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
 from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from pytest_llmjudge.generation.families.lora import has_lora
+from pytest_llmjudge.generation.families.transformer import Transformer
 from pytest_llmjudge.generation.files.contents import ContentChangedError, open_same
 from pytest_llmjudge.generation.files.names import plain_names
 from pytest_llmjudge.generation.files.state_dict import COPY, SAVE, state_dict_in
@@ -43,7 +44,7 @@ def load(
     *,
     base: Path | None = None,
     info: CheckpointInfo | None = None,
-) -> GPTModel:
+) -> Decoder:
     """Load a model for evaluation; each tensor is read into its place, so that none is there twice.
 
     Args:
@@ -76,7 +77,8 @@ def load(
         def read(name: str) -> Tensor:
             return reader.read(stored[name])
 
-    return fill(path, partial(GPTModel, config), plan, read, device=device, dtype=dtype)
+    make = partial(GPTModel if isinstance(config, GPTConfig) else Transformer, config)
+    return fill(path, make, plan, read, device=device, dtype=dtype)
 
 
 def fill(
@@ -106,6 +108,7 @@ def fill(
     model.load_state_dict(dict(_weights(plan, read, device, dtype)), assign=True)
     model.requires_grad_(requires_grad=False).eval()
     _check_finite(path, model, plan)
+    model.prepare()
     return model
 
 

@@ -1,4 +1,4 @@
-"""Log-probabilities of several continuations of many prompts that begin alike.
+"""Log-probabilities of continuations, or of next tokens, of many prompts that begin alike.
 
 What all prompts of a batch share is computed once. Behind it each prompt is a tree: its own tokens,
 and one branch for each continuation, which sees the prompt and itself but no other branch.
@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from pytest_llmjudge.data import Context
 from pytest_llmjudge.generation.families.decoder import causal, mix, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import Context
     from pytest_llmjudge.generation.families.decoder import Attention, Decoder
 
-__all__ = ["PASS_TOKENS", "score_contexts"]
+__all__ = ["PASS_TOKENS", "next_logprobs", "score_contexts"]
 
 PASS_TOKENS = 1024
 """About how many tokens one pass takes: enough for two cores to be compute-bound."""
@@ -69,6 +69,38 @@ def score_contexts(
             the model's context together.
         pass_tokens: See :data:`PASS_TOKENS`.
     """
+    for trees, spans, hidden in _passes(model, contexts, pass_tokens):
+        yield from _score(model, trees, spans, hidden)
+
+
+@torch.inference_mode()
+def next_logprobs(
+    model: Decoder, rows: Sequence[list[int]], *, pass_tokens: int = PASS_TOKENS
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield for each row of tokens, in order, its number and what may follow it.
+
+    Args:
+        model: In evaluation mode; it runs on its device.
+        rows: Each at least one token, and no longer than the model's context.
+        pass_tokens: See :data:`PASS_TOKENS`.
+
+    Yields:
+        Number of the row, and the log-probability of each token (V), in float32 on the CPU.
+    """
+    number = 0
+    for _, spans, hidden in _passes(model, [Context(row, ()) for row in rows], pass_tokens):
+        last = [span.stop - 1 for span in spans]
+        for at in range(0, len(last), _ROWS):
+            rows_of_logits = model.logits(hidden[last[at : at + _ROWS]])  # (R, V)
+            for logprobs in rows_of_logits.float().log_softmax(1).cpu():
+                yield number, logprobs
+                number += 1
+
+
+def _passes(
+    model: Decoder, contexts: Sequence[Context], pass_tokens: int
+) -> Iterator[tuple[list[_Tree], list[slice], Tensor]]:
+    """Run contexts: yield the trees of each pass, where they lie, and hidden states (N, C)."""
     if not contexts:
         return
     prefix = _shared_prefix([context.ids for context in contexts])
@@ -79,7 +111,7 @@ def score_contexts(
         places = torch.arange(len(prefix), device=model.device)
         model.hidden(ids, places, [layer.remember for layer in layers])
     for batch in _batches(trees, pass_tokens):
-        yield from _score(model, layers, batch, len(prefix))
+        yield batch, *_run(model, layers, batch, len(prefix))
 
 
 def _shared_prefix(rows: Sequence[list[int]]) -> list[int]:
@@ -118,9 +150,10 @@ def _batches(trees: Sequence[_Tree], pass_tokens: int) -> Iterator[list[_Tree]]:
     yield batch
 
 
-def _score(
+def _run(
     model: Decoder, layers: Sequence[_Layer], trees: Sequence[_Tree], prefix: int
-) -> Iterator[list[float]]:
+) -> tuple[list[slice], Tensor]:
+    """Return where trees lie among the tokens of a pass (N), and its hidden states (N, C)."""
     device = model.device
     ids = torch.tensor([token for tree in trees for token in tree.ids], device=device)  # (N,)
     places = torch.tensor([place for tree in trees for place in tree.places], device=device)
@@ -133,7 +166,13 @@ def _score(
         for window in {layer.attention.window for layer in layers}
     }
     attends = [partial(layer.attend, spans, masks[layer.attention.window]) for layer in layers]
-    hidden = model.hidden(ids, places + prefix, attends)  # (N, C)
+    return spans, model.hidden(ids, places + prefix, attends)
+
+
+def _score(
+    model: Decoder, trees: Sequence[_Tree], spans: Sequence[slice], hidden: Tensor
+) -> Iterator[list[float]]:
+    """Yield for each tree the summed log-probability of each of its branches."""
     rows = [
         span.start + at for tree, span in zip(trees, spans, strict=True) for at in tree.predicted
     ]

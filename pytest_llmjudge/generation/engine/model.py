@@ -12,7 +12,7 @@ from pytest_llmjudge.generation.base import LocalModel, text_before
 from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo, describe
 from pytest_llmjudge.generation.devices import (
     import_torch,
-    is_out_of_memory,
+    one_line_memory,
     usable_device,
     usable_dtype,
 )
@@ -21,6 +21,8 @@ from pytest_llmjudge.settings import CHAT, Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
 
     from pytest_llmjudge.data import Context, Prompt
     from pytest_llmjudge.generation.families.decoder import Decoder
@@ -154,13 +156,25 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         """
         from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 
-        try:
-            yield from score_contexts(self._loaded.model, contexts)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            problem, hint = "out of memory", "free some, or take another device"
-            raise CheckpointError(str(self.path), problem, hint) from None
+        model = self._loaded.model
+        with one_line_memory(self.path):
+            yield from score_contexts(model, contexts)
+
+    def next_logprobs(self, rows: Sequence[list[int]]) -> Iterator[tuple[int, Tensor]]:
+        """Yield what may follow each row of tokens; what all rows begin with is computed once.
+
+        Raises:
+            CheckpointError: It cannot be used, or the memory is not enough.
+        """
+        from pytest_llmjudge.generation.engine.loglikelihood import next_logprobs
+
+        model = self._loaded.model
+        with one_line_memory(self.path):
+            yield from next_logprobs(model, rows)
+
+    def token_text(self, token: int) -> str:
+        """Return the text of one token."""
+        return self._loaded.tokenizer.decode([token])
 
     def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
         text = self._text(prompt, chat=chat)

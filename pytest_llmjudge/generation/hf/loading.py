@@ -168,7 +168,6 @@ def _load_native(
         device=device,
         dtype=dtype,
     )
-    model.prepare()
     if packable(model):
         pack(model)
     return model

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from pytest_llmjudge.data import Context
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import Context
+    from torch import Tensor
 
-__all__ = ["score_branches"]
+__all__ = ["next_logprobs", "score_branches"]
 
 _PASS_TOKENS = 2048
 """Most tokens of a pass of several contexts, which bounds its memory."""
@@ -35,6 +37,33 @@ def score_branches(model: Model, contexts: Sequence[Context]) -> Iterator[list[f
         contexts: Their tokens and those of their longest branch, its last one not counted, fit into
             the model's context together.
     """
+    for batch in _batches(model, contexts):
+        yield from _score(model, batch)
+
+
+def next_logprobs(model: Model, rows: Sequence[list[int]]) -> Iterator[tuple[int, Tensor]]:
+    """Yield for each row of tokens its number and what may follow it; those of a length together.
+
+    Args:
+        model: Of transformers, in evaluation mode.
+        rows: Each at least one token, and no longer than the model's context.
+
+    Yields:
+        Number of the row, and the log-probability of each token (V), in float32 on the CPU.
+    """
+    order = sorted(range(len(rows)), key=lambda number: len(rows[number]))
+    # A continuation of one token is read from the logits of the row alone.
+    numbers = iter(order)
+    for batch in _batches(model, [Context(rows[number], ([0],)) for number in order]):
+        read = [context.ids for context in batch]
+        logits, skipped = _logits(model, read, min(map(len, read)) - 1)
+        for at, row in enumerate(read):
+            last = logits[at, len(row) - 1 - skipped]
+            yield next(numbers), last.float().log_softmax(0).cpu()
+
+
+def _batches(model: Model, contexts: Sequence[Context]) -> Iterator[list[Context]]:
+    """Yield contexts as many at a time as one pass bears, in order."""
     vocabulary = len(model.get_input_embeddings().weight)
     batch: list[Context] = []
     whole = _Extent()
@@ -42,12 +71,12 @@ def score_branches(model: Model, contexts: Sequence[Context]) -> Iterator[list[f
         own = _extent(context)
         grown = whole.with_(own)
         if batch and grown.is_too_large(vocabulary):
-            yield from _score(model, batch)
+            yield batch
             batch, grown = [], own
         batch.append(context)
         whole = grown
     if batch:
-        yield from _score(model, batch)
+        yield batch
 
 
 class _Extent(NamedTuple):
@@ -91,19 +120,26 @@ def _rows(context: Context) -> list[list[int]]:
 
 
 @torch.inference_mode()
-def _score(model: Model, contexts: Sequence[Context]) -> list[list[float]]:
-    rows = [row for context in contexts for row in _rows(context)]
+def _logits(model: Model, rows: Sequence[Sequence[int]], first: int) -> tuple[Tensor, int]:
+    """Return logits (B, K, V) from the token at ``first`` on, and how many tokens lack theirs."""
     width = max(map(len, rows))
-    first = min(len(context.ids) for context in contexts) - 1
     # Behind a row nothing of it looks, so that its padding, of any token, needs no thought.
-    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=model.device)
+    padded = [[*row, *[0] * (width - len(row))] for row in rows]
     seen = [[1] * len(row) + [0] * (width - len(row)) for row in rows]
-    mask = torch.tensor(seen, device=model.device)  # (B, T)
     known = inspect.signature(model.forward).parameters
     options = {"use_cache": False, "logits_to_keep": width - first}
-    wanted = {name: value for name, value in options.items() if name in known}
-    logits = model(input_ids=ids, attention_mask=mask, **wanted).logits  # (B, K, V)
-    skipped = width - logits.shape[1]
+    logits: Tensor = model(
+        input_ids=torch.tensor(padded, device=model.device),
+        attention_mask=torch.tensor(seen, device=model.device),  # (B, T)
+        **{name: value for name, value in options.items() if name in known},
+    ).logits
+    return logits, width - logits.shape[1]
+
+
+@torch.inference_mode()
+def _score(model: Model, contexts: Sequence[Context]) -> list[list[float]]:
+    rows = [row for context in contexts for row in _rows(context)]
+    logits, skipped = _logits(model, rows, min(len(context.ids) for context in contexts) - 1)
     numbers = {tuple(row): number for number, row in enumerate(rows)}
     scores = []
     for context in contexts:

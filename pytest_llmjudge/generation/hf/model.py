@@ -13,6 +13,7 @@ from pytest_llmjudge.generation.base import LocalModel, text_before
 from pytest_llmjudge.generation.devices import (
     import_torch,
     is_out_of_memory,
+    one_line_memory,
     usable_device,
     usable_dtype,
 )
@@ -26,6 +27,8 @@ from pytest_llmjudge.settings import Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
 
     from pytest_llmjudge.data import Context, Prompt
     from pytest_llmjudge.generation.families.decoder import Decoder
@@ -145,13 +148,28 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         from pytest_llmjudge.generation.hf.loglikelihood import score_branches
 
         score = score_contexts if isinstance(model, Decoder) else score_branches
-        try:
+        with one_line_memory(self.path):
             yield from score(model, contexts)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            problem, hint = "out of memory", "free some, or take another device"
-            raise CheckpointError(str(self.path), problem, hint) from None
+
+    def next_logprobs(self, rows: Sequence[list[int]]) -> Iterator[tuple[int, Tensor]]:
+        """Yield what may follow each row of tokens.
+
+        Raises:
+            CheckpointError: It cannot be used, or the memory is not enough.
+        """
+        model = self._loaded.model
+        from pytest_llmjudge.generation.engine import loglikelihood as native
+        from pytest_llmjudge.generation.families.decoder import Decoder
+        from pytest_llmjudge.generation.hf import loglikelihood as theirs
+
+        engine = native if isinstance(model, Decoder) else theirs
+        with one_line_memory(self.path):
+            yield from engine.next_logprobs(model, rows)
+
+    def token_text(self, token: int) -> str:
+        """Return the text of one token; that of a control token is its name."""
+        text: str = self._loaded.tokenizer.decode([token])
+        return text
 
     def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
         from pytest_llmjudge.generation.hf.frames import text_ids

@@ -1,0 +1,249 @@
+"""What a model that runs in this process answers to messages, as a judge is asked."""
+
+from __future__ import annotations
+
+import math
+import random
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.errors import PromptError
+from pytest_llmjudge.generation.nonfinite import no_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from pytest_llmjudge.data import Completion, Prompt
+    from pytest_llmjudge.settings import Decoding
+
+__all__ = ["Replies", "Reply", "TooLongError"]
+
+_THOUGHTS = "<think>\n"
+_SHORTEN = (
+    "shorten the record or its response, take the record out, or take a judge with a longer context"
+)
+
+
+class TooLongError(PromptError):
+    """A prompt, or what is to follow it, does not fit into the model's context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply to a message.
+
+    Attributes:
+        text: What the model wrote, thoughts included.
+        is_cut: Whether it ran out of room, so that it might have gone on.
+        candidates: The likeliest first tokens with their natural log-probabilities; ``None`` where
+            they were not asked for.
+    """
+
+    text: str
+    is_cut: bool = False
+    candidates: tuple[tuple[str, float], ...] | None = None
+
+
+class Replies(ABC):
+    """The part of a model in this process that a judge is made of; its chat template frames all.
+
+    The methods yield the number of each prompt, in any order, with its reply, or with the error of
+    a prompt that leaves no room in the model's context or for whose answer the model has no
+    numbers. They raise ``CheckpointError`` where the model cannot be used, and ``SettingsError``
+    where the device or dtype cannot.
+    """
+
+    path: Path
+    _dtype: str
+    _decoding: Decoding
+
+    def weighed_replies(
+        self, prompts: Sequence[Prompt], *, most: int
+    ) -> Iterator[tuple[int, Reply | PromptError]]:
+        """Read the log-probabilities of the first token: one pass a prompt, nothing is decoded.
+
+        Args:
+            prompts: Messages of a user, or whole conversations.
+            most: How many candidates are given; the likeliest is the reply.
+        """
+        fitting, unfit = self._fitting(prompts)
+        yield from unfit
+        numbers = list(fitting)
+        for row, logprobs in self.next_logprobs(list(fitting.values())):
+            yield numbers[row], self._weighed(logprobs, most)
+
+    def written_replies(
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, decoding: Decoding
+    ) -> Iterator[tuple[int, Reply | PromptError]]:
+        """Have replies written.
+
+        Args:
+            prompts: As :meth:`weighed_replies` takes them.
+            max_new_tokens: The most tokens a reply may have.
+            decoding: How tokens are chosen.
+        """
+        fitting, unfit = self._fitting(prompts)
+        yield from unfit
+        if not fitting:
+            return
+        own, self._decoding = self._decoding, decoding
+        try:
+            for done in self._decode(fitting, max_new_tokens):
+                number = done.index
+                if done.text is None:
+                    yield number, no_numbers(str(self.path), self._dtype)
+                    continue
+                # A reply has the end of thoughts alone where the template has opened them.
+                opened = self._opens_thoughts(prompts[number], chat=True)
+                room = min(max_new_tokens, self.context_length - len(fitting[number]))
+                text = f"{_THOUGHTS}{done.text}" if opened else done.text
+                yield number, Reply(text, is_cut=done.tokens >= room)
+        finally:
+            self._decoding = own
+
+    def held_replies(
+        self, prompts: Sequence[Prompt], allowed: Sequence[str], *, decoding: Decoding
+    ) -> Iterator[tuple[int, Reply | PromptError]]:
+        """Have each prompt replied to with one of some texts, token by token.
+
+        Of the tokens with which any of the texts goes on, the likeliest is taken, or one is drawn,
+        as by a server that holds a reply to a grammar. What follows a token without a choice is not
+        computed.
+
+        Args:
+            prompts: As :meth:`weighed_replies` takes them.
+            allowed: Two texts or more, none of which another begins with.
+            decoding: How tokens are chosen; ``top_k``, ``top_p`` and ``stop`` play no part.
+        """
+        fitting, unfit = self._fitting(prompts)
+        yield from unfit
+        open_: dict[int, dict[str, list[int]]] = {}
+        for number in fitting:
+            texts = open_[number] = self._tokens_of(prompts[number], allowed)
+            longest = max(map(len, texts.values()))
+            if longest > self.context_length:
+                del open_[number]
+                problem = f"question and reply have {longest} tokens and the context "
+                problem += str(self.context_length)
+                yield number, TooLongError(str(self.path), problem, _SHORTEN)
+        while open_:
+            numbers = list(open_)
+            rows = [_common(open_[number].values()) for number in numbers]
+            for row, logprobs in self.next_logprobs(rows):
+                number, read = numbers[row], len(rows[row])
+                following = sorted({ids[read] for ids in open_[number].values()})
+                token = _choose(logprobs, following, decoding, rows[row])
+                if token is None:
+                    del open_[number]
+                    yield number, no_numbers(str(self.path), self._dtype)
+                    continue
+                left = {text: ids for text, ids in open_[number].items() if ids[read] == token}
+                open_[number] = left
+                if len(left) == 1:
+                    del open_[number]
+                    yield number, Reply(next(iter(left)))
+
+    def _fitting(
+        self, prompts: Sequence[Prompt]
+    ) -> tuple[dict[int, list[int]], list[tuple[int, PromptError]]]:
+        """Return the tokens of those prompts that fit the context, and why the others do not."""
+        encoded = [self._encode(str(self.path), prompt, chat=True) for prompt in prompts]
+        fitting: dict[int, list[int]] = {}
+        unfit: list[tuple[int, PromptError]] = []
+        for number, ids in enumerate(encoded):
+            if isinstance(ids, PromptError):
+                unfit.append((number, TooLongError(ids.where, ids.problem, _SHORTEN)))
+            else:
+                fitting[number] = ids
+        return fitting, unfit
+
+    def _tokens_of(self, prompt: Prompt, texts: Sequence[str]) -> dict[str, list[int]]:
+        """Return the tokens of a prompt with each of some replies."""
+        pairs = {text: self.encode_pair(prompt, text, chat=True, end=False) for text in texts}
+        return {text: [*before, *after] for text, (before, after) in pairs.items()}
+
+    def _weighed(self, logprobs: Tensor, most: int) -> Reply | PromptError:
+        best = logprobs.topk(min(most, len(logprobs)))
+        if not best.values[0].isfinite():
+            return no_numbers(str(self.path), self._dtype)
+        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        candidates = tuple((self.token_text(token), value) for token, value in pairs)
+        return Reply(candidates[0][0], candidates=candidates)
+
+    @property
+    @abstractmethod
+    def context_length(self) -> int:
+        """How many tokens the model can see.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+
+    @abstractmethod
+    def encode_pair(
+        self, prompt: Prompt, reference: str, *, chat: bool = False, end: bool = True
+    ) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt and of what follows it, encoded as one text."""
+
+    @abstractmethod
+    def next_logprobs(self, rows: Sequence[list[int]]) -> Iterator[tuple[int, Tensor]]:
+        """Yield for each row of tokens its number and what may follow it.
+
+        Args:
+            rows: Each at least one token, and no longer than the context.
+
+        Yields:
+            Number of the row, and the natural log-probability of each token of the vocabulary, in
+            float32 on the CPU.
+
+        Raises:
+            CheckpointError: The model cannot be used, or the memory is not enough.
+        """
+
+    @abstractmethod
+    def token_text(self, token: int) -> str:
+        """Return the text of one token; a part of a character becomes U+FFFD."""
+
+    @abstractmethod
+    def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError: ...
+
+    @abstractmethod
+    def _decode(
+        self, prompts: dict[int, list[int]], max_new_tokens: int
+    ) -> Iterator[Completion]: ...
+
+    @abstractmethod
+    def _opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None: ...
+
+
+def _common(rows: Collection[list[int]]) -> list[int]:
+    """Return what all rows begin with; they are at least two, and none begins with another."""
+    # Of sorted rows the first and the last differ at least as early as any other two.
+    first, last = min(rows), max(rows)
+    return first[: next(at for at, token in enumerate(first) if token != last[at])]
+
+
+def _choose(
+    logprobs: Tensor, tokens: Sequence[int], decoding: Decoding, read: Sequence[int]
+) -> int | None:
+    """Choose one of some tokens; ``None`` where there are no numbers for them.
+
+    Args:
+        logprobs: Of the whole vocabulary (V).
+        tokens: Those that may follow.
+        decoding: How one is chosen.
+        read: The tokens before, by which its drawing is seeded, so that it depends on nothing else.
+    """
+    values = dict(zip(tokens, logprobs[tokens].tolist(), strict=True))
+    largest = max(values.values())
+    if not math.isfinite(sum(math.exp(value) for value in values.values())) or largest == -math.inf:
+        return None
+    if decoding.is_greedy:
+        return max(values, key=values.__getitem__)
+    weights = [math.exp((value - largest) / decoding.temperature) for value in values.values()]
+    drawing = random.Random(f"{decoding.seed} {list(read)}")  # noqa: S311  # no secret
+    return drawing.choices(tokens, weights)[0]

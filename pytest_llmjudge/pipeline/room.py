@@ -1,0 +1,60 @@
+"""Memory for one side at a time: a judge in this process, or the models under test."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.generation.base import LocalModel
+
+__all__ = ["SharedRoom"]
+
+
+class SharedRoom:
+    """Keeps a judge and the models under test from being in memory together.
+
+    Nobody knows beforehand whether both fit, so they take turns whatever their sizes. Whoever has
+    the turn holds the lock :data:`.turns.COMPUTING`, over all processes of a run. In one process
+    the side whose turn is over is let go of when the other one is loaded, and only then. A process
+    beside others lets go at the end of its turn, because the next turn may be another's.
+
+    Args:
+        is_alone: Whether no other process of the run has models.
+    """
+
+    def __init__(self, *, is_alone: bool) -> None:
+        self.is_alone = is_alone
+        self._judge: LocalModel[Any, Any] | None = None
+        self._tested: list[LocalModel[Any, Any]] = []
+
+    def add_judge(self, model: LocalModel[Any, Any]) -> None:
+        """Let the judge take part."""
+        self._judge = model
+        model.room = self
+
+    def add_tested(self, model: LocalModel[Any, Any]) -> None:
+        """Let a model under test take part."""
+        self._tested.append(model)
+        model.room = self
+
+    def enter(self, model: LocalModel[Any, Any]) -> None:
+        """Let go of the other side before a model is loaded."""
+        if model is self._judge:
+            _release(self._tested)
+        elif self._judge is not None:
+            _release([self._judge])
+
+    def leave(self) -> None:
+        """End a turn."""
+        if not self.is_alone:
+            _release([*self._tested, *filter(None, [self._judge])])
+
+
+def _release(models: list[LocalModel[Any, Any]]) -> None:
+    loaded = [model for model in models if model.is_loaded]
+    for model in loaded:
+        model.release()
+    if loaded:
+        # Models of libraries refer to themselves, and would stay until some later collection.
+        gc.collect()
