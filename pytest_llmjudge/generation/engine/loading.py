@@ -18,7 +18,7 @@ from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from pytest_llmjudge.generation.families.lora import has_lora
 from pytest_llmjudge.generation.families.transformer import Transformer
 from pytest_llmjudge.generation.files.contents import ContentChangedError, open_same
-from pytest_llmjudge.generation.files.names import plain_name
+from pytest_llmjudge.generation.files.names import plain_names
 from pytest_llmjudge.generation.files.state_dict import COPY, SAVE, state_dict_in
 from pytest_llmjudge.generation.files.tensors import TensorReader
 from pytest_llmjudge.generation.nonfinite import check_weight
@@ -186,7 +186,8 @@ def _read_old(path: Path, stamp: Stamp) -> tuple[dict[str, Tensor], dict[str, ob
     weights = [(name, value) for name, value in weights if not _is_mask(name, value)]
     if not all(_is_weight_tensor(name, value) for name, value in weights):
         raise CheckpointError(str(path), "no state dict of floating-point tensors", SAVE)
-    return {plain_name(name): tensor for name, tensor in weights}, about
+    plain = plain_names([name for name, _ in weights])
+    return {plain[name]: tensor for name, tensor in weights}, about
 
 
 def _is_mask(name: object, value: object) -> bool:

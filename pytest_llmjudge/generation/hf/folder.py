@@ -26,11 +26,13 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
 from pytest_llmjudge.generation.families.lora import ADAPTER_CONFIG
 from pytest_llmjudge.generation.families.transformer_config import UnsupportedError
 from pytest_llmjudge.generation.files.contents import Content, content_of
+from pytest_llmjudge.generation.files.foreign import entries_of, refuse_foreign_folder
 from pytest_llmjudge.generation.files.names import shorten, shorten_json
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.shards import files_in, read_index
 from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_pointer, unreadable
 from pytest_llmjudge.generation.hf.native import Native, native_of, with_adapter
+from pytest_llmjudge.generation.hf.quantised import check_quantised
 from pytest_llmjudge.generation.hf.sizes import absurd_size
 from pytest_llmjudge.paths import HEAD
 from pytest_llmjudge.reading import (
@@ -248,6 +250,7 @@ def describe_folder(folder: Path) -> FolderInfo:
     weights = next((folder / name for name in _WEIGHTS if name in names), None)
     what = f"a Hugging Face folder of a {shorten(kind)}"
     if weights is None:
+        refuse_foreign_folder(folder, entries_of(folder), has_weights=False)
         hint = "put its .safetensors files into it, or save the model again with save_pretrained"
         raise CheckpointError(str(folder), f"{what} without weights", hint)
     # Of the ranks that our own engine takes transformers would make an empty tokenizer of GPT-2's.
@@ -258,7 +261,9 @@ def describe_folder(folder: Path) -> FolderInfo:
     beside = [folder / name for name in matching(names, (*VOCABULARIES, *_BESIDE))]
     for file in beside:
         _refuse_pointer(file)
+    check_quantised(folder, config)
     parts, tensors = _read_weights(weights)
+    _check_not_empty(folder, tensors or {})
     if find_spec("transformers") is None:
         problem = f"it is {what}, which needs transformers"
         raise CheckpointError(str(folder), problem, "pip install pytest-llmjudge[hf]")
@@ -332,6 +337,15 @@ def vocabulary_of(folder: Path, base: Path | None) -> Path:
     except OSError:
         return folder
     return folder if base is None or matching(names, VOCABULARIES) else base
+
+
+def _check_not_empty(folder: Path, tensors: Mapping[str, StoredTensor]) -> None:
+    """Refuse the placeholders that DeepSpeed's third stage leaves in the place of weights."""
+    empty = next((name for name, tensor in tensors.items() if 0 in tensor.shape), None)
+    if empty is not None:
+        problem = f"{shorten(empty)} has no numbers, as DeepSpeed's ZeRO-3 leaves its weights"
+        hint = "run the zero_to_fp32.py of the training checkpoint, and put what it writes here"
+        raise CheckpointError(str(folder), problem, hint)
 
 
 def _refuse_pointer(file: Path) -> None:
