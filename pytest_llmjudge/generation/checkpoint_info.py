@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.families.describe import plan_of_file, recognise
 from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, Heads, read_sizes
 from pytest_llmjudge.generation.families.gpt2.config_file import (
     config_beside,
@@ -36,6 +37,12 @@ from pytest_llmjudge.generation.families.lora import (
     with_lora,
 )
 from pytest_llmjudge.generation.files.contents import Content, content_of
+from pytest_llmjudge.generation.files.foreign import (
+    entries_of,
+    refuse_foreign_file,
+    refuse_foreign_folder,
+    refuse_foreign_tensors,
+)
 from pytest_llmjudge.generation.files.names import name_some, shorten
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.shards import INDICES, read_index
@@ -52,10 +59,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_llmjudge.generation.families.gpt2.config_file import Config
+    from pytest_llmjudge.generation.families.layouts.base import Layout
     from pytest_llmjudge.generation.families.plan import Plan
+    from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.tokenizers.files import TokenizerFiles
 
-__all__ = ["CheckpointInfo", "describe", "heads_in_model_args", "is_adapter"]
+__all__ = [
+    "CheckpointInfo",
+    "base_of",
+    "describe",
+    "heads_in_model_args",
+    "is_adapter",
+    "read_weights",
+    "weights_in_adapter",
+]
 
 _IN_FOLDERS = (
     "model.safetensors",
@@ -63,6 +80,7 @@ _IN_FOLDERS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+_ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 _SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
 
 
@@ -74,8 +92,8 @@ class CheckpointInfo:
         path: The file with the weights, or the index of several.
         parameters: Number of weights, tied ones counted once.
         tensors: What is stored, by plain names.
-        plan: How that becomes a ``GPTModel``.
-        config: The model's sizes.
+        plan: How that becomes the weights of a model.
+        config: The model's sizes: of a GPT-2, or of another family.
         heads: The number of heads, if a config file beside the checkpoint tells it.
         tokenizer: The files of its tokenizer; ``None`` where there are none.
         configs: Further files that decide what it writes.
@@ -89,7 +107,7 @@ class CheckpointInfo:
     parameters: int | None
     tensors: Mapping[str, StoredTensor] | None
     plan: Plan | None
-    config: GPTConfig | None
+    config: GPTConfig | TransformerConfig | None
     heads: Heads | None
     tokenizer: TokenizerFiles | None
     configs: tuple[Path, ...] = ()
@@ -133,12 +151,12 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
         tokenizer: A tokenizer's file, or a folder that holds one, whatever lies beside the model.
 
     Raises:
-        CheckpointError: It is no checkpoint, or not of a GPT-2.
+        CheckpointError: It is no checkpoint, or of no family that the native engine runs.
     """
     if is_adapter(path):
         return _describe_adapter(path, base, tokenizer)
     path = _weights_in(path)
-    state = _read(path)
+    state = read_weights(path)
     config = config_beside(path)
     _check_ours(path, config)
     heads, exact_gelu = heads_in(config), is_gelu_exact(config)
@@ -146,8 +164,12 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
     if state is None:
         files = find_tokenizer(path, None, chosen=tokenizer)
         return CheckpointInfo(path, None, None, None, None, heads, files, configs, exact_gelu)
+    layout = recognise(state.tensors)
+    if layout is not None:
+        return _describe_file(path, state, layout, config, tokenizer)
     heads = heads or heads_in_model_args(path, state.about)
     shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
+    refuse_foreign_tensors(path, shapes)
     plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
     if has_lora(shapes):
         plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(config)), shapes)
@@ -165,12 +187,29 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
     )
 
 
+def _describe_file(
+    path: Path, state: StateDict, layout: Layout, settings: Config | None, tokenizer: Path | None
+) -> CheckpointInfo:
+    """Describe a file of another family than GPT-2."""
+    shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
+    own = {name: shape for name, shape in shapes.items() if not is_lora(name)}
+    config, plan, file = plan_of_file(path, layout, own, state.about, settings)
+    if has_lora(shapes):
+        plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(settings)), shapes)
+        file = settings[0] if settings else None
+    plan, weights, parameters = _used(path, state.tensors, plan)
+    files = find_tokenizer(path, config.vocab_size, chosen=tokenizer, is_gpt2=False)
+    configs = () if file is None else (file,)
+    return CheckpointInfo(path, parameters, weights, plan, config, None, files, configs)
+
+
 def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -> CheckpointInfo:
+    _check_adapter_alone(folder)
     adapter = read_adapter(folder)
-    base = base or _base_of(adapter)
+    base = base or base_of(adapter)
     weights = _weights_in(base)
-    state, config = _read(weights), config_beside(weights)
-    matrices = _read(_weights_in_adapter(folder))
+    state, config = read_weights(weights), config_beside(weights)
+    matrices = read_weights(weights_in_adapter(folder))
     _check_ours(weights, config, folder)
     if state is None or matrices is None:
         problem = "it or its base has the format that torch wrote before version 1.6"
@@ -215,20 +254,27 @@ def _info(
     tokenizer: Path | None,
 ) -> CheckpointInfo:
     """Describe what a plan makes of stored tensors; ``base`` is where the model's own files lie."""
+    config = read_sizes(base, plan.shapes, heads, plan.stored_name, exact_gelu=exact_gelu)
+    plan, weights, parameters = _used(path, tensors, plan)
+    files = find_tokenizer(base, config.vocab_size, chosen=tokenizer)
+    return CheckpointInfo(
+        path, parameters, weights, plan, config, heads, files, configs, exact_gelu
+    )
+
+
+def _used(
+    path: Path, tensors: Mapping[str, StoredTensor], plan: Plan
+) -> tuple[Plan, dict[str, StoredTensor], int]:
+    """Return a plan that reads each tensor by one name, the tensors it reads, and its weights."""
     first = {tensor: name for name, tensor in reversed(list(tensors.items()))}
     plan = plan.read_by({name: first[tensor] for name, tensor in tensors.items()})
-    config = read_sizes(base, plan.shapes, heads, plan.stored_name, exact_gelu=exact_gelu)
     sources = plan.sources.values()
     used = {source.name for source in sources}
     matrices = {name for one in sources if one.lora for name in (one.lora.up, one.lora.down)}
     weights = {name: tensor for name, tensor in tensors.items() if name in used | matrices}
     _check_floats(path, weights)
     own = {tensor for name, tensor in weights.items() if name in used}
-    parameters = sum(prod(tensor.shape) for tensor in own)
-    files = find_tokenizer(base, config.vocab_size, chosen=tokenizer)
-    return CheckpointInfo(
-        path, parameters, weights, plan, config, heads, files, configs, exact_gelu
-    )
+    return plan, weights, sum(prod(tensor.shape) for tensor in own)
 
 
 def is_adapter(path: Path) -> bool:
@@ -237,7 +283,26 @@ def is_adapter(path: Path) -> bool:
     return os.path.isfile(path / ADAPTER_CONFIG)  # noqa: PTH113
 
 
-def _base_of(adapter: Adapter) -> Path:
+def _check_adapter_alone(folder: Path) -> None:
+    """Refuse a folder whose adapter is no PEFT adapter, or lies beside a whole model."""
+    if not any(os.path.lexists(folder / name) for name in _ADAPTERS):
+        refuse_foreign_folder(folder, entries_of(folder), has_weights=True)
+    whole = next((name for name in _IN_FOLDERS if os.path.lexists(folder / name)), None)
+    if whole is not None:
+        problem = f"it holds an adapter and the weights of a whole model ({whole})"
+        hint = (
+            f"if the adapter is merged into them, move {ADAPTER_CONFIG} away; else move them into "
+            "a folder of their own"
+        )
+        raise CheckpointError(str(folder), problem, hint)
+
+
+def base_of(adapter: Adapter) -> Path:
+    """Find the model that an adapter is added to.
+
+    Raises:
+        CheckpointError: Its config names none, or one that is not here.
+    """
     where, hint = str(adapter.config), "name it with --llm-judge-base"
     if not adapter.base:
         raise CheckpointError(where, "it does not name the model that it is added to", hint)
@@ -250,8 +315,13 @@ def _base_of(adapter: Adapter) -> Path:
     )
 
 
-def _weights_in_adapter(folder: Path) -> Path:
-    for name in ("adapter_model.safetensors", "adapter_model.bin"):
+def weights_in_adapter(folder: Path) -> Path:
+    """Find the file of an adapter's matrices.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    for name in _ADAPTERS:
         if os.path.lexists(folder / name):
             return folder / name
     problem = "an adapter without adapter_model.safetensors"
@@ -262,17 +332,23 @@ def _weights_in(path: Path) -> Path:
     """Find the weights of a folder, as Hugging Face's programs name them."""
     try:
         if not path.is_dir():
+            if os.path.lexists(path):
+                refuse_foreign_file(path)
             return path
         known = [path / name for name in _IN_FOLDERS if os.path.lexists(path / name)]
-        there = sorted(path.iterdir())
-        others = [file for file in there if file.suffix in _SUFFIXES and file.is_file()]
-        names = [f"{file.name}/" if file.is_dir() else file.name for file in there]
+        others = [
+            file for file in sorted(path.iterdir()) if file.suffix in _SUFFIXES and file.is_file()
+        ]
+        names = entries_of(path)
     except OSError as error:
         raise unreadable(path, error) from None
     except ValueError:
         raise CheckpointError(str(path), "no name of a file", "correct the path") from None
-    if known or len(others) == 1:
-        return [*known, *others][0]
+    if known:
+        return known[0]
+    refuse_foreign_folder(path, names, has_weights=bool(others))
+    if len(others) == 1:
+        return others[0]
     hint = "give the path of the weights"
     if others:
         problem = f"a directory with {len(others)} files of weights"
@@ -281,7 +357,15 @@ def _weights_in(path: Path) -> Path:
     raise CheckpointError(str(path), problem, hint)
 
 
-def _read(path: Path) -> StateDict | None:
+def read_weights(path: Path) -> StateDict | None:
+    """Read what a file of weights holds, or an index of several.
+
+    Returns:
+        ``None`` for a file in the format that torch wrote before version 1.6.
+
+    Raises:
+        CheckpointError: It cannot be read, or is no such file.
+    """
     if path.name.endswith(INDICES):
         state = read_index(path)
         if state is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import JudgeIdentity
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["LOCAL_BACKEND", "MOST_TOGETHER", "LocalJudge", "settings_of_judge"]
+__all__ = ["MOST_TOGETHER", "LocalJudge", "settings_of_judge"]
 
-LOCAL_BACKEND: Final = "local"
+_BACKEND: Final = "local"
 """What stands for the kind of server in the identity of such a judge."""
 
 MOST_TOGETHER: Final = 32
@@ -128,7 +128,7 @@ class LocalJudge:
             hint = "name the folder of a model that was finetuned to chat"
             raise JudgeError(str(path), problem, hint)
         options = {"device": self._settings.device, "dtype": self._settings.dtype}
-        return JudgeIdentity(self.model, LOCAL_BACKEND, "", digest, options)
+        return JudgeIdentity(self.model, _BACKEND, "", digest, options)
 
     def look(self, servers: Collection[str], digest: str) -> dict[str, JudgeError]:  # noqa: ARG002  # as in JudgeClient
         """Prove that no other model lies at the path now.
@@ -139,7 +139,10 @@ class LocalJudge:
         try:
             self._judge.check_still_has(digest)
         except CheckpointError as error:
-            raise ReplacedError(error.where, f"the judge: {error.problem}", error.hint) from error
+            problem = "the judge was replaced during the run"
+            raise ReplacedError(
+                error.where, problem, "run again when nobody writes to it"
+            ) from error
         return {}
 
     def installed(self) -> tuple[str, ...]:
@@ -242,4 +245,5 @@ def _chat_reply(reply: Reply) -> ChatReply:
 
 def settings_of_judge(settings: Settings) -> Settings:
     """Return the options by which a judge is loaded, without those of a model under test alone."""
-    return replace(settings, base=None, temperature=0.0, top_k=None, top_p=1.0, stop=())
+    own = {"base": None, "tokenizer": None, **asdict(Decoding())}
+    return replace(settings, **own)

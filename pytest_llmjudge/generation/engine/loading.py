@@ -1,9 +1,8 @@
-"""Loads a checkpoint's weights into a GPTModel."""
+"""Loads a checkpoint's weights into a model of its family."""
 
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -13,12 +12,13 @@ from torch.overrides import TorchFunctionMode
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe, heads_in_model_args
 from pytest_llmjudge.generation.families.decoder import Decoder
-from pytest_llmjudge.generation.families.gpt2.config import is_weight, read_sizes
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, is_weight, read_sizes
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
 from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from pytest_llmjudge.generation.families.lora import has_lora
+from pytest_llmjudge.generation.families.transformer import Transformer
 from pytest_llmjudge.generation.files.contents import ContentChangedError, open_same
-from pytest_llmjudge.generation.files.names import plain_name
+from pytest_llmjudge.generation.files.names import plain_names
 from pytest_llmjudge.generation.files.state_dict import COPY, SAVE, state_dict_in
 from pytest_llmjudge.generation.files.tensors import TensorReader
 from pytest_llmjudge.generation.nonfinite import check_weight
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo
     from pytest_llmjudge.generation.families.plan import Plan, Source
+    from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.contents import Stamp
 
 __all__ = ["fill", "load"]
@@ -43,7 +44,7 @@ def load(
     *,
     base: Path | None = None,
     info: CheckpointInfo | None = None,
-) -> GPTModel:
+) -> Decoder:
     """Load a model for evaluation; each tensor is read into its place, so that none is there twice.
 
     Args:
@@ -59,6 +60,7 @@ def load(
     """
     info = info or describe(path, base)
     contents = info.contents
+    config: GPTConfig | TransformerConfig
     if info.plan is None or info.tensors is None or info.config is None:
         # An archive in the format before torch 1.6 tells its shapes only now.
         tensors, about = _read_old(info.path, contents[info.path].stamp)
@@ -76,7 +78,10 @@ def load(
         def read(name: str) -> Tensor:
             return reader.read(stored[name])
 
-    return fill(path, partial(GPTModel, config), plan, read, device=device, dtype=dtype)
+    def make() -> Decoder:
+        return GPTModel(config) if isinstance(config, GPTConfig) else Transformer(config)
+
+    return fill(path, make, plan, read, device=device, dtype=dtype)
 
 
 def fill(
@@ -106,6 +111,7 @@ def fill(
     model.load_state_dict(dict(_weights(plan, read, device, dtype)), assign=True)
     model.requires_grad_(requires_grad=False).eval()
     _check_finite(path, model, plan)
+    model.prepare()
     return model
 
 
@@ -180,7 +186,8 @@ def _read_old(path: Path, stamp: Stamp) -> tuple[dict[str, Tensor], dict[str, ob
     weights = [(name, value) for name, value in weights if not _is_mask(name, value)]
     if not all(_is_weight_tensor(name, value) for name, value in weights):
         raise CheckpointError(str(path), "no state dict of floating-point tensors", SAVE)
-    return {plain_name(name): tensor for name, tensor in weights}, about
+    plain = plain_names([name for name, _ in weights])
+    return {plain[name]: tensor for name, tensor in weights}, about
 
 
 def _is_mask(name: object, value: object) -> bool:

@@ -97,6 +97,9 @@ class Decoder(nn.Module, ABC):
     def logits(self, x: Tensor) -> Tensor:
         """Map hidden states (…, C) to the next token's logits (…, V)."""
 
+    def prepare(self) -> None:
+        """Rearrange loaded weights for speed, before the first use."""
+
     @property
     def device(self) -> torch.device:
         """Where it runs."""

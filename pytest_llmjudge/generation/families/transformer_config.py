@@ -10,9 +10,28 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.files.names import Shape
 
-__all__ = ["Activation", "Rope", "TransformerConfig", "UnsupportedError", "weight_shapes"]
+__all__ = [
+    "Activation",
+    "MissingError",
+    "Rope",
+    "TransformerConfig",
+    "UnsupportedError",
+    "weight_shapes",
+]
 
 Activation = Literal["silu", "gelu", "gelu_tanh"]
+
+
+class MissingError(Exception):
+    """No config says what tensors do not.
+
+    Attributes:
+        keys: Which settings are missing.
+    """
+
+    def __init__(self, *keys: str) -> None:
+        super().__init__(*keys)
+        self.keys = keys
 
 
 class UnsupportedError(Exception):

@@ -57,16 +57,20 @@ def stems_of(path: Path) -> Iterable[str]:
     return dict.fromkeys((stem_of(path), path.stem))
 
 
-def config_beside(path: Path) -> Config | None:
-    """Read ``<stem>.config.json`` or else ``config.json``; ``None`` where there is neither.
+def config_beside(path: Path, name: str = "config.json") -> Config | None:
+    """Read ``<stem>.config.json`` or else the folder's; ``None`` where there is neither.
+
+    Args:
+        path: The checkpoint.
+        name: Of the folder's.
 
     Raises:
         CheckpointError: It cannot be read.
     """
     files = [
-        place.with_name(name)
+        place.with_name(one)
         for place in places_of(path)
-        for name in (*(f"{stem}.config.json" for stem in stems_of(place)), "config.json")
+        for one in (*(f"{stem}.config.json" for stem in stems_of(place)), name)
     ]
     # pathlib raises for a name that is too long. A broken link is there, and wrong.
     file = next((file for file in files if os.path.lexists(file)), None)

@@ -5,24 +5,27 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.families.plan import Plan
+from pytest_llmjudge.generation.families.plan import Plan, Source
 from pytest_llmjudge.generation.families.transformer_config import weight_shapes
 from pytest_llmjudge.generation.files.names import name_some, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_llmjudge.generation.families.plan import Source
     from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.names import Shape
 
-__all__ = ["Layout", "Part", "split_name"]
+__all__ = ["NUMBERS", "Layout", "Part", "paired", "split_name", "without_padding"]
 
 _BLOCK = re.compile(r"trf_blocks\.(\d+)\.(.+)\.(weight|bias|scale)")
+
+
+NUMBERS = ("number of heads", "RoPE base", "context length")
+"""What a whole config says and tensors do not."""
 
 
 class Part(NamedTuple):
@@ -48,8 +51,45 @@ def split_name(own: str) -> Part:
     return Part(*match.groups())
 
 
+def paired(name: str, shape: Shape, head_size: int) -> Source:
+    """Take the rows of a projection of queries or keys whose program turns neighbouring dimensions.
+
+    Here the first half of a head turns with the second half.
+
+    Args:
+        name: Of the stored tensor.
+        shape: Its shape.
+        head_size: Rows of a head.
+    """
+    starts = range(0, shape[0], head_size)
+    rows = tuple(range(at + odd, at + head_size, 2) for at in starts for odd in (0, 1))
+    return Source.taking(name, shape, rows)
+
+
+def without_padding(name: str, shape: Shape, stored: Mapping[str, Shape]) -> Source:
+    """Take the rows of the vocabulary of a stored tensor that may have more.
+
+    Args:
+        name: Of the stored tensor.
+        shape: Of the weight.
+        stored: Shapes of all stored tensors.
+    """
+    there = stored.get(name, shape)
+    if there[1:] != shape[1:] or there[0] <= shape[0]:
+        return Source(name, shape)
+    return Source.taking(name, there, (range(shape[0]),))
+
+
 class Layout(ABC):
-    """Where files of one program keep the weights of a model."""
+    """Where files of one program keep the weights of a model.
+
+    Attributes:
+        keys: Settings by which a config is known to be one of this program's.
+        settings: Name of the file beside the weights that has them.
+    """
+
+    settings: ClassVar[str] = "config.json"
+    keys: ClassVar[frozenset[str]]
 
     @abstractmethod
     def has(self, names: Collection[str]) -> bool:
@@ -62,16 +102,26 @@ class Layout(ABC):
         """Read the sizes and switches of a model.
 
         Args:
-            values: Of the config beside a file, or in it.
+            values: Of the config beside a file, or in it; empty where there is none.
             shapes: Of the stored tensors, which may say what the config leaves out.
 
         Raises:
+            MissingError: Neither says it.
             UnsupportedError: It asks for what the native engine does not compute.
         """
 
     @abstractmethod
+    def advice(self, stem: str, keys: Sequence[str]) -> str:
+        """Say what to write, or to put beside a file, that lacks settings.
+
+        Args:
+            stem: What the name of the file's own config begins with.
+            keys: Which settings it lacks.
+        """
+
+    @abstractmethod
     def source(
-        self, own: str, shape: Shape, config: TransformerConfig, names: Collection[str]
+        self, own: str, shape: Shape, config: TransformerConfig, stored: Mapping[str, Shape]
     ) -> Source:
         """Say where one weight is stored.
 
@@ -79,7 +129,7 @@ class Layout(ABC):
             own: Its name in the model.
             shape: Its shape there.
             config: Of the model.
-            names: Of all stored tensors.
+            stored: Shapes of all stored tensors.
         """
 
     def is_ignored(self, name: str) -> bool:
@@ -125,12 +175,12 @@ class Layout(ABC):
             name: shape for name, shape in shapes.items() if not self.is_ignored(name)
         }
 
-    def _sources(self, config: TransformerConfig, names: Collection[str]) -> dict[str, Source]:
+    def _sources(self, config: TransformerConfig, stored: Mapping[str, Shape]) -> dict[str, Source]:
         sources = {
-            own: self.source(own, shape, config, names)
+            own: self.source(own, shape, config, stored)
             for own, shape in weight_shapes(config).items()
         }
-        if config.is_tied and sources["out_head.weight"].name not in names:
+        if config.is_tied and sources["out_head.weight"].name not in stored:
             sources["out_head.weight"] = sources["tok_emb.weight"]
         return sources
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.generation.families.layouts.base import Layout, split_name
+from pytest_llmjudge.generation.families.layouts.base import NUMBERS, Layout, split_name
 from pytest_llmjudge.generation.families.native import native_config
 from pytest_llmjudge.generation.families.plan import Source
+from pytest_llmjudge.generation.families.transformer_config import MissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.names import Shape
 
-__all__ = ["HuggingFace"]
+__all__ = ["HuggingFace", "config_advice"]
 
 _EMBEDDING = "embed_tokens.weight"
 _PREFIX = "model."
@@ -42,6 +43,8 @@ _BETWEEN = {
 class HuggingFace(Layout):
     """What ``save_pretrained`` writes; Phi-3's joint projections included."""
 
+    keys = frozenset(("model_type", "hidden_size", "num_attention_heads", "rope_theta"))
+
     def has(self, names: Collection[str]) -> bool:
         """Tell it by the name of the token embedding."""
         return _EMBEDDING in names or f"{_PREFIX}{_EMBEDDING}" in names
@@ -52,35 +55,47 @@ class HuggingFace(Layout):
         """Read a ``config.json``.
 
         Raises:
+            MissingError: There is none.
             UnsupportedError: It asks for what the native engine does not compute.
         """
         del shapes
+        if "model_type" not in values:
+            raise MissingError(*NUMBERS)
         return native_config(values)
 
+    def advice(self, stem: str, keys: Sequence[str]) -> str:
+        """Ask for the model's ``config.json``."""
+        del keys
+        return config_advice(stem)
+
     def source(
-        self, own: str, shape: Shape, config: TransformerConfig, names: Collection[str]
+        self, own: str, shape: Shape, config: TransformerConfig, stored: Mapping[str, Shape]
     ) -> Source:
         """Say where one weight is stored."""
         block, layer, kind = split_name(own)
         if layer == "out_head":
             return Source("lm_head.weight", shape)
         # A model that was saved without its head has no prefix.
-        prefix = "" if _EMBEDDING in names else _PREFIX
+        prefix = "" if _EMBEDDING in stored else _PREFIX
         if block is None:
             outer = _EMBEDDING if layer == "tok_emb" else "norm.weight"
             return Source(f"{prefix}{outer}", shape)
         start, ending = f"{prefix}layers.{block}.", "bias" if kind == "bias" else "weight"
         if config.kind == "phi3" and (joint := _joint(layer, config)):
             name, first, rows = joint
-            stored = (rows, *shape[1:])
             taken = (range(first, first + shape[0]),)
-            return Source.taking(f"{start}{name}.{ending}", stored, taken)
+            return Source.taking(f"{start}{name}.{ending}", (rows, *shape[1:]), taken)
         theirs = {**_LAYERS, **_BETWEEN} if config.norms_after else _LAYERS
-        return Source(f"{start}{theirs[layer]}.{ending}", shape)
+        return Source(f"{start}{theirs.get(layer, layer)}.{ending}", shape)
 
     def is_ignored(self, name: str) -> bool:
         """Tell the frequencies of RoPE, which old versions stored."""
         return name.endswith("rotary_emb.inv_freq")
+
+
+def config_advice(stem: str) -> str:
+    """Ask for the ``config.json`` of a model, for a file of weights by itself."""
+    return f"put the config.json of its model beside it, as {stem}.config.json or config.json"
 
 
 def _joint(layer: str, config: TransformerConfig) -> tuple[str, int, int] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,22 +9,16 @@ import torch
 
 from pytest_llmjudge.generation.families.describe import plan_of_folder
 from pytest_llmjudge.generation.families.native import native_config
-from pytest_llmjudge.generation.families.transformer import Transformer
+from tests.unit.generation.families.made import (
+    PATH,
+    SIZES,
+    assert_same,
+    fill_from,
+    make_theirs,
+)
 
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 
-SIZES: dict[str, Any] = {
-    "vocab_size": 61,
-    "hidden_size": 48,
-    "intermediate_size": 40,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 6,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 64,
-    "pad_token_id": None,
-    "bos_token_id": None,
-    "eos_token_id": None,
-}
 LENGTH = 23
 LLAMA3 = {
     "rope_type": "llama3",
@@ -99,36 +92,6 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def make_theirs(kind: str, changes: dict[str, Any], seed: int = 0) -> Any:  # noqa: ANN401
-    """A random model of transformers', whose norms and biases are not those of a new model."""
-    torch.manual_seed(seed)
-    config = transformers.CONFIG_MAPPING[kind](**{**SIZES, **changes})
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.add_(torch.randn_like(weight), alpha=0.2)
-    return model.eval()
-
-
-def make_ours(theirs: Any, config: dict[str, Any]) -> Transformer:  # noqa: ANN401
-    """Our model of the same weights."""
-    state = theirs.state_dict()
-    ours = Transformer(native_config(config))
-    shapes = {name: tuple(weight.shape) for name, weight in state.items()}
-    plan = plan_of_folder(Path("folder"), ours.config, shapes)
-    weights = {}
-    for own, source in plan.sources.items():
-        weight = state[source.name]
-        weights[own] = (
-            torch.cat([weight[rows.start : rows.stop] for rows in source.rows])
-            if source.rows
-            else weight
-        )
-    ours.load_state_dict(weights, assign=True)
-    ours.prepare()
-    return ours.eval()
-
-
 @pytest.mark.parametrize(("kind", "changes"), CASES)
 @torch.inference_mode()
 def test_logits_are_those_of_transformers(kind: str, changes: dict[str, Any]) -> None:
@@ -136,7 +99,23 @@ def test_logits_are_those_of_transformers(kind: str, changes: dict[str, Any]) ->
     theirs = make_theirs(kind, changes)
     # What a folder of transformers 4 would say, and what 5 writes.
     for config in ({"model_type": kind, **SIZES, **changes}, theirs.config.to_dict()):
-        ours = make_ours(theirs, config)
+        sizes, state = native_config(config), theirs.state_dict()
+        shapes = {name: tuple(weight.shape) for name, weight in state.items()}
+        ours = fill_from(state, sizes, plan_of_folder(PATH, sizes, shapes))
         ids = torch.randint(SIZES["vocab_size"], (2, LENGTH))
-        expected, actual = theirs(ids).logits, ours(ids)
-        assert (actual - expected).abs().max() < 1e-4 * expected.abs().max()
+        assert_same(theirs(ids).logits, ours(ids))
+
+
+@pytest.mark.parametrize(("kind", "changes"), [*dict(reversed(CASES)).items()])
+@torch.inference_mode()
+def test_bfloat16_is_as_accurate_as_in_transformers(kind: str, changes: dict[str, Any]) -> None:
+    """Rounding leads no further from the logits of float32 than transformers' rounding does."""
+    exact, theirs = make_theirs(kind, changes), make_theirs(kind, changes)
+    exact.load_state_dict(theirs.bfloat16().state_dict())
+    sizes, state = native_config(theirs.config.to_dict()), theirs.state_dict()
+    shapes = {name: tuple(weight.shape) for name, weight in state.items()}
+    ours = fill_from(state, sizes, plan_of_folder(PATH, sizes, shapes), torch.bfloat16)
+    ids = torch.randint(SIZES["vocab_size"], (4, LENGTH))
+    expected = exact(ids).logits
+    error, their_error = ((x - expected).norm() for x in (ours(ids), theirs(ids).logits))
+    assert error < 1.1 * their_error
