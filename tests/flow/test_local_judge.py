@@ -170,6 +170,32 @@ def test_directly(llm_judge):
     suite.run(JUDGE, WEIGHTED).assert_outcomes(passed=1)
 
 
+def test_a_judge_that_is_replaced(suite: Project) -> None:
+    """What was judged is thrown away, and nothing is decided."""
+    save_folder(suite.path / "other")
+    suite.write(
+        "test_suite.py",
+        """
+import shutil
+import pytest
+
+@pytest.mark.llm_judge("data.json", responses="model_response", min_average=0)
+def test_instructions(verdict):
+    shutil.copy("other/model.safetensors", "judge")
+""",
+    )
+
+    result = suite.run(JUDGE, WEIGHTED)
+
+    result.stdout.fnmatch_lines(
+        [
+            f"{suite.path / 'judge'}: the judge was replaced during the run; run again when nobody "
+            "writes to it"
+        ]
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
 NO_TEMPLATE = (
     "{path}: it has no chat template, which a judge is asked through; name the folder of a model "
     "that was finetuned to chat"
