@@ -108,6 +108,15 @@ class LocalJudge:
         """The special tokens of the model's tokenizer."""
         return self._judge.special_tokens
 
+    @property
+    def engine(self) -> str:
+        """Which engine runs the model, and why; empty where only one can.
+
+        Raises:
+            CheckpointError: The model is not there, or cannot be used.
+        """
+        return self._judge.engine
+
     def identify(self) -> JudgeIdentity:
         """Prove that the model is there with its chat template, and say what decides its answers.
 

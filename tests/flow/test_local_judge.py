@@ -18,8 +18,8 @@ JUDGE = "--llm-judge-model=local:judge"
 WEIGHTED = "--llm-judge-ask=weighted"
 REPORT = "--llm-judge-report=results.json"
 TURNS = (
-    "llm-judge: the judge runs in this process; it and a model under test that does too are in "
-    "memory one after the other"
+    "llm-judge: the judge runs in this process (native engine); it and a model under test that "
+    "does too are in memory one after the other"
 )
 WATCHED = """
 import pytest
@@ -187,12 +187,8 @@ def test_instructions(verdict):
 
     result = suite.run(JUDGE, WEIGHTED)
 
-    result.stdout.fnmatch_lines(
-        [
-            f"{suite.path / 'judge'}: the judge was replaced during the run; run again when nobody "
-            "writes to it"
-        ]
-    )
+    problem = "the judge was replaced during the run; run again when nobody writes to it"
+    result.stdout.fnmatch_lines([f"{suite.path / 'judge'}: {problem}"])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
