@@ -12,7 +12,7 @@ from pytest_llmjudge.errors import CheckpointError, JudgeError, PromptError
 from pytest_llmjudge.generation.replies import Reply, TooLongError
 from pytest_llmjudge.judging.choosing import ROOM_FOR_THOUGHTS, thinks
 from pytest_llmjudge.pipeline.batching import Batcher
-from pytest_llmjudge.pipeline.turns import COMPUTING
+from pytest_llmjudge.pipeline.turns import MEMORY
 from pytest_llmjudge.scoring import replies_to
 from pytest_llmjudge.servers.chat import (
     CUT,
@@ -191,7 +191,7 @@ class LocalJudge:
 
     @contextmanager
     def _try_turn(self) -> Iterator[bool]:
-        with self._store.try_lock(COMPUTING) as held:
+        with self._store.try_lock(MEMORY) as held:
             try:
                 yield held
             finally:

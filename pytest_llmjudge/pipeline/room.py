@@ -16,7 +16,7 @@ class SharedRoom:
     """Keeps a judge and the models under test from being in memory together.
 
     Nobody knows beforehand whether both fit, so they take turns whatever their sizes. Whoever has
-    the turn holds the lock :data:`.turns.COMPUTING`, over all processes of a run. In one process
+    the turn holds the lock :data:`.turns.MEMORY`, over all processes of a run. In one process
     the side whose turn is over is let go of when the other one is loaded, and only then. A process
     beside others lets go at the end of its turn, because the next turn may be another's.
 
