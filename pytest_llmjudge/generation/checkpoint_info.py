@@ -166,7 +166,8 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
         return CheckpointInfo(path, None, None, None, None, heads, files, configs, exact_gelu)
     layout = recognise(state.tensors)
     if layout is not None:
-        return _describe_file(path, state, layout, config, tokenizer)
+        settings = config_beside(path, layout.settings)
+        return _describe_file(path, state, layout, settings, tokenizer)
     heads = heads or heads_in_model_args(path, state.about)
     shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
     refuse_foreign_tensors(path, shapes)
