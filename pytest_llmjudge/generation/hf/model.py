@@ -165,11 +165,11 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         model = self._loaded.model
         from pytest_llmjudge.generation.engine import loglikelihood as native
         from pytest_llmjudge.generation.families.decoder import Decoder
-        from pytest_llmjudge.generation.hf import loglikelihood as theirs
+        from pytest_llmjudge.generation.hf import loglikelihood as foreign
 
-        engine = native if isinstance(model, Decoder) else theirs
+        read = native if isinstance(model, Decoder) else foreign
         with one_line_memory(self.path):
-            yield from engine.next_logprobs(model, rows)
+            yield from read.next_logprobs(model, rows)
 
     def token_text(self, token: int) -> str:
         """Return the text of one token; that of a control token is its name."""
