@@ -24,6 +24,7 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
     own_template,
 )
 from pytest_llmjudge.generation.families.lora import ADAPTER_CONFIG
+from pytest_llmjudge.generation.families.sizes import absurd_size
 from pytest_llmjudge.generation.families.transformer_config import UnsupportedError
 from pytest_llmjudge.generation.files.contents import Content, content_of
 from pytest_llmjudge.generation.files.foreign import entries_of, refuse_foreign_folder
@@ -33,7 +34,6 @@ from pytest_llmjudge.generation.files.shards import files_in, read_index
 from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_pointer, unreadable
 from pytest_llmjudge.generation.hf.native import Native, native_of, with_adapter
 from pytest_llmjudge.generation.hf.quantised import check_quantised
-from pytest_llmjudge.generation.hf.sizes import absurd_size
 from pytest_llmjudge.paths import HEAD
 from pytest_llmjudge.reading import (
     DATA_LIMIT,

@@ -16,7 +16,7 @@ from pytest_llmjudge.generation.families.hf_config import (
     alternating,
     read_windows,
 )
-from pytest_llmjudge.generation.families.layouts.base import Layout, paired, split_name
+from pytest_llmjudge.generation.families.layouts.base import Layout, matrix, paired, split_name
 from pytest_llmjudge.generation.families.native import native_config
 from pytest_llmjudge.generation.families.plan import Source
 from pytest_llmjudge.generation.families.transformer_config import (
@@ -69,6 +69,7 @@ class Book(Layout):
 
         Raises:
             MissingError: Neither says what is needed.
+            TensorError: Tensors that are needed for it are not there, or have odd shapes.
             UnsupportedError: It asks for what the native engine does not compute.
         """
         if "model_type" in values:
@@ -77,6 +78,8 @@ class Book(Layout):
         if "ff.gate.weight" in block:
             reason = "it is a mixture of experts"
             raise UnsupportedError(reason)
+        vocabulary, width = matrix(shapes, "tok_emb.weight")
+        keys, _ = matrix(block, "att.W_key.weight")
         is_gemma = "pre_feedforward_layernorm.scale" in block
         fields = Fields({**_known(block, values.get("n_heads")), **values})
         missing = [key for key in (_GEMMA_KEYS if is_gemma else _KEYS) if key not in fields]
@@ -84,13 +87,13 @@ class Book(Layout):
             raise MissingError(*missing)
         size = _head_size(fields, block)
         common: dict[str, Any] = {
-            "vocab_size": shapes["tok_emb.weight"][0],
-            "emb_dim": shapes["tok_emb.weight"][-1],
+            "vocab_size": vocabulary,
+            "emb_dim": width,
             "context_length": fields.integer("context_length"),
-            "hidden_dim": block["ff.fc1.weight"][0],
+            "hidden_dim": matrix(block, "ff.fc1.weight")[0],
             "head_size": size,
             "n_heads": fields.integer("n_heads"),
-            "n_kv_heads": max(1, block["att.W_key.weight"][0] // size),
+            "n_kv_heads": max(1, keys // size),
             "attention_scale": size**-0.5,
             "norm_casts_first": False,
             "qkv_bias": "att.W_query.bias" in block,
@@ -149,22 +152,12 @@ class Book(Layout):
 
 
 def _first_block(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Return the shapes of the first block by their names within it.
-
-    Raises:
-        UnsupportedError: Tensors that tell the sizes are not there.
-    """
-    block = {
+    """Return the shapes of the first block by their names within it."""
+    return {
         match[3].replace(".linear.", "."): shape
         for name, shape in shapes.items()
         if (match := _BLOCK.fullmatch(name)) and int(match[2]) == 0
     }
-    tensors = {"tok_emb.weight": shapes.get("tok_emb.weight"), **block}
-    for name in ("tok_emb.weight", "att.W_query.weight", "att.W_key.weight", "ff.fc3.weight"):
-        if "ff.gate.weight" not in block and not tensors.get(name):
-            reason = f"it has no {name}"
-            raise UnsupportedError(reason)
-    return block
 
 
 def _known(block: Mapping[str, Shape], heads: object) -> dict[str, object]:
@@ -175,20 +168,20 @@ def _known(block: Mapping[str, Shape], heads: object) -> dict[str, object]:
         heads: What a config says of ``n_heads``.
     """
     known: dict[str, object] = {}
-    queries, cosines = block["att.W_query.weight"][0], block.get("att.cos", ())
+    (queries, _), cosines = matrix(block, "att.W_query.weight"), block.get("att.cos", ())
     if len(cosines) == 2:
         known["context_length"] = cosines[0]
         # Llama 2 alone has one cosine for each pair of dimensions; its base is a constant.
         if isinstance(heads, int) and 2 * cosines[1] * heads == queries:
             known["rope_base"] = _LLAMA2_BASE
-    if scale := block.get("att.q_norm.scale"):
-        known["head_dim"] = scale[0]
-        known["n_heads"] = queries // max(1, scale[0])
+    if scale := sum(block.get("att.q_norm.scale", ())):
+        known["head_dim"] = scale
+        known["n_heads"] = queries // scale
     return known
 
 
 def _head_size(fields: Fields, block: Mapping[str, Shape]) -> int:
-    queries, heads = block["att.W_query.weight"][0], fields.integer("n_heads")
+    (queries, _), heads = matrix(block, "att.W_query.weight"), fields.integer("n_heads")
     size = fields.integer("head_dim", max(1, queries // heads))
     if size * heads != queries:
         fields.refuse("n_heads")
