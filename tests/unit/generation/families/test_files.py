@@ -107,6 +107,23 @@ def test_adapters_of_any_layers(tmp_path: Path, kind: str, layers: list[str]) ->
     assert answers == [their_text(theirs, row, 12) for row in ids]
 
 
+@torch.inference_mode()
+def test_an_adapter_of_a_file(tmp_path: Path) -> None:
+    """A raw file can be the base, under whatever names its program has."""
+    theirs = pytest.importorskip("llms_from_scratch.qwen3").Qwen3Model
+    config = {**BOOK, "vocab_size": VOCABULARY, "head_dim": 12, "qk_norm": True}
+    model = randomise(theirs(config))
+    base, adapter = tmp_path / "qwen.pth", tmp_path / "adapter"
+    torch.save({"model": model.state_dict(), "config": config}, base)
+    make_tokenizer().save_pretrained(tmp_path)
+    save_adapter(adapter, base, model, ["W_query", "fc2", "out_head"])
+
+    ours = load(adapter, CPU, torch.float32)
+
+    assert_same(model(IDS), ours(IDS))
+    assert describe(adapter).fingerprint != describe(base).fingerprint
+
+
 def test_a_tied_head_is_one_weight(tmp_path: Path) -> None:
     """A file of torch holds it under two names, of which one is read."""
     theirs = save_folder(tmp_path, tie_word_embeddings=True)
