@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.hf_config import Fields
 from pytest_llmjudge.generation.families.layouts.base import (
     NUMBERS,
@@ -24,7 +25,9 @@ from pytest_llmjudge.generation.families.transformer_config import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
+    from pytest_llmjudge.generation.families.plan import Plan
     from pytest_llmjudge.generation.files.names import Shape
 
 __all__ = ["Meta"]
@@ -43,6 +46,7 @@ _LAYERS = {
     "norm1": "attention_norm",
     "norm2": "ffn_norm",
 }
+_PART = re.compile(r"(.*\.)\d\d\.pth")
 _BUFFERS = re.compile(r"rope\.freqs|freqs_(cos|sin|cis)")
 _EPS = 1e-5
 _BASE = 10_000.0
@@ -104,6 +108,21 @@ class Meta(Layout):
             attention_scale=size**-0.5,
             norm_eps=fields.number("norm_eps", _EPS),
         )
+
+    def plan(
+        self, path: Path, config: TransformerConfig, shapes: Mapping[str, Shape], hint: str
+    ) -> Plan:
+        """Say how stored tensors become the weights of a model.
+
+        Raises:
+            CheckpointError: Tensors are missing, unknown, or have other shapes, or the file is one
+                of several, each of which has a part of every tensor.
+        """
+        if (match := _PART.fullmatch(path.name)) and path.with_name(f"{match[1]}01.pth").exists():
+            problem = "one of several files, each with a part of every tensor"
+            convert = "convert them with transformers' convert_llama_weights_to_hf.py"
+            raise CheckpointError(str(path), problem, convert)
+        return super().plan(path, config, shapes, hint)
 
     def advice(self, stem: str, keys: Sequence[str]) -> str:
         """Ask for ``params.json``, or for keys that it lacks."""

@@ -16,6 +16,7 @@ from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from tests.unit.generation.families.made import assert_same, make_theirs, randomise
 from tests.unit.generation.families.test_layouts import BOOK, META, paired, renamed
 from tests.unit.generation.hugging import make_tokenizer, save_folder, their_text
+from tests.unit.generation.tiny import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +68,21 @@ def test_params_of_meta_belong_to_the_fingerprint(tmp_path: Path) -> None:
     before = describe(path).fingerprint
     write_json(tmp_path / "params.json", {**params, "rope_theta": 500.0})
     assert describe(path).fingerprint != before
+
+
+def test_parts_of_meta_are_refused(tmp_path: Path) -> None:
+    """Files of which each has some rows or columns of every tensor are not run as one model."""
+    state = renamed(make_theirs("llama", {}).state_dict(), META)
+    path = tmp_path / "consolidated.00.pth"
+    torch.save(state, path)
+    torch.save(state, tmp_path / "consolidated.01.pth")
+    params = {"dim": 48, "n_layers": 3, "n_heads": 6, "n_kv_heads": 2, "max_seq_len": 64}
+    write_json(tmp_path / "params.json", params)
+
+    assert error_of(path) == (
+        "one of several files, each with a part of every tensor; convert them with transformers' "
+        "convert_llama_weights_to_hf.py"
+    )
 
 
 def save_adapter(folder: Path, base: Path, model: Any, layers: list[str]) -> None:  # noqa: ANN401
