@@ -29,7 +29,7 @@ __all__ = ["ModelFile", "plan_of_file", "plan_of_folder", "recognise"]
 
 _LAYOUTS: tuple[Layout, ...] = (HuggingFace(), Book(), Meta(), LitGPT())
 _SAVE_WHOLE = "save the whole model again with save_pretrained"
-_TRAINED = "save it again from the model that was trained"
+_OTHER = "put the config of the model that was trained beside it, or save it again"
 _ABOUT = ("config", "cfg", "model_config", "model_args")
 """Under which names training checkpoints keep a model's config."""
 
@@ -106,13 +106,12 @@ def plan_of_file(
             raise _undecided(path, layout, match, error.keys) from None
         config = match.config
     except TensorError as error:
-        raise CheckpointError(str(path), error.reason, _TRAINED) from None
+        raise CheckpointError(str(path), error.reason, _OTHER) from None
     except UnsupportedError as error:
         problem = f"{error.reason}, which the native engine does not compute"
         hint = "correct it, or name a Hugging Face folder of the model, which transformers runs"
         raise CheckpointError(str(where), problem, hint) from None
-    hint = "put the config of the model that was trained beside it, or save it again"
-    plan = layout.plan(path, config, shapes, hint)
+    plan = layout.plan(path, config, shapes, _OTHER)
     return ModelFile(config, plan, settings[0] if settings else None)
 
 

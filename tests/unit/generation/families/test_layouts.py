@@ -317,10 +317,10 @@ EXPERTS = {"blocks.0.ff.fc3.0.weight": (61, 48), "blocks.0.ff.gate.weight": (8, 
     ("shapes", "expected"),
     [
         (
-            shapes_of("SmolLM2 135M"),
+            {name.replace("scale", "weight"): x for name, x in shapes_of("SmolLM2 135M").items()},
             (
                 "its tensors are those of SmolLM 135M and SmolLM2 135M, which differ in rope_theta"
-                '; write {"n_heads": …, "rope_base": …, "context_length": …} into '
+                '; write {"n_heads": …, "rope_base": …, "context_length": …, "rope_freq": …} into '
                 "tiny.config.json beside it"
             ),
         ),
@@ -349,6 +349,17 @@ def test_what_tensors_do_not_tell(shapes: dict[str, Shape], expected: str) -> No
     with pytest.raises(CheckpointError) as raised:
         plan_of_file(PATH, layout, shapes, {}, None)
     assert str(raised.value) == f"folder/tiny.pth: {expected}"
+
+
+def test_a_config_of_another_model() -> None:
+    """Sizes that the tensors contradict make the whole config doubtful."""
+    shapes = shapes_of("Qwen3 0.6B")
+    with pytest.raises(CheckpointError) as raised:
+        plan_of_file(PATH, Book(), shapes, {}, (PATH, {**written(BOOK), "vocab_size": 151_936}))
+    assert str(raised.value) == (
+        "folder/tiny.pth: its config says that emb_dim is 48, not 1024; put the config of the "
+        "model that was trained beside it, or save it again"
+    )
 
 
 def test_sizes_that_no_model_has() -> None:
