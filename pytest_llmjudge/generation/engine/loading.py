@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe, heads_in_model_args
 from pytest_llmjudge.generation.families.decoder import Decoder
+from pytest_llmjudge.generation.families.describe import recognise
 from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, is_weight, read_sizes
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
 from pytest_llmjudge.generation.families.gpt2.model import GPTModel
@@ -65,8 +66,9 @@ def load(
         # An archive in the format before torch 1.6 tells its shapes only now.
         tensors, about = _read_old(info.path, contents[info.path].stamp)
         plan = make_plan({name: tuple(tensor.shape) for name, tensor in tensors.items()})
-        if has_lora(tensors):
-            problem = "it has LoRA layers, in the format that torch wrote before version 1.6"
+        if has_lora(tensors) or recognise(tensors) is not None:
+            what = "LoRA layers" if has_lora(tensors) else "the weights of no GPT-2"
+            problem = f"it has {what}, in the format that torch wrote before version 1.6"
             raise CheckpointError(str(path), problem, "save it again with a newer torch")
         heads = info.heads or heads_in_model_args(path, about)
         config = read_sizes(path, plan.shapes, heads, plan.stored_name, exact_gelu=info.exact_gelu)
