@@ -24,6 +24,7 @@ import time
 import traceback
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,17 +32,22 @@ import torch
 from safetensors.torch import save
 
 from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
 from pytest_llmjudge.generation.families.lora import read_adapter
 from pytest_llmjudge.generation.hf.folder import describe_folder, foreign_type
 from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
+from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
+from pytest_llmjudge.generation.tokenizers.load import load_tokenizer
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.records import load_records
 from pytest_llmjudge.storage.votes import read_votes
 from tests.support.saved import read_results
+from tests.unit.generation.hugging import make_tokenizer
 from tests.unit.generation.tiny import make_model
+from tests.unit.generation.tokenizers.made import train_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,6 +210,10 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
     (folder / "csv" / "dev" / "anatomy_dev.csv").write_bytes(rows.replace(b"Why", b"How"))
     ranks = b"".join(b"%s %d\n" % (_base64(bytes([byte])), byte) for byte in range(256))
 
+    theirs = make_tokenizer().backend_tokenizer.to_str()
+    (folder / "roles").mkdir(exist_ok=True)
+    (folder / "roles" / "tokenizer.json").write_text(theirs, encoding="utf-8")
+
     def in_zip(numbers: Numbers) -> bytes:
         changed = numbers.choice((pickled, later))
         changed = _changed(numbers, changed, OPCODES) if numbers.random() < 0.9 else changed
@@ -226,6 +236,13 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         foreign_type(path.parent)
         describe_folder(path.parent)
 
+    def tokenizer(path: Path) -> None:
+        files = find_tokenizer(path.with_name("model.pth"), 400, is_gpt2=False)
+        assert files is not None
+        read = load_tokenizer(path, replace(files, is_chosen=True), 400)
+        read.decode(read.encode("the 1\n\ud800"))
+        read.encode_prompt(FramedText(["<|im_start|>", "</s>", "<|im_end|>"]))
+
     def plain(data: bytes, tokens: tuple[bytes, ...]) -> Callable[[Numbers], bytes]:
         return lambda numbers: _changed(numbers, data, tokens)
 
@@ -241,6 +258,9 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         "hf/config.json": (plain(json.dumps(config).encode(), text), model_folder),
         "adapter/adapter_config.json": (plain(json.dumps(adapter).encode(), text), lambda path: read_adapter(path.parent)),
         "ranks/model.tiktoken": (plain(ranks, text), lambda path: load_ranks(path, path, 257)),
+        "json/tokenizer.json": (plain(theirs.encode(), text), tokenizer),
+        "pieces/tokenizer.model": (plain(train_pieces(), text), tokenizer),
+        "roles/tokenizer_config.json": (plain(_ROLES, text), tokenizer),
         "tar/data.tar": (lambda numbers: _tar(numbers, rows), exam),
         "csv/test/anatomy_test.csv": (plain(rows, text), lambda path: exam(path.parents[1])),
         "parquet/test-00000-of-00001.parquet": (plain(_parquet(), text), lambda path: exam(path.parent)),
@@ -255,6 +275,14 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
     }  # fmt: skip
 
 
+_ROLES = json.dumps(
+    {
+        "bos_token": {"content": "<s>"},
+        "eos_token": "</s>",
+        "add_bos_token": False,
+        "added_tokens_decoder": {"3": {"content": "<|im_end|>", "special": True}},
+    }
+).encode()
 _CHATS = json.dumps(
     [
         {
