@@ -37,6 +37,12 @@ from pytest_llmjudge.generation.families.lora import (
     with_lora,
 )
 from pytest_llmjudge.generation.files.contents import Content, content_of
+from pytest_llmjudge.generation.files.foreign import (
+    entries_of,
+    refuse_foreign_file,
+    refuse_foreign_folder,
+    refuse_foreign_tensors,
+)
 from pytest_llmjudge.generation.files.names import name_some, shorten
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.shards import INDICES, read_index
@@ -74,6 +80,7 @@ _IN_FOLDERS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+_ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 _SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
 
 
@@ -162,6 +169,7 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
         return _describe_file(path, state, layout, config, tokenizer)
     heads = heads or heads_in_model_args(path, state.about)
     shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
+    refuse_foreign_tensors(path, shapes)
     plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
     if has_lora(shapes):
         plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(config)), shapes)
@@ -196,6 +204,7 @@ def _describe_file(
 
 
 def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -> CheckpointInfo:
+    _check_adapter_alone(folder)
     adapter = read_adapter(folder)
     base = base or base_of(adapter)
     weights = _weights_in(base)
@@ -274,6 +283,20 @@ def is_adapter(path: Path) -> bool:
     return os.path.isfile(path / ADAPTER_CONFIG)  # noqa: PTH113
 
 
+def _check_adapter_alone(folder: Path) -> None:
+    """Refuse a folder whose adapter is no PEFT adapter, or lies beside a whole model."""
+    if not any(os.path.lexists(folder / name) for name in _ADAPTERS):
+        refuse_foreign_folder(folder, entries_of(folder), has_weights=True)
+    whole = next((name for name in _IN_FOLDERS if os.path.lexists(folder / name)), None)
+    if whole is not None:
+        problem = f"it holds an adapter and the weights of a whole model ({whole})"
+        hint = (
+            f"if the adapter is merged into them, move {ADAPTER_CONFIG} away; else move them into "
+            "a folder of their own"
+        )
+        raise CheckpointError(str(folder), problem, hint)
+
+
 def base_of(adapter: Adapter) -> Path:
     """Find the model that an adapter is added to.
 
@@ -298,7 +321,7 @@ def weights_in_adapter(folder: Path) -> Path:
     Raises:
         CheckpointError: There is none.
     """
-    for name in ("adapter_model.safetensors", "adapter_model.bin"):
+    for name in _ADAPTERS:
         if os.path.lexists(folder / name):
             return folder / name
     problem = "an adapter without adapter_model.safetensors"
@@ -309,17 +332,23 @@ def _weights_in(path: Path) -> Path:
     """Find the weights of a folder, as Hugging Face's programs name them."""
     try:
         if not path.is_dir():
+            if os.path.lexists(path):
+                refuse_foreign_file(path)
             return path
         known = [path / name for name in _IN_FOLDERS if os.path.lexists(path / name)]
-        there = sorted(path.iterdir())
-        others = [file for file in there if file.suffix in _SUFFIXES and file.is_file()]
-        names = [f"{file.name}/" if file.is_dir() else file.name for file in there]
+        others = [
+            file for file in sorted(path.iterdir()) if file.suffix in _SUFFIXES and file.is_file()
+        ]
+        names = entries_of(path)
     except OSError as error:
         raise unreadable(path, error) from None
     except ValueError:
         raise CheckpointError(str(path), "no name of a file", "correct the path") from None
-    if known or len(others) == 1:
-        return [*known, *others][0]
+    if known:
+        return known[0]
+    refuse_foreign_folder(path, names, has_weights=bool(others))
+    if len(others) == 1:
+        return others[0]
     hint = "give the path of the weights"
     if others:
         problem = f"a directory with {len(others)} files of weights"

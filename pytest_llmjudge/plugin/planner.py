@@ -270,11 +270,8 @@ def check_server_options(session: LlmSession) -> None:
         return
     named = (*session.resources.models.named, settings.checkpoint)
     if not any(isinstance(checkpoint, str) for checkpoint in named):
-        where, problem = (
-            ", ".join(settings.server_options),
-            "nothing in this run is sent to a server",
-        )
-        raise SettingsError(where, problem, "leave it out: a judge in this process has no server")
+        where, problem = ", ".join(settings.server_options), "no model of this run is at a server"
+        raise SettingsError(where, problem, "leave it out")
 
 
 def check_tokenizer(session: LlmSession) -> None:

@@ -126,6 +126,11 @@ def folder(path: Path) -> None:
     path.mkdir()
 
 
+def deepspeed(path: Path) -> None:
+    folder(path)
+    (path / "zero_to_fp32.py").touch()
+
+
 SAVE = "save a plain state dict: torch.save(model.state_dict(), path)"
 COPY = "save or copy the checkpoint again"
 FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -133,6 +138,14 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
     "folder": (
         folder,
         "a directory without weights; it holds nothing; give the path of the weights",
+    ),
+    "deepspeed": (
+        deepspeed,
+        (
+            "a checkpoint of DeepSpeed, in parts that only DeepSpeed joins; run the "
+            "zero_to_fp32.py that lies there (python zero_to_fp32.py . merged), and name the "
+            "folder merged"
+        ),
     ),
     "empty": (lambda path: path.write_bytes(b""), f"an empty file; {COPY}"),
     "text": (lambda path: path.write_text("hello"), f"not a file of torch.save; {SAVE}"),

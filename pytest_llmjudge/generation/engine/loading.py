@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -19,7 +18,7 @@ from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from pytest_llmjudge.generation.families.lora import has_lora
 from pytest_llmjudge.generation.families.transformer import Transformer
 from pytest_llmjudge.generation.files.contents import ContentChangedError, open_same
-from pytest_llmjudge.generation.files.names import plain_name
+from pytest_llmjudge.generation.files.names import plain_names
 from pytest_llmjudge.generation.files.state_dict import COPY, SAVE, state_dict_in
 from pytest_llmjudge.generation.files.tensors import TensorReader
 from pytest_llmjudge.generation.nonfinite import check_weight
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo
     from pytest_llmjudge.generation.families.plan import Plan, Source
+    from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.contents import Stamp
 
 __all__ = ["fill", "load"]
@@ -60,6 +60,7 @@ def load(
     """
     info = info or describe(path, base)
     contents = info.contents
+    config: GPTConfig | TransformerConfig
     if info.plan is None or info.tensors is None or info.config is None:
         # An archive in the format before torch 1.6 tells its shapes only now.
         tensors, about = _read_old(info.path, contents[info.path].stamp)
@@ -77,7 +78,9 @@ def load(
         def read(name: str) -> Tensor:
             return reader.read(stored[name])
 
-    make = partial(GPTModel if isinstance(config, GPTConfig) else Transformer, config)
+    def make() -> Decoder:
+        return GPTModel(config) if isinstance(config, GPTConfig) else Transformer(config)
+
     return fill(path, make, plan, read, device=device, dtype=dtype)
 
 
@@ -183,7 +186,8 @@ def _read_old(path: Path, stamp: Stamp) -> tuple[dict[str, Tensor], dict[str, ob
     weights = [(name, value) for name, value in weights if not _is_mask(name, value)]
     if not all(_is_weight_tensor(name, value) for name, value in weights):
         raise CheckpointError(str(path), "no state dict of floating-point tensors", SAVE)
-    return {plain_name(name): tensor for name, tensor in weights}, about
+    plain = plain_names([name for name, _ in weights])
+    return {plain[name]: tensor for name, tensor in weights}, about
 
 
 def _is_mask(name: object, value: object) -> bool:

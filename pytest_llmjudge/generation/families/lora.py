@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.plan import Lora
 from pytest_llmjudge.generation.files.names import finite, shorten, shorten_json, stem_of
-from pytest_llmjudge.generation.files.state_dict import unreadable
+from pytest_llmjudge.generation.files.state_dict import refuse_pointer, unreadable
 from pytest_llmjudge.reading import (
     SETTINGS_LIMIT,
     RepeatedKeyError,
@@ -150,6 +150,7 @@ def read_adapter(folder: Path) -> Adapter:
     hint = "save the adapter again, or merge it into its model with PEFT"
     try:
         content = read_file(file, SETTINGS_LIMIT)
+        refuse_pointer(file, content)
         config = parse_json(content)
     except OSError as error:
         raise unreadable(file, error) from None

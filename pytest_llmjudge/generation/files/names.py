@@ -11,15 +11,36 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.errors import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
-__all__ = ["Shape", "finite", "name_some", "plain_name", "shorten", "shorten_json", "stem_of"]
+__all__ = [
+    "Shape",
+    "finite",
+    "name_some",
+    "plain_name",
+    "plain_names",
+    "shorten",
+    "shorten_json",
+    "stem_of",
+]
 
 Shape = tuple[int, ...]
 
 _INDEX = re.compile(r"\.(safetensors|bin)\.index\.json$")
-_PREFIXES = re.compile(r"\A(?:_orig_mod\.|module\.)+")
+_WRAPPERS = re.compile(
+    r"(?:\A|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
+)
+"""What ``torch.compile``, FSDP, activation checkpointing and Lightning put into names."""
+_PARALLEL = re.compile(r"\A(?:module\.)+")
+_EMBEDDINGS = (
+    "tok_emb.weight",
+    "transformer.wte.weight",
+    "wte.weight",
+    "model.embed_tokens.weight",
+    "tok_embeddings.weight",
+)
+"""The token embedding in the layouts that are read."""
 _NAMES_SHOWN = 3
 _NAME_LIMIT = 80
 """Characters of a name or a value in a message."""
@@ -34,8 +55,31 @@ def stem_of(path: Path) -> str:
 
 
 def plain_name(name: str) -> str:
-    """Drop the prefixes of ``torch.compile`` and of parallel training from a parameter's name."""
-    return _PREFIXES.sub("", name)
+    """Drop what ``torch.compile`` and parallel training put into a parameter's name."""
+    return _PARALLEL.sub("", _WRAPPERS.sub("", name))
+
+
+def plain_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the plain name of each parameter of a whole model.
+
+    A model that was an attribute of another module, as in checkpoints of Lightning, has that
+    attribute's name before all names. It is dropped too.
+    """
+    plain = {name: plain_name(name) for name in names}
+    prefix = _attribute(plain.values())
+    return {name: one.removeprefix(prefix) for name, one in plain.items()}
+
+
+def _attribute(names: Collection[str]) -> str:
+    """Return what stands before the layout's own name of the embedding, and before all names."""
+    prefixes = [
+        name.removesuffix(embedding)
+        for name in names
+        for embedding in _EMBEDDINGS
+        if name == embedding or name.endswith(f".{embedding}")
+    ]
+    prefix = min(prefixes, key=len, default="")
+    return prefix if all(name.startswith(prefix) for name in names) else ""
 
 
 def finite(value: object) -> float | None:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.files.names import plain_name, shorten, shorten_json
+from pytest_llmjudge.generation.files.names import name_some, plain_name, shorten, shorten_json
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.state_dict import (
     COPY,
@@ -23,6 +23,7 @@ from pytest_llmjudge.reading import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["INDICES", "files_in", "read_index"]
@@ -53,8 +54,10 @@ def read_index(path: Path) -> StateDict | None:
     """
     weight_map = _weight_map(path)
     read = read_safetensors if _is_safe(path) else read_torch_file
+    files = list(dict.fromkeys(weight_map.values()))
+    _check_there(path, files)
     # All of them: this refuses a pickle that would run something, before torch does.
-    parts = [read(file) for file in dict.fromkeys(weight_map.values())]
+    parts = [read(file) for file in files]
     whole = [part for part in parts if part is not None]
     if len(whole) < len(parts):
         return None
@@ -64,6 +67,15 @@ def read_index(path: Path) -> StateDict | None:
         problem = f"{shorten(lost[0])} is in none of its files"
         raise CheckpointError(str(path), problem, COPY)
     return StateDict(tensors, {})
+
+
+def _check_there(index: Path, files: Sequence[Path]) -> None:
+    # A broken link is there, and whoever opens it says where it leads.
+    lost = [file.name for file in files if not os.path.lexists(file)]
+    if lost:
+        problem = f"{len(lost)} of the {len(files)} files that it names are not beside it"
+        hint = "copy or download all of them"
+        raise CheckpointError(str(index), f"{problem}: {name_some(lost)}", hint)
 
 
 def files_in(index: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.files.names import Shape, name_some, plain_name, shorten
+from pytest_llmjudge.generation.files.names import Shape, name_some, plain_names, shorten
 from pytest_llmjudge.generation.files.pickled import SIZE_LIMIT, Opaque, PickleError, read_pickle
 from pytest_llmjudge.paths import HEAD, POINTER, PULL, instead_of_file, is_pointer, reason_of
 from pytest_llmjudge.reading import (
@@ -279,11 +279,12 @@ def _state_dict(path: Path, whole: object) -> StateDict:
     if not isinstance(content, dict):
         kind = "an object" if isinstance(content, Opaque) else f"a {type(content).__name__}"
         raise CheckpointError(str(path), f"it holds {kind}", SAVE)
-    tensors = {
-        plain_name(name): value
+    stored = {
+        name: value
         for name, value in content.items()
         if isinstance(name, str) and isinstance(value, StoredTensor)
     }
+    tensors = {plain: stored[name] for name, plain in plain_names(stored).items()}
     if len(tensors) < len(content):
         problem = f"not only tensors; it holds {name_some(content)}"
         raise CheckpointError(str(path), problem, SAVE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import tiktoken
 
 from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.families.gpt2.key_mapping import GPT2_VOCABULARY
 from pytest_llmjudge.generation.files.contents import content_of, open_same
 from pytest_llmjudge.generation.files.names import stem_of
 from pytest_llmjudge.generation.files.state_dict import refuse_pointer, unreadable
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["BytePairs", "least_tokens", "load_ranks", "longest_token", "parse_ranks"]
 
 END = "<|endoftext|>"
+
+_MOST_ROWS = 51_200
+"""Rows of a model with GPT-2's tokens, whose vocabulary may be padded to a multiple of 1,024."""
 
 # Where GPT-2 splits text before it merges: contractions, words, numbers, signs, white space.
 _PATTERN = r"'(?:[sdmt]|ll|re|ve)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -117,7 +121,8 @@ def load_ranks(
         CheckpointError: The tokenizer cannot be had, or it is not the model's.
     """
     tokenizer = BytePairs(_gpt2(path) if ranks is None else _read_encoding(ranks, stamp))
-    if tokenizer.size != vocab_size:
+    is_padded = tokenizer.size == GPT2_VOCABULARY < vocab_size <= _MOST_ROWS
+    if tokenizer.size != vocab_size and not is_padded:
         name = "GPT-2's tokenizer" if ranks is None else ranks.name
         problem = f"the model knows {vocab_size} tokens and {name} has {tokenizer.size}"
         hint = f"put the ranks that it was trained with into {stem_of(path)}.tiktoken beside it"
@@ -146,8 +151,10 @@ def _read_encoding(file: Path, stamp: Stamp | None) -> tiktoken.Encoding:
         raise unreadable(file, error) from None
     refuse_pointer(file, content)
     ranks = parse_ranks(file, content)
+    # A file of all tokens has the end among them; it is no text.
+    end = ranks.pop(END.encode(), len(ranks))
     return tiktoken.Encoding(
-        file.name, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={END: len(ranks)}
+        file.name, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens={END: end}
     )
 
 

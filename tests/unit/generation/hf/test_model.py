@@ -410,7 +410,7 @@ def test_number_of_weights(folder: Path) -> None:
     for tied in (False, True):
         theirs = save_folder(folder, "qwen2", tie_word_embeddings=tied)
         assert HuggingFaceModel(folder).info.parameters == theirs.num_parameters()
-    rewrite(folder / "config.json", quantization_config={"quant_method": "gptq"})
+    rewrite(folder / "config.json", quantization_config={"quant_method": "eetq"})
     assert HuggingFaceModel(folder).info.parameters is None
 
 
