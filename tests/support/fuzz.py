@@ -210,10 +210,6 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
     (folder / "csv" / "dev" / "anatomy_dev.csv").write_bytes(rows.replace(b"Why", b"How"))
     ranks = b"".join(b"%s %d\n" % (_base64(bytes([byte])), byte) for byte in range(256))
 
-    theirs = make_tokenizer().backend_tokenizer.to_str()
-    (folder / "roles").mkdir(exist_ok=True)
-    (folder / "roles" / "tokenizer.json").write_text(theirs, encoding="utf-8")
-
     def in_zip(numbers: Numbers) -> bytes:
         changed = numbers.choice((pickled, later))
         changed = _changed(numbers, changed, OPCODES) if numbers.random() < 0.9 else changed
@@ -236,13 +232,6 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         foreign_type(path.parent)
         describe_folder(path.parent)
 
-    def tokenizer(path: Path) -> None:
-        files = find_tokenizer(path.with_name("model.pth"), 400, is_gpt2=False)
-        assert files is not None
-        read = load_tokenizer(path, replace(files, is_chosen=True), 400)
-        read.decode(read.encode("the 1\n\ud800"))
-        read.encode_prompt(FramedText(["<|im_start|>", "</s>", "<|im_end|>"]))
-
     def plain(data: bytes, tokens: tuple[bytes, ...]) -> Callable[[Numbers], bytes]:
         return lambda numbers: _changed(numbers, data, tokens)
 
@@ -258,9 +247,9 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         "hf/config.json": (plain(json.dumps(config).encode(), text), model_folder),
         "adapter/adapter_config.json": (plain(json.dumps(adapter).encode(), text), lambda path: read_adapter(path.parent)),
         "ranks/model.tiktoken": (plain(ranks, text), lambda path: load_ranks(path, path, 257)),
-        "json/tokenizer.json": (plain(theirs.encode(), text), tokenizer),
-        "pieces/tokenizer.model": (plain(train_pieces(), text), tokenizer),
-        "roles/tokenizer_config.json": (plain(_ROLES, text), tokenizer),
+        "json/tokenizer.json": (plain(_json_tokenizer(folder), text), _tokenize),
+        "pieces/tokenizer.model": (plain(train_pieces(), text), _tokenize),
+        "roles/tokenizer_config.json": (plain(_ROLES, text), _tokenize),
         "tar/data.tar": (lambda numbers: _tar(numbers, rows), exam),
         "csv/test/anatomy_test.csv": (plain(rows, text), lambda path: exam(path.parents[1])),
         "parquet/test-00000-of-00001.parquet": (plain(_parquet(), text), lambda path: exam(path.parent)),
@@ -273,6 +262,22 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         "results/results.json": (plain(RELEASED.read_bytes(), text), read_results),
         "votes/votes.jsonl": (plain((json.dumps(vote) + "\n").encode() * 2, text), read_votes),
     }  # fmt: skip
+
+
+def _json_tokenizer(folder: Path) -> bytes:
+    """Return a tokenizer.json, and put one beside the settings that are changed."""
+    content: str = make_tokenizer().backend_tokenizer.to_str()
+    (folder / "roles").mkdir(exist_ok=True)
+    (folder / "roles" / "tokenizer.json").write_text(content, encoding="utf-8")
+    return content.encode()
+
+
+def _tokenize(path: Path) -> None:
+    files = find_tokenizer(path.with_name("model.pth"), 400, is_gpt2=False)
+    assert files is not None
+    tokenizer = load_tokenizer(path, replace(files, is_chosen=True), 400)
+    tokenizer.decode(tokenizer.encode("the 1\n\ud800"))
+    tokenizer.encode_prompt(FramedText(["<|im_start|>", "</s>", "<|im_end|>"]))
 
 
 _ROLES = json.dumps(
