@@ -94,9 +94,23 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: The tokenizer cannot be had.
         """
-        files = self.info.tokenizer
         # Every process asks that makes prompts, and few of them need a tokenizer.
-        return self._control_names if files is None or files.has_controls else frozenset()
+        return self._control_names if self.may_begin_texts else frozenset()
+
+    @property
+    def may_begin_texts(self) -> bool:
+        """Whether its tokenizer may put tokens in front of a text; GPT-2's does not."""
+        files = self.info.tokenizer
+        return files is None or files.has_controls
+
+    @property
+    def begin(self) -> list[int]:
+        """The tokens that its tokenizer puts in front of a text.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+        return self._loaded.tokenizer.begin
 
     @cached_property
     def _control_names(self) -> frozenset[str]:

@@ -16,6 +16,7 @@ from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
+from pytest_llmjudge.pipeline.scoring_model import encoded_prompt
 from pytest_llmjudge.settings import Decoding
 from tests.unit.generation.hugging import make_tokenizer, save_folder
 from tests.unit.generation.tiny import TINY, save_model
@@ -88,6 +89,9 @@ def test_pairs_and_scores(folder: Path, checkpoint: Path) -> None:
         pytest.approx(scores, abs=1e-4) for scores in theirs.score(contexts)
     ]
     assert ours.encode("the <s>") == theirs.encode("the <s>")
+    # What multiple-choice questions are asked with, as lm-evaluation-harness does.
+    whole = make_tokenizer()("the <s>", split_special_tokens=True).input_ids
+    assert encoded_prompt(ours, "the <s>") == encoded_prompt(theirs, "the <s>") == whole
     ends = {prompt: ours.encode_pair(prompt, "1")[1][-1] for prompt in PROMPTS}
     names = {prompt: make_tokenizer().convert_ids_to_tokens(end) for prompt, end in ends.items()}
     # Behind the template's turn, and behind any other text.
