@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.describe import plan_of_file, recognise
-from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, Heads, read_sizes
+from pytest_llmjudge.generation.families.gpt2.book import is_latent
+from pytest_llmjudge.generation.families.gpt2.config import (
+    GPTConfig,
+    GPTSettings,
+    Heads,
+    read_sizes,
+)
 from pytest_llmjudge.generation.families.gpt2.config_file import (
     config_beside,
-    heads_in,
-    is_gelu_exact,
+    read_settings,
     scale_in,
 )
 from pytest_llmjudge.generation.families.gpt2.hf_folder import (
@@ -68,7 +73,6 @@ __all__ = [
     "CheckpointInfo",
     "base_of",
     "describe",
-    "heads_in_model_args",
     "is_adapter",
     "read_weights",
     "weights_in_adapter",
@@ -97,7 +101,8 @@ class CheckpointInfo:
         heads: The number of heads, if a config file beside the checkpoint tells it.
         tokenizer: The files of its tokenizer; ``None`` where there are none.
         configs: Further files that decide what it writes.
-        exact_gelu: Whether a config file beside the checkpoint asks for the exact GELU.
+        beside: The config file beside the checkpoint and what it says, where only torch can tell
+            the rest.
 
     ``parameters``, ``tensors``, ``plan`` and ``config`` are ``None`` for a file in the format that
     torch wrote before version 1.6, which only torch can read.
@@ -111,7 +116,7 @@ class CheckpointInfo:
     heads: Heads | None
     tokenizer: TokenizerFiles | None
     configs: tuple[Path, ...] = ()
-    exact_gelu: bool = False
+    beside: Config | None = None
 
     @cached_property
     def contents(self) -> dict[Path, Content]:
@@ -159,17 +164,18 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
     state = read_weights(path)
     config = config_beside(path)
     _check_ours(path, config)
-    heads, exact_gelu = heads_in(config), is_gelu_exact(config)
-    configs = (config[0],) if config is not None and exact_gelu else ()
     if state is None:
+        settings = read_settings(path, {}, config)
         files = find_tokenizer(path, None, chosen=tokenizer)
-        return CheckpointInfo(path, None, None, None, None, heads, files, configs, exact_gelu)
+        configs = _deciding(config, settings)
+        return CheckpointInfo(path, None, None, None, None, settings.heads, files, configs, config)
+    refuse_foreign_tensors(path, state.tensors)
     layout = recognise(state.tensors)
     if layout is not None:
         return _describe_file(path, state, layout, config, tokenizer)
-    heads = heads or heads_in_model_args(path, state.about)
+    settings = read_settings(path, state.about, config)
+    configs = _deciding(config, settings)
     shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
-    refuse_foreign_tensors(path, shapes)
     plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
     if has_lora(shapes):
         plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(config)), shapes)
@@ -180,11 +186,16 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
         path,
         tensors,
         plan,
-        heads=heads,
+        settings=settings,
         configs=configs,
-        exact_gelu=exact_gelu,
         tokenizer=tokenizer,
     )
+
+
+def _deciding(config: Config | None, settings: GPTSettings) -> tuple[Path, ...]:
+    """Return the config file beside a checkpoint if it decides more than the number of heads."""
+    decides = settings.exact_gelu or settings.window is not None
+    return (config[0],) if config is not None and decides else ()
 
 
 def _describe_file(
@@ -214,7 +225,7 @@ def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -
     if state is None or matrices is None:
         problem = "it or its base has the format that torch wrote before version 1.6"
         raise CheckpointError(str(folder), problem, "save it again with a newer torch")
-    heads = heads_in(config) or heads_in_model_args(weights, state.about)
+    settings = read_settings(weights, state.about, config)
     plan = make_plan({name: tensor.shape for name, tensor in state.tensors.items()})
     if "tok_emb.weight" not in plan.sources:
         problem = f"its base {base} is no GPT-2, the only model that adapters are merged into here"
@@ -226,18 +237,13 @@ def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -
     added = {name: tensor.shape for name, tensor in matrices.tensors.items()}
     plan = with_lora(folder, plan, peft_lora(adapter, plan, added), added)
     tensors = {**state.tensors, **matrices.tensors}
-    exact_gelu = is_gelu_exact(config)
-    configs = [adapter.config]
-    if config is not None and exact_gelu:
-        configs.append(config[0])
     return _info(
         folder,
         weights,
         tensors,
         plan,
-        heads=heads,
-        configs=tuple(configs),
-        exact_gelu=exact_gelu,
+        settings=settings,
+        configs=(adapter.config, *_deciding(config, settings)),
         tokenizer=tokenizer,
     )
 
@@ -248,18 +254,16 @@ def _info(
     tensors: Mapping[str, StoredTensor],
     plan: Plan,
     *,
-    heads: Heads | None,
+    settings: GPTSettings,
     configs: tuple[Path, ...],
-    exact_gelu: bool,
     tokenizer: Path | None,
 ) -> CheckpointInfo:
     """Describe what a plan makes of stored tensors; ``base`` is where the model's own files lie."""
-    config = read_sizes(base, plan.shapes, heads, plan.stored_name, exact_gelu=exact_gelu)
+    is_published = not is_latent(tensors)
+    config = read_sizes(base, plan.shapes, settings, plan.stored_name, is_published=is_published)
     plan, weights, parameters = _used(path, tensors, plan)
     files = find_tokenizer(base, config.vocab_size, chosen=tokenizer)
-    return CheckpointInfo(
-        path, parameters, weights, plan, config, heads, files, configs, exact_gelu
-    )
+    return CheckpointInfo(path, parameters, weights, plan, config, settings.heads, files, configs)
 
 
 def _used(
@@ -270,6 +274,8 @@ def _used(
     plan = plan.read_by({name: first[tensor] for name, tensor in tensors.items()})
     sources = plan.sources.values()
     used = {source.name for source in sources}
+    own_products = [one.lora for one in sources if one.lora and one.lora.is_own]
+    used |= {name for product in own_products for name in (product.up, product.down)}
     matrices = {name for one in sources if one.lora for name in (one.lora.up, one.lora.down)}
     weights = {name: tensor for name, tensor in tensors.items() if name in used | matrices}
     _check_floats(path, weights)
@@ -373,13 +379,6 @@ def read_weights(path: Path) -> StateDict | None:
             raise CheckpointError(str(path), problem, "save it again with a newer torch")
         return state
     return read_safetensors(path) if path.name.endswith(SUFFIX) else read_torch_file(path)
-
-
-def heads_in_model_args(path: Path, about: Mapping[str, object]) -> Heads | None:
-    """Read the number of heads from the ``model_args`` of a training checkpoint of nanoGPT's."""
-    model_args = about.get("model_args")
-    heads = model_args.get("n_head") if isinstance(model_args, dict) else None
-    return Heads(heads, path) if type(heads) is int and heads > 0 else None
 
 
 def _check_ours(path: Path, config_file: Config | None, adapter: Path | None = None) -> None:

@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.checkpoint_info import describe, heads_in_model_args
+from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.families.decoder import Decoder
+from pytest_llmjudge.generation.families.gpt2.book import is_latent
 from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, is_weight, read_sizes
+from pytest_llmjudge.generation.families.gpt2.config_file import read_settings
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
 from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from pytest_llmjudge.generation.families.lora import has_lora
@@ -67,8 +69,11 @@ def load(
         if has_lora(tensors):
             problem = "it has LoRA layers, in the format that torch wrote before version 1.6"
             raise CheckpointError(str(path), problem, "save it again with a newer torch")
-        heads = info.heads or heads_in_model_args(path, about)
-        config = read_sizes(path, plan.shapes, heads, plan.stored_name, exact_gelu=info.exact_gelu)
+        settings = read_settings(path, about, info.beside)
+        is_published = not is_latent(tensors)
+        config = read_sizes(
+            path, plan.shapes, settings, plan.stored_name, is_published=is_published
+        )
         read = tensors.__getitem__
     else:
         plan, config, stored = info.plan, info.config, info.tensors
@@ -124,11 +129,10 @@ def _weights(
             yield own, tied[source]
             continue
         if source.name is None:
-            weight = torch.zeros(source.shape)
-        else:
-            if source.name != last_name:
-                last_name, last = source.name, read(source.name)
-            weight = _part(last, source, read)
+            last_name, last = "", torch.zeros(source.shape)
+        elif source.name != last_name:
+            last_name, last = source.name, read(source.name)
+        weight = _part(last, source, read)
         weight = weight.to(device=device, dtype=dtype).contiguous()
         if weight.untyped_storage().nbytes() > weight.nbytes:
             # A third of a tensor would keep all of it.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.files.names import name_some, shorten, stem_of
+from pytest_llmjudge.generation.files.names import name_some, shorten, shorten_json, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GPTConfig",
+    "GPTSettings",
     "Heads",
+    "Window",
     "is_weight",
     "read_sizes",
     "weight_shapes",
@@ -28,6 +30,8 @@ KNOWN_LAYOUTS = "the lecture's GPTModel, Hugging Face's GPT-2 or nanoGPT"
 _PUBLISHED_HEADS = {768: 12, 1024: 16, 1280: 20, 1600: 25}
 """Heads of the four published GPT-2, by their width: the only counts that are assumed."""
 
+_KEYS = "trf_blocks.0.att.W_key.weight"
+_TRAINED = "give the number that it was trained with"
 _BLOCK = re.compile(r"trf_blocks\.(\d{1,4})\.")
 
 
@@ -43,6 +47,9 @@ class GPTConfig:
         n_layers: Transformer blocks.
         qkv_bias: Whether the query, key and value projections have a bias.
         exact_gelu: Whether GELU is the exact one, and not GPT-2's tanh approximation.
+        n_kv_heads: Heads of keys and values; divides ``n_heads``. ``None`` for as many.
+        windows: For each block how many tokens a token sees, itself included, ``None`` for all
+            before it; empty where no block has a window.
     """
 
     vocab_size: int
@@ -52,13 +59,55 @@ class GPTConfig:
     n_layers: int
     qkv_bias: bool
     exact_gelu: bool = False
+    n_kv_heads: int | None = None
+    windows: tuple[int | None, ...] = ()
+
+    @property
+    def kv_width(self) -> int:
+        """Width of a token's keys, and of its values."""
+        return self.emb_dim // self.n_heads * (self.n_kv_heads or self.n_heads)
 
 
 class Heads(NamedTuple):
-    """The one size that no shape tells, and the config file that does."""
+    """The one size that no shape tells, and the file that does."""
 
     number: int
     file: Path
+
+
+class Window(NamedTuple):
+    """Sliding windows of attention in some of the blocks.
+
+    Attributes:
+        size: How many tokens a token sees, itself included.
+        stride: How many blocks with a window precede one without; 0 for no window, below 0 for one
+            in each block.
+    """
+
+    size: int
+    stride: int
+
+    def of_block(self, block: int) -> int | None:
+        """Return how many tokens a token sees in a block; ``None`` for all before it."""
+        is_window = self.stride < 0 or block % (self.stride + 1) < self.stride
+        return self.size if is_window else None
+
+
+class GPTSettings(NamedTuple):
+    """What no tensor of a GPT-2 tells.
+
+    Attributes:
+        heads: The number of heads; ``None`` for those of the published GPT-2 of its width.
+        exact_gelu: Whether GELU is the exact one.
+        window: Its sliding windows, if it has any.
+        sizes: What ``heads.file`` says of sizes that the tensors tell too, by its own words for
+            them; each with our word.
+    """
+
+    heads: Heads | None = None
+    exact_gelu: bool = False
+    window: Window | None = None
+    sizes: tuple[tuple[str, str, object], ...] = ()
 
 
 def is_weight(name: str) -> bool:
@@ -74,18 +123,18 @@ def weight_shapes(config: GPTConfig) -> dict[str, Shape]:
         "pos_emb.weight": (context, width),
     }
     for layer in range(config.n_layers):
-        block = _block_shapes(width, qkv_bias=config.qkv_bias)
+        block = _block_shapes(width, config.kv_width, qkv_bias=config.qkv_bias)
         shapes |= {f"trf_blocks.{layer}.{name}": shape for name, shape in block}
     shapes["final_norm.scale"] = shapes["final_norm.shift"] = (width,)
     shapes["out_head.weight"] = (vocabulary, width)
     return shapes
 
 
-def _block_shapes(width: int, *, qkv_bias: bool) -> Iterator[tuple[str, Shape]]:
-    for projection in ("W_query", "W_key", "W_value"):
-        yield f"att.{projection}.weight", (width, width)
+def _block_shapes(width: int, kv_width: int, *, qkv_bias: bool) -> Iterator[tuple[str, Shape]]:
+    for projection, rows in (("W_query", width), ("W_key", kv_width), ("W_value", kv_width)):
+        yield f"att.{projection}.weight", (rows, width)
         if qkv_bias:
-            yield f"att.{projection}.bias", (width,)
+            yield f"att.{projection}.bias", (rows,)
     yield "att.out_proj.weight", (width, width)
     yield "att.out_proj.bias", (width,)
     yield "ff.layers.0.weight", (4 * width, width)
@@ -100,19 +149,19 @@ def _block_shapes(width: int, *, qkv_bias: bool) -> Iterator[tuple[str, Shape]]:
 def read_sizes(
     path: Path,
     shapes: Mapping[str, Shape],
-    heads: Heads | None,
+    settings: GPTSettings,
     stored_name: Callable[[str], str] = str,
     *,
-    exact_gelu: bool = False,
+    is_published: bool = True,
 ) -> GPTConfig:
     """Read a model's sizes off the shapes of its weights, and check them against each other.
 
     Args:
         path: The checkpoint, for messages.
         shapes: Shape of each weight by its name in the model, masks left out.
-        heads: From a config file; ``None`` for those of the published GPT-2 of this width.
+        settings: What the shapes do not tell.
         stored_name: Names a weight as the file does, for messages.
-        exact_gelu: From a config file, as no shape tells it either.
+        is_published: Whether it may be one of the published GPT-2, whose heads are known.
 
     Raises:
         CheckpointError: Weights are missing, unknown, or contradict each other.
@@ -123,21 +172,55 @@ def read_sizes(
         if len(shapes[name]) != 2 or 0 in shapes[name]:
             raise _wrong_shape(path, stored_name(name), shapes[name], "(rows, width)")
     vocab_size, emb_dim = shapes["tok_emb.weight"]
+    kv_width = next(iter(shapes.get(_KEYS, ())), emb_dim)
+    is_published = is_published and kv_width == emb_dim
+    n_heads = _count_heads(path, emb_dim, settings.heads, is_published=is_published)
+    context_length = shapes["pos_emb.weight"][0]
+    n_layers = len({match[1] for name in shapes if (match := _BLOCK.match(name))})
+    window = settings.window
+    has_window = window is not None and window.size < context_length
+    windows = [window.of_block(block) for block in range(n_layers)] if window else []
     config = GPTConfig(
         vocab_size=vocab_size,
-        context_length=shapes["pos_emb.weight"][0],
+        context_length=context_length,
         emb_dim=emb_dim,
-        n_heads=_count_heads(path, emb_dim, heads),
-        n_layers=len({match[1] for name in shapes if (match := _BLOCK.match(name))}),
+        n_heads=n_heads,
+        n_layers=n_layers,
         qkv_bias="trf_blocks.0.att.W_query.bias" in shapes,
-        exact_gelu=exact_gelu,
+        exact_gelu=settings.exact_gelu,
+        n_kv_heads=_count_kv_heads(settings.heads, kv_width, emb_dim // n_heads, n_heads),
+        windows=tuple(windows) if has_window and any(windows) else (),
     )
     _check(path, shapes, weight_shapes(config), stored_name)
+    _check_settings(settings, config)
     return config
 
 
-def _count_heads(path: Path, emb_dim: int, heads: Heads | None) -> int:
-    if heads is None and emb_dim not in _PUBLISHED_HEADS:
+def _count_kv_heads(heads: Heads | None, kv_width: int, size: int, n_heads: int) -> int | None:
+    if heads is None or kv_width == size * n_heads:
+        return None
+    if kv_width % size or n_heads % (kv_width // size):
+        problem = f"n_heads is {n_heads}, and keys {kv_width} wide do not make heads of {size}"
+        raise CheckpointError(str(heads.file), problem, _TRAINED)
+    return kv_width // size
+
+
+def _check_settings(settings: GPTSettings, config: GPTConfig) -> None:
+    """Refuse a config that is another model's: its number of heads is, too."""
+    if settings.heads is None:
+        return
+    for theirs, own, value in settings.sizes:
+        known = config.n_kv_heads or config.n_heads if own == "n_kv_heads" else getattr(config, own)
+        if value != known:
+            problem = (
+                f"{theirs} is {shorten_json(value)}, and the checkpoint has {shorten_json(known)}"
+            )
+            hint = "correct it, or put the config of the model that was trained there"
+            raise CheckpointError(str(settings.heads.file), problem, hint)
+
+
+def _count_heads(path: Path, emb_dim: int, heads: Heads | None, *, is_published: bool) -> int:
+    if heads is None and not (is_published and emb_dim in _PUBLISHED_HEADS):
         problem = f"the embedding's width {emb_dim} does not tell the number of heads"
         hint = f'write {{"n_heads": …}} into {stem_of(path)}.config.json beside it'
         raise CheckpointError(str(path), problem, hint)
@@ -147,7 +230,7 @@ def _count_heads(path: Path, emb_dim: int, heads: Heads | None) -> int:
         problem = (
             f"{shorten(str(heads.number))} heads do not divide the embedding's width {emb_dim}"
         )
-        raise CheckpointError(str(heads.file), problem, "give the number that it was trained with")
+        raise CheckpointError(str(heads.file), problem, _TRAINED)
     return heads.number
 
 
