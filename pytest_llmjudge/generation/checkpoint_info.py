@@ -170,7 +170,8 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
         configs = _deciding(config, settings)
         return CheckpointInfo(path, None, None, None, None, settings.heads, files, configs, config)
     refuse_foreign_tensors(path, state.tensors)
-    layout = recognise(state.tensors)
+    # A learned embedding of positions is a GPT's, whatever else the other families share with it.
+    layout = None if "pos_emb.weight" in state.tensors else recognise(state.tensors)
     if layout is not None:
         return _describe_file(path, state, layout, config, tokenizer)
     settings = read_settings(path, state.about, config)
@@ -194,7 +195,7 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
 
 def _deciding(config: Config | None, settings: GPTSettings) -> tuple[Path, ...]:
     """Return the config file beside a checkpoint if it decides more than the number of heads."""
-    decides = settings.exact_gelu or settings.window is not None
+    decides = settings.exact_gelu or settings.window or settings.active_experts
     return (config[0],) if config is not None and decides else ()
 
 

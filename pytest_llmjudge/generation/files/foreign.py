@@ -107,11 +107,6 @@ _TENSORS = (
         "run mlx_lm.convert with --dequantize on it, and name the folder that it writes",
     ),
     _Form(
-        r"\.ff\.(gate|fc1\.0)\.weight$",
-        "a GPT with a mixture of experts, which is not run here",
-        "give it to a fixture llm_model of your own",
-    ),
-    _Form(
         r"\.att\.indexer\.",
         "a GPT with DeepSeek's sparse attention, which is not run here",
         "give it to a fixture llm_model of your own",

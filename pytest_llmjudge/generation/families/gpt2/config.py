@@ -31,13 +31,15 @@ _PUBLISHED_HEADS = {768: 12, 1024: 16, 1280: 20, 1600: 25}
 """Heads of the four published GPT-2, by their width: the only counts that are assumed."""
 
 _KEYS = "trf_blocks.0.att.W_key.weight"
+_GATE = "trf_blocks.0.ff.gate.weight"
+_FIRST = ("trf_blocks.0.ff.layers.0.weight", "trf_blocks.0.ff.fc1.0.weight")
 _TRAINED = "give the number that it was trained with"
 _BLOCK = re.compile(r"trf_blocks\.(\d{1,4})\.")
 
 
 @dataclass(frozen=True, slots=True)
 class GPTConfig:
-    """The sizes of a GPT-2; its feed-forward layers are always four embeddings wide.
+    """The sizes of a GPT-2 or of a variant of it.
 
     Attributes:
         vocab_size: Rows of the token embedding.
@@ -50,6 +52,9 @@ class GPTConfig:
         n_kv_heads: Heads of keys and values; divides ``n_heads``. ``None`` for as many.
         windows: For each block how many tokens a token sees, itself included, ``None`` for all
             before it; empty where no block has a window.
+        ff_width: Of the feed-forward layers; ``None`` for four embeddings.
+        n_experts: How many feed-forward networks a block has in the place of one; 0 for one.
+        active_experts: How many of them a token takes.
     """
 
     vocab_size: int
@@ -61,6 +66,14 @@ class GPTConfig:
     exact_gelu: bool = False
     n_kv_heads: int | None = None
     windows: tuple[int | None, ...] = ()
+    ff_width: int | None = None
+    n_experts: int = 0
+    active_experts: int = 0
+
+    @property
+    def inner_width(self) -> int:
+        """Width of the feed-forward layers."""
+        return self.ff_width or 4 * self.emb_dim
 
     @property
     def kv_width(self) -> int:
@@ -100,6 +113,7 @@ class GPTSettings(NamedTuple):
         heads: The number of heads; ``None`` for those of the published GPT-2 of its width.
         exact_gelu: Whether GELU is the exact one.
         window: Its sliding windows, if it has any.
+        active_experts: How many experts a token takes, if it has any.
         sizes: What ``heads.file`` says of sizes that the tensors tell too, by its own words for
             them; each with our word.
     """
@@ -107,6 +121,7 @@ class GPTSettings(NamedTuple):
     heads: Heads | None = None
     exact_gelu: bool = False
     window: Window | None = None
+    active_experts: int | None = None
     sizes: tuple[tuple[str, str, object], ...] = ()
 
 
@@ -123,24 +138,38 @@ def weight_shapes(config: GPTConfig) -> dict[str, Shape]:
         "pos_emb.weight": (context, width),
     }
     for layer in range(config.n_layers):
-        block = _block_shapes(width, config.kv_width, qkv_bias=config.qkv_bias)
+        block = [*_attention_shapes(config), *_forward_shapes(config), *_norm_shapes(width)]
         shapes |= {f"trf_blocks.{layer}.{name}": shape for name, shape in block}
     shapes["final_norm.scale"] = shapes["final_norm.shift"] = (width,)
     shapes["out_head.weight"] = (vocabulary, width)
     return shapes
 
 
-def _block_shapes(width: int, kv_width: int, *, qkv_bias: bool) -> Iterator[tuple[str, Shape]]:
+def _attention_shapes(config: GPTConfig) -> Iterator[tuple[str, Shape]]:
+    width, kv_width = config.emb_dim, config.kv_width
     for projection, rows in (("W_query", width), ("W_key", kv_width), ("W_value", kv_width)):
         yield f"att.{projection}.weight", (rows, width)
-        if qkv_bias:
+        if config.qkv_bias:
             yield f"att.{projection}.bias", (rows,)
     yield "att.out_proj.weight", (width, width)
     yield "att.out_proj.bias", (width,)
-    yield "ff.layers.0.weight", (4 * width, width)
-    yield "ff.layers.0.bias", (4 * width,)
-    yield "ff.layers.2.weight", (width, 4 * width)
-    yield "ff.layers.2.bias", (width,)
+
+
+def _forward_shapes(config: GPTConfig) -> Iterator[tuple[str, Shape]]:
+    width, inner = config.emb_dim, config.inner_width
+    if not config.n_experts:
+        yield "ff.layers.0.weight", (inner, width)
+        yield "ff.layers.0.bias", (inner,)
+        yield "ff.layers.2.weight", (width, inner)
+        yield "ff.layers.2.bias", (width,)
+        return
+    yield "ff.gate.weight", (config.n_experts, width)
+    for name, shape in (("fc1", (inner, width)), ("fc2", (inner, width)), ("fc3", (width, inner))):
+        for expert in range(config.n_experts):
+            yield f"ff.{name}.{expert}.weight", shape
+
+
+def _norm_shapes(width: int) -> Iterator[tuple[str, Shape]]:
     for norm in ("norm1", "norm2"):
         yield f"{norm}.scale", (width,)
         yield f"{norm}.shift", (width,)
@@ -173,7 +202,8 @@ def read_sizes(
             raise _wrong_shape(path, stored_name(name), shapes[name], "(rows, width)")
     vocab_size, emb_dim = shapes["tok_emb.weight"]
     kv_width = next(iter(shapes.get(_KEYS, ())), emb_dim)
-    is_published = is_published and kv_width == emb_dim
+    n_experts = next(iter(shapes.get(_GATE, ())), 0)
+    is_published = is_published and kv_width == emb_dim and not n_experts
     n_heads = _count_heads(path, emb_dim, settings.heads, is_published=is_published)
     context_length = shapes["pos_emb.weight"][0]
     n_layers = len({match[1] for name in shapes if (match := _BLOCK.match(name))})
@@ -190,10 +220,32 @@ def read_sizes(
         exact_gelu=settings.exact_gelu,
         n_kv_heads=_count_kv_heads(settings.heads, kv_width, emb_dim // n_heads, n_heads),
         windows=tuple(windows) if has_window and any(windows) else (),
+        ff_width=_ff_width(shapes, emb_dim),
+        n_experts=n_experts,
+        active_experts=_count_active(path, n_experts, settings),
     )
     _check(path, shapes, weight_shapes(config), stored_name)
     _check_settings(settings, config)
     return config
+
+
+def _ff_width(shapes: Mapping[str, Shape], emb_dim: int) -> int | None:
+    rows = next((shapes[name][0] for name in _FIRST if len(shapes.get(name, ())) == 2), 4 * emb_dim)
+    return None if rows == 4 * emb_dim else rows
+
+
+def _count_active(path: Path, experts: int, settings: GPTSettings) -> int:
+    if not experts:
+        return 0
+    active = settings.active_experts
+    if active is None or active > experts:
+        says = f"num_experts_per_tok is {active}"
+        if active is None:
+            says = "nothing says how many a token takes"
+        problem = f"each block has {experts} experts, and {says}"
+        hint = f'write {{"num_experts_per_tok": …}} into {stem_of(path)}.config.json beside it'
+        raise CheckpointError(str(path), problem, hint)
+    return active
 
 
 def _count_kv_heads(heads: Heads | None, kv_width: int, size: int, n_heads: int) -> int | None:

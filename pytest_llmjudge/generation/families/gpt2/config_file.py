@@ -133,7 +133,13 @@ def read_settings(
         heads = heads_in((path, inside))
     both = file, {**inside, **values}
     _check_computed(both)
-    return GPTSettings(heads, is_gelu_exact(both), _window_in(both), tuple(_sizes_in(source)))
+    return GPTSettings(
+        heads,
+        is_gelu_exact(both),
+        _window_in(both),
+        _active_experts_in(both),
+        tuple(_sizes_in(source)),
+    )
 
 
 def _config_in(about: Mapping[str, object]) -> dict[str, object]:
@@ -196,6 +202,20 @@ def _window_in(config_file: Config) -> Window | None:
         )
         raise CheckpointError(str(file), f"sliding_window_stride is {given}", hint)
     return Window(size, stride)
+
+
+def _active_experts_in(config_file: Config) -> int | None:
+    """Read how many experts a token takes.
+
+    Raises:
+        CheckpointError: It is no number.
+    """
+    file, config = config_file
+    active = config.get("num_experts_per_tok")
+    if active is not None and (type(active) is not int or active < 1):
+        hint = 'write {"num_experts_per_tok": …} with an integer above 0'
+        raise CheckpointError(str(file), f"num_experts_per_tok is {shorten_json(active)}", hint)
+    return active
 
 
 def heads_in(config_file: Config | None) -> Heads | None:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from pytest_llmjudge.generation.families.decoder import Attention, Decoder, count_matrices
 from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.experts import Experts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,16 +58,16 @@ class SelfAttention(nn.Module):
 class FeedForward(nn.Module):
     """Two linear layers with GELU between them, which GPT-2 approximates by tanh."""
 
-    def __init__(self, emb_dim: int, *, exact_gelu: bool) -> None:
+    def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(emb_dim, 4 * emb_dim),
-            nn.GELU(approximate="none" if exact_gelu else "tanh"),
-            nn.Linear(4 * emb_dim, emb_dim),
+            nn.Linear(config.emb_dim, config.inner_width),
+            nn.GELU(approximate="none" if config.exact_gelu else "tanh"),
+            nn.Linear(config.inner_width, config.emb_dim),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        changed: Tensor = self.layers(x)  # (…, C) -> (…, 4 C) -> (…, C)
+        changed: Tensor = self.layers(x)  # (…, C) -> (…, F) -> (…, C)
         return changed
 
 
@@ -76,7 +77,10 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.att = SelfAttention(config)
-        self.ff = FeedForward(config.emb_dim, exact_gelu=config.exact_gelu)
+        self.ff: nn.Module = FeedForward(config)
+        if config.n_experts:
+            sizes = config.emb_dim, config.inner_width, config.n_experts, config.active_experts
+            self.ff = Experts(*sizes)
         self.norm1 = LayerNorm(config.emb_dim)
         self.norm2 = LayerNorm(config.emb_dim)
 

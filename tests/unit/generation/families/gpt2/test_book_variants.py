@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CPU = torch.device("cpu")
 WIDTH, HEADS, SIZE, CONTEXT, LAYERS, VOCABULARY = 64, 4, 16, 48, 3, 90
 GROUPS, LATENT, WINDOW = 2, 12, 5
+EXPERTS, ACTIVE = 4, 2
 PROMPTS = [[7 * number % 60 + step for step in range(1, 4 + number % 15)] for number in range(32)]
 
 
@@ -98,6 +99,42 @@ def fused(block: int) -> nn.Module:
     return module
 
 
+class Mixed(nn.Module):
+    """Gated experts: all are computed, and those that a token scores lowest weigh nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Linear(WIDTH, EXPERTS, bias=False)
+        for name, inputs, outputs in (("fc1", WIDTH, 48), ("fc2", WIDTH, 48), ("fc3", 48, WIDTH)):
+            layers = [nn.Linear(inputs, outputs, bias=False) for _ in range(EXPERTS)]
+            setattr(self, name, nn.ModuleList(layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        lists: Any = self
+        scores = self.gate(x)
+        least = scores.sort(dim=-1, descending=True).values[..., ACTIVE - 1 : ACTIVE]
+        shares = scores.masked_fill(scores < least, float("-inf")).softmax(dim=-1)
+        made = [
+            lists.fc3[one](nn.functional.silu(lists.fc1[one](x)) * lists.fc2[one](x))
+            for one in range(EXPERTS)
+        ]
+        mixed: Tensor = (torch.stack(made, dim=-1) * shares[..., None, :]).sum(dim=-1)
+        return mixed
+
+
+class Narrow(nn.Module):
+    """Feed-forward layers of another width than four embeddings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(WIDTH, 48), nn.GELU(approximate="tanh"), nn.Linear(48, WIDTH)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)  # type: ignore[no-any-return]
+
+
 class Norm(nn.Module):
     """The book's layer norm."""
 
@@ -112,33 +149,46 @@ class Norm(nn.Module):
         return self.scale * centred / deviation + self.shift
 
 
-class Block(nn.Module):
-    def __init__(self, attention: nn.Module, norm: Callable[[], nn.Module]) -> None:
+class Wide(nn.Module):
+    """GPT-2's feed-forward layers."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.att = attention
-        self.ff = nn.Module()
-        self.ff.layers = nn.Sequential(
+        self.layers = nn.Sequential(
             nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(approximate="tanh"), nn.Linear(4 * WIDTH, WIDTH)
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    def __init__(
+        self, attention: nn.Module, norm: Callable[[], nn.Module], ff: Callable[[], nn.Module]
+    ) -> None:
+        super().__init__()
+        self.att, self.ff = attention, ff()
         self.norm1, self.norm2 = norm(), norm()
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.att(self.norm1(x))
-        layers: Any = self.ff.layers
-        return x + layers(self.norm2(x))  # type: ignore[no-any-return]
+        return x + self.ff(self.norm2(x))  # type: ignore[no-any-return]
 
 
 class Plain(nn.Module):
     """A GPT with an attention that is given."""
 
     def __init__(
-        self, attention: Callable[[int], nn.Module], norm: Callable[[], nn.Module] = Norm
+        self,
+        attention: Callable[[int], nn.Module],
+        norm: Callable[[], nn.Module] = Norm,
+        ff: Callable[[], nn.Module] = Wide,
     ) -> None:
         super().__init__()
         torch.manual_seed(4)
         self.tok_emb = nn.Embedding(VOCABULARY, WIDTH)
         self.pos_emb = nn.Embedding(CONTEXT, WIDTH)
-        self.trf_blocks = nn.Sequential(*(Block(attention(n), norm) for n in range(LAYERS)))
+        self.trf_blocks = nn.Sequential(*(Block(attention(n), norm, ff) for n in range(LAYERS)))
         self.final_norm = norm()
         self.out_head = nn.Linear(WIDTH, VOCABULARY, bias=False)
         for weight in self.parameters():
@@ -157,6 +207,8 @@ VARIANTS: dict[str, tuple[Callable[[], Plain], dict[str, object]]] = {
     "latent attention": (lambda: Plain(Latent), {}),
     "latent attention with biases": (lambda: Plain(lambda n: Latent(n, bias=True)), {}),
     "sliding windows": (lambda: Plain(Sliding), SWA),
+    "experts": (lambda: Plain(Grouped, ff=Mixed), {"num_experts_per_tok": ACTIVE}),
+    "narrow layers": (lambda: Plain(Grouped, ff=Narrow), {}),
     "one matrix, torch's norm": (lambda: Plain(fused, lambda: nn.LayerNorm(WIDTH)), {}),
 }
 
@@ -191,9 +243,9 @@ def test_what_a_variant_computes(path: Path, variant: str) -> None:
     ids = torch.arange(40)[None] * 7 % VOCABULARY
     logits = theirs(ids)
     assert (model(ids) - logits).abs().max() < 1e-4 * logits.abs().max()
-    expected = [greedy(theirs, prompt, 12) for prompt in PROMPTS]
+    expected = [greedy(theirs, prompt, 6) for prompt in PROMPTS]
     for slots in (1, 7, 32):
-        texts = sorted(decode(model, PROMPTS, [12] * 32, ends=(), slots=slots))
+        texts = sorted(decode(model, PROMPTS, [6] * 32, ends=(), slots=slots))
         assert [text.ids for text in texts] == expected
     assert describe(path).parameters == sum(weight.numel() for weight in theirs.parameters())
 
@@ -250,6 +302,25 @@ def test_heads_of_a_variant_are_not_assumed(
     assert error_of(bare_path) == (
         f"the embedding's width {WIDTH} does not tell the number of heads; "
         'write {"n_heads": …} into model.config.json beside it'
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "each block has 4 experts, and nothing says how many a token takes"),
+        ({"num_experts_per_tok": 5}, "each block has 4 experts, and num_experts_per_tok is 5"),
+    ],
+)
+def test_experts_without_their_number(
+    path: Path, settings: dict[str, object], expected: str
+) -> None:
+    """No tensor tells how many of them a token takes."""
+    save(path, "experts")
+    write(path, n_heads=HEADS, **settings)
+
+    assert error_of(path) == (
+        f'{expected}; write {{"num_experts_per_tok": …}} into model.config.json beside it'
     )
 
 
@@ -318,7 +389,6 @@ def test_a_config_that_does_not_fit(path: Path, settings: dict[str, object], exp
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("ff.fc1.0.weight", "a GPT with a mixture of experts"),
         ("att.indexer.W_k_index.weight", "a GPT with DeepSeek's sparse attention"),
     ],
 )
