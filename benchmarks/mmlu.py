@@ -48,7 +48,7 @@ from pytest_llmjudge.mmlu.prompts import make_task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+    from pytest_llmjudge.generation.families.decoder import Decoder
     from pytest_llmjudge.mmlu.prompts import Task
     from pytest_llmjudge.mmlu.results import MMLUQuestion
 
@@ -61,7 +61,7 @@ SUBJECTS = ("abstract_algebra", "anatomy", "machine_learning")
 Exam = dict[str, tuple[tuple["MMLUQuestion", ...], tuple["MMLUQuestion", ...]]]
 
 
-def our_copy(folder: Path) -> GPTModel:
+def our_copy(folder: Path) -> Decoder:
     """Load the folder that transformers wrote as our model."""
     ours = load(folder, torch.device("cpu"), torch.float32)
     if packable(ours):
@@ -156,7 +156,7 @@ def make_tasks(exam: Exam, mode: str) -> dict[str, list[Task]]:
     }
 
 
-def ours(model: GPTModel, exam: Exam, mode: str) -> tuple[float, dict[str, list[list[float]]]]:
+def ours(model: Decoder, exam: Exam, mode: str) -> tuple[float, dict[str, list[list[float]]]]:
     """Time this package, tokens included; return seconds and log-probabilities."""
     started = time.perf_counter()
     logprobs: dict[str, list[list[float]]] = {}

@@ -169,6 +169,16 @@ OPTIONS: tuple[Option, ...] = (
         "the command line of a run without an adapter it is an error",
     ),
     Option(
+        "llm-judge-tokenizer",
+        parse_text,
+        default=None,
+        metavar="PATH",
+        is_path=True,
+        help="The tokenizer of the checkpoint, a file or a folder that holds one, whatever lies "
+        "beside the checkpoint; on the command line of a run without a checkpoint that takes one "
+        "it is an error",
+    ),
+    Option(
         "llm-judge-model",
         parse_text,
         default="llama3",
@@ -452,6 +462,8 @@ class Settings:
         responses_field_forced: It stood on the command line.
         base: The model that a LoRA adapter under test is added to.
         base_forced: The base stood on the command line, and so is meant for this run.
+        tokenizer: The tokenizer of checkpoints, a file or a folder, whatever lies beside them.
+        tokenizer_forced: It stood on the command line.
         url: Addresses of the judge's servers, ``None`` for what the environment names.
         baseline: Results file of the release to compare with.
         max_drop: Points that a suite may lose to it.
@@ -479,6 +491,7 @@ class Settings:
     prompt: str | None
     responses_field: str | None
     base: Path | None
+    tokenizer: Path | None
     model: str
     url: tuple[str, ...] | None
     min_score: int | None
@@ -512,6 +525,7 @@ class Settings:
     stop: tuple[str, ...]
     paths: Mapping[str, Path] = field(default_factory=dict)
     base_forced: bool = False
+    tokenizer_forced: bool = False
     responses_field_forced: bool = False
     server_options: tuple[str, ...] = ()
 
@@ -571,7 +585,7 @@ def read_settings(
     # Whoever reads the settings runs with --llm-judge.
     del values["llm_judge"]
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
-    for name in ("checkpoint", "base", "responses_field"):
+    for name in ("checkpoint", "base", "tokenizer", "responses_field"):
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
     named = {key: ini_dir / text for key, text in (paths or {}).items()}

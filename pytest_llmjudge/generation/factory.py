@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.checkpoint_info import base_of, is_adapter
 from pytest_llmjudge.generation.engine.model import TorchModel
+from pytest_llmjudge.generation.families.lora import read_adapter
 from pytest_llmjudge.generation.hf.folder import foreign_type
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.generation.served import ServedModel
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.servers.identity import Names
     from pytest_llmjudge.settings import Settings
 
-__all__ = ["make_model"]
+__all__ = ["make_model", "takes_tokenizer"]
 
 
 def make_model(
@@ -40,9 +44,11 @@ def make_model(
     """
     if isinstance(name, str):
         return ServedModel(name, settings, note=note, names=names)
-    if foreign_type(name) is not None:
+    base = _folder_below(name, settings.base)
+    if base is not None or foreign_type(name) is not None:
         return HuggingFaceModel(
             name,
+            base=base,
             batch_size=settings.batch_size,
             device=settings.device,
             dtype=settings.dtype,
@@ -54,5 +60,20 @@ def make_model(
         device=settings.device,
         dtype=settings.dtype,
         base=settings.base,
+        tokenizer=settings.tokenizer,
         decoding=settings.decoding,
     )
+
+
+def _folder_below(path: Path, base: Path | None) -> Path | None:
+    """Return the Hugging Face folder that an adapter is added to, if it is one."""
+    if not is_adapter(path):
+        return None
+    with suppress(CheckpointError):  # raised again where the adapter is described
+        base = base or base_of(read_adapter(path))
+    return base if base is not None and foreign_type(base) is not None else None
+
+
+def takes_tokenizer(name: Path | str) -> bool:
+    """Say whether a model can have another tokenizer than its own: no folder of transformers'."""
+    return not isinstance(name, str) and foreign_type(name) is None

@@ -12,7 +12,7 @@ from pytest_llmjudge.errors import PromptError
 from pytest_llmjudge.generation.nonfinite import no_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -116,14 +116,15 @@ class Replies(ABC):
 
         Args:
             prompts: As :meth:`weighed_replies` takes them.
-            allowed: Two texts or more, none of which another begins with.
+            allowed: Two texts or more that begin alike, none of which another begins with.
             decoding: How tokens are chosen; ``top_k``, ``top_p`` and ``stop`` play no part.
         """
         fitting, unfit = self._fitting(prompts)
         yield from unfit
+        own = {text: self.encode(text) for text in allowed}
         open_: dict[int, dict[str, list[int]]] = {}
         for number in fitting:
-            texts = open_[number] = self._tokens_of(prompts[number], allowed)
+            texts = open_[number] = self._tokens_of(prompts[number], own)
             longest = max(map(len, texts.values()))
             if longest > self.context_length:
                 del open_[number]
@@ -161,10 +162,23 @@ class Replies(ABC):
                 fitting[number] = ids
         return fitting, unfit
 
-    def _tokens_of(self, prompt: Prompt, texts: Sequence[str]) -> dict[str, list[int]]:
-        """Return the tokens of a prompt with each of some replies."""
-        pairs = {text: self.encode_pair(prompt, text, chat=True, end=False) for text in texts}
+    def _tokens_of(self, prompt: Prompt, texts: Mapping[str, list[int]]) -> dict[str, list[int]]:
+        """Return the tokens of a prompt with each of some replies, which begin alike.
+
+        Args:
+            prompt: What is replied to.
+            texts: The replies, each with its tokens.
+        """
+        first = next(iter(texts))
+        before, after = self._pair(prompt, first)
+        if after == texts[first]:
+            # No token has characters of both, so that the replies have the tokens of their own.
+            return {text: [*before, *ids] for text, ids in texts.items()}
+        pairs = {text: self._pair(prompt, text) for text in texts}
         return {text: [*before, *after] for text, (before, after) in pairs.items()}
+
+    def _pair(self, prompt: Prompt, text: str) -> tuple[list[int], list[int]]:
+        return self.encode_pair(prompt, text, chat=True, end=False)
 
     def _weighed(self, logprobs: Tensor, most: int) -> Reply | PromptError:
         best = logprobs.topk(min(most, len(logprobs)))
@@ -182,6 +196,10 @@ class Replies(ABC):
         Raises:
             CheckpointError: It cannot be used.
         """
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text, without special ones."""
 
     @abstractmethod
     def encode_pair(

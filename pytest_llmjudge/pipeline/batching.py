@@ -121,9 +121,9 @@ class Batcher(Generic[Question, Answer]):
                     futures[number].set_result(answer)
                 if self._is_closed:
                     break
-            error: Exception = RuntimeError("no answer was given")
-        except Exception as raised:  # noqa: BLE001  # whoever asked reports it
-            error = raised
+        except Exception as error:  # noqa: BLE001  # whoever asked reports it
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
         for future in futures:
-            if not future.done():
-                future.set_exception(error)
+            future.cancel()

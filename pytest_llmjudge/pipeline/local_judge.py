@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -113,6 +114,10 @@ class LocalJudge:
         Raises:
             JudgeError: It is not, or has no chat template.
         """
+        path = self._judge.path
+        if not os.path.lexists(path):
+            hint = "download the model into it, or correct --llm-judge-model"
+            raise JudgeError(str(path), "no such folder", hint)
         try:
             self._judge.check()
             digest = self._judge.fingerprint
@@ -121,7 +126,7 @@ class LocalJudge:
         if not self._judge.chat_template:
             problem = "it has no chat template, which a judge is asked through"
             hint = "name the folder of a model that was finetuned to chat"
-            raise JudgeError(str(self._judge.path), problem, hint)
+            raise JudgeError(str(path), problem, hint)
         options = {"device": self._settings.device, "dtype": self._settings.dtype}
         return JudgeIdentity(self.model, LOCAL_BACKEND, "", digest, options)
 

@@ -135,6 +135,8 @@ def _inputs(session: LlmSession) -> Iterator[tuple[Path, str]]:
     """Yield what the run reads, with what it is; checkpoints may be folders."""
     if session.settings.baseline is not None:
         yield session.settings.baseline, "the baseline"
+    if session.settings.tokenizer is not None:
+        yield session.settings.tokenizer, "the tokenizer"
     resources = session.resources
     checkpoints: list[Path | str | None] = [session.settings.checkpoint, session.settings.base]
     for suite in session.suites.values():

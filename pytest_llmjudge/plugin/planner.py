@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.generation.checkpoint_info import is_adapter
+from pytest_llmjudge.generation.factory import takes_tokenizer
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
 from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
 from pytest_llmjudge.pipeline.judge_resources import judge_facts
@@ -32,6 +33,7 @@ __all__ = [
     "check_candidate",
     "check_responses_field",
     "check_server_options",
+    "check_tokenizer",
     "plan",
     "suite_facts",
     "template_notes",
@@ -249,14 +251,9 @@ def check_base(session: LlmSession) -> None:
     Raises:
         SettingsError: All checkpoints, once they are planned, are no adapters.
     """
-    # Fixtures of plain tests may ask the option's, which no suite has planned.
-    models = session.resources.models
-    named = dict.fromkeys((*models.named, session.settings.checkpoint))
-    names = [checkpoint for checkpoint in named if checkpoint is not None]
-    if is_listing(session.config) or not session.settings.base_forced or not names:
-        return
-    if not any(isinstance(name, Path) and is_adapter(name) for name in names):
-        shown = ", ".join(models.shown_path(name) for name in names)
+    names = _checkpoints(session) if session.settings.base_forced else []
+    if names and not any(isinstance(name, Path) and is_adapter(name) for name in names):
+        shown = ", ".join(map(session.resources.models.shown_path, names))
         problem = f"no checkpoint of this run is a LoRA adapter, which alone has a base ({shown})"
         where, hint = "--llm-judge-base", "leave it out, or put an adapter under test"
         raise SettingsError(where, problem, hint)
@@ -273,8 +270,28 @@ def check_server_options(session: LlmSession) -> None:
         return
     named = (*session.resources.models.named, settings.checkpoint)
     if not any(isinstance(checkpoint, str) for checkpoint in named):
-        where, problem = (
-            ", ".join(settings.server_options),
-            "nothing in this run is sent to a server",
-        )
-        raise SettingsError(where, problem, "leave it out: a judge in this process has no server")
+        where, problem = ", ".join(settings.server_options), "no model of this run is at a server"
+        raise SettingsError(where, problem, "leave it out")
+
+
+def check_tokenizer(session: LlmSession) -> None:
+    """Prove that a tokenizer named for this run is taken by a checkpoint, as for a base.
+
+    Raises:
+        SettingsError: All checkpoints, once they are planned, have one of their own.
+    """
+    names = _checkpoints(session) if session.settings.tokenizer_forced else []
+    if names and not any(map(takes_tokenizer, names)):
+        shown = ", ".join(map(session.resources.models.shown_path, names))
+        problem = f"all models of this run have tokenizers of their own ({shown})"
+        where, hint = "--llm-judge-tokenizer", "leave it out, or put a checkpoint file under test"
+        raise SettingsError(where, problem, hint)
+
+
+def _checkpoints(session: LlmSession) -> list[Path | str]:
+    """Return the models that a run tests; none where it only lists items."""
+    if is_listing(session.config):
+        return []
+    # Fixtures of plain tests may ask the option's, which no suite has planned.
+    named = dict.fromkeys((*session.resources.models.named, session.settings.checkpoint))
+    return [checkpoint for checkpoint in named if checkpoint is not None]

@@ -26,6 +26,7 @@ from pytest_llmjudge.plugin.planner import (
     check_candidate,
     check_responses_field,
     check_server_options,
+    check_tokenizer,
     plan,
 )
 from pytest_llmjudge.plugin.reports import attach
@@ -108,6 +109,7 @@ class RunHooks:
             self._completeness.check(session)
             plan(self._session, session)
             check_base(self._session)
+            check_tokenizer(self._session)
             check_candidate(self._session, session.items)
             check_responses_field(self._session)
             check_server_options(self._session)

@@ -16,7 +16,7 @@ import torch
 
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
 from pytest_llmjudge.kinds.mmlu_run import score_tasks
 from pytest_llmjudge.mmlu.accuracy import best
 from pytest_llmjudge.mmlu.files import open_mmlu
@@ -24,6 +24,8 @@ from pytest_llmjudge.mmlu.prompts import MODES, Task, make_task
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytest_llmjudge.generation.families.decoder import Decoder
 
 # GPT-2 small's vocabulary and context; fewer layers, since each of 340 prompts is computed plainly.
 CONFIG = (
@@ -33,7 +35,7 @@ CONFIG = (
 )
 
 
-def make_pair(folder: Path) -> tuple[GPTModel, torch.nn.Module]:
+def make_pair(folder: Path) -> tuple[Decoder, torch.nn.Module]:
     """Our model and transformers' with the same random weights."""
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(7)

@@ -56,7 +56,9 @@ def case(request: pytest.FixtureRequest) -> Case:
         model = GPTModel(config).eval().requires_grad_(requires_grad=False)
     else:
         path = FOLDER / request.param
-        model = load(path, torch.device("cpu"), torch.float32)
+        loaded = load(path, torch.device("cpu"), torch.float32)
+        assert isinstance(loaded, GPTModel)
+        model = loaded
         found = find_tokenizer(path, model.config.vocab_size)
         ranks = found.file if found else None
     tokenizer = load_ranks(path, ranks, model.config.vocab_size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo
     from pytest_llmjudge.generation.families.plan import Plan, Source
+    from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.contents import Stamp
 
 __all__ = ["fill", "load"]
@@ -62,6 +62,7 @@ def load(
     """
     info = info or describe(path, base)
     contents = info.contents
+    config: GPTConfig | TransformerConfig
     if info.plan is None or info.tensors is None or info.config is None:
         # An archive in the format before torch 1.6 tells its shapes only now.
         tensors, about = _read_old(info.path, contents[info.path].stamp)
@@ -82,7 +83,9 @@ def load(
         def read(name: str) -> Tensor:
             return reader.read(stored[name])
 
-    make = partial(GPTModel if isinstance(config, GPTConfig) else Transformer, config)
+    def make() -> Decoder:
+        return GPTModel(config) if isinstance(config, GPTConfig) else Transformer(config)
+
     return fill(path, make, plan, read, device=device, dtype=dtype)
 
 

@@ -97,7 +97,7 @@ class Decoder(nn.Module, ABC):
     def logits(self, x: Tensor) -> Tensor:
         """Map hidden states (…, C) to the next token's logits (…, V)."""
 
-    def prepare(self) -> None:  # most models have nothing to do
+    def prepare(self) -> None:
         """Rearrange loaded weights for speed, before the first use."""
 
     @property

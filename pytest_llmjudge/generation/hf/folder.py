@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -31,7 +31,7 @@ from pytest_llmjudge.generation.files.names import shorten, shorten_json
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.shards import files_in, read_index
 from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_pointer, unreadable
-from pytest_llmjudge.generation.hf.native import Native, native_of
+from pytest_llmjudge.generation.hf.native import Native, native_of, with_adapter
 from pytest_llmjudge.generation.hf.quantised import check_quantised
 from pytest_llmjudge.generation.hf.sizes import absurd_size
 from pytest_llmjudge.paths import HEAD
@@ -49,7 +49,15 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.files.state_dict import StoredTensor
 
-__all__ = ["FolderInfo", "chat_template_in", "describe_folder", "foreign_type", "special_tokens_in"]
+__all__ = [
+    "FolderInfo",
+    "chat_template_in",
+    "describe_adapter",
+    "describe_folder",
+    "foreign_type",
+    "special_tokens_in",
+    "vocabulary_of",
+]
 
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _OWN_CODE = "custom_generate"
@@ -87,7 +95,9 @@ class FolderInfo:
     """What is known of a Hugging Face folder before it is loaded.
 
     Attributes:
-        path: The folder.
+        path: The folder, or that of an adapter.
+        weights: The folder of the model, which an adapter is added to.
+        vocabulary: The folder of the tokenizer and the chat template.
         model_type: Its architecture, by transformers' name.
         parameters: Number of weights, tied ones counted once; ``None`` for quantised weights and
             for the format that torch wrote before version 1.6.
@@ -100,6 +110,8 @@ class FolderInfo:
     """
 
     path: Path
+    weights: Path
+    vocabulary: Path
     model_type: str
     parameters: int | None
     files: tuple[Path, ...]
@@ -267,6 +279,8 @@ def describe_folder(folder: Path) -> FolderInfo:
         engine = f"transformers {library}, because {error.reason}"
     return FolderInfo(
         folder,
+        folder,
+        folder,
         kind,
         parameters,
         files,
@@ -276,6 +290,53 @@ def describe_folder(folder: Path) -> FolderInfo:
         native=native,
         engine=engine,
     )
+
+
+def describe_adapter(adapter: Path, base: Path) -> FolderInfo:
+    """Describe a PEFT adapter together with the Hugging Face folder that it is added to.
+
+    Args:
+        adapter: The adapter's folder. Its tokenizer and chat template, if it has any, count.
+        base: The model's.
+
+    Raises:
+        CheckpointError: Either cannot be used, or only transformers runs the model.
+    """
+    info = describe_folder(base)
+    if info.native is None:
+        problem = f"its base {base} runs on {info.engine}, and adapters are merged natively only"
+        hint = (
+            "merge it with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) "
+            "and name the folder that it wrote"
+        )
+        raise CheckpointError(str(adapter), problem, hint)
+    native, files = with_adapter(info.native, adapter)
+    names = sorted(file.name for file in adapter.iterdir() if file.is_file())
+    own = [adapter / name for name in matching(names, (*VOCABULARIES, *_BESIDE))]
+    vocabulary, is_plain = base, info.is_plain
+    if matching(names, VOCABULARIES):
+        for file in own:
+            _refuse_pointer(file)
+        settings = _read_config(adapter / TOKENIZER_CONFIG, info.model_type)
+        vocabulary = adapter
+        is_plain = TOKENIZER in names and settings.get("tokenizer_class") in _PLAIN_CLASSES
+    return replace(
+        info,
+        path=adapter,
+        vocabulary=vocabulary,
+        files=(*info.files, *files, *own),
+        is_plain=is_plain,
+        native=native,
+    )
+
+
+def vocabulary_of(folder: Path, base: Path | None) -> Path:
+    """Return where the tokenizer and chat template of a folder, or of an adapter of one, lie."""
+    try:
+        names = [file.name for file in folder.iterdir()]
+    except OSError:
+        return folder
+    return folder if base is None or matching(names, VOCABULARIES) else base
 
 
 def _check_not_empty(folder: Path, tensors: Mapping[str, StoredTensor]) -> None:

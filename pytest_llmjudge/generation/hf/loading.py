@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from pytest_llmjudge.generation.families.decoder import Decoder
+    from pytest_llmjudge.generation.files.contents import Stamp
     from pytest_llmjudge.generation.hf.folder import FolderInfo
     from pytest_llmjudge.generation.hf.native import Native
 
@@ -100,18 +101,30 @@ def load_folder(info: FolderInfo, device: torch.device, dtype: torch.dtype) -> F
         if kind not in transformers.CONFIG_MAPPING:
             problem = f"{release} does not know a {shorten(kind)}"
             raise CheckpointError(str(folder), problem, "pip install --upgrade transformers")
-        # No link on the way to the folder can be changed while the library reads by names.
-        real = folder.resolve()
-        with untouched(real, {file.name: seen.stamp for file, seen in info.contents.items()}):
-            return _load(info, str(real), release, device, dtype)
+        # No link on the way to a folder can be changed while the library reads by names.
+        real, vocabulary = info.weights.resolve(), info.vocabulary.resolve()
+        with (
+            untouched(real, _stamps(info, info.weights)),
+            untouched(vocabulary, _stamps(info, info.vocabulary)),
+        ):
+            return _load(info, (str(real), str(vocabulary)), release, device, dtype)
+
+
+def _stamps(info: FolderInfo, folder: Path) -> dict[str, Stamp]:
+    return {file.name: seen.stamp for file, seen in info.contents.items() if file.parent == folder}
 
 
 def _load(
-    info: FolderInfo, name: str, release: str, device: torch.device, dtype: torch.dtype
+    info: FolderInfo,
+    names: tuple[str, str],
+    release: str,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> Foreign:
     import transformers
 
     folder, kind = info.path, info.model_type
+    name, vocabulary = names
     files_alone = {"local_files_only": True, "trust_remote_code": False}
     with _in_one_line(folder, f"{release} cannot read its config.json"):
         config = transformers.AutoConfig.from_pretrained(name, **files_alone)
@@ -144,7 +157,7 @@ def _load(
         # the folder's own file says.
         plain, auto = transformers.PreTrainedTokenizerFast, transformers.AutoTokenizer
         reader = plain if info.is_plain else auto
-        tokenizer = reader.from_pretrained(name, **files_alone)
+        tokenizer = reader.from_pretrained(vocabulary, **files_alone)
     ends = _ends(asked.eos_token_id, tokenizer.eos_token_id)
     template = ChatTemplate(folder, tokenizer)
     framed = FramedTexts(TransformersEncoder(tokenizer))

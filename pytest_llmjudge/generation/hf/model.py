@@ -20,8 +20,10 @@ from pytest_llmjudge.generation.devices import (
 from pytest_llmjudge.generation.hf.folder import (
     FolderInfo,
     chat_template_in,
+    describe_adapter,
     describe_folder,
     special_tokens_in,
+    vocabulary_of,
 )
 from pytest_llmjudge.settings import Decoding
 
@@ -57,12 +59,13 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
     Making one, and reading ``info`` and ``fingerprint``, imports neither torch nor transformers.
 
     Args:
-        path: The folder.
+        path: The folder, or that of a PEFT adapter.
         batch_size: Texts to run at a time; ``None`` for up to 32. Halved when the memory is not
             enough.
         device: Of torch; ``auto`` is CUDA where there is a device, else MPS, else the CPU.
         dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
             texts do not depend on the machine.
+        base: The folder of the model that an adapter is added to; ``None`` where there is none.
         decoding: How tokens are chosen.
     """
 
@@ -73,23 +76,25 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         batch_size: int | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        base: Path | None = None,
         decoding: Decoding = Decoding(),  # noqa: B008  # frozen
     ) -> None:
         self.path = Path(path)
         self._batch_size = batch_size
         self._device = device
         self._dtype = dtype
+        self._base = base
         self._decoding = decoding
 
     @cached_property
     def chat_template(self) -> str:
         """The chat template that lies in the folder."""
-        return chat_template_in(self.path)
+        return chat_template_in(vocabulary_of(self.path, self._base))
 
     @cached_property
     def special_tokens(self) -> frozenset[str]:
         """The special tokens of the folder's tokenizer."""
-        return special_tokens_in(self.path)
+        return special_tokens_in(vocabulary_of(self.path, self._base))
 
     @property
     def context_length(self) -> int:
@@ -160,11 +165,11 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         model = self._loaded.model
         from pytest_llmjudge.generation.engine import loglikelihood as native
         from pytest_llmjudge.generation.families.decoder import Decoder
-        from pytest_llmjudge.generation.hf import loglikelihood as theirs
+        from pytest_llmjudge.generation.hf import loglikelihood as foreign
 
-        engine = native if isinstance(model, Decoder) else theirs
+        read = native if isinstance(model, Decoder) else foreign
         with one_line_memory(self.path):
-            yield from engine.next_logprobs(model, rows)
+            yield from read.next_logprobs(model, rows)
 
     def token_text(self, token: int) -> str:
         """Return the text of one token; that of a control token is its name."""
@@ -294,6 +299,8 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         return None
 
     def _describe(self) -> FolderInfo:
+        if self._base is not None:
+            return describe_adapter(self.path, self._base)
         return describe_folder(self.path)
 
     def _load(self, info: FolderInfo) -> Foreign:

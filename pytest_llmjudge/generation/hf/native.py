@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.checkpoint_info import read_weights, weights_in_adapter
 from pytest_llmjudge.generation.families.describe import plan_of_folder
+from pytest_llmjudge.generation.families.lora import peft_lora, read_adapter, with_lora
 from pytest_llmjudge.generation.families.native import native_config
 from pytest_llmjudge.generation.families.transformer_config import UnsupportedError
 from pytest_llmjudge.generation.files.state_dict import FLOATS
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.state_dict import StoredTensor
 
-__all__ = ["Native", "native_of"]
+__all__ = ["Native", "native_of", "with_adapter"]
 
 
 class Native(NamedTuple):
@@ -59,3 +62,27 @@ def native_of(
         raise UnsupportedError(reason)
     plan = plan_of_folder(folder, sizes, {name: one.shape for name, one in tensors.items()})
     return Native(sizes, plan, tensors)
+
+
+def with_adapter(native: Native, folder: Path) -> tuple[Native, tuple[Path, ...]]:
+    """Add the matrices of a PEFT adapter to a model.
+
+    Args:
+        native: Of its base.
+        folder: The adapter's.
+
+    Returns:
+        The model with them, and the adapter's own files.
+
+    Raises:
+        CheckpointError: It cannot be read, does not fit, or asks for what is not merged here.
+    """
+    adapter, file = read_adapter(folder), weights_in_adapter(folder)
+    state = read_weights(file)
+    if state is None:
+        problem = "it has the format that torch wrote before version 1.6"
+        raise CheckpointError(str(folder), problem, "save it again with a newer torch")
+    shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
+    plan = with_lora(folder, native.plan, peft_lora(adapter, native.plan, shapes), shapes)
+    tensors = {**native.tensors, **state.tensors}
+    return Native(native.config, plan, tensors), (adapter.config, file)

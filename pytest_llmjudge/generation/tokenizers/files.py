@@ -143,7 +143,7 @@ def read_part(file: Path, stamps: Mapping[Path, Stamp]) -> bytes:
 def _chosen(chosen: Path, checkpoint: Path, *, is_gpt2: bool) -> TokenizerFiles:
     file: Path | None = chosen
     if os.path.isdir(chosen):  # noqa: PTH112 - pathlib raises where a folder is closed
-        file = _in_folder(chosen, is_gpt2=is_gpt2)
+        file = _in_folder(chosen, is_gpt2=False) or _in_folder(chosen, is_gpt2=is_gpt2)
     elif (instead := instead_of_file(chosen)) is not None:
         hint = f"name a {_JSON}, a {_MODEL} or a {_RANKS} file, or a folder with one"
         raise CheckpointError(OPTION, f"{chosen} is {instead}", hint)

@@ -109,15 +109,12 @@ def read_json_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -> 
     special = {token.content for token in added.values() if token.special}
     in_text = [*own.values(), *(at for at, token in added.items() if token.content not in special)]
     ends = ends_of(file, roles, controls, (), rows)
-    begin = _begin(backend, roles)
+    begin = _begin(backend)
     return JsonTokenizer(backend, max(in_text, default=-1) + 1, begin, ends, controls)
 
 
-def _begin(backend: tokenizers.Tokenizer, roles: Roles) -> list[int]:
-    """Return what is put in front of a text: as settings say, else as the file itself says."""
-    if roles.is_adding_set:
-        number = backend.token_to_id(roles.begin) if roles.begin and roles.adds_begin else None
-        return [] if number is None else [number]
+def _begin(backend: tokenizers.Tokenizer) -> list[int]:
+    """Return what is put in front of a text, which the file decides, as it does in transformers."""
     plain, whole = (backend.encode("a", add_special_tokens=begin).ids for begin in (False, True))
     starts = (at for at in range(len(whole)) if whole[at : at + len(plain)] == plain)
     return whole[: next(starts, 0)]

@@ -115,9 +115,7 @@ def read_llama3_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -
     """
     ranks = parse_ranks(file, content)
     if len(ranks) != _RANKS:
-        problem = (
-            f"it has {len(ranks):,} ranks, and of such files only Llama 3's {_RANKS:,} are known"
-        )
+        problem = f"it has {len(ranks):,} ranks, and only Llama 3's {_RANKS:,} are known"
         raise CheckpointError(str(file), problem, "put the model's tokenizer.json there instead")
     names = {at: f"<|reserved_special_token_{at}|>" for at in range(_RESERVED)} | _NAMED
     controls = {name: _RANKS + at for at, name in sorted(names.items())}

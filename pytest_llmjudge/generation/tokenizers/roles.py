@@ -43,7 +43,6 @@ class Roles:
     Attributes:
         begin: Name of the token that begins a text.
         adds_begin: Whether it is put in front of each text.
-        is_adding_set: Whether settings say what is put in front of a text or behind it.
         end: Name of the token that ends a text.
         unknown: Name of the token that stands for what has none.
         names: Names of all control tokens.
@@ -53,7 +52,6 @@ class Roles:
 
     begin: str | None = None
     adds_begin: bool | None = None
-    is_adding_set: bool = False
     end: str | None = None
     unknown: str | None = None
     names: frozenset[str] = frozenset()
@@ -92,7 +90,6 @@ def read_roles(files: TokenizerFiles, stamps: Mapping[Path, Stamp]) -> Roles:
     return Roles(
         begin=named["bos_token"],
         adds_begin=adds if isinstance(adds, bool) else None,
-        is_adding_set=bool({"add_bos_token", "add_eos_token"} & settings.keys()),
         end=named["eos_token"],
         unknown=named["unk_token"],
         names=frozenset(special | {name for name in named.values() if name}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import sentencepiece
@@ -25,6 +25,9 @@ _OPENING = ("<start_of_turn>", "<|im_start|>")
 
 _WITHOUT_PREFIX = b"\x1a\x02\x18\x00"
 """Behind a ModelProto: its normalizer_spec with add_dummy_prefix set to false."""
+
+_PIECES, _ID, _SURFACE, _END = 2, 2, 3, 5
+"""Fields of a SentencePieceText, and of each of its pieces; ends are in bytes."""
 
 
 class SentencePieces(ControlTokenizer):
@@ -55,14 +58,14 @@ class SentencePieces(ControlTokenizer):
 
     def encode(self, text: str) -> list[int]:
         """Encode a text by itself: nothing is added, and names of control tokens are words."""
-        ids: list[int] = self._pieces.encode(clean(text))
+        text = clean(text)
+        ids: list[int] = self._beginning(text).encode(text)
         return ids
 
     def spans(self, text: str, *, control: bool) -> tuple[list[int], Sequence[tuple[int, int]]]:
         """Encode a text without lone surrogates; see :meth:`.ControlTokenizer.spans`.
 
-        Only the beginning of the text gets the space in front, and only where it has none: what
-        follows a control token is inside of it.
+        What follows a control token is not the beginning of a text.
         """
         parts = self._names.split(text) if control else [text]
         ids, ends, start = [], [], 0
@@ -71,12 +74,19 @@ class SentencePieces(ControlTokenizer):
                 ids.append(self.controls[part])
                 ends.append(start + len(part))
             elif part:
-                is_inner = control and (number > 0 or part.startswith(" "))
-                for token, end in _encode(self._inner if is_inner else self._pieces, part):
+                pieces = self._inner if number else self._beginning(part)
+                for token, end in _encode(pieces, part):
                     ids.append(token)
                     ends.append(start + end)
             start += len(part)
         return ids, list(zip([0, *ends], ends, strict=False))
+
+    def _beginning(self, text: str) -> sentencepiece.SentencePieceProcessor:
+        """Return what encodes the beginning of a text: a space in front is added if it has none.
+
+        So does transformers; the library by itself would add another one.
+        """
+        return self._inner if text.startswith(" ") else self._pieces
 
     def word_ids(self, text: str) -> list[int]:
         """Encode words that stand inside of a text."""
@@ -131,23 +141,26 @@ def _with_controls(content: bytes, names: set[str]) -> bytes:
     """
     encoded = (name.encode() for name in names)
     known = b"|".join(re.escape(bytes([len(name)]) + name) for name in encoded if len(name) < 128)
-    return re.sub(b"(\x0a(?:" + known + b")(?:\x15.{4})?\x18)\x04", rb"\1\x03", content, flags=re.S)
+    return re.sub(b"(\x0a(?:" + known + b")(?:\x15.{4})?\x18)\x04", b"\\1\x03", content, flags=re.S)
 
 
 def _encode(pieces: sentencepiece.SentencePieceProcessor, text: str) -> Iterator[tuple[int, int]]:
     """Yield each token of a text, with the character behind its last."""
     tokens = [
-        dict(_fields(piece))
-        for field, piece in _fields(pieces.encode(text, out_type="serialized_proto"))
-        if field == 2
+        dict(_fields(token))
+        for field, token in _fields(pieces.encode(text, out_type="serialized_proto"))
+        if field == _PIECES
     ]
-    lengths = [len(token.get(3, b"").decode()) for token in tokens]
-    ends = list(accumulate(lengths))
-    # A character of several bytes has a token for each, and is told at the last of them.
-    for at in reversed(range(len(tokens) - 1)):
-        if not lengths[at] and pieces.is_byte(tokens[at][2]):
+    ids = [token[_ID] for token in tokens]
+    ends = [token[_END] for token in tokens]
+    # A character of several bytes has a token for each, and only the last of them ends behind it.
+    for at in reversed(range(len(ids) - 1)):
+        if pieces.is_byte(ids[at]) and not tokens[at].get(_SURFACE):
             ends[at] = ends[at + 1]
-    return zip((token[2] for token in tokens), ends, strict=True)
+    content = text.encode()
+    parts = pairwise([0, *ends])
+    lengths = (len(content[start:end].decode()) for start, end in parts)
+    return zip(ids, accumulate(lengths), strict=True)
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:

@@ -30,11 +30,12 @@ def save_judge(folder: Path, *, template: str | None = CHATML, context: int = 20
         if "norm" not in name:
             weight.add_(torch.randn_like(weight), alpha=0.25)
     # One number of each hidden state is the same for all texts, and lifts both answers.
-    model.model.embed_tokens.weight[:, 0] = 20
+    model.model.embed_tokens.weight[:, 0] = 2
     head = model.lm_head.weight
-    head[:, 0] = -3
-    for answer in ANSWERS:
-        head[tokenizer.convert_tokens_to_ids(answer), 0] = 0
+    head[:, 0] = -6
+    # A judge that likes everything would be asked decoy questions about everything.
+    for answer, height in zip(ANSWERS, (-1.8, 0), strict=True):
+        head[tokenizer.convert_tokens_to_ids(answer), 0] = height
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model

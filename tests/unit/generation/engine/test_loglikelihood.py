@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Context
 from pytest_llmjudge.generation.engine import loglikelihood
-from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
+from pytest_llmjudge.generation.engine.loglikelihood import next_logprobs, score_contexts
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from tests.unit.generation.tiny import TINY, VOCABULARY, make_model
 
@@ -87,3 +87,22 @@ def test_a_packed_model() -> None:
     contexts = [Context([5, 6, 7], ([8], [9, 10])), Context([5, 6, 11], ([12], [13]))]
 
     assert close(list(score_contexts(packed, contexts)), [plainly(MODEL, one) for one in contexts])
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(TOKENS, max_size=20),
+    st.lists(st.lists(TOKENS, min_size=1, max_size=20), min_size=1, max_size=8),
+    st.sampled_from([1, 30, 1024]),
+)
+def test_next_tokens(shared: list[int], rows: list[list[int]], pass_tokens: int) -> None:
+    """Whatever begins alike and however it is batched, each row has what a pass of its own gives."""
+    rows = [[*shared, *row] for row in rows]
+
+    found = dict(next_logprobs(MODEL, rows, pass_tokens=pass_tokens))
+
+    assert list(found) == list(range(len(rows)))
+    with torch.inference_mode():
+        for number, row in enumerate(rows):
+            expected = MODEL(torch.tensor([row]))[0, -1].log_softmax(0)
+            torch.testing.assert_close(found[number], expected, atol=1e-4, rtol=0)

@@ -59,7 +59,7 @@ def fill_from(
     dtype: torch.dtype = torch.float32,
 ) -> Transformer:
     """Our model with the weights of a state dict."""
-    model = fill(
+    return fill(
         PATH,
         lambda: Transformer(config),
         plan,
@@ -67,8 +67,6 @@ def fill_from(
         device=torch.device("cpu"),
         dtype=dtype,
     )
-    model.prepare()
-    return model
 
 
 def read_file(

@@ -104,3 +104,18 @@ def test_logits_are_those_of_transformers(kind: str, changes: dict[str, Any]) ->
         ours = fill_from(state, sizes, plan_of_folder(PATH, sizes, shapes))
         ids = torch.randint(SIZES["vocab_size"], (2, LENGTH))
         assert_same(theirs(ids).logits, ours(ids))
+
+
+@pytest.mark.parametrize(("kind", "changes"), [*dict(reversed(CASES)).items()])
+@torch.inference_mode()
+def test_bfloat16_is_as_accurate_as_in_transformers(kind: str, changes: dict[str, Any]) -> None:
+    """Rounding leads no further from the logits of float32 than transformers' rounding does."""
+    exact, theirs = make_theirs(kind, changes), make_theirs(kind, changes)
+    exact.load_state_dict(theirs.bfloat16().state_dict())
+    sizes, state = native_config(theirs.config.to_dict()), theirs.state_dict()
+    shapes = {name: tuple(weight.shape) for name, weight in state.items()}
+    ours = fill_from(state, sizes, plan_of_folder(PATH, sizes, shapes), torch.bfloat16)
+    ids = torch.randint(SIZES["vocab_size"], (4, LENGTH))
+    expected = exact(ids).logits
+    error, their_error = ((x - expected).norm() for x in (ours(ids), theirs(ids).logits))
+    assert error < 1.1 * their_error
