@@ -72,6 +72,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointInfo",
     "base_of",
+    "check_adapter",
     "describe",
     "is_adapter",
     "read_weights",
@@ -85,7 +86,9 @@ _IN_FOLDERS = (
     "pytorch_model.bin.index.json",
 )
 _ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
-_SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
+_GPT2_TARGETS = {"c_attn", "c_fc", "c_proj", "lm_head"}
+"""Linear layers of a GPT-2, by Hugging Face's names."""
+_SUFFIXES = {".pth", ".pt", ".bin", ".ckpt", ".safetensors"}
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,7 @@ def _describe_file(
 
 
 def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -> CheckpointInfo:
-    _check_adapter_alone(folder)
+    check_adapter(folder)
     adapter = read_adapter(folder)
     base = base or base_of(adapter)
     weights = _weights_in(base)
@@ -290,8 +293,12 @@ def is_adapter(path: Path) -> bool:
     return os.path.isfile(path / ADAPTER_CONFIG)  # noqa: PTH113
 
 
-def _check_adapter_alone(folder: Path) -> None:
-    """Refuse a folder whose adapter is no PEFT adapter, or lies beside a whole model."""
+def check_adapter(folder: Path) -> None:
+    """Refuse a folder whose adapter is no PEFT adapter, or lies beside a whole model.
+
+    Raises:
+        CheckpointError: It is such a folder.
+    """
     if not any(os.path.lexists(folder / name) for name in _ADAPTERS):
         refuse_foreign_folder(folder, entries_of(folder), has_weights=True)
     whole = next((name for name in _IN_FOLDERS if os.path.lexists(folder / name)), None)
@@ -317,9 +324,11 @@ def base_of(adapter: Adapter) -> Path:
         # A broken link is there, and whoever opens it says what is wrong.
         if os.path.lexists(path):
             return path
-    raise CheckpointError(
-        where, f"the model {shorten(adapter.base)} that it is added to is not here", hint
-    )
+    problem = f"the model {shorten(adapter.base)} that it is added to is not here"
+    if adapter.targets and not set(adapter.targets) & _GPT2_TARGETS:
+        problem = f"{problem}, one with {name_some(adapter.targets)}"
+        hint = "name its Hugging Face folder with --llm-judge-base"
+    raise CheckpointError(where, problem, hint)
 
 
 def weights_in_adapter(folder: Path) -> Path:

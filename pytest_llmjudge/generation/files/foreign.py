@@ -27,6 +27,7 @@ _FUSE = "run mlx_lm.fuse on it and its model, and name the folder that it writes
 _UNQUANTISED = "name the model as it was before it was quantised, or a Hugging Face folder of it"
 
 
+_FIXTURE = "give it to a fixture llm_model of your own"
 _FOLDER_ABOVE = "run the zero_to_fp32.py of the folder above it, and name what it writes"
 _PART = r"-\d+-of-(?!0*1\.)\d+\."
 """In the name of one of several files."""
@@ -109,7 +110,12 @@ _TENSORS = (
     _Form(
         r"\.att\.indexer\.",
         "a GPT with DeepSeek's sparse attention, which is not run here",
-        "give it to a fixture llm_model of your own",
+        _FIXTURE,
+    ),
+    _Form(
+        r"\.att\.heads\.0\.W_query\.",
+        "a GPT whose heads are modules of their own, which is not run here",
+        _FIXTURE,
     ),
 )
 """State dicts, by a pattern in the name of a tensor; the first that is there counts."""

@@ -390,6 +390,7 @@ def test_a_config_that_does_not_fit(path: Path, settings: dict[str, object], exp
     ("name", "expected"),
     [
         ("att.indexer.W_k_index.weight", "a GPT with DeepSeek's sparse attention"),
+        ("att.heads.0.W_query.weight", "a GPT whose heads are modules of their own"),
     ],
 )
 def test_variants_that_are_refused(path: Path, name: str, expected: str) -> None:
