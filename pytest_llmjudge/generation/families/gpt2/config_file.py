@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
+    "COMPUTED",
     "THEIR_ACTIVATIONS",
     "Config",
     "config_beside",
@@ -47,7 +48,7 @@ _SIZES = {
 }
 """Sizes that the tensors tell too, and other words for them."""
 
-_COMPUTED: dict[str, tuple[object, ...]] = {
+COMPUTED: dict[str, tuple[object, ...]] = {
     "layer_norm_epsilon": (1e-5,),
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False,),
@@ -163,7 +164,7 @@ def _sizes_in(config: Mapping[str, object]) -> Iterator[tuple[str, str, object]]
 def _check_computed(config_file: Config) -> None:
     """Refuse settings by which our engine would compute another model."""
     file, config = config_file
-    for name, values in _COMPUTED.items():
+    for name, values in COMPUTED.items():
         if config.get(name, values[0]) not in values:
             problem = f"{name} is {shorten_json(config[name])}, which is not computed here"
             raise CheckpointError(str(file), problem, _FIXTURE)
