@@ -104,6 +104,11 @@ class Model(ABC):
         return frozenset()
 
     @property
+    def engine(self) -> str:
+        """Which engine runs it and why, for models that several may run; empty for others."""
+        return ""
+
+    @property
     @abstractmethod
     def info(self) -> ModelInfo:
         """What is known without loading it; reading it proves that the model is there.

@@ -129,14 +129,16 @@ def _is_overridden(session: LlmSession, fixture: str) -> bool:
 
 def _model(session: LlmSession, path: Path | str) -> str:
     try:
-        info = session.resources.models.get(path).info
+        model = session.resources.models.get(path)
+        info, engine = model.info, model.engine
     except LlmJudgeError as error:
         where = f"{error.where}: " if isinstance(path, str) else ""
         return f"{session.resources.models.shown_path(path)} ({where}{error.problem})"
     agree_on_model(session, session.resources.models.shown_path(info.path), info.fingerprint)
     shown = session.resources.models.shown_path(path)
     reference = CheckpointReference(shown, info.fingerprint, info.parameters)
-    return checkpoint_line(reference, fingerprint=session.config.get_verbosity() > 0)
+    is_verbose = session.config.get_verbosity() > 0
+    return checkpoint_line(reference, fingerprint=is_verbose, engine=engine)
 
 
 def _cache(session: LlmSession) -> str:

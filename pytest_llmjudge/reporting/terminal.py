@@ -136,13 +136,23 @@ def _name(suite: Summary, suites: Sequence[Summary]) -> str:
     return suite.name if len(suites) > 1 else ""
 
 
-def checkpoint_line(checkpoint: CheckpointReference | None, *, fingerprint: bool = True) -> str:
-    """Describe a model under test in a few words, with its fingerprint unless unwanted."""
+def checkpoint_line(
+    checkpoint: CheckpointReference | None, *, fingerprint: bool = True, engine: str = ""
+) -> str:
+    """Describe a model under test in a few words, with its fingerprint unless unwanted.
+
+    Args:
+        checkpoint: The model; ``None`` where nothing is generated.
+        fingerprint: Whether its fingerprint is shown.
+        engine: Which engine runs it, where several may.
+    """
     if checkpoint is None:
         return "responses from the records, nothing generated"
     known = []
     if checkpoint.parameters is not None:
         known.append(f"{count(checkpoint.parameters)} parameters")
+    if engine:
+        known.append(engine)
     if fingerprint:
         known.append(f"fingerprint {checkpoint.fingerprint[:_SHOWN_DIGITS]}")
     return f"{checkpoint.path} ({', '.join(known)})" if known else checkpoint.path

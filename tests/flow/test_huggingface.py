@@ -64,7 +64,7 @@ def test_a_folder_answers(suite: Project, mode: tuple[str, ...]) -> None:
     result = suite.run(CANDIDATE, *SHORT, *mode)
 
     result.assert_outcomes(passed=9)
-    result.stdout.fnmatch_lines(["llm-judge: model candidate (37.2k parameters)"])
+    result.stdout.fnmatch_lines(["llm-judge: model candidate (37.2k parameters, native engine)"])
     (document,) = suite.results()["suites"]
     assert document["checkpoint"]["path"] == "candidate"
     assert document["checkpoint"]["parameters"] == make_network().num_parameters()

@@ -276,7 +276,10 @@ def describe_folder(folder: Path) -> FolderInfo:
     try:
         native = native_of(folder, config, tensors)
     except UnsupportedError as error:
-        engine = f"transformers {library}, because {error.reason}"
+        reason = error.reason
+        if kind == GPT2:
+            reason = beyond_engine(folder, config) or own_template(folder) or reason
+        engine = f"transformers {library}, because {reason}"
     return FolderInfo(
         folder,
         folder,

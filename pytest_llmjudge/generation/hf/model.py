@@ -97,6 +97,15 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         return special_tokens_in(vocabulary_of(self.path, self._base))
 
     @property
+    def engine(self) -> str:
+        """The native engine, or transformers and why.
+
+        Raises:
+            CheckpointError: The folder cannot be used.
+        """
+        return self.info.engine
+
+    @property
     def context_length(self) -> int:
         """How many tokens it can see.
 
