@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.loading import load
+from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.engine.scheduler import decode
 from tests.unit.generation.tiny import error_of
 
@@ -248,6 +250,24 @@ def test_what_a_variant_computes(path: Path, variant: str) -> None:
         texts = sorted(decode(model, PROMPTS, [6] * 32, ends=(), slots=slots))
         assert [text.ids for text in texts] == expected
     assert describe(path).parameters == sum(weight.numel() for weight in theirs.parameters())
+
+
+@pytest.mark.parametrize("variant", ["experts", "sliding windows"])
+def test_log_probabilities_of_a_variant(path: Path, variant: str) -> None:
+    """Of branches behind a prefix that all share, and that is longer than the window."""
+    theirs = save(path, variant)
+    model = load(path, CPU, torch.float32)
+    shared, branches = list(range(11)), ([5, 6, 7, 8, 9, 10, 11], [40, 2])
+    contexts = [Context([*shared, own], branches) for own in (20, 21, 22)]
+
+    scores = list(score_contexts(model, contexts))
+
+    for context, ours in zip(contexts, scores, strict=True):
+        for branch, score in zip(branches, ours, strict=True):
+            ids = torch.tensor([[*context.ids, *branch]])
+            logs = theirs(ids)[0].log_softmax(dim=-1)
+            rows = torch.arange(len(context.ids) - 1, ids.shape[1] - 1)
+            assert score == pytest.approx(logs[rows, ids[0, rows + 1]].sum().item(), abs=1e-3)
 
 
 @pytest.mark.parametrize("variant", ["latent attention with biases", "sliding windows"])
