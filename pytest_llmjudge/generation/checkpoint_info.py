@@ -13,12 +13,6 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.describe import plan_of_file, recognise
 from pytest_llmjudge.generation.families.gpt2.book import is_latent
-from pytest_llmjudge.generation.families.gpt2.config import (
-    GPTConfig,
-    GPTSettings,
-    Heads,
-    read_sizes,
-)
 from pytest_llmjudge.generation.families.gpt2.config_file import (
     config_beside,
     read_settings,
@@ -31,6 +25,7 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
     own_template,
 )
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
+from pytest_llmjudge.generation.families.gpt2.sizes import read_sizes
 from pytest_llmjudge.generation.families.lora import (
     ADAPTER_CONFIG,
     Adapter,
@@ -63,6 +58,7 @@ from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, GPTSettings, Heads
     from pytest_llmjudge.generation.families.gpt2.config_file import Config
     from pytest_llmjudge.generation.families.layouts.base import Layout
     from pytest_llmjudge.generation.families.plan import Plan

@@ -13,13 +13,15 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.families.decoder import Decoder
 from pytest_llmjudge.generation.families.gpt2.book import is_latent
-from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, is_weight, read_sizes
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, is_weight
 from pytest_llmjudge.generation.families.gpt2.config_file import read_settings
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
 from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+from pytest_llmjudge.generation.families.gpt2.sizes import read_sizes
 from pytest_llmjudge.generation.families.lora import has_lora
 from pytest_llmjudge.generation.families.transformer import Transformer
 from pytest_llmjudge.generation.files.contents import ContentChangedError, open_same
+from pytest_llmjudge.generation.files.foreign import refuse_foreign_tensors
 from pytest_llmjudge.generation.files.names import plain_names
 from pytest_llmjudge.generation.files.state_dict import COPY, SAVE, state_dict_in
 from pytest_llmjudge.generation.files.tensors import TensorReader
@@ -66,6 +68,7 @@ def load(
     if info.plan is None or info.tensors is None or info.config is None:
         # An archive in the format before torch 1.6 tells its shapes only now.
         tensors, about = _read_old(info.path, contents[info.path].stamp)
+        refuse_foreign_tensors(path, tensors)
         plan = make_plan({name: tuple(tensor.shape) for name, tensor in tensors.items()})
         if has_lora(tensors):
             problem = "it has LoRA layers, in the format that torch wrote before version 1.6"

@@ -314,7 +314,7 @@ def test_heads_of_a_variant_are_not_assumed(
 ) -> None:
     """No published GPT-2 is one, whatever its width."""
     monkeypatch.setattr(
-        "pytest_llmjudge.generation.families.gpt2.config._PUBLISHED_HEADS", {WIDTH: HEADS}
+        "pytest_llmjudge.generation.families.gpt2.sizes._PUBLISHED_HEADS", {WIDTH: HEADS}
     )
     make, _ = VARIANTS[variant]
     torch.save(make().state_dict(), bare_path)
