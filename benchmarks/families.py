@@ -84,8 +84,11 @@ def make(shape: Shape) -> Theirs:
 
 def renumber(job: Job, vocabulary: int) -> Job:
     """Give tokens numbers below that of the end, which is the vocabulary's last."""
-    rows = [[[token % (vocabulary - 1) for token in row] for row in rows] for rows in job[:2]]
-    return Job(*rows, job.ends)
+    prompts, answers = (
+        [[token % (vocabulary - 1) for token in row] for row in rows]
+        for rows in (job.prompts, job.answers)
+    )
+    return Job(prompts, answers, job.ends)
 
 
 def recite(model: Theirs, job: Job, end: int) -> None:
@@ -145,7 +148,9 @@ def this_package(model: Theirs, dtype: torch.dtype, end: int) -> Callable[[Job],
     config = native_config(model.config.to_dict())
     plan = plan_of_folder(path, config, {name: tuple(one.shape) for name, one in state.items()})
     cpu = torch.device("cpu")
-    ours = fill(path, partial(Transformer, config), plan, state.__getitem__, device=cpu, dtype=dtype)
+    ours = fill(
+        path, partial(Transformer, config), plan, state.__getitem__, device=cpu, dtype=dtype
+    )
     if packable(ours):
         pack(ours)
 
