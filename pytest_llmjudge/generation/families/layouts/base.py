@@ -32,7 +32,6 @@ __all__ = [
 
 _BLOCK = re.compile(r"trf_blocks\.(\d+)\.(.+)\.(weight|bias|scale)")
 
-
 NUMBERS = ("number of heads", "RoPE base", "context length")
 """What a whole config says and tensors do not."""
 
