@@ -90,6 +90,7 @@ class Adapter:
         alpha: Numerator of the scale.
         rank: Of all its matrices, if the config names it.
         is_rank_stabilised: Whether the scale is alpha / sqrt(rank) and not alpha / rank.
+        targets: Names of the linear layers that it changes, where the config lists them.
     """
 
     folder: Path
@@ -98,6 +99,7 @@ class Adapter:
     alpha: float
     rank: object
     is_rank_stabilised: bool
+    targets: tuple[str, ...]
 
 
 def has_lora(names: Iterable[str]) -> bool:
@@ -168,7 +170,8 @@ def read_adapter(folder: Path) -> Adapter:
     if alpha is None:
         problem = f"lora_alpha is {shorten_json(config.get('lora_alpha'))}"
         raise CheckpointError(str(file), problem, hint)
-    base = config.get("base_model_name_or_path")
+    base, targets = config.get("base_model_name_or_path"), config.get("target_modules")
+    named = [one for one in targets if isinstance(one, str)] if isinstance(targets, list) else []
     return Adapter(
         folder,
         file,
@@ -176,6 +179,7 @@ def read_adapter(folder: Path) -> Adapter:
         alpha,
         config.get("r"),
         is_rank_stabilised=bool(config.get("use_rslora")),
+        targets=tuple(sorted(named)),
     )
 
 

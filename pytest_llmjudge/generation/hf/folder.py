@@ -23,6 +23,7 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
     matching,
     own_template,
 )
+from pytest_llmjudge.generation.families.hf_config import is_quantised
 from pytest_llmjudge.generation.families.lora import ADAPTER_CONFIG
 from pytest_llmjudge.generation.families.sizes import absurd_size
 from pytest_llmjudge.generation.families.transformer_config import UnsupportedError
@@ -435,7 +436,7 @@ def _read_weights(path: Path) -> tuple[list[Path], dict[str, StoredTensor] | Non
 
 
 def _count(tensors: Mapping[str, StoredTensor], config: Mapping[str, Any]) -> int | None:
-    if config.get("quantization_config") is not None:
+    if is_quantised(config.get("quantization_config")):
         return None
     left_out = {"lm_head.weight"} if config.get("tie_word_embeddings") is True else set()
     own = {

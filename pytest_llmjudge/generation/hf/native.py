@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.checkpoint_info import read_weights, weights_in_adapter
+from pytest_llmjudge.generation.checkpoint_info import (
+    check_adapter,
+    read_weights,
+    weights_in_adapter,
+)
 from pytest_llmjudge.generation.families.describe import plan_of_folder
 from pytest_llmjudge.generation.families.lora import read_adapter, with_peft
 from pytest_llmjudge.generation.families.native import native_config
@@ -80,6 +84,7 @@ def with_adapter(native: Native, folder: Path) -> tuple[Native, tuple[Path, ...]
     Raises:
         CheckpointError: It cannot be read, does not fit, or asks for what is not merged here.
     """
+    check_adapter(folder)
     adapter, file = read_adapter(folder), weights_in_adapter(folder)
     state = read_weights(file)
     if state is None:
