@@ -212,7 +212,7 @@ def _describe_file(
     added: tuple[Adapter, StateDict] | None = None,
 ) -> CheckpointInfo:
     """Describe a file of another family than GPT-2, and what an adapter adds to it."""
-    settings = config_beside(path, layout.settings)
+    settings = config_beside(path, layout.settings) or layout.own_settings(path)
     shapes = _shapes(state)
     own = {name: shape for name, shape in shapes.items() if added or not is_lora(name)}
     config, plan, file = plan_of_file(path, layout, own, state.about, settings)

@@ -147,6 +147,15 @@ class Layout(ABC):
             UnsupportedError: It asks for what the native engine does not compute.
         """
 
+    def own_settings(self, path: Path) -> tuple[Path, dict[str, object]] | None:
+        """Read settings beside a file that are no JSON; ``None`` where there are none.
+
+        Raises:
+            CheckpointError: They cannot be read.
+        """
+        del path
+        return None
+
     @abstractmethod
     def advice(self, stem: str, keys: Sequence[str]) -> str:
         """Say what to write, or to put beside a file, that lacks settings.
