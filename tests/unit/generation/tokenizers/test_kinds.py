@@ -277,6 +277,20 @@ def test_what_ends_a_text(
     assert tokenizer.end_behind("a prompt") == last
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_an_end_token_that_stands_for_the_unknown(tmp_path: Path, named: bool) -> None:  # noqa: FBT001
+    """As GPT-2's and SmolLM2's do: in a record it is a word all the same."""
+    end, unknown = ("</s>", "</s>") if named else ("<|im_end|>", "</s>")
+    theirs = write_json(tmp_path, {"eos_token": end, "unk_token": unknown})
+    theirs.unk_token, theirs.eos_token = unknown, end
+    tokenizer = load(tmp_path)
+    prompt = FramedText(["<|im_start|>", "a</s>b", "<|im_end|>"])
+
+    assert tokenizer.ends == {1, 3}
+    assert tokenizer.encode_prompt(prompt).count(1) == 0
+    assert FramedTexts(TransformersEncoder(theirs)).ids(prompt).count(1) == 0
+
+
 def test_tokens_of_settings_alone(tmp_path: Path) -> None:
     """Control tokens beyond a model of sentencepiece, as Phi-3 has them."""
     content = train_pieces()
@@ -398,6 +412,8 @@ def test_a_control_token_that_the_model_lacks(tmp_path: Path) -> None:
 
     assert tokenizer.size == size
     assert "<image_soft_token>" not in tokenizer.special_tokens
+    framed = FramedText(["<|im_start|>", "<image_soft_token>", "<|im_end|>"])
+    assert max(tokenizer.encode_prompt(framed)) < size
     assert tokenizer.decode(tokenizer.encode("<image_soft_token>")) == "<image_soft_token>"
 
 
