@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonTokenizer", "read_json_tokenizer", "unadded_ids"]
 
+_UNKNOWN = "\U0010fffd"
+"""A character of which no tokenizer has a token of its own."""
+
 
 class JsonTokenizer(ControlTokenizer):
     """A tokenizer of the package tokenizers.
@@ -81,6 +84,8 @@ def read_json_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -> 
     """
     try:
         backend = tokenizers.Tokenizer.from_buffer(content)
+        # Some raise for what they do not know, which nobody should learn in the middle of a run.
+        backend.encode(_UNKNOWN)
     except BaseException as error:
         # What panics in the library is no Exception.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":

@@ -12,7 +12,8 @@ import pytest
 import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import processors
+from tokenizers import Tokenizer as Tokenizers
+from tokenizers import models, processors
 from transformers import PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import TikTokenConverter
 
@@ -319,6 +320,14 @@ def error_of(folder: Path, rows: int = 10_000) -> str:
     with pytest.raises(CheckpointError) as caught:
         load(folder, rows)
     return str(caught.value).replace(str(folder), "…")
+
+
+def test_a_tokenizer_that_cannot_encode_every_text(tmp_path: Path) -> None:
+    """Found before a record has what it does not know."""
+    broken = Tokenizers(models.WordLevel({"a": 0}, unk_token="<unk>"))  # noqa: S106
+    broken.save(str(tmp_path / "tokenizer.json"))
+
+    assert "(WordLevel error: Missing [UNK] token from the vocabulary)" in error_of(tmp_path)
 
 
 def test_files_that_are_no_tokenizers(tmp_path: Path) -> None:
