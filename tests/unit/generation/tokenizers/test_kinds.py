@@ -455,3 +455,14 @@ def test_white_space_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     assert ours.encode_prompt(text) == [*before, *after]
     assert ours.decode([*before, *after]) == text
+
+
+def test_what_ends_a_text_of_llama_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tokens at which Meta's code stops; behind another than its template the first of them."""
+    ours = llama3_kind(tmp_path, monkeypatch).ours
+    end, turns = ours.named(["<|end_of_text|>"]), ours.named(["<|eom_id|>", "<|eot_id|>"])
+
+    assert ours.ends == end | turns
+    assert ours.end_behind("a prompt") in end
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": 5}', encoding="utf-8")
+    assert load(tmp_path).ends == {*end, 5}
