@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.files.contents import Stamp
 
-__all__ = ["OPTION", "TokenizerFiles", "find_tokenizer", "no_tokenizer", "read_part"]
+__all__ = ["GPT2S_OWN", "OPTION", "TokenizerFiles", "find_tokenizer", "no_tokenizer", "read_part"]
 
 OPTION = "--llm-judge-tokenizer"
 
