@@ -53,7 +53,7 @@ _NORMS = {
 
 _KEYS = ("n_heads", "rope_base", "context_length")
 _LLAMA_KEYS = (*_KEYS, "rope_freq")
-_GEMMA_KEYS = (*_KEYS, "rope_local_base", "layer_types", "sliding_window")
+_GEMMA_KEYS = (*_KEYS, "rope_local_base", "layer_types", "sliding_window", "query_pre_attn_scalar")
 """What tensors do not tell."""
 
 _EPS, _LLAMA_EPS = 1e-6, 1e-5
