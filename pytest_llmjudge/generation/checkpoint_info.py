@@ -320,11 +320,13 @@ def base_of(adapter: Adapter) -> Path:
         # A broken link is there, and whoever opens it says what is wrong.
         if os.path.lexists(path):
             return path
-    problem = f"the model {shorten(adapter.base)} that it is added to is not here"
-    if adapter.targets and not set(adapter.targets) & _GPT2_TARGETS:
-        problem = f"{problem}, one with {name_some(adapter.targets)}"
-        hint = "name its Hugging Face folder with --llm-judge-base"
-    raise CheckpointError(where, problem, hint)
+    name, targets = shorten(adapter.base), adapter.targets
+    if targets and not set(targets) & _GPT2_TARGETS:
+        problem = (
+            f"the model {name} that it is added to, one with {name_some(targets)}, is not here"
+        )
+        raise CheckpointError(where, problem, "name its Hugging Face folder with --llm-judge-base")
+    raise CheckpointError(where, f"the model {name} that it is added to is not here", hint)
 
 
 def weights_in_adapter(folder: Path) -> Path:
