@@ -32,9 +32,9 @@ from pytest_llmjudge.generation.families.lora import (
     has_lora,
     is_lora,
     lecture_lora,
-    peft_lora,
     read_adapter,
     with_lora,
+    with_peft,
 )
 from pytest_llmjudge.generation.files.contents import Content, content_of
 from pytest_llmjudge.generation.files.foreign import (
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.families.layouts.base import Layout
     from pytest_llmjudge.generation.families.plan import Plan
     from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
+    from pytest_llmjudge.generation.files.names import Shape
     from pytest_llmjudge.generation.tokenizers.files import TokenizerFiles
 
 __all__ = [
@@ -169,13 +170,12 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
         configs = _deciding(config, settings)
         return CheckpointInfo(path, None, None, None, None, settings.heads, files, configs, config)
     refuse_foreign_tensors(path, state.tensors)
-    # A learned embedding of positions is a GPT's, whatever else the other families share with it.
-    layout = None if "pos_emb.weight" in state.tensors else recognise(state.tensors)
+    layout = _layout_of(state)
     if layout is not None:
-        return _describe_file(path, state, layout, config, tokenizer)
+        return _describe_file(path, state, layout, tokenizer)
     settings = read_settings(path, state.about, config)
     configs = _deciding(config, settings)
-    shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
+    shapes = _shapes(state)
     plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
     if has_lora(shapes):
         plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(config)), shapes)
@@ -198,20 +198,37 @@ def _deciding(config: Config | None, settings: GPTSettings) -> tuple[Path, ...]:
     return (config[0],) if config is not None and decides else ()
 
 
+def _layout_of(state: StateDict) -> Layout | None:
+    """Return the layout of another family than GPT-2; ``None`` where there is none."""
+    # A learned embedding of positions is a GPT's, whatever else the other families share with it.
+    return None if "pos_emb.weight" in state.tensors else recognise(state.tensors)
+
+
 def _describe_file(
-    path: Path, state: StateDict, layout: Layout, settings: Config | None, tokenizer: Path | None
+    path: Path,
+    state: StateDict,
+    layout: Layout,
+    tokenizer: Path | None,
+    added: tuple[Adapter, StateDict] | None = None,
 ) -> CheckpointInfo:
-    """Describe a file of another family than GPT-2."""
-    shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
-    own = {name: shape for name, shape in shapes.items() if not is_lora(name)}
+    """Describe a file of another family than GPT-2, and what an adapter adds to it."""
+    settings = config_beside(path, layout.settings)
+    shapes = _shapes(state)
+    own = {name: shape for name, shape in shapes.items() if added or not is_lora(name)}
     config, plan, file = plan_of_file(path, layout, own, state.about, settings)
-    if has_lora(shapes):
+    if len(own) < len(shapes):
         plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(settings)), shapes)
         file = settings[0] if settings else None
-    plan, weights, parameters = _used(path, state.tensors, plan)
-    files = find_tokenizer(path, config.vocab_size, chosen=tokenizer, is_gpt2=False)
     configs = () if file is None else (file,)
-    return CheckpointInfo(path, parameters, weights, plan, config, None, files, configs)
+    where, tensors = path, state.tensors
+    if added is not None:
+        adapter, matrices = added
+        where, tensors = adapter.folder, {**tensors, **matrices.tensors}
+        plan = with_peft(adapter, plan, _shapes(matrices))
+        configs = (adapter.config, *configs)
+    plan, weights, parameters = _used(where, tensors, plan)
+    files = find_tokenizer(path, config.vocab_size, chosen=tokenizer, is_gpt2=False)
+    return CheckpointInfo(where, parameters, weights, plan, config, None, files, configs)
 
 
 def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -> CheckpointInfo:
@@ -225,17 +242,19 @@ def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -
     if state is None or matrices is None:
         problem = "it or its base has the format that torch wrote before version 1.6"
         raise CheckpointError(str(folder), problem, "save it again with a newer torch")
+    layout = _layout_of(state)
+    if layout is not None:
+        return _describe_file(weights, state, layout, tokenizer, (adapter, matrices))
     settings = read_settings(weights, state.about, config)
-    plan = make_plan({name: tensor.shape for name, tensor in state.tensors.items()})
+    plan = make_plan(_shapes(state))
     if "tok_emb.weight" not in plan.sources:
-        problem = f"its base {base} is no GPT-2, the only model that adapters are merged into here"
+        problem = f"its base {base} is of no family that adapters are merged into here"
         hint = (
             "merge it with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) "
             "and name the folder that it wrote"
         )
         raise CheckpointError(str(folder), problem, hint)
-    added = {name: tensor.shape for name, tensor in matrices.tensors.items()}
-    plan = with_lora(folder, plan, peft_lora(adapter, plan, added), added)
+    plan = with_peft(adapter, plan, _shapes(matrices))
     tensors = {**state.tensors, **matrices.tensors}
     return _info(
         folder,
@@ -246,6 +265,10 @@ def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -
         configs=(adapter.config, *_deciding(config, settings)),
         tokenizer=tokenizer,
     )
+
+
+def _shapes(state: StateDict) -> dict[str, Shape]:
+    return {name: tensor.shape for name, tensor in state.tensors.items()}
 
 
 def _info(

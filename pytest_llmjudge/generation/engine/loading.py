@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.families.decoder import Decoder
+from pytest_llmjudge.generation.families.describe import recognise
 from pytest_llmjudge.generation.families.gpt2.book import is_latent
 from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, is_weight
 from pytest_llmjudge.generation.families.gpt2.config_file import read_settings
@@ -70,8 +71,9 @@ def load(
         tensors, about = _read_old(info.path, contents[info.path].stamp)
         refuse_foreign_tensors(path, tensors)
         plan = make_plan({name: tuple(tensor.shape) for name, tensor in tensors.items()})
-        if has_lora(tensors):
-            problem = "it has LoRA layers, in the format that torch wrote before version 1.6"
+        if has_lora(tensors) or recognise(tensors) is not None:
+            what = "LoRA layers" if has_lora(tensors) else "the weights of no GPT-2"
+            problem = f"it has {what}, in the format that torch wrote before version 1.6"
             raise CheckpointError(str(path), problem, "save it again with a newer torch")
         settings = read_settings(path, about, info.beside)
         is_published = not is_latent(tensors)

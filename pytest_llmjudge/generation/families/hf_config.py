@@ -23,6 +23,7 @@ __all__ = [
     "Fields",
     "Sizes",
     "alternating",
+    "is_quantised",
     "read_rope",
     "read_ropes",
     "read_sizes",
@@ -139,6 +140,16 @@ class Fields:
         return _ACTIVATIONS[value]
 
 
+def is_quantised(quantization: object) -> bool:
+    """Tell whether the ``quantization_config`` of a ``config.json`` asks for quantised weights.
+
+    transformers leaves one of GGUF in the config of a model that it has unpacked from such a file
+    and saved as plain numbers; it then reads these like any others.
+    """
+    method = quantization.get("quant_method") if isinstance(quantization, dict) else None
+    return quantization is not None and method != "gguf"
+
+
 class Sizes(TypedDict):
     """The part of a ``TransformerConfig`` that every family reads alike."""
 
@@ -170,7 +181,8 @@ def read_sizes(
     Raises:
         UnsupportedError: Sizes are missing or contradict each other, or weights are quantised.
     """
-    fields.only("quantization_config", None)
+    if is_quantised(fields.get("quantization_config")):
+        fields.refuse("quantization_config")
     width, heads = fields.integer("hidden_size"), fields.integer("num_attention_heads")
     if head_size is None and width % heads and "head_dim" not in fields:
         fields.refuse("num_attention_heads")

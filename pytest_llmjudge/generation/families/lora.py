@@ -31,9 +31,9 @@ __all__ = [
     "has_lora",
     "is_lora",
     "lecture_lora",
-    "peft_lora",
     "read_adapter",
     "with_lora",
+    "with_peft",
 ]
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -183,8 +183,8 @@ def read_adapter(folder: Path) -> Adapter:
     )
 
 
-def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict[str, Lora]:
-    """Say what an adapter adds to which of the model's weights.
+def with_peft(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> Plan:
+    """Let a plan add the matrices of a PEFT adapter.
 
     Args:
         adapter: Its config.
@@ -192,9 +192,14 @@ def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict
         shapes: Of its matrices.
 
     Raises:
-        CheckpointError: Something is no LoRA matrix, lacks its other half, or has no place in the
+        CheckpointError: Something is no LoRA matrix, lacks its other half, or does not fit the
             base.
     """
+    return with_lora(adapter.folder, plan, _peft_lora(adapter, plan, shapes), shapes)
+
+
+def _peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict[str, Lora]:
+    """Say what an adapter adds to which of the model's weights."""
     places: dict[str, list[str]] = {}
     for own in plan.sources:
         places.setdefault(plan.stored_name(own), []).append(own)

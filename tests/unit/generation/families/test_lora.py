@@ -542,9 +542,9 @@ def test_a_base_of_another_architecture(tmp_path: Path, *, is_named: bool) -> No
 
     shown = base if is_named else folder / "../llama"
     assert str(raised.value) == (
-        f"{folder}: its base {shown} is no GPT-2, the only model that adapters are merged into "
-        "here; merge it with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) "
-        "and name the folder that it wrote"
+        f"{folder}: its base {shown} is of no family that adapters are merged into here; merge it "
+        "with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) and name the "
+        "folder that it wrote"
     )
 
 
