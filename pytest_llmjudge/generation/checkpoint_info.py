@@ -101,6 +101,7 @@ class CheckpointInfo:
         heads: The number of heads, if a config file beside the checkpoint tells it.
         tokenizer: The files of its tokenizer; ``None`` where there are none.
         configs: Further files that decide what it writes.
+        is_gelu_assumed: Whether nothing says which GELU a model of nanoGPT's has.
         beside: The config file beside the checkpoint and what it says, where only torch can tell
             the rest.
 
@@ -117,6 +118,7 @@ class CheckpointInfo:
     tokenizer: TokenizerFiles | None
     configs: tuple[Path, ...] = ()
     beside: Config | None = None
+    is_gelu_assumed: bool = False
 
     @cached_property
     def contents(self) -> dict[Path, Content]:
@@ -286,7 +288,17 @@ def _info(
     config = read_sizes(base, plan.shapes, settings, plan.stored_name, is_published=is_published)
     plan, weights, parameters = _used(path, tensors, plan)
     files = find_tokenizer(base, config.vocab_size, chosen=tokenizer)
-    return CheckpointInfo(path, parameters, weights, plan, config, settings.heads, files, configs)
+    return CheckpointInfo(
+        path,
+        parameters,
+        weights,
+        plan,
+        config,
+        settings.heads,
+        files,
+        configs,
+        is_gelu_assumed=settings.is_gelu_assumed,
+    )
 
 
 def _used(
