@@ -33,16 +33,17 @@ RESPONSES = "instructions/instruction-data-with-response.json"
 REPORT = "--llm-judge-report=results.json"
 
 
-def make_folder(weights: Path, folder: Path, dtype: torch.dtype) -> Path:
+def make_folder(file: Path, folder: Path, dtype: torch.dtype) -> Path:
     """Write the model of a GGUF file as a Hugging Face folder."""
-    named = {"pretrained_model_name_or_path": weights.parent, "gguf_file": weights.name}
-    read = transformers.AutoModelForCausalLM.from_pretrained(**named, dtype=dtype)
+    named = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name}
+    read = transformers.AutoModelForCausalLM.from_pretrained(**named, dtype=torch.float32)
     facts = read.config.to_dict()
     # It would be written into the folder as if its weights were quantised.
     facts.pop("quantization_config", None)
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(type(read.config).from_dict(facts))
-    model.load_state_dict(read.state_dict(), assign=True)
+    weights = {name: weight.to(dtype) for name, weight in read.state_dict().items()}
+    model.load_state_dict(weights, assign=True)
     model.save_pretrained(folder)
     transformers.AutoTokenizer.from_pretrained(**named).save_pretrained(folder)
     return folder
