@@ -109,6 +109,20 @@ class Model(ABC):
         return ""
 
     @property
+    def may_begin_texts(self) -> bool:
+        """Whether its tokenizer may put tokens in front of a text, as far as is known."""
+        return False
+
+    @property
+    def begin(self) -> list[int]:
+        """The tokens that its tokenizer puts in front of a text.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+        return []
+
+    @property
     @abstractmethod
     def info(self) -> ModelInfo:
         """What is known without loading it; reading it proves that the model is there.

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.describe import plan_of_file, recognise
-from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, Heads, read_sizes
+from pytest_llmjudge.generation.families.gpt2.book import is_latent
 from pytest_llmjudge.generation.families.gpt2.config_file import (
     config_beside,
-    heads_in,
-    is_gelu_exact,
+    read_settings,
     scale_in,
 )
 from pytest_llmjudge.generation.families.gpt2.hf_folder import (
@@ -26,15 +25,16 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
     own_template,
 )
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
+from pytest_llmjudge.generation.families.gpt2.sizes import read_sizes
 from pytest_llmjudge.generation.families.lora import (
     ADAPTER_CONFIG,
     Adapter,
     has_lora,
     is_lora,
     lecture_lora,
-    peft_lora,
     read_adapter,
     with_lora,
+    with_peft,
 )
 from pytest_llmjudge.generation.files.contents import Content, content_of
 from pytest_llmjudge.generation.files.foreign import (
@@ -58,17 +58,19 @@ from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, GPTSettings, Heads
     from pytest_llmjudge.generation.families.gpt2.config_file import Config
     from pytest_llmjudge.generation.families.layouts.base import Layout
     from pytest_llmjudge.generation.families.plan import Plan
     from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
+    from pytest_llmjudge.generation.files.names import Shape
     from pytest_llmjudge.generation.tokenizers.files import TokenizerFiles
 
 __all__ = [
     "CheckpointInfo",
     "base_of",
+    "check_adapter",
     "describe",
-    "heads_in_model_args",
     "is_adapter",
     "read_weights",
     "weights_in_adapter",
@@ -81,7 +83,9 @@ _IN_FOLDERS = (
     "pytorch_model.bin.index.json",
 )
 _ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
-_SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
+_GPT2_TARGETS = {"c_attn", "c_fc", "c_proj", "lm_head"}
+"""Linear layers of a GPT-2, by Hugging Face's names."""
+_SUFFIXES = {".pth", ".pt", ".bin", ".ckpt", ".safetensors"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,8 @@ class CheckpointInfo:
         heads: The number of heads, if a config file beside the checkpoint tells it.
         tokenizer: The files of its tokenizer; ``None`` where there are none.
         configs: Further files that decide what it writes.
-        exact_gelu: Whether a config file beside the checkpoint asks for the exact GELU.
+        beside: The config file beside the checkpoint and what it says, where only torch can tell
+            the rest.
 
     ``parameters``, ``tensors``, ``plan`` and ``config`` are ``None`` for a file in the format that
     torch wrote before version 1.6, which only torch can read.
@@ -111,7 +116,7 @@ class CheckpointInfo:
     heads: Heads | None
     tokenizer: TokenizerFiles | None
     configs: tuple[Path, ...] = ()
-    exact_gelu: bool = False
+    beside: Config | None = None
 
     @cached_property
     def contents(self) -> dict[Path, Content]:
@@ -159,17 +164,18 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
     state = read_weights(path)
     config = config_beside(path)
     _check_ours(path, config)
-    heads, exact_gelu = heads_in(config), is_gelu_exact(config)
-    configs = (config[0],) if config is not None and exact_gelu else ()
     if state is None:
+        settings = read_settings(path, {}, config)
         files = find_tokenizer(path, None, chosen=tokenizer)
-        return CheckpointInfo(path, None, None, None, None, heads, files, configs, exact_gelu)
-    layout = recognise(state.tensors)
+        configs = _deciding(config, settings)
+        return CheckpointInfo(path, None, None, None, None, settings.heads, files, configs, config)
+    refuse_foreign_tensors(path, state.tensors)
+    layout = _layout_of(state)
     if layout is not None:
-        return _describe_file(path, state, layout, config, tokenizer)
-    heads = heads or heads_in_model_args(path, state.about)
-    shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
-    refuse_foreign_tensors(path, shapes)
+        return _describe_file(path, state, layout, tokenizer)
+    settings = read_settings(path, state.about, config)
+    configs = _deciding(config, settings)
+    shapes = _shapes(state)
     plan = make_plan({name: shape for name, shape in shapes.items() if not is_lora(name)})
     if has_lora(shapes):
         plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(config)), shapes)
@@ -180,31 +186,53 @@ def describe(path: Path, base: Path | None = None, tokenizer: Path | None = None
         path,
         tensors,
         plan,
-        heads=heads,
+        settings=settings,
         configs=configs,
-        exact_gelu=exact_gelu,
         tokenizer=tokenizer,
     )
 
 
+def _deciding(config: Config | None, settings: GPTSettings) -> tuple[Path, ...]:
+    """Return the config file beside a checkpoint if it decides more than the number of heads."""
+    decides = settings.exact_gelu or settings.window or settings.active_experts
+    return (config[0],) if config is not None and decides else ()
+
+
+def _layout_of(state: StateDict) -> Layout | None:
+    """Return the layout of another family than GPT-2; ``None`` where there is none."""
+    # A learned embedding of positions is a GPT's, whatever else the other families share with it.
+    return None if "pos_emb.weight" in state.tensors else recognise(state.tensors)
+
+
 def _describe_file(
-    path: Path, state: StateDict, layout: Layout, settings: Config | None, tokenizer: Path | None
+    path: Path,
+    state: StateDict,
+    layout: Layout,
+    tokenizer: Path | None,
+    added: tuple[Adapter, StateDict] | None = None,
 ) -> CheckpointInfo:
-    """Describe a file of another family than GPT-2."""
-    shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
-    own = {name: shape for name, shape in shapes.items() if not is_lora(name)}
+    """Describe a file of another family than GPT-2, and what an adapter adds to it."""
+    settings = config_beside(path, layout.settings)
+    shapes = _shapes(state)
+    own = {name: shape for name, shape in shapes.items() if added or not is_lora(name)}
     config, plan, file = plan_of_file(path, layout, own, state.about, settings)
-    if has_lora(shapes):
+    if len(own) < len(shapes):
         plan = with_lora(path, plan, lecture_lora(path, shapes, scale_in(settings)), shapes)
         file = settings[0] if settings else None
-    plan, weights, parameters = _used(path, state.tensors, plan)
-    files = find_tokenizer(path, config.vocab_size, chosen=tokenizer, is_gpt2=False)
     configs = () if file is None else (file,)
-    return CheckpointInfo(path, parameters, weights, plan, config, None, files, configs)
+    where, tensors = path, state.tensors
+    if added is not None:
+        adapter, matrices = added
+        where, tensors = adapter.folder, {**tensors, **matrices.tensors}
+        plan = with_peft(adapter, plan, _shapes(matrices))
+        configs = (adapter.config, *configs)
+    plan, weights, parameters = _used(where, tensors, plan)
+    files = find_tokenizer(path, config.vocab_size, chosen=tokenizer, is_gpt2=False)
+    return CheckpointInfo(where, parameters, weights, plan, config, None, files, configs)
 
 
 def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -> CheckpointInfo:
-    _check_adapter_alone(folder)
+    check_adapter(folder)
     adapter = read_adapter(folder)
     base = base or base_of(adapter)
     weights = _weights_in(base)
@@ -214,32 +242,33 @@ def _describe_adapter(folder: Path, base: Path | None, tokenizer: Path | None) -
     if state is None or matrices is None:
         problem = "it or its base has the format that torch wrote before version 1.6"
         raise CheckpointError(str(folder), problem, "save it again with a newer torch")
-    heads = heads_in(config) or heads_in_model_args(weights, state.about)
-    plan = make_plan({name: tensor.shape for name, tensor in state.tensors.items()})
+    layout = _layout_of(state)
+    if layout is not None:
+        return _describe_file(weights, state, layout, tokenizer, (adapter, matrices))
+    settings = read_settings(weights, state.about, config)
+    plan = make_plan(_shapes(state))
     if "tok_emb.weight" not in plan.sources:
-        problem = f"its base {base} is no GPT-2, the only model that adapters are merged into here"
+        problem = f"its base {base} is of no family that adapters are merged into here"
         hint = (
             "merge it with PEFT (merge_and_unload, then save_pretrained of model and tokenizer) "
             "and name the folder that it wrote"
         )
         raise CheckpointError(str(folder), problem, hint)
-    added = {name: tensor.shape for name, tensor in matrices.tensors.items()}
-    plan = with_lora(folder, plan, peft_lora(adapter, plan, added), added)
+    plan = with_peft(adapter, plan, _shapes(matrices))
     tensors = {**state.tensors, **matrices.tensors}
-    exact_gelu = is_gelu_exact(config)
-    configs = [adapter.config]
-    if config is not None and exact_gelu:
-        configs.append(config[0])
     return _info(
         folder,
         weights,
         tensors,
         plan,
-        heads=heads,
-        configs=tuple(configs),
-        exact_gelu=exact_gelu,
+        settings=settings,
+        configs=(adapter.config, *_deciding(config, settings)),
         tokenizer=tokenizer,
     )
+
+
+def _shapes(state: StateDict) -> dict[str, Shape]:
+    return {name: tensor.shape for name, tensor in state.tensors.items()}
 
 
 def _info(
@@ -248,18 +277,16 @@ def _info(
     tensors: Mapping[str, StoredTensor],
     plan: Plan,
     *,
-    heads: Heads | None,
+    settings: GPTSettings,
     configs: tuple[Path, ...],
-    exact_gelu: bool,
     tokenizer: Path | None,
 ) -> CheckpointInfo:
     """Describe what a plan makes of stored tensors; ``base`` is where the model's own files lie."""
-    config = read_sizes(base, plan.shapes, heads, plan.stored_name, exact_gelu=exact_gelu)
+    is_published = not is_latent(tensors)
+    config = read_sizes(base, plan.shapes, settings, plan.stored_name, is_published=is_published)
     plan, weights, parameters = _used(path, tensors, plan)
     files = find_tokenizer(base, config.vocab_size, chosen=tokenizer)
-    return CheckpointInfo(
-        path, parameters, weights, plan, config, heads, files, configs, exact_gelu
-    )
+    return CheckpointInfo(path, parameters, weights, plan, config, settings.heads, files, configs)
 
 
 def _used(
@@ -270,6 +297,8 @@ def _used(
     plan = plan.read_by({name: first[tensor] for name, tensor in tensors.items()})
     sources = plan.sources.values()
     used = {source.name for source in sources}
+    own_products = [one.lora for one in sources if one.lora and one.lora.is_own]
+    used |= {name for product in own_products for name in (product.up, product.down)}
     matrices = {name for one in sources if one.lora for name in (one.lora.up, one.lora.down)}
     weights = {name: tensor for name, tensor in tensors.items() if name in used | matrices}
     _check_floats(path, weights)
@@ -283,8 +312,12 @@ def is_adapter(path: Path) -> bool:
     return os.path.isfile(path / ADAPTER_CONFIG)  # noqa: PTH113
 
 
-def _check_adapter_alone(folder: Path) -> None:
-    """Refuse a folder whose adapter is no PEFT adapter, or lies beside a whole model."""
+def check_adapter(folder: Path) -> None:
+    """Refuse a folder whose adapter is no PEFT adapter, or lies beside a whole model.
+
+    Raises:
+        CheckpointError: It is such a folder.
+    """
     if not any(os.path.lexists(folder / name) for name in _ADAPTERS):
         refuse_foreign_folder(folder, entries_of(folder), has_weights=True)
     whole = next((name for name in _IN_FOLDERS if os.path.lexists(folder / name)), None)
@@ -310,9 +343,11 @@ def base_of(adapter: Adapter) -> Path:
         # A broken link is there, and whoever opens it says what is wrong.
         if os.path.lexists(path):
             return path
-    raise CheckpointError(
-        where, f"the model {shorten(adapter.base)} that it is added to is not here", hint
-    )
+    problem = f"the model {shorten(adapter.base)} that it is added to is not here"
+    if adapter.targets and not set(adapter.targets) & _GPT2_TARGETS:
+        problem = f"{problem}, one with {name_some(adapter.targets)}"
+        hint = "name its Hugging Face folder with --llm-judge-base"
+    raise CheckpointError(where, problem, hint)
 
 
 def weights_in_adapter(folder: Path) -> Path:
@@ -373,13 +408,6 @@ def read_weights(path: Path) -> StateDict | None:
             raise CheckpointError(str(path), problem, "save it again with a newer torch")
         return state
     return read_safetensors(path) if path.name.endswith(SUFFIX) else read_torch_file(path)
-
-
-def heads_in_model_args(path: Path, about: Mapping[str, object]) -> Heads | None:
-    """Read the number of heads from the ``model_args`` of a training checkpoint of nanoGPT's."""
-    model_args = about.get("model_args")
-    heads = model_args.get("n_head") if isinstance(model_args, dict) else None
-    return Heads(heads, path) if type(heads) is int and heads > 0 else None
 
 
 def _check_ours(path: Path, config_file: Config | None, adapter: Path | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib
 import os
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ __all__ = [
     "import_torch",
     "is_out_of_memory",
     "one_line_memory",
+    "return_memory",
     "usable_device",
     "usable_dtype",
 ]
@@ -107,3 +110,16 @@ def one_line_memory(path: Path) -> Iterator[None]:
             raise
         problem, hint = "out of memory", "free some, or take another device"
         raise CheckpointError(str(path), problem, hint) from None
+
+
+def return_memory() -> None:
+    """Give what released models took back to the system, where another process can have it."""
+    import torch
+
+    # Models of libraries refer to themselves, and would stay until some later collection.
+    gc.collect()
+    torch.cuda.empty_cache()
+    # The C library of Linux keeps the places of small weights for itself.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

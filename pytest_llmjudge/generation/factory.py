@@ -74,6 +74,13 @@ def _folder_below(path: Path, base: Path | None) -> Path | None:
     return base if base is not None and foreign_type(base) is not None else None
 
 
-def takes_tokenizer(name: Path | str) -> bool:
-    """Say whether a model can have another tokenizer than its own: no folder of transformers'."""
-    return not isinstance(name, str) and foreign_type(name) is None
+def takes_tokenizer(name: Path | str, base: Path | None) -> bool:
+    """Say whether a model may be given a tokenizer: neither a server's nor transformers' folder.
+
+    Args:
+        name: As :func:`make_model` takes it.
+        base: The model that a LoRA adapter is added to, whatever model its config names.
+    """
+    if isinstance(name, str):
+        return False
+    return foreign_type(name) is None and _folder_below(name, base) is None

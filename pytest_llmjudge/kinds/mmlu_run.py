@@ -15,7 +15,7 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
 from pytest_llmjudge.pipeline.protocols import Fingerprint, name_of
-from pytest_llmjudge.pipeline.scoring_model import encoded, raised_by, scoring_model
+from pytest_llmjudge.pipeline.scoring_model import encoded_prompt, raised_by, scoring_model
 from pytest_llmjudge.pipeline.turns import wait_or_compute
 from pytest_llmjudge.pipeline.user_code import user_code
 from pytest_llmjudge.storage.store import Failure
@@ -132,7 +132,7 @@ class MMLURun:
                     solved,
                     question,
                     self.exam.mode,
-                    encode=partial(encoded, model),
+                    encode=partial(encoded_prompt, model),
                     context=model.context_length,
                 )
                 for question in questions
@@ -164,7 +164,13 @@ class MMLURun:
         mode = self.exam.mode
         prompts = [prompt_text(subject, solved, question, mode) for question in questions]
         choices = [question.choices for question in questions] if mode == "continuation" else []
-        options = {"device": self._settings.device, "dtype": self._settings.dtype}
+        options: dict[str, object] = {
+            "device": self._settings.device,
+            "dtype": self._settings.dtype,
+        }
+        if isinstance(self.model, Model) and self.model.may_begin_texts:
+            # Earlier versions asked such models without the token for the beginning of a text.
+            options["begin"] = True
         return make_key("mmlu/1", self._fingerprint.first, mode, prompts, choices, options)
 
     def _stored(self, key: str, subject: str) -> MMLUResult | None:

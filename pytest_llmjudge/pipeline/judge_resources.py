@@ -76,8 +76,8 @@ class JudgeResources:
             SettingsError: It cannot be used.
         """
         settings = self._settings
-        if self._room is not None:
-            return judge_of(self._local(self._room), ask=settings.ask, samples=settings.samples)
+        if self._local is not None:
+            return judge_of(self._local, ask=settings.ask, samples=settings.samples)
         return make_judge(
             settings.model,
             self.addresses,
@@ -91,13 +91,27 @@ class JudgeResources:
             names=self._names,
         )
 
-    def _local(self, room: SharedRoom) -> LocalJudge:
-        path = Path(self._settings.model.removeprefix(LOCAL))
-        model = make_model(path, settings_of_judge(self._settings))
+    @cached_property
+    def _local(self) -> LocalJudge | None:
+        """The client of a judge that runs in this process; ``None`` for any other judge."""
+        settings, room = self._settings, self._room
+        if room is None:
+            return None
+        path = Path(settings.model.removeprefix(LOCAL))
+        model = make_model(path, settings_of_judge(settings))
         assert isinstance(model, LocalModel)  # noqa: S101  # a path names no other
         room.add_judge(model)
         name = f"{LOCAL}{shown_from(self._root, path)}"
-        return LocalJudge(model, name, self._store, self._settings, is_alone=room.is_alone)
+        return LocalJudge(model, name, self._store, settings, is_alone=room.is_alone)
+
+    @property
+    def engine(self) -> str:
+        """Which engine runs a judge in this process, and why; empty for any other judge.
+
+        Raises:
+            CheckpointError: The judge is not there, or cannot be used.
+        """
+        return "" if self._local is None else self._local.engine
 
     @property
     def _names(self) -> AnsweringName | None:

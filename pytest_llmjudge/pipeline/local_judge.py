@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import JudgeIdentity
@@ -12,7 +12,7 @@ from pytest_llmjudge.errors import CheckpointError, JudgeError, PromptError
 from pytest_llmjudge.generation.replies import Reply, TooLongError
 from pytest_llmjudge.judging.choosing import ROOM_FOR_THOUGHTS, thinks
 from pytest_llmjudge.pipeline.batching import Batcher
-from pytest_llmjudge.pipeline.turns import COMPUTING
+from pytest_llmjudge.pipeline.turns import MEMORY
 from pytest_llmjudge.scoring import replies_to
 from pytest_llmjudge.servers.chat import (
     CUT,
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["LOCAL_BACKEND", "MOST_TOGETHER", "LocalJudge", "settings_of_judge"]
+__all__ = ["MOST_TOGETHER", "LocalJudge", "settings_of_judge"]
 
-LOCAL_BACKEND: Final = "local"
+_BACKEND: Final = "local"
 """What stands for the kind of server in the identity of such a judge."""
 
 MOST_TOGETHER: Final = 32
@@ -108,6 +108,15 @@ class LocalJudge:
         """The special tokens of the model's tokenizer."""
         return self._judge.special_tokens
 
+    @property
+    def engine(self) -> str:
+        """Which engine runs the model, and why; empty where only one can.
+
+        Raises:
+            CheckpointError: The model is not there, or cannot be used.
+        """
+        return self._judge.engine
+
     def identify(self) -> JudgeIdentity:
         """Prove that the model is there with its chat template, and say what decides its answers.
 
@@ -128,7 +137,7 @@ class LocalJudge:
             hint = "name the folder of a model that was finetuned to chat"
             raise JudgeError(str(path), problem, hint)
         options = {"device": self._settings.device, "dtype": self._settings.dtype}
-        return JudgeIdentity(self.model, LOCAL_BACKEND, "", digest, options)
+        return JudgeIdentity(self.model, _BACKEND, "", digest, options)
 
     def look(self, servers: Collection[str], digest: str) -> dict[str, JudgeError]:  # noqa: ARG002  # as in JudgeClient
         """Prove that no other model lies at the path now.
@@ -139,7 +148,10 @@ class LocalJudge:
         try:
             self._judge.check_still_has(digest)
         except CheckpointError as error:
-            raise ReplacedError(error.where, f"the judge: {error.problem}", error.hint) from error
+            problem = "the judge was replaced during the run"
+            raise ReplacedError(
+                error.where, problem, "run again when nobody writes to it"
+            ) from error
         return {}
 
     def installed(self) -> tuple[str, ...]:
@@ -179,7 +191,7 @@ class LocalJudge:
 
     @contextmanager
     def _try_turn(self) -> Iterator[bool]:
-        with self._store.try_lock(COMPUTING) as held:
+        with self._store.try_lock(MEMORY) as held:
             try:
                 yield held
             finally:
@@ -242,4 +254,5 @@ def _chat_reply(reply: Reply) -> ChatReply:
 
 def settings_of_judge(settings: Settings) -> Settings:
     """Return the options by which a judge is loaded, without those of a model under test alone."""
-    return replace(settings, base=None, temperature=0.0, top_k=None, top_p=1.0, stop=())
+    own = {"base": None, "tokenizer": None, **asdict(Decoding())}
+    return replace(settings, **own)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.generation.devices import return_memory
 
 if TYPE_CHECKING:
     from pytest_llmjudge.generation.base import LocalModel
@@ -15,7 +16,7 @@ class SharedRoom:
     """Keeps a judge and the models under test from being in memory together.
 
     Nobody knows beforehand whether both fit, so they take turns whatever their sizes. Whoever has
-    the turn holds the lock :data:`.turns.COMPUTING`, over all processes of a run. In one process
+    the turn holds the lock :data:`.turns.MEMORY`, over all processes of a run. In one process
     the side whose turn is over is let go of when the other one is loaded, and only then. A process
     beside others lets go at the end of its turn, because the next turn may be another's.
 
@@ -56,5 +57,4 @@ def _release(models: list[LocalModel[Any, Any]]) -> None:
     for model in loaded:
         model.release()
     if loaded:
-        # Models of libraries refer to themselves, and would stay until some later collection.
-        gc.collect()
+        return_memory()

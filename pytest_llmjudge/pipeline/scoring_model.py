@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Context
 
-__all__ = ["ScoringModel", "encoded", "encoded_pair", "raised_by", "scoring_model"]
+__all__ = [
+    "ScoringModel",
+    "encoded",
+    "encoded_pair",
+    "encoded_prompt",
+    "raised_by",
+    "scoring_model",
+]
 
 _IDS = "whole numbers of 0 or more"
 _SHOWN = 100
@@ -88,6 +95,16 @@ def encoded(model: ScoringModel, text: str) -> list[int]:
     if not _are_ids(model, ids):
         raise _no_ids(model, "encode", ids, f"a list of token ids, {_IDS}")
     return ids  # type: ignore[return-value]  # it was checked
+
+
+def encoded_prompt(model: ScoringModel, text: str) -> list[int]:
+    """Return the tokens of the beginning of a text, with those that the tokenizer puts in front.
+
+    Raises:
+        CheckpointError: A user's model gives something else.
+    """
+    ids = encoded(model, text)
+    return [*model.begin, *ids] if isinstance(model, Model) else ids
 
 
 def encoded_pair(

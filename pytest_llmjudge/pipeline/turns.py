@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["COMPUTING", "turn_of", "wait_or_compute"]
+__all__ = ["MEMORY", "turn_of", "wait_or_compute"]
 
-COMPUTING: Final = "generate"
-"""Name of the lock that a process of a run holds while it computes with a model."""
+MEMORY: Final = "local model"
+"""Name of the lock that a process holds while it has a model in memory beside which no other may
+be; see :class:`.room.SharedRoom`."""
 
 _WAIT_SECONDS = 0.05
 
@@ -39,7 +40,7 @@ def wait_or_compute(
         stored: Looks for it.
         compute: Stores it, or notes why it cannot be had; only one process at a time is in here,
             so that ``-n 4`` needs the memory of one model.
-        model: Whose turn it is.
+        model: Computes it.
 
     Raises:
         KnownProblemError: It could not be had earlier in this run, in whatever process.
@@ -51,19 +52,12 @@ def wait_or_compute(
         failure = store.failure(key)
         if failure is not None:
             raise KnownProblemError(failure.message, is_infrastructure=failure.is_infrastructure)
-        with store.try_lock(COMPUTING) as held:
+        with store.try_lock("generate") as held:
             if held and stored() is None:
-                _compute(compute, model)
+                with turn_of(store, model):
+                    compute()
         if not held:
             time.sleep(_WAIT_SECONDS)
-
-
-def _compute(compute: Callable[[], None], model: object) -> None:
-    try:
-        compute()
-    finally:
-        if isinstance(model, LocalModel):
-            model.end_turn()
 
 
 @contextmanager
@@ -72,12 +66,12 @@ def turn_of(store: Store, model: object) -> Iterator[None]:
 
     Args:
         store: Shared with all processes of the run.
-        model: Asked meanwhile, for what is not kept in the store.
+        model: Asked meanwhile.
     """
     if not isinstance(model, LocalModel) or model.room is None:
         yield
         return
-    with store.lock(COMPUTING):
+    with store.lock(MEMORY):
         try:
             yield
         finally:

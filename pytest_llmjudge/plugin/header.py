@@ -52,10 +52,7 @@ def _how_asked(session: LlmSession) -> Iterator[str]:
     asks_server = judges and not settings.is_judge_local
     answers = isinstance(settings.checkpoint, str) and not _is_overridden(session, "llm_model")
     if judges and settings.is_judge_local:
-        yield (
-            "llm-judge: the judge runs in this process; it and a model under test that does too "
-            "are in memory one after the other"
-        )
+        yield _in_turns(session)
     if settings.concurrency > 1 and (asks_server or answers):
         yield (
             f"llm-judge: {settings.concurrency} requests in flight at each server, under which "
@@ -67,6 +64,19 @@ def _how_asked(session: LlmSession) -> Iterator[str]:
         yield "llm-judge: 1 sample for each record, because a weighted answer does not vary"
     if settings.model == EMBEDDED and (settings.samples > 1 or settings.ask != "integer"):
         yield "llm-judge: --llm-judge-ask and --llm-judge-samples do nothing to the embedded judge"
+
+
+def _in_turns(session: LlmSession) -> str:
+    """Say what is done to the memory of a judge in this process, and which engine runs it."""
+    engine = ""
+    # A judge that cannot be used is reported where the run plans.
+    with suppress(LlmJudgeError):
+        engine = session.resources.judges.engine
+    where = f"this process ({engine})" if engine else "this process"
+    return (
+        f"llm-judge: the judge runs in {where}; it and a model under test that does too are in "
+        "memory one after the other"
+    )
 
 
 def model_lines(session: LlmSession) -> list[str]:

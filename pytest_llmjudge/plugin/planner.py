@@ -280,8 +280,9 @@ def check_tokenizer(session: LlmSession) -> None:
     Raises:
         SettingsError: All checkpoints, once they are planned, have one of their own.
     """
-    names = _checkpoints(session) if session.settings.tokenizer_forced else []
-    if names and not any(map(takes_tokenizer, names)):
+    settings = session.settings
+    names = _checkpoints(session) if settings.tokenizer_forced else []
+    if names and not any(takes_tokenizer(name, settings.base) for name in names):
         shown = ", ".join(map(session.resources.models.shown_path, names))
         problem = f"all models of this run have tokenizers of their own ({shown})"
         where, hint = "--llm-judge-tokenizer", "leave it out, or put a checkpoint file under test"

@@ -9,7 +9,8 @@ import pytest
 from tests.support.project import Project, records
 
 HEAVY = (
-    *("torch", "transformers", "tiktoken", "requests", "sacrebleu", "scipy", "jsonschema"),
+    *("torch", "transformers", "tiktoken", "tokenizers", "sentencepiece", "requests"),
+    *("sacrebleu", "scipy", "jsonschema"),
     *("jinja2", "wcwidth", "pytest_llmjudge.reporting"),
 )
 TELLER = f"""

@@ -18,8 +18,8 @@ JUDGE = "--llm-judge-model=local:judge"
 WEIGHTED = "--llm-judge-ask=weighted"
 REPORT = "--llm-judge-report=results.json"
 TURNS = (
-    "llm-judge: the judge runs in this process; it and a model under test that does too are in "
-    "memory one after the other"
+    "llm-judge: the judge runs in this process (native engine); it and a model under test that "
+    "does too are in memory one after the other"
 )
 WATCHED = """
 import pytest
@@ -168,6 +168,28 @@ def test_directly(llm_judge):
     )
 
     suite.run(JUDGE, WEIGHTED).assert_outcomes(passed=1)
+
+
+def test_a_judge_that_is_replaced(suite: Project) -> None:
+    """What was judged is thrown away, and nothing is decided."""
+    save_folder(suite.path / "other")
+    suite.write(
+        "test_suite.py",
+        """
+import shutil
+import pytest
+
+@pytest.mark.llm_judge("data.json", responses="model_response", min_average=0)
+def test_instructions(verdict):
+    shutil.copy("other/model.safetensors", "judge")
+""",
+    )
+
+    result = suite.run(JUDGE, WEIGHTED)
+
+    problem = "the judge was replaced during the run; run again when nobody writes to it"
+    result.stdout.fnmatch_lines([f"{suite.path / 'judge'}: {problem}"])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
 NO_TEMPLATE = (

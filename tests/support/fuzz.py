@@ -24,6 +24,7 @@ import time
 import traceback
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,17 +32,22 @@ import torch
 from safetensors.torch import save
 
 from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
 from pytest_llmjudge.generation.families.lora import read_adapter
 from pytest_llmjudge.generation.hf.folder import describe_folder, foreign_type
 from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
+from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
+from pytest_llmjudge.generation.tokenizers.load import load_tokenizer
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.records import load_records
 from pytest_llmjudge.storage.votes import read_votes
 from tests.support.saved import read_results
+from tests.unit.generation.hugging import make_tokenizer
 from tests.unit.generation.tiny import make_model
+from tests.unit.generation.tokenizers.made import train_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -241,6 +247,9 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         "hf/config.json": (plain(json.dumps(config).encode(), text), model_folder),
         "adapter/adapter_config.json": (plain(json.dumps(adapter).encode(), text), lambda path: read_adapter(path.parent)),
         "ranks/model.tiktoken": (plain(ranks, text), lambda path: load_ranks(path, path, 257)),
+        "json/tokenizer.json": (plain(_json_tokenizer(folder), text), _tokenize),
+        "pieces/tokenizer.model": (plain(train_pieces(), text), _tokenize),
+        "roles/tokenizer_config.json": (plain(_ROLES, text), _tokenize),
         "tar/data.tar": (lambda numbers: _tar(numbers, rows), exam),
         "csv/test/anatomy_test.csv": (plain(rows, text), lambda path: exam(path.parents[1])),
         "parquet/test-00000-of-00001.parquet": (plain(_parquet(), text), lambda path: exam(path.parent)),
@@ -255,6 +264,30 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
     }  # fmt: skip
 
 
+def _json_tokenizer(folder: Path) -> bytes:
+    """Return a tokenizer.json, and put one beside the settings that are changed."""
+    content: str = make_tokenizer().backend_tokenizer.to_str()
+    (folder / "roles").mkdir(exist_ok=True)
+    (folder / "roles" / "tokenizer.json").write_text(content, encoding="utf-8")
+    return content.encode()
+
+
+def _tokenize(path: Path) -> None:
+    files = find_tokenizer(path.with_name("model.pth"), 400, is_gpt2=False)
+    assert files is not None
+    tokenizer = load_tokenizer(path, replace(files, is_chosen=True), 400)
+    tokenizer.decode(tokenizer.encode("the 1\n\ud800"))
+    tokenizer.encode_prompt(FramedText(["<|im_start|>", "</s>", "<|im_end|>"]))
+
+
+_ROLES = json.dumps(
+    {
+        "bos_token": {"content": "<s>"},
+        "eos_token": "</s>",
+        "add_bos_token": False,
+        "added_tokens_decoder": {"3": {"content": "<|im_end|>", "special": True}},
+    }
+).encode()
 _CHATS = json.dumps(
     [
         {

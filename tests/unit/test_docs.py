@@ -138,10 +138,10 @@ def test_every_value_of_an_option_can_be_read(page: Path) -> None:
 
 
 def test_jobs_can_be_read() -> None:
-    """As YAML, and both hold the candidate to the baseline."""
+    """As YAML, and all hold the candidate to the baseline."""
     jobs = [yaml.safe_load(block.text) for page in PAGES for block in blocks(page, "yaml")]
 
-    assert len(jobs) == 2
+    assert len(jobs) == 3
     for job in jobs:
         assert "--llm-judge-baseline=releases/baseline.json" in str(job)
 

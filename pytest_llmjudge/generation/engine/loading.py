@@ -10,14 +10,19 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.checkpoint_info import describe, heads_in_model_args
+from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.families.decoder import Decoder
-from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, is_weight, read_sizes
+from pytest_llmjudge.generation.families.describe import recognise
+from pytest_llmjudge.generation.families.gpt2.book import is_latent
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig, is_weight
+from pytest_llmjudge.generation.families.gpt2.config_file import read_settings
 from pytest_llmjudge.generation.families.gpt2.key_mapping import make_plan
 from pytest_llmjudge.generation.families.gpt2.model import GPTModel
+from pytest_llmjudge.generation.families.gpt2.sizes import read_sizes
 from pytest_llmjudge.generation.families.lora import has_lora
 from pytest_llmjudge.generation.families.transformer import Transformer
 from pytest_llmjudge.generation.files.contents import ContentChangedError, open_same
+from pytest_llmjudge.generation.files.foreign import refuse_foreign_tensors
 from pytest_llmjudge.generation.files.names import plain_names
 from pytest_llmjudge.generation.files.state_dict import COPY, SAVE, state_dict_in
 from pytest_llmjudge.generation.files.tensors import TensorReader
@@ -64,12 +69,17 @@ def load(
     if info.plan is None or info.tensors is None or info.config is None:
         # An archive in the format before torch 1.6 tells its shapes only now.
         tensors, about = _read_old(info.path, contents[info.path].stamp)
+        refuse_foreign_tensors(path, tensors)
         plan = make_plan({name: tuple(tensor.shape) for name, tensor in tensors.items()})
-        if has_lora(tensors):
-            problem = "it has LoRA layers, in the format that torch wrote before version 1.6"
+        if has_lora(tensors) or recognise(tensors) is not None:
+            what = "LoRA layers" if has_lora(tensors) else "the weights of no GPT-2"
+            problem = f"it has {what}, in the format that torch wrote before version 1.6"
             raise CheckpointError(str(path), problem, "save it again with a newer torch")
-        heads = info.heads or heads_in_model_args(path, about)
-        config = read_sizes(path, plan.shapes, heads, plan.stored_name, exact_gelu=info.exact_gelu)
+        settings = read_settings(path, about, info.beside)
+        is_published = not is_latent(tensors)
+        config = read_sizes(
+            path, plan.shapes, settings, plan.stored_name, is_published=is_published
+        )
         read = tensors.__getitem__
     else:
         plan, config, stored = info.plan, info.config, info.tensors
@@ -127,11 +137,10 @@ def _weights(
             yield own, tied[source]
             continue
         if source.name is None:
-            weight = torch.zeros(source.shape)
-        else:
-            if source.name != last_name:
-                last_name, last = source.name, read(source.name)
-            weight = _part(last, source, read)
+            last_name, last = "", torch.zeros(source.shape)
+        elif source.name != last_name:
+            last_name, last = source.name, read(source.name)
+        weight = _part(last, source, read)
         weight = weight.to(device=device, dtype=dtype).contiguous()
         if weight.untyped_storage().nbytes() > weight.nbytes:
             # A third of a tensor would keep all of it.

@@ -85,31 +85,47 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: One of them is not, or the tokenizer is another model's.
         """
-        info = self.info
-        # An archive that only torch can read tells its vocabulary when it is loaded.
-        if info.config is not None:
-            self._own_tokenizer(info.config.vocab_size)
+        self._control_names  # noqa: B018  # the tokenizer is loaded to read them
 
-    @cached_property
+    @property
     def special_tokens(self) -> frozenset[str]:
         """The control tokens of its tokenizer; GPT-2's has none.
 
         Raises:
             CheckpointError: The tokenizer cannot be had.
         """
-        files, config = self.info.tokenizer, self.info.config
-        if config is None or files is None or not files.has_controls:
-            return frozenset()
-        return self._own_tokenizer(config.vocab_size).special_tokens
+        # Every process asks that makes prompts, and few of them need a tokenizer.
+        return self._control_names if self.may_begin_texts else frozenset()
 
-    def _own_tokenizer(self, vocab_size: int) -> Tokenizer:
-        """Load the tokenizer alone."""
+    @property
+    def may_begin_texts(self) -> bool:
+        """Whether its tokenizer may put tokens in front of a text; GPT-2's does not."""
+        files = self.info.tokenizer
+        return files is None or files.has_controls
+
+    @property
+    def begin(self) -> list[int]:
+        """The tokens that its tokenizer puts in front of a text.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+        return self._loaded.tokenizer.begin
+
+    @cached_property
+    def _control_names(self) -> frozenset[str]:
+        """Names of the tokenizer's control tokens."""
         from pytest_llmjudge.generation.tokenizers.load import load_tokenizer
 
+        info = self.info
+        # An archive that only torch can read tells its vocabulary when it is loaded.
+        if info.config is None:
+            return frozenset()
         try:
-            return load_tokenizer(self.info.path, self.info.tokenizer, vocab_size)
+            tokenizer = load_tokenizer(info.path, info.tokenizer, info.config.vocab_size)
         except ContentChangedError:
             raise self._changed() from None
+        return tokenizer.special_tokens
 
     @property
     def context_length(self) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.families.layouts.base import TensorError
 from pytest_llmjudge.generation.families.layouts.book import Book
 from pytest_llmjudge.generation.families.layouts.hugging_face import HuggingFace
 from pytest_llmjudge.generation.families.layouts.litgpt import LitGPT
 from pytest_llmjudge.generation.families.layouts.meta import Meta
 from pytest_llmjudge.generation.families.published import NONE, published
+from pytest_llmjudge.generation.families.sizes import absurd_size
 from pytest_llmjudge.generation.families.transformer_config import MissingError, UnsupportedError
-from pytest_llmjudge.generation.files.names import stem_of
+from pytest_llmjudge.generation.files.names import shorten, shorten_json, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -27,6 +29,7 @@ __all__ = ["ModelFile", "plan_of_file", "plan_of_folder", "recognise"]
 
 _LAYOUTS: tuple[Layout, ...] = (HuggingFace(), Book(), Meta(), LitGPT())
 _SAVE_WHOLE = "save the whole model again with save_pretrained"
+_OTHER = "put the config of the model that was trained beside it, or save it again"
 _ABOUT = ("config", "cfg", "model_config", "model_args")
 """Under which names training checkpoints keep a model's config."""
 
@@ -88,10 +91,12 @@ def plan_of_file(
         CheckpointError: Nothing says what the tensors do not, the native engine does not compute
             it, or tensors are missing, unknown, or have other shapes.
     """
-    own = (about.get(name) for name in _ABOUT)
-    values = dict(next((one for one in own if isinstance(one, dict)), {}))
-    values |= settings[1] if settings else {}
+    values = {**_plain_config(about), **(settings[1] if settings else {})}
     where = path if settings is None else settings[0]
+    if absurd := absurd_size(values):
+        name, size, most = absurd
+        problem = f"{shorten(name)} is {shorten_json(size)}, and no model has more than {most:,}"
+        raise CheckpointError(str(where), problem, "write the number of the model that was trained")
     try:
         config = layout.config(values, shapes)
     except MissingError as error:
@@ -100,13 +105,28 @@ def plan_of_file(
         if match.config is None:
             raise _undecided(path, layout, match, error.keys) from None
         config = match.config
+    except TensorError as error:
+        raise CheckpointError(str(path), error.reason, _OTHER) from None
     except UnsupportedError as error:
         problem = f"{error.reason}, which the native engine does not compute"
         hint = "correct it, or name a Hugging Face folder of the model, which transformers runs"
         raise CheckpointError(str(where), problem, hint) from None
-    hint = "put the config of the model that was trained beside it, or save it again"
-    plan = layout.plan(path, config, shapes, hint)
+    plan = layout.plan(path, config, shapes, _OTHER)
     return ModelFile(config, plan, settings[0] if settings else None)
+
+
+def _plain_config(about: Mapping[str, object]) -> dict[str, object]:
+    """Return what of a config in a training checkpoint a JSON file could hold."""
+    own = (about.get(name) for name in _ABOUT)
+    config = next((one for one in own if isinstance(one, dict)), {})
+    return {name: value for name, value in config.items() if _is_plain(name) and _is_plain(value)}
+
+
+def _is_plain(value: object, depth: int = 3) -> bool:
+    if isinstance(value, (list, dict)) and depth:
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        return all(_is_plain(part, depth - 1) for part in parts)
+    return value is None or isinstance(value, (str, int, float))
 
 
 def _undecided(path: Path, layout: Layout, match: Match, keys: Collection[str]) -> CheckpointError:

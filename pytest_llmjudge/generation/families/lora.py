@@ -31,9 +31,9 @@ __all__ = [
     "has_lora",
     "is_lora",
     "lecture_lora",
-    "peft_lora",
     "read_adapter",
     "with_lora",
+    "with_peft",
 ]
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -90,6 +90,7 @@ class Adapter:
         alpha: Numerator of the scale.
         rank: Of all its matrices, if the config names it.
         is_rank_stabilised: Whether the scale is alpha / sqrt(rank) and not alpha / rank.
+        targets: Names of the linear layers that it changes, where the config lists them.
     """
 
     folder: Path
@@ -98,6 +99,7 @@ class Adapter:
     alpha: float
     rank: object
     is_rank_stabilised: bool
+    targets: tuple[str, ...]
 
 
 def has_lora(names: Iterable[str]) -> bool:
@@ -168,7 +170,8 @@ def read_adapter(folder: Path) -> Adapter:
     if alpha is None:
         problem = f"lora_alpha is {shorten_json(config.get('lora_alpha'))}"
         raise CheckpointError(str(file), problem, hint)
-    base = config.get("base_model_name_or_path")
+    base, targets = config.get("base_model_name_or_path"), config.get("target_modules")
+    named = [one for one in targets if isinstance(one, str)] if isinstance(targets, list) else []
     return Adapter(
         folder,
         file,
@@ -176,11 +179,12 @@ def read_adapter(folder: Path) -> Adapter:
         alpha,
         config.get("r"),
         is_rank_stabilised=bool(config.get("use_rslora")),
+        targets=tuple(sorted(named)),
     )
 
 
-def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict[str, Lora]:
-    """Say what an adapter adds to which of the model's weights.
+def with_peft(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> Plan:
+    """Let a plan add the matrices of a PEFT adapter.
 
     Args:
         adapter: Its config.
@@ -188,9 +192,14 @@ def peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict
         shapes: Of its matrices.
 
     Raises:
-        CheckpointError: Something is no LoRA matrix, lacks its other half, or has no place in the
+        CheckpointError: Something is no LoRA matrix, lacks its other half, or does not fit the
             base.
     """
+    return with_lora(adapter.folder, plan, _peft_lora(adapter, plan, shapes), shapes)
+
+
+def _peft_lora(adapter: Adapter, plan: Plan, shapes: Mapping[str, Shape]) -> dict[str, Lora]:
+    """Say what an adapter adds to which of the model's weights."""
     places: dict[str, list[str]] = {}
     for own in plan.sources:
         places.setdefault(plan.stored_name(own), []).append(own)

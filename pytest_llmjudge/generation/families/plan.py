@@ -22,12 +22,15 @@ class Lora:
         up: Name of the stored one that maps the rank to outputs.
         scale: What the product is multiplied by.
         is_turned: Whether the two are stored with a row for each input.
+        is_own: Whether they are weights of the model itself, which has a product in the place of a
+            matrix, and not of an adapter.
     """
 
     down: str
     up: str
     scale: float
     is_turned: bool
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Source:
     """Where one weight of a model comes from.
 
     Attributes:
-        name: Of the stored tensor; ``None`` for zeros, where a model was made without biases.
+        name: Of the stored tensor; ``None`` for zeros, where a model was made without biases, or
+            where only ``lora`` makes the weight.
         shape: Of the weight.
         is_turned: Whether the stored tensor has a row for each input, as Hugging Face's Conv1D.
         rows: Which of the stored tensor's outputs make the weight, in this order; ``None`` for all.

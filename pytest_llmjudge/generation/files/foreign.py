@@ -25,9 +25,10 @@ _CONVERT_NANOCHAT = (
 _MLX_ADAPTER = "an adapter of MLX"
 _FUSE = "run mlx_lm.fuse on it and its model, and name the folder that it writes"
 _UNQUANTISED = "name the model as it was before it was quantised, or a Hugging Face folder of it"
-
-
+_FIXTURE = "give it to a fixture llm_model of your own"
 _FOLDER_ABOVE = "run the zero_to_fp32.py of the folder above it, and name what it writes"
+_DEEPSPEED_PART = r"mp_rank_\d+_(model|optim)_states\.pt$"
+_MLX_NAME = r"^(\d+_)?adapters\.safetensors$"
 _PART = r"-\d+-of-(?!0*1\.)\d+\."
 """In the name of one of several files."""
 _NO_INDEX = "parts of a model without their index ({}.index.json)"
@@ -55,8 +56,8 @@ _FOLDERS = (
         "run the zero_to_fp32.py that lies there (python zero_to_fp32.py . merged), and name the "
         "folder merged",
     ),
-    _Form(r"_model_states\.pt$", _DEEPSPEED, _FOLDER_ABOVE),
-    _Form(r"adapters\.safetensors$", _MLX_ADAPTER, _FUSE),
+    _Form(_DEEPSPEED_PART, _DEEPSPEED, _FOLDER_ABOVE),
+    _Form(_MLX_NAME, _MLX_ADAPTER, _FUSE),
     _Form(r"^meta_\d+\.json$", _NANOCHAT, _CONVERT_NANOCHAT),
     _Form(_PART + r"safetensors$", _NO_INDEX.format("model.safetensors"), _COPY_INDEX),
     _Form(_PART + r"bin$", _NO_INDEX.format("pytorch_model.bin"), _COPY_INDEX),
@@ -75,8 +76,8 @@ _FOLDERS_WITHOUT = (
 
 _FILES = (
     _Form(r"\.distcp$", f"a part of {_DCP}", f"run {_TO_TORCH} on its folder, and name the result"),
-    _Form(r"_model_states\.pt$", f"a part of {_DEEPSPEED}", _FOLDER_ABOVE),
-    _Form(r"adapters\.safetensors$", _MLX_ADAPTER, _FUSE),
+    _Form(_DEEPSPEED_PART, f"a part of {_DEEPSPEED}", _FOLDER_ABOVE),
+    _Form(_MLX_NAME, _MLX_ADAPTER, _FUSE),
     _Form(_PART + r"(safetensors|bin)$", "a part of a model", "name the folder that it lies in"),
 )
 """Files, by their name."""
@@ -107,14 +108,14 @@ _TENSORS = (
         "run mlx_lm.convert with --dequantize on it, and name the folder that it writes",
     ),
     _Form(
-        r"\.ff\.(gate|fc1\.0)\.weight$",
-        "a GPT with a mixture of experts, which is not run here",
-        "give it to a fixture llm_model of your own",
-    ),
-    _Form(
         r"\.att\.indexer\.",
         "a GPT with DeepSeek's sparse attention, which is not run here",
-        "give it to a fixture llm_model of your own",
+        _FIXTURE,
+    ),
+    _Form(
+        r"\.att\.heads\.0\.W_query\.",
+        "a GPT whose heads are modules of their own, which is not run here",
+        _FIXTURE,
     ),
 )
 """State dicts, by a pattern in the name of a tensor; the first that is there counts."""

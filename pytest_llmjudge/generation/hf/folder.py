@@ -25,16 +25,16 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
 )
 from pytest_llmjudge.generation.families.hf_config import is_quantised
 from pytest_llmjudge.generation.families.lora import ADAPTER_CONFIG
+from pytest_llmjudge.generation.families.sizes import absurd_size
 from pytest_llmjudge.generation.families.transformer_config import UnsupportedError
 from pytest_llmjudge.generation.files.contents import Content, content_of
 from pytest_llmjudge.generation.files.foreign import entries_of, refuse_foreign_folder
-from pytest_llmjudge.generation.files.names import shorten, shorten_json
+from pytest_llmjudge.generation.files.names import name_some, shorten, shorten_json
 from pytest_llmjudge.generation.files.safetensors import SUFFIX, read_safetensors
 from pytest_llmjudge.generation.files.shards import files_in, read_index
 from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_pointer, unreadable
 from pytest_llmjudge.generation.hf.native import Native, native_of, with_adapter
 from pytest_llmjudge.generation.hf.quantised import check_quantised
-from pytest_llmjudge.generation.hf.sizes import absurd_size
 from pytest_llmjudge.paths import HEAD
 from pytest_llmjudge.reading import (
     DATA_LIMIT,
@@ -45,7 +45,7 @@ from pytest_llmjudge.reading import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge.generation.files.state_dict import StoredTensor
@@ -74,6 +74,7 @@ _WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+_STATE_DICTS = ("*.pth", "*.pt")
 _NO_WEIGHTS = ("rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias")
 """What older versions stored with them: the frequencies of rotary embeddings, GPT-2's masks."""
 
@@ -252,8 +253,7 @@ def describe_folder(folder: Path) -> FolderInfo:
     what = f"a Hugging Face folder of a {shorten(kind)}"
     if weights is None:
         refuse_foreign_folder(folder, entries_of(folder), has_weights=False)
-        hint = "put its .safetensors files into it, or save the model again with save_pretrained"
-        raise CheckpointError(str(folder), f"{what} without weights", hint)
+        raise CheckpointError(str(folder), f"{what} without weights", _instead_of_weights(names))
     # Of the ranks that our own engine takes transformers would make an empty tokenizer of GPT-2's.
     usable = [name for name in names if kind != GPT2 or not name.endswith(".tiktoken")]
     if not matching(usable, VOCABULARIES):
@@ -350,6 +350,13 @@ def _check_not_empty(folder: Path, tensors: Mapping[str, StoredTensor]) -> None:
         problem = f"{shorten(empty)} has no numbers, as DeepSpeed's ZeRO-3 leaves its weights"
         hint = "run the zero_to_fp32.py of the training checkpoint, and put what it writes here"
         raise CheckpointError(str(folder), problem, hint)
+
+
+def _instead_of_weights(names: Sequence[str]) -> str:
+    """Advise on a folder without Hugging Face's weights, which may hold another program's."""
+    if raw := matching(names, _STATE_DICTS):
+        return f"name the file of weights in it ({name_some(raw)})"
+    return "put its .safetensors files into it, or save the model again with save_pretrained"
 
 
 def _refuse_pointer(file: Path) -> None:

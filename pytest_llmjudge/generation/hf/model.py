@@ -106,6 +106,20 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         return self.info.engine
 
     @property
+    def may_begin_texts(self) -> bool:
+        """Whether its tokenizer may put tokens in front of a text, which only loading it tells."""
+        return True
+
+    @property
+    def begin(self) -> list[int]:
+        """The tokens that its tokenizer puts in front of a text.
+
+        Raises:
+            CheckpointError: The folder cannot be used.
+        """
+        return self._loaded.framed.begin
+
+    @property
     def context_length(self) -> int:
         """How many tokens it can see.
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.checkpoint_info import read_weights, weights_in_adapter
+from pytest_llmjudge.generation.checkpoint_info import (
+    check_adapter,
+    read_weights,
+    weights_in_adapter,
+)
 from pytest_llmjudge.generation.families.describe import plan_of_folder
-from pytest_llmjudge.generation.families.lora import peft_lora, read_adapter, with_lora
+from pytest_llmjudge.generation.families.lora import read_adapter, with_peft
 from pytest_llmjudge.generation.families.native import native_config
 from pytest_llmjudge.generation.families.transformer_config import UnsupportedError
 from pytest_llmjudge.generation.files.state_dict import FLOATS
@@ -61,6 +65,9 @@ def native_of(
         reason = f"weights are stored as {other}"
         raise UnsupportedError(reason)
     plan = plan_of_folder(folder, sizes, {name: one.shape for name, one in tensors.items()})
+    # torch's own files hold a tied head under both of its names.
+    first = {tensor: name for name, tensor in reversed(list(tensors.items()))}
+    plan = plan.read_by({name: first[tensor] for name, tensor in tensors.items()})
     return Native(sizes, plan, tensors)
 
 
@@ -77,12 +84,13 @@ def with_adapter(native: Native, folder: Path) -> tuple[Native, tuple[Path, ...]
     Raises:
         CheckpointError: It cannot be read, does not fit, or asks for what is not merged here.
     """
+    check_adapter(folder)
     adapter, file = read_adapter(folder), weights_in_adapter(folder)
     state = read_weights(file)
     if state is None:
         problem = "it has the format that torch wrote before version 1.6"
         raise CheckpointError(str(folder), problem, "save it again with a newer torch")
     shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
-    plan = with_lora(folder, native.plan, peft_lora(adapter, native.plan, shapes), shapes)
+    plan = with_peft(adapter, native.plan, shapes)
     tensors = {**native.tensors, **state.tensors}
     return Native(native.config, plan, tensors), (adapter.config, file)

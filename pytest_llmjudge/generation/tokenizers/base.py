@@ -18,12 +18,14 @@ class Tokenizer(ABC):
         size: One more than its largest id.
         text_size: One more than the largest id that it gives to text.
         ends: The tokens that end a text; at least one.
+        begin: The tokens that it puts in front of a text.
         special_tokens: Names of control tokens, which only a template writes as such.
     """
 
     size: int
     text_size: int
     ends: frozenset[int]
+    begin: list[int] = []  # noqa: RUF012 - never changed
     special_tokens: frozenset[str] = frozenset()
 
     @abstractmethod

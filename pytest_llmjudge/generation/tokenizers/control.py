@@ -14,7 +14,7 @@ from pytest_llmjudge.generation.tokenizers.frames import FramedTexts, split_behi
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["ControlTokenizer"]
+__all__ = ["ControlTokenizer", "clean"]
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 

@@ -104,7 +104,7 @@ def find_tokenizer(
                     return _files(own, stem=f"{stem}.", checkpoint=place)
         if is_gpt2 and has_gpt2s:
             continue
-        file = _in_folder(place.parent, is_gpt2=is_gpt2)
+        file = _in_folder(place.parent, place, is_gpt2=is_gpt2)
         # What is as old as a file that only torch can read has no other tokenizer than GPT-2's.
         if file is not None and (vocab_size is not None or file.name.endswith(_RANKS)):
             return _files(file, checkpoint=place)
@@ -143,7 +143,8 @@ def read_part(file: Path, stamps: Mapping[Path, Stamp]) -> bytes:
 def _chosen(chosen: Path, checkpoint: Path, *, is_gpt2: bool) -> TokenizerFiles:
     file: Path | None = chosen
     if os.path.isdir(chosen):  # noqa: PTH112 - pathlib raises where a folder is closed
-        file = _in_folder(chosen, is_gpt2=False) or _in_folder(chosen, is_gpt2=is_gpt2)
+        file = _in_folder(chosen, checkpoint, is_gpt2=False)
+        file = file or _in_folder(chosen, checkpoint, is_gpt2=is_gpt2)
     elif (instead := instead_of_file(chosen)) is not None:
         hint = f"name a {_JSON}, a {_MODEL} or a {_RANKS} file, or a folder with one"
         raise CheckpointError(OPTION, f"{chosen} is {instead}", hint)
@@ -153,12 +154,18 @@ def _chosen(chosen: Path, checkpoint: Path, *, is_gpt2: bool) -> TokenizerFiles:
     return _files(file, checkpoint=checkpoint, is_chosen=True)
 
 
-def _in_folder(folder: Path, *, is_gpt2: bool) -> Path | None:
-    """Return the tokenizer of all checkpoints in a folder."""
+def _in_folder(folder: Path, checkpoint: Path, *, is_gpt2: bool) -> Path | None:
+    """Return the tokenizer of the checkpoints in a folder."""
     named = [file for name in (_JSON, _MODEL) if os.path.lexists(file := folder / name)]
-    # Only a GPT-2 splits text as such a file is read here; of several nobody knows which is meant.
+    # As "Build a Reasoning Model (From Scratch)" has them beside qwen3-0.6B-base.pth and its like.
+    kinds = sorted(folder.glob("tokenizer-*.json"))
+    own = f"tokenizer-{stem_of(checkpoint).rpartition('-')[2]}.json"
+    named += [file for file in kinds if file.name == own]
+    # Only a GPT-2 splits text as such a file is read here.
     ranks = sorted(folder.glob(f"*{_RANKS}")) if is_gpt2 else []
-    return next(iter([*ranks, *named] if len(ranks) == 1 else named), None)
+    # Of several nobody knows which is meant.
+    files = [*(ranks if len(ranks) == 1 else []), *named, *(kinds if len(kinds) == 1 else [])]
+    return next(iter(files), None)
 
 
 def _files(

@@ -113,6 +113,11 @@ class FramedTexts:
         self._encoder = encoder
         self._frames: dict[tuple[str, ...], Frame] = {}
 
+    @property
+    def begin(self) -> list[int]:
+        """What the tokenizer puts in front of a text."""
+        return self._encoder.begin
+
     def ids(self, prompt: FramedText) -> list[int]:
         """Return the tokens of a prompt, those for the beginning of a text among them."""
         return self._begun(self._frame(prompt).ids(str(prompt), prompt.texts))
@@ -131,7 +136,7 @@ class FramedTexts:
 
     def _begun(self, ids: list[int]) -> list[int]:
         """Put the tokens for the beginning in front, unless the template wrote them itself."""
-        begin = self._encoder.begin
+        begin = self.begin
         return ids if ids[: len(begin)] == begin else [*begin, *ids]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.files.names import shorten_json
+from pytest_llmjudge.generation.tokenizers.control import clean
 from pytest_llmjudge.generation.tokenizers.files import read_part
 from pytest_llmjudge.reading import parse_json, why_no_json
 
@@ -155,4 +156,4 @@ def _numbers(file: Path, value: object) -> tuple[int, ...]:
 def _name(token: object) -> str | None:
     """Return the name of a token, which is text or an object with its ``content``."""
     name = token.get("content") if isinstance(token, dict) else token
-    return name if isinstance(name, str) and name else None
+    return clean(name) if isinstance(name, str) and name else None

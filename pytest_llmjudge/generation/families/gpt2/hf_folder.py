@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.generation.families.gpt2.config_file import THEIR_ACTIVATIONS
+from pytest_llmjudge.generation.families.gpt2.config_file import COMPUTED, THEIR_ACTIVATIONS
 from pytest_llmjudge.generation.families.gpt2.key_mapping import GPT2_VOCABULARY
 from pytest_llmjudge.generation.files.names import shorten_json
 from pytest_llmjudge.reading import SETTINGS_LIMIT, parse_json, read_file
@@ -65,10 +65,7 @@ _WIDTH = 768
 
 _COMPUTED: dict[str, tuple[object, ...]] = {
     "activation_function": tuple(THEIR_ACTIVATIONS),
-    "layer_norm_epsilon": (1e-5,),
-    "scale_attn_weights": (True,),
-    "scale_attn_by_inverse_layer_idx": (False,),
-    "add_cross_attention": (False,),
+    **COMPUTED,
     "auto_map": (None,),
 }
 """Settings with the values that our engine computes; the first is transformers' own choice."""

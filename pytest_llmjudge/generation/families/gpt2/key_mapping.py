@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.generation.families.gpt2.config import is_weight
+from pytest_llmjudge.generation.families.gpt2.book import book_sources
 from pytest_llmjudge.generation.families.plan import Plan, Source
 
 if TYPE_CHECKING:
@@ -54,12 +54,7 @@ def make_plan(shapes: Mapping[str, Shape]) -> Plan:
     theirs = {name.removeprefix("transformer."): name for name in shapes}
     is_lecture = "wte.weight" not in theirs
     if is_lecture:
-        # A layer with LoRA keeps its own weight and bias one level further down.
-        sources = {
-            name.replace(".linear.", "."): Source(name, shape)
-            for name, shape in shapes.items()
-            if is_weight(name)
-        }
+        sources = book_sources(shapes)
     else:
         gpt2_shapes = {short: shapes[name] for short, name in theirs.items()}
         sources = {own: _renamed(source, theirs) for own, source in _from_gpt2(gpt2_shapes)}

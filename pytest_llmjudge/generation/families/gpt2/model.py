@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from pytest_llmjudge.generation.families.decoder import Attention, Decoder, count_matrices
 from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.experts import Experts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,15 +41,15 @@ class SelfAttention(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.heads = config.n_heads, config.emb_dim // config.n_heads  # H, D
+        self.head_size = config.emb_dim // config.n_heads
         self.W_query = nn.Linear(config.emb_dim, config.emb_dim, bias=config.qkv_bias)
-        self.W_key = nn.Linear(config.emb_dim, config.emb_dim, bias=config.qkv_bias)
-        self.W_value = nn.Linear(config.emb_dim, config.emb_dim, bias=config.qkv_bias)
+        self.W_key = nn.Linear(config.emb_dim, config.kv_width, bias=config.qkv_bias)
+        self.W_value = nn.Linear(config.emb_dim, config.kv_width, bias=config.qkv_bias)
         self.out_proj = nn.Linear(config.emb_dim, config.emb_dim)
 
     def forward(self, x: Tensor, attend: Attend) -> Tensor:
         projected = self.W_query(x), self.W_key(x), self.W_value(x)  # 3 * (…, C)
-        query, key, value = (y.unflatten(-1, self.heads) for y in projected)  # (…, H, D)
+        query, key, value = (y.unflatten(-1, (-1, self.head_size)) for y in projected)
         seen = attend(query, key, value)  # (…, H, D)
         mixed: Tensor = self.out_proj(seen.flatten(-2))  # (…, C)
         return mixed
@@ -57,16 +58,16 @@ class SelfAttention(nn.Module):
 class FeedForward(nn.Module):
     """Two linear layers with GELU between them, which GPT-2 approximates by tanh."""
 
-    def __init__(self, emb_dim: int, *, exact_gelu: bool) -> None:
+    def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(emb_dim, 4 * emb_dim),
-            nn.GELU(approximate="none" if exact_gelu else "tanh"),
-            nn.Linear(4 * emb_dim, emb_dim),
+            nn.Linear(config.emb_dim, config.inner_width),
+            nn.GELU(approximate="none" if config.exact_gelu else "tanh"),
+            nn.Linear(config.inner_width, config.emb_dim),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        changed: Tensor = self.layers(x)  # (…, C) -> (…, 4 C) -> (…, C)
+        changed: Tensor = self.layers(x)  # (…, C) -> (…, F) -> (…, C)
         return changed
 
 
@@ -76,7 +77,10 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.att = SelfAttention(config)
-        self.ff = FeedForward(config.emb_dim, exact_gelu=config.exact_gelu)
+        self.ff: nn.Module = FeedForward(config)
+        if config.n_experts:
+            sizes = config.emb_dim, config.inner_width, config.n_experts, config.active_experts
+            self.ff = Experts(*sizes)
         self.norm1 = LayerNorm(config.emb_dim)
         self.norm2 = LayerNorm(config.emb_dim)
 
@@ -98,8 +102,11 @@ class GPTModel(Decoder):
         self.context_length = config.context_length
         self.vocab_size = config.vocab_size
         size = config.emb_dim // config.n_heads
-        attention = Attention(config.n_heads, config.n_heads, size, scale=size**-0.5)
-        self.attentions = [attention] * config.n_layers
+        kv_heads = config.n_kv_heads or config.n_heads
+        self.attentions = [
+            Attention(config.n_heads, kv_heads, size, scale=size**-0.5, window=window)
+            for window in config.windows or [None] * config.n_layers
+        ]
         self.tok_emb = nn.Embedding(config.vocab_size, config.emb_dim)
         self.pos_emb = nn.Embedding(config.context_length, config.emb_dim)
         self.trf_blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.names import Shape
 
-__all__ = ["NUMBERS", "Layout", "Part", "paired", "split_name", "without_padding"]
+__all__ = [
+    "NUMBERS",
+    "Layout",
+    "Part",
+    "TensorError",
+    "matrix",
+    "paired",
+    "split_name",
+    "without_padding",
+]
 
 _BLOCK = re.compile(r"trf_blocks\.(\d+)\.(.+)\.(weight|bias|scale)")
 
@@ -75,9 +84,37 @@ def without_padding(name: str, shape: Shape, stored: Mapping[str, Shape]) -> Sou
         stored: Shapes of all stored tensors.
     """
     there = stored.get(name, shape)
-    if there[1:] != shape[1:] or there[0] <= shape[0]:
+    if len(there) != 2 or there[1:] != shape[1:] or there[0] <= shape[0]:
         return Source(name, shape)
     return Source.taking(name, there, (range(shape[0]),))
+
+
+class TensorError(Exception):
+    """Tensors that would tell the sizes of a model do not.
+
+    Attributes:
+        reason: Which, as half a sentence.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def matrix(shapes: Mapping[str, Shape], name: str) -> tuple[int, int]:
+    """Return how many rows and columns a stored matrix has.
+
+    Raises:
+        TensorError: It is not there, or is no matrix.
+    """
+    shape = shapes.get(name)
+    if shape is None:
+        reason = f"it has no {shorten(name)}"
+        raise TensorError(reason)
+    if len(shape) != 2 or 0 in shape:
+        reason = f"{shorten(name)} has the shape {shorten(str(shape))} where a matrix is expected"
+        raise TensorError(reason)
+    return shape[0], shape[1]
 
 
 class Layout(ABC):
@@ -107,6 +144,7 @@ class Layout(ABC):
 
         Raises:
             MissingError: Neither says it.
+            TensorError: Tensors that are needed for it are not there, or have odd shapes.
             UnsupportedError: It asks for what the native engine does not compute.
         """
 

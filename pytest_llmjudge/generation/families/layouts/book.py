@@ -16,7 +16,13 @@ from pytest_llmjudge.generation.families.hf_config import (
     alternating,
     read_windows,
 )
-from pytest_llmjudge.generation.families.layouts.base import Layout, paired, split_name
+from pytest_llmjudge.generation.families.layouts.base import (
+    Layout,
+    TensorError,
+    matrix,
+    paired,
+    split_name,
+)
 from pytest_llmjudge.generation.families.native import native_config
 from pytest_llmjudge.generation.families.plan import Source
 from pytest_llmjudge.generation.families.transformer_config import (
@@ -25,6 +31,7 @@ from pytest_llmjudge.generation.families.transformer_config import (
     TransformerConfig,
     UnsupportedError,
 )
+from pytest_llmjudge.generation.files.names import shorten_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Book"]
 
 _BLOCKS = "trf_blocks"
-_BLOCK = re.compile(r"((?:trf_)?blocks)\.(\d+)\.(.+)")
+_BLOCK = re.compile(r"((?:trf_)?blocks)\.([0-9]{1,4})\.(.+)")
 _BUFFERS = re.compile(r"(?:.+\.)?(?:mask|cos|sin)(?:_local|_global)?")
 _NORMS = {
     "norm1": "input_layernorm",
@@ -45,6 +52,7 @@ _NORMS = {
 """Of Gemma 3 and OLMo 3; in the other models norms have the names that they have here."""
 
 _KEYS = ("n_heads", "rope_base", "context_length")
+_LLAMA_KEYS = (*_KEYS, "rope_freq")
 _GEMMA_KEYS = (*_KEYS, "rope_local_base", "layer_types", "sliding_window")
 """What tensors do not tell."""
 
@@ -69,6 +77,7 @@ class Book(Layout):
 
         Raises:
             MissingError: Neither says what is needed.
+            TensorError: Tensors that are needed for it are not there, or have odd shapes.
             UnsupportedError: It asks for what the native engine does not compute.
         """
         if "model_type" in values:
@@ -77,20 +86,25 @@ class Book(Layout):
         if "ff.gate.weight" in block:
             reason = "it is a mixture of experts"
             raise UnsupportedError(reason)
-        is_gemma = "pre_feedforward_layernorm.scale" in block
-        fields = Fields({**_known(block, values.get("n_heads")), **values})
-        missing = [key for key in (_GEMMA_KEYS if is_gemma else _KEYS) if key not in fields]
-        if missing:
+        vocabulary, width = matrix(shapes, "tok_emb.weight")
+        keys, _ = matrix(block, "att.W_key.weight")
+        hidden, _ = matrix(block, "ff.fc1.weight")
+        values = {**_known(block, values.get("n_heads")), **values}
+        if missing := [key for key in _keys(block) if key not in values]:
             raise MissingError(*missing)
+        fields = Fields(values)
+        layers = len({match[2] for name in shapes if (match := _BLOCK.fullmatch(name))})
+        sizes = {"vocab_size": vocabulary, "emb_dim": width, "hidden_dim": hidden}
+        _compare(fields, {**sizes, "n_layers": layers})
         size = _head_size(fields, block)
+        kv_heads = max(1, keys // size)
+        _compare(fields, {"n_kv_groups": kv_heads})
         common: dict[str, Any] = {
-            "vocab_size": shapes["tok_emb.weight"][0],
-            "emb_dim": shapes["tok_emb.weight"][-1],
+            **sizes,
             "context_length": fields.integer("context_length"),
-            "hidden_dim": block["ff.fc1.weight"][0],
             "head_size": size,
             "n_heads": fields.integer("n_heads"),
-            "n_kv_heads": max(1, block["att.W_key.weight"][0] // size),
+            "n_kv_heads": kv_heads,
             "attention_scale": size**-0.5,
             "norm_casts_first": False,
             "qkv_bias": "att.W_query.bias" in block,
@@ -98,8 +112,7 @@ class Book(Layout):
             "mlp_bias": "ff.fc1.bias" in block,
             "is_tied": True,
         }
-        layers = len({match[2] for name in shapes if (match := _BLOCK.fullmatch(name))})
-        if is_gemma:
+        if "pre_feedforward_layernorm.scale" in block:
             return _gemma3(fields, layers, common)
         if "post_feedforward_layernorm.weight" in block:
             return _olmo3(fields, layers, common)
@@ -149,22 +162,32 @@ class Book(Layout):
 
 
 def _first_block(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Return the shapes of the first block by their names within it.
-
-    Raises:
-        UnsupportedError: Tensors that tell the sizes are not there.
-    """
-    block = {
+    """Return the shapes of the first block by their names within it."""
+    return {
         match[3].replace(".linear.", "."): shape
         for name, shape in shapes.items()
         if (match := _BLOCK.fullmatch(name)) and int(match[2]) == 0
     }
-    tensors = {"tok_emb.weight": shapes.get("tok_emb.weight"), **block}
-    for name in ("tok_emb.weight", "att.W_query.weight", "att.W_key.weight", "ff.fc3.weight"):
-        if "ff.gate.weight" not in block and not tensors.get(name):
-            reason = f"it has no {name}"
-            raise UnsupportedError(reason)
-    return block
+
+
+def _keys(block: Mapping[str, Shape]) -> tuple[str, ...]:
+    """Return the settings that a config has to have, ``null`` included."""
+    if "pre_feedforward_layernorm.scale" in block:
+        return _GEMMA_KEYS
+    # Only norms of torch, which the books' Llamas have, call their scale a weight.
+    return _LLAMA_KEYS if "norm1.weight" in block else _KEYS
+
+
+def _compare(fields: Fields, sizes: Mapping[str, int]) -> None:
+    """Refuse a config that is of another model, whose other settings would be wrong too.
+
+    Raises:
+        TensorError: It names another size than the tensors have.
+    """
+    for key, size in sizes.items():
+        if key in fields and fields.get(key) != size:
+            reason = f"its config says that {key} is {shorten_json(fields.get(key))}, not {size}"
+            raise TensorError(reason)
 
 
 def _known(block: Mapping[str, Shape], heads: object) -> dict[str, object]:
@@ -175,23 +198,24 @@ def _known(block: Mapping[str, Shape], heads: object) -> dict[str, object]:
         heads: What a config says of ``n_heads``.
     """
     known: dict[str, object] = {}
-    queries, cosines = block["att.W_query.weight"][0], block.get("att.cos", ())
+    (queries, _), cosines = matrix(block, "att.W_query.weight"), block.get("att.cos", ())
     if len(cosines) == 2:
         known["context_length"] = cosines[0]
         # Llama 2 alone has one cosine for each pair of dimensions; its base is a constant.
         if isinstance(heads, int) and 2 * cosines[1] * heads == queries:
-            known["rope_base"] = _LLAMA2_BASE
-    if scale := block.get("att.q_norm.scale"):
-        known["head_dim"] = scale[0]
-        known["n_heads"] = queries // max(1, scale[0])
+            known |= {"rope_base": _LLAMA2_BASE, "rope_freq": None}
+    if scale := sum(block.get("att.q_norm.scale", ())):
+        known["head_dim"] = scale
+        known["n_heads"] = queries // scale
     return known
 
 
 def _head_size(fields: Fields, block: Mapping[str, Shape]) -> int:
-    queries, heads = block["att.W_query.weight"][0], fields.integer("n_heads")
+    (queries, _), heads = matrix(block, "att.W_query.weight"), fields.integer("n_heads")
     size = fields.integer("head_dim", max(1, queries // heads))
     if size * heads != queries:
-        fields.refuse("n_heads")
+        reason = f"{heads} heads of {size} do not make the {queries} rows of att.W_query.weight"
+        raise TensorError(reason)
     if size % 2:
         reason = f"heads have the odd size {size}"
         raise UnsupportedError(reason)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.hf_config import Fields
 from pytest_llmjudge.generation.families.layouts.base import (
     NUMBERS,
     Layout,
+    matrix,
     paired,
     split_name,
     without_padding,
@@ -23,7 +25,9 @@ from pytest_llmjudge.generation.families.transformer_config import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
+    from pytest_llmjudge.generation.families.plan import Plan
     from pytest_llmjudge.generation.files.names import Shape
 
 __all__ = ["Meta"]
@@ -42,6 +46,7 @@ _LAYERS = {
     "norm1": "attention_norm",
     "norm2": "ffn_norm",
 }
+_PART = re.compile(r"(.*\.)\d\d\.pth")
 _BUFFERS = re.compile(r"rope\.freqs|freqs_(cos|sin|cis)")
 _EPS = 1e-5
 _BASE = 10_000.0
@@ -75,6 +80,7 @@ class Meta(Layout):
 
         Raises:
             MissingError: It is not there, or does not say enough.
+            TensorError: Tensors that are needed for it are not there, or have odd shapes.
             UnsupportedError: It asks for what the native engine does not compute.
         """
         if "n_heads" not in values or "dim" not in values:
@@ -85,16 +91,15 @@ class Meta(Layout):
         width, heads, layers = (fields.integer(name) for name in ("dim", "n_heads", "n_layers"))
         size = fields.integer("head_dim", max(1, width // heads))
         window = fields.integer("sliding_window") if "sliding_window" in fields else None
-        gate = shapes.get("layers.0.feed_forward.w1.weight")
-        if size % 2 or not gate:
-            reason = f"heads have the odd size {size}" if gate else "it has no feed-forward layers"
+        if size % 2:
+            reason = f"heads have the odd size {size}"
             raise UnsupportedError(reason)
         return TransformerConfig(
             kind="llama",
             vocab_size=_vocabulary(fields, shapes),
             context_length=_context(fields, shapes),
             emb_dim=width,
-            hidden_dim=gate[0],
+            hidden_dim=matrix(shapes, "layers.0.feed_forward.w1.weight")[0],
             n_heads=heads,
             n_kv_heads=fields.integer("n_kv_heads", heads),
             head_size=size,
@@ -103,6 +108,21 @@ class Meta(Layout):
             attention_scale=size**-0.5,
             norm_eps=fields.number("norm_eps", _EPS),
         )
+
+    def plan(
+        self, path: Path, config: TransformerConfig, shapes: Mapping[str, Shape], hint: str
+    ) -> Plan:
+        """Say how stored tensors become the weights of a model.
+
+        Raises:
+            CheckpointError: Tensors are missing, unknown, or have other shapes, or the file is one
+                of several, each of which has a part of every tensor.
+        """
+        if (match := _PART.fullmatch(path.name)) and path.with_name(f"{match[1]}01.pth").exists():
+            problem = "one of several files, each with a part of every tensor"
+            convert = "convert them with transformers' convert_llama_weights_to_hf.py"
+            raise CheckpointError(str(path), problem, convert)
+        return super().plan(path, config, shapes, hint)
 
     def advice(self, stem: str, keys: Sequence[str]) -> str:
         """Ask for ``params.json``, or for keys that it lacks."""
@@ -131,7 +151,7 @@ class Meta(Layout):
 def _vocabulary(fields: Fields, shapes: Mapping[str, Shape]) -> int:
     # Llama 2's says -1: that of its tokenizer.
     given = fields.get("vocab_size", -1)
-    return shapes[_EMBEDDING][0] if given == -1 else fields.integer("vocab_size")
+    return matrix(shapes, _EMBEDDING)[0] if given == -1 else fields.integer("vocab_size")
 
 
 def _rope(fields: Fields) -> Rope:
@@ -164,7 +184,7 @@ def _context(fields: Fields, shapes: Mapping[str, Shape]) -> int:
     base = fields.number("rope_theta", _BASE)
     if base == _LLAMA3_BASE:
         return _LLAMA3_CONTEXT
-    is_llama = base == _BASE and shapes[_EMBEDDING][0] == _LLAMA2_VOCABULARY
+    is_llama = base == _BASE and matrix(shapes, _EMBEDDING)[0] == _LLAMA2_VOCABULARY
     if is_llama and "head_dim" not in fields:
         is_first = fields.number("norm_eps", _EPS) == _LLAMA1_EPS
         return _LLAMA1_CONTEXT if is_first else _LLAMA2_CONTEXT

@@ -16,8 +16,9 @@ from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
+from pytest_llmjudge.pipeline.scoring_model import encoded_prompt
 from pytest_llmjudge.settings import Decoding
-from tests.unit.generation.hugging import SIZES, make_tokenizer, save_folder
+from tests.unit.generation.hugging import make_tokenizer, save_folder
 from tests.unit.generation.tiny import TINY, save_model
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ PROMPTS = [
 ]
 
 
-@pytest.fixture(name="folder", scope="module")
-def save_transformers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A GPT-2 with a tokenizer of its own, and an end token besides the tokenizer's."""
+@pytest.fixture(name="folder", scope="module", params=["gpt2", "llama"])
+def save_transformers_folder(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A model with a tokenizer of its own, and an end token besides the tokenizer's."""
     folder = tmp_path_factory.mktemp("folders") / "candidate"
-    save_folder(folder, "gpt2")
+    save_folder(folder, request.param)
     settings = {"eos_token_id": [1, 7]}
     (folder / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return folder
@@ -51,8 +54,10 @@ def copy_weights(folder: Path, tmp_path: Path) -> Path:
     shutil.copy(folder / "model.safetensors", path)
     for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
         shutil.copy(folder / name, tmp_path)
-    heads = json.dumps({"n_heads": SIZES["num_attention_heads"]})
-    path.with_name("mine.config.json").write_text(heads, encoding="utf-8")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if config["model_type"] == "gpt2":
+        config = {"n_heads": config["n_head"]}
+    path.with_name("mine.config.json").write_text(json.dumps(config), encoding="utf-8")
     return path
 
 
@@ -84,6 +89,9 @@ def test_pairs_and_scores(folder: Path, checkpoint: Path) -> None:
         pytest.approx(scores, abs=1e-4) for scores in theirs.score(contexts)
     ]
     assert ours.encode("the <s>") == theirs.encode("the <s>")
+    # What multiple-choice questions are asked with, as lm-evaluation-harness does.
+    whole = make_tokenizer()("the <s>", split_special_tokens=True).input_ids
+    assert encoded_prompt(ours, "the <s>") == encoded_prompt(theirs, "the <s>") == whole
     ends = {prompt: ours.encode_pair(prompt, "1")[1][-1] for prompt in PROMPTS}
     names = {prompt: make_tokenizer().convert_ids_to_tokens(end) for prompt, end in ends.items()}
     # Behind the template's turn, and behind any other text.

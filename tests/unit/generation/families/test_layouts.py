@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.describe import plan_of_file, recognise
 from pytest_llmjudge.generation.families.layouts.book import Book
 from pytest_llmjudge.generation.families.layouts.hugging_face import HuggingFace
+from pytest_llmjudge.generation.families.layouts.litgpt import LitGPT
+from pytest_llmjudge.generation.families.layouts.meta import Meta
 from pytest_llmjudge.generation.families.native import native_config
 from pytest_llmjudge.generation.families.published import PUBLISHED, published
 from pytest_llmjudge.generation.families.rope import frequencies, rotate, rotation
@@ -65,7 +70,8 @@ def test_llama_of_the_book() -> None:
     model = randomise(theirs(config))
     state = model.state_dict()
     assert_same(model(IDS), read_file(state, written(config))(IDS))
-    assert_same(model(IDS), read_file(state, about={"config": config, "epoch": 3})(IDS))
+    own: dict[Any, object] = {**config, 7: "key", "seen": [[[[1]]]], "kind": object()}
+    assert_same(model(IDS), read_file(state, about={"config": own, "epoch": 3})(IDS))
 
 
 @pytest.mark.parametrize("qk_norm", [True, False])
@@ -311,10 +317,10 @@ EXPERTS = {"blocks.0.ff.fc3.0.weight": (61, 48), "blocks.0.ff.gate.weight": (8, 
     ("shapes", "expected"),
     [
         (
-            shapes_of("SmolLM2 135M"),
+            {name.replace("scale", "weight"): x for name, x in shapes_of("SmolLM2 135M").items()},
             (
                 "its tensors are those of SmolLM 135M and SmolLM2 135M, which differ in rope_theta"
-                '; write {"n_heads": …, "rope_base": …, "context_length": …} into '
+                '; write {"n_heads": …, "rope_base": …, "context_length": …, "rope_freq": …} into '
                 "tiny.config.json beside it"
             ),
         ),
@@ -345,6 +351,28 @@ def test_what_tensors_do_not_tell(shapes: dict[str, Shape], expected: str) -> No
     assert str(raised.value) == f"folder/tiny.pth: {expected}"
 
 
+def test_a_config_of_another_model() -> None:
+    """Sizes that the tensors contradict make the whole config doubtful."""
+    shapes = shapes_of("Qwen3 0.6B")
+    with pytest.raises(CheckpointError) as raised:
+        plan_of_file(PATH, Book(), shapes, {}, (PATH, {**written(BOOK), "vocab_size": 151_936}))
+    assert str(raised.value) == (
+        "folder/tiny.pth: its config says that emb_dim is 48, not 1024; put the config of the "
+        "model that was trained beside it, or save it again"
+    )
+
+
+def test_sizes_that_no_model_has() -> None:
+    """They are refused before anything is made for each layer."""
+    beside = PATH.with_name("params.json"), {"dim": 48, "n_heads": 6, "n_layers": 10**9}
+    with pytest.raises(CheckpointError) as raised:
+        plan_of_file(PATH, Meta(), {"tok_embeddings.weight": (61, 48)}, {}, beside)
+    assert str(raised.value) == (
+        "folder/params.json: n_layers is 1000000000, and no model has more than 1,000; write the "
+        "number of the model that was trained"
+    )
+
+
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
@@ -368,6 +396,43 @@ def test_tensors_of_another_model(changed: dict[str, Shape | None], expected: st
     with pytest.raises(CheckpointError) as raised:
         plan_of_file(PATH, layout, left, {}, (PATH.with_name("config.json"), HUGGING_FACE))
     assert raised.value.problem == expected
+
+
+FILES: dict[str, tuple[str, Layout, dict[str, Any]]] = {
+    "book": ("Qwen3 0.6B", Book(), written(BOOK)),
+    "book, Gemma": ("Gemma 3 270M", Book(), {**written(BOOK), "rope_local_base": 3.0}),
+    "Meta": ("Llama 3.2 1B", Meta(), {"dim": 2048, "n_heads": 32, "n_layers": 16}),
+    "LitGPT": ("Qwen2.5 0.5B", LitGPT(), PUBLISHED["Qwen2.5 0.5B"]),
+    "Hugging Face": ("Gemma 3 1B", HuggingFace(), PUBLISHED["Gemma 3 1B"]),
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 10**10) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@pytest.mark.parametrize("file", FILES.values(), ids=FILES)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_damaged_files_are_refused_in_one_line(
+    file: tuple[str, Layout, dict[str, Any]], data: st.DataObject
+) -> None:
+    """Whatever tensors are missing or of other shapes, and whatever a config says."""
+    name, layout, values = file
+    shapes = shapes_of(name, layout)
+    changed = data.draw(
+        st.dictionaries(
+            st.sampled_from(list(shapes)[:14] + list(shapes)[-3:]),
+            st.none() | st.lists(st.integers(0, 5000), max_size=3).map(tuple),
+            max_size=3,
+        )
+    )
+    left = {key: shape for key, shape in {**shapes, **changed}.items() if shape is not None}
+    other = data.draw(st.dictionaries(st.sampled_from([*values, *layout.keys]), JSON, max_size=3))
+    beside = PATH.with_name("config.json"), {**values, **other}
+    with suppress(CheckpointError):
+        plan_of_file(PATH, layout, left, {}, beside)
 
 
 @pytest.mark.parametrize(

@@ -565,6 +565,13 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
             "or save the model again with save_pretrained"
         ),
     ),
+    "a state dict of another program": (
+        lambda folder: (folder / "model.safetensors").rename(folder / "lit_model.pth"),
+        (
+            "a Hugging Face folder of a llama without weights; name the file of weights in it "
+            "(lit_model.pth)"
+        ),
+    ),
     "no tokenizer": (
         drop("tokenizer.json"),
         (

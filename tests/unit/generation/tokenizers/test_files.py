@@ -53,6 +53,9 @@ def names_of(files: TokenizerFiles | None) -> list[str] | None:
             LLAMA,
             "tokenizer.json model.config.json config.json",
         ),
+        ("tokenizer-base.json", LLAMA, "tokenizer-base.json"),
+        ("tokenizer-base.json tokenizer-reasoning.json", LLAMA, None),
+        ("tokenizer-base.json tokenizer.json", LLAMA, "tokenizer.json"),
         # Any model of GPT-2's vocabulary is taken to have its tokenizer where there is no other.
         ("", GPT2, ""),
         ("tokenizer.json", GPT2, "tokenizer.json"),
@@ -76,6 +79,7 @@ def test_beside_a_model(tmp_path: Path, there: str, size: int, found: str | None
         ("tokenizer.json", ODD, "tokenizer.json"),
         ("tokenizer.json other.tiktoken", ODD, "other.tiktoken"),
         ("a.tiktoken b.tiktoken", ODD, ""),
+        ("tokenizer-base.json", GPT2, ""),
         ("tokenizer.json", None, ""),
     ],
 )
@@ -85,6 +89,16 @@ def test_beside_a_gpt2(tmp_path: Path, there: str, size: int | None, found: str)
         (tmp_path / name).touch()
 
     assert names_of(find_tokenizer(tmp_path / "model.pth", size)) == found.split()
+
+
+def test_the_books_tokenizers(tmp_path: Path) -> None:
+    """Of several each belongs to the checkpoint whose name ends as its own does."""
+    for kind in ("base", "reasoning"):
+        (tmp_path / f"tokenizer-{kind}.json").touch()
+
+    files = find_tokenizer(tmp_path / "qwen3-0.6B-base.pth", 151_936, is_gpt2=False)
+
+    assert names_of(files) == ["tokenizer-base.json"]
 
 
 def test_a_link(tmp_path: Path) -> None:

@@ -419,3 +419,14 @@ def test_a_package_that_is_not_installed(
     assert error_of(tmp_path) == (
         f"…/{name}: it needs the package {package}; pip install pytest-llmjudge[tokenizers]"
     )
+
+
+def test_white_space_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that ends tiktoken's stack is cut as Meta's code does."""
+    ours = llama3_kind(tmp_path, monkeypatch).ours
+    text = f"the{' ' * 1_000_000}thing"
+
+    before, after = ours.encode_pair(text[:500_000], text[500_000:])
+
+    assert ours.encode_prompt(text) == [*before, *after]
+    assert ours.decode([*before, *after]) == text

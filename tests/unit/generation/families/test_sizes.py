@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmjudge.generation.hf.sizes import absurd_size
+from pytest_llmjudge.generation.families.sizes import absurd_size
 
 DEEPSEEK_V3: dict[str, Any] = {
     "first_k_dense_replace": 3,
