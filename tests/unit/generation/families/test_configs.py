@@ -81,7 +81,7 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }
-OLMO3_YARN = {
+YARN = {
     "rope_type": "yarn",
     "factor": 8.0,
     "beta_fast": 32,
@@ -115,7 +115,7 @@ OLMO3_YARN = {
             "olmo3",
             {
                 "rope_theta": 5e5,
-                "rope_scaling": OLMO3_YARN,
+                "rope_scaling": YARN,
                 "layer_types": ["full_attention", "sliding_attention", "sliding_attention"],
             },
             [
@@ -153,6 +153,8 @@ def test_rope(kind: str, changes: dict[str, Any], ropes: list[Rope]) -> None:
             {"rope_parameters": {"rope_type": "llama3"}},
             "rope_parameters.factor is null",
         ),
+        ("llama", {"rope_scaling": {"type": ["yarn"]}}, 'rope_scaling.type is ["yarn"]'),
+        ("llama", {"rope_theta": 1, "rope_scaling": YARN}, "rope_theta is 1"),
         ("mistral", {"sliding_window": 0}, "sliding_window is 0"),
         ("mistral", {"layer_types": ["full_attention"] * 3}, 'layer_types is ["full_attention"'),
         ("qwen2", {"layer_types": ["linear"] * 3}, 'layer_types is ["linear", "linear", "linear"]'),

@@ -16,11 +16,19 @@ from pytest_llmjudge.generation.families.describe import plan_of_file, recognise
 from pytest_llmjudge.generation.families.layouts.book import Book
 from pytest_llmjudge.generation.families.layouts.hugging_face import HuggingFace
 from pytest_llmjudge.generation.families.layouts.litgpt import LitGPT
+from pytest_llmjudge.generation.families.layouts.litgpt_config import (
+    litgpt_config,
+    parse_settings,
+)
 from pytest_llmjudge.generation.families.layouts.meta import Meta
 from pytest_llmjudge.generation.families.native import native_config
 from pytest_llmjudge.generation.families.published import PUBLISHED, published
 from pytest_llmjudge.generation.families.rope import frequencies, rotate, rotation
-from pytest_llmjudge.generation.families.transformer_config import Rope, weight_shapes
+from pytest_llmjudge.generation.families.transformer_config import (
+    Rope,
+    UnsupportedError,
+    weight_shapes,
+)
 from tests.unit.generation.families.made import (
     PATH,
     SIZES,
@@ -241,7 +249,8 @@ def test_llama_of_meta() -> None:
     beside = {**params, "vocab_size": -1, "max_seq_len": 64}
     assert_same(theirs(IDS).logits, read_file(state, beside)(IDS))
     own = {**params, "vocab_size": 61, "max_seq_len": 64, "dropout": 0.0, "multiple_of": 32}
-    assert_same(theirs(IDS).logits, read_file(state, about={"model_args": own})(IDS))
+    about = {"model_args": own, "config": {"batch_size": 8}}
+    assert_same(theirs(IDS).logits, read_file(state, about=about)(IDS))
 
 
 LITGPT = {
@@ -256,6 +265,45 @@ LITGPT = {
     "model.embed_tokens": "transformer.wte",
     "model.norm": "transformer.ln_f",
 }
+
+
+LITGPT_SETTINGS = """\
+attn_bias: true
+attention_logit_softcapping: null
+bias: false
+block_size: 64
+gelu_approximate: none
+head_size: 8
+hf_config:
+  name: Qwen2.5-0.5B
+  org: Qwen
+intermediate_size: 40
+mlp_class_name: LLaMAMLP
+n_embd: 48
+n_head: 6
+n_layer: 3
+n_query_groups: 2
+name: 'Qwen2.5-0.5B'
+norm_1: true
+norm_2: true
+norm_class_name: RMSNorm
+norm_eps: 1.0e-06
+norm_qk: false
+padded_vocab_size: 64
+parallel_residual: false
+post_attention_norm: false
+post_mlp_norm: false
+rope_adjustments: null
+rope_base: 10000
+rotary_percentage: 1.0
+scale_embeddings: false
+shared_attention_norm: false
+sliding_window_indices:
+- 1
+- 0
+sliding_window_size: null
+vocab_size: 61
+"""
 
 
 @pytest.mark.parametrize("is_old", [False, True])
@@ -275,8 +323,36 @@ def test_qwen_of_litgpt(is_old: bool) -> None:  # noqa: FBT001
             state[f"{start}{'attn' if is_old else 'qkv'}.{kind}"] = torch.cat(joint)
     for name in ("transformer.wte.weight", "lm_head.weight"):
         state[name] = torch.cat((state[name], torch.zeros(3, 48)))
-    config = {"model_type": "qwen2", **SIZES}
-    assert_same(theirs(IDS).logits, read_file(state, config)(IDS))
+    for config in ({"model_type": "qwen2", **SIZES}, parse_settings(LITGPT_SETTINGS)):
+        assert_same(theirs(IDS).logits, read_file(state, config)(IDS))
+
+
+def test_settings_of_litgpt() -> None:
+    """Values, lists and one level below are read as YAML has them, and other lines are refused."""
+    settings = parse_settings(LITGPT_SETTINGS)
+    assert settings["hf_config"] == {"name": "Qwen2.5-0.5B", "org": "Qwen"}
+    assert settings["sliding_window_indices"] == [1, 0]
+    values = [settings[name] for name in ("norm_eps", "n_head", "name", "sliding_window_size")]
+    assert values == [1e-6, 6, "Qwen2.5-0.5B", None]
+    with pytest.raises(ValueError, match="anchor"):
+        parse_settings("rope: &anchor {a: 1}\n&anchor")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"rotary_percentage": 0.25}, "rotary_percentage is 0.25"),
+        ({"mlp_class_name": "GptNeoxMLP"}, 'mlp_class_name is "GptNeoxMLP"'),
+        ({"norm_2": False}, "norm_2 is false"),
+        ({"rope_adjustments": {"factor": 2.0, "beta_fast": 32}}, "rope_adjustments is {"),
+        ({"sliding_window_size": 5}, "sliding_window_indices is [1, 0]"),
+    ],
+)
+def test_what_is_not_computed_of_litgpt(changes: dict[str, Any], reason: str) -> None:
+    """A setting of another architecture is named."""
+    with pytest.raises(UnsupportedError) as raised:
+        litgpt_config({**parse_settings(LITGPT_SETTINGS), **changes})
+    assert raised.value.reason.startswith(reason)
 
 
 def shapes_of(name: str, layout: Layout | None = None) -> dict[str, Shape]:
