@@ -298,8 +298,9 @@ def test_judge_is_refused(pytester: pytest.Pytester, folder: Path, ask: str) -> 
     """As the judge of the example suite it does not know right from wrong, and decides nothing."""
     project = Project(pytester)
     judge = (f"--llm-judge-model=local:{folder}", f"--llm-judge-ask={ask}", REPORT)
+    where = (f"--rootdir={EXAMPLE}", "-o", f"cache_dir={project.path / 'cache'}")
     suite = str(EXAMPLE / "test_example.py::test_instructions")
-    checked = pytester.runpytest_subprocess("--llm-judge", *judge, suite, f"--rootdir={EXAMPLE}")
+    checked = pytester.runpytest_subprocess("--llm-judge", *judge, *where, suite)
     assert checked.ret == pytest.ExitCode.TESTS_FAILED
     checked.assert_outcomes(failed=1, errors=153)
     (refused,) = project.results()["suites"]

@@ -132,7 +132,7 @@ def test_rope(kind: str, changes: dict[str, Any], ropes: list[Rope]) -> None:
 
 
 def test_what_a_gguf_file_leaves_behind() -> None:
-    """transformers unpacks its weights, saves them as plain numbers, and still writes its name."""
+    """A folder that transformers saved of one holds plain numbers, and still names the format."""
     config = {"model_type": "llama", **SIZES}
     left = {"quant_method": "gguf", "dequantize": False, "gguf_file": "model.Q4_1.gguf"}
 
