@@ -131,6 +131,14 @@ def test_rope(kind: str, changes: dict[str, Any], ropes: list[Rope]) -> None:
     assert native_config({"model_type": kind, **SIZES, **changes}).ropes == tuple(ropes)
 
 
+def test_what_a_gguf_file_leaves_behind() -> None:
+    """A folder that transformers saved of one holds plain numbers, and still names the format."""
+    config = {"model_type": "llama", **SIZES}
+    left = {"quant_method": "gguf", "dequantize": False, "gguf_file": "model.Q4_1.gguf"}
+
+    assert native_config({**config, "quantization_config": left}) == native_config(config)
+
+
 @pytest.mark.parametrize(
     ("kind", "changes", "reason"),
     [
