@@ -427,6 +427,22 @@ def test_what_tensors_do_not_tell(shapes: dict[str, Shape], expected: str) -> No
     assert str(raised.value) == f"folder/tiny.pth: {expected}"
 
 
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [({"rope_theta": 1e6}, "max_seq_len"), ({"use_scaled_rope": True}, "rope_scaling_factor")],
+)
+def test_what_params_of_meta_do_not_tell(changes: dict[str, Any], key: str) -> None:
+    """What is a constant in the code that runs a model has to be added."""
+    values = {"dim": 48, "n_heads": 6, "n_layers": 1, **changes}
+    shapes = {"tok_embeddings.weight": (61, 48), "layers.0.feed_forward.w1.weight": (40, 48)}
+    with pytest.raises(CheckpointError) as raised:
+        plan_of_file(PATH, Meta(), shapes, {}, (PATH.with_name("params.json"), values))
+    assert str(raised.value) == (
+        f"folder/tiny.pth: neither its tensors nor a config tell its {key}; write "
+        f'"{key}": … into its params.json'
+    )
+
+
 def test_a_config_of_another_model() -> None:
     """Sizes that the tensors contradict make the whole config doubtful."""
     shapes = shapes_of("Qwen3 0.6B")

@@ -260,6 +260,14 @@ NAMED = {"tokenizer_config.json": {"eos_token": "</s>"}}
             2,
         ),
         ({"model.config.json": {"eos_token_id": 2}, "config.json": {"eos_token_id": 0}}, {2}, 2),
+        (
+            {
+                "model.config.json": {"eos_token_id": 2},
+                "generation_config.json": {"eos_token_id": [2, 0]},
+            },
+            {0, 2},
+            2,
+        ),
         ({"generation_config.json": {"eos_token_id": None}, **NAMED}, {1, 3}, 1),
     ],
     ids=str,
