@@ -1,15 +1,17 @@
 """MMLU beside lm-evaluation-harness: questions a second, and the same answers.
 
-GPT-2 124M's shape with random weights, float32, on the CPU, 5 shots, three subjects. Three
-contenders answer the same questions: lm-evaluation-harness with its ``hf`` model at its best batch
-size, a plain loop with one pass for each prompt, and this package. In mode ``lm-eval`` every
-prediction of the harness has to be ours.
+GPT-2 124M's shape or another model's with random weights, float32, on the CPU, 5 shots, three
+subjects. Three contenders answer the same questions: lm-evaluation-harness with its ``hf`` model at
+its best batch size, a plain loop with one pass for each prompt, and this package. In mode
+``lm-eval`` every prediction of the harness has to be ours.
 
     python benchmarks/mmlu.py [path/of/mmlu] [--limit 40] [--subjects anatomy ...]
+    python benchmarks/mmlu.py --shape SmolLM2-135M --begins
 
-The questions are those in $LLMJUDGE_REAL_DATA/mmlu, without it the example's own. GPT-2's tokenizer
-comes from TIKTOKEN_CACHE_DIR, so that nothing is downloaded. Beside other busy programs set
-OMP_WAIT_POLICY=PASSIVE.
+Other models than GPT-2's are Hugging Face folders with GPT-2's tokenizer, which with ``--begins``
+puts a token in front of each text. The questions are those in $LLMJUDGE_REAL_DATA/mmlu, without it
+the example's own. GPT-2's tokenizer comes from TIKTOKEN_CACHE_DIR, so that nothing is downloaded.
+Beside other busy programs set OMP_WAIT_POLICY=PASSIVE.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.setdefault("TQDM_DISABLE", "1")
@@ -32,25 +35,32 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 import lm_eval
 import tiktoken
 import torch
+from families import SHAPES, make
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from tokenizers import ByteLevelBPETokenizer
+from tokenizers.processors import TemplateProcessing
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
+from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.kinds.mmlu_run import score_tasks
 from pytest_llmjudge.mmlu.accuracy import best
 from pytest_llmjudge.mmlu.files import LETTERS, open_mmlu
 from pytest_llmjudge.mmlu.prompts import make_task
+from pytest_llmjudge.pipeline.scoring_model import encoded_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
+    from pytest_llmjudge.data import Context
     from pytest_llmjudge.generation.families.decoder import Decoder
     from pytest_llmjudge.mmlu.prompts import Task
     from pytest_llmjudge.mmlu.results import MMLUQuestion
+
+Theirs = Any  # transformers has no types
 
 SHOTS = 5
 CONTEXT = 1024
@@ -58,6 +68,11 @@ SOURCE = "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/"
 BATCHES = (1, 4, 8)
 SUBJECTS = ("abstract_algebra", "anatomy", "machine_learning")
 
+GPT2 = "GPT-2 124M"
+END = "<|endoftext|>"
+
+Encode = Callable[[str], list[int]]
+Score = Callable[[Sequence["Context"]], "Iterator[list[float]]"]
 Exam = dict[str, tuple[tuple["MMLUQuestion", ...], tuple["MMLUQuestion", ...]]]
 
 
@@ -69,7 +84,7 @@ def our_copy(folder: Path) -> Decoder:
     return ours
 
 
-def write_model(folder: Path, model: GPT2LMHeadModel) -> None:
+def write_model(folder: Path, model: Theirs, *, begins: bool) -> None:
     """Write a folder that the harness can load without a network."""
     cache = Path(os.environ["TIKTOKEN_CACHE_DIR"])
     for name, target in (("encoder.json", "vocab.json"), ("vocab.bpe", "merges.txt")):
@@ -77,10 +92,17 @@ def write_model(folder: Path, model: GPT2LMHeadModel) -> None:
         shutil.copy(cached, folder / target)
     model.save_pretrained(folder)
     tokenizer = ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer._tokenizer,  # noqa: SLF001  # it has no public name
-        eos_token="<|endoftext|>",  # noqa: S106  # no password
-    ).save_pretrained(folder)
+    for name in ("vocab.json", "merges.txt"):
+        (folder / name).unlink()
+    inner = tokenizer._tokenizer  # noqa: SLF001  # it has no public name
+    number = inner.token_to_id(END)
+    if begins:
+        inner.post_processor = TemplateProcessing(
+            single=f"{END} $A", special_tokens=[(END, number)]
+        )
+    PreTrainedTokenizerFast(tokenizer_object=inner, bos_token=END, eos_token=END).save_pretrained(
+        folder
+    )
 
 
 def write_tasks(folder: Path, exam: Exam) -> None:
@@ -144,9 +166,8 @@ def harness(
     return seconds, predictions
 
 
-def make_tasks(exam: Exam, mode: str) -> dict[str, list[Task]]:
+def make_tasks(exam: Exam, mode: str, encode: Encode) -> dict[str, list[Task]]:
     """Write all questions as tokens."""
-    encode = tiktoken.get_encoding("gpt2").encode_ordinary
     return {
         subject: [
             make_task(subject, shots, question, mode, encode=encode, context=CONTEXT)
@@ -156,22 +177,26 @@ def make_tasks(exam: Exam, mode: str) -> dict[str, list[Task]]:
     }
 
 
-def ours(model: Decoder, exam: Exam, mode: str) -> tuple[float, dict[str, list[list[float]]]]:
+def ours(
+    score: Score, encode: Encode, exam: Exam, mode: str
+) -> tuple[float, dict[str, list[list[float]]]]:
     """Time this package, tokens included; return seconds and log-probabilities."""
     started = time.perf_counter()
     logprobs: dict[str, list[list[float]]] = {}
-    for subject, tasks in make_tasks(exam, mode).items():
-        scores = dict(score_tasks(partial(score_contexts, model), tasks))
+    for subject, tasks in make_tasks(exam, mode, encode).items():
+        scores = dict(score_tasks(score, tasks))
         logprobs[subject] = [scores[at] for at in range(len(tasks))]
     return time.perf_counter() - started, logprobs
 
 
 @torch.inference_mode()
-def plainly(model: GPT2LMHeadModel, exam: Exam) -> tuple[float, dict[str, list[list[float]]]]:
+def plainly(
+    model: Theirs, encode: Encode, exam: Exam
+) -> tuple[float, dict[str, list[list[float]]]]:
     """Time a loop with one pass for each prompt; return seconds and log-probabilities."""
     started = time.perf_counter()
     logprobs: dict[str, list[list[float]]] = {}
-    for subject, tasks in make_tasks(exam, "letters").items():
+    for subject, tasks in make_tasks(exam, "letters", encode).items():
         logprobs[subject] = []
         for task in tasks:
             (context,) = task.contexts
@@ -193,6 +218,8 @@ def main() -> None:
     parser.add_argument("mmlu", type=Path, nargs="?", default=default_data())
     parser.add_argument("--limit", type=int, default=40, help="questions of a subject")
     parser.add_argument("--subjects", nargs="+")
+    parser.add_argument("--shape", choices=[GPT2, *SHAPES], default=GPT2)
+    parser.add_argument("--begins", action="store_true", help="a token in front of each text")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     data = open_mmlu(options.mmlu)
@@ -208,13 +235,24 @@ def main() -> None:
     }
     total = sum(len(questions) for questions, _ in exam.values())
     torch.manual_seed(0)
-    theirs = GPT2LMHeadModel(GPT2Config()).eval()
-    print(f"{total} questions of {', '.join(exam)}, {SHOTS} shots, GPT-2 124M, float32, CPU")
+    is_gpt2 = options.shape == GPT2
+    theirs: Theirs = GPT2LMHeadModel(GPT2Config()).eval()
+    if not is_gpt2:
+        shape = SHAPES[options.shape]
+        rows = max(GPT2Config().vocab_size, shape.sizes["vocab_size"])
+        theirs = make(shape._replace(sizes={**shape.sizes, "vocab_size": rows}))
+    print(f"{total} questions of {', '.join(exam)}, {SHOTS} shots, {options.shape}, float32, CPU")
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_model(folder, theirs)
-        mine = our_copy(folder)
+        write_model(folder, theirs, begins=options.begins)
+        encode: Encode = tiktoken.get_encoding("gpt2").encode_ordinary
+        if is_gpt2:
+            score: Score = partial(score_contexts, our_copy(folder))
+        else:
+            mine = HuggingFaceModel(folder)
+            encode, score = partial(encoded_prompt, mine), mine.score
+            encode("loaded before the clock starts")
         write_tasks(folder, exam)
         model = HFLM(pretrained=str(folder), device="cpu", dtype="float32", max_length=CONTEXT)
         trials = {
@@ -222,9 +260,9 @@ def main() -> None:
         }
         batch = min(trials, key=lambda one: trials[one])
         harness_seconds, predictions = harness(model, folder, options.subjects, None, batch)
-    plain_seconds, plain = plainly(theirs, exam)
-    our_seconds, letters = ours(mine, exam, "letters")
-    _, as_harness = ours(mine, exam, "lm-eval")
+        plain_seconds, plain = plainly(theirs, encode, exam)
+        our_seconds, letters = ours(score, encode, exam, "letters")
+        _, as_harness = ours(score, encode, exam, "lm-eval")
 
     for contender, seconds in (
         (f"lm-evaluation-harness, batch {batch}", harness_seconds),

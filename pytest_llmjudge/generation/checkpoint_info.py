@@ -101,6 +101,7 @@ class CheckpointInfo:
         heads: The number of heads, if a config file beside the checkpoint tells it.
         tokenizer: The files of its tokenizer; ``None`` where there are none.
         configs: Further files that decide what it writes.
+        is_gelu_assumed: Whether nothing says which GELU a model of nanoGPT's has.
         beside: The config file beside the checkpoint and what it says, where only torch can tell
             the rest.
 
@@ -117,6 +118,7 @@ class CheckpointInfo:
     tokenizer: TokenizerFiles | None
     configs: tuple[Path, ...] = ()
     beside: Config | None = None
+    is_gelu_assumed: bool = False
 
     @cached_property
     def contents(self) -> dict[Path, Content]:
@@ -212,7 +214,7 @@ def _describe_file(
     added: tuple[Adapter, StateDict] | None = None,
 ) -> CheckpointInfo:
     """Describe a file of another family than GPT-2, and what an adapter adds to it."""
-    settings = config_beside(path, layout.settings)
+    settings = config_beside(path, layout.settings) or layout.own_settings(path)
     shapes = _shapes(state)
     own = {name: shape for name, shape in shapes.items() if added or not is_lora(name)}
     config, plan, file = plan_of_file(path, layout, own, state.about, settings)
@@ -286,7 +288,17 @@ def _info(
     config = read_sizes(base, plan.shapes, settings, plan.stored_name, is_published=is_published)
     plan, weights, parameters = _used(path, tensors, plan)
     files = find_tokenizer(base, config.vocab_size, chosen=tokenizer)
-    return CheckpointInfo(path, parameters, weights, plan, config, settings.heads, files, configs)
+    return CheckpointInfo(
+        path,
+        parameters,
+        weights,
+        plan,
+        config,
+        settings.heads,
+        files,
+        configs,
+        is_gelu_assumed=settings.is_gelu_assumed,
+    )
 
 
 def _used(
@@ -343,11 +355,13 @@ def base_of(adapter: Adapter) -> Path:
         # A broken link is there, and whoever opens it says what is wrong.
         if os.path.lexists(path):
             return path
-    problem = f"the model {shorten(adapter.base)} that it is added to is not here"
-    if adapter.targets and not set(adapter.targets) & _GPT2_TARGETS:
-        problem = f"{problem}, one with {name_some(adapter.targets)}"
-        hint = "name its Hugging Face folder with --llm-judge-base"
-    raise CheckpointError(where, problem, hint)
+    name, targets = shorten(adapter.base), adapter.targets
+    if targets and not set(targets) & _GPT2_TARGETS:
+        problem = (
+            f"the model {name} that it is added to, one with {name_some(targets)}, is not here"
+        )
+        raise CheckpointError(where, problem, "name its Hugging Face folder with --llm-judge-base")
+    raise CheckpointError(where, f"the model {name} that it is added to is not here", hint)
 
 
 def weights_in_adapter(folder: Path) -> Path:

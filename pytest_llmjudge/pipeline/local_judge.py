@@ -77,7 +77,7 @@ class LocalJudge:
 
     Attributes:
         url: As ``name``.
-        model: As ``name``.
+        model: What messages call it behind ``url``, which has the name already.
         weigh_options: What decides weighed answers besides; nothing.
     """
 
@@ -92,7 +92,7 @@ class LocalJudge:
         *,
         is_alone: bool,
     ) -> None:
-        self.url = self.model = name
+        self.url, self.model = name, "the judge"
         self._judge = model
         self._store = store
         self._settings = settings
@@ -137,7 +137,7 @@ class LocalJudge:
             hint = "name the folder of a model that was finetuned to chat"
             raise JudgeError(str(path), problem, hint)
         options = {"device": self._settings.device, "dtype": self._settings.dtype}
-        return JudgeIdentity(self.model, _BACKEND, "", digest, options)
+        return JudgeIdentity(self.url, _BACKEND, "", digest, options)
 
     def look(self, servers: Collection[str], digest: str) -> dict[str, JudgeError]:  # noqa: ARG002  # as in JudgeClient
         """Prove that no other model lies at the path now.

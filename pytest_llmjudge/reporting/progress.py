@@ -50,7 +50,8 @@ class Pace:
         if done <= before or now <= since or done >= total:
             return text
         rate = (done - before) / (now - since)
-        return f"{text} ({rate:.1f}/s, {duration((total - done) / rate)} left)"
+        speed = f"{rate:.1f}/s" if rate >= 0.05 else f"{60 * rate:.1f}/min"
+        return f"{text} ({speed}, {duration((total - done) / rate)} left)"
 
 
 def duration(seconds: float) -> str:

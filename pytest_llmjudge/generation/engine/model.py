@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["TorchModel"]
 
 
+_GELU_ASSUMED = "GELU assumed to be GPT-2's, which its config may say"
+
+
 class _Loaded(NamedTuple):
     model: Decoder
     tokenizer: Tokenizer
@@ -126,6 +129,15 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         except ContentChangedError:
             raise self._changed() from None
         return tokenizer.special_tokens
+
+    @property
+    def engine(self) -> str:
+        """Which GELU is assumed where nothing says it; only one engine can run it.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
+        return _GELU_ASSUMED if self.info.is_gelu_assumed else ""
 
     @property
     def context_length(self) -> int:

@@ -31,7 +31,7 @@ _LAYOUTS: tuple[Layout, ...] = (HuggingFace(), Book(), Meta(), LitGPT())
 _SAVE_WHOLE = "save the whole model again with save_pretrained"
 _OTHER = "put the config of the model that was trained beside it, or save it again"
 _ABOUT = ("config", "cfg", "model_config", "model_args")
-"""Under which names training checkpoints keep a model's config."""
+"""Under which names training checkpoints keep a model's config; of several the last counts."""
 
 
 class ModelFile(NamedTuple):
@@ -117,9 +117,14 @@ def plan_of_file(
 
 def _plain_config(about: Mapping[str, object]) -> dict[str, object]:
     """Return what of a config in a training checkpoint a JSON file could hold."""
-    own = (about.get(name) for name in _ABOUT)
-    config = next((one for one in own if isinstance(one, dict)), {})
-    return {name: value for name, value in config.items() if _is_plain(name) and _is_plain(value)}
+    parts = (about.get(name) for name in _ABOUT)
+    return {
+        name: value
+        for part in parts
+        if isinstance(part, dict)
+        for name, value in part.items()
+        if _is_plain(name) and _is_plain(value)
+    }
 
 
 def _is_plain(value: object, depth: int = 3) -> bool:

@@ -208,12 +208,8 @@ def read_sizes(
     )
 
 
-def read_rope(fields: Fields, *, base: float = _ROPE_BASE) -> Rope:
+def read_rope(fields: Fields) -> Rope:
     """Read the RoPE that all layers share, as transformers 4 or 5 writes it.
-
-    Args:
-        fields: Of the config.
-        base: Of a config that names none.
 
     Raises:
         UnsupportedError: It is of another type.
@@ -222,8 +218,7 @@ def read_rope(fields: Fields, *, base: float = _ROPE_BASE) -> Rope:
     values = fields.get(name) or {}
     if not isinstance(values, dict) or not {FULL, SLIDING}.isdisjoint(values):
         fields.refuse(name)
-    base = fields.number("rope_theta", base)
-    return _rope(fields, Fields(values, name), base)
+    return _rope(fields, Fields(values, name), fields.number("rope_theta", _ROPE_BASE))
 
 
 def read_ropes(
@@ -267,14 +262,16 @@ def read_ropes(
 
 def _rope(config: Fields, values: Fields, base: float) -> Rope:
     base = values.number("rope_theta", base)
+    if base <= 1:
+        (values if "rope_theta" in values else config).refuse("rope_theta")
     kind = values.get("rope_type") or values.get("type") or "default"
     for fields in (config, values):
         if fields.number("partial_rotary_factor", 1.0) != 1:
             fields.refuse("partial_rotary_factor")
     # Within the context that a model was trained with, dynamic scaling changes nothing.
-    if kind in {"default", "dynamic"}:
+    if kind in ("default", "dynamic"):
         return Rope(base)
-    if kind not in {"linear", "llama3", "yarn"}:
+    if kind not in ("linear", "llama3", "yarn"):
         values.refuse("rope_type" if "rope_type" in values else "type")
     factor = values.number("factor")
     if kind == "linear":

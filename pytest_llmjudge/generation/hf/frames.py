@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_llmjudge.generation.tokenizers.frames import split_behind
 from pytest_llmjudge.generation.tokenizers.json_file import unadded_ids
+from pytest_llmjudge.generation.tokenizers.roles import END_NAMES
 
 __all__ = ["Tokenizer", "TransformersEncoder", "text_ids"]
 
@@ -42,11 +43,14 @@ class TransformersEncoder:
 
     def control_in(self, template: str) -> frozenset[int]:
         """Return the special tokens, and those that a template uses as such."""
+        # A text may have the token that stands for what has none; some end a text with the same.
+        unknown = {self._tokenizer.unk_token} - {self._tokenizer.eos_token, *END_NAMES}
         return frozenset(
             number
             for number, token in self._tokenizer.added_tokens_decoder.items()
-            if token.special or (token.content.strip() and token.content in template)
-        ) - {self._tokenizer.unk_token_id}
+            if token.content not in unknown
+            and (token.special or (token.content.strip() and token.content in template))
+        )
 
     def template_ids(self, text: str) -> list[int]:
         """Encode what a template wrote."""

@@ -16,12 +16,12 @@ from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.reading import open_file, read_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_llmjudge.generation.files.contents import Stamp
 
-__all__ = ["OPTION", "TokenizerFiles", "find_tokenizer", "no_tokenizer", "read_part"]
+__all__ = ["GPT2S_OWN", "OPTION", "TokenizerFiles", "find_tokenizer", "no_tokenizer", "read_part"]
 
 OPTION = "--llm-judge-tokenizer"
 
@@ -175,13 +175,10 @@ def _files(
     if file.name.endswith(_RANKS):
         return TokenizerFiles("ranks", file, is_chosen=is_chosen)
     kind: Kind = "json" if file.name.endswith(".json") else "model"
-    settings = _there(file, (stem,), _SETTINGS)
-    stems = [f"{own}." for own in stems_of(checkpoint)]
-    settings += _there(checkpoint, stems, _ENDS) or _there(checkpoint, ("",), _ENDS)
-    settings += _there(file, (stem,), _ENDS)
-    return TokenizerFiles(kind, file, tuple(dict.fromkeys(settings)), is_chosen)
-
-
-def _there(beside: Path, stems: Iterable[str], names: Iterable[str]) -> list[Path]:
-    files = [beside.with_name(stem + name) for name in names for stem in stems]
-    return [file for file in files if os.path.lexists(file)]
+    stems = (*(f"{own}." for own in stems_of(checkpoint)), "")
+    settings = [file.with_name(f"{stem}{name}") for name in _SETTINGS]
+    for name in _ENDS:
+        settings += [checkpoint.with_name(f"{own}{name}") for own in stems]
+        settings.append(file.with_name(f"{stem}{name}"))
+    there = tuple(one for one in dict.fromkeys(settings) if os.path.lexists(one))
+    return TokenizerFiles(kind, file, there, is_chosen)

@@ -8,15 +8,18 @@ import tokenizers
 
 from pytest_llmjudge.errors import CheckpointError, one_line
 from pytest_llmjudge.generation.tokenizers.control import ControlTokenizer
-from pytest_llmjudge.generation.tokenizers.roles import ends_of
+from pytest_llmjudge.generation.tokenizers.roles import END_NAMES, ends_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge.generation.tokenizers.roles import Roles
 
 __all__ = ["JsonTokenizer", "read_json_tokenizer", "unadded_ids"]
+
+_UNKNOWN = "\U0010fffd"
+"""A character of which no tokenizer has a token of its own."""
 
 
 class JsonTokenizer(ControlTokenizer):
@@ -24,8 +27,8 @@ class JsonTokenizer(ControlTokenizer):
 
     Args:
         backend: The tokenizer, which neither cuts nor pads.
+        added: Its added tokens by their numbers, but for one that stands for what has none.
         text_size: One more than the largest id that it gives to text.
-        begin: What it puts in front of a text.
         ends: The tokens that end a text, the one of an answer first.
         controls: Numbers of the control tokens by their names.
     """
@@ -33,14 +36,14 @@ class JsonTokenizer(ControlTokenizer):
     def __init__(
         self,
         backend: tokenizers.Tokenizer,
+        added: Mapping[int, tokenizers.AddedToken],
         text_size: int,
-        begin: list[int],
         ends: tuple[int, ...],
-        controls: dict[str, int],
+        controls: Mapping[str, int],
     ) -> None:
-        super().__init__(text_size, begin, ends, controls)
+        super().__init__(text_size, _begin(backend), ends, controls)
         self._backend = backend
-        self._added = backend.get_added_tokens_decoder()
+        self._added = added
 
     def spans(self, text: str, *, control: bool) -> tuple[list[int], Sequence[tuple[int, int]]]:
         """Encode a text without lone surrogates; see :meth:`.ControlTokenizer.spans`."""
@@ -55,12 +58,11 @@ class JsonTokenizer(ControlTokenizer):
 
     def control_in(self, template: str) -> frozenset[int]:
         """Return the special tokens, and added ones that a template uses as such."""
-        used = {
+        return frozenset(
             number
             for number, token in self._added.items()
-            if token.content.strip() and token.content in template
-        }
-        return frozenset(self.controls.values()) | used
+            if token.special or (token.content.strip() and token.content in template)
+        )
 
     def decode(self, ids: Sequence[int]) -> str:
         """Decode tokens, control tokens left out."""
@@ -82,6 +84,8 @@ def read_json_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -> 
     """
     try:
         backend = tokenizers.Tokenizer.from_buffer(content)
+        # Some raise for what they do not know, which nobody should learn in the middle of a run.
+        backend.encode(_UNKNOWN)
     except BaseException as error:
         # What panics in the library is no Exception.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
@@ -98,19 +102,21 @@ def read_json_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -> 
         [name for name in sorted(roles.names) if backend.token_to_id(name) is not None]
     )
     added = backend.get_added_tokens_decoder()
-    unknown = {roles.unknown, getattr(backend.model, "unk_token", None)}
+    in_text = [number for number, token in added.items() if not token.special]
+    text_size = (
+        max([*backend.get_vocab(with_added_tokens=False).values(), *in_text], default=-1) + 1
+    )
+    # A text may have the token that stands for what has none; some models end texts with the same.
+    unknown = {roles.unknown, getattr(backend.model, "unk_token", None)} - {roles.end, *END_NAMES}
+    added = {number: token for number, token in added.items() if token.content not in unknown}
     controls = {
         token.content: number
         for number, token in sorted(added.items())
-        # The template of a model that sees pictures too may have tokens that this one lacks.
-        if token.special and number < rows and token.content not in unknown
+        # A tokenizer for several models may have tokens that this one lacks, as for pictures.
+        if token.special and number < rows
     }
-    own = backend.get_vocab(with_added_tokens=False)
-    special = {token.content for token in added.values() if token.special}
-    in_text = [*own.values(), *(at for at, token in added.items() if token.content not in special)]
     ends = ends_of(file, roles, controls, (), rows)
-    begin = _begin(backend)
-    return JsonTokenizer(backend, max(in_text, default=-1) + 1, begin, ends, controls)
+    return JsonTokenizer(backend, added, text_size, ends, controls)
 
 
 def _begin(backend: tokenizers.Tokenizer) -> list[int]:

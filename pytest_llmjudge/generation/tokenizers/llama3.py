@@ -27,10 +27,10 @@ __all__ = ["Llama3Tokenizer", "has_ranks", "read_llama3_tokenizer"]
 
 _RANKS = 128_000
 _CONTROLS = 256
-_BEGIN = "<|begin_of_text|>"
+_BEGIN, _END = "<|begin_of_text|>", "<|end_of_text|>"
 _NAMES = (
     _BEGIN,
-    "<|end_of_text|>",
+    _END,
     "<|reserved_special_token_0|>",
     "<|reserved_special_token_1|>",
     "<|finetune_right_pad_id|>",
@@ -142,6 +142,6 @@ def read_llama3_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -
     encoding = tiktoken.Encoding(
         file.name, pat_str=_PATTERN, mergeable_ranks=ranks, special_tokens=controls
     )
-    ends = ends_of(file, roles, controls, (), rows)
+    ends = ends_of(file, roles, controls, [controls[_END]], rows)
     begin = [] if roles.adds_begin is False else [controls[_BEGIN]]
     return Llama3Tokenizer(encoding, begin, ends, controls)

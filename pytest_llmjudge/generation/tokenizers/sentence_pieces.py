@@ -126,7 +126,6 @@ def read_sentence_pieces(file: Path, content: bytes, roles: Roles, rows: int) ->
         pieces.id_to_piece(number): number for number in range(size) if pieces.is_control(number)
     }
     numbers |= {name: number for name, number in roles.added.items() if size <= number < rows}
-    numbers.pop(roles.unknown or "", None)
     own = [pieces.eos_id()] if pieces.eos_id() >= 0 else []
     ends = ends_of(file, roles, numbers, own, rows)
     begin = numbers.get(roles.begin or "", pieces.bos_id())

@@ -176,6 +176,19 @@ def test_the_models_own_path(path: Path, exact: Nano) -> None:
     ]
 
 
+def test_what_is_assumed_is_said(path: Path, exact: Nano) -> None:
+    """The header has it, until a config says which GELU it is."""
+    said = []
+    for activation in (None, "gelu_tanh", "gelu"):
+        save_nano(path, exact, activation)
+        said.append(TorchModel(path).engine)
+    path.with_name("model.config.json").unlink()
+    save_model(path)
+    said.append(TorchModel(path).engine)
+
+    assert said == ["GELU assumed to be GPT-2's, which its config may say", "", "", ""]
+
+
 def test_it_is_in_the_fingerprint(path: Path, exact: Nano) -> None:
     """As texts differ with it; the default adds nothing."""
     prints = []

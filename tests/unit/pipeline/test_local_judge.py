@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import CheckpointError, JudgeError, PromptError
 from pytest_llmjudge.generation.replies import Reply, TooLongError
+from pytest_llmjudge.judging.asking import WeightedAsker
 from pytest_llmjudge.pipeline.local_judge import LocalJudge, settings_of_judge
 from pytest_llmjudge.scoring import CHOICE_SCHEMA
 from pytest_llmjudge.servers.chat import PromptTooLongError
@@ -23,6 +25,7 @@ class Model:
     """Replies as it is told, and notes how it was asked."""
 
     path = Path("judge")
+    special_tokens: frozenset[str] = frozenset()
 
     def __init__(self, *replies: Reply | PromptError | CheckpointError) -> None:
         self.replies = list(replies)
@@ -87,6 +90,19 @@ def test_the_ways_to_ask(store: Store) -> None:
     drawn = Decoding(temperature=0.7, seed=124)
     winners = tuple(f'{{"winner": "{one}"}}' for one in ("A", "B", "tie"))
     assert model.asked == [100, (64, drawn), (winners, Decoding())]
+
+
+def test_a_reply_without_a_score(store: Store) -> None:
+    """The message has the judge's name once."""
+    judge = judge_of(store, Model(Reply("A", candidates=(("A", -0.1), ("yes", -3.0)))))
+
+    verdict = WeightedAsker(judge).ask(Record("r", "a", "", "b", {}), "c")
+
+    judge.close()
+    assert verdict.error == (
+        'local:judge: the judge answers with "A" 0.90, "yes" 0.05: p(yes) + p(no) is 0.05, and below '
+        "0.5 it says nothing; take another judge, or ask with --llm-judge-ask=integer"
+    )
 
 
 def test_room_for_thoughts(store: Store) -> None:

@@ -20,6 +20,16 @@ def test_counts_come_first_and_rates_later() -> None:
     assert third == "llm-judge: 110/110 responses, 12/110 verdicts (1.0/s, 1 min 38 s left)"
 
 
+def test_a_slow_rate_is_per_minute() -> None:
+    """A second would have none."""
+    pace = Pace()
+    pace.line({"responses": (4, 6)}, 10.0)
+
+    assert pace.line({"responses": (5, 6)}, 70.0) == (
+        "llm-judge: 5/6 responses (1.0/min, 1 min 0 s left)"
+    )
+
+
 def test_tokens_move_while_no_response_ends() -> None:
     """They stand behind the responses, with their rate, until the last response is there."""
     pace = Pace()

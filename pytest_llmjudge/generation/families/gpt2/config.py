@@ -96,6 +96,8 @@ class GPTSettings(NamedTuple):
     Attributes:
         heads: The number of heads; ``None`` for those of the published GPT-2 of its width.
         exact_gelu: Whether GELU is the exact one.
+        is_gelu_assumed: Whether nothing says which GELU a model of nanoGPT's has: its newer
+            versions train with the exact one, older ones with the approximation.
         window: Its sliding windows, if it has any.
         active_experts: How many experts a token takes, if it has any.
         sizes: What ``heads.file`` says of sizes that the tensors tell too, by its own words for
@@ -104,6 +106,7 @@ class GPTSettings(NamedTuple):
 
     heads: Heads | None = None
     exact_gelu: bool = False
+    is_gelu_assumed: bool = False
     window: Window | None = None
     active_experts: int | None = None
     sizes: tuple[tuple[str, str, object], ...] = ()

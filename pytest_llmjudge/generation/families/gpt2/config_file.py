@@ -36,7 +36,9 @@ __all__ = [
 Config = tuple[Path, dict[str, object]]
 """A config file beside a checkpoint, and what it says."""
 
-_ABOUT = ("model_args", "config", "cfg", "model_config", "hyper_parameters")
+_NANOGPT = "model_args"
+_GELU = ("activation", "activation_function")
+_ABOUT = (_NANOGPT, "config", "cfg", "model_config", "hyper_parameters")
 """Under which names training checkpoints keep a model's config."""
 
 _SIZES = {
@@ -134,9 +136,11 @@ def read_settings(
         heads = heads_in((path, inside))
     both = file, {**inside, **values}
     _check_computed(both)
+    is_nanogpt = _NANOGPT in about
     return GPTSettings(
         heads,
         is_gelu_exact(both),
+        is_nanogpt and not any(both[1].get(name) is not None for name in _GELU),
         _window_in(both),
         _active_experts_in(both),
         tuple(_sizes_in(source)),
@@ -245,7 +249,7 @@ def is_gelu_exact(config_file: Config | None) -> bool:
     if config_file is None:
         return False
     file, config = config_file
-    name, theirs = (config.get(key) for key in ("activation", "activation_function"))
+    name, theirs = (config.get(key) for key in _GELU)
     if name is not None:
         if not isinstance(name, str) or name not in _ACTIVATIONS:
             hint = 'write {"activation": "gelu_tanh"}, or "gelu" for the exact one'

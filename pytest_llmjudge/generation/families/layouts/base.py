@@ -32,7 +32,6 @@ __all__ = [
 
 _BLOCK = re.compile(r"trf_blocks\.(\d+)\.(.+)\.(weight|bias|scale)")
 
-
 NUMBERS = ("number of heads", "RoPE base", "context length")
 """What a whole config says and tensors do not."""
 
@@ -147,6 +146,15 @@ class Layout(ABC):
             TensorError: Tensors that are needed for it are not there, or have odd shapes.
             UnsupportedError: It asks for what the native engine does not compute.
         """
+
+    def own_settings(self, path: Path) -> tuple[Path, dict[str, object]] | None:
+        """Read settings beside a file that are no JSON; ``None`` where there are none.
+
+        Raises:
+            CheckpointError: They cannot be read.
+        """
+        del path
+        return None
 
     @abstractmethod
     def advice(self, stem: str, keys: Sequence[str]) -> str:

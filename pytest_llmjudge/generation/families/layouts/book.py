@@ -53,7 +53,8 @@ _NORMS = {
 
 _KEYS = ("n_heads", "rope_base", "context_length")
 _LLAMA_KEYS = (*_KEYS, "rope_freq")
-_GEMMA_KEYS = (*_KEYS, "rope_local_base", "layer_types", "sliding_window")
+_OLMO_KEYS = (*_KEYS, "layer_types", "sliding_window")
+_GEMMA_KEYS = (*_OLMO_KEYS, "rope_local_base", "query_pre_attn_scalar")
 """What tensors do not tell."""
 
 _EPS, _LLAMA_EPS = 1e-6, 1e-5
@@ -174,6 +175,8 @@ def _keys(block: Mapping[str, Shape]) -> tuple[str, ...]:
     """Return the settings that a config has to have, ``null`` included."""
     if "pre_feedforward_layernorm.scale" in block:
         return _GEMMA_KEYS
+    if "post_feedforward_layernorm.weight" in block:
+        return _OLMO_KEYS
     # Only norms of torch, which the books' Llamas have, call their scale a weight.
     return _LLAMA_KEYS if "norm1.weight" in block else _KEYS
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.names import Shape
 
-__all__ = ["HuggingFace", "config_advice"]
+__all__ = ["HuggingFace"]
 
 _EMBEDDING = "embed_tokens.weight"
 _PREFIX = "model."
@@ -66,7 +66,7 @@ class HuggingFace(Layout):
     def advice(self, stem: str, keys: Sequence[str]) -> str:
         """Ask for the model's ``config.json``."""
         del keys
-        return config_advice(stem)
+        return f"put the config.json of its model beside it, as {stem}.config.json or config.json"
 
     def source(
         self, own: str, shape: Shape, config: TransformerConfig, stored: Mapping[str, Shape]
@@ -91,11 +91,6 @@ class HuggingFace(Layout):
     def is_ignored(self, name: str) -> bool:
         """Tell the frequencies of RoPE, which old versions stored."""
         return name.endswith("rotary_emb.inv_freq")
-
-
-def config_advice(stem: str) -> str:
-    """Ask for the ``config.json`` of a model, for a file of weights by itself."""
-    return f"put the config.json of its model beside it, as {stem}.config.json or config.json"
 
 
 def _joint(layer: str, config: TransformerConfig) -> tuple[str, int, int] | None:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.layouts.base import (
     NUMBERS,
     Layout,
     split_name,
     without_padding,
 )
-from pytest_llmjudge.generation.families.layouts.hugging_face import HuggingFace, config_advice
+from pytest_llmjudge.generation.families.layouts.hugging_face import HuggingFace
+from pytest_llmjudge.generation.families.layouts.litgpt_config import (
+    litgpt_config,
+    parse_settings,
+)
 from pytest_llmjudge.generation.families.native import native_config
 from pytest_llmjudge.generation.families.plan import Source
 from pytest_llmjudge.generation.families.transformer_config import MissingError
+from pytest_llmjudge.generation.files.state_dict import unreadable
+from pytest_llmjudge.reading import SETTINGS_LIMIT, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
     from pytest_llmjudge.generation.files.names import Shape
@@ -40,12 +48,13 @@ _LAYERS = {
     "out_norm1": "post_attention_norm",
     "out_norm2": "post_mlp_norm",
 }
+_SETTINGS = "model_config.yaml"
 _JOINT, _GROUPED = "attn.qkv", "attn.attn"
 """Of LitGPT since 0.5.4, and before: there each group has its queries, its key and its value."""
 
 
 class LitGPT(Layout):
-    """``lit_model.pth``, with the ``config.json`` that LitGPT keeps beside it."""
+    """``lit_model.pth``, with its ``model_config.yaml`` or a ``config.json``, which goes before."""
 
     keys = HuggingFace.keys
 
@@ -56,21 +65,40 @@ class LitGPT(Layout):
     def config(
         self, values: Mapping[str, object], shapes: Mapping[str, Shape]
     ) -> TransformerConfig:
-        """Read Hugging Face's ``config.json`` of the model.
+        """Read a ``model_config.yaml``, or Hugging Face's ``config.json``.
 
         Raises:
             MissingError: There is none.
             UnsupportedError: It asks for what the native engine does not compute.
         """
         del shapes
+        if "n_embd" in values:
+            return litgpt_config(values)
         if "model_type" not in values:
             raise MissingError(*NUMBERS)
         return native_config(values)
 
+    def own_settings(self, path: Path) -> tuple[Path, dict[str, object]] | None:
+        """Read a ``model_config.yaml``.
+
+        Raises:
+            CheckpointError: It cannot be read.
+        """
+        file = path.with_name(_SETTINGS)
+        try:
+            return file, parse_settings(read_file(file, SETTINGS_LIMIT).decode())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise unreadable(file, error) from None
+        except ValueError:
+            problem = "not as LitGPT writes it"
+            raise CheckpointError(str(file), problem, "save it again with LitGPT") from None
+
     def advice(self, stem: str, keys: Sequence[str]) -> str:
-        """Ask for the model's ``config.json``."""
-        del keys
-        return config_advice(stem)
+        """Ask for the ``model_config.yaml``."""
+        del stem, keys
+        return f"put its {_SETTINGS} beside it"
 
     def source(
         self, own: str, shape: Shape, config: TransformerConfig, stored: Mapping[str, Shape]

@@ -126,10 +126,11 @@ class Meta(Layout):
 
     def advice(self, stem: str, keys: Sequence[str]) -> str:
         """Ask for ``params.json``, or for keys that it lacks."""
+        del stem
         if tuple(keys) == NUMBERS:
             return f"put its {PARAMS} beside it"
         wanted = ", ".join(f'"{key}": …' for key in keys)
-        return f"write {wanted} into its {PARAMS} or {stem}.config.json"
+        return f"write {wanted} into its {PARAMS}"
 
     def source(
         self, own: str, shape: Shape, config: TransformerConfig, stored: Mapping[str, Shape]

@@ -78,6 +78,15 @@ def test_texts(folder: Path, checkpoint: Path, stop: tuple[str, ...]) -> None:
     assert len(set(answers)) > 1
 
 
+def test_the_weights_of_a_folder(tmp_path: Path) -> None:
+    """Named as a file they have the folder's tokenizer, and answer as the folder does."""
+    save_folder(tmp_path / "candidate", "qwen2")
+    file = TorchModel(tmp_path / "candidate" / "model.safetensors")
+
+    expected = HuggingFaceModel(tmp_path / "candidate").generate(PROMPTS, max_new_tokens=8)
+    assert file.generate(PROMPTS, max_new_tokens=8) == expected
+
+
 def test_pairs_and_scores(folder: Path, checkpoint: Path) -> None:
     """What is scored are the tokens that transformers makes, with the same log-probabilities."""
     ours, theirs = TorchModel(checkpoint), HuggingFaceModel(folder)

@@ -81,7 +81,7 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }
-OLMO3_YARN = {
+YARN = {
     "rope_type": "yarn",
     "factor": 8.0,
     "beta_fast": 32,
@@ -115,7 +115,7 @@ OLMO3_YARN = {
             "olmo3",
             {
                 "rope_theta": 5e5,
-                "rope_scaling": OLMO3_YARN,
+                "rope_scaling": YARN,
                 "layer_types": ["full_attention", "sliding_attention", "sliding_attention"],
             },
             [
@@ -129,6 +129,14 @@ OLMO3_YARN = {
 def test_rope(kind: str, changes: dict[str, Any], ropes: list[Rope]) -> None:
     """Bases and scalings are read where transformers 4 and 5 have them."""
     assert native_config({"model_type": kind, **SIZES, **changes}).ropes == tuple(ropes)
+
+
+def test_what_a_gguf_file_leaves_behind() -> None:
+    """A folder that transformers saved of one holds plain numbers, and still names the format."""
+    config = {"model_type": "llama", **SIZES}
+    left = {"quant_method": "gguf", "dequantize": False, "gguf_file": "model.Q4_1.gguf"}
+
+    assert native_config({**config, "quantization_config": left}) == native_config(config)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +161,8 @@ def test_rope(kind: str, changes: dict[str, Any], ropes: list[Rope]) -> None:
             {"rope_parameters": {"rope_type": "llama3"}},
             "rope_parameters.factor is null",
         ),
+        ("llama", {"rope_scaling": {"type": ["yarn"]}}, 'rope_scaling.type is ["yarn"]'),
+        ("llama", {"rope_theta": 1, "rope_scaling": YARN}, "rope_theta is 1"),
         ("mistral", {"sliding_window": 0}, "sliding_window is 0"),
         ("mistral", {"layer_types": ["full_attention"] * 3}, 'layer_types is ["full_attention"'),
         ("qwen2", {"layer_types": ["linear"] * 3}, 'layer_types is ["linear", "linear", "linear"]'),

@@ -9,12 +9,20 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.hf.folder import describe_folder
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from tests.unit.generation.families.made import assert_same, make_theirs, randomise
-from tests.unit.generation.families.test_layouts import BOOK, META, paired, renamed
+from tests.unit.generation.families.test_layouts import (
+    BOOK,
+    LITGPT,
+    LITGPT_SETTINGS,
+    META,
+    paired,
+    renamed,
+)
 from tests.unit.generation.hugging import make_tokenizer, save_folder, their_text
 from tests.unit.generation.tiny import error_of
 
@@ -68,6 +76,31 @@ def test_params_of_meta_belong_to_the_fingerprint(tmp_path: Path) -> None:
     before = describe(path).fingerprint
     write_json(tmp_path / "params.json", {**params, "rope_theta": 500.0})
     assert describe(path).fingerprint != before
+
+
+@torch.inference_mode()
+def test_settings_of_litgpt_are_read_from_beside_the_weights(tmp_path: Path) -> None:
+    """``model_config.yaml`` tells what tensors do not, and one that is damaged is named."""
+    theirs = make_theirs("llama", {"num_key_value_heads": 6, "vocab_size": VOCABULARY})
+    state = renamed(theirs.state_dict(), LITGPT)
+    for block in range(3):
+        start = f"transformer.h.{block}.attn."
+        joint = [state.pop(f"{start}{one}_proj.weight") for one in "qkv"]
+        state[f"{start}qkv.weight"] = torch.cat(joint)
+    path, settings = tmp_path / "lit_model.pth", tmp_path / "model_config.yaml"
+    torch.save(state, path)
+    make_tokenizer().save_pretrained(tmp_path)
+    changes = {"n_query_groups: 2": "n_query_groups: 6", "attn_bias: true": "attn_bias: false"}
+    text = LITGPT_SETTINGS.replace("vocab_size: 61", f"vocab_size: {VOCABULARY}")
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    settings.write_text(text, encoding="utf-8")
+
+    assert_same(theirs(IDS).logits, load(path, CPU, torch.float32)(IDS))
+    settings.write_text("[]", encoding="utf-8")
+    with pytest.raises(CheckpointError) as raised:
+        describe(path)
+    assert str(raised.value) == f"{settings}: not as LitGPT writes it; save it again with LitGPT"
 
 
 def test_parts_of_meta_are_refused(tmp_path: Path) -> None:

@@ -16,11 +16,19 @@ from pytest_llmjudge.generation.families.describe import plan_of_file, recognise
 from pytest_llmjudge.generation.families.layouts.book import Book
 from pytest_llmjudge.generation.families.layouts.hugging_face import HuggingFace
 from pytest_llmjudge.generation.families.layouts.litgpt import LitGPT
+from pytest_llmjudge.generation.families.layouts.litgpt_config import (
+    litgpt_config,
+    parse_settings,
+)
 from pytest_llmjudge.generation.families.layouts.meta import Meta
 from pytest_llmjudge.generation.families.native import native_config
 from pytest_llmjudge.generation.families.published import PUBLISHED, published
 from pytest_llmjudge.generation.families.rope import frequencies, rotate, rotation
-from pytest_llmjudge.generation.families.transformer_config import Rope, weight_shapes
+from pytest_llmjudge.generation.families.transformer_config import (
+    Rope,
+    UnsupportedError,
+    weight_shapes,
+)
 from tests.unit.generation.families.made import (
     PATH,
     SIZES,
@@ -241,7 +249,8 @@ def test_llama_of_meta() -> None:
     beside = {**params, "vocab_size": -1, "max_seq_len": 64}
     assert_same(theirs(IDS).logits, read_file(state, beside)(IDS))
     own = {**params, "vocab_size": 61, "max_seq_len": 64, "dropout": 0.0, "multiple_of": 32}
-    assert_same(theirs(IDS).logits, read_file(state, about={"model_args": own})(IDS))
+    about = {"model_args": own, "config": {"batch_size": 8}}
+    assert_same(theirs(IDS).logits, read_file(state, about=about)(IDS))
 
 
 LITGPT = {
@@ -258,10 +267,52 @@ LITGPT = {
 }
 
 
+LITGPT_SETTINGS = """\
+attn_bias: true
+attention_logit_softcapping: null
+bias: false
+block_size: 64
+gelu_approximate: none
+head_size: 8
+hf_config:
+  name: Qwen2.5-0.5B
+  org: Qwen
+intermediate_size: 40
+mlp_class_name: LLaMAMLP
+n_embd: 48
+n_head: 6
+n_layer: 3
+n_query_groups: 2
+name: 'Qwen2.5-0.5B'
+norm_1: true
+norm_2: true
+norm_class_name: RMSNorm
+norm_eps: 1.0e-06
+norm_qk: false
+padded_vocab_size: 64
+parallel_residual: false
+post_attention_norm: false
+post_mlp_norm: false
+rope_adjustments: null
+rope_base: 10000
+rotary_percentage: 1.0
+scale_embeddings: false
+shared_attention_norm: false
+sliding_window_indices:
+- 1
+- 0
+sliding_window_size: null
+vocab_size: 61
+"""
+
+
 @pytest.mark.parametrize("is_old", [False, True])
 @torch.inference_mode()
 def test_qwen_of_litgpt(is_old: bool) -> None:  # noqa: FBT001
-    """The joint projection is taken apart, in both orders of its rows, and padding left out."""
+    """The joint projection is taken apart, in both orders of its rows.
+
+    Of LitGPT's settings ``vocab_size`` leaves out control tokens, so that all rows are kept.
+    """
     theirs = make_theirs("qwen2", {})
     state = renamed(theirs.state_dict(), LITGPT)
     for block in range(3):
@@ -275,8 +326,52 @@ def test_qwen_of_litgpt(is_old: bool) -> None:  # noqa: FBT001
             state[f"{start}{'attn' if is_old else 'qkv'}.{kind}"] = torch.cat(joint)
     for name in ("transformer.wte.weight", "lm_head.weight"):
         state[name] = torch.cat((state[name], torch.zeros(3, 48)))
-    config = {"model_type": "qwen2", **SIZES}
-    assert_same(theirs(IDS).logits, read_file(state, config)(IDS))
+    assert_same(theirs(IDS).logits, read_file(state, {"model_type": "qwen2", **SIZES})(IDS))
+    model = read_file(state, parse_settings(LITGPT_SETTINGS))
+    assert model.vocab_size == 64
+    assert_same(theirs(IDS).logits, model(IDS)[..., :61])
+
+
+@pytest.mark.parametrize(
+    ("changes", "windows"),
+    [
+        ({"sliding_window_indices": [0, 1, 1]}, (None, 5, 5)),
+        ({"sliding_window_indices": None}, (5, 5, 5)),
+        ({"sliding_window_indices": None, "sliding_window_layer_stride": 2}, (5, None, 5)),
+    ],
+)
+def test_windows_of_litgpt(changes: dict[str, Any], windows: tuple[int | None, ...]) -> None:
+    """Layers with a window are listed, or in older versions one of so many has it."""
+    values = {**parse_settings(LITGPT_SETTINGS), "sliding_window_size": 5, **changes}
+    assert litgpt_config(values).windows == windows
+
+
+def test_settings_of_litgpt() -> None:
+    """Values, lists and one level below are read as YAML has them, and other lines are refused."""
+    settings = parse_settings(LITGPT_SETTINGS)
+    assert settings["hf_config"] == {"name": "Qwen2.5-0.5B", "org": "Qwen"}
+    assert settings["sliding_window_indices"] == [1, 0]
+    values = [settings[name] for name in ("norm_eps", "n_head", "name", "sliding_window_size")]
+    assert values == [1e-6, 6, "Qwen2.5-0.5B", None]
+    with pytest.raises(ValueError, match="anchor"):
+        parse_settings("rope: &anchor {a: 1}\n&anchor")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"rotary_percentage": 0.25}, "rotary_percentage is 0.25"),
+        ({"mlp_class_name": "GptNeoxMLP"}, 'mlp_class_name is "GptNeoxMLP"'),
+        ({"norm_2": False}, "norm_2 is false"),
+        ({"rope_adjustments": {"factor": 2.0, "beta_fast": 32}}, "rope_adjustments is {"),
+        ({"sliding_window_size": 5}, "sliding_window_indices is [1, 0]"),
+    ],
+)
+def test_what_is_not_computed_of_litgpt(changes: dict[str, Any], reason: str) -> None:
+    """A setting of another architecture is named."""
+    with pytest.raises(UnsupportedError) as raised:
+        litgpt_config({**parse_settings(LITGPT_SETTINGS), **changes})
+    assert raised.value.reason.startswith(reason)
 
 
 def shapes_of(name: str, layout: Layout | None = None) -> dict[str, Shape]:
@@ -349,6 +444,22 @@ def test_what_tensors_do_not_tell(shapes: dict[str, Shape], expected: str) -> No
     with pytest.raises(CheckpointError) as raised:
         plan_of_file(PATH, layout, shapes, {}, None)
     assert str(raised.value) == f"folder/tiny.pth: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [({"rope_theta": 1e6}, "max_seq_len"), ({"use_scaled_rope": True}, "rope_scaling_factor")],
+)
+def test_what_params_of_meta_do_not_tell(changes: dict[str, Any], key: str) -> None:
+    """What is a constant in the code that runs a model has to be added."""
+    values = {"dim": 48, "n_heads": 6, "n_layers": 1, **changes}
+    shapes = {"tok_embeddings.weight": (61, 48), "layers.0.feed_forward.w1.weight": (40, 48)}
+    with pytest.raises(CheckpointError) as raised:
+        plan_of_file(PATH, Meta(), shapes, {}, (PATH.with_name("params.json"), values))
+    assert str(raised.value) == (
+        f"folder/tiny.pth: neither its tensors nor a config tell its {key}; write "
+        f'"{key}": … into its params.json'
+    )
 
 
 def test_a_config_of_another_model() -> None:

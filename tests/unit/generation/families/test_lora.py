@@ -320,7 +320,7 @@ def test_base_and_adapter_decide_what_is_written(tmp_path: Path, theirs: Theirs)
     [
         ({"base_model_name_or_path": "x" * 9000}, f"the model {'x' * 79}… that it is added to is not here; name it with --llm-judge-base"),
         ({"base_model_name_or_path": "gpt2-medium"}, "the model gpt2-medium that it is added to is not here; name it with --llm-judge-base"),
-        ({"base_model_name_or_path": "unsloth/Llama-3.2-1B", "target_modules": ["v_proj", "q_proj"]}, "the model unsloth/Llama-3.2-1B that it is added to is not here, one with q_proj, v_proj; name its Hugging Face folder with --llm-judge-base"),
+        ({"base_model_name_or_path": "unsloth/Llama-3.2-1B", "target_modules": ["v_proj", "q_proj"]}, "the model unsloth/Llama-3.2-1B that it is added to, one with q_proj, v_proj, is not here; name its Hugging Face folder with --llm-judge-base"),
         ({"base_model_name_or_path": None}, "it does not name the model that it is added to; name it with --llm-judge-base"),
         ({"peft_type": "IA3"}, f"no config of a LoRA adapter; save the adapter again, or {MERGE}"),
         ({"use_dora": True}, f"use_dora is true, which is not merged here; {MERGE}"),

@@ -12,7 +12,8 @@ import pytest
 import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import processors
+from tokenizers import Tokenizer as Tokenizers
+from tokenizers import models, processors
 from transformers import PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import TikTokenConverter
 
@@ -259,6 +260,14 @@ NAMED = {"tokenizer_config.json": {"eos_token": "</s>"}}
             2,
         ),
         ({"model.config.json": {"eos_token_id": 2}, "config.json": {"eos_token_id": 0}}, {2}, 2),
+        (
+            {
+                "model.config.json": {"eos_token_id": 2},
+                "generation_config.json": {"eos_token_id": [2, 0]},
+            },
+            {0, 2},
+            2,
+        ),
         ({"generation_config.json": {"eos_token_id": None}, **NAMED}, {1, 3}, 1),
     ],
     ids=str,
@@ -275,6 +284,20 @@ def test_what_ends_a_text(
 
     assert tokenizer.ends == ends
     assert tokenizer.end_behind("a prompt") == last
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_end_token_that_stands_for_the_unknown(tmp_path: Path, named: bool) -> None:  # noqa: FBT001
+    """As GPT-2's and SmolLM2's do: in a record it is a word all the same."""
+    end, unknown = ("</s>", "</s>") if named else ("<|im_end|>", "</s>")
+    theirs = write_json(tmp_path, {"eos_token": end, "unk_token": unknown})
+    theirs.unk_token, theirs.eos_token = unknown, end
+    tokenizer = load(tmp_path)
+    prompt = FramedText(["<|im_start|>", "a</s>b", "<|im_end|>"])
+
+    assert tokenizer.ends == {1, 3}
+    assert tokenizer.encode_prompt(prompt).count(1) == 0
+    assert FramedTexts(TransformersEncoder(theirs)).ids(prompt).count(1) == 0
 
 
 def test_tokens_of_settings_alone(tmp_path: Path) -> None:
@@ -305,6 +328,14 @@ def error_of(folder: Path, rows: int = 10_000) -> str:
     with pytest.raises(CheckpointError) as caught:
         load(folder, rows)
     return str(caught.value).replace(str(folder), "…")
+
+
+def test_a_tokenizer_that_cannot_encode_every_text(tmp_path: Path) -> None:
+    """Found before a record has what it does not know."""
+    broken = Tokenizers(models.WordLevel({"a": 0}, unk_token="<unk>"))  # noqa: S106
+    broken.save(str(tmp_path / "tokenizer.json"))
+
+    assert "(WordLevel error: Missing [UNK] token from the vocabulary)" in error_of(tmp_path)
 
 
 def test_files_that_are_no_tokenizers(tmp_path: Path) -> None:
@@ -398,6 +429,8 @@ def test_a_control_token_that_the_model_lacks(tmp_path: Path) -> None:
 
     assert tokenizer.size == size
     assert "<image_soft_token>" not in tokenizer.special_tokens
+    framed = FramedText(["<|im_start|>", "<image_soft_token>", "<|im_end|>"])
+    assert max(tokenizer.encode_prompt(framed)) < size
     assert tokenizer.decode(tokenizer.encode("<image_soft_token>")) == "<image_soft_token>"
 
 
@@ -430,3 +463,14 @@ def test_white_space_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     assert ours.encode_prompt(text) == [*before, *after]
     assert ours.decode([*before, *after]) == text
+
+
+def test_what_ends_a_text_of_llama_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tokens at which Meta's code stops; behind another than its template the first of them."""
+    ours = llama3_kind(tmp_path, monkeypatch).ours
+    end, turns = ours.named(["<|end_of_text|>"]), ours.named(["<|eom_id|>", "<|eot_id|>"])
+
+    assert ours.ends == end | turns
+    assert ours.end_behind("a prompt") in end
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": 5}', encoding="utf-8")
+    assert load(tmp_path).ends == {*end, 5}
