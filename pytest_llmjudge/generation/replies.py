@@ -132,8 +132,8 @@ class Replies(ABC):
             longest = max(map(len, texts.values()))
             if longest > self.context_length:
                 del open_[number]
-                problem = f"question and reply have {longest} tokens and the context "
-                problem += str(self.context_length)
+                context = self.context_length
+                problem = f"question and reply have {longest} tokens and the context {context}"
                 yield number, TooLongError(str(self.path), problem, _SHORTEN)
         while open_:
             numbers = list(open_)
