@@ -133,8 +133,9 @@ def _load(
         raise CheckpointError(str(folder), problem, "name the folder of a causal language model")
     model: Model
     if info.native is not None:
+        with _in_one_line(folder, f"{release} cannot read its {GENERATION}"):
+            asked = _generation_config(name, config)
         model = _load_native(info, info.native, device, dtype)
-        asked = _generation_config(name, config)
     else:
         with _in_one_line(folder, f"{release} cannot load its weights"):
             model, loading = transformers.AutoModelForCausalLM.from_pretrained(

@@ -828,8 +828,13 @@ def test_what_only_loading_finds(folder: Path, name: str) -> None:
             lambda folder: (folder / "tokenizer.json").write_text("{}"),
             "cannot load its tokenizer",
         ),
+        (
+            "llama",
+            change("generation_config.json", max_new_tokens=-1),
+            "cannot read its generation_config.json",
+        ),
     ],
-    ids=["config", "shape", "tokenizer"],
+    ids=["config", "shape", "tokenizer", "generation"],
 )
 def test_what_transformers_complains_about(
     folder: Path, kind: str, spoil: Callable[[Path], object], part: str
