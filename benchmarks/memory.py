@@ -1,7 +1,9 @@
 """Measures the memory of a large model, and that of the workers of pytest-xdist.
 
 First GPT-2's largest, 1558M random weights in bfloat16, is written to a file, loaded by a process
-of its own and asked eight prompts; the process's peak is compared with the model's own size. Then
+of its own and asked eight prompts; the process's peak is compared with the model's own size. The
+same is done for the loading of Qwen2.5-0.5B's shape, a Hugging Face folder whose head is its
+embedding, less what the process had before. Then
 the example suite is run with `-n 4` and a checkpoint of 124M, and the proportional memory of each
 process is read while it runs: one of them should hold the model.
 """
@@ -36,6 +38,16 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 texts = model.generate(prompts, max_new_tokens=int(sys.argv[4]))
 assert len(texts) == len(prompts)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+LOAD = """
+import resource, sys, torch, transformers
+from pytest_llmjudge.generation.engine import onednn_linear
+from pytest_llmjudge.generation.hf.model import HuggingFaceModel
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+transformers.AutoTokenizer, transformers.AutoConfig, transformers.PreTrainedTokenizerFast
+before = peak()
+HuggingFaceModel(sys.argv[1], dtype="bfloat16").context_length
+print(before, peak())
 """
 SUITE = """
 import pytest
@@ -80,6 +92,36 @@ def measure_largest(folder: Path, tokens: int) -> None:
     path.unlink()
     print(f"1558M in bfloat16, {size / 1e9:.2f} GB: peak {loaded:.2f} times that to load", end="")
     print(f", {answered:.2f} to answer {PROMPTS} prompts, {tokens} tokens each ({seconds:.0f} s)")
+
+
+def save_family(folder: Path) -> int:
+    """Write a folder of Qwen2.5-0.5B's shape in bfloat16, and return the size of its weights."""
+    from families import SHAPES
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    shape = SHAPES["Qwen2.5-0.5B"]
+    torch.set_default_dtype(torch.bfloat16)
+    config = AutoConfig.for_model(shape.kind, **shape.sizes, tie_word_embeddings=True)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    words = Tokenizer(models.WordLevel({"<end>": 0, "<unk>": 1}, unk_token="<unk>"))  # noqa: S106
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<end>").save_pretrained(folder)  # noqa: S106
+    return (folder / "model.safetensors").stat().st_size
+
+
+def measure_family(folder: Path) -> None:
+    """Print the peak memory of loading a folder."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        size = pool.apply(save_family, (folder / "family",))
+    run = subprocess.run(
+        [sys.executable, "-c", LOAD, str(folder / "family")], stdout=subprocess.PIPE, check=True
+    )
+    before, peak = (int(kilobytes) * 1024 for kilobytes in run.stdout.split())
+    print(
+        f"Qwen2.5-0.5B in bfloat16, {size / 1e9:.2f} GB: peak {(peak - before) / size:.2f}", end=""
+    )
+    print(f" times that to load, beside {before / 1e9:.2f} GB of the process itself")
 
 
 def measure_workers(folder: Path, workers: int) -> None:
@@ -131,6 +173,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with tempfile.TemporaryDirectory() as folder:
         measure_workers(Path(folder), options.workers)
+        measure_family(Path(folder))
         measure_largest(Path(folder), options.tokens)
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["pack", "packable"]
 
+LARGE_COPY = 200 << 20
+"""Bytes: more than the embedding of any GPT-2 takes in 16 bits."""
+
 
 class PackedLinear(nn.Module):
     """A linear layer, if asked with GELU after it, whose weight only oneDNN can read."""
@@ -52,15 +55,29 @@ def _multiplies(dtype: torch.dtype) -> bool:
     return supported is not None and bool(supported())
 
 
+def _is_large_embedding(model: Decoder, head: nn.Linear) -> bool:
+    """Whether a copy of a head that is the embedding too would take much beside the model.
+
+    In 16 bits, in which those ask for a model who are short of memory.
+    """
+    weight = head.weight
+    return (
+        weight.data_ptr() == model.embedding.data_ptr()
+        and weight.dtype != torch.float32
+        and weight.nbytes > max(LARGE_COPY, model.matrix_bytes // 4)
+    )
+
+
 def pack(model: Decoder) -> None:
     """Replace the model's linear layers; afterwards it can only be run, not trained or saved."""
+    model.join()
     parents = [parent for parent in model.modules() if not isinstance(parent, nn.Linear)]
     for parent in parents:
         gelus = [child for child in parent.children() if isinstance(child, nn.GELU)]
         for name in [name for name, _ in parent.named_children()]:
             # No list keeps the children: each weight is let go before the next is copied.
             child = getattr(parent, name)
-            if isinstance(child, nn.Linear):
+            if isinstance(child, nn.Linear) and not _is_large_embedding(model, child):
                 gelu = gelus[0] if gelus and name == "0" else None
                 setattr(parent, name, PackedLinear(child, gelu))
             elif isinstance(child, nn.GELU):

@@ -26,7 +26,9 @@ __all__ = [
     "Decoder",
     "causal",
     "causal_attends",
+    "constant",
     "count_matrices",
+    "join_linear",
     "mix",
     "soften",
     "visible",
@@ -100,6 +102,9 @@ class Decoder(nn.Module, ABC):
     def prepare(self) -> None:
         """Rearrange loaded weights for speed, before the first use."""
 
+    def join(self) -> None:
+        """Compute as one product what has the same input; it can only be run from then on."""
+
     @property
     def device(self) -> torch.device:
         """Where it runs."""
@@ -130,6 +135,21 @@ class Decoder(nn.Module, ABC):
 def count_matrices(model: nn.Module) -> int:
     """Count the numbers of a model's linear layers."""
     return sum(part.weight.numel() for part in model.modules() if isinstance(part, nn.Linear))
+
+
+def join_linear(*layers: nn.Linear) -> nn.Linear:
+    """Make one linear layer of several that have the same input: their outputs side by side."""
+    weight = torch.cat([layer.weight for layer in layers])
+    joined = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+    joined.weight = constant(weight)
+    if layers[0].bias is not None:
+        joined.bias = constant(torch.cat([layer.bias for layer in layers]))
+    return joined
+
+
+def constant(values: Tensor) -> nn.Parameter:
+    """Make a weight that is not trained."""
+    return nn.Parameter(values, requires_grad=False)
 
 
 def causal_attends(decoder: Decoder) -> list[Attend]:

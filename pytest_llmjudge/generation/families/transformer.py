@@ -15,7 +15,9 @@ from torch.nn import functional
 from pytest_llmjudge.generation.families.decoder import (
     Attention,
     Decoder,
+    constant,
     count_matrices,
+    join_linear,
     soften,
 )
 from pytest_llmjudge.generation.families.rope import frequencies, rotate, rotation
@@ -80,12 +82,12 @@ class SelfAttention(nn.Module):
 
     def join(self) -> None:
         """Compute queries, keys and values as one product, and the norms of heads as one."""
-        self.qkv = _joined(self.W_query, self.W_key, self.W_value)
+        self.qkv = join_linear(self.W_query, self.W_key, self.W_value)
         del self.W_query, self.W_key, self.W_value
         if self._norm == "head":
             heads, kv_heads = self._heads
             scales = self.q_norm.scale.expand(heads, -1), self.k_norm.scale.expand(kv_heads, -1)
-            self.qk_norm, self.qk_norm.scale = self.q_norm, _constant(torch.cat(scales))
+            self.qk_norm, self.qk_norm.scale = self.q_norm, constant(torch.cat(scales))
             del self.q_norm, self.k_norm
 
     def forward(self, x: Tensor, by: Rotation, attend: Attend) -> Tensor:
@@ -118,7 +120,7 @@ class FeedForward(nn.Module):
 
     def join(self) -> None:
         """Compute gate and values as one product."""
-        self.gate_up = _joined(self.fc1, self.fc2)
+        self.gate_up = join_linear(self.fc1, self.fc2)
         del self.fc1, self.fc2
 
     def forward(self, x: Tensor) -> Tensor:
@@ -192,7 +194,7 @@ class Transformer(Decoder):
             # The sum is not rounded to the model's own number format.
             for part in self.modules():
                 if isinstance(part, RMSNorm):
-                    part.scale = _constant(1 + part.scale.float())
+                    part.scale = constant(1 + part.scale.float())
         if config.emb_scale is not None:
             self._emb_scale = torch.tensor(config.emb_scale, dtype=self.dtype).item()
         sizes = (frequencies(rope, config.head_size) for rope in self._ropes)
@@ -220,17 +222,3 @@ class Transformer(Decoder):
 
 def _norm(config: TransformerConfig) -> RMSNorm:
     return RMSNorm(config, config.emb_dim)
-
-
-def _joined(*layers: nn.Linear) -> nn.Linear:
-    """Make one linear layer of several that have the same input."""
-    weight = torch.cat([layer.weight for layer in layers])
-    joined = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
-    joined.weight = _constant(weight)
-    if layers[0].bias is not None:
-        joined.bias = _constant(torch.cat([layer.bias for layer in layers]))
-    return joined
-
-
-def _constant(values: Tensor) -> nn.Parameter:
-    return nn.Parameter(values, requires_grad=False)

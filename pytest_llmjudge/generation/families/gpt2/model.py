@@ -12,7 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pytest_llmjudge.generation.families.decoder import Attention, Decoder, count_matrices
+from pytest_llmjudge.generation.families.decoder import (
+    Attention,
+    Decoder,
+    count_matrices,
+    join_linear,
+)
 from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 from pytest_llmjudge.generation.families.gpt2.experts import Experts
 
@@ -47,8 +52,18 @@ class SelfAttention(nn.Module):
         self.W_value = nn.Linear(config.emb_dim, config.kv_width, bias=config.qkv_bias)
         self.out_proj = nn.Linear(config.emb_dim, config.emb_dim)
 
+    def join(self) -> None:
+        """Compute queries, keys and values as one product."""
+        layers = self.W_query, self.W_key, self.W_value
+        self.widths = [layer.out_features for layer in layers]
+        self.qkv = join_linear(*layers)
+        del self.W_query, self.W_key, self.W_value
+
     def forward(self, x: Tensor, attend: Attend) -> Tensor:
-        projected = self.W_query(x), self.W_key(x), self.W_value(x)  # 3 * (…, C)
+        if hasattr(self, "qkv"):
+            projected = self.qkv(x).split(self.widths, dim=-1)
+        else:
+            projected = self.W_query(x), self.W_key(x), self.W_value(x)  # (…, C) and 2 (…, K D)
         query, key, value = (y.unflatten(-1, (-1, self.head_size)) for y in projected)
         seen = attend(query, key, value)  # (…, H, D)
         mixed: Tensor = self.out_proj(seen.flatten(-2))  # (…, C)
@@ -114,6 +129,13 @@ class GPTModel(Decoder):
         self.out_head = nn.Linear(config.emb_dim, config.vocab_size, bias=False)
         self.matrix_numbers = count_matrices(self)
         self.apply(_initialise)
+
+    @torch.no_grad()
+    def join(self) -> None:
+        """Compute the queries, keys and values of each block as one product."""
+        for part in self.modules():
+            if isinstance(part, SelfAttention):
+                part.join()
 
     @property
     def embedding(self) -> Tensor:

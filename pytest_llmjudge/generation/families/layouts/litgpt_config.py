@@ -90,7 +90,8 @@ def litgpt_config(values: Mapping[str, object]) -> TransformerConfig:
     norm: Literal["all", "head"] = "all" if fields.get("norm_qk_type") == "olmo2" else "head"
     return TransformerConfig(
         kind="litgpt",
-        vocab_size=fields.integer("vocab_size"),
+        # vocab_size leaves control tokens out: of Llama 3's 128,256 it counts 128,000.
+        vocab_size=fields.integer("padded_vocab_size"),
         context_length=fields.integer("block_size"),
         emb_dim=width,
         hidden_dim=fields.integer("intermediate_size"),
@@ -156,8 +157,12 @@ def _windows(fields: Fields, layers: int) -> tuple[int | None, ...]:
     if "sliding_window_size" not in fields:
         return (None,) * layers
     window = fields.integer("sliding_window_size")
+    # Older versions have no list of layers, but let every layer or every second one slide.
+    stride = fields.integer("sliding_window_layer_stride", 1)
     slides = _switches(fields, "sliding_window_indices", layers)
-    return tuple(window if one else None for one in slides)
+    return tuple(
+        window if slides[layer] and layer % stride == 0 else None for layer in range(layers)
+    )
 
 
 def _switches(fields: Fields, name: str, layers: int) -> list[bool]:

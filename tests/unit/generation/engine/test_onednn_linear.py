@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pytest_llmjudge.generation.engine import onednn_linear
 from pytest_llmjudge.generation.engine.onednn_linear import PackedLinear, pack, packable
 from tests.unit.generation.tiny import TINY, make_model
 
@@ -53,3 +54,23 @@ def test_what_the_cpu_cannot_multiply_is_left_to_torch() -> None:
         pytest.skip("needs the CPU's flags as Linux tells them")
     if "avx512" not in flags.read_text("utf-8"):
         assert not packable(make_model().to(torch.bfloat16))
+
+
+@pytest.mark.parametrize(("dtype", "is_copied"), [("float32", True), ("bfloat16", False)])
+def test_a_large_embedding_that_is_the_head_is_not_copied(
+    monkeypatch: pytest.MonkeyPatch, dtype: str, *, is_copied: bool
+) -> None:
+    """In 16 bits it is kept once, and computes the same logits."""
+    monkeypatch.setattr(onednn_linear, "LARGE_COPY", 0)
+    model = make_model(replace(TINY, vocab_size=2000)).to(getattr(torch, dtype))
+    if not packable(model):
+        pytest.skip("this machine is slower with such numbers")
+    model.out_head.weight = model.tok_emb.weight
+    ids = torch.randint(2000, (3, 40))
+    with torch.inference_mode():
+        before = model(ids)
+        pack(model)
+        after = model(ids)
+
+    assert isinstance(model.out_head, PackedLinear) == is_copied
+    assert (before - after).abs().max().item() < 0.1

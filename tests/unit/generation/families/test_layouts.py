@@ -309,7 +309,10 @@ vocab_size: 61
 @pytest.mark.parametrize("is_old", [False, True])
 @torch.inference_mode()
 def test_qwen_of_litgpt(is_old: bool) -> None:  # noqa: FBT001
-    """The joint projection is taken apart, in both orders of its rows, and padding left out."""
+    """The joint projection is taken apart, in both orders of its rows.
+
+    Of LitGPT's settings ``vocab_size`` leaves out control tokens, so that all rows are kept.
+    """
     theirs = make_theirs("qwen2", {})
     state = renamed(theirs.state_dict(), LITGPT)
     for block in range(3):
@@ -323,8 +326,24 @@ def test_qwen_of_litgpt(is_old: bool) -> None:  # noqa: FBT001
             state[f"{start}{'attn' if is_old else 'qkv'}.{kind}"] = torch.cat(joint)
     for name in ("transformer.wte.weight", "lm_head.weight"):
         state[name] = torch.cat((state[name], torch.zeros(3, 48)))
-    for config in ({"model_type": "qwen2", **SIZES}, parse_settings(LITGPT_SETTINGS)):
-        assert_same(theirs(IDS).logits, read_file(state, config)(IDS))
+    assert_same(theirs(IDS).logits, read_file(state, {"model_type": "qwen2", **SIZES})(IDS))
+    model = read_file(state, parse_settings(LITGPT_SETTINGS))
+    assert model.vocab_size == 64
+    assert_same(theirs(IDS).logits, model(IDS)[..., :61])
+
+
+@pytest.mark.parametrize(
+    ("changes", "windows"),
+    [
+        ({"sliding_window_indices": [0, 1, 1]}, (None, 5, 5)),
+        ({"sliding_window_indices": None}, (5, 5, 5)),
+        ({"sliding_window_indices": None, "sliding_window_layer_stride": 2}, (5, None, 5)),
+    ],
+)
+def test_windows_of_litgpt(changes: dict[str, Any], windows: tuple[int | None, ...]) -> None:
+    """Layers with a window are listed, or in older versions one of so many has it."""
+    values = {**parse_settings(LITGPT_SETTINGS), "sliding_window_size": 5, **changes}
+    assert litgpt_config(values).windows == windows
 
 
 def test_settings_of_litgpt() -> None:
