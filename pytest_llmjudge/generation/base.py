@@ -29,6 +29,7 @@ __all__ = [
     "Model",
     "ModelInfo",
     "Room",
+    "check_known",
     "check_tokens",
     "text_before",
 ]
@@ -350,6 +351,23 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
     @abstractmethod
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         """Answer prompts by their numbers; there is at least one."""
+
+
+def check_known(path: Path, ids: Sequence[int], known: int) -> None:
+    """Refuse tokens that a model has no embeddings of.
+
+    Args:
+        path: Of the model, for messages.
+        ids: The tokens.
+        known: How many it has.
+
+    Raises:
+        CheckpointError: There is one.
+    """
+    if max(ids, default=0) >= known:
+        problem = f"the model knows {known} tokens and its tokenizer has the number {max(ids)}"
+        hint = "save the model and the tokenizer that it was trained with together"
+        raise CheckpointError(str(path), problem, hint)
 
 
 def check_tokens(max_new_tokens: int) -> None:

@@ -70,6 +70,7 @@ __all__ = [
     "CheckpointInfo",
     "base_of",
     "check_adapter",
+    "check_floats",
     "describe",
     "is_adapter",
     "read_weights",
@@ -312,7 +313,7 @@ def _used(
     used |= {name for product in own_products for name in (product.up, product.down)}
     matrices = {name for one in sources if one.lora for name in (one.lora.up, one.lora.down)}
     weights = {name: tensor for name, tensor in tensors.items() if name in used | matrices}
-    _check_floats(path, weights)
+    check_floats(path, weights)
     own = {tensor for name, tensor in weights.items() if name in used}
     return plan, weights, sum(prod(tensor.shape) for tensor in own)
 
@@ -443,7 +444,12 @@ def _check_ours(path: Path, config_file: Config | None, adapter: Path | None = N
     raise CheckpointError(str(path), f"{other}, which takes transformers", hint)
 
 
-def _check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:
+def check_floats(path: Path, weights: Mapping[str, StoredTensor]) -> None:
+    """Refuse weights that are no floating-point numbers.
+
+    Raises:
+        CheckpointError: There is one.
+    """
     for name, tensor in weights.items():
         if tensor.dtype not in FLOATS:
             problem = f"{shorten(name)} is stored as {tensor.dtype}, not as floating-point numbers"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
-from pytest_llmjudge.generation.base import LocalModel, text_before
+from pytest_llmjudge.generation.base import LocalModel, check_known, text_before
 from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo, describe
 from pytest_llmjudge.generation.devices import (
     import_torch,
@@ -170,8 +170,9 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: The tokenizer cannot be had, or there is no chat template.
         """
-        text, tokenizer = self._text(prompt, chat=chat), self._loaded.tokenizer
+        text, (model, tokenizer) = self._text(prompt, chat=chat), self._loaded
         before, after = tokenizer.encode_pair(text, reference)
+        check_known(self.path, [*before, *after], model.vocab_size)
         return before, [*after, tokenizer.end_behind(text)] if end else after
 
     def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
@@ -214,6 +215,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         elif len(ids := tokenizer.encode_prompt(text)) >= context:
             length = str(len(ids))
         elif text and ids:
+            check_known(self.path, ids, model.vocab_size)
             return ids
         else:
             return PromptError(where, "the prompt is empty", "give the record an instruction")

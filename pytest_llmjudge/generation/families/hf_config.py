@@ -192,11 +192,6 @@ def read_sizes(
     if fields.get("num_key_value_heads", kv_heads) is None:
         kv_heads = heads
     kv_heads = fields.integer("num_key_value_heads", kv_heads)
-    if heads % kv_heads:
-        fields.refuse("num_key_value_heads")
-    if head_size % 2:
-        reason = f"heads have the odd size {head_size}"
-        raise UnsupportedError(reason)
     return Sizes(
         vocab_size=fields.integer("vocab_size"),
         context_length=fields.integer("max_position_embeddings"),

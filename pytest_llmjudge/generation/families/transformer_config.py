@@ -139,6 +139,19 @@ class TransformerConfig:
     rope_in_float32: bool = False
     is_tied: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse sizes of heads that cannot be computed with.
+
+        Raises:
+            UnsupportedError: Heads have no halves to turn, or do not share keys evenly.
+        """
+        if self.head_size % 2:
+            reason = f"heads have the odd size {self.head_size}"
+            raise UnsupportedError(reason)
+        if self.n_heads % self.n_kv_heads:
+            reason = f"{self.n_heads} heads share {self.n_kv_heads} heads of keys and values"
+            raise UnsupportedError(reason)
+
     @property
     def n_layers(self) -> int:
         """Transformer blocks."""

@@ -62,6 +62,9 @@ __all__ = [
 
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _OWN_CODE = "custom_generate"
+_HIDDEN_TEMPLATE = "additional_chat_templates/default.jinja"
+"""transformers takes it before ``chat_template.jinja``, and never writes it."""
+
 """A folder whose code some versions of transformers run unasked."""
 
 _ATTENTION = ("attn_implementation", "experts_implementation")
@@ -250,6 +253,7 @@ def describe_folder(folder: Path) -> FolderInfo:
         problem = f"it has code of its own ({_OWN_CODE}), which is never run"
         raise CheckpointError(str(folder), problem, f"remove {_OWN_CODE}, or serve the model")
     weights = next((folder / name for name in _WEIGHTS if name in names), None)
+    _check_template(folder)
     what = f"a Hugging Face folder of a {shorten(kind)}"
     if weights is None:
         refuse_foreign_folder(folder, entries_of(folder), has_weights=False)
@@ -321,6 +325,7 @@ def describe_adapter(adapter: Path, base: Path) -> FolderInfo:
     if matching(names, VOCABULARIES):
         for file in own:
             _refuse_pointer(file)
+        _check_template(adapter)
         settings = _read_config(adapter / TOKENIZER_CONFIG, info.model_type)
         vocabulary = adapter
         is_plain = TOKENIZER in names and settings.get("tokenizer_class") in _PLAIN_CLASSES
@@ -393,6 +398,9 @@ def _read_config(file: Path, kind: str) -> dict[str, Any]:
 
 def _check_settings(folder: Path, config: Mapping[str, Any]) -> None:
     """Refuse settings by which transformers would do what this package does not ask it for."""
+    if config.get("configuration_files"):
+        problem = f"its {CONFIG} names other configs for some versions (configuration_files)"
+        raise CheckpointError(str(folder), problem, "save the model again with save_pretrained")
     if "transformers_weights" in config:
         problem = f"its {CONFIG} names weights of its own choice (transformers_weights)"
         raise CheckpointError(str(folder), problem, "save the model again with save_pretrained")
@@ -405,6 +413,13 @@ def _check_settings(folder: Path, config: Mapping[str, Any]) -> None:
         setting = f"{shorten(name)} to {shorten_json(size)}"
         problem = f"its {CONFIG} sets {setting}, and no model has more than {most:,}"
         raise CheckpointError(str(folder), problem, "correct it, or save the model again")
+
+
+def _check_template(folder: Path) -> None:
+    """Refuse a default chat template where nobody looks for it."""
+    if os.path.lexists(folder / _HIDDEN_TEMPLATE):
+        problem = f"its default chat template is {_HIDDEN_TEMPLATE}"
+        raise CheckpointError(str(folder), problem, "move it to chat_template.jinja")
 
 
 def _kernel(config: object) -> str | None:

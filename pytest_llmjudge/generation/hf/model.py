@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.framing import FramedText
-from pytest_llmjudge.generation.base import LocalModel, text_before
+from pytest_llmjudge.generation.base import LocalModel, check_known, text_before
 from pytest_llmjudge.generation.devices import (
     import_torch,
     is_out_of_memory,
@@ -231,10 +231,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         model = self._loaded.model
         is_native = isinstance(model, Decoder)
         known = model.vocab_size if is_native else len(model.get_input_embeddings().weight)
-        if max(ids, default=0) >= known:
-            problem = f"the model knows {known} tokens and its tokenizer has the number {max(ids)}"
-            hint = "save the model and the tokenizer that it was trained with together"
-            raise CheckpointError(str(self.path), problem, hint)
+        check_known(self.path, ids, known)
 
     def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
         from pytest_llmjudge.generation.families.decoder import Decoder

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import (
     check_adapter,
+    check_floats,
     read_weights,
     weights_in_adapter,
 )
@@ -88,6 +89,7 @@ def with_adapter(native: Native, folder: Path) -> tuple[Native, tuple[Path, ...]
     if state is None:
         problem = "it has the format that torch wrote before version 1.6"
         raise CheckpointError(str(folder), problem, "save it again with a newer torch")
+    check_floats(folder, state.tensors)
     shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
     plan = with_peft(adapter, native.plan, shapes)
     tensors = {**native.tensors, **state.tensors}

@@ -227,9 +227,6 @@ def _head_size(fields: Fields, block: Mapping[str, Shape]) -> int:
     if size * heads != queries:
         reason = f"{heads} heads of {size} do not make the {queries} rows of att.W_query.weight"
         raise TensorError(reason)
-    if size % 2:
-        reason = f"heads have the odd size {size}"
-        raise UnsupportedError(reason)
     return size
 
 

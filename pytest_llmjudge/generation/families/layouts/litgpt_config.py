@@ -11,7 +11,6 @@ from pytest_llmjudge.generation.families.transformer_config import (
     Activation,
     Rope,
     TransformerConfig,
-    UnsupportedError,
 )
 
 if TYPE_CHECKING:
@@ -89,9 +88,6 @@ def litgpt_config(values: Mapping[str, object]) -> TransformerConfig:
         if fields.flag(name) != same:
             fields.refuse(name)
     norm: Literal["all", "head"] = "all" if fields.get("norm_qk_type") == "olmo2" else "head"
-    if size % 2:
-        reason = f"heads have the odd size {size}"
-        raise UnsupportedError(reason)
     return TransformerConfig(
         kind="litgpt",
         # vocab_size leaves control tokens out: of Llama 3's 128,256 it counts 128,000.

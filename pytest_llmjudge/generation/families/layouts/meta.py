@@ -20,7 +20,6 @@ from pytest_llmjudge.generation.families.transformer_config import (
     MissingError,
     Rope,
     TransformerConfig,
-    UnsupportedError,
 )
 
 if TYPE_CHECKING:
@@ -91,9 +90,6 @@ class Meta(Layout):
         width, heads, layers = (fields.integer(name) for name in ("dim", "n_heads", "n_layers"))
         size = fields.integer("head_dim", max(1, width // heads))
         window = fields.integer("sliding_window") if "sliding_window" in fields else None
-        if size % 2:
-            reason = f"heads have the odd size {size}"
-            raise UnsupportedError(reason)
         return TransformerConfig(
             kind="llama",
             vocab_size=_vocabulary(fields, shapes),

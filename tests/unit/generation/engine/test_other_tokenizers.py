@@ -124,6 +124,24 @@ def test_rows_without_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert done.text
 
 
+def test_a_control_token_beyond_the_rows(tmp_path: Path) -> None:
+    """One that a template writes ends in one line, and not somewhere in torch."""
+    tokenizer = make_tokenizer()
+    save_model(tmp_path / "mine.pth", replace(TINY, vocab_size=len(tokenizer)))
+    tokenizer.add_tokens(["<|turn|>"], special_tokens=True)
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "mine.tiktoken").unlink()
+    model = TorchModel(tmp_path / "mine.pth")
+    prompt = FramedText(["<|turn|>", "Say 1", "\n"])
+
+    for ask in (
+        lambda: list(model.stream([prompt], max_new_tokens=1)),
+        lambda: model.encode_pair(prompt, "one"),
+    ):
+        with pytest.raises(CheckpointError, match="the model knows 290 tokens and its tokenizer"):
+            ask()
+
+
 def unlikely(logits: Tensor, size: int) -> Tensor:
     """Make each token less likely than those behind the tokenizer's last."""
     return torch.cat([logits[..., :size], torch.full_like(logits[..., size:], 1e4)], dim=-1)

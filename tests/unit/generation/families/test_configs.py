@@ -146,7 +146,7 @@ def test_what_a_gguf_file_leaves_behind() -> None:
         ("llama", {"quantization_config": {"bits": 4}}, 'quantization_config is {"bits": 4}'),
         ("llama", {"hidden_act": "relu2"}, 'hidden_act is "relu2"'),
         ("llama", {"hidden_size": None}, "hidden_size is null"),
-        ("llama", {"num_key_value_heads": 4}, "num_key_value_heads is 4"),
+        ("llama", {"num_key_value_heads": 4}, "6 heads share 4 heads of keys and values"),
         ("llama", {"head_dim": 7}, "heads have the odd size 7"),
         ("llama", {"attention_bias": 1}, "attention_bias is 1"),
         ("llama", {"rms_norm_eps": 0}, "rms_norm_eps is 0"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe
@@ -155,6 +155,17 @@ def test_adapters_of_any_layers(tmp_path: Path, kind: str, layers: list[str]) ->
 
     ids = make_tokenizer()(prompts).input_ids
     assert answers == [their_text(theirs, row, 12) for row in ids]
+
+
+def test_an_adapter_of_whole_numbers(tmp_path: Path) -> None:
+    """It is refused before work; no product of them is added to anything."""
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    save_adapter(adapter, base, save_folder(base), ["q_proj"])
+    file = adapter / "adapter_model.safetensors"
+    save_file({name: matrix.int() for name, matrix in load_file(file).items()}, file)
+
+    with pytest.raises(CheckpointError, match="is stored as i32, not as floating-point numbers"):
+        HuggingFaceModel(adapter, base=base).check()
 
 
 @torch.inference_mode()

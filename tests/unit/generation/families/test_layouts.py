@@ -486,6 +486,31 @@ def test_a_config_of_another_model() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("layout", "changed", "values"),
+    [
+        (Meta(), {}, {"dim": 48, "n_heads": 6, "n_kv_heads": 4, "n_layers": 1, "max_seq_len": 9}),
+        (Book(), {"W_query": (48, 48), "W_key": (32, 48)}, {**written(BOOK), "n_kv_groups": 4}),
+    ],
+    ids=["Meta", "book"],
+)
+def test_heads_that_do_not_share_keys_evenly(
+    layout: Layout, changed: dict[str, Shape], values: dict[str, Any]
+) -> None:
+    """No attention can be computed with them, which is said before work."""
+    shapes = {"tok_embeddings.weight": (61, 48), "layers.0.feed_forward.w1.weight": (40, 48)}
+    shapes |= {"tok_emb.weight": (61, 48), "trf_blocks.0.ff.fc1.weight": (40, 48)}
+    shapes |= {f"trf_blocks.0.att.{name}.weight": shape for name, shape in changed.items()}
+    values = {**values, "n_layers": 1}
+    with pytest.raises(CheckpointError) as raised:
+        plan_of_file(PATH, layout, shapes, {}, (PATH.with_name("params.json"), values))
+    assert str(raised.value) == (
+        "folder/params.json: 6 heads share 4 heads of keys and values, which the native engine "
+        "does not compute; correct it, or name a Hugging Face folder of the model, which "
+        "transformers runs"
+    )
+
+
 def test_sizes_that_no_model_has() -> None:
     """They are refused before anything is made for each layer."""
     beside = PATH.with_name("params.json"), {"dim": 48, "n_heads": 6, "n_layers": 10**9}

@@ -576,6 +576,11 @@ def change(name: str, **changes: object) -> Callable[[Path], None]:
     return lambda folder: rewrite(folder / name, **changes)
 
 
+def hide_template(folder: Path) -> None:
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "default.jinja").write_text("{{ messages }}")
+
+
 AUTO_MAP = {"AutoModelForCausalLM": "modeling.Model"}
 KNOWN_KIND = "remove auto_map if transformers itself has llama, or serve the model"
 FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -657,6 +662,20 @@ FOUND_AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
         (
             "its config.json names weights of its own choice (transformers_weights); save the model "
             "again with save_pretrained"
+        ),
+    ),
+    "other configs": (
+        change("config.json", configuration_files=["config.5.0.0.json"]),
+        (
+            "its config.json names other configs for some versions (configuration_files); save the "
+            "model again with save_pretrained"
+        ),
+    ),
+    "a template that hides": (
+        hide_template,
+        (
+            "its default chat template is additional_chat_templates/default.jinja; move it to "
+            "chat_template.jinja"
         ),
     ),
     "no config": (
