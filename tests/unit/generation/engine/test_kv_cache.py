@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from pytest_llmjudge.generation.engine import kv_cache
 from pytest_llmjudge.generation.engine.kv_cache import Cache, ForwardBatch
 from tests.unit.generation.tiny import TINY, make_model
 
@@ -33,6 +34,21 @@ def difference(model: GPTModel, hidden: torch.Tensor, seen: list[list[int]]) -> 
     return (model.logits(hidden[-len(seen) :]) - whole).abs().max().item()
 
 
+@pytest.fixture(params=["fused", "split", "split without a copy", "by columns"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way to compute what the newest tokens see."""
+    many, longest, is_fused = {
+        "fused": (10**9, 64, True),
+        "split": (0, 64, True),
+        "split without a copy": (0, 2, True),
+        "by columns": (0, 64, False),
+    }[request.param]
+    monkeypatch.setattr(kv_cache, "MANY_NUMBERS", many)
+    monkeypatch.setattr(kv_cache, "LONG_PREFIX", longest)
+    monkeypatch.setattr(kv_cache, "_is_fused", lambda _: is_fused)
+
+
+@pytest.mark.usefixtures("_way")
 @pytest.mark.parametrize("prefix", [0, 5])
 def test_texts_start_and_run_in_one_pass(model: GPTModel, prefix: int) -> None:
     """A text that starts beside one that runs: both get the logits they get alone."""
@@ -51,6 +67,7 @@ def test_texts_start_and_run_in_one_pass(model: GPTModel, prefix: int) -> None:
     assert difference(model, cache.run(both), [first, second]) < 1e-4
 
 
+@pytest.mark.usefixtures("_way")
 def test_a_moved_text_goes_on(model: GPTModel) -> None:
     """A text can continue in another slot, over what was there before."""
     first, second = texts(30, 10, prefix=4)
