@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.errors import CheckpointError, JudgeError, PromptError
+from pytest_llmjudge.errors import ChatTemplateError, CheckpointError, JudgeError, PromptError
 from pytest_llmjudge.generation.replies import Reply, TooLongError
 from pytest_llmjudge.judging.asking import WeightedAsker
 from pytest_llmjudge.pipeline.local_judge import LocalJudge, settings_of_judge
@@ -135,6 +135,11 @@ def test_room_for_thoughts(store: Store) -> None:
             CheckpointError("judge", "out of memory", "buy"),
             JudgeError,
             "local:judge: out of memory; buy",
+        ),
+        (
+            ChatTemplateError("judge", "no place", "choose another prompt"),
+            JudgeError,
+            "local:judge: no place; correct it, or name another judge with --llm-judge-model",
         ),
     ],
 )

@@ -485,7 +485,8 @@ def test_heads_that_do_not_share_keys_evenly(
     layout: Layout, changed: dict[str, Shape], values: dict[str, Any]
 ) -> None:
     """No attention can be computed with them, which is said before work."""
-    shapes = {"tok_embeddings.weight": (61, 48), "layers.0.feed_forward.w1.weight": (40, 48)}
+    shapes: dict[str, Shape] = {"tok_embeddings.weight": (61, 48)}
+    shapes |= {"layers.0.feed_forward.w1.weight": (40, 48)}
     shapes |= {"tok_emb.weight": (61, 48), "trf_blocks.0.ff.fc1.weight": (40, 48)}
     shapes |= {f"trf_blocks.0.att.{name}.weight": shape for name, shape in changed.items()}
     values = {**values, "n_layers": 1}
