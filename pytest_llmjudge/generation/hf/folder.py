@@ -329,6 +329,11 @@ def describe_adapter(adapter: Path, base: Path) -> FolderInfo:
         settings = _read_config(adapter / TOKENIZER_CONFIG, info.model_type)
         vocabulary = adapter
         is_plain = TOKENIZER in names and settings.get("tokenizer_class") in _PLAIN_CLASSES
+    elif (template := chat_template_in(adapter)) and template != chat_template_in(base):
+        # transformers would be given the base's with the base's tokenizer.
+        problem = "it has a chat template of its own, and no tokenizer"
+        hint = "copy the tokenizer of the training into it, or remove the chat template"
+        raise CheckpointError(str(adapter), problem, hint)
     return replace(
         info,
         path=adapter,

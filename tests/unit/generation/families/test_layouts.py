@@ -499,6 +499,14 @@ def test_heads_that_do_not_share_keys_evenly(
     )
 
 
+def test_a_window_of_a_model_without() -> None:
+    """A setting that would be left out is refused."""
+    values = {"rope_base": 1e6, "context_length": 64, "sliding_window": 512}
+    with pytest.raises(CheckpointError) as raised:
+        plan_of_file(PATH, Book(), shapes_of("Qwen3 0.6B"), {}, (PATH, values))
+    assert raised.value.problem == "sliding_window is 512, which the native engine does not compute"
+
+
 def test_sizes_that_no_model_has() -> None:
     """They are refused before anything is made for each layer."""
     beside = PATH.with_name("params.json"), {"dim": 48, "n_heads": 6, "n_layers": 10**9}
