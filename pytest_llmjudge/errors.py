@@ -20,7 +20,6 @@ import re
 
 __all__ = [
     "BaselineError",
-    "ChatTemplateError",
     "CheckpointError",
     "DatasetError",
     "JudgeDownError",
@@ -154,10 +153,6 @@ class DatasetError(LlmJudgeError):
 
 class CheckpointError(LlmJudgeError):
     """The model under test, or its tokenizer, cannot be used."""
-
-
-class ChatTemplateError(CheckpointError):
-    """A model has no chat template, or one that cannot be used."""
 
 
 class PromptError(LlmJudgeError):

@@ -49,7 +49,7 @@ MMLU = """
 import pytest
 
 @pytest.mark.llm_mmlu(
-    "{data}", subjects={subjects}, limit={limit}, mode="lm-eval", min_accuracy=0.01
+    "mmlu", subjects={subjects}, mode="lm-eval", min_accuracy=0.01
 )
 def test_mmlu(mmlu_result):
     pass
@@ -270,7 +270,7 @@ def letters(reference: Reference, data: Path, subject: str) -> str:
     shots = [question(row, f" {row[-1]}") for row in dev]
     choices = [reference.tokenizer(f" {letter}")["input_ids"][0] for letter in "ABCD"]
     chosen = ""
-    for row in test[:QUESTIONS]:
+    for row in test:
         text = "\n\n".join([head, *shots, question(row, "")])
         with torch.no_grad():
             logits = reference.model(**reference.tokenizer(text, return_tensors="pt")).logits
@@ -283,9 +283,12 @@ def test_mmlu(
 ) -> None:
     """Both choose the letter that transformers finds likeliest."""
     project = Project(pytester)
-    data = real_data / "mmlu"
-    expected = [letters(reference, data, name) for name in SUBJECTS]
-    project.write("test_mmlu.py", MMLU.format(data=data, subjects=SUBJECTS, limit=QUESTIONS))
+    for name in SUBJECTS:
+        for file, count in ((f"dev/{name}_dev.csv", 5), (f"test/{name}_test.csv", QUESTIONS)):
+            rows = (real_data / "mmlu" / file).read_text("utf-8").splitlines(keepends=True)
+            project.write(f"mmlu/{file}", "".join(rows[:count]))
+    expected = [letters(reference, project.path / "mmlu", name) for name in SUBJECTS]
+    project.write("test_mmlu.py", MMLU.format(subjects=SUBJECTS))
     for checkpoint in (folder, book):
         result = project.run_subprocess(REPORT, f"--llm-judge-checkpoint={checkpoint}")
         result.assert_outcomes(passed=len(SUBJECTS) + 1)

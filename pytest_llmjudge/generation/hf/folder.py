@@ -62,10 +62,10 @@ __all__ = [
 
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _OWN_CODE = "custom_generate"
+"""A folder whose code some versions of transformers run unasked."""
+
 _HIDDEN_TEMPLATE = "additional_chat_templates/default.jinja"
 """transformers takes it before ``chat_template.jinja``, and never writes it."""
-
-"""A folder whose code some versions of transformers run unasked."""
 
 _ATTENTION = ("attn_implementation", "experts_implementation")
 _BUILT_IN_ATTENTION = ("eager", "sdpa", None)

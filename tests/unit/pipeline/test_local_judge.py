@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.errors import ChatTemplateError, CheckpointError, JudgeError, PromptError
-from pytest_llmjudge.generation.replies import Reply, TooLongError
+from pytest_llmjudge.errors import CheckpointError, JudgeError, PromptError
+from pytest_llmjudge.generation.replies import Reply, TemplateError, TooLongError
 from pytest_llmjudge.judging.asking import WeightedAsker
 from pytest_llmjudge.pipeline.local_judge import LocalJudge, settings_of_judge
 from pytest_llmjudge.scoring import CHOICE_SCHEMA
@@ -137,9 +137,9 @@ def test_room_for_thoughts(store: Store) -> None:
             "local:judge: out of memory; buy",
         ),
         (
-            ChatTemplateError("judge", "no place", "choose another prompt"),
+            TemplateError("judge", "its chat template is odd", "choose another prompt"),
             JudgeError,
-            "local:judge: no place; correct it, or name another judge with --llm-judge-model",
+            "local:judge: its chat template is odd; correct it, or take another judge",
         ),
     ],
 )
