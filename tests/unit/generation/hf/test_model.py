@@ -870,11 +870,7 @@ def test_what_only_loading_finds(folder: Path, name: str) -> None:
         ),
         (
             "llama",
-<<<<<<< HEAD
-            change("generation_config.json", max_new_tokens=-1),
-=======
             change("generation_config.json", max_new_tokens="many"),
->>>>>>> main
             "cannot read its generation_config.json",
         ),
     ],
