@@ -62,10 +62,10 @@ __all__ = [
 
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _OWN_CODE = "custom_generate"
+"""A folder whose code some versions of transformers run unasked."""
+
 _HIDDEN_TEMPLATE = "additional_chat_templates/default.jinja"
 """transformers takes it before ``chat_template.jinja``, and never writes it."""
-
-"""A folder whose code some versions of transformers run unasked."""
 
 _ATTENTION = ("attn_implementation", "experts_implementation")
 _BUILT_IN_ATTENTION = ("eager", "sdpa", None)
@@ -329,6 +329,11 @@ def describe_adapter(adapter: Path, base: Path) -> FolderInfo:
         settings = _read_config(adapter / TOKENIZER_CONFIG, info.model_type)
         vocabulary = adapter
         is_plain = TOKENIZER in names and settings.get("tokenizer_class") in _PLAIN_CLASSES
+    elif (template := chat_template_in(adapter)) and template != chat_template_in(base):
+        # transformers would be given the base's with the base's tokenizer.
+        problem = "it has a chat template of its own, and no tokenizer"
+        hint = "copy the tokenizer of the training into it, or remove the chat template"
+        raise CheckpointError(str(adapter), problem, hint)
     return replace(
         info,
         path=adapter,

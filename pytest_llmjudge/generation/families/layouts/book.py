@@ -117,6 +117,9 @@ class Book(Layout):
             return _gemma3(fields, layers, common)
         if "post_feedforward_layernorm.weight" in block:
             return _olmo3(fields, layers, common)
+        # The books' Llama and Qwen 3 have no windows, so that no tensor would show one.
+        for name in ("sliding_window", "layer_types"):
+            fields.only(name, None)
         is_qwen = "norm1.scale" in block
         return TransformerConfig(
             kind="qwen3" if is_qwen else "llama",

@@ -157,6 +157,19 @@ def test_adapters_of_any_layers(tmp_path: Path, kind: str, layers: list[str]) ->
     assert answers == [their_text(theirs, row, 12) for row in ids]
 
 
+def test_an_adapter_with_a_template_and_no_tokenizer(tmp_path: Path) -> None:
+    """The base's template is not taken in its place; a copy of that is."""
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    save_adapter(adapter, base, save_folder(base), ["q_proj"])
+    template = adapter / "chat_template.jinja"
+    template.write_text((base / template.name).read_text("utf-8"), "utf-8")
+    HuggingFaceModel(adapter, base=base).check()
+    template.write_text("{{ messages[0].content }}", "utf-8")
+
+    with pytest.raises(CheckpointError, match="a chat template of its own, and no tokenizer"):
+        HuggingFaceModel(adapter, base=base).check()
+
+
 def test_an_adapter_of_whole_numbers(tmp_path: Path) -> None:
     """It is refused before work; no product of them is added to anything."""
     base, adapter = tmp_path / "base", tmp_path / "adapter"

@@ -498,7 +498,8 @@ def test_heads_that_do_not_share_keys_evenly(
     layout: Layout, changed: dict[str, Shape], values: dict[str, Any]
 ) -> None:
     """No attention can be computed with them, which is said before work."""
-    shapes = {"tok_embeddings.weight": (61, 48), "layers.0.feed_forward.w1.weight": (40, 48)}
+    shapes: dict[str, Shape] = {"tok_embeddings.weight": (61, 48)}
+    shapes |= {"layers.0.feed_forward.w1.weight": (40, 48)}
     shapes |= {"tok_emb.weight": (61, 48), "trf_blocks.0.ff.fc1.weight": (40, 48)}
     shapes |= {f"trf_blocks.0.att.{name}.weight": shape for name, shape in changed.items()}
     values = {**values, "n_layers": 1}
@@ -509,6 +510,14 @@ def test_heads_that_do_not_share_keys_evenly(
         "does not compute; correct it, or name a Hugging Face folder of the model, which "
         "transformers runs"
     )
+
+
+def test_a_window_of_a_model_without() -> None:
+    """A setting that would be left out is refused."""
+    values = {"rope_base": 1e6, "context_length": 64, "sliding_window": 512}
+    with pytest.raises(CheckpointError) as raised:
+        plan_of_file(PATH, Book(), shapes_of("Qwen3 0.6B"), {}, (PATH, values))
+    assert raised.value.problem == "sliding_window is 512, which the native engine does not compute"
 
 
 def test_sizes_that_no_model_has() -> None:
