@@ -31,11 +31,13 @@ def make_folder(weights: Path, folder: Path, dtype: torch.dtype) -> Path:
         "pretrained_model_name_or_path": weights.parent,
         "gguf_file": weights.name,
     }
-    read = transformers.AutoModelForCausalLM.from_pretrained(**named, dtype=dtype)
+    # In another format some kinds of weights stay packed.
+    read = transformers.AutoModelForCausalLM.from_pretrained(**named, dtype=torch.float32)
     # What was read from a GGUF file cannot be saved as it is.
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(read.config)
-    model.load_state_dict(read.state_dict(), assign=True)
+    state = {name: weight.to(dtype) for name, weight in read.state_dict().items()}
+    model.load_state_dict(state, assign=True)
     model.save_pretrained(folder)
     transformers.AutoTokenizer.from_pretrained(**named).save_pretrained(folder)
     return folder
