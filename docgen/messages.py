@@ -21,8 +21,8 @@ __all__ = ["ERRORS", "Message", "find_messages", "messages_table"]
 ERRORS = {
     "SettingsError": {"SettingsError", "BadCriteriaError"},
     "RecordsError": {"RecordsError", "Problem", "BadRecordError"},
-    "CheckpointError": {"CheckpointError"},
-    "PromptError": {"PromptError", "PromptTooLongError"},
+    "CheckpointError": {"CheckpointError", "TemplateError"},
+    "PromptError": {"PromptError", "PromptTooLongError", "TooLongError"},
     "JudgeError": {
         *("JudgeError", "JudgeDownError", "RefusedError", "NoLogprobsError", "ModelGoneError"),
         *("ReplacedError", "_error", "_of_record"),

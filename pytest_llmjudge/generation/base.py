@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.generation.devices import one_line_memory
 from pytest_llmjudge.generation.files.contents import ContentChangedError
 from pytest_llmjudge.generation.nonfinite import no_numbers
 from pytest_llmjudge.generation.replies import Replies
@@ -231,7 +232,8 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
         """The model, made of the very bytes that have the fingerprint.
 
         Raises:
-            CheckpointError: It cannot be loaded, or it is another one now.
+            CheckpointError: It cannot be loaded, the memory is not enough, or it is another one
+                now.
         """
         if self.room is not None:
             self.room.enter(self)
@@ -240,7 +242,7 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
             if info.fingerprint != self.fingerprint:
                 # Its texts would be kept under the fingerprint of what was there before.
                 raise self._changed()
-            with suppress(ContentChangedError):
+            with suppress(ContentChangedError), one_line_memory(self.path):
                 loaded = self._load(info)
                 # The sizes and names must be those of the bytes that were read.
                 if self._describe() == info:

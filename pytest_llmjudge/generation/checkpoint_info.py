@@ -305,8 +305,7 @@ def _used(
     path: Path, tensors: Mapping[str, StoredTensor], plan: Plan
 ) -> tuple[Plan, dict[str, StoredTensor], int]:
     """Return a plan that reads each tensor by one name, the tensors it reads, and its weights."""
-    first = {tensor: name for name, tensor in reversed(list(tensors.items()))}
-    plan = plan.read_by({name: first[tensor] for name, tensor in tensors.items()})
+    plan = plan.read_once(tensors)
     sources = plan.sources.values()
     used = {source.name for source in sources}
     own_products = [one.lora for one in sources if one.lora and one.lora.is_own]

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import PromptError
+from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.nonfinite import no_numbers
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Completion, Prompt
     from pytest_llmjudge.settings import Decoding
 
-__all__ = ["Replies", "Reply", "TooLongError"]
+__all__ = ["Replies", "Reply", "TemplateError", "TooLongError"]
 
 _THOUGHTS = "<think>\n"
 _SHORTEN = (
@@ -30,6 +30,10 @@ _SHORTEN = (
 
 class TooLongError(PromptError):
     """A prompt, or what is to follow it, does not fit into the model's context."""
+
+
+class TemplateError(CheckpointError):
+    """A chat template cannot be used; a model under test may do without, and a judge may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,8 @@ class Replies(ABC):
             longest = max(map(len, texts.values()))
             if longest > self.context_length:
                 del open_[number]
-                problem = f"question and reply have {longest} tokens and the context "
-                problem += str(self.context_length)
+                context = self.context_length
+                problem = f"question and reply have {longest} tokens and the context {context}"
                 yield number, TooLongError(str(self.path), problem, _SHORTEN)
         while open_:
             numbers = list(open_)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import CheckpointError, JudgeError, PromptError
-from pytest_llmjudge.generation.replies import Reply, TooLongError
+from pytest_llmjudge.generation.replies import Reply, TemplateError, TooLongError
 from pytest_llmjudge.judging.choosing import ROOM_FOR_THOUGHTS, thinks
 from pytest_llmjudge.pipeline.batching import Batcher
 from pytest_llmjudge.pipeline.turns import MEMORY
@@ -205,6 +205,9 @@ class LocalJudge:
                 prompts = [batch[at].prompt for at in numbers]
                 for place, reply in self._replies(batch[numbers[0]], prompts):
                     yield numbers[place], self._read(reply)
+        except TemplateError as error:
+            hint = "correct it, or take another judge"
+            raise JudgeError(self.url, error.problem, hint) from error
         except CheckpointError as error:
             raise JudgeError(self.url, error.problem, error.hint) from error
 

@@ -1,9 +1,8 @@
 """The keys and values that a decoder remembers, of a shared prefix and of each running text.
 
-They lie in one of two ways. *Whole* slots begin with a copy of the prefix, so that one fused call
-reads all that a token sees: fastest for the short prefix of a usual prompt, in float32 or on a GPU.
-*Split* ones keep the prefix once, so that it is read once for all texts, in products of their own:
-for long prefixes, for the CPU's 16-bit numbers, whose fused call is slow, and for bounded scores.
+What the newest tokens see is computed in one of two ways. *Fused*: each slot begins with a copy of
+the prefix, and one call reads all that a token sees, which is fastest where few texts run. *Split*:
+the prefix is read once for all texts, in products of its own, which is fastest where many do.
 
 Sizes in shape comments: n running texts, w newest tokens of each, N tokens of one pass, P tokens of
 the prefix, S columns in use, H heads, K heads of keys and values, G = H / K, D size of a head.
@@ -30,7 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["Cache", "ForwardBatch"]
 
 LONG_PREFIX = 64
-"""Tokens. A copy of a longer prefix in each slot would cost more to read than one call saves."""
+"""Tokens. Slots have no copy of a longer prefix: it is always read once for all texts."""
+
+MANY_NUMBERS = 400_000
+"""As many numbers of the prefix, counted once a text, take as long to read as splitting costs: 16
+texts behind 24 tokens of GPT-2 124M, on two cores of an AMD EPYC.
+"""
 
 BLOCK_BYTES = 40 << 20
 """How much memory is taken at a time, at least: such blocks go back to the system when they are
@@ -88,12 +92,26 @@ class _Places:
     ]  # where each starting prompt lies in the pass, and its slot
     slots: Tensor  # (N,)
     columns: Tensor  # (N,)
-    rows: Tensor  # (N,), where whole slots lie end to end
     running: int
     width: int
     used: int
     prompt_masks: Mapping[int | None, Sequence[Tensor]]  # (T, P + T), true where a token may look
     biases: Mapping[int | None, Tensor]  # (n, 1, w, P + S), minus infinity where it may not
+    _rows: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+
+    def rows(self, heads: int, room: int, copied: int) -> Tensor:
+        """Return where each token's keys lie (N K,) in slots of some heads, of so many tokens each.
+
+        Args:
+            heads: Of keys and values (K).
+            room: Tokens that a slot has room for, those of the prefix included that are copied.
+            copied: How many those are.
+        """
+        if (heads, room) not in self._rows:
+            head = torch.arange(heads, device=self.slots.device)
+            starts = (self.slots[:, None] * heads + head) * room + copied  # (N, K)
+            self._rows[heads, room] = (starts + self.columns[:, None]).flatten()
+        return self._rows[heads, room]
 
 
 class _Layer(ABC):
@@ -101,13 +119,14 @@ class _Layer(ABC):
 
     def __init__(self, attention: Attention, like: Tensor) -> None:
         self.attention = attention
-        empty = like.new_empty(0, attention.kv_heads, attention.head_size)
-        self.prefix_keys = self.prefix_values = empty  # (P, K, D)
+        empty = like.new_empty(attention.kv_heads, 0, attention.head_size)
+        self.prefix_keys = self.prefix_values = empty  # (K, P, D)
         self.keys = self.values = empty
 
     def remember_prefix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend within the prefix (1, P, H, D) and keep its keys and values."""
-        self.prefix_keys, self.prefix_values = key[0].contiguous(), value[0].contiguous()
+        self.prefix_keys = key[0].transpose(0, 1).contiguous()
+        self.prefix_values = value[0].transpose(0, 1).contiguous()
         return causal(self.attention, query, key, value)
 
     @abstractmethod
@@ -142,21 +161,62 @@ class _Layer(ABC):
     def _write(self, places: _Places, key: Tensor, value: Tensor) -> None:
         """Remember keys and values (N, K, D)."""
 
-    @abstractmethod
-    def _of_prompt(self, slot: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def _of_prompt(self, slot: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002  # it is at hand
         """Return the keys and values (1, P + T, K, D) of a prompt that starts, prefix included."""
+        keys = torch.cat((self.prefix_keys.transpose(0, 1), key))
+        values = torch.cat((self.prefix_values.transpose(0, 1), value))
+        return keys[None], values[None]
 
     @abstractmethod
     def _of_newest(self, query: Tensor, places: _Places) -> Tensor:
         """Mix what the newest tokens (n w, H, D) may see."""
 
+    def _split(self, query: Tensor, places: _Places, keys: Tensor, values: Tensor) -> Tensor:
+        """Mix in two parts what the newest tokens may see.
 
-class _Whole(_Layer):
-    """Keys and values (slots, P + columns, K, D): written row by row, and read by one call."""
+        Args:
+            query: (n w, H, D).
+            places: Of the pass.
+            keys: Those of the slots, the prefix left out (n, K, D, S).
+            values: Likewise (n, K, S, D).
+
+        Returns:
+            (n w, H, D)
+        """
+        attention, used = self.attention, places.used
+        running, width, group = places.running, places.width, attention.group
+        heads, size, rows = attention.kv_heads, attention.head_size, group * width
+        query = query * attention.scale
+        # Queries that share keys become rows of one product: (n, K, G w, D).
+        own = query.reshape(running, width, heads, group, size)
+        own = own.permute(0, 2, 3, 1, 4).reshape(running, heads, rows, size)
+        together = own.transpose(0, 1).reshape(heads, running * rows, size)
+        on_prefix = together @ self.prefix_keys.transpose(1, 2)  # (K, n G w, P)
+        on_prefix = on_prefix.view(heads, running, rows, -1).transpose(0, 1)
+        on_own = own @ keys  # (n, K, G w, S)
+        scores = soften(attention.softcap, torch.cat((on_prefix, on_own), dim=3))
+        bias = places.biases[attention.window].repeat(1, 1, group, 1)
+        weights = scores.add_(bias).softmax(dim=3)
+        of_prefix, of_own = weights.tensor_split([weights.shape[3] - used], dim=3)
+        of_prefix = of_prefix.transpose(0, 1).reshape(heads, running * rows, -1)
+        from_prefix = (of_prefix @ self.prefix_values).view(heads, running, rows, size)
+        seen = of_own @ values + from_prefix.transpose(0, 1)
+        seen = seen.view(running, heads, group, width, size).permute(0, 3, 1, 2, 4)
+        return seen.reshape(running * width, heads * group, size)
+
+
+class _ByRows(_Layer):
+    """Keys and values (slots, K, copied + columns, D), which begin with a copy of the prefix."""
+
+    @property
+    def _copied(self) -> int:
+        """How many tokens of the prefix each slot has."""
+        prefix = self.prefix_keys.shape[1]
+        return prefix if prefix <= LONG_PREFIX else 0
 
     def shapes(self, slots: int, columns: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        prefix, heads, size = self.prefix_keys.shape
-        shape = (slots, prefix + columns, heads, size)
+        heads, _, size = self.prefix_keys.shape
+        shape = (slots, heads, self._copied + columns, size)
         return shape, shape
 
     def take(self, keys: Tensor, values: Tensor, old: int) -> None:
@@ -165,46 +225,37 @@ class _Whole(_Layer):
             (values, self.prefix_values, self.values),
         ):
             if old:
-                wider[:, : len(prefix) + old] = narrow
+                wider[:, :, : narrow.shape[2]] = narrow
             else:
-                wider[:, : len(prefix)] = prefix
+                wider[:, :, : self._copied] = prefix[:, : self._copied]
         self.keys, self.values = keys, values
 
     def clear(self, slot: int) -> None:
-        prefix = len(self.prefix_keys)
-        self.keys[slot, prefix:] = self.values[slot, prefix:] = 0
+        self.keys[slot, :, self._copied :] = self.values[slot, :, self._copied :] = 0
 
     def _write(self, places: _Places, key: Tensor, value: Tensor) -> None:
-        self.keys.flatten(0, 1).index_copy_(0, places.rows, key)
-        self.values.flatten(0, 1).index_copy_(0, places.rows, value)
-
-    def _of_prompt(self, slot: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002  # read back
-        end = len(self.prefix_keys) + len(key)
-        return self.keys[slot : slot + 1, :end], self.values[slot : slot + 1, :end]
+        _, heads, room, size = self.keys.shape
+        rows = places.rows(heads, room, self._copied)
+        self.keys.view(-1, size).index_copy_(0, rows, key.reshape(-1, size))
+        self.values.view(-1, size).index_copy_(0, rows, value.reshape(-1, size))
 
     def _of_newest(self, query: Tensor, places: _Places) -> Tensor:
-        query = query.reshape(places.running, places.width, *query.shape[1:])  # (n, w, H, D)
-        end = len(self.prefix_keys) + places.used
-        keys, values = (x[: places.running, :end] for x in (self.keys, self.values))
+        running, start, end = places.running, self._copied, self._copied + places.used
+        prefix = self.prefix_keys
+        if start < prefix.shape[1] or running * prefix.numel() > MANY_NUMBERS:
+            keys, values = (x[:running, :, start:end] for x in (self.keys, self.values))
+            return self._split(query, places, keys.transpose(2, 3), values)
+        keys, values = (x[:running, :, :end].transpose(1, 2) for x in (self.keys, self.values))
+        query = query.reshape(running, places.width, *query.shape[1:])  # (n, w, H, D)
         bias = places.biases[self.attention.window]
         return mix(self.attention, query, keys, values, bias).flatten(0, 1)
 
 
-class _Split(_Layer):
-    """Keys (slots, K, D, columns), read along by one query, and values (slots, K, columns, D)."""
-
-    def __init__(self, attention: Attention, like: Tensor) -> None:
-        super().__init__(attention, like)
-        empty = like.new_empty(attention.kv_heads, 0, attention.head_size)
-        self._keys_by_head = self._values_by_head = empty  # (K, P, D)
-
-    def remember_prefix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        self._keys_by_head = key[0].transpose(0, 1).contiguous()
-        self._values_by_head = value[0].transpose(0, 1).contiguous()
-        return super().remember_prefix(query, key, value)
+class _ByColumns(_Layer):
+    """Keys (slots, K, D, columns), and values (slots, K, columns, D)."""
 
     def shapes(self, slots: int, columns: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        _, heads, size = self.prefix_keys.shape
+        heads, _, size = self.prefix_keys.shape
         return (slots, heads, size, columns), (slots, heads, columns, size)
 
     def take(self, keys: Tensor, values: Tensor, old: int) -> None:
@@ -220,33 +271,9 @@ class _Split(_Layer):
         self.keys[places.slots, :, :, places.columns] = key
         self.values[places.slots, :, places.columns] = value
 
-    def _of_prompt(self, slot: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002  # it is here
-        keys = torch.cat((self.prefix_keys, key))
-        values = torch.cat((self.prefix_values, value))
-        return keys[None], values[None]
-
     def _of_newest(self, query: Tensor, places: _Places) -> Tensor:
-        attention, used = self.attention, places.used
-        running, width, group = places.running, places.width, attention.group
-        heads, size, rows = attention.kv_heads, attention.head_size, group * width
-        query = query * attention.scale
-        # Queries that share keys become rows of one product: (n, K, G w, D).
-        own = query.reshape(running, width, heads, group, size)
-        own = own.permute(0, 2, 3, 1, 4).reshape(running, heads, rows, size)
-        # The prefix is the same for all: its keys are read once for all queries.
-        together = own.transpose(0, 1).reshape(heads, running * rows, size)
-        on_prefix = together @ self._keys_by_head.transpose(1, 2)  # (K, n G w, P)
-        on_prefix = on_prefix.view(heads, running, rows, -1).transpose(0, 1)
-        on_own = own @ self.keys[:running, :, :, :used]  # (n, K, G w, S)
-        scores = soften(attention.softcap, torch.cat((on_prefix, on_own), dim=3))
-        bias = places.biases[attention.window].repeat(1, 1, group, 1)
-        weights = scores.add_(bias).softmax(dim=3)
-        of_prefix, of_own = weights.tensor_split([weights.shape[3] - used], dim=3)
-        of_prefix = of_prefix.transpose(0, 1).reshape(heads, running * rows, -1)
-        from_prefix = (of_prefix @ self._values_by_head).view(heads, running, rows, size)
-        seen = of_own @ self.values[:running, :, :used] + from_prefix.transpose(0, 1)
-        seen = seen.view(running, heads, group, width, size).permute(0, 3, 1, 2, 4)
-        return seen.reshape(running * width, heads * group, size)
+        keys = self.keys[: places.running, :, :, : places.used]
+        return self._split(query, places, keys, self.values[: places.running, :, : places.used])
 
 
 class Cache:
@@ -267,7 +294,7 @@ class Cache:
         self._prefix = len(prefix)
         self._limit = columns
         self._columns = 0
-        kind = _Whole if _reads_whole(model, len(prefix)) else _Split
+        kind = _ByRows if _is_fused(model) else _ByColumns
         like = model.embedding
         self._layers: list[_Layer] = [kind(attention, like) for attention in model.attentions]
         self._windows = list(dict.fromkeys(attention.window for attention in model.attentions))
@@ -336,7 +363,6 @@ class Cache:
             prompts=prompts,
             slots=slots,
             columns=columns,
-            rows=slots * (self._prefix + self._columns) + self._prefix + columns,
             running=tokens.running,
             width=tokens.width,
             used=used,
@@ -349,9 +375,8 @@ class Cache:
         return visible(window, places[self._prefix :], places)  # (T, P + T)
 
 
-def _reads_whole(model: Decoder, prefix: int) -> bool:
-    return (
-        prefix <= LONG_PREFIX
-        and (model.device.type != "cpu" or model.dtype == torch.float32)
-        and all(attention.softcap is None for attention in model.attentions)
+def _is_fused(model: Decoder) -> bool:
+    """Whether the fused call serves: not for a CPU's 16-bit numbers, nor for bounded scores."""
+    return (model.device.type != "cpu" or model.dtype == torch.float32) and all(
+        attention.softcap is None for attention in model.attentions
     )

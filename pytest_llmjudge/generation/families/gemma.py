@@ -10,6 +10,7 @@ from pytest_llmjudge.generation.families.hf_config import (
     Fields,
     Sizes,
     alternating,
+    full_attention,
     read_rope,
     read_ropes,
     read_sizes,
@@ -48,7 +49,7 @@ def gemma(config: Mapping[str, object]) -> TransformerConfig:
         **sizes,
         **common,
         ropes=(read_rope(fields),) * layers,
-        windows=(None,) * layers,
+        windows=full_attention(fields, layers),
         attention_scale=sizes["head_size"] ** -0.5,
         activation="gelu_tanh" if is_old else fields.activation("hidden_act", _GELU),
     )

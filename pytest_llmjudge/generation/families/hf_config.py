@@ -23,6 +23,7 @@ __all__ = [
     "Fields",
     "Sizes",
     "alternating",
+    "full_attention",
     "is_quantised",
     "read_rope",
     "read_ropes",
@@ -323,6 +324,17 @@ def read_windows(fields: Fields, layers: list[str]) -> tuple[int | None, ...]:
         fields.refuse("sliding_window")
     window = fields.integer("sliding_window", _WINDOW)
     return tuple(window if kind == SLIDING else None for kind in layers)
+
+
+def full_attention(fields: Fields, layers: int) -> tuple[None, ...]:
+    """Return for each layer of a family without windows that its tokens see all before them.
+
+    Raises:
+        UnsupportedError: The config lists layers with a window, or no such list.
+    """
+    if SLIDING in alternating(fields, [FULL] * layers):
+        fields.refuse("layer_types")
+    return (None,) * layers
 
 
 def alternating(fields: Fields, usual: list[str]) -> list[str]:

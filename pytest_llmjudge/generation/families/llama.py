@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.generation.families.hf_config import Fields, read_rope, read_sizes
+from pytest_llmjudge.generation.families.hf_config import (
+    Fields,
+    full_attention,
+    read_rope,
+    read_sizes,
+)
 from pytest_llmjudge.generation.families.transformer_config import TransformerConfig
 
 if TYPE_CHECKING:
@@ -30,7 +35,7 @@ def llama(config: Mapping[str, object]) -> TransformerConfig:
         kind="llama",
         **sizes,
         ropes=(read_rope(fields),) * layers,
-        windows=(None,) * layers,
+        windows=full_attention(fields, layers),
         attention_scale=sizes["head_size"] ** -0.5,
         activation=fields.activation("hidden_act", "silu"),
         norm_eps=fields.number("rms_norm_eps", 1e-6),

@@ -9,6 +9,7 @@ from pytest_llmjudge.generation.families.hf_config import (
     SLIDING,
     Fields,
     alternating,
+    full_attention,
     read_rope,
     read_ropes,
     read_sizes,
@@ -38,7 +39,7 @@ def olmo2(config: Mapping[str, object]) -> TransformerConfig:
         kind="olmo2",
         **_common(fields),
         ropes=(read_rope(fields),) * layers,
-        windows=(None,) * layers,
+        windows=full_attention(fields, layers),
     )
 
 

@@ -20,6 +20,7 @@ def phi3(config: Mapping[str, object]) -> TransformerConfig:
         UnsupportedError: It asks for what the native engine does not compute.
     """
     fields = Fields(config)
+    fields.only("layer_types", None)
     sizes, layers = read_sizes(fields), fields.integer("num_hidden_layers")
     rope, window = read_rope(fields), None
     if rope.scaling is not None:

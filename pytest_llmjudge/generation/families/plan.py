@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from pytest_llmjudge.generation.files.names import Shape
 
@@ -94,12 +94,14 @@ class Plan:
         """Shape of each weight by its name in the model."""
         return {name: source.shape for name, source in self.sources.items()}
 
-    def read_by(self, same: Mapping[str, str]) -> Plan:
-        """Read by one name what has several, as tied weights are saved.
+    def read_once(self, tensors: Mapping[str, Hashable]) -> Plan:
+        """Read by its first name what has several, as tied weights are saved.
 
         Args:
-            same: For each stored tensor the first name of the same memory.
+            tensors: What is stored; two names of the same memory are equal.
         """
+        first = {tensor: name for name, tensor in reversed(list(tensors.items()))}
+        same = {name: first[tensor] for name, tensor in tensors.items()}
         sources = {
             own: replace(source, name=same.get(source.name or "", source.name))
             for own, source in self.sources.items()

@@ -9,6 +9,7 @@ from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import CheckpointError, one_line
 from pytest_llmjudge.framing import places, split_frame
 from pytest_llmjudge.generation.hf.frames import TransformersEncoder
+from pytest_llmjudge.generation.replies import TemplateError
 from pytest_llmjudge.generation.tokenizers.frames import Frame
 from pytest_llmjudge.jinja_child import DAY
 from pytest_llmjudge.scoring import ends_in_thoughts
@@ -114,7 +115,7 @@ class ChatTemplate:
             text = self._rendered(list(map(Turn, roles, marks)))
             if not set(marks) <= set(text):
                 problem = "its chat template leaves a message of a conversation out"
-                raise CheckpointError(str(self._folder), problem, f"correct it, or {_TODO}")
+                raise TemplateError(str(self._folder), problem, f"correct it, or {_TODO}")
             self._frames[roles] = Frame(self._encoder, split_frame(text, len(roles)))
         return self._frames[roles]
 
@@ -144,12 +145,12 @@ def _takes_parts(folder: Path, tokenizer: Tokenizer) -> bool:
         CheckpointError: There is no chat template, or it takes messages in neither way.
     """
     reason = "its chat template leaves the message out"
-    problem = CheckpointError(str(folder), reason, f"correct it, or {_TODO}")
+    problem = TemplateError(str(folder), reason, f"correct it, or {_TODO}")
     (place,) = places(1)
     for in_parts in (False, True):
         try:
             text = _render(folder, tokenizer, [Turn("user", place)], in_parts=in_parts)
-        except CheckpointError as error:
+        except TemplateError as error:
             problem = problem if in_parts else error
             continue
         if place in text:
@@ -160,7 +161,7 @@ def _takes_parts(folder: Path, tokenizer: Tokenizer) -> bool:
 def _render(folder: Path, tokenizer: Tokenizer, turns: Sequence[Turn], *, in_parts: bool) -> str:
     """Render messages; behind a user's the model begins."""
     if not tokenizer.chat_template:
-        raise CheckpointError(str(folder), "it has no chat template", _TODO)
+        raise TemplateError(str(folder), "it has no chat template", _TODO)
     chat = [
         {
             "role": turn.role,
@@ -179,7 +180,7 @@ def _render(folder: Path, tokenizer: Tokenizer, turns: Sequence[Turn], *, in_par
     except Exception as error:  # noqa: BLE001 - a template may raise whatever it wants
         cause = f"{type(error).__name__}: {one_line(str(error), 200)}"
         problem = f"its chat template cannot be used ({cause})"
-        raise CheckpointError(str(folder), problem, f"correct it, or {_TODO}") from None
+        raise TemplateError(str(folder), problem, f"correct it, or {_TODO}") from None
     return text
 
 

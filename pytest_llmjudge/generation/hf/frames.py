@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from pytest_llmjudge.generation.tokenizers.frames import split_behind
+from pytest_llmjudge.generation.tokenizers.frames import in_front, split_behind
 from pytest_llmjudge.generation.tokenizers.json_file import unadded_ids
 from pytest_llmjudge.generation.tokenizers.roles import END_NAMES
 
@@ -38,8 +38,7 @@ class TransformersEncoder:
     def begin(self) -> list[int]:
         """What it puts in front of a text."""
         plain, whole = (text_ids(self._tokenizer, "a", begin=begin) for begin in (False, True))
-        starts = (at for at in range(len(whole)) if whole[at : at + len(plain)] == plain)
-        return whole[: next(starts, 0)]
+        return in_front(plain, whole)
 
     def control_in(self, template: str) -> frozenset[int]:
         """Return the special tokens, and those that a template uses as such."""

@@ -133,8 +133,9 @@ def _load(
         raise CheckpointError(str(folder), problem, "name the folder of a causal language model")
     model: Model
     if info.native is not None:
+        with _in_one_line(folder, f"{release} cannot read its {GENERATION}"):
+            asked = _generation_config(name, config)
         model = _load_native(info, info.native, device, dtype)
-        asked = _generation_config(name, config)
     else:
         with _in_one_line(folder, f"{release} cannot load its weights"):
             model, loading = transformers.AutoModelForCausalLM.from_pretrained(
@@ -209,10 +210,9 @@ def _in_one_line(folder: Path, what: str) -> Iterator[None]:
         yield
     except LlmJudgeError:
         raise
-    except Exception as error:  # noqa: BLE001 - transformers documents no exceptions
+    except Exception as error:
         if is_out_of_memory(error):
-            hint = "free some, or take another device"
-            raise CheckpointError(str(folder), "out of memory", hint) from None
+            raise
         problem = f"{what} ({type(error).__name__}: {one_line(str(error), 200)})"
         raise CheckpointError(
             str(folder), problem, "save it again, or install the version that wrote it"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["HuggingFaceModel"]
 
 MOST_TEXTS = 32
-"""Texts at a time unless set; fewer when the memory is not enough."""
+"""Texts of transformers at a time unless set; fewer when the memory is not enough."""
 
 _UNMASKED = frozenset({"recurrent_gemma", "reformer", "rwkv", "xlm"})
 """Architectures that see padding, and whose prompts so run one by one."""
@@ -60,8 +60,8 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
 
     Args:
         path: The folder, or that of a PEFT adapter.
-        batch_size: Texts to run at a time; ``None`` for up to 32. Halved when the memory is not
-            enough.
+        batch_size: Texts to run at a time; ``None`` for as many as memory allows, with transformers
+            up to 32. Halved when the memory is not enough.
         device: Of torch; ``auto`` is CUDA where there is a device, else MPS, else the CPU.
         dtype: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is float32 everywhere, so that
             texts do not depend on the machine.

@@ -66,9 +66,7 @@ def native_of(
         raise UnsupportedError(reason)
     plan = plan_of_folder(folder, sizes, {name: one.shape for name, one in tensors.items()})
     # torch's own files hold a tied head under both of its names.
-    first = {tensor: name for name, tensor in reversed(list(tensors.items()))}
-    plan = plan.read_by({name: first[tensor] for name, tensor in tensors.items()})
-    return Native(sizes, plan, tensors)
+    return Native(sizes, plan.read_once(tensors), tensors)
 
 
 def with_adapter(native: Native, folder: Path) -> tuple[Native, tuple[Path, ...]]:

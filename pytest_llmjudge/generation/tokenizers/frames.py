@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.framing import FramedText
 
-__all__ = ["Encoder", "Frame", "FramedTexts", "split_behind"]
+__all__ = ["Encoder", "Frame", "FramedTexts", "in_front", "split_behind"]
 
 
 class Encoder(Protocol):
@@ -138,6 +138,17 @@ class FramedTexts:
         """Put the tokens for the beginning in front, unless the template wrote them itself."""
         begin = self.begin
         return ids if ids[: len(begin)] == begin else [*begin, *ids]
+
+
+def in_front(plain: list[int], whole: list[int]) -> list[int]:
+    """Return what a tokenizer puts in front of a text.
+
+    Args:
+        plain: The tokens of any text by itself.
+        whole: The same with what the tokenizer adds.
+    """
+    starts = (at for at in range(len(whole)) if whole[at : at + len(plain)] == plain)
+    return whole[: next(starts, 0)]
 
 
 def split_behind(

@@ -8,6 +8,7 @@ import tokenizers
 
 from pytest_llmjudge.errors import CheckpointError, one_line
 from pytest_llmjudge.generation.tokenizers.control import ControlTokenizer
+from pytest_llmjudge.generation.tokenizers.frames import in_front
 from pytest_llmjudge.generation.tokenizers.roles import END_NAMES, ends_of
 
 if TYPE_CHECKING:
@@ -122,8 +123,7 @@ def read_json_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -> 
 def _begin(backend: tokenizers.Tokenizer) -> list[int]:
     """Return what is put in front of a text, which the file decides, as it does in transformers."""
     plain, whole = (backend.encode("a", add_special_tokens=begin).ids for begin in (False, True))
-    starts = (at for at in range(len(whole)) if whole[at : at + len(plain)] == plain)
-    return whole[: next(starts, 0)]
+    return in_front(plain, whole)
 
 
 def unadded_ids(backend: tokenizers.Tokenizer, text: str) -> list[int]:

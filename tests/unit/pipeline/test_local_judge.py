@@ -9,7 +9,7 @@ import pytest
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import CheckpointError, JudgeError, PromptError
-from pytest_llmjudge.generation.replies import Reply, TooLongError
+from pytest_llmjudge.generation.replies import Reply, TemplateError, TooLongError
 from pytest_llmjudge.judging.asking import WeightedAsker
 from pytest_llmjudge.pipeline.local_judge import LocalJudge, settings_of_judge
 from pytest_llmjudge.scoring import CHOICE_SCHEMA
@@ -135,6 +135,11 @@ def test_room_for_thoughts(store: Store) -> None:
             CheckpointError("judge", "out of memory", "buy"),
             JudgeError,
             "local:judge: out of memory; buy",
+        ),
+        (
+            TemplateError("judge", "its chat template is odd", "choose another prompt"),
+            JudgeError,
+            "local:judge: its chat template is odd; correct it, or take another judge",
         ),
     ],
 )

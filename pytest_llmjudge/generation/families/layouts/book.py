@@ -157,6 +157,14 @@ class Book(Layout):
                 return paired(name, shape, config.head_size)
         return Source(name, shape)
 
+    def fits(self, config: TransformerConfig, shapes: Mapping[str, Shape]) -> bool:
+        """Whether stored tensors are exactly those of a model, with cosines for its context.
+
+        The books' Llamas with a shorter context had another RoPE base than the published ones.
+        """
+        cosines = _first_block(shapes).get("att.cos", ())
+        return super().fits(config, shapes) and cosines[:1] in ((), (config.context_length,))
+
     def is_ignored(self, name: str) -> bool:
         """Tell masks, cosines and sines, which some of the classes save."""
         return _BUFFERS.fullmatch(name) is not None

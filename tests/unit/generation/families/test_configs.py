@@ -164,6 +164,14 @@ def test_what_a_gguf_file_leaves_behind() -> None:
         ("llama", {"rope_scaling": {"type": ["yarn"]}}, 'rope_scaling.type is ["yarn"]'),
         ("llama", {"rope_theta": 1, "rope_scaling": YARN}, "rope_theta is 1"),
         ("mistral", {"sliding_window": 0}, "sliding_window is 0"),
+        *(
+            (
+                kind,
+                {"layer_types": ["sliding_attention"] * 3},
+                'layer_types is ["sliding_attention"',
+            )
+            for kind in ("llama", "gemma", "olmo2", "phi3")
+        ),
         ("mistral", {"layer_types": ["full_attention"] * 3}, 'layer_types is ["full_attention"'),
         ("qwen2", {"layer_types": ["linear"] * 3}, 'layer_types is ["linear", "linear", "linear"]'),
         (

@@ -91,6 +91,7 @@ def test_settings_of_litgpt_are_read_from_beside_the_weights(tmp_path: Path) -> 
     torch.save(state, path)
     make_tokenizer().save_pretrained(tmp_path)
     changes = {"n_query_groups: 2": "n_query_groups: 6", "attn_bias: true": "attn_bias: false"}
+    changes["padded_vocab_size: 64"] = f"padded_vocab_size: {VOCABULARY}"
     text = LITGPT_SETTINGS.replace("vocab_size: 61", f"vocab_size: {VOCABULARY}")
     for old, new in changes.items():
         text = text.replace(old, new)

@@ -395,6 +395,19 @@ def test_a_published_model_needs_no_config() -> None:
         plan_of_file(PATH, layout, shapes_of("Qwen3 0.6B"), {"config": {"rope_base": 3.0}}, None)
 
 
+@pytest.mark.parametrize(("context", "is_published"), [(131_072, True), (8192, False)])
+def test_a_shortened_context_is_no_published_model(
+    context: int,
+    is_published: bool,  # noqa: FBT001
+) -> None:
+    """Stored cosines of fewer positions come with a RoPE base that only a config tells."""
+    shapes = {
+        name.replace("scale", "weight"): shape for name, shape in shapes_of("Llama 3.2 1B").items()
+    }
+    shapes["trf_blocks.0.att.cos"] = (context, 64)
+    assert bool(published(Book(), shapes).names) == is_published
+
+
 def test_each_published_model_is_found_or_known_to_be_ambiguous() -> None:
     """No entry of the table is taken for another; those alike are reported as such."""
     layout = HuggingFace()

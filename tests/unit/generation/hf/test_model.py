@@ -405,6 +405,27 @@ def test_scores_without_enough_memory(
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("kind", "loader"),
+    [
+        ("llama", "pytest_llmjudge.generation.engine.loading.fill"),
+        ("gpt_neox", "transformers.AutoModelForCausalLM.from_pretrained"),
+    ],
+)
+def test_loading_without_enough_memory(
+    folder: Path, kind: str, loader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that does not fit is reported in one line, whichever engine runs it."""
+    save_folder(folder, kind)
+
+    def scarce(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loader, scarce)
+
+    assert error_of(folder, answer) == "out of memory; free some, or take another device"
+
+
 def test_number_of_weights(folder: Path) -> None:
     """As transformers counts them, tied ones once; unknown for quantised ones."""
     for tied in (False, True):
@@ -828,8 +849,13 @@ def test_what_only_loading_finds(folder: Path, name: str) -> None:
             lambda folder: (folder / "tokenizer.json").write_text("{}"),
             "cannot load its tokenizer",
         ),
+        (
+            "llama",
+            change("generation_config.json", max_new_tokens="many"),
+            "cannot read its generation_config.json",
+        ),
     ],
-    ids=["config", "shape", "tokenizer"],
+    ids=["config", "shape", "tokenizer", "generation"],
 )
 def test_what_transformers_complains_about(
     folder: Path, kind: str, spoil: Callable[[Path], object], part: str
