@@ -466,7 +466,10 @@ def test_what_tensors_do_not_tell(shapes: dict[str, Shape], expected: str) -> No
 def test_what_params_of_meta_do_not_tell(changes: dict[str, Any], key: str) -> None:
     """What is a constant in the code that runs a model has to be added."""
     values = {"dim": 48, "n_heads": 6, "n_layers": 1, **changes}
-    shapes = {"tok_embeddings.weight": (61, 48), "layers.0.feed_forward.w1.weight": (40, 48)}
+    shapes: dict[str, Shape] = {
+        "tok_embeddings.weight": (61, 48),
+        "layers.0.feed_forward.w1.weight": (40, 48),
+    }
     with pytest.raises(CheckpointError) as raised:
         plan_of_file(PATH, Meta(), shapes, {}, (PATH.with_name("params.json"), values))
     assert str(raised.value) == (
