@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pytest_llmjudge.data import Context
+from pytest_llmjudge.generation.engine import kv_cache
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.engine.scheduler import decode
@@ -44,7 +45,9 @@ def make_both(request: pytest.FixtureRequest) -> tuple[Any, Transformer]:
 
 
 @torch.inference_mode()
-def test_texts_are_those_of_transformers(both: tuple[Any, Transformer]) -> None:
+def test_texts_are_those_of_transformers(
+    both: tuple[Any, Transformer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Greedy texts that outgrow the windows, whatever the number of prompts that run together."""
     theirs, ours = both
     torch.manual_seed(1)
@@ -52,15 +55,18 @@ def test_texts_are_those_of_transformers(both: tuple[Any, Transformer]) -> None:
     prompts: list[list[int]] = []
     expected: list[list[int]] = []
     for length in (3, 7, 12, 25):
-        own = torch.randint(SIZES["vocab_size"], (4, length))
-        ids = torch.cat((prefix.expand(4, -1), own), dim=1)
+        own = torch.randint(SIZES["vocab_size"], (8, length))
+        ids = torch.cat((prefix.expand(8, -1), own), dim=1)
         prompts += ids.tolist()
         for _ in range(NEW):
             ids = torch.cat((ids, theirs(ids).logits[:, -1:].argmax(-1)), dim=1)
         expected += ids[:, -NEW:].tolist()
-    for slots in (1, 7, 32):
-        texts = dict(decode(ours, prompts, [NEW] * 16, ends=(), slots=slots))
-        assert [texts[index] for index in range(16)] == expected
+    # The prefix is read with each text, or once for all.
+    for many in (10**9, 0):
+        monkeypatch.setattr(kv_cache, "MANY_NUMBERS", many)
+        for slots in (1, 7, 32):
+            texts = dict(decode(ours, prompts, [NEW] * 32, ends=(), slots=slots))
+            assert [texts[index] for index in range(32)] == expected
 
 
 @torch.inference_mode()
