@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "import_torch",
     "is_out_of_memory",
+    "no_room_for_one",
     "one_line_memory",
     "return_memory",
     "usable_device",
@@ -110,6 +111,13 @@ def one_line_memory(path: Path) -> Iterator[None]:
             raise
         problem, hint = "out of memory", "free some, or take another device"
         raise CheckpointError(str(path), problem, hint) from None
+
+
+def no_room_for_one(where: str) -> CheckpointError:
+    """Make the error of a model that has no memory left for a single text."""
+    problem = "out of memory with one text at a time"
+    hint = "free some, or take another device or a smaller --llm-judge-dtype"
+    return CheckpointError(where, problem, hint)
 
 
 def return_memory() -> None:

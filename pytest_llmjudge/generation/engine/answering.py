@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.generation.devices import is_out_of_memory
+from pytest_llmjudge.generation.devices import is_out_of_memory, no_room_for_one
 from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
 from pytest_llmjudge.generation.engine.sampling import Sampler, likeliest
 from pytest_llmjudge.generation.engine.scheduler import decode, ignore, never
@@ -78,9 +77,7 @@ class Answerer(NamedTuple):
             if not is_out_of_memory(error):
                 raise
             if slots == 1:
-                problem = "out of memory with one text at a time"
-                hint = "free some, or take another device or a smaller --llm-judge-dtype"
-                raise CheckpointError(self.where, problem, hint) from None
+                raise no_room_for_one(self.where) from None
 
     def _run(
         self, prompts: dict[int, list[int]], max_new_tokens: int, slots: int

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from pytest_llmjudge.data import Context
+from pytest_llmjudge.generation.engine.shared_prefix import shared_prefix
 from pytest_llmjudge.generation.families.decoder import causal, mix, visible
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _passes(
     """Run contexts: yield the trees of each pass, where they lie, and hidden states (N, C)."""
     if not contexts:
         return
-    prefix = _shared_prefix([context.ids for context in contexts])
+    prefix = shared_prefix([context.ids for context in contexts])
     trees = [_grow(context, len(prefix)) for context in contexts]
     layers = [_Layer(attention, model.embedding) for attention in model.attentions]
     if prefix:
@@ -112,15 +113,6 @@ def _passes(
         model.hidden(ids, places, [layer.remember for layer in layers])
     for batch in _batches(trees, pass_tokens):
         yield batch, *_run(model, layers, batch, len(prefix))
-
-
-def _shared_prefix(rows: Sequence[list[int]]) -> list[int]:
-    """What all rows begin with, short enough to leave each a token of its own."""
-    # Of sorted rows the first and the last differ at least as early as any other two.
-    first, last = min(rows), max(rows)
-    most = min(map(len, rows)) - 1
-    same = next((at for at in range(most) if first[at] != last[at]), most)
-    return first[:same]
 
 
 def _grow(context: Context, prefix: int) -> _Tree:

@@ -10,6 +10,7 @@ import torch
 from pytest_llmjudge.generation.engine.kv_cache import Cache, ForwardBatch
 from pytest_llmjudge.generation.engine.prompt_lookup import guess
 from pytest_llmjudge.generation.engine.sampling import NO_TOKEN, likeliest
+from pytest_llmjudge.generation.engine.shared_prefix import shared_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -72,7 +73,7 @@ class _Text:
 
 def decode(
     model: Decoder,
-    prompts: Sequence[Sequence[int]],
+    prompts: Sequence[list[int]],
     limits: Sequence[int],
     *,
     ends: Collection[int],
@@ -114,14 +115,14 @@ class _Pool:
     def __init__(
         self,
         model: Decoder,
-        prompts: Sequence[Sequence[int]],
+        prompts: Sequence[list[int]],
         limits: Sequence[int],
         slots: int,
         *,
         tokens: int | None,
         choose: Choose,
     ) -> None:
-        prefix = _shared_prefix(prompts)
+        prefix = shared_prefix(prompts)
         texts = [
             _Text(index, prompt[len(prefix) :], limit)
             for index, (prompt, limit) in enumerate(zip(prompts, limits, strict=True))
@@ -210,12 +211,3 @@ def _next_pass(texts: Sequence[_Text], newest: Sequence[Sequence[int]]) -> Forwa
         for place, token in enumerate(ids, start=len(text.prompt) + len(text.ids) - 1):
             tokens.add(slot, place, token)
     return tokens
-
-
-def _shared_prefix(prompts: Sequence[Sequence[int]]) -> Sequence[int]:
-    """What all prompts begin with, short enough to leave each a token of its own."""
-    shortest = min(prompts, key=len)[:-1]
-    for column, token in enumerate(shortest):
-        if any(prompt[column] != token for prompt in prompts):
-            return shortest[:column]
-    return shortest

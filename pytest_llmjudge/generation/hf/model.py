@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion
-from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.errors import PromptError
 from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.base import LocalModel, check_known, text_before
 from pytest_llmjudge.generation.devices import (
     import_torch,
     is_out_of_memory,
+    no_room_for_one,
     one_line_memory,
     usable_device,
     usable_dtype,
@@ -297,9 +298,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             elif len(batch) > 1:
                 size = len(batch) // 2
             else:
-                problem = "out of memory with one text at a time"
-                hint = "free some, or take another device or a smaller --llm-judge-dtype"
-                raise CheckpointError(str(self.path), problem, hint)
+                raise no_room_for_one(str(self.path))
 
     def _try(self, batch: Sequence[Row]) -> list[Continued | None] | None:
         """Continue a batch; ``None`` when the memory is not enough."""
