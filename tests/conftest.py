@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -159,3 +160,12 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("needs LLMJUDGE_REAL_DATA")
     return Path(folder)
+
+
+@pytest.fixture
+def without_collection() -> Iterator[None]:
+    """Collect no garbage of other tests at the recursion limit, where its finalisers would fail."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

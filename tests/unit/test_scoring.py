@@ -197,6 +197,7 @@ def test_schema_replies(text: str, score: int) -> None:
         "[" * 100_000,
     ],
 )
+@pytest.mark.usefixtures("without_collection")
 def test_anything_else_is_no_schema_reply(text: str) -> None:
     """No other text is a score, valid JSON or not."""
     assert parse_schema_reply(text) is None

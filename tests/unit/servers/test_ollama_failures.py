@@ -152,6 +152,7 @@ UNUSABLE = [
 ]
 
 
+@pytest.mark.usefixtures("without_collection")
 @pytest.mark.parametrize(("reply", "message"), UNUSABLE)
 def test_unusable_replies(server: FakeOllama, reply: Reply, message: str) -> None:
     """Each reply that is none becomes one line that says what it was and what to do."""

@@ -173,12 +173,14 @@ def test_json_stays_json() -> None:
     assert b"12345678" not in numbers
 
 
+@pytest.mark.usefixtures("without_collection")
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe\xfd", b"[" * 100_000, b'{"a": "\\ud800"}'])
 def test_a_body_without_a_secret_stays(body: bytes) -> None:
     """Byte by byte, whatever it is."""
     assert body == Secrets([KEY]).strike_body(body, is_error=True)
 
 
+@pytest.mark.usefixtures("without_collection")
 def test_a_body_that_is_no_json() -> None:
     """Pages and broken replies lose it as well."""
     secrets = Secrets([KEY])
