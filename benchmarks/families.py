@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from generation import BATCH_SIZES, LONGEST, Contender, Job, compare, read_job
-from torch.nn import functional
+from generation import BATCH_SIZES, LONGEST, Contender, Job, compare, fit_head, read_job
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
@@ -99,24 +98,7 @@ def recite(model: Theirs, job: Job, end: int) -> None:
             hidden = model.model(torch.tensor([prompt + answer])).last_hidden_state
             states.append(hidden[0, len(prompt) - 1 :])
             targets += [*answer, end]
-    hidden = torch.cat(states).clone()
-    used, wanted = torch.unique(torch.tensor(targets), return_inverse=True)
-    head = torch.zeros(len(used), hidden.shape[1], requires_grad=True)
-    optimizer = torch.optim.Adam([head], lr=0.05)
-    for _ in range(1000):
-        logits = functional.pad(hidden @ head.t(), (0, 1))
-        right = logits.gather(1, wanted[:, None]).squeeze(1)
-        others = logits.scatter(1, wanted[:, None], -torch.inf).amax(1)
-        if (right - others).min() > 1:
-            break
-        optimizer.zero_grad()
-        torch.autograd.backward(functional.cross_entropy(logits, wanted))
-        optimizer.step()
-    else:
-        message = "the answers could not be fitted"
-        raise RuntimeError(message)
-    model.lm_head.weight.zero_()
-    model.lm_head.weight[used] = head.detach()
+    fit_head(model.lm_head.weight, torch.cat(states).clone(), targets)
 
 
 def hugging_face(model: Theirs, end: int, batch_size: int, job: Job) -> Texts:

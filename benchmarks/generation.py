@@ -125,9 +125,13 @@ def recite(model: GPTModel, job: Job) -> None:
             hidden = model.final_norm(model.hidden(ids, places, causal_attends(model)))
             states.append(hidden[0, len(prompt) - 1 :])
             targets += [*answer, END]
-    hidden = torch.cat(states).clone()
+    fit_head(model.out_head.weight, torch.cat(states).clone(), targets)
+
+
+def fit_head(weight: torch.Tensor, hidden: torch.Tensor, targets: Sequence[int]) -> None:
+    """Fit an output head (V, C) that makes each state's (N, C) target (N) the likeliest."""
     used, wanted = torch.unique(torch.tensor(targets), return_inverse=True)
-    head = torch.zeros(len(used), model.config.emb_dim, requires_grad=True)
+    head = torch.zeros(len(used), hidden.shape[1], requires_grad=True)
     optimizer = torch.optim.Adam([head], lr=0.05)
     for _ in range(1000):
         logits = functional.pad(hidden @ head.t(), (0, 1))
@@ -141,8 +145,8 @@ def recite(model: GPTModel, job: Job) -> None:
     else:
         message = "the answers could not be fitted"
         raise RuntimeError(message)
-    model.out_head.weight.zero_()
-    model.out_head.weight[used] = head.detach()
+    weight.zero_()
+    weight[used] = head.detach()
 
 
 def lecture(model: GPTModel) -> Callable[[Job], Texts]:

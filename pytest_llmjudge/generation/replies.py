@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.nonfinite import no_numbers
+from pytest_llmjudge.generation.shared_prefix import shared_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -137,7 +138,7 @@ class Replies(ABC):
                 yield number, TooLongError(str(self.path), problem, _SHORTEN)
         while open_:
             numbers = list(open_)
-            rows = [_common(open_[number].values()) for number in numbers]
+            rows = [shared_prefix(open_[number].values()) for number in numbers]
             for row, logprobs in self.next_logprobs(rows):
                 number, read = numbers[row], len(rows[row])
                 following = sorted({ids[read] for ids in open_[number].values()})
@@ -240,13 +241,6 @@ class Replies(ABC):
 
     @abstractmethod
     def _opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None: ...
-
-
-def _common(rows: Collection[list[int]]) -> list[int]:
-    """Return what all rows begin with; they are at least two, and none begins with another."""
-    # Of sorted rows the first and the last differ at least as early as any other two.
-    first, last = min(rows), max(rows)
-    return first[: next(at for at, token in enumerate(first) if token != last[at])]
 
 
 def _choose(

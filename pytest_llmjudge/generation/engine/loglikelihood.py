@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from pytest_llmjudge.data import Context
-from pytest_llmjudge.generation.engine.shared_prefix import shared_prefix
 from pytest_llmjudge.generation.families.decoder import causal, mix, visible
+from pytest_llmjudge.generation.shared_prefix import shared_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ import torch
 from pytest_llmjudge.generation.engine.kv_cache import Cache, ForwardBatch
 from pytest_llmjudge.generation.engine.prompt_lookup import guess
 from pytest_llmjudge.generation.engine.sampling import NO_TOKEN, likeliest
-from pytest_llmjudge.generation.engine.shared_prefix import shared_prefix
+from pytest_llmjudge.generation.shared_prefix import shared_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

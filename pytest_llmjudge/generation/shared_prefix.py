@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
 __all__ = ["shared_prefix"]
 
 
-def shared_prefix(rows: Sequence[list[int]]) -> list[int]:
+def shared_prefix(rows: Collection[list[int]]) -> list[int]:
     """Return what all rows begin with, short enough to leave each a token of its own.
 
     Args:
