@@ -40,26 +40,32 @@ def mean_bounds(
 ) -> tuple[float, float] | None:
     """Return L and U, each a one-sided bound of the mean difference at level 1 - alpha.
 
-    L is the lowest mean for which a sum as high as the one seen has probability alpha. Of all
-    distributions with that mean the one is taken that makes the data most likely (A. B. Owen,
-    Empirical likelihood ratio confidence intervals, Biometrika 75, 1988), on the differences seen
-    and on one loss that was not seen; the probability is exact for it (nonparametric tilting:
-    B. Efron, Canadian Journal of Statistics 9, 1981; T. J. DiCiccio and J. P. Romano,
-    International Statistical Review 58, 1990). So with no difference among n pairs L is
-    lowest (1 - alpha^(1 / n)), with right and wrong answers and no win it is Clopper and
-    Pearson's, and where many differ it is Student's to the second order.
+    L is the mean below which a sum as high as the one seen has a probability below alpha. Of all
+    distributions with such a mean that one is taken which makes the data most likely (A. B. Owen,
+    Empirical likelihood ratio confidence intervals for a single functional, Biometrika 75, 1988),
+    on the differences seen and on one that need not have been seen: the largest loss there can be.
+    Its probability is computed and not approximated (nonparametric tilting: B. Efron, Canadian
+    Journal of Statistics 9, 1981; T. J. DiCiccio and J. P. Romano, International Statistical
+    Review 58, 1990). U is the same with losses and wins exchanged.
 
-    The unseen loss is the largest difference seen, or the mean size that as many exponential
-    sizes cannot exclude (2 sum / chi2_(alpha, 2m) for m pairs that differ) if that is larger, and
-    no larger than ``lowest``. Alpha is lowered to Phi(-sqrt(n / (n - 1)) t_(1 - alpha, n - 1)),
-    because the variance is estimated (T. C. Hesterberg, The American Statistician 69, 2015).
+    So where none of n pairs differs L is ``lowest * (1 - alpha^(1 / n))``; for right and wrong
+    answers it is Clopper and Pearson's bound where no pair won, and else that of the unconditional
+    exact test whose nuisance parameter is estimated (B. E. Storer and C. Kim, Journal of the
+    American Statistical Association 85, 1990); where many differ it is close to Student's.
+
+    Other scores have a variance of their own, which is estimated: for these alpha is lowered to
+    Phi(-sqrt(n / (n - 1)) t), t being Student's 1 - alpha quantile of n - 1 degrees of freedom
+    (T. C. Hesterberg, The American Statistician 69, 2015).
 
     Args:
         differences: After - before, in their unit.
         alpha: One-sided, between 0 and 0.5.
         is_binary: Whether each is -100, 0 or 100.
-        groups: Which records are no independent ones, for each difference; whole groups are drawn.
-        lowest: What a difference can be at all, infinite where nothing bounds it.
+        groups: For each difference, whose it is: those of one group are drawn together, and a
+            group is one of the n.
+        lowest: What a difference can be at all, infinite where nothing bounds it. Then a loss that
+            was not seen is taken to be as much larger than the largest difference seen as these
+            are on average, were they exponential (at most 2 sum / chi2(alpha, 2m) for m of them).
         highest: The same, upwards.
 
     Returns:
@@ -68,17 +74,13 @@ def mean_bounds(
     """
     units = _units(differences, groups)
     count, most = len(units.totals), max(units.sizes, default=0)
-    if count < 2 or not (any(units.totals) or (math.isfinite(lowest) and math.isfinite(highest))):
+    is_bounded = math.isfinite(lowest) and math.isfinite(highest)
+    if count < 2 or not (is_bounded or any(units.totals)):
         return None
-    level = alpha if is_binary else _expanded(alpha, count)
-    below, above = (
-        sign * _lower(flipped, level, _unseen(flipped.totals, alpha, most * end))
-        for sign, flipped, end in (
-            (1, units, lowest),
-            (-1, _Units(-units.totals, units.sizes), -highest),
-        )
-    )
-    return below, above
+    level = alpha if is_binary and most == 1 else _expanded(alpha, count)
+    flipped = _Units(-units.totals, units.sizes)
+    below = _lower(units, level, _largest_loss(units, alpha, lowest))
+    return below, -_lower(flipped, level, _largest_loss(flipped, alpha, -highest))
 
 
 def _expanded(alpha: float, count: int) -> float:
@@ -153,20 +155,16 @@ def _lower(units: _Units, level: float, worst: float) -> float:
     return float(share @ distinct[:, 0] / (share @ distinct[:, 1]))
 
 
-def _unseen(totals: Numbers, alpha: float, lowest: float) -> float:
-    """Return how much one unit may have lost that was not seen; negative."""
+def _largest_loss(units: _Units, alpha: float, lowest: float) -> float:
+    """Return the total of the largest unit, had each of its records lost the most."""
     import numpy as np
     from scipy import special
 
-    sizes = np.abs(totals[totals != 0])
-    if not len(sizes):
-        return lowest
-    expected = 2 * float(sizes.sum()) / float(special.chdtri(2 * len(sizes), 1 - alpha))
-    largest = -max(float(sizes.max()), expected)
-    if all(float(total).is_integer() for total in totals):
-        step = float(np.gcd.reduce(sizes.astype(np.int64)))
-        largest = step * math.floor(largest / step)
-    return max(lowest, largest)
+    if math.isfinite(lowest):
+        return lowest * float(units.sizes.max())
+    sizes = np.abs(units.totals[units.totals != 0])
+    further = 2 * sizes.sum() / special.chdtri(2 * len(sizes), 1 - alpha)
+    return -float(sizes.max() + further)
 
 
 def _places(distinct: Numbers, off: Numbers, weights: Numbers) -> Numbers:
