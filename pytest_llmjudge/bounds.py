@@ -65,7 +65,7 @@ def mean_bounds(
         alpha: One-sided, between 0 and 0.5.
         is_binary: Whether each is -100, 0 or 100.
         groups: For each difference, whose it is: those of one group are drawn together, and a
-            group is one of the n.
+            group is one of the n; one that was not seen is of mean size.
         lowest: What a difference can be at all, infinite where nothing bounds it. Then a loss that
             was not seen is taken to be as much larger than the largest difference seen as these
             are on average, were they exponential (at most 2 sum / chi2(alpha, 2m) for m of them).
@@ -76,11 +76,11 @@ def mean_bounds(
         what a difference can be.
     """
     units = _units(differences, groups)
-    count, most = len(units.totals), max(units.sizes, default=0)
+    count = len(units.totals)
     is_bounded = math.isfinite(lowest) and math.isfinite(highest)
     if count < 2 or not (is_bounded or any(units.totals)):
         return None
-    level = alpha if is_binary and most == 1 else _expanded(alpha, count)
+    level = alpha if is_binary and max(units.sizes) == 1 else _expanded(alpha, count)
     flipped = _Units(-units.totals, units.sizes)
     below = _lower(units, level, _largest_loss(units, alpha, lowest))
     return below, -_lower(flipped, level, _largest_loss(flipped, alpha, -highest))
@@ -141,48 +141,50 @@ def _lower(units: _Units, level: float, worst: float) -> float:
     Args:
         units: Two or more.
         level: Probability of a sum as high as the one seen.
-        worst: Total of the largest unit, had it lost the most; not above any total.
+        worst: The largest loss of a record that was not seen; one of a group is of mean size.
     """
     import numpy as np
     from scipy import optimize
 
-    count, mean = len(units.totals), math.fsum(units.totals) / math.fsum(units.sizes)
-    rows = np.column_stack([[*units.totals, worst], [*units.sizes, units.sizes.max()]])
+    count, records = len(units.totals), math.fsum(units.sizes)
+    size, mean = records / count, math.fsum(units.totals) / records
+    rows = np.column_stack([[*units.totals, worst * size], [*units.sizes, size]])
     distinct, which = np.unique(rows, axis=0, return_inverse=True)
-    which = which.ravel()
-    weights = np.bincount(which[:-1], minlength=len(distinct)) / count
-    unseen = which[-1]
+    weights = np.bincount(which.ravel()[:-1], minlength=len(distinct)) / count
     off = distinct[:, 0] - mean * distinct[:, 1]
-    if off[unseen] >= 0:
+    # A large group may have lost more than an unseen one of mean size.
+    lowest = int(off.argmin())
+    if off[lowest] >= 0:
         return mean
     places = _places(distinct, off)
     seen_sum = round(count * float(weights @ places))
 
     def tilted(strength: float) -> Numbers:
-        # From the data at 0 to all that can be reached with the unseen loss at 0 at 1, and from
-        # there to nothing but that loss at 2.
-        share = weights / np.maximum(1 - min(strength, 1.0) * off / off[unseen], 1e-300)
+        # 0 is what was seen; up to 1 losses weigh more and more, beside an unseen one that has no
+        # weight; from there to 2 it gets all of it.
+        share = weights / np.maximum(1 - min(strength, 1.0) * off / off[lowest], 1e-300)
         share *= (2 - max(strength, 1.0)) / share.sum()
-        share[unseen] += max(strength, 1.0) - 1
+        share[lowest] += max(strength, 1.0) - 1
         return np.asarray(share)
 
     def excess(strength: float) -> float:
         return _tail(tilted(strength), places, count, seen_sum) - level
 
     # Where the largest loss was seen it gets all the weight already as 1 is neared.
-    highest = 1 - 1e-15 if weights[unseen] else 2.0
+    highest = 1 - 1e-15 if weights[lowest] else 2.0
     share = tilted(optimize.brentq(excess, 0.0, highest, xtol=1e-13))
     return float(share @ distinct[:, 0] / (share @ distinct[:, 1]))
 
 
 def _largest_loss(units: _Units, alpha: float, lowest: float) -> float:
-    """Return the total of the largest unit, had each of its records lost the most."""
+    """Return how much a record may lose that was not seen, in their unit; negative."""
     import numpy as np
     from scipy import special
 
     if math.isfinite(lowest):
-        return lowest * float(units.sizes.max())
-    sizes = np.abs(units.totals[units.totals != 0])
+        return lowest
+    sizes = np.abs(units.totals / units.sizes)
+    sizes = sizes[sizes > 0]
     further = 2 * sizes.sum() / special.chdtri(2 * len(sizes), 1 - alpha)
     return -float(sizes.max() + further)
 
