@@ -50,7 +50,7 @@ OLD = [90, 80, 85, 70, 95, 88]
 NEW = [70, 65, 80, 40, 95, 60]
 DROPPED = (
     "dropped by 16.33 points (95 % CI -24.7 to -7.5, p = 0.031), more than "
-    "--llm-judge-max-drop 0; this suite can show drops of 12.3 points or more"
+    "--max-drop 0; this suite can show drops of 12.3 points or more"
 )
 
 
@@ -95,7 +95,14 @@ def test_compare_as_json(write: Callable[..., Path], capsys: pytest.CaptureFixtu
 
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     (suite,) = document.pop("suites")
-    assert document == {"old": "old.json", "new": "new.json", "max_drop": 0, "outcome": "failed"}
+    assert document == {
+        "old": "old.json",
+        "new": "new.json",
+        "max_drop": 0,
+        "rule": "no-drop",
+        "alpha": 0.05,
+        "outcome": "failed",
+    }
     assert (suite["name"], suite["outcome"], suite["reason"]) == (NAME, "failed", DROPPED)
     assert suite["difference"] == pytest.approx(-98 / 6)
     assert suite["flips"][0]["id"] == "r3"
@@ -119,7 +126,9 @@ def test_compare_as_markdown(
     assert lines[:3] == [
         "| suite | before | now | change | 95 % CI | p | pairs | outcome |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        (r"| a\|&lt;b&gt; | 84.67 | 68.33 | -16.3 | -24.7 to -7.5 | 0.031 | 6 | **failed** |"),
+        (
+            r"| a\|&lt;b&gt; | 84.67 | 68.33 | -16.3 | -24.7 to -7.5 | 0.031 | 6 | **failed** (worse) |"
+        ),
     ]
     start = lines.index("````")
     assert lines[start : start + 4] == ["````", "```", "</details><script>", "````"]
