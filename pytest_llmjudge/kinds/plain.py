@@ -84,9 +84,9 @@ def plain_comparison(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison with a baseline; what it measures is known by its kind."""
     plain = asdict(comparison)
     kind = plain.pop("measure")["kind"]
-    for name in ("interval", "bounds", "flips"):
+    for name in ("interval", "bounds"):
         plain[name] = plain[name] and list(plain[name])
-    return {"kind": kind, **plain}
+    return {"kind": kind, **plain, "flips": list(plain["flips"])}
 
 
 def plain_gates(gates: Iterable[GateResult]) -> list[dict[str, Any]]:
