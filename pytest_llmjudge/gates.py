@@ -166,9 +166,9 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     measure, rule, bounds = comparison.measure, comparison.rule, comparison.bounds
     worse = f"worse by {points(rule.margin)} {measure.unit} or more"
     change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
-    doubt, unsure = _doubt(comparison), f"cannot tell whether it is {worse}"
+    unsure = f"cannot tell whether it is {worse}"
     if bounds is None:
-        return _inconclusive(f"{unsure}: {change}{doubt}, with {_pairs(comparison.paired)}", rule)
+        return _inconclusive(f"{unsure}: {change}, with {_pairs(comparison.paired)}", rule)
     # A bound towards the worse is the least of a score, and the most of a loss.
     sides = ("least", "most") if measure.higher_is_better else ("most", "least")
     levels = rule.alpha, comparison.alpha
@@ -177,10 +177,10 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
         for side, bound, alpha in zip(sides, bounds, levels, strict=True)
     )
     if measure.gain(0.0, bounds[0]) > -rule.margin:
-        return Decision(passed=True, reason=f"not {worse}: {change}, {worst}{doubt}")
+        return Decision(passed=True, reason=f"not {worse}: {change}, {worst}")
     if measure.gain(0.0, bounds[1]) < -rule.margin:
-        return Decision(passed=False, reason=f"{worse}: {change}, {best}{doubt}", cause=WORSE)
-    return _inconclusive(f"{unsure}: {change}, {worst}{doubt}; {_enough(comparison)}", rule)
+        return Decision(passed=False, reason=f"{worse}: {change}, {best}", cause=WORSE)
+    return _inconclusive(f"{unsure}: {change}, {worst}; {_enough(comparison)}", rule)
 
 
 def _inconclusive(text: str, rule: Rule) -> Decision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.comparison import NOT_WORSE
@@ -42,6 +43,12 @@ def power_lines(
             f"{rule.margin:g} {unit} passes in at most {_percent(rule.alpha)} %"
         )
         yield f"  its {reach.records} scored {noun} do so for a margin of {least} {unit} or more"
+        if rule.suites > 1:
+            together, each = power**rule.suites, power ** (1 / rule.suites)
+            yield (
+                f"  {rule.suites} such suites all pass in {_percent(together)} % of these cases, "
+                f"and with --power {math.ceil(1000 * each) / 1000:g} in {_percent(power)} %"
+            )
     else:
         several = f" in any of {rule.suites} suites" if rule.suites > 1 else ""
         yield (
