@@ -185,6 +185,6 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "limit": _check_limit,
     "min_accuracy": _check_accuracy,
     "min_subject_accuracy": _check_accuracy,
-    "checkpoint": check_path,
     **BASELINE_KEYWORDS,
+    "checkpoint": check_path,
 }
