@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pytest_llmjudge.data import CheckpointReference
+from pytest_llmjudge.data import CheckpointReference, Rule
 from pytest_llmjudge.data.page import SuitePage
 
 if TYPE_CHECKING:
@@ -237,12 +237,14 @@ class Suite(ABC, Generic[Value]):
         has_records: Whether its samples are the records of a file, which may be written back.
         uses_model: Whether a model answers; ``False`` when the records hold the responses.
         uses_judge: Whether a judge decides.
+        rule: How it is held to its baseline, as in a run of it alone.
     """
 
     kind: ClassVar[Kind[Any]]
     has_records: ClassVar[bool] = False
     uses_model: bool = True
     uses_judge: bool = False
+    rule: Rule = Rule()
 
     def __init__(
         self, name: str, path: Path, samples: Sequence[str], checkpoint: Path | str | None
@@ -459,12 +461,12 @@ class Kind(ABC, Generic[Result]):
         """
 
     @abstractmethod
-    def summary(self, result: Result, max_drop: float) -> Summary:
+    def summary(self, result: Result, rule: Rule) -> Summary:
         """Return what reports show of a suite.
 
         Args:
             result: Of the suite.
-            max_drop: Points that it may lose to its baseline.
+            rule: How it is held to its baseline.
         """
 
     def page(
