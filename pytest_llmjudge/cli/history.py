@@ -124,11 +124,12 @@ def _check_page(path: Path) -> None:
         SettingsError: Its name is not that of a page.
         StoreError: Nothing can be written there.
     """
+    where = "--html"
     if path.suffix.lower() not in _PAGES:
         # Else --html results/*.json would write over the first of them.
         problem = f"{path} is no name of a page"
-        raise SettingsError("--html", problem, "name a file that ends in .html")
-    check_writable("--html", path)
+        raise SettingsError(where, problem, "name a file that ends in .html")
+    check_writable(where, path)
 
 
 def _without_copies(runs: Iterable[HistoryRun]) -> tuple[list[HistoryRun], list[str]]:

@@ -224,6 +224,17 @@ class SuiteHistory:
         return segments
 
     @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest value of all figures and intervals; 0 without any."""
+        values = [
+            value
+            for point in self.points
+            for value in (point.suite.value, *(point.suite.interval or ()))
+            if value is not None
+        ]
+        return min(values, default=0.0), max(values, default=0.0)
+
+    @property
     def tested(self) -> int:
         """How many neighbours were held against each other by a paired test."""
         return sum(point.step is not None and bool(point.step.comparison) for point in self.points)

@@ -115,7 +115,7 @@ def apart_line(history: History, suite: SuiteHistory, first: Point) -> str:
 def _segments(history: History, suite: SuiteHistory, columns: int) -> Iterator[str | Table]:
     headings = point_headings(suite)
     has_chart = columns >= _ROOM_FOR_CHART
-    low, high = _range(suite)
+    low, high = suite.range
     for segment in suite.segments:
         if segment[0].step is not None:
             yield apart_line(history, suite, segment[0])
@@ -128,17 +128,6 @@ def _segments(history: History, suite: SuiteHistory, columns: int) -> Iterator[s
             yield Table((*headings[:4], axis, *headings[4:]), shown, [""] * len(rows))
         else:
             yield Table(headings, rows, [""] * len(rows))
-
-
-def _range(suite: SuiteHistory) -> tuple[float, float]:
-    """Return between which values all figures and intervals of a suite lie."""
-    values = [
-        value
-        for point in suite.points
-        for value in (point.suite.value, *(point.suite.interval or ()))
-        if value is not None
-    ]
-    return (min(values), max(values)) if values else (0.0, 0.0)
 
 
 def _bar(point: Point, low: float, high: float) -> str:
@@ -158,8 +147,9 @@ def _bar(point: Point, low: float, high: float) -> str:
 
 def point_headings(suite: SuiteHistory) -> tuple[str, ...]:
     """Return the headings of a table of a suite's runs."""
-    name = suite.last.figure.name
-    return "run", "created", name, "95 % interval", "change", "p", "what changed"
+    side, name = suite.last.side, suite.last.figure.name
+    change = "change" if side is None else f"change in {side.measure.unit}"
+    return "run", "created", name, "95 % interval", change, "p", "what changed"
 
 
 def point_cells(history: History, point: Point) -> tuple[str, ...]:
