@@ -24,7 +24,8 @@ NAME = "test_a.py::test_a"
 
 def checkpoint(name: str) -> CheckpointReference:
     """Make a model of its own for each name."""
-    return CheckpointReference(name, hashlib.sha256(name.encode()).hexdigest(), 124_000_000)
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return CheckpointReference(name, digest, 124_000_000)
 
 
 def judged(
