@@ -163,7 +163,8 @@ def _step(old_run: HistoryRun, old: SavedSuite, new_run: HistoryRun, new: SavedS
         # Only a fall is in question, and its test takes most of the time.
         comparison = compare(old.side, new.side, tests_rises=False)
         # What to do about it concerns whoever runs the gate.
-        apart = (comparison.refusal or "").rpartition("; ")[0]
+        refusal = comparison.refusal or ""
+        apart = refusal.rpartition("; ")[0] or refusal
     else:
         apart = _why_apart(old, new)
     edited = sum(
@@ -191,7 +192,7 @@ def _why_apart(old: SavedSuite, new: SavedSuite) -> str:
         return f"results of different judges do not compare: it was {was} and is {now} now"
     return next(
         (
-            f"its {name} was {_shown(old.settings[name])} and is {_shown(new.settings[name])} now"
+            f"{name} was {_shown(old.settings[name])} and is {_shown(new.settings[name])} now"
             for name in new.terms
             if old.settings[name] != new.settings[name]
         ),
@@ -220,7 +221,6 @@ def _changes(
         *(
             (name, _shown(old.settings[name]), _shown(value))
             for name, value in new.settings.items()
-            if name in old.settings
         ),
         ("pytest-llmjudge", one_line(old_run.version), one_line(new_run.version)),
     ]
@@ -254,11 +254,13 @@ def model_label(model: CheckpointReference | None) -> str:
 
 
 def _shown(value: object) -> str:
-    if value is None or value == "":
+    if value in (None, "", {}):
         return "none"
-    if isinstance(value, str):
-        return one_line(value, _LONGEST)
-    return one_line(json.dumps(value, sort_keys=True), _LONGEST)
+    if isinstance(value, dict):
+        text = ", ".join(f"{name} {_shown(one)}" for name, one in sorted(value.items()))
+    else:
+        text = value if isinstance(value, str) else json.dumps(value)
+    return one_line(text, _LONGEST)
 
 
 def _flipped(points: Sequence[Point], *, has_limit: bool) -> list[_Turns]:

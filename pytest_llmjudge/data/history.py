@@ -96,7 +96,7 @@ class HistoryRun:
 
     Attributes:
         file: Its path, as it was given.
-        created: When the run began; always with a time zone.
+        created: When the run began, in UTC.
         version: Of the package that wrote it.
         suites: Those of a kind that this version knows.
         unknown: Names of the others.

@@ -44,10 +44,10 @@ def _time(path: Path, text: str) -> datetime:
     try:
         # Python 3.10 does not read the letter.
         time = datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith("Z") else text)
-    except ValueError:
+        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         problem = f'its "created" is no time: {text}'
         raise BaselineError(str(path), problem, "write it like 2026-01-31T23:59:00+00:00") from None
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def _suite(kind: Kind[Any], suite: Mapping[str, Any], run: SavedRun) -> SavedSuite:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timezone
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.summary import NONE
@@ -177,6 +176,9 @@ def change_words(point: Point) -> Iterator[str]:
         return
     counts = (("added", step.added), ("removed", step.removed), ("edited", step.edited))
     yield from (f"{number} {what}" for what, number in counts if number)
+    # Of a judged suite the note says that the judge's version changed, as its label does.
+    if step.comparison is not None and step.comparison.note and suite.judge is None:
+        yield step.comparison.note
     for change in step.changes:
         # What a judge or a model was stands above.
         before = "" if change.what in {"judge", "model"} else f"{change.before} -> "
@@ -217,8 +219,8 @@ def _track(suite: SuiteHistory, scores: Sequence[float | None]) -> str:
 
 
 def time_of(time: datetime) -> str:
-    """Write a time in UTC, to the minute."""
-    return time.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M")
+    """Write a time, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import timezone
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.reporting.history import point_cells
@@ -91,7 +90,7 @@ def _tooltip(history: History, point: Point) -> str:
 
 def _run_ticks(history: History, points: Sequence[Point]) -> list[tuple[float, str]]:
     """Label some of the runs with their days, or where all are of one day with their times."""
-    times = [history.runs[one.run].created.astimezone(timezone.utc) for one in points]
+    times = [history.runs[one.run].created for one in points]
     form = "%H:%M" if len({time.date() for time in times}) == 1 else "%Y-%m-%d"
     step = math.ceil(len(points) / _MOST_TICKS)
     return [(place, times[place].strftime(form)) for place in range(0, len(points), step)]
