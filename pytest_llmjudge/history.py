@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,6 @@ from pytest_llmjudge.data.history import (
 )
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import decide_baseline
-from pytest_llmjudge.stats import SIGNIFICANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -204,9 +203,10 @@ def _worse(comparison: Comparison) -> str:
     """Say what the gate [baseline] would fail for; empty where it would pass."""
     if decide_baseline(comparison, 0.0).passed:
         return ""
-    if comparison.p is not None and comparison.p < SIGNIFICANCE:
-        return comparison.measure.drop
-    return f"{comparison.measure.drop} of unpaired {comparison.measure.noun}"
+    measure, pairs_alone = comparison.measure, replace(comparison, unpaired_p=None)
+    if decide_baseline(pairs_alone, 0.0).passed:
+        return f"{measure.drop} of unpaired {measure.noun}"
+    return measure.drop
 
 
 def _changes(

@@ -155,6 +155,18 @@ def test_too_few_records_in_common_are_drawn_apart(tmp_path: Path) -> None:
     assert step.apart.endswith("and 80 % are needed")
 
 
+def test_a_drop_of_unpaired_records(tmp_path: Path) -> None:
+    """Records that were edited and fell far are named, where the pairs stayed as they were."""
+    scores = [70 + place % 7 for place in range(40)]
+    edited = range(34, 40)
+    suite = follow_one(tmp_path, judged(scores), judged([*scores[:34], *[0] * 6], edited=edited))
+
+    step = suite.points[1].step
+    assert step is not None
+    assert step.worse == "drop of unpaired records"
+    assert comparison_at(suite, 1).difference == 0
+
+
 def test_a_renamed_suite_goes_on(tmp_path: Path) -> None:
     """With at least 80 % of the records, where the old name does not come back."""
     suite = follow_one(
