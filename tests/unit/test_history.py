@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from pytest_llmjudge.data.history import Change, FlippedRecord
 from pytest_llmjudge.errors import BaselineError
 from pytest_llmjudge.history import BY_CREATED, BY_NAME, in_order, make_history
 from pytest_llmjudge.kinds.history import read_run
+from pytest_llmjudge.kinds.loss import LossRecord, LossResult
 from tests.support import results
 from tests.support.history import NAME, checkpoint, judged, write_run
 
@@ -318,12 +318,44 @@ def test_an_interval_lies_within_what_scores_can_be(tmp_path: Path) -> None:
     assert suite.last.interval[1] == 100
 
 
-def test_loss_has_the_interval_of_its_own() -> None:
-    """The file has that of the perplexity, which is its exponential."""
-    from pytest_llmjudge.kinds.loss import LOSS
+def losses(*means: float, tokenizer: str = "t") -> LossResult:
+    """Make a suite of losses of records with 10, 11, … tokens."""
+    records = []
+    for place, mean in enumerate(means):
+        record, tokens = results.scored(f"r{place}", 0).record, 10 + place
+        parts = ((mean * tokens, tokens),)
+        records.append(LossRecord(record, parts, tokenizer, f"d{place}", None, "passed"))
+    return LossResult(
+        name="test_l.py::test_loss",
+        path="a.json",
+        checkpoint=checkpoint("new.pth"),
+        total=len(records),
+        terms={"prompt": None, "end": True, "stride": None},
+        limits={"max_perplexity": 100.0, "max_loss": 2.0},
+        records=tuple(records),
+        gates=(),
+        outcome="passed",
+    )
 
-    assert LOSS.saved_interval({"ci95": [math.e, math.e**2]}) == (1, 2)
-    assert LOSS.saved_interval({"ci95": None}) is None
+
+def test_losses(tmp_path: Path) -> None:
+    """Their mean with its own interval, of which the file has the exponential; a rise is worse."""
+    low, high = (1.0, 1.2, 1.4, 1.6, 1.8, 1.9), (1.3, 1.4, 1.9, 1.7, 2.1, 2.2)
+    first = losses(*low)
+    suite = follow_one(tmp_path, first, losses(*high), losses(*high, tokenizer="u"))
+
+    figures = first.figures
+    assert figures is not None
+    point = suite.points[0].suite
+    assert point.value == pytest.approx(figures.loss, abs=1e-4)
+    assert point.interval == pytest.approx(figures.interval, abs=1e-4)
+    assert suite.points[1].step is not None
+    assert suite.points[1].step.worse == "rise"
+    assert comparison_at(suite, 1).p == 1 / 2**6
+    assert suite.points[2].step is not None
+    assert suite.points[2].step.apart.startswith("results of different suites do not compare: its")
+    assert suite.points[2].step.changes == (Change("tokenizer", "t", "u"),)
+    assert [(one.id, one.fell, one.rose) for one in suite.flipped] == [("r5", 1, 0), ("r4", 1, 0)]
 
 
 def test_order_of_runs(tmp_path: Path) -> None:
