@@ -56,8 +56,10 @@ def llm_judge(request: pytest.FixtureRequest) -> JudgeLike:
 def _case(request: pytest.FixtureRequest) -> None:
     session = _session(request)
     from pytest_llmjudge.plugin.setup import set_up
+    from pytest_llmjudge.plugin.timeouts import off_the_clock
 
-    set_up(request, session)
+    with off_the_clock(request.node):
+        set_up(request, session)
 
 
 @pytest.fixture(scope="session")

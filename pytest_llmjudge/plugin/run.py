@@ -31,6 +31,7 @@ from pytest_llmjudge.plugin.planner import (
 )
 from pytest_llmjudge.plugin.reports import attach
 from pytest_llmjudge.plugin.session import LlmSession
+from pytest_llmjudge.plugin.timeouts import TimeoutHooks
 from pytest_llmjudge.storage.store import Store
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def take_part(config: pytest.Config) -> None:
     session = LlmSession(config, resources)
     config.stash[SESSION] = session
     config.pluginmanager.register(RunHooks(session), "llm-judge-run")
+    config.pluginmanager.register(TimeoutHooks(), "llm-judge-timeouts")
     if given is None:
         # A worker of xdist does not wait for the imports of the reports.
         from pytest_llmjudge.plugin.annotations import AnnotationHooks
