@@ -44,7 +44,7 @@ def import_torch() -> None:
     if "torch" not in sys.modules and any(name.startswith("torch.") for name in list(sys.modules)):
         # Its libraries are still loaded. A second import raises something else each time, crashes,
         # or gives a torch that lacks parts of itself.
-        raise broken_import("earlier")
+        raise broken_import()
     users_choice = os.environ.get("OMP_WAIT_POLICY")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # The exception of a signal handler, as for Ctrl-C or a time limit, is raised in the main thread
@@ -55,13 +55,13 @@ def import_torch() -> None:
         del os.environ["OMP_WAIT_POLICY"]
 
 
-def broken_import(how: str) -> CheckpointError:
+def broken_import(cause: str = "earlier") -> CheckpointError:
     """Make the error of a process in which an import of torch did not come to its end.
 
     Args:
-        how: When or by what it was broken off.
+        cause: What broke it off, where that is known.
     """
-    problem = f"an import of torch was broken off in this process ({how}), which cannot repeat it"
+    problem = f"an import of torch was broken off in this process ({cause}), which cannot repeat it"
     hint = "import torch at the top of a conftest.py, where no time limit applies, and run again"
     return CheckpointError("torch", problem, hint)
 

@@ -41,6 +41,8 @@ __all__ = [
 
 TEMPLATE_NOTES = "template_notes"
 """The key of a planned suite's facts with what :func:`template_notes` yields of it."""
+_REPEATED = "__pytest_repeat_step_number"
+"""By what pytest-repeat parametrises a function."""
 
 
 def plan(session: LlmSession, collected: pytest.Session) -> None:
@@ -109,6 +111,10 @@ def _checked_case(item: pytest.Item) -> Case | None:
         raise SettingsError(item.nodeid, problem, hint)
     if len(item.callspec.params) > 1:  # type: ignore[attr-defined]
         others = ", ".join(name for name in item.callspec.params if name != FIXTURE)  # type: ignore[attr-defined]
+        if others == _REPEATED:
+            problem = "pytest-repeat runs it several times, and its verdicts are kept after the first"
+            hint = "leave out --count, and ask a judge again with --llm-judge-samples"
+            raise SettingsError(case.suite.name, problem, hint)
         hint = "write one marked function for each variant"
         raise SettingsError(case.suite.name, f"it is parametrised by {others} as well", hint)
     return case
