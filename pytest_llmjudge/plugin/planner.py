@@ -112,8 +112,10 @@ def _checked_case(item: pytest.Item) -> Case | None:
     if len(item.callspec.params) > 1:  # type: ignore[attr-defined]
         others = ", ".join(name for name in item.callspec.params if name != FIXTURE)  # type: ignore[attr-defined]
         if others == _REPEATED:
-            problem = "pytest-repeat runs it several times, and its verdicts are kept after the first"
-            hint = "leave out --count, and ask a judge again with --llm-judge-samples"
+            problem = (
+                "pytest-repeat runs it several times, and its verdicts are kept after the first"
+            )
+            hint = "leave out --count and the marker repeat, and ask again with --llm-judge-samples"
             raise SettingsError(case.suite.name, problem, hint)
         hint = "write one marked function for each variant"
         raise SettingsError(case.suite.name, f"it is parametrised by {others} as well", hint)

@@ -21,16 +21,9 @@ FLAGS = {option.flag: option for option in OPTIONS}
 WRITES = ("--llm-judge-report", "--llm-judge-html", "--junitxml")
 VERDICTS = ".pytest_cache/d/llm-judge"
 EACH_FILE = pytest.mark.parametrize("name", FILES)
-EACH_JOB = pytest.mark.parametrize(
-    "job",
-    [pytest.param(job, id=f"{name}-{key}") for name in FILES for key, job in jobs(name).items()],
-)
-GITHUB = [
-    pytest.param(job, id=f"{name}-{key}")
-    for name in FILES
-    if name.startswith("github")
-    for key, job in jobs(name).items()
-]
+JOBS = {f"{name}-{key}": job for name in FILES for key, job in jobs(name).items()}
+GITHUB = {name: job for name, job in JOBS.items() if name.startswith("github")}
+EACH_JOB = pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
 
 
 def test_all_jobs_stand_on_one_page() -> None:
@@ -130,7 +123,7 @@ def test_gitlab_has_one_place_for_the_baseline() -> None:
         assert curl[-1] == "$BASELINE"
 
 
-@pytest.mark.parametrize("job", GITHUB)
+@pytest.mark.parametrize("job", GITHUB.values(), ids=GITHUB)
 def test_caches_of_github(job: Job) -> None:
     """Models by name, saved as soon as they are there; verdicts by run, with a prefix to begin with."""
     models, verdicts = (step["with"] for step in job.steps("actions/cache/restore"))
@@ -183,9 +176,7 @@ def test_rights_at_github(name: str) -> None:
 def test_actions_have_one_version_each() -> None:
     """A major one, as those of GitHub are pinned."""
     used: dict[str, set[str]] = {}
-    steps: list[dict[str, Any]] = [
-        step for param in GITHUB for step in param.values[0].facts["steps"]
-    ]
+    steps: list[dict[str, Any]] = [step for job in GITHUB.values() for step in job.facts["steps"]]
     for step in steps:
         if "uses" in step:
             action, _, version = step["uses"].partition("@")
