@@ -13,7 +13,6 @@ from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
 from pytest_llmjudge.plugin.cases import READY
 from pytest_llmjudge.plugin.identity import agree_on_fixtures
-from pytest_llmjudge.plugin.timeouts import off_the_clock
 from pytest_llmjudge.plugin.warning import warns
 from pytest_llmjudge.reporting.comparison import comparison_text
 
@@ -37,13 +36,6 @@ def call(item: pytest.Function, session: LlmSession) -> bool:
     if not ready.case.is_gate:
         _decide_sample(ready)
         return False
-    # A gate is this package's own work throughout, and it may import scipy or read weights again.
-    with off_the_clock(item):
-        _decide_gate(item, ready, session)
-    return True
-
-
-def _decide_gate(item: pytest.Function, ready: Ready, session: LlmSession) -> None:
     if ready.case.id == JUDGE_CHECK:
         _decide_judge_check(item, ready, session)
     else:
@@ -53,6 +45,7 @@ def _decide_gate(item: pytest.Function, ready: Ready, session: LlmSession) -> No
     except LlmJudgeError as error:
         ready.decision = Decision(passed=False, reason=str(error))
         raise
+    return True
 
 
 def _decide_sample(ready: Ready) -> None:

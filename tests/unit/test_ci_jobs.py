@@ -129,7 +129,7 @@ def test_caches_of_github(job: Job) -> None:
     models, verdicts = (step["with"] for step in job.steps("actions/cache/restore"))
 
     assert re.fullmatch(r"models-[a-z0-9.-]+", models["key"])
-    assert ".tiktoken" in models["path"].split()
+    assert ".cache/tiktoken" in models["path"].split()
     assert verdicts["path"] == VERDICTS
     assert verdicts["key"].startswith(verdicts["restore-keys"])
     assert {"github.run_id", "github.run_attempt"} == set(
@@ -153,7 +153,7 @@ def test_caches_of_gitlab(job: Job) -> None:
     models, verdicts = job.facts["cache"]
 
     assert "$" not in models["key"]
-    assert set(models["paths"]) == {"judge", ".tiktoken"}
+    assert set(models["paths"]) == {"judge", ".cache/tiktoken"}
     assert verdicts["paths"] == [VERDICTS]
     assert verdicts["fallback_keys"] == [
         verdicts["key"].replace("$CI_COMMIT_REF_SLUG", "$CI_DEFAULT_BRANCH")
