@@ -29,20 +29,22 @@ def power_lines(
         measure: What the suite's scores mean.
     """
     noun, unit = measure.noun, measure.unit
-    if reach.spread is None or reach.needed is None or reach.detectable is None:
+    if reach.spread is None or reach.needed is None:
         if reach.spread is None:
             yield f"{name}: nothing is known of its spread, with {reach.records} scores"
         else:
             yield f"{name}: nothing is known of its spread, all {reach.records} scores are the same"
         return
-    least = signed(reach.detectable).lstrip("+")
+    least = "" if reach.detectable is None else signed(reach.detectable).lstrip("+")
     if rule.name == NOT_WORSE:
         yield (
             f"{name}: {reach.needed} {noun} prove a release not worse by {rule.margin:g} {unit} or "
             f"more in {100 * power:g} % of all cases where it is equal; one that is worse by "
             f"{rule.margin:g} {unit} passes in at most {_percent(rule.alpha)} %"
         )
-        yield f"  its {reach.records} scored {noun} do so for a margin of {least} {unit} or more"
+        if least:
+            margin = f"a margin of {least} {unit} or more"
+            yield f"  its {reach.records} scored {noun} do so for {margin}"
         if rule.suites > 1:
             together, each = power**rule.suites, power ** (1 / rule.suites)
             yield (
