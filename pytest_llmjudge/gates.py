@@ -212,6 +212,8 @@ def _enough(comparison: Comparison) -> str:
             f"{needed} {measure.noun} would tell in {100 * POWER:g} % of all cases where the two "
             "are equal, at the deviation seen"
         )
+    if measure.gain(0.0, comparison.difference or 0.0) >= 0:
+        return f"more {measure.noun} would tell, and these do not say how many"
     return (
         f"{needed} {measure.noun} are enough where the two are equal: it is the change that was "
         "seen, not their number, that leaves this open"
