@@ -49,7 +49,8 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
         more = f"; {XPASSED}" if is_unexpected else ""
         payload["outcome"] = outcome
         payload["reason"] = _first_line(report) if decision is None else f"{decision.reason}{more}"
-        payload["cause"] = None if decision is None else decision.cause
+        if decision is not None and decision.cause is not None:
+            payload["cause"] = decision.cause
         payload |= _comparison(ready)
     setattr(report, ATTRIBUTE, payload)
 
