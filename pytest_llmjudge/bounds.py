@@ -65,7 +65,7 @@ def mean_bounds(
         alpha: One-sided, between 0 and 0.5.
         is_binary: Whether each is -100, 0 or 100.
         groups: For each difference, whose it is: those of one group are drawn together, and a
-            group is one of the n; one that was not seen is of mean size.
+            group is one of the n; one that was not seen may be as large as the largest.
         lowest: What a difference can be at all, infinite where nothing bounds it. Then a loss that
             was not seen is taken to be as much larger than the largest difference seen as these
             are on average, were they exponential (at most 2 sum / chi2(alpha, 2m) for m of them).
@@ -141,20 +141,19 @@ def _lower(units: _Units, level: float, worst: float) -> float:
     Args:
         units: Two or more.
         level: Probability of a sum as high as the one seen.
-        worst: The largest loss of a record that was not seen; one of a group is of mean size.
+        worst: The largest loss of a record that was not seen.
     """
     import numpy as np
     from scipy import optimize
 
-    count, records = len(units.totals), math.fsum(units.sizes)
-    size, mean = records / count, math.fsum(units.totals) / records
-    rows = np.column_stack([[*units.totals, worst * size], [*units.sizes, size]])
+    count, largest = len(units.totals), float(units.sizes.max())
+    mean = math.fsum(units.totals) / math.fsum(units.sizes)
+    rows = np.column_stack([[*units.totals, worst * largest], [*units.sizes, largest]])
     distinct, which = np.unique(rows, axis=0, return_inverse=True)
-    weights = np.bincount(which.ravel()[:-1], minlength=len(distinct)) / count
+    *seen, unseen = which.ravel()
+    weights = np.bincount(seen, minlength=len(distinct)) / count
     off = distinct[:, 0] - mean * distinct[:, 1]
-    # A large group may have lost more than an unseen one of mean size.
-    lowest = int(off.argmin())
-    if off[lowest] >= 0:
+    if off[unseen] >= 0:
         return mean
     places = _places(distinct, off)
     seen_sum = round(count * float(weights @ places))
@@ -162,16 +161,16 @@ def _lower(units: _Units, level: float, worst: float) -> float:
     def tilted(strength: float) -> Numbers:
         # 0 is what was seen; up to 1 losses weigh more and more, beside an unseen one that has no
         # weight; from there to 2 it gets all of it.
-        share = weights / np.maximum(1 - min(strength, 1.0) * off / off[lowest], 1e-300)
+        share = weights / np.maximum(1 - min(strength, 1.0) * off / off[unseen], 1e-300)
         share *= (2 - max(strength, 1.0)) / share.sum()
-        share[lowest] += max(strength, 1.0) - 1
+        share[unseen] += max(strength, 1.0) - 1
         return np.asarray(share)
 
     def excess(strength: float) -> float:
         return _tail(tilted(strength), places, count, seen_sum) - level
 
     # Where the largest loss was seen it gets all the weight already as 1 is neared.
-    highest = 1 - 1e-15 if weights[lowest] else 2.0
+    highest = 1 - 1e-15 if weights[unseen] else 2.0
     share = tilted(optimize.brentq(excess, 0.0, highest, xtol=1e-13))
     return float(share @ distinct[:, 0] / (share @ distinct[:, 1]))
 
