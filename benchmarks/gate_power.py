@@ -144,7 +144,7 @@ def gate_itself_fails(before: Scores, after: Scores) -> bool:
         )
         for side in (before, after)
     )
-    return not decide_baseline(compare(old, new), 0).passed
+    return not decide_baseline(compare(old, new)).passed
 
 
 def unpaired_fails(before: Scores, after: Scores) -> NDArray[np.bool_]:
