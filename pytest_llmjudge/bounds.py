@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-__all__ = ["mean_bounds", "records_to_tell"]
+__all__ = ["margin_to_tell", "mean_bounds", "records_to_tell"]
 
-_FULL = 100.0
 _GRID = 512
+_HALVINGS = 50
 _LEAST_LEVEL = 1e-12
 # Of the distribution of a sum, what lies beyond the range that is computed is below exp(-30).
 _BEYOND = 30.0
@@ -86,33 +86,72 @@ def mean_bounds(
     return below, -_lower(flipped, level, _largest_loss(flipped, alpha, -highest))
 
 
-def records_to_tell(deviation: float, margin: float, alpha: float, power: float = POWER) -> int:
+def records_to_tell(
+    deviation: float,
+    margin: float,
+    alpha: float,
+    power: float = POWER,
+    *,
+    furthest: float = 100.0,
+) -> int:
     """Return how many pairs show with ``power`` that an equal model is not worse.
 
     That is n = ((z_(1 - alpha) s0 + z_power s) / M)^2, where s is the deviation seen and s0 the one
-    that the data leave possible if the model is M worse, because losses of 100 points may not have
-    been seen: s0^2 = (s^2 + sqrt(s^4 + (200 M)^2)) / 2, the restricted estimate of C. P.
-    Farrington and G. Manning (Statistics in Medicine 9, 1990) for rare losses and wins. And it is
-    at least log(alpha) / log(1 - M / 100), below which not even equal scores show it. Alpha is
-    lowered as for the bounds.
+    that the data leave possible if the model is M worse, because losses of F, the furthest there
+    can be, may not have been seen: s0^2 = (s^2 + sqrt(s^4 + (2 F M)^2)) / 2, the restricted
+    estimate of C. P. Farrington and G. Manning (Statistics in Medicine 9, 1990) for rare losses and
+    wins. And it is at least log(alpha) / log(1 - M / F), below which not even equal scores show it.
+    Where nothing bounds a loss s0 is s. Alpha is lowered as for the bounds of scores.
 
     Args:
-        deviation: Standard deviation of the differences, in points.
-        margin: In points, above 0.
+        deviation: Standard deviation of the differences.
+        margin: In their unit, above 0.
         alpha: One-sided.
         power: Chance that L is above -margin.
+        furthest: What a difference can be at most, infinite where nothing bounds it.
     """
-    count = _records(deviation, margin, alpha, power)
-    while count < _records(deviation, margin, _expanded(alpha, count), power):
+    count = _records(deviation, margin, alpha, power, furthest)
+    while count < _records(deviation, margin, _expanded(alpha, count), power, furthest):
         count += 1
     return count
 
 
-def _records(deviation: float, margin: float, alpha: float, power: float) -> int:
-    normal, variance = statistics.NormalDist(), deviation**2
-    if_worse = (variance + math.hypot(variance, 2 * _FULL * margin)) / 2
+def margin_to_tell(
+    deviation: float,
+    count: int,
+    alpha: float,
+    power: float = POWER,
+    *,
+    furthest: float = 100.0,
+) -> float:
+    """Return the smallest margin for which ``count`` pairs are enough; see records_to_tell.
+
+    Args:
+        deviation: Standard deviation of the differences, above 0.
+        count: Pairs, at least two.
+        alpha: One-sided.
+        power: Chance that L is above -margin.
+        furthest: What a difference can be at most, infinite where nothing bounds it.
+    """
+    level, low, high = _expanded(alpha, count), 0.0, deviation
+    while _records(deviation, high, level, power, furthest) > count:
+        low, high = high, 2 * high
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if _records(deviation, middle, level, power, furthest) > count:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _records(deviation: float, margin: float, alpha: float, power: float, furthest: float) -> int:
+    normal, if_worse, if_equal = statistics.NormalDist(), deviation**2, 0.0
+    if math.isfinite(furthest):
+        if_worse = (if_worse + math.hypot(if_worse, 2 * furthest * margin)) / 2
+    if margin < furthest < math.inf:
+        if_equal = math.log(alpha) / math.log1p(-margin / furthest)
     reach = -normal.inv_cdf(alpha) * math.sqrt(if_worse) + normal.inv_cdf(power) * deviation
-    if_equal = math.log(alpha) / math.log1p(-margin / _FULL) if margin < _FULL else 0.0
     return math.ceil(max(2.0, (reach / margin) ** 2, if_equal))
 
 

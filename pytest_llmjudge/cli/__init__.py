@@ -329,7 +329,15 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, rule: Rule, power: fl
             problem, _, hint = comparison.refusal.rpartition("; ")
             raise BaselineError(where, problem, hint)
         deviation, pairs = comparison.deviation, comparison.paired
-    return reach_under(rule, scores, deviation, pairs, drop=rule.margin, power=power)
+    return reach_under(
+        rule,
+        scores,
+        deviation,
+        pairs,
+        drop=rule.margin,
+        power=power,
+        furthest=side.measure.furthest,
+    )
 
 
 def _outcome(passed: bool) -> str:  # noqa: FBT001  # a yes or no to be written out
