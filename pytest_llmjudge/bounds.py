@@ -98,9 +98,10 @@ def records_to_tell(
 
     That is n = ((z_(1 - alpha) s0 + z_power s) / M)^2, where s is the deviation seen and s0 the one
     that the data leave possible if the model is M worse, because losses of F, the furthest there
-    can be, may not have been seen: s0^2 = (s^2 + sqrt(s^4 + (2 F M)^2)) / 2, the restricted
-    estimate of C. P. Farrington and G. Manning (Statistics in Medicine 9, 1990) for rare losses and
-    wins. And it is at least log(alpha) / log(1 - M / F), below which not even equal scores show it.
+    can be, may not have been seen: s0^2 = (s^2 + sqrt(s^4 + 4 M^2 (F^2 - s^2))) / 2 - M^2, from the
+    restricted estimate for paired proportions (C. P. Farrington and G. Manning, Statistics in
+    Medicine 9, 1990; T. Tango, Statistics in Medicine 17, 1998). And it is at least
+    log(alpha) / log(1 - M / F), below which not even equal scores show it.
     Where nothing bounds a loss s0 is s. Alpha is lowered as for the bounds of scores.
 
     Args:
@@ -134,8 +135,8 @@ def margin_to_tell(
         furthest: What a difference can be at most, infinite where nothing bounds it.
     """
     level, low, high = _expanded(alpha, count), 0.0, deviation
-    while _records(deviation, high, level, power, furthest) > count:
-        low, high = high, 2 * high
+    while high < furthest and _records(deviation, high, level, power, furthest) > count:
+        low, high = high, min(2 * high, furthest)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if _records(deviation, middle, level, power, furthest) > count:
@@ -146,12 +147,16 @@ def margin_to_tell(
 
 
 def _records(deviation: float, margin: float, alpha: float, power: float, furthest: float) -> int:
-    normal, if_worse, if_equal = statistics.NormalDist(), deviation**2, 0.0
+    normal, squared, if_equal = statistics.NormalDist(), deviation**2, 0.0
+    if_worse = squared
     if math.isfinite(furthest):
-        if_worse = (if_worse + math.hypot(if_worse, 2 * furthest * margin)) / 2
+        margin = min(margin, furthest)
+        unseen = 4 * margin**2 * max(0.0, furthest**2 - squared)
+        if_worse = (squared + math.sqrt(squared**2 + unseen)) / 2 - margin**2
     if margin < furthest < math.inf:
         if_equal = math.log(alpha) / math.log1p(-margin / furthest)
-    reach = -normal.inv_cdf(alpha) * math.sqrt(if_worse) + normal.inv_cdf(power) * deviation
+    reach = normal.inv_cdf(power) * deviation
+    reach -= normal.inv_cdf(alpha) * math.sqrt(max(0.0, if_worse))
     return math.ceil(max(2.0, (reach / margin) ** 2, if_equal))
 
 

@@ -84,7 +84,7 @@ def test_three_outcomes(worst: float, width: float, margin: float, how: str) -> 
             (-5.0, 4.2),
             (
                 "cannot tell whether it is worse by 5 points or more: -0.2 points, at least -5.0 with "
-                "95 % confidence; 86 records would tell in 80 % of all cases where the two are "
+                "95 % confidence; 83 records would tell in 80 % of all cases where the two are "
                 "equal, at the deviation seen"
             ),
         ),
@@ -227,7 +227,7 @@ def test_too_few() -> None:
     keys = [(one.id, one.content) for one in old.entries]
 
     assert too_few(old, keys, PROOF, 31.7, 110) == (
-        "its 110 records are too few for a margin of 5 points: it takes 284 to prove in 80 % of "
+        "its 110 records are too few for a margin of 5 points: it takes 277 to prove in 80 % of "
         "all cases that an equal model is not worse, where differences deviate by 31.7 points "
         "(measured on 110 pairs)"
     )
