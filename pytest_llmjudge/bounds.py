@@ -43,32 +43,32 @@ def mean_bounds(
 ) -> tuple[float, float] | None:
     """Return L and U, each a one-sided bound of the mean difference at level 1 - alpha.
 
-    L is the mean below which a sum as high as the one seen has a probability below alpha. Of all
-    distributions with such a mean that one is taken which makes the data most likely (A. B. Owen,
-    Empirical likelihood ratio confidence intervals for a single functional, Biometrika 75, 1988),
-    on the differences seen and on one that need not have been seen: the largest loss there can be.
-    Its probability is computed and not approximated (nonparametric tilting: B. Efron, Canadian
-    Journal of Statistics 9, 1981; T. J. DiCiccio and J. P. Romano, International Statistical
-    Review 58, 1990). U is the same with losses and wins exchanged.
+    L is the lowest mean that the data do not rule out: at any lower mean, a sum of differences as
+    high as the one seen has a probability below alpha. This is computed for the distribution that
+    makes the data most likely among those with that mean, on the differences seen and, seen or not,
+    the largest loss there can be (empirical likelihood: A. B. Owen, Biometrika 75, 1988; tests at
+    such a distribution: B. Efron, Canadian Journal of Statistics 9, 1981, and T. J. DiCiccio and
+    J. P. Romano, International Statistical Review 58, 1990). U is the same with losses and wins
+    exchanged.
 
-    So where none of n pairs differs L is ``lowest * (1 - alpha^(1 / n))``; for right and wrong
-    answers it is Clopper and Pearson's bound where no pair won, and else that of the unconditional
-    exact test whose nuisance parameter is estimated (B. E. Storer and C. Kim, Journal of the
-    American Statistical Association 85, 1990); where many differ it is close to Student's.
+    So L is ``lowest * (1 - alpha^(1 / n))`` where none of n pairs differs. For right and wrong
+    answers it is Clopper and Pearson's bound where no pair won, else that of the unconditional test
+    at the estimated nuisance parameter (B. E. Storer and C. Kim, Journal of the American
+    Statistical Association 85, 1990). Where many pairs differ it is close to Student's.
 
-    Other scores have a variance of their own, which is estimated: for these alpha is lowered to
-    Phi(-sqrt(n / (n - 1)) t), t being Student's 1 - alpha quantile of n - 1 degrees of freedom
+    The variance of other scores is estimated. To make up for that, their alpha is lowered to
+    Phi(-sqrt(n / (n - 1)) t), t being Student's 1 - alpha quantile with n - 1 degrees of freedom
     (T. C. Hesterberg, The American Statistician 69, 2015).
 
     Args:
         differences: After - before, in their unit.
         alpha: One-sided, between 0 and 0.5.
         is_binary: Whether each is -100, 0 or 100.
-        groups: For each difference, whose it is: those of one group are drawn together, and a
-            group is one of the n; one that was not seen may be as large as the largest.
-        lowest: What a difference can be at all, infinite where nothing bounds it. Then a loss that
-            was not seen is taken to be as much larger than the largest difference seen as these
-            are on average, were they exponential (at most 2 sum / chi2(alpha, 2m) for m of them).
+        groups: The group of each difference. Groups are independent, their members are not: n is
+            the number of groups, and one that was not seen may be as large as the largest.
+        lowest: The least that a difference can be; infinite where nothing bounds it. Then the
+            largest loss is taken to be the largest of the m differences seen plus the most that
+            their mean size may be if sizes are exponential, 2 sum / chi2(alpha, 2m).
         highest: The same, upwards.
 
     Returns:
@@ -98,11 +98,12 @@ def records_to_tell(
 
     That is n = ((z_(1 - alpha) s0 + z_power s) / M)^2, where s is the deviation seen and s0 the one
     that the data leave possible if the model is M worse, because losses of F, the furthest there
-    can be, may not have been seen: s0^2 = (s^2 + sqrt(s^4 + 4 M^2 (F^2 - s^2))) / 2 - M^2, from the
+    can be, may have gone unseen: s0^2 = (s^2 + sqrt(s^4 + 4 M^2 (F^2 - s^2))) / 2 - M^2, from the
     restricted estimate for paired proportions (C. P. Farrington and G. Manning, Statistics in
     Medicine 9, 1990; T. Tango, Statistics in Medicine 17, 1998). And it is at least
-    log(alpha) / log(1 - M / F), below which not even equal scores show it.
-    Where nothing bounds a loss s0 is s. Alpha is lowered as for the bounds of scores.
+    log(alpha) / log(1 - M / F), below which not even equal scores show it. Where nothing bounds a
+    loss, s0 is s. Alpha is lowered as for the bounds of scores. Right and wrong answers have 79 to
+    80 % power with the records for 80 %, other scores more.
 
     Args:
         deviation: Standard deviation of the differences.
