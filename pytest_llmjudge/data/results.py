@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 if TYPE_CHECKING:
     from pytest_llmjudge.data.comparison import Comparison
     from pytest_llmjudge.data.gates import GateResult
+    from pytest_llmjudge.data.overlap import Overlap
     from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
 
 __all__ = [
@@ -154,6 +155,7 @@ class SuiteResult:
         by: The records' field that holds their categories, where the marker names it.
         categories: Those of the records, in the order of the file.
         parts: Those of the records' scores, in the order of their first appearance.
+        overlap: With the training data, where that gate has run.
     """
 
     kind: ClassVar[str] = "judge"
@@ -175,6 +177,7 @@ class SuiteResult:
     by: str | None = None
     categories: tuple[CategoryResult, ...] = ()
     parts: tuple[CategoryResult, ...] = ()
+    overlap: Overlap | None = None
 
     @property
     def scores(self) -> list[int]:

@@ -38,7 +38,13 @@ from pytest_llmjudge.kinds.categories import (
     gate_of,
     plain_categories,
 )
-from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
+from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary, scores_without_overlap
+from pytest_llmjudge.kinds.overlap import (
+    OVERLAP,
+    overlap_contradictions,
+    overlap_from_plain,
+    saved_overlap,
+)
 from pytest_llmjudge.kinds.parts import average_by_part, part_contradictions, plain_parts
 from pytest_llmjudge.kinds.plain import (
     plain_comparison,
@@ -149,6 +155,7 @@ class _Judged(Kind[SuiteResult]):
             by=facts["by"],
             categories=categories,
             parts=average_by_part(results, facts["total"]),
+            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
     def summary(self, result: SuiteResult, max_drop: float) -> Summary:
@@ -183,6 +190,8 @@ class _Judged(Kind[SuiteResult]):
             document["categories"] = plain_categories(result.categories)
         if result.parts:
             document["parts"] = plain_parts(result.parts)
+        rest = scores_without_overlap(result)
+        document |= saved_overlap(result.overlap, "average", mean(rest), mean_interval(rest))
         average = mean(whole)
         return document | {
             "total": result.total,
@@ -212,6 +221,7 @@ class _Judged(Kind[SuiteResult]):
         yield from differs(suite, "average", average)
         yield from category_contradictions(suite)
         yield from part_contradictions(suite)
+        yield from overlap_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
         """Return a suite of a results file as a comparison takes it."""
@@ -275,6 +285,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         average, *others = gates_over_all(settings)
         before = [] if settings.check == "off" else [JUDGE_CHECK]
+        before += self.data_gates
         return before, [average, *self._by_gate, *others]
 
     def start(

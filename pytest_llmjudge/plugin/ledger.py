@@ -34,6 +34,7 @@ class _Page:
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     gates: dict[str, GateResult] = field(default_factory=dict)
     comparison: Comparison | None = None
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Ledger:
@@ -80,6 +81,8 @@ class Ledger:
         page.gates[item] = GateResult(item, payload["outcome"], payload["reason"])
         if "comparison" in payload:
             page.comparison = comparison_from_plain(payload["comparison"])
+        if "details" in payload:
+            page.details[item] = payload["details"]
 
     def result(
         self, created: str, suites: Mapping[str, Suite[Any]], *, whole: bool, max_drop: float
@@ -142,6 +145,7 @@ class Ledger:
             ),
             fault=partial(self._fault, name),
             comparison=page.comparison,
+            details=page.details,
         )
 
     def _samples(self, name: str, page: _Page) -> Iterator[tuple[str, SampleReport]]:

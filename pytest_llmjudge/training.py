@@ -1,0 +1,215 @@
+"""Reads the questions of training data, and finds the held-out records that stand among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmjudge.conversations import CRITERIA, BadRecordError
+from pytest_llmjudge.data import Duplicate, Overlap, TrainingFile
+from pytest_llmjudge.errors import RecordsError, one_line
+from pytest_llmjudge.fieldmap import has_field, mapped, mapping_format
+from pytest_llmjudge.formats import detect
+from pytest_llmjudge.json_values import kind_of
+from pytest_llmjudge.overlap import find_matches
+from pytest_llmjudge.recordsfile import Source, find_source, read_contents, source_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge.conversations import Parts
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.formats import Format
+    from pytest_llmjudge.recordsfile import Contents
+
+__all__ = ["Training", "find_overlap", "read_training", "training_digest"]
+
+_SPLIT: Final = "train"
+"""The split that is read where there are several."""
+_SHOWN: Final = 80
+"""Characters of a training record that are shown."""
+_ANY: Final = [True]
+"""Stands for criteria, with which a record needs no reference: only its question is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What the records of one file of training data ask.
+
+    Attributes:
+        file: What it is.
+        source: Where it was read from.
+        questions: What a model was trained to answer, each with the number of its record from 0.
+        places: Where each record stands, such as ``record 356``.
+    """
+
+    file: TrainingFile
+    source: Source
+    questions: tuple[tuple[str, int], ...]
+    places: tuple[str, ...]
+
+
+def read_training(path: Path, shown: str, fields: Mapping[str, str] | None = None) -> Training:
+    """Read training data of any format and type that a records file may have.
+
+    Records need no reference. One that cannot be read is counted and left out: data to train on has
+    all kinds of records, and those beside it can be compared all the same.
+
+    Args:
+        path: The file, or the folder of a data set, of which the split ``train`` is read where it
+            has several.
+        shown: How messages and results name it.
+        fields: Which field each part of a record is, for a file that has all of these fields; any
+            other file is read by its own format.
+
+    Raises:
+        RecordsError: It cannot be read, or none of its records can.
+    """
+    source, content = _read(path)
+    name, values = content.name, content.values
+    if not values:
+        raise RecordsError(
+            name, "it holds no record", "name the data that the model was trained on"
+        )
+    chosen, own = _format(content, fields)
+    questions: list[tuple[str, int]] = []
+    unread, problem = 0, ""
+    for number, value in enumerate(values):
+        try:
+            questions += ((text, number) for text in _trained(_parts(value, chosen, own)))
+        except BadRecordError as error:  # noqa: PERF203  # each record stands alone
+            unread += 1
+            problem = problem or f"{content.spell(content.place(number))}: {error.problem}"
+    if not questions:
+        records = "its only record asks" if len(values) == 1 else f"none of its {len(values)} asks"
+        raise RecordsError(name, f"{records} a question ({problem})", _hint(name))
+    places = tuple(content.spell(content.place(number)) for number in range(len(values)))
+    file = TrainingFile(shown, len(values), unread, one_line(problem))
+    return Training(file, source, tuple(questions), places)
+
+
+def training_digest(path: Path) -> str:
+    """Return the SHA-256 of training data, in hex; empty where it cannot be read."""
+    try:
+        return source_digest(_find(path))
+    except RecordsError:
+        return ""
+
+
+def _find(path: Path) -> Source:
+    try:
+        return find_source(path)
+    except RecordsError as error:
+        problem = error
+    try:
+        return find_source(path, _SPLIT)
+    except RecordsError:
+        raise problem from None
+
+
+def _read(path: Path) -> tuple[Source, Contents]:
+    source = _find(path)
+    try:
+        return source, read_contents(source)
+    except RecordsError as error:
+        problem = error
+    try:
+        # A file of several splits is known as such once it is read.
+        source = Source(path, _SPLIT, None)
+        return source, read_contents(source)
+    except RecordsError:
+        raise problem from None
+
+
+def _format(
+    content: Contents, fields: Mapping[str, str] | None
+) -> tuple[Format, Mapping[str, str] | None]:
+    """Return the format of the records, and ``fields`` where they apply."""
+    name, values = content.name, content.values
+    if fields and all(
+        any(isinstance(value, dict) and has_field(value, field) for value in values)
+        for field in fields.values()
+    ):
+        return mapping_format(name, fields), fields
+    try:
+        return detect(name, values, free=True), None
+    except RecordsError as error:
+        raise RecordsError(name, error.problem, _hint(name)) from None
+
+
+def _hint(name: str) -> str:
+    return f"give the records of {name} an instruction, a prompt or messages"
+
+
+def _parts(value: object, chosen: Format, fields: Mapping[str, str] | None) -> Parts:
+    """Return what a record says.
+
+    Raises:
+        BadRecordError: It has no question that can be read.
+    """
+    if not isinstance(value, dict):
+        problem = f"it is {kind_of(value)}"
+        raise BadRecordError(problem, "a record is an object")
+    view: dict[str, Any] = value if fields is None else mapped(chosen, fields, value)
+    return chosen.read({**view, CRITERIA: _ANY})
+
+
+def _trained(parts: Parts) -> Iterator[str]:
+    """Yield each question that a model was trained to answer, with those that led to it.
+
+    A conversation of several turns teaches the answer to each of them.
+    """
+    asked = [turn.text for turn in parts.turns if turn.role == "user"]
+    for number in range(1, len(asked) + 1):
+        yield "\n".join(asked[:number])
+    yield from _asked(parts)
+
+
+def _asked(record: Parts | Record) -> Iterator[str]:
+    """Yield each question that a record asks, with those that led to it."""
+    texts = [turn.text for turn in record.turns if turn.role == "user"]
+    texts += [record.instruction, record.input]
+    yield "\n".join(texts)
+    for follow_up in record.follow_ups:
+        texts.append(follow_up.instruction)
+        yield "\n".join(texts)
+
+
+def find_overlap(
+    records: Sequence[Record], training: Sequence[Training], max_overlap: float | None = None
+) -> Overlap:
+    """Find the records that stand in training data.
+
+    Args:
+        records: Of the suite.
+        training: All that the model was trained on.
+        max_overlap: Share of the records that may stand there; ``None`` for no exact one.
+    """
+    asked = [(text, record.id) for record in records for text in _asked(record)]
+    trained = [
+        (text, file, number) for file, one in enumerate(training) for text, number in one.questions
+    ]
+    matches = find_matches([text for text, _ in asked], [text for text, *_ in trained])
+    found: dict[str, Duplicate] = {}
+    for (_, name), match in zip(asked, matches, strict=True):
+        if match is None:
+            continue
+        text, file, number = trained[match.position]
+        duplicate = Duplicate(
+            name,
+            is_exact=match.is_exact,
+            similarity=match.similarity,
+            file=training[file].file.path,
+            place=training[file].places[number],
+            text=one_line(text, _SHOWN),
+        )
+        known = found.get(name)
+        if known is None or _rank(duplicate) > _rank(known):
+            found[name] = duplicate
+    files = tuple(one.file for one in training)
+    return Overlap(len(records), files, tuple(found.values()), max_overlap)
+
+
+def _rank(duplicate: Duplicate) -> tuple[bool, float]:
+    return duplicate.is_exact, duplicate.similarity
