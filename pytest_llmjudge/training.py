@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from pytest_llmjudge.formats import Format
     from pytest_llmjudge.recordsfile import Contents
 
-__all__ = ["Training", "find_overlap", "read_training", "training_digest"]
+__all__ = ["Training", "find_overlap", "is_same_data", "read_training", "training_digest"]
 
 _SPLIT: Final = "train"
 """The split that is read where there are several."""
+_PREFERENCES: Final = ({"messages": "chosen"}, {"prompt": "prompt"})
+"""Where the question of preference data stands that has no format of records."""
 _SHOWN: Final = 80
 """Characters of a training record that are shown."""
 _ANY: Final = [True]
@@ -82,11 +84,17 @@ def read_training(path: Path, shown: str, fields: Mapping[str, str] | None = Non
             unread += 1
             problem = problem or f"{content.spell(content.place(number))}: {error.problem}"
     if not questions:
-        records = "its only record asks" if len(values) == 1 else f"none of its {len(values)} asks"
-        raise RecordsError(name, f"{records} a question ({problem})", _hint(name))
+        many = f"none of its {len(values)} records asks a question"
+        what = many if len(values) > 1 else "its only record asks no question"
+        raise RecordsError(name, f"{what} ({problem})", _hint(name))
     places = tuple(content.spell(content.place(number)) for number in range(len(values)))
     file = TrainingFile(shown, len(values), unread, one_line(problem))
     return Training(file, source, tuple(questions), places)
+
+
+def is_same_data(one: Source, other: Source) -> bool:
+    """Say whether two sources hold the same bytes, and the same split is read of them."""
+    return one.split == other.split and source_digest(one) == source_digest(other)
 
 
 def training_digest(path: Path) -> str:
@@ -104,8 +112,8 @@ def _find(path: Path) -> Source:
         problem = error
     try:
         return find_source(path, _SPLIT)
-    except RecordsError:
-        raise problem from None
+    except RecordsError as error:
+        raise _of_splits(problem, error) from None
 
 
 def _read(path: Path) -> tuple[Source, Contents]:
@@ -118,8 +126,16 @@ def _read(path: Path) -> tuple[Source, Contents]:
         # A file of several splits is known as such once it is read.
         source = Source(path, _SPLIT, None)
         return source, read_contents(source)
-    except RecordsError:
-        raise problem from None
+    except RecordsError as error:
+        raise _of_splits(problem, error) from None
+
+
+def _of_splits(problem: RecordsError, without_split: RecordsError) -> RecordsError:
+    """Return what is wrong, with a hint that helps where it is that no split is named ``train``."""
+    if without_split.problem != f'it has no split "{_SPLIT}"':
+        return problem
+    hint = f"name a file of one split, or name the split to train on {_SPLIT}"
+    return RecordsError(problem.where, problem.problem, hint)
 
 
 def _format(
@@ -135,7 +151,12 @@ def _format(
     try:
         return detect(name, values, free=True), None
     except RecordsError as error:
-        raise RecordsError(name, error.problem, _hint(name)) from None
+        problem = error.problem
+    for other in _PREFERENCES:
+        (field,) = other.values()
+        if all(isinstance(value, dict) and value.get(field) for value in values):
+            return mapping_format(name, other), other
+    raise RecordsError(name, problem, _hint(name))
 
 
 def _hint(name: str) -> str:

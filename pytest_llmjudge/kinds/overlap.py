@@ -58,19 +58,17 @@ def read_all_training(loaded: suites.Suite, resources: Resources) -> list[Traini
         RecordsError: A file cannot be used.
         SettingsError: One is the suite's own records file.
     """
-    from pytest_llmjudge.recordsfile import source_digest
-    from pytest_llmjudge.training import read_training
+    from pytest_llmjudge.recordsfile import find_source
+    from pytest_llmjudge.training import is_same_data, read_training
 
     settings, where = loaded.settings, f"{loaded.name}: training"
+    own = find_source(loaded.path, settings.split)
     read: list[Training] = []
     for path in settings.training:
         shown = resources.models.shown_path(path)
         training = read_training(path, shown, settings.fields)
-        if (
-            source_digest(training.source) == loaded.digest
-            and training.source.split == settings.split
-        ):
-            problem = f"{shown} is the suite's own records file, all of which stands in itself"
+        if is_same_data(training.source, own):
+            problem = f"{shown} is the suite's own records file"
             hint = "name the data that the model was trained on"
             raise SettingsError(where, problem, hint)
         read.append(training)
@@ -121,7 +119,7 @@ def overlap_text(overlap: Overlap, most: int | None = _SHOWN) -> str:
     """
     lines = [decide_overlap(overlap).reason]
     for title, is_exact in (("word for word:", True), ("nearly:", False)):
-        listed = [one for one in overlap.duplicates if one.is_exact == is_exact]
+        listed = [one for one in _ordered(overlap) if one.is_exact == is_exact]
         if listed:
             lines.append(title)
             lines += map(_line, listed[:most])
@@ -242,11 +240,10 @@ def overlap_blocks(
     if overlap is None:
         return
     yield f"overlap of {name}: {decide_overlap(overlap).reason}"
-    ordered = sorted(overlap.duplicates, key=lambda one: (not one.is_exact, -one.similarity))
-    if ordered:
+    if overlap.duplicates:
         entries = tuple(
             Excerpt(_similarity(one), one.id, f"{one.file}: {one.place}", one.text)
-            for one in ordered
+            for one in _ordered(overlap)
         )
         beside = f" ({measure} {value}, without them {without})" if without else ""
         title = f"in the training data of {name}{beside}"
@@ -264,11 +261,12 @@ def overlap_panel(overlap: Overlap | None, measure: str, without: str) -> Iterat
     ]
     if without:
         facts.append((f"{measure} without them", without))
-    facts += [(f"{one.id} ({_similarity(one)})", one.place) for one in _first(overlap)]
+    facts += [(f"{one.id} ({_similarity(one)})", one.place) for one in _ordered(overlap)[:_SHOWN]]
     more = len(overlap.duplicates) - _SHOWN
     note = f"and {more} more, which are in the results file" if more > 0 else ""
     yield Panel("Overlap with the training data", tuple(facts), note, is_bad=not overlap.is_allowed)
 
 
-def _first(overlap: Overlap) -> list[Duplicate]:
-    return sorted(overlap.duplicates, key=lambda one: not one.is_exact)[:_SHOWN]
+def _ordered(overlap: Overlap) -> list[Duplicate]:
+    """Return what was found, the exact ones first, then those that are most alike."""
+    return sorted(overlap.duplicates, key=lambda one: (not one.is_exact, -one.similarity))

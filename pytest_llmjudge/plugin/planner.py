@@ -99,6 +99,10 @@ def _is_data_only(cases: Sequence[Case]) -> bool:
 def _announce_unseen(session: LlmSession, suite: Suite[Any]) -> None:
     """Have a suite in the results of which only the data is looked at."""
     facts = session.announced[suite.name] = suite_facts(session, suite, None, None)
+    if facts["judge"] is not None:
+        facts["judge"]["label"] = "not asked"
+    if facts["checkpoint"] is not None and suite.checkpoint is not None:
+        facts["checkpoint"][0] = session.resources.models.shown_path(suite.checkpoint)
     session.store.note_suite(suite.name, {**facts, TEMPLATE_NOTES: []}, planned=True)
 
 
