@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Measure, Reach, Side
+from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Measure, Reach, Rule, Side
 from pytest_llmjudge.data.contexts import Context
 from pytest_llmjudge.data.gates import GateResult
 from pytest_llmjudge.data.overlap import Duplicate, Overlap, TrainingFile
@@ -72,6 +72,7 @@ __all__ = [
     "Reach",
     "Record",
     "RecordResult",
+    "Rule",
     "RunResult",
     "Side",
     "Standing",

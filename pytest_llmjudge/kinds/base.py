@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pytest_llmjudge.data import CheckpointReference
+from pytest_llmjudge.data import CheckpointReference, Rule
 from pytest_llmjudge.data.page import SuitePage
 
 if TYPE_CHECKING:
@@ -256,6 +256,7 @@ class Suite(ABC, Generic[Value]):
         uses_model: Whether a model answers; ``False`` when the records hold the responses.
         uses_judge: Whether a judge decides.
         data_gates: Those of its gates that decide over its data alone, without model and judge.
+        rule: How it is held to its baseline, as in a run of it alone.
     """
 
     kind: ClassVar[Kind[Any]]
@@ -263,6 +264,7 @@ class Suite(ABC, Generic[Value]):
     uses_model: bool = True
     uses_judge: bool = False
     data_gates: tuple[str, ...] = ()
+    rule: Rule = Rule()
 
     def __init__(
         self, name: str, path: Path, samples: Sequence[str], checkpoint: Path | str | None
@@ -494,12 +496,12 @@ class Kind(ABC, Generic[Result]):
         """
 
     @abstractmethod
-    def summary(self, result: Result, max_drop: float) -> Summary:
+    def summary(self, result: Result, rule: Rule) -> Summary:
         """Return what reports show of a suite.
 
         Args:
             result: Of the suite.
-            max_drop: Points that it may lose to its baseline.
+            rule: How it is held to its baseline.
         """
 
     def page(

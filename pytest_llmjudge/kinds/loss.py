@@ -34,7 +34,7 @@ from pytest_llmjudge.kinds.overlap import (
     saved_overlap,
     wanted_overlap,
 )
-from pytest_llmjudge.kinds.plain import plain_comparison, record_texts, rounded
+from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts, rounded
 from pytest_llmjudge.kinds.records import (
     RecordSuite,
     check_single_turns,
@@ -53,17 +53,30 @@ from pytest_llmjudge.kinds.summaries import (
     unseen_gate,
 )
 from pytest_llmjudge.prompts import plain_prompt
-from pytest_llmjudge.settings import BUILT_IN_PROMPTS, RECORD_KEYWORDS, chosen_for
+from pytest_llmjudge.rules import rule_of
+from pytest_llmjudge.settings import (
+    BASELINE_KEYWORDS,
+    BUILT_IN_PROMPTS,
+    RECORD_KEYWORDS,
+    chosen_for,
+)
 from pytest_llmjudge.stats import points, ratio_interval
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import saved_content
-from pytest_llmjudge.values import integer_check, number_check, read_keywords, shown
+from pytest_llmjudge.values import check_rise, integer_check, number_check, read_keywords, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.data import CheckpointReference, Comparison, GateResult, Overlap, Prompt
+    from pytest_llmjudge.data import (
+        CheckpointReference,
+        Comparison,
+        GateResult,
+        Overlap,
+        Prompt,
+        Rule,
+    )
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Suite
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
@@ -107,7 +120,9 @@ _PROBE = (
     "that training, testing and tuning would bring to the end: it's, they'll, I'm. Überraschung!"
 )
 """Tokenizers that split this differently are two; for others ``token_digest`` decides."""
-_MEASURE = Measure("loss", value="loss", unit="nats", higher_is_better=False, tolerance=1e-4)
+_MEASURE = Measure(
+    "loss", value="loss", unit="nats", higher_is_better=False, tolerance=1e-4, margin="max_rise"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +273,10 @@ class _LossKind(Kind[LossResult]):
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records or its text."""
-        return _LossSuite(*_load(marked, settings))
+        loaded, keywords = _load(marked, settings)
+        suite = _LossSuite(loaded, keywords)
+        suite.rule = rule_of(marked.name, keywords, settings, _MEASURE)
+        return suite
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> LossResult:
         """Return what became of a suite."""
@@ -314,7 +332,7 @@ class _LossKind(Kind[LossResult]):
             "outcome": result.outcome,
             "within_noise": False,
             "baseline": result.comparison and plain_comparison(result.comparison),
-            "gates": [asdict(gate) for gate in result.gates],
+            "gates": plain_gates(result.gates),
             "records": [_plain_record(one) for one in result.records],
         }
         rest = result.figures_without_overlap
@@ -378,7 +396,7 @@ class _LossKind(Kind[LossResult]):
             },
         )
 
-    def summary(self, result: LossResult, max_drop: float) -> Summary:
+    def summary(self, result: LossResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""
         most, figures = result.limits["max_loss"], result.figures
         bounds = figures and figures.range
@@ -400,7 +418,7 @@ class _LossKind(Kind[LossResult]):
                 if limit is not None
             ]
             + [wanted_overlap(result.overlap)],
-            max_drop=max_drop,
+            rule=rule,
             causes=_causes(result, figures),
             counts=scored_counts(len(result.losses), result.total),
             overview=_overview(result, figures, value, interval),
@@ -838,8 +856,8 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     read = partial(_read_samples, asdict(chosen))
     loaded = read_suite(marked.name, file, marked.base, chosen, read)
     check_single_turns(marked.name, "llm_loss", loaded.records)
-    fewest = fewest_falls(is_binary=_MEASURE.is_binary)
-    if not is_limited and len(loaded.records) < fewest:
+    fewest, rule = fewest_falls(settings.alpha), rule_of(marked.name, keywords, settings, _MEASURE)
+    if not is_limited and not rule.must_prove and len(loaded.records) < fewest:
         problem = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"
         hint = f"give it {fewest} or more, or set max_perplexity"
         raise SettingsError(marked.name, problem, hint)
@@ -902,6 +920,8 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "stride": integer_check(
         "{value} is no stride", "a number of tokens, 1 or more", lambda stride: stride >= 1
     ),
+    "baseline_rule": BASELINE_KEYWORDS["baseline_rule"],
+    "max_rise": check_rise,
     **{name: check for name, check in RECORD_KEYWORDS.items() if name != "responses"},
 }
 

@@ -22,6 +22,7 @@ from pytest_llmjudge.kinds.overlap import (
 )
 from pytest_llmjudge.kinds.pairs_summary import pairs_page, pairs_summary, summary_without_overlap
 from pytest_llmjudge.kinds.plain import (
+    plain_gates,
     plain_judge,
     record_texts,
     rounded,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.data import Entry, Preference, Record
+    from pytest_llmjudge.data import Entry, Preference, Record, Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.generation.base import Model
@@ -131,9 +132,9 @@ class _Pairs(Kind[PreferenceResult]):
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
-    def summary(self, result: PreferenceResult, max_drop: float) -> Summary:
+    def summary(self, result: PreferenceResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""
-        return pairs_summary(self, result, max_drop)
+        return pairs_summary(self, result, rule)
 
     def page(
         self,
@@ -183,7 +184,7 @@ class _Pairs(Kind[PreferenceResult]):
             "within_noise": is_whole and is_win_rate_within_noise(summary, result.min_win_rate),
             "check": rounded_fields(result.check),
             "agreement": rounded_fields(result.agreement),
-            "gates": [asdict(gate) for gate in result.gates],
+            "gates": plain_gates(result.gates),
             "records": [_plain_pair(pair) for pair in result.pairs],
         }
 

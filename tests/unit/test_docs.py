@@ -281,8 +281,11 @@ def _patterns(cell: str) -> list[str]:
         ("the difference is within noise", "; the difference is within noise"),
         (
             "more than --llm-judge-max-drop",
-            "more} than --llm-judge-max-drop {points(allowed, drop)}",
+            "{more} than {rule.option} {points(rule.margin, drop)}",
         ),
+        ("cannot tell whether it is worse by", "cannot tell whether it is {worse}"),
+        ("because of --llm-judge-inconclusive=warn", "because of --llm-judge-inconclusive=warn"),
+        ("are too few for a margin of", "are too few for a margin of"),
         ("no drop shown:", "no {measure.drop} shown: "),
         (
             "results of different judges do not compare",
