@@ -34,12 +34,14 @@ class Match(NamedTuple):
     """The training text that is most like a held-out text; the first of several.
 
     Attributes:
-        position: Of the training text.
+        position: Of the training record.
+        steps: With how many of its texts, from the first one, it is that text.
         is_exact: Whether both are the same once they are normalised.
         similarity: Jaccard similarity of their 5-grams.
     """
 
     position: int
+    steps: int
     is_exact: bool
     similarity: float
 
@@ -74,26 +76,46 @@ def grams(text: str) -> set[str]:
     return {text[start : start + SIZE] for start in range(max(1, len(text) - SIZE + 1))}
 
 
-def find_matches(held_out: Sequence[str], training: Iterable[str]) -> list[Match | None]:
+def find_matches(held_out: Sequence[str], training: Iterable[Sequence[str]]) -> list[Match | None]:
     """Return for each held-out text the training text that is most like it, if any is like it.
 
     Args:
         held_out: Texts as they stand.
-        training: The same.
+        training: Of each record the texts that follow each other; training texts are the first of
+            them, the first two in two lines, and so on.
     """
-    positions: dict[str, int] = {}
-    for position, text in enumerate(training):
-        positions.setdefault(normalised(text), position)
     texts = [normalised(text) for text in held_out]
+    most = max((len(grams(text)) for text in set(texts)), default=0)
+    known: dict[str, int] = {}
+    places: list[tuple[int, int]] = []
+    for position, steps in enumerate(training):
+        for count, text in _beginnings(steps, most):
+            if known.setdefault(text, len(places)) == len(places):
+                places.append((position, count))
     matches = {
-        text: Match(positions[text], is_exact=True, similarity=1.0)
+        text: Match(*places[known[text]], is_exact=True, similarity=1.0)
         for text in texts
-        if text in positions
+        if text in known
     }
     others = list(dict.fromkeys(text for text in texts if text not in matches))
-    if others and positions:
-        matches |= _near_matches(others, positions)
+    if others and known:
+        matches |= {
+            text: Match(*places[place], is_exact=False, similarity=similarity)
+            for text, (similarity, place) in _near_matches(others, list(known)).items()
+        }
     return [matches.get(text) for text in texts]
+
+
+def _beginnings(steps: Sequence[str], most: int) -> Iterator[tuple[int, str]]:
+    """Yield each beginning of some texts that may be like one of at most ``most`` grams.
+
+    A beginning has all grams of a shorter one, so that a long conversation is soon done with.
+    """
+    for count in range(1, len(steps) + 1):
+        text = normalised("\n".join(steps[:count]))
+        yield count, text
+        if count < len(steps) and 4 * len(grams(text)) > 5 * most:
+            return
 
 
 class _Block(NamedTuple):
@@ -103,12 +125,12 @@ class _Block(NamedTuple):
     """
 
     sizes: NDArray[Any]
-    positions: NDArray[Any]
+    places: NDArray[Any]
     known: Any
 
 
-def _near_matches(texts: Sequence[str], positions: dict[str, int]) -> dict[str, Match]:
-    """Return the most similar training text of each text that has a near duplicate."""
+def _near_matches(texts: Sequence[str], training: Sequence[str]) -> dict[str, tuple[float, int]]:
+    """Return of each text that has a near duplicate the similarity and place of the best one."""
     import numpy as np
 
     numbers: dict[str, int] = {}
@@ -118,7 +140,7 @@ def _near_matches(texts: Sequence[str], positions: dict[str, int]) -> dict[str, 
     held = _matrix([rows[at] for at in order], len(numbers))
     sizes = np.array([len(rows[at]) for at in order])
     best, places = np.zeros(len(texts)), np.zeros(len(texts), np.int64)
-    for block in _blocks(positions, numbers, int(sizes[0]), int(sizes[-1]), len(texts)):
+    for block in _blocks(training, numbers, int(sizes[0]), int(sizes[-1]), len(texts)):
         # A text of more than 5/4 of the grams, or of less than 4/5, cannot be that similar.
         low = np.searchsorted(5 * sizes, 4 * block.sizes[0])
         high = np.searchsorted(4 * sizes, 5 * block.sizes[-1], side="right")
@@ -126,15 +148,13 @@ def _near_matches(texts: Sequence[str], positions: dict[str, int]) -> dict[str, 
             continue
         likeness = _similarities(block, held[low:high], sizes[low:high])
         most = likeness.max(axis=0)
-        first = np.where(likeness == most, block.positions[:, None], np.iinfo(np.int64).max)
+        first = np.where(likeness == most, block.places[:, None], np.iinfo(np.int64).max)
         first = first.min(axis=0)
         was, where = best[low:high], places[low:high]
         better = (most > was) | ((most == was) & (first < where))
         was[better], where[better] = most[better], first[better]
     return {
-        texts[at]: Match(int(places[place]), is_exact=False, similarity=float(best[place]))
-        for place, at in enumerate(order)
-        if best[place]
+        texts[at]: (float(best[row]), int(places[row])) for row, at in enumerate(order) if best[row]
     }
 
 
@@ -155,12 +175,12 @@ def _similarities(block: _Block, held: Any, sizes: NDArray[Any]) -> NDArray[Any]
 
 
 def _blocks(
-    positions: dict[str, int], numbers: dict[str, int], least: int, most: int, held: int
+    training: Sequence[str], numbers: dict[str, int], least: int, most: int, held: int
 ) -> Iterator[_Block]:
     """Yield the training texts that may be like one of ``held`` texts.
 
     Args:
-        positions: Of the training texts.
+        training: The training texts.
         numbers: Of the grams that the held-out texts have.
         least: Fewest grams of a held-out text.
         most: Most grams of one.
@@ -168,11 +188,11 @@ def _blocks(
     """
     kept: list[tuple[int, int, NDArray[Any]]] = []
     weight = 0
-    for text, position in positions.items():
+    for place, text in enumerate(training):
         row = _known_grams(text, numbers, least, most)
         if row is None:
             continue
-        kept.append((row[0], position, row[1]))
+        kept.append((row[0], place, row[1]))
         weight += len(row[1])
         if weight > _HELD:
             yield from _sorted_blocks(kept, len(numbers), held)
@@ -208,8 +228,8 @@ def _sorted_blocks(
     kept.sort(key=lambda one: one[0])
     step = max(1, _CELLS // held)
     for start in range(0, len(kept), step):
-        sizes, positions, rows = zip(*kept[start : start + step], strict=True)
-        yield _Block(np.array(sizes), np.array(positions), _matrix(rows, width))
+        sizes, places, rows = zip(*kept[start : start + step], strict=True)
+        yield _Block(np.array(sizes), np.array(places), _matrix(rows, width))
 
 
 def _matrix(rows: Sequence[NDArray[Any]], width: int) -> Any:  # noqa: ANN401  # scipy has no types

@@ -42,13 +42,14 @@ class Training:
     Attributes:
         file: What it is.
         source: Where it was read from.
-        questions: What a model was trained to answer, each with the number of its record from 0.
-        places: Where each record stands, such as ``record 356``.
+        questions: Of each record that could be read, what its user says, one message after the
+            other: a model was trained to answer each.
+        places: Where each of these records stands, such as ``record 356``.
     """
 
     file: TrainingFile
     source: Source
-    questions: tuple[tuple[str, int], ...]
+    questions: tuple[tuple[str, ...], ...]
     places: tuple[str, ...]
 
 
@@ -75,21 +76,23 @@ def read_training(path: Path, shown: str, fields: Mapping[str, str] | None = Non
             name, "it holds no record", "name the data that the model was trained on"
         )
     chosen, own = _format(content, fields)
-    questions: list[tuple[str, int]] = []
-    unread, problem = 0, ""
+    questions: list[tuple[str, ...]] = []
+    places: list[str] = []
+    problem = ""
     for number, value in enumerate(values):
+        place = content.spell(content.place(number))
         try:
-            questions += ((text, number) for text in _trained(_parts(value, chosen, own)))
-        except BadRecordError as error:  # noqa: PERF203  # each record stands alone
-            unread += 1
-            problem = problem or f"{content.spell(content.place(number))}: {error.problem}"
+            questions.append(_said(_parts(value, chosen, own)))
+        except BadRecordError as error:
+            problem = problem or f"{place}: {error.problem}"
+        else:
+            places.append(place)
     if not questions:
         many = f"none of its {len(values)} records asks a question"
         what = many if len(values) > 1 else "its only record asks no question"
         raise RecordsError(name, f"{what} ({problem})", _hint(name))
-    places = tuple(content.spell(content.place(number)) for number in range(len(values)))
-    file = TrainingFile(shown, len(values), unread, one_line(problem))
-    return Training(file, source, tuple(questions), places)
+    file = TrainingFile(shown, len(values), len(values) - len(places), one_line(problem))
+    return Training(file, source, tuple(questions), tuple(places))
 
 
 def is_same_data(one: Source, other: Source) -> bool:
@@ -176,25 +179,18 @@ def _parts(value: object, chosen: Format, fields: Mapping[str, str] | None) -> P
     return chosen.read({**view, CRITERIA: _ANY})
 
 
-def _trained(parts: Parts) -> Iterator[str]:
-    """Yield each question that a model was trained to answer, with those that led to it.
-
-    A conversation of several turns teaches the answer to each of them.
-    """
-    asked = [turn.text for turn in parts.turns if turn.role == "user"]
-    for number in range(1, len(asked) + 1):
-        yield "\n".join(asked[:number])
-    yield from _asked(parts)
+def _said(record: Parts | Record) -> tuple[str, ...]:
+    """Return what the user says, one message after the other; the input is part of its message."""
+    turns = (turn.text for turn in record.turns if turn.role == "user")
+    follow_ups = (one.instruction for one in record.follow_ups)
+    return (*turns, "\n".join(filter(None, (record.instruction, record.input))), *follow_ups)
 
 
-def _asked(record: Parts | Record) -> Iterator[str]:
-    """Yield each question that a record asks, with those that led to it."""
-    texts = [turn.text for turn in record.turns if turn.role == "user"]
-    texts += [record.instruction, record.input]
-    yield "\n".join(texts)
-    for follow_up in record.follow_ups:
-        texts.append(follow_up.instruction)
-        yield "\n".join(texts)
+def _asked(record: Record) -> Iterator[str]:
+    """Yield each question that a record asks, behind what the user said before it."""
+    said = _said(record)
+    for count in range(len(said) - len(record.follow_ups), len(said) + 1):
+        yield "\n".join(said[:count])
 
 
 def find_overlap(
@@ -209,21 +205,23 @@ def find_overlap(
     """
     asked = [(text, record.id) for record in records for text in _asked(record)]
     trained = [
-        (text, file, number) for file, one in enumerate(training) for text, number in one.questions
+        (said, one.file.path, place)
+        for one in training
+        for said, place in zip(one.questions, one.places, strict=True)
     ]
-    matches = find_matches([text for text, _ in asked], [text for text, *_ in trained])
+    matches = find_matches([text for text, _ in asked], [said for said, *_ in trained])
     found: dict[str, Duplicate] = {}
     for (_, name), match in zip(asked, matches, strict=True):
         if match is None:
             continue
-        text, file, number = trained[match.position]
+        said, file, place = trained[match.position]
         duplicate = Duplicate(
             name,
             is_exact=match.is_exact,
             similarity=match.similarity,
-            file=training[file].file.path,
-            place=training[file].places[number],
-            text=one_line(text, _SHOWN),
+            file=file,
+            place=place,
+            text=one_line("\n".join(said[: match.steps]), _SHOWN),
         )
         known = found.get(name)
         if known is None or _rank(duplicate) > _rank(known):

@@ -51,7 +51,7 @@ def by_all_pairs(held_out: Sequence[str], training: Sequence[str]) -> list[Match
     known = [normalised(text) for text in training]
     for text in map(normalised, held_out):
         if text in known:
-            found.append(Match(known.index(text), is_exact=True, similarity=1.0))
+            found.append(Match(known.index(text), 1, is_exact=True, similarity=1.0))
             continue
         own = {text[at : at + 5] for at in range(len(text) - 4)} or {text}
         best, place = Fraction(0), -1
@@ -61,8 +61,13 @@ def by_all_pairs(held_out: Sequence[str], training: Sequence[str]) -> list[Match
             if similarity > best:
                 best, place = similarity, position
         is_near = best >= Fraction(4, 5)
-        found.append(Match(place, is_exact=False, similarity=float(best)) if is_near else None)
+        found.append(Match(place, 1, is_exact=False, similarity=float(best)) if is_near else None)
     return found
+
+
+def alone(texts: Sequence[str]) -> list[list[str]]:
+    """Make records of one text each."""
+    return [[text] for text in texts]
 
 
 def varied(draw: random.Random, letters: str) -> list[str]:
@@ -89,7 +94,7 @@ def test_same_as_by_all_pairs(blocks: str, letters: str, monkeypatch: pytest.Mon
         texts = varied(draw, letters)
         held_out, training = texts[::3], texts[1::3] + texts[2::3]
 
-        matches = find_matches(held_out, training)
+        matches = find_matches(held_out, alone(training))
 
         assert matches == by_all_pairs(held_out, training)
         assert len({match is None or match.is_exact for match in matches}) == 2
@@ -102,16 +107,16 @@ def test_same_by_dense_and_by_sparse_matrices(dense: int, monkeypatch: pytest.Mo
     monkeypatch.setattr(overlap, "_DENSE", dense)
     texts = varied(random.Random(3), "abcdefgh")  # noqa: S311  # as above
 
-    assert find_matches(texts[:50], texts[50:]) == by_all_pairs(texts[:50], texts[50:])
+    assert find_matches(texts[:50], alone(texts[50:])) == by_all_pairs(texts[:50], texts[50:])
 
 
 def test_at_the_threshold() -> None:
     """Four of five grams are enough, and a little less is not."""
     # 9 and 9 grams, 8 of them shared: 8/10. With 7 shared of 8 and 8 it is 7/9.
-    assert find_matches(["abcdefghijklX"], ["abcdefghijklY"]) == [
-        Match(0, is_exact=False, similarity=0.8)
+    assert find_matches(["abcdefghijklX"], alone(["abcdefghijklY"])) == [
+        Match(0, 1, is_exact=False, similarity=0.8)
     ]
-    assert find_matches(["abcdefghijkX"], ["abcdefghijkY"]) == [None]
+    assert find_matches(["abcdefghijkX"], alone(["abcdefghijkY"])) == [None]
 
 
 def test_the_first_of_equal_ones_is_named() -> None:
@@ -119,10 +124,12 @@ def test_the_first_of_equal_ones_is_named() -> None:
     near, exact = "What is the opposite of hot and dry", "what is the opposite of hot and wet"
     held_out = ["What is the opposite of hot and wet?"]
 
-    assert find_matches(held_out, ["x", near, near.upper()])[0] == Match(
-        1, is_exact=False, similarity=28 / 34
+    assert find_matches(held_out, alone(["x", near, near.upper()]))[0] == Match(
+        1, 1, is_exact=False, similarity=28 / 34
     )
-    assert find_matches(held_out, [near, exact, exact]) == [Match(1, is_exact=True, similarity=1.0)]
+    assert find_matches(held_out, alone([near, exact, exact])) == [
+        Match(1, 1, is_exact=True, similarity=1.0)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -130,4 +137,27 @@ def test_the_first_of_equal_ones_is_named() -> None:
 )
 def test_nothing_to_find(held_out: list[str], training: list[str]) -> None:
     """Nothing is found where nothing is, nor among texts without a gram in common."""
-    assert find_matches(held_out, training) == [None] * len(held_out)
+    assert find_matches(held_out, alone(training)) == [None] * len(held_out)
+
+
+def test_beginnings_of_conversations() -> None:
+    """Each beginning of a conversation is a training text, and no other part of it is."""
+    talk = ["Hello there!", "Name a colour.", "And one more.", "x" * 50, "Thanks"]
+    held_out = ["hello there", "Hello there. Name a colour", "Name a colour.", "Thanks", "x" * 46]
+
+    matches = find_matches(held_out, [["Hi"], talk, talk])
+
+    assert matches == [
+        Match(1, 1, is_exact=True, similarity=1.0),
+        Match(1, 2, is_exact=True, similarity=1.0),
+        *[None] * 3,
+    ]
+
+
+def test_long_conversations_are_soon_done_with() -> None:
+    """Only as much of one is compared as may be like a held-out text, however often it repeats."""
+    talk = ["ha ha"] * 100 + [f"message {number} is another" for number in range(100_000)]
+
+    assert find_matches(["ha" + " ha" * 150], [talk]) == [
+        Match(0, 2, is_exact=False, similarity=1.0)
+    ]

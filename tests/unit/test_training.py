@@ -44,39 +44,36 @@ def read(
     ("record", "expected"),
     [
         ({"instruction": "a", "input": "b", "output": "c"}, ["a\nb"]),
-        ({"instruction": "a", "output": ""}, ["a\n"]),
-        ({"instruction": "a"}, ["a\n"]),
-        ({"instruction": "b", "output": "c", "history": [["a", "x"]]}, ["a", "a\nb\n"]),
+        ({"instruction": "a", "output": ""}, ["a"]),
+        ({"instruction": "a"}, ["a"]),
+        ({"instruction": "b", "output": "c", "history": [["a", "x"]]}, ["a", "b"]),
         ({"instruction": "a", "context": "b", "response": "c"}, ["a\nb"]),
-        ({"prompt": "a", "completion": "b"}, ["a\n"]),
-        ({"prompt": said("a"), "completion": said("", "b")[1:]}, ["a\n"]),
-        ({"question": "a", "answer": "b"}, ["a\n"]),
-        ({"messages": said("a", "b")}, ["a\n"]),
-        ({"messages": said("a")}, ["a\n"]),
-        ({"messages": said("a", "b", "c", "d")}, ["a", "a\nc\n"]),
+        ({"prompt": "a", "completion": "b"}, ["a"]),
+        ({"prompt": said("a"), "completion": said("", "b")[1:]}, ["a"]),
+        ({"question": "a", "answer": "b"}, ["a"]),
+        ({"messages": said("a", "b")}, ["a"]),
+        ({"messages": said("a")}, ["a"]),
+        ({"messages": said("a", "b", "c", "d")}, ["a", "c"]),
         (
             {"messages": [{"role": "system", "content": "s"}, *said("a", "b", "c")]},
-            ["a", "a\nc\n"],
+            ["a", "c"],
         ),
         (
             {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
-            ["a\n"],
+            ["a"],
         ),
-        ({"question_id": 1, "turns": ["a", "b"]}, ["a\n", "a\n\nb"]),
-        ({"prompt": "a", "chosen": "b", "rejected": "c"}, ["a\n"]),
-        ({"prompt": said("a"), "chosen": said("", "b")[1:], "rejected": []}, ["a\n"]),
-        ({"chosen": said("a", "b"), "rejected": said("a", "c")}, ["a\n"]),
-        ({"prompt": "a", "completion": "b", "label": False}, ["a\n"]),
+        ({"question_id": 1, "turns": ["a", "b"]}, ["a", "b"]),
+        ({"prompt": "a", "chosen": "b", "rejected": "c"}, ["a"]),
+        ({"prompt": said("a"), "chosen": said("", "b")[1:], "rejected": []}, ["a"]),
+        ({"chosen": said("a", "b"), "rejected": said("a", "c")}, ["a"]),
+        ({"prompt": "a", "completion": "b", "label": False}, ["a"]),
     ],
 )
 def test_what_a_record_asks(record: Mapping[str, Any], expected: list[str]) -> None:
     """Each message of the user with those before it, in any format, with an answer or without."""
     training = read([record, record])
 
-    assert training.questions == (
-        *((text, 0) for text in expected),
-        *((text, 1) for text in expected),
-    )
+    assert training.questions == (tuple(expected), tuple(expected))
     assert training.places == ("record 1", "record 2")
     assert training.file == TrainingFile("t.json", 2)
 
@@ -88,7 +85,7 @@ def test_fields_of_the_suite_where_they_are() -> None:
     mapped = read([{"q": "x", "a": "y"}], fields=fields)
     own = read([{"instruction": "x", "q": "y", "output": "z"}], fields=fields)
 
-    assert [text for text, _ in mapped.questions + own.questions] == ["x\n", "x\n"]
+    assert mapped.questions == own.questions == (("x",),)
 
 
 def test_records_that_cannot_be_read_are_counted() -> None:
@@ -98,7 +95,8 @@ def test_records_that_cannot_be_read_are_counted() -> None:
 
     training = read("\n".join(map(json.dumps, content)), "t.jsonl")
 
-    assert training.questions == (("a\n", 0), ("c\n", 3))
+    assert training.questions == (("a",), ("c",))
+    assert training.places == ("line 1", "line 4")
     problem = 'line 2: message 1 is of the role "tool"'
     assert training.file == TrainingFile("t.jsonl", 4, unread=2, problem=problem)
 
@@ -113,7 +111,7 @@ def test_the_split_to_train_on_is_read() -> None:
 
     of_file, of_folder = read(splits), read_training(Path("data"), "data")
 
-    assert of_file.questions == of_folder.questions == (("train\n", 0),)
+    assert of_file.questions == of_folder.questions == (("train",),)
     assert of_file.source.split == of_folder.source.split == "train"
     assert training_digest(Path("data")) != training_digest(Path("t.json")) != ""
 
