@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.cli.history import add_history
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
 from pytest_llmjudge.cli.overlap import add_overlap
 from pytest_llmjudge.cli.rate import add_rate
@@ -170,6 +171,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     power.add_argument("--json", action="store_true", help="Print JSON")
     power.set_defaults(run=_power)
+    add_history(commands)
     add_overlap(commands)
     add_rate(commands)
     add_vote(commands)

@@ -18,6 +18,7 @@ from pytest_llmjudge.data import (
     Side,
     SuiteResult,
 )
+from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.gates import (
     Decision,
@@ -108,6 +109,8 @@ class _Judged(Kind[SuiteResult]):
     marker = "llm_judge"
     asks_judge = True
     measure = _MEASURE
+    figure = Figure("average", digits=2, interval_digits=1)
+    settings = ("responses", "min_score", "min_average")
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
@@ -240,6 +243,11 @@ class _Judged(Kind[SuiteResult]):
             for record in suite["records"]
         )
         return _side(suite["name"], entries, judge_of(suite, judge), suite["min_score"])
+
+    def saved_interval(self, suite: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Return the 95 % interval of the average, within what scores can be."""
+        interval = super().saved_interval(suite)
+        return interval and (max(0.0, interval[0]), min(100.0, interval[1]))
 
     def judge(self, result: SuiteResult) -> JudgeIdentity:
         """Return the judge that scored."""

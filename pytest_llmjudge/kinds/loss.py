@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from pytest_llmjudge.data import Context, Entry, Measure, Record, Side
+from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.data.page import SuitePage
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview
 from pytest_llmjudge.errors import (
@@ -270,6 +271,11 @@ class _LossKind(Kind[LossResult]):
     marker = "llm_loss"
     asks_judge = False
     measure = _MEASURE
+    figure = Figure("loss", digits=4, interval_digits=4)
+    settings = (
+        *("data", "prompt", "end", "stride", "tokenizer"),
+        *("max_perplexity", "max_loss"),
+    )
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records or its text."""
@@ -395,6 +401,11 @@ class _LossKind(Kind[LossResult]):
                 if (digest := record.get("token_digest"))
             },
         )
+
+    def saved_interval(self, suite: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Return the 95 % interval of the loss; the file has that of the perplexity."""
+        interval = super().saved_interval(suite)
+        return interval and (math.log(interval[0]), math.log(interval[1]))
 
     def summary(self, result: LossResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""

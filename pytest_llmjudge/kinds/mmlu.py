@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Entry, Measure, Side
+from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import (
@@ -71,6 +72,8 @@ class _MMLUKind(Kind[ExamResult]):
     marker = "llm_mmlu"
     asks_judge = False
     measure = _MEASURE
+    figure = Figure("accuracy", digits=4, interval_digits=4, noun=_MEASURE.noun)
+    settings = ("data", "mode", "shots", "limit", "min_accuracy", "min_subject_accuracy")
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and open the copy of MMLU that it names."""
@@ -181,6 +184,14 @@ class _MMLUKind(Kind[ExamResult]):
             for question in subject["questions"]
         )
         return _side(suite["name"], entries, suite["mode"], suite["shots"])
+
+    def saved_samples(self, suite: Mapping[str, Any]) -> dict[str, object]:
+        """Return the right answer of each question of a suite of a results file, by id."""
+        return {
+            question["id"]: question["answer"]
+            for subject in suite["subjects"]
+            for question in subject["questions"]
+        }
 
     def entries_before(self, baseline: SavedRun, result: ExamResult) -> dict[str, Entry]:
         """Return the baseline's questions, if they were asked in the same way."""

@@ -93,11 +93,11 @@ def _counts(overlap: Overlap) -> str:
         beside = "no more" if overlap.is_allowed else "more"
         share = f"a share of {overlap.share:.4g}, {beside} than max_overlap {overlap.max_overlap:g}"
         return f"{found} stand in the training data, {share}"
-    others = f", {near} nearly" if near else ""
+    others = f" ({near} nearly)" if near else ""
     if not exact:
         return f"none {of} stands in the training data word for word{others}"
-    stand = "stands" if exact == 1 else "stand"
-    hint = "take these out of the training data, or out of the suite"
+    stand, them = ("stands", "it") if exact == 1 else ("stand", "them")
+    hint = f"take {them} out of the training data, or out of the suite"
     return f"{exact} {of} {stand} in the training data word for word{others}; {hint}"
 
 

@@ -12,6 +12,7 @@ from pytest_llmjudge.data import (
     PairResult,
     PreferenceResult,
 )
+from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.overlap import (
@@ -89,6 +90,9 @@ class _Pairs(Kind[PreferenceResult]):
     title = "Pairs"
     marker = "llm_compare"
     asks_judge = True
+    figure = Figure("win rate", digits=3, interval_digits=3, noun="pairs")
+    settings = ("responses", "against", "votes", "min_win_rate")
+    terms = ("against", "votes")
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""

@@ -46,7 +46,7 @@ def test_a_record_that_stands_in_the_training_data(suite: Project, dist: tuple[s
 
     result.assert_outcomes(passed=4, failed=2)
     reason = (
-        "1 of 4 records stands in the training data word for word, 1 nearly; take these out of the "
+        "1 of 4 records stands in the training data word for word (1 nearly); take it out of the "
         "training data, or out of the suite"
     )
     output = str(result.stdout)
@@ -74,6 +74,36 @@ def test_as_much_as_is_allowed(suite: Project) -> None:
     suite.suite(records(4), ARGUMENTS + MOST)
 
     suite.run("-k", "overlap").assert_outcomes(passed=1, deselected=5)
+
+
+def test_a_run_with_overlap_is_a_baseline_too(suite: Project) -> None:
+    """Its results are read back as any others, and the next run has both gates."""
+    suite.suite(records(6), ARGUMENTS + MOST)
+    suite.run(REPORT).assert_outcomes(passed=8)
+
+    suite.run("--llm-judge-baseline=results.json").assert_outcomes(passed=9)
+
+
+def test_held_out_loss(suite: Project) -> None:
+    """Its gate comes first too; a text has no records that could stand in training data."""
+    suite.write("general.txt", "Some text.")
+    for name, data in (("data", "data.json"), ("text", "general.txt")):
+        suite.write(
+            f"test_{name}.py",
+            "import pytest\n\n"
+            f'@pytest.mark.llm_loss("{data}", max_loss=5, training="train.jsonl", max_overlap=0.5)\n'
+            "def test_loss(loss):\n    pass\n",
+        )
+
+    result = suite.run("test_data.py", "-k", "overlap", REPORT, "--llm-judge-checkpoint=no.pth")
+    refused = suite.run("test_text.py", "--llm-judge-checkpoint=no.pth")
+
+    result.assert_outcomes(passed=1, deselected=5)
+    (document,) = suite.results()["suites"]
+    assert [gate["name"] for gate in document["gates"]] == ["overlap", "perplexity"]
+    assert (document["overlap"]["exact"], document["overlap"]["without"]) == (1, None)
+    text = "test_text.py::test_loss: training: it says nothing of a text file; leave it out"
+    assert errors(refused) == [f"ERROR: {text}"]
 
 
 def test_neither_model_nor_judge_is_needed(

@@ -43,18 +43,18 @@ def make(exact: int, near: int, most: float | None = None, unread: int = 0) -> O
     ("overlap", "reason"),
     [
         (make(0, 0), "none of 20 records stands in the training data, word for word or nearly"),
-        (make(0, 3), "none of 20 records stands in the training data word for word, 3 nearly"),
+        (make(0, 3), "none of 20 records stands in the training data word for word (3 nearly)"),
         (
             make(1, 0),
             (
-                "1 of 20 records stands in the training data word for word; take these out of the "
+                "1 of 20 records stands in the training data word for word; take it out of the "
                 "training data, or out of the suite"
             ),
         ),
         (
             make(2, 3),
             (
-                "2 of 20 records stand in the training data word for word, 3 nearly; take these out of "
+                "2 of 20 records stand in the training data word for word (3 nearly); take them out of "
                 "the training data, or out of the suite"
             ),
         ),
