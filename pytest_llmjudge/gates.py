@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.bounds import records_to_tell
 from pytest_llmjudge.data import GateResult
-from pytest_llmjudge.data.comparison import INCONCLUSIVE, NOT_WORSE, POINTS, WARN, WORSE
+from pytest_llmjudge.data.comparison import INCONCLUSIVE, NOT_WORSE, WARN, WORSE
 from pytest_llmjudge.extremes import fewest_falls, least_p
 from pytest_llmjudge.stats import (
     POWER,
@@ -16,14 +17,13 @@ from pytest_llmjudge.stats import (
     mean_interval,
     points,
     probability,
-    records_needed,
     signed,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from pytest_llmjudge.data import Comparison, Measure, Rule
+    from pytest_llmjudge.data import Comparison, Rule
 
 __all__ = [
     "NOISE",
@@ -36,7 +36,6 @@ __all__ = [
     "is_average_within_noise",
     "is_within_noise",
     "listed",
-    "records_to_prove",
     "unscored",
     "whole_outcome",
     "with_break",
@@ -203,10 +202,13 @@ def _beside_margin(comparison: Comparison, difference: float) -> str:
 def _enough(comparison: Comparison) -> str:
     """Say how many records would tell, or what else keeps the suite from being proved."""
     measure, rule = comparison.measure, comparison.rule
-    if not comparison.deviation:
+    is_as_before = not comparison.difference and math.isfinite(measure.furthest)
+    if not comparison.deviation and not is_as_before:
         moved = "moved alike" if comparison.difference else "are as before"
         return f"all scores {moved}, which does not tell how many {measure.noun} would"
-    needed = records_to_prove(measure, comparison.deviation, rule.margin, rule.alpha)
+    needed = records_to_tell(
+        comparison.deviation or 0.0, rule.margin, rule.alpha, furthest=measure.furthest
+    )
     if needed > comparison.paired:
         return (
             f"{needed} {measure.noun} would tell in {100 * POWER:g} % of all cases where the two "
@@ -218,24 +220,6 @@ def _enough(comparison: Comparison) -> str:
         f"{needed} {measure.noun} are enough where the two are equal: it is the change that was "
         "seen, not their number, that leaves this open"
     )
-
-
-def records_to_prove(
-    measure: Measure, deviation: float, margin: float, alpha: float, power: float = POWER
-) -> int:
-    """Return how many pairs prove an equal model to be not worse.
-
-    Args:
-        measure: What the scores mean.
-        deviation: Standard deviation of the differences.
-        margin: In the unit of the scores, above 0.
-        alpha: How often a model that lost the margin may pass.
-        power: How often an equal one is to pass.
-    """
-    # What a bound makes of losses that were not seen is reckoned in points.
-    if measure.unit == POINTS:
-        return records_to_tell(deviation, margin, alpha, power)
-    return records_needed(deviation, margin, power, alpha)
 
 
 def _pairs(number: int) -> str:

@@ -3,69 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.bounds import margin_to_tell, records_to_tell
 from pytest_llmjudge.data.comparison import NOT_WORSE
-from pytest_llmjudge.gates import records_to_prove
 from pytest_llmjudge.stats import POWER, points, reach_of, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
-    from pytest_llmjudge.data import Measure, Reach, Rule, Side
+    from pytest_llmjudge.data import Reach, Rule, Side
 
 __all__ = ["reach_under", "too_few"]
 
 
 def reach_under(
     rule: Rule,
-    measure: Measure,
     scores: Sequence[float],
     deviation: float | None,
     pairs: int,
     *,
+    drop: float,
     power: float = POWER,
+    furthest: float = 100.0,
 ) -> Reach:
     """Say how many records it takes to show a drop, or to prove that less was lost.
 
     Args:
-        rule: ``no-drop`` asks for the first, ``not-worse`` for the second; its margin, above 0, is
-            the drop.
-        measure: What the scores mean.
+        rule: ``no-drop`` asks for the first, ``not-worse`` for the second.
         scores: Of one release.
         deviation: Standard deviation of the differences between two releases; see
             :func:`~pytest_llmjudge.stats.reach_of` for what is assumed without one.
         pairs: How many pairs it comes from.
+        drop: In the unit of the scores, above 0.
         power: Chance that such a drop is shown, or that an equal model is proved not worse.
+        furthest: By how much two scores can differ, in their unit.
     """
     proves = rule.name == NOT_WORSE
     alpha = rule.alpha if proves else rule.drop_alpha
-    reach = reach_of(scores, deviation, pairs, drop=rule.margin, power=power, alpha=alpha)
+    reach = reach_of(scores, deviation, pairs, drop=drop, power=power, alpha=alpha)
     if not proves or not reach.deviation:
         return reach
-
-    needed = partial(records_to_prove, measure, reach.deviation, alpha=alpha, power=power)
-    # The number of records is asked for margins below the largest there can be.
-    most = min(0.99 * measure.furthest, 1000 * reach.deviation)
-    least = _least(needed, len(scores), most)
-    return replace(reach, needed=needed(rule.margin), detectable=least)
-
-
-def _least(needed: Callable[[float], int], count: int, high: float) -> float | None:
-    """Return the smallest margin that so many records prove, to a thousandth of it.
-
-    ``None`` where not even ``high`` is proved by them.
-    """
-    if needed(high) > count:
-        return None
-    low = high
-    while needed(low) <= count:
-        low /= 2
-    while high - low > high / 1000:
-        middle = (low + high) / 2
-        low, high = (low, middle) if needed(middle) <= count else (middle, high)
-    return high
+    needed = records_to_tell(reach.deviation, drop, rule.alpha, power, furthest=furthest)
+    if reach.records < 2:
+        return replace(reach, needed=needed, detectable=None)
+    least = margin_to_tell(reach.deviation, reach.records, rule.alpha, power, furthest=furthest)
+    return replace(reach, needed=needed, detectable=least)
 
 
 def too_few(
@@ -90,7 +73,7 @@ def too_few(
         for entry in before.entries
         if entry.score is not None and (entry.id, entry.content) in wanted
     ]
-    reach = reach_under(rule, measure, scores, deviation, pairs)
+    reach = reach_under(rule, scores, deviation, pairs, drop=rule.margin, furthest=measure.furthest)
     if reach.needed is None or reach.deviation is None or reach.needed <= len(scores):
         return None
     source = f"measured on {pairs} pairs" if reach.pairs else "assumed from its scores"
