@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Measure, Reach, Side
+from pytest_llmjudge.data.comparison import (
+    Comparison,
+    Entry,
+    Flip,
+    Grouped,
+    Measure,
+    Reach,
+    Side,
+)
 from pytest_llmjudge.data.contexts import Context
 from pytest_llmjudge.data.gates import GateResult
 from pytest_llmjudge.data.preference import (
@@ -53,6 +61,7 @@ __all__ = [
     "Flip",
     "FollowUp",
     "GateResult",
+    "Grouped",
     "JudgeCheck",
     "JudgeIdentity",
     "Measure",

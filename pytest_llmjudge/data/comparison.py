@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data.records import JudgeIdentity
 
-__all__ = ["POINTS", "Comparison", "Entry", "Flip", "Measure", "Reach", "Side"]
+__all__ = ["POINTS", "Comparison", "Entry", "Flip", "Grouped", "Measure", "Reach", "Side"]
 
 POINTS = "points"
 """The unit of scores from 0 to 100."""
@@ -72,12 +72,14 @@ class Entry:
         score: In the unit of its suite's measure, such as 0 to 100 points; ``None`` when it has
             none.
         response: What was answered.
+        group: Of records that are not independent of each other; ``None`` for one that is alone.
     """
 
     id: str
     content: str
     score: float | None
     response: str | None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,22 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True)
+class Grouped:
+    """The groups of the pairs of a comparison, by the side that is compared.
+
+    Attributes:
+        groups: How many there are.
+        changed: How many have another sum of scores now, which is what a test sees of them.
+        design_effect: By what they multiply the variance of the mean difference; ``None`` where
+            that is not known.
+    """
+
+    groups: int
+    changed: int
+    design_effect: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """How a suite did beside the baseline. Differences are now - before, in the measure's unit.
 
@@ -143,13 +161,14 @@ class Comparison:
         after: Average of the pairs now.
         difference: Mean difference.
         interval: Its 95 % bootstrap interval (BCa); ``None`` for fewer than two pairs.
-        p: How often chance makes a change for the worse as large: sign-flip test, or McNemar's
-            where scores are binary.
+        p: How often chance makes a change for the worse as large: sign-flip test, which flips
+            groups whole, or McNemar's where scores are binary and each record is alone.
         deviation: Standard deviation of the differences; ``None`` for fewer than two pairs.
         detectable: The smallest drop that this many pairs show with 80 % power at 5 %.
         losses: Pairs that passed and now fail; ``None`` when nothing says what passes.
         wins: Pairs that failed and now pass.
-        mcnemar_p: One-sided p of McNemar's exact test on losses and wins.
+        mcnemar_p: One-sided p of McNemar's exact test on losses and wins; with groups that of the
+            sign-flip test of their losses and wins.
         flips: The ten that got worst, the worst first.
         note: What a reader should know besides; empty for nothing.
         changed: Pairs whose score is another now; ``None`` where a file does not say.
@@ -160,6 +179,7 @@ class Comparison:
         unpaired_average_after: Average of those of this run.
         unpaired_p: How often chance makes the unpaired fall as far beside the paired; ``None``
             where a side has none.
+        grouped: The groups of the pairs; ``None`` where each record is alone.
     """
 
     measure: Measure
@@ -188,6 +208,7 @@ class Comparison:
     unpaired_average_before: float | None = None
     unpaired_average_after: float | None = None
     unpaired_p: float | None = None
+    grouped: Grouped | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +223,9 @@ class Reach:
         pairs: How many pairs it was measured on; 0 when it is assumed.
         needed: How many records would show the drop that was asked for.
         detectable: The smallest drop that the records there are show.
+        groups: How many groups the records are in; ``None`` where each is alone.
+        groups_needed: How many groups of this size have as many records as are needed.
+        design_effect: By what groups multiply the number of records that are needed.
     """
 
     records: int
@@ -210,3 +234,6 @@ class Reach:
     pairs: int
     needed: int | None
     detectable: float | None
+    groups: int | None = None
+    groups_needed: int | None = None
+    design_effect: float | None = None
