@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import GateResult
 from pytest_llmjudge.data.comparison import POINTS
 from pytest_llmjudge.extremes import fewest_falls
+from pytest_llmjudge.groups import group_numbers, in_groups
 from pytest_llmjudge.stats import (
     SIGNIFICANCE,
     mean,
@@ -18,7 +19,7 @@ from pytest_llmjudge.stats import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Mapping, Sequence
 
     from pytest_llmjudge.data import Comparison
 
@@ -90,7 +91,10 @@ def decide_record(score: int, min_score: int | None) -> Decision:
 
 
 def decide_average(
-    scores: Mapping[str, int | None], min_average: float | None, causes: Mapping[str, str]
+    scores: Mapping[str, int | None],
+    min_average: float | None,
+    causes: Mapping[str, str],
+    names: Mapping[str, str | None] | None = None,
 ) -> Decision:
     """Decide over a suite: every record is scored and the mean is at least ``min_average``.
 
@@ -98,6 +102,7 @@ def decide_average(
         scores: For every record of the suite by id, its score or ``None``.
         min_average: The gate, ``None`` when the suite has only a gate for each record.
         causes: Why records are unscored, by id.
+        names: The group of each record by id, ``None`` for one that is alone or where all are.
     """
     missing = [record for record, score in scores.items() if score is None]
     have = [score for score in scores.values() if score is not None]
@@ -106,11 +111,13 @@ def decide_average(
     average = mean(have)
     if average is None:
         return Decision(passed=False, reason="there is no record to average")
-    noun = "record" if len(have) == 1 else "records"
-    figure = f"average {points(average, min_average)} of {len(have)} {noun}{_interval(have)}"
+    groups = None if names is None else group_numbers(names[record] for record in scores)
+    noun = ("record" if len(have) == 1 else "records") + in_groups(groups)
+    interval = _interval(have, groups)
+    figure = f"average {points(average, min_average)} of {len(have)} {noun}{interval}"
     if min_average is None:
         return Decision(passed=True, reason=f"{figure}, no min_average is set")
-    noise = NOISE if is_average_within_noise(have, min_average) else ""
+    noise = NOISE if is_average_within_noise(have, min_average, groups) else ""
     if average < min_average:
         reason = f"{figure} is below min_average {points(min_average)}{noise}"
         return Decision(passed=False, reason=reason)
@@ -178,19 +185,23 @@ def _reach(comparison: Comparison) -> str:
     """Say what drops the suite can show, or why that is not known."""
     measure = comparison.measure
     noun, drop = measure.suite, measure.drop
-    fewest = fewest_falls(is_binary=measure.is_binary)
-    if comparison.paired < fewest:
-        pairs = "one pair" if comparison.paired == 1 else f"{comparison.paired} pairs"
+    grouped, fewest = comparison.grouped, fewest_falls(is_binary=measure.is_binary)
+    number = comparison.paired if grouped is None else grouped.groups
+    if number < fewest:
+        one, several = ("pair", "pairs") if grouped is None else ("group", "groups")
+        pairs = f"one {one}" if number == 1 else f"{number} {several}"
         return f"; {pairs} cannot show any {drop}"
-    if not comparison.deviation:
-        same = "all scores are as before" if not comparison.difference else "all scores moved alike"
-        return f"; {same}, which does not tell what {drop}s this {noun} can show"
-    least = signed(comparison.detectable or 0.0).lstrip("+")
+    what = "scores" if grouped is None else "groups"
+    if not comparison.deviation or not comparison.detectable:
+        same = "moved alike" if comparison.difference else "are as before"
+        return f"; all {what} {same}, which does not tell what {drop}s this {noun} can show"
+    least = signed(comparison.detectable).lstrip("+")
     reach = f"; this {noun} can show {drop}s of {least} {measure.unit} or more"
-    if comparison.changed is None or comparison.changed >= fewest:
+    changed = comparison.changed if grouped is None else grouped.changed
+    if changed is None or changed >= fewest:
         return reach
-    number = "one" if comparison.changed == 1 else comparison.changed
-    return f"{reach} where at least {fewest} scores change, and {number} did"
+    moved = "one" if changed == 1 else changed
+    return f"{reach} where at least {fewest} {what} change, and {moved} did"
 
 
 def unscored(
@@ -220,17 +231,19 @@ def listed(ids: Sequence[str]) -> str:
     return f"{named} and {len(ids) - _NAMED} more" if len(ids) > _NAMED else named
 
 
-def _interval(scores: list[int]) -> str:
-    interval = mean_interval(scores)
+def _interval(scores: list[int], groups: Sequence[Hashable] | None) -> str:
+    interval = mean_interval(scores, groups)
     if interval is None:
         return ""
     # Student's t knows no bounds, scores do.
     return f" (95 % CI {points(max(0, interval[0]))} to {points(min(100, interval[1]))})"
 
 
-def is_average_within_noise(scores: Sequence[int], min_average: float | None) -> bool:
+def is_average_within_noise(
+    scores: Sequence[int], min_average: float | None, groups: Sequence[Hashable] | None = None
+) -> bool:
     """Say whether an average may be on the other side of its gate by chance alone."""
-    return is_within_noise(mean_interval(scores), min_average)
+    return is_within_noise(mean_interval(scores, groups), min_average)
 
 
 def is_within_noise(interval: tuple[float, float] | None, wanted: float | None) -> bool:

@@ -308,9 +308,7 @@ def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
     return ratio
 
 
-def sign_flip_test(
-    differences: Sequence[float], groups: Sequence[Hashable] | None = None
-) -> float:
+def sign_flip_test(differences: Sequence[float], groups: Sequence[Hashable] | None = None) -> float:
     """Return the one-sided p of the mean difference: how often chance makes one as low.
 
     If two releases are equally good, each difference might as well have the other sign, and all

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.comparison import LEAST_PAIRED
 from pytest_llmjudge.extremes import fewest_falls, least_p
+from pytest_llmjudge.groups import count_groups, group_numbers
 from pytest_llmjudge.stats import SIGNIFICANCE, points, probability
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     from pytest_llmjudge.data import Side
 
@@ -21,25 +22,31 @@ _SURELY_ENOUGH = 14
 
 
 def why_it_cannot_fail(
-    before: Side, keys: Collection[tuple[str, str]], max_drop: float
+    before: Side,
+    keys: Sequence[tuple[str, str]],
+    max_drop: float,
+    names: Sequence[str | None] | None = None,
 ) -> tuple[str, str] | None:
     """Say why a suite cannot fail beside its baseline, and what to do; ``None`` when it can.
 
     In the worst case every record scores 0. Then the gate fails when the mean of the paired
     records' old scores is above ``max_drop``, and the drop has p < 0.05 by the test of its kind.
-    Where higher is worse, nothing bounds what a record can lose.
+    Where higher is worse, nothing bounds what a record can lose. Records of a group get worse
+    together, so that what can be shown depends on the number of groups.
 
     Args:
         before: The baseline's side.
         keys: Id and content of each record or question of the run.
         max_drop: Points that may be lost.
+        names: The group of each, ``None`` for one that is alone or where all are.
     """
-    wanted = set(keys)
-    old = [
-        entry.score
+    wanted = dict(zip(keys, names or [None] * len(keys), strict=True))
+    paired = [
+        (entry.score, wanted[entry.id, entry.content])
         for entry in before.entries
         if entry.score is not None and (entry.id, entry.content) in wanted
     ]
+    old = [score for score, _ in paired]
     if len(old) < LEAST_PAIRED * max(len(before.entries), len(wanted), 1):
         # The gate refuses to compare them, and so fails.
         return None
@@ -50,11 +57,14 @@ def why_it_cannot_fail(
             f"scored, {points(average)} {measure.unit}"
         )
         return problem, f"allow fewer {measure.unit}"
-    falls = sum(score > 0 for score in old) if measure.higher_is_better else len(old)
+    fallen = [name for score, name in paired if score > 0 or not measure.higher_is_better]
+    groups = group_numbers(fallen)
+    falls = len(fallen) if groups is None else count_groups(groups)
     least = 0.0 if falls > _SURELY_ENOUGH else least_p(falls, is_binary=measure.is_binary)
     if least < SIGNIFICANCE:
         return None
-    noun, needed = measure.noun, fewest_falls(is_binary=measure.is_binary)
+    noun = measure.noun if groups is None else "groups"
+    needed = fewest_falls(is_binary=measure.is_binary)
     lower = "lower" if measure.higher_is_better else "higher"
     able = "can be lost" if measure.is_binary else f"can score {lower} than in the baseline"
     problem = (

@@ -15,6 +15,7 @@ from pytest_llmjudge.cli.vote import add_vote
 from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import Decision, decide_baseline
+from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.kinds import all_kinds, compared_kinds
 from pytest_llmjudge.kinds.plain import plain_comparison
 from pytest_llmjudge.matching import match_suites
@@ -229,8 +230,8 @@ def _power(options: argparse.Namespace) -> int:
 
 def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: float) -> Reach:
     side = run.sides[name]
-    scores = [entry.score for entry in side.entries if entry.score is not None]
-    deviation, pairs = run.known_deviation(name)
+    scored = [(entry.score, entry.group) for entry in side.entries if entry.score is not None]
+    deviation, pairs, effect = run.known_deviation(name)
     if old is not None:
         comparison = compare(old.side(side.measure, name), side)
         if comparison.refusal is not None:
@@ -238,7 +239,17 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: f
             problem, _, hint = comparison.refusal.rpartition("; ")
             raise BaselineError(where, problem, hint)
         deviation, pairs = comparison.deviation, comparison.paired
-    return reach_of(scores, deviation, pairs, drop=drop, power=power)
+        grouped = comparison.grouped
+        effect = None if grouped is None else grouped.design_effect
+    return reach_of(
+        [score for score, _ in scored],
+        deviation,
+        pairs,
+        drop=drop,
+        power=power,
+        groups=group_numbers(group for _, group in scored),
+        effect=effect,
+    )
 
 
 def _outcome(passed: bool) -> str:  # noqa: FBT001  # a yes or no to be written out

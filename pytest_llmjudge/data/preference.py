@@ -152,6 +152,7 @@ class PairSummary:
         flips: Share of those with position bias, 0 to 1; ``None`` when there are none.
         mean_length: Of the answers of ``a`` and of ``b``, in characters.
         identical: Pairs of two equal answers, which are tied unasked.
+        groups: How many groups the pairs are in; ``None`` where each is alone.
     """
 
     wins: int
@@ -165,6 +166,7 @@ class PairSummary:
     flips: float | None
     mean_length: tuple[float, float] | None
     identical: int = 0
+    groups: int | None = None
 
     @property
     def pairs(self) -> int:
@@ -251,6 +253,7 @@ class PreferenceResult:
         check: What the judge made of known answers.
         agreement: Between people and a judge.
         responses: The records' field that held the responses; ``None`` when a model made them.
+        groups: How many groups the records are in; ``None`` where each is alone.
     """
 
     kind: ClassVar[str] = "preference"
@@ -271,3 +274,4 @@ class PreferenceResult:
     check: PairCheck | None = None
     agreement: PeopleAgreement | None = None
     responses: str | None = None
+    groups: int | None = None

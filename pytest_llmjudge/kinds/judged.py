@@ -26,6 +26,7 @@ from pytest_llmjudge.gates import (
     is_average_within_noise,
     whole_outcome,
 )
+from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import (
@@ -149,6 +150,7 @@ class _Judged(Kind[SuiteResult]):
             by=facts["by"],
             categories=categories,
             parts=average_by_part(results, facts["total"]),
+            groups=facts["groups"],
         )
 
     def summary(self, result: SuiteResult, max_drop: float) -> Summary:
@@ -169,7 +171,8 @@ class _Judged(Kind[SuiteResult]):
         scores = result.scores
         # Of a part of the records there is no average: those without a score may be the worst.
         whole = scores if len(scores) == result.total else []
-        interval = mean_interval(whole)
+        groups = group_numbers(result.scored_groups) if whole else None
+        interval = mean_interval(whole, groups)
         document: dict[str, Any] = {
             "name": result.name,
             "kind": self.name,
@@ -183,6 +186,8 @@ class _Judged(Kind[SuiteResult]):
             document["categories"] = plain_categories(result.categories)
         if result.parts:
             document["parts"] = plain_parts(result.parts)
+        if result.groups is not None:
+            document["groups"] = result.groups
         average = mean(whole)
         return document | {
             "total": result.total,
@@ -193,7 +198,7 @@ class _Judged(Kind[SuiteResult]):
             "min_score": result.min_score,
             "min_average": result.min_average,
             "outcome": result.outcome,
-            "within_noise": is_average_within_noise(whole, result.min_average),
+            "within_noise": is_average_within_noise(whole, result.min_average, groups),
             "baseline": result.comparison and plain_comparison(result.comparison),
             "check": rounded_fields(result.check),
             "agreement": rounded_fields(suite_agreement(result)),
@@ -222,6 +227,7 @@ class _Judged(Kind[SuiteResult]):
                 record["score"],
                 # Half a surrogate pair would not get from a worker of xdist to its controller.
                 record["model_response"] and storable(record["model_response"]),
+                record.get("group"),
             )
             for record in suite["records"]
         )
@@ -319,6 +325,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
             "covered": verdict.covered,
             "human_score": _human_score(record, response),
             "category": self._category(record.id),
+            **self._group_in_row(record.id),
         }
         # Most records have neither, and rows go through the store.
         if thoughts:
@@ -334,7 +341,8 @@ class _JudgedSuite(RecordSuite[_Scored]):
             least = self.loaded.settings.min_averages[category]
         scores = {one.id: one.value and one.value.verdict.score for one in samples}
         causes = {one.id: one.error for one in samples if one.error is not None}
-        return decide_average(scores, least, causes)
+        names = {one.id: self.record(one.id).group for one in samples}
+        return decide_average(scores, least, causes, names)
 
     def _category(self, name: str) -> str | None:
         return category_of(self.record(name), self.loaded.settings.by)
@@ -386,6 +394,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
                 _record_content(one.record),
                 one.verdict.score,
                 None if one.response is None else show_response(one.record, one.response),
+                one.record.group,
             )
             for one in (sample.value for sample in samples)
             if one is not None

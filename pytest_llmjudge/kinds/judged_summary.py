@@ -21,6 +21,7 @@ from pytest_llmjudge.data.summary import (
     Statement,
 )
 from pytest_llmjudge.gates import decide_average, is_average_within_noise
+from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
@@ -32,6 +33,7 @@ from pytest_llmjudge.kinds.summaries import (
     causes_of_missing,
     check_panel,
     drops_of,
+    grouped_size,
     is_one,
     make_summary,
     scored_counts,
@@ -112,7 +114,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, max_drop: float)
     scores = suite.scores
     # Of a part of the records there is no average: those without a score may be the worst.
     whole = scores if len(scores) == suite.total else []
-    value, interval = shown_average(whole)
+    value, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
     return make_summary(
         kind,
         suite,
@@ -133,6 +135,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, max_drop: float)
         breakdowns=tuple(breakdowns(suite)),
         blocks=tuple(_blocks(suite)),
         counts=scored_counts(len(scores), suite.total),
+        grouped=grouped_size(suite.total, "record", suite.groups),
     )
 
 
@@ -140,11 +143,15 @@ def _causes(suite: SuiteResult) -> Iterator[str]:
     scores = suite.scores
     if len(scores) == suite.total:
         named: dict[str, int | None] = {str(place): score for place, score in enumerate(scores)}
-        yield from unseen_gate(suite, AVERAGE, decide_average(named, suite.min_average, {}))
+        groups = dict(zip(named, suite.scored_groups, strict=True))
+        decision = decide_average(named, suite.min_average, {}, groups)
+        yield from unseen_gate(suite, AVERAGE, decision)
     for category in suite.categories:
         if category.whole and category.min_average is not None:
             named = {str(place): score for place, score in enumerate(category.whole)}
-            decision = decide_average(named, category.min_average, {})
+            numbers = category.whole_groups or range(len(named))
+            groups = dict(zip(named, map(str, numbers), strict=True))
+            decision = decide_average(named, category.min_average, {}, groups)
             yield from unseen_gate(suite, gate_of(category.name), decision)
     low = sum(
         result.outcome == "failed"
@@ -201,7 +208,8 @@ def _cells(suite: SuiteResult, average: str, interval: str) -> tuple[str, ...]:
 def _outcome(suite: SuiteResult) -> str:
     gates = []
     if suite.min_average is not None:
-        noise = is_average_within_noise(suite.scores, suite.min_average)
+        groups = group_numbers(suite.scored_groups)
+        noise = is_average_within_noise(suite.scores, suite.min_average, groups)
         is_whole = len(suite.scores) == suite.total
         suffix = ", within noise" if noise and is_whole else ""
         gates.append(f"average >= {suite.min_average:g}{suffix}")

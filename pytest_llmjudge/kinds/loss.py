@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from pytest_llmjudge.errors import (
 )
 from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored, whole_outcome
+from pytest_llmjudge.groups import count_groups, group_numbers, in_groups
 from pytest_llmjudge.keys import content_of, make_key, template_digest
 from pytest_llmjudge.kinds.base import Kind, Sample, SuiteRun, gates_over_all
 from pytest_llmjudge.kinds.plain import plain_comparison, record_texts, rounded
@@ -35,6 +36,7 @@ from pytest_llmjudge.kinds.summaries import (
     baseline_outcomes,
     causes_of_items,
     causes_of_missing,
+    grouped_size,
     is_one,
     make_summary,
     scored_counts,
@@ -169,6 +171,7 @@ class LossResult:
         limits: ``max_perplexity`` and ``max_loss``.
         records: Those of which something is known, in file order.
         outcome: ``passed``, ``failed``, or ``incomplete`` when not every record has a loss.
+        groups: How many groups the records are in; ``None`` where each is alone.
     """
 
     kind: ClassVar[str] = "loss"
@@ -183,6 +186,7 @@ class LossResult:
     gates: tuple[GateResult, ...]
     outcome: str
     comparison: Comparison | None = None
+    groups: int | None = None
 
     @property
     def losses(self) -> list[Loss]:
@@ -202,6 +206,7 @@ class Figures(NamedTuple):
     nll: float
     tokens: int
     interval: tuple[float, float] | None
+    groups: int | None
 
     @property
     def loss(self) -> float:
@@ -218,9 +223,15 @@ class Figures(NamedTuple):
 
 
 def _pool(losses: Iterable[Loss]) -> Figures:
-    parts = [part for loss in losses for part in loss.parts]
-    sums, counts = [nll for nll, _ in parts], [tokens for _, tokens in parts]
-    return Figures(math.fsum(sums), sum(counts), ratio_interval(sums, counts))
+    parts = [(part, loss.record.group) for loss in losses for part in loss.parts]
+    sums, counts = [nll for (nll, _), _ in parts], [tokens for (_, tokens), _ in parts]
+    groups = group_numbers(group for _, group in parts)
+    return Figures(
+        math.fsum(sums),
+        sum(counts),
+        ratio_interval(sums, counts, groups),
+        None if groups is None else count_groups(groups),
+    )
 
 
 def _exp(loss: float) -> float:
@@ -274,6 +285,7 @@ class _LossKind(Kind[LossResult]):
             gates=gathered.gates,
             outcome=_outcome(gathered, records),
             comparison=gathered.comparison,
+            groups=facts["groups"],
         )
 
     def document(self, result: LossResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges a loss
@@ -287,6 +299,7 @@ class _LossKind(Kind[LossResult]):
             **result.terms,
             "tokenizer": losses[0].tokenizer if losses else None,
             "total": result.total,
+            **({} if result.groups is None else {"groups": result.groups}),
             "scored": len(losses),
             "unscored": result.total - len(losses),
             **dict.fromkeys(("tokens", "loss", "perplexity", "ci95")),
@@ -336,7 +349,7 @@ class _LossKind(Kind[LossResult]):
             tuple(
                 entry
                 for record, content in records
-                for entry in _entries(record["id"], content, record["parts"])
+                for entry in _entries(record["id"], content, record["parts"], record.get("group"))
             ),
             terms=_terms(suite["tokenizer"], suite.get("prompt"), end=suite["end"]),
             passes_at=suite["max_loss"],
@@ -372,6 +385,7 @@ class _LossKind(Kind[LossResult]):
             max_drop=max_drop,
             causes=_causes(result, figures),
             counts=scored_counts(len(result.losses), result.total),
+            grouped=grouped_size(result.total, "record", result.groups),
             overview=_overview(result, figures, value, interval),
             blocks=(*unscored_names(result.name, result.records), *_worst(result)),
         )
@@ -432,6 +446,7 @@ class _LossSuite(RecordSuite[Loss]):
             "token_digest": "" if loss is None else loss.token_digest,
             "error": sample.error,
             "cause": sample.cause,
+            **self._group_in_row(sample.id),
         }
 
     def decide(self, gate: str, samples: Sequence[Sample[Loss]]) -> Decision:  # noqa: ARG002
@@ -466,6 +481,7 @@ class _LossSuite(RecordSuite[Loss]):
                 sample.id,
                 content_of(self.record(sample.id)),
                 () if sample.value is None else sample.value.parts,
+                self.record(sample.id).group,
             )
         )
         token_digests = {
@@ -778,19 +794,27 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
         hint = "set max_perplexity or max_loss"
         hint += "" if is_text else ", or compare with --llm-judge-baseline"
         raise SettingsError(marked.name, "it has no gate and so cannot fail", hint)
-    idle = ("end", "prompt", "system", "sample", "fields", "split") if is_text else ("stride",)
+    of_records = ("end", "prompt", "system", "sample", "group", "fields", "split")
+    idle = of_records if is_text else ("stride",)
     problem = f"it says nothing of a {'text' if is_text else 'records'} file"
     for name in idle:
         if name in keywords:
             where = f"{marked.name}: {name}"
             raise SettingsError(where, problem, "leave it out")
     chosen = chosen_for(marked.name, keywords, marked.base, settings, takes_responses=False)
+    if is_text:
+        # An option for other suites may name a field.
+        chosen = replace(chosen, group=None)
     read = partial(_read_samples, asdict(chosen))
     loaded = read_suite(marked.name, file, marked.base, chosen, read)
     check_single_turns(marked.name, "llm_loss", loaded.records)
     fewest = fewest_falls(is_binary=_MEASURE.is_binary)
-    if not is_limited and len(loaded.records) < fewest:
-        problem = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"
+    groups = group_numbers(record.group for record in loaded.records)
+    number, noun = len(loaded.records), "record"
+    if groups is not None:
+        number, noun = count_groups(groups), "group"
+    if not is_limited and number < fewest:
+        problem = f"it cannot fail: {_counted(number, noun)} cannot show a rise"
         hint = f"give it {fewest} or more, or set max_perplexity"
         raise SettingsError(marked.name, problem, hint)
     return loaded, keywords
@@ -874,10 +898,12 @@ def _wrong_figures(figures: Mapping[str, Any], parts: Sequence[Sequence[float]])
     yield from differs(figures, "loss", _mean_loss(parts))
 
 
-def _entries(name: str, content: str, parts: Sequence[Sequence[float]]) -> Iterator[Entry]:
+def _entries(
+    name: str, content: str, parts: Sequence[Sequence[float]], group: str | None
+) -> Iterator[Entry]:
     """Yield a record's mean loss as a comparison takes it, or that of each window of a text."""
     if not parts:
-        yield Entry(name, content, None, None)
+        yield Entry(name, content, None, None, group)
         return
     *windows, last = [(nll, int(tokens)) for nll, tokens in parts]
     if windows and 2 * last[1] < windows[-1][1]:
@@ -887,7 +913,7 @@ def _entries(name: str, content: str, parts: Sequence[Sequence[float]]) -> Itera
     for place, (nll, tokens) in enumerate([*windows, last]):
         # As many tokens on both sides: else another tokenizer made them.
         own = f"{name}-{place}" if windows else name
-        yield Entry(own, f"{content} {tokens}", nll / tokens, None)
+        yield Entry(own, f"{content} {tokens}", nll / tokens, None, group)
 
 
 def _loss_record(record: Record, row: Mapping[str, Any]) -> LossRecord:
@@ -932,7 +958,8 @@ def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Deci
     interval = f", 95 % CI {ends}" if ends else ""
     measured = (
         f"perplexity {_points(figures.perplexity, most)} (loss {figures.loss:.4f} nats a token, "
-        f"{_counted(figures.tokens, 'token')} of {_counted(count, 'record')}{interval})"
+        f"{_counted(figures.tokens, 'token')} of {_counted(count, 'record')}"
+        f"{in_groups(figures.groups)}{interval})"
     )
     if most is None:
         return Decision(passed=True, reason=f"{measured}, no max_perplexity is set")

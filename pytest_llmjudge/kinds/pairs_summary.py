@@ -12,6 +12,7 @@ from pytest_llmjudge.kinds.summaries import (
     causes_of_items,
     causes_of_missing,
     check_panel,
+    grouped_size,
     make_summary,
     scored_counts,
     unscored_names,
@@ -126,6 +127,7 @@ def pairs_summary(
         ),
         blocks=tuple(_blocks(result)),
         counts=scored_counts(figures.pairs, result.total),
+        grouped=grouped_size(result.total, "pair", result.groups),
     )
 
 

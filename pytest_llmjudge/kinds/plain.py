@@ -51,6 +51,8 @@ def record_texts(record: Record) -> dict[str, Any]:
         texts["criteria"] = plain_criteria(record)
     if record.follow_ups:
         texts["follow_ups"] = [asdict(one) for one in record.follow_ups]
+    if record.group is not None:
+        texts["group"] = record.group
     return texts
 
 
@@ -81,6 +83,8 @@ def plain_comparison(comparison: Comparison) -> dict[str, Any]:
     plain = asdict(comparison)
     kind = plain.pop("measure")["kind"]
     interval = None if comparison.interval is None else list(comparison.interval)
+    if comparison.grouped is None:
+        del plain["grouped"]
     return {"kind": kind, **plain, "interval": interval, "flips": list(plain["flips"])}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_llmjudge.data.page import Drop, Panel
 from pytest_llmjudge.data.summary import NONE, Names, Summary
 from pytest_llmjudge.gates import TEARDOWN_FAILED, XPASSED
+from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
 from pytest_llmjudge.stats import signed
 
@@ -35,6 +36,7 @@ __all__ = [
     "causes_of_missing",
     "check_panel",
     "drops_of",
+    "grouped_size",
     "is_one",
     "make_summary",
     "scored_counts",
@@ -219,6 +221,17 @@ def causes_of_missing(
 def is_one(number: int, one: str, many: str) -> str:
     """Return the word for one, or that for another number."""
     return one if number == 1 else many
+
+
+def grouped_size(total: int, noun: str, groups: int | None) -> str:
+    """Say how many records a suite has in how many groups; empty where each is alone.
+
+    Args:
+        total: How many there are.
+        noun: What one is called.
+        groups: How many groups there are; ``None`` where each record is alone.
+    """
+    return "" if groups is None else f"{total} {noun}s{in_groups(groups)}"
 
 
 def scored_counts(scored: int, total: int) -> tuple[tuple[str, str], ...]:

@@ -148,7 +148,9 @@ class Completeness:
         keys = suite.baseline_keys()
         if keys is None:
             return
-        why = why_it_cannot_fail(session.baseline_side(suite), keys, session.settings.max_drop)
+        why = why_it_cannot_fail(
+            session.baseline_side(suite), keys, session.settings.max_drop, suite.group_names()
+        )
         if why is None:
             return
         problem, hint = why

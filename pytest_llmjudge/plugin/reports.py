@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import Comparison, Flip
+from pytest_llmjudge.data import Comparison, Flip, Grouped
 from pytest_llmjudge.gates import XPASSED
 from pytest_llmjudge.kinds import kind_named
 from pytest_llmjudge.kinds.plain import plain_comparison
@@ -60,7 +60,7 @@ def _comparison(ready: Ready | None) -> dict[str, Any]:
 
 def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
     """Make a comparison of what xdist carried."""
-    values, interval = dict(plain), plain["interval"]
+    values, interval, grouped = dict(plain), plain["interval"], plain.get("grouped")
     measure = kind_named(values.pop("kind")).measure
     assert measure is not None  # noqa: S101  # it was compared
     return Comparison(
@@ -69,6 +69,7 @@ def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
             "measure": measure,
             "interval": None if interval is None else tuple(interval),
             "flips": tuple(Flip(**flip) for flip in plain["flips"]),
+            "grouped": None if grouped is None else Grouped(**grouped),
         }
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.reporting.comparison import count_lines, parity_line
 from pytest_llmjudge.reporting.markup import Section, fenced, head, inline, joined, row
 from pytest_llmjudge.stats import points, probability, signed
@@ -68,7 +69,8 @@ def _cells(name: str, decision: Decision, comparison: Comparison) -> Iterator[st
     interval = comparison.interval
     yield "-" if interval is None else f"{signed(interval[0])} to {signed(interval[1])}"
     yield "-" if comparison.p is None else probability(comparison.p).removeprefix("= ")
-    yield str(comparison.paired)
+    grouped = comparison.grouped
+    yield f"{comparison.paired}{'' if grouped is None else in_groups(grouped.groups)}"
     if comparison.refusal is not None:
         yield "not compared"
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.stats import signed
 
 if TYPE_CHECKING:
@@ -28,17 +29,20 @@ def power_lines(
     """
     noun, unit = measure.noun, measure.unit
     if reach.spread is None or reach.needed is None or reach.detectable is None:
-        if reach.spread is None:
-            yield f"{name}: nothing is known of its spread, with {reach.records} scores"
+        number = f"{reach.records} scores{in_groups(reach.groups)}"
+        if reach.spread is None or reach.groups is not None:
+            yield f"{name}: nothing is known of its spread, with {number}"
         else:
             yield f"{name}: nothing is known of its spread, all {reach.records} scores are the same"
         return
+    needed = f"{reach.needed} {noun}{in_groups(reach.groups_needed)}"
     yield (
-        f"{name}: {reach.needed} {noun} show a {measure.drop} of {drop:g} {unit} in "
+        f"{name}: {needed} show a {measure.drop} of {drop:g} {unit} in "
         f"{100 * power:g} % of all releases that have it, with at most 5 % false alarms"
     )
     least = signed(reach.detectable).lstrip("+")
-    yield f"  its {reach.records} scored {noun} show {measure.drop}s of {least} {unit} or more"
+    there = f"{reach.records} scored {noun}{in_groups(reach.groups)}"
+    yield f"  its {there} show {measure.drop}s of {least} {unit} or more"
     if reach.pairs:
         yield (
             f"  measured: the differences of {reach.pairs} pairs have a standard deviation of "
@@ -49,6 +53,11 @@ def power_lines(
             f"  assumed: differences with a standard deviation of {_figure(reach.deviation)} "
             f"{unit}, from {_figure(reach.spread)} of the scores and published pairs of releases; "
             "--baseline FILE measures it"
+        )
+    if reach.design_effect is not None:
+        yield (
+            f"  records of a group vary together, so {_figure(reach.design_effect)} times as many "
+            "are needed as of records that are alone"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.page import Panel
+from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.reporting.comparison import count_lines
 from pytest_llmjudge.stats import probability, signed
 
@@ -27,7 +28,9 @@ def baseline_panel(comparison: Comparison) -> Panel:
 
 
 def _facts(comparison: Comparison) -> Iterator[Fact]:
-    measure = comparison.measure
+    measure, grouped = comparison.measure, comparison.grouped
+    if grouped is not None:
+        yield "pairs", f"{comparison.paired} {measure.noun}{in_groups(grouped.groups)}"
     if comparison.difference is not None:
         yield "change", f"{signed(comparison.difference)} {measure.unit}"
     if comparison.interval is not None:
