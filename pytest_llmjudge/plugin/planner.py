@@ -12,6 +12,7 @@ from pytest_llmjudge.generation.factory import takes_tokenizer
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
 from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
 from pytest_llmjudge.pipeline.judge_resources import judge_facts
+from pytest_llmjudge.pipeline.models import is_judge_of_itself
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.configured import is_ours
 from pytest_llmjudge.plugin.options import is_listing
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_llmjudge.generation.base import Model
+    from pytest_llmjudge.judging.judge import Judge
     from pytest_llmjudge.kinds.base import Suite
     from pytest_llmjudge.pipeline import JudgeLike
     from pytest_llmjudge.plugin.session import LlmSession
@@ -149,7 +151,7 @@ def _announce(
 ) -> None:
     """Have the suite in the results also when it is never reached, or its fixtures fail."""
     resources = session.resources
-    judge: JudgeLike | None = None
+    judge: Judge | None = None
     model: Model | None = None
     if suite.uses_judge and is_ours(collected, item, "llm_judge"):
         judge = resources.judges.judge
@@ -161,6 +163,12 @@ def _announce(
     session.store.note_suite(suite.name, {**facts, TEMPLATE_NOTES: notes}, planned=True)
     for used in readers:
         resources.models.watch(used)
+    if model is not None and judge is not None and is_judge_of_itself(model, judge.identity):
+        shown = resources.models.shown_path(model.info.path)
+        session.store.add_note(
+            f"{suite.name}: the judge is the model under test ({shown}), and models rate their own "
+            "responses higher than others do; take another judge"
+        )
     fingerprint = "" if model is None else model.fingerprint
     for text in (*notes, *suite.advice(session.baseline_fingerprint(suite.name), fingerprint)):
         session.store.add_note(text)
