@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.groups import have_groups
-
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
@@ -40,9 +38,8 @@ def unpaired_test(
     side; E. J. G. Pitman, 1937). Records that are on both sides vary together, which the draws
     leave out: it is their p that is too high rather than too low.
 
-    Where records are in groups, these are drawn one after the other until there are as many
-    records, and of the first and the last one as many records as it takes. To that end a side's
-    groups are put around a circle at random, and the records that follow a random one are drawn.
+    Where records are in groups, whole groups are drawn, as many as did not pair up. Of a group that
+    paired up in part, either part is taken for one of its own; the two vary together as well.
 
     Args:
         paired: Old and new score of each pair.
@@ -62,8 +59,8 @@ def unpaired_test(
     lots = np.random.default_rng(_SEED)
     old, new = ([pair[side] for pair in paired] for side in (0, 1))
     seen = _apart(math.fsum(after), len(after), new) - _apart(math.fsum(before), len(before), old)
-    drawn_after = _apart_when_drawn(lots, [*new, *after], len(after), groups_after)
-    drawn_before = _apart_when_drawn(lots, [*old, *before], len(before), groups_before)
+    drawn_after = _apart_when_drawn(lots, new, after, groups_after)
+    drawn_before = _apart_when_drawn(lots, old, before, groups_before)
     low = int(np.count_nonzero(drawn_after - drawn_before <= seen + _TIE))
     return (1 + low) / (1 + _RESAMPLES)
 
@@ -75,58 +72,33 @@ def _apart(total: float, number: int, others: Sequence[float]) -> float:
 
 def _apart_when_drawn(
     lots: np.random.Generator,
-    scores: Sequence[float],
-    number: int,
+    paired: Sequence[float],
+    alone: Sequence[float],
     groups: Sequence[Hashable] | None,
 ) -> NDArray[np.float64]:
     """Return how far the mean of scores that are drawn is above that of those that are left."""
     import numpy as np
 
-    totals = (
-        _totals_of_groups(lots, scores, number, groups)
-        if groups is not None and have_groups(groups)
-        else _totals_of_records(lots, scores, number)
-    )
-    whole = np.sort(np.asarray(scores, dtype=float)).sum()
-    apart: NDArray[np.float64] = totals / number - (whole - totals) / (len(scores) - number)
+    groups = range(len(paired) + len(alone)) if groups is None else groups
+    own = _members(alone, groups[len(paired) :])
+    # In an order that does not hang on the files', so that the draws do not either.
+    pool = sorted([*_members(paired, groups[: len(paired)]), *own])
+    sums, sizes = np.asarray([sum(scores) for scores in pool]), np.asarray(list(map(len, pool)))
+    batch = max(1, _LARGEST_BATCH // len(pool))
+    batches = []
+    for start in range(0, _RESAMPLES, batch):
+        rows = np.tile(np.arange(len(pool)), (min(batch, _RESAMPLES - start), 1))
+        drawn = lots.permuted(rows, axis=1)[:, : len(own)]
+        batches.append((sums[drawn].sum(axis=1), sizes[drawn].sum(axis=1)))
+    totals, numbers = (np.concatenate(column) for column in zip(*batches, strict=True))
+    left: NDArray[np.float64] = (sums.sum() - totals) / (sizes.sum() - numbers)
+    apart: NDArray[np.float64] = totals / numbers - left
     return apart
 
 
-def _totals_of_records(
-    lots: np.random.Generator, scores: Sequence[float], number: int
-) -> NDArray[np.float64]:
-    """Return the sums of so many scores, drawn 10,000 times."""
-    import numpy as np
-
-    # In an order that does not hang on the files', so that the draws do not either.
-    pool = np.sort(np.asarray(scores, dtype=float))
-    size = max(1, _LARGEST_BATCH // pool.size)
-    batches = []
-    for start in range(0, _RESAMPLES, size):
-        rows = np.tile(pool, (min(size, _RESAMPLES - start), 1))
-        batches.append(lots.permuted(rows, axis=1)[:, :number].sum(axis=1))
-    return np.concatenate(batches)
-
-
-def _totals_of_groups(
-    lots: np.random.Generator, scores: Sequence[float], number: int, groups: Sequence[Hashable]
-) -> NDArray[np.float64]:
-    """Return the same sums where neighbours on a circle of groups are drawn."""
-    import numpy as np
-
+def _members(scores: Sequence[float], groups: Sequence[Hashable]) -> list[list[float]]:
+    """Return the scores of each group, the lowest first."""
     members: dict[Hashable, list[float]] = {}
     for score, group in zip(scores, groups, strict=True):
-        members.setdefault(group, []).append(score)
-    # As above.
-    ordered = sorted(sorted(own) for own in members.values())
-    pool, sizes = np.concatenate(ordered), np.asarray(list(map(len, ordered)))
-    starts, places = sizes.cumsum() - sizes, np.arange(pool.size)
-    totals = np.empty(_RESAMPLES)
-    for draw in range(_RESAMPLES):
-        order = lots.permutation(sizes.size)
-        own = sizes[order]
-        circle = pool[places + np.repeat(starts[order] - (own.cumsum() - own), own)]
-        begin = int(lots.integers(pool.size))
-        end = begin + number
-        totals[draw] = circle[begin:end].sum() + circle[: max(0, end - pool.size)].sum()
-    return totals
+        members.setdefault(group, []).append(float(score))
+    return list(map(sorted, members.values()))

@@ -134,7 +134,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, max_drop: float)
         overview=Overview(_HEADINGS, _cells(suite, value, interval)),
         breakdowns=tuple(breakdowns(suite)),
         blocks=tuple(_blocks(suite)),
-        counts=scored_counts(len(scores), suite.total),
+        counts=scored_counts(len(scores), suite.total, suite.groups),
         grouped=grouped_size(suite.total, "record", suite.groups),
     )
 

@@ -384,7 +384,7 @@ class _LossKind(Kind[LossResult]):
             ],
             max_drop=max_drop,
             causes=_causes(result, figures),
-            counts=scored_counts(len(result.losses), result.total),
+            counts=scored_counts(len(result.losses), result.total, result.groups),
             grouped=grouped_size(result.total, "record", result.groups),
             overview=_overview(result, figures, value, interval),
             blocks=(*unscored_names(result.name, result.records), *_worst(result)),

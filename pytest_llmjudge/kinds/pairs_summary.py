@@ -126,7 +126,7 @@ def pairs_summary(
             lines=tuple(_statements(result, figures)),
         ),
         blocks=tuple(_blocks(result)),
-        counts=scored_counts(figures.pairs, result.total),
+        counts=scored_counts(figures.pairs, result.total, result.groups),
         grouped=grouped_size(result.total, "pair", result.groups),
     )
 

@@ -234,9 +234,12 @@ def grouped_size(total: int, noun: str, groups: int | None) -> str:
     return "" if groups is None else f"{total} {noun}s{in_groups(groups)}"
 
 
-def scored_counts(scored: int, total: int) -> tuple[tuple[str, str], ...]:
-    """Return how many of all samples have a score, and how many have none."""
-    return ("scored", str(scored)), ("unscored", str(total - scored))
+def scored_counts(
+    scored: int, total: int, groups: int | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Return how many of all samples have a score, how many have none, and in how many groups."""
+    counts = ("scored", str(scored)), ("unscored", str(total - scored))
+    return counts if groups is None else (*counts, ("groups", str(groups)))
 
 
 def unscored_names(name: str, results: Sequence[RecordOutcome]) -> Iterator[Names]:

@@ -36,7 +36,6 @@ def suite_properties(run: RunSummary) -> Iterator[tuple[str, str]]:
             "interval": suite.interval,
             "change": suite.change,
             **dict(suite.counts),
-            "grouped": suite.grouped or NONE,
             "judge": suite.judge or NONE,
         }
         if suite.model is not None:

@@ -56,8 +56,8 @@ def power_lines(
         )
     if reach.design_effect is not None:
         yield (
-            f"  records of a group vary together, so {_figure(reach.design_effect)} times as many "
-            "are needed as of records that are alone"
+            f"  that is {_figure(reach.design_effect)} times as many {noun} as where each is alone "
+            "(the design effect of its groups)"
         )
 
 

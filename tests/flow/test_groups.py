@@ -87,7 +87,9 @@ def test_a_run_beside_a_baseline_without_groups(
         "utf-8"
     ).replace("\\", "")
     assert "18 records in 6 groups" in (judged.path / "r.html").read_text("utf-8")
-    assert 'value="18 records in 6 groups"' in (judged.path / "r.xml").read_text("utf-8")
+    assert f'name="llm_judge_groups[{SUITE}]" value="6"' in (judged.path / "r.xml").read_text(
+        "utf-8"
+    )
     old, new = str(judged.path / "old.json"), str(judged.path / "new.json")
     capsys.readouterr()
     assert main(["compare", old, new]) == 1

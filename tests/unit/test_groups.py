@@ -222,38 +222,45 @@ def test_whole_groups_are_flipped(seed: int) -> None:
     assert sign_flip_test(differences, GROUPS) == pytest.approx(expected)
 
 
-def every_draw(scores: Sequence[float], number: int, groups: Sequence[int]) -> list[float]:
-    """Return how far each run of records on each circle of groups is above the others."""
+def every_draw(pieces: Sequence[Sequence[float]], number: int) -> list[float]:
+    """Return how far the mean of each choice of so many pieces is above that of the others."""
     apart = []
-    for order in itertools.permutations(sorted(set(groups))):
-        circle = [
-            score
-            for group in order
-            for score in sorted(s for s, one in zip(scores, groups, strict=True) if one == group)
-        ]
-        for begin in range(len(circle)):
-            rolled = circle[begin:] + circle[:begin]
-            apart.append(statistics.fmean(rolled[:number]) - statistics.fmean(rolled[number:]))
+    for chosen in itertools.combinations(range(len(pieces)), number):
+        inside, outside = (
+            [s for place, own in enumerate(pieces) if (place in chosen) is side for s in own]
+            for side in (True, False)
+        )
+        apart.append(statistics.fmean(inside) - statistics.fmean(outside))
     return apart
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whole_groups_do_not_pair_up(seed: int) -> None:
-    """The drawn p is that of all circles there are, within what 10,000 draws allow."""
+    """The drawn p is that of all choices there are, within what 10,000 draws allow."""
     lots = random.Random(seed)  # noqa: S311  # for numbers that repeat
-    groups = [0, 0, 0, 1, 1, 2, 3, 4, 4, 4]
+    # The last group was replaced, and of the one before it the last record.
+    groups, number = [0, 0, 0, 1, 1, 2, 3, 3, 4, 3, 5, 5, 5], 4
+    parts = [[0, 1, 2], [3, 4], [5], [6, 7], [8], [9], [10, 11, 12]]
     before, after = ([float(lots.randint(0, 100)) for _ in groups] for _ in range(2))
-    # The last group was replaced.
-    paired, number = list(zip(before[:-3], after[:-3], strict=True)), 3
+    paired = list(zip(before[:-number], after[:-number], strict=True))
     was, now = (
         statistics.fmean(pool[-number:]) - statistics.fmean(pool[:-number])
         for pool in (before, after)
     )
-    ways = [every_draw(pool, number, groups) for pool in (before, after)]
+    ways = [
+        every_draw([[pool[place] for place in part] for part in parts], 2)
+        for pool in (before, after)
+    ]
     differences = np.subtract.outer(ways[1], ways[0])
     expected = float((differences <= now - was + 1e-9).mean())
 
-    p = unpaired_test(paired, before[-3:], after[-3:], groups_before=groups, groups_after=groups)
+    p = unpaired_test(
+        paired,
+        before[-number:],
+        after[-number:],
+        groups_before=groups,
+        groups_after=groups,
+    )
 
     assert p == pytest.approx(expected, abs=0.02)
 
@@ -379,8 +386,8 @@ def test_what_a_grouped_suite_can_show() -> None:
         "  its 24 scored records in 10 groups show drops of 7.2 points or more",
         "  measured: the differences of 24 pairs have a standard deviation of 10.0 points",
         (
-            "  records of a group vary together, so 2.0 times as many are needed as of records "
-            "that are alone"
+            "  that is 2.0 times as many records as where each is alone (the design effect of its "
+            "groups)"
         ),
     ]
     assert list(power_lines("s", one, 5, 0.8, JUDGED)) == [
