@@ -232,8 +232,6 @@ def with_groups(where: str, records: Sequence[Record], field: str | None) -> tup
     """
     path = field or _GROUP
     values = [field_at(record.fields, path) for record in records]
-    if field is None and all(value is None for value in values):
-        return tuple(records)
     quoted = f'"{one_line(path, _SHOWN_NAME)}"'
     groups = list(map(label_of, values))
     lacking = [record for record, group in zip(records, groups, strict=True) if group is None]
@@ -246,6 +244,8 @@ def with_groups(where: str, records: Sequence[Record], field: str | None) -> tup
         problem = f"{quoted} is neither a text nor a whole number in {_some(odd, records)}"
         hint = "write the name or the number of its group into each record"
         raise SettingsError(where, problem, hint)
+    if len(lacking) == len(records) and field is None:
+        return tuple(records)
     if len(lacking) == len(records):
         fields = dict.fromkeys(name for record in records for name in record.fields)
         problem = f"group {quoted} is no field with a text or a number in any record"
