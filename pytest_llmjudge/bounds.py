@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.stats import POWER
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["mean_bounds", "records_to_tell"]
 
-_GRID = 256
+_FULL = 100.0
+_GRID = 512
+_LEAST_LEVEL = 1e-12
 # Of the distribution of a sum, what lies beyond the range that is computed is below exp(-30).
 _BEYOND = 30.0
 
@@ -62,7 +65,7 @@ def mean_bounds(
         alpha: One-sided, between 0 and 0.5.
         is_binary: Whether each is -100, 0 or 100.
         groups: For each difference, whose it is: those of one group are drawn together, and a
-            group is one of the n.
+            group is one of the n; one that was not seen is of mean size.
         lowest: What a difference can be at all, infinite where nothing bounds it. Then a loss that
             was not seen is taken to be as much larger than the largest difference seen as these
             are on average, were they exponential (at most 2 sum / chi2(alpha, 2m) for m of them).
@@ -73,14 +76,47 @@ def mean_bounds(
         what a difference can be.
     """
     units = _units(differences, groups)
-    count, most = len(units.totals), max(units.sizes, default=0)
+    count = len(units.totals)
     is_bounded = math.isfinite(lowest) and math.isfinite(highest)
     if count < 2 or not (is_bounded or any(units.totals)):
         return None
-    level = alpha if is_binary and most == 1 else _expanded(alpha, count)
+    level = alpha if is_binary and max(units.sizes) == 1 else _expanded(alpha, count)
     flipped = _Units(-units.totals, units.sizes)
     below = _lower(units, level, _largest_loss(units, alpha, lowest))
     return below, -_lower(flipped, level, _largest_loss(flipped, alpha, -highest))
+
+
+def records_to_tell(
+    deviation: float, margin: float, alpha: float, power: float = POWER, *, effect: float = 1.0
+) -> int:
+    """Return how many pairs show with ``power`` that an equal model is not worse.
+
+    That is n = ((z_(1 - alpha) s0 + z_power s) / M)^2, where s is the deviation seen and s0 the one
+    that the data leave possible if the model is M worse, because losses of 100 points may not have
+    been seen: s0^2 = (s^2 + sqrt(s^4 + (200 M)^2)) / 2, the restricted estimate of C. P.
+    Farrington and G. Manning (Statistics in Medicine 9, 1990) for rare losses and wins. And it is
+    at least log(alpha) / log(1 - M / 100), below which not even equal scores show it. Alpha is
+    lowered as for the bounds.
+
+    Args:
+        deviation: Standard deviation of the differences, in points.
+        margin: In points, above 0.
+        alpha: One-sided.
+        power: Chance that L is above -margin.
+        effect: The design effect of the groups that the records are in.
+    """
+    count = _records(deviation, margin, alpha, power)
+    while count < _records(deviation, margin, _expanded(alpha, count), power):
+        count += 1
+    return max(2, math.ceil(count * effect))
+
+
+def _records(deviation: float, margin: float, alpha: float, power: float) -> int:
+    normal, variance = statistics.NormalDist(), deviation**2
+    if_worse = (variance + math.hypot(variance, 2 * _FULL * margin)) / 2
+    reach = -normal.inv_cdf(alpha) * math.sqrt(if_worse) + normal.inv_cdf(power) * deviation
+    if_equal = math.log(alpha) / math.log1p(-margin / _FULL) if margin < _FULL else 0.0
+    return math.ceil(max(2.0, (reach / margin) ** 2, if_equal))
 
 
 def _expanded(alpha: float, count: int) -> float:
@@ -88,22 +124,8 @@ def _expanded(alpha: float, count: int) -> float:
     from scipy import special
 
     quantile = float(special.stdtrit(count - 1, alpha))
-    return float(special.ndtr(quantile * math.sqrt(count / (count - 1))))
-
-
-def records_to_tell(deviation: float, margin: float, alpha: float, power: float = POWER) -> int:
-    """Return how many pairs show with ``power`` that an equal model is not worse.
-
-    Args:
-        deviation: Standard deviation of the differences, in points.
-        margin: In points, above 0.
-        alpha: One-sided.
-        power: Chance that L is above -margin.
-    """
-    from statistics import NormalDist
-
-    reach = NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(power)
-    return max(2, math.ceil((reach * deviation / margin) ** 2))
+    # Two pairs ask for less than the last digit of a sum of probabilities.
+    return max(_LEAST_LEVEL, float(special.ndtr(quantile * math.sqrt(count / (count - 1)))))
 
 
 def _units(differences: Sequence[float], groups: Sequence[Hashable] | None) -> _Units:
@@ -122,73 +144,79 @@ def _lower(units: _Units, level: float, worst: float) -> float:
     Args:
         units: Two or more.
         level: Probability of a sum as high as the one seen.
-        worst: Total of the largest unit, had it lost the most; not above any total.
+        worst: The largest loss of a record that was not seen; one of a group is of mean size.
     """
     import numpy as np
     from scipy import optimize
 
-    count, mean = len(units.totals), math.fsum(units.totals) / math.fsum(units.sizes)
-    rows = np.column_stack([[*units.totals, worst], [*units.sizes, units.sizes.max()]])
+    count, records = len(units.totals), math.fsum(units.sizes)
+    size, mean = records / count, math.fsum(units.totals) / records
+    rows = np.column_stack([[*units.totals, worst * size], [*units.sizes, size]])
     distinct, which = np.unique(rows, axis=0, return_inverse=True)
-    which = which.ravel()
-    weights = np.bincount(which[:-1], minlength=len(distinct)) / count
-    unseen = which[-1]
+    weights = np.bincount(which.ravel()[:-1], minlength=len(distinct)) / count
     off = distinct[:, 0] - mean * distinct[:, 1]
-    if off[unseen] >= 0:
+    # A large group may have lost more than an unseen one of mean size.
+    lowest = int(off.argmin())
+    if off[lowest] >= 0:
         return mean
-    places = _places(distinct, off, weights)
+    places = _places(distinct, off)
     seen_sum = round(count * float(weights @ places))
 
     def tilted(strength: float) -> Numbers:
-        # From the data at 0 to all that can be reached with the unseen loss at 0 at 1, and from
-        # there to nothing but that loss at 2.
-        share = weights / np.maximum(1 - min(strength, 1.0) * off / off[unseen], 1e-300)
+        # 0 is what was seen; up to 1 losses weigh more and more, beside an unseen one that has no
+        # weight; from there to 2 it gets all of it.
+        share = weights / np.maximum(1 - min(strength, 1.0) * off / off[lowest], 1e-300)
         share *= (2 - max(strength, 1.0)) / share.sum()
-        share[unseen] += max(strength, 1.0) - 1
+        share[lowest] += max(strength, 1.0) - 1
         return np.asarray(share)
 
     def excess(strength: float) -> float:
         return _tail(tilted(strength), places, count, seen_sum) - level
 
-    highest = 1 - 1e-12 if weights[unseen] else 2.0
+    # Where the largest loss was seen it gets all the weight already as 1 is neared.
+    highest = 1 - 1e-15 if weights[lowest] else 2.0
     share = tilted(optimize.brentq(excess, 0.0, highest, xtol=1e-13))
     return float(share @ distinct[:, 0] / (share @ distinct[:, 1]))
 
 
 def _largest_loss(units: _Units, alpha: float, lowest: float) -> float:
-    """Return the total of the largest unit, had each of its records lost the most."""
+    """Return how much a record may lose that was not seen, in their unit; negative."""
     import numpy as np
     from scipy import special
 
     if math.isfinite(lowest):
-        return lowest * float(units.sizes.max())
-    sizes = np.abs(units.totals[units.totals != 0])
+        return lowest
+    sizes = np.abs(units.totals / units.sizes)
+    sizes = sizes[sizes > 0]
     further = 2 * sizes.sum() / special.chdtri(2 * len(sizes), 1 - alpha)
     return -float(sizes.max() + further)
 
 
-def _places(distinct: Numbers, off: Numbers, weights: Numbers) -> Numbers:
-    """Return where the values are on the grid that sums are computed on; the lowest below 1."""
+def _places(distinct: Numbers, off: Numbers) -> NDArray[np.int64]:
+    """Return where the values are on the grid that sums are computed on; the lowest at 0.
+
+    Whole numbers are all on it. Of others each is moved to the nearest, the same ones to the same,
+    so that sums which are equal stay so.
+    """
     import numpy as np
 
-    commonest = int(weights.argmax())
-    totals = distinct[:, 0] - distinct[commonest, 0]
-    if len(set(distinct[:, 1])) == 1 and all(float(total).is_integer() for total in totals):
+    totals = distinct[:, 0] - distinct[:, 0].min()
+    is_whole = all(float(total).is_integer() for total in totals)
+    if is_whole and len(set(distinct[:, 1])) == 1:
         step = float(np.gcd.reduce(totals.astype(np.int64)))
-        return np.asarray(np.round((totals - totals.min()) / step))
-    step = float(np.ptp(off)) / _GRID
-    places = (off - off[commonest]) / step
-    return np.asarray(places - math.floor(places.min()))
+    else:
+        step = float(np.ptp(off)) / _GRID
+    return np.asarray(np.rint((off - off.min()) / step), dtype=np.int64)
 
 
-def _tail(share: Numbers, places: Numbers, count: int, least: int) -> float:
+def _tail(share: Numbers, places: NDArray[np.int64], count: int, least: int) -> float:
     """Return the probability that a sum of ``count`` draws is ``least`` or more, on the grid."""
     import numpy as np
     from scipy import fft
 
     mean = float(share @ places)
     variance = max(0.0, float(share @ places**2) - mean**2)
-    span = math.ceil(float(places.max()))
+    span = int(places.max())
     # Bernstein's inequality.
     reach = _BEYOND * span / 3
     reach += math.sqrt(reach**2 + 2 * _BEYOND * count * variance)
@@ -196,12 +224,10 @@ def _tail(share: Numbers, places: Numbers, count: int, least: int) -> float:
     last = min(count * span, math.ceil(count * mean + reach))
     if not first <= least <= last:
         return float(least < first)
-    size = fft.next_fast_len(max(last - first, span) + 2, real=True)
-    floors = np.floor(places).astype(np.int64)
-    above = share * (places - floors)
-    masses = np.bincount(floors, share - above, size) + np.bincount(floors + 1, above, size)[:size]
-    density = fft.irfft(_power(fft.rfft(masses), count), size)
-    return float(density[np.arange(least, last + 1) % size].sum())
+    # A shorter transform would put sums outside of this range on those within.
+    size = fft.next_fast_len(max(last - first, span) + 1, real=True)
+    spectrum = _power(fft.rfft(np.bincount(places, share, size)), count)
+    return float(fft.irfft(spectrum, size)[np.arange(least, last + 1) % size].sum())
 
 
 def _power(base: NDArray[np.complex128], exponent: int) -> NDArray[np.complex128]:

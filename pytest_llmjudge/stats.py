@@ -7,6 +7,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Agreement, Reach
+from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.groups import count_groups, have_groups, totals
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import SuiteResult
 
 __all__ = [
+    "LEAST_RESAMPLED",
+    "MOST_ENUMERATED",
     "POWER",
     "SIGNIFICANCE",
     "agreement",
@@ -24,6 +27,7 @@ __all__ = [
     "design_effect",
     "detectable_drop",
     "difference_interval",
+    "groups_for",
     "mcnemar_test",
     "mean",
     "mean_interval",
@@ -42,16 +46,16 @@ __all__ = [
     "suite_agreement",
 ]
 
-SIGNIFICANCE = 0.05
-"""A drop is real when chance alone makes one of its size less often than this."""
-
 POWER = 0.8
 """How often a suite is to show the smallest drop that it can show."""
 
 _PUBLISHED_GAIN = 1.8
 _SEED = 123
 _RESAMPLES = 10_000
-_MOST_ENUMERATED = 14
+LEAST_RESAMPLED = 1 / (1 + _RESAMPLES)
+"""The smallest p of a test that resamples."""
+MOST_ENUMERATED = 14
+"""Pairs for which the sign-flip test tries all ways."""
 # Numbers in memory at once: 10,000 resamples of 52,000 records would be 4 GB.
 _LARGEST_BATCH = 2_000_000
 
@@ -242,15 +246,16 @@ def signed(value: float) -> str:
     return shown
 
 
-def probability(p: float) -> str:
-    """Write ``= 0.24``, with more digits where two would show what is below 5 % as 5 %."""
-    if p < 0.0001:
+def probability(p: float, alpha: float = SIGNIFICANCE) -> str:
+    """Write ``= 0.24``, with more digits where two would show it on the other side of ``alpha``."""
+    if p < 0.0001 <= alpha:
         return "< 0.0001"
     digits = 2
-    while p < SIGNIFICANCE <= round(p, digits + 1):
+    while True:
+        shown = f"{p:.{digits}g}" if p < 0.1 else f"{p:.{digits}f}".rstrip("0").rstrip(".")
+        if (float(shown) < alpha) == (p < alpha):
+            return f"= {shown}"
         digits += 1
-    shown = f"{p:.{digits}g}" if p < 0.1 else f"{p:.2f}".rstrip("0").rstrip(".")
-    return f"= {shown}"
 
 
 def _same(value: float, other: float, digits: int) -> bool:
@@ -335,7 +340,7 @@ def sign_flip_test(differences: Sequence[float], groups: Sequence[Hashable] | No
             permutation_type="samples",
             alternative="less",
             vectorized=True,
-            n_resamples=2**count if count <= _MOST_ENUMERATED else _RESAMPLES,
+            n_resamples=2**count if count <= MOST_ENUMERATED else _RESAMPLES,
             batch=_batch(count),
             random_state=np.random.default_rng(_SEED),
         )
@@ -357,33 +362,45 @@ def mcnemar_test(losses: int, wins: int) -> float:
 
 
 def detectable_drop(
-    deviation: float, count: int, power: float = POWER, *, effect: float = 1.0
+    deviation: float,
+    count: int,
+    power: float = POWER,
+    alpha: float = SIGNIFICANCE,
+    *,
+    effect: float = 1.0,
 ) -> float:
-    """Return the smallest drop that a suite shows with ``power`` at 5 %, in points.
+    """Return the smallest drop that a suite shows with ``power``, in points.
 
-    That is (1.645 + 0.842) sd(d) sqrt(effect / n) for 80 %.
+    That is (1.645 + 0.842) sd(d) sqrt(effect / n) for 80 % at 5 %.
 
     Args:
         deviation: Standard deviation of the differences.
         count: Pairs, at least one.
         power: Chance that such a drop is shown, between 0 and 1.
+        alpha: How often chance alone may seem to be a drop.
         effect: The :func:`design_effect` of their groups.
     """
-    return _reach(power) * deviation / math.sqrt(count) * math.sqrt(effect)
+    return _reach(power, alpha) * deviation / math.sqrt(count) * math.sqrt(effect)
 
 
 def records_needed(
-    deviation: float, drop: float, power: float = POWER, *, effect: float = 1.0
+    deviation: float,
+    drop: float,
+    power: float = POWER,
+    alpha: float = SIGNIFICANCE,
+    *,
+    effect: float = 1.0,
 ) -> int:
-    """Return how many pairs show a drop with ``power`` at 5 %; the above, solved for n.
+    """Return how many pairs show a drop with ``power``; the above, solved for n.
 
     Args:
         deviation: Standard deviation of the differences, in points.
         drop: In points, above 0.
         power: Chance that such a drop is shown, between 0 and 1.
+        alpha: How often chance alone may seem to be a drop.
         effect: The :func:`design_effect` of groups of the same sizes.
     """
-    return max(2, math.ceil((_reach(power) * deviation / drop) ** 2 * effect))
+    return max(2, math.ceil((_reach(power, alpha) * deviation / drop) ** 2 * effect))
 
 
 def reach_of(
@@ -393,6 +410,7 @@ def reach_of(
     *,
     drop: float,
     power: float,
+    alpha: float = SIGNIFICANCE,
     groups: Sequence[Hashable] | None = None,
     effect: float | None = None,
 ) -> Reach:
@@ -406,6 +424,7 @@ def reach_of(
         pairs: How many pairs ``deviation`` comes from.
         drop: In points, above 0.
         power: Chance that such a drop is shown, between 0 and 1.
+        alpha: How often chance alone may seem to be a drop.
         groups: Of the scores; ``None`` where each record is alone.
         effect: The :func:`design_effect` of the groups on those differences; that on ``scores``
             where ``deviation`` is not known, or nothing is known of it.
@@ -421,8 +440,8 @@ def reach_of(
     number = count_groups(groups) if groups is not None and have_groups(groups) else None
     needed = detectable = None
     if deviation and effect:
-        needed = records_needed(deviation, drop, power, effect=effect)
-        detectable = detectable_drop(deviation, len(scores), power, effect=effect)
+        needed = records_needed(deviation, drop, power, alpha, effect=effect)
+        detectable = detectable_drop(deviation, len(scores), power, alpha, effect=effect)
     return Reach(
         records=len(scores),
         spread=own,
@@ -431,21 +450,27 @@ def reach_of(
         needed=needed,
         detectable=detectable,
         groups=number,
-        groups_needed=(
-            None if number is None or needed is None else _groups_for(needed, number, len(scores))
-        ),
+        groups_needed=groups_for(needed, number, len(scores)),
         design_effect=None if number is None else effect,
     )
 
 
-def _groups_for(needed: int, groups: int, records: int) -> int:
-    """Return how many groups have as many records, where groups are as large as those there are."""
+def groups_for(needed: int | None, groups: int | None, records: int) -> int | None:
+    """Return how many groups have as many records, where groups are as large as those there are.
+
+    Args:
+        needed: So many records; ``None`` where that is not known.
+        groups: How many there are; ``None`` where each record is alone.
+        records: How many they have.
+    """
+    if needed is None or groups is None:
+        return None
     return max(2, math.ceil(needed * groups / records))
 
 
-def _reach(power: float) -> float:
+def _reach(power: float, alpha: float) -> float:
     normal = statistics.NormalDist()
-    return normal.inv_cdf(1 - SIGNIFICANCE) + normal.inv_cdf(power)
+    return normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)
 
 
 def _batch(count: int) -> int:

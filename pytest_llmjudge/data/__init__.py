@@ -9,6 +9,7 @@ from pytest_llmjudge.data.comparison import (
     Grouped,
     Measure,
     Reach,
+    Rule,
     Side,
 )
 from pytest_llmjudge.data.contexts import Context
@@ -78,6 +79,7 @@ __all__ = [
     "Reach",
     "Record",
     "RecordResult",
+    "Rule",
     "RunResult",
     "Side",
     "Standing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.plugin.session import LlmSession
 
 __all__ = [
-    "TEMPLATE_NOTES",
+    "EARLY_NOTES",
     "check_base",
     "check_candidate",
     "check_responses_field",
@@ -41,8 +42,10 @@ __all__ = [
     "template_notes",
 ]
 
-TEMPLATE_NOTES = "template_notes"
-"""The key of a planned suite's facts with what :func:`template_notes` yields of it."""
+EARLY_NOTES = "early_notes"
+"""The key of a planned suite's facts with what is said of it before work begins."""
+_REPEATED = "__pytest_repeat_step_number"
+"""By what pytest-repeat parametrises a function."""
 
 
 def plan(session: LlmSession, collected: pytest.Session) -> None:
@@ -111,6 +114,12 @@ def _checked_case(item: pytest.Item) -> Case | None:
         raise SettingsError(item.nodeid, problem, hint)
     if len(item.callspec.params) > 1:  # type: ignore[attr-defined]
         others = ", ".join(name for name in item.callspec.params if name != FIXTURE)  # type: ignore[attr-defined]
+        if others == _REPEATED:
+            problem = (
+                "pytest-repeat runs it several times, and its verdicts are kept after the first"
+            )
+            hint = "leave out --count and the marker repeat, and ask again with --llm-judge-samples"
+            raise SettingsError(case.suite.name, problem, hint)
         hint = "write one marked function for each variant"
         raise SettingsError(case.suite.name, f"it is parametrised by {others} as well", hint)
     return case
@@ -160,7 +169,8 @@ def _announce(
     facts = session.announced[suite.name] = suite_facts(session, suite, model, judge)
     readers = (model, *suite.other_models(resources))
     notes = [text for one in readers for text in template_notes(session, suite, one)]
-    session.store.note_suite(suite.name, {**facts, TEMPLATE_NOTES: notes}, planned=True)
+    early = [*notes, *filter(None, [session.early_notes.get(suite.name)])]
+    session.store.note_suite(suite.name, {**facts, EARLY_NOTES: early}, planned=True)
     for used in readers:
         resources.models.watch(used)
     if model is not None and judge is not None and is_judge_of_itself(model, judge.identity):
@@ -209,6 +219,7 @@ def suite_facts(
         "kind": suite.kind.name,
         "due": session.due.get(suite.name, []),
         "gates": list(chain.from_iterable(suite.gates(session.settings))),
+        "rule": asdict(session.rule(suite)) if session.is_compared(suite) else None,
         "checkpoint": session.resources.models.facts(model) if suite.uses_model else None,
         "judge": judge_facts(judge) if suite.uses_judge else None,
     }

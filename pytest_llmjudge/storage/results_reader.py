@@ -92,8 +92,8 @@ class SavedRun:
         Returns:
             Their deviation, the number of pairs, and the design effect of their groups.
         """
-        saved = next(suite for suite in self.document["suites"] if suite["name"] == name)
-        compared = saved.get("baseline")
+        named = (suite for suite in self.document["suites"] if suite["name"] == name)
+        compared = next((suite.get("baseline") for suite in named), None)
         if not compared or compared["refusal"] is not None:
             return None, 0, None
         grouped = compared.get("grouped") or {}

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.data import Rule
 from pytest_llmjudge.gates import decide_average, decide_baseline
 from pytest_llmjudge.groups import group_numbers, in_groups, totals
 from pytest_llmjudge.preference import standard_error, win_rate_interval
@@ -318,7 +319,7 @@ def test_what_a_gate_says_of_groups() -> None:
     few = [place // 10 for place in range(40)]
     old, new = side(*[80] * 40), side(*[0] * 40)
 
-    decision = decide_baseline(compare(old, in_these(new, few)), 0)
+    decision = decide_baseline(compare(old, in_these(new, few)))
 
     assert decision.passed
     assert decision.reason.endswith("; 4 groups cannot show any drop")
@@ -340,9 +341,9 @@ def test_what_cannot_fail_beside_the_gate(number: int, size: int) -> None:
     old = side(*[80] * len(names))
     worst = in_these(side(*[0] * len(names)), names)
 
-    why = why_it_cannot_fail(old, [(one.id, one.content) for one in old.entries], 0, names)
+    why = why_it_cannot_fail(old, [(one.id, one.content) for one in old.entries], Rule(), names)
 
-    assert (why is None) is not decide_baseline(compare(old, worst), 0).passed
+    assert (why is None) is not decide_baseline(compare(old, worst)).passed
     if number == 4:
         assert why == (
             (
@@ -378,7 +379,7 @@ def test_what_a_grouped_suite_can_show() -> None:
     assert assumed.design_effect == pytest.approx(effect)
     assert assumed.needed == records_needed(assumed.deviation or 0, 5, effect=effect)
     assert (one.groups, one.needed, one.detectable) == (1, None, None)
-    assert list(power_lines("s", measured, 5, 0.8, JUDGED)) == [
+    assert list(power_lines("s", measured, Rule(margin=5), 0.8, JUDGED)) == [
         (
             "s: 50 records in 21 groups show a drop of 5 points in 80 % of all releases that have "
             "it, with at most 5 % false alarms"
@@ -390,7 +391,7 @@ def test_what_a_grouped_suite_can_show() -> None:
             "groups)"
         ),
     ]
-    assert list(power_lines("s", one, 5, 0.8, JUDGED)) == [
+    assert list(power_lines("s", one, Rule(margin=5), 0.8, JUDGED)) == [
         "s: nothing is known of its spread, with 24 scores in 1 group"
     ]
 
@@ -415,7 +416,7 @@ def test_false_alarms() -> None:
     """Of equal models on 20 groups of 3 that share their difference.
 
     At most 5 % with groups, and about 18 % where each record counts for itself, as
-    ``benchmarks/gate_power.py --groups`` measures with 10,000 suites; here there are 60.
+    ``benchmarks/gate_power.py --part groups`` measures with 10,000 suites; here there are 60.
     """
     lots = np.random.default_rng(123)
     groups = [place // 3 for place in range(60)]
