@@ -16,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
+from pytest_llmjudge.bounds import mean_bounds, records_to_tell
 from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Rule
 from pytest_llmjudge.gates import decide_average, decide_baseline
 from pytest_llmjudge.groups import group_numbers, in_groups, totals
 from pytest_llmjudge.preference import standard_error, win_rate_interval
 from pytest_llmjudge.reporting.power import power_lines
+from pytest_llmjudge.sample_size import too_few
 from pytest_llmjudge.stats import (
     design_effect,
     detectable_drop,
@@ -394,6 +396,50 @@ def test_what_a_grouped_suite_can_show() -> None:
     assert list(power_lines("s", one, Rule(margin=5), 0.8, JUDGED)) == [
         "s: nothing is known of its spread, with 24 scores in 1 group"
     ]
+
+
+def test_not_worse_with_groups() -> None:
+    """Bounds are those of whole groups, and records are needed by the design effect."""
+    groups = [place // 3 for place in range(60)]
+    was = drawn(4, groups)
+    # All records of a group change alike.
+    now = [score + (5, -5, 3, -3)[group % 4] for score, group in zip(was, groups, strict=True)]
+    old, new, rule = side(*was), in_these(side(*now), groups), Rule("not-worse", margin=2)
+
+    alone, comparison = compare(old, side(*now), rule), compare(old, new, rule)
+    differences = [after - before for before, after in zip(was, now, strict=True)]
+    # Pairs are in the order of their ids.
+    order = sorted(range(60), key=lambda place: f"r{place}")
+
+    bounds = mean_bounds(
+        [differences[place] for place in order],
+        0.05,
+        is_binary=False,
+        groups=[groups[place] for place in order],
+        lowest=-100,
+        highest=100,
+    )
+    assert bounds is not None
+    assert comparison.bounds == pytest.approx(bounds)
+    assert comparison.bounds is not None
+    assert alone.bounds is not None
+    assert comparison.bounds[0] < alone.bounds[0]
+    effect = design_effect(differences, groups)
+    assert effect is not None
+    deviation = spread(differences) or 0
+    needed = math.ceil(records_to_tell(deviation, 2, 0.05) * effect)
+    within = f" in {math.ceil(needed / 3)} groups"
+    assert (
+        f"; {needed} records{within} would tell in 80 % of all cases "
+        in decide_baseline(comparison).reason
+    )
+    keys = [(one.id, one.content) for one in old.entries]
+    warning = too_few(
+        old, keys, rule, deviation, 60, effect=effect, names=[str(group) for group in groups]
+    )
+    assert warning is not None
+    assert warning.startswith("its 60 records in 20 groups are too few for a margin of 2 points: ")
+    assert f"it takes {needed}{within} to prove in 80 % of all cases" in warning
 
 
 def test_how_often_the_interval_misses() -> None:
