@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -210,14 +211,22 @@ def _enough(comparison: Comparison) -> str:
     """Say how many records would tell, or what else keeps the suite from being proved."""
     measure, rule = comparison.measure, comparison.rule
     alike = _moved_alike(comparison)
-    if alike:
+    is_as_before = not comparison.difference and math.isfinite(measure.furthest)
+    if alike and not is_as_before:
         return f"{alike}, which does not tell how many {measure.noun} would"
-    grouped, effect = comparison.grouped, 1.0
-    if grouped is not None and grouped.design_effect is not None:
-        effect = grouped.design_effect
-    deviation = comparison.deviation or 0.0
-    needed = records_to_tell(deviation, rule.margin, rule.alpha, effect=effect)
-    number = groups_for(needed, None if grouped is None else grouped.groups, comparison.paired)
+    grouped, paired = comparison.grouped, comparison.paired
+    effect = 1.0
+    if grouped is not None:
+        # Where nothing shows how far records of a group agree, a group counts as one.
+        effect = grouped.design_effect or paired / grouped.groups
+    needed = records_to_tell(
+        comparison.deviation or 0.0,
+        rule.margin,
+        rule.alpha,
+        furthest=measure.furthest,
+        effect=effect,
+    )
+    number = groups_for(needed, None if grouped is None else grouped.groups, paired)
     records = f"{needed} {measure.noun}{in_groups(number)}"
     if needed > comparison.paired:
         return (

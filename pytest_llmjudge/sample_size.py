@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.bounds import records_to_tell
+from pytest_llmjudge.bounds import margin_to_tell, records_to_tell
 from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.groups import group_numbers, in_groups
 from pytest_llmjudge.stats import POWER, groups_for, points, reach_of, signed
@@ -26,6 +26,7 @@ def reach_under(
     *,
     drop: float,
     power: float = POWER,
+    furthest: float = 100.0,
     groups: Sequence[Hashable] | None = None,
     effect: float | None = None,
 ) -> Reach:
@@ -39,6 +40,7 @@ def reach_under(
         pairs: How many pairs it comes from.
         drop: In the unit of the scores, above 0.
         power: Chance that such a drop is shown, or that an equal model is proved not worse.
+        furthest: By how much two scores can differ, in their unit.
         groups: Of the scores; ``None`` where each record is alone.
         effect: The design effect of the groups on the differences, where it is known.
     """
@@ -57,9 +59,15 @@ def reach_under(
     if not proves or not reach.deviation or reach.needed is None:
         return reach
     effect = 1.0 if reach.design_effect is None else reach.design_effect
-    needed = records_to_tell(reach.deviation, drop, rule.alpha, power, effect=effect)
+    needed = records_to_tell(
+        reach.deviation, drop, rule.alpha, power, furthest=furthest, effect=effect
+    )
     number = groups_for(needed, reach.groups, reach.records)
-    return replace(reach, needed=needed, groups_needed=number)
+    alone = int(reach.records / effect)
+    if alone < 2:
+        return replace(reach, needed=needed, groups_needed=number, detectable=None)
+    least = margin_to_tell(reach.deviation, alone, rule.alpha, power, furthest=furthest)
+    return replace(reach, needed=needed, groups_needed=number, detectable=least)
 
 
 def too_few(
@@ -91,7 +99,14 @@ def too_few(
     ]
     scores, groups = [score for score, _ in scored], group_numbers(name for _, name in scored)
     reach = reach_under(
-        rule, scores, deviation, pairs, drop=rule.margin, groups=groups, effect=effect
+        rule,
+        scores,
+        deviation,
+        pairs,
+        drop=rule.margin,
+        furthest=measure.furthest,
+        groups=groups,
+        effect=effect,
     )
     if reach.needed is None or reach.deviation is None or reach.needed <= len(scores):
         return None

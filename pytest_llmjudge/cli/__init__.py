@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.cli.history import add_history
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
+from pytest_llmjudge.cli.overlap import add_overlap
 from pytest_llmjudge.cli.rate import add_rate
 from pytest_llmjudge.cli.vote import add_vote
 from pytest_llmjudge.comparison import compare
@@ -172,6 +173,7 @@ def make_parser() -> argparse.ArgumentParser:
     power.add_argument("--json", action="store_true", help="Print JSON")
     power.set_defaults(run=_power)
     add_history(commands)
+    add_overlap(commands)
     add_rate(commands)
     add_vote(commands)
     return parser
@@ -339,6 +341,7 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, rule: Rule, power: fl
         pairs,
         drop=rule.margin,
         power=power,
+        furthest=side.measure.furthest,
         groups=group_numbers(group for _, group in scored),
         effect=effect,
     )

@@ -14,6 +14,7 @@ from pytest_llmjudge.data.comparison import (
 )
 from pytest_llmjudge.data.contexts import Context
 from pytest_llmjudge.data.gates import GateResult
+from pytest_llmjudge.data.overlap import Duplicate, Overlap, TrainingFile
 from pytest_llmjudge.data.preference import (
     AgainstReference,
     Choice,
@@ -58,6 +59,7 @@ __all__ = [
     "Completion",
     "Context",
     "Criterion",
+    "Duplicate",
     "Entry",
     "Flip",
     "FollowUp",
@@ -67,6 +69,7 @@ __all__ = [
     "JudgeIdentity",
     "Measure",
     "Outcome",
+    "Overlap",
     "PairCheck",
     "PairResult",
     "PairSummary",
@@ -84,6 +87,7 @@ __all__ = [
     "Side",
     "Standing",
     "SuiteResult",
+    "TrainingFile",
     "Turn",
     "Unscored",
     "Verdict",

@@ -40,7 +40,17 @@ from pytest_llmjudge.kinds.categories import (
     gate_of,
     plain_categories,
 )
-from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
+from pytest_llmjudge.kinds.judged_summary import (
+    judged_page,
+    judged_summary,
+    records_without_overlap,
+)
+from pytest_llmjudge.kinds.overlap import (
+    OVERLAP,
+    overlap_contradictions,
+    overlap_from_plain,
+    saved_overlap,
+)
 from pytest_llmjudge.kinds.parts import average_by_part, part_contradictions, plain_parts
 from pytest_llmjudge.kinds.plain import (
     plain_comparison,
@@ -158,6 +168,7 @@ class _Judged(Kind[SuiteResult]):
             categories=categories,
             parts=average_by_part(results, facts["total"]),
             groups=facts["groups"],
+            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
     def summary(self, result: SuiteResult, rule: Rule) -> Summary:
@@ -195,6 +206,10 @@ class _Judged(Kind[SuiteResult]):
             document["parts"] = plain_parts(result.parts)
         if result.groups is not None:
             document["groups"] = result.groups
+        rest = records_without_overlap(result)
+        others = [one.score for one in rest if one.score is not None]
+        interval_of_others = mean_interval(others, group_numbers(one.record.group for one in rest))
+        document |= saved_overlap(result.overlap, "average", mean(others), interval_of_others)
         average = mean(whole)
         return document | {
             "total": result.total,
@@ -224,6 +239,7 @@ class _Judged(Kind[SuiteResult]):
         yield from differs(suite, "average", average)
         yield from category_contradictions(suite)
         yield from part_contradictions(suite)
+        yield from overlap_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
         """Return a suite of a results file as a comparison takes it."""
@@ -293,6 +309,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         average, *others = gates_over_all(settings)
         before = [] if settings.check == "off" else [JUDGE_CHECK]
+        before += self.data_gates
         return before, [average, *self._by_gate, *others]
 
     def start(

@@ -26,6 +26,7 @@ from pytest_llmjudge.judging.check import NOT_PROBED
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
+from pytest_llmjudge.kinds.overlap import overlap_blocks, overlap_panel, rest_of, wanted_overlap
 from pytest_llmjudge.kinds.summaries import (
     at_least,
     baseline_outcomes,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Names, Summary
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["judged_page", "judged_summary"]
+__all__ = ["judged_page", "judged_summary", "records_without_overlap"]
 
 _HEADINGS = (
     "suite",
@@ -127,6 +128,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             at_least("average", suite.min_average),
             *(at_least(gate_of(one.name), one.min_average) for one in suite.categories),
             at_least("each", suite.min_score),
+            wanted_overlap(suite.overlap),
         ),
         rule=rule,
         causes=_causes(suite),
@@ -134,10 +136,29 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
         fitness=tuple(_fitness(suite.check)),
         overview=Overview(_HEADINGS, _cells(suite, value, interval)),
         breakdowns=tuple(breakdowns(suite)),
-        blocks=tuple(_blocks(suite)),
+        blocks=(
+            *overlap_blocks(suite.name, suite.overlap, "average", value, _without_overlap(suite)),
+            *_blocks(suite),
+        ),
         counts=scored_counts(len(scores), suite.total, suite.groups),
         grouped=grouped_size(suite.total, "record", suite.groups),
     )
+
+
+def records_without_overlap(suite: SuiteResult) -> list[RecordResult]:
+    """Return the records that do not stand in the training data; all of them have a score.
+
+    There are none where no record stands there, or one has no score.
+    """
+    scored = [one for one in suite.records if one.score is not None]
+    return rest_of(suite.overlap, scored, suite.total)
+
+
+def _without_overlap(suite: SuiteResult) -> str:
+    """Return the average of the records that do not stand in the training data; empty for none."""
+    rest = records_without_overlap(suite)
+    scores = [one.score for one in rest if one.score is not None]
+    return shown_average(scores)[0] if scores else ""
 
 
 def _causes(suite: SuiteResult) -> Iterator[str]:
@@ -278,6 +299,7 @@ def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
     panels = [Panel("Scores", tuple(_facts(suite)))]
     if suite.check is not None:
         panels.append(check_panel(suite.check, _check_facts(suite.check)))
+    panels += overlap_panel(suite.overlap, "average", _without_overlap(suite))
     agreement = suite_agreement(suite)
     if agreement is not None:
         panels.append(Panel("Judge and people", _people(agreement)))
