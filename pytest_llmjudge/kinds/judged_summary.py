@@ -21,6 +21,7 @@ from pytest_llmjudge.data.summary import (
     Statement,
 )
 from pytest_llmjudge.gates import decide_average, is_average_within_noise
+from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
@@ -33,6 +34,7 @@ from pytest_llmjudge.kinds.summaries import (
     causes_of_missing,
     check_panel,
     drops_of,
+    grouped_size,
     is_one,
     make_summary,
     scored_counts,
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Names, Summary
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["judged_page", "judged_summary", "scores_without_overlap"]
+__all__ = ["judged_page", "judged_summary", "records_without_overlap"]
 
 _HEADINGS = (
     "suite",
@@ -114,7 +116,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
     scores = suite.scores
     # Of a part of the records there is no average: those without a score may be the worst.
     whole = scores if len(scores) == suite.total else []
-    value, interval = shown_average(whole)
+    value, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
     return make_summary(
         kind,
         suite,
@@ -138,23 +140,24 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             *overlap_blocks(suite.name, suite.overlap, "average", value, _without_overlap(suite)),
             *_blocks(suite),
         ),
-        counts=scored_counts(len(scores), suite.total),
+        counts=scored_counts(len(scores), suite.total, suite.groups),
+        grouped=grouped_size(suite.total, "record", suite.groups),
     )
 
 
-def scores_without_overlap(suite: SuiteResult) -> list[int]:
-    """Return the scores of the records that do not stand in the training data.
+def records_without_overlap(suite: SuiteResult) -> list[RecordResult]:
+    """Return the records that do not stand in the training data; all of them have a score.
 
     There are none where no record stands there, or one has no score.
     """
     scored = [one for one in suite.records if one.score is not None]
-    rest = rest_of(suite.overlap, scored, suite.total)
-    return [one.score for one in rest if one.score is not None]
+    return rest_of(suite.overlap, scored, suite.total)
 
 
 def _without_overlap(suite: SuiteResult) -> str:
     """Return the average of the records that do not stand in the training data; empty for none."""
-    scores = scores_without_overlap(suite)
+    rest = records_without_overlap(suite)
+    scores = [one.score for one in rest if one.score is not None]
     return shown_average(scores)[0] if scores else ""
 
 
@@ -162,11 +165,15 @@ def _causes(suite: SuiteResult) -> Iterator[str]:
     scores = suite.scores
     if len(scores) == suite.total:
         named: dict[str, int | None] = {str(place): score for place, score in enumerate(scores)}
-        yield from unseen_gate(suite, AVERAGE, decide_average(named, suite.min_average, {}))
+        groups = dict(zip(named, suite.scored_groups, strict=True))
+        decision = decide_average(named, suite.min_average, {}, groups)
+        yield from unseen_gate(suite, AVERAGE, decision)
     for category in suite.categories:
         if category.whole and category.min_average is not None:
             named = {str(place): score for place, score in enumerate(category.whole)}
-            decision = decide_average(named, category.min_average, {})
+            numbers = category.whole_groups or range(len(named))
+            groups = dict(zip(named, map(str, numbers), strict=True))
+            decision = decide_average(named, category.min_average, {}, groups)
             yield from unseen_gate(suite, gate_of(category.name), decision)
     low = sum(
         result.outcome == "failed"
@@ -223,7 +230,8 @@ def _cells(suite: SuiteResult, average: str, interval: str) -> tuple[str, ...]:
 def _outcome(suite: SuiteResult) -> str:
     gates = []
     if suite.min_average is not None:
-        noise = is_average_within_noise(suite.scores, suite.min_average)
+        groups = group_numbers(suite.scored_groups)
+        noise = is_average_within_noise(suite.scores, suite.min_average, groups)
         is_whole = len(suite.scores) == suite.total
         suffix = ", within noise" if noise and is_whole else ""
         gates.append(f"average >= {suite.min_average:g}{suffix}")
