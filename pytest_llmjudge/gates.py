@@ -54,14 +54,15 @@ class Decision:
     reason: str
 
 
-def whole_outcome(outcomes: Collection[str], *, low: bool) -> str:
+def whole_outcome(outcomes: Collection[str]) -> str:
     """Return ``passed``, ``failed`` or ``incomplete`` for a suite of which all has a result.
 
+    What was not run has no say, but without it nothing passes.
+
     Args:
-        outcomes: Of its items that decide.
-        low: Whether the figure of the whole suite is too low, be its gate selected or not.
+        outcomes: Of its items.
     """
-    if low or not set(outcomes) <= {"passed", "not run"}:
+    if not set(outcomes) <= {"passed", "not run"}:
         return "failed"
     return "incomplete" if "not run" in outcomes else "passed"
 

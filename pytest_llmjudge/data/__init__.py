@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Measure, Reach, Side
 from pytest_llmjudge.data.contexts import Context
-from pytest_llmjudge.data.gates import GateResult
+from pytest_llmjudge.data.gates import GateResult, Ruling
 from pytest_llmjudge.data.preference import (
     AgainstReference,
     Choice,
@@ -69,6 +69,7 @@ __all__ = [
     "Reach",
     "Record",
     "RecordResult",
+    "Ruling",
     "RunResult",
     "Side",
     "Standing",

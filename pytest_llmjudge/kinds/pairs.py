@@ -14,7 +14,7 @@ from pytest_llmjudge.data import (
 )
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
-from pytest_llmjudge.kinds.pairs_summary import pairs_page, pairs_summary
+from pytest_llmjudge.kinds.pairs_summary import WIN_RATE, pairs_page, pairs_summary
 from pytest_llmjudge.kinds.plain import (
     plain_judge,
     record_texts,
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
 __all__ = ["PAIRS"]
 
 _EXAMPLE = 'llm_compare("records.json", against="released.pth", min_win_rate=0.5)'
-_WIN_RATE = "win-rate"
 
 
 class _Preferred(NamedTuple):
@@ -236,7 +235,7 @@ class _PairSuite(RecordSuite[_Preferred]):
 
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         checks = settings.check != "off" and self.uses_judge
-        return [JUDGE_CHECK] if checks else [], [_WIN_RATE]
+        return [JUDGE_CHECK] if checks else [], [WIN_RATE]
 
     def facts(self, resources: Resources) -> dict[str, Any]:
         pairing = self.pairing
@@ -398,10 +397,7 @@ def _plain_pair(pair: PairResult) -> dict[str, Any]:
 
 
 def _outcome(gathered: Gathered, pairs: Sequence[PairResult]) -> str:
-    facts = gathered.facts
-    if sum(pair.winner is not None for pair in pairs) < facts["total"]:
+    if sum(pair.winner is not None for pair in pairs) < gathered.facts["total"]:
         return "incomplete"
     outcomes = {pair.outcome for pair in pairs} | {gate.outcome for gate in gathered.gates}
-    # A suite whose gate was deselected is still worth no more than its win rate.
-    rate = summary_of(pairs).win_rate
-    return whole_outcome(outcomes, low=rate is not None and rate < facts["min_win_rate"])
+    return whole_outcome(outcomes)

@@ -132,7 +132,7 @@ def test_suites_come_in_the_order_of_the_file(project: Project, dist: tuple[str,
     result.assert_outcomes(passed=9)
     wanted = [f"test_suite.py::{name}" for name in names]
     assert [suite["name"] for suite in project.results()["suites"]] == wanted
-    rows = [line.split()[0] for line in result.outlines if " passed (score >= 50" in line]
+    rows = [line.split()[0] for line in result.outlines if " passed: score >= 50" in line]
     assert rows == wanted
 
 

@@ -91,8 +91,8 @@ def test_outcomes_have_colours_on_a_terminal(
     plain = run_on_a_terminal(suite, suite.command("--color=no"))
     piped = suite.pytester.run(*suite.command()).stdout.str()
 
-    assert "  \x1b[31mfailed (score >= 50 (1\x1b[0m" in written
-    assert "  \x1b[32mpassed (score >= 50)\x1b[0m" in written
+    assert "  \x1b[31mfailed: score >= 50\x1b[0m" in written
+    assert "  \x1b[32mpassed: score >= 50\x1b[0m" in written
     for text in (plain, piped):
         assert "\x1b[31m" not in text
         assert "\x1b[32m" not in text
