@@ -601,6 +601,7 @@ class _LossRun(SuiteRun[Loss]):
             for name in names
             if name not in known and store.failure(key := self._key(name)) is None
         ]
+        self._counter.found(len(known), len(names))
         self._counter.start(len(missing))
         waiting = iter(missing)
         try:
@@ -612,7 +613,7 @@ class _LossRun(SuiteRun[Loss]):
                 for key, row in rows.items():
                     if not isinstance(row, str):
                         store.add_failure(key, Failure(str(row), row.is_infrastructure))
-                    self._counter.step()
+                    self._counter.step(kept=isinstance(row, str))
         except LlmJudgeError as error:
             known = self._stored(names)
             for name, key in missing:

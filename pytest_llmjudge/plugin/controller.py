@@ -22,6 +22,7 @@ from pytest_llmjudge.plugin.cases import WORKER_KEY
 from pytest_llmjudge.plugin.header import header_lines, model_lines, planned_lines
 from pytest_llmjudge.plugin.identity import agree_on_baseline
 from pytest_llmjudge.plugin.junit import property_adder, suite_properties
+from pytest_llmjudge.plugin.kept import kept_line
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import (
     REQUIRE_INI,
@@ -63,6 +64,7 @@ class ControllerHooks:
         self._started = False
         self._is_planned = False
         self._why_none = ""
+        self._kept = ""
         self._run = RunResult(self._created)
         self._changed: dict[str, str] = {}
         self._written: dict[str, Path] = {}
@@ -151,6 +153,8 @@ class ControllerHooks:
         self._write(int(session.exitstatus))
         self._run = self._result(whole=False)[0]
         self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
+        if self._started:
+            self._kept = kept_line(self._session, session, temporary=self._temporary)
 
     def _give_up(self, error: LlmJudgeError) -> None:
         """Report nothing of a run whose own part of the cache cannot be read any more."""
@@ -298,6 +302,9 @@ class ControllerHooks:
         run = replace(self._run, status=int(exitstatus))
         if run.results and not terminalreporter.no_summary:
             print_summary(terminalreporter, run_summary(run), self._written)
+        if self._kept:
+            for line in folded(self._session.config, [f"llm-judge: {self._kept}"]):
+                terminalreporter.line(line)
         if self._why_none:
             terminalreporter.line(f"llm-judge: {self._why_none}, so no file was written")
         for line in self._problems:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Pace", "duration"]
+__all__ = ["Pace", "duration", "in_order"]
 
-_KINDS = ("responses", "verdicts")
+_KINDS = ("responses", "verdicts", "losses", "subjects", "questions")
 _TOKENS = "tokens"
+_Work = TypeVar("_Work")
+
+
+def in_order(work: Mapping[str, _Work]) -> dict[str, _Work]:
+    """Return kinds of work in the order in which they are done and shown."""
+    return {kind: work[kind] for kind in _KINDS if kind in work}
 
 
 class Pace:

@@ -55,7 +55,11 @@ ROW = Row(
 )
 
 
-def summary(name: str, outcome: str = "passed", **more: Any) -> Summary:
+def summary(
+    name: str,
+    outcome: str = "passed",
+    **more: Any,  # noqa: ANN401  # its fields
+) -> Summary:
     """Make the summary of a suite that has no more than a measure and a gate."""
     result = SimpleNamespace(
         kind="tokens",
@@ -212,7 +216,9 @@ def test_markdown_of_a_table_alone() -> None:
 
     text = joined(list(run_sections(RunSummary("", (suite,)))))
 
-    assert text.endswith("| test\\_t.py::test\\_0 | 2 | passed: mean length &lt;= 3 (within noise) |\n")
+    assert text.endswith(
+        "| test\\_t.py::test\\_0 | 2 | passed: mean length &lt;= 3 (within noise) |\n"
+    )
 
 
 def test_the_page() -> None:

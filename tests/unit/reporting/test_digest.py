@@ -101,14 +101,19 @@ def test_records_that_fail_in_the_body_of_the_test() -> None:
 DECIDED = [
     (
         suite(
-            [scored(f"r{n}", 10 if n < 3 else 90, "failed" if n < 3 else "passed") for n in range(9)],
+            [
+                scored(f"r{n}", 10 if n < 3 else 90, "failed" if n < 3 else "passed")
+                for n in range(9)
+            ],
             "failed",
             min_score=20,
             min_average=55.0,
             gates=(gate("average", "passed"), gate("baseline")),
         ),
-        "failed: score >= 20 failed (3 of 9 below), baseline failed; average >= 55 passed "
-        "(within noise)",
+        (
+            "failed: score >= 20 failed (3 of 9 below), baseline failed; average >= 55 passed "
+            "(within noise)"
+        ),
     ),
     (
         suite([scored("r0", 90), scored("r1", 60)], gates=(gate("average", "passed"),)),
@@ -135,8 +140,10 @@ DECIDED = [
             min_average=55.0,
             gates=(gate("average"),),
         ),
-        "incomplete: records failed (1 of 5), score >= 50 failed (1 of 5 below, 1 with an error, "
-        "2 not run), average >= 55 failed (3 of 5 unscored)",
+        (
+            "incomplete: records failed (1 of 5), score >= 50 failed (1 of 5 below, 1 with an error, "
+            "2 not run), average >= 55 failed (3 of 5 unscored)"
+        ),
     ),
     (
         suite(
@@ -154,8 +161,10 @@ DECIDED = [
             min_subject_accuracy=0.5,
             gates=(gate("average"),),
         ),
-        "incomplete: accuracy of each subject >= 0.5 failed (1 of 2 below, 1 with an error), "
-        "accuracy >= 0.25 failed (1 of 2 subjects without a result)",
+        (
+            "incomplete: accuracy of each subject >= 0.5 failed (1 of 2 below, 1 with an error), "
+            "accuracy >= 0.25 failed (1 of 2 subjects without a result)"
+        ),
     ),
     (
         pairs([pair("r0", "a"), pair("r1", "b", "failed")], "failed", gates=(gate("win-rate"),)),
