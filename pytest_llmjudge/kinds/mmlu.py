@@ -409,8 +409,18 @@ def _make_run(
     from pytest_llmjudge.pipeline.protocols import Counter
 
     settings, store = resources.settings, resources.store
-    counter = Counter(store, "questions", exam.name, resources.worker)
-    return MMLURun(exam, settings, store, model=model, needed=needed, counter=counter)
+    counter, subjects = (
+        Counter(store, kind, exam.name, resources.worker) for kind in ("questions", "subjects")
+    )
+    return MMLURun(
+        exam,
+        settings,
+        store,
+        model=model,
+        needed=needed,
+        counter=counter,
+        subjects=subjects,
+    )
 
 
 def _subject_result(gathered: Gathered, subject: str) -> SubjectResult:

@@ -44,6 +44,7 @@ class MMLURun:
         model: Answers the questions.
         needed: The subjects this run needs, so that all are computed by who comes first.
         counter: Counts the questions that are answered.
+        subjects: Counts the subjects that are done.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class MMLURun:
         model: object,
         needed: Sequence[str],
         counter: Counter,
+        subjects: Counter,
     ) -> None:
         self.exam = exam
         self.model = model
@@ -62,6 +64,7 @@ class MMLURun:
         self._store = store
         self._needed = tuple(needed)
         self._counter = counter
+        self._done = subjects
         self._fingerprint = Fingerprint(model)
         self._results: dict[str, MMLUResult] = {}
         self._read: dict[str, tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]] = {}
@@ -109,15 +112,20 @@ class MMLURun:
         asked = sum(map(self._size, missing))
         self._counter.found(found, found + asked)
         self._counter.start(asked)
+        self._done.start(len(missing))
+        done = 0
         try:
             for subject, key in missing.items():
+                done += self._size(subject)
                 try:
                     answers = json.dumps(self._ask(subject))
                     self._fingerprint.check()
                     self._store.add_answers({key: answers})
                     self._counter.keep(self._size(subject))
-                except LlmJudgeError as error:  # noqa: PERF203  # each subject stands alone
+                except LlmJudgeError as error:  # each subject stands alone
                     self._store.add_failure(key, Failure(str(error), error.is_infrastructure))
+                self._counter.reach(done)
+                self._done.step(kept=False)
         finally:
             self._counter.flush()
 

@@ -215,6 +215,11 @@ class Counter:
             self.keep(pieces)
         self._note()
 
+    def reach(self, done: int) -> None:
+        """Count all pieces up to a number as done, those too that could not be made."""
+        self._done = done
+        self._note()
+
     def keep(self, pieces: int) -> None:
         """Count pieces that the next run finds in the cache, and are counted as done elsewhere."""
         self._kept += pieces

@@ -19,7 +19,13 @@ from pytest_llmjudge.kinds.document import records_with_responses, results_docum
 from pytest_llmjudge.kinds.reports import run_pages, run_summary
 from pytest_llmjudge.plugin.baseline_entries import entries_before
 from pytest_llmjudge.plugin.cases import WORKER_KEY
-from pytest_llmjudge.plugin.header import header_lines, model_lines, planned_lines
+from pytest_llmjudge.plugin.header import (
+    asks_judge,
+    header_lines,
+    judge_lines,
+    model_lines,
+    planned_lines,
+)
 from pytest_llmjudge.plugin.identity import agree_on_baseline
 from pytest_llmjudge.plugin.junit import property_adder, suite_properties
 from pytest_llmjudge.plugin.kept import kept_line
@@ -63,6 +69,7 @@ class ControllerHooks:
         self._skipped: set[str] = set()
         self._started = False
         self._is_planned = False
+        self._on_judge: list[str] = []
         self._why_none = ""
         self._kept = ""
         self._run = RunResult(self._created)
@@ -108,19 +115,34 @@ class ControllerHooks:
         self._is_planned = True
         # What is wrong with the cache is said where the results are read.
         with contextlib.suppress(StoreError):
-            for line in folded(self._session.config, planned_lines(self._session)):
+            for line in folded(self._session.config, planned_lines(self._session, self._on_judge)):
                 reporter.write_line(line)
 
     def pytest_report_header(self) -> list[str]:
-        """Name the judge, the model and the cache."""
+        """Name the model and the cache where workers of xdist collect, who say what else is needed.
+
+        Elsewhere what a run needs is known once it has collected its items.
+        """
+        if not self._session.config.pluginmanager.has_plugin("dsession"):
+            return []
         try:
+            self._on_judge = judge_lines(self._session)
             return folded(self._session.config, header_lines(self._session))
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
 
-    def pytest_report_collectionfinish(self) -> list[str]:
-        """Name the models that markers chose."""
-        return folded(self._session.config, model_lines(self._session))
+    def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
+        """Name the judge, where one is needed, the models and the cache."""
+        lines: list[str] = []
+        try:
+            if self._session.config.get_verbosity() >= 0:
+                if asks_judge(self._session, items):
+                    lines += judge_lines(self._session)
+                lines += header_lines(self._session)
+            lines += model_lines(self._session)
+        except LlmJudgeError as error:
+            raise pytest.UsageError(*error.lines) from None
+        return folded(self._session.config, lines)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather verdicts as they come."""

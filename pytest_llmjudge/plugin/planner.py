@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TEMPLATE_NOTES",
+    "USES_JUDGE",
     "check_base",
     "check_candidate",
     "check_responses_field",
@@ -41,6 +42,9 @@ __all__ = [
 
 TEMPLATE_NOTES = "template_notes"
 """The key of a planned suite's facts with what :func:`template_notes` yields of it."""
+
+USES_JUDGE = "uses_judge"
+"""The key of a planned suite's facts that says whether it needs a judge."""
 
 
 def plan(session: LlmSession, collected: pytest.Session) -> None:
@@ -158,7 +162,8 @@ def _announce(
     facts = session.announced[suite.name] = suite_facts(session, suite, model, judge)
     readers = (model, *suite.other_models(resources))
     notes = [text for one in readers for text in template_notes(session, suite, one)]
-    session.store.note_suite(suite.name, {**facts, TEMPLATE_NOTES: notes}, planned=True)
+    planned = {**facts, TEMPLATE_NOTES: notes, USES_JUDGE: suite.uses_judge}
+    session.store.note_suite(suite.name, planned, planned=True)
     for used in readers:
         resources.models.watch(used)
     fingerprint = "" if model is None else model.fingerprint

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 __all__ = ["Pace", "duration", "in_order"]
 
 _KINDS = ("responses", "verdicts", "losses", "subjects", "questions")
+_SUBJECTS = "subjects"
+"""Without a rate: they differ in length, and their questions have one."""
 _TOKENS = "tokens"
 _Work = TypeVar("_Work")
 
@@ -53,7 +55,7 @@ class Pace:
     def _part(self, kind: str, done: int, total: int, now: float) -> str:
         since, before = self._first.setdefault(kind, (now, done))
         text = f"{done}/{total} {kind}"
-        if done <= before or now <= since or done >= total:
+        if kind == _SUBJECTS or done <= before or now <= since or done >= total:
             return text
         rate = (done - before) / (now - since)
         speed = f"{rate:.1f}/s" if rate >= 0.05 else f"{60 * rate:.1f}/min"
