@@ -108,7 +108,7 @@ def decide_average(
     if average is None:
         return Decision(passed=False, reason="there is no record to average")
     noun = "record" if len(have) == 1 else "records"
-    figure = f"average {points(average, min_average)} of {len(have)} {noun}{_interval(have)}"
+    figure = f"average {points(average, min_average)} over {len(have)} {noun}{_interval(have)}"
     if min_average is None:
         return Decision(passed=True, reason=f"{figure}, no min_average is set")
     noise = NOISE if is_average_within_noise(have, min_average) else ""

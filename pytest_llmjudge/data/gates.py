@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["GateResult", "Ruling", "ruled"]
+__all__ = ["GateResult", "Ruling", "ruled", "worst_first"]
 
 _WORST_FIRST = ("failed", "error", "incomplete", "not run", "passed")
 
@@ -42,17 +43,20 @@ class Ruling:
     remark: str = ""
 
 
+def worst_first(rulings: Sequence[Ruling]) -> list[Ruling]:
+    """Return rulings in the order of their outcomes, those that failed first."""
+    return sorted(rulings, key=lambda one: _WORST_FIRST.index(one.outcome))
+
+
 def ruled(outcome: str, rulings: Sequence[Ruling]) -> str:
     """Return a suite's outcome and its rulings as one line, the worst first.
 
     Each has a word of its own, except where the outcome says of all that they passed.
     """
     all_passed = outcome == "passed" == "".join({one.outcome for one in rulings})
-    groups = ([one for one in rulings if one.outcome == word] for word in _WORST_FIRST)
     phrases = "; ".join(
         ", ".join(_phrase(one, "" if all_passed else f" {one.outcome}") for one in group)
-        for group in groups
-        if group
+        for _, group in groupby(worst_first(rulings), lambda one: one.outcome)
     )
     return f"{outcome}: {phrases}" if phrases else outcome
 

@@ -293,7 +293,8 @@ def _row(suite: SuiteResult, result: RecordResult, entry: Entry | None) -> Row:
         suite=suite.name,
         record=result.record,
         outcome=result.outcome,
-        label=result.outcome,
+        # Where no score is asked for, a low one has not passed anything.
+        label="scored" if least is None and result.outcome == "passed" else result.outcome,
         score=score,
         before=was,
         response=result.model_response,

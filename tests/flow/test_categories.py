@@ -43,7 +43,7 @@ def test_each_gate_is_an_item(suite: Project, dist: tuple[str, ...]) -> None:
         "average:prose",
     ]
     assert document["gates"][1]["reason"] == (
-        "average 50 of 2 records (95 % CI 0 to 100) is at least min_average 40; the difference is "
+        "average 50 over 2 records (95 % CI 0 to 100) is at least min_average 40; the difference is "
         "within noise"
     )
     assert (document["by"], document["min_average"]) == ("category", 55)
@@ -69,7 +69,7 @@ def test_a_low_category_fails_its_own_gate(project: Project, dist: tuple[str, ..
 
     result.assert_outcomes(passed=6, failed=1)
     result.stdout.fnmatch_lines(
-        [f"FAILED {SUITE}[[]average:math[]] - Failed: average 0 of 1 record is below*"]
+        [f"FAILED {SUITE}[[]average:math[]] - Failed: average 0 over 1 record is below*"]
     )
     assert project.results()["suites"][0]["outcome"] == "failed"
 

@@ -113,7 +113,7 @@ def test_a_low_average_fails_its_own_item(project: Project, dist: tuple[str, ...
 
     result.assert_outcomes(passed=4, failed=1)
     expected = (
-        "average 50 of 4 records (95 % CI 0 to 100) is below min_average 60; "
+        "average 50 over 4 records (95 % CI 0 to 100) is below min_average 60; "
         "the difference is within noise"
     )
     result.stdout.fnmatch_lines([expected])
