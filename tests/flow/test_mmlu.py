@@ -73,6 +73,17 @@ def asked(project: Project) -> list[str]:
     return path.read_text(encoding="utf-8").split() if path.exists() else []
 
 
+def test_no_judge_is_named_where_none_is_needed(project: Project, dist: tuple[str, ...]) -> None:
+    """Neither in the header nor in the summary, and that none answers is no matter."""
+    exam(project, "shots=1, min_accuracy=0", score="0.0")
+
+    result = project.run(*dist, server="http://127.0.0.1:1")
+
+    assert result.ret == pytest.ExitCode.OK
+    assert any(line.startswith("llm-judge: cache") for line in result.outlines)
+    assert not any("judge llama3" in line or "127.0.0.1" in line for line in result.outlines)
+
+
 def test_the_example_checkpoint(project: Project, dist: tuple[str, ...]) -> None:
     """Every mode of distribution gives the same results, and a second run asks nothing."""
     exam(project, 'shots=1, mode="continuation", min_accuracy=0.2')

@@ -71,6 +71,9 @@ def test_k_average_speaks_for_the_whole_suite(suite: Project, dist: tuple[str, .
     (document,) = suite.results()["suites"]
     assert (document["scored"], document["records"][1]["outcome"]) == (5, "not run")
     assert [gate["name"] for gate in document["gates"]] == ["average"]
+    result.stdout.fnmatch_lines(
+        ["*incomplete: score >= 50 not run; average >= 60 passed (within noise)"]
+    )
 
 
 def test_node_ids_name_records_and_gates(suite: Project, dist: tuple[str, ...]) -> None:
