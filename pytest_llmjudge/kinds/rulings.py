@@ -11,7 +11,7 @@ from pytest_llmjudge.kinds.base import JUDGE_CHECK, NOT_RUN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Limit", "of_gates", "of_samples", "remark_on"]
+__all__ = ["Limit", "of_samples", "remark_on", "rulings_of"]
 
 
 class Limit(NamedTuple):
@@ -40,7 +40,26 @@ def remark_on(missing: int, total: int, what: str, *, near: bool) -> str:
     return "within noise" if near else ""
 
 
-def of_gates(gates: Sequence[GateResult], limits: Mapping[str, Limit]) -> Iterator[Ruling]:
+def rulings_of(
+    of_each: Iterable[Ruling], gates: Sequence[GateResult], limits: Mapping[str, Limit]
+) -> tuple[Ruling, ...]:
+    """Return what became of each thing that a suite asks.
+
+    That the gate over the judge was not run is said only where all else was: in other runs of a
+    part the judge is checked without it.
+
+    Args:
+        of_each: What became of what it asks of each sample.
+        gates: All of the suite.
+        limits: What its gates over a figure ask, by gate; other gates go by their name.
+    """
+    rulings = (*of_each, *_of_gates(gates, limits))
+    others = [one for one in rulings if (one.asked, one.outcome) != (JUDGE_CHECK, "not run")]
+    is_partial = any(one.outcome in {"not run", "incomplete"} for one in others)
+    return tuple(others) if is_partial else rulings
+
+
+def _of_gates(gates: Sequence[GateResult], limits: Mapping[str, Limit]) -> Iterator[Ruling]:
     """Yield what became of a suite's gates, in its order.
 
     A gate that asks for nothing but a figure or a fit judge is left out where it passed.

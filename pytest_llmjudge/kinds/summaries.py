@@ -9,7 +9,7 @@ from pytest_llmjudge.data.page import Drop, Panel
 from pytest_llmjudge.data.summary import NONE, Names, Summary
 from pytest_llmjudge.gates import TEARDOWN_FAILED, XPASSED
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
-from pytest_llmjudge.kinds.rulings import of_gates
+from pytest_llmjudge.kinds.rulings import rulings_of
 from pytest_llmjudge.stats import signed
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def make_summary(
         model=result.checkpoint,
         gates=result.gates,
         comparison=result.comparison,
-        rulings=(*of_each, *of_gates(result.gates, limits)),
+        rulings=rulings_of(of_each, result.gates, limits),
         **{"judge": "", **more},
     )
 
@@ -138,8 +138,9 @@ def _change(comparison: Comparison | None) -> str:
 
 def _causes_of_gates(gates: Sequence[GateResult]) -> Iterator[str]:
     missed = [gate for gate in gates if gate.outcome != "passed"]
+    missed.sort(key=lambda gate: gate.outcome == "not run")
     # Where the judge is not fit, each other gate only points to that.
-    first = [gate for gate in missed if gate.name == JUDGE_CHECK]
+    first = [gate for gate in missed if gate.name == JUDGE_CHECK and gate.outcome != "not run"]
     yield from (f"{gate.name}: {_folded(gate.reason)}" for gate in first or missed)
 
 

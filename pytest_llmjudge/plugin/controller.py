@@ -21,7 +21,8 @@ from pytest_llmjudge.plugin.baseline_entries import entries_before
 from pytest_llmjudge.plugin.cases import WORKER_KEY
 from pytest_llmjudge.plugin.header import (
     asks_judge,
-    header_lines,
+    cache_lines,
+    candidate_lines,
     judge_lines,
     model_lines,
     planned_lines,
@@ -127,22 +128,24 @@ class ControllerHooks:
             return []
         try:
             self._on_judge = judge_lines(self._session)
-            return folded(self._session.config, header_lines(self._session))
-        except LlmJudgeError as error:
-            raise pytest.UsageError(*error.lines) from None
-
-    def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
-        """Name the judge, where one is needed, the models and the cache."""
-        lines: list[str] = []
-        try:
-            if self._session.config.get_verbosity() >= 0:
-                if asks_judge(self._session, items):
-                    lines += judge_lines(self._session)
-                lines += header_lines(self._session)
-            lines += model_lines(self._session)
+            lines = [*candidate_lines(self._session), *cache_lines(self._session)]
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
         return folded(self._session.config, lines)
+
+    def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
+        """Name the judge, where one is needed, the models and the cache."""
+        session, lines = self._session, []
+        # pytest prints no header then, but it prints what follows the collection.
+        is_quiet = session.config.get_verbosity() < 0
+        try:
+            if not is_quiet:
+                lines += judge_lines(session) if asks_judge(session, items) else []
+                lines += candidate_lines(session)
+            lines += model_lines(session)
+        except LlmJudgeError as error:
+            raise pytest.UsageError(*error.lines) from None
+        return folded(session.config, lines if is_quiet else [*lines, *cache_lines(session)])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather verdicts as they come."""

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["asks_judge", "header_lines", "judge_lines", "model_lines", "planned_lines"]
+__all__ = [
+    "asks_judge",
+    "cache_lines",
+    "candidate_lines",
+    "judge_lines",
+    "model_lines",
+    "planned_lines",
+]
 
 
 def asks_judge(session: LlmSession, items: Iterable[pytest.Item]) -> bool:
@@ -44,8 +51,8 @@ def judge_lines(session: LlmSession) -> list[str]:
     return [one_line(line) for line in lines]
 
 
-def header_lines(session: LlmSession) -> list[str]:
-    """Name the model that the options name, and the cache, as :func:`judge_lines` does the judge.
+def candidate_lines(session: LlmSession) -> list[str]:
+    """Name the model that the options name, as :func:`judge_lines` does the judge.
 
     Raises:
         SettingsError: A worker that was faster sees another model.
@@ -56,7 +63,14 @@ def header_lines(session: LlmSession) -> list[str]:
     if session.settings.checkpoint is not None and _is_candidate(session):
         lines.append(f"llm-judge: model {_model(session, session.settings.checkpoint)}")
     lines += _how_generated(session)
-    return [one_line(line) for line in (*lines, f"llm-judge: cache {_cache(session)}")]
+    return list(map(one_line, lines))
+
+
+def cache_lines(session: LlmSession) -> list[str]:
+    """Say where responses and verdicts are kept."""
+    if is_listing(session.config):
+        return []
+    return [one_line(f"llm-judge: cache {_cache(session)}")]
 
 
 def _is_candidate(session: LlmSession) -> bool:

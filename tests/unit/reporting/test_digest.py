@@ -126,7 +126,7 @@ DECIDED = [
             min_average=55.0,
             gates=(gate("judge-check", "not run"), gate("average", "passed")),
         ),
-        "incomplete: score >= 50 not run, judge-check not run; average >= 55 passed (within noise)",
+        "incomplete: score >= 50 not run; average >= 55 passed (within noise)",
     ),
     (
         suite([scored("r0", 90)], "incomplete", total=9, gates=(gate("average", "not run"),)),
@@ -177,6 +177,16 @@ DECIDED = [
 def test_what_became_of_each_thing_that_was_asked(result: AnyResult, line: str) -> None:
     """Each has a word of its own, the worst first, and what was not run has no verdict."""
     assert run(result).summaries[0].decided == line
+
+
+def test_a_judge_check_that_alone_was_left_out() -> None:
+    """It is said, and does not hide why the suite failed."""
+    gates = (gate("judge-check", "not run", "it was not run"), gate("average", reason="too low"))
+
+    (row,) = run(suite([scored("r0", 80)], "failed", min_average=90.0, gates=gates)).summaries
+
+    assert row.decided == ("failed: average >= 90 failed; judge-check not run; score >= 50 passed")
+    assert row.causes == ("average: too low", "judge-check: it was not run")
 
 
 def test_what_was_not_run_is_no_cause_of_a_failure() -> None:
