@@ -7,7 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data import Comparison, Flip
+from pytest_llmjudge.bounds import mean_bounds
+from pytest_llmjudge.data import Comparison, Flip, Rule
+from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.stats import (
@@ -29,6 +31,7 @@ __all__ = ["LEAST_PAIRED", "compare", "is_same_judge", "judge_key"]
 LEAST_PAIRED = 0.8
 """Share of either side's records that has to be on the other side too."""
 
+_RULE = Rule()
 _AGAIN = "judge the baseline's model again with this judge"
 _ANOTHER = "make a baseline of the release with these records"
 _WORST_FLIPS = 10
@@ -45,16 +48,23 @@ class _Pair:
     gain: float
 
 
-def compare(before: Side, after: Side) -> Comparison:
+def compare(
+    before: Side, after: Side, rule: Rule = _RULE, *, tests_rises: bool = True
+) -> Comparison:
     """Compare two sides, record by record; differences are after - before, in their unit.
 
     Records pair up when they have the same id and the same content, whatever their order. Those
     without a score on one side cannot. Tests are one-sided: they ask whether the candidate is
-    worse, which is lower or higher as the measure says.
+    worse, which is lower or higher as the measure says. Where records on both sides did not pair
+    up, two tests are made, and share the chance of a false alarm as the records can be shared at
+    most: four fifths for the pairs, and one for the others.
 
     Args:
         before: The release.
         after: The candidate, whose ``passes_at`` says what passes on both sides.
+        rule: By which the candidate is held to the release.
+        tests_rises: Whether p is computed where the pairs did not get worse, too: it is about one
+            half or more then, and takes most of the time.
     """
     measure = after.measure
     old = {(entry.id, entry.content): entry for entry in before.entries}
@@ -71,8 +81,13 @@ def compare(before: Side, after: Side) -> Comparison:
     losses, wins = _turned(pairs, after)
     mcnemar_p = None if losses is None or wins is None else mcnemar_test(losses, wins)
     # Where an answer is right or wrong, McNemar's is the sign-flip test, and exact for any n.
-    p = mcnemar_p if measure.is_binary else sign_flip_test([pair.gain for pair in pairs])
+    gains = [pair.gain for pair in pairs]
+    is_tested = bool(pairs) and (tests_rises or math.fsum(gains) < 0)
+    p = (mcnemar_p if measure.is_binary else sign_flip_test(gains)) if is_tested else None
     refusal = _refusal(before, after, len(pairs))
+    unpaired_p = None if refusal else _unpaired_p(measure, pairs, alone_before, alone_after)
+    unpaired_alpha = None if unpaired_p is None else (1 - LEAST_PAIRED) * rule.drop_alpha
+    alpha = rule.drop_alpha - (unpaired_alpha or 0.0)
     return Comparison(
         measure=measure,
         refusal=refusal,
@@ -85,9 +100,11 @@ def compare(before: Side, after: Side) -> Comparison:
         after=_mean([pair.now for pair in pairs]),
         difference=_mean(differences),
         interval=difference_interval(differences),
-        p=p if pairs else None,
+        p=p,
         deviation=deviation,
-        detectable=None if deviation is None else detectable_drop(deviation, len(pairs)),
+        detectable=(
+            None if deviation is None else detectable_drop(deviation, len(pairs), alpha=alpha)
+        ),
         losses=losses,
         wins=wins,
         mcnemar_p=mcnemar_p,
@@ -100,8 +117,35 @@ def compare(before: Side, after: Side) -> Comparison:
         unpaired_after=len(alone_after),
         unpaired_average_before=_mean(alone_before),
         unpaired_average_after=_mean(alone_after),
-        unpaired_p=None if refusal else _unpaired_p(measure, pairs, alone_before, alone_after),
+        unpaired_p=unpaired_p,
+        rule=rule,
+        alpha=alpha,
+        unpaired_alpha=unpaired_alpha,
+        bounds=None if refusal else _bounds(measure, differences, rule, alpha),
     )
+
+
+def _bounds(
+    measure: Measure, differences: Sequence[float], rule: Rule, alpha: float
+) -> tuple[float, float] | None:
+    """Return how bad and how good the mean difference may be, where the rule asks for it."""
+    if rule.name != NOT_WORSE:
+        return None
+    levels = dict.fromkeys((rule.alpha, alpha))
+    bounds = [
+        mean_bounds(
+            differences,
+            level,
+            is_binary=measure.is_binary,
+            lowest=-measure.furthest,
+            highest=measure.furthest,
+        )
+        for level in levels
+    ]
+    proof, drop = bounds[0], bounds[-1]
+    if proof is None or drop is None:
+        return None
+    return (proof[0], drop[1]) if measure.higher_is_better else (proof[1], drop[0])
 
 
 def _alone(entries: Mapping[tuple[str, str], Entry], pairs: Sequence[_Pair]) -> list[float]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.bounds import records_to_tell
 from pytest_llmjudge.data import GateResult
-from pytest_llmjudge.data.comparison import POINTS
-from pytest_llmjudge.extremes import fewest_falls
+from pytest_llmjudge.data.comparison import INCONCLUSIVE, NOT_WORSE, WARN, WORSE
+from pytest_llmjudge.extremes import fewest_falls, least_p
 from pytest_llmjudge.stats import (
+    POWER,
     SIGNIFICANCE,
     mean,
     mean_interval,
@@ -20,7 +22,7 @@ from pytest_llmjudge.stats import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from pytest_llmjudge.data import Comparison
+    from pytest_llmjudge.data import Comparison, Rule
 
 __all__ = [
     "NOISE",
@@ -48,10 +50,11 @@ NOISE = "; the difference is within noise"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a gate passes, and the sentence that says why."""
+    """Whether a gate passes, and the sentence that says why; ``cause`` as of a ``GateResult``."""
 
     passed: bool
     reason: str
+    cause: str | None = None
 
 
 def whole_outcome(outcomes: Collection[str]) -> str:
@@ -78,7 +81,7 @@ def with_break(result: GateResult | None, name: str, reason: str) -> GateResult:
     if result is None:
         return GateResult(name, "error", reason)
     outcome = "failed" if result.outcome == "failed" else "error"
-    return GateResult(name, outcome, f"{result.reason}; {reason}")
+    return replace(result, outcome=outcome, reason=f"{result.reason}; {reason}")
 
 
 def decide_record(score: int, min_score: int | None) -> Decision:
@@ -119,75 +122,145 @@ def decide_average(
     return Decision(passed=True, reason=reason)
 
 
-def decide_baseline(comparison: Comparison, max_drop: float) -> Decision:
-    """Decide over a suite beside its baseline: it fails when a drop is real and too large.
+def decide_baseline(comparison: Comparison) -> Decision:
+    """Decide over a suite beside its baseline, by the rule of the comparison.
 
-    Real means that chance alone makes one of its size in less than 5 % of all cases. It fails too
-    when the two cannot be compared, and when the records that did not pair up fell further than
-    those that did, by more than chance: then the pairs do not speak for the suite.
-
-    Args:
-        comparison: Of the suite with its baseline.
-        max_drop: Points that may be lost; of a measure with another unit nothing may.
+    By either rule it fails when a drop is real and larger than the margin, where real means that
+    chance alone makes one of its size less often than ``comparison.alpha`` says. It fails too when
+    the two cannot be compared, and when the records that did not pair up fell further than those
+    that did, by more than chance: then the pairs do not speak for the suite. By ``not-worse`` the
+    suite also has to prove that it lost less than the margin, with the bounds of the comparison.
     """
     if comparison.refusal is not None:
         return Decision(passed=False, reason=f"not compared: {comparison.refusal}")
-    measure, difference, p = comparison.measure, comparison.difference or 0.0, comparison.p
-    drop, allowed = measure.gain(difference, 0.0), measure.allowed(max_drop)
-    is_real = p is not None and p < SIGNIFICANCE
+    drop = comparison.measure.gain(comparison.difference or 0.0, 0.0)
+    is_real = comparison.p is not None and comparison.p < comparison.alpha
+    change = _change(comparison, is_real=is_real)
+    if is_real and drop > comparison.rule.margin:
+        return Decision(passed=False, reason=change, cause=WORSE)
+    hidden = _hidden(comparison)
+    if hidden:
+        return Decision(passed=False, reason=f"{hidden}; {change}")
+    if comparison.rule.name == NOT_WORSE:
+        return _decide_not_worse(comparison)
+    return Decision(passed=True, reason=change)
+
+
+def _change(comparison: Comparison, *, is_real: bool) -> str:
+    """Say whether a drop was shown, how large it is beside the margin, and what can be shown."""
+    measure, rule = comparison.measure, comparison.rule
+    difference = comparison.difference or 0.0
     doubt, reach = _doubt(comparison), _reach(comparison)
     if not is_real:
-        change = signed(difference)
-        reason = f"no {measure.drop} shown: {change} {measure.unit}{doubt}{reach}"
-    else:
-        dropped = "dropped" if measure.higher_is_better else "rose"
-        reason = f"{dropped} by {points(drop, allowed)} {measure.unit}{doubt}"
-        if measure.unit == POINTS:
-            more = "more" if drop > allowed else "no more"
-            reason += f", {more} than --llm-judge-max-drop {points(allowed, drop)}"
-        reason += reach
-    if is_real and drop > allowed:
-        return Decision(passed=False, reason=reason)
-    hidden = _hidden(comparison)
-    return Decision(passed=not hidden, reason=f"{hidden}; {reason}" if hidden else reason)
+        return f"no {measure.drop} shown: {signed(difference)} {measure.unit}{doubt}{reach}"
+    drop = measure.gain(difference, 0.0)
+    dropped = "dropped" if measure.higher_is_better else "rose"
+    reason = f"{dropped} by {points(drop, rule.margin)} {measure.unit}{doubt}"
+    if rule.option:
+        more = "more" if drop > rule.margin else "no more"
+        reason += f", {more} than {rule.option} {points(rule.margin, drop)}"
+    return reason + reach
+
+
+def _decide_not_worse(comparison: Comparison) -> Decision:
+    """Decide whether less than the margin was lost, where no larger drop is shown."""
+    measure, rule, bounds = comparison.measure, comparison.rule, comparison.bounds
+    worse = f"worse by {points(rule.margin)} {measure.unit} or more"
+    change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
+    unsure = f"cannot tell whether it is {worse}"
+    if bounds is None:
+        return _inconclusive(f"{unsure}: {change}, with {_pairs(comparison.paired)}", rule)
+    # A bound towards the worse is the least of a score, and the most of a loss.
+    sides = ("least", "most") if measure.higher_is_better else ("most", "least")
+    levels = rule.alpha, comparison.alpha
+    worst, best = (
+        f"at {side} {_beside_margin(comparison, bound)} with {100 * (1 - alpha):.4g} % confidence"
+        for side, bound, alpha in zip(sides, bounds, levels, strict=True)
+    )
+    if measure.gain(0.0, bounds[0]) > -rule.margin:
+        return Decision(passed=True, reason=f"not {worse}: {change}, {worst}")
+    if measure.gain(0.0, bounds[1]) < -rule.margin:
+        return Decision(passed=False, reason=f"{worse}: {change}, {best}", cause=WORSE)
+    return _inconclusive(f"{unsure}: {change}, {worst}; {_enough(comparison)}", rule)
+
+
+def _inconclusive(text: str, rule: Rule) -> Decision:
+    passes = rule.inconclusive == WARN
+    reason = f"{text}; it passes because of --llm-judge-inconclusive=warn" if passes else text
+    return Decision(passed=passes, reason=reason, cause=INCONCLUSIVE)
+
+
+def _beside_margin(comparison: Comparison, difference: float) -> str:
+    """Write a difference, with more digits where it would look like the whole margin."""
+    margin, size = comparison.rule.margin, abs(difference)
+    shown = signed(difference)
+    if abs(float(shown)) != margin or size == margin:
+        return shown
+    return f"{shown[0]}{points(size, margin)}"
+
+
+def _enough(comparison: Comparison) -> str:
+    """Say how many records would tell, or what else keeps the suite from being proved."""
+    measure, rule = comparison.measure, comparison.rule
+    if not comparison.deviation:
+        moved = "moved alike" if comparison.difference else "are as before"
+        return f"all scores {moved}, which does not tell how many {measure.noun} would"
+    needed = records_to_tell(comparison.deviation, rule.margin, rule.alpha)
+    if needed > comparison.paired:
+        return (
+            f"{needed} {measure.noun} would tell in {100 * POWER:g} % of all cases where the two "
+            "are equal, at the deviation seen"
+        )
+    return (
+        f"{needed} {measure.noun} are enough where the two are equal: it is the change that was "
+        "seen, not their number, that leaves this open"
+    )
+
+
+def _pairs(number: int) -> str:
+    return "one pair" if number == 1 else f"{number} pairs"
 
 
 def _hidden(comparison: Comparison) -> str:
     """Say that the pairs hide a drop of the other records; empty when that may be chance."""
-    p = comparison.unpaired_p
-    if p is None or p >= SIGNIFICANCE:
+    p, alpha = comparison.unpaired_p, comparison.unpaired_alpha
+    if p is None or alpha is None or p >= alpha:
         return ""
     noun, fell = comparison.measure.noun, "fell" if comparison.measure.higher_is_better else "rose"
     was, now = comparison.unpaired_average_before or 0.0, comparison.unpaired_average_after or 0.0
     return (
         f"the {noun} that did not pair up {fell} further than those that did, by more than chance "
-        f"(p {probability(p)}): {comparison.unpaired_before} of the baseline average "
+        f"(p {probability(p, alpha)}): {comparison.unpaired_before} of the baseline average "
         f"{points(was, now)}, {comparison.unpaired_after} of this run {points(now, was)}; make a "
         f"baseline of the release with these {noun}"
     )
 
 
 def _doubt(comparison: Comparison) -> str:
-    parts = [] if comparison.p is None else [f"p {probability(comparison.p)}"]
+    p, alpha, parts = comparison.p, comparison.alpha, []
     if comparison.interval is not None:
         low, high = comparison.interval
-        parts.insert(0, f"95 % CI {signed(low)} to {signed(high)}")
+        parts.append(f"95 % CI {signed(low)} to {signed(high)}")
+    if p is not None:
+        level = (
+            "" if alpha == SIGNIFICANCE else f"; a {comparison.measure.drop} has p < {alpha:.3g}"
+        )
+        parts.append(f"p {probability(p, alpha)}{level}")
     return f" ({', '.join(parts)})"
 
 
 def _reach(comparison: Comparison) -> str:
     """Say what drops the suite can show, or why that is not known."""
-    measure = comparison.measure
+    measure, paired, alpha = comparison.measure, comparison.paired, comparison.alpha
     noun, drop = measure.suite, measure.drop
-    fewest = fewest_falls(is_binary=measure.is_binary)
-    if comparison.paired < fewest:
-        pairs = "one pair" if comparison.paired == 1 else f"{comparison.paired} pairs"
-        return f"; {pairs} cannot show any {drop}"
+    if least_p(paired, paired, is_binary=measure.is_binary) >= alpha:
+        return f"; {_pairs(paired)} cannot show any {drop}"
     if not comparison.deviation:
         same = "all scores are as before" if not comparison.difference else "all scores moved alike"
         return f"; {same}, which does not tell what {drop}s this {noun} can show"
     least = signed(comparison.detectable or 0.0).lstrip("+")
     reach = f"; this {noun} can show {drop}s of {least} {measure.unit} or more"
+    fewest = fewest_falls(alpha)
     if comparison.changed is None or comparison.changed >= fewest:
         return reach
     number = "one" if comparison.changed == 1 else comparison.changed

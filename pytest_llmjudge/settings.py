@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.data.comparison import NO_DROP, NOT_WORSE, SIGNIFICANCE, WARN
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.values import (
     ALL,
     Parser,
     check_averages,
+    check_choice,
     check_criteria,
+    check_drop,
     check_fields,
     check_path,
     check_sample,
     check_score,
     check_text,
     either,
+    parse_alpha,
     parse_average,
     parse_choice,
     parse_count,
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Criterion
 
 __all__ = [
+    "BASELINE_KEYWORDS",
     "CHAT",
     "EMBEDDED",
     "JUDGED_KEYWORDS",
@@ -224,6 +229,31 @@ OPTIONS: tuple[Option, ...] = (
         default=0.0,
         metavar="POINTS",
         help="Points of its average that a suite may lose to the baseline (default: 0)",
+    ),
+    Option(
+        "llm-judge-baseline-rule",
+        parse_choice(NO_DROP, NOT_WORSE),
+        default=NO_DROP,
+        metavar="RULE",
+        help="How suites are held to the baseline: no-drop fails a drop that is shown, not-worse "
+        "passes where it is proved that less than --llm-judge-max-drop was lost (default: no-drop)",
+    ),
+    Option(
+        "llm-judge-inconclusive",
+        parse_choice("fail", WARN),
+        default="fail",
+        metavar="MODE",
+        help="When not-worse can neither be proved nor disproved: fail, or warn and pass "
+        "(default: fail)",
+    ),
+    Option(
+        "llm-judge-alpha",
+        parse_alpha,
+        default=SIGNIFICANCE,
+        metavar="SHARE",
+        help="How often equal models may fail a run, by a drop in any of its suites that is "
+        "chance, and how often not-worse may pass a suite that lost all that it may "
+        f"(default: {SIGNIFICANCE})",
     ),
     Option(
         "llm-judge-baseline-partial",
@@ -467,6 +497,9 @@ class Settings:
         url: Addresses of the judge's servers, ``None`` for what the environment names.
         baseline: Results file of the release to compare with.
         max_drop: Points that a suite may lose to it.
+        baseline_rule: ``no-drop`` or ``not-worse``, for suites whose marker does not say.
+        inconclusive: Of a suite of which ``not-worse`` cannot tell: ``fail`` or ``warn``.
+        alpha: How often a run of equal models may fail anywhere.
         baseline_partial: Whether a run may lack suites that the baseline has.
         baseline_suite: Which suites have another name in the baseline, as ``OLD=NEW``.
         annotations: ``off`` or ``github``.
@@ -498,6 +531,9 @@ class Settings:
     min_average: float | None
     baseline: Path | None
     max_drop: float
+    baseline_rule: str
+    inconclusive: str
+    alpha: float
     baseline_partial: bool
     baseline_suite: tuple[str, ...]
     report: Path | None
@@ -601,6 +637,9 @@ def read_settings(
 
 _OF_BASELINE = (
     "llm_judge_max_drop",
+    "llm_judge_baseline_rule",
+    "llm_judge_inconclusive",
+    "llm_judge_alpha",
     "llm_judge_baseline_partial",
     "llm_judge_baseline_suite",
 )
@@ -705,6 +744,11 @@ class SuiteSettings:
     criteria: tuple[Criterion, ...] = ()
 
 
+BASELINE_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "baseline_rule": check_choice(NO_DROP, NOT_WORSE),
+    "max_drop": check_drop,
+}
+"""Of the markers of suites that are compared with a baseline in points."""
 RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "checkpoint": check_path,
     "prompt": check_path,
@@ -724,6 +768,7 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "min_score": check_score,
     "min_average": check_averages,
     "by": check_text,
+    **BASELINE_KEYWORDS,
     **JUDGED_KEYWORDS,
 }
 BUILT_IN_PROMPTS = (

@@ -7,6 +7,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Agreement, Reach
+from pytest_llmjudge.data.comparison import SIGNIFICANCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import SuiteResult
 
 __all__ = [
+    "LEAST_RESAMPLED",
+    "MOST_ENUMERATED",
     "POWER",
     "SIGNIFICANCE",
     "agreement",
@@ -37,16 +40,16 @@ __all__ = [
     "suite_agreement",
 ]
 
-SIGNIFICANCE = 0.05
-"""A drop is real when chance alone makes one of its size less often than this."""
-
 POWER = 0.8
 """How often a suite is to show the smallest drop that it can show."""
 
 _PUBLISHED_GAIN = 1.8
 _SEED = 123
 _RESAMPLES = 10_000
-_MOST_ENUMERATED = 14
+LEAST_RESAMPLED = 1 / (1 + _RESAMPLES)
+"""The smallest p of a test that resamples."""
+MOST_ENUMERATED = 14
+"""Pairs for which the sign-flip test tries all ways."""
 # Numbers in memory at once: 10,000 resamples of 52,000 records would be 4 GB.
 _LARGEST_BATCH = 2_000_000
 
@@ -186,15 +189,16 @@ def signed(value: float) -> str:
     return shown
 
 
-def probability(p: float) -> str:
-    """Write ``= 0.24``, with more digits where two would show what is below 5 % as 5 %."""
-    if p < 0.0001:
+def probability(p: float, alpha: float = SIGNIFICANCE) -> str:
+    """Write ``= 0.24``, with more digits where two would show it on the other side of ``alpha``."""
+    if p < 0.0001 <= alpha:
         return "< 0.0001"
     digits = 2
-    while p < SIGNIFICANCE <= round(p, digits + 1):
+    while True:
+        shown = f"{p:.{digits}g}" if p < 0.1 else f"{p:.{digits}f}".rstrip("0").rstrip(".")
+        if (float(shown) < alpha) == (p < alpha):
+            return f"= {shown}"
         digits += 1
-    shown = f"{p:.{digits}g}" if p < 0.1 else f"{p:.2f}".rstrip("0").rstrip(".")
-    return f"= {shown}"
 
 
 def _same(value: float, other: float, digits: int) -> bool:
@@ -251,7 +255,7 @@ def sign_flip_test(differences: Sequence[float]) -> float:
             permutation_type="samples",
             alternative="less",
             vectorized=True,
-            n_resamples=2**count if count <= _MOST_ENUMERATED else _RESAMPLES,
+            n_resamples=2**count if count <= MOST_ENUMERATED else _RESAMPLES,
             batch=_batch(count),
             random_state=np.random.default_rng(_SEED),
         )
@@ -272,32 +276,44 @@ def mcnemar_test(losses: int, wins: int) -> float:
     return float(stats.binomtest(losses, losses + wins, 0.5, alternative="greater").pvalue)
 
 
-def detectable_drop(deviation: float, count: int, power: float = POWER) -> float:
-    """Return the smallest drop that a suite shows with ``power`` at 5 %, in points.
+def detectable_drop(
+    deviation: float, count: int, power: float = POWER, alpha: float = SIGNIFICANCE
+) -> float:
+    """Return the smallest drop that a suite shows with ``power``, in points.
 
-    That is (1.645 + 0.842) sd(d) / sqrt(n) for 80 %.
+    That is (1.645 + 0.842) sd(d) / sqrt(n) for 80 % at 5 %.
 
     Args:
         deviation: Standard deviation of the differences.
         count: Pairs, at least one.
         power: Chance that such a drop is shown, between 0 and 1.
+        alpha: How often chance alone may seem to be a drop.
     """
-    return _reach(power) * deviation / math.sqrt(count)
+    return _reach(power, alpha) * deviation / math.sqrt(count)
 
 
-def records_needed(deviation: float, drop: float, power: float = POWER) -> int:
-    """Return how many pairs show a drop with ``power`` at 5 %; the above, solved for n.
+def records_needed(
+    deviation: float, drop: float, power: float = POWER, alpha: float = SIGNIFICANCE
+) -> int:
+    """Return how many pairs show a drop with ``power``; the above, solved for n.
 
     Args:
         deviation: Standard deviation of the differences, in points.
         drop: In points, above 0.
         power: Chance that such a drop is shown, between 0 and 1.
+        alpha: How often chance alone may seem to be a drop.
     """
-    return max(2, math.ceil((_reach(power) * deviation / drop) ** 2))
+    return max(2, math.ceil((_reach(power, alpha) * deviation / drop) ** 2))
 
 
 def reach_of(
-    scores: Sequence[float], deviation: float | None, pairs: int, *, drop: float, power: float
+    scores: Sequence[float],
+    deviation: float | None,
+    pairs: int,
+    *,
+    drop: float,
+    power: float,
+    alpha: float = SIGNIFICANCE,
 ) -> Reach:
     """Say how many records a suite needs to show a drop.
 
@@ -309,6 +325,7 @@ def reach_of(
         pairs: How many pairs ``deviation`` comes from.
         drop: In points, above 0.
         power: Chance that such a drop is shown, between 0 and 1.
+        alpha: How often chance alone may seem to be a drop.
     """
     own = spread(scores)
     measured = bool(deviation)
@@ -319,14 +336,14 @@ def reach_of(
         spread=own,
         deviation=deviation,
         pairs=pairs if measured else 0,
-        needed=records_needed(deviation, drop, power) if deviation else None,
-        detectable=detectable_drop(deviation, len(scores), power) if deviation else None,
+        needed=records_needed(deviation, drop, power, alpha) if deviation else None,
+        detectable=detectable_drop(deviation, len(scores), power, alpha) if deviation else None,
     )
 
 
-def _reach(power: float) -> float:
+def _reach(power: float, alpha: float) -> float:
     normal = statistics.NormalDist()
-    return normal.inv_cdf(1 - SIGNIFICANCE) + normal.inv_cdf(power)
+    return normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)
 
 
 def _batch(count: int) -> int:

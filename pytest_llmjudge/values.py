@@ -174,6 +174,11 @@ parse_average = number_parser("{value} is not an average", "a number from 0 to 1
 parse_drop = number_parser(
     '"{text}" is no number of points', "a number of points from 0 to 100", _from(0, 100)
 )
+parse_alpha = number_parser(
+    '"{text}" is no error rate',
+    "a share above 0 and below 0.5, for example 0.05",
+    lambda alpha: 0 < alpha < 0.5,
+)
 parse_power = number_parser(
     '"{text}" is no power to plan with',
     "a share from 0.5 to 0.999, for example 0.8",
@@ -220,6 +225,12 @@ _parse_large_drop = number_parser(
 
 check_score = integer_check("{value} is not a score", "an integer from 0 to 100", _from(0, 100))
 check_average = number_check("{value} is not an average", "a number from 0 to 100", _from(0, 100))
+check_drop = number_check(
+    "{value} is no number of points", "a number of points from 0 to 100", _from(0, 100)
+)
+_A_RISE = "a number of nats a token from 0.001 to 100, for example 0.05"
+check_rise = number_check("{value} is no rise of a loss", _A_RISE, _from(0.001, 100))
+parse_rise = number_parser('"{text}" is no rise of a loss', _A_RISE, _from(0.001, 100))
 
 
 def check_averages(where: str, value: object) -> dict[str, float]:

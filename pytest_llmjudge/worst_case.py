@@ -7,32 +7,30 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.comparison import LEAST_PAIRED
 from pytest_llmjudge.extremes import fewest_falls, least_p
-from pytest_llmjudge.stats import SIGNIFICANCE, points, probability
+from pytest_llmjudge.stats import LEAST_RESAMPLED, points, probability
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pytest_llmjudge.data import Side
+    from pytest_llmjudge.data import Rule, Side
 
 __all__ = ["why_it_cannot_fail"]
 
-# So many that all fall are far beyond chance, and no test need be imported to see it.
-_SURELY_ENOUGH = 14
-
 
 def why_it_cannot_fail(
-    before: Side, keys: Collection[tuple[str, str]], max_drop: float
+    before: Side, keys: Collection[tuple[str, str]], rule: Rule
 ) -> tuple[str, str] | None:
     """Say why a suite cannot fail beside its baseline, and what to do; ``None`` when it can.
 
     In the worst case every record scores 0. Then the gate fails when the mean of the paired
-    records' old scores is above ``max_drop``, and the drop has p < 0.05 by the test of its kind.
-    Where higher is worse, nothing bounds what a record can lose.
+    records' old scores is above the margin, and the drop has p < alpha by the test of its kind.
+    Where higher is worse, nothing bounds what a record can lose. Under ``not-worse`` too few
+    records fail as inconclusive, unless that is only a warning.
 
     Args:
         before: The baseline's side.
         keys: Id and content of each record or question of the run.
-        max_drop: Points that may be lost.
+        rule: By which the suite is held to the baseline.
     """
     wanted = set(keys)
     old = [
@@ -44,21 +42,28 @@ def why_it_cannot_fail(
         # The gate refuses to compare them, and so fails.
         return None
     measure, average = before.measure, math.fsum(old) / len(old)
-    if measure.higher_is_better and average <= max_drop:
+    if measure.higher_is_better and average <= rule.margin:
         problem = (
-            f"--llm-judge-max-drop {points(max_drop)} allows the loss of all that the baseline "
+            f"{rule.option} {points(rule.margin)} allows the loss of all that the baseline "
             f"scored, {points(average)} {measure.unit}"
         )
         return problem, f"allow fewer {measure.unit}"
-    falls = sum(score > 0 for score in old) if measure.higher_is_better else len(old)
-    least = 0.0 if falls > _SURELY_ENOUGH else least_p(falls, is_binary=measure.is_binary)
-    if least < SIGNIFICANCE:
+    if rule.must_prove:
         return None
-    noun, needed = measure.noun, fewest_falls(is_binary=measure.is_binary)
+    falls = sum(score > 0 for score in old) if measure.higher_is_better else len(old)
+    least, alpha = least_p(falls, len(old), is_binary=measure.is_binary), rule.drop_alpha
+    if least < alpha:
+        return None
+    if alpha <= LEAST_RESAMPLED and not measure.is_binary:
+        problem = (
+            f"p < {alpha:.3g} is needed, and a test of 10,000 resamples has 1 / 10,001 at best"
+        )
+        return problem, "compare fewer suites in one run, or raise --llm-judge-alpha"
+    noun, needed = measure.noun, fewest_falls(alpha)
     lower = "lower" if measure.higher_is_better else "higher"
     able = "can be lost" if measure.is_binary else f"can score {lower} than in the baseline"
     problem = (
         f"only {falls} of its {noun} {able}, which shows no {measure.drop}: "
-        f"p {probability(least)} at best, and p < {SIGNIFICANCE:g} is needed"
+        f"p {probability(least, alpha)} at best, and p < {alpha:.3g} is needed"
     )
     return problem, f"give it {needed} such {noun} or more"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge import __version__
+from pytest_llmjudge.cli.history import add_history
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
 from pytest_llmjudge.cli.rate import add_rate
 from pytest_llmjudge.cli.vote import add_vote
 from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.data import Rule
+from pytest_llmjudge.data.comparison import NO_DROP, NOT_WORSE, POINTS, SIGNIFICANCE, WARN
 from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import Decision, decide_baseline
 from pytest_llmjudge.kinds import all_kinds, compared_kinds
@@ -23,12 +26,17 @@ from pytest_llmjudge.parity import compare_texts
 from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.reporting.markdown import comparisons_markdown
 from pytest_llmjudge.reporting.power import power_lines
-from pytest_llmjudge.stats import POWER, reach_of
+from pytest_llmjudge.rules import check_margin
+from pytest_llmjudge.sample_size import reach_under
+from pytest_llmjudge.stats import POWER
 from pytest_llmjudge.storage.results_reader import SavedRun, read_results
 from pytest_llmjudge.values import (
+    parse_alpha,
+    parse_count,
     parse_drop,
     parse_power,
     parse_renamed,
+    parse_rise,
     parse_some_drop,
 )
 
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import Comparison, Reach
+    from pytest_llmjudge.data import Comparison, Measure, Reach
     from pytest_llmjudge.parity import Parity
 
 __all__ = ["main", "make_parser"]
@@ -108,6 +116,18 @@ def make_parser() -> argparse.ArgumentParser:
         help="Points of its average that a suite may lose (default: 0)",
     )
     comparing.add_argument(
+        "--max-rise",
+        metavar="NATS",
+        help="Nats a token by which a loss may rise (default: what rounding may change)",
+    )
+    _add_rule(comparing)
+    comparing.add_argument(
+        "--inconclusive",
+        choices=("fail", WARN),
+        default="fail",
+        help="When not-worse can neither be proved nor disproved (default: fail)",
+    )
+    comparing.add_argument(
         "--suite",
         action="append",
         default=[],
@@ -119,17 +139,30 @@ def make_parser() -> argparse.ArgumentParser:
     form.add_argument("--markdown", action="store_true", help="Print Markdown")
     comparing.set_defaults(run=_compare)
 
-    summary = "Say how many records a suite needs to show a drop"
+    summary = "Say how many records a suite needs to show a drop, or to prove that it is not worse"
     power = commands.add_parser(
         "power", help=summary, description=f"{summary}, from its own spread."
     )
     power.add_argument("results", type=Path, help="Results file")
-    power.add_argument("--drop", required=True, metavar="POINTS", help="Drop to be shown")
+    power.add_argument(
+        "--drop",
+        required=True,
+        metavar="POINTS",
+        help="Drop to be shown; with --rule not-worse the margin",
+    )
+    _add_rule(power)
+    power.add_argument(
+        "--suites",
+        default="1",
+        metavar="K",
+        help="How many suites are compared in one run (default: 1)",
+    )
     power.add_argument(
         "--power",
         default=str(POWER),
         metavar="SHARE",
-        help=f"How often such a drop is to be shown, from 0.5 to 0.999 (default: {POWER})",
+        help="How often such a drop is to be shown, or an equal model to be proved not worse, from "
+        f"0.5 to 0.999 (default: {POWER})",
     )
     power.add_argument(
         "--baseline",
@@ -139,9 +172,25 @@ def make_parser() -> argparse.ArgumentParser:
     )
     power.add_argument("--json", action="store_true", help="Print JSON")
     power.set_defaults(run=_power)
+    add_history(commands)
     add_rate(commands)
     add_vote(commands)
     return parser
+
+
+def _add_rule(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rule",
+        choices=(NO_DROP, NOT_WORSE),
+        default=NO_DROP,
+        help="As --llm-judge-baseline-rule (default: no-drop)",
+    )
+    parser.add_argument(
+        "--alpha",
+        default=str(SIGNIFICANCE),
+        metavar="SHARE",
+        help=f"As --llm-judge-alpha (default: {SIGNIFICANCE})",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +202,17 @@ class _Compared:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    max_drop = parse_drop("--max-drop", options.max_drop)
+    rule = Rule(
+        name=options.rule,
+        margin=parse_drop("--max-drop", options.max_drop),
+        option="--max-drop",
+        inconclusive=options.inconclusive,
+        alpha=parse_alpha("--alpha", options.alpha),
+    )
+    max_rise = options.max_rise and parse_rise("--max-rise", options.max_rise)
     old, new = (read_results(path, all_kinds()) for path in (options.old, options.new))
     renamed = parse_renamed("--suite", "\n".join(options.suite)) if options.suite else ()
-    comparisons = list(_compared(old, new, max_drop, renamed))
+    comparisons = list(_compared(old, new, rule, max_rise, renamed))
     if not comparisons:
         where = f"{options.old}, {options.new}"
         hint = "name files of runs with suites that can have the gate [baseline]"
@@ -166,13 +222,16 @@ def _compare(options: argparse.Namespace) -> int:
         document = {
             "old": str(options.old),
             "new": str(options.new),
-            "max_drop": max_drop,
+            "max_drop": rule.margin,
+            "rule": rule.name,
+            "alpha": rule.alpha,
             "outcome": _outcome(has_passed),
             "suites": [
                 {
                     "name": one.name,
                     "outcome": _outcome(one.decision.passed),
                     "reason": one.decision.reason,
+                    "cause": one.decision.cause,
                     **plain_comparison(one.comparison),
                     "responses": None if one.parity is None else asdict(one.parity),
                 }
@@ -187,49 +246,81 @@ def _compare(options: argparse.Namespace) -> int:
     else:
         for one in comparisons:
             verdict = "passed" if one.decision.passed else "FAILED"
+            if one.decision.passed and one.decision.cause is not None:
+                verdict = "passed, WARNING"
             text = comparison_text(one.decision.reason, one.comparison, one.parity)
             print_text(f"{one.name}: {verdict}\n{text}")
     return 0 if has_passed else 1
 
 
 def _compared(
-    old: SavedRun, new: SavedRun, max_drop: float, renamed: Sequence[str]
+    old: SavedRun, new: SavedRun, rule: Rule, max_rise: float | None, renamed: Sequence[str]
 ) -> Iterator[_Compared]:
     """Compare all suites that either run has, those that are gone too."""
     matching = match_suites(
         old.kinds, new.kinds, renamed, compared=compared_kinds(), where="--suite"
     )
     gone = [(name, name) for name in matching.lacking if name in old.sides]
-    for before, after in [*gone, *((matching.old_name(name), name) for name in new.sides)]:
-        measure = (new.sides.get(after) or old.sides[before]).measure
+    names = [*gone, *((matching.old_name(name), name) for name in new.sides)]
+    measures = [(new.sides.get(after) or old.sides[before]).measure for before, after in names]
+    rules = [
+        replace(_rule_for(name, measure, rule, max_rise), suites=len(names))
+        for (_, name), measure in zip(names, measures, strict=True)
+    ]
+    for (before, after), measure, own in zip(names, measures, rules, strict=True):
         sides = old.side(measure, before), new.side(measure, after)
-        comparison = compare(*sides)
-        decision = decide_baseline(comparison, max_drop)
-        yield _Compared(after, comparison, decision, compare_texts(*sides))
+        comparison = compare(*sides, own)
+        yield _Compared(after, comparison, decide_baseline(comparison), compare_texts(*sides))
+
+
+def _rule_for(name: str, measure: Measure, rule: Rule, max_rise: float | None) -> Rule:
+    """Return the rule with the margin of a measure.
+
+    Raises:
+        SettingsError: It needs one.
+    """
+    option, margin = rule.option, rule.margin
+    if measure.unit != POINTS:
+        option, margin = ("", measure.tolerance) if max_rise is None else ("--max-rise", max_rise)
+    own = replace(rule, option=option, margin=margin)
+    wanted = "--max-drop" if measure.unit == POINTS else "--max-rise"
+    check_margin(name, own, measure, f"give {wanted}, or take the rule no-drop")
+    return own
 
 
 def _power(options: argparse.Namespace) -> int:
     drop = parse_some_drop("--drop", options.drop)
     power = parse_power("--power", options.power)
+    alpha, suites = parse_alpha("--alpha", options.alpha), parse_count("--suites", options.suites)
+    rule = Rule(options.rule, drop, alpha=alpha, suites=suites)
     run = read_results(options.results, all_kinds())
     old = None if options.baseline is None else read_results(options.baseline, all_kinds())
     if not run.sides:
         hint = "name the file of a run with suites that can have the gate [baseline]"
         raise SettingsError(str(options.results), "it has no suite that is compared", hint)
-    reaches = [_reach(run, old, name, drop, power) for name in run.sides]
+    reaches = [_reach(run, old, name, rule, power) for name in run.sides]
     if options.json:
-        suites = [
+        listed = [
             {"name": name, **asdict(reach)} for name, reach in zip(run.sides, reaches, strict=True)
         ]
-        print_json({"drop": drop, "power": power, "suites": suites})
+        level = rule.alpha if rule.name == NOT_WORSE else rule.drop_alpha
+        print_json(
+            {
+                "drop": drop,
+                "power": power,
+                "rule": rule.name,
+                "alpha": level,
+                "suites": listed,
+            }
+        )
     else:
         for name, reach in zip(run.sides, reaches, strict=True):
             measure = run.sides[name].measure
-            print_text("\n".join(power_lines(name, reach, drop, power, measure)))
+            print_text("\n".join(power_lines(name, reach, rule, power, measure)))
     return 0
 
 
-def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: float) -> Reach:
+def _reach(run: SavedRun, old: SavedRun | None, name: str, rule: Rule, power: float) -> Reach:
     side = run.sides[name]
     scores = [entry.score for entry in side.entries if entry.score is not None]
     deviation, pairs = run.known_deviation(name)
@@ -240,7 +331,7 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, drop: float, power: f
             problem, _, hint = comparison.refusal.rpartition("; ")
             raise BaselineError(where, problem, hint)
         deviation, pairs = comparison.deviation, comparison.paired
-    return reach_of(scores, deviation, pairs, drop=drop, power=power)
+    return reach_under(rule, scores, deviation, pairs, drop=rule.margin, power=power)
 
 
 def _outcome(passed: bool) -> str:  # noqa: FBT001  # a yes or no to be written out

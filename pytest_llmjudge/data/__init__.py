@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Measure, Reach, Side
+from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Measure, Reach, Rule, Side
 from pytest_llmjudge.data.contexts import Context
 from pytest_llmjudge.data.gates import GateResult, Ruling
 from pytest_llmjudge.data.preference import (
@@ -69,6 +69,7 @@ __all__ = [
     "Reach",
     "Record",
     "RecordResult",
+    "Rule",
     "Ruling",
     "RunResult",
     "Side",

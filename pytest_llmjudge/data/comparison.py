@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,44 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data.records import JudgeIdentity
 
-__all__ = ["POINTS", "Comparison", "Entry", "Flip", "Measure", "Reach", "Side"]
+__all__ = [
+    "INCONCLUSIVE",
+    "NOT_WORSE",
+    "NO_DROP",
+    "POINTS",
+    "SIGNIFICANCE",
+    "WARN",
+    "WORSE",
+    "Comparison",
+    "Entry",
+    "Flip",
+    "Measure",
+    "Reach",
+    "Rule",
+    "Side",
+]
 
 POINTS = "points"
 """The unit of scores from 0 to 100."""
+
+SIGNIFICANCE = 0.05
+"""A drop is real when chance alone makes one of its size less often than this, if nothing else is
+asked for."""
+
+NO_DROP = "no-drop"
+"""The rule by which a suite fails when a drop is shown."""
+
+NOT_WORSE = "not-worse"
+"""The rule by which a suite passes when it is proved that nothing larger than a margin was lost."""
+
+WORSE = "worse"
+"""Cause of a gate that failed because a drop was shown."""
+
+INCONCLUSIVE = "inconclusive"
+"""Cause of a gate that can neither prove nor disprove that the suite is not worse."""
+
+WARN = "warn"
+"""Lets a gate pass that is inconclusive, with a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +66,7 @@ class Measure:
         is_binary: Whether an entry scores all or nothing, so that McNemar's test is the exact one.
         higher_is_better: Whether a higher score is the better one.
         tolerance: What rounding may change, in a unit of its own; in points nothing.
+        margin: The marker's keyword that says how much a suite may lose to its baseline.
     """
 
     kind: str
@@ -43,15 +79,17 @@ class Measure:
     is_binary: bool = False
     higher_is_better: bool = True
     tolerance: float = 0.0
+    margin: str = "max_drop"
 
     @property
     def drop(self) -> str:
         """What a change for the worse is called."""
         return "drop" if self.higher_is_better else "rise"
 
-    def allowed(self, max_drop: float) -> float:
-        """Return what may be lost where ``max_drop`` points may, in this measure's own unit."""
-        return max_drop if self.unit == POINTS else self.tolerance
+    @property
+    def furthest(self) -> float:
+        """By how much two scores can differ."""
+        return 100.0 if self.unit == POINTS else math.inf
 
     def gain(self, before: float, after: float) -> float:
         """Return by how much a score got better; below 0 where it got worse."""
@@ -60,6 +98,38 @@ class Measure:
     def passes(self, score: float, passes_at: float) -> bool:
         """Say whether a score passes."""
         return self.gain(passes_at, score) >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a suite is held to its baseline.
+
+    Attributes:
+        name: ``no-drop`` or ``not-worse``.
+        margin: What the suite may lose, in the unit of its measure.
+        option: The option or keyword that sets the margin, for messages; empty where none does.
+        inconclusive: What becomes of a gate that cannot tell: ``fail`` or ``warn``.
+        alpha: How often a run of equal models may fail anywhere because a drop seems real, and how
+            often a suite that lost the whole margin may pass for not worse.
+        suites: How many suites of the run are compared with a baseline.
+    """
+
+    name: str = NO_DROP
+    margin: float = 0.0
+    option: str = ""
+    inconclusive: str = "fail"
+    alpha: float = SIGNIFICANCE
+    suites: int = 1
+
+    @property
+    def drop_alpha(self) -> float:
+        """How often the gate of one suite may take chance for a drop (Bonferroni)."""
+        return self.alpha / self.suites
+
+    @property
+    def must_prove(self) -> bool:
+        """Whether a suite fails of which nothing can be said."""
+        return self.name == NOT_WORSE and self.inconclusive != WARN
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +216,7 @@ class Comparison:
         p: How often chance makes a change for the worse as large: sign-flip test, or McNemar's
             where scores are binary.
         deviation: Standard deviation of the differences; ``None`` for fewer than two pairs.
-        detectable: The smallest drop that this many pairs show with 80 % power at 5 %.
+        detectable: The smallest drop that this many pairs show with 80 % power at ``alpha``.
         losses: Pairs that passed and now fail; ``None`` when nothing says what passes.
         wins: Pairs that failed and now pass.
         mcnemar_p: One-sided p of McNemar's exact test on losses and wins.
@@ -161,6 +231,12 @@ class Comparison:
         unpaired_average_after: Average of those of this run.
         unpaired_p: How often chance makes the unpaired fall as far beside the paired; ``None``
             where a side has none.
+        rule: By which the suite is held to its baseline.
+        alpha: What ``p`` has to be below to fail the suite.
+        unpaired_alpha: The same for ``unpaired_p``; ``None`` where that is.
+        bounds: Under ``not-worse`` how bad and how good the mean difference may be: one-sided
+            confidence bounds, the worse one at 1 - the rule's alpha, the better one at 1 -
+            ``alpha``; ``None`` where nothing can be said.
     """
 
     measure: Measure
@@ -190,6 +266,10 @@ class Comparison:
     unpaired_average_before: float | None = None
     unpaired_average_after: float | None = None
     unpaired_p: float | None = None
+    rule: Rule = Rule()
+    alpha: float = SIGNIFICANCE
+    unpaired_alpha: float | None = None
+    bounds: tuple[float, float] | None = None
 
     @property
     def counted_flips(self) -> str:

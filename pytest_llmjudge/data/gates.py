@@ -20,11 +20,16 @@ class GateResult:
 
     The outcome is ``passed``, ``failed``, ``error``, or ``not run`` for one that was selected and
     never came to its end.
+
+    Attributes:
+        cause: Of a gate over the baseline: ``worse`` where a drop was shown, ``inconclusive`` where
+            nothing is proved; ``None`` where neither decided.
     """
 
     name: str
     outcome: str
     reason: str
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data.comparison import Comparison
+    from collections.abc import Mapping
+
+    from pytest_llmjudge.data.comparison import Comparison, Rule
     from pytest_llmjudge.data.gates import GateResult
     from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
 
@@ -221,12 +223,12 @@ class RunResult:
     Attributes:
         created: When it began, in ISO 8601.
         results: Of its suites, those of one kind together.
-        max_drop: Points that a suite may lose to its baseline.
+        rules: How suites are held to their baseline, by name; without those that have none.
         status: What pytest ends with, which depends on more than the suites.
     """
 
     created: str
     results: tuple[AnyResult, ...] = ()
     notes: tuple[str, ...] = ()
-    max_drop: float = 0.0
+    rules: Mapping[str, Rule] = field(default_factory=dict)
     status: int = 0

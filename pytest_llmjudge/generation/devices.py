@@ -6,6 +6,8 @@ import ctypes
 import gc
 import importlib
 import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "broken_import",
     "import_torch",
     "is_out_of_memory",
     "no_room_for_one",
@@ -34,12 +37,33 @@ def import_torch() -> None:
     OpenMP reads this setting when it is loaded, and spins otherwise. A thread that spins takes
     the core from the one that it waits for as soon as another program, such as the judge, wants a
     core too: beside one busy process on two cores, decoding was 5 times slower with spinning.
+
+    Raises:
+        CheckpointError: An import of torch was broken off earlier in this process.
     """
+    if "torch" not in sys.modules and any(name.startswith("torch.") for name in list(sys.modules)):
+        # Its libraries are still loaded. A second import raises something else each time, crashes,
+        # or gives a torch that lacks parts of itself.
+        raise broken_import()
     users_choice = os.environ.get("OMP_WAIT_POLICY")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    importlib.import_module("torch")
+    # The exception of a signal handler, as for Ctrl-C or a time limit, is raised in the main thread
+    # only, and so cannot break this import off.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(importlib.import_module, "torch").result()
     if users_choice is None:
         del os.environ["OMP_WAIT_POLICY"]
+
+
+def broken_import(cause: str = "earlier") -> CheckpointError:
+    """Make the error of a process in which an import of torch did not come to its end.
+
+    Args:
+        cause: What broke it off, where that is known.
+    """
+    problem = f"an import of torch was broken off in this process ({cause}), which cannot repeat it"
+    hint = "import torch at the top of a conftest.py, where no time limit applies, and run again"
+    return CheckpointError("torch", problem, hint)
 
 
 def usable_device(name: str) -> torch.device:

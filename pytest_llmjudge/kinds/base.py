@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pytest_llmjudge.data import CheckpointReference
+from pytest_llmjudge.data import CheckpointReference, Rule
 from pytest_llmjudge.data.page import SuitePage
+from pytest_llmjudge.storage.results_reader import saved_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         Measure,
         Side,
     )
+    from pytest_llmjudge.data.history import Figure
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.errors import SettingsError
     from pytest_llmjudge.gates import Decision
@@ -237,12 +239,14 @@ class Suite(ABC, Generic[Value]):
         has_records: Whether its samples are the records of a file, which may be written back.
         uses_model: Whether a model answers; ``False`` when the records hold the responses.
         uses_judge: Whether a judge decides.
+        rule: How it is held to its baseline, as in a run of it alone.
     """
 
     kind: ClassVar[Kind[Any]]
     has_records: ClassVar[bool] = False
     uses_model: bool = True
     uses_judge: bool = False
+    rule: Rule = Rule()
 
     def __init__(
         self, name: str, path: Path, samples: Sequence[str], checkpoint: Path | str | None
@@ -424,6 +428,11 @@ class Kind(ABC, Generic[Result]):
         marker: Makes a function a suite of this kind.
         asks_judge: Whether a judge's server, or people, stand behind its results.
         measure: What its scores mean beside a baseline's; ``None`` when it has no such gate.
+        figure: What is followed over many runs.
+        settings: Keys of its part of a results file that say how it was run, beside model and
+            judge; a change of one of them is named in a history.
+        terms: Those of ``settings`` without which the figure means something else, of a kind
+            without a measure.
     """
 
     name: ClassVar[str]
@@ -431,6 +440,9 @@ class Kind(ABC, Generic[Result]):
     marker: ClassVar[str]
     asks_judge: ClassVar[bool]
     measure: ClassVar[Measure | None] = None
+    figure: ClassVar[Figure]
+    settings: ClassVar[tuple[str, ...]]
+    terms: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
@@ -459,12 +471,12 @@ class Kind(ABC, Generic[Result]):
         """
 
     @abstractmethod
-    def summary(self, result: Result, max_drop: float) -> Summary:
+    def summary(self, result: Result, rule: Rule) -> Summary:
         """Return what reports show of a suite.
 
         Args:
             result: Of the suite.
-            max_drop: Points that it may lose to its baseline.
+            rule: How it is held to its baseline.
         """
 
     def page(
@@ -507,6 +519,17 @@ class Kind(ABC, Generic[Result]):
             judge: The judge that the file names for all suites.
         """
         return None
+
+    def saved_interval(self, suite: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Return the 95 % interval of the figure of a suite of a results file."""
+        return suite["ci95"] and tuple(suite["ci95"])
+
+    def saved_samples(self, suite: Mapping[str, Any]) -> dict[str, object]:
+        """Return what each sample of a suite of a results file asks, by id."""
+        return {
+            record["id"]: (saved_content(record), record.get("criteria"))
+            for record in suite["records"]
+        }
 
     def judge(self, result: Result) -> JudgeIdentity | None:  # noqa: ARG002
         """Return the judge that decided; ``None`` when none did."""

@@ -18,6 +18,7 @@ from pytest_llmjudge.data import (
     Side,
     SuiteResult,
 )
+from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.gates import (
     Decision,
@@ -43,6 +44,7 @@ from pytest_llmjudge.kinds.parts import average_by_part, part_contradictions, pl
 from pytest_llmjudge.kinds.plain import (
     plain_comparison,
     plain_criteria,
+    plain_gates,
     plain_judge,
     record_texts,
     rounded_fields,
@@ -58,6 +60,7 @@ from pytest_llmjudge.kinds.records import (
     settled,
 )
 from pytest_llmjudge.prompts import given_response
+from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import judge_of, saved_content
@@ -66,7 +69,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import pipeline, suites
-    from pytest_llmjudge.data import Record, Verdict
+    from pytest_llmjudge.data import Record, Rule, Verdict
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
@@ -100,6 +103,8 @@ class _Judged(Kind[SuiteResult]):
     marker = "llm_judge"
     asks_judge = True
     measure = _MEASURE
+    figure = Figure("average", digits=2, interval_digits=1)
+    settings = ("responses", "min_score", "min_average")
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
@@ -112,7 +117,9 @@ class _Judged(Kind[SuiteResult]):
         read = records_reader(asdict(chosen))
         loaded = read_suite(marked.name, file, marked.base, chosen, read)
         check_categories(marked.name, loaded.records, chosen)
-        return _JudgedSuite(loaded)
+        suite = _JudgedSuite(loaded)
+        suite.rule = rule_of(marked.name, marked.keywords, settings, self.measure)
+        return suite
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> SuiteResult:
         """Return what became of a suite."""
@@ -151,9 +158,9 @@ class _Judged(Kind[SuiteResult]):
             parts=average_by_part(results, facts["total"]),
         )
 
-    def summary(self, result: SuiteResult, max_drop: float) -> Summary:
+    def summary(self, result: SuiteResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""
-        return judged_summary(self, result, max_drop)
+        return judged_summary(self, result, rule)
 
     def page(
         self,
@@ -197,7 +204,7 @@ class _Judged(Kind[SuiteResult]):
             "baseline": result.comparison and plain_comparison(result.comparison),
             "check": rounded_fields(result.check),
             "agreement": rounded_fields(suite_agreement(result)),
-            "gates": [asdict(gate) for gate in result.gates],
+            "gates": plain_gates(result.gates),
             "records": [_plain_record(one, result.min_score) for one in result.records],
         }
 
@@ -226,6 +233,11 @@ class _Judged(Kind[SuiteResult]):
             for record in suite["records"]
         )
         return _side(suite["name"], entries, judge_of(suite, judge), suite["min_score"])
+
+    def saved_interval(self, suite: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Return the 95 % interval of the average, within what scores can be."""
+        interval = super().saved_interval(suite)
+        return interval and (max(0.0, interval[0]), min(100.0, interval[1]))
 
     def judge(self, result: SuiteResult) -> JudgeIdentity:
         """Return the judge that scored."""

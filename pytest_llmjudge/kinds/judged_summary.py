@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         Entry,
         JudgeCheck,
         RecordResult,
+        Rule,
         SuiteResult,
     )
     from pytest_llmjudge.data.page import ChartData, Fact
@@ -100,13 +101,13 @@ _TERMS = (
 )
 
 
-def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, max_drop: float) -> Summary:
+def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> Summary:
     """Return what reports show of a suite.
 
     Args:
         kind: Of the suite.
         suite: Its result.
-        max_drop: Points that it may lose to its baseline.
+        rule: How it is held to its baseline.
     """
     scores = suite.scores
     # Of a part of the records there is no average: those without a score may be the worst.
@@ -124,7 +125,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, max_drop: float)
             *(at_least(gate_of(one.name), one.min_average) for one in suite.categories),
             at_least("each", suite.min_score),
         ),
-        max_drop=max_drop,
+        rule=rule,
         causes=_causes(suite),
         limits=_limits(suite),
         of_each=of_samples(

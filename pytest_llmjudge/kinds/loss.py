@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from pytest_llmjudge.data import Context, Entry, Measure, Record, Side
+from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview
 from pytest_llmjudge.errors import (
     CheckpointError,
@@ -23,7 +24,7 @@ from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored, whole_outcome
 from pytest_llmjudge.keys import content_of, make_key, template_digest
 from pytest_llmjudge.kinds.base import Kind, Sample, SuiteRun, gates_over_all
-from pytest_llmjudge.kinds.plain import plain_comparison, record_texts, rounded
+from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts, rounded
 from pytest_llmjudge.kinds.records import (
     RecordSuite,
     check_single_turns,
@@ -41,17 +42,23 @@ from pytest_llmjudge.kinds.summaries import (
     unscored_names,
 )
 from pytest_llmjudge.prompts import plain_prompt
-from pytest_llmjudge.settings import BUILT_IN_PROMPTS, RECORD_KEYWORDS, chosen_for
+from pytest_llmjudge.rules import rule_of
+from pytest_llmjudge.settings import (
+    BASELINE_KEYWORDS,
+    BUILT_IN_PROMPTS,
+    RECORD_KEYWORDS,
+    chosen_for,
+)
 from pytest_llmjudge.stats import points, ratio_interval
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import saved_content
-from pytest_llmjudge.values import integer_check, number_check, read_keywords, shown
+from pytest_llmjudge.values import check_rise, integer_check, number_check, read_keywords, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.data import CheckpointReference, Comparison, GateResult, Prompt
+    from pytest_llmjudge.data import CheckpointReference, Comparison, GateResult, Prompt, Rule
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Suite
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
@@ -95,7 +102,9 @@ _PROBE = (
     "that training, testing and tuning would bring to the end: it's, they'll, I'm. Überraschung!"
 )
 """Tokenizers that split this differently are two; for others ``token_digest`` decides."""
-_MEASURE = Measure("loss", value="loss", unit="nats", higher_is_better=False, tolerance=1e-4)
+_MEASURE = Measure(
+    "loss", value="loss", unit="nats", higher_is_better=False, tolerance=1e-4, margin="max_rise"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +244,18 @@ class _LossKind(Kind[LossResult]):
     marker = "llm_loss"
     asks_judge = False
     measure = _MEASURE
+    figure = Figure("loss", digits=4, interval_digits=4)
+    settings = (
+        *("data", "prompt", "end", "stride", "tokenizer"),
+        *("max_perplexity", "max_loss"),
+    )
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records or its text."""
-        return _LossSuite(*_load(marked, settings))
+        loaded, keywords = _load(marked, settings)
+        suite = _LossSuite(loaded, keywords)
+        suite.rule = rule_of(marked.name, keywords, settings, _MEASURE)
+        return suite
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> LossResult:
         """Return what became of a suite."""
@@ -293,7 +310,7 @@ class _LossKind(Kind[LossResult]):
             "outcome": result.outcome,
             "within_noise": False,
             "baseline": result.comparison and plain_comparison(result.comparison),
-            "gates": [asdict(gate) for gate in result.gates],
+            "gates": plain_gates(result.gates),
             "records": [_plain_record(one) for one in result.records],
         }
         figures = result.figures
@@ -347,7 +364,12 @@ class _LossKind(Kind[LossResult]):
             },
         )
 
-    def summary(self, result: LossResult, max_drop: float) -> Summary:
+    def saved_interval(self, suite: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Return the 95 % interval of the loss; the file has that of the perplexity."""
+        interval = super().saved_interval(suite)
+        return interval and (math.log(interval[0]), math.log(interval[1]))
+
+    def summary(self, result: LossResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""
         most, figures = result.limits["max_loss"], result.figures
         bounds = figures and figures.range
@@ -368,7 +390,7 @@ class _LossKind(Kind[LossResult]):
                 )
                 if limit is not None
             ],
-            max_drop=max_drop,
+            rule=rule,
             causes=_causes(result),
             limits={PERPLEXITY: _limit(result, figures)},
             of_each=of_samples(
@@ -797,8 +819,8 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     read = partial(_read_samples, asdict(chosen))
     loaded = read_suite(marked.name, file, marked.base, chosen, read)
     check_single_turns(marked.name, "llm_loss", loaded.records)
-    fewest = fewest_falls(is_binary=_MEASURE.is_binary)
-    if not is_limited and len(loaded.records) < fewest:
+    fewest, rule = fewest_falls(settings.alpha), rule_of(marked.name, keywords, settings, _MEASURE)
+    if not is_limited and not rule.must_prove and len(loaded.records) < fewest:
         problem = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"
         hint = f"give it {fewest} or more, or set max_perplexity"
         raise SettingsError(marked.name, problem, hint)
@@ -854,6 +876,8 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "stride": integer_check(
         "{value} is no stride", "a number of tokens, 1 or more", lambda stride: stride >= 1
     ),
+    "baseline_rule": BASELINE_KEYWORDS["baseline_rule"],
+    "max_rise": check_rise,
     **{name: check for name, check in RECORD_KEYWORDS.items() if name != "responses"},
 }
 

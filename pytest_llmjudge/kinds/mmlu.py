@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Entry, Measure, Side
+from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import (
@@ -20,19 +21,21 @@ from pytest_llmjudge.kinds.base import (
     without_item,
 )
 from pytest_llmjudge.kinds.mmlu_summary import mmlu_page, mmlu_summary
-from pytest_llmjudge.kinds.plain import plain_comparison, rounded
+from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, rounded
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.mmlu.gates import decide_accuracy, decide_subject, is_accuracy_within_noise
 from pytest_llmjudge.mmlu.results import ExamResult, QuestionResult, SubjectResult
 from pytest_llmjudge.mmlu.subjects import category_of
+from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.storage.consistent import differs, repeated
 from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pytest_llmjudge.data import Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
@@ -69,6 +72,8 @@ class _MMLUKind(Kind[ExamResult]):
     marker = "llm_mmlu"
     asks_judge = False
     measure = _MEASURE
+    figure = Figure("accuracy", digits=4, interval_digits=4, noun=_MEASURE.noun)
+    settings = ("data", "mode", "shots", "limit", "min_accuracy", "min_subject_accuracy")
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and open the copy of MMLU that it names."""
@@ -89,7 +94,9 @@ class _MMLUKind(Kind[ExamResult]):
         except DatasetError as error:
             where = f"{name}: {error.where}"
             raise DatasetError(where, error.problem, error.hint) from None
-        return _MMLUSuite(exam)
+        suite = _MMLUSuite(exam)
+        suite.rule = rule_of(name, marked.keywords, settings, self.measure)
+        return suite
 
     def result(
         self,
@@ -117,9 +124,9 @@ class _MMLUKind(Kind[ExamResult]):
             comparison=gathered.comparison,
         )
 
-    def summary(self, result: ExamResult, max_drop: float) -> Summary:
+    def summary(self, result: ExamResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""
-        return mmlu_summary(self, result, max_drop)
+        return mmlu_summary(self, result, rule)
 
     def page(
         self,
@@ -152,7 +159,7 @@ class _MMLUKind(Kind[ExamResult]):
             "outcome": result.outcome,
             "within_noise": is_whole and _is_within_noise(pool(answered), result.min_accuracy),
             "baseline": result.comparison and plain_comparison(result.comparison),
-            "gates": [asdict(gate) for gate in result.gates],
+            "gates": plain_gates(result.gates),
             "subjects": [_subject(subject) for subject in result.subjects],
         }
 
@@ -177,6 +184,14 @@ class _MMLUKind(Kind[ExamResult]):
             for question in subject["questions"]
         )
         return _side(suite["name"], entries, suite["mode"], suite["shots"])
+
+    def saved_samples(self, suite: Mapping[str, Any]) -> dict[str, object]:
+        """Return the right answer of each question of a suite of a results file, by id."""
+        return {
+            question["id"]: question["answer"]
+            for subject in suite["subjects"]
+            for question in subject["questions"]
+        }
 
     def entries_before(self, baseline: SavedRun, result: ExamResult) -> dict[str, Entry]:
         """Return the baseline's questions, if they were asked in the same way."""

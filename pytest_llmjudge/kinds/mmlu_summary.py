@@ -27,7 +27,7 @@ from pytest_llmjudge.mmlu.gates import decide_subject, is_accuracy_within_noise
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_llmjudge.data import Entry
+    from pytest_llmjudge.data import Entry, Rule
     from pytest_llmjudge.data.page import Fact
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Kind
@@ -39,13 +39,13 @@ _HEADINGS = ("subject", "questions", "correct", "accuracy", "95 % interval", "ou
 _NAMED = 5
 
 
-def mmlu_summary(kind: Kind[ExamResult], exam: ExamResult, max_drop: float) -> Summary:
+def mmlu_summary(kind: Kind[ExamResult], exam: ExamResult, rule: Rule) -> Summary:
     """Return what reports show of a suite.
 
     Args:
         kind: Of the suite.
         exam: Its result.
-        max_drop: Points that it may lose to its baseline.
+        rule: How it is held to its baseline.
     """
     answered = _answered(exam)
     share = pool(answered) if answered and len(answered) == len(exam.subjects) else None
@@ -60,7 +60,7 @@ def mmlu_summary(kind: Kind[ExamResult], exam: ExamResult, max_drop: float) -> S
             at_least("accuracy", exam.min_accuracy),
             at_least("each subject", exam.min_subject_accuracy),
         ),
-        max_drop=max_drop,
+        rule=rule,
         causes=_causes(exam),
         limits={AVERAGE: _limit(exam, answered)},
         of_each=of_samples(

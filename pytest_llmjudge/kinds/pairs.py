@@ -12,10 +12,12 @@ from pytest_llmjudge.data import (
     PairResult,
     PreferenceResult,
 )
+from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.pairs_summary import WIN_RATE, pairs_page, pairs_summary
 from pytest_llmjudge.kinds.plain import (
+    plain_gates,
     plain_judge,
     record_texts,
     rounded,
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.data import Entry, Preference, Record
+    from pytest_llmjudge.data import Entry, Preference, Record, Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.generation.base import Model
@@ -81,6 +83,9 @@ class _Pairs(Kind[PreferenceResult]):
     title = "Pairs"
     marker = "llm_compare"
     asks_judge = True
+    figure = Figure("win rate", digits=3, interval_digits=3, noun="pairs")
+    settings = ("responses", "against", "votes", "min_win_rate")
+    terms = ("against", "votes")
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
@@ -123,9 +128,9 @@ class _Pairs(Kind[PreferenceResult]):
             responses=facts["responses"],
         )
 
-    def summary(self, result: PreferenceResult, max_drop: float) -> Summary:
+    def summary(self, result: PreferenceResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""
-        return pairs_summary(self, result, max_drop)
+        return pairs_summary(self, result, rule)
 
     def page(
         self,
@@ -173,7 +178,7 @@ class _Pairs(Kind[PreferenceResult]):
             "within_noise": is_whole and is_win_rate_within_noise(summary, result.min_win_rate),
             "check": rounded_fields(result.check),
             "agreement": rounded_fields(result.agreement),
-            "gates": [asdict(gate) for gate in result.gates],
+            "gates": plain_gates(result.gates),
             "records": [_plain_pair(pair) for pair in result.pairs],
         }
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         PairSummary,
         PeopleAgreement,
         PreferenceResult,
+        Rule,
     )
     from pytest_llmjudge.data.page import Fact
     from pytest_llmjudge.data.summary import Names, Summary
@@ -85,15 +86,13 @@ _TERMS = (
 )
 
 
-def pairs_summary(
-    kind: Kind[PreferenceResult], result: PreferenceResult, max_drop: float
-) -> Summary:
+def pairs_summary(kind: Kind[PreferenceResult], result: PreferenceResult, rule: Rule) -> Summary:
     """Return what reports show of a suite.
 
     Args:
         kind: Of the suite.
         result: Of the suite.
-        max_drop: Points that it may lose to its baseline.
+        rule: How it is held to its baseline.
     """
     figures = summary_of(result.pairs)
     # Of a part of the pairs there is no win rate: those without a winner may all be lost.
@@ -109,7 +108,7 @@ def pairs_summary(
         value=rate,
         interval=interval,
         wanted=(at_least("win rate", result.min_win_rate),),
-        max_drop=max_drop,
+        rule=rule,
         causes=_causes(result),
         limits={WIN_RATE: _limit(result, figures)},
         of_each=of_samples("", "pair", (one.outcome for one in result.pairs), result.total),

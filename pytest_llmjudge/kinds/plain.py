@@ -6,9 +6,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_llmjudge.data import (
         Agreement,
         Comparison,
+        GateResult,
         JudgeCheck,
         JudgeIdentity,
         PairCheck,
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "plain_comparison",
     "plain_criteria",
+    "plain_gates",
     "plain_judge",
     "record_texts",
     "rounded",
@@ -80,8 +84,15 @@ def plain_comparison(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison with a baseline; what it measures is known by its kind."""
     plain = asdict(comparison)
     kind = plain.pop("measure")["kind"]
-    interval = None if comparison.interval is None else list(comparison.interval)
-    return {"kind": kind, **plain, "interval": interval, "flips": list(plain["flips"])}
+    for name in ("interval", "bounds"):
+        plain[name] = plain[name] and list(plain[name])
+    return {"kind": kind, **plain, "flips": list(plain["flips"])}
+
+
+def plain_gates(gates: Iterable[GateResult]) -> list[dict[str, Any]]:
+    """Return what became of gates; a cause is named where there is one."""
+    plain = map(asdict, gates)
+    return [{key: value for key, value in gate.items() if value is not None} for gate in plain]
 
 
 def with_response(

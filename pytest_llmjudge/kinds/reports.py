@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data import Rule
 from pytest_llmjudge.data.summary import RunSummary
 from pytest_llmjudge.kinds import kind_named
 
@@ -19,7 +20,8 @@ __all__ = ["run_pages", "run_summary"]
 def run_summary(run: RunResult) -> RunSummary:
     """Return what reports show of a run."""
     summaries = tuple(
-        kind_named(result.kind).summary(result, run.max_drop) for result in run.results
+        kind_named(result.kind).summary(result, run.rules.get(result.name, Rule()))
+        for result in run.results
     )
     return RunSummary(run.created, summaries, run.notes, run.status)
 

@@ -75,8 +75,8 @@ def _of_gates(gates: Sequence[GateResult], limits: Mapping[str, Limit]) -> Itera
         is_implied = gate.name == JUDGE_CHECK or (limit is not None and not limit.asked)
         if is_implied and gate.outcome == "passed":
             continue
-        is_decided = limit is not None and gate.outcome in {"passed", "failed"}
-        remark = limit.remark if limit is not None and is_decided else ""
+        is_decided = gate.outcome in {"passed", "failed"}
+        remark = gate.cause or (limit.remark if limit is not None and is_decided else "")
         yield Ruling((limit and limit.asked) or gate.name, gate.outcome, remark)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.data.page import Drop, Panel
 from pytest_llmjudge.data.summary import NONE, Names, Summary
 from pytest_llmjudge.gates import TEARDOWN_FAILED, XPASSED
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         Measure,
         PairCheck,
         Record,
+        Rule,
         Ruling,
     )
     from pytest_llmjudge.data.page import Fact, Row
@@ -72,7 +74,7 @@ def make_summary(
     value: str,
     interval: str,
     wanted: Iterable[str],
-    max_drop: float,
+    rule: Rule,
     causes: Iterable[str],
     limits: Mapping[str, Limit],
     of_each: Iterable[Ruling] = (),
@@ -88,13 +90,13 @@ def make_summary(
         value: The measure as it is shown.
         interval: Its interval as it is shown.
         wanted: What its gates ask, beside the one over the baseline; empty texts are left out.
-        max_drop: Points that the suite may lose to its baseline.
+        rule: How the suite is held to its baseline.
         causes: Why it did not pass, beside its gates; looked at only when it did not.
         limits: What its gates over a figure ask, by gate.
         of_each: What became of what it asks of each sample.
         more: The other fields of a :class:`Summary`.
     """
-    asked = filter(None, (*wanted, _most_lost(kind.measure, result, max_drop)))
+    asked = filter(None, (*wanted, _most_lost(kind.measure, result, rule)))
     passed = result.outcome == "passed"
     return Summary(
         kind=kind.name,
@@ -121,11 +123,14 @@ def at_least(measure: str, value: float | None) -> str:
     return "" if value is None else f"{measure} >= {value:g}"
 
 
-def _most_lost(measure: Measure | None, result: AnyResult, max_drop: float) -> str:
+def _most_lost(measure: Measure | None, result: AnyResult, rule: Rule) -> str:
     if measure is None or (result.comparison is None and not _has_gate(result.gates, BASELINE)):
         return ""
-    allowed = measure.allowed(max_drop)
-    return f"{measure.drop} <= {allowed:g} {measure.unit}" if allowed else f"no {measure.drop}"
+    if rule.name == NOT_WORSE:
+        return f"{measure.drop} < {rule.margin:g} {measure.unit} proved"
+    if not rule.margin:
+        return f"no {measure.drop}"
+    return f"{measure.drop} <= {rule.margin:g} {measure.unit}"
 
 
 def _change(comparison: Comparison | None) -> str:

@@ -10,7 +10,7 @@ from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.mmlu.prompts import MODES
 from pytest_llmjudge.mmlu.subjects import ALL, choose_subjects
-from pytest_llmjudge.settings import checkpoint_of
+from pytest_llmjudge.settings import BASELINE_KEYWORDS, checkpoint_of
 from pytest_llmjudge.values import (
     check_choice,
     check_path,
@@ -111,6 +111,8 @@ def load_exam(
     path = base / folder
     data = open_mmlu(path)
     wanted = values.get("subjects", (ALL,))
+    for keyword in BASELINE_KEYWORDS:
+        values.pop(keyword, None)
     values["subjects"] = choose_subjects(f"{name}: subjects", wanted, data.subjects)
     return Exam(name, data, path, **{**values, "checkpoint": checkpoint})
 
@@ -183,5 +185,6 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "limit": _check_limit,
     "min_accuracy": _check_accuracy,
     "min_subject_accuracy": _check_accuracy,
+    **BASELINE_KEYWORDS,
     "checkpoint": check_path,
 }

@@ -20,11 +20,12 @@ from pytest_llmjudge.settings import OPENAI
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.pipeline.room import SharedRoom
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["Models", "shown_from"]
+__all__ = ["Models", "is_judge_of_itself", "shown_from"]
 
 _KEY = "watched "
 
@@ -154,3 +155,14 @@ def shown_from(root: Path, path: Path) -> str:
     # pathlib raises for a link that leads to itself.
     full = Path(os.path.realpath(path))
     return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)
+
+
+def is_judge_of_itself(model: Model, judge: JudgeIdentity) -> bool:
+    """Say whether the judge is the model under test: the same weights, or the same for servers.
+
+    Raises:
+        CheckpointError: The model is not there, or cannot be used.
+    """
+    if isinstance(model, ServedModel):
+        return (model.identity.backend, model.identity.digest) == (judge.backend, judge.digest)
+    return judge.digest == model.fingerprint

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import LlmJudgeError, one_line
+from pytest_llmjudge.generation.devices import broken_import
 from pytest_llmjudge.values import text_of
 
 if TYPE_CHECKING:
@@ -25,13 +27,25 @@ def user_code(error_of: Callable[[BaseException], LlmJudgeError]) -> Iterator[No
 
     Raises:
         LlmJudgeError: The code raised something.
+        CheckpointError: What was raised broke off an import of torch, whoever asked for it.
     """
     try:
         yield
     except (LlmJudgeError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
+        if _is_from_import_of_torch(error):
+            raise broken_import(described(error)) from error
         raise error_of(error) from error
+
+
+def _is_from_import_of_torch(error: BaseException) -> bool:
+    """Say whether an error went through the code that an import of torch runs."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(
+        frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == "torch"
+        for frame in frames
+    )
 
 
 def described(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
 from pytest_llmjudge.plugin.collect import is_records_name
+from pytest_llmjudge.plugin.reports import ATTRIBUTE
 from pytest_llmjudge.plugin.setup import UNDECIDED
 from pytest_llmjudge.reporting.annotations import Failure, annotation_lines
 
@@ -33,9 +34,13 @@ class AnnotationHooks:
         self._config = config
         self._suites = suites
         self._failed: dict[str, pytest.TestReport] = {}
+        self._doubts: list[tuple[pytest.TestReport, str]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a failure; the first one of an item says most."""
+        """Note a failure, the first one of an item says most, and a gate that passed in doubt."""
+        payload = getattr(report, ATTRIBUTE, {})
+        if payload.get("cause") is not None and report.passed:
+            self._doubts.append((report, payload["reason"]))
         if report.failed:
             self._failed.setdefault(report.nodeid, report)
 
@@ -49,7 +54,7 @@ class AnnotationHooks:
                 reporter.line(line)
 
     def _failures(self) -> list[Failure]:
-        """Return what failed of suites, gates first."""
+        """Return what failed of suites, and what passed in doubt, gates first."""
         suites = self._suites() if self._failed else {}
         unfit = {name for name in suites if f"{name}[{JUDGE_CHECK}]" in self._failed}
         gates: list[Failure] = []
@@ -68,7 +73,11 @@ class AnnotationHooks:
                 (gates if item in suites[name]["due"] else others).append(
                     self._failure(nodeid, report)
                 )
-        return [*gates, *others]
+        doubts = (
+            self._failure(report.nodeid, report)._replace(message=reason, level="warning")
+            for report, reason in self._doubts
+        )
+        return [*gates, *doubts, *others]
 
     def _failure(self, nodeid: str, report: pytest.TestReport) -> Failure:
         path, _, title = nodeid.partition("::")

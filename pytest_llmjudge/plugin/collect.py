@@ -108,7 +108,11 @@ def prepare(item: pytest.Item, session: LlmSession | None) -> None:
     case = case_of(item)
     if case is None or not isinstance(item, pytest.Function):
         return
+    from pytest_llmjudge.kinds.base import BASELINE
+
     session.collected.add(case.suite.name)
+    if case.is_gate and case.id == BASELINE:
+        session.gated.add(case.suite.name)
     if case.is_gate:
         # A gate does not call the body, so what the body asks for is not set up.
         info = item._fixtureinfo  # noqa: SLF001  # pytest has no public way to ask

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds import compared_kinds
 from pytest_llmjudge.kinds.base import BASELINE
 from pytest_llmjudge.matching import match_suites, names_of
 from pytest_llmjudge.plugin.cases import case_of
 from pytest_llmjudge.plugin.options import REQUIRE_INI, ini_name, is_listing, required_suites
+from pytest_llmjudge.sample_size import too_few
 from pytest_llmjudge.worst_case import why_it_cannot_fail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pytest
 
@@ -60,14 +62,35 @@ class Completeness:
                 if case.is_gate and case.id == BASELINE:
                     gated.add(case.suite.name)
         baseline = self._session.baseline
+        if baseline is not None:
+            self._session.compared = self._count_compared(baseline)
         # A file that could not be collected may have what is missing, and fails the run.
         if not session.testsfailed:
             self._check_required(selected)
             if baseline is not None:
                 self._match(baseline, selected, gated)
         if baseline is not None:
-            for name in selected:
-                self._check_can_fail(name)
+            self._check_gates(selected, gated)
+
+    def _check_gates(self, selected: Iterable[str], gated: Iterable[str]) -> None:
+        for name in selected:
+            self._check_can_fail(name)
+        for name in gated:
+            self._warn_of_too_few(name)
+
+    def _count_compared(self, baseline: SavedRun) -> int:
+        """Count the suites that share the run's chance of a false alarm.
+
+        Those that are deselected count, so that a part of a run decides as the whole does. With
+        ``--lf`` pytest does not collect files in which nothing failed; of those the baseline's
+        suites count.
+        """
+        session = self._session
+        if not self._selects_failed:
+            return max(1, len(session.gated))
+        names = {name for name, suite in session.suites.items() if session.is_compared(suite)}
+        names |= {name for name in baseline.sides if name.partition("::")[0] in self._passed_over}
+        return max(1, len(names))
 
     def _check_required(self, selected: dict[str, list[pytest.Item]]) -> None:
         config = self._session.config
@@ -148,7 +171,7 @@ class Completeness:
         keys = suite.baseline_keys()
         if keys is None:
             return
-        why = why_it_cannot_fail(session.baseline_side(suite), keys, session.settings.max_drop)
+        why = why_it_cannot_fail(session.baseline_side(suite), keys, session.rule(suite))
         if why is None:
             return
         problem, hint = why
@@ -156,3 +179,17 @@ class Completeness:
         if error is not None:
             raise error
         session.store.add_note(f"{name}: its [{BASELINE}] cannot fail: {problem}; {hint}")
+
+    def _warn_of_too_few(self, name: str) -> None:
+        """Say beforehand of a suite that it has too few records to be proved not worse."""
+        session = self._session
+        suite = session.suites[name]
+        keys, rule = suite.baseline_keys(), session.rule(suite)
+        if keys is None or rule.name != NOT_WORSE or session.baseline is None:
+            return
+        side = session.baseline_side(suite)
+        known = session.baseline.known_deviation(session.matching.old_name(name))
+        warning = too_few(side, keys, rule, *known)
+        if warning is not None:
+            session.early_notes[name] = f"{name}: {warning}"
+            session.store.add_note(session.early_notes[name])

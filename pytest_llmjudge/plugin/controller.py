@@ -313,11 +313,7 @@ class ControllerHooks:
     def _result(self, *, whole: bool) -> tuple[RunResult, tuple[LlmJudgeError, ...]]:
         if not self._started:
             return RunResult(self._created), ()
-        session = self._session
-        max_drop = session.settings.max_drop
-        run, lost = self._ledger.result(
-            self._created, session.suites, whole=whole, max_drop=max_drop
-        )
+        run, lost = self._ledger.result(self._created, self._session.suites, whole=whole)
         return without_passes(run, self._changed), lost
 
     def pytest_terminal_summary(
@@ -327,6 +323,11 @@ class ControllerHooks:
         run = replace(self._run, status=int(exitstatus))
         if run.results and not terminalreporter.no_summary:
             print_summary(terminalreporter, run_summary(run), self._written)
+        for suite in self._run.results:
+            for gate in suite.gates:
+                if gate.cause is not None and gate.outcome == "passed":
+                    text = f"WARNING: {suite.name}[{gate.name}]: {gate.reason}"
+                    terminalreporter.line(one_line(text), yellow=True, bold=True)
         if self._kept:
             for line in folded(self._session.config, [f"llm-judge: {self._kept}"]):
                 terminalreporter.line(line)

@@ -9,6 +9,7 @@ import pytest
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.kinds.markers import MARKERS
 from pytest_llmjudge.plugin.cases import FIXTURE, READY, SESSION
+from pytest_llmjudge.plugin.timeouts import off_the_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +56,10 @@ def llm_judge(request: pytest.FixtureRequest) -> JudgeLike:
 @pytest.fixture(name=FIXTURE)
 def _case(request: pytest.FixtureRequest) -> None:
     session = _session(request)
-    from pytest_llmjudge.plugin.setup import set_up
+    with off_the_clock(request.node):
+        from pytest_llmjudge.plugin.setup import set_up
 
-    set_up(request, session)
+        set_up(request, session)
 
 
 @pytest.fixture(scope="session")

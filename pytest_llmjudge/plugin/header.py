@@ -10,7 +10,7 @@ from pytest_llmjudge.data import CheckpointReference
 from pytest_llmjudge.errors import LlmJudgeError, one_line
 from pytest_llmjudge.plugin.identity import agree_on_judge, agree_on_model
 from pytest_llmjudge.plugin.options import is_listing
-from pytest_llmjudge.plugin.planner import TEMPLATE_NOTES, USES_JUDGE, template_notes
+from pytest_llmjudge.plugin.planner import EARLY_NOTES, USES_JUDGE, template_notes
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 from pytest_llmjudge.settings import EMBEDDED, Decoding
 
@@ -123,7 +123,7 @@ def _in_turns(session: LlmSession) -> str:
 
 
 def model_lines(session: LlmSession) -> list[str]:
-    """Name the models that only markers name, and those whose chat template is left out."""
+    """Name the models that only markers name, and say what is known of suites by now."""
     if is_listing(session.config):
         return []
     chosen = {named for suite in session.suites.values() for named in suite.named_models()}
@@ -133,18 +133,19 @@ def model_lines(session: LlmSession) -> list[str]:
     elif any(candidate in suite.checkpoints() for suite in session.suites.values()):
         chosen.add(candidate)
     lines = (one_line(f"llm-judge: model {_model(session, path)}") for path in chosen if path)
-    return [*sorted(lines), *_template_lines(session)]
+    notes = (one_line(f"llm-judge: {note}") for note in session.early_notes.values())
+    return [*sorted(lines), *_template_lines(session), *notes]
 
 
 def planned_lines(session: LlmSession, judge: Sequence[str]) -> list[str]:
-    """Say what a worker of xdist has noted: whether a judge is needed, which templates are not.
+    """Say of suites what a worker of xdist has noted for the time before work begins.
 
     Args:
         session: Of the controller.
-        judge: The lines on the judge.
+        judge: The lines on the judge, which are for runs that need one.
     """
     suites = session.store.suites().values()
-    notes = (one_line(f"llm-judge: {note}") for facts in suites for note in facts[TEMPLATE_NOTES])
+    notes = (one_line(f"llm-judge: {note}") for facts in suites for note in facts[EARLY_NOTES])
     return [*(judge if any(facts[USES_JUDGE] for facts in suites) else ()), *notes]
 
 

@@ -145,6 +145,8 @@ def _facts(session: LlmSession) -> Iterator[Shared]:
         if judge is not None:
             yield from _judge(judge)
         yield from suite.shared(resources)
+        hint = "let all processes collect the same suites"
+        yield Shared(f"{name} rule", name, "rule for the baseline", facts["rule"], hint)
         path = resources.models.shown_path(suite.path)
         yield Shared(f"{name} digest", path, "content", suite.digest())
     yield from _options(session.settings)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.data.comparison import WARN
 from pytest_llmjudge.errors import LlmJudgeError, printable
 from pytest_llmjudge.gates import Decision, decide_baseline
 from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
 from pytest_llmjudge.plugin.cases import READY
 from pytest_llmjudge.plugin.identity import agree_on_fixtures
-from pytest_llmjudge.plugin.warning import warns
+from pytest_llmjudge.plugin.warning import InconclusiveWarning, JudgeCheckWarning, warns
 from pytest_llmjudge.reporting.comparison import comparison_text
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def call(item: pytest.Function, session: LlmSession) -> bool:
     if ready.case.id == JUDGE_CHECK:
         _decide_judge_check(item, ready, session)
     else:
-        _decide_over_all(ready, session)
+        _decide_over_all(item, ready, session)
     try:
         _check_unchanged(ready, session)
     except LlmJudgeError as error:
@@ -60,22 +62,29 @@ def _decide_judge_check(item: pytest.Item, ready: Ready, session: LlmSession) ->
     check = ready.check
     assert check is not None  # noqa: S101  # the setup of this gate asks for it
     ready.decision = Decision(check.fit, check.reason)
-    if not check.fit and not warns(item, session.settings, check.reason):
+    is_warning = session.settings.check == WARN
+    if not check.fit and not (is_warning and warns(item, JudgeCheckWarning(check.reason))):
         pytest.fail(printable(check.reason), pytrace=False)
 
 
-def _decide_over_all(ready: Ready, session: LlmSession) -> None:
+def _decide_over_all(item: pytest.Item, ready: Ready, session: LlmSession) -> None:
     suite, gate = ready.case.suite, ready.case.id
     samples = ready.run.samples()
     if gate == BASELINE:
         now = suite.side(samples, ready.run.judge)
-        ready.comparison = compare(session.baseline_side(suite), now)
-        ready.decision = decide_baseline(ready.comparison, session.settings.max_drop)
+        before, rule = session.baseline_side(suite), session.rule(suite)
+        ready.comparison = compare(before, now, rule)
+        ready.decision = decide_baseline(ready.comparison)
     else:
         ready.decision = suite.decide(gate, samples)
     # Some samples have no item in this run, or one that did not come to its end.
     rows = {sample.id: row for sample in samples if (row := suite.row(sample)) is not None}
     session.rows.note(suite.name, gate, rows)
+    if ready.comparison is not None and ready.decision.passed and ready.decision.cause is not None:
+        warning = InconclusiveWarning(f"{suite.name}[{gate}]: {ready.decision.reason}")
+        if not warns(item, warning):
+            rule = replace(ready.comparison.rule, inconclusive="fail")
+            ready.decision = decide_baseline(replace(ready.comparison, rule=rule))
     if ready.decision.passed:
         return
     text = printable(ready.decision.reason)

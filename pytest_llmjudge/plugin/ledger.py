@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import GateResult, RunResult
+from pytest_llmjudge.data import GateResult, Rule, RunResult
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.gates import TEARDOWN_FAILED, with_break
 from pytest_llmjudge.kinds import all_kinds, kind_named
@@ -77,12 +77,14 @@ class Ledger:
                 payload = {**payload, "outcome": "failed"}
             page.items[item] = payload
             return
-        page.gates[item] = GateResult(item, payload["outcome"], payload["reason"])
+        page.gates[item] = GateResult(
+            item, payload["outcome"], payload["reason"], payload.get("cause")
+        )
         if "comparison" in payload:
             page.comparison = comparison_from_plain(payload["comparison"])
 
     def result(
-        self, created: str, suites: Mapping[str, Suite[Any]], *, whole: bool, max_drop: float
+        self, created: str, suites: Mapping[str, Suite[Any]], *, whole: bool
     ) -> tuple[RunResult, tuple[LlmJudgeError, ...]]:
         """Return what became of the run, and which suites nothing can be said of.
 
@@ -90,7 +92,6 @@ class Ledger:
             created: When it began, in ISO 8601.
             suites: Those this process has collected, by name.
             whole: List the samples that were not run too, with all their texts.
-            max_drop: Points that a suite may lose to its baseline.
 
         Returns:
             The result, and an error for each suite whose data changed while the run was going on:
@@ -101,10 +102,13 @@ class Ledger:
         """
         results: dict[str, list[Any]] = {kind.name: [] for kind in all_kinds()}
         problems: list[LlmJudgeError] = []
+        rules: dict[str, Rule] = {}
         checks, fault = self._store.checks(), self._store.fault()
         for name, planned in self._store.suites().items():
             facts = {**planned, "judge": self._named(planned["judge"])}
             kind = kind_named(facts["kind"])
+            if facts["rule"] is not None:
+                rules[name] = Rule(**facts["rule"])
             gathered = replace(self._gathered(name, facts), check=checks.get(name))
             if fault is not None and kind.asks_judge:
                 gathered = _without_results(gathered, fault)
@@ -116,7 +120,7 @@ class Ledger:
             else:
                 results[kind.name].append(result)
         combined = (one for kind in all_kinds() for one in kind.together(results[kind.name]))
-        run = RunResult(created, tuple(combined), self._store.notes(), max_drop)
+        run = RunResult(created, tuple(combined), self._store.notes(), rules)
         return run, tuple(problems)
 
     def _named(self, judge: dict[str, Any] | None) -> dict[str, Any] | None:

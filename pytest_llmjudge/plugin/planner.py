@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from pytest_llmjudge.generation.factory import takes_tokenizer
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
 from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
 from pytest_llmjudge.pipeline.judge_resources import judge_facts
+from pytest_llmjudge.pipeline.models import is_judge_of_itself
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.configured import is_ours
 from pytest_llmjudge.plugin.options import is_listing
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_llmjudge.generation.base import Model
+    from pytest_llmjudge.judging.judge import Judge
     from pytest_llmjudge.kinds.base import Suite
     from pytest_llmjudge.pipeline import JudgeLike
     from pytest_llmjudge.plugin.session import LlmSession
 
 __all__ = [
-    "TEMPLATE_NOTES",
+    "EARLY_NOTES",
     "USES_JUDGE",
     "check_base",
     "check_candidate",
@@ -40,11 +43,12 @@ __all__ = [
     "template_notes",
 ]
 
-TEMPLATE_NOTES = "template_notes"
-"""The key of a planned suite's facts with what :func:`template_notes` yields of it."""
-
+EARLY_NOTES = "early_notes"
+"""The key of a planned suite's facts with what is said of it before work begins."""
 USES_JUDGE = "uses_judge"
 """The key of a planned suite's facts that says whether it needs a judge."""
+_REPEATED = "__pytest_repeat_step_number"
+"""By what pytest-repeat parametrises a function."""
 
 
 def plan(session: LlmSession, collected: pytest.Session) -> None:
@@ -113,6 +117,12 @@ def _checked_case(item: pytest.Item) -> Case | None:
         raise SettingsError(item.nodeid, problem, hint)
     if len(item.callspec.params) > 1:  # type: ignore[attr-defined]
         others = ", ".join(name for name in item.callspec.params if name != FIXTURE)  # type: ignore[attr-defined]
+        if others == _REPEATED:
+            problem = (
+                "pytest-repeat runs it several times, and its verdicts are kept after the first"
+            )
+            hint = "leave out --count and the marker repeat, and ask again with --llm-judge-samples"
+            raise SettingsError(case.suite.name, problem, hint)
         hint = "write one marked function for each variant"
         raise SettingsError(case.suite.name, f"it is parametrised by {others} as well", hint)
     return case
@@ -153,7 +163,7 @@ def _announce(
 ) -> None:
     """Have the suite in the results also when it is never reached, or its fixtures fail."""
     resources = session.resources
-    judge: JudgeLike | None = None
+    judge: Judge | None = None
     model: Model | None = None
     if suite.uses_judge and is_ours(collected, item, "llm_judge"):
         judge = resources.judges.judge
@@ -162,10 +172,17 @@ def _announce(
     facts = session.announced[suite.name] = suite_facts(session, suite, model, judge)
     readers = (model, *suite.other_models(resources))
     notes = [text for one in readers for text in template_notes(session, suite, one)]
-    planned = {**facts, TEMPLATE_NOTES: notes, USES_JUDGE: suite.uses_judge}
+    early = [*notes, *filter(None, [session.early_notes.get(suite.name)])]
+    planned = {**facts, EARLY_NOTES: early, USES_JUDGE: suite.uses_judge}
     session.store.note_suite(suite.name, planned, planned=True)
     for used in readers:
         resources.models.watch(used)
+    if model is not None and judge is not None and is_judge_of_itself(model, judge.identity):
+        shown = resources.models.shown_path(model.info.path)
+        session.store.add_note(
+            f"{suite.name}: the judge is the model under test ({shown}), and models rate their own "
+            "responses higher than others do; take another judge"
+        )
     fingerprint = "" if model is None else model.fingerprint
     for text in (*notes, *suite.advice(session.baseline_fingerprint(suite.name), fingerprint)):
         session.store.add_note(text)
@@ -206,6 +223,7 @@ def suite_facts(
         "kind": suite.kind.name,
         "due": session.due.get(suite.name, []),
         "gates": list(chain.from_iterable(suite.gates(session.settings))),
+        "rule": asdict(session.rule(suite)) if session.is_compared(suite) else None,
         "checkpoint": session.resources.models.facts(model) if suite.uses_model else None,
         "judge": judge_facts(judge) if suite.uses_judge else None,
     }

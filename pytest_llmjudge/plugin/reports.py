@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import Comparison, Flip
+from pytest_llmjudge.data import Comparison, Flip, Rule
 from pytest_llmjudge.gates import XPASSED
 from pytest_llmjudge.kinds import kind_named
 from pytest_llmjudge.kinds.plain import plain_comparison
@@ -49,6 +49,7 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
         more = f"; {XPASSED}" if is_unexpected else ""
         payload["outcome"] = outcome
         payload["reason"] = _first_line(report) if decision is None else f"{decision.reason}{more}"
+        payload["cause"] = None if decision is None else decision.cause
         payload |= _comparison(ready)
     setattr(report, ATTRIBUTE, payload)
 
@@ -60,14 +61,16 @@ def _comparison(ready: Ready | None) -> dict[str, Any]:
 
 def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
     """Make a comparison of what xdist carried."""
-    values, interval = dict(plain), plain["interval"]
+    values = dict(plain)
     measure = kind_named(values.pop("kind")).measure
     assert measure is not None  # noqa: S101  # it was compared
     return Comparison(
         **{
             **values,
             "measure": measure,
-            "interval": None if interval is None else tuple(interval),
+            "interval": plain["interval"] and tuple(plain["interval"]),
+            "bounds": plain["bounds"] and tuple(plain["bounds"]),
+            "rule": Rule(**plain["rule"]),
             "flips": tuple(Flip(**flip) for flip in plain["flips"]),
         }
     )

@@ -31,6 +31,7 @@ from pytest_llmjudge.plugin.planner import (
 )
 from pytest_llmjudge.plugin.reports import attach
 from pytest_llmjudge.plugin.session import LlmSession
+from pytest_llmjudge.plugin.timeouts import TimeoutHooks, off_the_clock
 from pytest_llmjudge.storage.store import Store
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def take_part(config: pytest.Config) -> None:
     session = LlmSession(config, resources)
     config.stash[SESSION] = session
     config.pluginmanager.register(RunHooks(session), "llm-judge-run")
+    config.pluginmanager.register(TimeoutHooks(), "llm-judge-timeouts")
     if given is None:
         # A worker of xdist does not wait for the imports of the reports.
         from pytest_llmjudge.plugin.annotations import AnnotationHooks
@@ -130,7 +132,8 @@ class RunHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
         """Let a sample's result decide before its body, and a gate instead of it."""
-        return items.call(pyfuncitem, self._session) or None
+        with off_the_clock(pyfuncitem):
+            return items.call(pyfuncitem, self._session) or None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.kinds.base import BASELINE
 from pytest_llmjudge.matching import Matching
 from pytest_llmjudge.pipeline.resources import MAIN
 from pytest_llmjudge.plugin.rows import Rows
@@ -13,7 +15,7 @@ from pytest_llmjudge.storage.results_reader import read_results
 if TYPE_CHECKING:
     import pytest
 
-    from pytest_llmjudge.data import Side
+    from pytest_llmjudge.data import Rule, Side
     from pytest_llmjudge.kinds.base import Suite, SuiteRun
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.storage.results_reader import SavedRun
@@ -32,6 +34,9 @@ class LlmSession:
         rows: The results of the items.
         suites: Those whose function was collected, by name.
         collected: Names of the suites that have items, whatever was deselected later.
+        gated: Names of those whose gate over the baseline is among these items.
+        compared: How many suites of the run are compared with the baseline.
+        early_notes: What is to be said of suites before work begins, by name.
         due: Names of the gates that are selected, by suite.
         needed: Ids of the samples that this run needs, by suite.
         announced: What was said of each suite before it began, by name.
@@ -48,6 +53,9 @@ class LlmSession:
         self.rows = Rows(self.store, is_worker=self.is_worker)
         self.suites: dict[str, Suite[Any]] = {}
         self.collected: set[str] = set()
+        self.gated: set[str] = set()
+        self.compared = 1
+        self.early_notes: dict[str, str] = {}
         self.due: dict[str, list[str]] = {}
         self.needed: dict[str, list[str]] = {}
         self.announced: dict[str, dict[str, Any]] = {}
@@ -78,6 +86,14 @@ class LlmSession:
         assert self.baseline is not None  # noqa: S101  # without one nothing asks
         assert measure is not None  # noqa: S101  # of a kind that does not compare nothing asks
         return self.baseline.side(measure, self.matching.old_name(suite.name))
+
+    def is_compared(self, suite: Suite[Any]) -> bool:
+        """Whether a suite has a gate over the baseline."""
+        return BASELINE in suite.gates(self.settings)[1]
+
+    def rule(self, suite: Suite[Any]) -> Rule:
+        """Return how a suite is held to the baseline, among all that are compared in this run."""
+        return replace(suite.rule, suites=self.compared)
 
     def baseline_fingerprint(self, name: str) -> str:
         """Return the fingerprint of the model that the baseline's suite was made with, or none."""

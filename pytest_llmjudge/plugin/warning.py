@@ -1,27 +1,24 @@
-"""The warning that stands in the place of a failed check of the judge."""
+"""The warnings that stand in the place of a failed gate, where the user has asked for that."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from pytest_llmjudge.settings import Settings
-
-__all__ = ["JudgeCheckWarning", "warns"]
+__all__ = ["InconclusiveWarning", "JudgeCheckWarning", "warns"]
 
 
 class JudgeCheckWarning(pytest.PytestWarning):
     """A judge that failed known answers decides all the same: ``--llm-judge-check=warn``."""
 
 
-def warns(item: pytest.Item, settings: Settings, reason: str) -> bool:
-    """Warn where that is enough; say whether it is, which ``-W error`` may deny."""
-    if settings.check != "warn":
-        return False
+class InconclusiveWarning(pytest.PytestWarning):
+    """A suite passes that was not proved to be not worse: ``--llm-judge-inconclusive=warn``."""
+
+
+def warns(item: pytest.Item, warning: pytest.PytestWarning) -> bool:
+    """Warn; say whether that is enough, which ``-W error`` denies."""
     try:
-        item.warn(JudgeCheckWarning(reason))
-    except JudgeCheckWarning:
+        item.warn(warning)
+    except type(warning):
         return False
     return True

@@ -24,12 +24,14 @@ class Failure(NamedTuple):
         message: Why, in one line or more.
         file: From the root of the repository.
         line: Of the test function, from 1; ``None`` when nobody knows.
+        level: Of the annotation: ``error``, or ``warning`` for what passed all the same.
     """
 
     title: str
     message: str
     file: str
     line: int | None
+    level: str = "error"
 
 
 def annotation_lines(failures: Sequence[Failure]) -> Iterator[str]:
@@ -47,7 +49,7 @@ def annotation_lines(failures: Sequence[Failure]) -> Iterator[str]:
 def _command(failure: Failure) -> str:
     line = "" if failure.line is None else f",line={failure.line}"
     place = f"file={_property(failure.file)}{line},title={_property(failure.title)}"
-    return f"::error {place}::{_data(failure.message)}"
+    return f"::{failure.level} {place}::{_data(failure.message)}"
 
 
 def _data(text: str) -> str:

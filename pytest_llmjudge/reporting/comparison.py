@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import one_line, printable
-from pytest_llmjudge.stats import points, probability
+from pytest_llmjudge.stats import SIGNIFICANCE, points, probability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,9 +74,11 @@ def _unpaired_line(comparison: Comparison) -> Iterator[str]:
         if average is not None
     ]
     if parts:
-        p = comparison.unpaired_p
+        p, alpha = comparison.unpaired_p, comparison.unpaired_alpha or SIGNIFICANCE
         verb = "falling" if comparison.measure.higher_is_better else "rising"
-        doubt = "" if p is None else f" (p {probability(p)} for {verb} further than the pairs)"
+        doubt = (
+            "" if p is None else f" (p {probability(p, alpha)} for {verb} further than the pairs)"
+        )
         yield f"not paired: {', '.join(parts)}{doubt}"
 
 

@@ -67,12 +67,14 @@ def _cells(name: str, decision: Decision, comparison: Comparison) -> Iterator[st
     yield "-" if comparison.difference is None else signed(comparison.difference)
     interval = comparison.interval
     yield "-" if interval is None else f"{signed(interval[0])} to {signed(interval[1])}"
-    yield "-" if comparison.p is None else probability(comparison.p).removeprefix("= ")
+    p = comparison.p
+    yield "-" if p is None else probability(p, comparison.alpha).removeprefix("= ")
     yield str(comparison.paired)
     if comparison.refusal is not None:
         yield "not compared"
     else:
-        yield "passed" if decision.passed else "**failed**"
+        cause = "" if decision.cause is None else f" ({decision.cause})"
+        yield f"passed{cause}" if decision.passed else f"**failed**{cause}"
 
 
 def _flip(flip: Flip) -> Iterator[str]:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.stats import signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_llmjudge.data import Measure, Reach
+    from pytest_llmjudge.data import Measure, Reach, Rule
 
 __all__ = ["power_lines"]
 
 
 def power_lines(
-    name: str, reach: Reach, drop: float, power: float, measure: Measure
+    name: str, reach: Reach, rule: Rule, power: float, measure: Measure
 ) -> Iterator[str]:
     """Yield how many records a suite needs, and where that figure comes from.
 
     Args:
         name: Of the suite.
         reach: What drops it can show.
-        drop: The one that was asked for, in the measure's unit.
-        power: How often it is to be shown, between 0 and 1.
+        rule: Its margin is the drop that was asked for, in the measure's unit.
+        power: How often it is to be shown, or an equal model to be proved not worse; 0 to 1.
         measure: What the suite's scores mean.
     """
     noun, unit = measure.noun, measure.unit
@@ -33,12 +35,28 @@ def power_lines(
         else:
             yield f"{name}: nothing is known of its spread, all {reach.records} scores are the same"
         return
-    yield (
-        f"{name}: {reach.needed} {noun} show a {measure.drop} of {drop:g} {unit} in "
-        f"{100 * power:g} % of all releases that have it, with at most 5 % false alarms"
-    )
     least = signed(reach.detectable).lstrip("+")
-    yield f"  its {reach.records} scored {noun} show {measure.drop}s of {least} {unit} or more"
+    if rule.name == NOT_WORSE:
+        yield (
+            f"{name}: {reach.needed} {noun} prove a release not worse by {rule.margin:g} {unit} or "
+            f"more in {100 * power:g} % of all cases where it is equal; one that is worse by "
+            f"{rule.margin:g} {unit} passes in at most {_percent(rule.alpha)} %"
+        )
+        yield f"  its {reach.records} scored {noun} do so for a margin of {least} {unit} or more"
+        if rule.suites > 1:
+            together, each = power**rule.suites, power ** (1 / rule.suites)
+            yield (
+                f"  {rule.suites} such suites all pass in {_percent(together)} % of these cases, "
+                f"and with --power {math.ceil(1000 * each) / 1000:g} in {_percent(power)} %"
+            )
+    else:
+        several = f" in any of {rule.suites} suites" if rule.suites > 1 else ""
+        yield (
+            f"{name}: {reach.needed} {noun} show a {measure.drop} of {rule.margin:g} {unit} in "
+            f"{100 * power:g} % of all releases that have it, with at most "
+            f"{_percent(rule.alpha)} % false alarms{several}"
+        )
+        yield f"  its {reach.records} scored {noun} show {measure.drop}s of {least} {unit} or more"
     if reach.pairs:
         yield (
             f"  measured: the differences of {reach.pairs} pairs have a standard deviation of "
@@ -50,6 +68,10 @@ def power_lines(
             f"{unit}, from {_figure(reach.spread)} of the scores and published pairs of releases; "
             "--baseline FILE measures it"
         )
+
+
+def _percent(alpha: float) -> str:
+    return f"{100 * alpha:.4g}"
 
 
 def _figure(value: float | None) -> str:

@@ -85,7 +85,7 @@ def _compared(suites: Sequence[Summary]) -> Iterator[tuple[str, Decision, Compar
     for suite in suites:
         gate = next((gate for gate in suite.gates if gate.name == "baseline"), None)
         if gate is not None and suite.comparison is not None:
-            decision = Decision(passed=gate.outcome == "passed", reason=gate.reason)
+            decision = Decision(gate.outcome == "passed", gate.reason, gate.cause)
             yield suite.name, decision, suite.comparison
 
 

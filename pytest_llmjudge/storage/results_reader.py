@@ -88,8 +88,8 @@ class SavedRun:
 
     def known_deviation(self, name: str) -> tuple[float | None, int]:
         """Return the deviation of a suite's differences from its own baseline, and the pairs."""
-        saved = next(suite for suite in self.document["suites"] if suite["name"] == name)
-        compared = saved.get("baseline")
+        named = (suite for suite in self.document["suites"] if suite["name"] == name)
+        compared = next((suite.get("baseline") for suite in named), None)
         if not compared or compared["refusal"] is not None:
             return None, 0
         return compared["deviation"], compared["paired"]

@@ -102,6 +102,24 @@ def test_what_is_asked_together_does_not_matter(suite: Project) -> None:
         assert part["records"][number]["score"] == whole["records"][number]["score"]
 
 
+def test_a_judge_of_itself(project: Project, dist: Sequence[str]) -> None:
+    """The run says so where the judge is the model under test, and nowhere else."""
+    project.suite(records(2), 'prompt="chat", min_average=0')
+    save_judge(project.path / "judge")
+    run = JUDGE, WEIGHTED, "--llm-judge-max-new-tokens=4", *dist
+
+    same = project.run(*run, "--llm-judge-checkpoint=judge")
+    save_folder(project.path / "other")
+    other = project.run(*run, "--llm-judge-checkpoint=other")
+
+    note = (
+        "test_suite.py::test_instructions: the judge is the model under test (judge), and models "
+        "rate their own responses higher than others do; take another judge"
+    )
+    same.stdout.fnmatch_lines([f"*{note}*"])
+    other.stdout.no_fnmatch_line("*the judge is the model under test*")
+
+
 def test_an_unfit_judge(suite: Project) -> None:
     """The check of known answers refuses it, so that it was really asked."""
     result = suite.run(JUDGE, WEIGHTED, "--llm-judge-check=strict")

@@ -331,7 +331,7 @@ USAGE = [
         "min_acuracy=0.5",
         (
             'unknown keyword "min_acuracy"; use subjects, shots, mode, limit, min_accuracy, '
-            "min_subject_accuracy or checkpoint"
+            "min_subject_accuracy, baseline_rule, max_drop or checkpoint"
         ),
     ),
     (

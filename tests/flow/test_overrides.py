@@ -97,6 +97,34 @@ def test_instructions(llm_model, verdict):
     assert [f"ERROR: {text} variant"] == errors(result)
 
 
+def test_a_suite_is_not_repeated(project: Project) -> None:
+    """What pytest-repeat would run again was decided the first time."""
+    # As pytest-repeat does it.
+    conftest = """
+import pytest
+
+@pytest.fixture
+def __pytest_repeat_step_number(request):
+    return request.param
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc):
+    metafunc.fixturenames.append("__pytest_repeat_step_number")
+    metafunc.parametrize("__pytest_repeat_step_number", range(2), indirect=True)
+"""
+    project.write("conftest.py", conftest)
+    project.suite(records(2))
+
+    result = project.run()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = (
+        f"ERROR: {SUITE}: pytest-repeat runs it several times, and its verdicts are kept after the "
+        "first; leave out --count and the marker repeat, and ask again with --llm-judge-samples"
+    )
+    assert [text] == errors(result)
+
+
 def test_a_method_of_unittest_is_refused(project: Project) -> None:
     """What pytest cannot parametrise does not pass unjudged."""
     project.write("data.json", records(2))

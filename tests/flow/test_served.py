@@ -87,6 +87,16 @@ def test_a_suite(project: Project, model: FakeOllama, name: str, dist: tuple[str
     assert len(model.chats) == 12
 
 
+def test_a_judge_of_itself(project: Project, ollama: FakeOllama) -> None:
+    """The run says so where the judge's weights are those under test, whatever their name."""
+    project.suite(records(1), "min_average=0")
+    ollama.models["mine:latest"] = ollama.models["llama3:latest"]
+
+    result = project.run(*at(ollama), server=ollama.url)
+
+    result.stdout.fnmatch_lines([f"*{SUITE}: the judge is the model under test (ollama:mine), *"])
+
+
 @NAMES
 def test_no_connection_is_left(
     project: Project, model: FakeOllama, ollama: FakeOllama, name: str, mode: tuple[str, ...]

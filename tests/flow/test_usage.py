@@ -71,8 +71,9 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
         (
             '"data.json", min_scor=3',
             (
-                f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, by, criteria, '
-                "checkpoint, prompt, system, responses, sample, fields or split"
+                f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, by, '
+                "baseline_rule, max_drop, criteria, checkpoint, prompt, system, responses, sample, "
+                "fields or split"
             ),
         ),
         (

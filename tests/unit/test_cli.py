@@ -51,7 +51,7 @@ OLD = [90, 80, 85, 70, 95, 88]
 NEW = [70, 65, 80, 40, 95, 60]
 DROPPED = (
     "dropped by 16.33 points (95 % CI -24.7 to -7.5, p = 0.031), more than "
-    "--llm-judge-max-drop 0; this suite can show drops of 12.3 points or more"
+    "--max-drop 0; this suite can show drops of 12.3 points or more"
 )
 
 
@@ -104,7 +104,14 @@ def test_compare_as_json(write: Callable[..., Path], capsys: pytest.CaptureFixtu
 
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     (suite,) = document.pop("suites")
-    assert document == {"old": "old.json", "new": "new.json", "max_drop": 0, "outcome": "failed"}
+    assert document == {
+        "old": "old.json",
+        "new": "new.json",
+        "max_drop": 0,
+        "rule": "no-drop",
+        "alpha": 0.05,
+        "outcome": "failed",
+    }
     assert (suite["name"], suite["outcome"], suite["reason"]) == (NAME, "failed", DROPPED)
     assert suite["difference"] == pytest.approx(-98 / 6)
     assert suite["flips"][0]["id"] == "r3"
@@ -128,7 +135,9 @@ def test_compare_as_markdown(
     assert lines[:3] == [
         "| suite | before | now | change | 95 % CI | p | pairs | outcome |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        (r"| a\|&lt;b&gt; | 84.67 | 68.33 | -16.3 | -24.7 to -7.5 | 0.031 | 6 | **failed** |"),
+        (
+            r"| a\|&lt;b&gt; | 84.67 | 68.33 | -16.3 | -24.7 to -7.5 | 0.031 | 6 | **failed** (worse) |"
+        ),
     ]
     start = lines.index("````")
     assert lines[start : start + 4] == ["````", "```", "</details><script>", "````"]
@@ -196,6 +205,78 @@ def test_suites_that_were_renamed(
     )
 
 
+def test_compare_by_another_rule(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not worse is proved, disproved, or neither; each outcome has its cause."""
+    write("old.json", [50] * 40)
+    write("same.json", [49, 51] * 20)
+    write("unsure.json", [0, 100] * 20)
+    write("worse.json", [20, 30] * 20)
+    rule = ("--rule=not-worse", "--max-drop=10")
+
+    assert main(["compare", "old.json", "same.json", *rule]) == 0
+    assert main(["compare", "old.json", "worse.json", *rule, "--json"]) == 1
+    assert main(["compare", "old.json", "unsure.json", *rule]) == 1
+    assert main(["compare", "old.json", "unsure.json", *rule, "--inconclusive=warn"]) == 0
+    assert main(["compare", "old.json", "unsure.json", *rule, "--markdown"]) == 1
+
+    out = capsys.readouterr().out
+    assert f"{NAME}: passed\nnot worse by 10 points or more: 0.0 points, at least -" in out
+    assert '"rule": "not-worse",\n "alpha": 0.05,' in out
+    assert '"cause": "worse",' in out
+    assert f"{NAME}: FAILED\ncannot tell whether it is worse by 10 points or more: " in out
+    assert f"{NAME}: passed, WARNING\ncannot tell whether it is worse by 10 points" in out
+    assert "| **failed** (inconclusive) |" in out
+
+
+def test_compare_many_suites(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A p of 0.031 is a drop in one suite, and may be chance in one of two."""
+    for file, scores in (("old.json", OLD), ("new.json", NEW)):
+        path = write(file, scores)
+        document = json.loads(path.read_text(encoding="utf-8"))
+        (suite,) = document["suites"]
+        document["suites"].append({**suite, "name": "test_b.py::test_b"})
+        path.write_text(json.dumps(document), encoding="utf-8")
+
+    assert main(["compare", "old.json", "new.json"]) == 0
+    assert main(["compare", "old.json", "new.json", "--alpha=0.1"]) == 1
+
+    out = capsys.readouterr().out
+    assert out.count("(95 % CI -24.7 to -7.5, p = 0.031; a drop has p < 0.025)") == 2
+    assert out.count("(95 % CI -24.7 to -7.5, p = 0.031), more than --max-drop 0;") == 2
+
+
+def test_power_by_rule_and_suites(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More suites need more records each, or more power to all be proved not worse."""
+    write("old.json", OLD)
+
+    main(["power", "old.json", "--drop=3", "--suites=4"])
+    main(["power", "old.json", "--drop=3", "--suites=4", "--rule=not-worse"])
+    main(["power", "old.json", "--drop=3", "--suites=4", "--alpha=0.2", "--json"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (
+        f"{NAME}: 90 records show a drop of 3 points in 80 % of all releases that have it, with at "
+        "most 5 % false alarms in any of 4 suites"
+    )
+    assert lines[3:6] == [
+        (
+            f"{NAME}: 59 records prove a release not worse by 3 points or more in 80 % of all "
+            "cases where it is equal; one that is worse by 3 points passes in at most 5 %"
+        ),
+        "  its 6 scored records do so for a margin of 9.4 points or more",
+        "  4 such suites all pass in 40.96 % of these cases, and with --power 0.946 in 80 %",
+    ]
+    document = json.loads("\n".join(lines[7:]))
+    assert (document["rule"], document["alpha"]) == ("no-drop", 0.05)
+    assert document["suites"][0]["needed"] == 59
+
+
 def test_another_judge(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     """Not compared is not passed."""
     write("old.json", OLD, digest="x")
@@ -219,6 +300,18 @@ def test_another_judge(write: Callable[..., Path], capsys: pytest.CaptureFixture
         (
             ["compare", "--max-drop=x", "old.json", "old.json"],
             '--max-drop: "x" is not a number; give a number of points from 0 to 100',
+        ),
+        (
+            ["compare", "old.json", "old.json", "--rule=not-worse"],
+            (
+                f"{NAME}: the rule not-worse needs a margin above 0, and --max-drop is 0: no number of "
+                "records proves that a model is not worse by any amount, however small; give "
+                "--max-drop, or take the rule no-drop"
+            ),
+        ),
+        (
+            ["power", "old.json", "--drop=3", "--alpha=0.5"],
+            '--alpha: "0.5" is no error rate; give a share above 0 and below 0.5, for example 0.05',
         ),
         (
             ["power", "old.json", "--drop=1e-200"],

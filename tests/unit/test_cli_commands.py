@@ -62,6 +62,7 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ["compare", "old.json", "new.json"],
         ["power", "old.json", "--drop=3"],
+        ["history", "old.json", "new.json"],
         ["rate", "votes.jsonl", "--bootstrap=0"],
         ["vote", "old.json", "new.json", "--out=votes.jsonl", "--no-browser"],
     ],
@@ -73,7 +74,7 @@ def test_nothing_is_obeyed(
     if command[0] == "vote":
         # Identical answers: there is nothing to be voted on, and the names are in the message.
         assert main([*command, f"--voter={EVIL}", *(form if form == ["--json"] else [])]) == 2
-    elif form == ["--markdown"] and command[0] != "compare":
+    elif form == ["--markdown"] and command[0] not in {"compare", "history"}:
         with pytest.raises(SystemExit):
             main([*command, *form, EVIL])
     else:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.comparison import compare
-from pytest_llmjudge.data import Comparison, Entry, JudgeIdentity, Measure, Side
+from pytest_llmjudge.data import Comparison, Entry, JudgeIdentity, Measure, Rule, Side
 from pytest_llmjudge.gates import (
     Decision,
     decide_average,
@@ -19,6 +19,7 @@ from pytest_llmjudge.gates import (
 )
 from pytest_llmjudge.kinds.judged import JUDGED
 
+RULE = Rule()
 SCORE = st.integers(min_value=0, max_value=100)
 
 
@@ -108,7 +109,7 @@ def test_unscored_records_are_named() -> None:
     )
 
 
-def compared(*differences: int, measure: Measure = JUDGED.measure) -> Comparison:
+def compared(*differences: int, measure: Measure = JUDGED.measure, rule: Rule = RULE) -> Comparison:
     """Compare a release at 60 points with one that differs so much."""
     ids = [f"r{number}" for number in range(len(differences))]
     before = tuple(Entry(name, "", 60, "") for name in ids)
@@ -116,7 +117,13 @@ def compared(*differences: int, measure: Measure = JUDGED.measure) -> Comparison
         Entry(name, "", 60 + change, "") for name, change in zip(ids, differences, strict=True)
     )
     judge = JudgeIdentity("llama3", "ollama", "0.24.0", "d", {})
-    return compare(Side(measure, "s", before, judge=judge), Side(measure, "s", after, judge=judge))
+    old, new = (Side(measure, "s", entries, judge=judge) for entries in (before, after))
+    return compare(old, new, rule)
+
+
+def no_drop(max_drop: float) -> Rule:
+    """Return the rule that the option for a drop stands for."""
+    return Rule(margin=max_drop, option="--llm-judge-max-drop")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +218,9 @@ def test_sentences_about_a_baseline(
     differences: list[int], max_drop: float, *, passed: bool, reason: str
 ) -> None:
     """Failed only where the drop is real and more than is allowed; each says what can be seen."""
-    assert decide_baseline(compared(*differences), max_drop) == Decision(passed, reason)
+    decision = decide_baseline(compared(*differences, rule=no_drop(max_drop)))
+
+    assert decision == Decision(passed, reason, None if passed else "worse")
 
 
 def test_sentences_where_higher_is_worse() -> None:
@@ -219,14 +228,13 @@ def test_sentences_where_higher_is_worse() -> None:
     loss = Measure("loss", unit="nats", higher_is_better=False)
     worse, better = compared(*[8] * 3, *[5] * 3, measure=loss), compared(*[-8] * 6, measure=loss)
 
-    assert decide_baseline(worse, 0) == Decision(
+    assert decide_baseline(worse) == Decision(
         passed=False,
+        cause="worse",
         reason="rose by 6.5 nats (95 % CI +5.5 to +7.5, p = 0.016); this suite can show rises of "
         "1.7 nats or more",
     )
-    # Points say nothing of nats.
-    assert not decide_baseline(worse, 100).passed
-    assert decide_baseline(better, 0) == Decision(
+    assert decide_baseline(better) == Decision(
         passed=True,
         reason="no rise shown: -8.0 nats (95 % CI -8.0 to -8.0, p = 1); all scores moved alike, "
         "which does not tell what rises this suite can show",
@@ -237,7 +245,7 @@ def test_what_does_not_compare_fails() -> None:
     """With the reason of the refusal."""
     comparison = replace(compared(*[0] * 6), refusal="they differ; do something")
 
-    assert decide_baseline(comparison, 100) == Decision(
+    assert decide_baseline(comparison) == Decision(
         passed=False, reason="not compared: they differ; do something"
     )
 
@@ -247,10 +255,10 @@ def test_a_baseline_fails_for_a_real_and_too_large_drop(
     differences: list[int], max_drop: int
 ) -> None:
     """And for nothing else."""
-    comparison = compared(*differences)
+    comparison = compared(*differences, rule=no_drop(max_drop))
     mean_difference = sum(differences) / len(differences)
 
-    decision = decide_baseline(comparison, max_drop)
+    decision = decide_baseline(comparison)
 
     assert decision.passed == (not (-mean_difference > max_drop and (comparison.p or 1) < 0.05))
 

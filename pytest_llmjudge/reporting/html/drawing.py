@@ -106,11 +106,11 @@ class Plot:
     groups: list[_Group] = field(default_factory=list)
 
     @classmethod
-    def with_axes(cls, x: Axis, y: Axis, height: int = _HEIGHT) -> Plot:
+    def with_axes(cls, x: Axis, y: Axis, height: int = _HEIGHT, width: int = _WIDTH) -> Plot:
         """Return a chart that has its axes and nothing else yet."""
         widest = max(width_of(label) for _, label in y.ticks) * _CHARACTER
         left = _GAP + (_TITLE_WIDTH if y.title else 0) + widest + _GAP
-        plot = cls(left, _TOP, _WIDTH - _RIGHT, height - _BOTTOM, x, y, height=height)
+        plot = cls(left, _TOP, width - _RIGHT, height - _BOTTOM, x, y, width, height)
         plot._draw_axes()
         return plot
 

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["meanings"]
 
+_CHANCE = Term(
+    "chance of a drop as large (p)",
+    ("chance of a drop as large",),
+    (
+        "How often chance alone makes a drop as large or larger where nothing got worse. Only "
+        "a drop with a p below {alpha} is held to be real and can fail a suite."
+    ),
+)
 _TERMS = (
     Term(
         "95 % interval",
@@ -23,14 +31,7 @@ _TERMS = (
             "19 in 20 hold the figure that all such tasks together would give."
         ),
     ),
-    Term(
-        "chance of a drop as large (p)",
-        ("chance of a drop as large",),
-        (
-            "How often chance alone makes a drop as large or larger where nothing got worse. Only "
-            "a drop with a p below 0.05 is held to be real and can fail a suite."
-        ),
-    ),
+    _CHANCE,
     Term(
         "drops it can show",
         ("drops it can show",),
@@ -46,9 +47,14 @@ def meanings(suites: Iterable[SuiteView]) -> tuple[Fact, ...]:
     """Explain those figures that stand in the panels of these suites, each once."""
     shown: set[str] = set()
     terms = list(_TERMS)
+    levels: dict[str, None] = {}
     for suite in suites:
+        if suite.summary.comparison is not None:
+            levels[f"{suite.summary.comparison.alpha:.3g}"] = None
         terms += suite.page.terms
         for facts in (suite.digest_facts, *(panel.facts for panel in suite.panels)):
             shown.update(name for name, _ in facts)
     texts = {one.term: one.text for one in terms if shown.intersection(one.names)}
+    if _CHANCE.term in texts:
+        texts[_CHANCE.term] = _CHANCE.text.format(alpha=" or ".join(levels))
     return tuple(texts.items())

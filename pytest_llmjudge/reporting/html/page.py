@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -11,6 +9,7 @@ from markupsafe import Markup
 from pytest_llmjudge.reporting.digest import digest
 from pytest_llmjudge.reporting.html.glossary import meanings
 from pytest_llmjudge.reporting.html.payload import payload_of
+from pytest_llmjudge.reporting.html.policy import policy_of
 from pytest_llmjudge.reporting.html.templates import part, template
 from pytest_llmjudge.reporting.html.view import suite_views
 
@@ -44,18 +43,6 @@ def html_report(run: RunSummary, pages: Sequence[SuitePage], version: str) -> st
         index=Markup(payload.index),  # noqa: S704  # its writer left nothing that HTML would read
         style=style,
         script=script,
-        policy=_policy(style, script),
+        policy=policy_of(style, script),
         version=version,
-    )
-
-
-def _policy(style: str, script: str) -> str:
-    """Return the content security policy: this style, this script, and nothing from anywhere."""
-    hashes = [
-        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for text in (style, script)
-    ]
-    return (
-        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
     )

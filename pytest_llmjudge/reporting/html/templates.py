@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["part", "template"]
 
 _PARTS = resources.files(__package__).joinpath("parts")
-_TEMPLATES = ("report.html", "chart.svg")
+_TEMPLATES = ("report.html", "history.html", "macros.html", "chart.svg")
 
 
 def part(name: str) -> str:
@@ -26,7 +26,7 @@ def part(name: str) -> str:
 
 
 def template(name: str) -> Template:
-    """Return ``report.html``, or ``chart.svg``, which draws the ``chart`` it is given."""
+    """Return a page, or ``chart.svg``, which draws the ``chart`` it is given."""
     return _environment().get_template(name)
 
 

@@ -64,7 +64,9 @@ class SuiteView:
         panels, comparison = self.page.panels, self.summary.comparison
         if comparison is None:
             return panels
-        return (*panels[:1], baseline_panel(comparison), *panels[1:])
+        causes = (gate.cause for gate in self.summary.gates)
+        cause = next(filter(None, causes), None)
+        return (*panels[:1], baseline_panel(comparison, cause), *panels[1:])
 
     @property
     def charts(self) -> list[Chart]:

@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 
-from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.generation.devices import is_out_of_memory, usable_device, usable_dtype
+from pytest_llmjudge.errors import CheckpointError, SettingsError
+from pytest_llmjudge.generation.devices import (
+    import_torch,
+    is_out_of_memory,
+    usable_device,
+    usable_dtype,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIGNALLED = """
+import os, signal, time
+
+os.kill(os.getpid(), signal.SIGALRM)
+time.sleep(0.1)
+is_whole = True
+"""
+"""Stands for torch, and is sent a signal while it is imported."""
+INTERRUPTED = """
+import signal, sys
+from pytest_llmjudge.generation.devices import import_torch
+
+def stop(*_):
+    raise TimeoutError
+
+signal.signal(signal.SIGALRM, stop)
+try:
+    import_torch()
+except TimeoutError:
+    print("stopped", sys.modules["torch"].is_whole)
+"""
 
 
 @pytest.mark.parametrize(
@@ -48,6 +82,35 @@ def test_devices_that_do_not_work(
     with pytest.raises(SettingsError) as caught:
         usable_device(name)
     assert str(caught.value) == f"device {name!r}: torch cannot use it here; use one of {known}"
+
+
+def test_a_signal_while_torch_is_imported(tmp_path: Path) -> None:
+    """What its handler raises comes when torch is whole, and is not lost."""
+    (tmp_path / "torch.py").write_text(SIGNALLED, "utf-8")
+
+    run = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.stdout == "stopped True\n", run.stderr
+
+
+def test_torch_whose_import_was_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not imported a second time, which raises something else each time, or crashes."""
+    # What it has imported by then stays.
+    monkeypatch.delitem(sys.modules, "torch")
+
+    with pytest.raises(CheckpointError) as caught:
+        import_torch()
+
+    assert str(caught.value) == (
+        "torch: an import of torch was broken off in this process (earlier), which cannot repeat "
+        "it; import torch at the top of a conftest.py, where no time limit applies, and run again"
+    )
 
 
 def test_formats_that_are_not_known() -> None:

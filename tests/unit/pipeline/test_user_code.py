@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.errors import CheckpointError, JudgeError
+from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError
 from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.values import shown
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 def error_of(error: BaseException) -> JudgeError:
     return JudgeError("judge", f"it raised {described(error)}", "correct it")
+
+
+def model_error_of(error: BaseException) -> CheckpointError:
+    return CheckpointError("llm_model", f"generate() raised {described(error)}", "correct it")
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,26 @@ def test_what_is_raised(raised: BaseException, text: str) -> None:
 
     assert caught.value.problem.strip() == f"it raised {text}".strip()
     assert caught.value.__cause__ is raised
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("torch", "torch"), ("torch.nn", "llm_model"), ("torchvision", "llm_model")],
+)
+def test_an_import_of_torch_that_ends_early(module: str, name: str) -> None:
+    """It is named as what it is, and not as a fault of the code that asked for it."""
+    raising = compile("raise TimeoutError('too late')", "fake.py", "exec")
+
+    with pytest.raises(LlmJudgeError) as caught, user_code(model_error_of):
+        exec(raising, {"__name__": module})  # noqa: S102 - as Python runs the code of a module
+
+    assert caught.value.where == name
+    if name == "torch":
+        assert str(caught.value) == (
+            "torch: an import of torch was broken off in this process (TimeoutError: too late), "
+            "which cannot repeat it; import torch at the top of a conftest.py, where no time limit "
+            "applies, and run again"
+        )
 
 
 class Wordless(Exception):  # noqa: N818  # the name is shown

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import CheckpointReference, GateResult, Record
+from pytest_llmjudge.data import CheckpointReference, GateResult, Record, Rule
 from pytest_llmjudge.data.page import (
     Drop,
     Lost,
@@ -78,7 +78,7 @@ def summary(
         value="3.10",
         interval="2.90 to 3.30",
         wanted=("mean length <= 3", ""),
-        max_drop=0,
+        rule=Rule(),
         causes=iter(["1 of 2 texts is too long"]),
         limits={"length": Limit("mean length <= 3", "within noise")},
         **more,

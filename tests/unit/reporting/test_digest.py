@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmjudge.data import Rule
 from pytest_llmjudge.reporting.digest import digest
 from tests.support.results import compared, exam, gate, pair, pairs, run, scored, subject, suite
 
@@ -108,10 +109,10 @@ DECIDED = [
             "failed",
             min_score=20,
             min_average=55.0,
-            gates=(gate("average", "passed"), gate("baseline")),
+            gates=(gate("average", "passed"), gate("baseline", cause="inconclusive")),
         ),
         (
-            "failed: score >= 20 failed (3 of 9 below), baseline failed; average >= 55 passed "
+            "failed: score >= 20 failed (3 of 9 below), baseline failed (inconclusive); average >= 55 passed "
             "(within noise)"
         ),
     ),
@@ -308,8 +309,15 @@ def test_change_against_the_baseline() -> None:
     )
 
 
-@pytest.mark.parametrize(("max_drop", "drop"), [(0.0, "no drop"), (2.5, "drop <= 2.5 points")])
-def test_all_gates_are_told(max_drop: float, drop: str) -> None:
+@pytest.mark.parametrize(
+    ("rule", "drop"),
+    [
+        (Rule(), "no drop"),
+        (Rule(margin=2.5), "drop <= 2.5 points"),
+        (Rule("not-worse", 2.5), "drop < 2.5 points proved"),
+    ],
+)
+def test_all_gates_are_told(rule: Rule, drop: str) -> None:
     """Those of each record or subject too, and the baseline where its gate came to anything."""
     records, subjects = [scored("r0", 80)], [subject("anatomy", 3, 4)]
     beside = (gate("baseline", "error", "the judge failed"),)
@@ -320,7 +328,7 @@ def test_all_gates_are_told(max_drop: float, drop: str) -> None:
         suite(records, min_score=None),
         replace(exam(subjects), min_subject_accuracy=0.2, comparison=compared()),
         replace(exam(subjects), min_accuracy=None),
-        max_drop=max_drop,
+        rules=dict.fromkeys((suite([]).name, exam(subjects).name), rule),
     )
 
     assert [one.wanted for one in summary.summaries] == [

@@ -1,0 +1,237 @@
+"""One-sided confidence bounds of a mean paired difference, honest where few pairs differ."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_llmjudge.stats import POWER
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.float64]
+
+__all__ = ["mean_bounds", "records_to_tell"]
+
+_FULL = 100.0
+_GRID = 512
+_LEAST_LEVEL = 1e-12
+# Of the distribution of a sum, what lies beyond the range that is computed is below exp(-30).
+_BEYOND = 30.0
+
+
+class _Units(NamedTuple):
+    """What is drawn, records or whole groups: total of the differences and number of records."""
+
+    totals: Numbers
+    sizes: Numbers
+
+
+def mean_bounds(
+    differences: Sequence[float],
+    alpha: float,
+    *,
+    is_binary: bool,
+    groups: Sequence[Hashable] | None = None,
+    lowest: float,
+    highest: float,
+) -> tuple[float, float] | None:
+    """Return L and U, each a one-sided bound of the mean difference at level 1 - alpha.
+
+    L is the mean below which a sum as high as the one seen has a probability below alpha. Of all
+    distributions with such a mean that one is taken which makes the data most likely (A. B. Owen,
+    Empirical likelihood ratio confidence intervals for a single functional, Biometrika 75, 1988),
+    on the differences seen and on one that need not have been seen: the largest loss there can be.
+    Its probability is computed and not approximated (nonparametric tilting: B. Efron, Canadian
+    Journal of Statistics 9, 1981; T. J. DiCiccio and J. P. Romano, International Statistical
+    Review 58, 1990). U is the same with losses and wins exchanged.
+
+    So where none of n pairs differs L is ``lowest * (1 - alpha^(1 / n))``; for right and wrong
+    answers it is Clopper and Pearson's bound where no pair won, and else that of the unconditional
+    exact test whose nuisance parameter is estimated (B. E. Storer and C. Kim, Journal of the
+    American Statistical Association 85, 1990); where many differ it is close to Student's.
+
+    Other scores have a variance of their own, which is estimated: for these alpha is lowered to
+    Phi(-sqrt(n / (n - 1)) t), t being Student's 1 - alpha quantile of n - 1 degrees of freedom
+    (T. C. Hesterberg, The American Statistician 69, 2015).
+
+    Args:
+        differences: After - before, in their unit.
+        alpha: One-sided, between 0 and 0.5.
+        is_binary: Whether each is -100, 0 or 100.
+        groups: For each difference, whose it is: those of one group are drawn together, and a
+            group is one of the n; one that was not seen is of mean size.
+        lowest: What a difference can be at all, infinite where nothing bounds it. Then a loss that
+            was not seen is taken to be as much larger than the largest difference seen as these
+            are on average, were they exponential (at most 2 sum / chi2(alpha, 2m) for m of them).
+        highest: The same, upwards.
+
+    Returns:
+        ``None`` for fewer than two pairs or groups, and where no pair differs and nothing bounds
+        what a difference can be.
+    """
+    units = _units(differences, groups)
+    count = len(units.totals)
+    is_bounded = math.isfinite(lowest) and math.isfinite(highest)
+    if count < 2 or not (is_bounded or any(units.totals)):
+        return None
+    level = alpha if is_binary and max(units.sizes) == 1 else _expanded(alpha, count)
+    flipped = _Units(-units.totals, units.sizes)
+    below = _lower(units, level, _largest_loss(units, alpha, lowest))
+    return below, -_lower(flipped, level, _largest_loss(flipped, alpha, -highest))
+
+
+def records_to_tell(deviation: float, margin: float, alpha: float, power: float = POWER) -> int:
+    """Return how many pairs show with ``power`` that an equal model is not worse.
+
+    That is n = ((z_(1 - alpha) s0 + z_power s) / M)^2, where s is the deviation seen and s0 the one
+    that the data leave possible if the model is M worse, because losses of 100 points may not have
+    been seen: s0^2 = (s^2 + sqrt(s^4 + (200 M)^2)) / 2, the restricted estimate of C. P.
+    Farrington and G. Manning (Statistics in Medicine 9, 1990) for rare losses and wins. And it is
+    at least log(alpha) / log(1 - M / 100), below which not even equal scores show it. Alpha is
+    lowered as for the bounds.
+
+    Args:
+        deviation: Standard deviation of the differences, in points.
+        margin: In points, above 0.
+        alpha: One-sided.
+        power: Chance that L is above -margin.
+    """
+    count = _records(deviation, margin, alpha, power)
+    while count < _records(deviation, margin, _expanded(alpha, count), power):
+        count += 1
+    return count
+
+
+def _records(deviation: float, margin: float, alpha: float, power: float) -> int:
+    normal, variance = statistics.NormalDist(), deviation**2
+    if_worse = (variance + math.hypot(variance, 2 * _FULL * margin)) / 2
+    reach = -normal.inv_cdf(alpha) * math.sqrt(if_worse) + normal.inv_cdf(power) * deviation
+    if_equal = math.log(alpha) / math.log1p(-margin / _FULL) if margin < _FULL else 0.0
+    return math.ceil(max(2.0, (reach / margin) ** 2, if_equal))
+
+
+def _expanded(alpha: float, count: int) -> float:
+    """Return the level that makes up for a variance that is estimated."""
+    from scipy import special
+
+    quantile = float(special.stdtrit(count - 1, alpha))
+    # Two pairs ask for less than the last digit of a sum of probabilities.
+    return max(_LEAST_LEVEL, float(special.ndtr(quantile * math.sqrt(count / (count - 1)))))
+
+
+def _units(differences: Sequence[float], groups: Sequence[Hashable] | None) -> _Units:
+    import numpy as np
+
+    members: dict[Hashable, list[float]] = {}
+    for place, difference in enumerate(differences):
+        members.setdefault(place if groups is None else groups[place], []).append(difference)
+    totals = np.array([math.fsum(values) for values in members.values()])
+    return _Units(totals, np.array([float(len(values)) for values in members.values()]))
+
+
+def _lower(units: _Units, level: float, worst: float) -> float:
+    """Return the lower bound of the mean.
+
+    Args:
+        units: Two or more.
+        level: Probability of a sum as high as the one seen.
+        worst: The largest loss of a record that was not seen; one of a group is of mean size.
+    """
+    import numpy as np
+    from scipy import optimize
+
+    count, records = len(units.totals), math.fsum(units.sizes)
+    size, mean = records / count, math.fsum(units.totals) / records
+    rows = np.column_stack([[*units.totals, worst * size], [*units.sizes, size]])
+    distinct, which = np.unique(rows, axis=0, return_inverse=True)
+    weights = np.bincount(which.ravel()[:-1], minlength=len(distinct)) / count
+    off = distinct[:, 0] - mean * distinct[:, 1]
+    # A large group may have lost more than an unseen one of mean size.
+    lowest = int(off.argmin())
+    if off[lowest] >= 0:
+        return mean
+    places = _places(distinct, off)
+    seen_sum = round(count * float(weights @ places))
+
+    def tilted(strength: float) -> Numbers:
+        # 0 is what was seen; up to 1 losses weigh more and more, beside an unseen one that has no
+        # weight; from there to 2 it gets all of it.
+        share = weights / np.maximum(1 - min(strength, 1.0) * off / off[lowest], 1e-300)
+        share *= (2 - max(strength, 1.0)) / share.sum()
+        share[lowest] += max(strength, 1.0) - 1
+        return np.asarray(share)
+
+    def excess(strength: float) -> float:
+        return _tail(tilted(strength), places, count, seen_sum) - level
+
+    # Where the largest loss was seen it gets all the weight already as 1 is neared.
+    highest = 1 - 1e-15 if weights[lowest] else 2.0
+    share = tilted(optimize.brentq(excess, 0.0, highest, xtol=1e-13))
+    return float(share @ distinct[:, 0] / (share @ distinct[:, 1]))
+
+
+def _largest_loss(units: _Units, alpha: float, lowest: float) -> float:
+    """Return how much a record may lose that was not seen, in their unit; negative."""
+    import numpy as np
+    from scipy import special
+
+    if math.isfinite(lowest):
+        return lowest
+    sizes = np.abs(units.totals / units.sizes)
+    sizes = sizes[sizes > 0]
+    further = 2 * sizes.sum() / special.chdtri(2 * len(sizes), 1 - alpha)
+    return -float(sizes.max() + further)
+
+
+def _places(distinct: Numbers, off: Numbers) -> NDArray[np.int64]:
+    """Return where the values are on the grid that sums are computed on; the lowest at 0.
+
+    Whole numbers are all on it. Of others each is moved to the nearest, the same ones to the same,
+    so that sums which are equal stay so.
+    """
+    import numpy as np
+
+    totals = distinct[:, 0] - distinct[:, 0].min()
+    is_whole = all(float(total).is_integer() for total in totals)
+    if is_whole and len(set(distinct[:, 1])) == 1:
+        step = float(np.gcd.reduce(totals.astype(np.int64)))
+    else:
+        step = float(np.ptp(off)) / _GRID
+    return np.asarray(np.rint((off - off.min()) / step), dtype=np.int64)
+
+
+def _tail(share: Numbers, places: NDArray[np.int64], count: int, least: int) -> float:
+    """Return the probability that a sum of ``count`` draws is ``least`` or more, on the grid."""
+    import numpy as np
+    from scipy import fft
+
+    mean = float(share @ places)
+    variance = max(0.0, float(share @ places**2) - mean**2)
+    span = int(places.max())
+    # Bernstein's inequality.
+    reach = _BEYOND * span / 3
+    reach += math.sqrt(reach**2 + 2 * _BEYOND * count * variance)
+    first = max(0, math.floor(count * mean - reach))
+    last = min(count * span, math.ceil(count * mean + reach))
+    if not first <= least <= last:
+        return float(least < first)
+    # A shorter transform would put sums outside of this range on those within.
+    size = fft.next_fast_len(max(last - first, span) + 1, real=True)
+    spectrum = _power(fft.rfft(np.bincount(places, share, size)), count)
+    return float(fft.irfft(spectrum, size)[np.arange(least, last + 1) % size].sum())
+
+
+def _power(base: NDArray[np.complex128], exponent: int) -> NDArray[np.complex128]:
+    """Return ``base**exponent`` by squaring, which is many times faster than numpy's power."""
+    result = base
+    for bit in bin(exponent)[3:]:
+        result = result * result
+        if bit == "1":
+            result = result * base
+    return result
