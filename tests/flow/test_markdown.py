@@ -64,7 +64,7 @@ def test_a_run_with_a_baseline_tells_what_lost_most(project: Project) -> None:
     text = (project.path / "out" / "report.md").read_text(encoding="utf-8")
     assert "<details><summary>what lost most (8)</summary>" in text
     assert "```\nThe number 3 in words.\n```" in text
-    assert "| drop <= 2.5 points | -100.0 points | **failed**: baseline failed |" in text
+    assert "| drop <= 2.5 points | -100.0 points | **failed**: baseline failed (worse) |" in text
 
 
 def test_an_ini_option_names_the_file(project: Project) -> None:
