@@ -60,7 +60,7 @@ def _add_noise(checkpoints: Path) -> None:
     torch.manual_seed(1)
     for weight in weights.values():
         if weight.is_floating_point():
-            weight += 0.3 * weight.std() * torch.randn(weight.shape)
+            weight.add_(0.3 * weight.std() * torch.randn(weight.shape))
     torch.save(weights, checkpoints / "candidate.pth")
     for end in (".config.json", ".tiktoken"):
         shutil.copy(checkpoints / f"example{end}", checkpoints / f"candidate{end}")
