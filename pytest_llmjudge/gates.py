@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -202,10 +203,13 @@ def _beside_margin(comparison: Comparison, difference: float) -> str:
 def _enough(comparison: Comparison) -> str:
     """Say how many records would tell, or what else keeps the suite from being proved."""
     measure, rule = comparison.measure, comparison.rule
-    if not comparison.deviation:
+    is_as_before = not comparison.difference and math.isfinite(measure.furthest)
+    if not comparison.deviation and not is_as_before:
         moved = "moved alike" if comparison.difference else "are as before"
         return f"all scores {moved}, which does not tell how many {measure.noun} would"
-    needed = records_to_tell(comparison.deviation, rule.margin, rule.alpha)
+    needed = records_to_tell(
+        comparison.deviation or 0.0, rule.margin, rule.alpha, furthest=measure.furthest
+    )
     if needed > comparison.paired:
         return (
             f"{needed} {measure.noun} would tell in {100 * POWER:g} % of all cases where the two "

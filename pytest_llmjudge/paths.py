@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["HEAD", "POINTER", "PULL", "instead_of_file", "is_pointer", "reason_of"]
+__all__ = ["FOLDER", "HEAD", "POINTER", "PULL", "instead_of_file", "is_pointer", "reason_of"]
 
 POINTER: Final = "it is a Git LFS pointer, not the file itself"
 PULL: Final = "run git lfs pull"
+FOLDER: Final = "a folder"
 HEAD: Final = 64
 """How many bytes of a file are enough for :func:`is_pointer`."""
 
@@ -33,7 +34,7 @@ def instead_of_file(path: Path) -> str | None:
     except (OSError, ValueError) as error:
         return _unreachable(path, error)
     if stat.S_ISDIR(mode):
-        return "a folder"
+        return FOLDER
     return None if stat.S_ISREG(mode) else "a device or a pipe"
 
 

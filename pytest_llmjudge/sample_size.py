@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.bounds import records_to_tell
+from pytest_llmjudge.bounds import margin_to_tell, records_to_tell
 from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.stats import POWER, points, reach_of, signed
 
@@ -25,6 +25,7 @@ def reach_under(
     *,
     drop: float,
     power: float = POWER,
+    furthest: float = 100.0,
 ) -> Reach:
     """Say how many records it takes to show a drop, or to prove that less was lost.
 
@@ -36,13 +37,18 @@ def reach_under(
         pairs: How many pairs it comes from.
         drop: In the unit of the scores, above 0.
         power: Chance that such a drop is shown, or that an equal model is proved not worse.
+        furthest: By how much two scores can differ, in their unit.
     """
     proves = rule.name == NOT_WORSE
     alpha = rule.alpha if proves else rule.drop_alpha
     reach = reach_of(scores, deviation, pairs, drop=drop, power=power, alpha=alpha)
     if not proves or not reach.deviation:
         return reach
-    return replace(reach, needed=records_to_tell(reach.deviation, drop, rule.alpha, power))
+    needed = records_to_tell(reach.deviation, drop, rule.alpha, power, furthest=furthest)
+    if reach.records < 2:
+        return replace(reach, needed=needed, detectable=None)
+    least = margin_to_tell(reach.deviation, reach.records, rule.alpha, power, furthest=furthest)
+    return replace(reach, needed=needed, detectable=least)
 
 
 def too_few(
@@ -67,7 +73,7 @@ def too_few(
         for entry in before.entries
         if entry.score is not None and (entry.id, entry.content) in wanted
     ]
-    reach = reach_under(rule, scores, deviation, pairs, drop=rule.margin)
+    reach = reach_under(rule, scores, deviation, pairs, drop=rule.margin, furthest=measure.furthest)
     if reach.needed is None or reach.deviation is None or reach.needed <= len(scores):
         return None
     source = f"measured on {pairs} pairs" if reach.pairs else "assumed from its scores"

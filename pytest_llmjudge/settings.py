@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data.comparison import NO_DROP, NOT_WORSE, SIGNIFICANCE, WARN
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.paths import instead_of_file
+from pytest_llmjudge.paths import FOLDER, instead_of_file
 from pytest_llmjudge.values import (
     ALL,
     Parser,
@@ -16,7 +16,9 @@ from pytest_llmjudge.values import (
     check_criteria,
     check_drop,
     check_fields,
+    check_overlap,
     check_path,
+    check_paths,
     check_sample,
     check_score,
     check_text,
@@ -727,6 +729,9 @@ class SuiteSettings:
         by: Record field that holds a record's category, where the marker names it.
         min_averages: What the averages of single categories have to reach, by category.
         criteria: What responses to records without criteria of their own are judged by.
+        training: What the model was trained on, in which no record is to stand.
+        max_overlap: Share of the records that may stand there, word for word or nearly; ``None``
+            where none may word for word.
     """
 
     min_score: int | None
@@ -742,6 +747,8 @@ class SuiteSettings:
     by: str | None = None
     min_averages: Mapping[str, float] = field(default_factory=dict)
     criteria: tuple[Criterion, ...] = ()
+    training: tuple[Path, ...] = ()
+    max_overlap: float | None = None
 
 
 BASELINE_KEYWORDS: dict[str, Callable[[str, object], object]] = {
@@ -757,6 +764,8 @@ RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "sample": check_sample,
     "fields": check_fields,
     "split": check_text,
+    "training": check_paths,
+    "max_overlap": check_overlap,
 }
 """Of the markers of all suites of records."""
 JUDGED_KEYWORDS: dict[str, Callable[[str, object], object]] = {
@@ -815,7 +824,10 @@ def resolve_suite(
             "set min_score or min_average, or --llm-judge-min-score or --llm-judge-min-average, "
             "or compare with --llm-judge-baseline"
         )
-        raise SettingsError(where, "it has no gate and so cannot fail", hint)
+        problem = "it has no gate and so cannot fail"
+        if "training" in checked:
+            problem = "no score of it can fail, only its overlap with the training data"
+        raise SettingsError(where, problem, hint)
     return replace(
         chosen_for(where, checked, base, settings),
         min_score=min_score,
@@ -864,7 +876,28 @@ def chosen_for(
         system=keywords.get("system", ""),
         criteria=keywords.get("criteria", ()),
         is_prompt_given="prompt" in keywords or settings.prompt is not None,
+        training=_training(where, keywords, base),
+        max_overlap=keywords.get("max_overlap"),
     )
+
+
+def _training(where: str, keywords: Mapping[str, Any], base: Path) -> tuple[Path, ...]:
+    """Return where the training data lies.
+
+    Raises:
+        SettingsError: It is not there, or a share is given without it.
+    """
+    share, data = f"{where}: max_overlap", f"{where}: training"
+    if "max_overlap" in keywords and "training" not in keywords:
+        hint = "name the data that the model was trained on with training="
+        raise SettingsError(share, "there is no training data", hint)
+    paths = tuple(base / name for name in keywords.get("training", ()))
+    for path in paths:
+        instead = instead_of_file(path)
+        if instead is not None and instead != FOLDER:
+            problem = f'"{path.name}" is {instead}'
+            raise SettingsError(data, problem, f"expected it at {path}")
+    return paths
 
 
 def _responses(keywords: Mapping[str, Any], settings: Settings) -> str | None:

@@ -246,6 +246,12 @@ def check_averages(where: str, value: object) -> dict[str, float]:
     }
 
 
+check_overlap = number_check(
+    "{value} is no share", "a share from 0 to 1, for example 0.05", _from(0, 1)
+)
+parse_overlap = number_parser(
+    '"{text}" is no share', "a share from 0 to 1, for example 0.05", _from(0, 1)
+)
 check_sample = integer_check(
     "{value} is no number of records", "a whole number of 1 or more", lambda count: count >= 1
 )
@@ -394,6 +400,15 @@ def check_text(where: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise SettingsError(where, f"{shown(value)} is no text", "give a string in quotes")
     return value
+
+
+def check_paths(where: str, value: object) -> tuple[str, ...]:
+    """Return ``value``, a path or a list of paths, as strings."""
+    if not isinstance(value, (list, tuple)):
+        return (check_path(where, value),)
+    if not value:
+        raise SettingsError(where, "it names no file", "name one, or leave it out")
+    return tuple(check_path(where, one) for one in value)
 
 
 def check_path(where: str, value: object) -> str:

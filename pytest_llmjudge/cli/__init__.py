@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge import __version__
 from pytest_llmjudge.cli.history import add_history
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
+from pytest_llmjudge.cli.overlap import add_overlap
 from pytest_llmjudge.cli.rate import add_rate
 from pytest_llmjudge.cli.vote import add_vote
 from pytest_llmjudge.comparison import compare
@@ -173,6 +174,7 @@ def make_parser() -> argparse.ArgumentParser:
     power.add_argument("--json", action="store_true", help="Print JSON")
     power.set_defaults(run=_power)
     add_history(commands)
+    add_overlap(commands)
     add_rate(commands)
     add_vote(commands)
     return parser
@@ -331,7 +333,15 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, rule: Rule, power: fl
             problem, _, hint = comparison.refusal.rpartition("; ")
             raise BaselineError(where, problem, hint)
         deviation, pairs = comparison.deviation, comparison.paired
-    return reach_under(rule, scores, deviation, pairs, drop=rule.margin, power=power)
+    return reach_under(
+        rule,
+        scores,
+        deviation,
+        pairs,
+        drop=rule.margin,
+        power=power,
+        furthest=side.measure.furthest,
+    )
 
 
 def _outcome(passed: bool) -> str:  # noqa: FBT001  # a yes or no to be written out

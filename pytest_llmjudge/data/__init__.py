@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Measure, Reach, Rule, Side
 from pytest_llmjudge.data.contexts import Context
 from pytest_llmjudge.data.gates import GateResult, Ruling
+from pytest_llmjudge.data.overlap import Duplicate, Overlap, TrainingFile
 from pytest_llmjudge.data.preference import (
     AgainstReference,
     Choice,
@@ -49,6 +50,7 @@ __all__ = [
     "Completion",
     "Context",
     "Criterion",
+    "Duplicate",
     "Entry",
     "Flip",
     "FollowUp",
@@ -57,6 +59,7 @@ __all__ = [
     "JudgeIdentity",
     "Measure",
     "Outcome",
+    "Overlap",
     "PairCheck",
     "PairResult",
     "PairSummary",
@@ -75,6 +78,7 @@ __all__ = [
     "Side",
     "Standing",
     "SuiteResult",
+    "TrainingFile",
     "Turn",
     "Unscored",
     "Verdict",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data.gates import GateResult
+    from pytest_llmjudge.data.overlap import Overlap
     from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
 
 __all__ = [
@@ -251,6 +252,7 @@ class PreferenceResult:
         check: What the judge made of known answers.
         agreement: Between people and a judge.
         responses: The records' field that held the responses; ``None`` when a model made them.
+        overlap: With the training data, where that gate has run.
     """
 
     kind: ClassVar[str] = "preference"
@@ -271,3 +273,4 @@ class PreferenceResult:
     check: PairCheck | None = None
     agreement: PeopleAgreement | None = None
     responses: str | None = None
+    overlap: Overlap | None = None

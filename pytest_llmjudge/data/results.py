@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data.comparison import Comparison, Rule
     from pytest_llmjudge.data.gates import GateResult
+    from pytest_llmjudge.data.overlap import Overlap
     from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
 
 __all__ = [
@@ -156,6 +157,7 @@ class SuiteResult:
         by: The records' field that holds their categories, where the marker names it.
         categories: Those of the records, in the order of the file.
         parts: Those of the records' scores, in the order of their first appearance.
+        overlap: With the training data, where that gate has run.
     """
 
     kind: ClassVar[str] = "judge"
@@ -177,6 +179,7 @@ class SuiteResult:
     by: str | None = None
     categories: tuple[CategoryResult, ...] = ()
     parts: tuple[CategoryResult, ...] = ()
+    overlap: Overlap | None = None
 
     @property
     def scores(self) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.data import CheckpointReference, Rule
@@ -39,6 +39,7 @@ __all__ = [
     "BASELINE",
     "JUDGE_CHECK",
     "NOT_RUN",
+    "DataDecision",
     "Fitness",
     "Gathered",
     "Kind",
@@ -120,6 +121,21 @@ def without_item(sample: SampleReport, outcome: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class DataDecision:
+    """What a gate over a suite's data decided.
+
+    Attributes:
+        decision: Whether it passes, and why in one line.
+        text: What is shown where it fails.
+        details: Plain data for the suite's result.
+    """
+
+    decision: Decision
+    text: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Gathered:
     """What is known of a suite when the run is over.
 
@@ -132,6 +148,7 @@ class Gathered:
         fault: Says for a sample's id how its item broke beside its own decision, else ``None``.
         comparison: With the baseline, where that gate has run.
         check: What the judge made of known answers.
+        details: Of the gates over the suite's data that have run, by name.
     """
 
     name: str
@@ -141,6 +158,7 @@ class Gathered:
     fault: Callable[[str], str | None]
     comparison: Comparison | None = None
     check: Mapping[str, Any] | None = None
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def checkpoint(self) -> CheckpointReference | None:
@@ -239,6 +257,7 @@ class Suite(ABC, Generic[Value]):
         has_records: Whether its samples are the records of a file, which may be written back.
         uses_model: Whether a model answers; ``False`` when the records hold the responses.
         uses_judge: Whether a judge decides.
+        data_gates: Those of its gates that decide over its data alone, without model and judge.
         rule: How it is held to its baseline, as in a run of it alone.
     """
 
@@ -246,6 +265,7 @@ class Suite(ABC, Generic[Value]):
     has_records: ClassVar[bool] = False
     uses_model: bool = True
     uses_judge: bool = False
+    data_gates: tuple[str, ...] = ()
     rule: Rule = Rule()
 
     def __init__(
@@ -304,6 +324,21 @@ class Suite(ABC, Generic[Value]):
     @abstractmethod
     def decide(self, gate: str, samples: Sequence[Sample[Value]]) -> Decision:
         """Decide over the whole suite, for a gate of the kind's own."""
+
+    def check_data(self, resources: Resources) -> None:
+        """Prove that what the gates over the suite's data need is there.
+
+        Raises:
+            LlmJudgeError: It is not.
+        """
+
+    def decide_over_data(self, gate: str, resources: Resources) -> DataDecision:
+        """Decide over the suite's data, for one of its ``data_gates``.
+
+        Raises:
+            LlmJudgeError: What that needs cannot be had.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def fixtures(self, value: Value) -> dict[str, object]:

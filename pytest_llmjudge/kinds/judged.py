@@ -39,7 +39,13 @@ from pytest_llmjudge.kinds.categories import (
     gate_of,
     plain_categories,
 )
-from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary
+from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary, scores_without_overlap
+from pytest_llmjudge.kinds.overlap import (
+    OVERLAP,
+    overlap_contradictions,
+    overlap_from_plain,
+    saved_overlap,
+)
 from pytest_llmjudge.kinds.parts import average_by_part, part_contradictions, plain_parts
 from pytest_llmjudge.kinds.plain import (
     plain_comparison,
@@ -156,6 +162,7 @@ class _Judged(Kind[SuiteResult]):
             by=facts["by"],
             categories=categories,
             parts=average_by_part(results, facts["total"]),
+            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
     def summary(self, result: SuiteResult, rule: Rule) -> Summary:
@@ -190,6 +197,8 @@ class _Judged(Kind[SuiteResult]):
             document["categories"] = plain_categories(result.categories)
         if result.parts:
             document["parts"] = plain_parts(result.parts)
+        rest = scores_without_overlap(result)
+        document |= saved_overlap(result.overlap, "average", mean(rest), mean_interval(rest))
         average = mean(whole)
         return document | {
             "total": result.total,
@@ -219,6 +228,7 @@ class _Judged(Kind[SuiteResult]):
         yield from differs(suite, "average", average)
         yield from category_contradictions(suite)
         yield from part_contradictions(suite)
+        yield from overlap_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
         """Return a suite of a results file as a comparison takes it."""
@@ -287,6 +297,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         average, *others = gates_over_all(settings)
         before = [] if settings.check == "off" else [JUDGE_CHECK]
+        before += self.data_gates
         return before, [average, *self._by_gate, *others]
 
     def start(

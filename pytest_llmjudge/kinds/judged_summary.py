@@ -25,6 +25,7 @@ from pytest_llmjudge.judging.check import NOT_PROBED
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
+from pytest_llmjudge.kinds.overlap import overlap_blocks, overlap_panel, rest_of, wanted_overlap
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
     at_least,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Names, Summary
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["judged_page", "judged_summary"]
+__all__ = ["judged_page", "judged_summary", "scores_without_overlap"]
 
 _HEADINGS = (
     "suite",
@@ -124,6 +125,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             at_least("average", suite.min_average),
             *(at_least(gate_of(one.name), one.min_average) for one in suite.categories),
             at_least("each", suite.min_score),
+            wanted_overlap(suite.overlap),
         ),
         rule=rule,
         causes=_causes(suite),
@@ -140,9 +142,28 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
         fitness=tuple(_fitness(suite.check)),
         overview=Overview(_HEADINGS, _cells(suite, value, interval)),
         breakdowns=tuple(breakdowns(suite)),
-        blocks=tuple(_blocks(suite)),
+        blocks=(
+            *overlap_blocks(suite.name, suite.overlap, "average", value, _without_overlap(suite)),
+            *_blocks(suite),
+        ),
         counts=scored_counts(len(scores), suite.total),
     )
+
+
+def scores_without_overlap(suite: SuiteResult) -> list[int]:
+    """Return the scores of the records that do not stand in the training data.
+
+    There are none where no record stands there, or one has no score.
+    """
+    scored = [one for one in suite.records if one.score is not None]
+    rest = rest_of(suite.overlap, scored, suite.total)
+    return [one.score for one in rest if one.score is not None]
+
+
+def _without_overlap(suite: SuiteResult) -> str:
+    """Return the average of the records that do not stand in the training data; empty for none."""
+    scores = scores_without_overlap(suite)
+    return shown_average(scores)[0] if scores else ""
 
 
 def _causes(suite: SuiteResult) -> Iterator[str]:
@@ -273,6 +294,7 @@ def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
     panels = [Panel("Scores", tuple(_facts(suite)))]
     if suite.check is not None:
         panels.append(check_panel(suite.check, _check_facts(suite.check)))
+    panels += overlap_panel(suite.overlap, "average", _without_overlap(suite))
     agreement = suite_agreement(suite)
     if agreement is not None:
         panels.append(Panel("Judge and people", _people(agreement)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from pytest_llmjudge.data import Context, Entry, Measure, Record, Side
 from pytest_llmjudge.data.history import Figure
+from pytest_llmjudge.data.page import SuitePage
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview
 from pytest_llmjudge.errors import (
     CheckpointError,
@@ -24,6 +25,16 @@ from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored, whole_outcome
 from pytest_llmjudge.keys import content_of, make_key, template_digest
 from pytest_llmjudge.kinds.base import Kind, Sample, SuiteRun, gates_over_all
+from pytest_llmjudge.kinds.overlap import (
+    OVERLAP,
+    overlap_blocks,
+    overlap_contradictions,
+    overlap_from_plain,
+    overlap_panel,
+    rest_of,
+    saved_overlap,
+    wanted_overlap,
+)
 from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts, rounded
 from pytest_llmjudge.kinds.records import (
     RecordSuite,
@@ -58,7 +69,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.data import CheckpointReference, Comparison, GateResult, Prompt, Rule
+    from pytest_llmjudge.data import (
+        CheckpointReference,
+        Comparison,
+        GateResult,
+        Overlap,
+        Prompt,
+        Rule,
+    )
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Suite
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
@@ -177,6 +195,7 @@ class LossResult:
         limits: ``max_perplexity`` and ``max_loss``.
         records: Those of which something is known, in file order.
         outcome: ``passed``, ``failed``, or ``incomplete`` when not every record has a loss.
+        overlap: With the training data, where that gate has run.
     """
 
     kind: ClassVar[str] = "loss"
@@ -191,6 +210,7 @@ class LossResult:
     gates: tuple[GateResult, ...]
     outcome: str
     comparison: Comparison | None = None
+    overlap: Overlap | None = None
 
     @property
     def losses(self) -> list[Loss]:
@@ -202,6 +222,12 @@ class LossResult:
         """Of the whole suite; of a part there are none: records without a loss may be the worst."""
         losses = self.losses
         return _pool(losses) if losses and len(losses) == self.total else None
+
+    @property
+    def figures_without_overlap(self) -> Figures | None:
+        """Of the records that do not stand in the training data, where some do."""
+        rest = rest_of(self.overlap, self.losses, self.total)
+        return _pool(rest) if rest else None
 
 
 class Figures(NamedTuple):
@@ -290,6 +316,7 @@ class _LossKind(Kind[LossResult]):
             gates=gathered.gates,
             outcome=_outcome(gathered, records),
             comparison=gathered.comparison,
+            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
     def document(self, result: LossResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges a loss
@@ -313,6 +340,15 @@ class _LossKind(Kind[LossResult]):
             "gates": plain_gates(result.gates),
             "records": [_plain_record(one) for one in result.records],
         }
+        rest = result.figures_without_overlap
+        # JSON has no number for what is infinite.
+        known = rest is not None and _finite(rest.perplexity) is not None
+        document |= saved_overlap(
+            result.overlap,
+            PERPLEXITY,
+            rest.perplexity if rest is not None and known else None,
+            rest.range if rest is not None and known else None,
+        )
         figures = result.figures
         if figures is not None:
             bounds = figures.range
@@ -342,6 +378,7 @@ class _LossKind(Kind[LossResult]):
         # Rounded to four decimals, but a float of this size may not have as many.
         within = 0.0 if perplexity is None else perplexity * 1e-9
         yield from differs(suite, "perplexity", perplexity, within=within)
+        yield from overlap_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:  # noqa: ARG002  # nobody judges a loss
         """Return a suite of a results file as a comparison takes it."""
@@ -389,7 +426,8 @@ class _LossKind(Kind[LossResult]):
                     ("loss of each", most),
                 )
                 if limit is not None
-            ],
+            ]
+            + [wanted_overlap(result.overlap)],
             rule=rule,
             causes=_causes(result),
             limits={PERPLEXITY: _limit(result, figures)},
@@ -403,8 +441,27 @@ class _LossKind(Kind[LossResult]):
             ),
             counts=scored_counts(len(result.losses), result.total),
             overview=_overview(result, figures, value, interval),
-            blocks=(*unscored_names(result.name, result.records), *_worst(result)),
+            blocks=(
+                *overlap_blocks(result.name, result.overlap, PERPLEXITY, value, _without(result)),
+                *unscored_names(result.name, result.records),
+                *_worst(result),
+            ),
         )
+
+    def page(
+        self,
+        result: LossResult,
+        summary: Summary,  # noqa: ARG002  # the result has all figures
+        before: Mapping[str, Entry],  # noqa: ARG002  # no row shows what was before
+    ) -> SuitePage:
+        """Return what the HTML page shows of a suite beside its summary."""
+        return SuitePage(tuple(overlap_panel(result.overlap, PERPLEXITY, _without(result))))
+
+
+def _without(result: LossResult) -> str:
+    """Return the perplexity of the records that do not stand in the training data; or nothing."""
+    rest = result.figures_without_overlap
+    return "" if rest is None else _short(rest.perplexity, 3)
 
 
 LOSS = _LossKind()
@@ -435,7 +492,7 @@ class _LossSuite(RecordSuite[Loss]):
         return not self.is_text
 
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
-        return [], gates_over_all(settings, PERPLEXITY)
+        return list(self.data_gates), gates_over_all(settings, PERPLEXITY)
 
     def check(self, resources: Resources) -> None:
         from pytest_llmjudge.pipeline.scoring_model import scoring_model
@@ -809,7 +866,7 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
         hint = "set max_perplexity or max_loss"
         hint += "" if is_text else ", or compare with --llm-judge-baseline"
         raise SettingsError(marked.name, "it has no gate and so cannot fail", hint)
-    idle = ("end", "prompt", "system", "sample", "fields", "split") if is_text else ("stride",)
+    idle = _OF_RECORDS if is_text else ("stride",)
     problem = f"it says nothing of a {'text' if is_text else 'records'} file"
     for name in idle:
         if name in keywords:
@@ -857,6 +914,13 @@ def _read_samples(terms: Mapping[str, Any], source: Source) -> tuple[Record, ...
     if not text.strip():
         raise RecordsError(path.name, "it is empty", "name a file with a text")
     return (Record("text", "", "", text, {}),)
+
+
+_OF_RECORDS = (
+    *("end", "prompt", "system", "sample", "fields", "split"),
+    *("training", "max_overlap"),
+)
+"""Keywords that say nothing of a text."""
 
 
 def _check_flag(where: str, value: object) -> bool:

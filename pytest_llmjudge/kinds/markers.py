@@ -69,7 +69,7 @@ MARKERS = (
                 "verdict", "What the judge made of this item's response; it always has a score."
             ),
         ),
-        ("judge-check", "average", "baseline"),
+        ("judge-check", "overlap", "average", "baseline"),
     ),
     Marker(
         "llm_compare",
@@ -84,7 +84,7 @@ MARKERS = (
                 "a test that compares nothing",
             ),
         ),
-        ("judge-check", "win-rate"),
+        ("judge-check", "overlap", "win-rate"),
     ),
     Marker(
         "llm_mmlu",
@@ -117,7 +117,7 @@ MARKERS = (
                 "a test that measures no loss",
             ),
         ),
-        ("perplexity", "baseline"),
+        ("overlap", "perplexity", "baseline"),
     ),
 )
 

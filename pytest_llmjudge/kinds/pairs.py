@@ -15,7 +15,18 @@ from pytest_llmjudge.data import (
 from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.gates import Decision, whole_outcome
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
-from pytest_llmjudge.kinds.pairs_summary import WIN_RATE, pairs_page, pairs_summary
+from pytest_llmjudge.kinds.overlap import (
+    OVERLAP,
+    overlap_contradictions,
+    overlap_from_plain,
+    saved_overlap,
+)
+from pytest_llmjudge.kinds.pairs_summary import (
+    WIN_RATE,
+    pairs_page,
+    pairs_summary,
+    summary_without_overlap,
+)
 from pytest_llmjudge.kinds.plain import (
     plain_gates,
     plain_judge,
@@ -126,6 +137,7 @@ class _Pairs(Kind[PreferenceResult]):
             outcome=_outcome(gathered, results),
             check=None if gathered.check is None else PairCheck(**gathered.check),
             responses=facts["responses"],
+            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
     def summary(self, result: PreferenceResult, rule: Rule) -> Summary:
@@ -159,6 +171,8 @@ class _Pairs(Kind[PreferenceResult]):
         # Where people decide, the run's judge is not theirs.
         if own != judge or own is None:
             document["judge"] = own
+        rest = summary_without_overlap(result)
+        document |= saved_overlap(result.overlap, "win_rate", rest.win_rate, rest.interval)
         return document | {
             "total": result.total,
             "scored": summary.pairs,
@@ -192,6 +206,7 @@ class _Pairs(Kind[PreferenceResult]):
             yield from differs(suite, name, winners.count(winner))
         rate = win_rate([SCORES[winner] for winner in winners])
         yield from differs(suite, "win_rate", rate if len(winners) == suite["total"] else None)
+        yield from overlap_contradictions(suite)
 
     def judge(self, result: PreferenceResult) -> JudgeIdentity | None:
         """Return the judge that compared; ``None`` when people did."""
@@ -240,7 +255,8 @@ class _PairSuite(RecordSuite[_Preferred]):
 
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         checks = settings.check != "off" and self.uses_judge
-        return [JUDGE_CHECK] if checks else [], [WIN_RATE]
+        before = [JUDGE_CHECK] if checks else []
+        return [*before, *self.data_gates], [WIN_RATE]
 
     def facts(self, resources: Resources) -> dict[str, Any]:
         pairing = self.pairing

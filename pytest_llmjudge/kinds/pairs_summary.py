@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Preference
 from pytest_llmjudge.data.page import MOST_DROPS, Lost, Panel, Row, Shares, SuitePage, Term
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview, Statement
+from pytest_llmjudge.kinds.overlap import (
+    overlap_blocks,
+    overlap_panel,
+    rest_of,
+    wanted_overlap,
+)
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
     at_least,
@@ -107,7 +113,7 @@ def pairs_summary(kind: Kind[PreferenceResult], result: PreferenceResult, rule: 
         measure="win rate",
         value=rate,
         interval=interval,
-        wanted=(at_least("win rate", result.min_win_rate),),
+        wanted=(at_least("win rate", result.min_win_rate), wanted_overlap(result.overlap)),
         rule=rule,
         causes=_causes(result),
         limits={WIN_RATE: _limit(result, figures)},
@@ -126,9 +132,27 @@ def pairs_summary(kind: Kind[PreferenceResult], result: PreferenceResult, rule: 
             title="Preference",
             lines=tuple(_statements(result, figures)),
         ),
-        blocks=tuple(_blocks(result)),
+        blocks=(
+            *overlap_blocks(result.name, result.overlap, "win rate", rate, _without(result)),
+            *_blocks(result),
+        ),
         counts=scored_counts(figures.pairs, result.total),
     )
+
+
+def summary_without_overlap(result: PreferenceResult) -> PairSummary:
+    """Return the numbers of the pairs whose records do not stand in the training data.
+
+    There are none where no record stands there, or a pair has no winner.
+    """
+    decided = [pair for pair in result.pairs if pair.winner is not None]
+    return summary_of(rest_of(result.overlap, decided, result.total))
+
+
+def _without(result: PreferenceResult) -> str:
+    """Return the win rate of those pairs as it is shown; empty for none."""
+    rate = summary_without_overlap(result).win_rate
+    return "" if rate is None else _share(rate)
 
 
 def _causes(result: PreferenceResult) -> Iterator[str]:
@@ -213,6 +237,7 @@ def pairs_page(result: PreferenceResult, summary: Summary) -> SuitePage:
     panels = [Panel("Pairs", tuple(_facts(result, summary, figures)))]
     if result.check is not None:
         panels.append(check_panel(result.check, _check_facts(result.check)))
+    panels += overlap_panel(result.overlap, "win rate", _without(result))
     if result.agreement is not None:
         panels.append(Panel("Judge and people", _people(result.agreement)))
     rows = tuple(_row(result, pair) for pair in result.pairs)

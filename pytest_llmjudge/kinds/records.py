@@ -11,8 +11,23 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.data import Criterion, Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.kinds.base import NOT_RUN, Sample, Suite, SuiteRun, Value, without_item
+from pytest_llmjudge.kinds.base import (
+    NOT_RUN,
+    DataDecision,
+    Sample,
+    Suite,
+    SuiteRun,
+    Value,
+    without_item,
+)
 from pytest_llmjudge.kinds.markers import GATES
+from pytest_llmjudge.kinds.overlap import (
+    OVERLAP,
+    decide_overlap,
+    overlap_text,
+    plain_overlap,
+    read_all_training,
+)
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.values import shown
 
@@ -27,6 +42,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.training import Training
 
 __all__ = [
     "RESPONSE",
@@ -58,6 +74,8 @@ class RecordSuite(Suite[Value]):
         super().__init__(loaded.name, loaded.path, ids, loaded.settings.checkpoint)
         self.loaded = loaded
         self.uses_model = loaded.settings.responses is None
+        self.data_gates = (OVERLAP,) if loaded.settings.training else ()
+        self._training: list[Training] | None = None
         self._by_id = dict(zip(ids, loaded.records, strict=True))
 
     def record(self, name: str) -> Record:
@@ -120,6 +138,20 @@ class RecordSuite(Suite[Value]):
     def _limits(self) -> dict[str, Any]:
         """Return the gates that the suite sets, by keyword."""
 
+    def check_data(self, resources: Resources) -> None:
+        """Read the training data; see :meth:`.base.Suite.check_data`."""
+        self._training = read_all_training(self.loaded, resources)
+
+    def decide_over_data(self, gate: str, resources: Resources) -> DataDecision:  # noqa: ARG002
+        """Decide over what records and training data have in common."""
+        from pytest_llmjudge.training import find_overlap
+
+        training = self._training or read_all_training(self.loaded, resources)
+        self._training = None
+        overlap = find_overlap(self.loaded.records, training, self.loaded.settings.max_overlap)
+        decision = decide_overlap(overlap)
+        return DataDecision(decision, overlap_text(overlap), plain_overlap(overlap))
+
     def facts(self, resources: Resources) -> dict[str, Any]:  # noqa: ARG002
         """Describe the suite as plain data."""
         return {"path": str(self.path), "digest": self.loaded.digest, **self._terms()}
@@ -133,16 +165,23 @@ class RecordSuite(Suite[Value]):
             "split": settings.split,
             "system": settings.system,
             "criteria": [asdict(one) for one in settings.criteria],
+            "max_overlap": settings.max_overlap,
             "total": len(self.samples),
             **self._limits(),
         }
 
-    def shared(self, resources: Resources) -> Iterator[Shared]:  # noqa: ARG002
+    def shared(self, resources: Resources) -> Iterator[Shared]:
         """Yield what must be the same in all processes, beside model, judge and records file."""
         for key, value in self._terms().items():
             yield Shared(f"{self.name} {key}", self.name, key, value)
         template = make_key(self.loaded.template)
         yield Shared(f"{self.name} prompt", self.name, "prompt", template)
+        # Who only reads results files does not wait for this import.
+        from pytest_llmjudge.training import training_digest
+
+        for path in self.loaded.settings.training:
+            shown = resources.models.shown_path(path)
+            yield Shared(f"{self.name} training {shown}", shown, "content", training_digest(path))
 
     def check(self, resources: Resources) -> None:  # noqa: ARG002
         """Prove that the prompts can be made; see :meth:`.base.Suite.check`."""
@@ -185,6 +224,8 @@ class RecordSuite(Suite[Value]):
         from pytest_llmjudge.settings import BUILT_IN_PROMPTS
 
         yield self.path, f"the records file of {self.name}"
+        for path in self.loaded.settings.training:
+            yield path, f"the training data of {self.name}"
         prompt = self.loaded.settings.prompt
         if prompt not in BUILT_IN_PROMPTS:
             yield Path(prompt), f"the prompt of {self.name}"

@@ -10,10 +10,10 @@ import pytest
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Comparison
     from pytest_llmjudge.gates import Decision
-    from pytest_llmjudge.kinds.base import Fitness, Sample, Suite, SuiteRun
+    from pytest_llmjudge.kinds.base import DataDecision, Fitness, Sample, Suite, SuiteRun
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["FIXTURE", "READY", "SESSION", "WORKER_KEY", "Case", "Ready", "case_of"]
+__all__ = ["DECIDED", "FIXTURE", "READY", "SESSION", "WORKER_KEY", "Case", "Ready", "case_of"]
 
 FIXTURE = "_llm_judge_case"
 
@@ -37,6 +37,11 @@ class Case:
         """Whether the item decides over the whole suite."""
         return self.place is None
 
+    @property
+    def is_data_gate(self) -> bool:
+        """Whether it decides over the suite's data alone."""
+        return self.is_gate and self.id in self.suite.data_gates
+
 
 @dataclass(slots=True, eq=False)
 class Ready:
@@ -58,6 +63,8 @@ class Ready:
 
 
 READY: pytest.StashKey[Ready] = pytest.StashKey()
+DECIDED: pytest.StashKey[DataDecision] = pytest.StashKey()
+"""What a gate over data decided."""
 SESSION: pytest.StashKey[LlmSession] = pytest.StashKey()
 """Where the run is kept on pytest's config; it is there only with ``--llm-judge``."""
 WORKER_KEY = "llm_judge"

@@ -13,13 +13,13 @@ from pytest_llmjudge.errors import LlmJudgeError, printable
 from pytest_llmjudge.gates import Decision, decide_baseline
 from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
-from pytest_llmjudge.plugin.cases import READY
+from pytest_llmjudge.plugin.cases import DECIDED, READY, case_of
 from pytest_llmjudge.plugin.identity import agree_on_fixtures
 from pytest_llmjudge.plugin.warning import InconclusiveWarning, JudgeCheckWarning, warns
 from pytest_llmjudge.reporting.comparison import comparison_text
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.plugin.cases import Ready
+    from pytest_llmjudge.plugin.cases import Case, Ready
     from pytest_llmjudge.plugin.session import LlmSession
 
 __all__ = ["call"]
@@ -32,6 +32,10 @@ def call(item: pytest.Function, session: LlmSession) -> bool:
         pytest.fail.Exception: What was measured is too low, or lower than the baseline's.
         LlmJudgeError: What a gate would pass is not the model any more that was judged.
     """
+    case = case_of(item)
+    if case is not None and case.is_data_gate:
+        _decide_over_data(item, case, session)
+        return True
     ready = item.stash.get(READY, None)
     if ready is None:
         return False
@@ -48,6 +52,12 @@ def call(item: pytest.Function, session: LlmSession) -> bool:
         ready.decision = Decision(passed=False, reason=str(error))
         raise
     return True
+
+
+def _decide_over_data(item: pytest.Function, case: Case, session: LlmSession) -> None:
+    decided = item.stash[DECIDED] = case.suite.decide_over_data(case.id, session.resources)
+    if not decided.decision.passed:
+        pytest.fail(printable(decided.text), pytrace=False)
 
 
 def _decide_sample(ready: Ready) -> None:

@@ -34,6 +34,7 @@ class _Page:
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     gates: dict[str, GateResult] = field(default_factory=dict)
     comparison: Comparison | None = None
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Ledger:
@@ -82,6 +83,8 @@ class Ledger:
         )
         if "comparison" in payload:
             page.comparison = comparison_from_plain(payload["comparison"])
+        if "details" in payload:
+            page.details[item] = payload["details"]
 
     def result(
         self, created: str, suites: Mapping[str, Suite[Any]], *, whole: bool
@@ -146,6 +149,7 @@ class Ledger:
             ),
             fault=partial(self._fault, name),
             comparison=page.comparison,
+            details=page.details,
         )
 
     def _samples(self, name: str, page: _Page) -> Iterator[tuple[str, SampleReport]]:

@@ -14,6 +14,7 @@ from pytest_llmjudge.kinds.base import JUDGE_CHECK
 from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
 from pytest_llmjudge.pipeline.judge_resources import judge_facts
 from pytest_llmjudge.pipeline.models import is_judge_of_itself
+from pytest_llmjudge.pipeline.resources import MAIN
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.configured import is_ours
 from pytest_llmjudge.plugin.options import is_listing
@@ -43,6 +44,7 @@ __all__ = [
     "template_notes",
 ]
 
+_FIRST_WORKER = "gw0"
 EARLY_NOTES = "early_notes"
 """The key of a planned suite's facts with what is said of it before work begins."""
 USES_JUDGE = "uses_judge"
@@ -70,13 +72,46 @@ def plan(session: LlmSession, collected: pytest.Session) -> None:
     if is_listing(session.config):
         return
     check_inputs(session)
-    if cases and session.settings.checkpoint_forced:
+    _check_data(session)
+    # What decides over data alone needs neither model nor judge.
+    first = {name: one for name, one in first.items() if not _is_data_only(cases[name])}
+    if first and session.settings.checkpoint_forced:
         session.resources.models.get(session.settings.checkpoint).info  # noqa: B018  # the check
     _fit_context(session)
     for item, suite in first.values():
         _check(session, collected, item, suite)
-    for item, suite in first.values():
-        _announce(session, collected, item, suite)
+    for name, of_suite in cases.items():
+        if name in first:
+            _announce(session, collected, *first[name])
+        else:
+            _announce_unseen(session, of_suite[0].suite)
+
+
+def _check_data(session: LlmSession) -> None:
+    """Prove that what gates over data need is there, in one process for all.
+
+    The first worker of xdist will do: no worker gets an item before all have planned.
+    """
+    if session.resources.worker not in {MAIN, _FIRST_WORKER}:
+        return
+    for name, gates in session.due.items():
+        suite = session.suites[name]
+        if not set(gates).isdisjoint(suite.data_gates):
+            suite.check_data(session.resources)
+
+
+def _is_data_only(cases: Sequence[Case]) -> bool:
+    return all(case.is_data_gate for case in cases)
+
+
+def _announce_unseen(session: LlmSession, suite: Suite[Any]) -> None:
+    """Have a suite in the results of which only the data is looked at."""
+    facts = session.announced[suite.name] = suite_facts(session, suite, None, None)
+    if facts["judge"] is not None:
+        facts["judge"]["label"] = "not asked"
+    if facts["checkpoint"] is not None and suite.checkpoint is not None:
+        facts["checkpoint"][0] = session.resources.models.shown_path(suite.checkpoint)
+    session.store.note_suite(suite.name, {**facts, EARLY_NOTES: []}, planned=True)
 
 
 def _fit_context(session: LlmSession) -> None:
@@ -95,7 +130,7 @@ def _fit_context(session: LlmSession) -> None:
 def _needed(cases: Sequence[Case]) -> list[str]:
     """Return the ids of the samples that items need: for a gate over the samples, all."""
     suite = cases[0].suite
-    if any(case.is_gate and case.id != JUDGE_CHECK for case in cases):
+    if any(case.is_gate and case.id not in {JUDGE_CHECK, *suite.data_gates} for case in cases):
         return list(suite.samples)
     places = sorted({case.place for case in cases if case.place is not None})
     return [suite.samples[place] for place in places]

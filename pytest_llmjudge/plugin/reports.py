@@ -8,7 +8,7 @@ from pytest_llmjudge.data import Comparison, Flip, Rule
 from pytest_llmjudge.gates import XPASSED
 from pytest_llmjudge.kinds import kind_named
 from pytest_llmjudge.kinds.plain import plain_comparison
-from pytest_llmjudge.plugin.cases import READY, case_of
+from pytest_llmjudge.plugin.cases import DECIDED, READY, case_of
 
 if TYPE_CHECKING:
     import pytest
@@ -40,7 +40,11 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
         payload["reason"] = _first_line(report)
         payload["note"] = XPASSED if is_unexpected else ""
     else:
+        decided = item.stash.get(DECIDED, None)
         decision = None if ready is None else ready.decision
+        if decided is not None:
+            decision = decided.decision
+            payload["details"] = dict(decided.details)
         if outcome is None and decision is None:
             return
         # What the user skips or expects to fail has the outcome of its own decision.

@@ -31,6 +31,8 @@ def set_up(request: pytest.FixtureRequest, session: LlmSession) -> None:
     item: pytest.Item = request.node
     case: Case = request.param
     suite, ready, problem = case.suite, None, ""
+    if case.is_data_gate:
+        return
     try:
         ready = item.stash[READY] = _ready(case, request, session)
         if not case.is_gate:

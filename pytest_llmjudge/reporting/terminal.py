@@ -143,7 +143,7 @@ def checkpoint_line(
         known.append(f"{count(checkpoint.parameters)} parameters")
     if engine:
         known.append(engine)
-    if fingerprint:
+    if fingerprint and checkpoint.fingerprint:
         known.append(f"fingerprint {checkpoint.fingerprint[:_SHOWN_DIGITS]}")
     return f"{checkpoint.path} ({', '.join(known)})" if known else checkpoint.path
 

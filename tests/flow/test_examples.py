@@ -326,6 +326,7 @@ def _furnish(project: Project) -> None:
         for number, record in enumerate(records(6))
     ]
     project.write("instruction-data.json", rows)
+    project.write("train.json", [{"instruction": "Name a colour.", "output": "Red."}])
     votes = [
         {"id": record["id"], "model_a": "Echo", "model_b": "released.pth", "winner": "tie"}
         for record in rows

@@ -548,7 +548,8 @@ def test_what_are_no_token_ids(project: Project, gives: str, shown: str) -> None
             '"data.json", max_loss=1, responses="model_response"',
             (
                 'unknown keyword "responses"; use max_perplexity, max_loss, end, stride, '
-                "baseline_rule, max_rise, checkpoint, prompt, system, sample, fields or split"
+                "baseline_rule, max_rise, checkpoint, prompt, system, sample, fields, split, training or "
+                "max_overlap"
             ),
         ),
     ],

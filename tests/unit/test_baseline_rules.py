@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from pytest_llmjudge.bounds import mean_bounds
+from pytest_llmjudge.bounds import mean_bounds, records_to_tell
 from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Entry, Measure, Rule
 from pytest_llmjudge.errors import SettingsError
@@ -21,7 +21,7 @@ from pytest_llmjudge.gates import decide_baseline
 from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.sample_size import reach_under, too_few
 from pytest_llmjudge.settings import read_settings
-from pytest_llmjudge.stats import detectable_drop, probability, records_needed
+from pytest_llmjudge.stats import detectable_drop, probability
 from tests.unit.test_comparison import JUDGED, exam, side
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def test_three_outcomes(worst: float, width: float, margin: float, how: str) -> 
             (-5.0, 4.2),
             (
                 "cannot tell whether it is worse by 5 points or more: -0.2 points, at least -5.0 with "
-                "95 % confidence; 20 records would tell in 80 % of all cases where the two are "
+                "95 % confidence; 83 records would tell in 80 % of all cases where the two are "
                 "equal, at the deviation seen"
             ),
         ),
@@ -101,7 +101,7 @@ def test_the_sentences_of_a_loss() -> None:
 
     assert bounded(6.0, -3.0, rule=rule, measure=LOSS).reason == (
         "cannot tell whether it is worse by 5 nats or more: -0.2 nats, at most +6.0 with 95 % "
-        "confidence; 20 records would tell in 80 % of all cases where the two are equal, at the "
+        "confidence; 22 records would tell in 80 % of all cases where the two are equal, at the "
         "deviation seen; it passes because of --llm-judge-inconclusive=warn"
     )
 
@@ -109,8 +109,14 @@ def test_the_sentences_of_a_loss() -> None:
 @pytest.mark.parametrize(
     ("differences", "end"),
     [
-        ([-4, -5, -4, -5, -4, -5] * 10, "; 1 "),
-        ([0] * 5, "; all scores are as before, which does not tell how many records would"),
+        ([-4, -5, -4, -5, -4, -5] * 11, "; 1 "),
+        (
+            [0] * 5,
+            (
+                "; 61 records would tell in 80 % of all cases where the two are equal, at the "
+                "deviation seen"
+            ),
+        ),
         ([-4] * 5, "; all scores moved alike, which does not tell how many records would"),
         ([-4], ", with one pair"),
     ],
@@ -123,7 +129,7 @@ def test_what_would_tell(differences: list[float], end: str) -> None:
     reason = decide_baseline(replace(comparison, bounds=bounds)).reason
 
     if len(differences) > 5:
-        needed = records_needed(comparison.deviation or 0.0, 5)
+        needed = records_to_tell(comparison.deviation or 0.0, 5, 0.05)
         end = (
             f"; {needed} records are enough where the two are equal: it is the change that was "
             "seen, not their number, that leaves this open"
@@ -200,7 +206,7 @@ def test_a_p_is_shown_on_its_side_of_the_level(p: float, alpha: float) -> None:
 @pytest.mark.parametrize("alpha", [0.05, 0.01, 0.05 / 4, 0.05 / 16])
 @pytest.mark.parametrize("power", [0.8, 0.946])
 def test_records_needed(alpha: float, power: float) -> None:
-    """The fewest of which a one-sided z test has the power; one figure with two meanings."""
+    """The fewest of which a one-sided z test has the power; for a proof some more."""
     rules = Rule(alpha=alpha * 2, suites=2), Rule("not-worse", alpha=alpha, suites=9)
     shown, proved = (
         reach_under(rule, [1, 2], 31.7, 110, drop=3, power=power).needed for rule in rules
@@ -209,7 +215,7 @@ def test_records_needed(alpha: float, power: float) -> None:
     def has_power(count: int) -> bool:
         return bool(norm.sf(norm.isf(alpha), loc=3 * math.sqrt(count) / 31.7) >= power)
 
-    assert shown == proved
+    assert proved == records_to_tell(31.7, 3, alpha, power)
     assert has_power(shown or 0)
     assert not has_power((shown or 0) - 1)
     assert detectable_drop(31.7, shown or 0, power, alpha) == pytest.approx(3, abs=0.01)
@@ -221,12 +227,12 @@ def test_too_few() -> None:
     keys = [(one.id, one.content) for one in old.entries]
 
     assert too_few(old, keys, PROOF, 31.7, 110) == (
-        "its 110 records are too few for a margin of 5 points: it takes 249 to prove in 80 % of "
+        "its 110 records are too few for a margin of 5 points: it takes 277 to prove in 80 % of "
         "all cases that an equal model is not worse, where differences deviate by 31.7 points "
         "(measured on 110 pairs)"
     )
     assert "(assumed from its scores)" in (too_few(old, keys, PROOF, None, 0) or "")
-    assert too_few(old, keys, replace(PROOF, margin=8), 31.7, 110) is None
+    assert too_few(old, keys, replace(PROOF, margin=9), 31.7, 110) is None
     assert too_few(side(50, 50), keys, PROOF, None, 0) is None
 
 

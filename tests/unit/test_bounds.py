@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from pytest_llmjudge.bounds import mean_bounds, records_to_tell
+from pytest_llmjudge.bounds import margin_to_tell, mean_bounds, records_to_tell
 
 ENDS = {"lowest": -100.0, "highest": 100.0}
 
@@ -199,21 +199,16 @@ def test_copies_in_groups_are_no_more_records(copies: int) -> None:
     assert grouped[0] < independent[0] < independent[1] < grouped[1]
 
 
-def test_an_unseen_group_is_of_mean_size() -> None:
-    """Groups of different sizes without a difference: L is that of as many records."""
+def test_an_unseen_group_may_be_as_large_as_the_largest() -> None:
+    """Groups of different sizes without a difference: a share of large ones that lost all."""
     groups = [*"aaaaabbbcdefghi", *"jklmnopqrst"]
+    share = 1 - expanded(0.05, 20) ** (1 / 20)
 
-    assert bounds([0.0] * len(groups), groups=groups) == pytest.approx(bounds([0.0] * 20), rel=1e-9)
+    low, high = bounds([0.0] * len(groups), groups=groups)
 
-
-def test_a_group_that_lost_more_than_an_unseen_one() -> None:
-    """Where a large group lost all, L is further down than where a small one did."""
-    groups = [*"aaaaabbbcdefghi", *"jklmnopqrst"]
-    large, small = (
-        bounds([-100.0 * (name == lost) for name in groups], groups=groups) for lost in "ac"
-    )
-
-    assert -100 < large[0] < small[0] < small[1] < 50
+    mean_size = len(groups) / 20
+    assert low == pytest.approx(-100 * 5 * share / (5 * share + mean_size * (1 - share)), rel=1e-6)
+    assert high == -low
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -300,3 +295,24 @@ def test_records_to_tell_of_large_suites() -> None:
     assert records_to_tell(30, 1, 0.05) == pytest.approx(usual, rel=0.02)
     assert records_to_tell(30, 1, 0.05, power=0.9) > records_to_tell(30, 1, 0.05)
     assert records_to_tell(30, 100, 0.05) >= 2
+
+
+def test_records_to_tell_where_nothing_bounds_a_loss() -> None:
+    """Held-out loss is in nats: the usual formula, with the level of so many records."""
+    count = records_to_tell(0.1, 0.05, 0.05, furthest=math.inf)
+
+    level = stats.norm.ppf(expanded(0.05, count))
+    assert count == math.ceil(((0.8416212 - level) * 0.1 / 0.05) ** 2)
+
+
+@pytest.mark.parametrize("furthest", [100, math.inf])
+@pytest.mark.parametrize(("deviation", "margin"), [(30, 3), (30, 9), (0.5, 4)])
+def test_the_margin_of_so_many_records(deviation: float, margin: float, furthest: float) -> None:
+    """What a suite can prove is the margin for which it has just enough records."""
+    count = records_to_tell(deviation, margin, 0.05, furthest=furthest)
+
+    least = margin_to_tell(deviation, count, 0.05, furthest=furthest)
+
+    assert least <= margin
+    assert records_to_tell(deviation, least, 0.05, furthest=furthest) == count
+    assert records_to_tell(deviation, 0.98 * least, 0.05, furthest=furthest) >= count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from pytest_llmjudge.cli import main
 from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.data import Duplicate, Overlap, Record
 from pytest_llmjudge.errors import BaselineError
+from pytest_llmjudge.kinds.loss import LossRecord, LossResult
 from tests.support.outcomes import compared, judged, lost, write_run
 from tests.support.saved import read_results
 
@@ -229,3 +232,20 @@ def test_huge_figures_of_any_kind(kind: str, figure: str) -> None:
             ["rate", str(path), "--bootstrap=0"],
         ):
             assert main(command) in {0, 1, 2}, (place, command)
+
+
+def test_the_perplexity_without_what_was_trained_on() -> None:
+    """It is that of the other records, token by token; there is none where a record has no loss."""
+    records = [
+        LossRecord(Record(f"r{at}", "a", "", "b", {}), ((nll, 2),), "t", "d", None, "passed")
+        for at, nll in enumerate((2.0, 4.0, 8.0))
+    ]
+    duplicate = Duplicate("r0", is_exact=True, similarity=1.0, file="t", place="record 1", text="a")
+    overlap = Overlap(3, (), (duplicate,))
+    whole = LossResult("t", "d.json", None, 3, {}, {}, tuple(records), (), "passed", None, overlap)
+    part = replace(whole, records=(*records[:2], replace(records[2], parts=())))
+
+    assert whole.figures_without_overlap is not None
+    assert whole.figures_without_overlap.loss == (4 + 8) / 4
+    assert part.figures_without_overlap is None
+    assert replace(whole, overlap=Overlap(3, (), ())).figures_without_overlap is None
