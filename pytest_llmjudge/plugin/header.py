@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import CheckpointReference
 from pytest_llmjudge.errors import LlmJudgeError, one_line
+from pytest_llmjudge.kinds.base import JUDGE_CHECK
+from pytest_llmjudge.plugin.cases import case_of
 from pytest_llmjudge.plugin.identity import agree_on_judge, agree_on_model
 from pytest_llmjudge.plugin.options import is_listing
 from pytest_llmjudge.plugin.planner import EARLY_NOTES, USES_JUDGE, template_notes
@@ -34,8 +36,12 @@ __all__ = [
 
 def asks_judge(session: LlmSession, items: Iterable[pytest.Item]) -> bool:
     """Say whether anything that this process collected, and will run, needs a judge."""
-    return any(session.suites[name].uses_judge for name in session.needed) or any(
-        "llm_judge" in getattr(item, "fixturenames", ()) for item in items
+    # What decides over data alone needs no sample.
+    asking = (
+        name for name, due in session.due.items() if session.needed[name] or JUDGE_CHECK in due
+    )
+    return any(session.suites[name].uses_judge for name in asking) or any(
+        case_of(item) is None and "llm_judge" in getattr(item, "fixturenames", ()) for item in items
     )
 
 

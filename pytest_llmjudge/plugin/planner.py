@@ -111,7 +111,8 @@ def _announce_unseen(session: LlmSession, suite: Suite[Any]) -> None:
         facts["judge"]["label"] = "not asked"
     if facts["checkpoint"] is not None and suite.checkpoint is not None:
         facts["checkpoint"][0] = session.resources.models.shown_path(suite.checkpoint)
-    session.store.note_suite(suite.name, {**facts, EARLY_NOTES: []}, planned=True)
+    planned = {**facts, EARLY_NOTES: [], USES_JUDGE: False}
+    session.store.note_suite(suite.name, planned, planned=True)
 
 
 def _fit_context(session: LlmSession) -> None:
