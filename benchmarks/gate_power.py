@@ -21,6 +21,10 @@ releases of a cell are flipped in one product; 20 of each cell are decided by th
 `suites`: how often one of 1, 4 or 16 suites of equal models fails when each is tested at 5 % / k,
 by sign flips and by McNemar's test; 20,000 runs. Status 1 above 5.5 %.
 
+`groups`: how often the gate fails equal models whose records are in groups that share their
+difference, three in each or 1 to 5, and how often it would if it took each record for itself;
+10,000 releases a cell. Status 1 above 5.5 %.
+
 `coverage`: how often a one-sided bound of the mean difference is on the wrong side of the true one,
 which for L is also how often a model exactly M worse is passed by the rule not-worse; `power`: how
 often an equal model passes, beside Student's and BCa bounds; `records`: whether the number of
@@ -63,11 +67,14 @@ CHECKED = 20
 FLIPS = 10_000
 MOST_ALARMS = 0.06
 FURTHEST = 0.03
-PARTS = ("drops", "suites", "coverage", "power", "records")
+PARTS = ("drops", "suites", "groups", "coverage", "power", "records")
 RUNS = 20_000
 SUITES = (1, 4, 16)
 SUITE_SIZES = (50, 110)
 MOST_SUITE_ALARMS = 0.055
+GROUPS = (17, 37, 167)
+GROUP_SIZES = {"3": (3,), "1 to 5": (1, 2, 3, 4, 5)}
+ROUNDS = 5
 
 JUDGE = JudgeIdentity("simulated", "none", "", "d", {})
 Scores = NDArray[np.float64]
@@ -132,14 +139,19 @@ def gate_fails(differences: Scores, signs: Scores) -> NDArray[np.bool_]:
     return failed
 
 
-def gate_itself_fails(before: Scores, after: Scores) -> bool:
-    """Let the gate decide over one release."""
+def gate_itself_fails(
+    before: Scores, after: Scores, groups: Sequence[str | None] | None = None
+) -> bool:
+    """Let the gate decide over one release, whose records may be in groups."""
     ids = [f"{number:06}" for number in range(len(before))]
     old, new = (
         Side(
             JUDGED.measure,
             "s",
-            tuple(Entry(name, "", float(score), "") for name, score in zip(ids, side, strict=True)),
+            tuple(
+                Entry(name, "", float(score), "", group)
+                for name, score, group in zip(ids, side, groups or [None] * len(ids), strict=True)
+            ),
             JUDGE,
         )
         for side in (before, after)
@@ -181,6 +193,8 @@ def main() -> None:
             good = list(drops(real, sizes))
         elif part == "suites":
             good = list(many_suites(real))
+        elif part == "groups":
+            good = list(groups_alike(real))
         elif part == "coverage":
             good = list(bound_coverage.coverage(kinds, sizes))
         elif part == "records":
@@ -267,6 +281,43 @@ def cells(scores: Scores, size: int, *, is_normal: bool) -> Iterator[bool]:
             yield share <= MOST_ALARMS
         else:
             yield share >= formula - FURTHEST and (share <= formula + FURTHEST or not is_normal)
+
+
+def groups_alike(real: dict[str, Scores]) -> Iterator[bool]:
+    """Print the false alarms with records in groups; say of each cell if they are rare enough."""
+    print(f"equal models with records in groups; {ROUNDS * RELEASES} releases a cell")
+    print(f"{'scores':<10}{'groups':>6}{'of':>8}{'records':>9}{'gate fails':>12}{'alone':>8}")
+    for how, scores in real.items():
+        for number in GROUPS:
+            for of, some in GROUP_SIZES.items():
+                sizes, rounds = np.resize(some, number), range(ROUNDS)
+                shares = [alarms(scores, sizes, np.random.default_rng(n)) for n in rounds]
+                share, alone = np.mean(shares, axis=0)
+                cell = f"{how:<10}{number:>6}{of:>8}{sizes.sum():>9}"
+                print(f"{cell}{share:>12.1%}{alone:>8.1%}", flush=True)
+                yield bool(share <= MOST_SUITE_ALARMS)
+
+
+def alarms(
+    scores: Scores, sizes: NDArray[np.int64], lots: np.random.Generator
+) -> tuple[float, float]:
+    """Return how often the gate fails without a drop, with groups and with records for themselves.
+
+    Args:
+        scores: Real ones.
+        sizes: Of the groups, whose records share their difference.
+        lots: Draw the releases.
+    """
+    own = np.repeat(np.arange(len(sizes)), sizes)
+    before, after = simulate(lots, scores, len(sizes))
+    failed = gate_fails((after - before) * sizes, flips(len(sizes)))
+    for release in range(CHECKED):
+        sides = before[release][own], after[release][own]
+        if gate_itself_fails(*sides, [str(group) for group in own]) != failed[release]:
+            msg = f"release {release} of {len(sizes)} groups: the gate itself decides otherwise"
+            raise AssertionError(msg)
+    alone = gate_fails((after - before)[:, own], flips(len(own)))
+    return float(failed.mean()), float(alone.mean())
 
 
 def default_scores() -> Path:

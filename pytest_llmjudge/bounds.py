@@ -93,6 +93,7 @@ def records_to_tell(
     power: float = POWER,
     *,
     furthest: float = 100.0,
+    effect: float = 1.0,
 ) -> int:
     """Return how many pairs show with ``power`` that an equal model is not worse.
 
@@ -111,11 +112,12 @@ def records_to_tell(
         alpha: One-sided.
         power: Chance that L is above -margin.
         furthest: What a difference can be at most, infinite where nothing bounds it.
+        effect: The design effect of the groups that the records are in.
     """
     count = _records(deviation, margin, alpha, power, furthest)
     while count < _records(deviation, margin, _expanded(alpha, count), power, furthest):
         count += 1
-    return count
+    return max(2, math.ceil(count * effect))
 
 
 def margin_to_tell(

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.bounds import mean_bounds
-from pytest_llmjudge.data import Comparison, Flip, Rule
+from pytest_llmjudge.data import Comparison, Flip, Grouped, Rule
 from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.groups import group_numbers, totals
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.stats import (
+    design_effect,
     detectable_drop,
     difference_interval,
     mcnemar_test,
@@ -55,7 +57,8 @@ def compare(
 
     Records pair up when they have the same id and the same content, whatever their order. Those
     without a score on one side cannot. Tests are one-sided: they ask whether the candidate is
-    worse, which is lower or higher as the measure says. Where records on both sides did not pair
+    worse, which is lower or higher as the measure says. Records that the candidate's side has in
+    one group are taken as a whole. Where records on both sides did not pair
     up, two tests are made, and share the chance of a false alarm as the records can be shared at
     most: four fifths for the pairs, and one for the others.
 
@@ -78,12 +81,15 @@ def compare(
     alone_before, alone_after = _alone(old, pairs), _alone(new, pairs)
     differences = [pair.now - pair.was for pair in pairs]
     deviation = spread(differences)
-    losses, wins = _turned(pairs, after)
-    mcnemar_p = None if losses is None or wins is None else mcnemar_test(losses, wins)
+    groups = group_numbers(pair.after.group for pair in pairs)
+    effect = design_effect(differences, groups)
+    turned = _turned(pairs, after)
+    losses, wins = (None, None) if turned is None else (turned.count(-1), turned.count(1))
+    mcnemar_p = None if turned is None else _turned_p(turned, groups)
     # Where an answer is right or wrong, McNemar's is the sign-flip test, and exact for any n.
     gains = [pair.gain for pair in pairs]
     is_tested = bool(pairs) and (tests_rises or math.fsum(gains) < 0)
-    p = (mcnemar_p if measure.is_binary else sign_flip_test(gains)) if is_tested else None
+    p = (mcnemar_p if measure.is_binary else sign_flip_test(gains, groups)) if is_tested else None
     refusal = _refusal(before, after, len(pairs))
     unpaired_p = None if refusal else _unpaired_p(measure, pairs, alone_before, alone_after)
     unpaired_alpha = None if unpaired_p is None else (1 - LEAST_PAIRED) * rule.drop_alpha
@@ -99,11 +105,13 @@ def compare(
         before=_mean([pair.was for pair in pairs]),
         after=_mean([pair.now for pair in pairs]),
         difference=_mean(differences),
-        interval=difference_interval(differences),
+        interval=difference_interval(differences, groups),
         p=p,
         deviation=deviation,
         detectable=(
-            None if deviation is None else detectable_drop(deviation, len(pairs), alpha=alpha)
+            None
+            if deviation is None or effect is None
+            else detectable_drop(deviation, len(pairs), alpha=alpha, effect=effect)
         ),
         losses=losses,
         wins=wins,
@@ -115,18 +123,28 @@ def compare(
         baseline_suite="" if before.name == after.name else before.name,
         unpaired_before=len(alone_before),
         unpaired_after=len(alone_after),
-        unpaired_average_before=_mean(alone_before),
-        unpaired_average_after=_mean(alone_after),
+        unpaired_average_before=_mean([score for score, _ in alone_before]),
+        unpaired_average_after=_mean([score for score, _ in alone_after]),
         unpaired_p=unpaired_p,
         rule=rule,
         alpha=alpha,
         unpaired_alpha=unpaired_alpha,
-        bounds=None if refusal else _bounds(measure, differences, rule, alpha),
+        bounds=None if refusal else _bounds(measure, differences, groups, rule, alpha),
+        grouped=None if groups is None else _grouped(differences, groups, effect),
     )
 
 
+def _grouped(differences: Sequence[float], groups: Sequence[int], effect: float | None) -> Grouped:
+    sums, _ = totals(differences, groups)
+    return Grouped(len(sums), sum(total != 0 for total in sums), effect)
+
+
 def _bounds(
-    measure: Measure, differences: Sequence[float], rule: Rule, alpha: float
+    measure: Measure,
+    differences: Sequence[float],
+    groups: Sequence[int] | None,
+    rule: Rule,
+    alpha: float,
 ) -> tuple[float, float] | None:
     """Return how bad and how good the mean difference may be, where the rule asks for it."""
     if rule.name != NOT_WORSE:
@@ -137,6 +155,7 @@ def _bounds(
             differences,
             level,
             is_binary=measure.is_binary,
+            groups=groups,
             lowest=-measure.furthest,
             highest=measure.furthest,
         )
@@ -148,32 +167,48 @@ def _bounds(
     return (proof[0], drop[1]) if measure.higher_is_better else (proof[1], drop[0])
 
 
-def _alone(entries: Mapping[tuple[str, str], Entry], pairs: Sequence[_Pair]) -> list[float]:
-    """Return the scores of a side that pair up with none of the other."""
+def _alone(
+    entries: Mapping[tuple[str, str], Entry], pairs: Sequence[_Pair]
+) -> list[tuple[float, str | None]]:
+    """Return the scores and groups of a side's records that pair up with none of the other."""
     paired = {(pair.after.id, pair.after.content) for pair in pairs}
     return [
-        entry.score
+        (entry.score, entry.group)
         for key, entry in entries.items()
         if entry.score is not None and key not in paired
     ]
 
 
 def _unpaired_p(
-    measure: Measure, pairs: Sequence[_Pair], before: Sequence[float], after: Sequence[float]
+    measure: Measure,
+    pairs: Sequence[_Pair],
+    before: Sequence[tuple[float, str | None]],
+    after: Sequence[tuple[float, str | None]],
 ) -> float | None:
     """Test whether the unpaired records got worse by more than the pairs did."""
     # The test looks for a fall, so scores count from 0 towards the better.
     paired = [(measure.gain(0, pair.was), measure.gain(0, pair.now)) for pair in pairs]
-    old, new = ([measure.gain(0, score) for score in side] for side in (before, after))
-    return unpaired_test(paired, old, new)
+    old, new = ([measure.gain(0, score) for score, _ in side] for side in (before, after))
+    names = [pair.after.group for pair in pairs]
+    groups_before, groups_after = (
+        group_numbers([*names, *(group for _, group in side)]) for side in (before, after)
+    )
+    return unpaired_test(paired, old, new, groups_before=groups_before, groups_after=groups_after)
 
 
-def _turned(pairs: Sequence[_Pair], after: Side) -> tuple[int | None, int | None]:
-    """Count the pairs that passed and now fail, and those that failed and now pass."""
+def _turned(pairs: Sequence[_Pair], after: Side) -> list[int] | None:
+    """Say of each pair whether it passed and now fails (-1), or failed and now passes (1)."""
     if after.passes_at is None:
-        return None, None
-    passes = [_passes(pair, after.measure, after.passes_at) for pair in pairs]
-    return passes.count((True, False)), passes.count((False, True))
+        return None
+    passes = (_passes(pair, after.measure, after.passes_at) for pair in pairs)
+    return [now - was for was, now in passes]
+
+
+def _turned_p(turned: Sequence[int], groups: Sequence[int] | None) -> float:
+    """Test whether more fail now; McNemar's test takes pairs for independent of each other."""
+    if groups is None:
+        return mcnemar_test(turned.count(-1), turned.count(1))
+    return sign_flip_test(turned, groups)
 
 
 def _passes(pair: _Pair, measure: Measure, passes_at: float) -> tuple[bool, bool]:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.formats import Format
 
-__all__ = ["has_field", "mapped", "mapping_format"]
+__all__ = ["field_at", "has_field", "mapped", "mapping_format"]
 
 Value = dict[str, Any]
 
-_OPTIONAL: Final = ("system", "id", CRITERIA)
+_OPTIONAL: Final = ("system", "id", "group", CRITERIA)
 _KINDS: Final = (
     (ALPACA, (*ALPACA.needs, "input", "history", *_OPTIONAL)),
     (MESSAGES, (*MESSAGES.needs, *_OPTIONAL)),
@@ -74,11 +74,17 @@ def has_field(value: Value, path: str) -> bool:
     return _at(value, path) is not _NOTHING
 
 
+def field_at(value: Mapping[str, Any], path: str) -> object:
+    """Return a field of a record, by its name or a dotted path; ``None`` where it has none."""
+    inside = _at(value, path)
+    return None if inside is _NOTHING else inside
+
+
 _NOTHING: Final = object()
 _INDEX: Final = re.compile(r"\d{1,9}")
 
 
-def _at(value: Value, path: str) -> object:
+def _at(value: Mapping[str, Any], path: str) -> object:
     if path in value:
         return value[path]
     inside: object = value

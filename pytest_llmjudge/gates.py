@@ -10,9 +10,11 @@ from pytest_llmjudge.bounds import records_to_tell
 from pytest_llmjudge.data import GateResult
 from pytest_llmjudge.data.comparison import INCONCLUSIVE, NOT_WORSE, WARN, WORSE
 from pytest_llmjudge.extremes import fewest_falls, least_p
+from pytest_llmjudge.groups import group_numbers, in_groups
 from pytest_llmjudge.stats import (
     POWER,
     SIGNIFICANCE,
+    groups_for,
     mean,
     mean_interval,
     points,
@@ -21,7 +23,7 @@ from pytest_llmjudge.stats import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Hashable, Mapping, Sequence
 
     from pytest_llmjudge.data import Comparison, Rule
 
@@ -95,7 +97,10 @@ def decide_record(score: int, min_score: int | None) -> Decision:
 
 
 def decide_average(
-    scores: Mapping[str, int | None], min_average: float | None, causes: Mapping[str, str]
+    scores: Mapping[str, int | None],
+    min_average: float | None,
+    causes: Mapping[str, str],
+    names: Mapping[str, str | None] | None = None,
 ) -> Decision:
     """Decide over a suite: every record is scored and the mean is at least ``min_average``.
 
@@ -103,6 +108,7 @@ def decide_average(
         scores: For every record of the suite by id, its score or ``None``.
         min_average: The gate, ``None`` when the suite has only a gate for each record.
         causes: Why records are unscored, by id.
+        names: The group of each record by id, ``None`` for one that is alone or where all are.
     """
     missing = [record for record, score in scores.items() if score is None]
     have = [score for score in scores.values() if score is not None]
@@ -111,11 +117,13 @@ def decide_average(
     average = mean(have)
     if average is None:
         return Decision(passed=False, reason="there is no record to average")
-    noun = "record" if len(have) == 1 else "records"
-    figure = f"average {points(average, min_average)} over {len(have)} {noun}{_interval(have)}"
+    groups = None if names is None else group_numbers(names[record] for record in scores)
+    noun = ("record" if len(have) == 1 else "records") + in_groups(groups)
+    interval = _interval(have, groups)
+    figure = f"average {points(average, min_average)} over {len(have)} {noun}{interval}"
     if min_average is None:
         return Decision(passed=True, reason=f"{figure}, no min_average is set")
-    noise = NOISE if is_average_within_noise(have, min_average) else ""
+    noise = NOISE if is_average_within_noise(have, min_average, groups) else ""
     if average < min_average:
         reason = f"{figure} is below min_average {points(min_average)}{noise}"
         return Decision(passed=False, reason=reason)
@@ -170,7 +178,7 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
     unsure = f"cannot tell whether it is {worse}"
     if bounds is None:
-        return _inconclusive(f"{unsure}: {change}, with {_pairs(comparison.paired)}", rule)
+        return _inconclusive(f"{unsure}: {change}, with {_units(comparison)[1]}", rule)
     # A bound towards the worse is the least of a score, and the most of a loss.
     sides = ("least", "most") if measure.higher_is_better else ("most", "least")
     levels = rule.alpha, comparison.alpha
@@ -203,26 +211,50 @@ def _beside_margin(comparison: Comparison, difference: float) -> str:
 def _enough(comparison: Comparison) -> str:
     """Say how many records would tell, or what else keeps the suite from being proved."""
     measure, rule = comparison.measure, comparison.rule
+    alike = _moved_alike(comparison)
     is_as_before = not comparison.difference and math.isfinite(measure.furthest)
-    if not comparison.deviation and not is_as_before:
-        moved = "moved alike" if comparison.difference else "are as before"
-        return f"all scores {moved}, which does not tell how many {measure.noun} would"
+    if alike and not is_as_before:
+        return f"{alike}, which does not tell how many {measure.noun} would"
+    grouped, paired = comparison.grouped, comparison.paired
+    effect = 1.0
+    if grouped is not None:
+        # Where nothing shows how far records of a group agree, a group counts as one.
+        effect = grouped.design_effect or paired / grouped.groups
     needed = records_to_tell(
-        comparison.deviation or 0.0, rule.margin, rule.alpha, furthest=measure.furthest
+        comparison.deviation or 0.0,
+        rule.margin,
+        rule.alpha,
+        furthest=measure.furthest,
+        effect=effect,
     )
+    number = groups_for(needed, None if grouped is None else grouped.groups, paired)
+    records = f"{needed} {measure.noun}{in_groups(number)}"
     if needed > comparison.paired:
         return (
-            f"{needed} {measure.noun} would tell in {100 * POWER:g} % of all cases where the two "
+            f"{records} would tell in {100 * POWER:g} % of all cases where the two "
             "are equal, at the deviation seen"
         )
+    if measure.gain(0.0, comparison.difference or 0.0) >= 0:
+        return f"more {measure.noun} would tell, and these do not say how many"
     return (
-        f"{needed} {measure.noun} are enough where the two are equal: it is the change that was "
+        f"{records} are enough where the two are equal: it is the change that was "
         "seen, not their number, that leaves this open"
     )
 
 
-def _pairs(number: int) -> str:
-    return "one pair" if number == 1 else f"{number} pairs"
+def _units(comparison: Comparison) -> tuple[int, str]:
+    """Return how many pairs there are, or groups of them, as a number and in words."""
+    grouped = comparison.grouped
+    number, noun = (comparison.paired, "pair") if grouped is None else (grouped.groups, "group")
+    return number, f"one {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _moved_alike(comparison: Comparison) -> str:
+    """Say that nothing shows how far the changes of scores scatter; empty where they do."""
+    if comparison.deviation and comparison.detectable:
+        return ""
+    what = "scores" if comparison.grouped is None else "groups"
+    return f"all {what} {'moved alike' if comparison.difference else 'are as before'}"
 
 
 def _hidden(comparison: Comparison) -> str:
@@ -255,20 +287,23 @@ def _doubt(comparison: Comparison) -> str:
 
 def _reach(comparison: Comparison) -> str:
     """Say what drops the suite can show, or why that is not known."""
-    measure, paired, alpha = comparison.measure, comparison.paired, comparison.alpha
-    noun, drop = measure.suite, measure.drop
-    if least_p(paired, paired, is_binary=measure.is_binary) >= alpha:
-        return f"; {_pairs(paired)} cannot show any {drop}"
-    if not comparison.deviation:
-        same = "all scores are as before" if not comparison.difference else "all scores moved alike"
-        return f"; {same}, which does not tell what {drop}s this {noun} can show"
+    measure, grouped, alpha = comparison.measure, comparison.grouped, comparison.alpha
+    noun, drop, (units, counted) = measure.suite, measure.drop, _units(comparison)
+    if least_p(units, units, is_binary=measure.is_binary and grouped is None) >= alpha:
+        return f"; {counted} cannot show any {drop}"
+    alike = _moved_alike(comparison)
+    if alike:
+        return f"; {alike}, which does not tell what {drop}s this {noun} can show"
     least = signed(comparison.detectable or 0.0).lstrip("+")
     reach = f"; this {noun} can show {drop}s of {least} {measure.unit} or more"
     fewest = fewest_falls(alpha)
-    if comparison.changed is None or comparison.changed >= fewest:
+    changed, what = comparison.changed, "scores"
+    if grouped is not None:
+        changed, what = grouped.changed, "groups"
+    if changed is None or changed >= fewest:
         return reach
-    number = "one" if comparison.changed == 1 else comparison.changed
-    return f"{reach} where at least {fewest} scores change, and {number} did"
+    number = "one" if changed == 1 else changed
+    return f"{reach} where at least {fewest} {what} change, and {number} did"
 
 
 def unscored(
@@ -298,17 +333,19 @@ def listed(ids: Sequence[str]) -> str:
     return f"{named} and {len(ids) - _NAMED} more" if len(ids) > _NAMED else named
 
 
-def _interval(scores: list[int]) -> str:
-    interval = mean_interval(scores)
+def _interval(scores: list[int], groups: Sequence[Hashable] | None) -> str:
+    interval = mean_interval(scores, groups)
     if interval is None:
         return ""
     # Student's t knows no bounds, scores do.
     return f" (95 % CI {points(max(0, interval[0]))} to {points(min(100, interval[1]))})"
 
 
-def is_average_within_noise(scores: Sequence[int], min_average: float | None) -> bool:
+def is_average_within_noise(
+    scores: Sequence[int], min_average: float | None, groups: Sequence[Hashable] | None = None
+) -> bool:
     """Say whether an average may be on the other side of its gate by chance alone."""
-    return is_within_noise(mean_interval(scores), min_average)
+    return is_within_noise(mean_interval(scores, groups), min_average)
 
 
 def is_within_noise(interval: tuple[float, float] | None, wanted: float | None) -> bool:

@@ -8,10 +8,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import PeopleAgreement
-from pytest_llmjudge.stats import proportion_interval
+from pytest_llmjudge.groups import have_groups, totals
+from pytest_llmjudge.stats import design_effect, proportion_interval, ratio_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from pytest_llmjudge.data import Vote
 
@@ -41,20 +42,62 @@ def win_rate(scores: Sequence[float]) -> float | None:
     return math.fsum(scores) / len(scores) if scores else None
 
 
-def win_rate_interval(scores: Sequence[float]) -> tuple[float, float] | None:
+def win_rate_interval(
+    scores: Sequence[float], groups: Sequence[Hashable] | None = None
+) -> tuple[float, float] | None:
     """Return Wilson's 95 % interval of the win rate, 0 to 1; ``None`` without pairs.
 
     A tie is half a success. Of a given win rate, pairs vary most where none is a tie, so with ties
-    the interval is wider than it would have to be, never narrower.
+    the interval is wider than it would have to be, never narrower. Of pairs in groups it is that of
+    the effective number of pairs (E. L. Korn and B. I. Graubard, Survey Methodology, 1998).
+
+    Args:
+        scores: Of the model under test, as for :func:`win_rate`.
+        groups: Of each pair; ``None`` where each is alone.
     """
-    return proportion_interval(math.fsum(scores), len(scores)) if scores else None
+    if not scores:
+        return None
+    if not have_groups(groups):
+        return proportion_interval(math.fsum(scores), len(scores))
+    size = _effective_size(scores, groups)
+    # One group tells nothing.
+    return proportion_interval(math.fsum(scores) / len(scores) * size, size) if size else (0.0, 1.0)
 
 
-def standard_error(scores: Sequence[float]) -> float | None:
+def _effective_size(scores: Sequence[float], groups: Sequence[Hashable] | None) -> float:
+    """Return how many pairs that are alone tell as much as these; 0 for one group.
+
+    That is n over the design effect, which counts as 1 where it is less, times (z / t)**2 with the
+    0.975 quantiles of the normal distribution and of Student's with a degree of freedom less than
+    groups. Where all scores are the same nothing shows how far those of a group agree, and they are
+    taken to agree wholly, for which the design effect is sum(sizes**2) / n.
+    """
+    _, sizes = totals(scores, groups)
+    if len(sizes) < 2:
+        return 0.0
+    from scipy import special
+
+    effect = design_effect(scores, groups)
+    if effect is None:
+        effect = sum(size * size for size in sizes) / len(scores)
+    z = statistics.NormalDist().inv_cdf(0.975)
+    return len(scores) / max(1.0, effect) * (z / float(special.stdtrit(len(sizes) - 1, 0.975))) ** 2
+
+
+def standard_error(
+    scores: Sequence[float], groups: Sequence[Hashable] | None = None
+) -> float | None:
     """Return the standard error of the win rate, in its unit; ``None`` for fewer than two pairs.
 
-    As AlpacaEval reports it (there in percent): s / sqrt(n), s with n - 1 in the denominator.
+    As AlpacaEval reports it (there in percent): s / sqrt(n), s with n - 1 in the denominator. Of
+    pairs in groups it is that of :func:`.ratio_error`.
+
+    Args:
+        scores: Of the model under test, as for :func:`win_rate`.
+        groups: Of each pair; ``None`` where each is alone.
     """
+    if have_groups(groups):
+        return ratio_error(*totals(scores, groups))
     return statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else None
 
 

@@ -101,7 +101,7 @@ def _name(instruction: str, content: object) -> str:
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _TEXTS = ("instruction", "input", "output")
-_ADDED = frozenset(("model_response", "score", "winner", "human_score"))
+_ADDED = frozenset(("model_response", "score", "winner", "human_score", "group"))
 
 
 def _digest(text: str) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.bounds import margin_to_tell, records_to_tell
 from pytest_llmjudge.data.comparison import NOT_WORSE
-from pytest_llmjudge.stats import POWER, points, reach_of, signed
+from pytest_llmjudge.groups import group_numbers, in_groups
+from pytest_llmjudge.stats import POWER, groups_for, points, reach_of, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Hashable, Sequence
 
     from pytest_llmjudge.data import Reach, Rule, Side
 
@@ -26,6 +27,8 @@ def reach_under(
     drop: float,
     power: float = POWER,
     furthest: float = 100.0,
+    groups: Sequence[Hashable] | None = None,
+    effect: float | None = None,
 ) -> Reach:
     """Say how many records it takes to show a drop, or to prove that less was lost.
 
@@ -38,25 +41,44 @@ def reach_under(
         drop: In the unit of the scores, above 0.
         power: Chance that such a drop is shown, or that an equal model is proved not worse.
         furthest: By how much two scores can differ, in their unit.
+        groups: Of the scores; ``None`` where each record is alone.
+        effect: The design effect of the groups on the differences, where it is known.
     """
     proves = rule.name == NOT_WORSE
     alpha = rule.alpha if proves else rule.drop_alpha
-    reach = reach_of(scores, deviation, pairs, drop=drop, power=power, alpha=alpha)
-    if not proves or not reach.deviation:
+    reach = reach_of(
+        scores,
+        deviation,
+        pairs,
+        drop=drop,
+        power=power,
+        alpha=alpha,
+        groups=groups,
+        effect=effect,
+    )
+    if not proves or not reach.deviation or reach.needed is None:
         return reach
-    needed = records_to_tell(reach.deviation, drop, rule.alpha, power, furthest=furthest)
-    if reach.records < 2:
-        return replace(reach, needed=needed, detectable=None)
-    least = margin_to_tell(reach.deviation, reach.records, rule.alpha, power, furthest=furthest)
-    return replace(reach, needed=needed, detectable=least)
+    effect = 1.0 if reach.design_effect is None else reach.design_effect
+    needed = records_to_tell(
+        reach.deviation, drop, rule.alpha, power, furthest=furthest, effect=effect
+    )
+    number = groups_for(needed, reach.groups, reach.records)
+    alone = int(reach.records / effect)
+    if alone < 2:
+        return replace(reach, needed=needed, groups_needed=number, detectable=None)
+    least = margin_to_tell(reach.deviation, alone, rule.alpha, power, furthest=furthest)
+    return replace(reach, needed=needed, groups_needed=number, detectable=least)
 
 
 def too_few(
     before: Side,
-    keys: Collection[tuple[str, str]],
+    keys: Sequence[tuple[str, str]],
     rule: Rule,
     deviation: float | None,
     pairs: int,
+    *,
+    effect: float | None = None,
+    names: Sequence[str | None] | None = None,
 ) -> str | None:
     """Say that a suite has too few records to be proved not worse; ``None`` where it has enough.
 
@@ -66,20 +88,33 @@ def too_few(
         rule: ``not-worse``, by which the suite is held to the baseline.
         deviation: Standard deviation of the differences between two releases, where one is known.
         pairs: How many pairs it comes from.
+        effect: The design effect of groups on the differences, where it is known.
+        names: The group of each record, ``None`` for one that is alone or where all are.
     """
-    wanted, measure = set(keys), before.measure
-    scores = [
-        entry.score
+    wanted, measure = dict(zip(keys, names or [None] * len(keys), strict=True)), before.measure
+    scored = [
+        (entry.score, wanted[entry.id, entry.content])
         for entry in before.entries
         if entry.score is not None and (entry.id, entry.content) in wanted
     ]
-    reach = reach_under(rule, scores, deviation, pairs, drop=rule.margin, furthest=measure.furthest)
+    scores, groups = [score for score, _ in scored], group_numbers(name for _, name in scored)
+    reach = reach_under(
+        rule,
+        scores,
+        deviation,
+        pairs,
+        drop=rule.margin,
+        furthest=measure.furthest,
+        groups=groups,
+        effect=effect,
+    )
     if reach.needed is None or reach.deviation is None or reach.needed <= len(scores):
         return None
     source = f"measured on {pairs} pairs" if reach.pairs else "assumed from its scores"
     return (
-        f"its {len(scores)} {measure.noun} are too few for a margin of {points(rule.margin)} "
-        f"{measure.unit}: it takes {reach.needed} to prove in {100 * POWER:g} % of all cases that "
-        f"an equal model is not worse, where differences deviate by "
+        f"its {len(scores)} {measure.noun}{in_groups(groups)} are too few for a margin of "
+        f"{points(rule.margin)} {measure.unit}: it takes "
+        f"{reach.needed}{in_groups(reach.groups_needed)} to prove in {100 * POWER:g} % of all "
+        f"cases that an equal model is not worse, where differences deviate by "
         f"{signed(reach.deviation).lstrip('+')} {measure.unit} ({source})"
     )

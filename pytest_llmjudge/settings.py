@@ -729,6 +729,7 @@ class SuiteSettings:
         by: Record field that holds a record's category, where the marker names it.
         min_averages: What the averages of single categories have to reach, by category.
         criteria: What responses to records without criteria of their own are judged by.
+        group: Record field that holds a record's group, where marker or option names it.
         training: What the model was trained on, in which no record is to stand.
         max_overlap: Share of the records that may stand there, word for word or nearly; ``None``
             where none may word for word.
@@ -747,6 +748,7 @@ class SuiteSettings:
     by: str | None = None
     min_averages: Mapping[str, float] = field(default_factory=dict)
     criteria: tuple[Criterion, ...] = ()
+    group: str | None = None
     training: tuple[Path, ...] = ()
     max_overlap: float | None = None
 
@@ -762,6 +764,7 @@ RECORD_KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "system": check_text,
     "responses": check_text,
     "sample": check_sample,
+    "group": check_text,
     "fields": check_fields,
     "split": check_text,
     "training": check_paths,
@@ -855,11 +858,16 @@ def chosen_for(
         takes_responses: Whether the records may hold what is measured.
 
     Raises:
-        SettingsError: The prompt is neither a built-in one nor a file.
+        SettingsError: The prompt is neither a built-in one nor a file, or the marker names the
+            field of the groups twice.
     """
     checkpoint = settings.checkpoint
     if "checkpoint" in keywords and not settings.checkpoint_forced:
         checkpoint = checkpoint_of(keywords["checkpoint"], base)
+    fields = keywords.get("fields", settings.fields)
+    if "group" in keywords and "group" in (keywords.get("fields") or ()):
+        problem = "group and fields both name the field that holds the groups"
+        raise SettingsError(where, problem, "leave it out of one of them")
     return SuiteSettings(
         min_score=None,
         min_average=None,
@@ -871,10 +879,11 @@ def chosen_for(
         ),
         responses=_responses(keywords, settings) if takes_responses else None,
         sample=keywords.get("sample"),
-        fields=keywords.get("fields", settings.fields),
+        fields=fields,
         split=keywords.get("split", settings.split),
         system=keywords.get("system", ""),
         criteria=keywords.get("criteria", ()),
+        group=keywords.get("group", (fields or {}).get("group")),
         is_prompt_given="prompt" in keywords or settings.prompt is not None,
         training=_training(where, keywords, base),
         max_overlap=keywords.get("max_overlap"),

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Agreement, Reach
 from pytest_llmjudge.data.comparison import SIGNIFICANCE
+from pytest_llmjudge.groups import count_groups, have_groups, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Sequence
+
+    import numpy as np
 
     from pytest_llmjudge.data import SuiteResult
 
@@ -21,14 +24,17 @@ __all__ = [
     "SIGNIFICANCE",
     "agreement",
     "auc",
+    "design_effect",
     "detectable_drop",
     "difference_interval",
+    "groups_for",
     "mcnemar_test",
     "mean",
     "mean_interval",
     "points",
     "probability",
     "proportion_interval",
+    "ratio_error",
     "ratio_interval",
     "reach_of",
     "records_needed",
@@ -59,11 +65,20 @@ def mean(scores: Sequence[int]) -> float | None:
     return math.fsum(scores) / len(scores) if scores else None
 
 
-def mean_interval(scores: Sequence[int]) -> tuple[float, float] | None:
+def mean_interval(
+    scores: Sequence[int], groups: Sequence[Hashable] | None = None
+) -> tuple[float, float] | None:
     """Return the 95 % Student t interval of the mean, in points; ``None`` for fewer than two.
 
-    The half-width is t(0.975, n - 1) * s / sqrt(n), s with n - 1 in the denominator.
+    The half-width is t(0.975, n - 1) * s / sqrt(n), s with n - 1 in the denominator. Of scores in
+    groups it is that of :func:`ratio_interval`.
+
+    Args:
+        scores: Of each record.
+        groups: Of each record; ``None`` where each is alone.
     """
+    if have_groups(groups):
+        return ratio_interval(*totals(scores, groups))
     if len(scores) < 2:
         return None
     from scipy import special
@@ -74,30 +89,72 @@ def mean_interval(scores: Sequence[int]) -> tuple[float, float] | None:
     return centre - half, centre + half
 
 
-def ratio_interval(sums: Sequence[float], counts: Sequence[int]) -> tuple[float, float] | None:
+def ratio_interval(
+    sums: Sequence[float], counts: Sequence[int], groups: Sequence[Hashable] | None = None
+) -> tuple[float, float] | None:
     """Return the 95 % interval of ``sum(sums) / sum(counts)``; ``None`` for fewer than two.
 
-    That is the mean of all tokens of several texts, where texts and not tokens are drawn. The
-    half-width is t(0.975, n - 1) * sqrt(n * sum(d**2) / (n - 1)) / sum(counts) with
-    d = sums - ratio * counts (Cochran, Sampling Techniques, 1977, 2.11 and 6.3).
+    That is the mean of all tokens of several texts, where texts and not tokens are drawn, and the
+    mean of all records of several groups, where groups are. The half-width is t(0.975, n - 1) times
+    :func:`ratio_error`.
 
     Args:
         sums: Of each text.
         counts: Of each text, above 0.
+        groups: Of each text; ``None`` where each is alone.
+    """
+    if have_groups(groups):
+        (sums, _), (tokens, _) = totals(sums, groups), totals(counts, groups)
+        counts = [int(count) for count in tokens]
+    error = ratio_error(sums, counts)
+    if error is None:
+        return None
+    from scipy import special
+
+    ratio = math.fsum(sums) / sum(counts)
+    half = float(special.stdtrit(len(sums) - 1, 0.975)) * error
+    return ratio - half, ratio + half
+
+
+def ratio_error(sums: Sequence[float], counts: Sequence[int]) -> float | None:
+    """Return the standard error of ``sum(sums) / sum(counts)``; ``None`` for fewer than two.
+
+    It is sqrt(n * sum(d**2) / (n - 1)) / sum(counts) with d = sums - ratio * counts (Cochran,
+    Sampling Techniques, 1977, 2.11 and 6.3).
+
+    Args:
+        sums: Of each text or group.
+        counts: Of each, above 0.
     """
     size = len(sums)
     if size < 2:
         return None
-    from scipy import special
-
     whole = sum(counts)
     ratio = math.fsum(sums) / whole
     squares = math.fsum(
         (total - ratio * count) ** 2 for total, count in zip(sums, counts, strict=True)
     )
-    error = math.sqrt(size * squares / (size - 1)) / whole
-    half = float(special.stdtrit(size - 1, 0.975)) * error
-    return ratio - half, ratio + half
+    return math.sqrt(size * squares / (size - 1)) / whole
+
+
+def design_effect(values: Sequence[float], groups: Sequence[Hashable] | None) -> float | None:
+    """Return by what groups multiply the variance of the mean of as many independent values.
+
+    L. Kish, Survey Sampling, 1965, 8.2: the square of :func:`ratio_error` over s**2 / n.
+
+    Args:
+        values: Of each record.
+        groups: Of each record; ``None`` where each is alone.
+
+    Returns:
+        1 where each record is alone; ``None`` for fewer than two groups, and where all values are
+        the same.
+    """
+    if not have_groups(groups):
+        return 1.0
+    error = ratio_error(*totals(values, groups))
+    variance = statistics.variance(values)
+    return error**2 * len(values) / variance if error is not None and variance else None
 
 
 def auc(high: Sequence[float], low: Sequence[float]) -> float | None:
@@ -152,8 +209,8 @@ def _ranks(values: Sequence[float]) -> list[float]:
     return [math.fsum(places[value]) / len(places[value]) for value in values]
 
 
-def proportion_interval(correct: float, total: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share; ``total`` is at least 1.
+def proportion_interval(correct: float, total: float) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share; ``total`` is above 0.
 
     ``correct`` may hold halves, where a tie counts half; the variance of a share then is at most
     what is reckoned with. Its bounds are the shares p at which
@@ -210,37 +267,65 @@ def spread(values: Sequence[float]) -> float | None:
     return statistics.stdev(values) if len(values) > 1 else None
 
 
-def difference_interval(differences: Sequence[float]) -> tuple[float, float] | None:
+def difference_interval(
+    differences: Sequence[float], groups: Sequence[Hashable] | None = None
+) -> tuple[float, float] | None:
     """Return the 95 % bootstrap interval of the mean difference; ``None`` for fewer than two.
 
-    Bias-corrected and accelerated (B. Efron, 1987), 10,000 resamples, seed 123. Where all
-    differences are the same there is nothing to resample, and the interval is that one number.
+    Bias-corrected and accelerated (B. Efron, 1987), 10,000 resamples, seed 123. Groups are drawn
+    whole. Where all differences, or the means of all groups, are the same there is nothing to
+    resample, and the interval is that one number.
+
+    Args:
+        differences: Of each pair.
+        groups: Of each pair; ``None`` where each is alone.
     """
-    if len(differences) < 2:
+    sums, counts = totals(differences, groups)
+    if len(sums) < 2:
         return None
-    if len(set(differences)) == 1:
-        return differences[0], differences[0]
+    means = differences
+    if have_groups(groups):
+        means = [total / count for total, count in zip(sums, counts, strict=True)]
+    if len(set(means)) == 1:
+        return means[0], means[0]
     import numpy as np
     from scipy import stats
 
+    samples: tuple[np.ndarray, ...] = (np.asarray(sums, dtype=float),)
+    statistic: Callable[..., np.ndarray] = np.mean
+    if have_groups(groups):
+        samples, statistic = (*samples, np.asarray(counts, dtype=float)), _ratio
     interval = stats.bootstrap(
-        (np.asarray(differences, dtype=float),),
-        np.mean,
+        samples,
+        statistic,
         n_resamples=_RESAMPLES,
-        batch=_batch(len(differences)),
+        batch=_batch(len(sums) * len(samples)),
+        vectorized=True,
+        paired=len(samples) > 1,
         method="BCa",
         random_state=np.random.default_rng(_SEED),
     ).confidence_interval
     return float(interval.low), float(interval.high)
 
 
-def sign_flip_test(differences: Sequence[float]) -> float:
+def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
+    ratio: np.ndarray = sums.sum(axis=axis) / counts.sum(axis=axis)
+    return ratio
+
+
+def sign_flip_test(differences: Sequence[float], groups: Sequence[Hashable] | None = None) -> float:
     """Return the one-sided p of the mean difference: how often chance makes one as low.
 
-    If two releases are equally good, each difference might as well have the other sign. All 2^n
-    ways are tried for n <= 14, else 10,000 random ones, seed 123 (R. A. Fisher, 1935). ``p`` is 1
-    without differences.
+    If two releases are equally good, each difference might as well have the other sign, and all
+    differences of a group together. All 2^n ways are tried for n <= 14 differences or groups, else
+    10,000 random ones, seed 123 (R. A. Fisher, 1935). ``p`` is 1 without differences.
+
+    Args:
+        differences: Of each pair.
+        groups: Of each pair; ``None`` where each is alone.
     """
+    # The number of pairs stays, so that the sums of groups decide.
+    differences, _ = totals(differences, groups)
     if len(differences) < 2:
         return 0.5 if differences and differences[0] < 0 else 1.0
     import numpy as np
@@ -277,23 +362,34 @@ def mcnemar_test(losses: int, wins: int) -> float:
 
 
 def detectable_drop(
-    deviation: float, count: int, power: float = POWER, alpha: float = SIGNIFICANCE
+    deviation: float,
+    count: int,
+    power: float = POWER,
+    alpha: float = SIGNIFICANCE,
+    *,
+    effect: float = 1.0,
 ) -> float:
     """Return the smallest drop that a suite shows with ``power``, in points.
 
-    That is (1.645 + 0.842) sd(d) / sqrt(n) for 80 % at 5 %.
+    That is (1.645 + 0.842) sd(d) sqrt(effect / n) for 80 % at 5 %.
 
     Args:
         deviation: Standard deviation of the differences.
         count: Pairs, at least one.
         power: Chance that such a drop is shown, between 0 and 1.
         alpha: How often chance alone may seem to be a drop.
+        effect: The :func:`design_effect` of their groups.
     """
-    return _reach(power, alpha) * deviation / math.sqrt(count)
+    return _reach(power, alpha) * deviation / math.sqrt(count) * math.sqrt(effect)
 
 
 def records_needed(
-    deviation: float, drop: float, power: float = POWER, alpha: float = SIGNIFICANCE
+    deviation: float,
+    drop: float,
+    power: float = POWER,
+    alpha: float = SIGNIFICANCE,
+    *,
+    effect: float = 1.0,
 ) -> int:
     """Return how many pairs show a drop with ``power``; the above, solved for n.
 
@@ -302,8 +398,9 @@ def records_needed(
         drop: In points, above 0.
         power: Chance that such a drop is shown, between 0 and 1.
         alpha: How often chance alone may seem to be a drop.
+        effect: The :func:`design_effect` of groups of the same sizes.
     """
-    return max(2, math.ceil((_reach(power, alpha) * deviation / drop) ** 2))
+    return max(2, math.ceil((_reach(power, alpha) * deviation / drop) ** 2 * effect))
 
 
 def reach_of(
@@ -314,6 +411,8 @@ def reach_of(
     drop: float,
     power: float,
     alpha: float = SIGNIFICANCE,
+    groups: Sequence[Hashable] | None = None,
+    effect: float | None = None,
 ) -> Reach:
     """Say how many records a suite needs to show a drop.
 
@@ -326,19 +425,47 @@ def reach_of(
         drop: In points, above 0.
         power: Chance that such a drop is shown, between 0 and 1.
         alpha: How often chance alone may seem to be a drop.
+        groups: Of the scores; ``None`` where each record is alone.
+        effect: The :func:`design_effect` of the groups on those differences; that on ``scores``
+            where ``deviation`` is not known, or nothing is known of it.
     """
     own = spread(scores)
     measured = bool(deviation)
     if not measured:
-        deviation = None if own is None else own * math.sqrt(2 / _PUBLISHED_GAIN)
+        deviation, effect = None if own is None else own * math.sqrt(2 / _PUBLISHED_GAIN), None
+    if not have_groups(groups):
+        effect = 1.0
+    elif effect is None:
+        effect = design_effect(scores, groups)
+    number = count_groups(groups) if groups is not None and have_groups(groups) else None
+    needed = detectable = None
+    if deviation and effect:
+        needed = records_needed(deviation, drop, power, alpha, effect=effect)
+        detectable = detectable_drop(deviation, len(scores), power, alpha, effect=effect)
     return Reach(
         records=len(scores),
         spread=own,
         deviation=deviation,
         pairs=pairs if measured else 0,
-        needed=records_needed(deviation, drop, power, alpha) if deviation else None,
-        detectable=detectable_drop(deviation, len(scores), power, alpha) if deviation else None,
+        needed=needed,
+        detectable=detectable,
+        groups=number,
+        groups_needed=groups_for(needed, number, len(scores)),
+        design_effect=None if number is None else effect,
     )
+
+
+def groups_for(needed: int | None, groups: int | None, records: int) -> int | None:
+    """Return how many groups have as many records, where groups are as large as those there are.
+
+    Args:
+        needed: So many records; ``None`` where that is not known.
+        groups: How many there are; ``None`` where each record is alone.
+        records: How many they have.
+    """
+    if needed is None or groups is None:
+        return None
+    return max(2, math.ceil(needed * groups / records))
 
 
 def _reach(power: float, alpha: float) -> float:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.answers import final_turn
-from pytest_llmjudge.errors import RecordsError, SettingsError
+from pytest_llmjudge.data.records import label_of
+from pytest_llmjudge.errors import RecordsError, SettingsError, one_line
+from pytest_llmjudge.fieldmap import field_at
+from pytest_llmjudge.json_values import listed
 from pytest_llmjudge.paths import POINTER, PULL, instead_of_file, is_pointer
 from pytest_llmjudge.prompts import (
     CONVERSATIONS,
@@ -33,7 +36,10 @@ if TYPE_CHECKING:
     _Place = tuple[str, tuple[Turn, ...]]
     """A record's id, and what was said before its question."""
 
-__all__ = ["Suite", "read_suite", "with_system"]
+__all__ = ["Suite", "read_suite", "with_groups", "with_system"]
+
+_GROUP = "group"
+_SHOWN_NAME = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +187,7 @@ def read_suite(
         read: Returns all records of a source, or raises what is wrong with them.
 
     Raises:
-        SettingsError: The prompt cannot be used.
+        SettingsError: The prompt cannot be used, or some records are in no group.
         RecordsError: The records file cannot be used.
     """
     path = base / file
@@ -192,6 +198,7 @@ def read_suite(
     records = read(source)
     if records and not chosen.is_prompt_given and all(record.is_raw for record in records):
         chosen = replace(chosen, prompt=RAW)
+    records = with_groups(name, records, chosen.group)
     records = with_system(draw_sample(records, chosen.sample), chosen.system)
     return Suite(
         name=name,
@@ -208,6 +215,53 @@ def with_system(records: Sequence[Record], system: str) -> tuple[Record, ...]:
     if not system:
         return tuple(records)
     return tuple(record if record.system else replace(record, system=system) for record in records)
+
+
+def with_groups(where: str, records: Sequence[Record], field: str | None) -> tuple[Record, ...]:
+    """Give each record its group, where records have groups.
+
+    Args:
+        where: The suite, for messages.
+        records: All of its file.
+        field: Name or dotted path of the field that holds it; ``None`` for the default one, which
+            records need not have.
+
+    Raises:
+        SettingsError: Some records have one and others have none, a value cannot be one, or no
+            record has the field that is named.
+    """
+    path = field or _GROUP
+    values = [field_at(record.fields, path) for record in records]
+    quoted = f'"{one_line(path, _SHOWN_NAME)}"'
+    groups = list(map(label_of, values))
+    lacking = [record for record, group in zip(records, groups, strict=True) if group is None]
+    odd = [
+        record
+        for record, group, value in zip(records, groups, values, strict=True)
+        if group is None and not isinstance(value, str | None)
+    ]
+    if odd:
+        problem = f"{quoted} is neither a text nor a whole number in {_some(odd, records)}"
+        hint = "write the name or the number of its group into each record"
+        raise SettingsError(where, problem, hint)
+    if len(lacking) == len(records) and field is None:
+        return tuple(records)
+    if len(lacking) == len(records):
+        fields = dict.fromkeys(name for record in records for name in record.fields)
+        problem = f"group {quoted} is no field with a text or a number in any record"
+        raise SettingsError(where, problem, f"the fields are {listed(fields)}")
+    if lacking:
+        problem = f"there is no group in {quoted} of {_some(lacking, records)}"
+        hint = "give each record one; a record that belongs to no other has a group of its own"
+        raise SettingsError(where, problem, hint)
+    return tuple(
+        replace(record, group=group) for record, group in zip(records, groups, strict=True)
+    )
+
+
+def _some(some: Sequence[Record], records: Sequence[Record]) -> str:
+    first = one_line(some[0].id, _SHOWN_NAME)
+    return f"{len(some)} of {len(records)} records (the first is {first})"
 
 
 def _template(name: str, prompt: str) -> str:

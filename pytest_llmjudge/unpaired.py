@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -20,7 +20,12 @@ _LARGEST_BATCH = 2_000_000
 
 
 def unpaired_test(
-    paired: Sequence[tuple[float, float]], before: Sequence[float], after: Sequence[float]
+    paired: Sequence[tuple[float, float]],
+    before: Sequence[float],
+    after: Sequence[float],
+    *,
+    groups_before: Sequence[Hashable] | None = None,
+    groups_after: Sequence[Hashable] | None = None,
 ) -> float | None:
     """Return how often chance makes the unpaired records fall as far beside the paired ones.
 
@@ -33,10 +38,16 @@ def unpaired_test(
     side; E. J. G. Pitman, 1937). Records that are on both sides vary together, which the draws
     leave out: it is their p that is too high rather than too low.
 
+    Where records are in groups, whole groups are drawn, as many as did not pair up. Of a group that
+    paired up in part, either part is taken for one of its own; the two vary together as well.
+
     Args:
         paired: Old and new score of each pair.
         before: Scores of the baseline's records that did not pair up.
         after: Scores of this run's records that did not.
+        groups_before: Of the pairs, and behind them of ``before``; ``None`` where each record is
+            alone.
+        groups_after: Of the pairs, and behind them of ``after``.
 
     Returns:
         p; ``None`` where a side has no unpaired records, or nothing is paired.
@@ -48,8 +59,8 @@ def unpaired_test(
     lots = np.random.default_rng(_SEED)
     old, new = ([pair[side] for pair in paired] for side in (0, 1))
     seen = _apart(math.fsum(after), len(after), new) - _apart(math.fsum(before), len(before), old)
-    drawn_after = _apart_when_drawn(lots, [*new, *after], len(after))
-    drawn_before = _apart_when_drawn(lots, [*old, *before], len(before))
+    drawn_after = _apart_when_drawn(lots, new, after, groups_after)
+    drawn_before = _apart_when_drawn(lots, old, before, groups_before)
     low = int(np.count_nonzero(drawn_after - drawn_before <= seen + _TIE))
     return (1 + low) / (1 + _RESAMPLES)
 
@@ -60,18 +71,34 @@ def _apart(total: float, number: int, others: Sequence[float]) -> float:
 
 
 def _apart_when_drawn(
-    lots: np.random.Generator, scores: Sequence[float], number: int
+    lots: np.random.Generator,
+    paired: Sequence[float],
+    alone: Sequence[float],
+    groups: Sequence[Hashable] | None,
 ) -> NDArray[np.float64]:
     """Return how far the mean of scores that are drawn is above that of those that are left."""
     import numpy as np
 
+    groups = range(len(paired) + len(alone)) if groups is None else groups
+    own = _members(alone, groups[len(paired) :])
     # In an order that does not hang on the files', so that the draws do not either.
-    pool = np.sort(np.asarray(scores, dtype=float))
-    size = max(1, _LARGEST_BATCH // pool.size)
+    pool = sorted([*_members(paired, groups[: len(paired)]), *own])
+    sums, sizes = np.asarray([sum(scores) for scores in pool]), np.asarray(list(map(len, pool)))
+    batch = max(1, _LARGEST_BATCH // len(pool))
     batches = []
-    for start in range(0, _RESAMPLES, size):
-        rows = np.tile(pool, (min(size, _RESAMPLES - start), 1))
-        batches.append(lots.permuted(rows, axis=1)[:, :number].sum(axis=1))
-    totals = np.concatenate(batches)
-    apart: NDArray[np.float64] = totals / number - (pool.sum() - totals) / (pool.size - number)
+    for start in range(0, _RESAMPLES, batch):
+        rows = np.tile(np.arange(len(pool)), (min(batch, _RESAMPLES - start), 1))
+        drawn = lots.permuted(rows, axis=1)[:, : len(own)]
+        batches.append((sums[drawn].sum(axis=1), sizes[drawn].sum(axis=1)))
+    totals, numbers = (np.concatenate(column) for column in zip(*batches, strict=True))
+    left: NDArray[np.float64] = (sums.sum() - totals) / (sizes.sum() - numbers)
+    apart: NDArray[np.float64] = totals / numbers - left
     return apart
+
+
+def _members(scores: Sequence[float], groups: Sequence[Hashable]) -> list[list[float]]:
+    """Return the scores of each group, the lowest first."""
+    members: dict[Hashable, list[float]] = {}
+    for score, group in zip(scores, groups, strict=True):
+        members.setdefault(group, []).append(float(score))
+    return list(map(sorted, members.values()))

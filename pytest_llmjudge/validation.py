@@ -426,8 +426,13 @@ def _beside_schema(number: int, value: dict[str, Any]) -> Iterator[Problem]:
         problem, hint = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
         yield Problem(number, problem, hint, fields=fields)
     for error in _validator().iter_errors(value):
-        # Missing fields are reported above, and a record's own numbers by _oddities().
-        if error.validator != "required" and not isinstance(error.instance, NotFinite):
+        # Missing fields are reported above, and a record's own numbers by _oddities(). Which field
+        # is the group is known where the marker is.
+        if (
+            error.validator != "required"
+            and not isinstance(error.instance, NotFinite)
+            and error.absolute_path[0] != "group"
+        ):
             yield _of_schema(number, error)
 
 

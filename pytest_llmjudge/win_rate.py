@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import PairSummary
 from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored
+from pytest_llmjudge.groups import count_groups, group_numbers, in_groups
 from pytest_llmjudge.preference import (
     kappa,
     length_controlled,
@@ -41,35 +42,44 @@ _FLIPPED = 0.9
 """A judge whose choices are decided by the order in so many of at least 8 pairs sees no answers."""
 
 
-def summarise(pairs: Iterable[Compared]) -> PairSummary:
-    """Return the numbers of pairs that have a winner; lengths are in characters."""
+def summarise(pairs: Iterable[Compared], names: Iterable[str | None] = ()) -> PairSummary:
+    """Return the numbers of pairs that have a winner; lengths are in characters.
+
+    Args:
+        pairs: They.
+        names: The group of each pair's record, ``None`` for one that is alone; none where all are.
+    """
     known = [(SCORES[winner], orders, len(a), len(b), a == b) for winner, orders, a, b in pairs]
     scores = [score for score, *_ in known]
     orders = [winners for _, winners, *_ in known if winners]
     firsts, seconds = [a for _, _, a, *_ in known], [b for _, _, _, b, _ in known]
-    count = len(known)
+    count, groups = len(known), group_numbers(names)
     flips = sum(winners in {("A", "A"), ("B", "B")} for winners in orders)
     return PairSummary(
         wins=scores.count(1.0),
         ties=scores.count(0.5),
         losses=scores.count(0.0),
         win_rate=win_rate(scores),
-        standard_error=standard_error(scores),
-        interval=win_rate_interval(scores),
+        standard_error=standard_error(scores, groups),
+        interval=win_rate_interval(scores, groups),
         length_controlled=length_controlled(scores, firsts, seconds),
         asked=len(orders),
         flips=flips / len(orders) if orders else None,
         mean_length=(sum(firsts) / count, sum(seconds) / count) if count else None,
         identical=sum(is_same for *_, is_same in known),
+        groups=None if groups is None else count_groups(groups),
     )
 
 
 def summary_of(pairs: Iterable[PairResult]) -> PairSummary:
     """Return the numbers of those pairs of a run that have a winner."""
+    decided = [pair for pair in pairs if pair.winner is not None]
     return summarise(
-        (pair.winner, pair.orders, pair.model_response or "", pair.against_response or "")
-        for pair in pairs
-        if pair.winner is not None
+        (
+            (str(pair.winner), pair.orders, pair.model_response or "", pair.against_response or "")
+            for pair in decided
+        ),
+        [pair.record.group for pair in decided],
     )
 
 
@@ -105,7 +115,8 @@ def decide_win_rate(
     noun = "pair" if summary.pairs == 1 else "pairs"
     figure = (
         f"win rate {share(rate, min_win_rate)} ({summary.wins} won, {summary.ties} tied, "
-        f"{summary.losses} lost of {summary.pairs} {noun}, 95 % CI {low:.4f} to {high:.4f})"
+        f"{summary.losses} lost of {summary.pairs} {noun}{in_groups(summary.groups)}, "
+        f"95 % CI {low:.4f} to {high:.4f})"
     )
     noise = NOISE if is_win_rate_within_noise(summary, min_win_rate) else ""
     if rate < min_win_rate:

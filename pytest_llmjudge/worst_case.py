@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.comparison import LEAST_PAIRED
 from pytest_llmjudge.extremes import fewest_falls, least_p
+from pytest_llmjudge.groups import count_groups, group_numbers
 from pytest_llmjudge.stats import LEAST_RESAMPLED, points, probability
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     from pytest_llmjudge.data import Rule, Side
 
@@ -18,26 +19,32 @@ __all__ = ["why_it_cannot_fail"]
 
 
 def why_it_cannot_fail(
-    before: Side, keys: Collection[tuple[str, str]], rule: Rule
+    before: Side,
+    keys: Sequence[tuple[str, str]],
+    rule: Rule,
+    names: Sequence[str | None] | None = None,
 ) -> tuple[str, str] | None:
     """Say why a suite cannot fail beside its baseline, and what to do; ``None`` when it can.
 
     In the worst case every record scores 0. Then the gate fails when the mean of the paired
     records' old scores is above the margin, and the drop has p < alpha by the test of its kind.
-    Where higher is worse, nothing bounds what a record can lose. Under ``not-worse`` too few
+    Where higher is worse, nothing bounds what a record can lose. Records of a group get worse
+    together, so that what can be shown depends on the number of groups. Under ``not-worse`` too few
     records fail as inconclusive, unless that is only a warning.
 
     Args:
         before: The baseline's side.
         keys: Id and content of each record or question of the run.
         rule: By which the suite is held to the baseline.
+        names: The group of each, ``None`` for one that is alone or where all are.
     """
-    wanted = set(keys)
-    old = [
-        entry.score
+    wanted = dict(zip(keys, names or [None] * len(keys), strict=True))
+    paired = [
+        (entry.score, wanted[entry.id, entry.content])
         for entry in before.entries
         if entry.score is not None and (entry.id, entry.content) in wanted
     ]
+    old = [score for score, _ in paired]
     if len(old) < LEAST_PAIRED * max(len(before.entries), len(wanted), 1):
         # The gate refuses to compare them, and so fails.
         return None
@@ -50,16 +57,23 @@ def why_it_cannot_fail(
         return problem, f"allow fewer {measure.unit}"
     if rule.must_prove:
         return None
-    falls = sum(score > 0 for score in old) if measure.higher_is_better else len(old)
-    least, alpha = least_p(falls, len(old), is_binary=measure.is_binary), rule.drop_alpha
+    groups = group_numbers(name for _, name in paired)
+    units = range(len(old)) if groups is None else groups
+    fallen = {
+        unit
+        for unit, score in zip(units, old, strict=True)
+        if score > 0 or not measure.higher_is_better
+    }
+    falls, is_exact = len(fallen), measure.is_binary and groups is None
+    least, alpha = least_p(falls, count_groups(units), is_binary=is_exact), rule.drop_alpha
     if least < alpha:
         return None
-    if alpha <= LEAST_RESAMPLED and not measure.is_binary:
+    if alpha <= LEAST_RESAMPLED and not is_exact:
         problem = (
             f"p < {alpha:.3g} is needed, and a test of 10,000 resamples has 1 / 10,001 at best"
         )
         return problem, "compare fewer suites in one run, or raise --llm-judge-alpha"
-    noun, needed = measure.noun, fewest_falls(alpha)
+    noun, needed = measure.noun if groups is None else "groups", fewest_falls(alpha)
     lower = "lower" if measure.higher_is_better else "higher"
     able = "can be lost" if measure.is_binary else f"can score {lower} than in the baseline"
     problem = (

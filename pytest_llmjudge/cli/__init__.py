@@ -20,6 +20,7 @@ from pytest_llmjudge.data import Rule
 from pytest_llmjudge.data.comparison import NO_DROP, NOT_WORSE, POINTS, SIGNIFICANCE, WARN
 from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import Decision, decide_baseline
+from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.kinds import all_kinds, compared_kinds
 from pytest_llmjudge.kinds.plain import plain_comparison
 from pytest_llmjudge.matching import match_suites
@@ -324,8 +325,8 @@ def _power(options: argparse.Namespace) -> int:
 
 def _reach(run: SavedRun, old: SavedRun | None, name: str, rule: Rule, power: float) -> Reach:
     side = run.sides[name]
-    scores = [entry.score for entry in side.entries if entry.score is not None]
-    deviation, pairs = run.known_deviation(name)
+    scored = [(entry.score, entry.group) for entry in side.entries if entry.score is not None]
+    deviation, pairs, effect = run.known_deviation(name)
     if old is not None:
         comparison = compare(old.side(side.measure, name), side)
         if comparison.refusal is not None:
@@ -333,14 +334,18 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, rule: Rule, power: fl
             problem, _, hint = comparison.refusal.rpartition("; ")
             raise BaselineError(where, problem, hint)
         deviation, pairs = comparison.deviation, comparison.paired
+        grouped = comparison.grouped
+        effect = None if grouped is None else grouped.design_effect
     return reach_under(
         rule,
-        scores,
+        [score for score, _ in scored],
         deviation,
         pairs,
         drop=rule.margin,
         power=power,
         furthest=side.measure.furthest,
+        groups=group_numbers(group for _, group in scored),
+        effect=effect,
     )
 
 

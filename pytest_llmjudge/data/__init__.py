@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from pytest_llmjudge.data.comparison import Comparison, Entry, Flip, Measure, Reach, Rule, Side
+from pytest_llmjudge.data.comparison import (
+    Comparison,
+    Entry,
+    Flip,
+    Grouped,
+    Measure,
+    Reach,
+    Rule,
+    Side,
+)
 from pytest_llmjudge.data.contexts import Context
 from pytest_llmjudge.data.gates import GateResult, Ruling
 from pytest_llmjudge.data.overlap import Duplicate, Overlap, TrainingFile
@@ -55,6 +64,7 @@ __all__ = [
     "Flip",
     "FollowUp",
     "GateResult",
+    "Grouped",
     "JudgeCheck",
     "JudgeIdentity",
     "Measure",

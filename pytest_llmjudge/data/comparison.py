@@ -22,6 +22,7 @@ __all__ = [
     "Comparison",
     "Entry",
     "Flip",
+    "Grouped",
     "Measure",
     "Reach",
     "Rule",
@@ -142,12 +143,14 @@ class Entry:
         score: In the unit of its suite's measure, such as 0 to 100 points; ``None`` when it has
             none.
         response: What was answered.
+        group: Of records that are not independent of each other; ``None`` for one that is alone.
     """
 
     id: str
     content: str
     score: float | None
     response: str | None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,22 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True)
+class Grouped:
+    """The groups of the pairs of a comparison, by the side that is compared.
+
+    Attributes:
+        groups: How many there are.
+        changed: How many have another sum of scores now, which is what a test sees of them.
+        design_effect: By what they multiply the variance of the mean difference; ``None`` where
+            that is not known.
+    """
+
+    groups: int
+    changed: int
+    design_effect: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """How a suite did beside the baseline. Differences are now - before, in the measure's unit.
 
@@ -213,13 +232,14 @@ class Comparison:
         after: Average of the pairs now.
         difference: Mean difference.
         interval: Its 95 % bootstrap interval (BCa); ``None`` for fewer than two pairs.
-        p: How often chance makes a change for the worse as large: sign-flip test, or McNemar's
-            where scores are binary.
+        p: How often chance makes a change for the worse as large: sign-flip test, which flips
+            groups whole, or McNemar's where scores are binary and each record is alone.
         deviation: Standard deviation of the differences; ``None`` for fewer than two pairs.
         detectable: The smallest drop that this many pairs show with 80 % power at ``alpha``.
         losses: Pairs that passed and now fail; ``None`` when nothing says what passes.
         wins: Pairs that failed and now pass.
-        mcnemar_p: One-sided p of McNemar's exact test on losses and wins.
+        mcnemar_p: One-sided p of McNemar's exact test on losses and wins; with groups that of the
+            sign-flip test of their losses and wins.
         flips: The ten that got worst, the worst first.
         note: What a reader should know besides; empty for nothing.
         changed: Pairs whose score is another now; ``None`` where a file does not say.
@@ -237,6 +257,7 @@ class Comparison:
         bounds: Under ``not-worse`` how bad and how good the mean difference may be: one-sided
             confidence bounds, the worse one at 1 - the rule's alpha, the better one at 1 -
             ``alpha``; ``None`` where nothing can be said.
+        grouped: The groups of the pairs; ``None`` where each record is alone.
     """
 
     measure: Measure
@@ -270,6 +291,7 @@ class Comparison:
     alpha: float = SIGNIFICANCE
     unpaired_alpha: float | None = None
     bounds: tuple[float, float] | None = None
+    grouped: Grouped | None = None
 
     @property
     def counted_flips(self) -> str:
@@ -290,6 +312,9 @@ class Reach:
         pairs: How many pairs it was measured on; 0 when it is assumed.
         needed: How many records would show the drop that was asked for.
         detectable: The smallest drop that the records there are show.
+        groups: How many groups the records are in; ``None`` where each is alone.
+        groups_needed: How many groups of this size have as many records as are needed.
+        design_effect: By what groups multiply the number of records that are needed.
     """
 
     records: int
@@ -298,3 +323,6 @@ class Reach:
     pairs: int
     needed: int | None
     detectable: float | None
+    groups: int | None = None
+    groups_needed: int | None = None
+    design_effect: float | None = None

@@ -153,6 +153,7 @@ class PairSummary:
         flips: Share of those with position bias, 0 to 1; ``None`` when there are none.
         mean_length: Of the answers of ``a`` and of ``b``, in characters.
         identical: Pairs of two equal answers, which are tied unasked.
+        groups: How many groups the pairs are in; ``None`` where each is alone.
     """
 
     wins: int
@@ -166,6 +167,7 @@ class PairSummary:
     flips: float | None
     mean_length: tuple[float, float] | None
     identical: int = 0
+    groups: int | None = None
 
     @property
     def pairs(self) -> int:
@@ -253,6 +255,7 @@ class PreferenceResult:
         agreement: Between people and a judge.
         responses: The records' field that held the responses; ``None`` when a model made them.
         overlap: With the training data, where that gate has run.
+        groups: How many groups the records are in; ``None`` where each is alone.
     """
 
     kind: ClassVar[str] = "preference"
@@ -274,3 +277,4 @@ class PreferenceResult:
     agreement: PeopleAgreement | None = None
     responses: str | None = None
     overlap: Overlap | None = None
+    groups: int | None = None

@@ -20,6 +20,7 @@ __all__ = [
     "Record",
     "Turn",
     "Verdict",
+    "label_of",
 ]
 
 
@@ -90,6 +91,8 @@ class Record:
         follow_ups: What is asked after the instruction, each once the one before is answered. A
             response to a record that has some is that of
             :func:`~pytest_llmjudge.answers.join_answers`.
+        group: Of records that are not independent of each other, such as paraphrases of one
+            question; ``None`` for one that is alone.
     """
 
     id: str
@@ -102,25 +105,25 @@ class Record:
     is_raw: bool = False
     criteria: tuple[Criterion, ...] = ()
     follow_ups: tuple[FollowUp, ...] = ()
+    group: str | None = None
 
     @property
     def category(self) -> str | None:
         """Its category where no ``by=`` names another field; ``None`` for none."""
         return self.label("category")
 
-    @property
-    def group(self) -> str | None:
-        """The group of records that belong together; ``None`` for none."""
-        return self.label("group")
-
     def label(self, field: str) -> str | None:
         """Return a field that is a text and not blank, or a whole number as a text; 1.0 is one."""
-        value = self.fields.get(field)
-        if isinstance(value, str):
-            return storable(value).strip() or None
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        return str(value) if type(value) is int else None
+        return label_of(self.fields.get(field))
+
+
+def label_of(value: object) -> str | None:
+    """Return a text that is not blank, or a whole number as a text; ``None`` for anything else."""
+    if isinstance(value, str):
+        return storable(value).strip() or None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if type(value) is int else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,17 +125,24 @@ class CategoryResult:
         total: How many records it has; of a part, how many may have it, unscored ones included.
         scores: Those there are, in file order.
         min_average: What its average has to reach; ``None`` where nothing is asked.
+        groups: The number of the group of each score; ``None`` where each record is alone.
     """
 
     name: str
     total: int
     scores: tuple[int, ...]
     min_average: float | None
+    groups: tuple[int, ...] | None = None
 
     @property
     def whole(self) -> tuple[int, ...]:
         """The scores to average: none where a record has no score, which may be the worst."""
         return self.scores if len(self.scores) == self.total else ()
+
+    @property
+    def whole_groups(self) -> tuple[int, ...] | None:
+        """The groups of these; ``None`` where each record is alone."""
+        return self.groups if self.whole else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +165,7 @@ class SuiteResult:
         categories: Those of the records, in the order of the file.
         parts: Those of the records' scores, in the order of their first appearance.
         overlap: With the training data, where that gate has run.
+        groups: How many groups the records are in; ``None`` where each is alone.
     """
 
     kind: ClassVar[str] = "judge"
@@ -180,11 +188,17 @@ class SuiteResult:
     categories: tuple[CategoryResult, ...] = ()
     parts: tuple[CategoryResult, ...] = ()
     overlap: Overlap | None = None
+    groups: int | None = None
 
     @property
     def scores(self) -> list[int]:
         """The scores there are, in file order."""
         return [result.score for result in self.records if result.score is not None]
+
+    @property
+    def scored_groups(self) -> list[str | None]:
+        """The group of the record of each score; ``None`` for one that is alone."""
+        return [result.record.group for result in self.records if result.score is not None]
 
 
 class AnyResult(Protocol):

@@ -191,6 +191,7 @@ class Summary:
         breakdowns: Its result by parts, in each way in which it has some.
         blocks: What is worth a look, in the order in which it is shown; a text is a line.
         counts: Of its parts, by name, for JUnit XML.
+        grouped: How many records it has in how many groups; empty where each is alone.
     """
 
     kind: str
@@ -214,6 +215,7 @@ class Summary:
     breakdowns: tuple[Breakdown, ...] = ()
     blocks: tuple[str | Names | Excerpts, ...] = ()
     counts: tuple[tuple[str, str], ...] = ()
+    grouped: str = ""
 
     @property
     def decided(self) -> str:

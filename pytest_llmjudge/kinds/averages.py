@@ -16,7 +16,7 @@ from pytest_llmjudge.kinds.summaries import at_least, is_one
 from pytest_llmjudge.stats import mean, mean_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import CategoryResult, Entry, SuiteResult
 
@@ -101,9 +101,16 @@ def tables(suite: SuiteResult, before: Mapping[str, Entry]) -> Iterator[PageTabl
         yield PageTable(f"By {one}", (one, *_PART_HEADINGS), tuple(map(_part, suite.parts)))
 
 
-def shown_average(scores: Sequence[int]) -> tuple[str, str]:
-    """Return the average of scores and its 95 % interval, as they are shown."""
-    average, bounds = mean(scores), mean_interval(scores)
+def shown_average(
+    scores: Sequence[int], groups: Sequence[Hashable] | None = None
+) -> tuple[str, str]:
+    """Return the average of scores and its 95 % interval, as they are shown.
+
+    Args:
+        scores: Of each record.
+        groups: Of each record; ``None`` where each is alone.
+    """
+    average, bounds = mean(scores), mean_interval(scores, groups)
     value = NONE if average is None else f"{average:.2f}"
     if bounds is None:
         return value, NONE
@@ -111,8 +118,12 @@ def shown_average(scores: Sequence[int]) -> tuple[str, str]:
 
 
 def _part(part: CategoryResult) -> Part:
-    figures = str(len(part.scores)), *shown_average(part.whole)
+    figures = str(len(part.scores)), *_shown(part)
     return Part(one_line(part.name, _LONGEST_NAME), figures)
+
+
+def _shown(part: CategoryResult) -> tuple[str, str]:
+    return shown_average(part.whole, part.whole_groups)
 
 
 def _without_category(suite: SuiteResult) -> str:
@@ -132,12 +143,13 @@ def _category(suite: SuiteResult, category: CategoryResult) -> Part:
     if category.min_average is not None:
         name = gate_of(category.name)
         outcome = next((gate.outcome for gate in suite.gates if gate.name == name), "not run")
-        noise = is_average_within_noise(category.whole, category.min_average)
+        least, groups = category.min_average, category.whole_groups
+        noise = is_average_within_noise(category.whole, least, groups)
         asked = at_least("average", category.min_average)
         remark = f" ({asked}{', within noise' if noise else ''})"
     counts = str(category.total), str(len(category.scores))
     name = one_line(category.name, _LONGEST_NAME)
-    return Part(name, (*counts, *shown_average(category.whole)), outcome, remark)
+    return Part(name, (*counts, *_shown(category)), outcome, remark)
 
 
 def _category_table(suite: SuiteResult, before: Mapping[str, Entry]) -> PageTable:

@@ -436,6 +436,10 @@ class Suite(ABC, Generic[Value]):
         """Return id and content of what pairs up with a baseline; ``None`` for nothing."""
         return None
 
+    def group_names(self) -> list[str | None] | None:
+        """Return the group of each of these; ``None`` where each is alone."""
+        return None
+
     def cannot_fail(self, problem: str, hint: str) -> SettingsError | None:  # noqa: ARG002
         """Return the error that the suite cannot fail; ``None`` when it has other gates.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import CategoryResult
 from pytest_llmjudge.errors import SettingsError, one_line
+from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.stats import mean, mean_interval
 from pytest_llmjudge.storage.consistent import differs
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CATEGORY",
     "average_by_category",
+    "averaged",
     "category_contradictions",
     "category_of",
     "check_categories",
@@ -126,13 +128,27 @@ def average_by_category(
         min_averages: What their averages have to reach.
         results: Of the records, as far as anything is known of them.
     """
-    scores: dict[str, list[int]] = {name: [] for name in totals}
+    scores: dict[str, list[tuple[int, str | None]]] = {name: [] for name in totals}
     for result in results:
         if result.category is not None and result.score is not None:
-            scores[result.category].append(result.score)
+            scores[result.category].append((result.score, result.record.group))
     return tuple(
-        CategoryResult(name, total, tuple(scores[name]), min_averages.get(name))
+        averaged(name, total, scores[name], min_averages.get(name))
         for name, total in totals.items()
+    )
+
+
+def averaged(
+    name: str, total: int, scored: Sequence[tuple[int, str | None]], min_average: float | None
+) -> CategoryResult:
+    """Return what became of some records, of each of which there is a score and its group."""
+    groups = group_numbers(group for _, group in scored)
+    return CategoryResult(
+        name,
+        total,
+        tuple(score for score, _ in scored),
+        min_average,
+        None if groups is None else tuple(groups),
     )
 
 
@@ -146,7 +162,8 @@ def plain_categories(categories: Sequence[CategoryResult]) -> dict[str, Any]:
 
 def plain_average(category: CategoryResult) -> dict[str, Any]:
     """Return what a category averages as a results file has it."""
-    average, interval = mean(category.whole), mean_interval(category.whole)
+    whole = category.whole
+    average, interval = mean(whole), mean_interval(whole, category.whole_groups)
     return {
         "scored": len(category.scores),
         "average": None if average is None else round(average, 4),

@@ -27,6 +27,7 @@ from pytest_llmjudge.gates import (
     is_average_within_noise,
     whole_outcome,
 )
+from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import (
@@ -39,7 +40,11 @@ from pytest_llmjudge.kinds.categories import (
     gate_of,
     plain_categories,
 )
-from pytest_llmjudge.kinds.judged_summary import judged_page, judged_summary, scores_without_overlap
+from pytest_llmjudge.kinds.judged_summary import (
+    judged_page,
+    judged_summary,
+    records_without_overlap,
+)
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_contradictions,
@@ -162,6 +167,7 @@ class _Judged(Kind[SuiteResult]):
             by=facts["by"],
             categories=categories,
             parts=average_by_part(results, facts["total"]),
+            groups=facts["groups"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
@@ -183,7 +189,8 @@ class _Judged(Kind[SuiteResult]):
         scores = result.scores
         # Of a part of the records there is no average: those without a score may be the worst.
         whole = scores if len(scores) == result.total else []
-        interval = mean_interval(whole)
+        groups = group_numbers(result.scored_groups) if whole else None
+        interval = mean_interval(whole, groups)
         document: dict[str, Any] = {
             "name": result.name,
             "kind": self.name,
@@ -197,8 +204,12 @@ class _Judged(Kind[SuiteResult]):
             document["categories"] = plain_categories(result.categories)
         if result.parts:
             document["parts"] = plain_parts(result.parts)
-        rest = scores_without_overlap(result)
-        document |= saved_overlap(result.overlap, "average", mean(rest), mean_interval(rest))
+        if result.groups is not None:
+            document["groups"] = result.groups
+        rest = records_without_overlap(result)
+        others = [one.score for one in rest if one.score is not None]
+        interval_of_others = mean_interval(others, group_numbers(one.record.group for one in rest))
+        document |= saved_overlap(result.overlap, "average", mean(others), interval_of_others)
         average = mean(whole)
         return document | {
             "total": result.total,
@@ -209,7 +220,7 @@ class _Judged(Kind[SuiteResult]):
             "min_score": result.min_score,
             "min_average": result.min_average,
             "outcome": result.outcome,
-            "within_noise": is_average_within_noise(whole, result.min_average),
+            "within_noise": is_average_within_noise(whole, result.min_average, groups),
             "baseline": result.comparison and plain_comparison(result.comparison),
             "check": rounded_fields(result.check),
             "agreement": rounded_fields(suite_agreement(result)),
@@ -239,6 +250,7 @@ class _Judged(Kind[SuiteResult]):
                 record["score"],
                 # Half a surrogate pair would not get from a worker of xdist to its controller.
                 record["model_response"] and storable(record["model_response"]),
+                record.get("group"),
             )
             for record in suite["records"]
         )
@@ -342,6 +354,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
             "covered": verdict.covered,
             "human_score": _human_score(record, response),
             "category": self._category(record.id),
+            **self._group_in_row(record.id),
         }
         # Most records have neither, and rows go through the store.
         if thoughts:
@@ -357,7 +370,8 @@ class _JudgedSuite(RecordSuite[_Scored]):
             least = self.loaded.settings.min_averages[category]
         scores = {one.id: one.value and one.value.verdict.score for one in samples}
         causes = {one.id: one.error for one in samples if one.error is not None}
-        return decide_average(scores, least, causes)
+        names = {one.id: self.record(one.id).group for one in samples}
+        return decide_average(scores, least, causes, names)
 
     def _category(self, name: str) -> str | None:
         return category_of(self.record(name), self.loaded.settings.by)
@@ -409,6 +423,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
                 _record_content(one.record),
                 one.verdict.score,
                 None if one.response is None else show_response(one.record, one.response),
+                one.record.group,
             )
             for one in (sample.value for sample in samples)
             if one is not None

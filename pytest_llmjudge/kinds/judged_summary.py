@@ -21,6 +21,7 @@ from pytest_llmjudge.data.summary import (
     Statement,
 )
 from pytest_llmjudge.gates import is_average_within_noise
+from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
@@ -33,6 +34,7 @@ from pytest_llmjudge.kinds.summaries import (
     causes_of_missing,
     check_panel,
     drops_of,
+    grouped_size,
     is_one,
     make_summary,
     scored_counts,
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Names, Summary
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["judged_page", "judged_summary", "scores_without_overlap"]
+__all__ = ["judged_page", "judged_summary", "records_without_overlap"]
 
 _HEADINGS = (
     "suite",
@@ -113,7 +115,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
     scores = suite.scores
     # Of a part of the records there is no average: those without a score may be the worst.
     whole = scores if len(scores) == suite.total else []
-    value, interval = shown_average(whole)
+    value, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
     return make_summary(
         kind,
         suite,
@@ -146,23 +148,24 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             *overlap_blocks(suite.name, suite.overlap, "average", value, _without_overlap(suite)),
             *_blocks(suite),
         ),
-        counts=scored_counts(len(scores), suite.total),
+        counts=scored_counts(len(scores), suite.total, suite.groups),
+        grouped=grouped_size(suite.total, "record", suite.groups),
     )
 
 
-def scores_without_overlap(suite: SuiteResult) -> list[int]:
-    """Return the scores of the records that do not stand in the training data.
+def records_without_overlap(suite: SuiteResult) -> list[RecordResult]:
+    """Return the records that do not stand in the training data; all of them have a score.
 
     There are none where no record stands there, or one has no score.
     """
     scored = [one for one in suite.records if one.score is not None]
-    rest = rest_of(suite.overlap, scored, suite.total)
-    return [one.score for one in rest if one.score is not None]
+    return rest_of(suite.overlap, scored, suite.total)
 
 
 def _without_overlap(suite: SuiteResult) -> str:
     """Return the average of the records that do not stand in the training data; empty for none."""
-    scores = scores_without_overlap(suite)
+    rest = records_without_overlap(suite)
+    scores = [one.score for one in rest if one.score is not None]
     return shown_average(scores)[0] if scores else ""
 
 
@@ -190,13 +193,13 @@ def _low(suite: SuiteResult) -> int:
 
 def _limits(suite: SuiteResult) -> dict[str, Limit]:
     scores, total, least = suite.scores, suite.total, suite.min_average
-    near = is_average_within_noise(scores, least)
+    near = is_average_within_noise(scores, least, group_numbers(suite.scored_groups))
     remark = remark_on(total - len(scores), total, "unscored", near=near)
     limits = {AVERAGE: Limit(at_least("average", least), remark)}
     for one in suite.categories:
         name, least = gate_of(one.name), one.min_average
         if least is not None:
-            near = is_average_within_noise(one.scores, least)
+            near = is_average_within_noise(one.whole, least, one.whole_groups)
             remark = remark_on(one.total - len(one.scores), one.total, "unscored", near=near)
             limits[name] = Limit(at_least(name, least), remark)
     return limits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from pytest_llmjudge.errors import (
 )
 from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored, whole_outcome
+from pytest_llmjudge.groups import count_groups, group_numbers, in_groups
 from pytest_llmjudge.keys import content_of, make_key, template_digest
 from pytest_llmjudge.kinds.base import Kind, Sample, SuiteRun, gates_over_all
 from pytest_llmjudge.kinds.overlap import (
@@ -47,6 +48,7 @@ from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
     causes_of_items,
     causes_of_missing,
+    grouped_size,
     is_one,
     make_summary,
     scored_counts,
@@ -196,6 +198,7 @@ class LossResult:
         records: Those of which something is known, in file order.
         outcome: ``passed``, ``failed``, or ``incomplete`` when not every record has a loss.
         overlap: With the training data, where that gate has run.
+        groups: How many groups the records are in; ``None`` where each is alone.
     """
 
     kind: ClassVar[str] = "loss"
@@ -211,6 +214,7 @@ class LossResult:
     outcome: str
     comparison: Comparison | None = None
     overlap: Overlap | None = None
+    groups: int | None = None
 
     @property
     def losses(self) -> list[Loss]:
@@ -236,6 +240,7 @@ class Figures(NamedTuple):
     nll: float
     tokens: int
     interval: tuple[float, float] | None
+    groups: int | None
 
     @property
     def loss(self) -> float:
@@ -252,9 +257,15 @@ class Figures(NamedTuple):
 
 
 def _pool(losses: Iterable[Loss]) -> Figures:
-    parts = [part for loss in losses for part in loss.parts]
-    sums, counts = [nll for nll, _ in parts], [tokens for _, tokens in parts]
-    return Figures(math.fsum(sums), sum(counts), ratio_interval(sums, counts))
+    parts = [(part, loss.record.group) for loss in losses for part in loss.parts]
+    sums, counts = [nll for (nll, _), _ in parts], [tokens for (_, tokens), _ in parts]
+    groups = group_numbers(group for _, group in parts)
+    return Figures(
+        math.fsum(sums),
+        sum(counts),
+        ratio_interval(sums, counts, groups),
+        None if groups is None else count_groups(groups),
+    )
 
 
 def _exp(loss: float) -> float:
@@ -316,6 +327,7 @@ class _LossKind(Kind[LossResult]):
             gates=gathered.gates,
             outcome=_outcome(gathered, records),
             comparison=gathered.comparison,
+            groups=facts["groups"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
@@ -330,6 +342,7 @@ class _LossKind(Kind[LossResult]):
             **result.terms,
             "tokenizer": losses[0].tokenizer if losses else None,
             "total": result.total,
+            **({} if result.groups is None else {"groups": result.groups}),
             "scored": len(losses),
             "unscored": result.total - len(losses),
             **dict.fromkeys(("tokens", "loss", "perplexity", "ci95")),
@@ -389,7 +402,7 @@ class _LossKind(Kind[LossResult]):
             tuple(
                 entry
                 for record, content in records
-                for entry in _entries(record["id"], content, record["parts"])
+                for entry in _entries(record["id"], content, record["parts"], record.get("group"))
             ),
             terms=_terms(suite["tokenizer"], suite.get("prompt"), end=suite["end"]),
             passes_at=suite["max_loss"],
@@ -439,7 +452,8 @@ class _LossKind(Kind[LossResult]):
                 missed=_high(result),
                 beyond="above",
             ),
-            counts=scored_counts(len(result.losses), result.total),
+            counts=scored_counts(len(result.losses), result.total, result.groups),
+            grouped=grouped_size(result.total, "record", result.groups),
             overview=_overview(result, figures, value, interval),
             blocks=(
                 *overlap_blocks(result.name, result.overlap, PERPLEXITY, value, _without(result)),
@@ -519,6 +533,7 @@ class _LossSuite(RecordSuite[Loss]):
             "token_digest": "" if loss is None else loss.token_digest,
             "error": sample.error,
             "cause": sample.cause,
+            **self._group_in_row(sample.id),
         }
 
     def decide(self, gate: str, samples: Sequence[Sample[Loss]]) -> Decision:  # noqa: ARG002
@@ -553,6 +568,7 @@ class _LossSuite(RecordSuite[Loss]):
                 sample.id,
                 content_of(self.record(sample.id)),
                 () if sample.value is None else sample.value.parts,
+                self.record(sample.id).group,
             )
         )
         token_digests = {
@@ -873,12 +889,19 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
             where = f"{marked.name}: {name}"
             raise SettingsError(where, problem, "leave it out")
     chosen = chosen_for(marked.name, keywords, marked.base, settings, takes_responses=False)
+    if is_text:
+        # An option for other suites may name a field.
+        chosen = replace(chosen, group=None)
     read = partial(_read_samples, asdict(chosen))
     loaded = read_suite(marked.name, file, marked.base, chosen, read)
     check_single_turns(marked.name, "llm_loss", loaded.records)
     fewest, rule = fewest_falls(settings.alpha), rule_of(marked.name, keywords, settings, _MEASURE)
-    if not is_limited and not rule.must_prove and len(loaded.records) < fewest:
-        problem = f"it cannot fail: {_counted(len(loaded.records), 'record')} cannot show a rise"
+    groups = group_numbers(record.group for record in loaded.records)
+    number, noun = len(loaded.records), "record"
+    if groups is not None:
+        number, noun = count_groups(groups), "group"
+    if not is_limited and not rule.must_prove and number < fewest:
+        problem = f"it cannot fail: {_counted(number, noun)} cannot show a rise"
         hint = f"give it {fewest} or more, or set max_perplexity"
         raise SettingsError(marked.name, problem, hint)
     return loaded, keywords
@@ -917,7 +940,7 @@ def _read_samples(terms: Mapping[str, Any], source: Source) -> tuple[Record, ...
 
 
 _OF_RECORDS = (
-    *("end", "prompt", "system", "sample", "fields", "split"),
+    *("end", "prompt", "system", "sample", "group", "fields", "split"),
     *("training", "max_overlap"),
 )
 """Keywords that say nothing of a text."""
@@ -971,10 +994,12 @@ def _wrong_figures(figures: Mapping[str, Any], parts: Sequence[Sequence[float]])
     yield from differs(figures, "loss", _mean_loss(parts))
 
 
-def _entries(name: str, content: str, parts: Sequence[Sequence[float]]) -> Iterator[Entry]:
+def _entries(
+    name: str, content: str, parts: Sequence[Sequence[float]], group: str | None
+) -> Iterator[Entry]:
     """Yield a record's mean loss as a comparison takes it, or that of each window of a text."""
     if not parts:
-        yield Entry(name, content, None, None)
+        yield Entry(name, content, None, None, group)
         return
     *windows, last = [(nll, int(tokens)) for nll, tokens in parts]
     if windows and 2 * last[1] < windows[-1][1]:
@@ -984,7 +1009,7 @@ def _entries(name: str, content: str, parts: Sequence[Sequence[float]]) -> Itera
     for place, (nll, tokens) in enumerate([*windows, last]):
         # As many tokens on both sides: else another tokenizer made them.
         own = f"{name}-{place}" if windows else name
-        yield Entry(own, f"{content} {tokens}", nll / tokens, None)
+        yield Entry(own, f"{content} {tokens}", nll / tokens, None, group)
 
 
 def _loss_record(record: Record, row: Mapping[str, Any]) -> LossRecord:
@@ -1026,7 +1051,8 @@ def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Deci
     interval = f", 95 % CI {ends}" if ends else ""
     measured = (
         f"perplexity {_points(figures.perplexity, most)} (loss {figures.loss:.4f} nats a token, "
-        f"{_counted(figures.tokens, 'token')} of {_counted(count, 'record')}{interval})"
+        f"{_counted(figures.tokens, 'token')} of {_counted(count, 'record')}"
+        f"{in_groups(figures.groups)}{interval})"
     )
     if most is None:
         return Decision(passed=True, reason=f"{measured}, no max_perplexity is set")

@@ -137,6 +137,7 @@ class _Pairs(Kind[PreferenceResult]):
             outcome=_outcome(gathered, results),
             check=None if gathered.check is None else PairCheck(**gathered.check),
             responses=facts["responses"],
+            groups=facts["groups"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
@@ -171,6 +172,8 @@ class _Pairs(Kind[PreferenceResult]):
         # Where people decide, the run's judge is not theirs.
         if own != judge or own is None:
             document["judge"] = own
+        if result.groups is not None:
+            document["groups"] = result.groups
         rest = summary_without_overlap(result)
         document |= saved_overlap(result.overlap, "win_rate", rest.win_rate, rest.interval)
         return document | {
@@ -322,11 +325,13 @@ class _PairSuite(RecordSuite[_Preferred]):
             "replies": list(preferred.preference.replies),
             "error": preferred.preference.error,
             "cause": sample.cause,
+            **self._group_in_row(preferred.record.id),
         }
         return {**row, "thoughts": preferred.thoughts} if preferred.thoughts else row
 
     def decide(self, gate: str, samples: Sequence[Sample[_Preferred]]) -> Decision:  # noqa: ARG002
         pairs: list[Compared] = []
+        groups: list[str | None] = []
         causes: dict[str, str] = {}
         for sample in samples:
             preferred = sample.value
@@ -335,7 +340,9 @@ class _PairSuite(RecordSuite[_Preferred]):
             else:
                 preference = preferred.preference
                 pairs.append((str(preference.winner), preference.orders, *preferred.pair))
-        return decide_win_rate(summarise(pairs), self.pairing.min_win_rate, causes, len(samples))
+                groups.append(preferred.record.group)
+        figures = summarise(pairs, groups)
+        return decide_win_rate(figures, self.pairing.min_win_rate, causes, len(samples))
 
     def fixtures(self, value: _Preferred) -> dict[str, object]:
         response = None if value.pair is None else value.pair.a

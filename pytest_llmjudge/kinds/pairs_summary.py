@@ -19,6 +19,7 @@ from pytest_llmjudge.kinds.summaries import (
     causes_of_items,
     causes_of_missing,
     check_panel,
+    grouped_size,
     make_summary,
     scored_counts,
     unscored_names,
@@ -136,7 +137,8 @@ def pairs_summary(kind: Kind[PreferenceResult], result: PreferenceResult, rule: 
             *overlap_blocks(result.name, result.overlap, "win rate", rate, _without(result)),
             *_blocks(result),
         ),
-        counts=scored_counts(figures.pairs, result.total),
+        counts=scored_counts(figures.pairs, result.total, result.groups),
+        grouped=grouped_size(result.total, "pair", result.groups),
     )
 
 

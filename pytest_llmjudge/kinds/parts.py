@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmjudge.data import CategoryResult
-from pytest_llmjudge.kinds.categories import contradictions_of, plain_average
+from pytest_llmjudge.kinds.categories import averaged, contradictions_of, plain_average
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge.data import RecordResult
+    from pytest_llmjudge.data import CategoryResult, RecordResult
 
 __all__ = ["average_by_part", "nouns_of", "part_contradictions", "plain_parts"]
 
@@ -25,11 +24,10 @@ def average_by_part(results: Sequence[RecordResult], total: int) -> tuple[Catego
         results: Of the records, as far as anything is known of them.
         total: How many records the suite has; one without a score may have any part.
     """
-    scores = _by_part(result.parts for result in results)
+    scores = _by_part((result.parts, result.record.group) for result in results)
     unscored = total - sum(result.score is not None for result in results)
     return tuple(
-        CategoryResult(name, len(found) + unscored, tuple(found), None)
-        for name, found in scores.items()
+        averaged(name, len(found) + unscored, found, None) for name, found in scores.items()
     )
 
 
@@ -56,7 +54,8 @@ def part_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
     """Yield which figures of a results file's parts are not those of its records."""
     parts: Mapping[str, Any] = suite.get("parts", {})
     saved = (record.get("parts", ()) for record in suite["records"])
-    scores = _by_part([(part["name"], part["score"]) for part in one] for one in saved)
+    found = _by_part(([(part["name"], part["score"]) for part in one], None) for one in saved)
+    scores = {name: [score for score, _ in scored] for name, scored in found.items()}
     unscored = suite["total"] - suite["scored"]
     yield from contradictions_of(
         "part",
@@ -66,9 +65,16 @@ def part_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _by_part(scored: Iterable[Iterable[tuple[str, int]]]) -> dict[str, list[int]]:
-    scores: dict[str, list[int]] = {}
-    for parts in scored:
+def _by_part(
+    records: Iterable[tuple[Iterable[tuple[str, int]], str | None]],
+) -> dict[str, list[tuple[int, str | None]]]:
+    """Return the scores of each part, each with the group of its record.
+
+    Args:
+        records: The parts of each, and its group.
+    """
+    scores: dict[str, list[tuple[int, str | None]]] = {}
+    for parts, group in records:
         for name, score in parts:
-            scores.setdefault(name, []).append(score)
+            scores.setdefault(name, []).append((score, group))
     return scores

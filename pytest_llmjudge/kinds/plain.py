@@ -55,6 +55,8 @@ def record_texts(record: Record) -> dict[str, Any]:
         texts["criteria"] = plain_criteria(record)
     if record.follow_ups:
         texts["follow_ups"] = [asdict(one) for one in record.follow_ups]
+    if record.group is not None:
+        texts["group"] = record.group
     return texts
 
 
@@ -86,6 +88,8 @@ def plain_comparison(comparison: Comparison) -> dict[str, Any]:
     kind = plain.pop("measure")["kind"]
     for name in ("interval", "bounds"):
         plain[name] = plain[name] and list(plain[name])
+    if comparison.grouped is None:
+        del plain["grouped"]
     return {"kind": kind, **plain, "flips": list(plain["flips"])}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Criterion, Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
+from pytest_llmjudge.groups import count_groups, group_numbers
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.kinds.base import (
     NOT_RUN,
@@ -81,6 +82,15 @@ class RecordSuite(Suite[Value]):
     def record(self, name: str) -> Record:
         """Return a record by its id."""
         return self._by_id[name]
+
+    def group_names(self) -> list[str | None]:
+        """Return the group of each record; ``None`` for one that is alone."""
+        return [record.group for record in self.loaded.records]
+
+    def _group_in_row(self, name: str) -> dict[str, str]:
+        """Return the group of a record for its row, from which whoever has not read it knows it."""
+        group = self.record(name).group
+        return {} if group is None else {"group": group}
 
     def no_model(self) -> SettingsError:
         """Return the error that no model under test is named."""
@@ -157,8 +167,10 @@ class RecordSuite(Suite[Value]):
         return {"path": str(self.path), "digest": self.loaded.digest, **self._terms()}
 
     def _terms(self) -> dict[str, Any]:
-        settings = self.loaded.settings
+        settings, groups = self.loaded.settings, group_numbers(self.group_names())
         return {
+            "group": settings.group,
+            "groups": None if groups is None else count_groups(groups),
             "responses": settings.responses,
             "sample": settings.sample,
             "fields": settings.fields,
@@ -330,14 +342,16 @@ def settled(
     """
     if not whole:
         for sample in gathered.samples.values():
-            fault = gathered.fault(sample.id)
-            yield Record(sample.id, "", "", "", {}), _settled(sample, fault, measure, decide)
+            row = _settled(sample, gathered.fault(sample.id), measure, decide)
+            yield Record(sample.id, "", "", "", {}, group=row.pop("group", None)), row
         return
-    records = suite.loaded.records if suite is not None else _load(gathered.facts, read)
-    for record in records:
+    loaded = suite.loaded.records if suite is not None else _load(gathered, read)
+    for record in loaded:
         known, fault = gathered.samples.get(record.id), gathered.fault(record.id)
         if known is not None:
-            yield record, _settled(known, fault, measure, decide)
+            row = _settled(known, fault, measure, decide)
+            row.pop("group", None)
+            yield record, row
         elif fault is not None:
             yield record, {"error": fault, "cause": "rig", "outcome": "error"}
         else:
@@ -398,14 +412,16 @@ def has_response(record: Record) -> bool:
     return isinstance(record.fields.get(RESPONSE), list if record.follow_ups else str)
 
 
-def _load(facts: Mapping[str, Any], read: Callable[[Source], Sequence[Record]]) -> Sequence[Record]:
+def _load(gathered: Gathered, read: Callable[[Source], Sequence[Record]]) -> Sequence[Record]:
     from pytest_llmjudge.records import draw_sample
     from pytest_llmjudge.recordsfile import find_source, source_digest
-    from pytest_llmjudge.suites import with_system
+    from pytest_llmjudge.suites import with_groups, with_system
 
+    facts = gathered.facts
     path = Path(facts["path"])
     source = find_source(path, facts["split"])
     if source_digest(source) != facts["digest"]:
         hint = "run again; the verdicts are kept in the cache"
         raise RecordsError(path.name, "it changed while the run was going on", hint)
-    return with_system(draw_sample(read(source), facts["sample"]), facts["system"])
+    records = with_groups(gathered.name, read(source), facts["group"])
+    return with_system(draw_sample(records, facts["sample"]), facts["system"])

@@ -9,6 +9,7 @@ from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.data.page import Drop, Panel
 from pytest_llmjudge.data.summary import NONE, Names, Summary
 from pytest_llmjudge.gates import TEARDOWN_FAILED, XPASSED
+from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
 from pytest_llmjudge.kinds.rulings import rulings_of
 from pytest_llmjudge.stats import signed
@@ -38,6 +39,7 @@ __all__ = [
     "causes_of_missing",
     "check_panel",
     "drops_of",
+    "grouped_size",
     "is_one",
     "make_summary",
     "scored_counts",
@@ -220,9 +222,23 @@ def is_one(number: int, one: str, many: str) -> str:
     return one if number == 1 else many
 
 
-def scored_counts(scored: int, total: int) -> tuple[tuple[str, str], ...]:
-    """Return how many of all samples have a score, and how many have none."""
-    return ("scored", str(scored)), ("unscored", str(total - scored))
+def grouped_size(total: int, noun: str, groups: int | None) -> str:
+    """Say how many records a suite has in how many groups; empty where each is alone.
+
+    Args:
+        total: How many there are.
+        noun: What one is called.
+        groups: How many groups there are; ``None`` where each record is alone.
+    """
+    return "" if groups is None else f"{total} {noun}s{in_groups(groups)}"
+
+
+def scored_counts(
+    scored: int, total: int, groups: int | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Return how many of all samples have a score, how many have none, and in how many groups."""
+    counts = ("scored", str(scored)), ("unscored", str(total - scored))
+    return counts if groups is None else (*counts, ("groups", str(groups)))
 
 
 def unscored_names(name: str, results: Sequence[RecordOutcome]) -> Iterator[Names]:

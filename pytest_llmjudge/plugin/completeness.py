@@ -171,7 +171,9 @@ class Completeness:
         keys = suite.baseline_keys()
         if keys is None:
             return
-        why = why_it_cannot_fail(session.baseline_side(suite), keys, session.rule(suite))
+        why = why_it_cannot_fail(
+            session.baseline_side(suite), keys, session.rule(suite), suite.group_names()
+        )
         if why is None:
             return
         problem, hint = why
@@ -188,8 +190,9 @@ class Completeness:
         if keys is None or rule.name != NOT_WORSE or session.baseline is None:
             return
         side = session.baseline_side(suite)
-        known = session.baseline.known_deviation(session.matching.old_name(name))
-        warning = too_few(side, keys, rule, *known)
+        old_name, names = session.matching.old_name(name), suite.group_names()
+        deviation, pairs, effect = session.baseline.known_deviation(old_name)
+        warning = too_few(side, keys, rule, deviation, pairs, effect=effect, names=names)
         if warning is not None:
             session.early_notes[name] = f"{name}: {warning}"
             session.store.add_note(session.early_notes[name])

@@ -15,6 +15,7 @@ from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
 from pytest_llmjudge.plugin.cases import DECIDED, READY, case_of
 from pytest_llmjudge.plugin.identity import agree_on_fixtures
+from pytest_llmjudge.plugin.setup import CAUSE, note_property
 from pytest_llmjudge.plugin.warning import InconclusiveWarning, JudgeCheckWarning, warns
 from pytest_llmjudge.reporting.comparison import comparison_text
 
@@ -95,6 +96,8 @@ def _decide_over_all(item: pytest.Item, ready: Ready, session: LlmSession) -> No
         if not warns(item, warning):
             rule = replace(ready.comparison.rule, inconclusive="fail")
             ready.decision = decide_baseline(replace(ready.comparison, rule=rule))
+    if ready.decision.cause is not None:
+        note_property(item, CAUSE, ready.decision.cause)
     if ready.decision.passed:
         return
     text = printable(ready.decision.reason)

@@ -30,10 +30,8 @@ def property_adder(config: pytest.Config) -> Callable[[str, str], None] | None:
 def suite_properties(run: RunSummary) -> Iterator[tuple[str, str]]:
     """Yield names and values; as a run has one test suite, each name ends with that of ours."""
     for suite in run.summaries:
-        cause = next(filter(None, (gate.cause for gate in suite.gates)), NONE)
         figures = {
             "outcome": suite.outcome,
-            "cause": cause,
             suite.measure.replace(" ", "_"): suite.value,
             "interval": suite.interval,
             "change": suite.change,

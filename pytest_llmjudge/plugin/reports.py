@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import Comparison, Flip, Rule
+from pytest_llmjudge.data import Comparison, Flip, Grouped, Rule
 from pytest_llmjudge.gates import XPASSED
 from pytest_llmjudge.kinds import kind_named
 from pytest_llmjudge.kinds.plain import plain_comparison
@@ -53,7 +53,8 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
         more = f"; {XPASSED}" if is_unexpected else ""
         payload["outcome"] = outcome
         payload["reason"] = _first_line(report) if decision is None else f"{decision.reason}{more}"
-        payload["cause"] = None if decision is None else decision.cause
+        if decision is not None and decision.cause is not None:
+            payload["cause"] = decision.cause
         payload |= _comparison(ready)
     setattr(report, ATTRIBUTE, payload)
 
@@ -65,7 +66,7 @@ def _comparison(ready: Ready | None) -> dict[str, Any]:
 
 def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
     """Make a comparison of what xdist carried."""
-    values = dict(plain)
+    values, grouped = dict(plain), plain.get("grouped")
     measure = kind_named(values.pop("kind")).measure
     assert measure is not None  # noqa: S101  # it was compared
     return Comparison(
@@ -76,6 +77,7 @@ def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
             "bounds": plain["bounds"] and tuple(plain["bounds"]),
             "rule": Rule(**plain["rule"]),
             "flips": tuple(Flip(**flip) for flip in plain["flips"]),
+            "grouped": None if grouped is None else Grouped(**grouped),
         }
     )
 

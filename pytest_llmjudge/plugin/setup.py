@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Suite, SuiteRun
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["UNDECIDED", "set_up"]
+__all__ = ["CAUSE", "UNDECIDED", "note_property", "set_up"]
 
 UNDECIDED = "nothing else of this suite is decided"
 """Ends the message of every item of a suite whose judge is not fit."""
 _PROPERTY = "llm_judge_"
-_CAUSE = f"{_PROPERTY}cause"
+CAUSE = f"{_PROPERTY}cause"
+"""The property in JUnit XML that says why an item did not pass."""
 
 
 def set_up(request: pytest.FixtureRequest, session: LlmSession) -> None:
@@ -42,17 +43,17 @@ def set_up(request: pytest.FixtureRequest, session: LlmSession) -> None:
     # Outside of the handler: pytest would show what the error was raised from.
     if problem:
         if suite.kind.asks_judge:
-            _note_property(item, _CAUSE, "rig")
+            note_property(item, CAUSE, "rig")
         pytest.fail(problem, pytrace=False)
     sample = None if ready is None else ready.sample
     if sample is None:
         return
     if sample.error is not None:
         if suite.kind.asks_judge:
-            _note_property(item, _CAUSE, sample.cause)
+            note_property(item, CAUSE, sample.cause)
         pytest.fail(printable(sample.error), pytrace=False)
     for name, value in suite.properties(sample.value).items():
-        _note_property(item, name, value)
+        note_property(item, name, value)
 
 
 def _get_sample(ready: Ready, session: LlmSession, *, again: bool) -> None:
@@ -126,7 +127,7 @@ def _run(suite: Suite[Any], request: pytest.FixtureRequest, session: LlmSession)
     return run
 
 
-def _note_property(item: pytest.Item, name: str, value: object) -> None:
+def note_property(item: pytest.Item, name: str, value: object) -> None:
     """Put a property on an item for JUnit XML, in the place of what an earlier try left."""
     kept = [pair for pair in item.user_properties if not pair[0].startswith(_PROPERTY)]
     item.user_properties[:] = [*kept, (name, value)]

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import one_line, printable
+from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.stats import SIGNIFICANCE, points, probability
 
 if TYPE_CHECKING:
@@ -39,16 +40,20 @@ def count_lines(comparison: Comparison) -> Iterator[str]:
     ]
     if comparison.baseline_suite:
         yield f"the baseline's suite is {one_line(comparison.baseline_suite)}"
-    yield f"{comparison.paired} {measure.noun} paired" + "".join(f", {part}" for part in counts)
+    grouped = comparison.grouped
+    within = "" if grouped is None else in_groups(grouped.groups)
+    more = "".join(f", {part}" for part in counts)
+    yield f"{comparison.paired} {measure.noun}{within} paired{more}"
     if comparison.before is not None and comparison.after is not None:
         before, after = comparison.before, comparison.after
         yield f"their {measure.value}: {points(before, after)} before, {points(after, before)} now"
     yield from _unpaired_line(comparison)
     if comparison.paired and comparison.losses is not None and comparison.mcnemar_p is not None:
         passed, fail = measure.verbs
+        test = "McNemar's exact test" if grouped is None else "sign-flip test of whole groups"
         yield (
             f"{comparison.losses} {passed} before and {fail} now, {comparison.wins} the "
-            f"other way (McNemar's exact test: p {probability(comparison.mcnemar_p)})"
+            f"other way ({test}: p {probability(comparison.mcnemar_p)})"
         )
     if comparison.note:
         yield comparison.note

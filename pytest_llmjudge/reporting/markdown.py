@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.reporting.comparison import count_lines, parity_line
 from pytest_llmjudge.reporting.markup import Section, fenced, head, inline, joined, row
 from pytest_llmjudge.stats import points, probability, signed
@@ -67,9 +68,9 @@ def _cells(name: str, decision: Decision, comparison: Comparison) -> Iterator[st
     yield "-" if comparison.difference is None else signed(comparison.difference)
     interval = comparison.interval
     yield "-" if interval is None else f"{signed(interval[0])} to {signed(interval[1])}"
-    p = comparison.p
+    p, grouped = comparison.p, comparison.grouped
     yield "-" if p is None else probability(p, comparison.alpha).removeprefix("= ")
-    yield str(comparison.paired)
+    yield f"{comparison.paired}{'' if grouped is None else in_groups(grouped.groups)}"
     if comparison.refusal is not None:
         yield "not compared"
     else:

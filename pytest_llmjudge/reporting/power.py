@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.comparison import NOT_WORSE
+from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.stats import signed
 
 if TYPE_CHECKING:
@@ -29,20 +30,24 @@ def power_lines(
         measure: What the suite's scores mean.
     """
     noun, unit = measure.noun, measure.unit
-    if reach.spread is None or reach.needed is None or reach.detectable is None:
-        if reach.spread is None:
-            yield f"{name}: nothing is known of its spread, with {reach.records} scores"
+    if reach.spread is None or reach.needed is None:
+        number = f"{reach.records} scores{in_groups(reach.groups)}"
+        if reach.spread is None or reach.groups is not None:
+            yield f"{name}: nothing is known of its spread, with {number}"
         else:
             yield f"{name}: nothing is known of its spread, all {reach.records} scores are the same"
         return
-    least = signed(reach.detectable).lstrip("+")
+    least = "" if reach.detectable is None else signed(reach.detectable).lstrip("+")
+    needed = f"{reach.needed} {noun}{in_groups(reach.groups_needed)}"
+    there = f"{reach.records} scored {noun}{in_groups(reach.groups)}"
     if rule.name == NOT_WORSE:
         yield (
-            f"{name}: {reach.needed} {noun} prove a release not worse by {rule.margin:g} {unit} or "
+            f"{name}: {needed} prove a release not worse by {rule.margin:g} {unit} or "
             f"more in {100 * power:g} % of all cases where it is equal; one that is worse by "
             f"{rule.margin:g} {unit} passes in at most {_percent(rule.alpha)} %"
         )
-        yield f"  its {reach.records} scored {noun} do so for a margin of {least} {unit} or more"
+        if least:
+            yield f"  its {there} do so for a margin of {least} {unit} or more"
         if rule.suites > 1:
             together, each = power**rule.suites, power ** (1 / rule.suites)
             yield (
@@ -52,11 +57,11 @@ def power_lines(
     else:
         several = f" in any of {rule.suites} suites" if rule.suites > 1 else ""
         yield (
-            f"{name}: {reach.needed} {noun} show a {measure.drop} of {rule.margin:g} {unit} in "
+            f"{name}: {needed} show a {measure.drop} of {rule.margin:g} {unit} in "
             f"{100 * power:g} % of all releases that have it, with at most "
             f"{_percent(rule.alpha)} % false alarms{several}"
         )
-        yield f"  its {reach.records} scored {noun} show {measure.drop}s of {least} {unit} or more"
+        yield f"  its {there} show {measure.drop}s of {least} {unit} or more"
     if reach.pairs:
         yield (
             f"  measured: the differences of {reach.pairs} pairs have a standard deviation of "
@@ -67,6 +72,11 @@ def power_lines(
             f"  assumed: differences with a standard deviation of {_figure(reach.deviation)} "
             f"{unit}, from {_figure(reach.spread)} of the scores and published pairs of releases; "
             "--baseline FILE measures it"
+        )
+    if reach.design_effect is not None:
+        yield (
+            f"  that is {_figure(reach.design_effect)} times as many {noun} as where each is alone "
+            "(the design effect of its groups)"
         )
 
 

@@ -31,6 +31,7 @@ def run_sections(run: RunSummary) -> Iterator[Section]:
     """Yield the parts of the document, the most important ones first."""
     yield _decision(run)
     yield from _causes(run.summaries)
+    yield from _groups(run.summaries)
     compared = list(_compared(run.summaries))
     if compared:
         yield Section("a heading", ("### Beside the baseline",))
@@ -79,6 +80,12 @@ def _causes(suites: Sequence[Summary]) -> Iterator[Section]:
     )
     if lines:
         yield Section("causes", ("### Why", ""), lines)
+
+
+def _groups(suites: Sequence[Summary]) -> Iterator[Section]:
+    lines = tuple(f"- {inline(suite.name)}: {suite.grouped}" for suite in suites if suite.grouped)
+    if lines:
+        yield Section("lines on groups", ("### Groups", ""), lines)
 
 
 def _compared(suites: Sequence[Summary]) -> Iterator[tuple[str, Decision, Comparison]]:

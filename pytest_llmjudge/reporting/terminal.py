@@ -117,6 +117,8 @@ def overview_lines(suite: Summary, suites: Sequence[Summary], *, figures: bool) 
         suites: All of its kind.
         figures: Whether to add those of a judge that is fit.
     """
+    if suite.grouped:
+        yield f"{suite.name}: {suite.grouped}"
     if suite.overview is not None:
         for statement in suite.overview.lines:
             yield statement_line(statement, _name(suite, suites), figures=figures)

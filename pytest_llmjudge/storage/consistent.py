@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.groups import count_groups, group_numbers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -50,6 +52,10 @@ def counted(suite: Mapping[str, Any], listed: int, scored: int) -> Iterator[str]
     yield from differs(suite, "total", max(listed, suite["total"]))
     yield from differs(suite, "scored", scored)
     yield from differs(suite, "unscored", suite["total"] - scored)
+    if listed == suite["total"]:
+        groups = group_numbers(record.get("group") for record in suite["records"])
+        number = None if groups is None else count_groups(groups)
+        yield from differs({"groups": suite.get("groups")}, "groups", number)
 
 
 def differs(

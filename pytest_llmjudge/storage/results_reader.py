@@ -86,13 +86,18 @@ class SavedRun:
         """The kinds of all its suites by name, also of those that do not compare."""
         return {suite["name"]: suite["kind"] for suite in self.document["suites"]}
 
-    def known_deviation(self, name: str) -> tuple[float | None, int]:
-        """Return the deviation of a suite's differences from its own baseline, and the pairs."""
+    def known_deviation(self, name: str) -> tuple[float | None, int, float | None]:
+        """Return what is known of a suite's differences from its own baseline.
+
+        Returns:
+            Their deviation, the number of pairs, and the design effect of their groups.
+        """
         named = (suite for suite in self.document["suites"] if suite["name"] == name)
         compared = next((suite.get("baseline") for suite in named), None)
         if not compared or compared["refusal"] is not None:
-            return None, 0
-        return compared["deviation"], compared["paired"]
+            return None, 0, None
+        grouped = compared.get("grouped") or {}
+        return compared["deviation"], compared["paired"], grouped.get("design_effect")
 
     def fingerprint(self, name: str) -> str:
         """Return the fingerprint of the model that a suite was made with; empty when unknown."""

@@ -91,8 +91,8 @@ def test_what_is_proved_and_what_is_not(project: Project, dist: tuple[str, ...])
     for gate in found.values():
         result.stdout.fnmatch_lines([f"baseline of *: {gate['reason']}"])
     assert causes_in_xml(project) == {
-        "llm_judge_cause[test_worse.py::test_worse]": "worse",
-        "llm_judge_cause[test_unsure.py::test_unsure]": "inconclusive",
+        "test_worse[baseline]": "worse",
+        "test_unsure[baseline]": "inconclusive",
     }
     assert (project.path / "report.md").read_text("utf-8").count("**failed** (inconclusive)") == 1
     page = (project.path / "report.html").read_text("utf-8")
@@ -102,10 +102,14 @@ def test_what_is_proved_and_what_is_not(project: Project, dist: tuple[str, ...])
 
 
 def causes_in_xml(project: Project) -> dict[str, str]:
-    """Return the causes in JUnit XML, by the property's name."""
-    tree = ET.parse(project.path / "junit.xml")  # noqa: S314  # our own
-    properties = {one.attrib["name"]: one.attrib["value"] for one in tree.iter("property")}
-    return {name: value for name, value in properties.items() if "cause" in name}
+    """Return the causes in JUnit XML, by the name of their case."""
+    cases = ET.parse(project.path / "junit.xml").iter("testcase")  # noqa: S314  # our own
+    return {
+        case.attrib["name"]: one.attrib["value"]
+        for case in cases
+        for one in case.iter("property")
+        if one.attrib["name"] == "llm_judge_cause"
+    }
 
 
 def test_a_part_of_a_run_decides_as_the_whole(project: Project) -> None:

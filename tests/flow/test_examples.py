@@ -326,6 +326,8 @@ def _furnish(project: Project) -> None:
         for number, record in enumerate(records(6))
     ]
     project.write("instruction-data.json", rows)
+    in_groups = [{**row, "source_id": number // 2} for number, row in enumerate(rows)]
+    project.write("paraphrases.json", in_groups)
     project.write("train.json", [{"instruction": "Name a colour.", "output": "Red."}])
     votes = [
         {"id": record["id"], "model_a": "Echo", "model_b": "released.pth", "winner": "tie"}

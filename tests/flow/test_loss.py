@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from pytest_llmjudge.cli import main
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from tests.support.fake_ollama import FakeOllama
@@ -238,6 +239,28 @@ def test_beside_a_baseline(suite: Project, mode: tuple[str, ...]) -> None:
     compared = suite.pytester.run("llmjudge", "compare", "tuned.json", "base.json")
     assert compared.ret == 1
     assert suite.pytester.run("llmjudge", "compare", "base.json", "tuned.json").ret == 0
+
+
+def test_a_rise_that_is_ruled_out(suite: Project) -> None:
+    """Not worse has a margin in nats, of the marker alone; points are none."""
+    write(suite, '"data.json", max_perplexity=1e9', data=records(40))
+    old, options = "--llm-judge-baseline=old.json", ["--rule=not-worse", "old.json", "new.json"]
+    proof = "--llm-judge-baseline-rule=not-worse"
+    suite.run(CHECKPOINT, "--llm-judge-report=old.json")
+    needed = "the rule not-worse needs a margin in nats, and there is none; give"
+
+    refused = suite.run(CHECKPOINT, old, proof, "--llm-judge-max-drop=3")
+    write(suite, '"data.json", max_perplexity=1e9, max_rise=0.5', data=records(40))
+    tuned = rows_of(suite.path / "model.pth", records(40))
+    torch.save(train(make_model(CONFIG), tuned, 10), suite.path / "model.pth")
+    passed = suite.run(CHECKPOINT, old, proof, "--llm-judge-report=new.json")
+
+    assert refused.ret == 4
+    refused.stderr.fnmatch_lines([f"ERROR: *: {needed} max_rise= in the marker, or *"])
+    assert passed.ret == 0
+    passed.stdout.fnmatch_lines(["baseline of *: not worse by 0.5 nats or more: -*, at most *"])
+    assert main(["compare", *options, "--max-rise=0.5"]) == 0
+    assert main(["compare", *options, "--max-drop=3"]) == 2
 
 
 def test_losses_of_two_tokenizers(suite: Project) -> None:
@@ -548,8 +571,8 @@ def test_what_are_no_token_ids(project: Project, gives: str, shown: str) -> None
             '"data.json", max_loss=1, responses="model_response"',
             (
                 'unknown keyword "responses"; use max_perplexity, max_loss, end, stride, '
-                "baseline_rule, max_rise, checkpoint, prompt, system, sample, fields, split, training or "
-                "max_overlap"
+                "baseline_rule, max_rise, checkpoint, prompt, system, sample, group, fields, split, "
+                "training or max_overlap"
             ),
         ),
     ],

@@ -645,7 +645,7 @@ def test_an_earlier_run_of_other_records(project: Project) -> None:
             'responses="new", against="old", min_win_rate=0.5, min_score=3',
             (
                 'unknown keyword "min_score"; use against, min_win_rate, votes, criteria, checkpoint, '
-                "prompt, system, responses, sample, fields, split, training or max_overlap"
+                "prompt, system, responses, sample, group, fields, split, training or max_overlap"
             ),
         ),
         (

@@ -73,7 +73,7 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
             (
                 f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, by, '
                 "baseline_rule, max_drop, criteria, checkpoint, prompt, system, responses, sample, "
-                "fields, split, training or max_overlap"
+                "group, fields, split, training or max_overlap"
             ),
         ),
         (

@@ -814,7 +814,7 @@ BAD_FIELDS = {
         {"question": "a", "output": "gold"},
         (
             'fields= has "question", which is no part of a record; name instruction, output, input, '
-            "history, system, id, criteria, messages, prompt or completion"
+            "history, system, id, group, criteria, messages, prompt or completion"
         ),
     ),
     "mixed": (

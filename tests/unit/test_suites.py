@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.settings import SuiteSettings
-from pytest_llmjudge.suites import read_suite
+from pytest_llmjudge.suites import read_suite, with_groups
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +46,16 @@ def test_a_template_that_cannot_be_used(tmp_path: Path, content: bytes, expected
 def test_a_template(tmp_path: Path) -> None:
     """All else of it is the prompt, with line ends as Python reads them."""
     assert read_template(tmp_path, b"\t{instruction}\r\n") == "\t{instruction}\n"
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_records_without_groups(value: object) -> None:
+    """A column of a table that is empty is as good as none, unless the marker names it."""
+    records = [Record(f"r{number}", "a", "", "b", {"group": value}) for number in range(2)]
+
+    assert with_groups("s", records, None) == tuple(records)
+    with pytest.raises(SettingsError) as caught:
+        with_groups("s", records, "group")
+    assert str(caught.value) == (
+        's: group "group" is no field with a text or a number in any record; the fields are "group"'
+    )

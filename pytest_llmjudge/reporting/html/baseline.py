@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.data.page import Panel
+from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.reporting.comparison import count_lines
 from pytest_llmjudge.stats import SIGNIFICANCE, points, probability, signed
 
@@ -33,9 +34,11 @@ def baseline_panel(comparison: Comparison, cause: str | None) -> Panel:
 
 
 def _facts(comparison: Comparison, cause: str | None) -> Iterator[Fact]:
-    measure, rule = comparison.measure, comparison.rule
+    measure, rule, grouped = comparison.measure, comparison.rule, comparison.grouped
     if cause is not None:
         yield "cause", cause
+    if grouped is not None:
+        yield "pairs", f"{comparison.paired} {measure.noun}{in_groups(grouped.groups)}"
     if comparison.difference is not None:
         yield "change", f"{signed(comparison.difference)} {measure.unit}"
     if comparison.interval is not None:

@@ -33,6 +33,15 @@ _TERMS = (
     ),
     _CHANCE,
     Term(
+        "to be proved",
+        ("to be proved",),
+        (
+            "The suite passes only when it is certain enough that less than this was lost. When "
+            "neither that nor the opposite is certain, the cause is inconclusive: more tasks of "
+            "the same kind would tell."
+        ),
+    ),
+    Term(
         "drops it can show",
         ("drops it can show",),
         (

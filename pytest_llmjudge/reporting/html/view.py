@@ -50,6 +50,7 @@ class SuiteView:
             ("95 % interval", summary.interval),
             ("wanted", summary.wanted),
             ("change", summary.change),
+            ("size", summary.grouped or NONE),
         )
         return tuple(fact for fact in facts if fact[1] != NONE)
 

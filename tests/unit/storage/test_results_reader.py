@@ -260,6 +260,7 @@ PAIR: dict[str, Any] = compared({"r1": "a", "r2": "tie"})
         ({"total": 0}, 'test_a.py::test_a: its "total" is 0, and by its records 1'),
         ({"scored": 0}, 'test_a.py::test_a: its "scored" is 0, and by its records 1'),
         ({"unscored": 1}, 'test_a.py::test_a: its "unscored" is 1, and by its records 0'),
+        ({"groups": 2}, 'test_a.py::test_a: its "groups" is 2, and by its records none'),
         (
             {"total": 2, "unscored": 1},
             'test_a.py::test_a: its "average" is 85.0, and by its records none',
