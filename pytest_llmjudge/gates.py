@@ -25,7 +25,7 @@ from pytest_llmjudge.stats import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping, Sequence
 
-    from pytest_llmjudge.data import Comparison, Rule
+    from pytest_llmjudge.data import Comparison, Measure, Rule
 
 __all__ = [
     "NOISE",
@@ -138,7 +138,8 @@ def decide_baseline(comparison: Comparison) -> Decision:
     chance alone makes one of its size less often than ``comparison.alpha`` says. It fails too when
     the two cannot be compared, and when the records that did not pair up fell further than those
     that did, by more than chance: then the pairs do not speak for the suite. By ``not-worse`` the
-    suite also has to prove that it lost less than the margin, with the bounds of the comparison.
+    suite also has to prove that it lost less than the margin, with the bounds of the comparison,
+    and no record of it may be without a score.
     """
     if comparison.refusal is not None:
         return Decision(passed=False, reason=f"not compared: {comparison.refusal}")
@@ -151,7 +152,7 @@ def decide_baseline(comparison: Comparison) -> Decision:
     if hidden:
         return Decision(passed=False, reason=f"{hidden}; {change}")
     if comparison.rule.name == NOT_WORSE:
-        return _decide_not_worse(comparison)
+        return _unscored_now(comparison) or _decide_not_worse(comparison)
     return Decision(passed=True, reason=change)
 
 
@@ -167,16 +168,16 @@ def _change(comparison: Comparison, *, is_real: bool) -> str:
     reason = f"{dropped} by {points(drop, rule.margin)} {measure.unit}{doubt}"
     if rule.option:
         more = "more" if drop > rule.margin else "no more"
-        reason += f", {more} than {rule.option} {points(rule.margin, drop)}"
+        reason += f", {more} than {rule.option} {rule.margin:g}"
     return reason + reach
 
 
 def _decide_not_worse(comparison: Comparison) -> Decision:
     """Decide whether less than the margin was lost, where no larger drop is shown."""
     measure, rule, bounds = comparison.measure, comparison.rule, comparison.bounds
-    worse = f"worse by {points(rule.margin)} {measure.unit} or more"
+    worse = _worse_by_margin(rule, measure)
     change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
-    unsure = f"cannot tell whether it is {worse}"
+    unsure = _unsure(rule, measure)
     if bounds is None:
         return _inconclusive(f"{unsure}: {change}, with {_units(comparison)[1]}", rule)
     # A bound towards the worse is the least of a score, and the most of a loss.
@@ -191,6 +192,32 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     if measure.gain(0.0, bounds[1]) < -rule.margin:
         return Decision(passed=False, reason=f"{worse}: {change}, {best}", cause=WORSE)
     return _inconclusive(f"{unsure}: {change}, {worst}; {_enough(comparison)}", rule)
+
+
+def _worse_by_margin(rule: Rule, measure: Measure) -> str:
+    return f"worse by {rule.margin:g} {measure.unit} or more"
+
+
+def _unsure(rule: Rule, measure: Measure) -> str:
+    return f"cannot tell whether it is {_worse_by_margin(rule, measure)}"
+
+
+def _unscored_now(comparison: Comparison) -> Decision | None:
+    """Refuse a proof where records of this run have no score; ``None`` where all have one.
+
+    A model may fail to answer just where it got worse, so that the others prove nothing. A warning
+    does not do in the place of their scores.
+    """
+    unscored_now, measure = comparison.unscored_after, comparison.measure
+    if not unscored_now:
+        return None
+    total = comparison.paired + comparison.unpaired_after + unscored_now
+    verb = "is" if unscored_now == 1 else "are"
+    reason = (
+        f"{_unsure(comparison.rule, measure)}: {unscored_now} of {total} {measure.noun} {verb} "
+        "unscored, and may be what got worse; run the suite as a whole, which says why"
+    )
+    return Decision(passed=False, reason=reason, cause=INCONCLUSIVE)
 
 
 def _inconclusive(text: str, rule: Rule) -> Decision:

@@ -22,6 +22,7 @@ ALL = "all"
 """Stands for the whole suite among the categories of ``min_average``."""
 _AVERAGES = 'give a number, or one for each category, as in {"all": 55, "translation": 40}'
 _LEAST_DROP = 0.01
+_LEAST_ALPHA = 1e-6
 _MOST_DIGITS = 18
 _MOST = 10**_MOST_DIGITS - 1
 """Largest integer that is taken where nothing else bounds it; results files hold none above."""
@@ -176,8 +177,8 @@ parse_drop = number_parser(
 )
 parse_alpha = number_parser(
     '"{text}" is no error rate',
-    "a share above 0 and below 0.5, for example 0.05",
-    lambda alpha: 0 < alpha < 0.5,
+    "a share from 0.000001 to less than 0.5, for example 0.05",
+    lambda alpha: _LEAST_ALPHA <= alpha < 0.5,
 )
 parse_power = number_parser(
     '"{text}" is no power to plan with',

@@ -244,16 +244,16 @@ def test_nothing_to_compare_with(project: Project, option: str) -> None:
     result.stderr.fnmatch_lines([f"ERROR: --llm-judge-{name}: there is no baseline to compare *"])
 
 
-@pytest.mark.parametrize("alpha", ["0", "0.5", "-1", "nan", "five"])
+@pytest.mark.parametrize("alpha", ["0", "1e-7", "0.5", "-1", "nan"])
 def test_no_error_rate(project: Project, alpha: str) -> None:
-    """Above 0 and below 0.5."""
+    """From a millionth, below which probabilities are not computed exactly, to less than 0.5."""
     write(project, {"same": OLD}, same="min_average=1")
 
     result = project.run(BASELINE, f"--llm-judge-alpha={alpha}")
 
     assert result.ret == 4
     result.stderr.fnmatch_lines(
-        ["ERROR: --llm-judge-alpha: *; give a share above 0 and below 0.5*"]
+        ["ERROR: --llm-judge-alpha: *; give a share from 0.000001 to less than 0.5*"]
     )
 
 

@@ -287,3 +287,32 @@ def test_a_loss_without_a_margin() -> None:
     )
     # Nothing is compared in the run that makes the baseline.
     assert rule_of("s", {"baseline_rule": "not-worse"}, settings(), LOSS).name == "not-worse"
+
+
+@pytest.mark.parametrize("how", ["fail", "warn"])
+def test_records_without_a_score_prove_nothing(how: str) -> None:
+    """Those that are left may be the ones that did not get worse; a drop is one all the same."""
+    rule = replace(PROOF, margin=20, inconclusive=how)
+    old = side(*[50.0] * 40)
+
+    decision = decide_baseline(compare(old, side(*[50.0] * 37, None, None, None), rule))
+    dropped = decide_baseline(compare(old, side(*[20.0] * 37, None, None, None), rule))
+    lacking = decide_baseline(compare(side(*[50.0] * 37, None, None, None), old, rule))
+
+    assert (decision.passed, decision.cause, dropped.cause) == (False, "inconclusive", "worse")
+    assert decision.reason == (
+        "cannot tell whether it is worse by 20 points or more: 3 of 40 records are unscored, and "
+        "may be what got worse; run the suite as a whole, which says why"
+    )
+    assert lacking.passed
+
+
+@pytest.mark.parametrize("margin", [0.005, 0.00015, 0.125])
+def test_a_small_margin_is_shown_as_it_was_given(margin: float) -> None:
+    """Two decimals would make another margin of it."""
+    rule = Rule("not-worse", margin, "max_rise")
+    risen = compared(*[0.3 + place / 100 for place in range(8)], rule=rule, measure=LOSS)
+
+    assert f"more than max_rise {margin:g};" in decide_baseline(risen).reason
+    unsure = bounded(margin, -1, rule=rule, measure=LOSS).reason
+    assert f"cannot tell whether it is worse by {margin:g} nats or more: " in unsure
