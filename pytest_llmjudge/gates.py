@@ -14,6 +14,7 @@ from pytest_llmjudge.groups import group_numbers, in_groups
 from pytest_llmjudge.stats import (
     POWER,
     SIGNIFICANCE,
+    confidence,
     groups_for,
     mean,
     mean_interval,
@@ -179,12 +180,12 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
     unsure = _unsure(rule, measure)
     if bounds is None:
-        return _inconclusive(f"{unsure}: {change}, with {_units(comparison)[1]}", rule)
+        return _inconclusive(f"{unsure}: {change}, {_why_unbounded(comparison)}", rule)
     # A bound towards the worse is the least of a score, and the most of a loss.
     sides = ("least", "most") if measure.higher_is_better else ("most", "least")
     levels = rule.alpha, comparison.alpha
     worst, best = (
-        f"at {side} {_beside_margin(comparison, bound)} with {100 * (1 - alpha):.4g} % confidence"
+        f"at {side} {_beside_margin(comparison, bound)} with {confidence(alpha)} % confidence"
         for side, bound, alpha in zip(sides, bounds, levels, strict=True)
     )
     if measure.gain(0.0, bounds[0]) > -rule.margin:
@@ -215,21 +216,34 @@ def _unscored_now(comparison: Comparison) -> Decision | None:
     verb = "is" if unscored_now == 1 else "are"
     reason = (
         f"{_unsure(comparison.rule, measure)}: {unscored_now} of {total} {measure.noun} {verb} "
-        "unscored, and may be what got worse; run the suite as a whole, which says why"
+        "unscored, and may be what got worse; have them all scored"
     )
     return Decision(passed=False, reason=reason, cause=INCONCLUSIVE)
 
 
 def _inconclusive(text: str, rule: Rule) -> Decision:
     passes = rule.inconclusive == WARN
-    reason = f"{text}; it passes because of --llm-judge-inconclusive=warn" if passes else text
+    reason = f"{text}; it passes because of inconclusive=warn" if passes else text
     return Decision(passed=passes, reason=reason, cause=INCONCLUSIVE)
 
 
+def _why_unbounded(comparison: Comparison) -> str:
+    number, units = _units(comparison)
+    if number < 2:
+        return f"with {units}"
+    noun, drop = comparison.measure.noun, comparison.measure.drop
+    return (
+        f"with {units} of {noun} that are all as before, and nothing says how large a {drop} that "
+        "was not seen may be; hold a model that is the same to the rule no-drop"
+    )
+
+
 def _beside_margin(comparison: Comparison, difference: float) -> str:
-    """Write a difference, with more digits where it would look like the whole margin."""
+    """Write a difference to a tenth of the margin, finer where it would look like the whole one."""
     margin, size = comparison.rule.margin, abs(difference)
-    shown = signed(difference)
+    shown = f"{difference:+.{max(1, 1 - math.floor(math.log10(margin)))}f}"
+    if float(shown) == 0:
+        shown = signed(difference)
     if abs(float(shown)) != margin or size == margin:
         return shown
     return f"{shown[0]}{points(size, margin)}"

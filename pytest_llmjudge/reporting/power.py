@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.stats import signed
+from pytest_llmjudge.values import MOST_POWER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,10 +51,11 @@ def power_lines(
             yield f"  its {there} do so for a margin of {least} {unit} or more"
         if rule.suites > 1:
             together, each = power**rule.suites, power ** (1 / rule.suites)
-            yield (
-                f"  {rule.suites} such suites all pass in {_percent(together)} % of these cases, "
-                f"and with --power {math.ceil(1000 * each) / 1000:g} in {_percent(power)} %"
-            )
+            passing = f"all pass in {_percent(together)} % of these cases"
+            if each <= MOST_POWER:
+                needed_power = math.ceil(1000 * each) / 1000
+                passing += f", and with --power {needed_power:g} in {_percent(power)} %"
+            yield f"  {rule.suites} such suites {passing}"
     else:
         several = f" in any of {rule.suites} suites" if rule.suites > 1 else ""
         yield (

@@ -156,7 +156,7 @@ def test_a_warning_in_the_place_of_a_proof(
         result.stdout.no_fnmatch_line("*it passes because*")
         return
     assert (result.ret, gate["outcome"], gate["whole"]) == (0, "passed", "passed")
-    assert gate["reason"].endswith("; it passes because of --llm-judge-inconclusive=warn")
+    assert gate["reason"].endswith("; it passes because of inconclusive=warn")
     name = "test_unsure.py::test_unsure[baseline]"
     result.stdout.fnmatch_lines(
         [

@@ -102,7 +102,7 @@ def test_the_sentences_of_a_loss() -> None:
     assert bounded(6.0, -3.0, rule=rule, measure=LOSS).reason == (
         "cannot tell whether it is worse by 5 nats or more: -0.2 nats, at most +6.0 with 95 % "
         "confidence; 22 records would tell in 80 % of all cases where the two are equal, at the "
-        "deviation seen; it passes because of --llm-judge-inconclusive=warn"
+        "deviation seen; it passes because of inconclusive=warn"
     )
 
 
@@ -302,7 +302,7 @@ def test_records_without_a_score_prove_nothing(how: str) -> None:
     assert (decision.passed, decision.cause, dropped.cause) == (False, "inconclusive", "worse")
     assert decision.reason == (
         "cannot tell whether it is worse by 20 points or more: 3 of 40 records are unscored, and "
-        "may be what got worse; run the suite as a whole, which says why"
+        "may be what got worse; have them all scored"
     )
     assert lacking.passed
 
@@ -316,3 +316,36 @@ def test_a_small_margin_is_shown_as_it_was_given(margin: float) -> None:
     assert f"more than max_rise {margin:g};" in decide_baseline(risen).reason
     unsure = bounded(margin, -1, rule=rule, measure=LOSS).reason
     assert f"cannot tell whether it is worse by {margin:g} nats or more: " in unsure
+
+
+@pytest.mark.parametrize(
+    ("alpha", "shown"), [(0.05, "95"), (0.05 / 16, "99.69"), (1e-5, "99.999"), (1e-6, "99.9999")]
+)
+def test_nothing_is_certain(alpha: float, shown: str) -> None:
+    """A confidence below 100 % is not rounded to it."""
+    reason = bounded(-9, 9, rule=replace(PROOF, alpha=alpha)).reason
+
+    assert f" with {shown} % confidence" in reason
+
+
+@pytest.mark.parametrize(
+    ("margin", "worst", "shown"),
+    [(0.06, 0.0534, "0.053"), (0.3, 0.2749, "0.27"), (0.004, 0.00396, "0.00396"), (5, 4.94, "4.9")],
+)
+def test_a_bound_is_as_fine_as_its_margin(margin: float, worst: float, shown: str) -> None:
+    """No proof reads as if more than the margin may have been lost."""
+    reason = bounded(worst, -1, rule=replace(PROOF, margin=margin), measure=LOSS).reason
+
+    assert f"not worse by {margin:g} nats or more: " in reason
+    assert f", at most +{shown} with " in reason
+
+
+def test_a_loss_that_is_as_before() -> None:
+    """Nothing bounds a rise of losses none of which changed, and the reason says so."""
+    same = compared(*[0.0] * 60, rule=replace(PROOF, margin=0.05), measure=LOSS)
+
+    assert decide_baseline(same).reason == (
+        "cannot tell whether it is worse by 0.05 nats or more: 0.0 nats, with 60 pairs of records "
+        "that are all as before, and nothing says how large a rise that was not seen may be; hold "
+        "a model that is the same to the rule no-drop"
+    )
