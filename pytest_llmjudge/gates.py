@@ -215,15 +215,17 @@ def _enough(comparison: Comparison) -> str:
     if alike and not is_as_before:
         return f"{alike}, which does not tell how many {measure.noun} would"
     grouped, paired = comparison.grouped, comparison.paired
-    effect = 1.0
+    size = effect = 1.0
     if grouped is not None:
+        size = paired / grouped.groups
         # Where nothing shows how far records of a group agree, a group counts as one.
-        effect = grouped.design_effect or paired / grouped.groups
+        effect = grouped.design_effect or size
     needed = records_to_tell(
         comparison.deviation or 0.0,
         rule.margin,
         rule.alpha,
         furthest=measure.furthest,
+        size=size,
         effect=effect,
     )
     number = groups_for(needed, None if grouped is None else grouped.groups, paired)
