@@ -6,6 +6,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_llmjudge.groups import totals
 from pytest_llmjudge.stats import POWER
 
 if TYPE_CHECKING:
@@ -181,11 +182,8 @@ def _expanded(alpha: float, count: int) -> float:
 def _units(differences: Sequence[float], groups: Sequence[Hashable] | None) -> _Units:
     import numpy as np
 
-    members: dict[Hashable, list[float]] = {}
-    for place, difference in enumerate(differences):
-        members.setdefault(place if groups is None else groups[place], []).append(difference)
-    totals = np.array([math.fsum(values) for values in members.values()])
-    return _Units(totals, np.array([float(len(values)) for values in members.values()]))
+    sums, sizes = totals(differences, groups)
+    return _Units(np.asarray(sums, dtype=float), np.asarray(sizes, dtype=float))
 
 
 def _lower(units: _Units, level: float, worst: float) -> float:

@@ -195,7 +195,7 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
 
 def _inconclusive(text: str, rule: Rule) -> Decision:
     passes = rule.inconclusive == WARN
-    reason = f"{text}; it passes because of --llm-judge-inconclusive=warn" if passes else text
+    reason = f"{text}; it passes because of inconclusive=warn" if passes else text
     return Decision(passed=passes, reason=reason, cause=INCONCLUSIVE)
 
 

@@ -484,14 +484,14 @@ def test_false_alarms() -> None:
     """Of equal models on 20 groups of 3 that share their difference.
 
     At most 5 % with groups, and about 18 % where each record counts for itself, as
-    ``benchmarks/gate_power.py --part groups`` measures with 10,000 suites; here there are 60.
+    ``benchmarks/gate_power.py --part groups`` measures with 10,000 suites; here there are 30.
     """
     lots = np.random.default_rng(123)
     groups = [place // 3 for place in range(60)]
     alarms = [0, 0]
-    for _ in range(60):
+    for _ in range(30):
         differences = np.repeat(lots.normal(0, 20, 20), 3).tolist()
         for place, own in enumerate((groups, None)):
             alarms[place] += sign_flip_test(differences, own) < 0.05
 
-    assert alarms[0] <= 8 < alarms[1]
+    assert alarms[0] <= 3 < alarms[1]
