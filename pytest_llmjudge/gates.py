@@ -178,7 +178,10 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
     unsure = f"cannot tell whether it is {worse}"
     if bounds is None:
-        return _inconclusive(f"{unsure}: {change}, with {_units(comparison)[1]}", rule)
+        number, counted = _units(comparison)
+        unbounded = f"{_moved_alike(comparison)}, and nothing bounds how far a score can rise"
+        why = f"with {counted}" if number < 2 else unbounded
+        return _inconclusive(f"{unsure}: {change}, {why}", rule)
     # A bound towards the worse is the least of a score, and the most of a loss.
     sides = ("least", "most") if measure.higher_is_better else ("most", "least")
     levels = rule.alpha, comparison.alpha

@@ -106,6 +106,17 @@ def test_the_sentences_of_a_loss() -> None:
     )
 
 
+def test_losses_that_are_all_as_before() -> None:
+    """Nothing shows how far one may rise that was not seen."""
+    decision = decide_baseline(compared(*[0.0] * 12, rule=PROOF, measure=LOSS))
+
+    assert decision.cause == "inconclusive"
+    assert decision.reason == (
+        "cannot tell whether it is worse by 5 nats or more: 0.0 nats, all scores are as before, and "
+        "nothing bounds how far a score can rise"
+    )
+
+
 @pytest.mark.parametrize(
     ("differences", "end"),
     [
