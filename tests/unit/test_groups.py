@@ -316,6 +316,18 @@ def test_figures_of_a_comparison() -> None:
     assert replace(comparison, grouped=None) != compare(old, new)
 
 
+def test_groups_that_are_gone() -> None:
+    """A comparison says that only the baseline has them; none of its figures goes by groups."""
+    old, new = side(*drawn(1)), side(*drawn(2))
+
+    gone = compare(in_these(old, GROUPS), new)
+
+    assert gone.note == (
+        "the baseline's records are in groups and this run's are not: each counts for itself"
+    )
+    assert replace(gone, note="") == compare(old, new)
+
+
 def test_what_a_gate_says_of_groups() -> None:
     """How many there are, and that too few cannot show anything, however many records they have."""
     few = [place // 10 for place in range(40)]
