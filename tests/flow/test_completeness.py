@@ -255,6 +255,19 @@ def test_required_suites(
     assert errors(result) == required(problems)
 
 
+def test_required_suites_of_which_some_failed(project: Project, dist: tuple[str, ...]) -> None:
+    """What failed last is a part, and pytest does not open the other files."""
+    write_suite(project, "test_a.py", OLD, f"{FIELD}, min_average=99")
+    write_suite(project, "test_b.py", OLD, GATED)
+    project.write("pytest.ini", REQUIRED)
+    assert project.run(*dist).ret == 1
+
+    result = project.run("--lf", *dist)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert errors(result) == required(f"{A} (1 of 13 items selected), test_b.py (not collected)")
+
+
 def test_required_suites_that_are_there(project: Project, dist: tuple[str, ...]) -> None:
     """A whole run is judged, and one that lists is none."""
     write_suite(project, "test_a.py", OLD, GATED)
