@@ -146,14 +146,14 @@ def test_one_suite_on_each_side(project: Project, dist: tuple[str, ...]) -> None
     result.stdout.fnmatch_lines([f"*the baseline's suite is {A}", "*12 records paired"])
 
 
-def test_suites_that_were_renamed(project: Project) -> None:
+def test_suites_that_were_renamed(project: Project, dist: tuple[str, ...]) -> None:
     """With several on a side the names have to be given."""
     write_both(project)
     (project.path / "test_b.py").unlink()
     write_suite(project, "test_c.py", OLD, GATED)
     new = B.replace("_b", "_c")
 
-    result = project.run(BASELINE, f"--llm-judge-baseline-suite={B}={new}")
+    result = project.run(BASELINE, f"--llm-judge-baseline-suite={B}={new}", *dist)
 
     assert result.ret == 0
     result.stdout.fnmatch_lines([f"*the baseline's suite is {B}"])
