@@ -117,7 +117,7 @@ def records_to_tell(
         alpha: One-sided.
         power: Chance that L is above -margin.
         furthest: What a difference can be at most, infinite where nothing bounds it.
-        size: How many pairs a group has on average.
+        size: How many pairs a group has on average; where sizes differ much it takes more groups.
         effect: The design effect of the groups.
     """
     deviation *= math.sqrt(effect / size)
