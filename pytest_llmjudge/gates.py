@@ -180,7 +180,10 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
     unsure = _unsure(rule, measure)
     if bounds is None:
-        return _inconclusive(f"{unsure}: {change}, {_why_unbounded(comparison)}", rule)
+        number, counted = _units(comparison)
+        unbounded = f"{_moved_alike(comparison)}, and nothing bounds how far a score can rise"
+        why = f"with {counted}" if number < 2 else unbounded
+        return _inconclusive(f"{unsure}: {change}, {why}", rule)
     # A bound towards the worse is the least of a score, and the most of a loss.
     sides = ("least", "most") if measure.higher_is_better else ("most", "least")
     levels = rule.alpha, comparison.alpha
@@ -227,17 +230,6 @@ def _inconclusive(text: str, rule: Rule) -> Decision:
     return Decision(passed=passes, reason=reason, cause=INCONCLUSIVE)
 
 
-def _why_unbounded(comparison: Comparison) -> str:
-    number, units = _units(comparison)
-    if number < 2:
-        return f"with {units}"
-    noun, drop = comparison.measure.noun, comparison.measure.drop
-    return (
-        f"with {units} of {noun} that are all as before, and nothing says how large a {drop} that "
-        "was not seen may be; hold a model that is the same to the rule no-drop"
-    )
-
-
 def _beside_margin(comparison: Comparison, difference: float) -> str:
     """Write a difference to a tenth of the margin, finer where it would look like the whole one."""
     margin, size = comparison.rule.margin, abs(difference)
@@ -257,15 +249,17 @@ def _enough(comparison: Comparison) -> str:
     if alike and not is_as_before:
         return f"{alike}, which does not tell how many {measure.noun} would"
     grouped, paired = comparison.grouped, comparison.paired
-    effect = 1.0
+    size = effect = 1.0
     if grouped is not None:
+        size = paired / grouped.groups
         # Where nothing shows how far records of a group agree, a group counts as one.
-        effect = grouped.design_effect or paired / grouped.groups
+        effect = grouped.design_effect or size
     needed = records_to_tell(
         comparison.deviation or 0.0,
         rule.margin,
         rule.alpha,
         furthest=measure.furthest,
+        size=size,
         effect=effect,
     )
     number = groups_for(needed, None if grouped is None else grouped.groups, paired)

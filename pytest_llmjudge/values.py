@@ -22,7 +22,6 @@ ALL = "all"
 """Stands for the whole suite among the categories of ``min_average``."""
 _AVERAGES = 'give a number, or one for each category, as in {"all": 55, "translation": 40}'
 _LEAST_DROP = 0.01
-_LEAST_ALPHA = 1e-6
 MOST_POWER = 0.999
 """Highest power that can be planned with."""
 _MOST_DIGITS = 18
@@ -179,8 +178,8 @@ parse_drop = number_parser(
 )
 parse_alpha = number_parser(
     '"{text}" is no error rate',
-    "a share from 0.000001 to less than 0.5, for example 0.05",
-    lambda alpha: _LEAST_ALPHA <= alpha < 0.5,
+    "a share of at least 0.000001 and below 0.5, for example 0.05",
+    lambda alpha: 1e-6 <= alpha < 0.5,
 )
 parse_power = number_parser(
     '"{text}" is no power to plan with',

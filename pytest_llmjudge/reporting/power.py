@@ -50,12 +50,7 @@ def power_lines(
         if least:
             yield f"  its {there} do so for a margin of {least} {unit} or more"
         if rule.suites > 1:
-            together, each = power**rule.suites, power ** (1 / rule.suites)
-            passing = f"all pass in {_percent(together)} % of these cases"
-            if each <= MOST_POWER:
-                needed_power = math.ceil(1000 * each) / 1000
-                passing += f", and with --power {needed_power:g} in {_percent(power)} %"
-            yield f"  {rule.suites} such suites {passing}"
+            yield f"  {rule.suites} such suites {_all_pass(rule.suites, power)}"
     else:
         several = f" in any of {rule.suites} suites" if rule.suites > 1 else ""
         yield (
@@ -75,11 +70,25 @@ def power_lines(
             f"{unit}, from {_figure(reach.spread)} of the scores and published pairs of releases; "
             "--baseline FILE measures it"
         )
-    if reach.design_effect is not None:
+    if reach.design_effect is None:
+        return
+    effect = _figure(reach.design_effect)
+    if rule.name == NOT_WORSE:
+        yield f"  its groups have a design effect of {effect}, and whole ones may be lost unseen"
+    else:
         yield (
-            f"  that is {_figure(reach.design_effect)} times as many {noun} as where each is alone "
+            f"  that is {effect} times as many {noun} as where each is alone "
             "(the design effect of its groups)"
         )
+
+
+def _all_pass(suites: int, power: float) -> str:
+    """Say how often all of some suites pass, and with which power they do so often enough."""
+    each = power ** (1 / suites)
+    passing = f"all pass in {_percent(power**suites)} % of these cases"
+    if each > MOST_POWER:
+        return passing
+    return f"{passing}, and with --power {math.ceil(1000 * each) / 1000:g} in {_percent(power)} %"
 
 
 def _percent(alpha: float) -> str:

@@ -146,14 +146,14 @@ def test_one_suite_on_each_side(project: Project, dist: tuple[str, ...]) -> None
     result.stdout.fnmatch_lines([f"*the baseline's suite is {A}", "*12 records paired"])
 
 
-def test_suites_that_were_renamed(project: Project) -> None:
+def test_suites_that_were_renamed(project: Project, dist: tuple[str, ...]) -> None:
     """With several on a side the names have to be given."""
     write_both(project)
     (project.path / "test_b.py").unlink()
     write_suite(project, "test_c.py", OLD, GATED)
     new = B.replace("_b", "_c")
 
-    result = project.run(BASELINE, f"--llm-judge-baseline-suite={B}={new}")
+    result = project.run(BASELINE, f"--llm-judge-baseline-suite={B}={new}", *dist)
 
     assert result.ret == 0
     result.stdout.fnmatch_lines([f"*the baseline's suite is {B}"])
@@ -253,6 +253,19 @@ def test_required_suites(
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert errors(result) == required(problems)
+
+
+def test_required_suites_of_which_some_failed(project: Project, dist: tuple[str, ...]) -> None:
+    """What failed last is a part, and pytest does not open the other files."""
+    write_suite(project, "test_a.py", OLD, f"{FIELD}, min_average=99")
+    write_suite(project, "test_b.py", OLD, GATED)
+    project.write("pytest.ini", REQUIRED)
+    assert project.run(*dist).ret == 1
+
+    result = project.run("--lf", *dist)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert errors(result) == required(f"{A} (1 of 13 items selected), test_b.py (not collected)")
 
 
 def test_required_suites_that_are_there(project: Project, dist: tuple[str, ...]) -> None:

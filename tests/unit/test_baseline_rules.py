@@ -106,6 +106,17 @@ def test_the_sentences_of_a_loss() -> None:
     )
 
 
+def test_losses_that_are_all_as_before() -> None:
+    """Nothing shows how far one may rise that was not seen."""
+    decision = decide_baseline(compared(*[0.0] * 12, rule=PROOF, measure=LOSS))
+
+    assert decision.cause == "inconclusive"
+    assert decision.reason == (
+        "cannot tell whether it is worse by 5 nats or more: 0.0 nats, all scores are as before, and "
+        "nothing bounds how far a score can rise"
+    )
+
+
 @pytest.mark.parametrize(
     ("differences", "end"),
     [
@@ -340,12 +351,11 @@ def test_a_bound_is_as_fine_as_its_margin(margin: float, worst: float, shown: st
     assert f", at most +{shown} with " in reason
 
 
-def test_a_loss_that_is_as_before() -> None:
-    """Nothing bounds a rise of losses none of which changed, and the reason says so."""
-    same = compared(*[0.0] * 60, rule=replace(PROOF, margin=0.05), measure=LOSS)
-
-    assert decide_baseline(same).reason == (
-        "cannot tell whether it is worse by 0.05 nats or more: 0.0 nats, with 60 pairs of records "
-        "that are all as before, and nothing says how large a rise that was not seen may be; hold "
-        "a model that is the same to the rule no-drop"
+def test_a_single_group() -> None:
+    """No margin can be proved with it, whatever is known of other groups."""
+    reach = reach_under(
+        PROOF, [50.0] * 6, deviation=5.0, pairs=6, drop=5, groups=[0] * 6, effect=3.0
     )
+
+    assert reach.needed is not None
+    assert reach.detectable is None
