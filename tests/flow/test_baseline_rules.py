@@ -257,6 +257,20 @@ def test_no_error_rate(project: Project, alpha: str) -> None:
     )
 
 
+def test_a_gate_alone_misses_no_record(project: Project) -> None:
+    """Where records have no score, the gate proves nothing, also without their own items."""
+    release(project, "same")
+    write(project, {"same": OLD}, same=PROOF)
+    content = scored(*OLD)
+    content[7]["model_response"] = "nothing that the judge could score"
+    project.write("same.json", content)
+
+    result = project.run(BASELINE, REPORT, "-k", "baseline", "--llm-judge-inconclusive=warn")
+
+    assert (result.ret, gates(project)["same"]["cause"]) == (1, "inconclusive")
+    result.stdout.fnmatch_lines(["cannot tell *: 1 of 20 records is unscored, and may be *"])
+
+
 def test_a_file_of_an_earlier_version(project: Project) -> None:
     """Its suites were compared without a rule; it is a baseline all the same."""
     release(project, "same")
