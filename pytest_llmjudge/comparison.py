@@ -119,6 +119,7 @@ def compare(
         flips=_flips(pairs, after),
         note="; ".join(_notes(before, after)),
         changed=sum(difference != 0 for difference in differences),
+        worse=sum(pair.gain < 0 for pair in pairs),
         baseline_suite="" if before.name == after.name else before.name,
         unpaired_before=len(alone_before),
         unpaired_after=len(alone_after),

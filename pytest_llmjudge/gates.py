@@ -60,14 +60,15 @@ class Decision:
     cause: str | None = None
 
 
-def whole_outcome(outcomes: Collection[str], *, low: bool) -> str:
+def whole_outcome(outcomes: Collection[str]) -> str:
     """Return ``passed``, ``failed`` or ``incomplete`` for a suite of which all has a result.
 
+    What was not run has no say, but without it nothing passes.
+
     Args:
-        outcomes: Of its items that decide.
-        low: Whether the figure of the whole suite is too low, be its gate selected or not.
+        outcomes: Of its items.
     """
-    if low or not set(outcomes) <= {"passed", "not run"}:
+    if not set(outcomes) <= {"passed", "not run"}:
         return "failed"
     return "incomplete" if "not run" in outcomes else "passed"
 
@@ -119,7 +120,7 @@ def decide_average(
     groups = None if names is None else group_numbers(names[record] for record in scores)
     noun = ("record" if len(have) == 1 else "records") + in_groups(groups)
     interval = _interval(have, groups)
-    figure = f"average {points(average, min_average)} of {len(have)} {noun}{interval}"
+    figure = f"average {points(average, min_average)} over {len(have)} {noun}{interval}"
     if min_average is None:
         return Decision(passed=True, reason=f"{figure}, no min_average is set")
     noise = NOISE if is_average_within_noise(have, min_average, groups) else ""

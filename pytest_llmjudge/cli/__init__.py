@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge import __version__
 from pytest_llmjudge.cli.history import add_history
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
 from pytest_llmjudge.cli.overlap import add_overlap
@@ -98,6 +99,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="llmjudge",
         description="Work with the results files and votes files of pytest-llmjudge.",
     )
+    parser.add_argument("--version", action="version", version=f"llmjudge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     summary = "Compare two results files, as the gate [baseline] does"

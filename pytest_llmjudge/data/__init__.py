@@ -13,7 +13,7 @@ from pytest_llmjudge.data.comparison import (
     Side,
 )
 from pytest_llmjudge.data.contexts import Context
-from pytest_llmjudge.data.gates import GateResult
+from pytest_llmjudge.data.gates import GateResult, Ruling
 from pytest_llmjudge.data.overlap import Duplicate, Overlap, TrainingFile
 from pytest_llmjudge.data.preference import (
     AgainstReference,
@@ -83,6 +83,7 @@ __all__ = [
     "Record",
     "RecordResult",
     "Rule",
+    "Ruling",
     "RunResult",
     "Side",
     "Standing",

@@ -243,6 +243,7 @@ class Comparison:
         flips: The ten that got worst, the worst first.
         note: What a reader should know besides; empty for nothing.
         changed: Pairs whose score is another now; ``None`` where a file does not say.
+        worse: Pairs that got worse, of which ``flips`` are the first; ``None`` as above.
         baseline_suite: Name of the suite in the baseline; empty where it is the same.
         unpaired_before: Records of the baseline that have a score and did not pair up.
         unpaired_after: Records of this run that have a score and did not pair up.
@@ -279,6 +280,7 @@ class Comparison:
     flips: tuple[Flip, ...]
     note: str = ""
     changed: int | None = None
+    worse: int | None = None
     baseline_suite: str = ""
     unpaired_before: int = 0
     unpaired_after: int = 0
@@ -290,6 +292,12 @@ class Comparison:
     unpaired_alpha: float | None = None
     bounds: tuple[float, float] | None = None
     grouped: Grouped | None = None
+
+    @property
+    def counted_flips(self) -> str:
+        """How many ``flips`` there are, and of how many."""
+        listed = len(self.flips)
+        return f"{listed} of {self.worse}" if self.worse and self.worse > listed else str(listed)
 
 
 @dataclass(frozen=True, slots=True)

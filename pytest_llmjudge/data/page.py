@@ -258,6 +258,11 @@ class Row:
         """Whether it has a score and did not pass all the same."""
         return self.score is not None and self.outcome in {"failed", "error"}
 
+    @property
+    def is_worse(self) -> bool:
+        """Whether it has a lower score than in the baseline."""
+        return self.before is not None and self.score is not None and self.score < self.before
+
 
 @dataclass(frozen=True, slots=True)
 class SuitePage:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_llmjudge.data.gates import ruled
+
 if TYPE_CHECKING:
     from pytest_llmjudge.data.comparison import Comparison
-    from pytest_llmjudge.data.gates import GateResult
+    from pytest_llmjudge.data.gates import GateResult, Ruling
     from pytest_llmjudge.data.records import CheckpointReference
 
 __all__ = [
@@ -52,7 +54,7 @@ class Overview:
 
     Attributes:
         headings: Of the columns, the same for all suites of the kind; the last one is the outcome.
-        cells: One for each heading; the last one begins with the outcome.
+        cells: One for each heading but the last, which is :attr:`Summary.decided`.
         title: Heading of the table in Markdown; empty where Markdown leaves the table out, because
             its table of all suites has these figures.
         lines: What follows the table, and is left out with it.
@@ -183,6 +185,7 @@ class Summary:
         judge: Who decided, in a few words; empty when nobody judges.
         gates: All of it.
         comparison: With the baseline, where that gate has run.
+        rulings: What became of each thing that it asks.
         fitness: Whether the judge can be trusted, at the head of a report.
         overview: A row of figures.
         breakdowns: Its result by parts, in each way in which it has some.
@@ -206,12 +209,18 @@ class Summary:
     judge: str
     gates: tuple[GateResult, ...]
     comparison: Comparison | None
+    rulings: tuple[Ruling, ...] = ()
     fitness: tuple[Statement, ...] = ()
     overview: Overview | None = None
     breakdowns: tuple[Breakdown, ...] = ()
     blocks: tuple[str | Names | Excerpts, ...] = ()
     counts: tuple[tuple[str, str], ...] = ()
     grouped: str = ""
+
+    @property
+    def decided(self) -> str:
+        """The outcome, and what became of each thing that was asked, as one line."""
+        return ruled(self.outcome, self.rulings)
 
 
 @dataclass(frozen=True, slots=True)

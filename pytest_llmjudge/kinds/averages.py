@@ -141,7 +141,8 @@ def _average_of(entry: tuple[CategoryResult, Part]) -> float:
 def _category(suite: SuiteResult, category: CategoryResult) -> Part:
     outcome, remark = "", ""
     if category.min_average is not None:
-        outcome = _gate_outcome(suite, category)
+        name = gate_of(category.name)
+        outcome = next((gate.outcome for gate in suite.gates if gate.name == name), "not run")
         least, groups = category.min_average, category.whole_groups
         noise = is_average_within_noise(category.whole, least, groups)
         asked = at_least("average", category.min_average)
@@ -149,15 +150,6 @@ def _category(suite: SuiteResult, category: CategoryResult) -> Part:
     counts = str(category.total), str(len(category.scores))
     name = one_line(category.name, _LONGEST_NAME)
     return Part(name, (*counts, *_shown(category)), outcome, remark)
-
-
-def _gate_outcome(suite: SuiteResult, category: CategoryResult) -> str:
-    """Return the outcome of a category's gate; one that was left out fails where it would have."""
-    name, average = gate_of(category.name), mean(category.whole)
-    outcome = next((gate.outcome for gate in suite.gates if gate.name == name), "not run")
-    least = category.min_average
-    is_low = average is not None and least is not None and average < least
-    return "failed" if outcome == "not run" and is_low else outcome
 
 
 def _category_table(suite: SuiteResult, before: Mapping[str, Entry]) -> PageTable:

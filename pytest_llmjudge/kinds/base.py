@@ -110,14 +110,14 @@ class SampleReport:
 def without_item(sample: SampleReport, outcome: str) -> str:
     """Return the outcome of a sample whose own item has not run.
 
-    A gate has its result, but the body of its test decides too: what would pass is ``not run``,
-    unless the user skips the item.
+    A gate may have its result, but nothing has decided over it: it is ``not run``, unless it has an
+    error or the user skips the item.
 
     Args:
         sample: What is known of it.
         outcome: What its result alone comes to.
     """
-    return "not run" if outcome == "passed" and not sample.is_skipped else outcome
+    return outcome if outcome == "error" or sample.is_skipped else "not run"
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import pipeline, suites
-    from pytest_llmjudge.data import CategoryResult, Record, Rule, Verdict
+    from pytest_llmjudge.data import Record, Rule, Verdict
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
@@ -160,7 +160,7 @@ class _Judged(Kind[SuiteResult]):
             gates=gates,
             min_score=min_score,
             min_average=facts["min_average"],
-            outcome=_outcome(gathered, results, categories),
+            outcome=_outcome(gathered, results),
             check=None if gathered.check is None else JudgeCheck(**gathered.check),
             comparison=gathered.comparison,
             responses=facts["responses"],
@@ -504,22 +504,11 @@ def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]
     return document
 
 
-def _outcome(
-    gathered: Gathered, results: Sequence[RecordResult], categories: Sequence[CategoryResult]
-) -> str:
-    facts = gathered.facts
-    scores = [result.score for result in results if result.score is not None]
-    if len(scores) < facts["total"]:
+def _outcome(gathered: Gathered, results: Sequence[RecordResult]) -> str:
+    if sum(result.score is not None for result in results) < gathered.facts["total"]:
         return "incomplete"
     outcomes = {result.outcome for result in results} | {gate.outcome for gate in gathered.gates}
-    # A suite whose gate was deselected is still worth no more than its averages.
-    averages = [(scores, facts["min_average"])]
-    averages += [(list(one.scores), one.min_average) for one in categories]
-    low = any(
-        least is not None and average is not None and average < least
-        for average, least in ((mean(found), least) for found, least in averages)
-    )
-    return whole_outcome(outcomes, low=low)
+    return whole_outcome(outcomes)
 
 
 def _human_score(record: Record, response: str | None) -> int | None:

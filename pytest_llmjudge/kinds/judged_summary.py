@@ -20,16 +20,16 @@ from pytest_llmjudge.data.summary import (
     Overview,
     Statement,
 )
-from pytest_llmjudge.gates import decide_average, is_average_within_noise
+from pytest_llmjudge.gates import is_average_within_noise
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
 from pytest_llmjudge.kinds.overlap import overlap_blocks, overlap_panel, rest_of, wanted_overlap
+from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
     at_least,
-    baseline_outcomes,
     causes_of_items,
     causes_of_missing,
     check_panel,
@@ -39,7 +39,6 @@ from pytest_llmjudge.kinds.summaries import (
     make_summary,
     scored_counts,
     unscored_names,
-    unseen_gate,
 )
 from pytest_llmjudge.stats import suite_agreement
 
@@ -132,6 +131,15 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
         ),
         rule=rule,
         causes=_causes(suite),
+        limits=_limits(suite),
+        of_each=of_samples(
+            at_least("score", suite.min_score),
+            "record",
+            (one.outcome for one in suite.records),
+            suite.total,
+            missed=_low(suite),
+            beyond="below",
+        ),
         judge=suite.judge_label,
         fitness=tuple(_fitness(suite.check)),
         overview=Overview(_HEADINGS, _cells(suite, value, interval)),
@@ -162,26 +170,7 @@ def _without_overlap(suite: SuiteResult) -> str:
 
 
 def _causes(suite: SuiteResult) -> Iterator[str]:
-    scores = suite.scores
-    if len(scores) == suite.total:
-        named: dict[str, int | None] = {str(place): score for place, score in enumerate(scores)}
-        groups = dict(zip(named, suite.scored_groups, strict=True))
-        decision = decide_average(named, suite.min_average, {}, groups)
-        yield from unseen_gate(suite, AVERAGE, decision)
-    for category in suite.categories:
-        if category.whole and category.min_average is not None:
-            named = {str(place): score for place, score in enumerate(category.whole)}
-            numbers = category.whole_groups or range(len(named))
-            groups = dict(zip(named, map(str, numbers), strict=True))
-            decision = decide_average(named, category.min_average, {}, groups)
-            yield from unseen_gate(suite, gate_of(category.name), decision)
-    low = sum(
-        result.outcome == "failed"
-        and suite.min_score is not None
-        and result.score is not None
-        and result.score < suite.min_score
-        for result in suite.records
-    )
+    low = _low(suite)
     of = f"of {suite.total} records"
     if low:
         yield f"{low} {of} {is_one(low, 'scores', 'score')} below {suite.min_score}"
@@ -189,6 +178,31 @@ def _causes(suite: SuiteResult) -> Iterator[str]:
     yield from causes_of_items(scored, of, "score", low=low)
     state = "is unscored", "are unscored"
     yield from causes_of_missing(suite.records, suite.total, "records", state)
+
+
+def _low(suite: SuiteResult) -> int:
+    """Count the records that failed by their score."""
+    return sum(
+        result.outcome == "failed"
+        and suite.min_score is not None
+        and result.score is not None
+        and result.score < suite.min_score
+        for result in suite.records
+    )
+
+
+def _limits(suite: SuiteResult) -> dict[str, Limit]:
+    scores, total, least = suite.scores, suite.total, suite.min_average
+    near = is_average_within_noise(scores, least, group_numbers(suite.scored_groups))
+    remark = remark_on(total - len(scores), total, "unscored", near=near)
+    limits = {AVERAGE: Limit(at_least("average", least), remark)}
+    for one in suite.categories:
+        name, least = gate_of(one.name), one.min_average
+        if least is not None:
+            near = is_average_within_noise(one.whole, least, one.whole_groups)
+            remark = remark_on(one.total - len(one.scores), one.total, "unscored", near=near)
+            limits[name] = Limit(at_least(name, least), remark)
+    return limits
 
 
 def _fitness(check: JudgeCheck | None) -> Iterator[Statement]:
@@ -224,23 +238,7 @@ def _cells(suite: SuiteResult, average: str, interval: str) -> tuple[str, ...]:
     if scores:
         spread = [str(min(scores)), f"{statistics.median(scores):g}", str(max(scores))]
     counts = str(suite.total), str(len(scores))
-    return (suite.name, *counts, average, interval, *spread, _outcome(suite))
-
-
-def _outcome(suite: SuiteResult) -> str:
-    gates = []
-    if suite.min_average is not None:
-        groups = group_numbers(suite.scored_groups)
-        noise = is_average_within_noise(suite.scores, suite.min_average, groups)
-        is_whole = len(suite.scores) == suite.total
-        suffix = ", within noise" if noise and is_whole else ""
-        gates.append(f"average >= {suite.min_average:g}{suffix}")
-    limits = (at_least(gate_of(one.name), one.min_average) for one in suite.categories)
-    gates += filter(None, limits)
-    if suite.min_score is not None:
-        low = sum(score < suite.min_score for score in suite.scores)
-        gates.append(f"score >= {suite.min_score}" + (f" ({low} below)" if low else ""))
-    return f"{suite.outcome} ({', '.join([*gates, *baseline_outcomes(suite)])})"
+    return suite.name, *counts, average, interval, *spread
 
 
 def _blocks(suite: SuiteResult) -> Iterator[str | Names | Excerpts]:
@@ -321,7 +319,8 @@ def _row(suite: SuiteResult, result: RecordResult, entry: Entry | None) -> Row:
         suite=suite.name,
         record=result.record,
         outcome=result.outcome,
-        label=result.outcome,
+        # Where no score is asked for, a low one has not passed anything.
+        label="scored" if least is None and result.outcome == "passed" else result.outcome,
         score=score,
         before=was,
         response=result.model_response,

@@ -44,8 +44,8 @@ from pytest_llmjudge.kinds.records import (
     records_reader,
     settled,
 )
+from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
-    baseline_outcomes,
     causes_of_items,
     causes_of_missing,
     grouped_size,
@@ -53,7 +53,6 @@ from pytest_llmjudge.kinds.summaries import (
     make_summary,
     scored_counts,
     unscored_names,
-    unseen_gate,
 )
 from pytest_llmjudge.prompts import plain_prompt
 from pytest_llmjudge.rules import rule_of
@@ -443,7 +442,16 @@ class _LossKind(Kind[LossResult]):
             ]
             + [wanted_overlap(result.overlap)],
             rule=rule,
-            causes=_causes(result, figures),
+            causes=_causes(result),
+            limits={PERPLEXITY: _limit(result, figures)},
+            of_each=of_samples(
+                "" if most is None else f"loss of each <= {most:g}",
+                "record",
+                (one.outcome for one in result.records),
+                result.total,
+                missed=_high(result),
+                beyond="above",
+            ),
             counts=scored_counts(len(result.losses), result.total, result.groups),
             grouped=grouped_size(result.total, "record", result.groups),
             overview=_overview(result, figures, value, interval),
@@ -688,6 +696,7 @@ class _LossRun(SuiteRun[Loss]):
             for name in names
             if name not in known and store.failure(key := self._key(name)) is None
         ]
+        self._counter.found(len(known), len(names))
         self._counter.start(len(missing))
         waiting = iter(missing)
         try:
@@ -699,7 +708,7 @@ class _LossRun(SuiteRun[Loss]):
                 for key, row in rows.items():
                     if not isinstance(row, str):
                         store.add_failure(key, Failure(str(row), row.is_infrastructure))
-                    self._counter.step()
+                    self._counter.step(kept=isinstance(row, str))
         except LlmJudgeError as error:
             known = self._stored(names)
             for name, key in missing:
@@ -1030,13 +1039,10 @@ def _plain_record(one: LossRecord) -> dict[str, Any]:
 
 
 def _outcome(gathered: Gathered, records: Sequence[LossRecord]) -> str:
-    losses = [loss for one in records if (loss := one.loss) is not None]
-    if len(losses) < gathered.facts["total"]:
+    if sum(one.loss is not None for one in records) < gathered.facts["total"]:
         return "incomplete"
-    most = gathered.facts["limits"]["max_perplexity"]
     outcomes = {one.outcome for one in records} | {gate.outcome for gate in gathered.gates}
-    # A suite whose gate was deselected is still worth no more than its perplexity.
-    return whole_outcome(outcomes, low=most is not None and _pool(losses).perplexity > most)
+    return whole_outcome(outcomes)
 
 
 def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Decision:
@@ -1057,30 +1063,38 @@ def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Deci
     return Decision(passed=is_low, reason=reason)
 
 
-def _causes(result: LossResult, figures: Figures | None) -> Iterator[str]:
-    if figures is not None:
-        decision = _decide_perplexity(figures, result.total, result.limits["max_perplexity"])
-        yield from unseen_gate(result, PERPLEXITY, decision)
+def _limit(result: LossResult, figures: Figures | None) -> Limit:
+    most, missing = result.limits["max_perplexity"], result.total - len(result.losses)
+    near = figures is not None and is_within_noise(figures.range, most)
+    asked = "" if most is None else f"{PERPLEXITY} <= {most:g}"
+    return Limit(asked, remark_on(missing, result.total, "without a loss", near=near))
+
+
+def _high(result: LossResult) -> int:
+    """Count the records that failed by their loss."""
     most = result.limits["max_loss"]
-    scored = [(one, loss) for one in result.records if (loss := one.loss) is not None]
-    high = sum(
-        one.outcome == "failed" and most is not None and loss.mean > most for one, loss in scored
+    return sum(
+        one.outcome == "failed" and most is not None and loss.mean > most
+        for one in result.records
+        if (loss := one.loss) is not None
     )
+
+
+def _causes(result: LossResult) -> Iterator[str]:
+    most, high = result.limits["max_loss"], _high(result)
     of = f"of {result.total} records"
     if high:
         yield f"{high} {of} {is_one(high, 'has', 'have')} a loss above {most:g}"
-    yield from causes_of_items([one for one, _ in scored], of, "loss", low=high)
+    scored = [one for one in result.records if one.parts]
+    yield from causes_of_items(scored, of, "loss", low=high)
     state = "has no loss", "have no loss"
     yield from causes_of_missing(result.records, result.total, "records", state)
 
 
 def _overview(result: LossResult, figures: Figures | None, value: str, interval: str) -> Overview:
-    limits = result.limits.items()
-    gates = [f"{name} <= {limit:g}" for name, limit in limits if limit is not None]
-    outcome = f"{result.outcome} ({', '.join([*gates, *baseline_outcomes(result)])})"
     tokens, loss = (NONE, NONE) if figures is None else (str(figures.tokens), f"{figures.loss:.4f}")
     counts = str(result.total), str(len(result.losses))
-    cells = (result.name, *counts, tokens, loss, value, interval, outcome)
+    cells = (result.name, *counts, tokens, loss, value, interval)
     return Overview(_HEADINGS, cells, title="Held-out loss")
 
 

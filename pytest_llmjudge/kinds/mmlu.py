@@ -424,8 +424,18 @@ def _make_run(
     from pytest_llmjudge.pipeline.protocols import Counter
 
     settings, store = resources.settings, resources.store
-    counter = Counter(store, "questions", exam.name, resources.worker)
-    return MMLURun(exam, settings, store, model=model, needed=needed, counter=counter)
+    counter, subjects = (
+        Counter(store, kind, exam.name, resources.worker) for kind in ("questions", "subjects")
+    )
+    return MMLURun(
+        exam,
+        settings,
+        store,
+        model=model,
+        needed=needed,
+        counter=counter,
+        subjects=subjects,
+    )
 
 
 def _subject_result(gathered: Gathered, subject: str) -> SubjectResult:
@@ -438,7 +448,6 @@ def _subject_result(gathered: Gathered, subject: str) -> SubjectResult:
             for question in row["questions"]
         )
         result = SubjectResult(subject, questions, row["accuracy_norm"])
-        # One whose item was deselected is still worth no more than its accuracy.
         decision = decide_subject(result.correct, result.total, minimum)
         outcome = "passed" if decision.passed else "failed"
         if known is not None and known.own is None and not known.is_reported:
@@ -470,12 +479,8 @@ def _row_of(known: SampleReport | None) -> Mapping[str, Any] | None:
 def _outcome(gathered: Gathered, subjects: Sequence[SubjectResult]) -> str:
     if any(not subject.questions for subject in subjects):
         return "incomplete"
-    # An exam whose gate was deselected is still worth no more than its accuracy.
-    minimum = gathered.facts["min_accuracy"]
-    total = sum(subject.total for subject in subjects)
-    low = minimum is not None and sum(subject.correct for subject in subjects) / total < minimum
     outcomes = {subject.outcome for subject in subjects}
-    return whole_outcome(outcomes | {gate.outcome for gate in gathered.gates}, low=low)
+    return whole_outcome(outcomes | {gate.outcome for gate in gathered.gates})
 
 
 def _is_within_noise(share: Share, min_accuracy: float | None) -> bool:

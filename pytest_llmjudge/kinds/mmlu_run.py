@@ -44,6 +44,7 @@ class MMLURun:
         model: Answers the questions.
         needed: The subjects this run needs, so that all are computed by who comes first.
         counter: Counts the questions that are answered.
+        subjects: Counts the subjects that are done.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class MMLURun:
         model: object,
         needed: Sequence[str],
         counter: Counter,
+        subjects: Counter,
     ) -> None:
         self.exam = exam
         self.model = model
@@ -62,6 +64,7 @@ class MMLURun:
         self._store = store
         self._needed = tuple(needed)
         self._counter = counter
+        self._done = subjects
         self._fingerprint = Fingerprint(model)
         self._results: dict[str, MMLUResult] = {}
         self._read: dict[str, tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]] = {}
@@ -96,22 +99,33 @@ class MMLURun:
 
     def _compute(self, known: dict[str, str]) -> None:
         missing: dict[str, str] = {}
+        found = 0
         for subject in dict.fromkeys([*known, *self._needed]):
             try:
                 key = known.get(subject) or self._key(subject)
             except LlmJudgeError:
                 continue  # its own item meets the same error and reports it
-            if self._stored(key, subject) is None and self._store.failure(key) is None:
+            if self._stored(key, subject) is not None:
+                found += self._size(subject)
+            elif self._store.failure(key) is None:
                 missing[subject] = key
-        self._counter.start(sum(len(self._questions(subject)[0]) for subject in missing))
+        asked = sum(map(self._size, missing))
+        self._counter.found(found, found + asked)
+        self._counter.start(asked)
+        self._done.start(len(missing))
+        done = 0
         try:
             for subject, key in missing.items():
+                done += self._size(subject)
                 try:
                     answers = json.dumps(self._ask(subject))
                     self._fingerprint.check()
                     self._store.add_answers({key: answers})
-                except LlmJudgeError as error:  # noqa: PERF203  # each subject stands alone
+                    self._counter.keep(self._size(subject))
+                except LlmJudgeError as error:  # each subject stands alone
                     self._store.add_failure(key, Failure(str(error), error.is_infrastructure))
+                self._counter.reach(done)
+                self._done.step(kept=False)
         finally:
             self._counter.flush()
 
@@ -139,7 +153,7 @@ class MMLURun:
             ]
             for index, values in score_tasks(model.score, tasks):
                 scores[index] = values
-                self._counter.step()
+                self._counter.step(kept=False)
         for index, question in enumerate(questions):
             if len(scores[index]) != len(question.choices):
                 problem = (
@@ -158,6 +172,9 @@ class MMLURun:
         if subject not in self._read:
             self._read[subject] = self.exam.questions(subject), self.exam.solved(subject)
         return self._read[subject]
+
+    def _size(self, subject: str) -> int:
+        return len(self._questions(subject)[0])
 
     def _key(self, subject: str) -> str:
         questions, solved = self._questions(subject)

@@ -14,15 +14,15 @@ from pytest_llmjudge.data.page import (
     SuitePage,
 )
 from pytest_llmjudge.data.summary import NONE, Breakdown, Part
+from pytest_llmjudge.kinds.base import AVERAGE
+from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
     at_least,
-    baseline_outcomes,
     is_one,
     make_summary,
-    unseen_gate,
 )
 from pytest_llmjudge.mmlu.accuracy import Share, by_category, macro_average, pool, pooled_stderr
-from pytest_llmjudge.mmlu.gates import decide_accuracy, is_accuracy_within_noise
+from pytest_llmjudge.mmlu.gates import decide_subject, is_accuracy_within_noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,11 +62,36 @@ def mmlu_summary(kind: Kind[ExamResult], exam: ExamResult, rule: Rule) -> Summar
         ),
         rule=rule,
         causes=_causes(exam),
+        limits={AVERAGE: _limit(exam, answered)},
+        of_each=of_samples(
+            at_least("accuracy of each subject", exam.min_subject_accuracy),
+            "subject",
+            (subject.outcome for subject in exam.subjects),
+            len(exam.subjects),
+            missed=_low(exam),
+            beyond="below",
+        ),
         breakdowns=(_breakdown(kind.title, exam, answered),),
         counts=(
             ("questions", str(sum(subject.total for subject in answered))),
             ("subjects_without_a_result", str(len(exam.subjects) - len(answered))),
         ),
+    )
+
+
+def _limit(exam: ExamResult, answered: Sequence[SubjectResult]) -> Limit:
+    share, missing = pool(answered), len(exam.subjects) - len(answered)
+    near = not missing and is_accuracy_within_noise(share.correct, share.total, exam.min_accuracy)
+    remark = remark_on(missing, len(exam.subjects), "subjects without a result", near=near)
+    return Limit(at_least("accuracy", exam.min_accuracy), remark)
+
+
+def _low(exam: ExamResult) -> int:
+    """Count the subjects that failed by their accuracy."""
+    minimum = exam.min_subject_accuracy
+    return sum(
+        one.outcome == "failed" and not decide_subject(one.correct, one.total, minimum).passed
+        for one in _answered(exam)
     )
 
 
@@ -79,10 +104,6 @@ def _interval(share: Share) -> str:
 
 
 def _causes(exam: ExamResult) -> Iterator[str]:
-    if all(subject.questions for subject in exam.subjects):
-        whole, count = pool(exam.subjects), len(exam.subjects)
-        decision = decide_accuracy(whole.correct, whole.total, exam.min_accuracy, {}, count)
-        yield from unseen_gate(exam, "average", decision)
     for outcome, one, many in (
         ("failed", "failed", "failed"),
         ("error", "ended with an error", "ended with an error"),
@@ -128,16 +149,11 @@ def _figures(share: Share) -> tuple[str, ...]:
 
 
 def _whole(exam: ExamResult, answered: Sequence[SubjectResult]) -> Part:
-    share, minimum = pool(answered), exam.min_accuracy
+    share = pool(answered)
     is_whole = len(answered) == len(exam.subjects)
-    gates = []
-    if minimum is not None:
-        is_near = is_whole and is_accuracy_within_noise(share.correct, share.total, minimum)
-        gates.append(f"{at_least('accuracy', minimum)}{', within noise' if is_near else ''}")
-    gates += baseline_outcomes(exam)
     # Of a part of the subjects there is no accuracy: those without a result may be the worst.
     figures = _figures(share) if is_whole else (str(share.total), str(share.correct), NONE, NONE)
-    return Part("all", figures, exam.outcome, f" ({', '.join(gates)})" if gates else "")
+    return Part("all", figures, exam.outcome)
 
 
 def _lines(exam: ExamResult, answered: Sequence[SubjectResult]) -> Iterator[str]:

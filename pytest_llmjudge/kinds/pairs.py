@@ -21,7 +21,12 @@ from pytest_llmjudge.kinds.overlap import (
     overlap_from_plain,
     saved_overlap,
 )
-from pytest_llmjudge.kinds.pairs_summary import pairs_page, pairs_summary, summary_without_overlap
+from pytest_llmjudge.kinds.pairs_summary import (
+    WIN_RATE,
+    pairs_page,
+    pairs_summary,
+    summary_without_overlap,
+)
 from pytest_llmjudge.kinds.plain import (
     plain_gates,
     plain_judge,
@@ -70,7 +75,6 @@ if TYPE_CHECKING:
 __all__ = ["PAIRS"]
 
 _EXAMPLE = 'llm_compare("records.json", against="released.pth", min_win_rate=0.5)'
-_WIN_RATE = "win-rate"
 
 
 class _Preferred(NamedTuple):
@@ -255,7 +259,7 @@ class _PairSuite(RecordSuite[_Preferred]):
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         checks = settings.check != "off" and self.uses_judge
         before = [JUDGE_CHECK] if checks else []
-        return [*before, *self.data_gates], [_WIN_RATE]
+        return [*before, *self.data_gates], [WIN_RATE]
 
     def facts(self, resources: Resources) -> dict[str, Any]:
         pairing = self.pairing
@@ -421,10 +425,7 @@ def _plain_pair(pair: PairResult) -> dict[str, Any]:
 
 
 def _outcome(gathered: Gathered, pairs: Sequence[PairResult]) -> str:
-    facts = gathered.facts
-    if sum(pair.winner is not None for pair in pairs) < facts["total"]:
+    if sum(pair.winner is not None for pair in pairs) < gathered.facts["total"]:
         return "incomplete"
     outcomes = {pair.outcome for pair in pairs} | {gate.outcome for gate in gathered.gates}
-    # A suite whose gate was deselected is still worth no more than its win rate.
-    rate = summary_of(pairs).win_rate
-    return whole_outcome(outcomes, low=rate is not None and rate < facts["min_win_rate"])
+    return whole_outcome(outcomes)

@@ -13,6 +13,7 @@ from pytest_llmjudge.kinds.overlap import (
     rest_of,
     wanted_overlap,
 )
+from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
     at_least,
     causes_of_items,
@@ -22,9 +23,8 @@ from pytest_llmjudge.kinds.summaries import (
     make_summary,
     scored_counts,
     unscored_names,
-    unseen_gate,
 )
-from pytest_llmjudge.win_rate import decide_win_rate, is_win_rate_within_noise, summary_of
+from pytest_llmjudge.win_rate import is_win_rate_within_noise, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Names, Summary
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["pairs_page", "pairs_summary"]
+__all__ = ["WIN_RATE", "pairs_page", "pairs_summary"]
 
 _HEADINGS = (
     "suite of pairs",
@@ -54,6 +54,8 @@ _HEADINGS = (
     "length-controlled",
     "outcome",
 )
+WIN_RATE = "win-rate"
+"""The gate over all pairs."""
 _LABELS = {1.0: "won", 0.5: "tied", 0.0: "lost"}
 _SHOWN_DIGITS = 12
 _TERMS = (
@@ -114,7 +116,9 @@ def pairs_summary(kind: Kind[PreferenceResult], result: PreferenceResult, rule: 
         interval=interval,
         wanted=(at_least("win rate", result.min_win_rate), wanted_overlap(result.overlap)),
         rule=rule,
-        causes=_causes(result, figures, is_whole=is_whole),
+        causes=_causes(result),
+        limits={WIN_RATE: _limit(result, figures)},
+        of_each=of_samples("", "pair", (one.outcome for one in result.pairs), result.total),
         judge=result.judge_label,
         overview=Overview(
             _HEADINGS,
@@ -125,7 +129,6 @@ def pairs_summary(kind: Kind[PreferenceResult], result: PreferenceResult, rule: 
                 rate,
                 interval,
                 _share(figures.length_controlled if is_whole else None),
-                _outcome(result, figures, is_whole=is_whole),
             ),
             title="Preference",
             lines=tuple(_statements(result, figures)),
@@ -154,22 +157,18 @@ def _without(result: PreferenceResult) -> str:
     return "" if rate is None else _share(rate)
 
 
-def _causes(result: PreferenceResult, figures: PairSummary, *, is_whole: bool) -> Iterator[str]:
-    minimum = result.min_win_rate
-    if is_whole and minimum is not None:
-        yield from unseen_gate(
-            result, "win-rate", decide_win_rate(figures, minimum, {}, result.total)
-        )
+def _causes(result: PreferenceResult) -> Iterator[str]:
     decided = [pair for pair in result.pairs if pair.winner is not None]
     yield from causes_of_items(decided, f"of {result.total} pairs", "winner")
     state = "has no winner", "have no winner"
     yield from causes_of_missing(result.pairs, result.total, "pairs", state)
 
 
-def _outcome(result: PreferenceResult, figures: PairSummary, *, is_whole: bool) -> str:
-    noise = is_whole and is_win_rate_within_noise(figures, result.min_win_rate)
-    gate = at_least("win rate", result.min_win_rate)
-    return f"{result.outcome} ({gate}{', within noise' if noise else ''})"
+def _limit(result: PreferenceResult, figures: PairSummary) -> Limit:
+    near = is_win_rate_within_noise(figures, result.min_win_rate)
+    missing = result.total - figures.pairs
+    remark = remark_on(missing, result.total, "without a winner", near=near)
+    return Limit(at_least("win rate", result.min_win_rate), remark)
 
 
 def _statements(result: PreferenceResult, figures: PairSummary) -> Iterator[Statement]:

@@ -11,10 +11,11 @@ from pytest_llmjudge.data.summary import NONE, Names, Summary
 from pytest_llmjudge.gates import TEARDOWN_FAILED, XPASSED
 from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
+from pytest_llmjudge.kinds.rulings import rulings_of
 from pytest_llmjudge.stats import signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import (
         AnyResult,
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
         PairCheck,
         Record,
         Rule,
+        Ruling,
     )
     from pytest_llmjudge.data.page import Fact, Row
-    from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.kinds.base import Kind
+    from pytest_llmjudge.kinds.rulings import Limit
 
 __all__ = [
     "RecordOutcome",
     "at_least",
-    "baseline_outcomes",
     "causes_of_items",
     "causes_of_missing",
     "check_panel",
@@ -43,7 +44,6 @@ __all__ = [
     "make_summary",
     "scored_counts",
     "unscored_names",
-    "unseen_gate",
 ]
 
 
@@ -78,6 +78,8 @@ def make_summary(
     wanted: Iterable[str],
     rule: Rule,
     causes: Iterable[str],
+    limits: Mapping[str, Limit],
+    of_each: Iterable[Ruling] = (),
     **more: Any,  # noqa: ANN401  # what else a Summary has
 ) -> Summary:
     """Return a suite's summary.
@@ -92,6 +94,8 @@ def make_summary(
         wanted: What its gates ask, beside the one over the baseline; empty texts are left out.
         rule: How the suite is held to its baseline.
         causes: Why it did not pass, beside its gates; looked at only when it did not.
+        limits: What its gates over a figure ask, by gate.
+        of_each: What became of what it asks of each sample.
         more: The other fields of a :class:`Summary`.
     """
     asked = filter(None, (*wanted, _most_lost(kind.measure, result, rule)))
@@ -111,6 +115,7 @@ def make_summary(
         model=result.checkpoint,
         gates=result.gates,
         comparison=result.comparison,
+        rulings=rulings_of(of_each, result.gates, limits),
         **{"judge": "", **more},
     )
 
@@ -140,8 +145,9 @@ def _change(comparison: Comparison | None) -> str:
 
 def _causes_of_gates(gates: Sequence[GateResult]) -> Iterator[str]:
     missed = [gate for gate in gates if gate.outcome != "passed"]
+    missed.sort(key=lambda gate: gate.outcome == "not run")
     # Where the judge is not fit, each other gate only points to that.
-    first = [gate for gate in missed if gate.name == JUDGE_CHECK]
+    first = [gate for gate in missed if gate.name == JUDGE_CHECK and gate.outcome != "not run"]
     yield from (f"{gate.name}: {_folded(gate.reason)}" for gate in first or missed)
 
 
@@ -153,18 +159,6 @@ def _folded(reason: str) -> str:
 
 def _has_gate(gates: Sequence[GateResult], name: str) -> bool:
     return any(gate.name == name for gate in gates)
-
-
-def unseen_gate(result: AnyResult, name: str, decision: Decision) -> Iterator[str]:
-    """Yield what a gate that was left out of the run would have said, if it would have failed."""
-    is_seen = any(gate.name == name and gate.outcome != "not run" for gate in result.gates)
-    if not decision.passed and not is_seen:
-        yield f"{name}: {decision.reason}"
-
-
-def baseline_outcomes(result: AnyResult) -> list[str]:
-    """Return the outcome of the gate over the baseline, where there is one."""
-    return [f"baseline {gate.outcome}" for gate in result.gates if gate.name == BASELINE]
 
 
 def causes_of_items(

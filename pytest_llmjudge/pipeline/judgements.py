@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
 
 from pytest_llmjudge.judging.judge import Judge
@@ -76,7 +77,7 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
         suite: Name of the suite.
         judge: Ours, or one of the user's own.
         store: Shared with all processes of the run.
-        step: Called for each that is made.
+        step: Called for each that is made, with ``kept``: whether the next run finds it.
         decoys: What the judge is asked besides about a response that looks suspicious.
         in_flight: How many requests may be in flight at each server.
     """
@@ -86,7 +87,7 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
         suite: str,
         judge: JudgeLike,
         store: Store,
-        step: Callable[[], None],
+        step: Callable[..., None],
         decoys: Decoys,
         *,
         in_flight: int = 1,
@@ -116,6 +117,20 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
         with self._store.lock(f"verdict {key[:2]}"):
             yield
 
+    @cached_property
+    def keeps(self) -> bool:
+        """Whether the next run finds what the judge says.
+
+        Without a fingerprint nobody can tell when a judge of the user's own has changed.
+
+        Raises:
+            JudgeError: Its fingerprint cannot be had.
+        """
+        return self._ours is not None or judge_fingerprint(self._judge) is not None
+
+    def _count(self, *, has_score: bool) -> None:
+        self._step(kept=has_score and self.keeps)
+
     def _custom_key(self, kind: str, record: Record, *candidate: str) -> str:
         """Name what a judge of the user's own makes of a record."""
         named = f"{type(self._judge).__module__}.{type(self._judge).__qualname__}"
@@ -129,7 +144,6 @@ class AskedJudgements(Judgements[Candidate, Judgement]):
         fingerprint = judge_fingerprint(self._judge)
         if fingerprint is not None:
             return make_key(*parts, fingerprint)
-        # Without a fingerprint nobody can tell when a judge of the user's own has changed.
         return self._store.key_of_this_run(make_key(*parts, self._suite))
 
 

@@ -96,10 +96,11 @@ class PartVerdicts(Judgements[str, Verdict]):
 
     Args:
         verdicts: On the parts.
-        step: Called for each verdict on a whole response that is made.
+        step: Called for each verdict on a whole response that is made, with ``kept``: whether the
+            next run finds it.
     """
 
-    def __init__(self, verdicts: Verdicts, step: Callable[[], None]) -> None:
+    def __init__(self, verdicts: Verdicts, step: Callable[..., None]) -> None:
         self._verdicts = verdicts
         self._step = step
         self.is_ours = verdicts.is_ours
@@ -126,7 +127,7 @@ class PartVerdicts(Judgements[str, Verdict]):
         if known is not None:
             return known
         verdict = self._made(record, response, self._verdicts.get)
-        self._step()
+        self._step(kept=verdict.score is not None and self._verdicts.keeps)
         return verdict
 
     def find(self, record: Record, response: str) -> Verdict | None:

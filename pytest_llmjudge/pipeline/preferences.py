@@ -197,7 +197,7 @@ class Preferences(AskedJudgements[Pair, Preference]):
                     )
             choice = replace(choice, reply=storable(choice.reply))
             if counts and (is_last or choice.winner is None):
-                self._step()
+                self._count(has_score=choice.winner is not None)
             if choice.final:
                 facts = json.dumps(asdict(choice))
                 self._store.add_choice(key, facts, self._watch.awaits(servers))
@@ -236,7 +236,7 @@ class Preferences(AskedJudgements[Pair, Preference]):
                 preference = self._compared(record, pair)
             except LlmJudgeError as error:
                 preference = self.failed(error)
-            self._step()
+            self._count(has_score=preference.winner is not None)
             if preference.winner is not None:
                 self._store.add_choice(key, json.dumps(asdict(preference)))
                 return self._store.choices([key], _preference).get(key, preference)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
@@ -33,7 +32,6 @@ __all__ = [
     "name_of",
 ]
 
-_PROGRESS_SECONDS = 0.2
 _TOKENS = "tokens"
 """The kind of progress that counts generated tokens."""
 
@@ -191,32 +189,52 @@ class Counter:
     def __init__(self, store: Store, kind: str, suite: str, worker: str) -> None:
         self._store = store
         self._names = (kind, suite, worker)
-        self._done = self._total = self._tokens = 0
-        self._flushed_at = 0.0
+        self._done = self._total = self._tokens = self._kept = 0
+
+    def found(self, number: int, total: int) -> None:
+        """Say how many of all pieces the cache has, before any is made."""
+        kind, suite, _ = self._names
+        self._store.note_found(kind, suite, Progress(number, total))
 
     def start(self, total: int) -> None:
         """Announce ``total`` pieces of work."""
         self._done, self._total = 0, total
         if total:
+            self._note()
             self.flush()
 
-    def step(self, pieces: int = 1) -> None:
-        """Count pieces as done."""
+    def step(self, pieces: int = 1, *, kept: bool = True) -> None:
+        """Count pieces as done.
+
+        Args:
+            pieces: How many.
+            kept: Whether the next run finds them in the cache.
+        """
         self._done += pieces
-        if time.monotonic() - self._flushed_at >= _PROGRESS_SECONDS or self._done == self._total:
-            self.flush()
+        if kept:
+            self.keep(pieces)
+        self._note()
+
+    def reach(self, done: int) -> None:
+        """Count all pieces up to a number as done, those too that could not be made."""
+        self._done = done
+        self._note()
+
+    def keep(self, pieces: int) -> None:
+        """Count pieces that the next run finds in the cache, and are counted as done elsewhere."""
+        self._kept += pieces
+        self._store.note_kept(*self._names, self._kept)
 
     def wrote(self, tokens: int) -> None:
         """Count tokens that a model generated, which responses do not tell before they end."""
         self._tokens += tokens
-        if time.monotonic() - self._flushed_at >= _PROGRESS_SECONDS:
-            self.flush()
+        _, suite, worker = self._names
+        # Nobody knows how many there will be.
+        self._store.note_progress(_TOKENS, suite, worker, Progress(self._tokens, 0))
 
     def flush(self) -> None:
         """Write it to the store now."""
-        self._flushed_at = time.monotonic()
+        self._store.write_progress()
+
+    def _note(self) -> None:
         self._store.note_progress(*self._names, Progress(self._done, self._total))
-        if self._tokens:
-            _, suite, worker = self._names
-            # Nobody knows how many there will be.
-            self._store.note_progress(_TOKENS, suite, worker, Progress(self._tokens, 0))

@@ -79,6 +79,11 @@ class Responses(Source[str]):
         self._watch.adopt()
         dialogues = [Dialogue(record) for record in records]
         self._continue(dialogues)
+        answered, left = (
+            sum(len(one.answers) for one in dialogues),
+            sum(one.left for one in dialogues),
+        )
+        self._counter.found(answered, answered + left)
         for dialogue in dialogues:
             if not dialogue.left:
                 yield dialogue.record, self._known[dialogue.record.id]
@@ -253,7 +258,7 @@ class Responses(Source[str]):
             kept = self._keep(asked[done.index][0].key, done)
             for one in asked[done.index]:
                 if kept is None or not self._take(one, kept):
-                    self._counter.step(one.left)
+                    self._counter.step(one.left, kept=False)
                     continue
                 self._counter.step()
                 if not one.left:

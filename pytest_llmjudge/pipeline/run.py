@@ -179,6 +179,7 @@ class Run(Generic[Candidate, Judgement]):
                 record.id: Outcome(response, verdict)
                 for record, response, verdict in self._judgements.load(pairs)
             }
+            self._judged.found(len(self._known), len(self._needed))
             self._judged.start(len(self._needed) - len(self._known))
         return self._known
 

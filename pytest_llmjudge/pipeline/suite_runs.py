@@ -101,7 +101,7 @@ class ScoredRun(Run[str, Verdict]):
         return self._known_answers.check(again=again)
 
 
-def _no_step() -> None:
+def _no_step(*, kept: bool) -> None:  # as Counter.step
     """Count no part of a verdict."""
 
 

@@ -167,7 +167,7 @@ class Verdicts(AskedJudgements[str, Verdict]):
                 verdict = self._ask(key, record, response, sample)
                 is_last = sample == self._samples[-1] or verdict.score is None
                 if is_last and not probe:
-                    self._step()
+                    self._count(has_score=verdict.score is not None)
             return verdict
 
     def _stored(self, key: str) -> Verdict | None:

@@ -19,9 +19,17 @@ from pytest_llmjudge.kinds.document import records_with_responses, results_docum
 from pytest_llmjudge.kinds.reports import run_pages, run_summary
 from pytest_llmjudge.plugin.baseline_entries import entries_before
 from pytest_llmjudge.plugin.cases import WORKER_KEY
-from pytest_llmjudge.plugin.header import header_lines, model_lines, planned_lines
+from pytest_llmjudge.plugin.header import (
+    asks_judge,
+    cache_lines,
+    candidate_lines,
+    judge_lines,
+    model_lines,
+    planned_lines,
+)
 from pytest_llmjudge.plugin.identity import agree_on_baseline
 from pytest_llmjudge.plugin.junit import property_adder, suite_properties
+from pytest_llmjudge.plugin.kept import kept_line
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import (
     REQUIRE_INI,
@@ -62,7 +70,9 @@ class ControllerHooks:
         self._skipped: set[str] = set()
         self._started = False
         self._is_planned = False
+        self._on_judge: list[str] = []
         self._why_none = ""
+        self._kept = ""
         self._run = RunResult(self._created)
         self._changed: dict[str, str] = {}
         self._written: dict[str, Path] = {}
@@ -106,19 +116,36 @@ class ControllerHooks:
         self._is_planned = True
         # What is wrong with the cache is said where the results are read.
         with contextlib.suppress(StoreError):
-            for line in folded(self._session.config, planned_lines(self._session)):
+            for line in folded(self._session.config, planned_lines(self._session, self._on_judge)):
                 reporter.write_line(line)
 
     def pytest_report_header(self) -> list[str]:
-        """Name the judge, the model and the cache."""
+        """Name the model and the cache where workers of xdist collect, who say what else is needed.
+
+        Elsewhere what a run needs is known once it has collected its items.
+        """
+        if not self._session.config.pluginmanager.has_plugin("dsession"):
+            return []
         try:
-            return folded(self._session.config, header_lines(self._session))
+            self._on_judge = judge_lines(self._session)
+            lines = [*candidate_lines(self._session), *cache_lines(self._session)]
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
+        return folded(self._session.config, lines)
 
-    def pytest_report_collectionfinish(self) -> list[str]:
-        """Name the models that markers chose."""
-        return folded(self._session.config, model_lines(self._session))
+    def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
+        """Name the judge, where one is needed, the models and the cache."""
+        session, lines = self._session, []
+        # pytest prints no header then, but it prints what follows the collection.
+        is_quiet = session.config.get_verbosity() < 0
+        try:
+            if not is_quiet:
+                lines += judge_lines(session) if asks_judge(session, items) else []
+                lines += candidate_lines(session)
+            lines += model_lines(session)
+        except LlmJudgeError as error:
+            raise pytest.UsageError(*error.lines) from None
+        return folded(session.config, lines if is_quiet else [*lines, *cache_lines(session)])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather verdicts as they come."""
@@ -151,6 +178,8 @@ class ControllerHooks:
         self._write(int(session.exitstatus))
         self._run = self._result(whole=False)[0]
         self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
+        if self._started:
+            self._kept = kept_line(self._session, session, temporary=self._temporary)
 
     def _give_up(self, error: LlmJudgeError) -> None:
         """Report nothing of a run whose own part of the cache cannot be read any more."""
@@ -299,6 +328,9 @@ class ControllerHooks:
                 if gate.cause is not None and gate.outcome == "passed":
                     text = f"WARNING: {suite.name}[{gate.name}]: {gate.reason}"
                     terminalreporter.line(one_line(text), yellow=True, bold=True)
+        if self._kept:
+            for line in folded(self._session.config, [f"llm-judge: {self._kept}"]):
+                terminalreporter.line(line)
         if self._why_none:
             terminalreporter.line(f"llm-judge: {self._why_none}, so no file was written")
         for line in self._problems:

@@ -8,34 +8,75 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import CheckpointReference
 from pytest_llmjudge.errors import LlmJudgeError, one_line
+from pytest_llmjudge.kinds.base import JUDGE_CHECK
+from pytest_llmjudge.plugin.cases import case_of
 from pytest_llmjudge.plugin.identity import agree_on_judge, agree_on_model
 from pytest_llmjudge.plugin.options import is_listing
-from pytest_llmjudge.plugin.planner import EARLY_NOTES, template_notes
+from pytest_llmjudge.plugin.planner import EARLY_NOTES, USES_JUDGE, template_notes
 from pytest_llmjudge.reporting.terminal import checkpoint_line
 from pytest_llmjudge.settings import EMBEDDED, Decoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    import pytest
 
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["header_lines", "model_lines", "planned_lines"]
+__all__ = [
+    "asks_judge",
+    "cache_lines",
+    "candidate_lines",
+    "judge_lines",
+    "model_lines",
+    "planned_lines",
+]
 
 
-def header_lines(session: LlmSession) -> list[str]:
-    """Say what is known before collection; a problem is reported where it ends the run.
+def asks_judge(session: LlmSession, items: Iterable[pytest.Item]) -> bool:
+    """Say whether anything that this process collected, and will run, needs a judge."""
+    # What decides over data alone needs no sample.
+    asking = (
+        name for name, due in session.due.items() if session.needed[name] or JUDGE_CHECK in due
+    )
+    return any(session.suites[name].uses_judge for name in asking) or any(
+        case_of(item) is None and "llm_judge" in getattr(item, "fixturenames", ()) for item in items
+    )
+
+
+def judge_lines(session: LlmSession) -> list[str]:
+    """Name the judge, and say how it is asked; a problem is reported where it ends the run.
 
     Raises:
-        SettingsError: A worker that was faster sees another judge or model.
+        SettingsError: A worker that was faster sees another judge.
     """
     if is_listing(session.config):
         return []
-    lines = [f"llm-judge: judge {_judge(session)}"]
+    lines = (f"llm-judge: judge {_judge(session)}", *_how_judged(session))
+    return [one_line(line) for line in lines]
+
+
+def candidate_lines(session: LlmSession) -> list[str]:
+    """Name the model that the options name, as :func:`judge_lines` does the judge.
+
+    Raises:
+        SettingsError: A worker that was faster sees another model.
+    """
+    if is_listing(session.config):
+        return []
+    lines = []
     if session.settings.checkpoint is not None and _is_candidate(session):
         lines.append(f"llm-judge: model {_model(session, session.settings.checkpoint)}")
-    lines += _how_asked(session)
-    return [one_line(line) for line in (*lines, f"llm-judge: cache {_cache(session)}")]
+    lines += _how_generated(session)
+    return list(map(one_line, lines))
+
+
+def cache_lines(session: LlmSession) -> list[str]:
+    """Say where responses and verdicts are kept."""
+    if is_listing(session.config):
+        return []
+    return [one_line(f"llm-judge: cache {_cache(session)}")]
 
 
 def _is_candidate(session: LlmSession) -> bool:
@@ -46,20 +87,28 @@ def _is_candidate(session: LlmSession) -> bool:
     return settings.checkpoint_forced or settings.responses_field is None
 
 
-def _how_asked(session: LlmSession) -> Iterator[str]:
+def _how_generated(session: LlmSession) -> Iterator[str]:
+    settings, is_own = session.settings, _is_overridden(session, "llm_model")
+    if settings.concurrency > 1 and isinstance(settings.checkpoint, str) and not is_own:
+        yield _in_flight(settings.concurrency)
+    if settings.decoding != Decoding() and is_own:
+        yield "llm-judge: temperature, seed and stop texts do not reach a conftest's own llm_model"
+
+
+def _in_flight(number: int) -> str:
+    return (
+        f"llm-judge: {number} requests in flight at each server, under which some models change "
+        "their answers"
+    )
+
+
+def _how_judged(session: LlmSession) -> Iterator[str]:
     settings = session.settings
     judges = settings.model != EMBEDDED and not _is_overridden(session, "llm_judge")
-    asks_server = judges and not settings.is_judge_local
-    answers = isinstance(settings.checkpoint, str) and not _is_overridden(session, "llm_model")
     if judges and settings.is_judge_local:
         yield _in_turns(session)
-    if settings.concurrency > 1 and (asks_server or answers):
-        yield (
-            f"llm-judge: {settings.concurrency} requests in flight at each server, under which "
-            "some models change their answers"
-        )
-    if settings.decoding != Decoding() and _is_overridden(session, "llm_model"):
-        yield "llm-judge: temperature, seed and stop texts do not reach a conftest's own llm_model"
+    elif judges and settings.concurrency > 1:
+        yield _in_flight(settings.concurrency)
     if judges and settings.samples > 1 and settings.ask != "integer":
         yield "llm-judge: 1 sample for each record, because a weighted answer does not vary"
     if settings.model == EMBEDDED and (settings.samples > 1 or settings.ask != "integer"):
@@ -94,10 +143,16 @@ def model_lines(session: LlmSession) -> list[str]:
     return [*sorted(lines), *_template_lines(session), *notes]
 
 
-def planned_lines(session: LlmSession) -> list[str]:
-    """Say of suites what a worker of xdist has noted for the time before work begins."""
-    notes = (note for facts in session.store.suites().values() for note in facts[EARLY_NOTES])
-    return [one_line(f"llm-judge: {note}") for note in notes]
+def planned_lines(session: LlmSession, judge: Sequence[str]) -> list[str]:
+    """Say of suites what a worker of xdist has noted for the time before work begins.
+
+    Args:
+        session: Of the controller.
+        judge: The lines on the judge, which are for runs that need one.
+    """
+    suites = session.store.suites().values()
+    notes = (one_line(f"llm-judge: {note}") for facts in suites for note in facts[EARLY_NOTES])
+    return [*(judge if any(facts[USES_JUDGE] for facts in suites) else ()), *notes]
 
 
 def _template_lines(session: LlmSession) -> Iterator[str]:

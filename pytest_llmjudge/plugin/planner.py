@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EARLY_NOTES",
+    "USES_JUDGE",
     "check_base",
     "check_candidate",
     "check_responses_field",
@@ -46,6 +47,8 @@ __all__ = [
 _FIRST_WORKER = "gw0"
 EARLY_NOTES = "early_notes"
 """The key of a planned suite's facts with what is said of it before work begins."""
+USES_JUDGE = "uses_judge"
+"""The key of a planned suite's facts that says whether it needs a judge."""
 _REPEATED = "__pytest_repeat_step_number"
 """By what pytest-repeat parametrises a function."""
 
@@ -108,7 +111,8 @@ def _announce_unseen(session: LlmSession, suite: Suite[Any]) -> None:
         facts["judge"]["label"] = "not asked"
     if facts["checkpoint"] is not None and suite.checkpoint is not None:
         facts["checkpoint"][0] = session.resources.models.shown_path(suite.checkpoint)
-    session.store.note_suite(suite.name, {**facts, EARLY_NOTES: []}, planned=True)
+    planned = {**facts, EARLY_NOTES: [], USES_JUDGE: False}
+    session.store.note_suite(suite.name, planned, planned=True)
 
 
 def _fit_context(session: LlmSession) -> None:
@@ -205,7 +209,8 @@ def _announce(
     readers = (model, *suite.other_models(resources))
     notes = [text for one in readers for text in template_notes(session, suite, one)]
     early = [*notes, *filter(None, [session.early_notes.get(suite.name)])]
-    session.store.note_suite(suite.name, {**facts, EARLY_NOTES: early}, planned=True)
+    planned = {**facts, EARLY_NOTES: early, USES_JUDGE: suite.uses_judge}
+    session.store.note_suite(suite.name, planned, planned=True)
     for used in readers:
         resources.models.watch(used)
     if model is not None and judge is not None and is_judge_of_itself(model, judge.identity):

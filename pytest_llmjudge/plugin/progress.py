@@ -106,16 +106,21 @@ class ProgressHooks:
             yield
 
     def _watch(self) -> None:
-        while not self._stop.wait(LIVE_SECONDS if self._live else PLAIN_SECONDS):
+        shown = time.monotonic()
+        while not self._stop.wait(LIVE_SECONDS):
             # The cache's troubles are reported by the items that need it.
             with contextlib.suppress(LlmJudgeError):
                 counts = {
                     kind: (progress.done, progress.total)
                     for kind, progress in self._store.progress().items()
                 }
-                line = self._pace.line(counts, time.monotonic())
-                with self._lock:
-                    self._show(line)
+                # Looked at this often, the first line that is shown has a rate.
+                now = time.monotonic()
+                line = self._pace.line(counts, now)
+                if self._live or now - shown >= PLAIN_SECONDS:
+                    shown = now
+                    with self._lock:
+                        self._show(line)
 
     def _show(self, line: str) -> None:
         if self._silent:

@@ -145,6 +145,9 @@ class RunHooks:
             report.longrepr = call.excinfo.getrepr(style="value")
         _point_to_test(item, report)
         attach(item, report)
+        if self._session.is_worker and report.when == "call":
+            # What the controller knows to be scored it also knows to be kept.
+            self._session.store.write_progress()
         return report
 
     @pytest.hookimpl(tryfirst=True)

@@ -11,7 +11,7 @@ from pytest_llmjudge.reporting.layout import Table, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_llmjudge.data.summary import Breakdown, Part, Statement
+    from pytest_llmjudge.data.summary import Breakdown, Part, Statement, Summary
 
 __all__ = ["block_lines", "breakdown_blocks", "statement_line"]
 
@@ -32,19 +32,18 @@ def statement_line(statement: Statement, name: str, *, figures: bool) -> str:
 
 
 def breakdown_blocks(
-    breakdown: Breakdown, name: str, noun: str, columns: int, most: int | None, *, in_groups: bool
+    breakdown: Breakdown, suite: Summary, columns: int, most: int | None, *, in_groups: bool
 ) -> Iterator[str | Table]:
     """Yield a suite's result by its parts.
 
     Args:
         breakdown: The parts.
-        name: Of the suite.
-        noun: What a part is.
+        suite: Whose they are.
         columns: Of the terminal.
         most: How many parts without a result are named; ``None`` for all.
         in_groups: Show groups in the place of more than twelve parts.
     """
-    yield f"{breakdown.title} in {name}: {breakdown.settings}"
+    yield f"{breakdown.title} in {suite.name}: {breakdown.settings}"
     known = [part for part in breakdown.parts if part.figures]
     if known:
         grouped = in_groups and len(known) > MOST_PARTS
@@ -52,19 +51,21 @@ def breakdown_blocks(
         if breakdown.whole is not None:
             rows.append(breakdown.whole)
         columns_shown = len(breakdown.headings)
-        cells = [_cells(row)[:columns_shown] for row in rows]
+        cells = [_cells(row, suite, breakdown)[:columns_shown] for row in rows]
         yield Table(breakdown.headings, cells, [row.outcome for row in rows])
         if grouped and breakdown.left_out:
             yield f"{breakdown.left_out}, -v shows all"
         yield from breakdown.lines
     missing = tuple((part.name, part.error) for part in breakdown.parts if not part.figures)
     if missing:
-        names = Names(f"{noun}s without a result in {name}", missing)
+        names = Names(f"{suite.noun}s without a result in {suite.name}", missing)
         yield from block_lines(names, columns, most)
 
 
-def _cells(part: Part) -> tuple[str, ...]:
-    return (part.name, *part.figures, f"{part.outcome}{part.remark}")
+def _cells(part: Part, suite: Summary, breakdown: Breakdown) -> tuple[str, ...]:
+    # What was asked of the whole suite stands in the line of the whole.
+    outcome = suite.decided if part is breakdown.whole else f"{part.outcome}{part.remark}"
+    return (part.name, *part.figures, outcome)
 
 
 def block_lines(block: str | Names | Excerpts, columns: int, most: int | None) -> Iterator[str]:

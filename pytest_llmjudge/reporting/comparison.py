@@ -91,7 +91,7 @@ def flip_lines(comparison: Comparison) -> Iterator[str]:
     """Yield the records that got worst, with both answers in full."""
     if not comparison.flips:
         return
-    yield f"what lost most ({len(comparison.flips)}):"
+    yield f"what lost most ({comparison.counted_flips}):"
     for flip in comparison.flips:
         yield f"  {_scores(flip)}  {printable(flip.id)}{'  fails now' if flip.fails_now else ''}"
         for name, text in (("before", flip.response_before), ("now", flip.response_after)):

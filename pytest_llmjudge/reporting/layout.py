@@ -20,6 +20,8 @@ _STEP = "  "
 _LEAST = 20
 """Columns below which an outcome or a response is not read any more."""
 _WIDEST = 200
+_MOST_LINES = 3
+"""Into which an outcome is folded; one of more is read better where it has a line to itself."""
 
 
 class Line(NamedTuple):
@@ -122,7 +124,8 @@ def lay_out(block: str | Table, columns: int) -> Iterator[Line]:
     *headings, last = block.headings
     lines = list(table([headings, *(row[:-1] for row in cells)], left={0}))
     start = max(map(width_of, lines)) + len(_STEP)
-    if columns - start < min(_LEAST, max(width_of(row[-1]) for row in cells)):
+    room, widest = columns - start, max(width_of(row[-1]) for row in cells)
+    if room < min(_LEAST, widest) or widest > _MOST_LINES * room:
         for row, outcome in zip(cells, block.outcomes, strict=True):
             yield from _stacked(block.headings, row, outcome, columns)
         return

@@ -49,7 +49,7 @@ def comparison_sections(
         counts = tuple(f"- {inline(line)}" for line in (*count_lines(comparison), *more))
         yield Section(f"lines on the baseline of {name}", (reason, "", *counts))
         if comparison.flips:
-            summary = f"what lost most ({len(comparison.flips)})"
+            summary = f"what lost most ({comparison.counted_flips})"
             yield Section(
                 f"that lost most in {name}",
                 (f"<details><summary>{summary}</summary>", ""),

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Pace", "duration"]
+__all__ = ["Pace", "duration", "in_order"]
 
-_KINDS = ("responses", "verdicts")
+_KINDS = ("responses", "verdicts", "losses", "subjects", "questions")
+_SUBJECTS = "subjects"
+"""Without a rate: they differ in length, and their questions have one."""
 _TOKENS = "tokens"
+_Work = TypeVar("_Work")
+
+
+def in_order(work: Mapping[str, _Work]) -> dict[str, _Work]:
+    """Return kinds of work in the order in which they are done and shown."""
+    return {kind: work[kind] for kind in _KINDS if kind in work}
 
 
 class Pace:
@@ -47,7 +55,7 @@ class Pace:
     def _part(self, kind: str, done: int, total: int, now: float) -> str:
         since, before = self._first.setdefault(kind, (now, done))
         text = f"{done}/{total} {kind}"
-        if done <= before or now <= since or done >= total:
+        if kind == _SUBJECTS or done <= before or now <= since or done >= total:
             return text
         rate = (done - before) / (now - since)
         speed = f"{rate:.1f}/s" if rate >= 0.05 else f"{60 * rate:.1f}/min"

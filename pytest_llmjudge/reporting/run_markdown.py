@@ -65,7 +65,7 @@ def _decision(run: RunSummary) -> Section:
                 suite.interval,
                 suite.wanted,
                 suite.change,
-                _outcome(suite.outcome),
+                _decided(suite),
             ]
         )
         for suite in run.summaries
@@ -98,13 +98,13 @@ def _compared(suites: Sequence[Summary]) -> Iterator[tuple[str, Decision, Compar
 
 def _overview(suites: Sequence[Summary]) -> Iterator[Section]:
     """Yield the table that the suites of a kind share, where Markdown shows it."""
-    shown = [suite.overview for suite in suites if suite.overview and suite.overview.title]
+    shown = [(one, one.overview) for one in suites if one.overview and one.overview.title]
     if not shown:
         return
-    noun, first = suites[0].noun, shown[0]
+    noun, (_, first) = suites[0].noun, shown[0]
     rows = tuple(
-        row([inline(name), *figures, inline(outcome)])
-        for name, *figures, outcome in (overview.cells for overview in shown)
+        row([inline(overview.cells[0]), *overview.cells[1:], _decided(suite)])
+        for suite, overview in shown
     )
     opening = (f"### {first.title}", "", *head(first.headings))
     yield Section(f"suites of {noun}s", opening, rows)
@@ -161,6 +161,10 @@ def _excerpts(excerpts: Excerpts) -> Section:
 def _excerpt(one: Excerpt) -> str:
     texts = (inline(one_line(text, _EXCERPT)) for text in (one.asked, one.text or "(empty)"))
     return row([one.label, inline(one.name), *texts])
+
+
+def _decided(suite: Summary) -> str:
+    return _outcome(suite.outcome) + inline(suite.decided.removeprefix(suite.outcome))
 
 
 def _outcome(outcome: str) -> str:

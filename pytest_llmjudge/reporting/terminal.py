@@ -45,16 +45,8 @@ def short_lines(run: RunSummary, columns: int, verbosity: int) -> Iterator[Line]
         figures = [f"{suite.measure} {suite.value}"]
         if suite.change != NONE:
             figures.append(f"baseline {suite.change}")
-        if suite.wanted != NONE:
-            figures.append(f"wanted {suite.wanted}")
-        text = f"{suite.name}: {', '.join(figures)}:"
-        yield from _ending_with(text, suite.outcome, columns)
-
-
-def _ending_with(text: str, outcome: str, columns: int) -> Iterator[Line]:
-    *lines, last = fold(shown(f"{text} {outcome}"), columns)
-    yield from map(Line, lines)
-    yield Line(last.removesuffix(outcome), outcome, outcome)
+        text = f"{suite.name}: {', '.join(figures)}; {suite.decided}"
+        yield from (Line("", line, suite.outcome) for line in fold(shown(text), columns))
 
 
 def summary_lines(run: RunSummary, columns: int, verbosity: int = 0) -> Iterator[Line]:
@@ -75,7 +67,7 @@ def _blocks(run: RunSummary, columns: int, verbosity: int) -> Iterator[str | Tab
     for suites in run.by_kind:
         rows = [(suite, suite.overview) for suite in suites if suite.overview is not None]
         if rows:
-            cells = [overview.cells for _, overview in rows]
+            cells = [(*overview.cells, suite.decided) for suite, overview in rows]
             yield Table(rows[0][1].headings, cells, [suite.outcome for suite, _ in rows])
         for suite in suites:
             yield from overview_lines(suite, suites, figures=figures)
@@ -87,9 +79,7 @@ def _blocks(run: RunSummary, columns: int, verbosity: int) -> Iterator[str | Tab
 def _details(suite: Summary, columns: int, verbosity: int) -> Iterator[str | Table]:
     most = _MOST.get(verbosity)
     for breakdown in suite.breakdowns:
-        yield from breakdown_blocks(
-            breakdown, suite.name, suite.noun, columns, most, in_groups=verbosity == 0
-        )
+        yield from breakdown_blocks(breakdown, suite, columns, most, in_groups=verbosity == 0)
     if suite.comparison is not None:
         reasons = [gate.reason for gate in suite.gates if gate.name == "baseline"]
         yield f"baseline of {suite.name}: {' '.join(reasons)}"

@@ -136,6 +136,9 @@ _OF_OTHERS = "WHERE run <> ? AND awaits >= ? AND awaits < ?"
 _BUSY_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.01
 _MANY = 500
+_PROGRESS_SECONDS = 0.2
+_KEPT = "kept "
+"""Begins the kind of a row of progress that counts what the cache has."""
 
 
 Kept = TypeVar("Kept")
@@ -183,6 +186,9 @@ class Store:
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._is_closed = False
+        self._progress: dict[tuple[str, str, str], Progress] = {}
+        self._progress_at = 0.0
+        self._progress_lock = threading.Lock()
 
     def open(self) -> None:
         """Make the file and prove that it can be written, and read."""
@@ -381,24 +387,78 @@ class Store:
     def note_progress(self, kind: str, suite: str, worker: str, progress: Progress) -> None:
         """Tell the other processes how far ``worker`` is with one kind of work on a suite.
 
-        ``progress.done`` counts what ``worker`` did itself, ``progress.total`` the work of all.
+        ``progress.done`` counts what ``worker`` did itself, ``progress.total`` the work of all. The
+        other processes see it at once, or 0.2 s later.
         """
+        with self._progress_lock:
+            self._progress[kind, suite, worker] = progress
+        is_due = time.monotonic() - self._progress_at >= _PROGRESS_SECONDS
+        if is_due or progress.done == progress.total:
+            self.write_progress()
+
+    def note_kept(self, kind: str, suite: str, worker: str, number: int) -> None:
+        """Tell how much of one kind of work on a suite ``worker`` did that the cache keeps."""
+        with self._progress_lock:
+            self._progress[_KEPT + kind, suite, worker] = Progress(number, 0)
+
+    def note_found(self, kind: str, suite: str, found: Progress) -> None:
+        """Tell how much of a kind of work the cache had before; the first look holds."""
         with self._errors():
             self._connection().execute(
+                "INSERT OR IGNORE INTO progress VALUES (?, ?, ?, '', ?, ?)",
+                (self.run, _KEPT + kind, suite, found.done, found.total),
+            )
+
+    def write_progress(self) -> None:
+        """Write what was noted and is not written yet."""
+        with self._progress_lock:
+            noted, self._progress = self._progress, {}
+            self._progress_at = time.monotonic()
+        if not noted:
+            return
+        with self._errors():
+            self._connection().executemany(
                 "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)",
-                (self.run, kind, suite, worker, progress.done, progress.total),
+                [(self.run, *key, one.done, one.total) for key, one in noted.items()],
             )
 
     def progress(self) -> dict[str, Progress]:
         """Return how far this run is with each kind of work."""
+        return {
+            kind: progress
+            for kind, progress in self._summed_progress().items()
+            if not kind.startswith(_KEPT)
+        }
+
+    def kept(self) -> dict[str, Progress]:
+        """Return how much the cache has of each kind of work of this run, and how much it needs.
+
+        Another process may have done more in the last 0.2 s.
+        """
+        return {
+            kind.removeprefix(_KEPT): progress
+            for kind, progress in self._summed_progress().items()
+            if kind.startswith(_KEPT)
+        }
+
+    def _summed_progress(self) -> dict[str, Progress]:
+        self.write_progress()
         with self._errors():
             rows = self._connection().execute(
                 "SELECT kind, SUM(done), SUM(total) FROM (SELECT kind, SUM(done) AS done, "
                 "MAX(total) AS total FROM progress WHERE run = ? GROUP BY kind, suite) "
-                "GROUP BY kind",
+                "GROUP BY kind ORDER BY kind",
                 (self.run,),
             )
             return {kind: Progress(done, total) for kind, done, total in rows}
+
+    def has_broken(self) -> bool:
+        """Say whether server, model or checkpoint failed in this run."""
+        with self._errors():
+            rows = self._connection().execute(
+                "SELECT 1 FROM failures WHERE run = ? AND rig LIMIT 1", (self.run,)
+            )
+            return rows.fetchone() is not None
 
     def key_of_this_run(self, key: str) -> str:
         """Make a key that no other run has; its row goes with the run."""

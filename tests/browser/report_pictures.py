@@ -1,6 +1,6 @@
 """Makes the pictures of docs/html-report.md: ``python -m tests.browser.report_pictures docs/images``.
 
-The example's checkpoint answers greedily as the release, and with drawn tokens as the candidate.
+The example's checkpoint is the release, and the same weights with some noise are the candidate.
 """
 
 from __future__ import annotations
@@ -42,12 +42,28 @@ def write_example(folder: Path) -> Path:
     release = [*common, "example_suite", "--llm-judge-report=baseline.json"]
     subprocess.run(release, cwd=folder, check=True)
     (folder / "example_suite" / "test_pairs.py").write_text(PAIRS, "utf-8")
+    _add_noise(folder / "checkpoints")
     candidate = [
-        *(*common, "example_suite", "--llm-judge-temperature=0.9", "--llm-judge-min-score=40"),
+        *(*common, "example_suite", "--llm-judge-checkpoint=checkpoints/candidate.pth"),
+        "--llm-judge-min-score=40",
         *("--llm-judge-baseline=baseline.json", "--llm-judge-html=report.html"),
     ]
     subprocess.run(candidate, cwd=folder, check=False)
     return folder / "report.html"
+
+
+def _add_noise(checkpoints: Path) -> None:
+    """Make a candidate that is worse than the release."""
+    import torch
+
+    weights = torch.load(checkpoints / "example.pth", weights_only=True)
+    torch.manual_seed(1)
+    for weight in weights.values():
+        if weight.is_floating_point():
+            weight.add_(0.3 * weight.std() * torch.randn(weight.shape))
+    torch.save(weights, checkpoints / "candidate.pth")
+    for end in (".config.json", ".tiktoken"):
+        shutil.copy(checkpoints / f"example{end}", checkpoints / f"candidate{end}")
 
 
 def _shoot(

@@ -30,7 +30,7 @@ def test_gates_come_first(project: Project, dist: tuple[str, ...]) -> None:
     lines = commands(result)
     assert result.outlines[-2:] == lines
     place = "::error file=test_suite.py,line=4,title=test_instructions"
-    assert lines[0].startswith(f"{place}[average]::average 66.67 of 3 records (95 %25 CI ")
+    assert lines[0].startswith(f"{place}[average]::average 66.67 over 3 records (95 %25 CI ")
     assert lines[1] == (
         f"{place}[r1]::score 0 is below min_score 50%0A"
         "instruction:   Say 1 in words.%0A"

@@ -160,7 +160,7 @@ def test_a_worse_release(
             "12 records paired",
             "their average: 83.08 before, 69.17 now",
             "6 passed before and fail now, 0 the other way (McNemar's exact test: p = 0.016)",
-            "what lost most (10):",
+            "what lost most (10 of 11):",
             "  70 -> 40  r3",
             "    before: 70 points worth",
             "    now:    40 points worth",
@@ -502,7 +502,9 @@ def test_an_exam_that_got_worse(project: Project) -> None:
     assert outcomes(result) == {"passed": 4, "failed": 1}
     assert gate(project)["reason"].startswith("dropped by ")
     assert gate(project)["outcome of the suite"] == "failed"
-    result.stdout.fnmatch_lines(["24 questions paired", "what lost most (10):", "  100 -> 0  *"])
+    result.stdout.fnmatch_lines(
+        ["24 questions paired", "what lost most (10 of 18):", "  100 -> 0  *"]
+    )
 
 
 def test_an_exam_in_another_mode_is_refused(project: Project) -> None:

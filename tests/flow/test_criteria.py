@@ -78,7 +78,9 @@ def test_each_criterion_and_their_mean(
     result = project.run(*options, *dist, server=ollama.url)
 
     result.assert_outcomes(passed=4, failed=1)
-    result.stdout.fnmatch_lines([f"FAILED {SUITE}[[]average[]] - Failed: average 65 of 4 records*"])
+    result.stdout.fnmatch_lines(
+        [f"FAILED {SUITE}[[]average[]] - Failed: average 65 over 4 records*"]
+    )
     (suite,) = project.results()["suites"]
     assert [record["score"] for record in suite["records"]] == [65] * 4
     assert suite["records"][0]["criteria"] == [

@@ -71,7 +71,7 @@ def test_a_run_beside_a_baseline_without_groups(
     assert suite["categories"]["a"]["ci95"] == [round(bound, 4) for bound in interval]
     gates = {gate["name"]: gate["reason"] for gate in suite["gates"]}
     assert gates["average"].startswith(
-        "average 65.11 of 18 records in 6 groups (95 % CI 44.51 to 85.71) is at"
+        "average 65.11 over 18 records in 6 groups (95 % CI 44.51 to 85.71) is at"
     )
     # Five groups of six fell, as one in 2^5 ways does.
     assert suite["baseline"]["p"] == 2**-5

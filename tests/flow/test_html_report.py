@@ -109,7 +109,7 @@ def test_beside_a_baseline(project: Project, ollama: FakeOllama) -> None:
         "r2": 0,
         "r3": 0,
     }
-    assert column(page, "flags")["r2"] == 1 + 4
+    assert column(page, "flags")["r2"] == 1 + 4 + 32
     texts = texts_of(page)
     assert (texts["r2"]["other"], texts["r2"]["response"]) == ("The number 2 in words.", "xyz")
     assert texts["r4"]["marks"] == "same"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.fake_ollama import ChatRequest, FakeOllama, Reply, similarity
+from tests.support.fake_ollama import ChatRequest, Failure, FakeOllama, Reply, similarity
 from tests.support.project import Project, records
 
 if TYPE_CHECKING:
@@ -76,6 +77,15 @@ def generated(path: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
+def kept(output: str, *kinds: str) -> list[int]:
+    """Return how much of each kind of work a run of sixty records says that the cache keeps."""
+    parts = ", ".join(rf"(\d+) of 60 {kind}" for kind in kinds)
+    end = "the same command goes on from there"
+    found = re.search(rf"^llm-judge: kept in the cache: {parts}; {end}$", output, re.MULTILINE)
+    assert found is not None, output
+    return [int(number) for number in found.groups()]
+
+
 @pytest.mark.slow
 def test_ctrl_c_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
     """The run ends with status 2, writes its results, and nothing made is made again."""
@@ -91,6 +101,9 @@ def test_ctrl_c_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
         assert 6 <= len(made) < 60
         (partial,) = suite.results()["suites"]
         assert (partial["total"], partial["outcome"]) == (60, "incomplete")
+        responses, _ = kept(output, "responses", "verdicts")
+        # With workers a batch that is just made may not have been counted yet.
+        assert len(made) - 4 <= responses <= len(made) + 2
 
         suite.run(*arguments, server=server.url).assert_outcomes(passed=61)
 
@@ -115,11 +128,60 @@ def test_ctrl_c_while_judging(project: Project, mode: tuple[str, ...]) -> None:
         (partial,) = project.results()["suites"]
         assert partial["outcome"] == "incomplete"
         assert 10 <= partial["scored"] < 60
+        (verdicts,) = kept(output, "verdicts")
+        assert partial["scored"] <= verdicts <= first
         project.run(*arguments, server=server.url).assert_outcomes(passed=61)
 
         assert first < 60
         assert 60 <= len(server.chats) <= 62
     assert project.results()["suites"][0]["outcome"] == "passed"
+
+
+def test_a_judge_that_dies_half_way(project: Project, dist: tuple[str, ...]) -> None:
+    """The verdicts from before are kept, and the same command goes on from there."""
+    project.suite(records(60))
+    asked = 0
+
+    def die(request: ChatRequest) -> Reply:
+        nonlocal asked
+        asked += 1
+        return Failure(500, "gone") if asked > 20 else similarity(request)
+
+    with FakeOllama(die) as server:
+        result = project.run(*dist, server=server.url)
+
+    assert result.parseoutcomes()["passed"] == 20
+    assert kept("\n".join(result.outlines), "verdicts") == [20]
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("-x", "kept in the cache: 2 of 5 verdicts; without --maxfail the same command goes on*"),
+        ("--llm-judge-cache=off", "not kept, because the cache is off: 2 of 5 verdicts"),
+        (
+            "--llm-judge-cache=refresh",
+            "kept in the cache: 2 of 5 verdicts; without --maxfail and --llm-judge-cache=refresh *",
+        ),
+    ],
+)
+def test_a_run_that_stops_at_a_failure(project: Project, option: str, line: str) -> None:
+    """It says which options keep the same command from going on."""
+    project.suite(records(5, wrong=[1]))
+
+    with FakeOllama(similarity) as server:
+        result = project.run("-x", option, server=server.url)
+
+    result.stdout.fnmatch_lines([f"llm-judge: {line}"])
+
+
+def test_a_run_that_comes_to_its_end_says_nothing(project: Project) -> None:
+    """Not even where records fail, or a part of them was selected."""
+    project.suite(records(5, wrong=[1]))
+
+    for arguments in ([], ["-k", "r1"]):
+        result = project.run(*arguments)
+        assert not any("kept" in line for line in result.outlines)
 
 
 def test_tests_in_the_background_of_a_shell() -> None:

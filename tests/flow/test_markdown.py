@@ -41,7 +41,8 @@ def test_the_decision_comes_first(project: Project, summary: Path, dist: tuple[s
         "| --- | --- | --- | --- | --- | --- |",
         (
             r"| test\_suite.py::test\_instructions | average 66.67 | 0.0 to 100.0 | "
-            "average >= 90, each >= 50 | - | **failed** |"
+            "average >= 90, each >= 50 | - | **failed**: score &gt;= 50 failed (1 of 3 below), "
+            "average &gt;= 90 failed (within noise) |"
         ),
         "",
     ]
@@ -63,7 +64,7 @@ def test_a_run_with_a_baseline_tells_what_lost_most(project: Project) -> None:
     text = (project.path / "out" / "report.md").read_text(encoding="utf-8")
     assert "<details><summary>what lost most (8)</summary>" in text
     assert "```\nThe number 3 in words.\n```" in text
-    assert "| drop <= 2.5 points | -100.0 points | **failed** |" in text
+    assert "| drop <= 2.5 points | -100.0 points | **failed**: baseline failed (worse) |" in text
 
 
 def test_an_ini_option_names_the_file(project: Project) -> None:

@@ -73,6 +73,17 @@ def asked(project: Project) -> list[str]:
     return path.read_text(encoding="utf-8").split() if path.exists() else []
 
 
+def test_no_judge_is_named_where_none_is_needed(project: Project, dist: tuple[str, ...]) -> None:
+    """Neither in the header nor in the summary, and that none answers is no matter."""
+    exam(project, "shots=1, min_accuracy=0", score="0.0")
+
+    result = project.run(*dist, server="http://127.0.0.1:1")
+
+    assert result.ret == pytest.ExitCode.OK
+    assert any(line.startswith("llm-judge: cache") for line in result.outlines)
+    assert not any("judge llama3" in line or "127.0.0.1" in line for line in result.outlines)
+
+
 def test_the_example_checkpoint(project: Project, dist: tuple[str, ...]) -> None:
     """Every mode of distribution gives the same results, and a second run asks nothing."""
     exam(project, 'shots=1, mode="continuation", min_accuracy=0.2')
@@ -109,7 +120,7 @@ def test_the_example_checkpoint(project: Project, dist: tuple[str, ...]) -> None
             "MMLU in test_exam.py::test_mmlu: continuation, 1 shot",
             "subject          questions  correct  accuracy     95 % interval  outcome",
             "kitchen_science          8 *passed",
-            f"all                     24 * {correct / 24:.4f} *passed (accuracy >= 0.2)",
+            f"all                     24 * {correct / 24:.4f} *passed: accuracy >= 0.2",
             "mean of the 3 subjects' accuracies: *",
             f"standard error as lm-evaluation-harness pools it: {alone['stderr']:.4f}",
             "accuracy of the choices likeliest for their length: *",
@@ -581,19 +592,21 @@ def test_an_exam_that_is_never_reached(project: Project) -> None:
     assert {subject["outcome"] for subject in suite["subjects"]} == {"not run"}
 
 
-@pytest.mark.parametrize("way", ["xfail", "deselected"])
-def test_subjects_that_do_not_count_are_judged_all_the_same(project: Project, way: str) -> None:
-    """One that is expected to fail, or has no item in this run, has the outcome of its accuracy."""
+@pytest.mark.parametrize(
+    ("way", "outcomes"), [("xfail", ("failed", "failed")), ("-k", ("incomplete", "not run"))]
+)
+def test_subjects_that_do_not_count(project: Project, way: str, outcomes: tuple[str, str]) -> None:
+    """One that is expected to fail is judged all the same, and one without an item is not."""
     exam(project, "shots=1, min_subject_accuracy=0.9", score="-number")
     if way == "xfail":
         text = (project.path / "test_exam.py").read_text()
         project.write("test_exam.py", text.replace("@pytest", "@pytest.mark.xfail\n@pytest", 1))
 
-    project.run(REPORT, *([] if way == "xfail" else ["-k", "average"]))
+    project.run(REPORT, *([] if way == "xfail" else [way, "average"]))
 
     suite = results(project)
-    assert suite["outcome"] == "failed"
-    assert {subject["outcome"] for subject in suite["subjects"]} == {"failed"}
+    assert suite["outcome"] == outcomes[0]
+    assert {subject["outcome"] for subject in suite["subjects"]} == {outcomes[1]}
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_summary_of_a_good_run(project: Project, ollama: FakeOllama, dist: tuple
             ),
             (
                 "test_suite.py::test_instructions        5       5    80.00  24.5 to 100.0    0"
-                "     100  100  passed (average >= 50, within noise, score >= 0)"
+                "     100  100  passed: score >= 0, average >= 50 (within noise)"
             ),
             "lowest scores in test_suite.py::test_instructions:",
             '    0  r3  "xyz"',

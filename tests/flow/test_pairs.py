@@ -121,7 +121,7 @@ def test_the_summary(project: Project, ollama: FakeOllama) -> None:
     row = re.sub(r" {2,}", " | ", lines[start + 1])
     assert row == (
         "test_pairs.py::test_pairs | 5 | 3 | 1 | 1 | 0.700 | 0.299 to 0.927 | 0.650 | "
-        "passed (win rate >= 0.5, within noise)"
+        "passed: win rate >= 0.5 (within noise)"
     )
     assert lines[start + 2] == (
         'test_pairs.py::test_pairs: against the records\' field "old"; decided by llama3 '

@@ -95,7 +95,7 @@ def test_the_cause_of_a_teardown_that_fails(project: Project, mode: tuple[str, .
     suite = suite_of(project)
     (gate,) = suite["gates"]
     assert gate["outcome"] == "failed"
-    assert gate["reason"].startswith("average 50 of 4 records ")
+    assert gate["reason"].startswith("average 50 over 4 records ")
     assert gate["reason"].endswith("; its teardown failed")
     outcomes = [(record["outcome"], record["error"]) for record in suite["records"]]
     assert outcomes == [
@@ -149,7 +149,7 @@ def test_a_pass_that_was_not_expected(project: Project, mode: tuple[str, ...]) -
     assert suite["outcome"] == "failed"
     (gate,) = suite["gates"]
     assert gate["outcome"] == "failed"
-    assert gate["reason"].startswith("average 100 of 3 records ")
+    assert gate["reason"].startswith("average 100 over 3 records ")
     assert gate["reason"].endswith(f" is at least min_average 50; {reason}")
     assert {(one["outcome"], one["error"]) for one in suite["records"]} == {("failed", reason)}
     cause = "3 of 3 records passed and were expected to fail (xfail, strict)"

@@ -113,7 +113,7 @@ def test_a_low_average_fails_its_own_item(project: Project, dist: tuple[str, ...
 
     result.assert_outcomes(passed=4, failed=1)
     expected = (
-        "average 50 of 4 records (95 % CI 0 to 100) is below min_average 60; "
+        "average 50 over 4 records (95 % CI 0 to 100) is below min_average 60; "
         "the difference is within noise"
     )
     result.stdout.fnmatch_lines([expected])
@@ -132,7 +132,7 @@ def test_suites_come_in_the_order_of_the_file(project: Project, dist: tuple[str,
     result.assert_outcomes(passed=9)
     wanted = [f"test_suite.py::{name}" for name in names]
     assert [suite["name"] for suite in project.results()["suites"]] == wanted
-    rows = [line.split()[0] for line in result.outlines if " passed (score >= 50" in line]
+    rows = [line.split()[0] for line in result.outlines if " passed: score >= 50" in line]
     assert rows == wanted
 
 

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.families.decoder import Decoder
 
-# GPT-2 small's vocabulary and context; fewer layers, since each of 340 prompts is computed plainly.
+IS_FULL_SIZE = "LLMJUDGE_FULL_SIZE" in os.environ
+# GPT-2 small's vocabulary and context; fewer layers, since each prompt is computed plainly.
 CONFIG = (
     GPTConfig(50257, context_length=1024, emb_dim=768, n_heads=12, n_layers=12, qkv_bias=True)
-    if "LLMJUDGE_FULL_SIZE" in os.environ
+    if IS_FULL_SIZE
     else GPTConfig(50257, context_length=1024, emb_dim=64, n_heads=2, n_layers=2, qkv_bias=True)
 )
 
@@ -82,9 +83,11 @@ def test_every_choice(
     encode = tiktoken.get_encoding("gpt2").encode_ordinary
     data = open_mmlu(real_data / "mmlu")
     shots = data.shots(subject, 5)
+    # Histories are long: a sixth of these is enough.
+    step = 6 if subject == "high_school_us_history" and not IS_FULL_SIZE else 1
     tasks = [
         make_task(subject, shots, question, mode, encode=encode, context=1024)
-        for question in data.questions(subject)
+        for question in list(data.questions(subject))[::step]
     ]
     if subject == "high_school_us_history":
         assert any(task.shots < 5 or task.is_cut for task in tasks)

@@ -40,9 +40,11 @@ def run(*results: AnyResult, **more: Any) -> RunSummary:  # noqa: ANN401  # its 
     return run_summary(RunResult("2026-01-02T03:04:05+00:00", results, **more))
 
 
-def gate(name: str, outcome: str = "failed", reason: str = "it is so") -> GateResult:
+def gate(
+    name: str, outcome: str = "failed", reason: str = "it is so", cause: str | None = None
+) -> GateResult:
     """Make a gate, by default one that failed."""
-    return GateResult(name, outcome, reason)
+    return GateResult(name, outcome, reason, cause)
 
 
 def scored(

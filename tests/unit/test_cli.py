@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmjudge import __version__
 from pytest_llmjudge.cli import main
 from tests.unit.storage.test_results_reader import RELEASED, SMALLEST
 
@@ -52,6 +53,14 @@ DROPPED = (
     "dropped by 16.33 points (95 % CI -24.7 to -7.5, p = 0.031), more than "
     "--max-drop 0; this suite can show drops of 12.3 points or more"
 )
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command tells the package's."""
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+
+    assert (caught.value.code, capsys.readouterr().out) == (0, f"llmjudge {__version__}\n")
 
 
 def test_compare_in_words(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:

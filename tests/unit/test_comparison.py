@@ -131,6 +131,8 @@ def test_the_ten_worst() -> None:
     comparison = compare(side(*[100] * 30), side(*range(100, 70, -1)))
 
     assert [flip.after for flip in comparison.flips] == list(range(71, 81))
+    assert (comparison.worse, comparison.counted_flips) == (29, "10 of 29")
+    assert compare(side(80, 90, 70), side(70, 90, 70)).counted_flips == "1"
 
 
 def test_exams_are_paired_by_question() -> None:

@@ -302,6 +302,8 @@ def _patterns(cell: str) -> list[str]:
         ("samples on both sides of", "samples on both sides of"),
         ("the process that ran it crashed", "the process that ran it crashed"),
         ("; the run goes on with", "; the run goes on with "),
+        ("the same command goes on from there", "same command goes on from there"),
+        ("not kept, because the cache is off", "not kept, because the cache is off"),
         ("off, because pytest's cacheprovider is", "off, because pytest's cacheprovider is"),
         (
             "temperature, seed and stop texts do not reach a conftest's own llm_model",

@@ -67,23 +67,23 @@ def test_an_unscored_record_fails_any_average(scores: list[int], unscored: int) 
         (
             [85, 90, 80, 85],
             50,
-            "average 85 of 4 records (95 % CI 78.5 to 91.5) is at least min_average 50",
+            "average 85 over 4 records (95 % CI 78.5 to 91.5) is at least min_average 50",
         ),
         (
             [85, 90, 80, 85],
             86,
             (
-                "average 85 of 4 records (95 % CI 78.5 to 91.5) is below min_average 86; "
+                "average 85 over 4 records (95 % CI 78.5 to 91.5) is below min_average 86; "
                 "the difference is within noise"
             ),
         ),
-        ([70], 70, "average 70 of 1 record is at least min_average 70"),
-        ([70, 70], None, "average 70 of 2 records (95 % CI 70 to 70), no min_average is set"),
+        ([70], 70, "average 70 over 1 record is at least min_average 70"),
+        ([70, 70], None, "average 70 over 2 records (95 % CI 70 to 70), no min_average is set"),
         (
             [55, 55, 54] * 400 + [55],
             54.67,
             (
-                "average 54.6669 of 1201 records (95 % CI 54.64 to 54.69) is below min_average "
+                "average 54.6669 over 1201 records (95 % CI 54.64 to 54.69) is below min_average "
                 "54.67; the difference is within noise"
             ),
         ),

@@ -328,7 +328,7 @@ def test_what_a_gate_says_of_groups() -> None:
     scores = {str(place): 10 * (place % 3) for place in range(6)}
     groups = {str(place): str(place % 3) for place in range(6)}
     assert decide_average(scores, None, {}, groups).reason == (
-        "average 10 of 6 records in 3 groups (95 % CI 0 to 34.84), no min_average is set"
+        "average 10 over 6 records in 3 groups (95 % CI 0 to 34.84), no min_average is set"
     )
     pairs = [("a", (), "x", "y"), ("b", (), "x", "y"), ("a", (), "x", "y")]
     assert decide_win_rate(summarise(pairs, ["1", "1", "2"]), 0.5, {}, 3).reason.startswith(

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FLAGS", "Payload", "payload_of"]
 
-FLAGS = {"failed": 1, "lost": 16, "unscored": 2, "flipped": 4, "unsure": 8}
+FLAGS = {"failed": 1, "lost": 16, "unscored": 2, "got worse": 32, "flipped": 4, "unsure": 8}
 """By what rows can be filtered, as bits."""
 
 # From good to bad, as the table sorts them; other labels follow as they come.
-_LABELS = ("passed", "won", "tied", "lost", "failed", "error", "not run")
+_LABELS = ("passed", "scored", "won", "tied", "lost", "failed", "error", "not run")
 _KINDS = ("same", "del", "ins")
 _ROWS_OF_CHUNK = 250
 _CHARACTERS_OF_CHUNK = 500_000
@@ -159,6 +159,7 @@ def _flags(row: Row) -> int:
         "failed": row.is_failed,
         "lost": row.is_lost,
         "unscored": row.score is None,
+        "got worse": row.is_worse,
         "flipped": row.is_flipped,
         "unsure": row.is_unsure,
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data.gates import worst_first
 from pytest_llmjudge.data.summary import NONE
 from pytest_llmjudge.reporting.html.baseline import baseline_panel
 from pytest_llmjudge.reporting.html.charts import draw
@@ -14,6 +15,7 @@ from pytest_llmjudge.reporting.terminal import checkpoint_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_llmjudge.data.gates import Ruling
     from pytest_llmjudge.data.page import Drop, Fact, Lost, Panel, SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.reporting.html.drawing import Chart
@@ -53,6 +55,11 @@ class SuiteView:
         return tuple(fact for fact in facts if fact[1] != NONE)
 
     @property
+    def rulings(self) -> list[Ruling]:
+        """What became of each thing that it asks, the worst first."""
+        return worst_first(self.summary.rulings)
+
+    @property
     def panels(self) -> tuple[Panel, ...]:
         """Its figures; the comparison with the baseline stands beside the first ones."""
         panels, comparison = self.page.panels, self.summary.comparison
@@ -74,6 +81,15 @@ class SuiteView:
             drop if drop.row is None else replace(drop, row=self.start + drop.row)
             for drop in self.page.drops
         ]
+
+    @property
+    def counted_drops(self) -> str:
+        """How many of the records that got worse are listed; empty for all of them."""
+        compared, drops = self.summary.comparison, self.page.drops
+        worse = 0 if compared is None else compared.worse or 0
+        # Subjects of an exam have no rows, and are not what was paired.
+        is_cut = bool(drops) and drops[0].row is not None and worse > len(drops)
+        return f" ({len(drops)} of {worse})" if is_cut else ""
 
     @property
     def lost(self) -> list[Lost]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import CheckpointReference, GateResult, Record, Rule
 from pytest_llmjudge.data.page import (
@@ -27,6 +27,7 @@ from pytest_llmjudge.data.summary import (
     RunSummary,
     Statement,
 )
+from pytest_llmjudge.kinds.rulings import Limit
 from pytest_llmjudge.kinds.summaries import make_summary
 from pytest_llmjudge.plugin.junit import suite_properties
 from pytest_llmjudge.reporting.html import html_report
@@ -54,7 +55,11 @@ ROW = Row(
 )
 
 
-def summary(name: str, outcome: str = "passed", **more: object) -> Summary:
+def summary(
+    name: str,
+    outcome: str = "passed",
+    **more: Any,  # noqa: ANN401  # its fields
+) -> Summary:
     """Make the summary of a suite that has no more than a measure and a gate."""
     result = SimpleNamespace(
         kind="tokens",
@@ -75,6 +80,7 @@ def summary(name: str, outcome: str = "passed", **more: object) -> Summary:
         wanted=("mean length <= 3", ""),
         rule=Rule(),
         causes=iter(["1 of 2 texts is too long"]),
+        limits={"length": Limit("mean length <= 3", "within noise")},
         **more,
     )
 
@@ -86,7 +92,7 @@ RUN = RunSummary(
             "test_t.py::test_0",
             overview=Overview(
                 ("suite of texts", "texts", "outcome"),
-                ("test_t.py::test_0", "2", "passed (length)"),
+                ("test_t.py::test_0", "2"),
                 title="Lengths",
                 lines=(Statement("counted", "12 in all", is_named=True),),
             ),
@@ -115,7 +121,7 @@ RUN = RunSummary(
                     ),
                     grouping="families",
                     groups=(Part("Romance", ("1",)),),
-                    whole=Part("all", ("1",), "failed", " (length)"),
+                    whole=Part("all", ("1",), "failed"),
                 ),
             ),
         ),
@@ -159,7 +165,7 @@ def test_a_terminal() -> None:
     assert lines == [
         "model: new.pth (124.0M parameters, fingerprint ffffffffffff)",
         "suite of texts     texts  outcome",
-        "test_t.py::test_0      2  passed (length)",
+        "test_t.py::test_0      2  passed: mean length <= 3 (within noise)",
         "counted (12 in all) (test_t.py::test_0)",
         "a line",
         "uncounted in test_t.py::test_0: 1",
@@ -169,12 +175,12 @@ def test_a_terminal() -> None:
         "Languages in test_t.py::test_1: two of them",
         "language  texts  outcome",
         "French        1  failed",
-        "all           1  failed (length)",
+        "all           1  failed: mean length <= 3 failed (within noise)",
         "texts without a result in test_t.py::test_1: 1",
         "       Danish  no texts",
     ]
     assert "".join(next(iter(short_lines(RUN, 100, -1)))[:2]) == (
-        "test_t.py::test_0: mean length 3.10, wanted mean length <= 3: passed"
+        "test_t.py::test_0: mean length 3.10; passed: mean length <= 3 (within noise)"
     )
 
 
@@ -183,7 +189,10 @@ def test_markdown() -> None:
     text = joined(list(run_sections(RUN)))
 
     for line in (
-        "| test\\_t.py::test\\_0 | mean length 3.10 | 2.90 to 3.30 | mean length <= 3 | - | passed |",
+        (
+            "| test\\_t.py::test\\_0 | mean length 3.10 | 2.90 to 3.30 | mean length <= 3 | - "
+            "| passed: mean length &lt;= 3 (within noise) |"
+        ),
         "### Lengths",
         "| suite of texts | texts | outcome |",
         "- counted (12 in all) (test\\_t.py::test\\_0)",
@@ -207,7 +216,9 @@ def test_markdown_of_a_table_alone() -> None:
 
     text = joined(list(run_sections(RunSummary("", (suite,)))))
 
-    assert text.endswith("| test\\_t.py::test\\_0 | 2 | passed (length) |\n")
+    assert text.endswith(
+        "| test\\_t.py::test\\_0 | 2 | passed: mean length &lt;= 3 (within noise) |\n"
+    )
 
 
 def test_the_page() -> None:

@@ -157,6 +157,19 @@ def test_a_table_that_is_too_wide() -> None:
     ]
 
 
+def test_an_outcome_of_many_words() -> None:
+    """It is not folded into a narrow column."""
+    asked = "passed: score >= 20, average >= 50 (within noise), average:prose >= 40, baseline"
+    table = Table(HEADINGS, [("a.py::test_a", "5", "80.00", asked)], ("passed",))
+
+    assert rendered(55, table) == [
+        "a.py::test_a[]",
+        "  [passed: score >= 20, average >= 50 (within noise),]",
+        "  [  average:prose >= 40, baseline]",
+        "  records 5, average 80.00[]",
+    ]
+
+
 @given(
     st.lists(st.tuples(TEXTS, TEXTS, TEXTS, TEXTS), min_size=1, max_size=4),
     COLUMNS,

@@ -43,6 +43,16 @@ def test_tokens_move_while_no_response_ends() -> None:
     assert third == "llm-judge: 8/8 responses, 0/8 verdicts"
 
 
+def test_suites_that_nobody_judges() -> None:
+    """Subjects and questions of MMLU, and losses, are counted as responses are."""
+    pace = Pace()
+    pace.line({"questions": (10, 400), "subjects": (0, 4)}, 10.0)
+
+    assert pace.line({"questions": (110, 400), "subjects": (1, 4), "losses": (3, 9)}, 20.0) == (
+        "llm-judge: 3/9 losses, 1/4 subjects, 110/400 questions (10.0/s, 29 s left)"
+    )
+
+
 def test_finished_work_is_silent() -> None:
     """Nothing to do, nothing to say."""
     assert Pace().line({}, 0.0) == ""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import StoreError
 from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.pipeline.protocols import Counter
 from pytest_llmjudge.storage.store import Failure, Progress, Store, StoredResponse
 
 if TYPE_CHECKING:
@@ -129,6 +130,24 @@ def test_progress_adds_up_over_workers_and_suites(store: Store) -> None:
     assert store.progress() == {"verdicts": Progress(8, 15), "responses": Progress(2, 10)}
     store.end_run()
     assert store.progress() == {}
+
+
+def test_what_is_kept_adds_up_too(store: Store) -> None:
+    """What the cache had at the first look, and what each worker added; failures are not kept."""
+    one, other = (Counter(store, "verdicts", "a", worker) for worker in ("gw0", "gw1"))
+    one.found(3, 10)
+    other.found(4, 10)
+    one.start(7)
+    one.step()
+    one.step(kept=False)
+    other.start(7)
+    other.step(2)
+
+    assert store.kept() == {"verdicts": Progress(6, 10)}
+    assert store.progress() == {"verdicts": Progress(4, 7)}
+    assert not store.has_broken()
+    store.add_failure("k", Failure("no server", is_infrastructure=True))
+    assert store.has_broken()
 
 
 def test_threads_write_together(store: Store) -> None:

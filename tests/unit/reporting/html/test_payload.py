@@ -85,13 +85,29 @@ def test_rows_are_counted_by_what_they_are() -> None:
     payload = payload_of(runs.rows(run, known))
     index = json.loads(payload.index)
 
-    assert payload.counts == {"failed": 1, "lost": 1, "unscored": 2, "flipped": 2, "unsure": 1}
+    assert payload.counts == {
+        "failed": 1,
+        "lost": 1,
+        "unscored": 2,
+        "got worse": 1,
+        "flipped": 2,
+        "unsure": 1,
+    }
     assert payload.total == 8
     assert index["score"] == [90, 10, None, 60, None, 100, 50, 0]
     assert index["before"] == [40, 80, None, None, None, None, None, None]
-    assert index["flags"] == [0, 1 + 4, 2, 8, 2, 0, 4, 16]
+    assert index["flags"] == [0, 1 + 4 + 32, 2, 8, 2, 0, 4, 16]
     assert index["suite"] == [0] * 5 + [1] * 3
     assert index["pairs"] == [False, True]
+
+
+def test_a_record_of_which_no_score_is_asked() -> None:
+    """It is scored, and has not passed anything; one whose test failed did not pass it."""
+    results = [runs.result("low", 3, outcome="passed"), runs.result("own", 90, outcome="failed")]
+
+    index = json.loads(payload_of(runs.rows(runs.run(runs.suite(results, min_score=None)))).index)
+
+    assert [index["outcomes"][place] for place in index["outcome"]] == ["scored", "failed"]
 
 
 def test_a_pair_with_a_winner_is_won_tied_or_lost() -> None:
