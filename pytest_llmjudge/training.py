@@ -78,20 +78,21 @@ def read_training(path: Path, shown: str, fields: Mapping[str, str] | None = Non
     chosen, own = _format(content, fields)
     questions: list[tuple[str, ...]] = []
     places: list[str] = []
-    problem = ""
+    problems: list[str] = []
     for number, value in enumerate(values):
         place = content.spell(content.place(number))
         try:
             questions.append(_said(_parts(value, chosen, own)))
         except BadRecordError as error:
-            problem = problem or f"{place}: {error.problem}"
+            problems.append(f"{place}: {error.problem}")
         else:
             places.append(place)
     if not questions:
         many = f"none of its {len(values)} records asks a question"
         what = many if len(values) > 1 else "its only record asks no question"
-        raise RecordsError(name, f"{what} ({problem})", _hint(name))
-    file = TrainingFile(shown, len(values), len(values) - len(places), one_line(problem))
+        raise RecordsError(name, f"{what} ({problems[0]})", _hint(name))
+    first = one_line(problems[0]) if problems else ""
+    file = TrainingFile(shown, len(values), len(problems), first)
     return Training(file, source, tuple(questions), tuple(places))
 
 
