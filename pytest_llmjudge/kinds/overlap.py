@@ -185,7 +185,7 @@ def rest_of(overlap: Overlap | None, results: Sequence[_Result], total: int) -> 
         total: How many records the suite has.
 
     Returns:
-        None where no record stands there, or one has no result, which may be the worst.
+        Those; empty where no record stands there, or one has no result, which may be the worst.
     """
     if overlap is None or not overlap.duplicates or len(results) < total:
         return []
