@@ -9,7 +9,7 @@ import pytest
 from pytest_llmjudge.plugin import items
 from tests.support.project import MODEL, Project, records
 
-LIMIT = 0.5
+LIMIT = 0.3
 SUITE = "test_suite.py::test_instructions"
 SLOW = """
 import time
@@ -48,9 +48,8 @@ def test_instructions(verdict, record):
 """
 WAYS = {
     "option": ("", [f"--timeout={LIMIT}"]),
-    "ini": ("", ["-o", f"timeout={LIMIT}"]),
     "marker": (f"@pytest.mark.timeout({LIMIT})", []),
-    "func-only": ("", [f"--timeout={LIMIT}", "-o", "timeout_func_only=true"]),
+    "ini-func-only": ("", ["-o", f"timeout={LIMIT}", "-o", "timeout_func_only=true"]),
 }
 
 
