@@ -1,4 +1,4 @@
-"""Reads the questions of training data, and finds the held-out records that stand among them."""
+"""Reads the questions of training data, and finds the held-out records that appear among them."""
 
 from __future__ import annotations
 
@@ -197,12 +197,12 @@ def _asked(record: Record) -> Iterator[str]:
 def find_overlap(
     records: Sequence[Record], training: Sequence[Training], max_overlap: float | None = None
 ) -> Overlap:
-    """Find the records that stand in training data.
+    """Find the records that appear in training data.
 
     Args:
         records: Of the suite.
         training: All that the model was trained on.
-        max_overlap: Share of the records that may stand there; ``None`` for no exact one.
+        max_overlap: Share of the records that may appear there; ``None`` for no exact one.
     """
     asked = [(text, record.id) for record in records for text in _asked(record)]
     trained = [

@@ -1,4 +1,4 @@
-"""The published records: which of those held out stand in the training part."""
+"""The published records: which of those held out appear in the training part."""
 
 from __future__ import annotations
 
