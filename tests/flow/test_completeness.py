@@ -121,13 +121,13 @@ def test_a_suite_that_was_deselected(project: Project, dist: tuple[str, ...]) ->
     assert f"note: not compared with the baseline (not selected): {B}" in result.outlines
 
 
-def test_a_file_that_last_failed_passes_over(project: Project) -> None:
+def test_a_file_that_last_failed_passes_over(project: Project, dist: tuple[str, ...]) -> None:
     """With --lf pytest does not open files in which nothing failed."""
     write_both(project)
     write_suite(project, "test_a.py", [score - 20 for score in OLD], GATED)
     assert project.run(BASELINE).ret == 1
 
-    result = project.run(BASELINE, "--lf")
+    result = project.run(BASELINE, "--lf", *dist)
 
     assert outcomes(result) == {"failed": 1}
     assert f"note: not compared with the baseline (not selected): {B}" in result.outlines
@@ -146,14 +146,14 @@ def test_one_suite_on_each_side(project: Project, dist: tuple[str, ...]) -> None
     result.stdout.fnmatch_lines([f"*the baseline's suite is {A}", "*12 records paired"])
 
 
-def test_suites_that_were_renamed(project: Project) -> None:
+def test_suites_that_were_renamed(project: Project, dist: tuple[str, ...]) -> None:
     """With several on a side the names have to be given."""
     write_both(project)
     (project.path / "test_b.py").unlink()
     write_suite(project, "test_c.py", OLD, GATED)
     new = B.replace("_b", "_c")
 
-    result = project.run(BASELINE, f"--llm-judge-baseline-suite={B}={new}")
+    result = project.run(BASELINE, f"--llm-judge-baseline-suite={B}={new}", *dist)
 
     assert result.ret == 0
     result.stdout.fnmatch_lines([f"*the baseline's suite is {B}"])
@@ -253,6 +253,21 @@ def test_required_suites(
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert errors(result) == required(problems)
+
+
+def test_required_suites_of_which_the_failed_items_are_run(
+    project: Project, dist: tuple[str, ...]
+) -> None:
+    """What passed last time is deselected, or its file is passed over, so that it does not run."""
+    write_suite(project, "test_a.py", OLD, f"{FIELD}, min_score=65")
+    write_suite(project, "test_b.py", OLD, GATED)
+    assert project.run().ret == pytest.ExitCode.TESTS_FAILED
+    project.write("pytest.ini", REQUIRED)
+
+    result = project.run("--lf", *dist)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert errors(result) == required(f"{A} (1 of 13 items selected), test_b.py (not collected)")
 
 
 def test_required_suites_that_are_there(project: Project, dist: tuple[str, ...]) -> None:
