@@ -92,6 +92,18 @@ def test_a_gate_that_takes_long(project: Project, monkeypatch: pytest.MonkeyPatc
     project.run(f"--timeout={LIMIT}").assert_outcomes(passed=2)
 
 
+def test_a_test_of_another_kind(project: Project) -> None:
+    """Its fixtures and its body share one limit, as they do without this plugin."""
+    project.write(
+        "test_plain.py",
+        "import time\n\nimport pytest\n\n"
+        f"@pytest.fixture\ndef waits():\n    time.sleep({LIMIT * 0.7})\n\n"
+        f"def test_plain(waits):\n    time.sleep({LIMIT * 0.7})\n",
+    )
+
+    project.run(f"--timeout={LIMIT}").assert_outcomes(failed=1)
+
+
 def test_an_item_that_errs_in_its_setup(project: Project) -> None:
     """Its clock stays as it was left, also when it is repeated."""
     project.write("conftest.py", MODEL.format(answer="1 / 0"))
