@@ -192,7 +192,7 @@ def main() -> None:
         if part == "drops":
             good = list(drops(real, sizes))
         elif part == "suites":
-            good = list(many_suites(real))
+            good = list(many_suites(real, arguments.size or SUITE_SIZES))
         elif part == "groups":
             good = list(groups_alike(real))
         elif part == "coverage":
@@ -217,11 +217,11 @@ def drops(real: dict[str, Scores], sizes: Sequence[int]) -> Iterator[bool]:
             yield from cells(scores, size, is_normal=how == "weighted")
 
 
-def many_suites(real: dict[str, Scores]) -> Iterator[bool]:
+def many_suites(real: dict[str, Scores], sizes: Sequence[int]) -> Iterator[bool]:
     """Print how often one of k equal suites fails at alpha / k; say if that is rare enough."""
     print(f"equal models that fail in one of k suites, each tested at 5 % / k; {RUNS} runs")
     print(f"{'test':<22}{'n':>5}" + "".join(f"{f'k = {many}':>9}" for many in SUITES))
-    for size in SUITE_SIZES:
+    for size in sizes:
         for how, scores in real.items():
             lots, signs = np.random.default_rng(123), flips(size)
             drawn = [_differences(lots, scores, size) for _ in range(max(SUITES))]

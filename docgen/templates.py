@@ -98,7 +98,9 @@ class Scope:
                 value=ast.Name() | ast.Attribute() as name, conversion=-1, format_spec=None
             ):
                 texts = list(self._texts(name))
-                yield from texts if len(texts) <= _MOST_INSIDE else [BLANK]
+                # An empty default of an attribute is filled in elsewhere.
+                is_known = any(texts) or isinstance(name, ast.Name)
+                yield from texts if is_known and len(texts) <= _MOST_INSIDE else [BLANK]
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 yield from self._joined([left, right])
             case ast.IfExp(body=body, orelse=other):

@@ -6,6 +6,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_llmjudge.groups import totals
 from pytest_llmjudge.stats import POWER
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def records_to_tell(
     power: float = POWER,
     *,
     furthest: float = 100.0,
+    size: float = 1.0,
     effect: float = 1.0,
 ) -> int:
     """Return how many pairs show with ``power`` that an equal model is not worse.
@@ -106,18 +108,23 @@ def records_to_tell(
     loss, s0 is s. Alpha is lowered as for the bounds of scores. Right and wrong answers have 79 to
     80 % power with the records for 80 %, other scores more.
 
+    Pairs in groups are counted by their groups, of which whole ones may have gone unseen: n is the
+    number of groups and s the deviation of their means, s sqrt(effect / size).
+
     Args:
         deviation: Standard deviation of the differences.
         margin: In their unit, above 0.
         alpha: One-sided.
         power: Chance that L is above -margin.
         furthest: What a difference can be at most, infinite where nothing bounds it.
-        effect: The design effect of the groups that the records are in.
+        size: How many pairs a group has on average; where sizes differ much it takes more groups.
+        effect: The design effect of the groups.
     """
+    deviation *= math.sqrt(effect / size)
     count = _records(deviation, margin, alpha, power, furthest)
     while count < _records(deviation, margin, _expanded(alpha, count), power, furthest):
         count += 1
-    return max(2, math.ceil(count * effect))
+    return math.ceil(count * size)
 
 
 def margin_to_tell(
@@ -131,8 +138,8 @@ def margin_to_tell(
     """Return the smallest margin for which ``count`` pairs are enough; see records_to_tell.
 
     Args:
-        deviation: Standard deviation of the differences, above 0.
-        count: Pairs, at least two.
+        deviation: Standard deviation of the differences, or of their means by groups; above 0.
+        count: Pairs or groups, at least two.
         alpha: One-sided.
         power: Chance that L is above -margin.
         furthest: What a difference can be at most, infinite where nothing bounds it.
@@ -175,11 +182,8 @@ def _expanded(alpha: float, count: int) -> float:
 def _units(differences: Sequence[float], groups: Sequence[Hashable] | None) -> _Units:
     import numpy as np
 
-    members: dict[Hashable, list[float]] = {}
-    for place, difference in enumerate(differences):
-        members.setdefault(place if groups is None else groups[place], []).append(difference)
-    totals = np.array([math.fsum(values) for values in members.values()])
-    return _Units(totals, np.array([float(len(values)) for values in members.values()]))
+    sums, sizes = totals(differences, groups)
+    return _Units(np.asarray(sums, dtype=float), np.asarray(sizes, dtype=float))
 
 
 def _lower(units: _Units, level: float, worst: float) -> float:

@@ -370,6 +370,10 @@ def _notes(before: Side, after: Side) -> Iterator[str]:
     if old is not None and new is not None and old.version != new.version:
         was, now = (one_line(judge.version) or "unknown" for judge in (old, new))
         yield f"the judge's version was {was} and is {now} now"
+    is_named = any(entry.group is not None for entry in after.entries)
+    if not is_named and group_numbers(entry.group for entry in before.entries) is not None:
+        noun = after.measure.noun
+        yield f"the baseline's {noun} are in groups and this run's are not: each counts for itself"
     for one, other, owner in ((after, before, "the baseline"), (before, after, "this run")):
         if other.entries:
             for name in sorted(one.terms.keys() - other.terms.keys()):

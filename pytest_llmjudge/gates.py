@@ -178,7 +178,10 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
     unsure = f"cannot tell whether it is {worse}"
     if bounds is None:
-        return _inconclusive(f"{unsure}: {change}, with {_units(comparison)[1]}", rule)
+        number, counted = _units(comparison)
+        unbounded = f"{_moved_alike(comparison)}, and nothing bounds how far a score can rise"
+        why = f"with {counted}" if number < 2 else unbounded
+        return _inconclusive(f"{unsure}: {change}, {why}", rule)
     # A bound towards the worse is the least of a score, and the most of a loss.
     sides = ("least", "most") if measure.higher_is_better else ("most", "least")
     levels = rule.alpha, comparison.alpha
@@ -195,7 +198,7 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
 
 def _inconclusive(text: str, rule: Rule) -> Decision:
     passes = rule.inconclusive == WARN
-    reason = f"{text}; it passes because of --llm-judge-inconclusive=warn" if passes else text
+    reason = f"{text}; it passes because of inconclusive=warn" if passes else text
     return Decision(passed=passes, reason=reason, cause=INCONCLUSIVE)
 
 
@@ -216,15 +219,17 @@ def _enough(comparison: Comparison) -> str:
     if alike and not is_as_before:
         return f"{alike}, which does not tell how many {measure.noun} would"
     grouped, paired = comparison.grouped, comparison.paired
-    effect = 1.0
+    size = effect = 1.0
     if grouped is not None:
+        size = paired / grouped.groups
         # Where nothing shows how far records of a group agree, a group counts as one.
-        effect = grouped.design_effect or paired / grouped.groups
+        effect = grouped.design_effect or size
     needed = records_to_tell(
         comparison.deviation or 0.0,
         rule.margin,
         rule.alpha,
         furthest=measure.furthest,
+        size=size,
         effect=effect,
     )
     number = groups_for(needed, None if grouped is None else grouped.groups, paired)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -58,15 +59,14 @@ def reach_under(
     )
     if not proves or not reach.deviation or reach.needed is None:
         return reach
-    effect = 1.0 if reach.design_effect is None else reach.design_effect
+    units = reach.groups or reach.records
+    size, effect = reach.records / units, reach.design_effect or 1.0
     needed = records_to_tell(
-        reach.deviation, drop, rule.alpha, power, furthest=furthest, effect=effect
+        reach.deviation, drop, rule.alpha, power, furthest=furthest, size=size, effect=effect
     )
+    deviation = reach.deviation * math.sqrt(effect / size)
+    least = margin_to_tell(deviation, units, rule.alpha, power, furthest=furthest)
     number = groups_for(needed, reach.groups, reach.records)
-    alone = int(reach.records / effect)
-    if alone < 2:
-        return replace(reach, needed=needed, groups_needed=number, detectable=None)
-    least = margin_to_tell(reach.deviation, alone, rule.alpha, power, furthest=furthest)
     return replace(reach, needed=needed, groups_needed=number, detectable=least)
 
 

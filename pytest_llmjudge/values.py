@@ -176,8 +176,8 @@ parse_drop = number_parser(
 )
 parse_alpha = number_parser(
     '"{text}" is no error rate',
-    "a share above 0 and below 0.5, for example 0.05",
-    lambda alpha: 0 < alpha < 0.5,
+    "a share of at least 0.000001 and below 0.5, for example 0.05",
+    lambda alpha: 1e-6 <= alpha < 0.5,
 )
 parse_power = number_parser(
     '"{text}" is no power to plan with',

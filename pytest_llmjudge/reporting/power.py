@@ -73,9 +73,14 @@ def power_lines(
             f"{unit}, from {_figure(reach.spread)} of the scores and published pairs of releases; "
             "--baseline FILE measures it"
         )
-    if reach.design_effect is not None:
+    if reach.design_effect is None:
+        return
+    effect = _figure(reach.design_effect)
+    if rule.name == NOT_WORSE:
+        yield f"  its groups have a design effect of {effect}, and whole ones may be lost unseen"
+    else:
         yield (
-            f"  that is {_figure(reach.design_effect)} times as many {noun} as where each is alone "
+            f"  that is {effect} times as many {noun} as where each is alone "
             "(the design effect of its groups)"
         )
 

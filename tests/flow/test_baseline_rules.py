@@ -23,14 +23,14 @@ import pytest
 def test_{data}(verdict):
     pass
 """
-PROOF = 'baseline_rule="not-worse", max_drop=10'
-OLD = [50] * 40
+PROOF = 'baseline_rule="not-worse", max_drop=20'
+OLD = [50] * 20
 NEW = {
-    "same": [50 + change for change in [1, -1, 0, 0] * 10],
-    "worse": [20 + change for change in [5, -5, 0, 0] * 10],
-    "unsure": [0, 100] * 20,
-    # Five of ten fall, which chance makes in 1 of 32 cases.
-    "falling": [40] * 5 + [50] * 35,
+    "same": [50 + change for change in [1, -1, 0, 0] * 5],
+    "worse": [20 + change for change in [5, -5, 0, 0] * 5],
+    "unsure": [0, 100] * 10,
+    # Five fall, which chance makes in 1 of 32 cases.
+    "falling": [40] * 5 + [50] * 15,
 }
 
 
@@ -76,7 +76,7 @@ def test_what_is_proved_and_what_is_not(project: Project, dist: tuple[str, ...])
         *("--llm-judge-markdown=report.md", "--llm-judge-annotations=github", *dist),
     )
 
-    assert outcomes(result) == {"passed": 166, "failed": 2}
+    assert outcomes(result) == {"passed": 86, "failed": 2}
     found = gates(project)
     assert {name: (gate["outcome"], gate.get("cause")) for name, gate in found.items()} == {
         "same": ("passed", None),
@@ -85,11 +85,11 @@ def test_what_is_proved_and_what_is_not(project: Project, dist: tuple[str, ...])
         "falling": ("passed", None),
     }
     assert found["same"]["reason"].startswith(
-        "not worse by 10 points or more: 0.0 points, at least -"
+        "not worse by 20 points or more: 0.0 points, at least -"
     )
     assert found["worse"]["reason"].startswith("dropped by 30 points (95 % CI -31.")
     assert found["unsure"]["reason"].startswith(
-        "cannot tell whether it is worse by 10 points or more: 0.0 points, at least -"
+        "cannot tell whether it is worse by 20 points or more: 0.0 points, at least -"
     )
     assert "records would tell in 80 % of all cases" in found["unsure"]["reason"]
     assert "; a drop has p < 0.0125" in found["falling"]["reason"]
@@ -137,7 +137,7 @@ def test_a_part_of_a_run_decides_as_the_whole(project: Project) -> None:
         numbers = project.results("new.json")["suites"][0]["baseline"]
         levels[" ".join(selection)] = numbers["rule"]["suites"], numbers["alpha"]
 
-    assert outcomes(whole) == {"passed": 125, "failed": 1}
+    assert outcomes(whole) == {"passed": 65, "failed": 1}
     assert [suites for suites, _ in levels.values()] == [3, 3, 3, 1, 1]
     assert [round(alpha, 4) for _, alpha in levels.values()] == [0.0167] * 3 + [0.05] * 2
 
@@ -149,7 +149,7 @@ def test_a_warning_in_the_place_of_a_proof(
     """The suite passes, loudly; where warnings are errors it fails, and says nothing of passing."""
     release(project, "unsure")
     write(project, {"unsure": NEW["unsure"]})
-    options = ("--llm-judge-baseline-rule=not-worse", "--llm-judge-max-drop=10")
+    options = ("--llm-judge-baseline-rule=not-worse", "--llm-judge-max-drop=20")
     more = ("--llm-judge-inconclusive=warn", f"-W{warnings}::pytest.PytestWarning")
 
     result = project.run(
@@ -163,7 +163,7 @@ def test_a_warning_in_the_place_of_a_proof(
         result.stdout.no_fnmatch_line("*it passes because*")
         return
     assert (result.ret, gate["outcome"], gate["whole"]) == (0, "passed", "passed")
-    assert gate["reason"].endswith("; it passes because of --llm-judge-inconclusive=warn")
+    assert gate["reason"].endswith("; it passes because of inconclusive=warn")
     name = "test_unsure.py::test_unsure[baseline]"
     result.stdout.fnmatch_lines(
         [
@@ -178,7 +178,7 @@ def test_too_few_records_are_known_beforehand(project: Project, dist: tuple[str,
     """Said before the first item runs, with how many it takes, once for each suite."""
     write(project, {"unsure": NEW["unsure"]})
     project.run("--llm-judge-report=old.json", "--llm-judge-min-average=1")
-    options = ("--llm-judge-baseline-rule=not-worse", "--llm-judge-max-drop=10")
+    options = ("--llm-judge-baseline-rule=not-worse", "--llm-judge-max-drop=20")
 
     result = project.run(BASELINE, REPORT, *options, *dist)
 
@@ -188,7 +188,7 @@ def test_too_few_records_are_known_beforehand(project: Project, dist: tuple[str,
     (results,) = [n for n, line in enumerate(lines) if "= llm-judge =" in line]
     assert early < results < late
     assert lines[early].startswith(
-        "llm-judge: test_unsure.py::test_unsure: its 40 records are too few for a margin of 10 "
+        "llm-judge: test_unsure.py::test_unsure: its 20 records are too few for a margin of 20 "
         "points: it takes "
     )
     assert lines[early].endswith("(assumed from its scores)")
@@ -230,13 +230,13 @@ def test_the_marker_wins(project: Project) -> None:
     write(project, {name: NEW[name] for name in own}, **own)
 
     result = project.run(
-        BASELINE, REPORT, "--llm-judge-baseline-rule=not-worse", "--llm-judge-max-drop=10"
+        BASELINE, REPORT, "--llm-judge-baseline-rule=not-worse", "--llm-judge-max-drop=20"
     )
 
     assert result.ret == 0
     found = gates(project)
     assert ", no more than max_drop 40; " in found["worse"]["reason"]
-    assert found["same"]["reason"].startswith("not worse by 10 points or more: ")
+    assert found["same"]["reason"].startswith("not worse by 20 points or more: ")
 
 
 @pytest.mark.parametrize("option", ["baseline-rule=not-worse", "inconclusive=warn", "alpha=0.1"])
@@ -251,16 +251,16 @@ def test_nothing_to_compare_with(project: Project, option: str) -> None:
     result.stderr.fnmatch_lines([f"ERROR: --llm-judge-{name}: there is no baseline to compare *"])
 
 
-@pytest.mark.parametrize("alpha", ["0", "0.5", "-1", "nan", "five"])
+@pytest.mark.parametrize("alpha", ["0", "0.0000009", "0.5", "-1", "nan", "five"])
 def test_no_error_rate(project: Project, alpha: str) -> None:
-    """Above 0 and below 0.5."""
+    """Below 0.5, and not so small that bounds could not be computed."""
     write(project, {"same": OLD}, same="min_average=1")
 
     result = project.run(BASELINE, f"--llm-judge-alpha={alpha}")
 
     assert result.ret == 4
     result.stderr.fnmatch_lines(
-        ["ERROR: --llm-judge-alpha: *; give a share above 0 and below 0.5*"]
+        ["ERROR: --llm-judge-alpha: *; give a share of at least 0.000001 and below 0.5*"]
     )
 
 

@@ -102,7 +102,18 @@ def test_the_sentences_of_a_loss() -> None:
     assert bounded(6.0, -3.0, rule=rule, measure=LOSS).reason == (
         "cannot tell whether it is worse by 5 nats or more: -0.2 nats, at most +6.0 with 95 % "
         "confidence; 22 records would tell in 80 % of all cases where the two are equal, at the "
-        "deviation seen; it passes because of --llm-judge-inconclusive=warn"
+        "deviation seen; it passes because of inconclusive=warn"
+    )
+
+
+def test_losses_that_are_all_as_before() -> None:
+    """Nothing shows how far one may rise that was not seen."""
+    decision = decide_baseline(compared(*[0.0] * 12, rule=PROOF, measure=LOSS))
+
+    assert decision.cause == "inconclusive"
+    assert decision.reason == (
+        "cannot tell whether it is worse by 5 nats or more: 0.0 nats, all scores are as before, and "
+        "nothing bounds how far a score can rise"
     )
 
 

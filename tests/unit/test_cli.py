@@ -311,7 +311,7 @@ def test_another_judge(write: Callable[..., Path], capsys: pytest.CaptureFixture
         ),
         (
             ["power", "old.json", "--drop=3", "--alpha=0.5"],
-            '--alpha: "0.5" is no error rate; give a share above 0 and below 0.5, for example 0.05',
+            '--alpha: "0.5" is no error rate; give a share of at least 0.000001 and below 0.5, for example 0.05',
         ),
         (
             ["power", "old.json", "--drop=1e-200"],

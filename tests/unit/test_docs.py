@@ -275,7 +275,7 @@ def _patterns(cell: str) -> list[str]:
             "{more} than {rule.option} {points(rule.margin, drop)}",
         ),
         ("cannot tell whether it is worse by", "cannot tell whether it is {worse}"),
-        ("because of --llm-judge-inconclusive=warn", "because of --llm-judge-inconclusive=warn"),
+        ("because of inconclusive=warn", "because of inconclusive=warn"),
         ("are too few for a margin of", "are too few for a margin of"),
         ("no drop shown:", "no {measure.drop} shown: "),
         (
