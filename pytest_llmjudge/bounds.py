@@ -21,6 +21,7 @@ __all__ = ["margin_to_tell", "mean_bounds", "records_to_tell"]
 
 _GRID = 512
 _HALVINGS = 50
+_MOST_STEPS = 1 << 20
 _LEAST_LEVEL = 1e-12
 # Of the distribution of a sum, what lies beyond the range that is computed is below exp(-30).
 _BEYOND = 30.0
@@ -81,7 +82,8 @@ def mean_bounds(
     is_bounded = math.isfinite(lowest) and math.isfinite(highest)
     if count < 2 or not (is_bounded or any(units.totals)):
         return None
-    level = alpha if is_binary and max(units.sizes) == 1 else _expanded(alpha, count)
+    is_exact = is_binary and max(units.sizes) == 1
+    level = max(_LEAST_LEVEL, alpha) if is_exact else _expanded(alpha, count)
     flipped = _Units(-units.totals, units.sizes)
     below = _lower(units, level, _largest_loss(units, alpha, lowest))
     return below, -_lower(flipped, level, _largest_loss(flipped, alpha, -highest))
@@ -220,6 +222,9 @@ def _lower(units: _Units, level: float, worst: float) -> float:
     def excess(strength: float) -> float:
         return _tail(tilted(strength), places, count, seen_sum) - level
 
+    # Ties can make the probability at the mean seen itself smaller than a level near one half.
+    if excess(0.0) <= 0:
+        return mean
     # Where the largest loss was seen it gets all the weight already as 1 is neared.
     highest = 1 - 1e-15 if weights[unseen] else 2.0
     share = tilted(optimize.brentq(excess, 0.0, highest, xtol=1e-13))
@@ -242,17 +247,17 @@ def _largest_loss(units: _Units, alpha: float, lowest: float) -> float:
 def _places(distinct: Numbers, off: Numbers) -> NDArray[np.int64]:
     """Return where the values are on the grid that sums are computed on; the lowest at 0.
 
-    Whole numbers are all on it. Of others each is moved to the nearest, the same ones to the same,
-    so that sums which are equal stay so.
+    Whole numbers are all on it, unless they are too far apart. Of others each is moved to the
+    nearest, the same ones to the same, so that sums which are equal stay so.
     """
     import numpy as np
 
     totals = distinct[:, 0] - distinct[:, 0].min()
     is_whole = all(float(total).is_integer() for total in totals)
+    step = float(np.ptp(off)) / _GRID
     if is_whole and len(set(distinct[:, 1])) == 1:
-        step = float(np.gcd.reduce(totals.astype(np.int64)))
-    else:
-        step = float(np.ptp(off)) / _GRID
+        divisor = float(np.gcd.reduce(totals.astype(np.int64)))
+        step = divisor if totals.max() <= _MOST_STEPS * divisor else step
     return np.asarray(np.rint((off - off.min()) / step), dtype=np.int64)
 
 

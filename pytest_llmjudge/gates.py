@@ -14,6 +14,7 @@ from pytest_llmjudge.groups import group_numbers, in_groups
 from pytest_llmjudge.stats import (
     POWER,
     SIGNIFICANCE,
+    confidence,
     groups_for,
     mean,
     mean_interval,
@@ -25,7 +26,7 @@ from pytest_llmjudge.stats import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping, Sequence
 
-    from pytest_llmjudge.data import Comparison, Rule
+    from pytest_llmjudge.data import Comparison, Measure, Rule
 
 __all__ = [
     "NOISE",
@@ -138,7 +139,8 @@ def decide_baseline(comparison: Comparison) -> Decision:
     chance alone makes one of its size less often than ``comparison.alpha`` says. It fails too when
     the two cannot be compared, and when the records that did not pair up fell further than those
     that did, by more than chance: then the pairs do not speak for the suite. By ``not-worse`` the
-    suite also has to prove that it lost less than the margin, with the bounds of the comparison.
+    suite also has to prove that it lost less than the margin, with the bounds of the comparison,
+    and no record of it may be without a score.
     """
     if comparison.refusal is not None:
         return Decision(passed=False, reason=f"not compared: {comparison.refusal}")
@@ -151,7 +153,7 @@ def decide_baseline(comparison: Comparison) -> Decision:
     if hidden:
         return Decision(passed=False, reason=f"{hidden}; {change}")
     if comparison.rule.name == NOT_WORSE:
-        return _decide_not_worse(comparison)
+        return _unscored_now(comparison) or _decide_not_worse(comparison)
     return Decision(passed=True, reason=change)
 
 
@@ -167,16 +169,16 @@ def _change(comparison: Comparison, *, is_real: bool) -> str:
     reason = f"{dropped} by {points(drop, rule.margin)} {measure.unit}{doubt}"
     if rule.option:
         more = "more" if drop > rule.margin else "no more"
-        reason += f", {more} than {rule.option} {points(rule.margin, drop)}"
+        reason += f", {more} than {rule.option} {rule.margin:g}"
     return reason + reach
 
 
 def _decide_not_worse(comparison: Comparison) -> Decision:
     """Decide whether less than the margin was lost, where no larger drop is shown."""
     measure, rule, bounds = comparison.measure, comparison.rule, comparison.bounds
-    worse = f"worse by {points(rule.margin)} {measure.unit} or more"
+    worse = _worse_by_margin(rule, measure)
     change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
-    unsure = f"cannot tell whether it is {worse}"
+    unsure = _unsure(rule, measure)
     if bounds is None:
         number, counted = _units(comparison)
         unbounded = f"{_moved_alike(comparison)}, and nothing bounds how far a score can rise"
@@ -186,7 +188,7 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     sides = ("least", "most") if measure.higher_is_better else ("most", "least")
     levels = rule.alpha, comparison.alpha
     worst, best = (
-        f"at {side} {_beside_margin(comparison, bound)} with {100 * (1 - alpha):.4g} % confidence"
+        f"at {side} {_beside_margin(comparison, bound)} with {confidence(alpha)} % confidence"
         for side, bound, alpha in zip(sides, bounds, levels, strict=True)
     )
     if measure.gain(0.0, bounds[0]) > -rule.margin:
@@ -196,6 +198,32 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     return _inconclusive(f"{unsure}: {change}, {worst}; {_enough(comparison)}", rule)
 
 
+def _worse_by_margin(rule: Rule, measure: Measure) -> str:
+    return f"worse by {rule.margin:g} {measure.unit} or more"
+
+
+def _unsure(rule: Rule, measure: Measure) -> str:
+    return f"cannot tell whether it is {_worse_by_margin(rule, measure)}"
+
+
+def _unscored_now(comparison: Comparison) -> Decision | None:
+    """Refuse a proof where records of this run have no score; ``None`` where all have one.
+
+    A model may fail to answer just where it got worse, so that the others prove nothing. A warning
+    does not do in the place of their scores.
+    """
+    unscored_now, measure = comparison.unscored_after, comparison.measure
+    if not unscored_now:
+        return None
+    total = comparison.paired + comparison.unpaired_after + unscored_now
+    verb = "is" if unscored_now == 1 else "are"
+    reason = (
+        f"{_unsure(comparison.rule, measure)}: {unscored_now} of {total} {measure.noun} {verb} "
+        "unscored, and may be what got worse; have them all scored"
+    )
+    return Decision(passed=False, reason=reason, cause=INCONCLUSIVE)
+
+
 def _inconclusive(text: str, rule: Rule) -> Decision:
     passes = rule.inconclusive == WARN
     reason = f"{text}; it passes because of inconclusive=warn" if passes else text
@@ -203,9 +231,11 @@ def _inconclusive(text: str, rule: Rule) -> Decision:
 
 
 def _beside_margin(comparison: Comparison, difference: float) -> str:
-    """Write a difference, with more digits where it would look like the whole margin."""
+    """Write a difference to a tenth of the margin, finer where it would look like the whole one."""
     margin, size = comparison.rule.margin, abs(difference)
-    shown = signed(difference)
+    shown = f"{difference:+.{max(1, 1 - math.floor(math.log10(margin)))}f}"
+    if float(shown) == 0:
+        shown = signed(difference)
     if abs(float(shown)) != margin or size == margin:
         return shown
     return f"{shown[0]}{points(size, margin)}"

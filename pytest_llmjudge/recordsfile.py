@@ -139,6 +139,8 @@ def find_source(path: Path, split: str | None = None) -> Source:
     Raises:
         RecordsError: It is the folder of a data set that is damaged or has no such split.
     """
+    # Messages name the folder, and "." has no name.
+    path = path if path.name else path.resolve()
     return Source(path, split, find_dataset(path, split))
 
 

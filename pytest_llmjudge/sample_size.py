@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.bounds import margin_to_tell, records_to_tell
 from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.groups import group_numbers, in_groups
-from pytest_llmjudge.stats import POWER, groups_for, points, reach_of, signed
+from pytest_llmjudge.stats import POWER, groups_for, reach_of, signed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -65,7 +65,9 @@ def reach_under(
         reach.deviation, drop, rule.alpha, power, furthest=furthest, size=size, effect=effect
     )
     deviation = reach.deviation * math.sqrt(effect / size)
-    least = margin_to_tell(deviation, units, rule.alpha, power, furthest=furthest)
+    least = None
+    if units > 1:
+        least = margin_to_tell(deviation, units, rule.alpha, power, furthest=furthest)
     number = groups_for(needed, reach.groups, reach.records)
     return replace(reach, needed=needed, groups_needed=number, detectable=least)
 
@@ -113,7 +115,7 @@ def too_few(
     source = f"measured on {pairs} pairs" if reach.pairs else "assumed from its scores"
     return (
         f"its {len(scores)} {measure.noun}{in_groups(groups)} are too few for a margin of "
-        f"{points(rule.margin)} {measure.unit}: it takes "
+        f"{rule.margin:g} {measure.unit}: it takes "
         f"{reach.needed}{in_groups(reach.groups_needed)} to prove in {100 * POWER:g} % of all "
         f"cases that an equal model is not worse, where differences deviate by "
         f"{signed(reach.deviation).lstrip('+')} {measure.unit} ({source})"

@@ -24,6 +24,7 @@ __all__ = [
     "SIGNIFICANCE",
     "agreement",
     "auc",
+    "confidence",
     "design_effect",
     "detectable_drop",
     "difference_interval",
@@ -236,6 +237,13 @@ def share(value: float, beside: float | None = None) -> str:
     """Write a share with four decimals, with eight when it would look equal to ``beside``."""
     shown = f"{value:.4f}"
     return f"{value:.8f}" if value != beside and shown == f"{beside or 0:.4f}" else shown
+
+
+def confidence(alpha: float) -> str:
+    """Write 1 - alpha in percent with four digits, with more when it would look certain."""
+    percent = 100 * (1 - alpha)
+    shown = f"{percent:.4g}"
+    return f"{percent:.10g}" if shown == "100" else shown
 
 
 def signed(value: float) -> str:

@@ -138,7 +138,7 @@ def _of_splits(problem: RecordsError, without_split: RecordsError) -> RecordsErr
     """Return what is wrong, with a hint that helps where it is that no split is named ``train``."""
     if without_split.problem != f'it has no split "{_SPLIT}"':
         return problem
-    hint = f"name a file of one split, or name the split to train on {_SPLIT}"
+    hint = f'name a file of one split, or rename the split to train on to "{_SPLIT}"'
     return RecordsError(problem.where, problem.problem, hint)
 
 

@@ -22,6 +22,8 @@ ALL = "all"
 """Stands for the whole suite among the categories of ``min_average``."""
 _AVERAGES = 'give a number, or one for each category, as in {"all": 55, "translation": 40}'
 _LEAST_DROP = 0.01
+MOST_POWER = 0.999
+"""Highest power that can be planned with."""
 _MOST_DIGITS = 18
 _MOST = 10**_MOST_DIGITS - 1
 """Largest integer that is taken where nothing else bounds it; results files hold none above."""
@@ -182,7 +184,7 @@ parse_alpha = number_parser(
 parse_power = number_parser(
     '"{text}" is no power to plan with',
     "a share from 0.5 to 0.999, for example 0.8",
-    _from(0.5, 0.999),
+    _from(0.5, MOST_POWER),
 )
 parse_resamples = integer_parser(
     '"{text}" is no number of resamples',

@@ -51,7 +51,7 @@ def why_it_cannot_fail(
     measure, average = before.measure, math.fsum(old) / len(old)
     if measure.higher_is_better and average <= rule.margin:
         problem = (
-            f"{rule.option} {points(rule.margin)} allows the loss of all that the baseline "
+            f"{rule.option} {rule.margin:g} allows the loss of all that the baseline "
             f"scored, {points(average)} {measure.unit}"
         )
         return problem, f"allow fewer {measure.unit}"

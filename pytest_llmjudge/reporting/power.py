@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.stats import signed
+from pytest_llmjudge.values import MOST_POWER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,11 +50,7 @@ def power_lines(
         if least:
             yield f"  its {there} do so for a margin of {least} {unit} or more"
         if rule.suites > 1:
-            together, each = power**rule.suites, power ** (1 / rule.suites)
-            yield (
-                f"  {rule.suites} such suites all pass in {_percent(together)} % of these cases, "
-                f"and with --power {math.ceil(1000 * each) / 1000:g} in {_percent(power)} %"
-            )
+            yield f"  {rule.suites} such suites {_all_pass(rule.suites, power)}"
     else:
         several = f" in any of {rule.suites} suites" if rule.suites > 1 else ""
         yield (
@@ -83,6 +80,15 @@ def power_lines(
             f"  that is {effect} times as many {noun} as where each is alone "
             "(the design effect of its groups)"
         )
+
+
+def _all_pass(suites: int, power: float) -> str:
+    """Say how often all of some suites pass, and with which power they do so often enough."""
+    each = power ** (1 / suites)
+    passing = f"all pass in {_percent(power**suites)} % of these cases"
+    if each > MOST_POWER:
+        return passing
+    return f"{passing}, and with --power {math.ceil(1000 * each) / 1000:g} in {_percent(power)} %"
 
 
 def _percent(alpha: float) -> str:

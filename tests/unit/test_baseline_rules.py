@@ -298,3 +298,64 @@ def test_a_loss_without_a_margin() -> None:
     )
     # Nothing is compared in the run that makes the baseline.
     assert rule_of("s", {"baseline_rule": "not-worse"}, settings(), LOSS).name == "not-worse"
+
+
+@pytest.mark.parametrize("how", ["fail", "warn"])
+def test_records_without_a_score_prove_nothing(how: str) -> None:
+    """Those that are left may be the ones that did not get worse; a drop is one all the same."""
+    rule = replace(PROOF, margin=20, inconclusive=how)
+    old = side(*[50.0] * 40)
+
+    decision = decide_baseline(compare(old, side(*[50.0] * 37, None, None, None), rule))
+    dropped = decide_baseline(compare(old, side(*[20.0] * 37, None, None, None), rule))
+    lacking = decide_baseline(compare(side(*[50.0] * 37, None, None, None), old, rule))
+
+    assert (decision.passed, decision.cause, dropped.cause) == (False, "inconclusive", "worse")
+    assert decision.reason == (
+        "cannot tell whether it is worse by 20 points or more: 3 of 40 records are unscored, and "
+        "may be what got worse; have them all scored"
+    )
+    assert lacking.passed
+
+
+@pytest.mark.parametrize("margin", [0.005, 0.00015, 0.125])
+def test_a_small_margin_is_shown_as_it_was_given(margin: float) -> None:
+    """Two decimals would make another margin of it."""
+    rule = Rule("not-worse", margin, "max_rise")
+    risen = compared(*[0.3 + place / 100 for place in range(8)], rule=rule, measure=LOSS)
+
+    assert f"more than max_rise {margin:g};" in decide_baseline(risen).reason
+    unsure = bounded(margin, -1, rule=rule, measure=LOSS).reason
+    assert f"cannot tell whether it is worse by {margin:g} nats or more: " in unsure
+
+
+@pytest.mark.parametrize(
+    ("alpha", "shown"), [(0.05, "95"), (0.05 / 16, "99.69"), (1e-5, "99.999"), (1e-6, "99.9999")]
+)
+def test_nothing_is_certain(alpha: float, shown: str) -> None:
+    """A confidence below 100 % is not rounded to it."""
+    reason = bounded(-9, 9, rule=replace(PROOF, alpha=alpha)).reason
+
+    assert f" with {shown} % confidence" in reason
+
+
+@pytest.mark.parametrize(
+    ("margin", "worst", "shown"),
+    [(0.06, 0.0534, "0.053"), (0.3, 0.2749, "0.27"), (0.004, 0.00396, "0.00396"), (5, 4.94, "4.9")],
+)
+def test_a_bound_is_as_fine_as_its_margin(margin: float, worst: float, shown: str) -> None:
+    """No proof reads as if more than the margin may have been lost."""
+    reason = bounded(worst, -1, rule=replace(PROOF, margin=margin), measure=LOSS).reason
+
+    assert f"not worse by {margin:g} nats or more: " in reason
+    assert f", at most +{shown} with " in reason
+
+
+def test_a_single_group() -> None:
+    """No margin can be proved with it, whatever is known of other groups."""
+    reach = reach_under(
+        PROOF, [50.0] * 6, deviation=5.0, pairs=6, drop=5, groups=[0] * 6, effect=3.0
+    )
+
+    assert reach.needed is not None
+    assert reach.detectable is None

@@ -318,3 +318,29 @@ def test_the_margin_of_so_many_records(deviation: float, margin: float, furthest
     assert least <= margin
     assert records_to_tell(deviation, least, 0.05, furthest=furthest) == count
     assert records_to_tell(deviation, 0.98 * least, 0.05, furthest=furthest) >= count
+
+
+@pytest.mark.parametrize("alpha", [0.3, 0.45, 0.49, 0.499])
+def test_a_level_near_one_half(alpha: float) -> None:
+    """A bound that ties put beyond the mean is the mean."""
+    differences = [-100.0, *[0.0] * 19]
+
+    low, high = bounds(differences, alpha, is_binary=True)
+
+    assert low <= statistics.fmean(differences) <= high
+    assert bounds([-10, 100, 0, 50, 100, 100, -10, -5], 0.499)[0] <= 40.625
+
+
+def test_a_level_below_what_is_computed() -> None:
+    """No bound is narrower than one that rounding decides over."""
+    low, high = bounds([100.0] * 8, 1e-300, is_binary=True)
+
+    assert low == pytest.approx(100 - 200 * (1 - 1e-12 ** (1 / 8)))
+    assert high == 100
+
+
+def test_whole_numbers_that_are_far_apart() -> None:
+    """They take no more room than any others."""
+    low, high = bounds([0.0, -738933.944742062, 0.0], 1e-9, lowest=-math.inf, highest=math.inf)
+
+    assert low < -738933 < 738933 < high

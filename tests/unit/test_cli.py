@@ -277,6 +277,18 @@ def test_power_by_rule_and_suites(
     assert document["suites"][0]["needed"] == 59
 
 
+def test_power_that_cannot_be_asked_for(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only a power that --power takes is named."""
+    write("old.json", OLD)
+
+    main(["power", "old.json", "--drop=3", "--suites=1000", "--rule=not-worse"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "  1000 such suites all pass in 1.23e-95 % of these cases" in lines
+
+
 def test_another_judge(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     """Not compared is not passed."""
     write("old.json", OLD, digest="x")

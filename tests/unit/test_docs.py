@@ -272,9 +272,12 @@ def _patterns(cell: str) -> list[str]:
         ("the difference is within noise", "; the difference is within noise"),
         (
             "more than --llm-judge-max-drop",
-            "{more} than {rule.option} {points(rule.margin, drop)}",
+            "{more} than {rule.option} {rule.margin:g}",
         ),
-        ("cannot tell whether it is worse by", "cannot tell whether it is {worse}"),
+        (
+            "cannot tell whether it is worse by",
+            "cannot tell whether it is {_worse_by_margin(rule, measure)}",
+        ),
         ("because of inconclusive=warn", "because of inconclusive=warn"),
         ("are too few for a margin of", "are too few for a margin of"),
         ("no drop shown:", "no {measure.drop} shown: "),

@@ -116,6 +116,20 @@ def test_the_split_to_train_on_is_read() -> None:
     assert training_digest(Path("data")) != training_digest(Path("t.json")) != ""
 
 
+def test_the_folder_that_one_is_in() -> None:
+    """It has a name in messages."""
+    for name in ("a", "b"):
+        Path(f"{name}.json").write_text(json.dumps([{"instruction": name}]), encoding="utf-8")
+
+    with pytest.raises(RecordsError) as raised:
+        read_training(Path(), ".")
+
+    assert str(raised.value) == (
+        f'{Path.cwd().name}: it has the splits "a" and "b"; name a file of one split, or rename '
+        'the split to train on to "train"'
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [
@@ -145,8 +159,8 @@ def test_the_split_to_train_on_is_read() -> None:
         (
             {"a": [{"instruction": "x"}], "b": [{"instruction": "x"}]},
             (
-                't.json: it has the splits "a" and "b"; name a file of one split, or name the split to '
-                "train on train"
+                't.json: it has the splits "a" and "b"; name a file of one split, or rename the split '
+                'to train on to "train"'
             ),
         ),
     ],

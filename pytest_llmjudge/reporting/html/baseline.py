@@ -8,7 +8,7 @@ from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.data.page import Panel
 from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.reporting.comparison import count_lines
-from pytest_llmjudge.stats import SIGNIFICANCE, points, probability, signed
+from pytest_llmjudge.stats import SIGNIFICANCE, confidence, points, probability, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def _facts(comparison: Comparison, cause: str | None) -> Iterator[Fact]:
         if comparison.bounds is not None:
             worst = measure.gain(0.0, comparison.bounds[0])
             yield (
-                f"{measure.drop} at most, with {100 * (1 - rule.alpha):.4g} % confidence",
+                f"{measure.drop} at most, with {confidence(rule.alpha)} % confidence",
                 f"{points(max(0.0, -worst), rule.margin)} {measure.unit}",
             )
     if comparison.detectable:
