@@ -161,6 +161,8 @@ class Scope:
         if name == "name":
             # Files, models and records have one too: whose it is cannot be seen.
             values = []
+        # A default that stands for nothing is no text.
+        values = [value for value in values if not _is_empty(value)]
         # An attribute that many kinds of objects have says nothing of this one.
         if not 0 < len(values) <= _MOST_INSIDE or self.depth > _DEEPEST:
             yield from self._constant(name)
@@ -207,6 +209,10 @@ class Scope:
     def _deeper(self, function: Function | None, name: str) -> Scope:
         seen = self._seen | {name}
         return Scope(self.module, self.everywhere, function, self.attributes, self.depth + 1, seen)
+
+
+def _is_empty(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value == ""
 
 
 def _attributes(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:

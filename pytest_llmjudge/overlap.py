@@ -1,4 +1,4 @@
-"""Finds the texts that stand in others, word for word or nearly, without missing any.
+"""Finds the texts that appear in others, word for word or nearly, without missing any.
 
 Two texts are near duplicates when their sets of character 5-grams have a Jaccard similarity of at
 least 0.8. The similarity of all pairs is computed rather than estimated: a pair can only share

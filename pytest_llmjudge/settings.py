@@ -731,7 +731,7 @@ class SuiteSettings:
         criteria: What responses to records without criteria of their own are judged by.
         group: Record field that holds a record's group, where marker or option names it.
         training: What the model was trained on, in which no record is to stand.
-        max_overlap: Share of the records that may stand there, word for word or nearly; ``None``
+        max_overlap: Share of the records that may appear there, word for word or nearly; ``None``
             where none may word for word.
     """
 

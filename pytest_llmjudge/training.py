@@ -1,4 +1,4 @@
-"""Reads the questions of training data, and finds the held-out records that stand among them."""
+"""Reads the questions of training data, and finds the held-out records that appear among them."""
 
 from __future__ import annotations
 
@@ -78,20 +78,21 @@ def read_training(path: Path, shown: str, fields: Mapping[str, str] | None = Non
     chosen, own = _format(content, fields)
     questions: list[tuple[str, ...]] = []
     places: list[str] = []
-    problem = ""
+    problems: list[str] = []
     for number, value in enumerate(values):
         place = content.spell(content.place(number))
         try:
             questions.append(_said(_parts(value, chosen, own)))
         except BadRecordError as error:
-            problem = problem or f"{place}: {error.problem}"
+            problems.append(f"{place}: {error.problem}")
         else:
             places.append(place)
     if not questions:
         many = f"none of its {len(values)} records asks a question"
         what = many if len(values) > 1 else "its only record asks no question"
-        raise RecordsError(name, f"{what} ({problem})", _hint(name))
-    file = TrainingFile(shown, len(values), len(values) - len(places), one_line(problem))
+        raise RecordsError(name, f"{what} ({problems[0]})", _hint(name))
+    first = one_line(problems[0]) if problems else ""
+    file = TrainingFile(shown, len(values), len(problems), first)
     return Training(file, source, tuple(questions), tuple(places))
 
 
@@ -196,12 +197,12 @@ def _asked(record: Record) -> Iterator[str]:
 def find_overlap(
     records: Sequence[Record], training: Sequence[Training], max_overlap: float | None = None
 ) -> Overlap:
-    """Find the records that stand in training data.
+    """Find the records that appear in training data.
 
     Args:
         records: Of the suite.
         training: All that the model was trained on.
-        max_overlap: Share of the records that may stand there; ``None`` for no exact one.
+        max_overlap: Share of the records that may appear there; ``None`` for no exact one.
     """
     asked = [(text, record.id) for record in records for text in _asked(record)]
     trained = [

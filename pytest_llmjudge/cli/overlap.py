@@ -20,12 +20,12 @@ __all__ = ["add_overlap"]
 
 def add_overlap(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to those that the command line may give."""
-    summary = "Find held-out records that stand in the training data, word for word or nearly"
+    summary = "Find held-out records that appear in the training data, word for word or nearly"
     finding = commands.add_parser(
         "overlap",
         help=summary,
-        description=f"{summary}, as the gate [overlap] does. Exit status: 0 no record stands there "
-        "word for word, or no more than --max-overlap allows, 1 more do, 2 usage error.",
+        description=f"{summary}, as the gate [overlap] does. Exit status: 0 no record appears "
+        "there word for word, or no more than --max-overlap allows, 1 more do, 2 usage error.",
     )
     finding.add_argument(
         "training",
@@ -40,7 +40,7 @@ def add_overlap(commands: argparse._SubParsersAction[Parser]) -> None:
     finding.add_argument(
         "--max-overlap",
         metavar="SHARE",
-        help="Share of the records, from 0 to 1, that may stand there, word for word or nearly "
+        help="Share of the records, from 0 to 1, that may appear there, word for word or nearly "
         "(default: none word for word, and near ones are listed)",
     )
     finding.add_argument(

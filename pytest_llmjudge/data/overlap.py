@@ -1,4 +1,4 @@
-"""Which records of a suite stand in the training data."""
+"""Which records of a suite appear in the training data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Duplicate", "Overlap", "TrainingFile"]
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A record that stands in the training data, word for word or nearly.
+    """A record that appears in the training data, word for word or nearly.
 
     Attributes:
         id: Of the record.
@@ -52,7 +52,7 @@ class Overlap:
     Attributes:
         total: How many records the suite has.
         files: The training data.
-        duplicates: The records that stand there, in the order of the suite.
+        duplicates: The records that appear there, in the order of the suite.
         max_overlap: Share of the records that may, exact and near ones; ``None`` where no exact one
             may and near ones are listed.
     """
@@ -64,7 +64,7 @@ class Overlap:
 
     @property
     def exact(self) -> int:
-        """How many records stand in the training data word for word."""
+        """How many records appear in the training data word for word."""
         return sum(one.is_exact for one in self.duplicates)
 
     @property
@@ -74,7 +74,7 @@ class Overlap:
 
     @property
     def share(self) -> float:
-        """Share of the records that stand there, exact and near ones."""
+        """Share of the records that appear there, exact and near ones."""
         return len(self.duplicates) / self.total
 
     @property
@@ -86,5 +86,5 @@ class Overlap:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Those of the records that stand there."""
+        """Those of the records that appear there."""
         return frozenset(one.id for one in self.duplicates)

@@ -127,6 +127,14 @@ class Names:
     title: str
     entries: tuple[tuple[str, str], ...]
 
+    @property
+    def by_cause(self) -> dict[str, list[str]]:
+        """The names of the samples that have the same cause, by this cause."""
+        names: dict[str, list[str]] = {}
+        for name, cause in self.entries:
+            names.setdefault(cause, []).append(name)
+        return names
+
 
 class Excerpt(NamedTuple):
     """A sample that is worth a look.

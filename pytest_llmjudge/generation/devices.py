@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "broken_import",
+    "failed_import",
     "import_torch",
     "is_out_of_memory",
     "no_room_for_one",
@@ -29,6 +30,9 @@ __all__ = [
     "usable_device",
     "usable_dtype",
 ]
+
+_FAILED: list[CheckpointError] = []
+"""The first failed import of torch in this process; what later ones raise tells nothing of it."""
 
 
 def import_torch() -> None:
@@ -39,7 +43,7 @@ def import_torch() -> None:
     core too: beside one busy process on two cores, decoding was 5 times slower with spinning.
 
     Raises:
-        CheckpointError: An import of torch was broken off earlier in this process.
+        CheckpointError: An import of torch failed earlier in this process.
     """
     if "torch" not in sys.modules and any(name.startswith("torch.") for name in list(sys.modules)):
         # Its libraries are still loaded. A second import raises something else each time, crashes,
@@ -63,7 +67,26 @@ def broken_import(cause: str = "earlier") -> CheckpointError:
     """
     problem = f"an import of torch was broken off in this process ({cause}), which cannot repeat it"
     hint = "import torch at the top of a conftest.py, where no time limit applies, and run again"
-    return CheckpointError("torch", problem, hint)
+    return _first_failure(CheckpointError("torch", problem, hint))
+
+
+def failed_import(cause: str) -> CheckpointError:
+    """Make the error of a torch that cannot be imported at all.
+
+    Args:
+        cause: What its import raised.
+    """
+    problem = f"it cannot be imported ({cause})"
+    hint = 'mend its installation until python -c "import torch" works'
+    return _first_failure(CheckpointError("torch", problem, hint))
+
+
+def _first_failure(error: CheckpointError) -> CheckpointError:
+    """Return the error of the first import of torch that failed in this process."""
+    if not _FAILED:
+        _FAILED.append(error)
+    first = _FAILED[0]
+    return CheckpointError(first.where, first.problem, first.hint)
 
 
 def usable_device(name: str) -> torch.device:

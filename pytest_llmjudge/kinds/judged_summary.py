@@ -154,16 +154,16 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
 
 
 def records_without_overlap(suite: SuiteResult) -> list[RecordResult]:
-    """Return the records that do not stand in the training data; all of them have a score.
+    """Return the records that do not appear in the training data; all of them have a score.
 
-    There are none where no record stands there, or one has no score.
+    There are none where no record appears there, or one has no score.
     """
     scored = [one for one in suite.records if one.score is not None]
     return rest_of(suite.overlap, scored, suite.total)
 
 
 def _without_overlap(suite: SuiteResult) -> str:
-    """Return the average of the records that do not stand in the training data; empty for none."""
+    """Return the average of the records that do not appear in the training data; empty for none."""
     rest = records_without_overlap(suite)
     scores = [one.score for one in rest if one.score is not None]
     return shown_average(scores)[0] if scores else ""

@@ -229,7 +229,7 @@ class LossResult:
 
     @property
     def figures_without_overlap(self) -> Figures | None:
-        """Of the records that do not stand in the training data, where some do."""
+        """Of the records that do not appear in the training data, where some do."""
         rest = rest_of(self.overlap, self.losses, self.total)
         return _pool(rest) if rest else None
 
@@ -473,7 +473,7 @@ class _LossKind(Kind[LossResult]):
 
 
 def _without(result: LossResult) -> str:
-    """Return the perplexity of the records that do not stand in the training data; or nothing."""
+    """Return the perplexity of the records that do not appear in the training data; or nothing."""
     rest = result.figures_without_overlap
     return "" if rest is None else _short(rest.perplexity, 3)
 

@@ -76,9 +76,9 @@ def read_all_training(loaded: suites.Suite, resources: Resources) -> list[Traini
 
 
 def decide_overlap(overlap: Overlap) -> Decision:
-    """Decide over a suite: no record stands in the training data word for word.
+    """Decide over a suite: no record appears in the training data word for word.
 
-    With ``max_overlap`` the share of those that stand there, word for word or nearly, is at most
+    With ``max_overlap`` the share of those that appear there, word for word or nearly, is at most
     that.
     """
     return Decision(overlap.is_allowed, f"{_counts(overlap)}{_unread(overlap)}")
@@ -87,18 +87,18 @@ def decide_overlap(overlap: Overlap) -> Decision:
 def _counts(overlap: Overlap) -> str:
     exact, near, of = overlap.exact, overlap.near, f"of {overlap.total} records"
     if not overlap.duplicates:
-        return f"none {of} stands in the training data, word for word or nearly"
+        return f"none {of} appears in the training data, word for word or nearly"
     if overlap.max_overlap is not None:
         found = f"{exact + near} {of} ({exact} word for word and {near} nearly)"
         beside = "no more" if overlap.is_allowed else "more"
         share = f"a share of {overlap.share:.4g}, {beside} than max_overlap {overlap.max_overlap:g}"
-        return f"{found} stand in the training data, {share}"
+        return f"{found} appear in the training data, {share}"
     others = f" ({near} nearly)" if near else ""
     if not exact:
-        return f"none {of} stands in the training data word for word{others}"
-    stand, them = ("stands", "it") if exact == 1 else ("stand", "them")
+        return f"none {of} appears in the training data word for word{others}"
+    appear, them = ("appears", "it") if exact == 1 else ("appear", "them")
     hint = f"take {them} out of the training data, or out of the suite"
-    return f"{exact} {of} {stand} in the training data word for word{others}; {hint}"
+    return f"{exact} {of} {appear} in the training data word for word{others}; {hint}"
 
 
 def _unread(overlap: Overlap) -> str:
@@ -162,8 +162,8 @@ def saved_overlap(
     Args:
         overlap: What was found, where the gate has run.
         measure: What the suite measures.
-        value: That of the records that do not stand in the training data; ``None`` where it is not
-            known, or no record stands there.
+        value: That of the records that do not appear in the training data; ``None`` where it is not
+            known, or no record appears there.
         interval: Its 95 % interval.
     """
     if overlap is None:
@@ -177,7 +177,7 @@ def saved_overlap(
 
 
 def rest_of(overlap: Overlap | None, results: Sequence[_Result], total: int) -> list[_Result]:
-    """Return the results of the records that do not stand in the training data.
+    """Return the results of the records that do not appear in the training data.
 
     Args:
         overlap: What was found, where the gate has run.
@@ -185,7 +185,7 @@ def rest_of(overlap: Overlap | None, results: Sequence[_Result], total: int) -> 
         total: How many records the suite has.
 
     Returns:
-        None where no record stands there, or one has no result, which may be the worst.
+        Those; empty where no record appears there, or one has no result, which may be the worst.
     """
     if overlap is None or not overlap.duplicates or len(results) < total:
         return []
@@ -235,7 +235,7 @@ def overlap_blocks(
         overlap: What was found, where the gate has run.
         measure: What the suite measures.
         value: That of the suite, as it is shown.
-        without: That without the records that stand in the training data; empty for none.
+        without: That without the records that appear in the training data; empty for none.
     """
     if overlap is None:
         return
@@ -256,8 +256,8 @@ def overlap_panel(overlap: Overlap | None, measure: str, without: str) -> Iterat
         return
     facts = [
         ("training records", str(sum(one.records for one in overlap.files))),
-        ("stand there word for word", str(overlap.exact)),
-        ("stand there nearly", str(overlap.near)),
+        ("appear there word for word", str(overlap.exact)),
+        ("appear there nearly", str(overlap.near)),
     ]
     if without:
         facts.append((f"{measure} without them", without))

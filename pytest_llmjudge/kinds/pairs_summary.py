@@ -143,9 +143,9 @@ def pairs_summary(kind: Kind[PreferenceResult], result: PreferenceResult, rule: 
 
 
 def summary_without_overlap(result: PreferenceResult) -> PairSummary:
-    """Return the numbers of the pairs whose records do not stand in the training data.
+    """Return the numbers of the pairs whose records do not appear in the training data.
 
-    There are none where no record stands there, or a pair has no winner.
+    There are none where no record appears there, or a pair has no winner.
     """
     decided = [pair for pair in result.pairs if pair.winner is not None]
     return summary_of(rest_of(result.overlap, decided, result.total))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import LlmJudgeError, one_line
-from pytest_llmjudge.generation.devices import broken_import
+from pytest_llmjudge.generation.devices import broken_import, failed_import
 from pytest_llmjudge.values import text_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def user_code(error_of: Callable[[BaseException], LlmJudgeError]) -> Iterator[No
 
     Raises:
         LlmJudgeError: The code raised something.
-        CheckpointError: What was raised broke off an import of torch, whoever asked for it.
+        CheckpointError: An import of torch failed, whoever asked for it.
     """
     try:
         yield
@@ -35,7 +35,8 @@ def user_code(error_of: Callable[[BaseException], LlmJudgeError]) -> Iterator[No
         raise
     except BaseException as error:
         if _is_from_import_of_torch(error):
-            raise broken_import(described(error)) from error
+            make = failed_import if _is_fault_of_torch(error) else broken_import
+            raise make(described(error)) from error
         raise error_of(error) from error
 
 
@@ -46,6 +47,11 @@ def _is_from_import_of_torch(error: BaseException) -> bool:
         frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == "torch"
         for frame in frames
     )
+
+
+def _is_fault_of_torch(error: BaseException) -> bool:
+    """Say whether the import would fail again, as without a library that it needs."""
+    return isinstance(error, (ImportError, OSError)) and not isinstance(error, TimeoutError)
 
 
 def described(error: BaseException) -> str:

@@ -23,7 +23,7 @@ def kept_line(session: LlmSession, collected: pytest.Session, *, temporary: bool
         temporary: Whether the cache goes with the run.
 
     Returns:
-        The line; empty for a run that came to its end.
+        The line; empty for a run that came to its end, and for one in which nothing worked.
 
     Raises:
         StoreError: The cache cannot be read.
@@ -36,7 +36,9 @@ def kept_line(session: LlmSession, collected: pytest.Session, *, temporary: bool
     if not (is_stopped or store.has_broken()) or store.fault() is not None:
         return ""
     kept = in_order(store.kept())
-    if not is_stopped and all(one.done >= one.total for one in kept.values()):
+    has_begun = any(one.done for one in kept.values())
+    is_whole = all(one.done >= one.total for one in kept.values())
+    if not is_stopped and (is_whole or not has_begun):
         return ""
     parts = ", ".join(
         f"{min(one.done, one.total)} of {one.total} {kind}" for kind, one in kept.items()

@@ -14,7 +14,7 @@ from pytest_llmjudge.errors import LlmJudgeError, StoreError
 from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.pipeline.resources import MAIN, make_resources
 from pytest_llmjudge.plugin import collect, items
-from pytest_llmjudge.plugin.cases import SESSION, WORKER_KEY
+from pytest_llmjudge.plugin.cases import SESSION, WORKER_KEY, case_of
 from pytest_llmjudge.plugin.completeness import Completeness
 from pytest_llmjudge.plugin.identity import agree_on_plan
 from pytest_llmjudge.plugin.options import (
@@ -132,6 +132,8 @@ class RunHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
         """Let a sample's result decide before its body, and a gate instead of it."""
+        if case_of(pyfuncitem) is None:
+            return None
         with off_the_clock(pyfuncitem):
             return items.call(pyfuncitem, self._session) or None
 

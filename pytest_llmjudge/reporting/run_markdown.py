@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data.summary import Excerpts, Names
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import Decision
+from pytest_llmjudge.reporting.blocks import first_names
 from pytest_llmjudge.reporting.digest import digest
 from pytest_llmjudge.reporting.markdown import comparison_sections
 from pytest_llmjudge.reporting.markup import Section, head, inline, row
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["run_sections"]
 
 _WORST = 10
-_NAMED = 100
+_CAUSES = 100
+_OF_CAUSE = 10
 _EXCERPT = 200
 _CAUSE = 600
 _DIGEST = ("suite", "measure", "95 % interval", "wanted", "change", "outcome")
@@ -143,13 +145,15 @@ def _part(part: Part, headings: Sequence[str]) -> str:
 
 
 def _named(names: Names) -> Section:
-    entries = names.entries
+    causes = list(names.by_cause.items())
     lines = [
-        f"- {inline(name)}: {inline(one_line(cause, _CAUSE))}" for name, cause in entries[:_NAMED]
+        f"- {inline(first_names(of_cause, _OF_CAUSE))}: {inline(one_line(cause, _CAUSE))}"
+        for cause, of_cause in causes[:_CAUSES]
     ]
-    if len(entries) > _NAMED:
-        lines.append(f"- and {len(entries) - _NAMED} more, which the results file names")
-    opening = (f"### {_capital(inline(names.title))} ({len(entries)})", "")
+    more = sum(len(of_cause) for _, of_cause in causes[_CAUSES:])
+    if more:
+        lines.append(f"- and {more} more, which the results file names")
+    opening = (f"### {_capital(inline(names.title))} ({len(names.entries)})", "")
     return Section(names.title, opening, tuple(lines))
 
 

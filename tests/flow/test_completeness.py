@@ -121,13 +121,13 @@ def test_a_suite_that_was_deselected(project: Project, dist: tuple[str, ...]) ->
     assert f"note: not compared with the baseline (not selected): {B}" in result.outlines
 
 
-def test_a_file_that_last_failed_passes_over(project: Project) -> None:
+def test_a_file_that_last_failed_passes_over(project: Project, dist: tuple[str, ...]) -> None:
     """With --lf pytest does not open files in which nothing failed."""
     write_both(project)
     write_suite(project, "test_a.py", [score - 20 for score in OLD], GATED)
     assert project.run(BASELINE).ret == 1
 
-    result = project.run(BASELINE, "--lf")
+    result = project.run(BASELINE, "--lf", *dist)
 
     assert outcomes(result) == {"failed": 1}
     assert f"note: not compared with the baseline (not selected): {B}" in result.outlines

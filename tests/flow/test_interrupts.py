@@ -184,6 +184,17 @@ def test_a_run_that_comes_to_its_end_says_nothing(project: Project) -> None:
         assert not any("kept" in line for line in result.outlines)
 
 
+def test_a_judge_that_never_answers(project: Project) -> None:
+    """Of a run in which nothing was made there is nothing to say either."""
+    project.suite(records(2))
+
+    with FakeOllama(lambda _: Failure(500, "gone")) as server:
+        result = project.run(server=server.url)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert not any("kept" in line for line in result.outlines)
+
+
 def test_tests_in_the_background_of_a_shell() -> None:
     """There SIGINT is ignored, and the tests that send it hold all the same."""
     ignore = (

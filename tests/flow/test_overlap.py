@@ -25,7 +25,7 @@ def said(text: str) -> str:
 
 @pytest.fixture(name="suite")
 def make_suite(project: Project) -> Project:
-    """Four records: one stands in the training data word for word, one nearly."""
+    """Four records: one appears in the training data word for word, one nearly."""
     content = records(4, wrong=[0])
     content[2]["instruction"] = NEAR
     project.write("train.jsonl", f"{said('say 0, in WORDS')}\n{said(NEAR.replace('wet', 'weak'))}")
@@ -38,7 +38,7 @@ def errors(result: pytest.RunResult) -> list[str]:
     return [line for line in result.errlines + result.outlines if line.startswith("ERROR: ")]
 
 
-def test_a_record_that_stands_in_the_training_data(suite: Project, dist: tuple[str, ...]) -> None:
+def test_a_record_that_appears_in_the_training_data(suite: Project, dist: tuple[str, ...]) -> None:
     """The gate fails and names it; the average without such records stands beside the other."""
     reports = "--llm-judge-html=report.html", "--llm-judge-markdown=report.md"
 
@@ -46,7 +46,7 @@ def test_a_record_that_stands_in_the_training_data(suite: Project, dist: tuple[s
 
     result.assert_outcomes(passed=4, failed=2)
     reason = (
-        "1 of 4 records stands in the training data word for word (1 nearly); take it out of the "
+        "1 of 4 records appears in the training data word for word (1 nearly); take it out of the "
         "training data, or out of the suite"
     )
     output = str(result.stdout)
@@ -85,7 +85,7 @@ def test_a_run_with_overlap_is_a_baseline_too(suite: Project) -> None:
 
 
 def test_held_out_loss(suite: Project) -> None:
-    """Its gate comes first too; a text has no records that could stand in training data."""
+    """Its gate comes first too; a text has no records that could appear in training data."""
     suite.write("general.txt", "Some text.")
     for name, data in (("data", "data.json"), ("text", "general.txt")):
         suite.write(
@@ -214,7 +214,7 @@ def test_a_required_suite_needs_its_gate(suite: Project) -> None:
 
 
 def test_pairs(suite: Project) -> None:
-    """The win rate without the records that stand there is beside the other."""
+    """The win rate without the records that appear there is beside the other."""
     content = [{**one, "other": "xyz"} for one in records(4, wrong=[0])]
     arguments = 'responses="model_response", against="other", min_win_rate=0.5'
     suite.pairs(content, f'{arguments}, training="train.jsonl"')

@@ -9,7 +9,7 @@ import pytest
 from pytest_llmjudge.plugin import items
 from tests.support.project import MODEL, Project, records
 
-LIMIT = 0.5
+LIMIT = 0.3
 SUITE = "test_suite.py::test_instructions"
 SLOW = """
 import time
@@ -48,9 +48,8 @@ def test_instructions(verdict, record):
 """
 WAYS = {
     "option": ("", [f"--timeout={LIMIT}"]),
-    "ini": ("", ["-o", f"timeout={LIMIT}"]),
     "marker": (f"@pytest.mark.timeout({LIMIT})", []),
-    "func-only": ("", [f"--timeout={LIMIT}", "-o", "timeout_func_only=true"]),
+    "ini-func-only": ("", ["-o", f"timeout={LIMIT}", "-o", "timeout_func_only=true"]),
 }
 
 
@@ -91,6 +90,18 @@ def test_a_gate_that_takes_long(project: Project, monkeypatch: pytest.MonkeyPatc
     project.suite(records(1), 'responses="model_response", min_average=50')
 
     project.run(f"--timeout={LIMIT}").assert_outcomes(passed=2)
+
+
+def test_a_test_of_another_kind(project: Project) -> None:
+    """Its fixtures and its body share one limit, as they do without this plugin."""
+    project.write(
+        "test_plain.py",
+        "import time\n\nimport pytest\n\n"
+        f"@pytest.fixture\ndef waits():\n    time.sleep({LIMIT * 0.7})\n\n"
+        f"def test_plain(waits):\n    time.sleep({LIMIT * 0.7})\n",
+    )
+
+    project.run(f"--timeout={LIMIT}").assert_outcomes(failed=1)
 
 
 def test_an_item_that_errs_in_its_setup(project: Project) -> None:

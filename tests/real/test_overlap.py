@@ -1,4 +1,4 @@
-"""The published records: which of those held out stand in the training part."""
+"""The published records: which of those held out appear in the training part."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ def question(record: dict[str, str]) -> str:
     return re.sub(r"[\W_]+", " ", text).strip()
 
 
-def likeness(one: str, other: str) -> float:
-    """Return the Jaccard similarity of the character 5-grams of two texts."""
-    left, right = ({text[at : at + 5] for at in range(len(text) - 4)} for text in (one, other))
-    return len(left & right) / len(left | right)
+def grams(text: str) -> set[str]:
+    """Return the character 5-grams of a text."""
+    return {text[at : at + 5] for at in range(len(text) - 4)}
+
+
+def likeness(one: set[str], other: set[str]) -> float:
+    """Return the Jaccard similarity of two sets."""
+    return len(one & other) / len(one | other)
 
 
 @pytest.fixture
@@ -46,9 +50,10 @@ def test_same_as_all_pairs(split_project: Project, real_data: Path) -> None:
     """Exactly the records that a comparison of all pairs finds, with the same similarities."""
     path = real_data / "instructions" / "instruction-data.json"
     texts = [question(record) for record in json.loads(path.read_text("utf-8"))]
+    sets = list(map(grams, texts))
     best = {
-        number: max(likeness(text, other) for other in texts[TRAINED])
-        for number, text in enumerate(texts[HELD_OUT])
+        number: max(likeness(one, other) for other in sets[TRAINED])
+        for number, one in enumerate(sets[HELD_OUT])
     }
     near = {
         number: round(similarity, 4) for number, similarity in best.items() if similarity >= 0.8

@@ -30,7 +30,7 @@ def test_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["overlap", "train.jsonl", "held.json"]) == 1
 
     assert capsys.readouterr().out == (
-        "1 of 3 records stands in the training data word for word (1 nearly); take it out of the "
+        "1 of 3 records appears in the training data word for word (1 nearly); take it out of the "
         "training data, or out of the suite\n"
         "word for word:\n"
         "  h0  train.jsonl: line 1\n"

@@ -1,4 +1,4 @@
-"""Which texts stand in others, beside a comparison of all pairs."""
+"""Which texts appear in others, beside a comparison of all pairs."""
 
 from __future__ import annotations
 

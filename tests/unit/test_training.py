@@ -1,4 +1,4 @@
-"""What training data of each format asks, and which records stand in it."""
+"""What training data of each format asks, and which records appear in it."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def record(name: str, instruction: str, context: str = "", **more: Any) -> Recor
 
 
 def exact(name: str, file: str, text: str) -> Duplicate:
-    """Make what is found of a record that stands there word for word."""
+    """Make what is found of a record that appears there word for word."""
     return Duplicate(name, is_exact=True, similarity=1.0, file=file, place="record 1", text=text)
 
 

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from pytest_llmjudge.errors import CheckpointError, SettingsError
+from pytest_llmjudge.generation import devices
 from pytest_llmjudge.generation.devices import (
+    failed_import,
     import_torch,
     is_out_of_memory,
     usable_device,
@@ -29,7 +31,7 @@ is_whole = True
 """
 """Stands for torch, and is sent a signal while it is imported."""
 INTERRUPTED = """
-import signal, sys
+import signal
 from pytest_llmjudge.generation.devices import import_torch
 
 def stop(*_):
@@ -39,7 +41,8 @@ signal.signal(signal.SIGALRM, stop)
 try:
     import_torch()
 except TimeoutError:
-    print("stopped", sys.modules["torch"].is_whole)
+    import torch
+    print("stopped", torch.is_whole)
 """
 
 
@@ -85,7 +88,7 @@ def test_devices_that_do_not_work(
 
 
 def test_a_signal_while_torch_is_imported(tmp_path: Path) -> None:
-    """What its handler raises comes when torch is whole, and is not lost."""
+    """What its handler raises is not lost, and does not break the import off."""
     (tmp_path / "torch.py").write_text(SIGNALLED, "utf-8")
 
     run = subprocess.run(
@@ -103,6 +106,7 @@ def test_torch_whose_import_was_broken_off(monkeypatch: pytest.MonkeyPatch) -> N
     """It is not imported a second time, which raises something else each time, or crashes."""
     # What it has imported by then stays.
     monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr(devices, "_FAILED", [])
 
     with pytest.raises(CheckpointError) as caught:
         import_torch()
@@ -111,6 +115,7 @@ def test_torch_whose_import_was_broken_off(monkeypatch: pytest.MonkeyPatch) -> N
         "torch: an import of torch was broken off in this process (earlier), which cannot repeat "
         "it; import torch at the top of a conftest.py, where no time limit applies, and run again"
     )
+    assert str(failed_import("in another way")) == str(caught.value)
 
 
 def test_formats_that_are_not_known() -> None:

@@ -42,47 +42,47 @@ def make(exact: int, near: int, most: float | None = None, unread: int = 0) -> O
 @pytest.mark.parametrize(
     ("overlap", "reason"),
     [
-        (make(0, 0), "none of 20 records stands in the training data, word for word or nearly"),
-        (make(0, 3), "none of 20 records stands in the training data word for word (3 nearly)"),
+        (make(0, 0), "none of 20 records appears in the training data, word for word or nearly"),
+        (make(0, 3), "none of 20 records appears in the training data word for word (3 nearly)"),
         (
             make(1, 0),
             (
-                "1 of 20 records stands in the training data word for word; take it out of the "
+                "1 of 20 records appears in the training data word for word; take it out of the "
                 "training data, or out of the suite"
             ),
         ),
         (
             make(2, 3),
             (
-                "2 of 20 records stand in the training data word for word (3 nearly); take them out of "
+                "2 of 20 records appear in the training data word for word (3 nearly); take them out of "
                 "the training data, or out of the suite"
             ),
         ),
         (
             make(2, 3, 0.25),
             (
-                "5 of 20 records (2 word for word and 3 nearly) stand in the training data, a share of "
+                "5 of 20 records (2 word for word and 3 nearly) appear in the training data, a share of "
                 "0.25, no more than max_overlap 0.25"
             ),
         ),
         (
             make(0, 3, 0.1),
             (
-                "3 of 20 records (0 word for word and 3 nearly) stand in the training data, a share of "
+                "3 of 20 records (0 word for word and 3 nearly) appear in the training data, a share of "
                 "0.15, more than max_overlap 0.1"
             ),
         ),
         (
             make(0, 0, unread=2),
             (
-                "none of 20 records stands in the training data, word for word or nearly; 2 of 30 "
+                "none of 20 records appears in the training data, word for word or nearly; 2 of 30 "
                 "records of t.json could not be read, and were left out (record 3: it is a number)"
             ),
         ),
     ],
 )
 def test_why(overlap: Overlap, reason: str) -> None:
-    """One line says how many records stand there, and how; what was not compared too."""
+    """One line says how many records appear there, and how; what was not compared too."""
     decision = decide_overlap(overlap)
 
     assert decision.reason == reason
@@ -146,8 +146,8 @@ def test_what_reports_show() -> None:
     ]
     assert panel.facts[:4] == (
         ("training records", "30"),
-        ("stand there word for word", "1"),
-        ("stand there nearly", "11"),
+        ("appear there word for word", "1"),
+        ("appear there nearly", "11"),
         ("average without them", "45.00"),
     )
     assert panel.facts[4:6] == (("e0 (exact)", "record 0"), ("r0 (0.99)", "record 0"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import CheckpointError, JudgeError, LlmJudgeError
+from pytest_llmjudge.generation import devices
 from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.values import shown
 
@@ -41,24 +42,43 @@ def test_what_is_raised(raised: BaseException, text: str) -> None:
     assert caught.value.__cause__ is raised
 
 
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [("torch", "torch"), ("torch.nn", "llm_model"), ("torchvision", "llm_model")],
+BROKEN_OFF = (
+    "torch: an import of torch was broken off in this process (TimeoutError: too late), which cannot "
+    "repeat it; import torch at the top of a conftest.py, where no time limit applies, and run again"
 )
-def test_an_import_of_torch_that_ends_early(module: str, name: str) -> None:
+
+
+@pytest.mark.parametrize(
+    ("module", "raised", "text"),
+    [
+        ("torch", "TimeoutError('too late')", BROKEN_OFF),
+        (
+            "torch",
+            "ImportError('no libc10.so')",
+            (
+                "torch: it cannot be imported (ImportError: no libc10.so); mend its installation until "
+                'python -c "import torch" works'
+            ),
+        ),
+        ("torch.nn", "ValueError('x')", "llm_model: generate() raised ValueError: x; correct it"),
+        (
+            "torchvision",
+            "ValueError('x')",
+            "llm_model: generate() raised ValueError: x; correct it",
+        ),
+    ],
+)
+def test_an_import_of_torch_that_fails(
+    module: str, raised: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is named as what it is, and not as a fault of the code that asked for it."""
-    raising = compile("raise TimeoutError('too late')", "fake.py", "exec")
+    monkeypatch.setattr(devices, "_FAILED", [])
+    raising = compile(f"raise {raised}", "fake.py", "exec")
 
     with pytest.raises(LlmJudgeError) as caught, user_code(model_error_of):
         exec(raising, {"__name__": module})  # noqa: S102 - as Python runs the code of a module
 
-    assert caught.value.where == name
-    if name == "torch":
-        assert str(caught.value) == (
-            "torch: an import of torch was broken off in this process (TimeoutError: too late), "
-            "which cannot repeat it; import torch at the top of a conftest.py, where no time limit "
-            "applies, and run again"
-        )
+    assert str(caught.value) == text
 
 
 class Wordless(Exception):  # noqa: N818  # the name is shown

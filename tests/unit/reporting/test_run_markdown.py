@@ -135,14 +135,23 @@ def test_a_hostile_run_is_text() -> None:
 
 
 @pytest.mark.parametrize(("number", "listed"), [(100, 100), (130, 100)])
-def test_a_hundred_are_named(number: int, listed: int) -> None:
-    """The results file names the others."""
-    lost = [scored(f"u{n}", None, "error", cause="rig", error="gone") for n in range(number)]
+def test_a_hundred_causes_are_named(number: int, listed: int) -> None:
+    """The results file has the others."""
+    lost = [scored(f"u{n}", None, "error", cause="rig", error=f"gone {n}") for n in range(number)]
 
     text = document(suite(lost, "incomplete"))
 
-    assert text.count(": gone\n") == listed
+    assert text.count(": gone ") == listed
     assert ("- and 30 more, which the results file names" in text) == (number > listed)
+
+
+def test_records_of_one_cause_have_one_line() -> None:
+    """With the first ten of them."""
+    lost = [scored(f"u{n}", None, "error", cause="rig", error="gone") for n in range(12)]
+
+    text = document(suite(lost, "incomplete"))
+
+    assert f"(12)\n\n- {', '.join(f'u{n}' for n in range(10))} and 2 more: gone\n" in text
 
 
 def test_ten_lowest_scores() -> None:

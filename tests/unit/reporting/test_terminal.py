@@ -137,15 +137,35 @@ def test_a_quiet_run() -> None:
 @pytest.mark.parametrize(("verbosity", "listed"), [(0, 5), (1, 20), (2, 30)])
 def test_more_records_when_asked(verbosity: int, listed: int) -> None:
     """Five, twenty, all."""
-    lost = [scored(f"u{n}", None, "error", cause="rig", error="gone") for n in range(30)]
+    lost = [scored(f"u{n}", None, "error", cause="rig", error=f"gone {n}") for n in range(30)]
     summary = run(suite([*(scored(f"r{n}", n) for n in range(30)), *lost], "incomplete"))
 
     lines = [line.text for line in summary_lines(summary, 80, verbosity)]
 
     assert sum('"I say r' in line for line in lines) == listed
-    assert sum("  gone" in line for line in lines) == listed
+    assert sum("  gone " in line for line in lines) == listed
     assert ("       and 25 more" in lines) == (listed == 5)
     assert ("       and 10 more" in lines) == (listed == 20)
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "named"),
+    [(0, "u0, u1, u2, u3, u4 and 2 more"), (1, "u0, u1, u2, u3, u4, u5, u6")],
+)
+def test_one_line_for_each_cause(verbosity: int, named: str) -> None:
+    """With the records that have it, the first of them first."""
+    errors = ["gone", *["down"] * 7, "gone"]
+    names = ["r0", *(f"u{number}" for number in range(7)), "r1"]
+    lost = [
+        scored(name, None, "error", cause="rig", error=error)
+        for name, error in zip(names, errors, strict=True)
+    ]
+
+    lines = [one.text for one in summary_lines(run(suite(lost, "incomplete")), 200, verbosity)]
+
+    start = lines.index("infrastructure errors in test_a.py::test_a: 9")
+    assert lines[start + 1 : start + 3] == ["       r0, r1  gone", f"       {named}  down"]
+    assert not any(line.endswith(" more") for line in lines)
 
 
 def test_subjects_of_a_large_exam_when_asked() -> None:
