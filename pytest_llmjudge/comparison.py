@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Entry, JudgeIdentity, Measure, Side
 
-__all__ = ["LEAST_PAIRED", "compare", "is_same_judge", "judge_key"]
+__all__ = ["LEAST_PAIRED", "compare", "is_same_judge", "judge_key", "scores_before"]
 
 LEAST_PAIRED = 0.8
 """Share of either side's records that has to be on the other side too."""
@@ -165,6 +165,24 @@ def _bounds(
     if proof is None or drop is None:
         return None
     return (proof[0], drop[1]) if measure.higher_is_better else (proof[1], drop[0])
+
+
+def scores_before(
+    before: Side, keys: Sequence[tuple[str, str]], names: Sequence[str | None] | None
+) -> list[tuple[float, str | None]]:
+    """Return the baseline's scores of records that the run has too, and the groups they are in now.
+
+    Args:
+        before: The baseline's side.
+        keys: Id and content of each record or question of the run.
+        names: The group of each, ``None`` for one that is alone or where all are.
+    """
+    wanted = dict(zip(keys, names or [None] * len(keys), strict=True))
+    return [
+        (entry.score, wanted[entry.id, entry.content])
+        for entry in before.entries
+        if entry.score is not None and (entry.id, entry.content) in wanted
+    ]
 
 
 def _alone(

@@ -362,10 +362,11 @@ def unscored(
     return Decision(passed=False, reason=reason)
 
 
-def listed(ids: Sequence[str]) -> str:
-    """Name the first ten, and say how many more there are."""
-    named = ", ".join(ids[:_NAMED])
-    return f"{named} and {len(ids) - _NAMED} more" if len(ids) > _NAMED else named
+def listed(names: Sequence[str], most: int | None = _NAMED) -> str:
+    """Return the first names, all for ``None``, and how many there are beside them."""
+    shown = names[:most]
+    more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+    return f"{', '.join(shown)}{more}"
 
 
 def _interval(scores: list[int], groups: Sequence[Hashable] | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.bounds import margin_to_tell, records_to_tell
+from pytest_llmjudge.comparison import scores_before
 from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.groups import group_numbers, in_groups
 from pytest_llmjudge.stats import POWER, groups_for, reach_of, signed
@@ -46,14 +47,13 @@ def reach_under(
         effect: The design effect of the groups on the differences, where it is known.
     """
     proves = rule.name == NOT_WORSE
-    alpha = rule.alpha if proves else rule.drop_alpha
     reach = reach_of(
         scores,
         deviation,
         pairs,
         drop=drop,
         power=power,
-        alpha=alpha,
+        alpha=rule.planned_alpha,
         groups=groups,
         effect=effect,
     )
@@ -93,12 +93,7 @@ def too_few(
         effect: The design effect of groups on the differences, where it is known.
         names: The group of each record, ``None`` for one that is alone or where all are.
     """
-    wanted, measure = dict(zip(keys, names or [None] * len(keys), strict=True)), before.measure
-    scored = [
-        (entry.score, wanted[entry.id, entry.content])
-        for entry in before.entries
-        if entry.score is not None and (entry.id, entry.content) in wanted
-    ]
+    measure, scored = before.measure, scores_before(before, keys, names)
     scores, groups = [score for score, _ in scored], group_numbers(name for _, name in scored)
     reach = reach_under(
         rule,

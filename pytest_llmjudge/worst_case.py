@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.comparison import LEAST_PAIRED
+from pytest_llmjudge.comparison import LEAST_PAIRED, scores_before
 from pytest_llmjudge.extremes import fewest_falls, least_p
 from pytest_llmjudge.groups import count_groups, group_numbers
 from pytest_llmjudge.stats import LEAST_RESAMPLED, points, probability
@@ -38,14 +38,9 @@ def why_it_cannot_fail(
         rule: By which the suite is held to the baseline.
         names: The group of each, ``None`` for one that is alone or where all are.
     """
-    wanted = dict(zip(keys, names or [None] * len(keys), strict=True))
-    paired = [
-        (entry.score, wanted[entry.id, entry.content])
-        for entry in before.entries
-        if entry.score is not None and (entry.id, entry.content) in wanted
-    ]
+    paired = scores_before(before, keys, names)
     old = [score for score, _ in paired]
-    if len(old) < LEAST_PAIRED * max(len(before.entries), len(wanted), 1):
+    if len(old) < LEAST_PAIRED * max(len(before.entries), len(set(keys)), 1):
         # The gate refuses to compare them, and so fails.
         return None
     measure, average = before.measure, math.fsum(old) / len(old)

@@ -306,13 +306,12 @@ def _power(options: argparse.Namespace) -> int:
         listed = [
             {"name": name, **asdict(reach)} for name, reach in zip(run.sides, reaches, strict=True)
         ]
-        level = rule.alpha if rule.name == NOT_WORSE else rule.drop_alpha
         print_json(
             {
                 "drop": drop,
                 "power": power,
                 "rule": rule.name,
-                "alpha": level,
+                "alpha": rule.planned_alpha,
                 "suites": listed,
             }
         )

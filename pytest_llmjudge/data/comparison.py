@@ -128,6 +128,11 @@ class Rule:
         return self.alpha / self.suites
 
     @property
+    def planned_alpha(self) -> float:
+        """At which level a suite shows what the rule asks for: a proof, or a drop."""
+        return self.alpha if self.name == NOT_WORSE else self.drop_alpha
+
+    @property
     def must_prove(self) -> bool:
         """Whether a suite fails of which nothing can be said."""
         return self.name == NOT_WORSE and self.inconclusive != WARN

@@ -58,7 +58,7 @@ def ruled(outcome: str, rulings: Sequence[Ruling]) -> str:
 
     Each has a word of its own, except where the outcome says of all that they passed.
     """
-    all_passed = outcome == "passed" == "".join({one.outcome for one in rulings})
+    all_passed = outcome == "passed" and all(one.outcome == "passed" for one in rulings)
     phrases = "; ".join(
         ", ".join(_phrase(one, "" if all_passed else f" {one.outcome}") for one in group)
         for _, group in groupby(worst_first(rulings), lambda one: one.outcome)

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.summary import MOST_PARTS, Excerpts, Names
 from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.gates import listed
 from pytest_llmjudge.reporting.layout import Table, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from pytest_llmjudge.data.summary import Breakdown, Part, Statement, Summary
 
-__all__ = ["block_lines", "breakdown_blocks", "first_names", "statement_line"]
+__all__ = ["block_lines", "breakdown_blocks", "statement_line"]
 
 _INDENT = " " * 7
 _LONGEST = 10
@@ -83,18 +84,11 @@ def block_lines(block: str | Names | Excerpts, columns: int, most: int | None) -
         yield f"{block.title}: {len(block.entries)}"
         causes = list(block.by_cause.items())
         for cause, names in causes[:most]:
-            yield f"{_INDENT}{first_names(names, most)}  {one_line(cause, _LONGEST * columns)}"
+            yield f"{_INDENT}{listed(names, most)}  {one_line(cause, _LONGEST * columns)}"
         named = sum(len(names) for _, names in causes[:most])
         yield from _more(len(block.entries), named)
     else:
         yield from _excerpt_lines(block, columns, most)
-
-
-def first_names(names: Sequence[str], most: int | None) -> str:
-    """Return the first names, and how many there are beside them."""
-    shown = names[:most]
-    more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
-    return f"{', '.join(shown)}{more}"
 
 
 def _excerpt_lines(block: Excerpts, columns: int, most: int | None) -> Iterator[str]:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.summary import Excerpts, Names
 from pytest_llmjudge.errors import one_line
-from pytest_llmjudge.gates import Decision
-from pytest_llmjudge.reporting.blocks import first_names
+from pytest_llmjudge.gates import Decision, listed
 from pytest_llmjudge.reporting.digest import digest
 from pytest_llmjudge.reporting.markdown import comparison_sections
 from pytest_llmjudge.reporting.markup import Section, head, inline, row
@@ -147,7 +146,7 @@ def _part(part: Part, headings: Sequence[str]) -> str:
 def _named(names: Names) -> Section:
     causes = list(names.by_cause.items())
     lines = [
-        f"- {inline(first_names(of_cause, _OF_CAUSE))}: {inline(one_line(cause, _CAUSE))}"
+        f"- {inline(listed(of_cause, _OF_CAUSE))}: {inline(one_line(cause, _CAUSE))}"
         for cause, of_cause in causes[:_CAUSES]
     ]
     more = sum(len(of_cause) for _, of_cause in causes[_CAUSES:])
