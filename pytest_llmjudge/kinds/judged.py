@@ -43,7 +43,7 @@ from pytest_llmjudge.kinds.categories import (
 from pytest_llmjudge.kinds.judged_summary import (
     judged_page,
     judged_summary,
-    records_without_overlap,
+    without_overlap,
 )
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
@@ -206,9 +206,8 @@ class _Judged(Kind[SuiteResult]):
             document["parts"] = plain_parts(result.parts)
         if result.groups is not None:
             document["groups"] = result.groups
-        rest = records_without_overlap(result)
-        others = [one.score for one in rest if one.score is not None]
-        interval_of_others = mean_interval(others, group_numbers(one.record.group for one in rest))
+        others, their_groups = without_overlap(result)
+        interval_of_others = mean_interval(others, their_groups)
         document |= saved_overlap(result.overlap, "average", mean(others), interval_of_others)
         average = mean(whole)
         return document | {

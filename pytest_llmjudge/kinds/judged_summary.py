@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Names, Summary
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["judged_page", "judged_summary", "records_without_overlap"]
+__all__ = ["judged_page", "judged_summary", "without_overlap"]
 
 _HEADINGS = (
     "suite",
@@ -153,19 +153,20 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
     )
 
 
-def records_without_overlap(suite: SuiteResult) -> list[RecordResult]:
-    """Return the records that do not appear in the training data; all of them have a score.
+def without_overlap(suite: SuiteResult) -> tuple[list[int], list[int] | None]:
+    """Return scores and groups of the records that do not appear in the training data.
 
     There are none where no record appears there, or one has no score.
     """
     scored = [one for one in suite.records if one.score is not None]
-    return rest_of(suite.overlap, scored, suite.total)
+    rest = rest_of(suite.overlap, scored, suite.total)
+    scores = [one.score for one in rest if one.score is not None]
+    return scores, group_numbers(one.record.group for one in rest)
 
 
 def _without_overlap(suite: SuiteResult) -> str:
     """Return the average of the records that do not appear in the training data; empty for none."""
-    rest = records_without_overlap(suite)
-    scores = [one.score for one in rest if one.score is not None]
+    scores, _ = without_overlap(suite)
     return shown_average(scores)[0] if scores else ""
 
 

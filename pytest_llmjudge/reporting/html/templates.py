@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["part", "template"]
 
 _PARTS = resources.files(__package__).joinpath("parts")
-_TEMPLATES = ("report.html", "history.html", "macros.html", "chart.svg")
+_TEMPLATES = ("frame.html", "report.html", "history.html", "macros.html", "chart.svg")
 
 
 def part(name: str) -> str:
