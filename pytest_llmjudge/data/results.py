@@ -44,6 +44,8 @@ class RecordResult:
         thoughts: What the model thought before its response; empty for nothing.
         parts: The scores of which ``score`` is the mean, by name, in the order in which the judge
             was asked; empty where it was asked once.
+        seconds: As :class:`~pytest_llmjudge.data.Verdict` has them.
+        tokens: As ``seconds``.
     """
 
     record: Record
@@ -60,6 +62,8 @@ class RecordResult:
     answers: tuple[str, ...] = ()
     thoughts: str = ""
     parts: tuple[tuple[str, int], ...] = ()
+    seconds: float | None = None
+    tokens: int | None = None
 
     def is_unsure(self, min_score: int | None) -> bool:
         """Whether the samples lie on both sides of ``min_score``."""

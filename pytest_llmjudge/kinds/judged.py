@@ -360,6 +360,10 @@ class _JudgedSuite(RecordSuite[_Scored]):
             row["thoughts"] = thoughts
         if verdict.parts:
             row["parts"] = list(verdict.parts)
+        if verdict.seconds is not None:
+            row["seconds"] = round(verdict.seconds, 3)
+        if verdict.tokens is not None:
+            row["tokens"] = verdict.tokens
         return row
 
     def decide(self, gate: str, samples: Sequence[Sample[_Scored]]) -> Decision:
@@ -500,6 +504,10 @@ def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]
         document["thoughts"] = result.thoughts
     if result.parts:
         document["parts"] = [{"name": name, "score": score} for name, score in result.parts]
+    if result.seconds is not None:
+        document["seconds"] = result.seconds
+    if result.tokens is not None:
+        document["tokens"] = result.tokens
     return document
 
 

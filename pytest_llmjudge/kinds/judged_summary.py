@@ -141,7 +141,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             beyond="below",
         ),
         judge=suite.judge_label,
-        fitness=tuple(_fitness(suite.check)),
+        fitness=(*_cost(suite), *_fitness(suite.check)),
         overview=Overview(_HEADINGS, _cells(suite, value, interval)),
         breakdowns=tuple(breakdowns(suite)),
         blocks=(
@@ -204,6 +204,13 @@ def _limits(suite: SuiteResult) -> dict[str, Limit]:
             remark = remark_on(one.total - len(one.scores), one.total, "unscored", near=near)
             limits[name] = Limit(at_least(name, least), remark)
     return limits
+
+
+def _cost(suite: SuiteResult) -> Iterator[Statement]:
+    """Yield what the judge took for a record, where it was asked about any."""
+    cost = mean_cost((one.seconds, one.tokens) for one in suite.records)
+    if cost.seconds:
+        yield Statement(f"judge: {shown_cost(cost)} a record", is_named=True)
 
 
 def _fitness(check: JudgeCheck | None) -> Iterator[Statement]:
@@ -355,6 +362,9 @@ def _facts(suite: SuiteResult) -> Iterator[Fact]:
     if scores:
         yield "median", f"{statistics.median(scores):g}"
         yield "lowest and highest", f"{min(scores)} and {max(scores)}"
+    cost = mean_cost((one.seconds, one.tokens) for one in suite.records)
+    if cost.seconds:
+        yield "the judge takes for a record", shown_cost(cost)
     if suite.min_score is not None:
         low = sum(score < suite.min_score for score in scores)
         yield f"below min_score {suite.min_score}", str(low)
