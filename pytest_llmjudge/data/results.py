@@ -112,12 +112,19 @@ class Agreement:
         spearman: Rank correlation, ``None`` when one side gave the same score to all.
         mean_absolute_error: In points.
         bias: Mean of judge minus people, in points.
+        spearman_interval: Its 95 % interval; this and the other two are ``None`` where there are
+            too few records, or none that differ.
+        error_interval: That of ``mean_absolute_error``.
+        bias_interval: That of ``bias``.
     """
 
     count: int
     spearman: float | None
     mean_absolute_error: float
     bias: float
+    spearman_interval: tuple[float, float] | None = None
+    error_interval: tuple[float, float] | None = None
+    bias_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,7 @@ class SuiteResult:
         parts: Those of the records' scores, in the order of their first appearance.
         overlap: With the training data, where that gate has run.
         groups: How many groups the records are in; ``None`` where each is alone.
+        agreement: Of the judge with people; ``None`` where no record has a score of both.
     """
 
     kind: ClassVar[str] = "judge"
@@ -193,6 +201,7 @@ class SuiteResult:
     parts: tuple[CategoryResult, ...] = ()
     overlap: Overlap | None = None
     groups: int | None = None
+    agreement: Agreement | None = None
 
     @property
     def scores(self) -> list[int]:

@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_llmjudge.agreement import agreement_of
 from pytest_llmjudge.answers import questions_of, show_response, split_answers
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.data import (
@@ -72,7 +73,7 @@ from pytest_llmjudge.kinds.records import (
 )
 from pytest_llmjudge.prompts import given_response
 from pytest_llmjudge.rules import rule_of
-from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
+from pytest_llmjudge.stats import mean, mean_interval
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import judge_of, saved_content
 
@@ -168,6 +169,7 @@ class _Judged(Kind[SuiteResult]):
             categories=categories,
             parts=average_by_part(results, facts["total"]),
             groups=facts["groups"],
+            agreement=agreement_of(results),
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
@@ -222,7 +224,7 @@ class _Judged(Kind[SuiteResult]):
             "within_noise": is_average_within_noise(whole, result.min_average, groups),
             "baseline": result.comparison and plain_comparison(result.comparison),
             "check": rounded_fields(result.check),
-            "agreement": rounded_fields(suite_agreement(result)),
+            "agreement": rounded_fields(result.agreement),
             "gates": plain_gates(result.gates),
             "records": [_plain_record(one, result.min_score) for one in result.records],
         }

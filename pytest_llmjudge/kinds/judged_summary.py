@@ -41,7 +41,6 @@ from pytest_llmjudge.kinds.summaries import (
     scored_counts,
     unscored_names,
 )
-from pytest_llmjudge.stats import suite_agreement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -255,7 +254,7 @@ def _cells(suite: SuiteResult, average: str, interval: str) -> tuple[str, ...]:
 
 
 def _blocks(suite: SuiteResult) -> Iterator[str | Names | Excerpts]:
-    agreement = suite_agreement(suite)
+    agreement = suite.agreement
     if agreement is not None:
         rank = "-" if agreement.spearman is None else f"{agreement.spearman:.2f}"
         yield (
@@ -311,7 +310,7 @@ def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
     if suite.check is not None:
         panels.append(check_panel(suite.check, _check_facts(suite.check)))
     panels += overlap_panel(suite.overlap, "average", _without_overlap(suite))
-    agreement = suite_agreement(suite)
+    agreement = suite.agreement
     if agreement is not None:
         panels.append(Panel("Judge and people", _people(agreement)))
     return SuitePage(
