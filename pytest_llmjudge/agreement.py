@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     _Floats = npt.NDArray[np.float64]
 
-__all__ = ["agreement_of", "measure_agreement"]
+__all__ = ["agreement_of", "measure_agreement", "resampled_figures"]
 
 _SEED = 123
 _RESAMPLES = 10_000
@@ -82,6 +82,34 @@ def agreement_of(results: Iterable[RecordResult]) -> Agreement | None:
     return measure_agreement(judge, people, group_numbers(names))
 
 
+def resampled_figures(
+    judge: Sequence[float], people: Sequence[float], groups: Sequence[Hashable] | None = None
+) -> _Floats:
+    """Return the figures of each resample, as :func:`measure_agreement` takes them.
+
+    The resamples are the same for all judges of the same pairs, so that differences between two
+    judges are differences on the same responses.
+
+    Args:
+        judge: 0 to 100, of each pair.
+        people: 0 to 100, of each pair.
+        groups: Of each pair; ``None`` where each is alone.
+
+    Returns:
+        One row a resample; columns are mean absolute error, bias and rank correlation, which is NaN
+        where a side has the same score throughout.
+    """
+    owners = _numbered(groups, len(judge))
+    return _resampled(_Pairs(judge, people, owners), max(owners) + 1)
+
+
+def _resampled(pairs: _Pairs, units: int) -> _Floats:
+    import numpy as np
+
+    batch = max(1, _LARGEST_BATCH // pairs.count)
+    return np.concatenate([pairs.figures(drawn) for drawn in _draws(units, batch)])
+
+
 def _numbered(groups: Sequence[Hashable] | None, count: int) -> list[int]:
     """Return the number of each pair's group, from 0."""
     if groups is None:
@@ -99,8 +127,8 @@ def _intervals(
     pairs = _Pairs(judge, people, owners)
     units = max(owners) + 1
     observed = pairs.figures(np.ones((1, units)))[0]
-    batch = max(1, _LARGEST_BATCH // len(judge))
-    resampled = np.concatenate([pairs.figures(drawn) for drawn in _draws(units, batch)])
+    batch = max(1, _LARGEST_BATCH // pairs.count)
+    resampled = _resampled(pairs, units)
     left_out = np.concatenate(
         [
             pairs.figures(1 - np.eye(min(batch, units - start), units, start))
@@ -130,6 +158,7 @@ class _Pairs:
     ) -> None:
         import numpy as np
 
+        self.count = len(judge)
         self._owners = np.asarray(owners)
         self._differences = np.asarray(judge, dtype=float) - np.asarray(people, dtype=float)
         self._sides = [np.unique(side, return_inverse=True)[1] for side in (judge, people)]

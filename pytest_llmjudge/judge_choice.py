@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.agreement import measure_agreement, resampled_figures
-from pytest_llmjudge.data import SIGNIFICANCE
+from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.data.judges import ERROR, JudgeChoice, JudgeDifference, JudgeStanding
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.stats import POWER

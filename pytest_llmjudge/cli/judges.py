@@ -40,7 +40,8 @@ def add_judges(commands: argparse._SubParsersAction[Parser]) -> None:
         "--by",
         choices=(ERROR, AGREEMENT),
         default=ERROR,
-        help=f"What decides: the mean absolute error, or Spearman's rank correlation (default: {ERROR})",
+        help="What decides: the mean absolute error, or the rank correlation with people (default: "
+        f"{ERROR})",
     )
     choosing.add_argument(
         "--suite",

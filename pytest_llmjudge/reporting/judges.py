@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.cost import shown_seconds
-from pytest_llmjudge.data import SIGNIFICANCE
+from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.data.judges import ERROR
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import listed
@@ -15,7 +15,7 @@ from pytest_llmjudge.reporting.table import table
 from pytest_llmjudge.stats import probability
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from pytest_llmjudge.data.judges import (
         JudgeChoice,
@@ -125,9 +125,7 @@ def notes(scores: LabelledScores, choice: JudgeChoice) -> list[str]:
     other = _first_by_the_other(choice)
     if other is not None:
         by, what = ("agreement", _RANK) if choice.by == ERROR else ("error", _FIGURES[ERROR])
-        said.append(
-            f"by its {what} judge {other + 1} comes first, and --by={by} compares by that"
-        )
+        said.append(f"by its {what} judge {other + 1} comes first, and --by={by} compares by that")
     return said
 
 
@@ -158,9 +156,7 @@ def _cells(scores: LabelledScores, standing: JudgeStanding) -> tuple[str, ...]:
         one_line(labelled.name, _NAMES),
         f"{labelled.scored} of {scores.labelled}",
         _with_interval(spearman, agreement.spearman_interval, ".2f"),
-        _with_interval(
-            f"{agreement.mean_absolute_error:.1f}", agreement.error_interval, ".1f"
-        ),
+        _with_interval(f"{agreement.mean_absolute_error:.1f}", agreement.error_interval, ".1f"),
         _with_interval(f"{agreement.bias:+.1f}", agreement.bias_interval, "+.1f"),
         "-" if cost.seconds is None else shown_seconds(cost.seconds),
         "-" if cost.tokens is None else f"{cost.tokens:.0f}",
@@ -220,5 +216,5 @@ def _what_would_tell(scores: LabelledScores, choice: JudgeChoice) -> str:
 
 def _rounded_up(count: int) -> int:
     """Round a number that is an estimate up to two digits."""
-    step = 10 ** max(0, len(str(count)) - 2)
+    step = int(10 ** max(0, len(str(count)) - 2))
     return -(-count // step) * step

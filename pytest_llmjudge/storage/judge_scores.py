@@ -73,7 +73,7 @@ def read_judge_scores(
                 raise SettingsError(str(path), "it is named twice", "name each file once")
             seen.add(path.resolve())
             judged.append(_judged(path, known, drawn, is_asked_for=suite is not None))
-        except LlmJudgeError as error:
+        except LlmJudgeError as error:  # noqa: PERF203  # all files are to be named
             problems.append(error)
     problems += _same_judges(judged)
     people = {} if read is None else read.scores()
