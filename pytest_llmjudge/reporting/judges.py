@@ -130,7 +130,10 @@ def notes(scores: LabelledScores, choice: JudgeChoice) -> list[str]:
 
 
 def _first_by_the_other(choice: JudgeChoice) -> int | None:
-    """Return the judge that would come first by the figure that does not decide, if another."""
+    """Return the judge that comes first by the figure that does not decide.
+
+    It is ``None`` where that judge is the best one or one that cannot be told from it.
+    """
     figures = [
         one.agreement.spearman if choice.by == ERROR else -one.agreement.mean_absolute_error
         for one in choice.standings
@@ -139,7 +142,8 @@ def _first_by_the_other(choice: JudgeChoice) -> int | None:
     if choice.best is None or not known:
         return None
     first = max(known, key=known.__getitem__)
-    return first if known[first] > known.get(choice.best, float("-inf")) else None
+    is_better = known[first] > known.get(choice.best, float("-inf"))
+    return first if is_better and first not in choice.rivals else None
 
 
 def _opening(scores: LabelledScores) -> str:
