@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Cost", "mean_cost", "shown_cost", "shown_seconds"]
+__all__ = ["Cost", "mean_cost", "shown_cost"]
 
 _LEAST_SHOWN = 0.05
 
@@ -42,10 +42,6 @@ def shown_cost(cost: Cost) -> str:
     """Write a cost for people; empty where no record was sent to a judge, or nothing is known."""
     if cost.seconds is None or cost.tokens == 0:
         return ""
-    seconds = f"{shown_seconds(cost.seconds)} s"
-    return seconds if cost.tokens is None else f"{seconds} and {cost.tokens:.0f} tokens"
-
-
-def shown_seconds(seconds: float) -> str:
-    """Write a number of seconds with one decimal."""
-    return f"{seconds:.1f}" if not 0 < seconds < _LEAST_SHOWN else "less than 0.1"
+    is_short = cost.seconds < _LEAST_SHOWN
+    seconds = "less than 0.1 s" if is_short else f"{cost.seconds:.1f} s"
+    return seconds if cost.tokens is None else f"{seconds} and {cost.tokens:,.0f} tokens"

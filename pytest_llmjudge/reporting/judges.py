@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.cost import shown_seconds
 from pytest_llmjudge.data.comparison import SIGNIFICANCE
-from pytest_llmjudge.data.judges import ERROR
+from pytest_llmjudge.data.judges import AGREEMENT, ERROR
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import listed
 from pytest_llmjudge.judge_choice import LEAST_GROUPS, LEAST_LABELS
@@ -38,8 +37,7 @@ _HEADINGS = (
 _MOST_LABELS = 100_000
 _MOST_NAMED = 10
 _NAMES = 300
-_FIGURES = {ERROR: "mean absolute error"}
-_RANK = "rank correlation"
+_FIGURES = {ERROR: "mean absolute error", AGREEMENT: "rank correlation"}
 
 
 def judges_lines(scores: LabelledScores, choice: JudgeChoice) -> Iterator[str]:
@@ -103,7 +101,7 @@ def advice(scores: LabelledScores, choice: JudgeChoice) -> str:
     if best is None:
         return "cannot tell which judge to take: none has a rank correlation"
     standing = choice.standings[best].labelled
-    what = _FIGURES.get(choice.by, _RANK)
+    what = _FIGURES[choice.by]
     direction = "smallest" if choice.by == ERROR else "highest"
     if not choice.rivals:
         name = one_line(standing.name, _NAMES)
@@ -124,8 +122,10 @@ def notes(scores: LabelledScores, choice: JudgeChoice) -> list[str]:
             said.append(f"{path} lacks {one.missing} of the {scores.labelled} labelled responses")
     other = _first_by_the_other(choice)
     if other is not None:
-        by, what = ("agreement", _RANK) if choice.by == ERROR else ("error", _FIGURES[ERROR])
-        said.append(f"by its {what} judge {other + 1} comes first, and --by={by} compares by that")
+        by = AGREEMENT if choice.by == ERROR else ERROR
+        said.append(
+            f"by its {_FIGURES[by]} judge {other + 1} comes first, and --by={by} compares by that"
+        )
     return said
 
 
@@ -162,8 +162,8 @@ def _cells(scores: LabelledScores, standing: JudgeStanding) -> tuple[str, ...]:
         _with_interval(spearman, agreement.spearman_interval, ".2f"),
         _with_interval(f"{agreement.mean_absolute_error:.1f}", agreement.error_interval, ".1f"),
         _with_interval(f"{agreement.bias:+.1f}", agreement.bias_interval, "+.1f"),
-        "-" if cost.seconds is None else shown_seconds(cost.seconds),
-        "-" if cost.tokens is None else f"{cost.tokens:.0f}",
+        "-" if cost.seconds is None else f"{cost.seconds:.2f}",
+        "-" if cost.tokens is None else f"{cost.tokens:,.0f}",
     )
 
 
@@ -189,12 +189,11 @@ def _differences(choice: JudgeChoice) -> Iterator[str]:
 
 
 def _difference(choice: JudgeChoice, one: JudgeDifference) -> str:
-    pair = f"{one.first + 1} and {one.second + 1}"
+    pair, what = f"{one.first + 1} minus {one.second + 1}", _FIGURES[choice.by]
     if one.difference is None or one.interval is None:
-        return f"{pair}: one of them has no {_FIGURES.get(choice.by, _RANK)}"
+        return f"{pair}: one of them has no {what}"
     form = "+.1f" if choice.by == ERROR else "+.2f"
     figure = _with_interval(f"{one.difference:{form}}", one.interval, form)
-    what = _FIGURES.get(choice.by, _RANK)
     verdict = "more than chance" if one.p < SIGNIFICANCE else f"may be chance, {_told_by(one)}"
     return f"{pair}: {what} {figure}, p {probability(one.p)}: {verdict}"
 

@@ -74,9 +74,9 @@ def test_a_judge_to_take(capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert lines[3].startswith("1  small integer/1  40 of 40  ")
     assert lines[4].startswith("2  large integer/1  40 of 40  ")
-    assert lines[4].split()[-2:] == ["1.4", "212"]
+    assert lines[4].split()[-2:] == ["1.44", "212"]
     assert lines[6:8] == [f"judge 1: a.json, {SUITE}", f"judge 2: b.json, {SUITE}"]
-    assert lines[8].startswith("1 and 2: mean absolute error +")
+    assert lines[8].startswith("1 minus 2: mean absolute error +")
     assert lines[8].endswith(": more than chance")
     assert lines[9:] == [
         "take 2, large integer/1: its mean absolute error is the smallest, by more than chance"
@@ -250,13 +250,23 @@ def test_as_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     judged("labels.jsonl", "a.json", "b.json", "--markdown")
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("## Judges beside people: take 2, b integer/1: its mean absolute")
-    assert lines[4].startswith("| | judge | scored |") or lines[4].startswith("|  | judge | scored")
-    assert lines[6].startswith("| 1 | &lt;b&gt;&#124;a integer/1 | 40 of 40 |") or (
-        "<b>" not in lines[6]
-    )
-    assert lines[7].endswith("| 12.3 | 100 |")
-    assert lines[9] == f"- judge 1: a.json, {SUITE}" or lines[9].startswith("- judge 1: a.json")
+    assert lines[:5] == [
+        (
+            "## Judges beside people: take 2, b integer/1: its mean absolute error is the smallest, "
+            "by more than chance"
+        ),
+        "",
+        "40 responses labelled by 1 person, 40 of them scored by all judges.",
+        "",
+        "|  | judge | scored | Spearman (95 %) | error (95 %) | bias (95 %) | seconds | tokens |",
+    ]
+    assert lines[6].startswith("| 1 | &lt;b&gt;\\|a integer/1 | 40 of 40 |")
+    assert lines[7].endswith("| 12.34 | 100 |")
+    assert lines[9:11] == [
+        "- judge 1: a.json, test\\_a.py::test\\_a",
+        "- judge 2: b.json, test\\_a.py::test\\_a",
+    ]
+    assert lines[11].startswith("- 1 minus 2: mean absolute error +")
 
 
 def test_the_suite_that_was_labelled(capsys: pytest.CaptureFixture[str]) -> None:
