@@ -40,8 +40,8 @@ def choose_judge(scores: LabelledScores, by: str = ERROR) -> JudgeChoice:
     All judges are resampled together, so that a difference is that of two judges on the same
     responses. Its interval is the percentile interval, expanded as Student's t is wider than the
     normal distribution (T. Hesterberg, What Teachers Should Know About the Bootstrap, The American
-    Statistician 69, 2015, 3.3): the plain one covers too little of so few labels. The p is the one
-    at which this interval would begin at 0, and is corrected by S. Holm's method (1979).
+    Statistician 69, 2015): with few labels the plain one is too narrow. The p is the one at which
+    this interval would begin at 0, and is corrected by S. Holm's method (1979).
 
     Args:
         scores: At least one response that all judges scored.
@@ -66,7 +66,7 @@ def choose_judge(scores: LabelledScores, by: str = ERROR) -> JudgeChoice:
     rivals = tuple(
         one.second if one.first == best else one.first
         for one in differences
-        if best in {one.first, one.second} and one.p >= SIGNIFICANCE
+        if best in {one.first, one.second} and one.difference is not None and one.p >= SIGNIFICANCE
     )
     return JudgeChoice(by, tuple(standings), differences, best, rivals)
 
@@ -130,7 +130,7 @@ def _compared(
     value = first - second
     is_known = ~np.isnan(resampled)
     if not resampled[is_known].any():
-        # The two gave the same scores throughout, or the same error.
+        # The two are always equally far off, as when they give the same scores.
         return value, (value, value), 1.0, 0.0
     normal = NormalDist()
     wider = math.sqrt(units / (units - 1))

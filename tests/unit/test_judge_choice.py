@@ -154,7 +154,7 @@ def test_a_judge_that_gives_all_the_same() -> None:
     assert (by_error.best, by_error.rivals) == (1, ())
     (one,) = by_agreement.differences
     assert (one.difference, one.interval, one.p, one.needed) == (None, None, 1, None)
-    assert by_agreement.best == 1
+    assert (by_agreement.best, by_agreement.rivals) == (1, ())
 
 
 @pytest.mark.parametrize(
