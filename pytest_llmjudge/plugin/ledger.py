@@ -53,6 +53,8 @@ class Ledger:
         self._failed_within: set[str] = set()
         self._skipped: set[str] = set()
         self._known: dict[str, dict[str, dict[str, Any]]] = {}
+        self._is_settled = False
+        self._settled_fault: str | None = None
 
     def __bool__(self) -> bool:
         return bool(self._pages)
@@ -86,6 +88,14 @@ class Ledger:
         if "details" in payload:
             page.details[item] = payload["details"]
 
+    def settle(self) -> None:
+        """Let no fault count that is noted later: all that was decided stands.
+
+        Raises:
+            StoreError: The cache cannot be used.
+        """
+        self._settled_fault, self._is_settled = self._store.fault(), True
+
     def result(
         self, created: str, suites: Mapping[str, Suite[Any]], *, whole: bool
     ) -> tuple[RunResult, tuple[LlmJudgeError, ...]]:
@@ -106,7 +116,8 @@ class Ledger:
         results: dict[str, list[Any]] = {kind.name: [] for kind in all_kinds()}
         problems: list[LlmJudgeError] = []
         rules: dict[str, Rule] = {}
-        checks, fault = self._store.checks(), self._store.fault()
+        checks = self._store.checks()
+        fault = self._settled_fault if self._is_settled else self._store.fault()
         for name, planned in self._store.suites().items():
             facts = {**planned, "judge": self._named(planned["judge"])}
             kind = kind_named(facts["kind"])
