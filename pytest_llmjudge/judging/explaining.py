@@ -39,7 +39,7 @@ def explain(client: JudgeClient, prompt: str) -> Explanation:
     try:
         reply = client.chat(prompt, room=_ROOM)
         text = _text(reply)
-        if not text and thinks(reply):
+        if not text and reply.done_reason == CUT and thinks(reply):
             reply = client.chat(prompt, room=_ROOM + ROOM_FOR_THOUGHTS)
             text = _text(reply)
     except JudgeError as error:

@@ -70,11 +70,12 @@ def _is_end(line: str, start: int, match: re.Match[str]) -> bool:
     if match[0] != ".":
         # An ellipsis before a small letter is a pause.
         return not (match[0].startswith(("...", "\u2026")) and following.islower())
-    word = line[start : match.start()].rpartition(" ")[2].lstrip("(\"'\u201c*_")
+    begin = max(start, line.rfind(" ", start, match.start()) + 1)
+    word = line[begin : match.start()].lstrip("(\"'\u201c*_")
     if following.islower() or word.lower() in _ABBREVIATIONS:
         return False
     if _NUMBER.fullmatch(word):
-        # The number of an entry of a list stands alone.
-        return line[start : match.start()].strip() != word
+        # The number of an entry of a list begins its sentence.
+        return bool(line[start:begin].strip())
     # Initials, such as J. R. R. Tolkien or U.S.; "I" is a word.
     return not following or word == "I" or not _LETTERS.fullmatch(word) or not word.isupper()

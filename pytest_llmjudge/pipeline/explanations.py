@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from pytest_llmjudge.judging.judge import Judge
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["KIND", "Explained", "Question", "explain_all", "question_about"]
+__all__ = ["INTERRUPTED", "Explained", "Question", "explain_all", "question_about"]
 
-KIND: Final = "explanations"
-"""The kind of progress."""
+INTERRUPTED: Final = (
+    "--llm-judge-explain: it was interrupted; run again for the rest, what was said is kept in the "
+    "cache"
+)
 _EMPTY: Final = Explanation("The response is empty.")
 
 
@@ -106,22 +108,21 @@ def explain_all(
     stored = store.explanations(list(keys.values()))
     asked = [one for one, key in keys.items() if key not in stored]
     known = empty | {one: stored[key] for one, key in keys.items() if key in stored}
-    counter = Counter(store, KIND, "", worker)
+    counter = Counter(store, "explanations", "", worker)
     counter.start(len(asked))
     said: dict[Question, Explanation] = {}
     problem = ""
     try:
         for one, explanation, servers in _answers(asked, judge, at_once):
             said[one] = explanation
-            counter.step()
+            counter.step(kept=False)
             if explanation.is_infrastructure:
                 problem = str(explanation.error)
                 break
             if explanation.final:
                 store.add_explanation(keys[one], explanation, watch.awaits(servers))
     except KeyboardInterrupt:
-        problem = str(JudgeError("--llm-judge-explain", "it was interrupted", _RUN_AGAIN))
-        return Explained(_named(known | _confirmed(watch, said)[0]), problem)
+        return Explained(_named(known | _confirmed(watch, said)[0]), INTERRUPTED)
     finally:
         counter.reach(len(asked))
     said, replaced = _confirmed(watch, said)
@@ -131,9 +132,6 @@ def explain_all(
         missing = Explanation("", problem, final=False, is_infrastructure=True)
         said = {one: said.get(one, missing) for one in asked}
     return Explained(_named(known | said), problem)
-
-
-_RUN_AGAIN: Final = "run again for the rest, what was said is kept in the cache"
 
 
 def _named(explanations: Mapping[Question, Explanation]) -> dict[tuple[str, str], Explanation]:
@@ -174,9 +172,14 @@ def _answers(
             except IndexError:
                 return
             try:
-                answered.put(_answer(one, judge))
+                answer = _answer(one, judge)
             except Exception as error:  # noqa: BLE001  # a mistake of ours, raised by who waits
                 answered.put(error)
+                return
+            if answer[1].is_infrastructure:
+                # Before this thread or another asks once more.
+                waiting.clear()
+            answered.put(answer)
 
     for number in range(min(at_once, len(questions))):
         # Nobody waits for a request under way once the asking has ended.

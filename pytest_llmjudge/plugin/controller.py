@@ -178,7 +178,8 @@ class ControllerHooks:
         self._confirm(session)
         if self._started:
             self._attempt("models under test", Path(), lambda _: self._look_at_models())
-            self._attempt("explanations", Path(), lambda _: self._explain(session))
+            if self._explaining.is_wanted:
+                self._attempt("explanations", Path(), lambda _: self._explain(session))
         self._write(int(session.exitstatus))
         self._run = self._result(whole=False)[0]
         self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
@@ -200,12 +201,12 @@ class ControllerHooks:
     def _explain(self, session: pytest.Session) -> bool:
         """Have failures explained, unless somebody waits for the end, or nothing was decided."""
         is_waited_for = session.exitstatus == pytest.ExitCode.INTERRUPTED
-        if is_waited_for and not has_too_many_failures(session):
+        is_decided = self._session.store.fault() is None
+        if (is_waited_for and not has_too_many_failures(session)) or not is_decided:
             return False
         self._ledger.settle()
-        if self._explaining.is_wanted and self._session.store.fault() is None:
-            run = self._result(whole=True)[0]
-            self._explaining.ask(run, entries_before(self._session.baseline, run))
+        run = self._result(whole=True)[0]
+        self._explaining.ask(run, entries_before(self._session.baseline, run))
         return False
 
     def _miss_no_report(self, session: pytest.Session) -> None:

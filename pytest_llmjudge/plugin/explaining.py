@@ -63,7 +63,7 @@ class Explaining:
         questions = list(self._questions(run, before))
         if not questions:
             return
-        from pytest_llmjudge.pipeline.explanations import explain_all
+        from pytest_llmjudge.pipeline.explanations import INTERRUPTED, explain_all
 
         resources = self._session.resources
         judges = resources.judges
@@ -77,6 +77,9 @@ class Explaining:
             )
         except LlmJudgeError as error:
             self._say(str(error))
+            return
+        except KeyboardInterrupt:
+            self._say(INTERRUPTED)
             return
         self._explanations.update(explained.explanations)
         if explained.problem:
