@@ -15,8 +15,7 @@ SCORES = {"a": 40, "b": 100, "c": 0, "d": 60, "e": 40}
 
 def make(**fields: object) -> SuiteResult:
     """Make a suite that sets nothing for single records."""
-    outcomes = {"outcome": "passed"}
-    results = [result(name, score, **outcomes) for name, score in SCORES.items()]
+    results = [result(name, score, outcome="passed") for name, score in SCORES.items()]
     return suite(results, **{"min_score": None, **fields})
 
 
