@@ -58,7 +58,7 @@ class Explaining:
             before: What the baseline has of the samples, by suite and id.
 
         Raises:
-            LlmJudgeError: The judge cannot be named, or the cache cannot be used.
+            StoreError: The cache cannot be used.
         """
         questions = list(self._questions(run, before))
         if not questions:

@@ -54,7 +54,6 @@ class Ledger:
         self._skipped: set[str] = set()
         self._known: dict[str, dict[str, dict[str, Any]]] = {}
         self._is_settled = False
-        self._settled_fault: str | None = None
 
     def __bool__(self) -> bool:
         return bool(self._pages)
@@ -89,12 +88,8 @@ class Ledger:
             page.details[item] = payload["details"]
 
     def settle(self) -> None:
-        """Let no fault count that is noted later: all that was decided stands.
-
-        Raises:
-            StoreError: The cache cannot be used.
-        """
-        self._settled_fault, self._is_settled = self._store.fault(), True
+        """Let no fault count that is noted from now on: all is decided, and stands."""
+        self._is_settled = True
 
     def result(
         self, created: str, suites: Mapping[str, Suite[Any]], *, whole: bool
@@ -117,7 +112,7 @@ class Ledger:
         problems: list[LlmJudgeError] = []
         rules: dict[str, Rule] = {}
         checks = self._store.checks()
-        fault = self._settled_fault if self._is_settled else self._store.fault()
+        fault = None if self._is_settled else self._store.fault()
         for name, planned in self._store.suites().items():
             facts = {**planned, "judge": self._named(planned["judge"])}
             kind = kind_named(facts["kind"])
