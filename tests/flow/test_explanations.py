@@ -174,7 +174,7 @@ def test_a_gateway_that_changes_the_model_meanwhile(project: Project) -> None:
     result.stdout.fnmatch_lines(["note: not all failures were explained: *was replaced*"])
 
 
-def test_ctrl_c_while_explaining(project: Project, mode: tuple[str, ...]) -> None:
+def test_ctrl_c_while_explaining(project: Project) -> None:
     """It ends the asking and no more: files are written, and the status is the run's own."""
     project.suite(records(6, wrong=[1, 2, 3]), 'responses="model_response", min_score=50')
     never = threading.Event()
@@ -185,7 +185,7 @@ def test_ctrl_c_while_explaining(project: Project, mode: tuple[str, ...]) -> Non
         return Answer(WHY) if len(asked(server)) == 1 else Hang(never)
 
     with FakeOllama(hangs) as server:
-        command = project.command(ALL, REPORT, *mode, server=server.url)
+        command = project.command(ALL, REPORT, server=server.url)
         status, output = stop_when(project, command, lambda: len(asked(server)) == 2, signal.SIGINT)
         never.set()
 
