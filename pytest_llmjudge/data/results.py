@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.comparison import Comparison, Rule
     from pytest_llmjudge.data.gates import GateResult
     from pytest_llmjudge.data.overlap import Overlap
-    from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
+    from pytest_llmjudge.data.records import (
+        CheckpointReference,
+        Explanation,
+        JudgeIdentity,
+        Record,
+    )
 
 __all__ = [
     "Agreement",
@@ -46,6 +51,7 @@ class RecordResult:
             was asked; empty where it was asked once.
         seconds: As :class:`~pytest_llmjudge.data.Verdict` has them.
         tokens: As ``seconds``.
+        explanation: What is wrong with the response; ``None`` where the judge was not asked.
     """
 
     record: Record
@@ -64,6 +70,7 @@ class RecordResult:
     parts: tuple[tuple[str, int], ...] = ()
     seconds: float | None = None
     tokens: int | None = None
+    explanation: Explanation | None = None
 
     def is_unsure(self, min_score: int | None) -> bool:
         """Whether the samples lie on both sides of ``min_score``."""

@@ -1,13 +1,13 @@
-"""What a row of the store has to hold to count as a response or a verdict."""
+"""What a row of the store has to hold to count as a response, a verdict or an explanation."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from pytest_llmjudge.data import Verdict
+from pytest_llmjudge.data import Explanation, Verdict
 
-__all__ = ["StoredResponse", "read_response", "read_verdict"]
+__all__ = ["StoredResponse", "read_explanation", "read_response", "read_verdict"]
 
 # p(yes) + p(no) is a sum of rounded numbers.
 _MOST_COVERED = 1.001
@@ -79,3 +79,14 @@ def read_verdict(  # noqa: PLR0917  # the columns of a row
         seconds=seconds,
         tokens=tokens,
     )
+
+
+def read_explanation(text: object, error: object) -> Explanation:
+    """Return the explanation that a row holds.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    if isinstance(text, str) and (error is None if text else isinstance(error, str) and error):
+        return Explanation(text, None if error is None else str(error))
+    raise ValueError

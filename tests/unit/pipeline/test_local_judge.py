@@ -80,22 +80,25 @@ def test_the_ways_to_ask(store: Store) -> None:
         Reply("yes", candidates=(("yes", -0.1),), tokens=40),
         Reply("85", tokens=50),
         Reply('{"winner": "A"}', tokens=60),
+        Reply("It is wrong.", tokens=70),
     )
     judge = judge_of(store, model)
 
     weighed = judge.chat("a", weigh=True)
     written = judge.chat("b", seed=124, temperature=0.7)
     held = judge.chat("c", schema=CHOICE_SCHEMA)
+    explained = judge.chat("d", room=120)
 
     judge.close()
     assert (weighed.content, weighed.candidates) == ("yes", (("yes", -0.1),))
     assert (written.content, written.done_reason, written.candidates) == ("85", "stop", None)
-    assert held.content == '{"winner": "A"}'
-    assert [reply.tokens for reply in (weighed, written, held)] == [40, 50, 60]
-    assert all(reply.seconds is not None for reply in (weighed, written, held))
+    assert (held.content, explained.content) == ('{"winner": "A"}', "It is wrong.")
+    replies = weighed, written, held, explained
+    assert [reply.tokens for reply in replies] == [40, 50, 60, 70]
+    assert all(reply.seconds is not None for reply in replies)
     drawn = Decoding(temperature=0.7, seed=124)
     winners = tuple(f'{{"winner": "{one}"}}' for one in ("A", "B", "tie"))
-    assert model.asked == [100, (64, drawn), (winners, Decoding())]
+    assert model.asked == [100, (64, drawn), (winners, Decoding()), (120, Decoding())]
 
 
 def test_a_reply_without_a_score(store: Store) -> None:
