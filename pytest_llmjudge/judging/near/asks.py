@@ -41,10 +41,12 @@ _TASK: Final = re.compile(
 )
 _DEFINITION: Final = re.compile(r"(?:please )?(?:define|explain)\b|what is meant\b|what does\b")
 _KEEPS: Final = re.compile(
-    r"(?:please )?(?:sort|arrange|order|rank|classify|categori[sz]e|group|translate|reverse)\b"
+    r"(?:please )?(?:sort|arrange|order|rank|classify|categori[sz]e|group|translate)\b"
 )
-_TRANSLATION: Final = re.compile(r"\btranslat|\b(?:in|into) (?:[a-z]+ )?[A-Z][a-z]+(?:ese|ish|ian|an"
-    r"|ench|in|ic)\b")
+_TRANSLATION: Final = re.compile(
+    r"\btranslat|\b(?:in|into) (?:[a-z]+ )?[A-Z][a-z]+(?:ese|ish|ian|an"
+    r"|ench|in|ic)\b"
+)
 _MANY: Final = re.compile(
     r"\b(?:name|list|give|provide|identify|find|select|choose|pick|state|is|are|was|were|which|what)"
     r" (?:an?|one|two|three|four|five|six|seven|eight|nine|ten|\d+|another|other|types|kinds"
@@ -99,10 +101,9 @@ def read_ask(instruction: str) -> Ask:
     bare = " ".join(blank_quotes(instruction).split())
     text = bare.lower()
     form = next((form for form in FORMS if form in text), "")
-    is_rewrite = bool(
-        _REWRITE.search(text) and _SOURCE.search(text) and _GRAMMAR.search(text)
-    )
-    is_task = bool(_TASK.match(text) or _QUESTION.match(text))
+    is_rewrite = bool(_REWRITE.search(text) and _SOURCE.search(text) and _GRAMMAR.search(text))
+    # A problem in words asks in its last sentence.
+    is_task = any(_TASK.match(one) or _QUESTION.match(one) for one in _first_and_last(text))
     rewrites = bool(_REWRITE.search(text) and _SOURCE.search(text))
     if _OPEN.search(text) or not (is_rewrite or is_task) or rewrites != is_rewrite:
         return Ask(is_closed=False)
@@ -116,6 +117,11 @@ def read_ask(instruction: str) -> Ask:
         translates=bool(_TRANSLATION.search(bare)),
         form=form,
     )
+
+
+def _first_and_last(text: str) -> tuple[str, str]:
+    sentences = re.split(r"(?<=[.?!:])\s+", text)
+    return sentences[0], sentences[-1]
 
 
 def blank_quotes(text: str) -> str:

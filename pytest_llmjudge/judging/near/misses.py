@@ -8,17 +8,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmjudge.judging.near.asks import Ask, blank_quotes, read_ask
-from pytest_llmjudge.judging.near.negation import negate
-from pytest_llmjudge.judging.near.numbers import change_formula, step_number, swap_digits
-from pytest_llmjudge.judging.near.words import (
-    another_form,
-    another_month_or_day,
-    entries_of,
-    name_of,
+from pytest_llmjudge.judging.near.asks import Ask, read_ask
+from pytest_llmjudge.judging.near.forms import another_form
+from pytest_llmjudge.judging.near.lists import (
+    another_option,
+    find_entries,
+    kind_of_list,
     replace_entry,
+)
+from pytest_llmjudge.judging.near.names import (
+    another_month_or_day,
+    find_name,
+    kind_of_name,
     replace_name,
 )
+from pytest_llmjudge.judging.near.negation import negate
+from pytest_llmjudge.judging.near.numbers import change_formula, step_number, swap_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,12 +34,12 @@ __all__ = ["NearMiss", "NearMisses"]
 
 _LENDERS: Final = 1000
 _LONGEST: Final = 2000
+_OTHER_BASE: Final = re.compile(r"\b(?:binary|octal|hexadecimal|to roman)\b", re.IGNORECASE)
 _CODE: Final = re.compile(
     r"```|\b(?:def|return|import|const|let|var|print|SELECT|function)\b[ (].*[=;:(]|</\w|[{}]|=>|;\s*$"
     r"|\w\(\)",
     re.MULTILINE,
 )
-_KIND_ENDS: Final = frozenset("of for in on at from that which who by to did does is was".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ class NearMiss:
     """A right answer with one thing changed.
 
     Attributes:
-        rule: What was changed: ``number``, ``digits``, ``name``, ``list``, ``form``, ``negation``.
+        rule: What was changed: ``number``, ``digits``, ``name``, ``list``,
+            ``option``, ``form`` or ``negation``.
         text: The changed answer.
     """
 
@@ -76,31 +82,29 @@ class NearMisses:
         if not ask.is_closed or _CODE.search(answer):
             return None
         seed = _seed(record.id)
-        changes = list(self._changes(record, ask, seed)) or list(_negations(ask, answer))
-        return changes[seed % len(changes)] if changes else None
+        made = [NearMiss(rule, text) for rule, text in self._changes(record, ask, seed) if text]
+        if not made:
+            # Nearly every answer can be negated, so that one that has a number, say, shows more.
+            negated = negate(ask, answer)
+            return NearMiss("negation", negated) if negated else None
+        return made[seed % len(made)]
 
-    def _changes(self, record: Record, ask: Ask, seed: int) -> Iterator[NearMiss]:
-        """Yield the near misses of all rules but negation, which nearly every answer has."""
+    def _changes(self, record: Record, ask: Ask, seed: int) -> Iterator[tuple[str, str | None]]:
+        """Yield what each rule but negation makes of the answer, if it makes something."""
         question, answer = _question(record), record.output
-        number = step_number(ask, question, answer, seed) or change_formula(question, answer)
-        texts = {
-            "form": another_form(ask, question, answer),
-            "number": number,
-            "digits": swap_digits(ask, question, answer, seed),
-        }
+        yield "form", another_form(ask, question, answer)
+        yield "option", another_option(record.instruction, answer, seed)
+        if not _OTHER_BASE.search(question):
+            number = step_number(ask, question, answer, seed)
+            yield "number", number or change_formula(question, answer)
+            yield "digits", swap_digits(ask, question, answer, seed)
         if ask.has_one and not ask.translates:
-            texts["name"] = another_month_or_day(question, answer, seed) or self._name(
-                record, question, seed
-            )
+            names = self._names.get(kind_of_name(record.instruction) or "", ())
+            date = another_month_or_day(question, answer, seed)
+            yield "name", date or replace_name(question, answer, names, seed)
         if ask.has_whole_list and not ask.translates:
-            texts["list"] = replace_entry(question, answer, self._entries, seed)
-        for rule, text in texts.items():
-            if text is not None and text.strip() != answer.strip():
-                yield NearMiss(rule, text)
-
-    def _name(self, record: Record, question: str, seed: int) -> str | None:
-        others = self._names.get(_kind(record.instruction), ())
-        return replace_name(question, record.output, others, seed)
+            entries = self._entries.get(kind_of_list(record.instruction), ())
+            yield "list", replace_entry(question, answer, entries, seed)
 
     @cached_property
     def _lenders(self) -> list[Record]:
@@ -112,37 +116,22 @@ class NearMisses:
         """The names that records have, by what they are names of."""
         names: dict[str, list[str]] = {}
         for lender in self._lenders:
-            place = name_of(_question(lender), lender.output)
-            if place is not None and read_ask(lender.instruction).has_one:
-                names.setdefault(_kind(lender.instruction), []).append(
-                    lender.output[slice(*place)]
-                )
+            kind, place = (
+                kind_of_name(lender.instruction),
+                find_name(_question(lender), lender.output),
+            )
+            if kind and place and read_ask(lender.instruction).has_one:
+                names.setdefault(kind, []).append(lender.output[slice(*place)])
         return names
 
     @cached_property
-    def _entries(self) -> list[str]:
-        return [
-            lender.output[slice(*span)]
-            for lender in self._lenders
-            for span in entries_of(lender.output)
-        ]
-
-
-def _negations(ask: Ask, answer: str) -> Iterator[NearMiss]:
-    text = negate(ask, answer)
-    if text is not None:
-        yield NearMiss("negation", text)
-
-
-def _kind(instruction: str) -> str:
-    """Return what an instruction asks the name of: ``what is the capital of``, or ``who``."""
-    words = re.findall(r"[\w'’]+", blank_quotes(instruction).lower())
-    if words and words[0] in {"who", "whom", "when", "where"}:
-        return words[0]
-    for place, word in enumerate(words[3:], 3):
-        if word in _KIND_ENDS:
-            return " ".join(words[: place + 1])
-    return " ".join(words)
+    def _entries(self) -> dict[str, list[str]]:
+        """The entries that lists of records have, by the kind of their instruction."""
+        entries: dict[str, list[str]] = {}
+        for lender in self._lenders:
+            of_kind = entries.setdefault(kind_of_list(lender.instruction), [])
+            of_kind += [lender.output[slice(*span)] for span in find_entries(lender.output)]
+        return entries
 
 
 def _question(record: Record) -> str:
@@ -153,4 +142,6 @@ def _question(record: Record) -> str:
 
 def _seed(record_id: str) -> int:
     """Return a number that depends on the id alone."""
-    return int.from_bytes(hashlib.sha256(record_id.encode("utf-8", "surrogatepass")).digest()[:4], "big")
+    return int.from_bytes(
+        hashlib.sha256(record_id.encode("utf-8", "surrogatepass")).digest()[:4], "big"
+    )

@@ -36,8 +36,13 @@ _SUBJECT_CLAUSE: Final = re.compile(
     r"(?:the|an?) (?:\w+ ){1,3}(?:(?:by|in|to|for|from|with|of|on) which|that|which|who) (?!is|are)",
     re.IGNORECASE,
 )
-_ADVERB: Final = re.compile(r" (?:also|sometimes|still|already|just|perhaps|important|worth|likely)\b")
+_ADVERB: Final = re.compile(
+    r" (?:also|sometimes|still|already|just|perhaps|important|worth|likely)\b"
+)
 _SPEAKER: Final = re.compile(r"\b(?:I|I'm|my|you|your|we|our|let|sure)\b", re.IGNORECASE)
+_EXISTS: Final = re.compile(
+    r"(?:yes|no|one|some|several|many|most|another|examples?)\b", re.IGNORECASE
+)
 _FRAME: Final = re.compile(r"\b(?:translat|word|phrase)", re.IGNORECASE)
 
 
@@ -59,7 +64,8 @@ def negate(ask: Ask, answer: str) -> str | None:
     for match in _SENTENCE.finditer(blank):
         sentence = match[0]
         speaks = _SPEAKER.search(sentence) and not ask.is_rewrite
-        if sentence.rstrip().endswith("?") or speaks:
+        may_be_so = _EXISTS.match(sentence.lstrip())
+        if sentence.rstrip().endswith("?") or speaks or may_be_so:
             continue
         changed = _changed(sentence)
         if changed is not None:

@@ -14,12 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["change_formula", "step_number", "swap_digits"]
 
-_UNITS: Final = (
-    "km|cm|mm|nm|m|kg|mg|g|lbs?|oz|l|ml|s|ms|h|hz|khz|mhz|ghz|kb|mb|gb|tb|k|c|f|w|kw|v|j|kj|mph|ft|in"
-)
+_UNITS: Final = "km|cm|mm|nm|m|kg|mg|g|lbs?|oz|l|ml|s|ms|h|hz|khz|mhz|ghz|kb|mb|gb|tb|k|c|f|w|kw|v|j|kj|mph|ft|in"
 _NUMBER: Final = re.compile(
-    r"(?<![\w.,:/^\\#@])(?P<whole>\d{1,3}(?:,\d{3})+|\d{1,15})(?P<part>\.\d{1,9})?"
-    rf"(?P<suffix>st|nd|rd|th|{_UNITS})?(?![\w^:/%-]*[\w^/:]|[.,]\d|\s*[+*/×÷^=<>])",
+    r"(?<![\w.,:/^\\#@])(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})(?P<part>\.[0-9]{1,9})?"
+    rf"(?P<suffix>st|nd|rd|th|{_UNITS})?(?!\w|\^|[.,/:]\d|\s*[+*/×÷^=<>])",
     re.IGNORECASE,
 )
 _WORDS: Final = (
@@ -34,6 +32,11 @@ _SPELLED: Final = re.compile(
 )
 _ANY_SPELLED: Final = re.compile(rf"(?<!\w)({'|'.join(_WORDS)})(?!\w)", re.IGNORECASE)
 _ANY_DIGITS: Final = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+_YEAR: Final = re.compile(r"1\d{3}|20\d\d|2100")
+_MEASURED: Final = re.compile(
+    r"\s?(?:[%°$€£]|(?:square |cubic |degrees? )?(?!is|was|were|and|to|in|by|the|after|when|with|as|at|on)"
+    r"[a-z]{2,})"
+)
 _VAGUE: Final = re.compile(
     r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|c\.|some|~|≈|over|under"
     r"|more than|less than|at least|at most|up to|estimated at)\W{0,3}$",
@@ -44,7 +47,9 @@ _LABEL: Final = re.compile(
     r"|version|number|no\.|type|grade|for example|for instance|e\.g\.|such as)\W{0,3}(?:\w+ )?$",
     re.IGNORECASE,
 )
-_FORMULA: Final = re.compile(r"(?<![\w(])(?:[A-Z][a-z]?[0-9₀-₉]*|\([A-Z][A-Za-z0-9₀-₉]*\)[0-9₀-₉]*){1,9}(?!\w)")
+_FORMULA: Final = re.compile(
+    r"(?<![\w(])(?:[A-Z][a-z]?[0-9₀-₉]*|\([A-Z][A-Za-z0-9₀-₉]*\)[0-9₀-₉]*){1,9}(?!\w)"
+)
 _SINGLE_UNIT: Final = re.compile(
     r"\s(?:square |cubic )?(?:\w*(?:gram|meter|metre|liter|litre)|mile|pound|ounce|inch|foot|second"
     r"|minute|hour|day|week|month|year|degree)\b"
@@ -78,8 +83,8 @@ class _Found:
 def step_number(ask: Ask, question: str, answer: str, seed: int) -> str | None:
     """Return the answer with its last number one step higher or lower; ``None`` without one.
 
-    The step is one in the last digit of an exact number that is not 0, and the least power of ten
-    that makes a measured or rounded one wrong.
+    The step is the least power of ten that makes it wrong, in its last digit that is not 0 or before
+    that.
 
     Args:
         ask: What is asked for.
@@ -155,17 +160,17 @@ def _digits(answer: str) -> Iterator[_Found]:
         is_ordinal = suffix.lower() in {"st", "nd", "rd", "th"}
         value = _value(whole + part)
         is_vague = bool(_VAGUE.search(before))
-        is_plain = not part and not suffix and "," not in whole
-        is_year = is_plain and 1000 <= value <= 2100 and not re.match(r"\s?[\w%°$€]", after)
-        is_year = is_year or (is_plain and 1000 <= value <= 2100 and bool(re.search(
-            r"\b(?:in|since|until|of|year|by|from|to|and|on \w+ \d+,)\s$", before)) and not
-            re.match(r"\s?(?:%|°|\w*(?:meter|gram|degree|mile|kilo|people|year|day|liter))", after))
+        is_year = bool(not part and not suffix and _YEAR.fullmatch(whole)) and not _MEASURED.match(
+            after
+        )
         yield _Found(
             match.start(),
             match.end() - (0 if is_ordinal else len(suffix)),
             whole + part,
             value,
-            _least(value, exact=is_year or (not part and value < 1000), vague=is_vague, year=is_year),
+            _least(
+                value, exact=is_year or (not part and value < 1000), vague=is_vague, year=is_year
+            ),
             is_year,
             suffix if is_ordinal else "",
         )
@@ -186,13 +191,17 @@ def _spelled(answer: str) -> Iterator[_Found]:
 
 
 def _step(found: _Found) -> Decimal:
-    if found.least == 1 and not found.is_year and found.text[0].isdigit():
-        # 300 becomes 400, 150 becomes 160.
-        return Decimal(10) ** (len(found.text) - len(found.text.rstrip("0")))
     step = Decimal("0.000000001")
-    while step < found.least:
+    while step < found.least or (
+        step < found.value and not found.is_year and _is_round(found, step)
+    ):
         step *= 10
     return step
+
+
+def _is_round(found: _Found, step: Decimal) -> bool:
+    """Whether a step would change a final zero: 3000 becomes 4000, not 2999."""
+    return found.value % (step * 10) == 0
 
 
 def _written(found: _Found, value: Decimal) -> str:
