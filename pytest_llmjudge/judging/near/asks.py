@@ -53,8 +53,8 @@ _MANY: Final = re.compile(
     r"|synonyms?|antonyms?|words?)\b"
 )
 _WHOLE: Final = re.compile(
-    r"\b(?:all|the) (?:first |last |next |main |primary )?(?:two|three|four|five|six|seven|eight|nine"
-    r"|ten|twelve|\d+)\b|\bprimary colou?rs\b|\bcolou?rs of the rainbow\b"
+    r"\b(?:all|the) (?:first |last |next |main |primary )?(?:two|three|four|five|six|seven|eight"
+    r"|nine|ten|twelve|\d+)\b|\bprimary colou?rs\b|\bcolou?rs of the rainbow\b"
 )
 FORMS: Final = (
     "plural",
@@ -69,7 +69,8 @@ FORMS: Final = (
 """Forms of a word that instructions ask for."""
 
 _QUOTED: Final = re.compile(
-    r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|`[^`\n]*`|(?<!\w)['‘](?:[^'’\n]|['’](?=\w))*['’]"
+    r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|`[^`\n]*`"
+    r"|(?<!\w)['\u2018](?:[^'\u2019\n]|['\u2019](?=\w))*['\u2019]"
 )
 
 

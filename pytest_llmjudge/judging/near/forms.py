@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 __all__ = ["another_form"]
 
-_QUOTED_WORD: Final = re.compile(r"[\"'“‘]([A-Za-z-]+)[.,]?[\"'”’]")
+_QUOTED_WORD: Final = re.compile(r"[\"'“\u2018]([A-Za-z-]+)[.,]?[\"'”\u2019]")
 _ONE_WORD: Final = re.compile(r"\W*([A-Za-z-]+)\W*")
-_SAME_FORM: Final = frozenset(
-    "fish sheep deer moose series species shrimp salmon trout aircraft squid cod beat bid".split()
+_SAME_FORM: Final = re.compile(
+    r"aircraft|beat|bid|cactus|cod|deer|fish|moose|salmon|series|sheep|shrimp|species|squid|trout"
 )
 """Words of which the given form may be right as well."""
 
@@ -43,7 +43,7 @@ def another_form(ask: Ask, question: str, answer: str) -> str | None:
         return None
     start, end = place
     word = answer[start:end]
-    if word.lower() == given or given in _SAME_FORM:
+    if word.lower() == given or _SAME_FORM.fullmatch(given):
         return None
     is_degree = ask.form in {"comparative", "superlative"}
     other = _other_degree(ask.form, word.lower()) if is_degree else given

@@ -12,7 +12,8 @@ __all__ = ["another_option", "find_entries", "kind_of_list", "replace_entry"]
 
 _MARKED_LINE: Final = re.compile(r"^[ ]*(?:\d+[.)]|[-*•])[ ]+(.+?)[.;,]?[ ]*$", re.MULTILINE)
 _ROW: Final = re.compile(
-    r"(?:^|\b(?:are|is|include|be)[: ]\s*|:\s*)(?P<row>[\w'’ -]+(?:, [\w'’ -]+)+)(?=[.\n]|$)",
+    r"(?:^|\b(?:are|is|include|be)[: ]\s*|:\s*)"
+    r"(?P<row>[\w'\u2019 -]+(?:, [\w'\u2019 -]+)+)(?=[.\n]|$)",
     re.MULTILINE,
 )
 _ENTRY: Final = re.compile(r"(?:(?:and|or) )?(?P<entry>[^,\s][^,]*)")
@@ -77,10 +78,8 @@ def another_option(instruction: str, answer: str, seed: int) -> str | None:
     options = _offered(instruction)
     if len(options) < 2:
         return None
-    any_option = re.compile(
-        rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(options, key=len, reverse=True)))})(?![\w-])",
-        re.IGNORECASE,
-    )
+    longest_first = "|".join(map(re.escape, sorted(options, key=len, reverse=True)))
+    any_option = re.compile(rf"(?<![\w-])(?:{longest_first})(?![\w-])", re.IGNORECASE)
     taken = []
     offset = 0
     for line in answer.splitlines(keepends=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,14 +31,17 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record
 
-__all__ = ["NearMiss", "NearMisses"]
+__all__ = ["NO_NEAR_MISSES", "NearMiss", "NearMisses", "choose_near_misses"]
+
+NO_NEAR_MISSES: Final = "0 of {} records have a number, name or the like to change"
+"""Says that no record of a suite has a near miss."""
 
 _LENDERS: Final = 1000
 _LONGEST: Final = 2000
 _OTHER_BASE: Final = re.compile(r"\b(?:binary|octal|hexadecimal|to roman)\b", re.IGNORECASE)
 _CODE: Final = re.compile(
-    r"```|\b(?:def|return|import|const|let|var|print|SELECT|function)\b[ (].*[=;:(]|</\w|[{}]|=>|;\s*$"
-    r"|\w\(\)",
+    r"```|\b(?:def|return|import|const|let|var|print|SELECT|function)\b[ (].*[=;:(]"
+    r"|</\w|[{}]|=>|;\s*$|\w\(\)",
     re.MULTILINE,
 )
 
@@ -132,6 +136,24 @@ class NearMisses:
             of_kind = entries.setdefault(kind_of_list(lender.instruction), [])
             of_kind += [lender.output[slice(*span)] for span in find_entries(lender.output)]
         return entries
+
+
+def choose_near_misses(
+    records: Sequence[Record], probed: Sequence[Record], most: int
+) -> list[tuple[Record, str]]:
+    """Return records with their near misses: of those that are probed, then of others.
+
+    Args:
+        records: All of the suite, each with one question and an id of its own.
+        probed: Those that a judge is asked about anyway.
+        most: How many are taken; of the others those whose ids come first by their hash.
+    """
+    misses = NearMisses(records)
+    asked = {record.id for record in probed}
+    others = sorted((one for one in records if one.id not in asked), key=lambda one: _seed(one.id))
+    found = ((record, misses.of(record)) for record in (*probed, *others))
+    near = ((record, miss.text) for record, miss in found if miss is not None)
+    return list(itertools.islice(near, most))
 
 
 def _question(record: Record) -> str:

@@ -13,22 +13,23 @@ if TYPE_CHECKING:
 __all__ = ["another_month_or_day", "find_name", "kind_of_name", "replace_name"]
 
 _MONTHS: Final = (
-    "January February March April May June July August September October November December"
-).split()
-_DAYS: Final = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DATE_WORD: Final = re.compile(
     rf"\b(?:{'|'.join(_DAYS)}|{'|'.join(name for name in _MONTHS if name not in {'March', 'May'})}"
     r"|(?<=[io]n )(?:March|May)|(?:March|May)(?= \d))\b"
 )
-_WORD: Final = r"[A-Z][\w'’]*(?:-[A-Z]\w*)*"
+_WORD: Final = r"[A-Z][\w'\u2019]*(?:-[A-Z]\w*)*"
 _NAME: Final = re.compile(
-    rf"(?<![\w.'’-])(?!I\b){_WORD}(?: (?:(?:of|de|van|von|da|the) )?{_WORD})*(?![\w'’-])"
+    rf"(?<![\w.'\u2019-])(?!I\b){_WORD}(?: (?:(?:of|de|van|von|da|the) )?{_WORD})*(?![\w'\u2019-])"
 )
-_SENTENCE_START: Final = re.compile(r"(?:^|[.!?:]\s*|\n\W*)[\"'“‘(*_-]*$")
+_SENTENCE_START: Final = re.compile(r"(?:^|[.!?:]\s*|\n\W*)[\"'“\u2018(*_-]*$")
 _NO_NAMES: Final = frozenset({"yes", "no", "true", "false", "none", "the", "a", "an", "it", "in"})
 _LONGEST: Final = 4
 _PERSONS: Final = ("who", "whom")
-_KIND_ENDS: Final = frozenset("of for in on at from that which who by to did does is was".split())
+_KIND_END: Final = re.compile(r"of|for|in|on|at|from|that|which|who|by|to|did|does|is|was")
 
 
 def another_month_or_day(question: str, answer: str, seed: int) -> str | None:
@@ -70,12 +71,12 @@ def kind_of_name(instruction: str) -> str | None:
 
     ``None`` where it asks for a place, which may lie in another one.
     """
-    words = re.findall(r"[\w'’]+", blank_quotes(instruction).lower())
+    words = re.findall(r"[\w'\u2019]+", blank_quotes(instruction).lower())
     if not words or words[0] == "where":
         return None
     if words[0] in _PERSONS or "author" in words[:4]:
         return "who"
-    ends = (place for place, word in enumerate(words) if place > 2 and word in _KIND_ENDS)
+    ends = (place for place, word in enumerate(words) if place > 2 and _KIND_END.fullmatch(word))
     return " ".join(words[: next(ends, len(words)) + 1])
 
 

@@ -18,13 +18,13 @@ _OPPOSITES: Final = {"yes": "No", "no": "Yes", "true": "False", "false": "True"}
 _SENTENCE: Final = re.compile(r"[^.!?\n]+(?:[.!?](?=\S)[^.!?\n]*)*[.!?]?")
 _VERB: Final = re.compile(r"\b(?:is|are|was|were|can|will|should|must)\b(?=[ ]+[\w(_\"'-])")
 _NEGATIVE: Final = re.compile(
-    r"\b(?:not|no|never|none|nothing|nobody|neither|nor|hardly|cannot|without|only)\b|n['’]t\b"
+    r"\b(?:not|no|never|none|nothing|nobody|neither|nor|hardly|cannot|without|only)\b|n['\u2019]t\b"
 )
 _TAKEN_OUT: Final = (
     (re.compile(r"\b(is|are|was|were|can|will|should|must|does|do|did|has|have) not\b"), r"\1"),
-    (re.compile(r"\b(ca)n['’]t\b|\b(can)not\b"), "can"),
-    (re.compile(r"\bwon['’]t\b"), "will"),
-    (re.compile(r"\b(is|are|was|were|should|must|does|do|did|has|have)n['’]t\b"), r"\1"),
+    (re.compile(r"\b(ca)n['\u2019]t\b|\b(can)not\b"), "can"),
+    (re.compile(r"\bwon['\u2019]t\b"), "will"),
+    (re.compile(r"\b(is|are|was|were|should|must|does|do|did|has|have)n['\u2019]t\b"), r"\1"),
 )
 _KEEPS_NEGATION: Final = re.compile(r"\bnot only\b|\bor not\b|\bbut\b|\bnot (?:necessarily|\W)")
 _CLAUSE: Final = re.compile(
@@ -33,7 +33,8 @@ _CLAUSE: Final = re.compile(
     re.IGNORECASE,
 )
 _SUBJECT_CLAUSE: Final = re.compile(
-    r"(?:the|an?) (?:\w+ ){1,3}(?:(?:by|in|to|for|from|with|of|on) which|that|which|who) (?!is|are)",
+    r"(?:the|an?) (?:\w+ ){1,3}"
+    r"(?:(?:by|in|to|for|from|with|of|on) which|that|which|who) (?!is|are)",
     re.IGNORECASE,
 )
 _ADVERB: Final = re.compile(

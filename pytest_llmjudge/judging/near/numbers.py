@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 __all__ = ["change_formula", "step_number", "swap_digits"]
 
-_UNITS: Final = "km|cm|mm|nm|m|kg|mg|g|lbs?|oz|l|ml|s|ms|h|hz|khz|mhz|ghz|kb|mb|gb|tb|k|c|f|w|kw|v|j|kj|mph|ft|in"
+_UNITS: Final = (
+    "km|cm|mm|nm|m|kg|mg|g|lbs?|oz|l|ml|s|ms|h|hz|khz|mhz|ghz|kb|mb|gb|tb|k|c|f|w|kw|v|j|kj|mph"
+)
 _NUMBER: Final = re.compile(
     r"(?<![\w.,:/^\\#@])(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})(?P<part>\.[0-9]{1,9})?"
-    rf"(?P<suffix>st|nd|rd|th|{_UNITS})?(?!\w|\^|[.,/:]\d|\s*[+*/×÷^=<>])",
+    rf"(?P<suffix>st|nd|rd|th|{_UNITS})?(?!\w|\^|[.,/:]\d|\s*[+*/\u00d7÷^=<>])",
     re.IGNORECASE,
 )
 _WORDS: Final = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty"
-).split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    *("nineteen", "twenty"),
+)
 _SPELLED: Final = re.compile(
     rf"(?<![\w-])(?P<word>{'|'.join(_WORDS[2:])})"
     r"(?!\w|-(?:\d|one|two|three|four|five|six|seven|eight|nine|thirds?|fourths?|fifths?|fold)"
@@ -34,8 +37,8 @@ _ANY_SPELLED: Final = re.compile(rf"(?<!\w)({'|'.join(_WORDS)})(?!\w)", re.IGNOR
 _ANY_DIGITS: Final = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _YEAR: Final = re.compile(r"1\d{3}|20\d\d|2100")
 _MEASURED: Final = re.compile(
-    r"\s?(?:[%°$€£]|(?:square |cubic |degrees? )?(?!is|was|were|and|to|in|by|the|after|when|with|as|at|on)"
-    r"[a-z]{2,})"
+    r"\s?(?:[%°$€£]|(?:square |cubic |degrees? )?"
+    r"(?!is|was|were|and|to|in|by|the|after|when|with|as|at|on|of|from|for|or|between|but)[a-z]{2,})"
 )
 _VAGUE: Final = re.compile(
     r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|c\.|some|~|≈|over|under"
@@ -83,8 +86,7 @@ class _Found:
 def step_number(ask: Ask, question: str, answer: str, seed: int) -> str | None:
     """Return the answer with its last number one step higher or lower; ``None`` without one.
 
-    The step is the least power of ten that makes it wrong, in its last digit that is not 0 or before
-    that.
+    The step is the least power of ten that makes it wrong, and that leaves its final zeros.
 
     Args:
         ask: What is asked for.
@@ -151,7 +153,7 @@ def _digits(answer: str) -> Iterator[_Found]:
         before, after = answer[: match.start()], answer[match.end() :]
         starts_line = not before.rpartition("\n")[2].strip()
         is_enumerator = starts_line and re.match(r"[.)]\s", after)
-        is_range = re.search(r"\w\s?[-–]$", before) or re.match(r"\s?[-–]\s?\d", after)
+        is_range = re.search(r"\w\s?[-\u2013]$", before) or re.match(r"\s?[-\u2013]\s?\d", after)
         if is_enumerator or is_range or _LABEL.search(before):
             continue
         whole, part, suffix = match["whole"], match["part"] or "", match["suffix"] or ""
