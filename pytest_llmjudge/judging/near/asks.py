@@ -39,7 +39,12 @@ _TASK: Final = re.compile(
     r"|order|rank|classify|categori[sz]e|group|label|translate|name|identify|state|give|provide|list"
     r"|look up|define|explain|select|choose|pick|reverse|simplify|round|change|express)\b)"
 )
-_DEFINITION: Final = re.compile(r"(?:please )?(?:define|explain)\b|what is meant\b|what does\b")
+_ANOTHER_TASK: Final = re.compile(
+    r"(?:please )?(?:define|explain|convert|change|simplify|express|round|reverse|sort|arrange"
+    r"|order|rank|classify|categori[sz]e|group|label|translate)\b|what is meant\b|what does\b"
+)
+"""Begins what asks for no name."""
+
 _KEEPS: Final = re.compile(
     r"(?:please )?(?:sort|arrange|order|rank|classify|categori[sz]e|group|translate)\b"
 )
@@ -111,7 +116,7 @@ def read_ask(instruction: str) -> Ask:
     keeps = bool(_KEEPS.match(text))
     return Ask(
         is_closed=True,
-        has_one=not (_MANY.search(text) or _DEFINITION.match(text) or keeps or is_rewrite or form),
+        has_one=not (_MANY.search(text) or _ANOTHER_TASK.match(text) or is_rewrite or form),
         has_whole_list=keeps or bool(_WHOLE.search(text)),
         keeps=keeps or is_rewrite,
         is_rewrite=is_rewrite,

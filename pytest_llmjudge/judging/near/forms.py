@@ -65,7 +65,9 @@ def _answered_word(answer: str) -> tuple[int, int] | None:
     if whole:
         return whole.span(1)
     quoted = list(_QUOTED_WORD.finditer(answer))
-    return quoted[-1].span(1) if len(quoted) > 1 else None
+    if len(quoted) < 2 or " or " in answer:  # of two right ones the other would stay right
+        return None
+    return quoted[-1].span(1)
 
 
 def _other_degree(form: str, word: str) -> str | None:

@@ -23,7 +23,8 @@ _DATE_WORD: Final = re.compile(
 )
 _WORD: Final = r"[A-Z][\w'\u2019]*(?:-[A-Z]\w*)*"
 _NAME: Final = re.compile(
-    rf"(?<![\w.'\u2019-])(?!I\b){_WORD}(?: (?:(?:of|de|van|von|da|the) )?{_WORD})*(?![\w'\u2019-])"
+    rf"(?<![\w.'\u2019-])(?!I\b){_WORD}(?: (?:(?:of|de|van|von|da|the) )?{_WORD})*"
+    r"(?![\w'\u2019-]|\.\w)"
 )
 _SENTENCE_START: Final = re.compile(r"(?:^|[.!?:]\s*|\n\W*)[\"'“\u2018(*_-]*$")
 _NO_NAMES: Final = frozenset({"yes", "no", "true", "false", "none", "the", "a", "an", "it", "in"})

@@ -42,7 +42,7 @@ _ADVERB: Final = re.compile(
 )
 _SPEAKER: Final = re.compile(r"\b(?:I|I'm|my|you|your|we|our|let|sure)\b", re.IGNORECASE)
 _EXISTS: Final = re.compile(
-    r"(?:yes|no|one|some|several|many|most|another|examples?)\b", re.IGNORECASE
+    r"(?:yes|no|here|one|some|several|many|most|another|examples?)\b", re.IGNORECASE
 )
 _FRAME: Final = re.compile(r"\b(?:translat|word|phrase)", re.IGNORECASE)
 
