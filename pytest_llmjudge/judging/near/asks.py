@@ -14,8 +14,8 @@ _OPEN: Final = re.compile(
     r"|elaborate|improve|develop|plan|make|add|insert|complete|fill|continue|use|construct|form an?"
     r"|come up with|think of|examples?|instances?|story|poem|haiku|joke|riddle|slogan|tagline|essay"
     r"|paragraph|tips?|ideas?|ways?|reasons?|opinion|favou?rite|do you|would you|should i|can i"
-    r"|could|might|possible|similar|some|several|few|any|best|code|program|script|function in"
-    r"|python|javascript|sql|regex|html)\b"
+    r"|could|might|should (?:i|you|we|one)|possible|similar|some|several|few|any|best|better|good"
+    r"|code|program|script|function in|python|javascript|sql|regex|html)\b"
 )
 """Words of instructions that many answers fit, and of those that are answered in code."""
 
@@ -32,7 +32,9 @@ _GRAMMAR: Final = re.compile(
 _QUESTION: Final = re.compile(
     r"(?:(?:in|on|at|by|from|to|of|for) )?(?:what|which|who|whom|whose|when|where)\b"
     r"|how (?:many|much|long|far|old|tall|high|deep|fast|big|large|heavy|often)\b"
+    # "Is" and "was" begin questions of other languages as well.
     r"|(?:is|are|was|were|does|do|did|can|has|have) (?!you\b|i\b|we\b)"
+    r"(?=(?:.* )?(?:the|an?|this|these|there|it|and|from|with|than|all|he|she|they)\b)"
 )
 _TASK: Final = re.compile(
     r"(?:please )?(?:(?:calculate|compute|solve|evaluate|determine|count|convert|find|sort|arrange"
@@ -49,8 +51,8 @@ _KEEPS: Final = re.compile(
     r"(?:please )?(?:sort|arrange|order|rank|classify|categori[sz]e|group|translate)\b"
 )
 _TRANSLATION: Final = re.compile(
-    r"\btranslat|\b(?:in|into) (?:[a-z]+ )?[A-Z][a-z]+(?:ese|ish|ian|an"
-    r"|ench|in|ic)\b"
+    r"\btranslat|\b(?:in|into) (?:[A-Z][a-z]+(?:ese|ish|ian)|French|German|Korean|Dutch|Greek|Latin"
+    r"|Arabic|Hindi)\b"
 )
 _MANY: Final = re.compile(
     r"\b(?:name|list|give|provide|identify|find|select|choose|pick|state|is|are|was|were|which|what)"
@@ -106,13 +108,13 @@ def read_ask(instruction: str) -> Ask:
     """Read an instruction; one that is not understood, or not English, counts as open."""
     bare = " ".join(blank_quotes(instruction).split())
     text = bare.lower()
-    form = next((form for form in FORMS if form in text), "")
-    is_rewrite = bool(_REWRITE.search(text) and _SOURCE.search(text) and _GRAMMAR.search(text))
     # A problem in words asks in its last sentence.
     is_task = any(_TASK.match(one) or _QUESTION.match(one) for one in _first_and_last(text))
-    rewrites = bool(_REWRITE.search(text) and _SOURCE.search(text))
-    if _OPEN.search(text) or not (is_rewrite or is_task) or rewrites != is_rewrite:
+    is_rewrite = bool(_REWRITE.search(text) and _SOURCE.search(text))
+    may_be_reworded = is_rewrite and not _GRAMMAR.search(text)
+    if _OPEN.search(text) or may_be_reworded or not (is_task or is_rewrite):
         return Ask(is_closed=False)
+    form = next((form for form in FORMS if form in text), "")
     keeps = bool(_KEEPS.match(text))
     return Ask(
         is_closed=True,

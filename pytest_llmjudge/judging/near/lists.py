@@ -13,10 +13,12 @@ __all__ = ["another_option", "find_entries", "kind_of_list", "replace_entry"]
 _MARKED_LINE: Final = re.compile(r"^[ ]*(?:\d+[.)]|[-*•])[ ]+(.+?)[.;,]?[ ]*$", re.MULTILINE)
 _ROW: Final = re.compile(
     r"(?:^|\b(?:are|is|include|be)[: ]\s*|:\s*)"
-    r"(?P<row>[\w'\u2019 -]+(?:, [\w'\u2019 -]+)+)(?=[.\n]|$)",
+    r"(?P<row>[\w'\u2019-]+(?: [\w'\u2019-]+){0,2}(?:, [\w'\u2019 -]+)+)(?=[.\n]|$)",
     re.MULTILINE,
 )
-_ENTRY: Final = re.compile(r"(?:(?:and|or) )?(?P<entry>[^,\s][^,]*)")
+_ENTRY: Final = re.compile(
+    r"(?:(?:and|or) )?(?P<entry>[\w'\u2019-]+(?: (?!and\b|or\b)[\w'\u2019-]+)*)"
+)
 _LONGEST: Final = 3
 _OPTIONS: Final = re.compile(
     r"(?:\b(?:as|into|in|either|are|is)\b|\b(?:labels|categories|options|following)\b.*?:)\s*"
@@ -39,9 +41,7 @@ def find_entries(answer: str) -> list[tuple[int, int]]:
             found = _ENTRY.finditer(answer, row.start("row"), row.end("row"))
             spans = [match.span("entry") for match in found]
     entries = [answer[start:end] for start, end in spans]
-    fits = all(
-        len(one.split()) <= _LONGEST and not re.search(r"\d| and | or ", one) for one in entries
-    )
+    fits = all(len(one.split()) <= _LONGEST and not re.search(r"\d", one) for one in entries)
     return spans if fits and len(spans) > 1 else []
 
 

@@ -26,7 +26,9 @@ _TAKEN_OUT: Final = (
     (re.compile(r"\bwon['\u2019]t\b"), "will"),
     (re.compile(r"\b(is|are|was|were|should|must|does|do|did|has|have)n['\u2019]t\b"), r"\1"),
 )
-_KEEPS_NEGATION: Final = re.compile(r"\bnot only\b|\bor not\b|\bbut\b|\bnot (?:necessarily|\W)")
+_KEEPS_NEGATION: Final = re.compile(
+    r"\bnot only\b|\bor not\b|\b(?:but|any|either|yet)\b|\bnot (?:necessarily|\W)"
+)
 _CLAUSE: Final = re.compile(
     r"\b(?:that|which|who|whom|whose|where|when|if|because|although|though|while|as|since|after"
     r"|before|what|how|why|unless|until|whether|so|like)\b|[;:(]",

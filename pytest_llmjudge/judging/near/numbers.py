@@ -46,8 +46,9 @@ _VAGUE: Final = re.compile(
     re.IGNORECASE,
 )
 _LABEL: Final = re.compile(
-    r"(?:step|example|figure|fig\.?|item|question|note|line|option|chapter|section|part|level|vitamin"
-    r"|version|number|no\.|type|grade|for example|for instance|e\.g\.|such as)\W{0,3}(?:\w+ )?$",
+    r"\b(?:step|example|figure|fig\.?|item|question|note|line|option|chapter|section|part|level"
+    r"|vitamin|version|no\.|type|grade|(?:for example|for instance|e\.g\.|such as)(?:\W{1,3}\w+)?)"
+    r"\W{0,3}$",
     re.IGNORECASE,
 )
 _FORMULA: Final = re.compile(
@@ -134,8 +135,8 @@ def change_formula(question: str, answer: str) -> str | None:
         if lone and match[0] not in question:
             place = match.start() + lone[-1]
             digit = answer[place]
-            after = _SUBSCRIPTS[int(digit) + 1] if digit in _SUBSCRIPTS else str(int(digit) + 1)
-            return answer[:place] + after + answer[place + 1 :]
+            digits = _SUBSCRIPTS if digit in _SUBSCRIPTS else "0123456789"
+            return answer[:place] + digits[digits.index(digit) + 1] + answer[place + 1 :]
     return None
 
 
@@ -162,20 +163,13 @@ def _digits(answer: str) -> Iterator[_Found]:
         is_ordinal = suffix.lower() in {"st", "nd", "rd", "th"}
         value = _value(whole + part)
         is_vague = bool(_VAGUE.search(before))
-        is_year = bool(not part and not suffix and _YEAR.fullmatch(whole)) and not _MEASURED.match(
-            after
-        )
-        yield _Found(
-            match.start(),
-            match.end() - (0 if is_ordinal else len(suffix)),
-            whole + part,
-            value,
-            _least(
-                value, exact=is_year or (not part and value < 1000), vague=is_vague, year=is_year
-            ),
-            is_year,
-            suffix if is_ordinal else "",
-        )
+        is_plain = not part and not suffix
+        is_year = bool(is_plain and _YEAR.fullmatch(whole) and not _MEASURED.match(after))
+        is_exact = is_year or (not part and value < 1000)
+        end = match.end() - (0 if is_ordinal else len(suffix))
+        least = _least(value, exact=is_exact, vague=is_vague, year=is_year)
+        ordinal = suffix if is_ordinal else ""
+        yield _Found(match.start(), end, whole + part, value, least, is_year, ordinal)
 
 
 def _least(value: Decimal, *, exact: bool, vague: bool, year: bool) -> Decimal:
@@ -194,16 +188,12 @@ def _spelled(answer: str) -> Iterator[_Found]:
 
 def _step(found: _Found) -> Decimal:
     step = Decimal("0.000000001")
-    while step < found.least or (
-        step < found.value and not found.is_year and _is_round(found, step)
-    ):
+    while step < found.least:
+        step *= 10
+    # 3000 becomes 4000, not 3001.
+    while not found.is_year and step < found.value and found.value % (step * 10) == 0:
         step *= 10
     return step
-
-
-def _is_round(found: _Found, step: Decimal) -> bool:
-    """Whether a step would change a final zero: 3000 becomes 4000, not 2999."""
-    return found.value % (step * 10) == 0
 
 
 def _written(found: _Found, value: Decimal) -> str:
