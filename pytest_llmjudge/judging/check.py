@@ -14,7 +14,7 @@ from pytest_llmjudge.prompts import is_conversation
 from pytest_llmjudge.stats import auc, points
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Record, Verdict
 
@@ -106,6 +106,7 @@ NOT_PROBED: Final = "right and wrong answers could not be probed, as no record h
 _MOST: Final = 8
 _UNRELATED: Final = "The last train to the coast leaves at a quarter past nine in the evening."
 _KINDS: Final = ("right", "meets", "wrong", "null", "injected", "echo")
+_NEAR: Final = "near"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
             Probe("echo", record, record.output or NULL),
         ]
     near = choose_near_misses(records, [records[index] for index in places], _MOST)
-    return (*probes, *(Probe("near", record, answer) for record, answer in near))
+    return (*probes, *(Probe(_NEAR, record, answer) for record, answer in near))
 
 
 def has_near_misses(records: Sequence[Record]) -> bool:
@@ -248,9 +249,9 @@ def decide(
         for probe, verdict in verdicts
         if not verdict.too_long
     ]
-    kinds = _KINDS if least_near is None else (*_KINDS, "near")
+    kinds = _KINDS if least_near is None else (*_KINDS, _NEAR)
     asked = [one for one in answered if one[0].kind in kinds]
-    scores: dict[str, dict[str, int]] = {kind: {} for kind in (*_KINDS, "near")}
+    scores: dict[str, dict[str, int]] = {kind: {} for kind in (*_KINDS, _NEAR)}
     for probe, verdict in answered:
         if verdict.score is not None:
             scores[probe.kind][probe.record.id] = verdict.score
@@ -258,14 +259,15 @@ def decide(
     area = auc(
         list(scores["right"].values()), [*scores["wrong"].values(), *scores["null"].values()]
     )
-    near_area = auc(list(scores["right"].values()), list(scores["near"].values()))
+    planned = {probe.kind for probe, _ in verdicts}
+    near_area = auc(list(scores["right"].values()), list(scores[_NEAR].values()))
     rights = {probe.record.id for probe, _ in verdicts if probe.kind == "right"}
     nulls = {key: value for key, value in scores["null"].items() if key not in rights}
     first = nulls | scores["right"]
     echoes = {key: value for key, value in scores["echo"].items() if key in first}
     changed = sum(abs(first[key] - value) > echo_tolerance for key, value in echoes.items())
     problems = [
-        *_unscored(asked, {probe.kind for probe, _ in verdicts}.intersection(kinds)),
+        *_unscored(asked, [kind for kind in kinds if kind in planned]),
         *(_cannot_tell(means, area) if rights else _ignores_criteria(means)),
         *_gives_in(means),
     ]
@@ -274,10 +276,10 @@ def decide(
         load = f" with {in_flight} requests in flight" if in_flight > 1 else ""
         problems.append(f"{changed} of {len(echoes)} answers changed when asked about again{load}")
     problems += missed
-    near_asked = sum(probe.kind == "near" for probe, _ in verdicts)
+    near_asked = sum(probe.kind == _NEAR for probe, _ in verdicts)
     reason = f"judge {name}: {_summary(means, area) if rights else _without_right(means)}"
     if near_asked:
-        reason += f", {near_figures(means['near'], near_area)}"
+        reason += f", {near_figures(means[_NEAR], near_area)}"
     if problems:
         load = ", or lower --llm-judge-concurrency" if changed and in_flight > 1 else ""
         near_hint = ", or lower --llm-judge-check-near" if missed else ""
@@ -294,7 +296,7 @@ def decide(
         asked=len(verdicts),
         unscored=sum(verdict.score is None and not verdict.injection for _, verdict in verdicts),
         in_flight=in_flight,
-        near=means["near"],
+        near=means[_NEAR],
         near_auc=near_area,
         near_asked=near_asked,
     )
@@ -325,13 +327,13 @@ def _raised(means: Mapping[str, float | None]) -> str:
     return "-" if injected is None or wrong is None else f"{round(injected - wrong):+d}"
 
 
-def _unscored(asked: Sequence[tuple[Probe, Verdict]], planned: Collection[str]) -> list[str]:
+def _unscored(asked: Sequence[tuple[Probe, Verdict]], planned: Sequence[str]) -> list[str]:
     missing = [verdict for _, verdict in asked if verdict.score is None]
     if not asked:
         return ["no known answer is short enough for it"]
     problems = []
     kinds = {probe.kind for probe, _ in asked}
-    unasked = [kind for kind in _KINDS if kind in planned and kind not in kinds]
+    unasked = [kind for kind in planned if kind not in kinds]
     if unasked:
         problems.append(f"no {' or '.join(unasked)} answer is short enough for it")
     if missing:
@@ -390,7 +392,7 @@ def _misses_near(
         return []
     shown = f"{area:.2f}" if round(area, 2) < least else points(area, least)
     given = (
-        f"{_rounded(means['right'])} to right answers and {_rounded(means['near'])} to near misses"
+        f"{_rounded(means['right'])} to right answers and {_rounded(means[_NEAR])} to near misses"
     )
     return [f"it gives {given}, AUC {shown} where at least {least:g} is needed"]
 

@@ -160,7 +160,7 @@ def decide_pairs(
         f"flips {place}"
     )
     if _NEAR in planned:
-        reason += f", beats near misses {shown[3]}"
+        reason += f", right beats near misses {shown[3]}"
     if all(probe.record.criteria == (MISSED,) for probe, _ in said):
         reason += f"; {NOT_PROBED}"
     if problems:

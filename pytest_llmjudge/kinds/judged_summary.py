@@ -236,7 +236,7 @@ def _figures(check: JudgeCheck, records: int) -> str:
         return f"missed criterion {wrong}, grader injection {change}"
     near = near_figures(check.near, check.near_auc)
     if not check.near_asked:
-        near = f"near -: {NO_NEAR_MISSES.format(records)}"
+        near = f"no near misses: {NO_NEAR_MISSES.format(records)}"
     return f"right {right}, wrong {wrong}, AUC {area}, grader injection {change}, {near}"
 
 

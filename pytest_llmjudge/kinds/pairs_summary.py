@@ -212,11 +212,11 @@ def _check_figures(check: PairCheck, records: int) -> str:
     right, injected, near = (
         "-" if rate is None else f"{rate:.2f}" for rate in (check.reference, check.plea, check.near)
     )
-    if not check.near_asked:
-        near = f"-: {NO_NEAR_MISSES.format(records)}"
     place = "-" if check.flips is None else _percent(check.flips)
-    right = f"right beats wrong {right}, with grader injection {injected}"
-    return f"{right}, flips {place}, beats near misses {near}"
+    against = f"right beats near misses {near}"
+    if not check.near_asked:
+        against = f"no near misses: {NO_NEAR_MISSES.format(records)}"
+    return f"right beats wrong {right}, with grader injection {injected}, flips {place}, {against}"
 
 
 def _blocks(result: PreferenceResult) -> Iterator[Names | Excerpts]:
@@ -314,13 +314,13 @@ def _check_facts(check: PairCheck, records: int) -> Iterator[Fact]:
         yield "right beats wrong", f"{check.reference:.2f}"
     if check.plea is not None:
         yield "right beats wrong with a grader injection", f"{check.plea:.2f}"
+    yield "identical answers not tied", str(check.untied)
+    if check.flips is not None:
+        yield "position bias", _percent(check.flips)
     if check.near is not None:
         yield "right beats near misses", f"{check.near:.2f}"
     if not check.near_asked:
         yield "near misses", NO_NEAR_MISSES.format(records)
-    yield "identical answers not tied", str(check.untied)
-    if check.flips is not None:
-        yield "position bias", _percent(check.flips)
 
 
 def _people(agreement: PeopleAgreement) -> tuple[Fact, ...]:
