@@ -398,7 +398,8 @@ def test_near_misses_do_not_decide() -> None:
     assert (check.near, check.near_auc, check.near_asked) == (90, area, 4)
     assert (check.right, check.auc, check.asked, check.unscored) == (95, 1, 14, 0)
 
-    unscored = decide("llama3", verdicts(**{**GOOD, "near": [None, None]}))
+    silent: dict[str, list[int | None]] = {**GOOD, "near": [None, None]}
+    unscored = decide("llama3", verdicts(**silent))
     assert (unscored.fit, unscored.near, unscored.near_asked, unscored.unscored) == (
         True, None, 2, 2,
     )  # fmt: skip
@@ -422,7 +423,8 @@ def test_a_limit_for_near_misses() -> None:
 
 def test_near_misses_that_cannot_be_asked_about() -> None:
     """With a limit one that gets no score counts like any other, and so does having none."""
-    said = verdicts(**{**GOOD, "near": [80, None]})
+    half: dict[str, list[int | None]] = {**GOOD, "near": [80, None]}
+    said = verdicts(**half)
     check = decide("j", said, advice="x", least_near=0.5)
     assert check.reason == "judge j: 1 of 12 known answers got no score (it said so); x"
 
