@@ -21,13 +21,16 @@ _ENTRY: Final = re.compile(
 )
 _LONGEST: Final = 3
 _OPTIONS: Final = re.compile(
-    r"(?:\b(?:as|into|in|either|are|is)\b|\b(?:labels|categories|options|following)\b.*?:)\s*"
+    r"(?:(?<!such )\bas\b|\b(?:into|either)\b|\bwhether\b[^.?:;\n]*?\b(?:is|are)\b"
+    r"|\b(?:labels|categories|options|following)\b.*?:)\s*"
     r"(?P<options>\[[^\]\n]+\]|[\w' -]+(?:, [\w' -]+)*,? or [\w' -]+)(?=[.?:;\n\[]|$)",
     re.IGNORECASE,
 )
 _QUOTED_OPTIONS: Final = re.compile(r"['\"](\w+)[,.]?['\"],? or ['\"](\w+)[,.]?['\"]")
-_BEFORE_OPTION: Final = re.compile(
-    r"^(?:.*\b(?:as|either|are|is)\s)?(?:either |an? |the )*", re.IGNORECASE
+_BEFORE_OPTION: Final = re.compile(r"(?:being |either |an? |the )*", re.IGNORECASE)
+_CHOOSES: Final = re.compile(
+    r"\b(?:classif|categor|label|identif|determin|decid|choose|select|pick|whether|which|evaluat)",
+    re.IGNORECASE,
 )
 
 
@@ -98,6 +101,8 @@ def another_option(instruction: str, answer: str, seed: int) -> str | None:
 
 
 def _offered(instruction: str) -> list[str]:
+    if not _CHOOSES.search(instruction):
+        return []
     quoted = _QUOTED_OPTIONS.search(instruction)
     if quoted:
         return list(quoted.groups())
@@ -105,7 +110,7 @@ def _offered(instruction: str) -> list[str]:
     if match is None:
         return []
     pieces = re.split(r",\s*(?:or |and )?|\s(?:or|and)\s", match["options"].strip("[]"))
-    options = [_BEFORE_OPTION.sub("", piece.strip(" '\"")) for piece in pieces]
+    options = [_BEFORE_OPTION.sub("", piece.strip(" '"), count=1) for piece in pieces]
     return options if all(option and len(option.split()) <= _LONGEST for option in options) else []
 
 

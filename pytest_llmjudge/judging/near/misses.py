@@ -51,8 +51,8 @@ class NearMiss:
     """A right answer with one thing changed.
 
     Attributes:
-        rule: What was changed: ``number``, ``digits``, ``name``, ``list``,
-            ``option``, ``form`` or ``negation``.
+        rule: What was changed: ``number``, ``digits``, ``name``, ``list``, ``option``, ``form`` or
+            ``negation``.
         text: The changed answer.
     """
 
@@ -120,10 +120,8 @@ class NearMisses:
         """The names that records have, by what they are names of."""
         names: dict[str, list[str]] = {}
         for lender in self._lenders:
-            kind, place = (
-                kind_of_name(lender.instruction),
-                find_name(_question(lender), lender.output),
-            )
+            kind = kind_of_name(lender.instruction)
+            place = find_name(_question(lender), lender.output)
             if kind and place and read_ask(lender.instruction).has_one:
                 names.setdefault(kind, []).append(lender.output[slice(*place)])
         return names

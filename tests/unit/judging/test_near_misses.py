@@ -89,6 +89,10 @@ def near_miss(instruction: str, output: str, given: str = "") -> NearMiss | None
         ("What is the comparative of 'fast'?", "faster", "form", ["fastest"]),
         ("What is the superlative of 'good'?", "best", "form", ["better"]),
         ("Classify it as spam or ham.", "This is ham.", "option", ["This is spam."]),
+        ("Which is a whale, a fish or a mammal?", "It is a mammal.", "negation", [
+            "It is not a mammal."
+        ]),
+        ("State whether it is a fish or a mammal.", "A mammal.", "option", ["A fish."]),
         ("Label it as a noun or an adverb.", "It is a noun.", "option", ["It is an adverb."]),
         ("Which is right: 'teh' or 'the'?", "It is 'the'.", "option", ["It is 'teh'."]),
         ("Is the sea salty?", "Yes.", "negation", ["No."]),
