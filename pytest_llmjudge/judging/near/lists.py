@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["another_option", "find_entries", "kind_of_list", "replace_entry"]
+__all__ = ["another_option", "find_entries", "kind_of_list", "replace_entry", "subject_of"]
 
 _MARKED_LINE: Final = re.compile(r"^[ ]*(?:\d+[.)]|[-*•])[ ]+(.+?)[.;,]?[ ]*$", re.MULTILINE)
 _ROW: Final = re.compile(
-    r"(?:^|\b(?:are|is|include|be)[: ]\s*|:\s*)"
+    r"(?:^(?![^,\n]*\b(?:are|is|include)\b)|\b(?:are|is|include|be)[: ]\s*|:\s*)"
     r"(?P<row>[\w'\u2019-]+(?: [\w'\u2019-]+){0,2}(?:, [\w'\u2019 -]+)+)(?=[.\n]|$)",
     re.MULTILINE,
 )
@@ -20,6 +20,21 @@ _ENTRY: Final = re.compile(
     r"(?:(?:and|or) )?(?P<entry>[\w'\u2019-]+(?: (?!and\b|or\b)[\w'\u2019-]+)*)"
 )
 _LONGEST: Final = 3
+_LONG_WORD: Final = re.compile(r"[a-z]{5,}")
+_COMMON: Final = {
+    *("following", "given", "these", "those", "three", "seven", "eight", "first", "items", "words"),
+    *(
+        "types",
+        "kinds",
+        "names",
+        "order",
+        "ascending",
+        "descending",
+        "alphabetical",
+        "chronological",
+    ),
+    *("arrange", "classify", "categorize", "group", "either", "which", "their", "where", "there"),
+}
 _OPTIONS: Final = re.compile(
     r"(?:(?<!such )\bas\b|\b(?:into|either)\b|\bwhether\b[^.?:;\n]*?\b(?:is|are)\b"
     r"|\b(?:labels|categories|options|following)\b.*?:)\s*"
@@ -35,7 +50,10 @@ _CHOOSES: Final = re.compile(
 
 
 def find_entries(answer: str) -> list[tuple[int, int]]:
-    """Return where the entries of the first list are, if they are short words; else none."""
+    """Return where the entries of the first list are, if they are short words; else none.
+
+    A list in a sentence has at least three: there may be a comma between any two words.
+    """
     spans = [match.span(1) for match in _MARKED_LINE.finditer(answer)]
     if len(spans) < 2:
         row = _ROW.search(answer)
@@ -43,14 +61,21 @@ def find_entries(answer: str) -> list[tuple[int, int]]:
         if row:
             found = _ENTRY.finditer(answer, row.start("row"), row.end("row"))
             spans = [match.span("entry") for match in found]
+        if len(spans) < 3:
+            return []
     entries = [answer[start:end] for start, end in spans]
     fits = all(len(one.split()) <= _LONGEST and not re.search(r"\d", one) for one in entries)
-    return spans if fits and len(spans) > 1 else []
+    return spans if fits else []
 
 
 def kind_of_list(instruction: str) -> str:
     """Return the first word of an instruction: those that sort have words in their lists."""
     return instruction.split(maxsplit=1)[0].lower() if instruction.strip() else ""
+
+
+def subject_of(instruction: str) -> set[str]:
+    """Return the words of an instruction that say what its list is of."""
+    return set(_LONG_WORD.findall(instruction.lower())) - _COMMON
 
 
 def replace_entry(question: str, answer: str, others: Sequence[str], seed: int) -> str | None:

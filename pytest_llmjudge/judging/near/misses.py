@@ -16,6 +16,7 @@ from pytest_llmjudge.judging.near.lists import (
     find_entries,
     kind_of_list,
     replace_entry,
+    subject_of,
 )
 from pytest_llmjudge.judging.near.names import (
     another_month_or_day,
@@ -107,8 +108,7 @@ class NearMisses:
             date = another_month_or_day(question, answer, seed)
             yield "name", date or replace_name(question, answer, names, seed)
         if ask.has_whole_list and not ask.translates:
-            entries = self._entries.get(kind_of_list(record.instruction), ())
-            yield "list", replace_entry(question, answer, entries, seed)
+            yield "list", replace_entry(question, answer, self._entries_like(record, ask), seed)
 
     @cached_property
     def _lenders(self) -> list[Record]:
@@ -127,13 +127,29 @@ class NearMisses:
         return names
 
     @cached_property
-    def _entries(self) -> dict[str, list[str]]:
-        """The entries that lists of records have, by the kind of their instruction."""
-        entries: dict[str, list[str]] = {}
-        for lender in self._lenders:
-            of_kind = entries.setdefault(kind_of_list(lender.instruction), [])
-            of_kind += [lender.output[slice(*span)] for span in find_entries(lender.output)]
-        return entries
+    def _lists(self) -> list[tuple[str, list[str]]]:
+        """The instructions that are answered by lists, with the entries of these."""
+        lists = (
+            (lender.instruction, [lender.output[slice(*span)] for span in spans])
+            for lender in self._lenders
+            for spans in [find_entries(lender.output)]
+        )
+        return [one for one in lists if one[1]]
+
+    def _entries_like(self, record: Record, ask: Ask) -> list[str]:
+        """Return entries of lists of the same subject, or, where all are given, the same task."""
+        subject, task = subject_of(record.instruction), kind_of_list(record.instruction)
+        given = record.output.lower()
+        lists = [
+            (asked, [entry for entry in entries if entry.lower() not in given])
+            for asked, entries in self._lists
+        ]
+        related = [
+            one for asked, entries in lists if subject & subject_of(asked) for one in entries
+        ]
+        if related or not ask.keeps:
+            return related
+        return [one for asked, entries in lists if kind_of_list(asked) == task for one in entries]
 
 
 def choose_near_misses(

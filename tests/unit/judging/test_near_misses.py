@@ -21,7 +21,8 @@ def make(instruction: str, output: str, given: str = "", name: str = "r") -> Rec
 OTHERS = (
     make("What is the capital of Peru?", "The capital of Peru is Lima.", name="o1"),
     make("Who wrote Emma?", "It was written by Jane Austen.", name="o2"),
-    make("What are the two kinds of cells?", "They are animal, plant and others.", name="o3"),
+    make("What are the two kinds of branches?", "They are animal, plant and others.", name="o3"),
+    make("What are the four seasons?", "Spring, summer, autumn, winter.", name="o6"),
     make("Sort these words.", "1. Apple\n2. Pear", "Pear, Apple", name="o4"),
     make("Where is Normandy?", "Normandy lies in France.", name="o5"),
 )
@@ -99,6 +100,9 @@ def near_miss(instruction: str, output: str, given: str = "") -> NearMiss | None
         ("Can the kiwi fly?", "The kiwi cannot fly.", "negation", ["The kiwi can fly."]),
         ("Does the moon shine?", "It does not shine.", "negation", ["It does shine."]),
         ("Does the moon shine?", "It won't.", "negation", ["It will."]),
+        ("What are the three cases?", "They are one, this, and that.", "negation", [
+            "They are not one, this, and that."
+        ]),
         ("Define osmosis.", "Osmosis is a process.", "negation", ["Osmosis is not a process."]),
         (
             "Name the tool that measures heat.",
