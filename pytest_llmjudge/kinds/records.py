@@ -203,10 +203,9 @@ class RecordSuite(Suite[Value]):
         if least is None or not self.uses_judge or resources.settings.check == "off":
             return
         from pytest_llmjudge.judging.check import has_near_misses
-        from pytest_llmjudge.judging.near.misses import NO_NEAR_MISSES
 
         if not has_near_misses(records):
-            problem = NO_NEAR_MISSES.format(len(records))
+            problem = f"0 of {len(records)} records have a number, name or the like to change"
             hint = f"leave out --llm-judge-check-near={least:g}, which needs one"
             raise SettingsError(self.name, problem, hint)
 

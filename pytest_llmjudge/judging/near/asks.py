@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["FORMS", "Ask", "blank_quotes", "read_ask"]
+__all__ = ["Ask", "blank_quotes", "read_ask"]
 
 _OPEN: Final = re.compile(
     r"\b(?:write|compose|create|generate|craft|draft|invent|imagine|design|suggest|recommend"
@@ -63,7 +63,7 @@ _WHOLE: Final = re.compile(
     r"\b(?:all|the) (?:first |last |next |main |primary )?(?:two|three|four|five|six|seven|eight"
     r"|nine|ten|twelve|\d+)\b|\bprimary colou?rs\b|\bcolou?rs of the rainbow\b"
 )
-FORMS: Final = (
+_FORMS: Final = (
     "plural",
     "singular",
     "past tense",
@@ -114,7 +114,7 @@ def read_ask(instruction: str) -> Ask:
     may_be_reworded = is_rewrite and not _GRAMMAR.search(text)
     if _OPEN.search(text) or may_be_reworded or not (is_task or is_rewrite):
         return Ask(is_closed=False)
-    form = next((form for form in FORMS if form in text), "")
+    form = next((form for form in _FORMS if form in text), "")
     keeps = bool(_KEEPS.match(text))
     return Ask(
         is_closed=True,

@@ -41,7 +41,7 @@ _MEASURED: Final = re.compile(
     r"(?!is|was|were|and|to|in|by|the|after|when|with|as|at|on|of|from|for|or|between|but)[a-z]{2,})"
 )
 _VAGUE: Final = re.compile(
-    r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|c\.|some|~|≈|over|under"
+    r"(?<!\w)(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|c\.|some|~|≈|over|under"
     r"|more than|less than|at least|at most|up to|estimated at)\W{0,3}$",
     re.IGNORECASE,
 )
@@ -51,6 +51,8 @@ _LABEL: Final = re.compile(
     r"\W{0,3}$",
     re.IGNORECASE,
 )
+_RANGE_BEFORE: Final = re.compile(r"(?:\w[-\u2013]|\d\s[-\u2013]\s)$")
+_RANGE_AFTER: Final = re.compile(r"[-\u2013]\d|\s[-\u2013]\s\d")
 _FORMULA: Final = re.compile(
     r"(?<![\w(])(?:[A-Z][a-z]?[0-9₀-₉]*|\([A-Z][A-Za-z0-9₀-₉]*\)[0-9₀-₉]*){1,9}(?!\w)"
 )
@@ -154,7 +156,7 @@ def _digits(answer: str) -> Iterator[_Found]:
         before, after = answer[: match.start()], answer[match.end() :]
         starts_line = not before.rpartition("\n")[2].strip()
         is_enumerator = starts_line and re.match(r"[.)]\s", after)
-        is_range = re.search(r"\w\s?[-\u2013]$", before) or re.match(r"\s?[-\u2013]\s?\d", after)
+        is_range = _RANGE_BEFORE.search(before) or _RANGE_AFTER.match(after)
         if is_enumerator or is_range or _LABEL.search(before):
             continue
         whole, part, suffix = match["whole"], match["part"] or "", match["suffix"] or ""

@@ -48,6 +48,7 @@ def near_miss(instruction: str, output: str, given: str = "") -> NearMiss | None
             "number",
             ["It is 394,400 km.", "It is 374,400 km."],
         ),
+        ("What is the point?", "It is -34 degrees.", "number", ["It is -35 degrees.", "It is -33 degrees."]),
         ("When did it end?", "It ended in 2000.", "number", ["It ended in 2001.", "It ended in 1999."]),
         ("In which century?", "In the 12th.", "number", ["In the 13th.", "In the 11th."]),
         ("How many sides has it?", "It has Three.", "number", ["It has Four.", "It has Two."]),
