@@ -27,7 +27,7 @@ _TAKEN_OUT: Final = (
     (re.compile(r"\b(is|are|was|were|should|must|does|do|did|has|have)n['\u2019]t\b"), r"\1"),
 )
 _KEEPS_NEGATION: Final = re.compile(
-    r"\bnot only\b|\bor not\b|\b(?:but|any|either|yet)\b|\bnot (?:necessarily|\W)"
+    r"\bnot only\b|\bor not\b|\b(?:but|any\w*|either|yet)\b|\bnot (?:necessarily|\W)"
 )
 _CLAUSE: Final = re.compile(
     r"\b(?:that|which|who|whom|whose|where|when|if|because|although|though|while|as|since|after"
@@ -44,7 +44,8 @@ _ADVERB: Final = re.compile(
 )
 _SPEAKER: Final = re.compile(r"\b(?:I|I'm|my|you|your|we|our|let|sure)\b", re.IGNORECASE)
 _EXISTS: Final = re.compile(
-    r"(?:yes|no|here|one|some|several|many|most|another|examples?)\b", re.IGNORECASE
+    r"(?:yes|no|here|one|two|three|four|five|some|several|many|most|another|examples?)\b",
+    re.IGNORECASE,
 )
 _FRAME: Final = re.compile(r"\b(?:translat|word|phrase)", re.IGNORECASE)
 

@@ -192,8 +192,9 @@ def _step(found: _Found) -> Decimal:
     step = Decimal("0.000000001")
     while step < found.least:
         step *= 10
-    # 3000 becomes 4000, not 3001.
-    while not found.is_year and step < found.value and found.value % (step * 10) == 0:
+    # 3000 becomes 4000, not 3001, and 30 becomes 31.
+    is_round = found.value >= 100 and not found.is_year
+    while (is_round or step < 1) and step < found.value and found.value % (step * 10) == 0:
         step *= 10
     return step
 
