@@ -169,13 +169,16 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
             Probe("injected", asked, attack),
             Probe("echo", record, record.output or NULL),
         ]
-    near = choose_near_misses(records, [records[index] for index in places], _MOST)
+    if any(probe.kind == "right" for probe in probes):
+        near = choose_near_misses(records, [records[index] for index in places], _MOST)
+    else:
+        near = []  # with nothing to compare them with
     return (*probes, *(Probe(_NEAR, record, answer) for record, answer in near))
 
 
 def has_near_misses(records: Sequence[Record]) -> bool:
-    """Say whether a judge can be asked about near misses of a suite's answers."""
-    return bool(choose_near_misses(_all_turns(records), (), 1))
+    """Say whether a judge is asked about near misses of a suite's answers."""
+    return any(probe.kind == _NEAR for probe in plan_probes(records))
 
 
 def known_question(record: Record) -> Record:

@@ -433,3 +433,13 @@ def test_near_misses_that_cannot_be_asked_about() -> None:
     check = decide("j", some, advice="x", least_near=0.5)
     assert check.reason == "judge j: no near answer is short enough for it; x"
     assert decide("j", some).fit
+
+
+def test_near_misses_need_right_answers() -> None:
+    """Where no record that is asked about has a reference there is nothing to compare them with."""
+    records = [*free_records(800), Record("n", "How many?", "", "It is 5.", {})]
+
+    probes = plan_probes(records)
+
+    assert not any(probe.kind in {"right", "near"} for probe in probes)
+    assert not has_near_misses(records)
