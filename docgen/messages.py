@@ -29,7 +29,7 @@ ERRORS = {
     },
     "DatasetError": {"DatasetError"},
     "BaselineError": {"BaselineError"},
-    "VotesError": {"VotesError"},
+    "PeopleFileError": {"PeopleFileError"},
     "StoreError": {"StoreError"},
 }
 """What makes the errors of each kind: classes of ``errors.py``, what derives from them, helpers."""

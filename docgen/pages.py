@@ -25,7 +25,10 @@ MAKERS: dict[str, Callable[[], str]] = {
     "options": options_table,
     "commands": command_sections,
     "classes": classes_table,
-    **{f"schema {name}": partial(schema_block, f"{name}.json") for name in ("results", "vote")},
+    **{
+        f"schema {name}": partial(schema_block, f"{name}.json")
+        for name in ("results", "vote", "label")
+    },
     **{f"messages {kind}": partial(messages_table, kind) for kind in ERRORS},
 }
 """What can be asked for, and what makes it."""

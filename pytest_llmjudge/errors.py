@@ -10,7 +10,7 @@ LlmJudgeError
 │   ├── JudgeDownError     it does not answer at all
 │   └── RefusedError       it does not take this one request
 ├── BaselineError      an earlier run's results file
-├── VotesError         a file of people's votes
+├── PeopleFileError    a file of people's votes or labels
 └── StoreError         the cache directory
 """
 
@@ -25,12 +25,12 @@ __all__ = [
     "JudgeDownError",
     "JudgeError",
     "LlmJudgeError",
+    "PeopleFileError",
     "PromptError",
     "RecordsError",
     "RefusedError",
     "SettingsError",
     "StoreError",
-    "VotesError",
     "one_line",
     "printable",
     "printable_json",
@@ -94,6 +94,8 @@ class LlmJudgeError(Exception):
         where: The file, option, address or record that is at fault.
         problem: What is wrong there.
         hint: What the reader can do about it.
+        more: Further problems of the same file.
+        left: How many more it has, which are not shown.
 
     Attributes:
         is_infrastructure: Whether the infrastructure failed, and not the one record at work.
@@ -101,18 +103,30 @@ class LlmJudgeError(Exception):
 
     is_infrastructure = True
 
-    def __init__(self, where: str, problem: str, hint: str) -> None:
+    def __init__(
+        self,
+        where: str,
+        problem: str,
+        hint: str,
+        *,
+        more: tuple[LlmJudgeError, ...] = (),
+        left: int = 0,
+    ) -> None:
         super().__init__(where, problem, hint)
         self.where = where
         self.problem = problem
         self.hint = hint
+        self.more = more
+        self.left = left
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The message, one entry a line; only a records file has more than one."""
-        return (
-            f"{one_line(self.where)}: {one_line(self.problem, 600)}; {one_line(self.hint, 600)}",
-        )
+        """One line for each problem shown, and a count of those that are not."""
+        own = f"{one_line(self.where)}: {one_line(self.problem, 600)}; {one_line(self.hint, 600)}"
+        shown = [own, *(line for problem in self.more for line in problem.lines)]
+        if self.left:
+            shown.append(f"{one_line(self.where.split(': ')[0])}: and {self.left} more problems")
+        return tuple(shown)
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -124,27 +138,6 @@ class SettingsError(LlmJudgeError):
 
 class RecordsError(LlmJudgeError):
     """A records file cannot be used; carries the problems of the whole file."""
-
-    def __init__(
-        self,
-        where: str,
-        problem: str,
-        hint: str,
-        *,
-        more: tuple[RecordsError, ...] = (),
-        left: int = 0,
-    ) -> None:
-        super().__init__(where, problem, hint)
-        self.more = more
-        self.left = left
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """One line for each problem shown, and a count of those that are not."""
-        shown = [*super().lines, *(line for problem in self.more for line in problem.lines)]
-        if self.left:
-            shown.append(f"{one_line(self.where.split(': ')[0])}: and {self.left} more problems")
-        return tuple(shown)
 
 
 class DatasetError(LlmJudgeError):
@@ -177,8 +170,8 @@ class BaselineError(LlmJudgeError):
     """A results file of an earlier run cannot be used."""
 
 
-class VotesError(LlmJudgeError):
-    """A file of people's votes cannot be used."""
+class PeopleFileError(LlmJudgeError):
+    """A file of people's votes or labels cannot be used."""
 
 
 class StoreError(LlmJudgeError):

@@ -14,6 +14,7 @@ from pytest_llmjudge.data.comparison import (
 )
 from pytest_llmjudge.data.contexts import Context
 from pytest_llmjudge.data.gates import GateResult, Ruling
+from pytest_llmjudge.data.labels import Design, Label, LabelsFile
 from pytest_llmjudge.data.overlap import Duplicate, Overlap, TrainingFile
 from pytest_llmjudge.data.preference import (
     AgainstReference,
@@ -59,6 +60,7 @@ __all__ = [
     "Completion",
     "Context",
     "Criterion",
+    "Design",
     "Duplicate",
     "Entry",
     "Flip",
@@ -67,6 +69,8 @@ __all__ = [
     "Grouped",
     "JudgeCheck",
     "JudgeIdentity",
+    "Label",
+    "LabelsFile",
     "Measure",
     "Outcome",
     "Overlap",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Preference
-from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.keys import content_digest, text_digest
 from pytest_llmjudge.pipeline.judgements import Judgements
 from pytest_llmjudge.pipeline.protocols import Pair
@@ -72,7 +72,7 @@ class VoteJudgements(Judgements[Pair, Preference]):
             count = "a vote" if len(votes) == 1 else f"{len(votes)} votes"
             problem = f"it has {count} on record {record.id}, but not on these two answers to it"
         hint = "vote on these models' results with llmjudge vote, or draw fewer with sample="
-        error = VotesError(str(self._path), problem, hint)
+        error = PeopleFileError(str(self._path), problem, hint)
         error.is_infrastructure = False
         return self.failed(error)
 

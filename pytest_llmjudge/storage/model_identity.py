@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.keys import content_digest, text_digest
 from pytest_llmjudge.storage.saved_responses import answers_of, answers_of_pairs, pairs_of
 
@@ -79,7 +79,7 @@ class Models:
         """Return the name that a model is shown by which a votes file calls ``name``.
 
         Raises:
-            VotesError: Several models have it.
+            PeopleFileError: Several models have it.
         """
         keys = [key for key, names in self._names.items() if name in names]
         # What suites that these votes decided call a model whose answers stood in a field.
@@ -88,7 +88,7 @@ class Models:
             known = " and ".join(self._shown[key] for key in keys)
             problem = f"{name} may be any of {known}"
             hint = "rate it apart from results of models of one name, or rename them"
-            raise VotesError(str(path), problem, hint)
+            raise PeopleFileError(str(path), problem, hint)
         if keys:
             return self._shown[keys[0]]
         of_fields = [

@@ -66,7 +66,7 @@ def gather(paths: Sequence[Path], kinds: Sequence[SavedKind]) -> Gathered:
 
     Raises:
         SettingsError: A file is neither, or is named twice.
-        VotesError: A votes file cannot be read, or names a model that may be one of two.
+        PeopleFileError: A votes file cannot be read, or names a model that may be one of two.
         BaselineError: A results file cannot be read.
     """
     seen: set[Path] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.reading import DATA_LIMIT, read_file
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.storage.votes_lock import turn_to_write
@@ -25,7 +25,7 @@ def votes_so_far(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
     """Read the votes of a file that may not be there yet, or hold none yet.
 
     Raises:
-        VotesError: It cannot be read, or one of its lines is no vote.
+        PeopleFileError: It cannot be read, or one of its lines is no vote.
     """
     try:
         if not read_file(path, DATA_LIMIT).strip():
@@ -50,7 +50,7 @@ def set_aside_cut_off(path: Path) -> Path | None:
         Where it was moved, ``None`` when nothing was cut off.
 
     Raises:
-        VotesError: It cannot be moved.
+        PeopleFileError: It cannot be moved.
     """
     if not _cut_off(path)[1]:
         return None
@@ -70,7 +70,7 @@ def set_aside_cut_off(path: Path) -> Path | None:
                 os.fsync(file.fileno())
         except OSError as error:
             problem = f"its last line was cut off, and cannot be moved away ({error.strerror})"
-            raise VotesError(str(path), problem, "remove that line") from None
+            raise PeopleFileError(str(path), problem, "remove that line") from None
     return aside
 
 

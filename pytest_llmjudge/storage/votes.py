@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from dataclasses import asdict
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Vote
-from pytest_llmjudge.errors import VotesError, one_line
-from pytest_llmjudge.paths import POINTER, PULL, is_pointer
-from pytest_llmjudge.reading import (
-    DATA_LIMIT,
-    RepeatedKeyError,
-    parse_json,
-    read_file,
-    why_unreadable,
-)
+from pytest_llmjudge.errors import PeopleFileError, one_line
+from pytest_llmjudge.storage.json_lines import append_line, parse_line, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,26 +34,12 @@ def read_votes(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
         named_by: What names it, for messages.
 
     Raises:
-        VotesError: It is not there, it has no vote, or one of its lines is none.
+        PeopleFileError: It is not there, it has no vote, or one of its lines is none.
     """
     where = f"{named_by} {path}".strip()
-    try:
-        content = read_file(path, DATA_LIMIT)
-        if is_pointer(content):
-            raise VotesError(where, POINTER, PULL)
-        if b"\0" in content:
-            problem, hint = "it holds NUL bytes", "name a file that llmjudge vote wrote"
-            raise VotesError(where, problem, hint)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        problem = why_unreadable(error)
-        raise VotesError(where, problem, "name a file that llmjudge vote wrote") from None
-    except UnicodeDecodeError:
-        problem, hint = "it is no UTF-8", "name a file that llmjudge vote wrote"
-        raise VotesError(where, problem, hint) from None
-    votes = tuple(_votes(where, text))
+    votes = tuple(_votes(read_lines(path, where, "llmjudge vote")))
     if not votes:
-        raise VotesError(where, "it has no vote", "cast some with llmjudge vote")
+        raise PeopleFileError(where, "it has no vote", "cast some with llmjudge vote")
     return votes
 
 
@@ -69,50 +47,23 @@ def append_vote(path: Path, vote: Vote) -> None:
     """Add a vote to the end of a file, and return when it is on the disk.
 
     Raises:
-        VotesError: It cannot be written.
+        PeopleFileError: It cannot be written.
     """
-    line = json.dumps(asdict(vote), ensure_ascii=True) + "\n"
-    try:
-        with path.open("ab+") as file:
-            if file.tell():
-                # What was cut off in the middle of a line must not swallow this one.
-                file.seek(-1, os.SEEK_END)
-                line = line if file.read(1) == b"\n" else f"\n{line}"
-            file.write(line.encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        problem = f"the vote cannot be written ({error.strerror})"
-        raise VotesError(str(path), problem, "make room or name another place") from None
+    append_line(path, asdict(vote), "vote")
 
 
-def _votes(where: str, text: str) -> Iterator[Vote]:
+def _votes(lines: Iterator[tuple[str, str]]) -> Iterator[Vote]:
     names = Vote.__dataclass_fields__
-    # Only what JSON Lines ends a line with: a response may hold other line breaks.
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        place = f"{where}: line {number}"
-        value = _parse(place, line)
+    for place, line in lines:
+        value = parse_line(place, line)
         # With the schema for each line reading takes five times as long, and files may be long.
         error = None if _is_vote(value) else next(_validator().iter_errors(value), None)
         if error is not None:
             what = ".".join(map(str, error.absolute_path))
             reason = one_line(f"{what}: {error.message}" if what else error.message, _SHOWN)
-            raise VotesError(place, f"it is no vote ({reason})", "correct or remove the line")
+            raise PeopleFileError(place, f"it is no vote ({reason})", "correct or remove the line")
         known = {name: value[name] for name in names if name in value}
         yield Vote(**{"voter": "", "at": "", **known})
-
-
-def _parse(place: str, line: str) -> Any:  # noqa: ANN401  # whatever stands there
-    try:
-        return parse_json(line)
-    except RepeatedKeyError as error:
-        problem = f'it has the key "{one_line(str(error), 60)}" twice'
-        raise VotesError(place, problem, "keep one of them") from None
-    except ValueError:
-        problem = f"it is no JSON: {one_line(line, _SHOWN)}"
-        raise VotesError(place, problem, "correct or remove the line") from None
 
 
 def _is_vote(value: object) -> bool:

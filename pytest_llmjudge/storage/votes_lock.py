@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.storage.files import mode_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def turn_to_write(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
         patience: How long to wait for others, in seconds.
 
     Raises:
-        VotesError: Others hold it for too long, or it cannot be held at all.
+        PeopleFileError: Others hold it for too long, or it cannot be held at all.
     """
     try:
         # Beside the file, for a lock empties what it is; with its rights, for whoever may write one
@@ -39,11 +39,11 @@ def turn_to_write(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
         lock.acquire(timeout=patience, poll_interval=_POLL_SECONDS)
     except Timeout:
         problem = f"another process has been writing to it for {patience:g} s"
-        raise VotesError(str(path), problem, "end that process, or wait for it") from None
+        raise PeopleFileError(str(path), problem, "end that process, or wait for it") from None
     except (OSError, NotImplementedError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problem = f"its lock {path.name}.lock cannot be had ({reason})"
-        raise VotesError(str(path), problem, "make room or name another place") from None
+        raise PeopleFileError(str(path), problem, "make room or name another place") from None
     try:
         yield
     finally:

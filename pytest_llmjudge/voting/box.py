@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Vote
-from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.keys import text_digest
 from pytest_llmjudge.storage.torn_line import votes_so_far
 from pytest_llmjudge.storage.votes import append_vote
@@ -46,7 +46,7 @@ class BallotBox:
         voter: Whose ballots they are.
 
     Raises:
-        VotesError: The file cannot be read or written, or holds a line that is no vote.
+        PeopleFileError: The file cannot be read or written, or holds a line that is no vote.
     """
 
     def __init__(self, ballots: Sequence[Ballot], path: Path, voter: str) -> None:
@@ -111,7 +111,7 @@ class BallotBox:
             when the ballot was voted on before.
 
         Raises:
-            VotesError: It cannot be written, and is not.
+            PeopleFileError: It cannot be written, and is not.
         """
         # Another process of this voter may write on the same ballot, between reading and writing.
         with self._lock, turn_to_write(self._path):
@@ -121,7 +121,7 @@ class BallotBox:
                 return ballot.winner_in(known)
             if self._is_closed:
                 where, problem = "llmjudge vote", "it has ended"
-                raise VotesError(where, problem, "start it again to go on")
+                raise PeopleFileError(where, problem, "start it again to go on")
             append_vote(self._path, self._vote(ballot, choice))
             self._cast += 1
             self._read()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import SettingsError, VotesError, storable
+from pytest_llmjudge.errors import PeopleFileError, SettingsError, storable
 from pytest_llmjudge.storage.files import check_writable
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import answers_of, answers_of_pairs
@@ -183,7 +183,7 @@ def _box(made: Ballots, out: Path, voter: str, tell: Callable[[str], None]) -> B
             out.open("ab").close()
     except OSError as error:
         where, problem = f"--out {out}", f"it cannot be written ({error.strerror})"
-        raise VotesError(where, problem, "name another place") from None
+        raise PeopleFileError(where, problem, "name another place") from None
     aside = set_aside_cut_off(out)
     if aside is not None:
         tell(f"{out}: its last line was cut off while it was written; it is in {aside} now")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Vote
-from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.storage.torn_line import set_aside_cut_off, votes_so_far
 from pytest_llmjudge.storage.votes import append_vote
 
@@ -64,7 +64,7 @@ def test_what_is_no_vote_is_not_touched(tmp_path: Path, content: bytes) -> None:
 
     assert set_aside_cut_off(path) is None
     assert path.read_bytes() == content
-    with pytest.raises(VotesError):
+    with pytest.raises(PeopleFileError):
         votes_so_far(path)
 
 
@@ -74,7 +74,7 @@ def test_a_line_that_cannot_be_moved(tmp_path: Path) -> None:
     path.write_bytes(LINE[:20])
     (tmp_path / "votes.jsonl.cut-off").mkdir()
 
-    with pytest.raises(VotesError) as caught:
+    with pytest.raises(PeopleFileError) as caught:
         set_aside_cut_off(path)
     assert str(caught.value) == (
         f"{path}: its last line was cut off, and cannot be moved away (Is a directory); "

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Vote
-from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.storage.votes import append_vote, read_votes
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_every_line_is_held_to_the_schema(
     if is_vote:
         assert len(read_votes(path)) == 1
     else:
-        with pytest.raises(VotesError):
+        with pytest.raises(PeopleFileError):
             read_votes(path)
 
 
@@ -91,7 +91,7 @@ def test_a_line_that_was_cut_off_swallows_no_vote(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     assert lines[0] == '{"id": "r0", "mod'
     assert json.loads(lines[1])["id"] == "r1"
-    with pytest.raises(VotesError) as error:
+    with pytest.raises(PeopleFileError) as error:
         read_votes(path)
     message = f'line 1: it is no JSON: {{"id": "r0", "mod; {CORRECT}'
     assert str(error.value) == f"{path}: {message}"
@@ -140,7 +140,7 @@ def test_files_that_are_none(tmp_path: Path, content: bytes, message: str) -> No
     path = tmp_path / "votes.jsonl"
     path.write_bytes(content)
 
-    with pytest.raises(VotesError) as error:
+    with pytest.raises(PeopleFileError) as error:
         read_votes(path, named_by="votes")
 
     assert str(error.value) == f"votes {path}: {message}"
@@ -148,12 +148,12 @@ def test_files_that_are_none(tmp_path: Path, content: bytes, message: str) -> No
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """Reading and writing say which file it is."""
-    with pytest.raises(VotesError) as error:
+    with pytest.raises(PeopleFileError) as error:
         read_votes(tmp_path / "no.jsonl")
     message = "it cannot be read (No such file or directory); name a file that llmjudge vote wrote"
     assert str(error.value) == f"{tmp_path}/no.jsonl: {message}"
 
-    with pytest.raises(VotesError) as error:
+    with pytest.raises(PeopleFileError) as error:
         append_vote(tmp_path, Vote("r1", "x", "y", "a", "ann", "now"))
     message = "the vote cannot be written (Is a directory); make room or name another place"
     assert str(error.value) == f"{tmp_path}: {message}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.storage.votes_lock import turn_to_write
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def test_it_does_not_wait_for_ever(tmp_path: Path) -> None:
 
     with (
         FileLock(f"{path}.lock"),
-        pytest.raises(VotesError) as caught,
+        pytest.raises(PeopleFileError) as caught,
         turn_to_write(path, patience=0.1),
     ):
         pass
@@ -49,7 +49,7 @@ def test_a_lock_that_cannot_be_had(tmp_path: Path) -> None:
     path = tmp_path / "votes.jsonl"
     (tmp_path / "votes.jsonl.lock").mkdir()
 
-    with pytest.raises(VotesError) as caught, turn_to_write(path, patience=0.1):
+    with pytest.raises(PeopleFileError) as caught, turn_to_write(path, patience=0.1):
         pass
 
     assert str(caught.value) == (

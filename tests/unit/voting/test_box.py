@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from pytest_llmjudge.errors import VotesError
+from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.storage.votes import append_vote, read_votes
 from pytest_llmjudge.voting.box import BallotBox, Progress
 from tests.unit.voting.making import ballots_of, vote_on
@@ -207,7 +207,7 @@ def test_a_vote_that_cannot_be_written(made: Ballots, path: Path) -> None:
     box = BallotBox(made.ballots, path, "ann")
     path.mkdir()
 
-    with pytest.raises(VotesError) as caught:
+    with pytest.raises(PeopleFileError) as caught:
         box.cast(made.ballots[0], "left")
     assert str(caught.value) == (
         f"--out {path}: it cannot be read (Is a directory); name a file that llmjudge vote wrote"
@@ -222,7 +222,7 @@ def test_a_box_that_is_closed(made: Ballots, path: Path) -> None:
     box = BallotBox(made.ballots, path, "ann")
     box.close()
 
-    with pytest.raises(VotesError) as caught:
+    with pytest.raises(PeopleFileError) as caught:
         box.cast(made.ballots[0], "left")
     assert str(caught.value) == "llmjudge vote: it has ended; start it again to go on"
     assert not path.exists()

@@ -1,0 +1,168 @@
+"""Labels files: how records were drawn, then one label a line; read whole or appended to."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import asdict
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.data import Design, Label, LabelsFile
+from pytest_llmjudge.errors import PeopleFileError, one_line
+from pytest_llmjudge.labels import seal
+from pytest_llmjudge.storage.json_lines import append_line, parse_line, read_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from jsonschema import Draft202012Validator
+
+__all__ = ["append_design", "append_label", "read_labels"]
+
+_COMMAND = "llmjudge label"
+_SHOWN = 120
+_SHOWN_PROBLEMS = 20
+_SHOWN_NAME = 60
+
+
+def read_labels(path: Path, *, named_by: str = "") -> LabelsFile:
+    """Read a labels file; blank lines do not count.
+
+    Keys that this version does not know are left out of the labels and stay in the file.
+
+    Args:
+        path: Of the file.
+        named_by: What names it, for messages.
+
+    Raises:
+        PeopleFileError: It is not there, it has no label, or with all of its lines that cannot be
+            used: that are neither a label nor a design, a label that was edited, one whose labeler
+            gave the same response another score, or a second design.
+    """
+    where = f"{named_by} {path}".strip()
+    reader = _Reader(where)
+    for place, line in read_lines(path, where, _COMMAND):
+        reader.read(place, line)
+    return reader.result(str(path))
+
+
+def append_design(path: Path, design: Design) -> None:
+    """Add how records were drawn to the end of a file, before the first label.
+
+    Raises:
+        PeopleFileError: It cannot be written.
+    """
+    append_line(path, {"design": asdict(design)}, "design")
+
+
+def append_label(path: Path, label: Label) -> None:
+    """Add a label to the end of a file, and return when it is on the disk.
+
+    Raises:
+        PeopleFileError: It cannot be written.
+    """
+    append_line(path, {**asdict(label), "seal": seal(label)}, "label")
+
+
+class _Reader:
+    """Takes the lines of one file, and goes on after one that cannot be used."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._designs: dict[Design, str] = {}
+        self._labels: dict[tuple[str, str, str], tuple[Label, str]] = {}
+        self._unsealed: list[str] = []
+        self._problems: list[PeopleFileError] = []
+
+    def read(self, place: str, line: str) -> None:
+        try:
+            value = parse_line(place, line)
+            self._check(place, value)
+        except PeopleFileError as error:
+            self._problems.append(error)
+            return
+        if "design" in value:
+            names = Design.__dataclass_fields__
+            self._designs.setdefault(Design(**_known(value["design"], names)), place)
+            return
+        label = Label(**_known(value, Label.__dataclass_fields__))
+        if "seal" not in value:
+            self._unsealed.append(place)
+        elif value["seal"] != seal(label):
+            self._note(place, *_EDITED)
+        self._take(place, label)
+
+    def _take(self, place: str, label: Label) -> None:
+        earlier, line = self._labels.setdefault((*label.key, label.labeler), (label, place))
+        if earlier.score != label.score:
+            who, what = (one_line(name, _SHOWN_NAME) for name in (label.labeler, label.record))
+            before = line.rpartition(": ")[2]
+            problem = (
+                f"{who} gives {label.score} to a response to {what} that has {earlier.score} of "
+                f"the same labeler in {before}"
+            )
+            self._note(place, problem, "keep one of the two lines")
+
+    def _check(self, place: str, value: object) -> None:
+        error = next(_validator().iter_errors(value), None)
+        if error is None:
+            return
+        # What is wrong with a line is told by the schema of what the line seems to be.
+        wanted = _validator("design" if isinstance(value, dict) and "design" in value else "label")
+        error = next(wanted.iter_errors(value), error)
+        what = ".".join(map(str, error.absolute_path))
+        reason = one_line(f"{what}: {error.message}" if what else error.message, _SHOWN)
+        problem = f"it is no label ({reason})"
+        raise PeopleFileError(place, problem, "correct or remove the line")
+
+    def _note(self, place: str, problem: str, hint: str) -> None:
+        self._problems.append(PeopleFileError(place, problem, hint))
+
+    def result(self, path: str) -> LabelsFile:
+        first, *others = self._designs.items() or [(None, "")]
+        for _, place in others:
+            before = first[1].rpartition(": ")[2]
+            problem = f"it says that the records were drawn in another way than {before} does"
+            self._note(place, problem, "keep labels of one sample in a file")
+        if first[0] is not None:
+            for place in self._unsealed:
+                problem = "it has no seal, so that nobody knows whether it was edited"
+                self._note(place, problem, _EDITED[1])
+        _raise_all(self._problems)
+        if not self._labels:
+            problem, hint = "it has no label", f"give some with {_COMMAND}"
+            raise PeopleFileError(self._where, problem, hint)
+        labels = tuple(label for label, _ in self._labels.values())
+        return LabelsFile(path, first[0], labels)
+
+
+_EDITED = (
+    "it was edited after it was written, its seal is another label's",
+    f"undo that, or remove the line and label the response again with {_COMMAND}",
+)
+
+
+def _raise_all(problems: list[PeopleFileError]) -> None:
+    if problems:
+        first, *others = problems
+        more = tuple(others[: _SHOWN_PROBLEMS - 1])
+        left = len(others) - len(more)
+        raise PeopleFileError(first.where, first.problem, first.hint, more=more, left=left)
+
+
+def _known(value: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: value[name] for name in names if name in value}
+
+
+@functools.cache
+def _validator(part: str = "") -> Draft202012Validator:
+    import jsonschema
+
+    content = resources.files("pytest_llmjudge").joinpath("schemas/label.json").read_bytes()
+    schema = json.loads(content)
+    if part:
+        index = ("design", "label").index(part)
+        schema = {"type": "object", **schema["oneOf"][index]}
+    return jsonschema.Draft202012Validator(schema)

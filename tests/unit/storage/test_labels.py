@@ -1,0 +1,161 @@
+"""Labels files: what was written is read again, and what cannot be a label is named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmjudge.data import Design, Label, LabelsFile
+from pytest_llmjudge.errors import PeopleFileError
+from pytest_llmjudge.labels import records_digest, response_digest, seal
+from pytest_llmjudge.storage.labels import append_design, append_label, read_labels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = st.text(min_size=1, max_size=20)
+LABELS = st.builds(
+    Label,
+    record=TEXT,
+    response_sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
+    score=st.integers(0, 100),
+    labeler=TEXT,
+    at=st.text(max_size=10),
+    note=st.text(max_size=20),
+)
+DESIGN = Design("test_q.py::test_i", 110, 40, 123, records_digest([("r1", "c1")]))
+LABEL = Label("r1", response_digest("Paris"), 90, "ana", "2026-11-30T12:00:00+00:00", "good")
+EDITED = (
+    "it was edited after it was written, its seal is another label's; undo that, or remove the "
+    "line and label the response again with llmjudge label"
+)
+
+
+def _written(path: Path, *labels: Label, design: Design | None = DESIGN) -> Path:
+    if design is not None:
+        append_design(path, design)
+    for label in labels:
+        append_label(path, label)
+    return path
+
+
+def _lines(error: pytest.ExceptionInfo[PeopleFileError], path: Path) -> list[str]:
+    return [line.removeprefix(f"{path}: ") for line in error.value.lines]
+
+
+@given(st.lists(LABELS, min_size=1, max_size=5, unique_by=lambda one: (*one.key, one.labeler)))
+def test_what_is_appended_is_read(
+    tmp_path_factory: pytest.TempPathFactory, labels: list[Label]
+) -> None:
+    """Whatever characters names and notes have, line breaks of all kinds included."""
+    path = _written(tmp_path_factory.mktemp("labels") / "labels.jsonl", *labels)
+
+    assert read_labels(path) == LabelsFile(str(path), DESIGN, tuple(labels))
+    assert len(path.read_bytes().splitlines()) == 1 + len(labels)
+
+
+def test_labels_of_other_tools(tmp_path: Path) -> None:
+    """Without a design a label needs no seal, no time and no note; unknown keys do no harm."""
+    path = tmp_path / "labels.jsonl"
+    line = {"record": "r1", "response_sha256": "0" * 64, "score": 0, "labeler": "x", "mood": 3}
+    path.write_text(f"\ufeff\n{json.dumps(line)}\r\n\n", encoding="utf-8")
+
+    assert read_labels(path).labels == (Label("r1", "0" * 64, 0, "x"),)
+    assert read_labels(path).design is None
+
+
+def test_files_put_together(tmp_path: Path) -> None:
+    """Two labelers' files of one sample are one, and a label that is in both is one label."""
+    other = replace(LABEL, labeler="ben", score=70)
+    path = _written(tmp_path / "labels.jsonl", LABEL, other)
+    path.write_bytes(path.read_bytes() * 2)
+
+    found = read_labels(path)
+
+    assert found.labels == (LABEL, other)
+    assert found.scores() == {LABEL.key: {"ana": 90, "ben": 70}}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("score", 95), ("record", "r2"), ("labeler", "ben"), ("note", ""), ("at", "later")],
+)
+def test_an_edited_label(tmp_path: Path, key: str, value: object) -> None:
+    """Whatever of a label is edited, its seal tells."""
+    path = _written(tmp_path / "labels.jsonl", LABEL)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], json.dumps({**json.loads(lines[1]), key: value})]))
+
+    with pytest.raises(PeopleFileError) as error:
+        read_labels(path)
+
+    assert _lines(error, path) == [f"line 2: {EDITED}"]
+
+
+def test_a_label_without_seal_in_a_drawn_sample(tmp_path: Path) -> None:
+    """Nobody can take the seal away instead."""
+    path = _written(tmp_path / "labels.jsonl")
+    with path.open("a") as file:
+        file.write(json.dumps(asdict(LABEL)))
+
+    with pytest.raises(PeopleFileError) as error:
+        read_labels(path)
+
+    problem = "it has no seal, so that nobody knows whether it was edited"
+    assert _lines(error, path) == [f"line 2: {problem}; {EDITED.partition('; ')[2]}"]
+
+
+def test_all_problems_are_told_together(tmp_path: Path) -> None:
+    """A broken line, a second design, a second score and an edited one: a line each."""
+    second = replace(DESIGN, seed=7)
+    path = _written(tmp_path / "labels.jsonl", LABEL, replace(LABEL, score=10))
+    append_design(path, second)
+    with path.open("a") as file:
+        file.write('{"record": \n')
+        file.write(json.dumps({**asdict(LABEL), "record": "r9", "seal": seal(LABEL)}) + "\n")
+        file.write('{"record": "r1", "score": "good"}\n[1]\n')
+
+    with pytest.raises(PeopleFileError) as error:
+        read_labels(path)
+
+    assert _lines(error, path) == [
+        (
+            "line 3: ana gives 10 to a response to r1 that has 90 of the same labeler in line 2; keep "
+            "one of the two lines"
+        ),
+        'line 5: it is no JSON: {"record":; correct or remove the line',
+        f"line 6: {EDITED}",
+        (
+            "line 7: it is no label ('response_sha256' is a required property); correct or remove the "
+            "line"
+        ),
+        "line 8: it is no label ([1] is not of type 'object'); correct or remove the line",
+        (
+            "line 4: it says that the records were drawn in another way than line 1 does; keep labels "
+            "of one sample in a file"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it has no label; give some with llmjudge label"),
+        (b"\0", "it holds NUL bytes; name a file that llmjudge label wrote"),
+        (b"\xff", "it is no UTF-8; name a file that llmjudge label wrote"),
+    ],
+)
+def test_a_file_without_labels(tmp_path: Path, content: bytes, message: str) -> None:
+    """What is no labels file is told in one line."""
+    path = tmp_path / "labels.jsonl"
+    path.write_bytes(content)
+
+    with pytest.raises(PeopleFileError) as error:
+        read_labels(path, named_by="--llm-judge-labels")
+
+    assert error.value.lines == (f"--llm-judge-labels {path}: {message}",)
