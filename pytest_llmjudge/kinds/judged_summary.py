@@ -9,6 +9,7 @@ from pytest_llmjudge.data.page import (
     MOST_DROPS,
     Histogram,
     Panel,
+    PeopleScatter,
     Row,
     Scatter,
     SuitePage,
@@ -25,8 +26,9 @@ from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED
 from pytest_llmjudge.kinds.agreement import (
     AGREEMENT,
+    agreement_counts,
+    agreement_facts,
     agreement_lines,
-    interval_facts,
     labels_line,
     wanted_agreement,
 )
@@ -52,7 +54,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import (
-        Agreement,
         Entry,
         JudgeCheck,
         RecordResult,
@@ -101,6 +102,16 @@ _TERMS = (
             "Whether judge and people put the answers in the same order: 1 is the same, 0 is none, "
             "-1 is the reverse."
         ),
+    ),
+    Term(
+        "mean absolute error",
+        ("mean absolute error",),
+        "How many points the judge is away from people, in the mean, whichever way.",
+    ),
+    Term(
+        "judge minus people",
+        ("judge minus people",),
+        "Above 0 the judge is more generous than people in the mean, below 0 it is stricter.",
     ),
     Term(
         "unsure",
@@ -155,7 +166,10 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             *overlap_blocks(suite.name, suite.overlap, "average", value, _without_overlap(suite)),
             *_blocks(suite),
         ),
-        counts=scored_counts(len(scores), suite.total, suite.groups),
+        counts=(
+            *scored_counts(len(scores), suite.total, suite.groups),
+            *agreement_counts(suite.agreement),
+        ),
         grouped=grouped_size(suite.total, "record", suite.groups),
     )
 
@@ -305,9 +319,8 @@ def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
     if suite.check is not None:
         panels.append(check_panel(suite.check, _check_facts(suite.check)))
     panels += overlap_panel(suite.overlap, "average", _without_overlap(suite))
-    agreement = suite.agreement
-    if agreement is not None:
-        panels.append(Panel("Judge and people", (*_people(agreement), *interval_facts(agreement))))
+    if suite.agreement is not None or suite.labels is not None:
+        panels.append(Panel("Judge and people", tuple(_people_facts(suite))))
     return SuitePage(
         panels=tuple(panels),
         terms=_TERMS,
@@ -352,6 +365,13 @@ def _charts(suite: SuiteResult, rows: Sequence[Row]) -> Iterator[ChartData]:
     )
     if pairs:
         yield Scatter(pairs, suite.min_score)
+    people = tuple(
+        (row.human_score, row.score)
+        for row in rows
+        if row.human_score is not None and row.score is not None
+    )
+    if people:
+        yield PeopleScatter(people)
 
 
 def _facts(suite: SuiteResult) -> Iterator[Fact]:
@@ -385,13 +405,8 @@ def _check_facts(check: JudgeCheck) -> Iterator[Fact]:
     yield "changed when asked again", str(check.changed)
 
 
-def _people(agreement: Agreement) -> tuple[Fact, ...]:
-    return (
-        ("records with both", str(agreement.count)),
-        (
-            "Spearman's rank correlation",
-            "-" if agreement.spearman is None else f"{agreement.spearman:.2f}",
-        ),
-        ("mean absolute error", f"{agreement.mean_absolute_error:.1f} points"),
-        ("judge minus people", f"{agreement.bias:+.1f} points"),
-    )
+def _people_facts(suite: SuiteResult) -> Iterator[Fact]:
+    if suite.agreement is not None:
+        yield from agreement_facts(suite.agreement)
+    if suite.labels is not None:
+        yield "labels", labels_line(suite.labels)
