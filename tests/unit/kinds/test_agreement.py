@@ -8,6 +8,7 @@ import pytest
 
 from pytest_llmjudge.data import Agreement, AgreementLimits, UsedLabels
 from pytest_llmjudge.kinds.agreement import (
+    agreement_contradictions,
     agreement_counts,
     agreement_lines,
     decide_agreement,
@@ -162,3 +163,26 @@ def test_figures_for_junit() -> None:
         ("judge_error", "12.3"),
         ("judge_bias", "+3.2"),
     )
+
+
+def test_what_a_results_file_says_is_what_its_records_say() -> None:
+    """Counts and figures are computed anew; older files have no scores of people."""
+    records = [
+        {"score": 50, "human_score": 40.5, "labelers": 2},
+        {"score": 30, "human_score": 40},
+        {"score": None, "human_score": 40, "labelers": 1},
+        {"score": 70},
+    ]
+    agreement = {"count": 2, "mean_absolute_error": 9.75, "bias": -0.25}
+    suite = {"records": records, "agreement": agreement, "labels": {"used": 3}}
+
+    def problems(**changed: object) -> list[str]:
+        return list(agreement_contradictions({**suite, **changed}))
+
+    assert problems() == []
+    assert problems(records=[{"score": 70}], labels={"used": 0}) == []
+    assert problems(agreement={**agreement, "bias": 2.0}, labels={"used": 4}) == [
+        'its "bias" is 2.0, and by its records -0.25',
+        'its "used" is 4, and by its records 3',
+    ]
+    assert problems(agreement=None)[0] == 'its "count" is 0, and by its records 2'
