@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data.comparison import INCONCLUSIVE
-from pytest_llmjudge.data.summary import NONE
+from pytest_llmjudge.data.summary import NONE, Statement
 from pytest_llmjudge.gates import Decision
 from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.stats import mean, points
 from pytest_llmjudge.storage.consistent import differs
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge.data import Agreement, AgreementLimits, UsedLabels
+    from pytest_llmjudge.data import Agreement, AgreementLimits, GateResult, UsedLabels
     from pytest_llmjudge.data.page import Fact
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "agreement_counts",
     "agreement_facts",
     "agreement_lines",
+    "agreement_statement",
     "decide_agreement",
     "labels_line",
     "wanted_agreement",
@@ -135,6 +136,25 @@ def wanted_agreement(limits: AgreementLimits) -> list[str]:
         ("judge bias <=", limits.max_judge_bias),
     )
     return [f"{what} {limit:g}" for what, limit in asked if limit is not None]
+
+
+def agreement_statement(
+    agreement: Agreement | None, gates: Iterable[GateResult]
+) -> Iterator[Statement]:
+    """Yield what the head of a report says of the gate, where that came to a decision.
+
+    Args:
+        agreement: Of the suite's judge with people; ``None`` where nobody scored a response.
+        gates: Of the suite.
+    """
+    if agreement is None:
+        return
+    for gate in gates:
+        if gate.name == AGREEMENT and gate.outcome in {"passed", "failed"}:
+            doubt = ", it cannot tell" if agreement.count < LEAST_LABELS else ""
+            noun = "record" if agreement.count == 1 else "records"
+            text = f"agreement: {gate.outcome}{doubt}, over {agreement.count} labelled {noun}"
+            yield Statement(text, _figures(agreement), is_named=True)
 
 
 def agreement_lines(name: str, agreement: Agreement) -> Iterator[str]:

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_llmjudge.data import Agreement, AgreementLimits, UsedLabels
+from pytest_llmjudge.data import Agreement, AgreementLimits, GateResult, UsedLabels
 from pytest_llmjudge.kinds.agreement import (
     agreement_contradictions,
     agreement_counts,
     agreement_lines,
+    agreement_statement,
     decide_agreement,
     labels_line,
 )
@@ -152,6 +153,26 @@ def test_lines_of_a_summary() -> None:
         "l.jsonl: 37 of 40 labels are of responses of this run, 1 is of other responses, 2 are of "
         "other records"
     )
+
+
+@pytest.mark.parametrize(
+    ("count", "outcome", "text"),
+    [
+        (40, "passed", "agreement: passed, over 40 labelled records"),
+        (19, "failed", "agreement: failed, it cannot tell, over 19 labelled records"),
+        (40, "error", ""),
+        (40, "not run", ""),
+    ],
+)
+def test_what_the_head_of_a_report_says(count: int, outcome: str, text: str) -> None:
+    """It stands beside the judge's check, with the figures for reports that have room."""
+    gates = [GateResult("average", "failed", ""), GateResult("agreement", outcome, "")]
+
+    statements = list(agreement_statement(replace(AGREEMENT, count=count), gates))
+
+    assert [one.text for one in statements] == list(filter(None, [text]))
+    assert all(one.figures == FIGURES.partition(" over ")[0] for one in statements)
+    assert list(agreement_statement(None, gates)) == []
 
 
 def test_figures_for_junit() -> None:
