@@ -9,6 +9,7 @@ from pytest_llmjudge.data.page import (
     MOST_DROPS,
     Histogram,
     Panel,
+    PeopleScatter,
     Row,
     Scatter,
     SuitePage,
@@ -24,6 +25,15 @@ from pytest_llmjudge.gates import is_average_within_noise
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED, near_figures
 from pytest_llmjudge.judging.near.misses import NO_NEAR_MISSES
+from pytest_llmjudge.kinds.agreement import (
+    AGREEMENT,
+    agreement_counts,
+    agreement_facts,
+    agreement_lines,
+    agreement_statement,
+    labels_line,
+    wanted_agreement,
+)
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
@@ -43,13 +53,11 @@ from pytest_llmjudge.kinds.summaries import (
     scored_counts,
     unscored_names,
 )
-from pytest_llmjudge.stats import suite_agreement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import (
-        Agreement,
         Entry,
         JudgeCheck,
         RecordResult,
@@ -102,6 +110,16 @@ _TERMS = (
         ),
     ),
     Term(
+        "mean absolute error",
+        ("mean absolute error",),
+        "How many points the judge is away from people, in the mean, whichever way.",
+    ),
+    Term(
+        "judge minus people",
+        ("judge minus people",),
+        "Above 0 the judge is more generous than people in the mean, below 0 it is stricter.",
+    ),
+    Term(
         "unsure",
         ("unsure",),
         "Records whose samples lie on both sides of min_score.",
@@ -132,6 +150,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             at_least("average", suite.min_average),
             *(at_least(gate_of(one.name), one.min_average) for one in suite.categories),
             at_least("each", suite.min_score),
+            *wanted_agreement(suite.limits),
             wanted_overlap(suite.overlap),
         ),
         rule=rule,
@@ -146,14 +165,21 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             beyond="below",
         ),
         judge=suite.judge_label,
-        fitness=tuple(_fitness(suite.check, suite.total)),
+        fitness=(
+            *_fitness(suite.check, suite.total),
+            *agreement_statement(suite.agreement, suite.gates),
+        ),
         overview=Overview(_HEADINGS, _cells(suite, value, interval)),
         breakdowns=tuple(breakdowns(suite)),
         blocks=(
             *overlap_blocks(suite.name, suite.overlap, "average", value, _without_overlap(suite)),
             *_blocks(suite),
         ),
-        counts=(*scored_counts(len(scores), suite.total, suite.groups), *near_counts(suite.check)),
+        counts=(
+            *scored_counts(len(scores), suite.total, suite.groups),
+            *near_counts(suite.check),
+            *agreement_counts(suite.agreement),
+        ),
         grouped=grouped_size(suite.total, "record", suite.groups),
     )
 
@@ -208,6 +234,8 @@ def _limits(suite: SuiteResult) -> dict[str, Limit]:
             near = is_average_within_noise(one.whole, least, one.whole_groups)
             remark = remark_on(one.total - len(one.scores), one.total, "unscored", near=near)
             limits[name] = Limit(at_least(name, least), remark)
+    if suite.limits or suite.labels is not None:
+        limits[AGREEMENT] = Limit(", ".join(wanted_agreement(suite.limits)))
     return limits
 
 
@@ -251,13 +279,10 @@ def _cells(suite: SuiteResult, average: str, interval: str) -> tuple[str, ...]:
 
 
 def _blocks(suite: SuiteResult) -> Iterator[str | Names | Excerpts]:
-    agreement = suite_agreement(suite)
-    if agreement is not None:
-        rank = "-" if agreement.spearman is None else f"{agreement.spearman:.2f}"
-        yield (
-            f"people in {suite.name}: {agreement.count} records, Spearman {rank}, mean absolute "
-            f"error {agreement.mean_absolute_error:.1f}, judge minus people {agreement.bias:+.1f}"
-        )
+    if suite.agreement is not None:
+        yield from agreement_lines(suite.name, suite.agreement)
+    if suite.labels is not None:
+        yield f"labels of {suite.name}: {labels_line(suite.labels)}"
     yield from unscored_names(suite.name, suite.records)
     yield from _unsure(suite)
     scored = [result for result in suite.records if result.score is not None]
@@ -316,9 +341,8 @@ def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
     if suite.check is not None:
         panels.append(check_panel(suite.check, _check_facts(suite.check, suite.total)))
     panels += overlap_panel(suite.overlap, "average", _without_overlap(suite))
-    agreement = suite_agreement(suite)
-    if agreement is not None:
-        panels.append(Panel("Judge and people", _people(agreement)))
+    if suite.agreement is not None or suite.labels is not None:
+        panels.append(Panel("Judge and people", tuple(_people_facts(suite))))
     return SuitePage(
         panels=tuple(panels),
         terms=_TERMS,
@@ -364,6 +388,13 @@ def _charts(suite: SuiteResult, rows: Sequence[Row]) -> Iterator[ChartData]:
     )
     if pairs:
         yield Scatter(pairs, suite.min_score)
+    people = tuple(
+        (row.human_score, row.score)
+        for row in rows
+        if row.human_score is not None and row.score is not None
+    )
+    if people:
+        yield PeopleScatter(people)
 
 
 def _facts(suite: SuiteResult) -> Iterator[Fact]:
@@ -402,13 +433,8 @@ def _check_facts(check: JudgeCheck, records: int) -> Iterator[Fact]:
     yield "changed when asked again", str(check.changed)
 
 
-def _people(agreement: Agreement) -> tuple[Fact, ...]:
-    return (
-        ("records with both", str(agreement.count)),
-        (
-            "Spearman's rank correlation",
-            "-" if agreement.spearman is None else f"{agreement.spearman:.2f}",
-        ),
-        ("mean absolute error", f"{agreement.mean_absolute_error:.1f} points"),
-        ("judge minus people", f"{agreement.bias:+.1f} points"),
-    )
+def _people_facts(suite: SuiteResult) -> Iterator[Fact]:
+    if suite.agreement is not None:
+        yield from agreement_facts(suite.agreement)
+    if suite.labels is not None:
+        yield "labels", labels_line(suite.labels)
