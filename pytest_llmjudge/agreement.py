@@ -21,11 +21,20 @@ if TYPE_CHECKING:
 
     _Floats = npt.NDArray[np.float64]
 
-__all__ = ["agreement_of", "measure_agreement", "resampled_figures"]
+__all__ = [
+    "LEAST_GROUPS",
+    "LEAST_LABELS",
+    "agreement_of",
+    "measure_agreement",
+    "resampled_figures",
+]
 
+LEAST_LABELS = 20
+"""Fewer responses that judge and people scored do not say how far they agree."""
+LEAST_GROUPS = 3
+"""Records in fewer groups do not say how sure the figures are."""
 _SEED = 123
 _RESAMPLES = 10_000
-_FEWEST = 3
 _ALPHA = 0.05
 # Numbers in memory at once: 10,000 resamples of 5,000 records would be 400 MB.
 _LARGEST_BATCH = 500_000
@@ -55,7 +64,7 @@ def measure_agreement(
     differences = [ours - theirs for ours, theirs in zip(judge, people, strict=True)]
     error_interval = bias_interval = spearman_interval = None
     owners = _numbered(groups, len(judge))
-    if max(owners) + 1 >= _FEWEST:
+    if max(owners) + 1 >= LEAST_GROUPS:
         error_interval, bias_interval, spearman_interval = _intervals(
             tuple(judge), tuple(people), tuple(owners)
         )

@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from itertools import combinations
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from pytest_llmjudge.agreement import measure_agreement, resampled_figures
+from pytest_llmjudge.agreement import (
+    LEAST_GROUPS,
+    LEAST_LABELS,
+    measure_agreement,
+    resampled_figures,
+)
 from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.data.judges import ERROR, JudgeChoice, JudgeDifference, JudgeStanding
 from pytest_llmjudge.groups import group_numbers
@@ -24,12 +29,7 @@ if TYPE_CHECKING:
 
     _Floats = npt.NDArray[np.float64]
 
-__all__ = ["LEAST_GROUPS", "LEAST_LABELS", "choose_judge", "holm"]
-
-LEAST_LABELS: Final = 20
-"""Fewer labels decide nothing."""
-LEAST_GROUPS: Final = 3
-"""Nor do labels of records in fewer groups."""
+__all__ = ["choose_judge", "holm"]
 
 _ERROR_COLUMN, _SPEARMAN_COLUMN = 0, 2
 
