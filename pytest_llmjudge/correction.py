@@ -127,8 +127,8 @@ def published_interval(
 class _Sums(NamedTuple):
     """All that the estimate depends on: sums over labelled records, over the others, over all."""
 
-    labels: int = 0
-    others: int = 0
+    labels: float = 0.0
+    others: float = 0.0
     people: float = 0.0
     judge_labelled: float = 0.0
     judge_others: float = 0.0
@@ -148,9 +148,9 @@ def _sums_by_group(
     sums: dict[Hashable, _Sums] = {}
     for ours, theirs, group in zip(judge, people, groups, strict=True):
         if theirs is None:
-            one = _Sums(others=1, judge_others=ours, squares=ours**2)
+            one = _Sums(others=1.0, judge_others=ours, squares=ours**2)
         else:
-            one = _Sums(1, 0, theirs, ours, 0.0, ours * theirs, ours**2)
+            one = _Sums(1.0, 0.0, theirs, ours, 0.0, ours * theirs, ours**2)
         sums[group] = sums.get(group, _Sums()).plus(one)
     return list(sums.values())
 

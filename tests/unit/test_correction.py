@@ -51,7 +51,8 @@ def ppi_python(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     compiler = types.ModuleType("numba")
     compiler.njit = lambda function: function  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "numba", compiler)
-    return pytest.importorskip("ppi_py")
+    package: types.ModuleType = pytest.importorskip("ppi_py")
+    return package
 
 
 # What ppi-python 0.2.3 says: ppi_mean_pointestimate, and ppi_mean_ci with alpha=0.05.
@@ -174,7 +175,7 @@ def test_all_labelled(groups: list[int] | None) -> None:
 
     assert corrected.estimate == pytest.approx(statistics.fmean(labels), abs=1e-9)
     assert corrected.weight == 0
-    expected = mean_interval(labels)  # type: ignore[arg-type]
+    expected = mean_interval(labels)
     if groups is not None:
         sums = [labels[at] + labels[at + 1] for at in range(0, 40, 2)]
         expected = ratio_interval(sums, [2] * 20)
@@ -192,7 +193,7 @@ def test_constant_judge(score: float) -> None:
     assert corrected.weight == 0
     assert corrected.estimate == pytest.approx(statistics.fmean(labels), abs=1e-9)
     # The jackknife divides by all records less one, an interval of the labels by labels less one.
-    low, high = mean_interval(labels) or (0.0, 0.0)  # type: ignore[arg-type]
+    low, high = mean_interval(labels) or (0.0, 0.0)
     assert corrected.interval == pytest.approx((low, high), rel=0.03)
 
 
@@ -254,6 +255,6 @@ def test_properties(scores: list[tuple[int, int | None]], shift: int, data: st.D
     same(corrected_mean(judge, moved), shift)
     assert 0 <= corrected.weight <= 1
     assert corrected.estimate == pytest.approx(
-        plain_estimate(judge, people),  # type: ignore[arg-type]
+        plain_estimate(judge, people),
         abs=1e-6,
     )
