@@ -41,17 +41,20 @@ from pytest_llmjudge.data.records import (
 )
 from pytest_llmjudge.data.results import (
     Agreement,
+    AgreementLimits,
     AnyResult,
     CategoryResult,
     JudgeCheck,
     RecordResult,
     RunResult,
     SuiteResult,
+    UsedLabels,
 )
 
 __all__ = [
     "AgainstReference",
     "Agreement",
+    "AgreementLimits",
     "AnyResult",
     "CategoryResult",
     "CheckpointReference",
@@ -95,6 +98,7 @@ __all__ = [
     "TrainingFile",
     "Turn",
     "Unscored",
+    "UsedLabels",
     "Verdict",
     "Vote",
 ]

@@ -248,7 +248,7 @@ class Row:
     is_unsure: bool = False
     samples: tuple[int, ...] = ()
     orders: tuple[str, ...] = ()
-    human_score: int | None = None
+    human_score: float | None = None
     thoughts: str = ""
     answers: tuple[str, ...] = ()
     parts: tuple[tuple[str, int], ...] = ()

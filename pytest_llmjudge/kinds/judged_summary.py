@@ -23,6 +23,13 @@ from pytest_llmjudge.data.summary import (
 from pytest_llmjudge.gates import is_average_within_noise
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED
+from pytest_llmjudge.kinds.agreement import (
+    AGREEMENT,
+    agreement_lines,
+    interval_facts,
+    labels_line,
+    wanted_agreement,
+)
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
@@ -40,7 +47,6 @@ from pytest_llmjudge.kinds.summaries import (
     scored_counts,
     unscored_names,
 )
-from pytest_llmjudge.stats import suite_agreement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -127,6 +133,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             at_least("average", suite.min_average),
             *(at_least(gate_of(one.name), one.min_average) for one in suite.categories),
             at_least("each", suite.min_score),
+            *wanted_agreement(suite.limits),
             wanted_overlap(suite.overlap),
         ),
         rule=rule,
@@ -203,6 +210,8 @@ def _limits(suite: SuiteResult) -> dict[str, Limit]:
             near = is_average_within_noise(one.whole, least, one.whole_groups)
             remark = remark_on(one.total - len(one.scores), one.total, "unscored", near=near)
             limits[name] = Limit(at_least(name, least), remark)
+    if suite.limits or suite.labels is not None:
+        limits[AGREEMENT] = Limit(", ".join(wanted_agreement(suite.limits)))
     return limits
 
 
@@ -243,13 +252,10 @@ def _cells(suite: SuiteResult, average: str, interval: str) -> tuple[str, ...]:
 
 
 def _blocks(suite: SuiteResult) -> Iterator[str | Names | Excerpts]:
-    agreement = suite_agreement(suite)
-    if agreement is not None:
-        rank = "-" if agreement.spearman is None else f"{agreement.spearman:.2f}"
-        yield (
-            f"people in {suite.name}: {agreement.count} records, Spearman {rank}, mean absolute "
-            f"error {agreement.mean_absolute_error:.1f}, judge minus people {agreement.bias:+.1f}"
-        )
+    if suite.agreement is not None:
+        yield from agreement_lines(suite.name, suite.agreement)
+    if suite.labels is not None:
+        yield f"labels of {suite.name}: {labels_line(suite.labels)}"
     yield from unscored_names(suite.name, suite.records)
     yield from _unsure(suite)
     scored = [result for result in suite.records if result.score is not None]
@@ -299,9 +305,9 @@ def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
     if suite.check is not None:
         panels.append(check_panel(suite.check, _check_facts(suite.check)))
     panels += overlap_panel(suite.overlap, "average", _without_overlap(suite))
-    agreement = suite_agreement(suite)
+    agreement = suite.agreement
     if agreement is not None:
-        panels.append(Panel("Judge and people", _people(agreement)))
+        panels.append(Panel("Judge and people", (*_people(agreement), *interval_facts(agreement))))
     return SuitePage(
         panels=tuple(panels),
         terms=_TERMS,

@@ -263,11 +263,11 @@ class RecordRun(SuiteRun[Value]):
         return self._sample(record, self._run.outcome(record, again=again))
 
     def samples(self) -> list[Sample[Value]]:
-        """Return all records of the suite in file order."""
+        """Return the records that this run needs, in file order."""
         return [self._sample(record, outcome) for record, outcome in self._run.outcomes()]
 
     def prepare(self, *, again: bool) -> None:
-        """Have every record's outcome, and proof that they are from one judge and one model."""
+        """Have all outcomes that are needed, and proof of one judge and one model."""
         self._run.prepare(again=again)
 
     def _sample(self, record: Record, outcome: Outcome[Any, Any]) -> Sample[Value]:

@@ -239,7 +239,8 @@ def test_too_few_labels(groups: list[int] | None) -> None:
 def test_properties(scores: list[tuple[int, int | None]], shift: int, data: st.DataObject) -> None:
     """No order counts, a judge's constant bias is taken out, and people's is kept."""
     scores = [*scores, (10, 20), (80, 60)]
-    judge, people = ([float(one) for one, _ in scores], [label for _, label in scores])
+    judge = [float(one) for one, _ in scores]
+    people: Labels = [label for _, label in scores]
     corrected = corrected_mean(judge, people)
 
     def same(other: Corrected, by: float = 0.0) -> None:
