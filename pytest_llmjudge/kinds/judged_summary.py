@@ -20,7 +20,7 @@ from pytest_llmjudge.data.summary import (
     Overview,
     Statement,
 )
-from pytest_llmjudge.gates import is_average_within_noise
+from pytest_llmjudge.gates import is_average_within_noise, is_within_noise
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED
 from pytest_llmjudge.kinds.agreement import (
@@ -33,6 +33,7 @@ from pytest_llmjudge.kinds.agreement import (
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
+from pytest_llmjudge.kinds.corrected import CORRECTED, corrected_line, shown_corrected
 from pytest_llmjudge.kinds.overlap import overlap_blocks, overlap_panel, rest_of, wanted_overlap
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
@@ -47,6 +48,7 @@ from pytest_llmjudge.kinds.summaries import (
     scored_counts,
     unscored_names,
 )
+from pytest_llmjudge.stats import mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Names, Summary
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["judged_page", "judged_summary", "without_overlap"]
+__all__ = ["deciding_interval", "judged_page", "judged_summary", "without_overlap"]
 
 _HEADINGS = (
     "suite",
@@ -122,15 +124,19 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
     # Of a part of the records there is no average: those without a score may be the worst.
     whole = scores if len(scores) == suite.total else []
     value, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
+    cells = _cells(suite, value, interval)
+    corrected = suite.corrected if suite.correct else None
+    if corrected is not None:
+        value, interval = shown_corrected(corrected)
     return make_summary(
         kind,
         suite,
         noun="record",
-        measure="average",
+        measure=_measure(suite),
         value=value,
         interval=interval,
         wanted=(
-            at_least("average", suite.min_average),
+            at_least(_measure(suite), suite.min_average),
             *(at_least(gate_of(one.name), one.min_average) for one in suite.categories),
             at_least("each", suite.min_score),
             *wanted_agreement(suite.limits),
@@ -149,15 +155,36 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
         ),
         judge=suite.judge_label,
         fitness=tuple(_fitness(suite.check)),
-        overview=Overview(_HEADINGS, _cells(suite, value, interval)),
+        overview=Overview(_HEADINGS, cells),
         breakdowns=tuple(breakdowns(suite)),
         blocks=(
             *overlap_blocks(suite.name, suite.overlap, "average", value, _without_overlap(suite)),
             *_blocks(suite),
         ),
-        counts=scored_counts(len(scores), suite.total, suite.groups),
+        counts=(*scored_counts(len(scores), suite.total, suite.groups), *_both_averages(suite)),
         grouped=grouped_size(suite.total, "record", suite.groups),
     )
+
+
+def deciding_interval(suite: SuiteResult) -> tuple[float, float] | None:
+    """Return the 95 % interval of the average that decides; ``None`` where there is none."""
+    if suite.correct:
+        return None if suite.corrected is None else suite.corrected.interval
+    if len(suite.scores) < suite.total:
+        return None
+    return mean_interval(suite.scores, group_numbers(suite.scored_groups))
+
+
+def _measure(suite: SuiteResult) -> str:
+    return CORRECTED if suite.correct else "average"
+
+
+def _both_averages(suite: SuiteResult) -> Iterator[tuple[str, str]]:
+    """Yield the average that is not the suite's figure, under a name for JUnit XML."""
+    if suite.corrected is not None and suite.correct:
+        yield "average", f"{statistics.fmean(suite.scores):.2f}"
+    elif suite.corrected is not None:
+        yield "corrected_average", shown_corrected(suite.corrected)[0]
 
 
 def without_overlap(suite: SuiteResult) -> tuple[list[int], list[int] | None]:
@@ -201,9 +228,9 @@ def _low(suite: SuiteResult) -> int:
 
 def _limits(suite: SuiteResult) -> dict[str, Limit]:
     scores, total, least = suite.scores, suite.total, suite.min_average
-    near = is_average_within_noise(scores, least, group_numbers(suite.scored_groups))
+    near = is_within_noise(deciding_interval(suite), least)
     remark = remark_on(total - len(scores), total, "unscored", near=near)
-    limits = {AVERAGE: Limit(at_least("average", least), remark)}
+    limits = {AVERAGE: Limit(at_least(_measure(suite), least), remark)}
     for one in suite.categories:
         name, least = gate_of(one.name), one.min_average
         if least is not None:
@@ -256,6 +283,7 @@ def _blocks(suite: SuiteResult) -> Iterator[str | Names | Excerpts]:
         yield from agreement_lines(suite.name, suite.agreement)
     if suite.labels is not None:
         yield f"labels of {suite.name}: {labels_line(suite.labels)}"
+    yield from corrected_line(suite)
     yield from unscored_names(suite.name, suite.records)
     yield from _unsure(suite)
     scored = [result for result in suite.records if result.score is not None]
