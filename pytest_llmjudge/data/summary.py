@@ -200,6 +200,7 @@ class Summary:
         blocks: What is worth a look, in the order in which it is shown; a text is a line.
         counts: Of its parts, by name, for JUnit XML.
         grouped: How many records it has in how many groups; empty where each is alone.
+        beside: Another value of the measure that does not decide; empty for none.
     """
 
     kind: str
@@ -224,6 +225,7 @@ class Summary:
     blocks: tuple[str | Names | Excerpts, ...] = ()
     counts: tuple[tuple[str, str], ...] = ()
     grouped: str = ""
+    beside: str = ""
 
     @property
     def decided(self) -> str:

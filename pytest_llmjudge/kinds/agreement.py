@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.comparison import INCONCLUSIVE
+from pytest_llmjudge.data.summary import NONE
 from pytest_llmjudge.gates import Decision
 from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.stats import points
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
     from pytest_llmjudge.data import Agreement, AgreementLimits, UsedLabels
+    from pytest_llmjudge.data.page import Fact
 
 __all__ = [
     "AGREEMENT",
     "LEAST_LABELS",
+    "agreement_counts",
+    "agreement_facts",
     "agreement_lines",
     "decide_agreement",
-    "interval_facts",
     "labels_line",
     "wanted_agreement",
 ]
@@ -98,9 +101,8 @@ def _with_sign(value: float, limit: float) -> str:
 
 def _figures(agreement: Agreement) -> str:
     """Return all figures with their intervals."""
-    rank = "-" if agreement.spearman is None else f"{agreement.spearman:.2f}"
     figures = {
-        _RANK: rank,
+        _RANK: _rank(agreement),
         _ERROR: f"{agreement.mean_absolute_error:.1f}",
         _BIAS: f"{agreement.bias:+.1f}",
     }
@@ -140,20 +142,41 @@ def agreement_lines(name: str, agreement: Agreement) -> Iterator[str]:
         name: Of the suite.
         agreement: Of its judge with people.
     """
-    rank = "-" if agreement.spearman is None else f"{agreement.spearman:.2f}"
     yield (
-        f"people in {name}: {agreement.count} records, Spearman {rank}, mean absolute "
+        f"people in {name}: {agreement.count} records, Spearman {_rank(agreement)}, mean absolute "
         f"error {agreement.mean_absolute_error:.1f}, judge minus people {agreement.bias:+.1f}"
     )
     intervals = ", ".join(f"{what} {interval}" for what, interval in _intervals(agreement))
     if intervals:
-        yield f"people in {name}, 95 % intervals: {intervals}"
+        few = f"; fewer than {LEAST_LABELS} records cannot tell"
+        more = few if agreement.count < LEAST_LABELS else ""
+        yield f"people in {name}, 95 % intervals: {intervals}{more}"
 
 
-def interval_facts(agreement: Agreement) -> Iterator[tuple[str, str]]:
-    """Yield the intervals of an agreement for the HTML page."""
+def agreement_facts(agreement: Agreement) -> Iterator[Fact]:
+    """Yield an agreement for the HTML page."""
+    yield "records with both", str(agreement.count)
+    yield "Spearman's rank correlation", _rank(agreement)
+    yield _ERROR, f"{agreement.mean_absolute_error:.1f} points"
+    yield _BIAS, f"{agreement.bias:+.1f} points"
     for what, interval in _intervals(agreement):
         yield f"95 % interval of {what}", interval
+
+
+def agreement_counts(agreement: Agreement | None) -> tuple[Fact, ...]:
+    """Return an agreement for JUnit XML; nothing without one."""
+    if agreement is None:
+        return ()
+    return (
+        ("labelled", str(agreement.count)),
+        ("spearman", _rank(agreement)),
+        ("judge_error", f"{agreement.mean_absolute_error:.1f}"),
+        ("judge_bias", f"{agreement.bias:+.1f}"),
+    )
+
+
+def _rank(agreement: Agreement) -> str:
+    return NONE if agreement.spearman is None else f"{agreement.spearman:.2f}"
 
 
 def labels_line(labels: UsedLabels) -> str:

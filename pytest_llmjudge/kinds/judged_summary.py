@@ -9,6 +9,7 @@ from pytest_llmjudge.data.page import (
     MOST_DROPS,
     Histogram,
     Panel,
+    PeopleScatter,
     Row,
     Scatter,
     SuitePage,
@@ -25,8 +26,9 @@ from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED
 from pytest_llmjudge.kinds.agreement import (
     AGREEMENT,
+    agreement_counts,
+    agreement_facts,
     agreement_lines,
-    interval_facts,
     labels_line,
     wanted_agreement,
 )
@@ -48,13 +50,12 @@ from pytest_llmjudge.kinds.summaries import (
     scored_counts,
     unscored_names,
 )
-from pytest_llmjudge.stats import mean_interval
+from pytest_llmjudge.stats import mean_interval, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import (
-        Agreement,
         Entry,
         JudgeCheck,
         RecordResult,
@@ -105,6 +106,24 @@ _TERMS = (
         ),
     ),
     Term(
+        "mean absolute error",
+        ("mean absolute error",),
+        "How many points the judge is away from people, in the mean, whichever way.",
+    ),
+    Term(
+        "judge minus people",
+        ("judge minus people",),
+        "Above 0 the judge is more generous than people in the mean, below 0 it is stricter.",
+    ),
+    Term(
+        CORRECTED,
+        (CORRECTED,),
+        (
+            "The average that people would give, estimated from the judge's scores of all records "
+            "and people's scores of a random sample of them."
+        ),
+    ),
+    Term(
         "unsure",
         ("unsure",),
         "Records whose samples lie on both sides of min_score.",
@@ -123,11 +142,10 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
     scores = suite.scores
     # Of a part of the records there is no average: those without a score may be the worst.
     whole = scores if len(scores) == suite.total else []
-    value, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
-    cells = _cells(suite, value, interval)
-    corrected = suite.corrected if suite.correct else None
-    if corrected is not None:
-        value, interval = shown_corrected(corrected)
+    own, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
+    value, cells = own, _cells(suite, own, interval)
+    if suite.correct and suite.corrected is not None:
+        value, interval = shown_corrected(suite.corrected)
     return make_summary(
         kind,
         suite,
@@ -135,6 +153,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
         measure=_measure(suite),
         value=value,
         interval=interval,
+        beside=_beside(suite),
         wanted=(
             at_least(_measure(suite), suite.min_average),
             *(at_least(gate_of(one.name), one.min_average) for one in suite.categories),
@@ -158,10 +177,14 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
         overview=Overview(_HEADINGS, cells),
         breakdowns=tuple(breakdowns(suite)),
         blocks=(
-            *overlap_blocks(suite.name, suite.overlap, "average", value, _without_overlap(suite)),
+            *overlap_blocks(suite.name, suite.overlap, "average", own, _without_overlap(suite)),
             *_blocks(suite),
         ),
-        counts=(*scored_counts(len(scores), suite.total, suite.groups), *_both_averages(suite)),
+        counts=(
+            *scored_counts(len(scores), suite.total, suite.groups),
+            *agreement_counts(suite.agreement),
+            *_both_averages(suite),
+        ),
         grouped=grouped_size(suite.total, "record", suite.groups),
     )
 
@@ -177,6 +200,15 @@ def deciding_interval(suite: SuiteResult) -> tuple[float, float] | None:
 
 def _measure(suite: SuiteResult) -> str:
     return CORRECTED if suite.correct else "average"
+
+
+def _beside(suite: SuiteResult) -> str:
+    """Return the average that does not decide; empty where there is one average only."""
+    if suite.corrected is None:
+        return ""
+    if suite.correct:
+        return f"judge {statistics.fmean(suite.scores):.2f}"
+    return f"corrected {shown_corrected(suite.corrected)[0]}"
 
 
 def _both_averages(suite: SuiteResult) -> Iterator[tuple[str, str]]:
@@ -333,9 +365,8 @@ def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
     if suite.check is not None:
         panels.append(check_panel(suite.check, _check_facts(suite.check)))
     panels += overlap_panel(suite.overlap, "average", _without_overlap(suite))
-    agreement = suite.agreement
-    if agreement is not None:
-        panels.append(Panel("Judge and people", (*_people(agreement), *interval_facts(agreement))))
+    if suite.agreement is not None or suite.labels is not None:
+        panels.append(Panel("Judge and people", tuple(_people_facts(suite))))
     return SuitePage(
         panels=tuple(panels),
         terms=_TERMS,
@@ -380,6 +411,13 @@ def _charts(suite: SuiteResult, rows: Sequence[Row]) -> Iterator[ChartData]:
     )
     if pairs:
         yield Scatter(pairs, suite.min_score)
+    people = tuple(
+        (row.human_score, row.score)
+        for row in rows
+        if row.human_score is not None and row.score is not None
+    )
+    if people:
+        yield PeopleScatter(people)
 
 
 def _facts(suite: SuiteResult) -> Iterator[Fact]:
@@ -413,13 +451,12 @@ def _check_facts(check: JudgeCheck) -> Iterator[Fact]:
     yield "changed when asked again", str(check.changed)
 
 
-def _people(agreement: Agreement) -> tuple[Fact, ...]:
-    return (
-        ("records with both", str(agreement.count)),
-        (
-            "Spearman's rank correlation",
-            "-" if agreement.spearman is None else f"{agreement.spearman:.2f}",
-        ),
-        ("mean absolute error", f"{agreement.mean_absolute_error:.1f} points"),
-        ("judge minus people", f"{agreement.bias:+.1f} points"),
-    )
+def _people_facts(suite: SuiteResult) -> Iterator[Fact]:
+    if suite.agreement is not None:
+        yield from agreement_facts(suite.agreement)
+    if suite.labels is not None:
+        yield "labels", labels_line(suite.labels)
+    if suite.corrected is not None:
+        value, interval = shown_corrected(suite.corrected)
+        yield CORRECTED, f"{value} ({interval})"
+        yield "weight of the judge's scores", points(suite.corrected.weight)

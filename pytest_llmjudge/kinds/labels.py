@@ -213,7 +213,7 @@ def _labels_file(loaded: suites.Suite, *, is_named: bool) -> LabelsFile | None:
     # Most runs have no labels, and need none of what reads them.
     from pytest_llmjudge.storage.labels import read_labels
 
-    where = f"{loaded.name}: labels" if is_named else "llm-judge-labels"
+    where = f"{loaded.name}: labels" if is_named else "--llm-judge-labels"
     file = read_labels(path, named_by=where)
     ids = {record.id for record in loaded.records}
     if any(label.record in ids for label in file.labels):

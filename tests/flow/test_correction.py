@@ -25,7 +25,8 @@ SUITE = "test_suite.py::test_instructions"
 REPORT = "--llm-judge-report=results.json"
 COUNT = 40
 ALL = 'responses="model_response", labels="labels.jsonl", correct=True'
-WORDS = "The quick brown fox jumps over the lazy dog near the old river bank today".split()
+SENTENCE = "The quick brown fox jumps over the lazy dog near the old river bank today"
+WORDS = SENTENCE.split()
 
 
 def texts(count: int = COUNT, shift: int = 0) -> list[Texts]:
@@ -112,7 +113,8 @@ def test_the_corrected_average_decides(project: Project, dist: tuple[str, ...]) 
         f"{high:.1f}) by 20 labels"
     )
     assert line in result.stdout.str()
-    assert line.partition(": ")[2] in (project.path / "report.md").read_text("utf-8")
+    figures = f"corrected average {expected.estimate:.2f} (judge {suite['average']:.2f})"
+    assert figures in (project.path / "report.md").read_text("utf-8")
     xml = (project.path / "junit.xml").read_text("utf-8")
     for name, figure in (("corrected_average", expected.estimate), ("average", suite["average"])):
         assert f'llm_judge_{name}[{SUITE}]" value="{figure:.2f}"' in xml
