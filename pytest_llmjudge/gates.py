@@ -193,7 +193,8 @@ def _change(comparison: Comparison, *, is_real: bool) -> str:
     """Say whether a drop was shown, how large it is beside the margin, and what can be shown."""
     measure, rule = comparison.measure, comparison.rule
     difference = comparison.difference or 0.0
-    doubt, reach = _doubt(comparison), _reach(comparison)
+    doubt = _doubt(comparison) + _by_labels(comparison)
+    reach = _reach(comparison)
     if not is_real:
         return f"no {measure.drop} shown: {signed(difference)} {measure.unit}{doubt}{reach}"
     drop = measure.gain(difference, 0.0)
@@ -210,6 +211,7 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     measure, rule, bounds = comparison.measure, comparison.rule, comparison.bounds
     worse = _worse_by_margin(rule, measure)
     change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
+    change += _by_labels(comparison)
     unsure = _unsure(rule, measure)
     if bounds is None:
         number, counted = _units(comparison)
@@ -276,6 +278,8 @@ def _beside_margin(comparison: Comparison, difference: float) -> str:
 def _enough(comparison: Comparison) -> str:
     """Say how many records would tell, or what else keeps the suite from being proved."""
     measure, rule = comparison.measure, comparison.rule
+    if comparison.corrected is not None:
+        return "more labels would tell, and these do not say how many"
     alike = _moved_alike(comparison)
     is_as_before = not comparison.difference and math.isfinite(measure.furthest)
     if alike and not is_as_before:
@@ -352,6 +356,17 @@ def _doubt(comparison: Comparison) -> str:
     return f" ({', '.join(parts)})"
 
 
+def _by_labels(comparison: Comparison) -> str:
+    """Say that labels correct the difference, and what it is without; empty where none do."""
+    corrected = comparison.corrected
+    if corrected is None:
+        return ""
+    return (
+        f", corrected by {corrected.labels} labels on both sides (by the judge alone "
+        f"{signed(corrected.judged)})"
+    )
+
+
 def _reach(comparison: Comparison) -> str:
     """Say what drops the suite can show, or why that is not known."""
     measure, grouped, alpha = comparison.measure, comparison.grouped, comparison.alpha
@@ -364,6 +379,8 @@ def _reach(comparison: Comparison) -> str:
     least = signed(comparison.detectable or 0.0).lstrip("+")
     reach = f"; this {noun} can show {drop}s of {least} {measure.unit} or more"
     fewest = fewest_falls(alpha)
+    if comparison.corrected is not None:
+        return reach
     changed, what = comparison.changed, "scores"
     if grouped is not None:
         changed, what = grouped.changed, "groups"

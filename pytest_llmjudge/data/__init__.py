@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_llmjudge.data.comparison import (
     Comparison,
+    CorrectedChange,
     Entry,
     Flip,
     Grouped,
@@ -64,6 +65,7 @@ __all__ = [
     "Completion",
     "Context",
     "CorrectedAverage",
+    "CorrectedChange",
     "Criterion",
     "Design",
     "Duplicate",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.correction import corrected_mean
-from pytest_llmjudge.data import CorrectedAverage
+from pytest_llmjudge.data import CorrectedAverage, Design
 from pytest_llmjudge.errors import PeopleFileError, SettingsError
 from pytest_llmjudge.gates import widening
 from pytest_llmjudge.groups import group_numbers
@@ -33,6 +33,7 @@ __all__ = [
     "corrected_line",
     "corrected_results",
     "plain_corrected",
+    "saved_sample",
     "settle_correction",
     "shown_corrected",
 ]
@@ -203,6 +204,21 @@ def corrected_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
     # Means over several labelers are written with four decimals.
     yield from differs(saved, "average", actual.average, within=1e-3)
     yield from differs(saved, "labels", actual.labels)
+
+
+def saved_sample(suite: Mapping[str, Any]) -> tuple[Design | None, frozenset[str]]:
+    """Return how the labels of a suite of a results file were drawn, and the records drawn.
+
+    There are none where its labels did not correct its average.
+
+    Args:
+        suite: Its part of the file.
+    """
+    if "corrected" not in suite:
+        return None, frozenset()
+    design = Design(**suite["labels"]["design"])
+    ids = [record["id"] for record in suite["records"]]
+    return design, frozenset(draw(ids, design.size, design.seed))
 
 
 def shown_corrected(corrected: CorrectedAverage) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_llmjudge.agreement import agreement_of, measure_agreement
 from pytest_llmjudge.answers import questions_of, show_response, split_answers
 from pytest_llmjudge.comparison import is_same_judge
+from pytest_llmjudge.corrected_change import why_designs_differ
 from pytest_llmjudge.data import (
     AgreementLimits,
     CorrectedAverage,
@@ -52,6 +53,7 @@ from pytest_llmjudge.kinds.corrected import (
     corrected_contradictions,
     corrected_results,
     plain_corrected,
+    saved_sample,
     settle_correction,
 )
 from pytest_llmjudge.kinds.judged_summary import (
@@ -279,6 +281,7 @@ class _Judged(Kind[SuiteResult]):
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
         """Return a suite of a results file as a comparison takes it."""
+        design, drawn = saved_sample(suite)
         entries = (
             Entry(
                 record["id"],
@@ -287,10 +290,12 @@ class _Judged(Kind[SuiteResult]):
                 # Half a surrogate pair would not get from a worker of xdist to its controller.
                 record["model_response"] and storable(record["model_response"]),
                 record.get("group"),
+                record.get("human_score") if record["id"] in drawn else None,
             )
             for record in suite["records"]
         )
-        return _side(suite["name"], entries, judge_of(suite, judge), suite["min_score"])
+        side = _side(suite["name"], entries, judge_of(suite, judge), suite["min_score"])
+        return replace(side, corrects=suite.get("correct", False), design=design)
 
     def saved_interval(self, suite: Mapping[str, Any]) -> tuple[float, float] | None:
         """Return the 95 % interval of the average, within what scores can be."""
@@ -528,12 +533,29 @@ class _JudgedSuite(RecordSuite[_Scored]):
                 one.verdict.score,
                 None if one.response is None else show_response(one.record, one.response),
                 one.record.group,
+                self._labels.label(one.record, one.response)
+                if one.record.id in (self._drawn or ())
+                else None,
             )
             for one in (sample.value for sample in samples)
             if one is not None
         )
         least = self.loaded.settings.min_score
-        return _side(self.name, entries, judge_identity(judge), least)
+        side = _side(self.name, entries, judge_identity(judge), least)
+        labelled = {entry.id for entry in side.entries if entry.people is not None}
+        file, drawn = self._labels.file, self._drawn
+        is_whole = file is not None and drawn is not None and labelled.issuperset(drawn)
+        design = file.design if file is not None and is_whole else None
+        return replace(side, corrects=self.loaded.settings.correct, design=design)
+
+    def check_baseline(self, before: Side) -> None:
+        file = self._labels.file
+        if not self.loaded.settings.correct or file is None or not before.entries:
+            return
+        lack = why_designs_differ(before.design, file.design)
+        if lack is not None:
+            where = f"{self.name}: correct"
+            raise SettingsError(where, *lack)
 
     def _limits(self) -> dict[str, Any]:
         settings = self.loaded.settings

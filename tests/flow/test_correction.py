@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -214,3 +215,108 @@ def test_labels_of_other_responses(project: Project, mode: tuple[str, ...]) -> N
     )
     assert "corrected" not in suite
     result.assert_outcomes(passed=COUNT + 1, failed=1)
+
+
+RULED = "--llm-judge-baseline=old.json"
+
+
+def baseline(project: Project, content: Sequence[Texts], arguments: str = ALL) -> None:
+    """Make a results file of a release whose labels correct its average."""
+    project.suite(content, f"{arguments}, min_average=1")
+    label(project, content)
+    project.run("--llm-judge-report=old.json")
+
+
+def test_a_corrected_change(project: Project, mode: tuple[str, ...]) -> None:
+    """The gate decides over people's scores, where the judge's would pass the candidate."""
+    baseline(project, texts())
+    content = texts(shift=1)
+    project.suite(content, f"{ALL}, max_drop=1")
+    label(project, content, score=lambda record: people(record) // 2)
+
+    result = project.run(RULED, REPORT, *mode)
+
+    old, new = (
+        project.results(name)["suites"][0]["records"] for name in ("old.json", "results.json")
+    )
+    judged = [float(now["score"] - was["score"]) for was, now in zip(old, new, strict=True)]
+    labels = [
+        now["human_score"] - was["human_score"] if "human_score" in now else None
+        for was, now in zip(old, new, strict=True)
+    ]
+    expected = corrected_mean(judged, labels)
+    (suite,) = project.results()["suites"]
+    compared = suite["baseline"]
+    assert compared["difference"] == pytest.approx(expected.estimate)
+    assert compared["interval"] == pytest.approx(expected.interval)
+    assert compared["after"] - compared["before"] == pytest.approx(expected.estimate)
+    assert compared["corrected"]["labels"] == 20
+    assert compared["corrected"]["weight"] == pytest.approx(expected.weight)
+    (gate,) = [gate for gate in suite["gates"] if gate["name"] == "baseline"]
+    assert gate["outcome"] == "failed"
+    assert gate["reason"].startswith(f"dropped by {points(-expected.estimate, 1)} points (95 % CI ")
+    assert ", corrected by 20 labels on both sides (by the judge alone " in gate["reason"]
+    result.stdout.fnmatch_lines(["*corrected by 20 labels on both sides (weight of the judge's*"])
+    options = "--json", "--max-drop=1"
+    command = project.pytester.run("llmjudge", "compare", "old.json", "results.json", *options)
+    (again,) = json.loads(command.stdout.str())["suites"]
+    assert again["reason"] == gate["reason"].replace("max_drop", "--max-drop")
+
+
+def test_not_worse(project: Project) -> None:
+    """Twenty labels that are all the same on both sides prove little, and that is said."""
+    baseline(project, texts())
+    project.suite(texts(), f'{ALL}, baseline_rule="not-worse", max_drop=10')
+
+    project.run(RULED, REPORT)
+
+    (suite,) = project.results()["suites"]
+    (gate,) = [gate for gate in suite["gates"] if gate["name"] == "baseline"]
+    low, _ = suite["baseline"]["bounds"]
+    # That is 100 points of the share of records that 40 pseudo-values rule out.
+    assert -20 < low < -10
+    assert gate["reason"].startswith(
+        "cannot tell whether it is worse by 10 points or more: 0.0 points, corrected by 20 labels "
+        "on both sides (by the judge alone 0.0), at least "
+    )
+    assert gate["reason"].endswith("; more labels would tell, and these do not say how many")
+
+
+def test_a_baseline_that_labels_do_not_correct(project: Project) -> None:
+    """It is refused before work."""
+    content = texts()
+    baseline(project, content, 'responses="model_response"')
+    project.suite(content, ALL)
+    result = project.run(RULED)
+    assert result.ret == 4
+    (line,) = errors(result)
+    assert line == (
+        f"ERROR: {SUITE}: correct: the baseline has no labels of a whole sample that correct its "
+        "average; label its whole sample with llmjudge label, and make the baseline again with "
+        "--llm-judge-labels"
+    )
+    baseline(project, content)
+    project.suite(content, ALL)
+    label(project, content, size=25)
+    (line,) = errors(project.run(RULED))
+    assert line == (
+        f"ERROR: {SUITE}: correct: the baseline's labels are of another sample (20 of 40, seed "
+        "123) than this run's (25 of 40, seed 123); label the same records in both, drawn with one "
+        "size and seed"
+    )
+
+
+def test_a_corrected_average_that_is_not_that_of_its_records(project: Project) -> None:
+    """A results file that was edited is no baseline."""
+    content = texts()
+    baseline(project, content)
+    document = json.loads((project.path / "old.json").read_text("utf-8"))
+    average = document["suites"][0]["corrected"]["average"]
+    document["suites"][0]["corrected"]["average"] = average + 1
+    project.write("old.json", document)
+
+    result = project.run(RULED)
+
+    assert result.ret == 4
+    (line,) = errors(result)
+    assert f'its "average" is {average + 1}, and by its records {average}' in line
