@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import statistics
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_llmjudge.stats import mean_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Sequence
 
 __all__ = ["Corrected", "corrected_mean", "published_interval"]
 
@@ -73,13 +74,7 @@ def corrected_mean(
         groups: Of each record; ``None`` where each is alone.
     """
     labels = [score for score in people if score is not None]
-    # Counted from near their means, sums of squares keep their digits when others are subtracted.
-    base, judge_base = statistics.fmean(labels), statistics.fmean(judge)
-    parts = _sums_by_group(
-        [score - judge_base for score in judge],
-        [None if score is None else score - base for score in people],
-        range(len(judge)) if groups is None else groups,
-    )
+    base, parts = _parts(judge, people, groups)
     whole = functools.reduce(_Sums.plus, parts)
     estimate, weight = _estimate(whole)
     labelled = sum(part.labels > 0 for part in parts)
@@ -111,8 +106,8 @@ def published_interval(
         people: People's score of each record; at least one has none.
         level: Of confidence.
     """
-    corrected = corrected_mean(judge, people)
-    weight = corrected.weight
+    base, parts = _parts(judge, people, None)
+    estimate, weight = _estimate(functools.reduce(_Sums.plus, parts))
     rest, missed = [], []
     for ours, theirs in zip(judge, people, strict=True):
         if theirs is None:
@@ -121,7 +116,7 @@ def published_interval(
             missed.append(theirs - weight * ours)
     variance = sum(statistics.pvariance(part) / len(part) for part in (rest, missed))
     half = statistics.NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(variance)
-    return corrected.estimate - half, corrected.estimate + half
+    return base + estimate - half, base + estimate + half
 
 
 class _Sums(NamedTuple):
@@ -136,23 +131,35 @@ class _Sums(NamedTuple):
     squares: float = 0.0
 
     def plus(self, other: _Sums) -> _Sums:
-        return _Sums(*(one + two for one, two in zip(self, other, strict=True)))
+        return _Sums._make(map(operator.add, self, other))
 
     def minus(self, other: _Sums) -> _Sums:
-        return _Sums(*(one - two for one, two in zip(self, other, strict=True)))
+        return _Sums._make(map(operator.sub, self, other))
 
 
-def _sums_by_group(
-    judge: Sequence[float], people: Sequence[float | None], groups: Iterable[Hashable]
-) -> list[_Sums]:
-    sums: dict[Hashable, _Sums] = {}
-    for ours, theirs, group in zip(judge, people, groups, strict=True):
-        if theirs is None:
-            one = _Sums(others=1.0, judge_others=ours, squares=ours**2)
-        else:
-            one = _Sums(1.0, 0.0, theirs, ours, 0.0, ours * theirs, ours**2)
-        sums[group] = sums.get(group, _Sums()).plus(one)
-    return list(sums.values())
+def _parts(
+    judge: Sequence[float], people: Sequence[float | None], groups: Sequence[Hashable] | None
+) -> tuple[float, list[_Sums]]:
+    """Return the mean of the labels, from which labels are counted, and the sums of each group."""
+    labels = [score for score in people if score is not None]
+    # Counted from near their means, sums of squares keep their digits when others are subtracted.
+    base, judge_base = statistics.fmean(labels), statistics.fmean(judge)
+    records = [
+        _sums(ours - judge_base, None if theirs is None else theirs - base)
+        for ours, theirs in zip(judge, people, strict=True)
+    ]
+    if groups is None:
+        return base, records
+    parts: dict[Hashable, _Sums] = {}
+    for record, group in zip(records, groups, strict=True):
+        parts[group] = parts.get(group, _Sums()).plus(record)
+    return base, list(parts.values())
+
+
+def _sums(judge: float, people: float | None) -> _Sums:
+    if people is None:
+        return _Sums(0.0, 1.0, 0.0, 0.0, judge, 0.0, judge**2)
+    return _Sums(1.0, 0.0, people, judge, 0.0, judge * people, judge**2)
 
 
 def _estimate(sums: _Sums) -> tuple[float, float]:
