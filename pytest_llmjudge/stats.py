@@ -57,7 +57,7 @@ MOST_ENUMERATED = 14
 _LARGEST_BATCH = 2_000_000
 
 
-def mean(scores: Sequence[int]) -> float | None:
+def mean(scores: Sequence[float]) -> float | None:
     """Return the arithmetic mean; ``None`` without scores."""
     return math.fsum(scores) / len(scores) if scores else None
 

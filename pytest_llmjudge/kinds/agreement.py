@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data.comparison import INCONCLUSIVE
-from pytest_llmjudge.data.summary import NONE
+from pytest_llmjudge.data.summary import NONE, Statement
 from pytest_llmjudge.gates import Decision
 from pytest_llmjudge.groups import in_groups
-from pytest_llmjudge.stats import points
+from pytest_llmjudge.stats import mean, points
+from pytest_llmjudge.storage.consistent import differs
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge.data import Agreement, AgreementLimits, UsedLabels
+    from pytest_llmjudge.data import Agreement, AgreementLimits, GateResult, UsedLabels
     from pytest_llmjudge.data.page import Fact
 
 __all__ = [
     "AGREEMENT",
     "LEAST_LABELS",
+    "agreement_contradictions",
     "agreement_counts",
     "agreement_facts",
     "agreement_lines",
+    "agreement_statement",
     "decide_agreement",
     "labels_line",
     "wanted_agreement",
@@ -135,6 +138,25 @@ def wanted_agreement(limits: AgreementLimits) -> list[str]:
     return [f"{what} {limit:g}" for what, limit in asked if limit is not None]
 
 
+def agreement_statement(
+    agreement: Agreement | None, gates: Iterable[GateResult]
+) -> Iterator[Statement]:
+    """Yield what the head of a report says of the gate, where that came to a decision.
+
+    Args:
+        agreement: Of the suite's judge with people; ``None`` where nobody scored a response.
+        gates: Of the suite.
+    """
+    if agreement is None:
+        return
+    for gate in gates:
+        if gate.name == AGREEMENT and gate.outcome in {"passed", "failed"}:
+            doubt = ", it cannot tell" if agreement.count < LEAST_LABELS else ""
+            noun = "record" if agreement.count == 1 else "records"
+            text = f"agreement: {gate.outcome}{doubt}, over {agreement.count} labelled {noun}"
+            yield Statement(text, _figures(agreement), is_named=True)
+
+
 def agreement_lines(name: str, agreement: Agreement) -> Iterator[str]:
     """Yield what the summary of a suite says of its judge and people.
 
@@ -177,6 +199,22 @@ def agreement_counts(agreement: Agreement | None) -> tuple[Fact, ...]:
 
 def _rank(agreement: Agreement) -> str:
     return NONE if agreement.spearman is None else f"{agreement.spearman:.2f}"
+
+
+def agreement_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which figures of a results file's agreement are not those of its records."""
+    records = [record for record in suite["records"] if "human_score" in record]
+    both = [record for record in records if record["score"] is not None]
+    # Older files have the agreement and not the scores of people.
+    if both:
+        differences = [record["score"] - record["human_score"] for record in both]
+        figures = suite.get("agreement") or {"count": 0, "mean_absolute_error": None, "bias": None}
+        yield from differs(figures, "count", len(both))
+        yield from differs(figures, "mean_absolute_error", mean([*map(abs, differences)]))
+        yield from differs(figures, "bias", mean(differences))
+    if "labels" in suite:
+        used = sum(record.get("labelers", 0) for record in suite["records"])
+        yield from differs(suite["labels"], "used", used)
 
 
 def labels_line(labels: UsedLabels) -> str:

@@ -35,7 +35,7 @@ from pytest_llmjudge.gates import (
 )
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_of
-from pytest_llmjudge.kinds.agreement import AGREEMENT, decide_agreement
+from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions, decide_agreement
 from pytest_llmjudge.kinds.base import AVERAGE, JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import (
     CATEGORY,
@@ -278,6 +278,7 @@ class _Judged(Kind[SuiteResult]):
         yield from part_contradictions(suite)
         yield from corrected_contradictions(suite)
         yield from overlap_contradictions(suite)
+        yield from agreement_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
         """Return a suite of a results file as a comparison takes it."""

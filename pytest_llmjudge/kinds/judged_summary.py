@@ -29,6 +29,7 @@ from pytest_llmjudge.kinds.agreement import (
     agreement_counts,
     agreement_facts,
     agreement_lines,
+    agreement_statement,
     labels_line,
     wanted_agreement,
 )
@@ -173,7 +174,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             beyond="below",
         ),
         judge=suite.judge_label,
-        fitness=tuple(_fitness(suite.check)),
+        fitness=(*_fitness(suite.check), *agreement_statement(suite.agreement, suite.gates)),
         overview=Overview(_HEADINGS, cells),
         breakdowns=tuple(breakdowns(suite)),
         blocks=(

@@ -124,7 +124,8 @@ def test_too_few_labels(project: Project) -> None:
     assert suite["gates"][2]["reason"].startswith(reason)
     assert "cause" not in suite["gates"][2]
 
-    result = project.run(REPORT, "--llm-judge-check=strict", "--llm-judge-max-judge-bias=50")
+    reports = REPORT, "--llm-judge-markdown=report.md"
+    result = project.run(*reports, "--llm-judge-check=strict", "--llm-judge-max-judge-bias=50")
     (suite,) = project.results()["suites"]
 
     result.assert_outcomes(passed=22, failed=1)
@@ -132,6 +133,9 @@ def test_too_few_labels(project: Project) -> None:
     assert suite["gates"][2]["cause"] == "inconclusive"
     assert suite["max_judge_bias"] == 50
     output = str(result.stdout)
+    head = "agreement: failed, it cannot tell, over 19 labelled records"
+    assert f"\n{head}\n" in output
+    assert f"- {head} (Spearman -, mean " in (project.path / "report.md").read_text("utf-8")
     assert "-12.2 to +12.2; fewer than 20 records cannot tell\n" in output
     assert "failed: judge bias <= 50 failed (inconclusive); score >= 0 passed" in output
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_llmjudge.data import Agreement, AgreementLimits, UsedLabels
+from pytest_llmjudge.data import Agreement, AgreementLimits, GateResult, UsedLabels
 from pytest_llmjudge.kinds.agreement import (
+    agreement_contradictions,
     agreement_counts,
     agreement_lines,
+    agreement_statement,
     decide_agreement,
     labels_line,
 )
@@ -153,6 +155,26 @@ def test_lines_of_a_summary() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("count", "outcome", "text"),
+    [
+        (40, "passed", "agreement: passed, over 40 labelled records"),
+        (19, "failed", "agreement: failed, it cannot tell, over 19 labelled records"),
+        (40, "error", ""),
+        (40, "not run", ""),
+    ],
+)
+def test_what_the_head_of_a_report_says(count: int, outcome: str, text: str) -> None:
+    """It stands beside the judge's check, with the figures for reports that have room."""
+    gates = [GateResult("average", "failed", ""), GateResult("agreement", outcome, "")]
+
+    statements = list(agreement_statement(replace(AGREEMENT, count=count), gates))
+
+    assert [one.text for one in statements] == list(filter(None, [text]))
+    assert all(one.figures == FIGURES.partition(" over ")[0] for one in statements)
+    assert list(agreement_statement(None, gates)) == []
+
+
 def test_figures_for_junit() -> None:
     """They are left out where nobody labelled anything."""
     assert agreement_counts(None) == ()
@@ -162,3 +184,26 @@ def test_figures_for_junit() -> None:
         ("judge_error", "12.3"),
         ("judge_bias", "+3.2"),
     )
+
+
+def test_what_a_results_file_says_is_what_its_records_say() -> None:
+    """Counts and figures are computed anew; older files have no scores of people."""
+    records = [
+        {"score": 50, "human_score": 40.5, "labelers": 2},
+        {"score": 30, "human_score": 40},
+        {"score": None, "human_score": 40, "labelers": 1},
+        {"score": 70},
+    ]
+    agreement = {"count": 2, "mean_absolute_error": 9.75, "bias": -0.25}
+    suite = {"records": records, "agreement": agreement, "labels": {"used": 3}}
+
+    def problems(**changed: object) -> list[str]:
+        return list(agreement_contradictions({**suite, **changed}))
+
+    assert problems() == []
+    assert problems(records=[{"score": 70}], labels={"used": 0}) == []
+    assert problems(agreement={**agreement, "bias": 2.0}, labels={"used": 4}) == [
+        'its "bias" is 2.0, and by its records -0.25',
+        'its "used" is 4, and by its records 3',
+    ]
+    assert problems(agreement=None)[0] == 'its "count" is 0, and by its records 2'
