@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_llmjudge.bounds import mean_bounds
 from pytest_llmjudge.correction import corrected_mean
 from pytest_llmjudge.data import CorrectedAverage, Design
 from pytest_llmjudge.errors import PeopleFileError, SettingsError
@@ -126,7 +127,7 @@ def correct(drawn: Sequence[str], scores: Sequence[LabelledScore]) -> CorrectedA
     corrected = corrected_mean([one.score for one in scores], people, groups)
     if corrected.interval is None:
         return "all labelled records are in one group", "draw a sample with records of others"
-    low, high = corrected.interval
+    low, high = _of_equal_labels(people, groups) or corrected.interval
     return CorrectedAverage(
         # Student's t and the correction know no bounds, scores do.
         average=_bounded(corrected.estimate),
@@ -134,6 +135,31 @@ def correct(drawn: Sequence[str], scores: Sequence[LabelledScore]) -> CorrectedA
         weight=corrected.weight,
         labels=len(drawn),
     )
+
+
+def _of_equal_labels(
+    people: Sequence[float | None], groups: Sequence[int] | None
+) -> tuple[float, float] | None:
+    """Return the interval where all labels are the same; ``None`` where they are not.
+
+    Such labels do not show how far scores scatter, and what others there are may not have been
+    drawn: an interval without width would promise too much.
+    """
+    labels = [label for label in people if label is not None]
+    if len(set(labels)) > 1:
+        return None
+    own = range(len(people)) if groups is None else groups
+    drawn = [group for group, label in zip(own, people, strict=True) if label is not None]
+    score = labels[0]
+    bounds = mean_bounds(
+        [0.0] * len(labels),
+        0.025,
+        is_binary=False,
+        groups=drawn,
+        lowest=-score,
+        highest=100 - score,
+    )
+    return None if bounds is None else (score + bounds[0], score + bounds[1])
 
 
 def _bounded(value: float) -> float:

@@ -88,7 +88,8 @@ def test_the_corrected_average_decides(project: Project, dist: tuple[str, ...]) 
     project.suite(content, f"{ALL}, min_average=46")
     label(project, content)
 
-    result = project.run(REPORT, "--llm-judge-markdown=report.md", "--junitxml=junit.xml", *dist)
+    reports = "--llm-judge-markdown=report.md", "--llm-judge-html=report.html"
+    result = project.run(REPORT, *reports, "--junitxml=junit.xml", *dist)
 
     result.assert_outcomes(passed=COUNT + 1, failed=1)
     (suite,) = project.results()["suites"]
@@ -116,6 +117,8 @@ def test_the_corrected_average_decides(project: Project, dist: tuple[str, ...]) 
     assert line in result.stdout.str()
     figures = f"corrected average {expected.estimate:.2f} (judge {suite['average']:.2f})"
     assert figures in (project.path / "report.md").read_text("utf-8")
+    page = (project.path / "report.html").read_text("utf-8")
+    assert f"{expected.estimate:.2f} ({low:.1f} to {high:.1f})" in page
     xml = (project.path / "junit.xml").read_text("utf-8")
     for name, figure in (("corrected_average", expected.estimate), ("average", suite["average"])):
         assert f'llm_judge_{name}[{SUITE}]" value="{figure:.2f}"' in xml
