@@ -1,10 +1,11 @@
 """What corrected averages and changes promise, on simulated labels.
 
-    python benchmarks/corrected_average.py [folder/of/recorded-judge] [--part PART]... [--draws N]
+    python benchmarks/corrected_average.py [folder/of/real/data] [--part PART]... [--draws N]
 
 One judge, asked in three ways, scored the same 110 responses. In each world below one of these
 ways, or scores of people made from it, plays people, and another plays the judge. 2,000 draws a
-cell, seed 123; the product's own functions compute every estimate.
+cell, seed 123; the product's own functions compute every estimate. As in the product, a response
+equal to its reference scores 100 where the judge is asked for probabilities.
 
 `average`: a suite's records are drawn from the 110, again and again, and some of them labelled. How
 often does the 95 % interval cover the mean of people's scores of all 110? Status 1 below 93 % or
@@ -69,9 +70,14 @@ class World(NamedTuple):
 
 def real_worlds(folder: Path) -> list[World]:
     """Return what plays people and the judge."""
-    integer = _scores(folder / "qwen2.5-coder-1.5b.jsonl", _integer)
-    weighted1 = _scores(folder / "qwen2.5-coder-1.5b-weighted.jsonl", _weighted1)
-    weighted2 = _scores(folder / "qwen2.5-coder-1.5b-weighted2.jsonl", _weighted2)
+    recorded = folder / "recorded-judge" / "qwen2.5-coder-1.5b"
+    integer = _scores(Path(f"{recorded}.jsonl"), _integer)
+    records = json.loads((folder / "instructions/instruction-data-with-response.json").read_bytes())
+    is_exact = [one["model_response"].strip() == one["output"].strip() for one in records]
+    weighted1, weighted2 = (
+        np.where(is_exact, 100.0, _scores(Path(f"{recorded}-{name}.jsonl"), read))
+        for name, read in (("weighted", _weighted1), ("weighted2", _weighted2))
+    )
     lots = np.random.default_rng(1)
     people = _steps(weighted1 + lots.normal(0, 15, len(weighted1)))
     lenient = _steps(1.6 * weighted1 + 20 + lots.normal(0, 10, len(weighted1)))
@@ -270,7 +276,7 @@ def main() -> int:
     """Run the parts, and say which promises do not hold."""
     parser = argparse.ArgumentParser(description="Corrected averages and changes, simulated.")
     data = os.environ.get("LLMJUDGE_REAL_DATA", "")
-    parser.add_argument("folder", type=Path, nargs="?", default=Path(data, "recorded-judge"))
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(data))
     parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--draws", type=int, default=DRAWS)
     options = parser.parse_args()

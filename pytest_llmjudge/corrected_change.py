@@ -166,5 +166,7 @@ def why_too_few(pairs: Sequence[LabelledPair]) -> tuple[str, str] | None:
     number = sum(pair.label is not None for pair in pairs)
     if number >= LEAST_LABELS:
         return None
-    problem = f"{number} records are scored and labelled on both sides, and {LEAST_LABELS} needed"
+    problem = (
+        f"{number} records are scored and labelled on both sides, and {LEAST_LABELS} are needed"
+    )
     return problem, "have all records scored, or draw a larger sample with llmjudge label --sample"
