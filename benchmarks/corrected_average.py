@@ -16,7 +16,8 @@ suite's own records, which labels of most records know better than an interval f
 says; status 1 below 93 %.
 
 `groups`: records in groups of three that are much alike, labelled without regard to groups. Status
-1 below 93 % with groups; beside it what leaving them out of account would give.
+1 below 92 % with groups, of which there are 40; beside it what leaving them out would
+give.
 
 `change`: two releases, labelled on the same records. A record has the same response in both, or one
 drawn anew, and some get worse. How often a release that is no worse fails no-drop, and how often
@@ -52,6 +53,7 @@ RECORDS = 110
 MANY_RECORDS = 500
 PARTS = ("average", "groups", "change")
 LEAST, MOST = 0.93, 0.97
+LEAST_IN_GROUPS = 0.92
 MOST_WRONG = 0.07
 SEED = 123
 
@@ -214,7 +216,7 @@ def groups(worlds: Sequence[World], draws: int) -> Iterator[str]:
                 kept.add(corrected_mean(judge, people, numbers).interval, truth)
                 independent.add(corrected_mean(judge, people).interval, truth)
             print(f"{world.name:<26} {size:7} {labels:6}  {kept}  {independent}", flush=True)
-            if kept.share < LEAST:
+            if kept.share < LEAST_IN_GROUPS:
                 yield f"groups of {world.name}, {labels} labels: {kept.share:.1%}"
 
 

@@ -144,8 +144,8 @@ def decide_average(
         return Decision(passed=True, reason=f"{figure}, no min_average is set{other}")
     noise = NOISE if is_within_noise(interval, min_average) else ""
     passed = average >= min_average
-    verb = "is at least" if passed else "is below"
-    reason = f"{figure} {verb} min_average {points(min_average)}{noise}{other}"
+    held = "is at least min_average" if passed else "is below min_average"
+    reason = f"{figure} {held} {points(min_average)}{noise}{other}"
     return Decision(passed=passed, reason=reason)
 
 

@@ -135,7 +135,7 @@ class _Judged(Kind[SuiteResult]):
     measure = _MEASURE
     figure = Figure("average", digits=2, interval_digits=1)
     settings = (
-        *("responses", "min_score", "min_average"),
+        *("responses", "min_score", "min_average", "correct"),
         *("min_agreement", "max_judge_error", "max_judge_bias"),
     )
 

@@ -125,7 +125,7 @@ def test_the_corrected_average_decides(project: Project, dist: tuple[str, ...]) 
 
 
 def test_without_correct_it_is_shown(project: Project) -> None:
-    """The judge's average decides, and the corrected one stands beside it."""
+    """The judge's average decides, and the corrected one stands beside it, till an option asks."""
     content = texts()
     project.suite(content, ALL.replace(", correct=True", ", min_average=46"))
     label(project, content)
@@ -138,6 +138,7 @@ def test_without_correct_it_is_shown(project: Project) -> None:
     assert f"; corrected by 20 labels it is {points(corrected)} (95" in suite["gates"][0]["reason"]
     assert "correct" not in suite
     assert f"corrected average of {SUITE}: {corrected:.2f}" in result.stdout.str()
+    project.run("--llm-judge-correct").assert_outcomes(passed=COUNT + 1, failed=1)
 
 
 def test_labels_that_correct_nothing(project: Project) -> None:
