@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -55,7 +56,9 @@ def measure_agreement(
     error_interval = bias_interval = spearman_interval = None
     owners = _numbered(groups, len(judge))
     if max(owners) + 1 >= _FEWEST:
-        error_interval, bias_interval, spearman_interval = _intervals(judge, people, owners)
+        error_interval, bias_interval, spearman_interval = _intervals(
+            tuple(judge), tuple(people), tuple(owners)
+        )
     return Agreement(
         count=len(differences),
         spearman=spearman(judge, people),
@@ -90,10 +93,14 @@ def _numbered(groups: Sequence[Hashable] | None, count: int) -> list[int]:
     return [numbers.setdefault(group, len(numbers)) for group in groups]
 
 
+@functools.lru_cache(maxsize=8)
 def _intervals(
-    judge: Sequence[float], people: Sequence[float], owners: Sequence[int]
-) -> list[tuple[float, float] | None]:
-    """Return the intervals of mean absolute error, bias and rank correlation."""
+    judge: tuple[float, ...], people: tuple[float, ...], owners: tuple[int, ...]
+) -> tuple[tuple[float, float] | None, ...]:
+    """Return the intervals of mean absolute error, bias and rank correlation.
+
+    The gate, the summary and the files of a run ask for those of the same scores.
+    """
     import numpy as np
 
     pairs = _Pairs(judge, people, owners)
@@ -107,7 +114,7 @@ def _intervals(
             for start in range(0, units, batch)
         ]
     )
-    return [_interval(observed[k], resampled[:, k], left_out[:, k]) for k in range(3)]
+    return tuple(_interval(observed[k], resampled[:, k], left_out[:, k]) for k in range(3))
 
 
 def _draws(units: int, batch: int) -> Iterator[_Floats]:

@@ -178,24 +178,27 @@ def read_suite_labels(
         chosen = replace(chosen, limits=AgreementLimits())
     if file is None:
         chosen = replace(chosen, labels=None)
-    field = chosen.responses
-    if field is not None and (file is not None or chosen.limits):
-        given = (labels.of(one, given_response(one, field)) for one in loaded.records)
-        if not labels.has_used(given):
-            problem, hint = labels.none_used()
-            where = f"{loaded.name}: labels"
-            raise PeopleFileError(where, problem, hint)
+    if (file is not None or chosen.limits) and not _may_be_used(loaded, labels):
+        problem, hint = labels.none_used()
+        where = f"{loaded.name}: labels"
+        raise PeopleFileError(where, problem, hint)
     return replace(loaded, settings=chosen), labels
+
+
+def _may_be_used(loaded: suites.Suite, labels: SuiteLabels) -> bool:
+    """Say whether people scored a response of a suite, as far as its responses are known."""
+    field = loaded.settings.responses
+    return field is None or labels.has_used(
+        labels.of(one, given_response(one, field)) for one in loaded.records
+    )
 
 
 def _check_limits(loaded: suites.Suite, keywords: Mapping[str, object]) -> None:
     """Refuse a marker that asks something of agreement where there are no labels."""
     for name in asdict(loaded.settings.limits):
         if keywords.get(name) is not None:
-            where, problem = (
-                f"{loaded.name}: {name}",
-                "there are no labels to compare the judge with",
-            )
+            where = f"{loaded.name}: {name}"
+            problem = "there are no labels to compare the judge with"
             hint = "name a file of them with labels= or --llm-judge-labels"
             raise SettingsError(where, problem, f"{hint}, or write human_score into the records")
 
@@ -216,10 +219,12 @@ def _labels_file(loaded: suites.Suite, *, is_named: bool) -> LabelsFile | None:
     where = f"{loaded.name}: labels" if is_named else "--llm-judge-labels"
     file = read_labels(path, named_by=where)
     ids = {record.id for record in loaded.records}
-    if any(label.record in ids for label in file.labels):
-        return file if is_named or _is_of(file.design, loaded) else None
+    has_records = any(label.record in ids for label in file.labels)
     if not is_named:
-        return None
+        is_of = has_records and _is_of(file.design, loaded)
+        return file if is_of and _may_be_used(loaded, SuiteLabels(loaded.records, file)) else None
+    if has_records:
+        return file
     problem, hint = _none_of(file, "a record of this suite")
     raise PeopleFileError(where, problem, hint)
 

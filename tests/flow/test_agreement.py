@@ -200,13 +200,19 @@ def test_scores_in_the_records_file(project: Project) -> None:
     assert "Judge against people" in (project.path / "report.html").read_text("utf-8")
 
 
-def test_an_option_is_for_the_suites_that_its_labels_are_of(project: Project) -> None:
-    """By their design, whatever ids other suites have; a marker's labels are others."""
-    content = texts(21)
-    project.suite(content, 'responses="model_response", min_score=0', test="test_other.py")
+@pytest.mark.parametrize(
+    ("field", "design"),
+    [("model_response", Design(SUITE, 21, 21, 123, "0" * 64)), ("older", None)],
+)
+def test_an_option_is_for_the_suites_that_its_labels_are_of(
+    project: Project, field: str, design: Design | None
+) -> None:
+    """By their design, or by records and responses where nobody says how they were drawn."""
+    content = [{**record, "older": "something else"} for record in texts(21)]
+    project.suite(content, f'responses="{field}", min_score=0', test="test_other.py")
     project.suite(content, 'responses="model_response", min_score=0')
-    design = Design(SUITE, 21, 21, 123, "0" * 64)
-    append_design(project.path / "labels.jsonl", design)
+    if design is not None:
+        append_design(project.path / "labels.jsonl", design)
     label(project, content, [50] * 21)
 
     result = project.run(REPORT, "--llm-judge-labels=labels.jsonl")
@@ -214,7 +220,7 @@ def test_an_option_is_for_the_suites_that_its_labels_are_of(project: Project) ->
     result.assert_outcomes(passed=45)
     other, suite = project.results()["suites"]
     assert "labels" not in other
-    assert suite["labels"]["design"] == asdict(design)
+    assert suite["labels"]["design"] == (design and asdict(design))
     assert suite["labels"]["used"] == 21
 
     refused = project.run("test_other.py", "--llm-judge-labels=labels.jsonl", BIAS)
