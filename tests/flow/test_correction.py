@@ -14,6 +14,7 @@ from pytest_llmjudge.labels import draw, records_digest, response_digest
 from pytest_llmjudge.stats import points
 from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.project import MODEL
+from tests.support.saved import read_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -261,6 +262,8 @@ def test_a_corrected_change(project: Project, mode: tuple[str, ...]) -> None:
     assert gate["reason"].startswith(f"dropped by {points(-expected.estimate, 1)} points (95 % CI ")
     assert ", corrected by 20 labels on both sides (by the judge alone " in gate["reason"]
     result.stdout.fnmatch_lines(["*corrected by 20 labels on both sides (weight of the judge's*"])
+    # How many records the judge needs to tell is not told by labels.
+    assert read_results(project.path / "results.json").known_deviation(SUITE) == (None, 0, None)
     options = "--json", "--max-drop=1"
     command = project.pytester.run("llmjudge", "compare", "old.json", "results.json", *options)
     (again,) = json.loads(command.stdout.str())["suites"]
