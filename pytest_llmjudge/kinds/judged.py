@@ -648,21 +648,17 @@ def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]
         "error": result.error,
         "outcome": result.outcome,
     }
-    if result.cause is not None:
-        document["cause"] = result.cause
-    if result.samples:
-        document["samples"] = list(result.samples)
-        document["unsure"] = result.is_unsure(min_score)
-    if result.covered is not None:
-        document["covered"] = result.covered
-    if result.category is not None:
-        document["category"] = result.category
-    if result.thoughts:
-        document["thoughts"] = result.thoughts
-    if result.human_score is not None:
-        document["human_score"] = rounded(result.human_score)
-    if result.labelers:
-        document["labelers"] = result.labelers
+    more = {
+        "cause": result.cause,
+        "samples": list(result.samples) or None,
+        "unsure": result.is_unsure(min_score) if result.samples else None,
+        "covered": result.covered,
+        "category": result.category,
+        "thoughts": result.thoughts or None,
+        "human_score": rounded(result.human_score),
+        "labelers": result.labelers or None,
+    }
+    document |= {name: value for name, value in more.items() if value is not None}
     if result.parts:
         document["parts"] = [{"name": name, "score": score} for name, score in result.parts]
     if result.explanation is not None:
