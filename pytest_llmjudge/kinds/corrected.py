@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_llmjudge.bounds import mean_bounds
 from pytest_llmjudge.correction import corrected_mean
 from pytest_llmjudge.data import CorrectedAverage, Design
+from pytest_llmjudge.data.summary import NONE
 from pytest_llmjudge.errors import PeopleFileError, SettingsError
 from pytest_llmjudge.gates import widening
 from pytest_llmjudge.groups import group_numbers
@@ -247,8 +248,10 @@ def saved_sample(suite: Mapping[str, Any]) -> tuple[Design | None, frozenset[str
     return design, frozenset(draw(ids, design.size, design.seed))
 
 
-def shown_corrected(corrected: CorrectedAverage) -> tuple[str, str]:
+def shown_corrected(corrected: CorrectedAverage | None) -> tuple[str, str]:
     """Return a corrected average and its 95 % interval, as they are shown."""
+    if corrected is None:
+        return NONE, NONE
     low, high = corrected.interval
     return f"{corrected.average:.2f}", f"{low:.1f} to {high:.1f}"
 

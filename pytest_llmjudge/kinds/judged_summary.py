@@ -146,7 +146,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
     whole = scores if len(scores) == suite.total else []
     own, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
     value, cells = own, _cells(suite, own, interval)
-    if suite.correct and suite.corrected is not None:
+    if suite.correct:
         value, interval = shown_corrected(suite.corrected)
     return make_summary(
         kind,
@@ -155,7 +155,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
         measure=_measure(suite),
         value=value,
         interval=interval,
-        beside=_beside(suite),
+        beside=_beside(suite, own),
         wanted=(
             at_least(_measure(suite), suite.min_average),
             *(at_least(gate_of(one.name), one.min_average) for one in suite.categories),
@@ -185,7 +185,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
         counts=(
             *scored_counts(len(scores), suite.total, suite.groups),
             *agreement_counts(suite.agreement),
-            *_both_averages(suite),
+            *_both_averages(suite, own),
         ),
         grouped=grouped_size(suite.total, "record", suite.groups),
     )
@@ -204,19 +204,17 @@ def _measure(suite: SuiteResult) -> str:
     return CORRECTED if suite.correct else "average"
 
 
-def _beside(suite: SuiteResult) -> str:
+def _beside(suite: SuiteResult, own: str) -> str:
     """Return the average that does not decide; empty where there is one average only."""
-    if suite.corrected is None:
-        return ""
     if suite.correct:
-        return f"judge {statistics.fmean(suite.scores):.2f}"
-    return f"corrected {shown_corrected(suite.corrected)[0]}"
+        return f"judge {own}"
+    return "" if suite.corrected is None else f"corrected {shown_corrected(suite.corrected)[0]}"
 
 
-def _both_averages(suite: SuiteResult) -> Iterator[tuple[str, str]]:
+def _both_averages(suite: SuiteResult, own: str) -> Iterator[tuple[str, str]]:
     """Yield the average that is not the suite's figure, under a name for JUnit XML."""
-    if suite.corrected is not None and suite.correct:
-        yield "average", f"{statistics.fmean(suite.scores):.2f}"
+    if suite.correct:
+        yield "average", own
     elif suite.corrected is not None:
         yield "corrected_average", shown_corrected(suite.corrected)[0]
 

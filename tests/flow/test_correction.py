@@ -209,9 +209,11 @@ def test_labels_of_other_responses(project: Project, mode: tuple[str, ...]) -> N
     names = drawn(content)
     label(project, [texts()[at] if one["id"] in names[:2] else one for at, one in enumerate(said)])
 
-    result = project.run(REPORT, *mode)
+    result = project.run(REPORT, "--llm-judge-markdown=report.md", *mode)
 
     (suite,) = project.results()["suites"]
+    figures = f"| corrected average - (judge {suite['average']:.2f}) |"
+    assert figures in (project.path / "report.md").read_text("utf-8")
     (gate,) = [gate for gate in suite["gates"] if gate["name"] == "average"]
     assert gate["outcome"] == "failed"
     assert gate["reason"] == (
