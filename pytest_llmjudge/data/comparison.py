@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -191,6 +191,11 @@ class Side:
     token_digests: Mapping[tuple[str, str], str] = field(default_factory=dict)
     corrects: bool = False
     design: Design | None = None
+
+    @property
+    def judged(self) -> Side:
+        """The same by the judge's scores alone."""
+        return replace(self, corrects=False)
 
 
 @dataclass(frozen=True, slots=True)

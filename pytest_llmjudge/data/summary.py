@@ -230,6 +230,11 @@ class Summary:
     beside: str = ""
 
     @property
+    def figure(self) -> str:
+        """The measure with all its values, as one text."""
+        return f"{self.measure} {self.value}" + (f" ({self.beside})" if self.beside else "")
+
+    @property
     def decided(self) -> str:
         """The outcome, and what became of each thing that was asked, as one line."""
         return ruled(self.outcome, self.rulings)

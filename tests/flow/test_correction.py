@@ -266,6 +266,11 @@ def test_a_corrected_change(project: Project, mode: tuple[str, ...]) -> None:
     result.stdout.fnmatch_lines(["*corrected by 20 labels on both sides (weight of the judge's*"])
     # How many records the judge needs to tell is not told by labels.
     assert read_results(project.path / "results.json").known_deviation(SUITE) == (None, 0, None)
+    # A history follows the judge's scores, which all of its runs have.
+    history = project.pytester.run("llmjudge", "history", "old.json", "results.json", "--json")
+    (series,) = json.loads(history.stdout.str())["suites"]
+    change = series["points"][1]["beside_previous"]["comparison"]["difference"]
+    assert change == pytest.approx(sum(judged) / COUNT)
     options = "--json", "--max-drop=1"
     command = project.pytester.run("llmjudge", "compare", "old.json", "results.json", *options)
     (again,) = json.loads(command.stdout.str())["suites"]
