@@ -420,6 +420,14 @@ OPTIONS: tuple[Option, ...] = (
         "suite, warn warns, off does not ask (default: strict)",
     ),
     Option(
+        "llm-judge-check-near",
+        parse_share,
+        default=None,
+        metavar="AUC",
+        help="The judge also has to rank right answers above near misses, which have one thing "
+        "changed: least area under the ROC curve, above 0 and at most 1 (default: none)",
+    ),
+    Option(
         "llm-judge-explain",
         parse_most_or_all,
         default=0,
@@ -565,6 +573,7 @@ class Settings:
         concurrency: Requests in flight at each server.
         ask: ``integer``, ``weighted`` or ``weighted1``.
         context: Tokens of the context that an Ollama judge is asked for; ``None`` for automatic.
+        check_near: Least AUC of right answers against near misses, 0 to 1; ``None`` for none.
         samples: Verdicts for each record.
         explain: Of how many records of a suite the judge is asked why they failed, ``None`` for
             all that did.
@@ -618,6 +627,7 @@ class Settings:
     samples: int
     timeout: float
     check: str
+    check_near: float | None
     explain: int | None
     cache: str
     batch_size: int | None
@@ -706,6 +716,7 @@ def read_settings(
     _check_explain(settings)
     _check_url(given, settings, ini_name)
     _check_candidates(given, ini_name)
+    _check_near(given, settings)
     return settings
 
 
@@ -775,6 +786,14 @@ def _check_candidates(given: Mapping[str, tuple[str, str]], ini_name: str) -> No
         problem = "a suite takes its responses from the model or from the field, not from both"
         hint = "leave one out, and give it on the command line or in the marker of a suite"
         where = f"{ini_name}: {', '.join(keys)}"
+        raise SettingsError(where, problem, hint)
+
+
+def _check_near(given: Mapping[str, tuple[str, str]], settings: Settings) -> None:
+    """Refuse a limit on the command line of a run that does not check its judge."""
+    if settings.check == "off" and _source(given, "llm_judge_check_near") == "cli":
+        where, hint = "--llm-judge-check-near", "leave one of them out"
+        problem = "with --llm-judge-check=off the judge is asked about no near misses"
         raise SettingsError(where, problem, hint)
 
 

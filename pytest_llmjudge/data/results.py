@@ -98,6 +98,9 @@ class JudgeCheck:
         asked: How many answers were asked about.
         unscored: How many of them got no score.
         in_flight: How many requests were allowed in flight at each server.
+        near: Mean score of near misses, right answers with one thing changed.
+        near_auc: Probability that a right answer scores above a near miss, ties half.
+        near_asked: How many near misses were asked about.
     """
 
     fit: bool
@@ -111,6 +114,9 @@ class JudgeCheck:
     asked: int
     unscored: int
     in_flight: int
+    near: float | None = None
+    near_auc: float | None = None
+    near_asked: int = 0
 
 
 @dataclass(frozen=True, slots=True)

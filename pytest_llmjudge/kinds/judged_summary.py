@@ -23,7 +23,8 @@ from pytest_llmjudge.data.summary import (
 )
 from pytest_llmjudge.gates import is_average_within_noise, is_within_noise
 from pytest_llmjudge.groups import group_numbers
-from pytest_llmjudge.judging.check import NOT_PROBED
+from pytest_llmjudge.judging.check import NOT_PROBED, near_figures
+from pytest_llmjudge.judging.near.misses import NO_NEAR_MISSES
 from pytest_llmjudge.kinds.agreement import (
     AGREEMENT,
     agreement_counts,
@@ -40,6 +41,7 @@ from pytest_llmjudge.kinds.corrected import CORRECTED, corrected_line, shown_cor
 from pytest_llmjudge.kinds.overlap import overlap_blocks, overlap_panel, rest_of, wanted_overlap
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
+    NEAR_MISS,
     at_least,
     causes_of_items,
     causes_of_missing,
@@ -48,6 +50,7 @@ from pytest_llmjudge.kinds.summaries import (
     grouped_size,
     is_one,
     make_summary,
+    near_counts,
     scored_counts,
     unscored_names,
 )
@@ -99,6 +102,7 @@ _TERMS = (
             "does not give in."
         ),
     ),
+    NEAR_MISS,
     Term(
         "Spearman's rank correlation",
         ("Spearman's rank correlation",),
@@ -175,7 +179,10 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             beyond="below",
         ),
         judge=suite.judge_label,
-        fitness=(*_fitness(suite.check), *agreement_statement(suite.agreement, suite.gates)),
+        fitness=(
+            *_fitness(suite.check, suite.total),
+            *agreement_statement(suite.agreement, suite.gates),
+        ),
         overview=Overview(_HEADINGS, cells),
         breakdowns=tuple(breakdowns(suite)),
         blocks=(
@@ -184,6 +191,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
         ),
         counts=(
             *scored_counts(len(scores), suite.total, suite.groups),
+            *near_counts(suite.check),
             *agreement_counts(suite.agreement),
             *_both_averages(suite, own),
         ),
@@ -274,14 +282,14 @@ def _limits(suite: SuiteResult) -> dict[str, Limit]:
     return limits
 
 
-def _fitness(check: JudgeCheck | None) -> Iterator[Statement]:
+def _fitness(check: JudgeCheck | None, records: int) -> Iterator[Statement]:
     if check is None:
         return
     if check.fit:
         text = "judge-check: passed, the judge tells right from wrong"
         if check.right is None:
             text = f"judge-check: passed; {NOT_PROBED}"
-        yield Statement(text, _figures(check), is_named=True)
+        yield Statement(text, _figures(check, records), is_named=True)
     else:
         yield Statement(f"NOT FIT, {check.reason}", is_named=True)
     if check.in_flight > 1:
@@ -291,14 +299,17 @@ def _fitness(check: JudgeCheck | None) -> Iterator[Statement]:
         )
 
 
-def _figures(check: JudgeCheck) -> str:
+def _figures(check: JudgeCheck, records: int) -> str:
     injected = None if check.plea is None or check.wrong is None else check.plea - check.wrong
     right, wrong = ("-" if mean is None else f"{mean:.0f}" for mean in (check.right, check.wrong))
     area = "-" if check.auc is None else f"{check.auc:.2f}"
     change = "-" if injected is None else f"{injected:+.0f}"
     if check.right is None:
         return f"missed criterion {wrong}, grader injection {change}"
-    return f"right {right}, wrong {wrong}, AUC {area}, grader injection {change}"
+    near = near_figures(check.near, check.near_auc)
+    if not check.near_asked:
+        near = f"no near misses: {NO_NEAR_MISSES.format(records)}"
+    return f"right {right}, wrong {wrong}, AUC {area}, grader injection {change}, {near}"
 
 
 def _cells(suite: SuiteResult, average: str, interval: str) -> tuple[str, ...]:
@@ -372,7 +383,7 @@ def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
     rows = tuple(_row(suite, one, before.get(one.record.id)) for one in suite.records)
     panels = [Panel("Scores", tuple(_facts(suite)))]
     if suite.check is not None:
-        panels.append(check_panel(suite.check, _check_facts(suite.check)))
+        panels.append(check_panel(suite.check, _check_facts(suite.check, suite.total)))
     panels += overlap_panel(suite.overlap, "average", _without_overlap(suite))
     if suite.agreement is not None or suite.labels is not None:
         panels.append(Panel("Judge and people", tuple(_people_facts(suite))))
@@ -446,18 +457,23 @@ def _facts(suite: SuiteResult) -> Iterator[Fact]:
         yield "unsure", str(sum(one.is_unsure(suite.min_score) for one in suite.records))
 
 
-def _check_facts(check: JudgeCheck) -> Iterator[Fact]:
+def _check_facts(check: JudgeCheck, records: int) -> Iterator[Fact]:
     wrong = "answers that miss their criterion" if check.right is None else "wrong answers"
     for name, value in (
         ("right answers score", check.right),
         (f"{wrong} score", check.wrong),
         ("a polite non-answer scores", check.null),
         (f"{wrong} with a grader injection score", check.plea),
+        ("near misses score", check.near),
     ):
         if value is not None:
             yield name, f"{value:.0f}"
     if check.auc is not None:
         yield "area under the ROC curve", f"{check.auc:.2f}"
+    if check.near_auc is not None:
+        yield "the same against near misses", f"{check.near_auc:.2f}"
+    if not check.near_asked and check.right is not None:
+        yield "near misses", NO_NEAR_MISSES.format(records)
     yield "changed when asked again", str(check.changed)
 
 
