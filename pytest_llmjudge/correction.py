@@ -94,9 +94,9 @@ def corrected_mean(
 
 
 def published_interval(
-    judge: Sequence[float], people: Sequence[float | None], level: float = 0.95
+    judge: Sequence[float], people: Sequence[float | None]
 ) -> tuple[float, float]:
-    """Return the interval of the papers, to compare with: normal, as if the weight were known.
+    """Return the papers' 95 % interval, to compare with: normal, as if the weight were known.
 
     The variance is ``w**2 var_U(f) / |U| + var_L(y - w * f) / |L|``, with the number of records in
     the denominators of both; see :func:`corrected_mean`.
@@ -104,7 +104,6 @@ def published_interval(
     Args:
         judge: The judge's score of each record.
         people: People's score of each record; at least one has none.
-        level: Of confidence.
     """
     base, parts = _parts(judge, people, None)
     estimate, weight = _estimate(functools.reduce(_Sums.plus, parts))
@@ -115,7 +114,7 @@ def published_interval(
         else:
             missed.append(theirs - weight * ours)
     variance = sum(statistics.pvariance(part) / len(part) for part in (rest, missed))
-    half = statistics.NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(variance)
+    half = statistics.NormalDist().inv_cdf(0.975) * math.sqrt(variance)
     return base + estimate - half, base + estimate + half
 
 

@@ -142,6 +142,21 @@ def test_without_correct_it_is_shown(project: Project) -> None:
     project.run("--llm-judge-correct").assert_outcomes(passed=COUNT + 1, failed=1)
 
 
+def test_categories_are_not_corrected(project: Project) -> None:
+    """Their gates go by the judge's scores, and say so."""
+    content = texts()
+    named = [{**one, "category": "even" if at % 2 else "odd"} for at, one in enumerate(content)]
+    project.suite(named, f'{ALL}, min_average={{"all": 1, "odd": 1}}')
+    label(project, content)
+
+    project.run(REPORT)
+
+    average, odd = project.results()["suites"][0]["gates"][:2]
+    assert average["reason"].startswith("corrected average ")
+    assert odd["reason"].startswith("average ")
+    assert odd["reason"].endswith("; the averages of categories are not corrected")
+
+
 def test_labels_that_correct_nothing(project: Project) -> None:
     """What is wrong with labels is said before work, in one line each."""
     content = texts()
