@@ -49,10 +49,13 @@ def why_no_sample(file: LabelsFile, contents: Sequence[tuple[str, str]]) -> Lack
             "correct an average"
         )
         return problem, f"draw a larger sample with {_LABEL} --sample"
-    return why_not_labelled(drawn, {label.record for label in file.labels}, "no label")
+    labelled = {label.record for label in file.labels}
+    return why_not_labelled(drawn, labelled, "no label", f"label the whole sample with {_LABEL}")
 
 
-def why_not_labelled(drawn: Sequence[str], labelled: Collection[str], what: str) -> Lack | None:
+def why_not_labelled(
+    drawn: Sequence[str], labelled: Collection[str], what: str, hint: str
+) -> Lack | None:
     """Say which records of a sample are not labelled; ``None`` where all are.
 
     The mean of those that are would be off where a record was left out for what it says.
@@ -60,14 +63,15 @@ def why_not_labelled(drawn: Sequence[str], labelled: Collection[str], what: str)
     Args:
         drawn: Their ids.
         labelled: Ids of those that are.
-        what: They have instead, such as ``no label``.
+        what: The others have, such as ``no label``.
+        hint: What to do about them.
     """
     missing = [record for record in drawn if record not in labelled]
     if not missing:
         return None
     have = "has" if len(missing) == 1 else "have"
     problem = f"{len(missing)} of the {len(drawn)} records drawn {have} {what}: {_named(missing)}"
-    return problem, f"label the whole sample with {_LABEL}"
+    return problem, hint
 
 
 def _named(ids: Sequence[str]) -> str:

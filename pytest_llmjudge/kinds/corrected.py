@@ -41,7 +41,10 @@ __all__ = [
 ]
 
 CORRECTED = "corrected average"
-_OTHER_RESPONSE = "a label of another response only, or none"
+_OTHER_RESPONSE = (
+    "a label of another response only, or none",
+    "label the responses of this run with llmjudge label",
+)
 
 
 class LabelledScore(NamedTuple):
@@ -108,7 +111,7 @@ def _lack(loaded: suites.Suite, labels: SuiteLabels, file: LabelsFile) -> Lack |
         if labels.label(record, given_response(record, field)) is not None
     }
     drawn = draw([record.id for record in loaded.records], design.size, design.seed)
-    return why_not_labelled(drawn, labelled, _OTHER_RESPONSE)
+    return why_not_labelled(drawn, labelled, *_OTHER_RESPONSE)
 
 
 def correct(drawn: Sequence[str], scores: Sequence[LabelledScore]) -> CorrectedAverage | Lack:
@@ -121,7 +124,7 @@ def correct(drawn: Sequence[str], scores: Sequence[LabelledScore]) -> CorrectedA
     sample = set(drawn)
     people = [one.people if one.id in sample else None for one in scores]
     labelled = {one.id for one, label in zip(scores, people, strict=True) if label is not None}
-    lack = why_not_labelled(drawn, labelled, _OTHER_RESPONSE)
+    lack = why_not_labelled(drawn, labelled, *_OTHER_RESPONSE)
     if lack is not None:
         return lack
     groups = group_numbers(one.group for one in scores)

@@ -189,7 +189,7 @@ def test_labels_that_correct_nothing(project: Project) -> None:
     label(project, [others[at] if one["id"] == names[0] else one for at, one in enumerate(content)])
     assert error() == (
         f"{where}1 of the 20 records drawn has a label of another response only, or none: "
-        f"{names[0]}; label the whole sample with llmjudge label"
+        f"{names[0]}; label the responses of this run with llmjudge label"
     )
     path = label_without_design(project, content)
     assert error() == (
@@ -233,7 +233,7 @@ def test_labels_of_other_responses(project: Project, mode: tuple[str, ...]) -> N
     assert gate["outcome"] == "failed"
     assert gate["reason"] == (
         "the average cannot be corrected: 2 of the 20 records drawn have a label of another "
-        f"response only, or none: {', '.join(names[:2])}; label the whole sample with llmjudge label"
+        f"response only, or none: {', '.join(names[:2])}; label the responses of this run with llmjudge label"
     )
     assert "corrected" not in suite
     result.assert_outcomes(passed=COUNT + 1, failed=1)

@@ -59,7 +59,7 @@ def test_a_record_without_a_label() -> None:
 
     assert correct(DRAWN, given) == (
         f"1 of the 20 records drawn has a label of another response only, or none: {DRAWN[3]}",
-        "label the whole sample with llmjudge label",
+        "label the responses of this run with llmjudge label",
     )
 
 
