@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Vote
 from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.keys import text_digest
-from pytest_llmjudge.storage.torn_line import votes_so_far
-from pytest_llmjudge.storage.votes import append_vote
-from pytest_llmjudge.storage.votes_lock import turn_to_write
+from pytest_llmjudge.storage.votes import append_vote, votes_so_far
+from pytest_llmjudge.storage.write_lock import turn_to_write
 from pytest_llmjudge.voting.ballots import key_of
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from pytest_llmjudge.storage.files import check_writable
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import answers_of, answers_of_pairs
 from pytest_llmjudge.storage.torn_line import set_aside_cut_off
+from pytest_llmjudge.storage.votes import VOTE_BEGINNINGS
 from pytest_llmjudge.voting.ballots import Source, make_ballots
 from pytest_llmjudge.voting.box import BallotBox
 from pytest_llmjudge.voting.messages import end_lines, ending, opening_lines
@@ -184,7 +185,7 @@ def _box(made: Ballots, out: Path, voter: str, tell: Callable[[str], None]) -> B
     except OSError as error:
         where, problem = f"--out {out}", f"it cannot be written ({error.strerror})"
         raise PeopleFileError(where, problem, "name another place") from None
-    aside = set_aside_cut_off(out)
+    aside = set_aside_cut_off(out, VOTE_BEGINNINGS)
     if aside is not None:
         tell(f"{out}: its last line was cut off while it was written; it is in {aside} now")
     return BallotBox(made.ballots, out, voter)
