@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.local_page.guard import Guard
 
-__all__ = ["Words", "make_app"]
+__all__ = ["Words", "make_app", "visible"]
 
 _HERE = "pytest_llmjudge.local_page"
 _SHARED_FILES = ("icon.svg", "page.css", "page.js")
@@ -27,6 +28,8 @@ _KINDS = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
+# Control characters but for white space, and what embeds, overrides or isolates a direction.
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _DEFAULT_TEXTS = {404: "There is no such page.", 405: "This page takes no such request."}
 
 
@@ -62,6 +65,7 @@ def make_app(package: str, name: str, guard: Guard, words: Words) -> Flask:
     app.url_map.merge_slashes = False
     app.before_request(lambda: guard.check(request))
     app.after_request(guard.seal)
+    app.add_template_filter(visible)
     app.context_processor(lambda: {"files": name})
     for file in _SHARED_FILES:
         app.add_url_rule(f"/{file}", endpoint=file, view_func=_file(_HERE, file))
@@ -83,6 +87,14 @@ def make_app(package: str, name: str, guard: Guard, words: Words) -> Flask:
         return render_template("error.html", title=title, text=text, back=words.back)
 
     return app
+
+
+def visible(text: str) -> str:
+    """Show as escapes what nobody would see, or what would turn the order of what is seen.
+
+    Joiners and marks of direction stay: emoji and texts of several scripts need them.
+    """
+    return _UNSEEN.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def _file(package: str, name: str) -> Callable[[], Response]:

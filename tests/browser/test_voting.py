@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 
 from tests.browser.chromium import installed, launched, vote_by_key
-from tests.support.ballots import record, suite_of, votes_in, voting, write_pair, write_results
+from tests.support.ballots import lines_in, record, suite_of, voting, write_pair, write_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def test_twenty_votes_and_a_crash(tmp_path: Path, page: Page) -> None:
             better = {"left": left, "right": right}.get(choice, choice)
             meant.append((page.inner_text(".question .text"), better))
             vote_by_key(page, key)
-            assert len(votes_in(path)) == len(meant)
+            assert len(lines_in(path)) == len(meant)
 
     with voting(tmp_path) as server:
         watch = Watch(page)
@@ -115,7 +115,7 @@ def test_twenty_votes_and_a_crash(tmp_path: Path, page: Page) -> None:
 
     assert (status, problem) == (0, "")
     assert lines[0] == "9 votes cast, 20 of 20 ballots voted on; votes are in votes.jsonl"
-    votes = votes_in(path)
+    votes = lines_in(path)
     assert sorted(vote["id"] for vote in votes) == sorted(f"r{number}" for number in range(20))
     for vote_, (asked, better) in zip(votes, meant, strict=True):
         assert asked == f"Say {vote_['id']}."
@@ -157,7 +157,7 @@ def test_without_javascript(tmp_path: Path, browser: Browser) -> None:
         assert page.inner_text("h1") == "Thank you, that was all."
     context.close()
 
-    assert len(votes_in(tmp_path / "votes.jsonl")) == 3
+    assert len(lines_in(tmp_path / "votes.jsonl")) == 3
 
 
 def test_a_second_click_votes_on_nothing(tmp_path: Path, page: Page) -> None:
@@ -179,7 +179,7 @@ def test_a_second_click_votes_on_nothing(tmp_path: Path, page: Page) -> None:
         page.reload()
         assert "3 of 5" in page.inner_text("header")
 
-    assert len(votes_in(tmp_path / "votes.jsonl")) == 2
+    assert len(lines_in(tmp_path / "votes.jsonl")) == 2
 
 
 def test_selecting_text_is_no_vote(tmp_path: Path, page: Page) -> None:
@@ -200,7 +200,7 @@ def test_selecting_text_is_no_vote(tmp_path: Path, page: Page) -> None:
         vote_by_key(page, "Shift+T")
         assert "2 of 2" in page.inner_text("header")
 
-    assert [vote["winner"] for vote in votes_in(tmp_path / "votes.jsonl")] == ["tie"]
+    assert [vote["winner"] for vote in lines_in(tmp_path / "votes.jsonl")] == ["tie"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_another_window(tmp_path: Path, page: Page, context: BrowserContext) -> 
         assert "The first vote stands." in other.inner_text("header")
         assert "2 of 3" in other.inner_text("header")
 
-    assert len(votes_in(tmp_path / "votes.jsonl")) == 1
+    assert len(lines_in(tmp_path / "votes.jsonl")) == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -165,7 +165,10 @@ def test_nothing_tells_the_models_before_the_end(visitor: Visitor) -> None:
         pages = [visitor.get(), visitor.post(form), visitor.get("/none"), visitor.post({})]
         seen += [page.text + str(page.headers) for page in pages]
         assert not any("Set-Cookie" in page.headers for page in pages)
-    seen += [visitor.get(f"/{name}").text for name in ("vote.js", "vote.css", "page.js", "page.css", "icon.svg")]
+    seen += [
+        visitor.get(f"/{name}").text
+        for name in ("vote.js", "vote.css", "page.js", "page.css", "icon.svg")
+    ]
     end = visitor.get().text
 
     assert not [text for text in seen if "pony" in text or "zebra" in text]
