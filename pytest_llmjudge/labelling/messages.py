@@ -53,7 +53,7 @@ def opening_lines(sample: Sample, outcome: Outcome, results: str) -> Iterator[st
     yield from _missing(sample)
     if outcome.elsewhere:
         noun = _count(outcome.elsewhere, "label")
-        yield f"{noun} of other responses: they stay in the file and are not asked for again"
+        yield f"the file keeps {noun} of other responses"
     own = outcome.own
     before = f", {own.labels} labelled before" if own.labels else ""
     yield f"{_count(outcome.responses, 'response')} for {_name(own.labeler)}{before}"

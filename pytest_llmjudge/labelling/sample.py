@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,6 @@ DEFAULT_SIZE = 40
 DEFAULT_SEED = 123
 
 _SHOWN_NAMES = 10
-_AS_WRITTEN = "name a file that --llm-judge-report wrote, as it was written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +161,8 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _check_whole(run: SavedRun, suite: SavedAnswers, total: int) -> None:
-    where = f"{run.path}: {suite.suite}"
-    id_, count = Counter(answer.id for answer in suite.answers).most_common(1)[0]
-    if count > 1:
-        raise SettingsError(where, f'it has the record "{one_line(id_, 80)}" twice', _AS_WRITTEN)
     if len(suite.answers) < total:
+        where = f"{run.path}: {suite.suite}"
         problem = f"it has {len(suite.answers)} of {total} records"
         hint = "name results of a run over all of them, from which a sample can be drawn"
         raise SettingsError(where, problem, hint)
