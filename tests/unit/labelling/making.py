@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Label
@@ -36,13 +35,17 @@ def unanswered(number: int) -> dict[str, object]:
 
 
 def sample_of(
-    path: Path, *, known: Design | None = None, labeler: str = "ann", **wanted: int | str
+    path: Path,
+    *,
+    known: Design | None = None,
+    labeler: str = "ann",
+    suite: str | None = None,
+    size: int | None = None,
+    seed: int | None = None,
 ) -> Sample:
-    """Make a sample of a results file, by default of all of its records."""
-    options = replace(Wanted(), **wanted)
-    return make_sample(
-        read_results(path, all_kinds()), known, options, labeler=labeler, out="labels.jsonl"
-    )
+    """Make a sample of a results file."""
+    run = read_results(path, all_kinds())
+    return make_sample(run, known, Wanted(suite, size, seed), labeler=labeler, out="labels.jsonl")
 
 
 def label_on(item: Item, score: int, *, labeler: str = "ann", replaces: str = "") -> Label:
