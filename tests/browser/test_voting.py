@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 
 from tests.browser.chromium import installed, launched, vote_by_key
+from tests.browser.watching import LEAST_CONTRAST, Watch
 from tests.support.ballots import lines_in, record, suite_of, voting, write_pair, write_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="needs Playwright"),
@@ -30,29 +31,6 @@ HOSTILE = (
 )
 KEYS = ["ArrowLeft", "1", "a", "ArrowRight", "2", "b", "t", "x", "A", "T"]
 CHOICES = ["left"] * 3 + ["right"] * 3 + ["tie", "both_bad", "left", "tie"]
-
-
-class Watch:
-    """All that a page asks for, and all that its console shows."""
-
-    def __init__(self, page: Page) -> None:
-        self.requests: list[str] = []
-        self.problems: list[tuple[str, str]] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("pageerror", lambda error: self.problems.append(("", str(error))))
-        page.on("console", self._note)
-
-    def check(self, address: str, gone: str = "nowhere") -> None:
-        """Nothing went wrong, and nothing left the machine.
-
-        A page from a server that is ``gone`` may still have asked that for its icon, in vain.
-        """
-        assert [text for url, text in self.problems if not url.startswith(gone)] == []
-        assert self.requests
-        assert [url for url in self.requests if not url.startswith((address, gone))] == []
-
-    def _note(self, message: ConsoleMessage) -> None:
-        self.problems.append((message.location["url"], message.text))
 
 
 @pytest.fixture(scope="module", name="browser")
@@ -268,30 +246,3 @@ def test_it_can_be_read(tmp_path: Path, browser: Browser, width: int, scheme: Sc
     context.close()
 
     assert len(places) == 1
-
-
-# As WCAG 2.1 defines it, over all elements with text of their own; grounds here are opaque.
-LEAST_CONTRAST = """() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const luminance = (color) => {
-    const [r, g, b] = color.slice(0, 3).map((value) => {
-      const share = value / 255;
-      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = parse(getComputedStyle(at).backgroundColor);
-      if (color.length < 4 || color[3] === 1) return color;
-    }
-    return [255, 255, 255];
-  };
-  const ratios = [...document.body.querySelectorAll("*")]
-    .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
-    .map((one) => {
-      const pair = [luminance(parse(getComputedStyle(one).color)), luminance(ground(one))];
-      return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-    });
-  return Math.min(...ratios);
-}"""

@@ -24,9 +24,14 @@
     }
   };
 
+  const say = (text, isProblem) => {
+    said.textContent = text;
+    said.classList.toggle("unseen", !isProblem);
+  };
+
   const give = (value) => {
     score.value = Math.min(100, Math.max(0, value));
-    said.textContent = `Score ${score.value}`;
+    say(`Score ${score.value}`, false);
     show();
   };
 
@@ -40,6 +45,12 @@
   actions.set("n", () => note.focus());
 
   score.addEventListener("input", show);
+  // The browser would move the focus into the field, where the next key is a digit and no ten.
+  score.addEventListener("invalid", (event) => {
+    event.preventDefault();
+    const isMissing = score.validity.valueMissing;
+    say(isMissing ? "Give a score first." : "A score is a whole number from 0 to 100.", true);
+  });
   slider.addEventListener("input", () => give(Number(slider.value)));
 
   const isTyped = (key) => key.length === 1 || ["ArrowLeft", "ArrowRight", "Enter"].includes(key);
