@@ -93,13 +93,13 @@ def _agreement(outcome: Outcome) -> str:
     agreement = outcome.agreement
     if agreement is None:
         return ""
-    people = 1 + len(outcome.others)
-    of = f"{_count(agreement.responses, 'response')} that several of {people} labelers scored"
+    people, responses = 1 + len(outcome.others), _count(agreement.responses, "response")
+    what = f"Krippendorff's alpha of {people} labelers on {responses}"
     if agreement.alpha is None:
-        return f"{of}: all with the same score, which says nothing of their agreement"
+        return f"{what}: none, as all scores are the same"
     interval = agreement.interval
     shown = "" if interval is None else f" (95 % CI {interval[0]:.2f} to {interval[1]:.2f})"
-    return f"Krippendorff's alpha {agreement.alpha:.2f}{shown} on {of}"
+    return f"{what}: {agreement.alpha:.2f}{shown}"
 
 
 def _labeling(one: Labeling) -> str:

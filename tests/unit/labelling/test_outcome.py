@@ -72,8 +72,8 @@ def test_in_words(sample: Sample, labels: list[Label]) -> None:
     assert outcome.agreement.interval is not None
     low, high = outcome.agreement.interval
     assert figure == (
-        f"Krippendorff's alpha {outcome.agreement.alpha:.2f} (95 % CI {low:.2f} to {high:.2f}) on 4 "
-        "responses that several of 3 labelers scored"
+        f"Krippendorff's alpha of 3 labelers on 4 responses: {outcome.agreement.alpha:.2f} (95 % CI "
+        f"{low:.2f} to {high:.2f})"
     )
     assert list(end_lines(sample, outcome, now=1, path="l.jsonl")) == [
         "1 label written, 4 of 4 responses labelled; labels are in l.jsonl",
@@ -99,8 +99,7 @@ def test_all_the_same_score(sample: Sample) -> None:
     labels = [label_on(one, 50, labeler=who) for one in sample.items for who in ("ann", "ben")]
 
     assert ending(sample, label_outcome(sample, labels, "ann"), "l.jsonl").figure == (
-        "4 responses that several of 2 labelers scored: all with the same score, which says nothing "
-        "of their agreement"
+        "Krippendorff's alpha of 2 labelers on 4 responses: none, as all scores are the same"
     )
 
 

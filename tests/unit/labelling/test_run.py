@@ -132,10 +132,7 @@ def test_files_put_together(path: Path, capsys: pytest.CaptureFixture[str]) -> N
         "0 labels written, 3 of 3 responses labelled; labels are in labels.jsonl",
         "  ann: 3 labels, mean score 50.0",
         "  ben: 3 labels, mean score 63.3",
-        (
-            "Krippendorff's alpha 0.91 (95 % CI -0.67 to 0.96) on 3 responses that several of 2 "
-            "labelers scored"
-        ),
+        "Krippendorff's alpha of 2 labelers on 3 responses: 0.91 (95 % CI -0.67 to 0.96)",
     ]
 
 
