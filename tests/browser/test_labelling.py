@@ -30,13 +30,7 @@ HOSTILE = (
     "<img src=x onerror=\"document.title = 'taken'\">"
     "<a href=javascript:alert(1)>here</a>"
 )
-KEYS = {
-    **{str(digit): 10 * digit for digit in range(10)},
-    "f": 100,
-    "F": 100,
-    "ArrowLeft": 50,
-    "ArrowUp": 50,
-}
+KEYS = {"0": 0, "1": 10, "5": 50, "9": 90, "f": 100, "F": 100, "ArrowLeft": 50, "ArrowUp": 50}
 
 
 @pytest.fixture(scope="module", name="browser")
@@ -74,9 +68,9 @@ def scores(path: Path) -> list[int]:
     return [label.score for label in read_labels(path).labels]
 
 
-def test_fourteen_labels_and_a_crash(tmp_path: Path, page: Page) -> None:
-    """Two keys each, the server killed after 8: each is in the file once, as it was meant."""
-    write_responses(tmp_path, *(f"Response to r{n}." for n in range(14)))
+def test_labels_and_a_crash(tmp_path: Path, page: Page) -> None:
+    """Two keys each, the server killed after 5: each is in the file once, as it was meant."""
+    write_responses(tmp_path, *(f"Response to r{n}." for n in range(8)))
     path = tmp_path / "labels.jsonl"
     meant: dict[str, int] = {}
     keys = iter(KEYS.items())
@@ -84,7 +78,7 @@ def test_fourteen_labels_and_a_crash(tmp_path: Path, page: Page) -> None:
     def label(count: int) -> None:
         for _ in range(count):
             key, score = next(keys)
-            assert f"{len(meant) + 1} of 14" in page.inner_text("header")
+            assert f"{len(meant) + 1} of 8" in page.inner_text("header")
             meant[shown(page)] = score
             label_by_keys(page, key, "Enter")
             assert len(lines_in(path)) == 1 + len(meant)
@@ -92,22 +86,22 @@ def test_fourteen_labels_and_a_crash(tmp_path: Path, page: Page) -> None:
     with labelling(tmp_path) as server:
         watch = Watch(page)
         page.goto(server.address)
-        label(8)
+        label(5)
         watch.check(server.address)
         status, _, _ = server.end(signal.SIGKILL)
         killed = server.address
     assert status == -signal.SIGKILL
     with labelling(tmp_path) as server:
-        assert server.lines[1] == "14 responses for ann, 8 labelled before"
+        assert server.lines[1] == "8 responses for ann, 5 labelled before"
         watch = Watch(page)
         page.goto(server.address)
-        label(6)
+        label(3)
         assert page.inner_text("h1") == "Thank you, that was all."
         watch.check(server.address, killed)
         status, lines, problem = server.end(signal.SIGINT)
 
     assert (status, problem) == (0, "")
-    assert lines == ["6 labels written, 14 of 14 responses labelled; labels are in labels.jsonl"]
+    assert lines == ["3 labels written, 8 of 8 responses labelled; labels are in labels.jsonl"]
     labels = read_labels(path).labels
     assert {f"Response to {one.record}.": one.score for one in labels} == meant
 
@@ -279,7 +273,7 @@ def test_another_window(tmp_path: Path, page: Page, context: BrowserContext) -> 
 
 @pytest.mark.parametrize(
     ("width", "height", "stays"),
-    [(320, 256, False), (512, 350, False), (812, 375, True), (375, 667, True), (1280, 256, False)],
+    [(320, 256, False), (812, 375, True), (375, 667, True)],
 )
 def test_the_score_leaves_room(
     tmp_path: Path, browser: Browser, width: int, height: int, *, stays: bool
@@ -300,15 +294,14 @@ def test_the_score_leaves_room(
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1024])
+@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1024, "light")])
 def test_it_can_be_read(tmp_path: Path, browser: Browser, width: int, scheme: Scheme) -> None:
     """Nothing sticks out, targets are large and do not move, and text stands out from its ground."""
     write_responses(tmp_path, "short", "word " * 400 + "y" * 900, "line\n" * 60)
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     context = browser.new_context(viewport={"width": width, "height": 760}, color_scheme=scheme)
     page = context.new_page()
-    places = set()
+    places: list[tuple[float, float]] = []
     targets = "form button:visible, form a, #score, #note"
     with labelling(tmp_path) as server:
         page.goto(server.address)
@@ -316,16 +309,20 @@ def test_it_can_be_read(tmp_path: Path, browser: Browser, width: int, scheme: Sc
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             boxes = [target.bounding_box() for target in page.locator(targets).all()]
             assert all(box and box["height"] >= 44 and box["width"] >= 40 for box in boxes)
-            places.add(str(page.locator("[value=save]").bounding_box()))
             page.keyboard.press("4")
             assert page.evaluate(LEAST_CONTRAST) >= 4.5
             page.keyboard.press("Tab")
             assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-            found = axe.Axe().run(page).response["violations"]
-            assert [one["id"] for one in found] == []
+            if not places:
+                found = axe.Axe().run(page).response["violations"]
+                assert [one["id"] for one in found] == []
+            save = page.locator("[value=save]").bounding_box()
+            assert save is not None
+            places.append((save["x"], save["y"]))
             label_by_keys(page, "Escape", "Enter")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(LEAST_CONTRAST) >= 4.5
     context.close()
 
-    assert len(places) == 1
+    # What is sticky may be a part of a pixel off.
+    assert all(place == pytest.approx(places[0], abs=1) for place in places)

@@ -103,21 +103,18 @@ def test_a_label(visitor: Visitor) -> None:
     assert "2 of 3" in visitor.get().text
 
 
-@pytest.mark.parametrize("score", ["0", "100", "73", " 7 ", "007"])
-def test_scores(visitor: Visitor, score: str) -> None:
-    """Whole numbers from 0 to 100."""
-    assert visitor.post(visitor.form(score)).status_code == 303
-    assert [label.score for label in visitor.labels()] == [int(score)]
-
-
-@pytest.mark.parametrize("score", ["", "101", "-1", "7.5", "x", "\u0667", "1e2", "0x10"])
-def test_what_is_no_score(visitor: Visitor, score: str) -> None:
-    """It is refused in a line, and nothing is guessed."""
-    reply = visitor.post(visitor.form(score))
-
-    assert reply.status_code == 400
-    assert "A score is a whole number from 0 to 100. Nothing was written." in reply.text
+def test_scores(visitor: Visitor) -> None:
+    """Whole numbers from 0 to 100; what is none is refused in a line, and nothing is guessed."""
+    form = visitor.form()
+    for score in ("", "101", "-1", "7.5", "x", "\u0667", "1e2", "0x10"):
+        reply = visitor.post({**form, "score": score})
+        assert reply.status_code == 400
+        assert "A score is a whole number from 0 to 100. Nothing was written." in reply.text
     assert not visitor.path.exists()
+
+    for score in ("0", "100", " 007 "):
+        assert visitor.post(visitor.form(score)).status_code == 303
+    assert [label.score for label in visitor.labels()] == [0, 100, 7]
 
 
 def test_a_long_note(visitor: Visitor) -> None:
@@ -247,44 +244,30 @@ def test_all_of_a_conversation(visitor: Visitor, tmp_path: Path) -> None:
     assert MARKUP not in page
 
 
-@pytest.mark.parametrize(
-    ("headers", "status", "text"),
-    [
-        ({"Host": "evil.example"}, 403, "This address is not the one that llmjudge label printed."),
-        ({"Origin": "http://evil.example"}, 403, ELSEWHERE),
-        ({"Origin": "null"}, 403, ELSEWHERE),
-        ({"Sec_Fetch_Site": "cross-site"}, 403, ELSEWHERE),
-    ],
-)
-def test_a_request_of_another_page(
-    visitor: Visitor, headers: dict[str, str], status: int, text: str
-) -> None:
-    """It is refused, even with this page's token."""
-    reply = visitor.post(visitor.form(), **headers)
+def test_what_is_refused(visitor: Visitor) -> None:
+    """A request of another page, even with this page's token, and a form of none: a line each."""
+    form = visitor.form()
+    host = "This address is not the one that llmjudge label printed."
+    stale = "This page was made by an earlier start of llmjudge label."
+    no_form = "This form is not one of this page. Nothing was written."
+    cases: list[tuple[dict[str, str], dict[str, str], int, str]] = [
+        ({"Host": "evil.example"}, {}, 403, host),
+        ({"Origin": "http://evil.example"}, {}, 403, ELSEWHERE),
+        ({"Origin": "null"}, {}, 403, ELSEWHERE),
+        ({"Sec_Fetch_Site": "cross-site"}, {}, 403, ELSEWHERE),
+        ({}, {"token": "x"}, 403, stale),
+        ({}, {"token": ""}, 403, stale),
+        ({}, {"item": "x"}, 400, no_form),
+        ({}, {"action": "save all"}, 400, no_form),
+        ({}, {"action": ""}, 400, no_form),
+        ({}, {"more": "x" * 70_000}, 413, "The request is too long. Nothing was written."),
+    ]
 
-    assert (reply.status_code, text in reply.text) == (status, True)
+    for headers, change, status, text in cases:
+        reply = visitor.post({**form, **change}, **headers)
+        assert (reply.status_code, text in reply.text) == (status, True), text
     assert not visitor.path.exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "status", "text"),
-    [
-        ({"token": "x"}, 403, "This page was made by an earlier start of llmjudge label."),
-        ({"token": ""}, 403, "Nothing was written."),
-        ({"item": "x"}, 400, "This form is not one of this page. Nothing was written."),
-        ({"action": "save all"}, 400, "This form is not one of this page. Nothing was written."),
-        ({"action": ""}, 400, "This form is not one of this page. Nothing was written."),
-        ({"more": "x" * 70_000}, 413, "The request is too long. Nothing was written."),
-    ],
-)
-def test_a_form_of_no_page(
-    visitor: Visitor, change: dict[str, str], status: int, text: str
-) -> None:
-    """It is refused, in a line."""
-    reply = visitor.post({**visitor.form(), **change})
-
-    assert (reply.status_code, text in reply.text) == (status, True)
-    assert not visitor.path.exists()
+    assert visitor.post(form).status_code == 303
 
 
 def test_headers(visitor: Visitor) -> None:

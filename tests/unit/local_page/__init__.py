@@ -1,1 +1,0 @@
-"""What the local pages share."""
