@@ -239,6 +239,10 @@ def test_all_of_a_conversation(visitor: Visitor, tmp_path: Path) -> None:
         *("Be brief.", "Hello?", "&lt;script&gt;", asked.instruction, "And then?"),
         *("accuracy: is it right?", "Turn 2:\nNothing."),
     ]
+    alone = replace(item, asked=replace(item.asked, output="", criteria="accuracy: is it right?"))
+    with visiting(tmp_path / "alone.jsonl", replace(sample, items=(alone,))) as other:
+        assert "Reference" not in other.get().text
+
     places = [page.index(text) for text in order]
     assert places == sorted(places)
     assert MARKUP not in page
