@@ -115,7 +115,9 @@ def test_other_records(results: Path, tmp_path: Path) -> None:
     changed = tmp_path / "c.json"
     changed.write_text(json.dumps(document))
 
+    fewer = write_responses(tmp_path / "d.json", ["x"] * 9)
     for path, way in (
+        (fewer, f"it is of 50 records and {fewer} has 9"),
         (more, f"it is of 50 records and {more} has 51"),
         (changed, f"it is of other records than those of {changed}"),
     ):
