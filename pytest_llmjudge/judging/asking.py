@@ -13,7 +13,9 @@ from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, one_line
 from pytest_llmjudge.judging.choosing import ROOM_FOR_THOUGHTS, choose, thinks
 from pytest_llmjudge.judging.decoys import is_suspicious_choice, is_suspicious_score
+from pytest_llmjudge.judging.explaining import explain
 from pytest_llmjudge.judging.questions import (
+    explanation_prompt,
     integer_prompt,
     pair_prompt,
     weighted1_prompt,
@@ -32,7 +34,7 @@ from pytest_llmjudge.servers.chat import CUT, SEED, TOP_LOGPROBS, PromptTooLongE
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from pytest_llmjudge.data import Choice, JudgeIdentity, Record
+    from pytest_llmjudge.data import Choice, Explanation, JudgeIdentity, Record
     from pytest_llmjudge.servers.chat import JudgeClient
 
 __all__ = ["WEIGHTED_1", "WEIGHTED_2", "Asker", "IntegerAsker", "WeightedAsker", "Wording"]
@@ -99,6 +101,12 @@ class Asker(Protocol):
     def is_suspicious_choice(self, record: Record, winner: str, loser: str) -> bool:
         """Say whether decoy questions are to be asked about an answer that was preferred."""
 
+    def explanation_prompt(self, record: Record, response: str) -> str:
+        """Return all that is asked to have a response explained."""
+
+    def explain(self, record: Record, response: str) -> Explanation:
+        """Say what is wrong with a response."""
+
     def look(self, servers: Collection[str], digest: str) -> Mapping[str, JudgeError]:
         """Prove that the model is still that of this digest; see :class:`.chat.ChatClient`."""
 
@@ -162,6 +170,14 @@ class _ClientAsker:
     def is_suspicious_choice(self, record: Record, winner: str, loser: str) -> bool:
         """See :func:`~pytest_llmjudge.judging.decoys.is_suspicious_choice`."""
         return is_suspicious_choice(record, winner, loser)
+
+    def explanation_prompt(self, record: Record, response: str) -> str:
+        """Return the question what is wrong with a response."""
+        return explanation_prompt(record, response, self._tokens)
+
+    def explain(self, record: Record, response: str) -> Explanation:
+        """Ask what is wrong with a response; always in the same way, however they are scored."""
+        return explain(self._client, self.explanation_prompt(record, response))
 
 
 class IntegerAsker(_ClientAsker):
