@@ -42,17 +42,20 @@ from pytest_llmjudge.data.records import (
 )
 from pytest_llmjudge.data.results import (
     Agreement,
+    AgreementLimits,
     AnyResult,
     CategoryResult,
     JudgeCheck,
     RecordResult,
     RunResult,
     SuiteResult,
+    UsedLabels,
 )
 
 __all__ = [
     "AgainstReference",
     "Agreement",
+    "AgreementLimits",
     "AnyResult",
     "CategoryResult",
     "CheckpointReference",
@@ -97,6 +100,7 @@ __all__ = [
     "TrainingFile",
     "Turn",
     "Unscored",
+    "UsedLabels",
     "Verdict",
     "Vote",
 ]

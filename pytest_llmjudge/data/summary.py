@@ -200,7 +200,7 @@ class Summary:
         overview: A row of figures.
         breakdowns: Its result by parts, in each way in which it has some.
         blocks: What is worth a look, in the order in which it is shown; a text is a line.
-        counts: Of its parts, by name, for JUnit XML.
+        counts: Of its parts, and further figures, by name, for JUnit XML.
         grouped: How many records it has in how many groups; empty where each is alone.
     """
 
