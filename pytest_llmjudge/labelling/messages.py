@@ -26,12 +26,14 @@ class Ending:
 
     Attributes:
         headline: How many labels there are, and where.
+        path: Of the labels file.
         figure: How far labelers agree; empty with one labeler.
         rows: A name and a figure each, one for each labeler.
         remarks: What else is to be said, a line each.
     """
 
     headline: str
+    path: str
     figure: str
     rows: tuple[tuple[str, str], ...]
     remarks: tuple[str, ...]
@@ -63,6 +65,7 @@ def ending(sample: Sample, outcome: Outcome, path: str) -> Ending:
     """Put the outcome into words for the end page."""
     return Ending(
         headline=f"{_count(outcome.own.labels, 'label')} of {outcome.own.labeler} in {path}.",
+        path=path,
         figure=_agreement(outcome),
         rows=tuple((one.labeler, _labeling(one)) for one in (outcome.own, *outcome.others)),
         remarks=tuple(_missing(sample)),

@@ -192,6 +192,7 @@ def test_blind(tmp_path: Path, sample: Sample) -> None:
     assert "Krippendorff&#39;s alpha" in end
     assert "<dt>ben</dt><dd>3 labels, mean score 13.0</dd>" in end
     assert "3 labels of ann in l.jsonl." in end
+    assert "<code>--llm-judge-labels=l.jsonl</code>" in end
 
 
 def test_markup_is_text(visitor: Visitor) -> None:
