@@ -82,7 +82,7 @@ def hold_labelling(
     def end_page() -> Ending:
         return ending(sample, outcome(), str(out))
 
-    with until_signalled() as ended:
+    with until_signalled() as wait:
         for line in opening_lines(sample, outcome(), str(results)):
             tell(line)
         if box.next() is not None:
@@ -91,7 +91,7 @@ def hold_labelling(
                 port,
                 "label",
                 tell=tell,
-                ended=ended,
+                wait=wait,
                 opens_browser=opens_browser,
             )
         box.close()

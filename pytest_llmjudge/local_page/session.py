@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import signal
-import threading
+import socket
 import webbrowser
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -112,17 +112,17 @@ def serve(
     verb: str,
     *,
     tell: Callable[[str], None],
-    ended: threading.Event,
+    wait: Callable[[], None],
     opens_browser: bool,
 ) -> None:
-    """Serve a page on loopback until the event is set.
+    """Serve a page on loopback for as long as a wait lasts.
 
     Args:
         make_site: Makes the application.
         port: 0 for any free one.
         verb: What is done there, such as "vote": the command's name after ``llmjudge``.
         tell: Takes the line with the address.
-        ended: Ends it.
+        wait: Returns when it is to end.
         opens_browser: Whether to show the page at once.
 
     Raises:
@@ -138,17 +138,27 @@ def serve(
         tell(f"{verb} at {address} and end with Ctrl-C")
         if opens_browser:
             webbrowser.open(address)
-        ended.wait()
+        wait()
 
 
 @contextmanager
-def until_signalled() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set, and nothing else does."""
-    ended = threading.Event()
+def until_signalled() -> Iterator[Callable[[], None]]:
+    """Give what waits for Ctrl-C or SIGTERM, which do nothing else meanwhile."""
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(one, lambda *_: ended.set()) for one in signals]
-    try:
-        yield ended
-    finally:
-        for one, handler in zip(signals, before, strict=True):
-            signal.signal(one, handler)
+    # The system may give a signal to any thread, which would not end this one's wait for a lock.
+    reader, writer = socket.socketpair()
+    writer.settimeout(0)
+    with reader, writer:
+        told = signal.set_wakeup_fd(writer.fileno())
+        before = [signal.signal(one, lambda *_: None) for one in signals]
+        try:
+
+            def wait() -> None:
+                while reader.recv(1)[0] not in signals:
+                    pass
+
+            yield wait
+        finally:
+            for one, handler in zip(signals, before, strict=True):
+                signal.signal(one, handler)
+            signal.set_wakeup_fd(told)

@@ -78,7 +78,7 @@ def hold_vote(
     def end_page() -> Ending:
         return ending(made, pair_outcomes(made, box.votes()), voter, str(out))
 
-    with until_signalled() as ended:
+    with until_signalled() as wait:
         for line in opening_lines(made, box.progress(), voter):
             tell(line)
         if box.next() is not None:
@@ -87,7 +87,7 @@ def hold_vote(
                 port,
                 "vote",
                 tell=tell,
-                ended=ended,
+                wait=wait,
                 opens_browser=opens_browser,
             )
         box.close()
