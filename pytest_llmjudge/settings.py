@@ -18,6 +18,7 @@ from pytest_llmjudge.values import (
     check_criteria,
     check_drop,
     check_fields,
+    check_flag,
     check_overlap,
     check_path,
     check_paths,
@@ -230,6 +231,13 @@ OPTIONS: tuple[Option, ...] = (
         is_path=True,
         help="People's scores of responses, as llmjudge label writes them, to compare the judge "
         "with, for suites that name none",
+    ),
+    Option(
+        "llm-judge-correct",
+        parse_flag,
+        default=False,
+        help="Let averages and changes be corrected by people's labels of a random sample decide, "
+        "for suites that have labels",
     ),
     Option(
         "llm-judge-min-agreement",
@@ -575,6 +583,7 @@ class Settings:
         max_new_tokens: Longest response in tokens.
         temperature: Of generation, as the four that follow: see :class:`Decoding`.
         labels: The file of people's labels.
+        correct: Whether averages that labels correct decide.
         min_agreement: What judges' agreement with people has to reach, as the two that follow: see
             :class:`~pytest_llmjudge.data.AgreementLimits`.
         paths: What ini options of single kinds of suites name, by key.
@@ -594,6 +603,7 @@ class Settings:
     min_score: int | None
     min_average: float | None
     labels: Path | None
+    correct: bool
     min_agreement: float | None
     max_judge_error: float | None
     max_judge_bias: float | None
@@ -722,6 +732,7 @@ _OF_BASELINE = (
 
 _OF_LABELS = (
     "llm_judge_labels",
+    "llm_judge_correct",
     "llm_judge_min_agreement",
     "llm_judge_max_judge_error",
     "llm_judge_max_judge_bias",
@@ -829,6 +840,7 @@ class SuiteSettings:
         max_overlap: Share of the records that may appear there, word for word or nearly; ``None``
             where none may word for word.
         labels: The file of people's labels that marker or option names.
+        correct: Whether the average that they correct decides.
         limits: What the judge's agreement with people has to reach.
     """
 
@@ -849,6 +861,7 @@ class SuiteSettings:
     training: tuple[Path, ...] = ()
     max_overlap: float | None = None
     labels: Path | None = None
+    correct: bool = False
     limits: AgreementLimits = field(default_factory=AgreementLimits)
 
 
@@ -880,6 +893,7 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "min_average": check_averages,
     "by": check_text,
     "labels": check_path,
+    "correct": check_flag,
     "min_agreement": check_correlation,
     "max_judge_error": check_drop,
     "max_judge_bias": check_drop,
@@ -938,6 +952,7 @@ def resolve_suite(
         by=checked.get("by"),
         min_averages=averages,
         labels=labels,
+        correct=checked.get("correct", settings.correct),
         limits=limits,
     )
     check_can_fail(where, chosen, settings)

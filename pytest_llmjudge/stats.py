@@ -63,7 +63,7 @@ def mean(scores: Sequence[float]) -> float | None:
 
 
 def mean_interval(
-    scores: Sequence[int], groups: Sequence[Hashable] | None = None
+    scores: Sequence[float], groups: Sequence[Hashable] | None = None
 ) -> tuple[float, float] | None:
     """Return the 95 % Student t interval of the mean, in points; ``None`` for fewer than two.
 

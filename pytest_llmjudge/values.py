@@ -415,6 +415,14 @@ def check_text(where: str, value: object) -> str:
     return value
 
 
+def check_flag(where: str, value: object) -> bool:
+    """Return ``value`` when it is a truth value."""
+    if not isinstance(value, bool):
+        problem = f"{shown(value)} is neither True nor False"
+        raise SettingsError(where, problem, "give True or False")
+    return value
+
+
 def check_paths(where: str, value: object) -> tuple[str, ...]:
     """Return ``value``, a path or a list of paths, as strings."""
     if not isinstance(value, (list, tuple)):

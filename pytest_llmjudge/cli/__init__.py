@@ -333,7 +333,7 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, rule: Rule, power: fl
     scored = [(entry.score, entry.group) for entry in side.entries if entry.score is not None]
     deviation, pairs, effect = run.known_deviation(name)
     if old is not None:
-        comparison = compare(old.side(side.measure, name), side)
+        comparison = compare(old.side(side.measure, name), side.judged)
         if comparison.refusal is not None:
             where = f"--baseline {old.path}: {name}"
             problem, _, hint = comparison.refusal.rpartition("; ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_llmjudge.data.comparison import (
     Comparison,
+    CorrectedChange,
     Entry,
     Flip,
     Grouped,
@@ -45,6 +46,7 @@ from pytest_llmjudge.data.results import (
     AgreementLimits,
     AnyResult,
     CategoryResult,
+    CorrectedAverage,
     JudgeCheck,
     RecordResult,
     RunResult,
@@ -63,6 +65,8 @@ __all__ = [
     "Comparison",
     "Completion",
     "Context",
+    "CorrectedAverage",
+    "CorrectedChange",
     "Criterion",
     "Design",
     "Duplicate",

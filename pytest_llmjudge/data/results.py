@@ -24,6 +24,7 @@ __all__ = [
     "AgreementLimits",
     "AnyResult",
     "CategoryResult",
+    "CorrectedAverage",
     "JudgeCheck",
     "RecordResult",
     "RunResult",
@@ -183,6 +184,23 @@ class UsedLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectedAverage:
+    """The average of people's scores, estimated from a judge's scores and labels of a sample.
+
+    Attributes:
+        average: 0 to 100.
+        interval: Its 95 % interval.
+        weight: How far the judge's scores count, from 0 (not at all) to 1.
+        labels: How many records are labelled.
+    """
+
+    average: float
+    interval: tuple[float, float]
+    weight: float
+    labels: int
+
+
+@dataclass(frozen=True, slots=True)
 class CategoryResult:
     """What became of the records of one category, or of one part of records.
 
@@ -235,6 +253,8 @@ class SuiteResult:
         agreement: Of the judge with people; ``None`` where no record has a score of both.
         limits: What is asked of it.
         labels: Those of the labels file that is named for the suite; ``None`` for none.
+        corrected: The average as these correct it; ``None`` where they cannot.
+        correct: Whether the corrected average decides.
     """
 
     kind: ClassVar[str] = "judge"
@@ -261,6 +281,8 @@ class SuiteResult:
     agreement: Agreement | None = None
     limits: AgreementLimits = AgreementLimits()
     labels: UsedLabels | None = None
+    corrected: CorrectedAverage | None = None
+    correct: bool = False
 
     @property
     def scores(self) -> list[int]:

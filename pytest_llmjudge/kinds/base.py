@@ -455,6 +455,16 @@ class Suite(ABC, Generic[Value]):
         """
         return None
 
+    def check_baseline(self, before: Side) -> None:
+        """Prove that a baseline has what the comparison with it needs, as far as a file tells.
+
+        Args:
+            before: The suite there; without entries where there is none.
+
+        Raises:
+            SettingsError: It has not.
+        """
+
     def side(self, samples: Sequence[Sample[Value]], judge: JudgeLike | None) -> Side:
         """Return the suite as a comparison with its baseline takes it.
 

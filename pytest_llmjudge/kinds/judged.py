@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_llmjudge.agreement import agreement_of, measure_agreement
 from pytest_llmjudge.answers import questions_of, show_response, split_answers
 from pytest_llmjudge.comparison import is_same_judge
+from pytest_llmjudge.corrected_change import why_designs_differ
 from pytest_llmjudge.data import (
     AgreementLimits,
+    CorrectedAverage,
     Entry,
     JudgeCheck,
     JudgeIdentity,
@@ -27,14 +29,14 @@ from pytest_llmjudge.gates import (
     Decision,
     decide_average,
     decide_record,
-    is_average_within_noise,
+    is_within_noise,
     unscored,
     whole_outcome,
 )
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions, decide_agreement
-from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.base import AVERAGE, JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import (
     CATEGORY,
     average_by_category,
@@ -45,8 +47,18 @@ from pytest_llmjudge.kinds.categories import (
     gate_of,
     plain_categories,
 )
+from pytest_llmjudge.kinds.corrected import (
+    LabelledScore,
+    correct,
+    corrected_contradictions,
+    corrected_results,
+    plain_corrected,
+    saved_sample,
+    settle_correction,
+)
 from pytest_llmjudge.kinds.explaining import questions_about, with_explanations
 from pytest_llmjudge.kinds.judged_summary import (
+    deciding_interval,
     judged_page,
     judged_summary,
     without_overlap,
@@ -126,7 +138,7 @@ class _Judged(Kind[SuiteResult]):
     measure = _MEASURE
     figure = Figure("average", digits=2, interval_digits=1)
     settings = (
-        *("responses", "min_score", "min_average"),
+        *("responses", "min_score", "min_average", "correct"),
         *("min_agreement", "max_judge_error", "max_judge_bias"),
     )
 
@@ -142,8 +154,9 @@ class _Judged(Kind[SuiteResult]):
         loaded = read_suite(marked.name, file, marked.base, chosen, read)
         check_categories(marked.name, loaded.records, chosen)
         loaded, labels = read_suite_labels(loaded, marked.keywords)
+        loaded, drawn = settle_correction(loaded, labels, marked.keywords)
         check_can_fail(marked.name, loaded.settings, settings)
-        suite = _JudgedSuite(loaded, labels)
+        suite = _JudgedSuite(loaded, labels, drawn)
         suite.rule = rule_of(marked.name, marked.keywords, settings, self.measure)
         return suite
 
@@ -186,6 +199,8 @@ class _Judged(Kind[SuiteResult]):
             agreement=agreement_of(results),
             limits=AgreementLimits(**{name: facts[name] for name in _LIMITS}),
             labels=used_labels(facts["labels"], results),
+            corrected=corrected_results(facts["drawn"], results, facts["total"]),
+            correct=facts["correct"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
@@ -226,6 +241,10 @@ class _Judged(Kind[SuiteResult]):
             document["groups"] = result.groups
         if result.labels is not None:
             document["labels"] = asdict(result.labels)
+        if result.corrected is not None:
+            document["corrected"] = plain_corrected(result.corrected)
+        if result.correct:
+            document["correct"] = True
         limits = asdict(result.limits)
         document |= {name: limit for name, limit in limits.items() if limit is not None}
         others, their_groups = without_overlap(result)
@@ -241,7 +260,7 @@ class _Judged(Kind[SuiteResult]):
             "min_score": result.min_score,
             "min_average": result.min_average,
             "outcome": result.outcome,
-            "within_noise": is_average_within_noise(whole, result.min_average, groups),
+            "within_noise": is_within_noise(deciding_interval(result), result.min_average),
             "baseline": result.comparison and plain_comparison(result.comparison),
             "check": rounded_fields(result.check),
             "agreement": rounded_fields(result.agreement),
@@ -260,11 +279,13 @@ class _Judged(Kind[SuiteResult]):
         yield from differs(suite, "average", average)
         yield from category_contradictions(suite)
         yield from part_contradictions(suite)
+        yield from corrected_contradictions(suite)
         yield from overlap_contradictions(suite)
         yield from agreement_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
         """Return a suite of a results file as a comparison takes it."""
+        design, drawn = saved_sample(suite)
         entries = (
             Entry(
                 record["id"],
@@ -273,10 +294,12 @@ class _Judged(Kind[SuiteResult]):
                 # Half a surrogate pair would not get from a worker of xdist to its controller.
                 record["model_response"] and storable(record["model_response"]),
                 record.get("group"),
+                record.get("human_score") if record["id"] in drawn else None,
             )
             for record in suite["records"]
         )
-        return _side(suite["name"], entries, judge_of(suite, judge), suite["min_score"])
+        side = _side(suite["name"], entries, judge_of(suite, judge), suite["min_score"])
+        return replace(side, corrects=suite.get("correct", False), design=design)
 
     def saved_interval(self, suite: Mapping[str, Any]) -> tuple[float, float] | None:
         """Return the 95 % interval of the average, within what scores can be."""
@@ -335,9 +358,12 @@ class _JudgedSuite(RecordSuite[_Scored]):
     kind = JUDGED
     uses_judge = True
 
-    def __init__(self, loaded: suites.Suite, labels: SuiteLabels) -> None:
+    def __init__(
+        self, loaded: suites.Suite, labels: SuiteLabels, drawn: Sequence[str] | None
+    ) -> None:
         super().__init__(loaded)
         self._labels = labels
+        self._drawn = drawn
         self._agrees = labels.file is not None or bool(loaded.settings.limits)
         self._by_gate = {gate_of(name): name for name in loaded.settings.min_averages}
         self._categories = count_categories(loaded.records, loaded.settings.by)
@@ -417,7 +443,32 @@ class _JudgedSuite(RecordSuite[_Scored]):
         scores = {one.id: one.value and one.value.verdict.score for one in samples}
         causes = {one.id: one.error for one in samples if one.error is not None}
         names = {one.id: self.record(one.id).group for one in samples}
-        return decide_average(scores, least, causes, names)
+        corrected, decides = None, self.loaded.settings.correct
+        if gate == AVERAGE and self._drawn is not None and None not in scores.values():
+            given = correct(self._drawn, self._labelled(samples))
+            if isinstance(given, CorrectedAverage):
+                corrected = given
+            elif decides:
+                problem, hint = given
+                reason = f"the average cannot be corrected: {problem}; {hint}"
+                return Decision(passed=False, reason=reason)
+        decision = decide_average(scores, least, causes, names, corrected, decides=decides)
+        if category is not None and decides:
+            more = "the averages of categories are not corrected"
+            return replace(decision, reason=f"{decision.reason}; {more}")
+        return decision
+
+    def _labelled(self, samples: Sequence[Sample[_Scored]]) -> list[LabelledScore]:
+        return [
+            LabelledScore(
+                one.id,
+                one.value.verdict.score,
+                self._labels.label(one.value.record, one.value.response),
+                one.value.record.group,
+            )
+            for one in samples
+            if one.value is not None and one.value.verdict.score is not None
+        ]
 
     def _decide_agreement(self, samples: Sequence[Sample[_Scored]]) -> Decision:
         both: list[tuple[int, HumanScore, str | None]] = []
@@ -498,12 +549,29 @@ class _JudgedSuite(RecordSuite[_Scored]):
                 one.verdict.score,
                 None if one.response is None else show_response(one.record, one.response),
                 one.record.group,
+                self._labels.label(one.record, one.response)
+                if one.record.id in (self._drawn or ())
+                else None,
             )
             for one in (sample.value for sample in samples)
             if one is not None
         )
         least = self.loaded.settings.min_score
-        return _side(self.name, entries, judge_identity(judge), least)
+        side = _side(self.name, entries, judge_identity(judge), least)
+        labelled = {entry.id for entry in side.entries if entry.people is not None}
+        file, drawn = self._labels.file, self._drawn
+        is_whole = file is not None and drawn is not None and labelled.issuperset(drawn)
+        design = file.design if file is not None and is_whole else None
+        return replace(side, corrects=self.loaded.settings.correct, design=design)
+
+    def check_baseline(self, before: Side) -> None:
+        file = self._labels.file
+        if not self.loaded.settings.correct or file is None or not before.entries:
+            return
+        lack = why_designs_differ(before.design, file.design)
+        if lack is not None:
+            where = f"{self.name}: correct"
+            raise SettingsError(where, *lack)
 
     def _limits(self) -> dict[str, Any]:
         settings = self.loaded.settings
@@ -513,6 +581,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
             "min_averages": dict(settings.min_averages),
             "by": settings.by,
             "categories": self._categories,
+            "correct": settings.correct,
             **asdict(settings.limits),
         }
 
@@ -521,7 +590,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
         if self._labels.file is not None:
             path = resources.models.shown_path(Path(self._labels.file.path))
             labels = self._labels.plain(path)
-        return {**super().facts(resources), "labels": labels}
+        return {**super().facts(resources), "labels": labels, "drawn": self._drawn}
 
     def shared(self, resources: Resources) -> Iterator[Shared]:
         yield from super().shared(resources)

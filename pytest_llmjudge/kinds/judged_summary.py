@@ -21,7 +21,7 @@ from pytest_llmjudge.data.summary import (
     Overview,
     Statement,
 )
-from pytest_llmjudge.gates import is_average_within_noise
+from pytest_llmjudge.gates import is_average_within_noise, is_within_noise
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED, near_figures
 from pytest_llmjudge.judging.near.misses import NO_NEAR_MISSES
@@ -37,6 +37,7 @@ from pytest_llmjudge.kinds.agreement import (
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
+from pytest_llmjudge.kinds.corrected import CORRECTED, corrected_line, shown_corrected
 from pytest_llmjudge.kinds.overlap import overlap_blocks, overlap_panel, rest_of, wanted_overlap
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
@@ -53,6 +54,7 @@ from pytest_llmjudge.kinds.summaries import (
     scored_counts,
     unscored_names,
 )
+from pytest_llmjudge.stats import mean_interval, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,7 +70,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Names, Summary
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["judged_page", "judged_summary", "without_overlap"]
+__all__ = ["deciding_interval", "judged_page", "judged_summary", "without_overlap"]
 
 _HEADINGS = (
     "suite",
@@ -120,6 +122,14 @@ _TERMS = (
         "Above 0 the judge is more generous than people in the mean, below 0 it is stricter.",
     ),
     Term(
+        CORRECTED,
+        (CORRECTED,),
+        (
+            "The average that people would give, estimated from the judge's scores of all records "
+            "and people's scores of a random sample of them."
+        ),
+    ),
+    Term(
         "unsure",
         ("unsure",),
         "Records whose samples lie on both sides of min_score.",
@@ -138,16 +148,20 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
     scores = suite.scores
     # Of a part of the records there is no average: those without a score may be the worst.
     whole = scores if len(scores) == suite.total else []
-    value, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
+    own, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
+    value, cells = own, _cells(suite, own, interval)
+    if suite.correct:
+        value, interval = shown_corrected(suite.corrected)
     return make_summary(
         kind,
         suite,
         noun="record",
-        measure="average",
+        measure=_measure(suite),
         value=value,
         interval=interval,
+        beside=_beside(suite, own),
         wanted=(
-            at_least("average", suite.min_average),
+            at_least(_measure(suite), suite.min_average),
             *(at_least(gate_of(one.name), one.min_average) for one in suite.categories),
             at_least("each", suite.min_score),
             *wanted_agreement(suite.limits),
@@ -169,19 +183,48 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             *_fitness(suite.check, suite.total),
             *agreement_statement(suite.agreement, suite.gates),
         ),
-        overview=Overview(_HEADINGS, _cells(suite, value, interval)),
+        overview=Overview(_HEADINGS, cells),
         breakdowns=tuple(breakdowns(suite)),
         blocks=(
-            *overlap_blocks(suite.name, suite.overlap, "average", value, _without_overlap(suite)),
+            *overlap_blocks(suite.name, suite.overlap, "average", own, _without_overlap(suite)),
             *_blocks(suite),
         ),
         counts=(
             *scored_counts(len(scores), suite.total, suite.groups),
             *near_counts(suite.check),
             *agreement_counts(suite.agreement),
+            *_both_averages(suite, own),
         ),
         grouped=grouped_size(suite.total, "record", suite.groups),
     )
+
+
+def deciding_interval(suite: SuiteResult) -> tuple[float, float] | None:
+    """Return the 95 % interval of the average that decides; ``None`` where there is none."""
+    if suite.correct:
+        return None if suite.corrected is None else suite.corrected.interval
+    if len(suite.scores) < suite.total:
+        return None
+    return mean_interval(suite.scores, group_numbers(suite.scored_groups))
+
+
+def _measure(suite: SuiteResult) -> str:
+    return CORRECTED if suite.correct else "average"
+
+
+def _beside(suite: SuiteResult, own: str) -> str:
+    """Return the average that does not decide; empty where there is one average only."""
+    if suite.correct:
+        return f"judge {own}"
+    return "" if suite.corrected is None else f"corrected {shown_corrected(suite.corrected)[0]}"
+
+
+def _both_averages(suite: SuiteResult, own: str) -> Iterator[tuple[str, str]]:
+    """Yield the average that is not the suite's figure, under a name for JUnit XML."""
+    if suite.correct:
+        yield "average", own
+    elif suite.corrected is not None:
+        yield "corrected_average", shown_corrected(suite.corrected)[0]
 
 
 def without_overlap(suite: SuiteResult) -> tuple[list[int], list[int] | None]:
@@ -225,9 +268,9 @@ def _low(suite: SuiteResult) -> int:
 
 def _limits(suite: SuiteResult) -> dict[str, Limit]:
     scores, total, least = suite.scores, suite.total, suite.min_average
-    near = is_average_within_noise(scores, least, group_numbers(suite.scored_groups))
+    near = is_within_noise(deciding_interval(suite), least)
     remark = remark_on(total - len(scores), total, "unscored", near=near)
-    limits = {AVERAGE: Limit(at_least("average", least), remark)}
+    limits = {AVERAGE: Limit(at_least(_measure(suite), least), remark)}
     for one in suite.categories:
         name, least = gate_of(one.name), one.min_average
         if least is not None:
@@ -283,6 +326,7 @@ def _blocks(suite: SuiteResult) -> Iterator[str | Names | Excerpts]:
         yield from agreement_lines(suite.name, suite.agreement)
     if suite.labels is not None:
         yield f"labels of {suite.name}: {labels_line(suite.labels)}"
+    yield from corrected_line(suite)
     yield from unscored_names(suite.name, suite.records)
     yield from _unsure(suite)
     scored = [result for result in suite.records if result.score is not None]
@@ -438,3 +482,7 @@ def _people_facts(suite: SuiteResult) -> Iterator[Fact]:
         yield from agreement_facts(suite.agreement)
     if suite.labels is not None:
         yield "labels", labels_line(suite.labels)
+    if suite.corrected is not None:
+        value, interval = shown_corrected(suite.corrected)
+        yield CORRECTED, f"{value} ({interval})"
+        yield "weight of the judge's scores", points(suite.corrected.weight)

@@ -80,6 +80,11 @@ class SuiteLabels:
         is_other = has_response(record) and given_response(record, RESPONSE) != response
         return None if score is None or is_other else HumanScore(score, 0)
 
+    def label(self, record: Record, response: str | None) -> float | None:
+        """Return what the labels file gives a response; ``None`` for nothing."""
+        people = self.of(record, response)
+        return people.score if people is not None and people.labelers else None
+
     def has_used(self, people: Iterable[HumanScore | None]) -> bool:
         """Say whether what people gave the responses of a run is what was named for the suite.
 

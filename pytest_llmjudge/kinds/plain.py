@@ -91,8 +91,9 @@ def plain_comparison(comparison: Comparison) -> dict[str, Any]:
     kind = plain.pop("measure")["kind"]
     for name in ("interval", "bounds"):
         plain[name] = plain[name] and list(plain[name])
-    if comparison.grouped is None:
-        del plain["grouped"]
+    for name in ("grouped", "corrected"):
+        if plain[name] is None:
+            del plain[name]
     return {"kind": kind, **plain, "flips": list(plain["flips"])}
 
 
