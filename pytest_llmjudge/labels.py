@@ -11,9 +11,9 @@ from pytest_llmjudge.keys import make_key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_llmjudge.data import Label
+    from pytest_llmjudge.data import Design, Label
 
-__all__ = ["draw", "records_digest", "response_digest", "seal"]
+__all__ = ["draw", "records_digest", "response_digest", "seal", "seal_design"]
 
 
 def draw(ids: Iterable[str], size: int, seed: int) -> tuple[str, ...]:
@@ -50,3 +50,12 @@ def seal(label: Label) -> str:
     said: Sequence[object] = label.score, label.labeler, label.at, label.note
     replaced = [label.replaces] if label.replaces else []
     return make_key("label/1", *label.key, *said, *replaced)[:16]
+
+
+def seal_design(design: Design) -> str:
+    """Return the first 16 hex digits of the SHA-256 of a design, by which an edited one is found.
+
+    Otherwise a sample could be made smaller after it was labelled, or drawn by another seed.
+    """
+    drawn = design.suite, design.total, design.size, design.seed, design.records
+    return make_key("design/1", *drawn)[:16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +59,15 @@ class Design:
     size: int
     seed: int
     records: str
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Design:
+        """Return the design that a file has, which follows its schema.
+
+        Keys that this version does not know are left out. JSON Schema takes 40.0 for an integer.
+        """
+        total, size, seed = (int(plain[name]) for name in ("total", "size", "seed"))
+        return cls(plain["suite"], total, size, seed, plain["records"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,12 +212,13 @@ def corrected_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
     saved = suite.get("corrected")
     if saved is None:
         return
-    design = (suite.get("labels") or {}).get("design")
+    plain = (suite.get("labels") or {}).get("design")
     records = [record for record in suite["records"] if record["score"] is not None]
-    if design is None or len(records) < suite["total"]:
+    if plain is None or len(records) < suite["total"]:
         yield 'it has a "corrected" average without all that one is made of'
         return
-    drawn = draw([record["id"] for record in records], design["size"], design["seed"])
+    design = Design.from_plain(plain)
+    drawn = draw([record["id"] for record in records], design.size, design.seed)
     scores = [
         LabelledScore(
             record["id"],
@@ -232,8 +233,11 @@ def corrected_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
         yield f'it has a "corrected" average, and {actual[0]}'
         return
     # Means over several labelers are written with four decimals.
-    yield from differs(saved, "average", actual.average, within=1e-3)
-    yield from differs(saved, "labels", actual.labels)
+    for problem in (
+        *differs(saved, "average", actual.average, within=1e-3),
+        *differs(saved, "labels", actual.labels),
+    ):
+        yield f"corrected: {problem}"
 
 
 def saved_sample(suite: Mapping[str, Any]) -> tuple[Design | None, frozenset[str]]:
@@ -246,7 +250,7 @@ def saved_sample(suite: Mapping[str, Any]) -> tuple[Design | None, frozenset[str
     """
     if "corrected" not in suite:
         return None, frozenset()
-    design = Design(**suite["labels"]["design"])
+    design = Design.from_plain(suite["labels"]["design"])
     ids = [record["id"] for record in suite["records"]]
     return design, frozenset(draw(ids, design.size, design.seed))
 

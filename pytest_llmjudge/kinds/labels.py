@@ -146,7 +146,7 @@ def used_labels(
     labels = plain["records"]
     return UsedLabels(
         path=plain["path"],
-        design=plain["design"] and Design(**plain["design"]),
+        design=plain["design"] and Design.from_plain(plain["design"]),
         total=plain["total"],
         used=used,
         other_responses=sum(labels.get(one.record.id, 0) for one in answered) - used,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Design, Label, LabelsFile
 from pytest_llmjudge.errors import PeopleFileError, one_line
-from pytest_llmjudge.labels import seal
+from pytest_llmjudge.labels import seal, seal_design
 from pytest_llmjudge.storage.json_lines import append_line, has_lines, parse_line, read_lines
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def append_design(path: Path, design: Design) -> None:
     Raises:
         PeopleFileError: It cannot be written.
     """
-    append_line(path, {"design": asdict(design)}, "design")
+    append_line(path, {"design": asdict(design), "seal": seal_design(design)}, "design")
 
 
 def append_label(path: Path, label: Label) -> None:
@@ -108,16 +108,28 @@ class _Reader:
             self._problems.append(error)
             return
         if "design" in value:
-            names = Design.__dataclass_fields__
-            self._designs.setdefault(Design(**_known(value["design"], names)), place)
+            self._read_design(place, value)
             return
-        label = Label(**_known(value, Label.__dataclass_fields__))
+        known = _known(value, Label.__dataclass_fields__)
+        # JSON Schema takes 85.0 for an integer.
+        label = Label(**{**known, "score": int(known["score"])})
         written = value.get("seal")
         if written is None:
             self._unsealed.append(place)
         elif written != seal(label):
             self._note(place, *_EDITED)
         self._labels.append((place, label, written or seal(label)))
+
+    def _read_design(self, place: str, value: Mapping[str, Any]) -> None:
+        design = Design.from_plain(value["design"])
+        written = value.get("seal")
+        if written is None:
+            self._note(place, _UNSEALED, _DESIGN_HINT)
+        elif written != seal_design(design):
+            problem = "it was edited after it was written, its seal is another design's"
+            self._note(place, problem, _DESIGN_HINT)
+        else:
+            self._designs.setdefault(design, place)
 
     def _standing(self) -> tuple[Label, ...]:
         """Return the labels that no other replaces, each once, and note those that contradict."""
@@ -162,8 +174,7 @@ class _Reader:
             self._note(place, problem, "keep labels of one sample in a file")
         if first[0] is not None:
             for place in self._unsealed:
-                problem = "it has no seal, so that nobody knows whether it was edited"
-                self._note(place, problem, _EDITED[1])
+                self._note(place, _UNSEALED, _EDITED[1])
         _raise_all(sorted(self._problems, key=_line_number))
         return LabelsFile(path, first[0], labels)
 
@@ -172,6 +183,9 @@ _EDITED = (
     "it was edited after it was written, its seal is another label's",
     f"undo that, or remove the line and label the response again with {_COMMAND}",
 )
+
+_UNSEALED = "it has no seal, so that nobody knows whether it was edited"
+_DESIGN_HINT = "undo that, or draw a sample and label it with llmjudge label into another file"
 
 
 def _line_number(problem: PeopleFileError) -> int:

@@ -6,7 +6,12 @@ import pytest
 
 from pytest_llmjudge.data import CorrectedAverage
 from pytest_llmjudge.gates import decide_average
-from pytest_llmjudge.kinds.corrected import LabelledScore, correct, corrected_contradictions
+from pytest_llmjudge.kinds.corrected import (
+    LabelledScore,
+    correct,
+    corrected_contradictions,
+    saved_sample,
+)
 from pytest_llmjudge.labels import draw
 
 IDS = [f"r{number}" for number in range(60)]
@@ -98,4 +103,33 @@ def test_a_file_without_what_its_average_is_made_of() -> None:
     suite["corrected"] = {"average": 50.0, "labels": 20}
     assert list(corrected_contradictions(suite)) == [
         'it has a "corrected" average without all that one is made of'
+    ]
+
+
+def test_a_file_whose_corrected_average_was_edited() -> None:
+    """It is told from the judge's own average, and the sample is drawn again by any whole number."""
+    records = [
+        {
+            "id": one.id,
+            "score": one.score,
+            "human_score": one.people,
+            "labelers": int(one.people is not None),
+        }
+        for one in scores()
+    ]
+    ids = [one.id for one in scores()]
+    design = {"suite": "s", "total": len(ids), "size": 20.0, "seed": 123, "records": "0", "new": 1}
+    average = corrected(scores()).average
+    suite = {
+        "total": len(records),
+        "records": records,
+        "labels": {"design": design},
+        "corrected": {"average": average, "labels": 20},
+    }
+    assert not list(corrected_contradictions(suite))
+    assert saved_sample(suite)[1] == frozenset(DRAWN)
+
+    suite["corrected"] = {"average": 99, "labels": 20}
+    assert list(corrected_contradictions(suite)) == [
+        f'corrected: its "average" is 99, and by its records {average:g}'
     ]

@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from pytest_llmjudge.cli import main
-from pytest_llmjudge.labels import seal
+from pytest_llmjudge.data import Design
+from pytest_llmjudge.labels import seal, seal_design
 from pytest_llmjudge.storage.labels import append_design, append_label, read_labels
 from tests.support.ballots import labelling, lines_in, record, suite_of, write_results
 from tests.unit.labelling.making import label_on, sample_of, write_responses
@@ -195,7 +196,7 @@ def test_a_hole(path: Path) -> None:
     [
         (lambda text: text.replace('"score": 20', '"score": 25'), f"line 3: {EDITED}"),
         (
-            lambda text: text + json.dumps({"design": _design(text) | {"seed": 9}}),
+            lambda text: text + json.dumps(_other_design(text)),
             (
                 "line 5: it says that the records were drawn in another way than line 1 does; keep "
                 "labels of one sample in a file"
@@ -233,9 +234,10 @@ def test_a_file_that_cannot_be_used(
     assert not path.with_name("labels.jsonl.cut-off").exists()
 
 
-def _design(text: str) -> dict[str, object]:
-    design: dict[str, object] = json.loads(text.partition("\n")[0])["design"]
-    return design
+def _other_design(text: str) -> dict[str, object]:
+    known = Design.from_plain(json.loads(text.partition("\n")[0])["design"])
+    design = replace(known, seed=9)
+    return {"design": asdict(design), "seal": seal_design(design)}
 
 
 def test_two_scores_of_one_labeler(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -237,3 +237,46 @@ def test_a_file_without_labels(tmp_path: Path, content: bytes, message: str) -> 
         read_labels(path, named_by="--llm-judge-labels")
 
     assert error.value.lines == (f"--llm-judge-labels {path}: {message}",)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            ('"size": 40', '"size": 20'),
+            "it was edited after it was written, its seal is another design's",
+        ),
+        (
+            ('"seed": 123', '"seed": 7'),
+            "it was edited after it was written, its seal is another design's",
+        ),
+        (
+            (', "seal": ', ', "more": '),
+            "it has no seal, so that nobody knows whether it was edited",
+        ),
+    ],
+)
+def test_an_edited_design(tmp_path: Path, change: tuple[str, str], problem: str) -> None:
+    """A sample is not made smaller, or drawn by another seed, once it is labelled."""
+    path = _written(tmp_path / "labels.jsonl", LABEL)
+    first, second = path.read_text("utf-8").splitlines()
+    path.write_text(f"{first.replace(*change)}\n{second}\n", "utf-8")
+
+    with pytest.raises(PeopleFileError) as caught:
+        read_labels(path)
+
+    hint = "undo that, or draw a sample and label it with llmjudge label into another file"
+    assert str(caught.value) == f"{path}: line 1: {problem}; {hint}"
+
+
+def test_whole_numbers_with_a_fraction(tmp_path: Path) -> None:
+    """JSON Schema takes 40.0 for an integer, and other programs write it; it is 40."""
+    path = _written(tmp_path / "labels.jsonl", LABEL)
+    text = path.read_text("utf-8").replace('"size": 40', '"size": 40.0')
+    path.write_text(text.replace('"score": 90', '"score": 90.0'), "utf-8")
+
+    file = read_labels(path)
+
+    assert file == LabelsFile(str(path), DESIGN, (LABEL,))
+    assert file.design is not None
+    assert {type(file.design.size), type(file.labels[0].score)} == {int}
