@@ -21,11 +21,20 @@ if TYPE_CHECKING:
 
     _Floats = npt.NDArray[np.float64]
 
-__all__ = ["agreement_of", "measure_agreement"]
+__all__ = [
+    "LEAST_GROUPS",
+    "LEAST_LABELS",
+    "agreement_of",
+    "measure_agreement",
+    "resampled_figures",
+]
 
+LEAST_LABELS = 20
+"""Fewer responses that judge and people scored do not say how far they agree."""
+LEAST_GROUPS = 3
+"""Records in fewer groups do not say how sure the figures are."""
 _SEED = 123
 _RESAMPLES = 10_000
-_FEWEST = 3
 _ALPHA = 0.05
 # Numbers in memory at once: 10,000 resamples of 5,000 records would be 400 MB.
 _LARGEST_BATCH = 500_000
@@ -55,7 +64,7 @@ def measure_agreement(
     differences = [ours - theirs for ours, theirs in zip(judge, people, strict=True)]
     error_interval = bias_interval = spearman_interval = None
     owners = _numbered(groups, len(judge))
-    if max(owners) + 1 >= _FEWEST:
+    if max(owners) + 1 >= LEAST_GROUPS:
         error_interval, bias_interval, spearman_interval = _intervals(
             tuple(judge), tuple(people), tuple(owners)
         )
@@ -85,6 +94,34 @@ def agreement_of(results: Iterable[RecordResult]) -> Agreement | None:
     return measure_agreement(judge, people, group_numbers(names))
 
 
+def resampled_figures(
+    judge: Sequence[float], people: Sequence[float], groups: Sequence[Hashable] | None = None
+) -> _Floats:
+    """Return the figures of each resample, as :func:`measure_agreement` takes them.
+
+    The resamples are the same for all judges of the same pairs, so that differences between two
+    judges are differences on the same responses.
+
+    Args:
+        judge: 0 to 100, of each pair.
+        people: 0 to 100, of each pair.
+        groups: Of each pair; ``None`` where each is alone.
+
+    Returns:
+        One row a resample; columns are mean absolute error, bias and rank correlation, which is NaN
+        where a side has the same score throughout.
+    """
+    owners = _numbered(groups, len(judge))
+    return _resampled(_Pairs(judge, people, owners), max(owners) + 1)
+
+
+def _resampled(pairs: _Pairs, units: int) -> _Floats:
+    import numpy as np
+
+    batch = max(1, _LARGEST_BATCH // pairs.count)
+    return np.concatenate([pairs.figures(drawn) for drawn in _draws(units, batch)])
+
+
 def _numbered(groups: Sequence[Hashable] | None, count: int) -> list[int]:
     """Return the number of each pair's group, from 0."""
     if groups is None:
@@ -106,8 +143,8 @@ def _intervals(
     pairs = _Pairs(judge, people, owners)
     units = max(owners) + 1
     observed = pairs.figures(np.ones((1, units)))[0]
-    batch = max(1, _LARGEST_BATCH // len(judge))
-    resampled = np.concatenate([pairs.figures(drawn) for drawn in _draws(units, batch)])
+    batch = max(1, _LARGEST_BATCH // pairs.count)
+    resampled = _resampled(pairs, units)
     left_out = np.concatenate(
         [
             pairs.figures(1 - np.eye(min(batch, units - start), units, start))
@@ -137,6 +174,7 @@ class _Pairs:
     ) -> None:
         import numpy as np
 
+        self.count = len(judge)
         self._owners = np.asarray(owners)
         self._differences = np.asarray(judge, dtype=float) - np.asarray(people, dtype=float)
         self._sides = [np.unique(side, return_inverse=True)[1] for side in (judge, people)]

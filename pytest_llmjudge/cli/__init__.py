@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge import __version__
 from pytest_llmjudge.cli.history import add_history
+from pytest_llmjudge.cli.judges import add_judges
 from pytest_llmjudge.cli.label import add_label
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
 from pytest_llmjudge.cli.overlap import add_overlap
@@ -180,6 +181,7 @@ def make_parser() -> argparse.ArgumentParser:
     power.add_argument("--json", action="store_true", help="Print JSON")
     power.set_defaults(run=_power)
     add_history(commands)
+    add_judges(commands)
     add_label(commands)
     add_overlap(commands)
     add_rate(commands)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.cli.output import print_json, print_text
+from pytest_llmjudge.cli.output import LABELS_ERROR, print_json, print_text
 from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.values import parse_count, parse_port, parse_seed
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pytest_llmjudge.labelling.run import Labelled
 
 __all__ = ["add_label"]
-
-_FILE_ERROR = 4
 
 
 def add_label(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -62,7 +60,7 @@ def add_label(commands: argparse._SubParsersAction[Parser]) -> None:
     labelling.add_argument(
         "--json", action="store_true", help="Print the outcome as JSON, and all else to stderr"
     )
-    labelling.set_defaults(run=_label, people_file_status=_FILE_ERROR)
+    labelling.set_defaults(run=_label, people_file_status=LABELS_ERROR)
 
 
 def _label(options: argparse.Namespace) -> int:

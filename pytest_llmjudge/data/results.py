@@ -55,6 +55,8 @@ class RecordResult:
         thoughts: What the model thought before its response; empty for nothing.
         parts: The scores of which ``score`` is the mean, by name, in the order in which the judge
             was asked; empty where it was asked once.
+        seconds: As :class:`~pytest_llmjudge.data.Verdict` has them.
+        tokens: As ``seconds``.
         explanation: What is wrong with the response; ``None`` where the judge was not asked.
     """
 
@@ -72,6 +74,8 @@ class RecordResult:
     answers: tuple[str, ...] = ()
     thoughts: str = ""
     parts: tuple[tuple[str, int], ...] = ()
+    seconds: float | None = None
+    tokens: int | None = None
     labelers: int = 0
     explanation: Explanation | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.agreement import LEAST_LABELS
 from pytest_llmjudge.data.comparison import INCONCLUSIVE
 from pytest_llmjudge.data.summary import NONE, Statement
 from pytest_llmjudge.gates import Decision
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGREEMENT",
-    "LEAST_LABELS",
     "agreement_contradictions",
     "agreement_counts",
     "agreement_facts",
@@ -32,8 +32,6 @@ __all__ = [
 
 AGREEMENT = "agreement"
 _RANK, _ERROR, _BIAS = "Spearman", "mean absolute error", "judge minus people"
-LEAST_LABELS = 20
-"""Fewer responses that judge and people scored do not say how far they agree."""
 
 
 def decide_agreement(

@@ -428,6 +428,10 @@ class _JudgedSuite(RecordSuite[_Scored]):
             row["thoughts"] = thoughts
         if verdict.parts:
             row["parts"] = list(verdict.parts)
+        if verdict.seconds is not None:
+            row["seconds"] = round(verdict.seconds, 3)
+        if verdict.tokens is not None:
+            row["tokens"] = verdict.tokens
         people = self._labels.of(record, response)
         if people is not None:
             row |= {"human_score": people.score, "labelers": people.labelers}
@@ -657,6 +661,8 @@ def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]
         "thoughts": result.thoughts or None,
         "human_score": rounded(result.human_score),
         "labelers": result.labelers or None,
+        "seconds": result.seconds,
+        "tokens": result.tokens,
     }
     document |= {name: value for name, value in more.items() if value is not None}
     if result.parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.cost import mean_cost, shown_cost
 from pytest_llmjudge.data.page import (
     MOST_DROPS,
     Histogram,
@@ -180,6 +181,7 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
         ),
         judge=suite.judge_label,
         fitness=(
+            *_cost(suite),
             *_fitness(suite.check, suite.total),
             *agreement_statement(suite.agreement, suite.gates),
         ),
@@ -280,6 +282,17 @@ def _limits(suite: SuiteResult) -> dict[str, Limit]:
     if suite.limits or suite.labels is not None:
         limits[AGREEMENT] = Limit(", ".join(wanted_agreement(suite.limits)))
     return limits
+
+
+def _cost(suite: SuiteResult) -> Iterator[Statement]:
+    """Yield what the judge took for a record, where it was asked about any."""
+    cost = _shown_cost(suite)
+    if cost:
+        yield Statement(f"judge: {cost} a record", is_named=True)
+
+
+def _shown_cost(suite: SuiteResult) -> str:
+    return shown_cost(mean_cost((one.seconds, one.tokens) for one in suite.records))
 
 
 def _fitness(check: JudgeCheck | None, records: int) -> Iterator[Statement]:
@@ -448,6 +461,9 @@ def _facts(suite: SuiteResult) -> Iterator[Fact]:
     if scores:
         yield "median", f"{statistics.median(scores):g}"
         yield "lowest and highest", f"{min(scores)} and {max(scores)}"
+    cost = _shown_cost(suite)
+    if cost:
+        yield "the judge takes for a record", cost
     if suite.min_score is not None:
         low = sum(score < suite.min_score for score in scores)
         yield f"below min_score {suite.min_score}", str(low)

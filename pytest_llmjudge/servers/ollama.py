@@ -22,6 +22,7 @@ from pytest_llmjudge.servers.chat import (
     messages_in,
     text_in,
     thoughts_in,
+    tokens_in,
 )
 from pytest_llmjudge.servers.retry import Cause
 from pytest_llmjudge.servers.role import JUDGE
@@ -367,7 +368,14 @@ class OllamaClient(ServerClient):
             raise self._too_long(prompt)
         may_think = self._thinks is not False
         return ChatReply(
-            content, str(reason), candidates, thoughts, may_think=may_think, named=named
+            content,
+            str(reason),
+            candidates,
+            thoughts,
+            may_think=may_think,
+            named=named,
+            seconds=reply.seconds,
+            tokens=tokens_in(count, body.get("eval_count")),
         )
 
     def _candidates(self, body: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
