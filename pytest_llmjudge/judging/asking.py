@@ -28,6 +28,7 @@ from pytest_llmjudge.scoring import (
     weigh,
 )
 from pytest_llmjudge.servers.chat import CUT, SEED, TOP_LOGPROBS, PromptTooLongError
+from pytest_llmjudge.servers.temperature import has_own_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -40,6 +41,8 @@ __all__ = ["WEIGHTED_1", "WEIGHTED_2", "Asker", "IntegerAsker", "WeightedAsker",
 _REPLY_LENGTH: Final = 120
 _SAMPLE_TEMPERATURE: Final = 0.7
 _TOKENS_SHOWN: Final = 5
+# A judge whose temperature cannot be lowered draws its scores.
+_OWN_TEMPERATURE_TOLERANCE: Final = 10
 
 
 class Asker(Protocol):
@@ -186,7 +189,11 @@ class IntegerAsker(_ClientAsker):
             JudgeError: It does not say.
         """
         identity = self._client.identify()
-        options = {**identity.options, "temperature": self._temperature}
+        options = dict(identity.options)
+        if has_own_temperature(options):
+            self.echo_tolerance = _OWN_TEMPERATURE_TOLERANCE
+        else:
+            options["temperature"] = self._temperature
         return replace(identity, ask=self.wording, options=options)
 
     def prompt(self, record: Record, response: str) -> str:

@@ -21,6 +21,8 @@ from pytest_llmjudge.servers.fleet import Limiter, unlimited
 from pytest_llmjudge.servers.identity import Served
 from pytest_llmjudge.servers.kinds import connect
 from pytest_llmjudge.servers.ollama import CONTEXT
+from pytest_llmjudge.servers.openai import Once, find_out
+from pytest_llmjudge.servers.temperature import OWN_TEMPERATURE, has_own_temperature
 from pytest_llmjudge.settings import EMBEDDED, OPENAI
 
 if TYPE_CHECKING:
@@ -174,12 +176,14 @@ class Judge(Served):
         Raises:
             JudgeError: As :attr:`identity`.
         """
-        weights = self._weights
+        weights, options = self._weights, dict(self._weights.options)
+        if not has_own_temperature(options):
+            # A choice is asked for at temperature 0 where scores are drawn at another one too.
+            options["temperature"] = 0
         decides = {
             "ask": wording_for(record, self._asker.pair_wording),
             "digest": weights.digest,
-            # A choice is asked for at temperature 0 where scores are drawn at another one too.
-            "options": {**weights.options, "temperature": 0},
+            "options": options,
             "prompt": self._asker.pair_prompt(record, first, second),
             "version": weights.version,
         }
@@ -218,6 +222,7 @@ def identity_label(identity: JudgeIdentity) -> str:
         return "embedded (chrF, no LLM)"
     version = f"{identity.backend} {identity.version}".strip()
     asked = ", weighted" if identity.ask.startswith("weighted") else ""
+    asked += f", temperature {OWN_TEMPERATURE}" if has_own_temperature(identity.options) else ""
     return f"{identity.model} ({version}, digest {identity.digest[:12]}{asked})"
 
 
@@ -234,6 +239,7 @@ def make_judge(
     note: Callable[[str], None] = lambda _: None,
     known: JudgeIdentity | None = None,
     names: Names | None = None,
+    once: Once = find_out,
 ) -> Judge:
     """Make the judge that ``--llm-judge-model`` names.
 
@@ -250,6 +256,7 @@ def make_judge(
         note: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         known: See :class:`Judge`.
         names: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
+        once: See :class:`~pytest_llmjudge.servers.openai.OpenAIClient`.
 
     Raises:
         SettingsError: There is no such judge, or an address is none.
@@ -273,6 +280,7 @@ def make_judge(
         limiter=limiter,
         note=note,
         names=names,
+        once=once,
     )
     return judge_of(client, ask=ask, samples=samples, known=known, names=names)
 

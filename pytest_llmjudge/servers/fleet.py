@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError, one_line
 from pytest_llmjudge.servers.chat import SEED, ReplacedError
 from pytest_llmjudge.servers.role import JUDGE
+from pytest_llmjudge.servers.temperature import has_own_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -116,6 +117,13 @@ class Fleet:
         if any(other.digest != first.digest for other in others):
             held = ", ".join(f"{url} has {one.digest[:12]}" for url, one in identities.items())
             problem = f'the servers have different models named "{self.model}": {held}'
+            hint = "get the same one on all of them, or leave the others out"
+            raise SettingsError(self._role.url_option, problem, hint)
+        if len({has_own_temperature(one.options) for one in identities.values()}) > 1:
+            problem = (
+                f'the servers have different models named "{self.model}": some of {self.url} '
+                "refuse a temperature, and some take one"
+            )
             hint = "get the same one on all of them, or leave the others out"
             raise SettingsError(self._role.url_option, problem, hint)
         versions = sorted({one.version for one in identities.values()})
