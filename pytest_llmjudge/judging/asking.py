@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, one_line
-from pytest_llmjudge.judging.choosing import ROOM_FOR_THOUGHTS, choose, thinks
+from pytest_llmjudge.judging.choosing import (
+    LARGER,
+    ROOM_FOR_THOUGHTS,
+    choose,
+    ignoring,
+    thinks,
+)
 from pytest_llmjudge.judging.decoys import is_suspicious_choice, is_suspicious_score
 from pytest_llmjudge.judging.questions import (
     integer_prompt,
@@ -27,14 +33,14 @@ from pytest_llmjudge.scoring import (
     parse_schema_reply,
     weigh,
 )
-from pytest_llmjudge.servers.chat import CUT, SEED, TOP_LOGPROBS, PromptTooLongError
+from pytest_llmjudge.servers.chat import CUT, SEED, TOP_LOGPROBS, WITHOUT_PARSER, PromptTooLongError
 from pytest_llmjudge.servers.temperature import has_own_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pytest_llmjudge.data import Choice, JudgeIdentity, Record
-    from pytest_llmjudge.servers.chat import JudgeClient
+    from pytest_llmjudge.servers.chat import ChatReply, JudgeClient
 
 __all__ = ["WEIGHTED_1", "WEIGHTED_2", "Asker", "IntegerAsker", "WeightedAsker", "Wording"]
 
@@ -230,17 +236,17 @@ class IntegerAsker(_ClientAsker):
         if score is not None:
             return Verdict(score, second.content)
         # A server that does not hold replies to a schema today may do so tomorrow.
-        unscored = self._unscored(first, second.content)
+        unscored = self._unscored(first, second)
         return Verdict(None, first, unscored, final=second.held)
 
-    def _unscored(self, first: str, second: str) -> str:
-        replies = [f'"{one_line(text, _REPLY_LENGTH)}"' for text in (first, second)]
+    def _unscored(self, first: str, second: ChatReply) -> str:
+        replies = [f'"{one_line(text, _REPLY_LENGTH)}"' for text in (first, second.content)]
         problem = (
             f"{self._client.model} wrote {replies[0]} and, asked again for JSON, {replies[1]}, "
-            "neither of which is a score from 0 to 100"
+            f"neither of which is a score from 0 to 100{ignoring(second)}"
         )
-        hint = "a larger judge keeps to the format more often, name one with --llm-judge-model"
-        return str(JudgeError(self.server, problem, hint))
+        hint = f"{WITHOUT_PARSER}, or ask with --llm-judge-ask=weighted"
+        return str(JudgeError(self.server, problem, hint if second.ignored_by else LARGER))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 from pytest_llmjudge.data import Choice
 from pytest_llmjudge.errors import JudgeError, one_line
 from pytest_llmjudge.scoring import CHOICE_SCHEMA, opens_thoughts, parse_choice
-from pytest_llmjudge.servers.chat import CUT, PromptTooLongError
+from pytest_llmjudge.servers.chat import CUT, FORMAT_IGNORED, WITHOUT_PARSER, PromptTooLongError
 
 if TYPE_CHECKING:
     from pytest_llmjudge.servers.chat import ChatReply, JudgeClient
 
-__all__ = ["ROOM_FOR_THOUGHTS", "choose", "thinks"]
+__all__ = ["LARGER", "ROOM_FOR_THOUGHTS", "choose", "ignoring", "thinks"]
+
+LARGER: Final = "a larger judge keeps to the format more often, name one with --llm-judge-model"
+"""What to do about a reply in another format than the one asked for."""
 
 ROOM_FOR_THOUGHTS: Final = 1024
 """Tokens that a reasoning model may write before its answer."""
@@ -50,10 +53,17 @@ def choose(client: JudgeClient, prompt: str) -> Choice:
     if winner is not None:
         return Choice(winner, reply.content)
     problem = f'{client.model} wrote "{one_line(reply.content, _REPLY_LENGTH)}"'
-    hint = "a larger judge keeps to the format more often, name one with --llm-judge-model"
-    failure = JudgeError(client.url, f"{problem}, which is neither A, B nor tie", hint)
+    problem += f", which is neither A, B nor tie{ignoring(reply)}"
+    failure = JudgeError(client.url, problem, WITHOUT_PARSER if reply.ignored_by else LARGER)
     # A server that does not hold replies to a schema today may do so tomorrow.
     return Choice(None, reply.content, str(failure), final=reply.held)
+
+
+def ignoring(reply: ChatReply) -> str:
+    """Say which parser had the format ignored, as the end of a problem; nothing where none had."""
+    if not reply.ignored_by:
+        return ""
+    return f': with the parser "{reply.ignored_by}" {FORMAT_IGNORED}'
 
 
 def thinks(reply: ChatReply) -> bool:
@@ -66,5 +76,5 @@ def thinks(reply: ChatReply) -> bool:
 def _winner(reply: ChatReply) -> str | None:
     text = reply.answer
     # A word that ran out of room may go on.
-    is_whole = reply.done_reason != CUT or text.rstrip().endswith("}")
+    is_whole = reply.done_reason != CUT or text.rstrip().endswith(("}", "```"))
     return parse_choice(text) if is_whole else None

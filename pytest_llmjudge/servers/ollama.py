@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +58,7 @@ _CONTROL: Final = 3
 """The type of a control token in a GGUF file's ``tokenizer.ggml.token_type``."""
 # What a template marks the parts of a conversation with: <|im_end|>, </s>, [INST], [|user|].
 _TAG: Final = re.compile(r"<[^\s<>{}\"]{1,60}>|\[[/|]?[A-Z_a-z]{2,40}\|?\]")
+_PARSER: Final = re.compile(r"^PARSER[ \t]+(?P<name>\S+)", re.MULTILINE)
 _UPDATE_OR_INTEGER: Final = "update it, or ask with --llm-judge-ask=integer"
 
 
@@ -106,7 +108,7 @@ class OllamaClient(ServerClient):
         self._thinks: bool | None = None
         self._stops: tuple[str, ...] = ()
         self._control_tokens: frozenset[str] = frozenset()
-        self._template = ""
+        self._template = self._parser = ""
         self._first_version: str | None = None
 
     def identify(self) -> JudgeIdentity:
@@ -200,7 +202,10 @@ class OllamaClient(ServerClient):
         if weigh:
             body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
             options |= _WEIGH_OPTIONS
-        return self._chat_reply(self._send("/api/chat", body), prompt, weigh=weigh)
+        reply = self._chat_reply(self._send("/api/chat", body), prompt, weigh=weigh)
+        if schema is None or not self._parser or reply.done_reason == CUT or _is_json(reply.answer):
+            return reply
+        return replace(reply, ignored_by=self._parser)
 
     def complete(self, prompt: Prompt, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
         """Have one text written, as :meth:`.chat.ChatClient.complete` says."""
@@ -272,6 +277,7 @@ class OllamaClient(ServerClient):
         self._thinks = "thinking" in capabilities if isinstance(capabilities, list) else None
         self._stops = _stops_in(shown.get("parameters"))
         self._template = _template_in(shown.get("template"))
+        self._parser = _parser_in(shown.get("modelfile")) if self._thinks else ""
         info = shown.get("model_info")
         info = info if isinstance(info, dict) else {}
         self._control_tokens = _control_tokens(shown, info)
@@ -436,6 +442,21 @@ def _template_in(template: object) -> str:
     """Return a template; one that Ollama makes up where there is none shows the prompt alone."""
     text = template if isinstance(template, str) else ""
     return "" if "".join(text.split()) == "{{.Prompt}}" else text
+
+
+def _parser_in(modelfile: object) -> str:
+    """Return the name of the parser that a Modelfile gives a model.
+
+    With ``think: false`` such a parser has Ollama ignore ``format`` for a model that can think
+    (ollama/ollama issue 14645).
+    """
+    found = _PARSER.search(modelfile) if isinstance(modelfile, str) else None
+    return one_line(found["name"], 40) if found else ""
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text begins and ends as an object does, which is what a schema brings about."""
+    return text.lstrip().startswith("{") and text.rstrip().endswith("}")
 
 
 def _stops_in(parameters: object) -> tuple[str, ...]:

@@ -111,6 +111,7 @@ class FakeOllama:
         capabilities: Of every model, as ``/api/show`` tells.
         parameters: The same, lines of a Modelfile.
         template: The same.
+        parser: The same; with ``think: false`` it has ``format`` ignored, as recorded of 0.24.0.
         vocabulary: Tokens with their types, which ``/api/show`` lists to who asks for all.
         tells_logprobs: Whether it gives log-probabilities to who asks for them.
         refuses_logprobs: Whether the OpenAI-compatible side says so, if it does not.
@@ -138,6 +139,7 @@ class FakeOllama:
         self.capabilities = ["completion"]
         self.parameters = ""
         self.template = "{{ .Prompt }}"
+        self.parser = ""
         self.vocabulary: dict[str, int] = {}
         self.tells_logprobs = True
         self.refuses_logprobs = False
@@ -289,7 +291,7 @@ class FakeOllama:
         tokens = list(self.vocabulary) if verbose else None
         types = list(self.vocabulary.values()) if verbose else None
         return {
-            "modelfile": f"FROM {name}\n",
+            "modelfile": f"FROM {name}\n" + (f"PARSER {self.parser}\n" if self.parser else ""),
             "parameters": self.parameters,
             "template": self.template,
             "details": self.tag(name)["details"],

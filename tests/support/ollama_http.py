@@ -207,7 +207,9 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(body, {})
             return
         body.setdefault("messages" if self.path == "/api/chat" else "prompt", "")
-        request = ChatRequest(body, fake.count_chat())
+        ignored = {"format"} if fake.parser and body.get("think") is False else set()
+        seen = {name: value for name, value in body.items() if name not in ignored}
+        request = ChatRequest(seen, fake.count_chat())
         fake.note_loaded(body)
         self._reply(loads_only(body) or check_length(body) or fake.reply_to(request), body)
 
