@@ -24,6 +24,7 @@ from pytest_llmjudge.servers.chat import (
     text_in,
     thoughts_in,
 )
+from pytest_llmjudge.servers.meant import or_meant
 from pytest_llmjudge.servers.retry import Cause
 from pytest_llmjudge.servers.role import JUDGE
 from pytest_llmjudge.servers.server import ServerClient
@@ -79,6 +80,7 @@ class OllamaClient(ServerClient):
         SettingsError: ``url`` is no address.
     """
 
+    _start = 'start it with "ollama serve"'
     see_log = _SEE_LOG
     weigh_options = _WEIGH_OPTIONS
 
@@ -95,7 +97,6 @@ class OllamaClient(ServerClient):
         role: Role = JUDGE,
     ) -> None:
         super().__init__(normalise_url(url), role)
-        self.start_it = f'start it with "ollama serve", {self._other_server}'
         self.name_another = f"name Ollama's own address with {role.url_option}"
         self.model = model
         self._timeout = timeout
@@ -122,6 +123,7 @@ class OllamaClient(ServerClient):
         version, digest = self._version(), self._digest(self._identify_timeout)
         self._first_version = version
         self._learn_limits()
+        self._is_known = True
         return JudgeIdentity(self.model, "ollama", version, digest, self._options)
 
     def look(self, servers: Collection[str], digest: str) -> dict[str, JudgeError]:
@@ -151,7 +153,9 @@ class OllamaClient(ServerClient):
                 problem = f'does not say the digest of "{self.model}"'
                 raise self._error(problem, "update Ollama")
         problem = f'has no model "{self.model}"; installed: {", ".join(installed) or "none"}'
-        raise ModelGoneError(self.url, problem, f'"ollama pull {self.model}" gets it')
+        hint = f'"ollama pull {self.model}" gets it'
+        is_judge = self._role is JUDGE
+        raise ModelGoneError(self.url, problem, or_meant(self.model, hint) if is_judge else hint)
 
     @property
     def control_tokens(self) -> frozenset[str]:

@@ -145,6 +145,7 @@ class OpenAIClient(ServerClient):
         SettingsError: ``url`` is no address, or ``OPENAI_API_KEY`` no key.
     """
 
+    _start = "start it"
     see_log = _SEE_LOG
     weigh_options = _WEIGH_OPTIONS
 
@@ -161,7 +162,6 @@ class OpenAIClient(ServerClient):
     ) -> None:
         address = normalise_url(url)
         super().__init__(address if urlsplit(address).path else f"{address}/v1", role)
-        self.start_it = f"start it, {self._other_server}"
         self.name_another = (
             f"name an OpenAI-compatible endpoint with {role.url_option}, as http://host:8000/v1"
         )
@@ -201,6 +201,7 @@ class OpenAIClient(ServerClient):
             self._sends_temperature = answer != OWN_TEMPERATURE
         if not self._sends_temperature:
             options["temperature"] = OWN_TEMPERATURE
+        self._is_known = True
         return JudgeIdentity(f"{OPENAI}{self.model}", "openai", self.url, digest, options)
 
     def _try_temperature(self) -> str:
