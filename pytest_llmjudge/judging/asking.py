@@ -15,7 +15,6 @@ from pytest_llmjudge.judging.choosing import (
     LARGER,
     ROOM_FOR_THOUGHTS,
     choose,
-    ignoring,
     thinks,
 )
 from pytest_llmjudge.judging.decoys import is_suspicious_choice, is_suspicious_score
@@ -33,7 +32,14 @@ from pytest_llmjudge.scoring import (
     parse_schema_reply,
     weigh,
 )
-from pytest_llmjudge.servers.chat import CUT, SEED, TOP_LOGPROBS, WITHOUT_PARSER, PromptTooLongError
+from pytest_llmjudge.servers.chat import (
+    CUT,
+    FORMAT_IGNORED,
+    SEED,
+    TOP_LOGPROBS,
+    WITHOUT_PARSER,
+    PromptTooLongError,
+)
 from pytest_llmjudge.servers.temperature import has_own_temperature
 
 if TYPE_CHECKING:
@@ -241,12 +247,14 @@ class IntegerAsker(_ClientAsker):
 
     def _unscored(self, first: str, second: ChatReply) -> str:
         replies = [f'"{one_line(text, _REPLY_LENGTH)}"' for text in (first, second.content)]
+        parser = second.ignored_by
+        cause = f': with the parser "{parser}" {FORMAT_IGNORED}' if parser else ""
         problem = (
             f"{self._client.model} wrote {replies[0]} and, asked again for JSON, {replies[1]}, "
-            f"neither of which is a score from 0 to 100{ignoring(second)}"
+            f"neither of which is a score from 0 to 100{cause}"
         )
         hint = f"{WITHOUT_PARSER}, or ask with --llm-judge-ask=weighted"
-        return str(JudgeError(self.server, problem, hint if second.ignored_by else LARGER))
+        return str(JudgeError(self.server, problem, hint if parser else LARGER))
 
 
 @dataclass(frozen=True, slots=True)

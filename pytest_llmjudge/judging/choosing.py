@@ -12,7 +12,7 @@ from pytest_llmjudge.servers.chat import CUT, FORMAT_IGNORED, WITHOUT_PARSER, Pr
 if TYPE_CHECKING:
     from pytest_llmjudge.servers.chat import ChatReply, JudgeClient
 
-__all__ = ["LARGER", "ROOM_FOR_THOUGHTS", "choose", "ignoring", "thinks"]
+__all__ = ["LARGER", "ROOM_FOR_THOUGHTS", "choose", "thinks"]
 
 LARGER: Final = "a larger judge keeps to the format more often, name one with --llm-judge-model"
 """What to do about a reply in another format than the one asked for."""
@@ -52,18 +52,12 @@ def choose(client: JudgeClient, prompt: str) -> Choice:
         )
     if winner is not None:
         return Choice(winner, reply.content)
-    problem = f'{client.model} wrote "{one_line(reply.content, _REPLY_LENGTH)}"'
-    problem += f", which is neither A, B nor tie{ignoring(reply)}"
-    failure = JudgeError(client.url, problem, WITHOUT_PARSER if reply.ignored_by else LARGER)
+    wrote, parser = one_line(reply.content, _REPLY_LENGTH), reply.ignored_by
+    cause = f': with the parser "{parser}" {FORMAT_IGNORED}' if parser else ""
+    problem = f'{client.model} wrote "{wrote}", which is neither A, B nor tie{cause}'
+    failure = JudgeError(client.url, problem, WITHOUT_PARSER if parser else LARGER)
     # A server that does not hold replies to a schema today may do so tomorrow.
     return Choice(None, reply.content, str(failure), final=reply.held)
-
-
-def ignoring(reply: ChatReply) -> str:
-    """Say which parser had the format ignored, as the end of a problem; nothing where none had."""
-    if not reply.ignored_by:
-        return ""
-    return f': with the parser "{reply.ignored_by}" {FORMAT_IGNORED}'
 
 
 def thinks(reply: ChatReply) -> bool:
