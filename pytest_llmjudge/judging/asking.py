@@ -20,6 +20,7 @@ from pytest_llmjudge.judging.choosing import (
 from pytest_llmjudge.judging.decoys import is_suspicious_choice, is_suspicious_score
 from pytest_llmjudge.judging.questions import (
     integer_prompt,
+    meaning_prompt,
     pair_prompt,
     weighted1_prompt,
     weighted2_prompt,
@@ -48,7 +49,15 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Choice, JudgeIdentity, Record
     from pytest_llmjudge.servers.chat import ChatReply, JudgeClient
 
-__all__ = ["WEIGHTED_1", "WEIGHTED_2", "Asker", "IntegerAsker", "WeightedAsker", "Wording"]
+__all__ = [
+    "MEANING",
+    "WEIGHTED_1",
+    "WEIGHTED_2",
+    "Asker",
+    "IntegerAsker",
+    "WeightedAsker",
+    "Wording",
+]
 
 _REPLY_LENGTH: Final = 120
 _SAMPLE_TEMPERATURE: Final = 0.7
@@ -276,6 +285,9 @@ class Wording:
 
 WEIGHTED_1: Final = Wording("weighted/1", weighted1_prompt, sharpening=1, refuses_with_decoys=False)
 WEIGHTED_2: Final = Wording("weighted/2", weighted2_prompt, sharpening=2, refuses_with_decoys=True)
+MEANING: Final = Wording(
+    "weighted-meaning/1", meaning_prompt, sharpening=2, refuses_with_decoys=True
+)
 
 
 class WeightedAsker(_ClientAsker):
