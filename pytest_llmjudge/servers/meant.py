@@ -33,9 +33,8 @@ def meant_judge(name: str) -> str:
     prefixed = _PREFIXED.fullmatch(text)
     if prefixed is not None:
         # A judge at Ollama has no prefix.
-        prefix = {"l": LOCAL, "op": OPENAI}
-        kind = prefixed["kind"].casefold()
-        return prefix.get(kind[0], prefix.get(kind[:2], "")) + prefixed["name"]
+        prefix = {"local": LOCAL, "ollama": ""}.get(prefixed["kind"].casefold(), OPENAI)
+        return prefix + prefixed["name"]
     if _OPENAIS.fullmatch(text):
         return f"{OPENAI}{text}"
     # pathlib raises for what no path can be.

@@ -32,7 +32,7 @@ def has_own_temperature(options: Mapping[str, object]) -> bool:
 
 def takes_any_temperature(owner: object) -> bool:
     """Whether no request is needed to know it, going by a model's ``owned_by``."""
-    return owner in _OWNERS
+    return isinstance(owner, str) and owner in _OWNERS
 
 
 def refuses_temperature(reply: HttpReply) -> bool:

@@ -11,7 +11,11 @@ from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.judging.judge import identity_label, make_judge
 from pytest_llmjudge.servers.openai import OpenAIClient
 from pytest_llmjudge.servers.role import UNDER_TEST
-from pytest_llmjudge.servers.temperature import OWN_TEMPERATURE, refuses_temperature
+from pytest_llmjudge.servers.temperature import (
+    OWN_TEMPERATURE,
+    refuses_temperature,
+    takes_any_temperature,
+)
 from pytest_llmjudge.servers.transport import HttpReply
 from tests.support.fake_ollama import (
     OPENAI_TEMPERATURE,
@@ -88,6 +92,12 @@ def test_no_error_at_all(body: bytes) -> None:
     assert not refuses_temperature(HttpReply(400, {}, body))
 
 
+@pytest.mark.parametrize("owner", [None, "", "openai", "system", ["vllm"], {}, 7])
+def test_who_may_refuse(owner: object) -> None:
+    """Whoever does not say to be one of the known engines, in whatever way."""
+    assert not takes_any_temperature(owner)
+
+
 def test_it_is_asked_for_once(server: FakeOllama) -> None:
     """The refusal is met before work; no later request has a temperature, and options say so."""
     client = OpenAIClient(reasoning(server).url, "llama3", timeout=5)
@@ -116,9 +126,8 @@ def test_engines_that_take_any_are_not_asked(server: FakeOllama, owner: str) -> 
 
 def test_a_model_that_takes_it(server: FakeOllama) -> None:
     """Its temperature is sent as ever, also where the short question fails for another reason."""
-    server.owner = "openai"
     for answer in (always("yes"), lambda _: Failure(400, "temperature must be positive")):
-        server.reply = answer
+        server.owner, server.reply = "openai", answer
         client = OpenAIClient(server.url, "llama3", timeout=5)
         assert client.identify().options == {"seed": 123, "temperature": 0}
     server.reply = always("85")
