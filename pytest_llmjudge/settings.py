@@ -31,6 +31,7 @@ from pytest_llmjudge.values import (
     parse_drop,
     parse_fields,
     parse_flag,
+    parse_most_or_all,
     parse_renamed,
     parse_score,
     parse_seconds,
@@ -375,6 +376,14 @@ OPTIONS: tuple[Option, ...] = (
         "suite, warn warns, off does not ask (default: strict)",
     ),
     Option(
+        "llm-judge-explain",
+        parse_most_or_all,
+        default=0,
+        metavar="N",
+        help="Ask the judge, after all scores, what is wrong with the N worst failing responses of "
+        "each judged suite, or with all of them; it changes no score (default: 0)",
+    ),
+    Option(
         "llm-judge-cache",
         parse_choice("use", "refresh", "off"),
         default="use",
@@ -513,6 +522,9 @@ class Settings:
         ask: ``integer``, ``weighted``, ``weighted1`` or ``weighted-meaning``.
         context: Tokens of the context that an Ollama judge is asked for; ``None`` for automatic.
         samples: Verdicts for each record.
+        explain: Of how many records of a suite the judge is asked why they failed, ``None`` for
+            all that did.
+        explain_forced: That stood on the command line, and so is meant for this run.
         timeout: Seconds for one request to a server.
         batch_size: Prompts generated together, ``None`` for automatic.
         max_new_tokens: Longest response in tokens.
@@ -552,6 +564,7 @@ class Settings:
     samples: int
     timeout: float
     check: str
+    explain: int | None
     cache: str
     batch_size: int | None
     max_new_tokens: int
@@ -565,6 +578,7 @@ class Settings:
     paths: Mapping[str, Path] = field(default_factory=dict)
     base_forced: bool = False
     tokenizer_forced: bool = False
+    explain_forced: bool = False
     responses_field_forced: bool = False
     server_options: tuple[str, ...] = ()
 
@@ -624,7 +638,7 @@ def read_settings(
     # Whoever reads the settings runs with --llm-judge.
     del values["llm_judge"]
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
-    for name in ("checkpoint", "base", "tokenizer", "responses_field"):
+    for name in ("checkpoint", "base", "tokenizer", "responses_field", "explain"):
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
     named = {key: ini_dir / text for key, text in (paths or {}).items()}
@@ -633,6 +647,7 @@ def read_settings(
     )
     settings = Settings(paths=named, server_options=idle, **fields)
     _check_context(given, settings)
+    _check_explain(settings)
     _check_url(given, settings, ini_name)
     _check_candidates(given, ini_name)
     return settings
@@ -713,6 +728,14 @@ def _check_context(given: Mapping[str, tuple[str, str]], settings: Settings) -> 
     problem = f"the server of {judge} sets its context when it starts, not with each request"
     hint = "leave it out, and start the server with a longer one (vLLM: --max-model-len)"
     raise SettingsError(where, problem, hint)
+
+
+def _check_explain(settings: Settings) -> None:
+    """Refuse to ask a judge why that has no words, where the command line wants it asked."""
+    if settings.explain != 0 and settings.explain_forced and settings.model == EMBEDDED:
+        problem = "the embedded judge compares texts, and cannot say what is wrong with one"
+        where, hint = "--llm-judge-explain", "leave it out, or name a judge with --llm-judge-model"
+        raise SettingsError(where, problem, hint)
 
 
 @dataclass(frozen=True, slots=True)

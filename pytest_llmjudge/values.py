@@ -213,6 +213,9 @@ parse_seed = integer_parser(
 parse_port = integer_parser(
     '"{text}" is no port', "a port from 1 to 65535, or 0 for any free one", _from(0, 65_535)
 )
+_parse_most = integer_parser(
+    "{value} is below 0", "a whole number of 0 or more, or all", lambda most: most >= 0
+)
 parse_count = integer_parser(
     "{value} is too small", "a whole number of 1 or more", lambda count: count >= 1
 )
@@ -360,6 +363,11 @@ def check_criteria(where: str, value: object) -> tuple[Criterion, ...]:
 def parse_count_or_auto(where: str, text: str) -> int | None:
     """Read a whole number of at least 1; ``auto`` is ``None``."""
     return None if text.strip().lower() == "auto" else parse_count(where, text)
+
+
+def parse_most_or_all(where: str, text: str) -> int | None:
+    """Read how many there may be at most, 0 for none; ``all`` is ``None``."""
+    return None if text.strip().lower() == "all" else _parse_most(where, text)
 
 
 def parse_texts(where: str, text: str) -> tuple[str, ...]:

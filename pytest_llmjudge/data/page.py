@@ -230,6 +230,8 @@ class Row:
         thoughts: What the model under test thought before its response.
         answers: The answer to each turn of a record of several; empty for one.
         parts: The scores of which ``score`` is the mean, by name.
+        explanation: What the judge holds to be wrong with the response, or why it does not say;
+            empty where it was not asked.
     """
 
     suite: str
@@ -252,6 +254,7 @@ class Row:
     thoughts: str = ""
     answers: tuple[str, ...] = ()
     parts: tuple[tuple[str, int], ...] = ()
+    explanation: str = ""
 
     @property
     def is_failed(self) -> bool:

@@ -14,6 +14,7 @@ __all__ = [
     "CheckpointReference",
     "Completion",
     "Criterion",
+    "Explanation",
     "FollowUp",
     "JudgeIdentity",
     "Prompt",
@@ -178,6 +179,28 @@ class Verdict:
     too_long: bool = field(default=False, repr=False)
     injection: bool = field(default=False, repr=False)
     parts: tuple[tuple[str, int], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is wrong with a response in a judge's words, or the reason why it does not say.
+
+    Attributes:
+        text: Two sentences at most, on one line and harmless wherever it is shown; empty for none.
+        error: Why there is no text, as a finished one-line message.
+        final: Whether asking again would give the same; only final ones are kept for the next run.
+        is_infrastructure: Whether the judge's server or model failed, not this one question.
+    """
+
+    text: str
+    error: str | None = None
+    final: bool = field(default=True, repr=False)
+    is_infrastructure: bool = field(default=False, repr=False)
+
+    @property
+    def shown(self) -> str:
+        """The text, or why there is none."""
+        return self.text or f"(none: {self.error})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.comparison import Comparison, Rule
     from pytest_llmjudge.data.gates import GateResult
     from pytest_llmjudge.data.overlap import Overlap
-    from pytest_llmjudge.data.records import CheckpointReference, JudgeIdentity, Record
+    from pytest_llmjudge.data.records import (
+        CheckpointReference,
+        Explanation,
+        JudgeIdentity,
+        Record,
+    )
 
 __all__ = [
     "Agreement",
@@ -44,6 +49,7 @@ class RecordResult:
         thoughts: What the model thought before its response; empty for nothing.
         parts: The scores of which ``score`` is the mean, by name, in the order in which the judge
             was asked; empty where it was asked once.
+        explanation: What is wrong with the response; ``None`` where the judge was not asked.
     """
 
     record: Record
@@ -60,6 +66,7 @@ class RecordResult:
     answers: tuple[str, ...] = ()
     thoughts: str = ""
     parts: tuple[tuple[str, int], ...] = ()
+    explanation: Explanation | None = None
 
     def is_unsure(self, min_score: int | None) -> bool:
         """Whether the samples lie on both sides of ``min_score``."""

@@ -163,6 +163,7 @@ class Excerpts:
             leaves them out.
         are_quoted: Whether the texts are a model's, to be shown in quotes.
         are_counted: Whether it matters how many there are.
+        are_whole: Whether the texts are short enough to be shown whole, and all of them.
     """
 
     title: str
@@ -170,6 +171,7 @@ class Excerpts:
     headings: tuple[str, ...] = ()
     are_quoted: bool = True
     are_counted: bool = True
+    are_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from pytest_llmjudge.judging.choosing import (
     thinks,
 )
 from pytest_llmjudge.judging.decoys import is_suspicious_choice, is_suspicious_score
+from pytest_llmjudge.judging.explaining import explain
 from pytest_llmjudge.judging.questions import (
+    explanation_prompt,
     integer_prompt,
     meaning_prompt,
     pair_prompt,
@@ -46,7 +48,7 @@ from pytest_llmjudge.servers.temperature import has_own_temperature
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from pytest_llmjudge.data import Choice, JudgeIdentity, Record
+    from pytest_llmjudge.data import Choice, Explanation, JudgeIdentity, Record
     from pytest_llmjudge.servers.chat import ChatReply, JudgeClient
 
 __all__ = [
@@ -123,6 +125,12 @@ class Asker(Protocol):
     def is_suspicious_choice(self, record: Record, winner: str, loser: str) -> bool:
         """Say whether decoy questions are to be asked about an answer that was preferred."""
 
+    def explanation_prompt(self, record: Record, response: str) -> str:
+        """Return all that is asked to have a response explained."""
+
+    def explain(self, record: Record, response: str) -> Explanation:
+        """Say what is wrong with a response."""
+
     def look(self, servers: Collection[str], digest: str) -> Mapping[str, JudgeError]:
         """Prove that the model is still that of this digest; see :class:`.chat.ChatClient`."""
 
@@ -186,6 +194,14 @@ class _ClientAsker:
     def is_suspicious_choice(self, record: Record, winner: str, loser: str) -> bool:
         """See :func:`~pytest_llmjudge.judging.decoys.is_suspicious_choice`."""
         return is_suspicious_choice(record, winner, loser)
+
+    def explanation_prompt(self, record: Record, response: str) -> str:
+        """Return the question what is wrong with a response."""
+        return explanation_prompt(record, response, self._tokens)
+
+    def explain(self, record: Record, response: str) -> Explanation:
+        """Ask what is wrong with a response; always in the same way, however they are scored."""
+        return explain(self._client, self.explanation_prompt(record, response))
 
 
 class IntegerAsker(_ClientAsker):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data import Choice, JudgeIdentity, Verdict
+from pytest_llmjudge.data import Choice, Explanation, JudgeIdentity, Verdict
 from pytest_llmjudge.judging.likeness import chrf, metric
 from pytest_llmjudge.settings import EMBEDDED
 
@@ -85,6 +85,14 @@ class EmbeddedAsker:
         values = [chrf(answer, record.output) for answer in (first, second)]
         winner = "tie" if values[0] == values[1] else "A" if values[0] > values[1] else "B"
         return Choice(winner, f"chrF {values[0]:.2f} and {values[1]:.2f}")
+
+    def explanation_prompt(self, record: Record, response: str) -> str:
+        """Return all that the score depends on: there is no question beside it."""
+        return self.prompt(record, response)
+
+    def explain(self, record: Record, response: str) -> Explanation:  # noqa: ARG002  # as in Asker
+        """Say nothing: it has no words."""
+        return Explanation("", f"{EMBEDDED}: it compares texts, and cannot say what is wrong")
 
     def look(self, servers: object, digest: str) -> dict[str, JudgeError]:  # noqa: ARG002  # as in Asker
         """Look at nobody: there is no server."""

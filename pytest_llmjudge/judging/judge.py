@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import Preference, Verdict
 from pytest_llmjudge.errors import SettingsError
@@ -29,12 +29,15 @@ from pytest_llmjudge.settings import EMBEDDED, OPENAI
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_llmjudge.data import Choice, JudgeIdentity, Record
+    from pytest_llmjudge.data import Choice, Explanation, JudgeIdentity, Record
     from pytest_llmjudge.judging.asking import Asker
     from pytest_llmjudge.servers.chat import JudgeClient
     from pytest_llmjudge.servers.identity import Names
 
 __all__ = ["Judge", "identity_label", "judge_of", "make_judge"]
+
+_EXPLANATION: Final = "explain/1"
+"""Name and version of the question what is wrong with a response."""
 
 
 class Judge(Served):
@@ -171,20 +174,43 @@ class Judge(Served):
         """Ask which of two answers is better, in this order and whatever is known of them."""
         return self._asker.choose(record, first, second)
 
+    def explain(self, record: Record, response: str) -> Explanation:
+        """Say what is wrong with a response; a server's failure is noted there, not raised."""
+        return self._asker.explain(record, response)
+
+    def explanation_key(self, record: Record, response: str) -> str:
+        """Name an explanation by all that decides it, as :meth:`key` does a verdict.
+
+        Raises:
+            JudgeError: As :attr:`identity`.
+        """
+        weights = self._weights
+        decides = {
+            "ask": wording_for(record, _EXPLANATION),
+            "digest": weights.digest,
+            "options": self._options_of_one,
+            "prompt": self._asker.explanation_prompt(record, response),
+            "version": weights.version,
+        }
+        return make_key("explanation/1", decides, *self._name_in_keys)
+
+    @property
+    def _options_of_one(self) -> dict[str, object]:
+        """What is sent where one answer is asked for, though scores may be drawn."""
+        options = dict(self._weights.options)
+        return options if has_own_temperature(options) else {**options, "temperature": 0}
+
     def choice_key(self, record: Record, first: str, second: str) -> str:
         """Name a choice by all that decides it, as :meth:`key` does a verdict.
 
         Raises:
             JudgeError: As :attr:`identity`.
         """
-        weights, options = self._weights, dict(self._weights.options)
-        if not has_own_temperature(options):
-            # A choice is asked for at temperature 0 where scores are drawn at another one too.
-            options["temperature"] = 0
+        weights = self._weights
         decides = {
             "ask": wording_for(record, self._asker.pair_wording),
             "digest": weights.digest,
-            "options": options,
+            "options": self._options_of_one,
             "prompt": self._asker.pair_prompt(record, first, second),
             "version": weights.version,
         }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         AnyResult,
         Comparison,
         Entry,
+        Explanation,
         GateResult,
         JudgeIdentity,
         Measure,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.shared import Shared
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
+    from pytest_llmjudge.pipeline.explanations import Question
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
@@ -470,6 +472,7 @@ class Kind(ABC, Generic[Result]):
         figure: What is followed over many runs.
         settings: Keys of its part of a results file that say how it was run, beside model and
             judge; a change of one of them is named in a history.
+        explains: Whether the judge can be asked what is wrong with a sample that failed.
         terms: Those of ``settings`` without which the figure means something else, of a kind
             without a measure.
     """
@@ -478,6 +481,7 @@ class Kind(ABC, Generic[Result]):
     title: ClassVar[str]
     marker: ClassVar[str]
     asks_judge: ClassVar[bool]
+    explains: ClassVar[bool] = False
     measure: ClassVar[Measure | None] = None
     figure: ClassVar[Figure]
     settings: ClassVar[tuple[str, ...]]
@@ -577,6 +581,25 @@ class Kind(ABC, Generic[Result]):
     def with_responses(self, result: Result) -> list[dict[str, Any]] | None:  # noqa: ARG002
         """Return a suite's records with their responses; ``None`` when it has no records."""
         return None
+
+    def questions(
+        self,
+        result: Result,  # noqa: ARG002
+        before: Mapping[str, Entry],  # noqa: ARG002
+        most: int | None,  # noqa: ARG002
+    ) -> Sequence[Question]:
+        """Return what the judge can be asked about samples that failed, the worst first.
+
+        Args:
+            result: Of the suite, with all texts.
+            before: What :meth:`entries_before` returned.
+            most: How many questions; ``None`` for one about each.
+        """
+        return ()
+
+    def explained(self, result: Result, explanations: Mapping[str, Explanation]) -> Result:  # noqa: ARG002
+        """Return a result with explanations of its samples, by their ids."""
+        return result
 
     def together(self, results: Sequence[Result]) -> tuple[Result, ...]:
         """Add to the results of a run what only all of them together say."""

@@ -40,6 +40,7 @@ from pytest_llmjudge.kinds.categories import (
     gate_of,
     plain_categories,
 )
+from pytest_llmjudge.kinds.explaining import questions_about, with_explanations
 from pytest_llmjudge.kinds.judged_summary import (
     judged_page,
     judged_summary,
@@ -80,11 +81,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import pipeline, suites
-    from pytest_llmjudge.data import Record, Rule, Verdict
+    from pytest_llmjudge.data import Explanation, Record, Rule, Verdict
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome
+    from pytest_llmjudge.pipeline.explanations import Question
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
@@ -113,6 +115,7 @@ class _Judged(Kind[SuiteResult]):
     title = "Judged"
     marker = "llm_judge"
     asks_judge = True
+    explains = True
     measure = _MEASURE
     figure = Figure("average", digits=2, interval_digits=1)
     settings = ("responses", "min_score", "min_average")
@@ -276,6 +279,18 @@ class _Judged(Kind[SuiteResult]):
             )
             for one in result.records
         ]
+
+    def questions(
+        self, result: SuiteResult, before: Mapping[str, Entry], most: int | None
+    ) -> list[Question]:
+        """Return what the judge can be asked about responses that failed, the worst first."""
+        return questions_about(result, before, most)
+
+    def explained(
+        self, result: SuiteResult, explanations: Mapping[str, Explanation]
+    ) -> SuiteResult:
+        """Return a result with explanations of its records, by their ids."""
+        return with_explanations(result, explanations)
 
     def entries_before(self, baseline: SavedRun, result: SuiteResult) -> dict[str, Entry]:
         """Return the baseline's entries of the same records.
@@ -500,6 +515,10 @@ def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]
         document["thoughts"] = result.thoughts
     if result.parts:
         document["parts"] = [{"name": name, "score": score} for name, score in result.parts]
+    if result.explanation is not None:
+        document["explanation"] = result.explanation.text
+        if result.explanation.error is not None:
+            document["explanation_error"] = result.explanation.error
     return document
 
 

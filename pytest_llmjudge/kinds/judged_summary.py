@@ -71,6 +71,7 @@ _HEADINGS = (
     "outcome",
 )
 _EXCERPTS = ("score", "record", "instruction", "response")
+_EXPLANATIONS = ("score", "record", "instruction", "explanation")
 _TERMS = (
     Term(
         "area under the ROC curve (AUC)",
@@ -257,6 +258,15 @@ def _blocks(suite: SuiteResult) -> Iterator[str | Names | Excerpts]:
     if scored:
         lowest = tuple(map(_lowest, scored))
         yield Excerpts(f"lowest scores in {suite.name}", lowest, _EXCERPTS, are_counted=False)
+    explained = tuple(
+        Excerpt(str(one.score), one.record.id, one.explanation.shown, one.record.instruction)
+        for one in scored
+        # Where the judge failed, the run says so once.
+        if one.explanation is not None and not one.explanation.is_infrastructure
+    )
+    if explained:
+        title = f"what is wrong in {suite.name}, in the judge's words"
+        yield Excerpts(title, explained, _EXPLANATIONS, are_quoted=False, are_whole=True)
 
 
 def _lowest(result: RecordResult) -> Excerpt:
@@ -335,6 +345,7 @@ def _row(suite: SuiteResult, result: RecordResult, entry: Entry | None) -> Row:
         thoughts=result.thoughts,
         answers=result.answers,
         parts=result.parts,
+        explanation="" if result.explanation is None else result.explanation.shown,
     )
 
 

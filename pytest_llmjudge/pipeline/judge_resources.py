@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.generation.base import LocalModel
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["JudgeResources", "judge_facts", "judge_identity"]
+__all__ = ["CUSTOM", "JudgeResources", "judge_facts", "judge_identity"]
+
+CUSTOM: Final = "custom"
+"""The backend of a judge of the user's own."""
 
 
 class JudgeResources:
@@ -62,7 +65,10 @@ class JudgeResources:
         Args:
             size: Bytes of the texts that the question is about.
         """
-        context = context_for(size)
+        self.take_context(context_for(size))
+
+    def take_context(self, context: int) -> None:
+        """Let the judge have a context of so many tokens, where another process has settled it."""
         if context != self._context:
             self._context = context
             self.release()
@@ -140,11 +146,18 @@ class JudgeResources:
     @cached_property
     def _pool(self) -> JudgePool | None:
         """The threads that judge at once; ``None`` when one question is asked at a time."""
-        size = len(self.addresses) * self._settings.concurrency
+        size = self.at_once
+        if self._room is not None:
+            return JudgePool(self._store, size, is_only=True)
+        return JudgePool(self._store, size) if size > 1 else None
+
+    @property
+    def at_once(self) -> int:
+        """How many questions may be asked at the same time."""
         if self._room is not None:
             # All that a batch has room for, and what is asked while it is computed.
-            return JudgePool(self._store, 2 * MOST_TOGETHER, is_only=True)
-        return JudgePool(self._store, size) if size > 1 else None
+            return 2 * MOST_TOGETHER
+        return len(self.addresses) * self._settings.concurrency
 
     @property
     def in_flight(self) -> int:
@@ -180,7 +193,7 @@ def judge_identity(judge: JudgeLike | None) -> JudgeIdentity:
     if isinstance(judge, Judge):
         return judge.identity
     name = "llm_judge" if judge is None else type(judge).__name__
-    return JudgeIdentity(name, "custom", "", judge_fingerprint(judge) or "", {})
+    return JudgeIdentity(name, CUSTOM, "", judge_fingerprint(judge) or "", {})
 
 
 def judge_facts(judge: JudgeLike | None) -> dict[str, Any]:

@@ -41,7 +41,7 @@ MOST_TOGETHER: Final = 32
 _CANDIDATES: Final = 100
 """The likeliest first tokens that are looked at; one beyond them cannot change a score."""
 _REPLY_TOKENS: Final = 64
-"""Most tokens of a reply that is not held to a schema: a score is short, or no score."""
+"""Most tokens of a reply where nothing is said of it: a score is short, or no score."""
 _LINGER_SECONDS: Final = 0.1
 """How long a turn goes on when nobody asks."""
 _LINGER_BESIDE_OTHERS: Final = 1.0
@@ -56,10 +56,11 @@ class _Question:
     weigh: bool
     allowed: tuple[str, ...]
     decoding: Decoding
+    room: int
 
     @property
-    def manner(self) -> tuple[bool, tuple[str, ...], Decoding]:
-        return self.weigh, self.allowed, self.decoding
+    def manner(self) -> tuple[bool, tuple[str, ...], Decoding, int]:
+        return self.weigh, self.allowed, self.decoding, self.room
 
 
 class LocalJudge:
@@ -169,12 +170,12 @@ class LocalJudge:
         seed: int = SEED,
         temperature: float = 0,
         weigh: bool = False,
-        room: int | None = None,  # noqa: ARG002  # a held reply has no thoughts
+        room: int | None = None,
     ) -> ChatReply:
         """Ask one question, as :meth:`~pytest_llmjudge.servers.chat.JudgeClient.chat` says.
 
         A reply that is held to a schema is one of those that the schema allows, as ``json.dumps``
-        writes them.
+        writes them, and has no thoughts that would need room.
 
         Raises:
             PromptTooLongError: The prompt does not fit into the model's context.
@@ -182,7 +183,8 @@ class LocalJudge:
         """
         allowed = () if schema is None else replies_to(schema)
         decoding = Decoding(temperature=temperature, seed=seed)
-        return self._batcher.ask(_Question(prompt, weigh, allowed, decoding))
+        question = _Question(prompt, weigh, allowed, decoding, room or _REPLY_TOKENS)
+        return self._batcher.ask(question)
 
     def close(self) -> None:
         """Stop, and give the memory back."""
@@ -221,14 +223,13 @@ class LocalJudge:
             decoding = question.decoding
             yield from self._judge.held_replies(prompts, question.allowed, decoding=decoding)
         else:
-            yield from self._written(prompts, question.decoding)
+            yield from self._written(prompts, question.decoding, question.room)
 
     def _written(
-        self, prompts: Sequence[str], decoding: Decoding
+        self, prompts: Sequence[str], decoding: Decoding, room: int
     ) -> Iterator[tuple[int, Reply | PromptError]]:
         """Have replies written; those that begin with thoughts get the room to end them."""
         thinking = []
-        room = _REPLY_TOKENS
         for number, reply in self._judge.written_replies(
             prompts, max_new_tokens=room, decoding=decoding
         ):

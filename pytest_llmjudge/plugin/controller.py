@@ -19,6 +19,7 @@ from pytest_llmjudge.kinds.document import records_with_responses, results_docum
 from pytest_llmjudge.kinds.reports import run_pages, run_summary
 from pytest_llmjudge.plugin.baseline_entries import entries_before
 from pytest_llmjudge.plugin.cases import WORKER_KEY
+from pytest_llmjudge.plugin.explaining import Explaining
 from pytest_llmjudge.plugin.header import (
     asks_judge,
     cache_lines,
@@ -29,7 +30,7 @@ from pytest_llmjudge.plugin.header import (
 )
 from pytest_llmjudge.plugin.identity import agree_on_baseline
 from pytest_llmjudge.plugin.junit import property_adder, suite_properties
-from pytest_llmjudge.plugin.kept import kept_line
+from pytest_llmjudge.plugin.kept import has_too_many_failures, kept_line
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import (
     REQUIRE_INI,
@@ -63,6 +64,7 @@ class ControllerHooks:
     def __init__(self, session: LlmSession) -> None:
         self._session = session
         self._ledger = Ledger(session.store, session.rows)
+        self._explaining = Explaining(session)
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
         self._expected: set[str] = set()
@@ -155,6 +157,7 @@ class ControllerHooks:
         if report.skipped:
             self._skipped.add(report.nodeid)
         self._ledger.add(report)
+        self._explaining.note(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -175,6 +178,8 @@ class ControllerHooks:
         self._confirm(session)
         if self._started:
             self._attempt("models under test", Path(), lambda _: self._look_at_models())
+            if self._explaining.is_wanted:
+                self._attempt("explanations", Path(), lambda _: self._explain(session))
         self._write(int(session.exitstatus))
         self._run = self._result(whole=False)[0]
         self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
@@ -191,6 +196,17 @@ class ControllerHooks:
     def _look_at_models(self) -> bool:
         self._changed = self._session.resources.models.changed()
         self._problems += dict.fromkeys(self._changed.values())
+        return False
+
+    def _explain(self, session: pytest.Session) -> bool:
+        """Have failures explained, unless somebody waits for the end, or nothing was decided."""
+        is_waited_for = session.exitstatus == pytest.ExitCode.INTERRUPTED
+        is_decided = self._session.store.fault() is None
+        if (is_waited_for and not has_too_many_failures(session)) or not is_decided:
+            return False
+        self._ledger.settle()
+        run = self._result(whole=True)[0]
+        self._explaining.ask(run, entries_before(self._session.baseline, run))
         return False
 
     def _miss_no_report(self, session: pytest.Session) -> None:
@@ -281,6 +297,8 @@ class ControllerHooks:
         if add is not None:
             for name, value in suite_properties(run_summary(self._run)):
                 add(name, value)
+            for name, value in self._explaining.properties():
+                add(name, value)
         return False
 
     def _attempt(self, name: str, path: Path | None, write: Callable[[Path], bool | None]) -> None:
@@ -314,7 +332,7 @@ class ControllerHooks:
         if not self._started:
             return RunResult(self._created), ()
         run, lost = self._ledger.result(self._created, self._session.suites, whole=whole)
-        return without_passes(run, self._changed), lost
+        return self._explaining.added_to(without_passes(run, self._changed)), lost
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int

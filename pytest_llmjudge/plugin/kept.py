@@ -11,7 +11,17 @@ from pytest_llmjudge.reporting.progress import in_order
 if TYPE_CHECKING:
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["kept_line"]
+__all__ = ["has_too_many_failures", "kept_line"]
+
+
+def has_too_many_failures(collected: pytest.Session) -> bool:
+    """Say whether as many items failed as end a run, with ``-x`` one.
+
+    Args:
+        collected: pytest's own.
+    """
+    most = collected.config.getoption("maxfail", default=0)
+    return bool(most) and collected.testsfailed >= most
 
 
 def kept_line(session: LlmSession, collected: pytest.Session, *, temporary: bool) -> str:
@@ -29,8 +39,7 @@ def kept_line(session: LlmSession, collected: pytest.Session, *, temporary: bool
         StoreError: The cache cannot be read.
     """
     config, store = collected.config, session.store
-    most = config.getoption("maxfail", default=0)
-    too_many = bool(most) and collected.testsfailed >= most
+    too_many = has_too_many_failures(collected)
     is_stopped = too_many or collected.exitstatus == pytest.ExitCode.INTERRUPTED
     # What another model answered is not kept, and the fault says so.
     if not (is_stopped or store.has_broken()) or store.fault() is not None:

@@ -53,6 +53,7 @@ class Ledger:
         self._failed_within: set[str] = set()
         self._skipped: set[str] = set()
         self._known: dict[str, dict[str, dict[str, Any]]] = {}
+        self._is_settled = False
 
     def __bool__(self) -> bool:
         return bool(self._pages)
@@ -86,6 +87,10 @@ class Ledger:
         if "details" in payload:
             page.details[item] = payload["details"]
 
+    def settle(self) -> None:
+        """Let no fault count that is noted from now on: all is decided, and stands."""
+        self._is_settled = True
+
     def result(
         self, created: str, suites: Mapping[str, Suite[Any]], *, whole: bool
     ) -> tuple[RunResult, tuple[LlmJudgeError, ...]]:
@@ -106,7 +111,8 @@ class Ledger:
         results: dict[str, list[Any]] = {kind.name: [] for kind in all_kinds()}
         problems: list[LlmJudgeError] = []
         rules: dict[str, Rule] = {}
-        checks, fault = self._store.checks(), self._store.fault()
+        checks = self._store.checks()
+        fault = None if self._is_settled else self._store.fault()
         for name, planned in self._store.suites().items():
             facts = {**planned, "judge": self._named(planned["judge"])}
             kind = kind_named(facts["kind"])

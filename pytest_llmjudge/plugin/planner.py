@@ -12,13 +12,14 @@ from pytest_llmjudge.generation.checkpoint_info import is_adapter
 from pytest_llmjudge.generation.factory import takes_tokenizer
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
 from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
-from pytest_llmjudge.pipeline.judge_resources import judge_facts
+from pytest_llmjudge.pipeline.judge_resources import CUSTOM, judge_facts
 from pytest_llmjudge.pipeline.models import is_judge_of_itself
 from pytest_llmjudge.pipeline.resources import MAIN
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.configured import is_ours
 from pytest_llmjudge.plugin.options import is_listing
 from pytest_llmjudge.plugin.output_conflicts import check_inputs
+from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +37,7 @@ __all__ = [
     "USES_JUDGE",
     "check_base",
     "check_candidate",
+    "check_explain",
     "check_responses_field",
     "check_server_options",
     "check_tokenizer",
@@ -44,6 +46,8 @@ __all__ = [
     "template_notes",
 ]
 
+NOT_ASKED = "not asked"
+"""What reports call the judge of a suite of which only the data is looked at."""
 _FIRST_WORKER = "gw0"
 EARLY_NOTES = "early_notes"
 """The key of a planned suite's facts with what is said of it before work begins."""
@@ -108,7 +112,7 @@ def _announce_unseen(session: LlmSession, suite: Suite[Any]) -> None:
     """Have a suite in the results of which only the data is looked at."""
     facts = session.announced[suite.name] = suite_facts(session, suite, None, None)
     if facts["judge"] is not None:
-        facts["judge"]["label"] = "not asked"
+        facts["judge"]["label"] = NOT_ASKED
     if facts["checkpoint"] is not None and suite.checkpoint is not None:
         facts["checkpoint"][0] = session.resources.models.shown_path(suite.checkpoint)
     planned = {**facts, EARLY_NOTES: [], USES_JUDGE: False}
@@ -331,6 +335,35 @@ def check_server_options(session: LlmSession) -> None:
     if not any(isinstance(checkpoint, str) for checkpoint in named):
         where, problem = ", ".join(settings.server_options), "no model of this run is at a server"
         raise SettingsError(where, problem, "leave it out")
+
+
+def check_explain(session: LlmSession) -> None:
+    """Prove that a judge of this run can explain failures, where the command line wants that.
+
+    What an ini file wants is left out where it cannot be had, and a note says so.
+
+    Raises:
+        SettingsError: No suite is scored by a judge that can.
+    """
+    settings = session.settings
+    if settings.explain == 0 or is_listing(session.config) or not session.announced:
+        return
+    judged = [name for name in session.announced if session.suites[name].kind.explains]
+    # Of suites of which only the data is looked at, no judge is seen.
+    seen = [name for name in judged if session.announced[name]["judge"]["label"] != NOT_ASKED]
+    own = [name for name in seen if session.announced[name]["judge"]["backend"] == CUSTOM]
+    where = "--llm-judge-explain"
+    if settings.explain_forced and not judged:
+        problem = "no suite of this run has responses that a judge scores"
+        raise SettingsError(where, problem, "leave it out")
+    if settings.explain_forced and own and own == seen:
+        problem = "llm_judge is a judge of the user's own, which is not asked what is wrong"
+        hint = "leave it out, and put what is wrong into the reply of the Verdict"
+        raise SettingsError(where, problem, hint)
+    if settings.model == EMBEDDED:
+        own = seen
+    for name in own:
+        session.store.add_note(f"{name}: no failure is explained, because its judge has no words")
 
 
 def check_tokenizer(session: LlmSession) -> None:

@@ -24,6 +24,7 @@ from pytest_llmjudge.plugin.options import (
 from pytest_llmjudge.plugin.planner import (
     check_base,
     check_candidate,
+    check_explain,
     check_responses_field,
     check_server_options,
     check_tokenizer,
@@ -67,12 +68,13 @@ def take_part(config: pytest.Config) -> None:
         from pytest_llmjudge.plugin.controller import ControllerHooks
         from pytest_llmjudge.plugin.progress import ProgressHooks
 
+        # What is registered last ends first, and the controller may still ask the judge then.
+        if not is_listing(config):
+            config.pluginmanager.register(ProgressHooks(store), "llm-judge-progress")
         config.pluginmanager.register(ControllerHooks(session), "llm-judge-controller")
         if settings.annotations == "github":
             hooks = AnnotationHooks(config, store.suites)
             config.pluginmanager.register(hooks, "llm-judge-annotations")
-        if not is_listing(config):
-            config.pluginmanager.register(ProgressHooks(store), "llm-judge-progress")
 
 
 def _cache_folder(config: pytest.Config, mode: str) -> Path:
@@ -115,6 +117,7 @@ class RunHooks:
             check_candidate(self._session, session.items)
             check_responses_field(self._session)
             check_server_options(self._session)
+            check_explain(self._session)
             if self._session.is_worker:
                 agree_on_plan(self._session)
         except LlmJudgeError as error:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pace", "duration", "in_order"]
 
-_KINDS = ("responses", "verdicts", "losses", "subjects", "questions")
+_KINDS = ("responses", "verdicts", "losses", "subjects", "questions", "explanations")
 _SUBJECTS = "subjects"
 """Without a rate: they differ in length, and their questions have one."""
 _TOKENS = "tokens"

@@ -158,12 +158,15 @@ def _named(names: Names) -> Section:
 
 def _excerpts(excerpts: Excerpts) -> Section:
     opening = (f"### {_capital(inline(excerpts.title))}", "", *head(excerpts.headings))
-    return Section(excerpts.title, opening, tuple(map(_excerpt, excerpts.entries[:_WORST])))
+    shown = excerpts.entries if excerpts.are_whole else excerpts.entries[:_WORST]
+    rows = tuple(_excerpt(one, is_whole=excerpts.are_whole) for one in shown)
+    return Section(excerpts.title, opening, rows)
 
 
-def _excerpt(one: Excerpt) -> str:
-    texts = (inline(one_line(text, _EXCERPT)) for text in (one.asked, one.text or "(empty)"))
-    return row([one.label, inline(one.name), *texts])
+def _excerpt(one: Excerpt, *, is_whole: bool) -> str:
+    asked, text = one_line(one.asked, _EXCERPT), one.text or "(empty)"
+    shown = text if is_whole else one_line(text, _EXCERPT)
+    return row([one.label, inline(one.name), inline(asked), inline(shown)])
 
 
 def _decided(suite: Summary) -> str:

@@ -188,7 +188,8 @@ class JudgeClient(Protocol):
             seed: Of the sampling.
             temperature: Of the sampling.
             weigh: Ask for the candidates of the first token, and for no more than two tokens.
-            room: Most tokens of a reply that is held to a schema.
+            room: Most tokens of the reply; where that is not said, one that is held to a schema
+                has few, and any other as many as the server lets it have.
 
         Raises:
             JudgeDownError: The server does not answer.

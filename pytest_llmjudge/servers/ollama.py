@@ -202,7 +202,9 @@ class OllamaClient(ServerClient):
         body = self._body(options) | {"messages": messages_in(prompt)}
         if schema is not None:
             body["format"] = schema
-            options["num_predict"] = room or _SCHEMA_TOKENS
+            room = room or _SCHEMA_TOKENS
+        if room is not None:
+            options["num_predict"] = room
         if weigh:
             body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
             options |= _WEIGH_OPTIONS

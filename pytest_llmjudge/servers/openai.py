@@ -280,6 +280,8 @@ class OpenAIClient(ServerClient):
         if weigh:
             options |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS, **_WEIGH_OPTIONS}
         if schema is None:
+            if room is not None:
+                options[_LIMIT] = room
             question = _Question(_CHAT, prompt, options)
             return self._chat_reply(self._send(question), question, weigh=weigh)
         options[_LIMIT] = room or _SCHEMA_TOKENS

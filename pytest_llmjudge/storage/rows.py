@@ -1,12 +1,12 @@
-"""What a row of the store has to hold to count as a response or a verdict."""
+"""What a row of the store has to hold to count as a response, a verdict or an explanation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_llmjudge.data import Verdict
+from pytest_llmjudge.data import Explanation, Verdict
 
-__all__ = ["StoredResponse", "read_response", "read_verdict"]
+__all__ = ["StoredResponse", "read_explanation", "read_response", "read_verdict"]
 
 # p(yes) + p(no) is a sum of rounded numbers.
 _MOST_COVERED = 1.001
@@ -60,3 +60,14 @@ def read_verdict(
     if too_long not in (0, 1):
         raise ValueError
     return Verdict(score, reply, error, covered=covered, too_long=bool(too_long))
+
+
+def read_explanation(text: object, error: object) -> Explanation:
+    """Return the explanation that a row holds.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    if isinstance(text, str) and (error is None if text else isinstance(error, str) and error):
+        return Explanation(text, None if error is None else str(error))
+    raise ValueError

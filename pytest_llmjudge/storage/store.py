@@ -20,13 +20,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from filelock import FileLock
 
 from pytest_llmjudge.errors import StoreError
-from pytest_llmjudge.storage.rows import StoredResponse, read_response, read_verdict
+from pytest_llmjudge.storage.rows import (
+    StoredResponse,
+    read_explanation,
+    read_response,
+    read_verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_llmjudge.data import Verdict
+    from pytest_llmjudge.data import Explanation, Verdict
 
 __all__ = ["Failure", "Progress", "Store", "StoredResponse"]
 
@@ -44,6 +49,9 @@ CREATE TABLE IF NOT EXISTS answers (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS choices (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, facts TEXT NOT NULL, awaits TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS explanations (
+    key TEXT PRIMARY KEY, run TEXT NOT NULL, text TEXT NOT NULL, error TEXT, awaits TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS looks (
     run TEXT NOT NULL, model TEXT NOT NULL, at REAL NOT NULL, awaiting INTEGER NOT NULL,
@@ -83,6 +91,8 @@ CREATE TABLE IF NOT EXISTS progress (
 CREATE INDEX IF NOT EXISTS awaiting_responses ON responses (run, awaits) WHERE awaits IS NOT NULL;
 CREATE INDEX IF NOT EXISTS awaiting_verdicts ON verdicts (run, awaits) WHERE awaits IS NOT NULL;
 CREATE INDEX IF NOT EXISTS awaiting_choices ON choices (run, awaits) WHERE awaits IS NOT NULL;
+CREATE INDEX IF NOT EXISTS awaiting_explanations ON explanations (run, awaits)
+    WHERE awaits IS NOT NULL;
 """
 _AWAITS = (
     "ALTER TABLE responses ADD COLUMN awaits TEXT; ALTER TABLE verdicts ADD COLUMN awaits TEXT;"
@@ -108,9 +118,10 @@ _FROM = {
     6: _THOUGHTS,
     7: _THOUGHTS,
     8: _THOUGHTS,
+    9: "",
 }
-_VERSION = 9
-_AWAITING = ("responses", "verdicts", "choices")
+_VERSION = 10
+_AWAITING = ("responses", "verdicts", "choices", "explanations")
 """Tables of what servers may have answered."""
 _OF_RUNS = (
     "progress",
@@ -129,6 +140,7 @@ _COLUMNS = {
     "verdicts": "score, reply, error, covered, too_long",
     "answers": "facts",
     "choices": "facts",
+    "explanations": "text, error",
 }
 """What is kept under a key, by table."""
 _OF_MODEL = "WHERE run = ? AND awaits >= ? AND awaits < ?"
@@ -280,6 +292,17 @@ class Store:
     def add_choice(self, key: str, facts: str, awaits: str | None = None) -> None:
         """Store a final choice unless there is one."""
         self._insert("choices", "facts, awaits", key, (facts, awaits))
+
+    def explanations(self, keys: Sequence[str]) -> dict[str, Explanation]:
+        """Return those of ``keys`` under which an explanation is stored."""
+        return self._read("explanations", _COLUMNS["explanations"], keys, read_explanation)
+
+    def add_explanation(
+        self, key: str, explanation: Explanation, awaits: str | None = None
+    ) -> None:
+        """Store a final explanation unless there is one."""
+        values = (explanation.text, explanation.error, awaits)
+        self._insert("explanations", f"{_COLUMNS['explanations']}, awaits", key, values)
 
     def awaiting(self, model: str) -> list[tuple[str, str, str]]:
         """Return the rows of this run that await a look at a model.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pytest
 
-from pytest_llmjudge.data import CategoryResult, Criterion, FollowUp, Turn
+from pytest_llmjudge.data import CategoryResult, Criterion, Explanation, FollowUp, Turn
 from tests.browser.chromium import installed, launched
 from tests.support import runs
 
@@ -129,6 +129,7 @@ def conversations() -> RunResult:
             of=chat,
             thoughts="They greet me.\nI greet back.",
             parts=(("polite", 80), ("<b>short", 40)),
+            explanation=Explanation("<b>short: It has two sentences."),
         ),
         runs.result(
             "r1",
@@ -238,7 +239,9 @@ def test_a_conversation(tmp_path: Path, browser: Browser, width: int) -> None:
         assert detail.locator("h3").all_inner_texts() == [
             *("System text", "User", "Assistant", "Instruction", "Response"),
             *("Criterion polite", "Criterion <b>short", "Scores", "Judge's reply"),
+            "What is wrong, in the judge's words",
         ]
+        assert detail.get_by_text("<b>short: It has two sentences.").is_visible()
         assert detail.locator(".figures div").all_inner_texts() == ["polite\n80", "<b>short\n40"]
         thoughts = detail.get_by_text("They greet me.")
         assert not thoughts.is_visible()

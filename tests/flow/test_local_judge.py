@@ -85,6 +85,25 @@ def test_a_judge_without_a_server(suite: Project, ask: str, dist: Sequence[str])
     assert suite.results() == first
 
 
+def test_explanations(suite: Project, mode: Sequence[str]) -> None:
+    """The process that owns the terminal loads the judge and asks it; all else stays as it was."""
+    suite.suite(records(6, wrong=range(6)), 'responses="model_response", min_average=100')
+    how = JUDGE, WEIGHTED, REPORT, *mode
+    without = suite.run(*how)
+    before = suite.results()
+
+    result = suite.run(*how, "--llm-judge-explain=2")
+
+    assert result.ret == without.ret == pytest.ExitCode.TESTS_FAILED
+    after = suite.results()
+    rows = after["suites"][0]["records"]
+    asked = [row for row in rows if "explanation" in row]
+    # What a tiny judge writes is no sentence, or nothing.
+    assert all(row.pop("explanation") or row.pop("explanation_error") for row in asked)
+    assert len(asked) == 2
+    assert after == before
+
+
 def test_what_is_asked_together_does_not_matter(suite: Project) -> None:
     """Scores of single records are those of a whole run."""
     suite.run(JUDGE, WEIGHTED, REPORT)

@@ -131,6 +131,7 @@ def _texts(row: Row, budget: Budget) -> dict[str, Any]:
         "thoughts": row.thoughts,
         "answers": row.answers,
         "parts": row.parts,
+        "explanation": row.explanation,
     }
     if row.response is not None and row.other is not None:
         fields["marks"] = _marks(row.other, row.response, budget)

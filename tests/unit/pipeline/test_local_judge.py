@@ -76,20 +76,22 @@ def judge_of(store: Store, model: Model) -> LocalJudge:
 
 def test_the_ways_to_ask(store: Store) -> None:
     """By the first token, freely, or held to a schema; drawn where a temperature says so."""
-    model = Model(Reply("yes", candidates=(("yes", -0.1),)), Reply("85"), Reply('{"winner": "A"}'))
+    replies = Reply("85"), Reply('{"winner": "A"}'), Reply("It is wrong.")
+    model = Model(Reply("yes", candidates=(("yes", -0.1),)), *replies)
     judge = judge_of(store, model)
 
     weighed = judge.chat("a", weigh=True)
     written = judge.chat("b", seed=124, temperature=0.7)
     held = judge.chat("c", schema=CHOICE_SCHEMA)
+    explained = judge.chat("d", room=120)
 
     judge.close()
     assert (weighed.content, weighed.candidates) == ("yes", (("yes", -0.1),))
     assert (written.content, written.done_reason, written.candidates) == ("85", "stop", None)
-    assert held.content == '{"winner": "A"}'
+    assert (held.content, explained.content) == ('{"winner": "A"}', "It is wrong.")
     drawn = Decoding(temperature=0.7, seed=124)
     winners = tuple(f'{{"winner": "{one}"}}' for one in ("A", "B", "tie"))
-    assert model.asked == [100, (64, drawn), (winners, Decoding())]
+    assert model.asked == [100, (64, drawn), (winners, Decoding()), (120, Decoding())]
 
 
 def test_a_reply_without_a_score(store: Store) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
-from pytest_llmjudge.data import JudgeCheck, Record
+from pytest_llmjudge.data import Explanation, JudgeCheck, Record
 from pytest_llmjudge.reporting.markup import joined
 from pytest_llmjudge.reporting.run_markdown import run_sections
 from tests.support.results import compared, exam, gate, pair, pairs, run, scored, subject, suite
@@ -163,3 +163,22 @@ def test_ten_lowest_scores() -> None:
     rows = [line.split(" | ") for line in lines if line.endswith("x… |")]
     assert [row[0] for row in rows] == [f"| {71 + n}" for n in range(10)]
     assert all(len(row[-1]) < 210 for row in rows)
+
+
+def test_explanations() -> None:
+    """All of them, the worst first and whole; those that could not be had for all are left out."""
+    text = f"**It** says <b>no</b> | `x` {'word ' * 80}end."
+    said, none = Explanation(text), Explanation("", "llama3: it wrote nothing; read it")
+    down = Explanation("", "http://a: is not answering; start it", is_infrastructure=True)
+    records = [scored(f"r{n}", 40 - n, explanation=said) for n in range(12)]
+    records += [scored("none", 90, explanation=none), scored("down", 91, explanation=down)]
+
+    made = document(suite(records))
+
+    elements, html, shown = rendered(made)
+    rows = [line for line in made.splitlines() if line.endswith("end. |")]
+    assert [row.split(" | ")[0] for row in rows] == [f"| {29 + n}" for n in range(12)]
+    assert text in shown
+    assert "(none: llama3: it wrote nothing; read it)" in shown
+    assert "is not answering" not in made
+    assert (elements <= OURS, html) == (True, [])

@@ -19,6 +19,7 @@
     "response",
     "other",
     "replies",
+    "explanation",
     "error",
   ];
   const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
@@ -278,6 +279,9 @@
       const order = isPair ? (place === 0 ? ", tested model first" : ", tested model second") : "";
       parts.push(plainBlock(`Judge's reply${order}`, reply));
     });
+    if (texts.explanation !== undefined) {
+      parts.push(plainBlock("What is wrong, in the judge's words", texts.explanation));
+    }
     const facts = [];
     if (index.before[row] !== null) {
       facts.push(`baseline ${index.before[row]}`);
