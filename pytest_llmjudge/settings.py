@@ -338,12 +338,11 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-ask",
-        parse_choice("integer", "weighted", "weighted1", "weighted-meaning"),
+        parse_choice("integer", "weighted", "weighted1"),
         default="integer",
         metavar="HOW",
         help="Integer: the lecture's question; weighted: a yes or no, weighed by its "
-        "probabilities; weighted1: its first version, for old baselines; weighted-meaning: whether "
-        "it says what the reference says, in whatever words (default: integer)",
+        "probabilities; weighted1: its first version, for old baselines (default: integer)",
     ),
     Option(
         "llm-judge-context",
@@ -519,7 +518,7 @@ class Settings:
         split: Which split is read, for suites that name none.
         model: The judge: a name as users give it, where the path of a ``local:`` one is absolute.
         concurrency: Requests in flight at each server.
-        ask: ``integer``, ``weighted``, ``weighted1`` or ``weighted-meaning``.
+        ask: ``integer``, ``weighted`` or ``weighted1``.
         context: Tokens of the context that an Ollama judge is asked for; ``None`` for automatic.
         samples: Verdicts for each record.
         explain: Of how many records of a suite the judge is asked why they failed, ``None`` for

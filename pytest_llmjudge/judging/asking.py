@@ -22,7 +22,6 @@ from pytest_llmjudge.judging.explaining import explain
 from pytest_llmjudge.judging.questions import (
     explanation_prompt,
     integer_prompt,
-    meaning_prompt,
     pair_prompt,
     weighted1_prompt,
     weighted2_prompt,
@@ -51,15 +50,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Choice, Explanation, JudgeIdentity, Record
     from pytest_llmjudge.servers.chat import ChatReply, JudgeClient
 
-__all__ = [
-    "MEANING",
-    "WEIGHTED_1",
-    "WEIGHTED_2",
-    "Asker",
-    "IntegerAsker",
-    "WeightedAsker",
-    "Wording",
-]
+__all__ = ["WEIGHTED_1", "WEIGHTED_2", "Asker", "IntegerAsker", "WeightedAsker", "Wording"]
 
 _REPLY_LENGTH: Final = 120
 _SAMPLE_TEMPERATURE: Final = 0.7
@@ -301,9 +292,6 @@ class Wording:
 
 WEIGHTED_1: Final = Wording("weighted/1", weighted1_prompt, sharpening=1, refuses_with_decoys=False)
 WEIGHTED_2: Final = Wording("weighted/2", weighted2_prompt, sharpening=2, refuses_with_decoys=True)
-MEANING: Final = Wording(
-    "weighted-meaning/1", meaning_prompt, sharpening=2, refuses_with_decoys=True
-)
 
 
 class WeightedAsker(_ClientAsker):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from pytest_llmjudge.data import Preference, Verdict
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.judging.asking import (
-    MEANING,
     WEIGHTED_1,
     WEIGHTED_2,
     IntegerAsker,
@@ -248,8 +247,7 @@ def identity_label(identity: JudgeIdentity) -> str:
     if identity.backend == EMBEDDED:
         return "embedded (chrF, no LLM)"
     version = f"{identity.backend} {identity.version}".strip()
-    way = identity.ask.partition("/")[0]
-    asked = f", {way}" if way.startswith("weighted") else ""
+    asked = ", weighted" if identity.ask.startswith("weighted") else ""
     asked += f", temperature {OWN_TEMPERATURE}" if has_own_temperature(identity.options) else ""
     return f"{identity.model} ({version}, digest {identity.digest[:12]}{asked})"
 
@@ -276,8 +274,7 @@ def make_judge(
             model.
         urls: Where it is served, in any form that ``OLLAMA_HOST`` may have; one address or more.
         timeout: Seconds for one request.
-        ask: ``integer``, ``weighted``, ``weighted1``, the first version of ``weighted``, or
-            ``weighted-meaning``.
+        ask: ``integer``, ``weighted`` or ``weighted1``, the first version of ``weighted``.
         samples: See :class:`Judge`.
         num_ctx: Tokens of the context that Ollama is asked for.
         lowers_num_ctx: See :class:`~pytest_llmjudge.servers.ollama.OllamaClient`.
@@ -331,8 +328,7 @@ def judge_of(
         known: See :class:`Judge`.
         names: See :class:`Judge`.
     """
-    wordings = {"weighted": WEIGHTED_2, "weighted1": WEIGHTED_1, "weighted-meaning": MEANING}
-    wording = wordings.get(ask)
+    wording = {"weighted": WEIGHTED_2, "weighted1": WEIGHTED_1}.get(ask)
     asker: Asker = IntegerAsker(client, samples=samples)
     if wording is not None:
         asker = WeightedAsker(client, wording)

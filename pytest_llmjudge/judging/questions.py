@@ -17,7 +17,6 @@ __all__ = [
     "KNOWN_TOKENS",
     "explanation_prompt",
     "integer_prompt",
-    "meaning_prompt",
     "pair_prompt",
     "weighted1_prompt",
     "weighted2_prompt",
@@ -100,21 +99,6 @@ def weighted2_prompt(record: Record, response: str, tokens: ControlTokens = KNOW
     Every line of reference and response is quoted, so that neither can end its part of the
     question. A change of any byte needs a new version: a baseline must share it.
     """
-    ask = "Would a strict teacher give the student's answer full marks?"
-    return _weighted_prompt(record, response, tokens, ask)
-
-
-def meaning_prompt(record: Record, response: str, tokens: ControlTokens = KNOWN_TOKENS) -> str:
-    """The same as version 2 up to its last sentence, which asks for the meaning alone.
-
-    For references that are one of many wordings of the right answer, as short answers to questions
-    of knowledge are; a change of any byte needs a new version.
-    """
-    ask = "Does the student's answer say what the reference answer says, in whatever words?"
-    return _weighted_prompt(record, response, tokens, ask)
-
-
-def _weighted_prompt(record: Record, response: str, tokens: ControlTokens, ask: str) -> str:
     if record.criteria:
         return _weighted_by_criteria(record, response, tokens)
     return (
@@ -123,7 +107,8 @@ def _weighted_prompt(record: Record, response: str, tokens: ControlTokens, ask: 
         f"{_question(record, tokens)}"
         f"\n\nReference answer:\n{quote(tokens.break_in(record.output))}"
         f"\n\nStudent's answer:\n{quote(tokens.break_in(response))}"
-        f"\n\n{ask} Reply with yes or no only."
+        "\n\nWould a strict teacher give the student's answer full marks? "
+        "Reply with yes or no only."
     )
 
 

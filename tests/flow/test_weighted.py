@@ -79,30 +79,6 @@ def test_the_request_and_the_score(project: Project, dist: tuple[str, ...]) -> N
     assert header in result.outlines
 
 
-def test_the_question_about_the_meaning(project: Project, mode: tuple[str, ...]) -> None:
-    """It passes the check, has verdicts of its own, and a baseline of the other one does not fit."""
-    judged = unlike_records()
-    judged[1]["model_response"] = "Fifty-six, seven times eight is."
-    project.suite(judged, ARGUMENTS)
-    meaning = "--llm-judge-ask=weighted-meaning"
-
-    with FakeOllama() as server:
-        project.run(WEIGHTED, REPORT, *mode, server=server.url).assert_outcomes(passed=11)
-        asked = len(server.chats)
-        result = project.run(
-            meaning, STRICT, "--llm-judge-report=other.json", *mode, server=server.url
-        )
-        later = server.chats[asked:]
-        other = project.run(meaning, "--llm-judge-baseline=results.json", *mode, server=server.url)
-
-    result.assert_outcomes(passed=12)
-    question = "Does the student's answer say what the reference answer says, in whatever words?"
-    assert all(question in chat["messages"][0]["content"] for chat in later)
-    assert "digest 1ca99c7a9cf4, weighted-meaning)" in result.stdout.str()
-    assert project.results("other.json")["judge"]["ask"] == "weighted-meaning/1"
-    other.stdout.fnmatch_lines(["*weighted-meaning/1*"])
-
-
 def test_neither_yes_nor_no(project: Project) -> None:
     """Where less than half of the probability is on either the record is unscored."""
     judged = unlike_records()[:2]

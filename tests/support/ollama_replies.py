@@ -111,8 +111,6 @@ class ChatRequest:
         asks = "Does the student's answer mean the same"
         if self._heading == _RESPONSE:
             asks = "Score the response by the criteria below"
-        elif "\n\nDoes the student's answer say what" in self.prompt:
-            asks = "Does the student's answer say what the reference answer says"
         elif self._quotes_lines:
             asks = "Would a strict teacher give the student's answer full marks"
         return self._between(

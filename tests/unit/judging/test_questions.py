@@ -12,7 +12,6 @@ from pytest_llmjudge.data import Criterion, Record, Turn
 from pytest_llmjudge.judging.questions import (
     KNOWN_TOKENS,
     integer_prompt,
-    meaning_prompt,
     pair_prompt,
     weighted1_prompt,
     weighted2_prompt,
@@ -227,7 +226,6 @@ def test_criteria_are_the_suites_own(text: str, output: str) -> None:
         (integer_prompt, "Score the response by the criteria below on a scale from 0 to 100"),
         (weighted1_prompt, "Would a strict teacher give the student's answer full marks by the"),
         (weighted2_prompt, "Would a strict teacher give the student's answer full marks by the"),
-        (meaning_prompt, "Would a strict teacher give the student's answer full marks by the"),
     ):
         prompt = question(record, text)
         lines = [line for line in prompt.splitlines() if line and not line.startswith("> ")]
@@ -313,18 +311,6 @@ def test_the_weighted_question() -> None:
         "\n"
         "Would a strict teacher give the student's answer full marks? Reply with yes or no only."
     )
-
-
-def test_the_question_about_the_meaning() -> None:
-    """It differs from version 2 in its last sentence alone, and is as much a part of a baseline."""
-    record = make_record("Add the numbers.", "1, 2", "3\nthree")
-    strict = "Would a strict teacher give the student's answer full marks?"
-    says = "Does the student's answer say what the reference answer says, in whatever words?"
-
-    prompt = meaning_prompt(record, "It is 3.\r\nYes.")
-
-    assert prompt == weighted2_prompt(record, "It is 3.\r\nYes.").replace(strict, says)
-    assert prompt.endswith(f"{says} Reply with yes or no only.")
 
 
 @pytest.mark.parametrize(
@@ -417,7 +403,7 @@ def test_a_conversation_in_the_integer_question() -> None:
 def test_a_conversation_in_other_questions() -> None:
     """It takes the place of the question in each of them."""
     one = Record("t", "And 2?", "", "two", {})
-    for question in (weighted1_prompt, weighted2_prompt, meaning_prompt):
+    for question in (weighted1_prompt, weighted2_prompt):
         plain = question(one, "two")
         assert plain.replace("\n\nQuestion:\nAnd 2?", SHOWN) == question(TALK, "two")
     plain = pair_prompt(one, "two", "2")
