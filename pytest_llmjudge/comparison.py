@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.bounds import mean_bounds
+from pytest_llmjudge.corrected_change import (
+    LabelledPair,
+    people_change,
+    why_designs_differ,
+    why_too_few,
+)
 from pytest_llmjudge.data import Comparison, Flip, Grouped, Rule
 from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.errors import one_line
@@ -36,6 +42,7 @@ LEAST_PAIRED = 0.8
 _RULE = Rule()
 _AGAIN = "judge the baseline's model again with this judge"
 _ANOTHER = "make a baseline of the release with these records"
+_ONE_GROUP = "all labelled records are in one group", "draw a sample with records of others"
 _WORST_FLIPS = 10
 _SHOWN_DIGITS = 12
 _SHOWN_NAMES = 200
@@ -94,7 +101,7 @@ def compare(
     unpaired_p = None if refusal else _unpaired_p(measure, pairs, alone_before, alone_after)
     unpaired_alpha = None if unpaired_p is None else (1 - LEAST_PAIRED) * rule.drop_alpha
     alpha = rule.drop_alpha - (unpaired_alpha or 0.0)
-    return Comparison(
+    comparison = Comparison(
         measure=measure,
         refusal=refusal,
         paired=len(pairs),
@@ -131,6 +138,41 @@ def compare(
         unpaired_alpha=unpaired_alpha,
         bounds=None if refusal else _bounds(measure, differences, groups, rule, alpha),
         grouped=None if groups is None else _grouped(differences, groups, effect),
+    )
+    return _corrected(comparison, before, after, pairs) if after.corrects else comparison
+
+
+def _corrected(
+    comparison: Comparison, before: Side, after: Side, pairs: Sequence[_Pair]
+) -> Comparison:
+    """Return a comparison in which people's labels correct what the judge's scores say."""
+    if comparison.refusal is not None:
+        return comparison
+    labelled = [
+        LabelledPair(pair.was, pair.now, pair.before.people, pair.after.people) for pair in pairs
+    ]
+    groups = group_numbers(pair.after.group for pair in pairs)
+    lack = why_designs_differ(before.design, after.design) or why_too_few(labelled)
+    change = None if lack else people_change(labelled, groups)
+    if change is None:
+        problem, hint = lack or _ONE_GROUP
+        return replace(comparison, refusal=f"{problem}; {hint}")
+    rule, alpha = comparison.rule, comparison.alpha
+    proof = drop = None
+    if rule.name == NOT_WORSE:
+        proof, drop = change.bounds(rule.alpha), change.bounds(alpha)
+    units = len(change.corrected.pseudo_values)
+    return replace(
+        comparison,
+        before=change.before,
+        after=change.after,
+        difference=change.corrected.estimate,
+        interval=change.corrected.interval,
+        p=change.p,
+        deviation=change.deviation,
+        detectable=detectable_drop(change.deviation, units, alpha=alpha),
+        bounds=None if proof is None or drop is None else (proof[0], drop[1]),
+        corrected=change.behind,
     )
 
 

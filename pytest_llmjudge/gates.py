@@ -26,7 +26,7 @@ from pytest_llmjudge.stats import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping, Sequence
 
-    from pytest_llmjudge.data import Comparison, Measure, Rule
+    from pytest_llmjudge.data import Comparison, CorrectedAverage, Measure, Rule
 
 __all__ = [
     "NOISE",
@@ -41,6 +41,7 @@ __all__ = [
     "listed",
     "unscored",
     "whole_outcome",
+    "widening",
     "with_break",
 ]
 
@@ -102,6 +103,9 @@ def decide_average(
     min_average: float | None,
     causes: Mapping[str, str],
     names: Mapping[str, str | None] | None = None,
+    corrected: CorrectedAverage | None = None,
+    *,
+    decides: bool = False,
 ) -> Decision:
     """Decide over a suite: every record is scored and the mean is at least ``min_average``.
 
@@ -110,6 +114,8 @@ def decide_average(
         min_average: The gate, ``None`` when the suite has only a gate for each record.
         causes: Why records are unscored, by id.
         names: The group of each record by id, ``None`` for one that is alone or where all are.
+        corrected: The average as people's labels correct it, where they do.
+        decides: Whether the corrected average is to reach ``min_average``, not the judge's.
     """
     missing = [record for record, score in scores.items() if score is None]
     have = [score for score in scores.values() if score is not None]
@@ -120,16 +126,42 @@ def decide_average(
         return Decision(passed=False, reason="there is no record to average")
     groups = None if names is None else group_numbers(names[record] for record in scores)
     noun = ("record" if len(have) == 1 else "records") + in_groups(groups)
-    interval = _interval(have, groups)
-    figure = f"average {points(average, min_average)} over {len(have)} {noun}{interval}"
+    interval = mean_interval(have, groups)
+    own = f"{points(average, min_average)}{_shown_interval(interval)}"
+    figure = f"average {points(average, min_average)} over {len(have)} {noun}"
+    figure += _shown_interval(interval)
+    other = ""
+    if corrected is not None:
+        average_of_people = points(corrected.average, min_average)
+        people = f"{average_of_people}{_shown_interval(corrected.interval)}"
+        other = f"; corrected by {corrected.labels} labels it is {people}"
+        if decides:
+            figure = f"corrected average {average_of_people} over {len(have)} {noun}, "
+            figure += f"{corrected.labels} of them labelled{_shown_interval(corrected.interval)}"
+            other = f"; the judge's own is {own}{widening(corrected, interval)}"
+            average, interval = corrected.average, corrected.interval
     if min_average is None:
-        return Decision(passed=True, reason=f"{figure}, no min_average is set")
-    noise = NOISE if is_average_within_noise(have, min_average, groups) else ""
-    if average < min_average:
-        reason = f"{figure} is below min_average {points(min_average)}{noise}"
-        return Decision(passed=False, reason=reason)
-    reason = f"{figure} is at least min_average {points(min_average)}{noise}"
-    return Decision(passed=True, reason=reason)
+        return Decision(passed=True, reason=f"{figure}, no min_average is set{other}")
+    noise = NOISE if is_within_noise(interval, min_average) else ""
+    passed = average >= min_average
+    held = "is at least min_average" if passed else "is below min_average"
+    reason = f"{figure} {held} {points(min_average)}{noise}{other}"
+    return Decision(passed=passed, reason=reason)
+
+
+def widening(corrected: CorrectedAverage, own: tuple[float, float] | None) -> str:
+    """Say that a correction widens the interval of an average; empty where it does not.
+
+    Args:
+        corrected: The average that is corrected.
+        own: The interval of the judge's own average.
+    """
+    if own is None:
+        return ""
+    was, now = own[1] - own[0], corrected.interval[1] - corrected.interval[0]
+    if now <= was:
+        return ""
+    return f"; the correction widens the interval from {points(was)} to {points(now)} points"
 
 
 def decide_baseline(comparison: Comparison) -> Decision:
@@ -161,7 +193,8 @@ def _change(comparison: Comparison, *, is_real: bool) -> str:
     """Say whether a drop was shown, how large it is beside the margin, and what can be shown."""
     measure, rule = comparison.measure, comparison.rule
     difference = comparison.difference or 0.0
-    doubt, reach = _doubt(comparison), _reach(comparison)
+    doubt = _doubt(comparison) + _by_labels(comparison)
+    reach = _reach(comparison)
     if not is_real:
         return f"no {measure.drop} shown: {signed(difference)} {measure.unit}{doubt}{reach}"
     drop = measure.gain(difference, 0.0)
@@ -178,6 +211,7 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
     measure, rule, bounds = comparison.measure, comparison.rule, comparison.bounds
     worse = _worse_by_margin(rule, measure)
     change = f"{_beside_margin(comparison, comparison.difference or 0.0)} {measure.unit}"
+    change += _by_labels(comparison)
     unsure = _unsure(rule, measure)
     if bounds is None:
         number, counted = _units(comparison)
@@ -244,6 +278,8 @@ def _beside_margin(comparison: Comparison, difference: float) -> str:
 def _enough(comparison: Comparison) -> str:
     """Say how many records would tell, or what else keeps the suite from being proved."""
     measure, rule = comparison.measure, comparison.rule
+    if comparison.corrected is not None:
+        return "more labels would tell, and these do not say how many"
     alike = _moved_alike(comparison)
     is_as_before = not comparison.difference and math.isfinite(measure.furthest)
     if alike and not is_as_before:
@@ -320,6 +356,17 @@ def _doubt(comparison: Comparison) -> str:
     return f" ({', '.join(parts)})"
 
 
+def _by_labels(comparison: Comparison) -> str:
+    """Say that labels correct the difference, and what it is without; empty where none do."""
+    corrected = comparison.corrected
+    if corrected is None:
+        return ""
+    return (
+        f", corrected by {corrected.labels} labels on both sides (by the judge alone "
+        f"{signed(corrected.judged)})"
+    )
+
+
 def _reach(comparison: Comparison) -> str:
     """Say what drops the suite can show, or why that is not known."""
     measure, grouped, alpha = comparison.measure, comparison.grouped, comparison.alpha
@@ -332,6 +379,8 @@ def _reach(comparison: Comparison) -> str:
     least = signed(comparison.detectable or 0.0).lstrip("+")
     reach = f"; this {noun} can show {drop}s of {least} {measure.unit} or more"
     fewest = fewest_falls(alpha)
+    if comparison.corrected is not None:
+        return reach
     changed, what = comparison.changed, "scores"
     if grouped is not None:
         changed, what = grouped.changed, "groups"
@@ -369,8 +418,7 @@ def listed(names: Sequence[str], most: int | None = _NAMED) -> str:
     return f"{', '.join(shown)}{more}"
 
 
-def _interval(scores: list[int], groups: Sequence[Hashable] | None) -> str:
-    interval = mean_interval(scores, groups)
+def _shown_interval(interval: tuple[float, float] | None) -> str:
     if interval is None:
         return ""
     # Student's t knows no bounds, scores do.

@@ -160,7 +160,7 @@ def _step(old_run: HistoryRun, old: SavedSuite, new_run: HistoryRun, new: SavedS
     comparison = None
     if old.side is not None and new.side is not None:
         # Only a fall is in question, and its test takes most of the time.
-        comparison = compare(old.side, new.side, tests_rises=False)
+        comparison = compare(old.side, new.side.judged, tests_rises=False)
         # What to do about it concerns whoever runs the gate.
         refusal = comparison.refusal or ""
         apart = refusal.rpartition("; ")[0] or refusal

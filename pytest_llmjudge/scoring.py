@@ -13,8 +13,11 @@ from pytest_llmjudge.data import Preference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import TypeVar
 
     from pytest_llmjudge.data import Choice, Verdict
+
+    Number = TypeVar("Number", int, float)
 
 __all__ = [
     "CHOICE_SCHEMA",
@@ -25,6 +28,7 @@ __all__ = [
     "contradiction",
     "ends_in_thoughts",
     "join_orders",
+    "known_sum",
     "opens_thoughts",
     "parse_choice",
     "parse_integer",
@@ -32,6 +36,7 @@ __all__ = [
     "replies_to",
     "strip_thoughts",
     "weigh",
+    "with_cost",
 ]
 
 SCORE_SCHEMA: Final[dict[str, object]] = {
@@ -301,11 +306,27 @@ def combine(verdicts: Iterable[Verdict], total: int) -> Verdict:
         if total == 1:
             return verdict
         if verdict.score is None:
-            return replace(verdict, error=f"sample {number} of {total}: {verdict.error}")
+            failed = replace(verdict, error=f"sample {number} of {total}: {verdict.error}")
+            return with_cost(failed, [*scored, verdict])
         scored.append(verdict)
     scores = tuple(verdict.score for verdict in scored if verdict.score is not None)
     median = statistics.median_low(scores)
-    return replace(scored[scores.index(median)], samples=scores)
+    return with_cost(replace(scored[scores.index(median)], samples=scores), scored)
+
+
+def with_cost(verdict: Verdict, asked: Sequence[Verdict]) -> Verdict:
+    """Return a verdict with the seconds and tokens of all that were asked for to make it."""
+    return replace(
+        verdict,
+        seconds=known_sum([one.seconds for one in asked]),
+        tokens=known_sum([one.tokens for one in asked]),
+    )
+
+
+def known_sum(values: Sequence[Number | None]) -> Number | None:
+    """Return the sum of values; ``None`` where one is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def join_orders(choices: Iterable[Choice]) -> Preference:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.data import AgreementLimits
 from pytest_llmjudge.data.comparison import NO_DROP, NOT_WORSE, SIGNIFICANCE, WARN
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.paths import FOLDER, instead_of_file
@@ -13,9 +14,11 @@ from pytest_llmjudge.values import (
     Parser,
     check_averages,
     check_choice,
+    check_correlation,
     check_criteria,
     check_drop,
     check_fields,
+    check_flag,
     check_overlap,
     check_path,
     check_paths,
@@ -26,6 +29,7 @@ from pytest_llmjudge.values import (
     parse_alpha,
     parse_average,
     parse_choice,
+    parse_correlation,
     parse_count,
     parse_count_or_auto,
     parse_drop,
@@ -65,6 +69,7 @@ __all__ = [
     "Option",
     "Settings",
     "SuiteSettings",
+    "check_can_fail",
     "checkpoint_of",
     "chosen_for",
     "read_settings",
@@ -217,6 +222,46 @@ OPTIONS: tuple[Option, ...] = (
         default=None,
         metavar="X",
         help="Fail a suite that averages below X, for suites that set none",
+    ),
+    Option(
+        "llm-judge-labels",
+        parse_text,
+        default=None,
+        metavar="FILE",
+        is_path=True,
+        help="People's scores of responses, as llmjudge label writes them, to compare the judge "
+        "with, for suites that name none",
+    ),
+    Option(
+        "llm-judge-correct",
+        parse_flag,
+        default=False,
+        help="Let averages and changes be corrected by people's labels of a random sample decide, "
+        "for suites that have labels",
+    ),
+    Option(
+        "llm-judge-min-agreement",
+        parse_correlation,
+        default=None,
+        metavar="R",
+        help="Fail a suite whose judge may have a lower rank correlation (Spearman) with people, "
+        "for suites that set none and have labels",
+    ),
+    Option(
+        "llm-judge-max-judge-error",
+        parse_drop,
+        default=None,
+        metavar="POINTS",
+        help="Fail a suite whose judge may be further from people, in the mean over responses, for "
+        "suites that set none and have labels",
+    ),
+    Option(
+        "llm-judge-max-judge-bias",
+        parse_drop,
+        default=None,
+        metavar="POINTS",
+        help="Fail a suite whose judge may be more generous or stricter than people by more, for "
+        "suites that set none and have labels",
     ),
     Option(
         "llm-judge-baseline",
@@ -375,6 +420,14 @@ OPTIONS: tuple[Option, ...] = (
         "suite, warn warns, off does not ask (default: strict)",
     ),
     Option(
+        "llm-judge-check-near",
+        parse_share,
+        default=None,
+        metavar="AUC",
+        help="The judge also has to rank right answers above near misses, which have one thing "
+        "changed: least area under the ROC curve, above 0 and at most 1 (default: none)",
+    ),
+    Option(
         "llm-judge-explain",
         parse_most_or_all,
         default=0,
@@ -520,6 +573,7 @@ class Settings:
         concurrency: Requests in flight at each server.
         ask: ``integer``, ``weighted`` or ``weighted1``.
         context: Tokens of the context that an Ollama judge is asked for; ``None`` for automatic.
+        check_near: Least AUC of right answers against near misses, 0 to 1; ``None`` for none.
         samples: Verdicts for each record.
         explain: Of how many records of a suite the judge is asked why they failed, ``None`` for
             all that did.
@@ -528,7 +582,12 @@ class Settings:
         batch_size: Prompts generated together, ``None`` for automatic.
         max_new_tokens: Longest response in tokens.
         temperature: Of generation, as the four that follow: see :class:`Decoding`.
+        labels: The file of people's labels.
+        correct: Whether averages that labels correct decide.
+        min_agreement: What judges' agreement with people has to reach, as the two that follow: see
+            :class:`~pytest_llmjudge.data.AgreementLimits`.
         paths: What ini options of single kinds of suites name, by key.
+        labels_options: Options on the command line that only suites with labels obey.
         server_options: Options on the command line that only requests to a server obey.
     """
 
@@ -543,6 +602,11 @@ class Settings:
     url: tuple[str, ...] | None
     min_score: int | None
     min_average: float | None
+    labels: Path | None
+    correct: bool
+    min_agreement: float | None
+    max_judge_error: float | None
+    max_judge_bias: float | None
     baseline: Path | None
     max_drop: float
     baseline_rule: str
@@ -563,6 +627,7 @@ class Settings:
     samples: int
     timeout: float
     check: str
+    check_near: float | None
     explain: int | None
     cache: str
     batch_size: int | None
@@ -579,6 +644,7 @@ class Settings:
     tokenizer_forced: bool = False
     explain_forced: bool = False
     responses_field_forced: bool = False
+    labels_options: tuple[str, ...] = ()
     server_options: tuple[str, ...] = ()
 
     @property
@@ -641,14 +707,16 @@ def read_settings(
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
     named = {key: ini_dir / text for key, text in (paths or {}).items()}
-    idle = tuple(
-        o.flag for o in OPTIONS if o.key in _OF_REQUESTS and _source(given, o.key) == "cli"
+    of_labels, of_requests = (
+        tuple(o.flag for o in OPTIONS if o.key in keys and _source(given, o.key) == "cli")
+        for keys in (_OF_LABELS, _OF_REQUESTS)
     )
-    settings = Settings(paths=named, server_options=idle, **fields)
+    settings = Settings(paths=named, labels_options=of_labels, server_options=of_requests, **fields)
     _check_context(given, settings)
     _check_explain(settings)
     _check_url(given, settings, ini_name)
     _check_candidates(given, ini_name)
+    _check_near(given, settings)
     return settings
 
 
@@ -662,6 +730,13 @@ _OF_BASELINE = (
 )
 
 
+_OF_LABELS = (
+    "llm_judge_labels",
+    "llm_judge_correct",
+    "llm_judge_min_agreement",
+    "llm_judge_max_judge_error",
+    "llm_judge_max_judge_bias",
+)
 _OF_REQUESTS = ("llm_judge_concurrency", "llm_judge_timeout")
 
 
@@ -714,6 +789,14 @@ def _check_candidates(given: Mapping[str, tuple[str, str]], ini_name: str) -> No
         raise SettingsError(where, problem, hint)
 
 
+def _check_near(given: Mapping[str, tuple[str, str]], settings: Settings) -> None:
+    """Refuse a limit on the command line of a run that does not check its judge."""
+    if settings.check == "off" and _source(given, "llm_judge_check_near") == "cli":
+        where, hint = "--llm-judge-check-near", "leave one of them out"
+        problem = "with --llm-judge-check=off the judge is asked about no near misses"
+        raise SettingsError(where, problem, hint)
+
+
 def _check_context(given: Mapping[str, tuple[str, str]], settings: Settings) -> None:
     """Refuse a context on the command line of a run whose judge takes none with a request."""
     if settings.is_judge_ollama or given.get("llm_judge_context", ("", ""))[1] != "cli":
@@ -756,6 +839,9 @@ class SuiteSettings:
         training: What the model was trained on, in which no record is to stand.
         max_overlap: Share of the records that may appear there, word for word or nearly; ``None``
             where none may word for word.
+        labels: The file of people's labels that marker or option names.
+        correct: Whether the average that they correct decides.
+        limits: What the judge's agreement with people has to reach.
     """
 
     min_score: int | None
@@ -774,6 +860,9 @@ class SuiteSettings:
     group: str | None = None
     training: tuple[Path, ...] = ()
     max_overlap: float | None = None
+    labels: Path | None = None
+    correct: bool = False
+    limits: AgreementLimits = field(default_factory=AgreementLimits)
 
 
 BASELINE_KEYWORDS: dict[str, Callable[[str, object], object]] = {
@@ -803,9 +892,15 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "min_score": check_score,
     "min_average": check_averages,
     "by": check_text,
+    "labels": check_path,
+    "correct": check_flag,
+    "min_agreement": check_correlation,
+    "max_judge_error": check_drop,
+    "max_judge_bias": check_drop,
     **BASELINE_KEYWORDS,
     **JUDGED_KEYWORDS,
 }
+_LIMITS = ("min_agreement", "max_judge_error", "max_judge_bias")
 BUILT_IN_PROMPTS = (
     "alpaca",
     "phi3",
@@ -844,23 +939,48 @@ def resolve_suite(
     min_score = checked.get("min_score", settings.min_score)
     averages: dict[str, float] = dict(checked.get("min_average", {}))
     min_average = averages.pop(ALL, settings.min_average)
-    gates = (min_score, min_average, settings.baseline)
-    if not averages and all(gate is None for gate in gates):
-        hint = (
-            "set min_score or min_average, or --llm-judge-min-score or --llm-judge-min-average, "
-            "or compare with --llm-judge-baseline"
-        )
-        problem = "it has no gate and so cannot fail"
-        if "training" in checked:
-            problem = "no score of it can fail, only its overlap with the training data"
-        raise SettingsError(where, problem, hint)
-    return replace(
+    limits = AgreementLimits(
+        **{name: checked.get(name, getattr(settings, name)) for name in _LIMITS}
+    )
+    labels = settings.labels
+    if "labels" in checked:
+        labels = base / checked["labels"]
+    chosen = replace(
         chosen_for(where, checked, base, settings),
         min_score=min_score,
         min_average=min_average,
         by=checked.get("by"),
         min_averages=averages,
+        labels=labels,
+        correct=checked.get("correct", settings.correct),
+        limits=limits,
     )
+    check_can_fail(where, chosen, settings)
+    return chosen
+
+
+def check_can_fail(where: str, chosen: SuiteSettings, settings: Settings) -> None:
+    """Refuse a judged suite that passes whatever its records score.
+
+    Args:
+        where: The suite, for messages.
+        chosen: Its settings.
+        settings: The run's options.
+
+    Raises:
+        SettingsError: It has no gate.
+    """
+    gates = (chosen.min_score, chosen.min_average, settings.baseline)
+    if chosen.min_averages or chosen.limits or any(gate is not None for gate in gates):
+        return
+    hint = (
+        "set min_score or min_average, or --llm-judge-min-score or --llm-judge-min-average, "
+        "or compare with --llm-judge-baseline"
+    )
+    problem = "it has no gate and so cannot fail"
+    if chosen.training:
+        problem = "no score of it can fail, only its overlap with the training data"
+    raise SettingsError(where, problem, hint)
 
 
 def chosen_for(

@@ -6,7 +6,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data import Agreement, Reach
+from pytest_llmjudge.data import Reach
 from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.groups import count_groups, have_groups, totals
 
@@ -15,14 +15,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from pytest_llmjudge.data import SuiteResult
-
 __all__ = [
     "LEAST_RESAMPLED",
     "MOST_ENUMERATED",
     "POWER",
     "SIGNIFICANCE",
-    "agreement",
     "auc",
     "confidence",
     "design_effect",
@@ -44,7 +41,6 @@ __all__ = [
     "signed",
     "spearman",
     "spread",
-    "suite_agreement",
 ]
 
 POWER = 0.8
@@ -61,13 +57,13 @@ MOST_ENUMERATED = 14
 _LARGEST_BATCH = 2_000_000
 
 
-def mean(scores: Sequence[int]) -> float | None:
+def mean(scores: Sequence[float]) -> float | None:
     """Return the arithmetic mean; ``None`` without scores."""
     return math.fsum(scores) / len(scores) if scores else None
 
 
 def mean_interval(
-    scores: Sequence[int], groups: Sequence[Hashable] | None = None
+    scores: Sequence[float], groups: Sequence[Hashable] | None = None
 ) -> tuple[float, float] | None:
     """Return the 95 % Student t interval of the mean, in points; ``None`` for fewer than two.
 
@@ -178,29 +174,6 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
     if len(first) < 2 or len(set(first)) < 2 or len(set(second)) < 2:
         return None
     return statistics.correlation(_ranks(first), _ranks(second))
-
-
-def agreement(judge: Sequence[int], people: Sequence[int]) -> Agreement | None:
-    """Compare scores of a judge with those of people, pair by pair; ``None`` without pairs."""
-    if not judge:
-        return None
-    differences = [ours - theirs for ours, theirs in zip(judge, people, strict=True)]
-    return Agreement(
-        count=len(differences),
-        spearman=spearman(judge, people),
-        mean_absolute_error=math.fsum(map(abs, differences)) / len(differences),
-        bias=math.fsum(differences) / len(differences),
-    )
-
-
-def suite_agreement(suite: SuiteResult) -> Agreement | None:
-    """Compare the judge's scores of a suite with those of people, where records have both."""
-    both = [
-        (result.score, result.human_score)
-        for result in suite.records
-        if result.score is not None and result.human_score is not None
-    ]
-    return agreement([ours for ours, _ in both], [theirs for _, theirs in both])
 
 
 def _ranks(values: Sequence[float]) -> list[float]:

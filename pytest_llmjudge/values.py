@@ -176,6 +176,9 @@ parse_average = number_parser("{value} is not an average", "a number from 0 to 1
 parse_drop = number_parser(
     '"{text}" is no number of points', "a number of points from 0 to 100", _from(0, 100)
 )
+_A_CORRELATION = "a number from -1 to 1, for example 0.6"
+parse_correlation = number_parser('"{text}" is no rank correlation', _A_CORRELATION, _from(-1, 1))
+check_correlation = number_check("{value} is no rank correlation", _A_CORRELATION, _from(-1, 1))
 parse_alpha = number_parser(
     '"{text}" is no error rate',
     "a share of at least 0.000001 and below 0.5, for example 0.05",
@@ -409,6 +412,14 @@ def check_text(where: str, value: object) -> str:
     """Return ``value`` when it is a string that is not empty."""
     if not isinstance(value, str) or not value:
         raise SettingsError(where, f"{shown(value)} is no text", "give a string in quotes")
+    return value
+
+
+def check_flag(where: str, value: object) -> bool:
+    """Return ``value`` when it is a truth value."""
+    if not isinstance(value, bool):
+        problem = f"{shown(value)} is neither True nor False"
+        raise SettingsError(where, problem, "give True or False")
     return value
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge import __version__
 from pytest_llmjudge.cli.history import add_history
+from pytest_llmjudge.cli.judges import add_judges
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
 from pytest_llmjudge.cli.overlap import add_overlap
 from pytest_llmjudge.cli.rate import add_rate
@@ -175,6 +176,7 @@ def make_parser() -> argparse.ArgumentParser:
     power.add_argument("--json", action="store_true", help="Print JSON")
     power.set_defaults(run=_power)
     add_history(commands)
+    add_judges(commands)
     add_overlap(commands)
     add_rate(commands)
     add_vote(commands)
@@ -327,7 +329,7 @@ def _reach(run: SavedRun, old: SavedRun | None, name: str, rule: Rule, power: fl
     scored = [(entry.score, entry.group) for entry in side.entries if entry.score is not None]
     deviation, pairs, effect = run.known_deviation(name)
     if old is not None:
-        comparison = compare(old.side(side.measure, name), side)
+        comparison = compare(old.side(side.measure, name), side.judged)
         if comparison.refusal is not None:
             where = f"--baseline {old.path}: {name}"
             problem, _, hint = comparison.refusal.rpartition("; ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_llmjudge.data.comparison import (
     Comparison,
+    CorrectedChange,
     Entry,
     Flip,
     Grouped,
@@ -42,17 +43,21 @@ from pytest_llmjudge.data.records import (
 )
 from pytest_llmjudge.data.results import (
     Agreement,
+    AgreementLimits,
     AnyResult,
     CategoryResult,
+    CorrectedAverage,
     JudgeCheck,
     RecordResult,
     RunResult,
     SuiteResult,
+    UsedLabels,
 )
 
 __all__ = [
     "AgainstReference",
     "Agreement",
+    "AgreementLimits",
     "AnyResult",
     "CategoryResult",
     "CheckpointReference",
@@ -60,6 +65,8 @@ __all__ = [
     "Comparison",
     "Completion",
     "Context",
+    "CorrectedAverage",
+    "CorrectedChange",
     "Criterion",
     "Design",
     "Duplicate",
@@ -97,6 +104,7 @@ __all__ = [
     "TrainingFile",
     "Turn",
     "Unscored",
+    "UsedLabels",
     "Verdict",
     "Vote",
 ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_llmjudge.data.labels import Design
     from pytest_llmjudge.data.records import JudgeIdentity
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "WARN",
     "WORSE",
     "Comparison",
+    "CorrectedChange",
     "Entry",
     "Flip",
     "Grouped",
@@ -149,6 +151,8 @@ class Entry:
             none.
         response: What was answered.
         group: Of records that are not independent of each other; ``None`` for one that is alone.
+        people: What people gave the response, of a record that was drawn to be labelled; ``None``
+            for nothing.
     """
 
     id: str
@@ -156,6 +160,7 @@ class Entry:
     score: float | None
     response: str | None
     group: str | None = None
+    people: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,8 @@ class Side:
         others: Names of the other suites of its kind in its run.
         token_digests: Of the tokens that were scored, by id and content of their record; where both
             sides have one of a record, the two have to be the same.
+        corrects: Whether its changes are to be corrected by people's labels.
+        design: How the labelled records were drawn; ``None`` where labels correct nothing.
     """
 
     measure: Measure
@@ -182,6 +189,13 @@ class Side:
     passes_at: float | None = None
     others: tuple[str, ...] = ()
     token_digests: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    corrects: bool = False
+    design: Design | None = None
+
+    @property
+    def judged(self) -> Side:
+        """The same by the judge's scores alone."""
+        return replace(self, corrects=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +236,27 @@ class Grouped:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectedChange:
+    """What stands behind a mean difference that people's labels correct.
+
+    Attributes:
+        labels: How many pairs are labelled on both sides.
+        weight: How far the judge's scores count, from 0 (not at all) to 1.
+        judged: The mean difference of the judge's scores alone.
+    """
+
+    labels: int
+    weight: float
+    judged: float
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """How a suite did beside the baseline. Differences are now - before, in the measure's unit.
+
+    Where labels correct them, ``before``, ``after``, ``difference``, ``interval``, ``p``,
+    ``deviation``, ``detectable`` and ``bounds`` are estimates of people's scores; all else is the
+    judge's.
 
     Attributes:
         measure: What the scores mean.
@@ -263,6 +296,7 @@ class Comparison:
             confidence bounds, the worse one at 1 - the rule's alpha, the better one at 1 -
             ``alpha``; ``None`` where nothing can be said.
         grouped: The groups of the pairs; ``None`` where each record is alone.
+        corrected: How labels correct the difference; ``None`` where they do not.
     """
 
     measure: Measure
@@ -297,6 +331,7 @@ class Comparison:
     unpaired_alpha: float | None = None
     bounds: tuple[float, float] | None = None
     grouped: Grouped | None = None
+    corrected: CorrectedChange | None = None
 
     @property
     def counted_flips(self) -> str:

@@ -23,7 +23,8 @@ class GateResult:
 
     Attributes:
         cause: Of a gate over the baseline: ``worse`` where a drop was shown, ``inconclusive`` where
-            nothing is proved; ``None`` where neither decided.
+            nothing is proved, as of one over agreement with people that cannot tell; ``None`` where
+            neither decided.
     """
 
     name: str

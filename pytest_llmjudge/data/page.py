@@ -20,6 +20,7 @@ __all__ = [
     "Measured",
     "PageTable",
     "Panel",
+    "PeopleScatter",
     "Row",
     "Scatter",
     "Shares",
@@ -93,6 +94,17 @@ class Scatter:
 
 
 @dataclass(frozen=True, slots=True)
+class PeopleScatter:
+    """Scores of people beside those of the judge.
+
+    Attributes:
+        pairs: The score of people and that of the judge, 0 to 100; at least one pair.
+    """
+
+    pairs: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """A share with its interval, all 0 to 1.
 
@@ -141,7 +153,7 @@ class Shares:
     noun: str
 
 
-ChartData = Histogram | Scatter | Intervals | Shares
+ChartData = Histogram | Scatter | PeopleScatter | Intervals | Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +238,7 @@ class Row:
         error: Why there is no score.
         samples: The scores of which ``score`` is the median.
         orders: What a judge chose, see :class:`~pytest_llmjudge.data.Preference`.
-        human_score: What people gave this response.
+        human_score: What people gave this response, the mean over labelers.
         thoughts: What the model under test thought before its response.
         answers: The answer to each turn of a record of several; empty for one.
         parts: The scores of which ``score`` is the mean, by name.
@@ -250,7 +262,7 @@ class Row:
     is_unsure: bool = False
     samples: tuple[int, ...] = ()
     orders: tuple[str, ...] = ()
-    human_score: int | None = None
+    human_score: float | None = None
     thoughts: str = ""
     answers: tuple[str, ...] = ()
     parts: tuple[tuple[str, int], ...] = ()

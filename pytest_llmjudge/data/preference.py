@@ -124,6 +124,8 @@ class PairCheck:
         asked: How many pairs were asked about.
         unscored: How many of them got no preference.
         in_flight: How many requests were allowed in flight at each server.
+        near: Win rate of references over near misses, the same with one thing changed, 0 to 1.
+        near_asked: How many near misses were asked about.
     """
 
     fit: bool
@@ -135,6 +137,8 @@ class PairCheck:
     asked: int
     unscored: int
     in_flight: int = 1
+    near: float | None = None
+    near_asked: int = 0
 
 
 @dataclass(frozen=True, slots=True)

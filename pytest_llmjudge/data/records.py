@@ -167,6 +167,9 @@ class Verdict:
         injection: Whether the response got its score by speaking to the judge.
         parts: The scores of which ``score`` is the mean, by name, where a response is judged by
             several criteria or as several answers.
+        seconds: How long all requests took that made it; ``None`` where nobody measured it.
+        tokens: How many tokens the judge read and wrote in them; ``None`` where it did not say.
+            Neither is a part of what a verdict says, so that both play no part in equality.
     """
 
     score: int | None
@@ -179,6 +182,8 @@ class Verdict:
     too_long: bool = field(default=False, repr=False)
     injection: bool = field(default=False, repr=False)
     parts: tuple[tuple[str, int], ...] = field(default=(), repr=False)
+    seconds: float | None = field(default=None, repr=False, compare=False)
+    tokens: int | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data.comparison import Comparison, Rule
     from pytest_llmjudge.data.gates import GateResult
+    from pytest_llmjudge.data.labels import Design
     from pytest_llmjudge.data.overlap import Overlap
     from pytest_llmjudge.data.records import (
         CheckpointReference,
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agreement",
+    "AgreementLimits",
     "AnyResult",
     "CategoryResult",
+    "CorrectedAverage",
     "JudgeCheck",
     "RecordResult",
     "RunResult",
     "SuiteResult",
+    "UsedLabels",
 ]
 
 
@@ -43,12 +47,16 @@ class RecordResult:
             checkpoint failed, ``None`` when there is a score or nothing was tried.
         samples: The scores of which ``score`` is the median, where several were asked for.
         covered: p(yes) + p(no) of a weighted answer.
-        human_score: What people gave this response.
+        human_score: What people gave this response, the mean over labelers.
+        labelers: How many of them gave it a label of the labels file; 0 where ``human_score``
+            stands in the records file.
         category: Of the record; ``None`` where it has none.
         answers: The answer to each turn of a record of several; empty for one.
         thoughts: What the model thought before its response; empty for nothing.
         parts: The scores of which ``score`` is the mean, by name, in the order in which the judge
             was asked; empty where it was asked once.
+        seconds: As :class:`~pytest_llmjudge.data.Verdict` has them.
+        tokens: As ``seconds``.
         explanation: What is wrong with the response; ``None`` where the judge was not asked.
     """
 
@@ -61,11 +69,14 @@ class RecordResult:
     cause: str | None = None
     samples: tuple[int, ...] = ()
     covered: float | None = None
-    human_score: int | None = None
+    human_score: float | None = None
     category: str | None = None
     answers: tuple[str, ...] = ()
     thoughts: str = ""
     parts: tuple[tuple[str, int], ...] = ()
+    seconds: float | None = None
+    tokens: int | None = None
+    labelers: int = 0
     explanation: Explanation | None = None
 
     def is_unsure(self, min_score: int | None) -> bool:
@@ -91,6 +102,9 @@ class JudgeCheck:
         asked: How many answers were asked about.
         unscored: How many of them got no score.
         in_flight: How many requests were allowed in flight at each server.
+        near: Mean score of near misses, right answers with one thing changed.
+        near_auc: Probability that a right answer scores above a near miss, ties half.
+        near_asked: How many near misses were asked about.
     """
 
     fit: bool
@@ -104,6 +118,9 @@ class JudgeCheck:
     asked: int
     unscored: int
     in_flight: int
+    near: float | None = None
+    near_auc: float | None = None
+    near_asked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +132,76 @@ class Agreement:
         spearman: Rank correlation, ``None`` when one side gave the same score to all.
         mean_absolute_error: In points.
         bias: Mean of judge minus people, in points.
+        spearman_interval: Its 95 % interval; this and the other two are ``None`` where there are
+            too few records, or none that differ.
+        error_interval: That of ``mean_absolute_error``.
+        bias_interval: That of ``bias``.
     """
 
     count: int
     spearman: float | None
     mean_absolute_error: float
     bias: float
+    spearman_interval: tuple[float, float] | None = None
+    error_interval: tuple[float, float] | None = None
+    bias_interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementLimits:
+    """What a suite asks of its judge's agreement with people; ``None`` for nothing.
+
+    Attributes:
+        min_agreement: Least rank correlation, -1 to 1.
+        max_judge_error: Largest mean absolute error, in points.
+        max_judge_bias: Largest mean of judge minus people, in points, whatever its sign.
+    """
+
+    min_agreement: float | None = None
+    max_judge_error: float | None = None
+    max_judge_bias: float | None = None
+
+    def __bool__(self) -> bool:
+        limits = self.min_agreement, self.max_judge_error, self.max_judge_bias
+        return any(limit is not None for limit in limits)
+
+
+@dataclass(frozen=True, slots=True)
+class UsedLabels:
+    """How many labels of a file are of the responses of a run.
+
+    Attributes:
+        path: Of the file, as it is shown.
+        design: How the records were drawn; ``None`` where nobody says.
+        total: How many labels the file has.
+        used: How many are of a response of this run.
+        other_responses: How many are of another response to a record of this run.
+        other_records: How many are of a record that the suite does not have.
+    """
+
+    path: str
+    design: Design | None
+    total: int
+    used: int
+    other_responses: int
+    other_records: int
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedAverage:
+    """The average of people's scores, estimated from a judge's scores and labels of a sample.
+
+    Attributes:
+        average: 0 to 100.
+        interval: Its 95 % interval.
+        weight: How far the judge's scores count, from 0 (not at all) to 1.
+        labels: How many records are labelled.
+    """
+
+    average: float
+    interval: tuple[float, float]
+    weight: float
+    labels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +254,11 @@ class SuiteResult:
         parts: Those of the records' scores, in the order of their first appearance.
         overlap: With the training data, where that gate has run.
         groups: How many groups the records are in; ``None`` where each is alone.
+        agreement: Of the judge with people; ``None`` where no record has a score of both.
+        limits: What is asked of it.
+        labels: Those of the labels file that is named for the suite; ``None`` for none.
+        corrected: The average as these correct it; ``None`` where they cannot.
+        correct: Whether the corrected average decides.
     """
 
     kind: ClassVar[str] = "judge"
@@ -196,6 +282,11 @@ class SuiteResult:
     parts: tuple[CategoryResult, ...] = ()
     overlap: Overlap | None = None
     groups: int | None = None
+    agreement: Agreement | None = None
+    limits: AgreementLimits = AgreementLimits()
+    labels: UsedLabels | None = None
+    corrected: CorrectedAverage | None = None
+    correct: bool = False
 
     @property
     def scores(self) -> list[int]:

@@ -200,8 +200,9 @@ class Summary:
         overview: A row of figures.
         breakdowns: Its result by parts, in each way in which it has some.
         blocks: What is worth a look, in the order in which it is shown; a text is a line.
-        counts: Of its parts, by name, for JUnit XML.
+        counts: Of its parts, and further figures, by name, for JUnit XML.
         grouped: How many records it has in how many groups; empty where each is alone.
+        beside: Another value of the measure that does not decide; empty for none.
     """
 
     kind: str
@@ -226,6 +227,12 @@ class Summary:
     blocks: tuple[str | Names | Excerpts, ...] = ()
     counts: tuple[tuple[str, str], ...] = ()
     grouped: str = ""
+    beside: str = ""
+
+    @property
+    def figure(self) -> str:
+        """The measure with all its values, as one text."""
+        return f"{self.measure} {self.value}" + (f" ({self.beside})" if self.beside else "")
 
     @property
     def decided(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError, PromptError
@@ -46,11 +46,13 @@ class Reply:
         is_cut: Whether it ran out of room, so that it might have gone on.
         candidates: The likeliest first tokens with their natural log-probabilities; ``None`` where
             they were not asked for.
+        tokens: How many tokens the prompt and the reply have together.
     """
 
     text: str
     is_cut: bool = False
     candidates: tuple[tuple[str, float], ...] | None = None
+    tokens: int = field(default=0, compare=False)
 
 
 class Replies(ABC):
@@ -79,7 +81,8 @@ class Replies(ABC):
         yield from unfit
         numbers = list(fitting)
         for row, logprobs in self.next_logprobs(list(fitting.values())):
-            yield numbers[row], self._weighed(logprobs, most)
+            number = numbers[row]
+            yield number, self._weighed(logprobs, most, len(fitting[number]))
 
     def written_replies(
         self, prompts: Sequence[Prompt], *, max_new_tokens: int, decoding: Decoding
@@ -106,7 +109,8 @@ class Replies(ABC):
                 opened = self._opens_thoughts(prompts[number], chat=True)
                 room = min(max_new_tokens, self.context_length - len(fitting[number]))
                 text = f"{_THOUGHTS}{done.text}" if opened else done.text
-                yield number, Reply(text, is_cut=done.tokens >= room)
+                tokens = len(fitting[number]) + done.tokens
+                yield number, Reply(text, is_cut=done.tokens >= room, tokens=tokens)
         finally:
             self._decoding = own
 
@@ -151,7 +155,8 @@ class Replies(ABC):
                 open_[number] = left
                 if len(left) == 1:
                     del open_[number]
-                    yield number, Reply(next(iter(left)))
+                    ((text, ids),) = left.items()
+                    yield number, Reply(text, tokens=len(ids))
 
     def _fitting(
         self, prompts: Sequence[Prompt]
@@ -185,13 +190,13 @@ class Replies(ABC):
     def _pair(self, prompt: Prompt, text: str) -> tuple[list[int], list[int]]:
         return self.encode_pair(prompt, text, chat=True, end=False)
 
-    def _weighed(self, logprobs: Tensor, most: int) -> Reply | PromptError:
+    def _weighed(self, logprobs: Tensor, most: int, read: int) -> Reply | PromptError:
         best = logprobs.topk(min(most, len(logprobs)))
         if not best.values[0].isfinite():
             return no_numbers(str(self.path), self._dtype)
         pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         candidates = tuple((self.token_text(token), value) for token, value in pairs)
-        return Reply(candidates[0][0], candidates=candidates)
+        return Reply(candidates[0][0], candidates=candidates, tokens=read + 1)
 
     @property
     @abstractmethod

@@ -30,6 +30,7 @@ from pytest_llmjudge.judging.quoting import ControlTokens
 from pytest_llmjudge.scoring import (
     SCORE_SCHEMA,
     contradiction,
+    known_sum,
     parse_integer,
     parse_schema_reply,
     weigh,
@@ -50,7 +51,15 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Choice, Explanation, JudgeIdentity, Record
     from pytest_llmjudge.servers.chat import ChatReply, JudgeClient
 
-__all__ = ["WEIGHTED_1", "WEIGHTED_2", "Asker", "IntegerAsker", "WeightedAsker", "Wording"]
+__all__ = [
+    "WEIGHTED_1",
+    "WEIGHTED_2",
+    "Asker",
+    "IntegerAsker",
+    "WeightedAsker",
+    "Wording",
+    "unasked",
+]
 
 _REPLY_LENGTH: Final = 120
 _SAMPLE_TEMPERATURE: Final = 0.7
@@ -244,7 +253,7 @@ class IntegerAsker(_ClientAsker):
             # A reply that ran out of room may be the 8 of an 85.
             score = None if reply.done_reason == CUT else parse_integer(reply.answer)
             if score is not None:
-                return Verdict(score, first)
+                return _with_cost(Verdict(score, first), reply)
             second = self._client.chat(
                 prompt,
                 schema=SCORE_SCHEMA,
@@ -256,10 +265,10 @@ class IntegerAsker(_ClientAsker):
             return _failed(error, first)
         score = parse_schema_reply(second.answer)
         if score is not None:
-            return Verdict(score, second.content)
+            return _with_cost(Verdict(score, second.content), reply, second)
         # A server that does not hold replies to a schema today may do so tomorrow.
         unscored = self._unscored(first, second)
-        return Verdict(None, first, unscored, final=second.held)
+        return _with_cost(Verdict(None, first, unscored, final=second.held), reply, second)
 
     def _unscored(self, first: str, second: ChatReply) -> str:
         replies = [f'"{one_line(text, _REPLY_LENGTH)}"' for text in (first, second.content)]
@@ -345,7 +354,7 @@ class WeightedAsker(_ClientAsker):
         """
         if record.criteria:
             return None
-        return Verdict(100) if _canonical(response) == _canonical(record.output) else None
+        return unasked(100) if _canonical(response) == _canonical(record.output) else None
 
     def ask(self, record: Record, response: str, *, sample: int = 0) -> Verdict:  # noqa: ARG002  # as in Asker
         """Ask once; a reply that is neither yes nor no leaves the record unscored."""
@@ -359,7 +368,7 @@ class WeightedAsker(_ClientAsker):
         wrong = contradiction(reply.content, candidates)
         gap = weighing.gap(self._wording.sharpening)
         if score is not None and wrong is None and gap is None:
-            return Verdict(score, reply.content, covered=covered)
+            return _with_cost(Verdict(score, reply.content, covered=covered), reply)
         if wrong is not None:
             failure = JudgeError(self.server, f"{self._client.model} {wrong}", _NO_ANSWER_TODO)
         elif gap is not None:
@@ -369,7 +378,7 @@ class WeightedAsker(_ClientAsker):
             failure = JudgeError(self.server, self._problem(candidates, covered), _NO_ANSWER_TODO)
         # A server may give more candidates another day.
         final = wrong is not None or gap is None
-        return Verdict(
+        unscored = Verdict(
             None,
             reply.content,
             str(failure),
@@ -377,6 +386,7 @@ class WeightedAsker(_ClientAsker):
             is_infrastructure=not final,
             covered=covered,
         )
+        return _with_cost(unscored, reply)
 
     def _problem(self, candidates: Sequence[tuple[str, float]], covered: float) -> str:
         likely = sorted(candidates, key=itemgetter(1), reverse=True)[:_TOKENS_SHOWN]
@@ -393,6 +403,16 @@ _TELL_MORE: Final = (
     "--llm-judge-ask=integer"
 )
 _NO_ANSWER_TODO: Final = "take another judge, or ask with --llm-judge-ask=integer"
+
+
+def unasked(score: int) -> Verdict:
+    """Return the verdict on a response that no judge is asked about."""
+    return Verdict(score, seconds=0.0, tokens=0)
+
+
+def _with_cost(verdict: Verdict, *replies: ChatReply) -> Verdict:
+    seconds = known_sum([reply.seconds for reply in replies])
+    return replace(verdict, seconds=seconds, tokens=known_sum([reply.tokens for reply in replies]))
 
 
 def _canonical(text: str) -> str:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.answers import answered_turns
 from pytest_llmjudge.data import Criterion, JudgeCheck
+from pytest_llmjudge.judging.near.misses import choose_near_misses
 from pytest_llmjudge.prompts import is_conversation
 from pytest_llmjudge.stats import auc, points
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Record, Verdict
 
@@ -28,7 +29,9 @@ __all__ = [
     "NULL",
     "Probe",
     "decide",
+    "has_near_misses",
     "known_question",
+    "near_figures",
     "plan_probes",
     "problem_in",
 ]
@@ -103,6 +106,7 @@ NOT_PROBED: Final = "right and wrong answers could not be probed, as no record h
 _MOST: Final = 8
 _UNRELATED: Final = "The last train to the coast leaves at a quarter past nine in the evening."
 _KINDS: Final = ("right", "meets", "wrong", "null", "injected", "echo")
+_NEAR: Final = "near"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,8 @@ class Probe:
             where no record has one, the non-answer by a criterion that it misses; ``meets``, an
             answer that meets it, to a question of its own; ``null``, a polite non-answer;
             ``injected``, the wrong answer with a grader injection; ``echo``, the right answer once
-            more, or the non-answer of a record without a reference.
+            more, or the non-answer of a record without a reference; ``near``, the right answer with
+            one thing changed.
         record: What it answers.
         response: The answer.
     """
@@ -135,20 +140,21 @@ class Probe:
 
 
 def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
-    """Choose the known answers of a suite: four or five for each of up to eight records.
+    """Choose the known answers of a suite: four to six for each of up to eight records.
 
     The records are spread evenly over the suite, from a start that their ids decide, so that every
     run asks the same. The wrong answer is the reference of the record half a suite further on, or
     of the next one behind it that has another reference. A record without one has no right answer.
     Each turn of a conversation counts as a record, with references as the answers before it.
+    Where fewer than eight of them have a near miss, those of other records are asked about as well.
     """
-    records = [turn for record in records for turn in _turns(record)]
+    records = _all_turns(records)
     number, ids = len(records), "\n".join(record.id for record in records)
     start = int.from_bytes(hashlib.sha256(ids.encode("utf-8", "surrogatepass")).digest()[:8], "big")
     count = min(_MOST, number)
     probes: list[Probe] = []
-    for place in range(count):
-        index = (start + place * number // count) % number
+    places = [(start + place * number // count) % number for place in range(count)]
+    for place, index in enumerate(places):
         record, other = records[index], _wrong_answer(records, index)
         asked, wrong = (record, other) if other else (replace(record, criteria=(MISSED,)), NULL)
         injections = _injections(record)
@@ -163,7 +169,16 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
             Probe("injected", asked, attack),
             Probe("echo", record, record.output or NULL),
         ]
-    return tuple(probes)
+    if any(probe.kind == "right" for probe in probes):
+        near = choose_near_misses(records, [records[index] for index in places], _MOST)
+    else:
+        near = []  # with nothing to compare them with
+    return (*probes, *(Probe(_NEAR, record, answer) for record, answer in near))
+
+
+def has_near_misses(records: Sequence[Record]) -> bool:
+    """Say whether a judge is asked about near misses of a suite's answers."""
+    return any(probe.kind == _NEAR for probe in plan_probes(records))
 
 
 def known_question(record: Record) -> Record:
@@ -173,6 +188,10 @@ def known_question(record: Record) -> Record:
     """
     question = "Which are the three longest rivers of South America?"
     return replace(record, instruction=question, input="", system="", turns=(), criteria=(MISSED,))
+
+
+def _all_turns(records: Sequence[Record]) -> list[Record]:
+    return [turn for record in records for turn in _turns(record)]
 
 
 def _turns(record: Record) -> Iterator[Record]:
@@ -207,6 +226,7 @@ def decide(
     in_flight: int = 1,
     advice: str = "",
     echo_tolerance: int = 0,
+    least_near: float | None = None,
 ) -> JudgeCheck:
     """Decide whether a judge may gate a release.
 
@@ -215,6 +235,7 @@ def decide(
     by at most 10 points, and no right answer gets another score when asked about again, beyond the
     tolerance. Where no record has a reference, answers that meet a criterion take the place of the
     right ones, and answers that miss it that of the wrong ones.
+    Near misses count only where a limit is set: right answers have to rank above them.
     An answer that gets no score makes it unfit, unless the question was too long for the judge, or
     a decoy question showed the injection: that answer was refused, and counts as 0.
 
@@ -224,37 +245,48 @@ def decide(
         in_flight: How many requests were allowed in flight at each server.
         advice: What else could be done, for the reason.
         echo_tolerance: Most points by which the score of an echo may differ.
+        least_near: Least AUC of right answers against near misses; ``None`` for any.
     """
-    asked = [
+    answered = [
         (probe, replace(verdict, score=0) if verdict.injection else verdict)
         for probe, verdict in verdicts
         if not verdict.too_long
     ]
-    scores: dict[str, dict[str, int]] = {kind: {} for kind in _KINDS}
-    for probe, verdict in asked:
+    kinds = _KINDS if least_near is None else (*_KINDS, _NEAR)
+    asked = [one for one in answered if one[0].kind in kinds]
+    scores: dict[str, dict[str, int]] = {kind: {} for kind in (*_KINDS, _NEAR)}
+    for probe, verdict in answered:
         if verdict.score is not None:
             scores[probe.kind][probe.record.id] = verdict.score
     means = {kind: _mean(by_record) for kind, by_record in scores.items()}
     area = auc(
         list(scores["right"].values()), [*scores["wrong"].values(), *scores["null"].values()]
     )
+    planned = {probe.kind for probe, _ in verdicts}
+    near_area = auc(list(scores["right"].values()), list(scores[_NEAR].values()))
     rights = {probe.record.id for probe, _ in verdicts if probe.kind == "right"}
     nulls = {key: value for key, value in scores["null"].items() if key not in rights}
     first = nulls | scores["right"]
     echoes = {key: value for key, value in scores["echo"].items() if key in first}
     changed = sum(abs(first[key] - value) > echo_tolerance for key, value in echoes.items())
     problems = [
-        *_unscored(asked, {probe.kind for probe, _ in verdicts}),
+        *_unscored(asked, [kind for kind in kinds if kind in planned]),
         *(_cannot_tell(means, area) if rights else _ignores_criteria(means)),
         *_gives_in(means),
     ]
+    missed = _misses_near(means, near_area, least_near)
     if changed:
         load = f" with {in_flight} requests in flight" if in_flight > 1 else ""
         problems.append(f"{changed} of {len(echoes)} answers changed when asked about again{load}")
+    problems += missed
+    near_asked = sum(probe.kind == _NEAR for probe, _ in verdicts)
     reason = f"judge {name}: {_summary(means, area) if rights else _without_right(means)}"
+    if near_asked:
+        reason += f", {near_figures(means[_NEAR], near_area)}"
     if problems:
         load = ", or lower --llm-judge-concurrency" if changed and in_flight > 1 else ""
-        reason = f"judge {name}: {', and '.join(problems)}; {advice}{load}"
+        near_hint = ", or lower --llm-judge-check-near" if missed else ""
+        reason = f"judge {name}: {', and '.join(problems)}; {advice}{load}{near_hint}"
     return JudgeCheck(
         fit=not problems,
         reason=reason,
@@ -267,6 +299,9 @@ def decide(
         asked=len(verdicts),
         unscored=sum(verdict.score is None and not verdict.injection for _, verdict in verdicts),
         in_flight=in_flight,
+        near=means[_NEAR],
+        near_auc=near_area,
+        near_asked=near_asked,
     )
 
 
@@ -276,6 +311,11 @@ def _summary(means: Mapping[str, float | None], area: float | None) -> str:
         f"right {_rounded(means['right'])}, wrong {_rounded(means['wrong'])}, "
         f"AUC {'-' if area is None else f'{area:.2f}'}, grader injection {_raised(means)}"
     )
+
+
+def near_figures(mean: float | None, area: float | None) -> str:
+    """``near 61 (AUC 0.84)``; a dash where none of the near misses got a score."""
+    return f"near {_rounded(mean)} (AUC {'-' if area is None else f'{area:.2f}'})"
 
 
 def _without_right(means: Mapping[str, float | None]) -> str:
@@ -290,13 +330,13 @@ def _raised(means: Mapping[str, float | None]) -> str:
     return "-" if injected is None or wrong is None else f"{round(injected - wrong):+d}"
 
 
-def _unscored(asked: Sequence[tuple[Probe, Verdict]], planned: Collection[str]) -> list[str]:
+def _unscored(asked: Sequence[tuple[Probe, Verdict]], planned: Sequence[str]) -> list[str]:
     missing = [verdict for _, verdict in asked if verdict.score is None]
     if not asked:
         return ["no known answer is short enough for it"]
     problems = []
     kinds = {probe.kind for probe, _ in asked}
-    unasked = [kind for kind in _KINDS if kind in planned and kind not in kinds]
+    unasked = [kind for kind in planned if kind not in kinds]
     if unasked:
         problems.append(f"no {' or '.join(unasked)} answer is short enough for it")
     if missing:
@@ -346,6 +386,18 @@ def _gives_in(means: Mapping[str, float | None]) -> list[str]:
         f"wrong answers with a grader injection get {points(injected)} instead of {points(wrong)}"
     )
     return [f"{effect} where at most {MAX_INJECTED} points more are allowed"]
+
+
+def _misses_near(
+    means: Mapping[str, float | None], area: float | None, least: float | None
+) -> list[str]:
+    if least is None or area is None or area >= least:
+        return []
+    shown = f"{area:.2f}" if round(area, 2) < least else points(area, least)
+    given = (
+        f"{_rounded(means['right'])} to right answers and {_rounded(means[_NEAR])} to near misses"
+    )
+    return [f"it gives {given}, AUC {shown} where at least {least:g} is needed"]
 
 
 def _mean(scores: Mapping[str, int]) -> float | None:

@@ -18,6 +18,7 @@ from pytest_llmjudge.data import Criterion, Record
 from pytest_llmjudge.judging.folding import fold
 from pytest_llmjudge.judging.grading_words import speaks_of_grading
 from pytest_llmjudge.judging.likeness import chrf
+from pytest_llmjudge.scoring import with_cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -176,22 +177,24 @@ def confirm_by_decoys(
 
     Returns:
         ``verdict`` where one of the decoys is scored clearly lower; a verdict without a score where
-        all are alike, or where one could not be scored; ``None`` where one was not asked yet.
+        all are alike, or where one could not be scored; ``None`` where one was not asked yet. Its
+        cost is that of all questions.
     """
     score = verdict.score or 0
-    decoy_scores = []
+    asked = [verdict]
     for decoy in decoys:
         if decoy is None:
             return None
+        asked.append(decoy)
         if decoy.score is None:
-            return replace(decoy, reply=verdict.reply)
+            return with_cost(replace(decoy, reply=verdict.reply), asked)
         if decoy.score <= HIGH and decoy.score < ALIKE * score:
-            return verdict
-        decoy_scores.append(decoy.score)
-    scores = " and ".join(map(str, decoy_scores))
+            return with_cost(verdict, asked)
+    scores = " and ".join(str(one.score) for one in asked[1:])
     what = f"it gets {score} here, and {scores} for what it does not answer"
     error = f"record {record.id}: the response speaks to the judge ({what}); {_READ_IT}"
-    return replace(verdict, score=None, error=error, samples=(), injection=True)
+    refused = replace(verdict, score=None, error=error, samples=(), injection=True)
+    return with_cost(refused, asked)
 
 
 def confirm_choice_by_decoys(

@@ -63,10 +63,10 @@ class EmbeddedAsker:
 
         The score is chrF2 (Popović 2015: character n-grams up to 6, beta 2, no whitespace), 0 to
         100, rounded to the nearest integer and half-way to the even one. The reply of the verdict
-        is the value before rounding.
+        is the value before rounding. No request is made, so that it takes no time and no tokens.
         """
         value = chrf(response, record.output)
-        return Verdict(round(value), f"chrF {value:.2f}")
+        return Verdict(round(value), f"chrF {value:.2f}", seconds=0.0, tokens=0)
 
     def is_suspicious(self, record: Record, response: str, score: int) -> bool:  # noqa: ARG002  # as in Asker
         """No response can speak to it."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmjudge.data import Preference, Verdict
+from pytest_llmjudge.data import Preference
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.judging.asking import (
     WEIGHTED_1,
     WEIGHTED_2,
     IntegerAsker,
     WeightedAsker,
+    unasked,
 )
 from pytest_llmjudge.judging.decoys import Decoys, confirm_by_decoys, confirm_choice_by_decoys
 from pytest_llmjudge.judging.embedded import EmbeddedAsker
@@ -28,7 +29,7 @@ from pytest_llmjudge.settings import EMBEDDED, OPENAI
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_llmjudge.data import Choice, Explanation, JudgeIdentity, Record
+    from pytest_llmjudge.data import Choice, Explanation, JudgeIdentity, Record, Verdict
     from pytest_llmjudge.judging.asking import Asker
     from pytest_llmjudge.servers.chat import JudgeClient
     from pytest_llmjudge.servers.identity import Names
@@ -113,7 +114,7 @@ class Judge(Served):
 
     def known(self, record: Record, response: str) -> Verdict | None:
         """Return the verdict on a response that nobody needs to be asked about."""
-        return self._asker.known(record, response) if response.strip() else Verdict(0)
+        return self._asker.known(record, response) if response.strip() else unasked(0)
 
     def ask(self, record: Record, response: str, sample: int = 0) -> Verdict:
         """Ask for one verdict of those that make a score, whatever is known of the response."""

@@ -220,11 +220,11 @@ class SuiteRun(ABC, Generic[Value]):
 
     @abstractmethod
     def samples(self) -> list[Sample[Value]]:
-        """Return all samples of the suite in its order, as :meth:`sample` does."""
+        """Return the samples that this run needs in the suite's order, as :meth:`sample` does."""
 
     @abstractmethod
     def prepare(self, *, again: bool) -> None:
-        """Have all samples, before a gate decides.
+        """Have all of these, before a gate decides.
 
         Args:
             again: Try once more what failed earlier in this run.
@@ -281,6 +281,10 @@ class Suite(ABC, Generic[Value]):
     @abstractmethod
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Name the gates that come before the samples, and those that come after them."""
+
+    def needed_by(self, gate: str) -> Sequence[str]:  # noqa: ARG002
+        """Return the ids of the samples that a gate after them decides over."""
+        return self.samples
 
     @abstractmethod
     def no_model(self) -> SettingsError:
@@ -450,6 +454,16 @@ class Suite(ABC, Generic[Value]):
             hint: What to do about that.
         """
         return None
+
+    def check_baseline(self, before: Side) -> None:
+        """Prove that a baseline has what the comparison with it needs, as far as a file tells.
+
+        Args:
+            before: The suite there; without entries where there is none.
+
+        Raises:
+            SettingsError: It has not.
+        """
 
     def side(self, samples: Sequence[Sample[Value]], judge: JudgeLike | None) -> Side:
         """Return the suite as a comparison with its baseline takes it.

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import textwrap
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_llmjudge.agreement import agreement_of, measure_agreement
 from pytest_llmjudge.answers import questions_of, show_response, split_answers
 from pytest_llmjudge.comparison import is_same_judge
+from pytest_llmjudge.corrected_change import why_designs_differ
 from pytest_llmjudge.data import (
+    AgreementLimits,
+    CorrectedAverage,
     Entry,
     JudgeCheck,
     JudgeIdentity,
@@ -24,12 +29,14 @@ from pytest_llmjudge.gates import (
     Decision,
     decide_average,
     decide_record,
-    is_average_within_noise,
+    is_within_noise,
+    unscored,
     whole_outcome,
 )
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_of
-from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions, decide_agreement
+from pytest_llmjudge.kinds.base import AVERAGE, JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import (
     CATEGORY,
     average_by_category,
@@ -40,12 +47,23 @@ from pytest_llmjudge.kinds.categories import (
     gate_of,
     plain_categories,
 )
+from pytest_llmjudge.kinds.corrected import (
+    LabelledScore,
+    correct,
+    corrected_contradictions,
+    corrected_results,
+    plain_corrected,
+    saved_sample,
+    settle_correction,
+)
 from pytest_llmjudge.kinds.explaining import questions_about, with_explanations
 from pytest_llmjudge.kinds.judged_summary import (
+    deciding_interval,
     judged_page,
     judged_summary,
     without_overlap,
 )
+from pytest_llmjudge.kinds.labels import SuiteLabels, read_suite_labels, used_labels
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_contradictions,
@@ -59,21 +77,19 @@ from pytest_llmjudge.kinds.plain import (
     plain_gates,
     plain_judge,
     record_texts,
+    rounded,
     rounded_fields,
     with_response,
 )
 from pytest_llmjudge.kinds.records import (
-    RESPONSE,
     RecordRun,
     RecordSuite,
-    has_response,
     records_file,
     records_reader,
     settled,
 )
-from pytest_llmjudge.prompts import given_response
 from pytest_llmjudge.rules import rule_of
-from pytest_llmjudge.stats import mean, mean_interval, suite_agreement
+from pytest_llmjudge.stats import mean, mean_interval
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import judge_of, saved_content
 
@@ -85,6 +101,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
+    from pytest_llmjudge.kinds.labels import HumanScore
+    from pytest_llmjudge.kinds.shared import Shared
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome
     from pytest_llmjudge.pipeline.explanations import Question
     from pytest_llmjudge.pipeline.resources import Resources
@@ -94,6 +112,7 @@ if TYPE_CHECKING:
 __all__ = ["JUDGED"]
 
 _EXAMPLE = 'llm_judge("records.json", min_average=50)'
+_LIMITS = tuple(AgreementLimits.__dataclass_fields__)
 _MEASURE = Measure("judge", is_judged=True)
 _LONGEST_THOUGHTS = 200
 _LONGEST_NAME = 60
@@ -118,12 +137,15 @@ class _Judged(Kind[SuiteResult]):
     explains = True
     measure = _MEASURE
     figure = Figure("average", digits=2, interval_digits=1)
-    settings = ("responses", "min_score", "min_average")
+    settings = (
+        *("responses", "min_score", "min_average", "correct"),
+        *("min_agreement", "max_judge_error", "max_judge_bias"),
+    )
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
         # Who only reads results files does not wait for these imports.
-        from pytest_llmjudge.settings import resolve_suite
+        from pytest_llmjudge.settings import check_can_fail, resolve_suite
         from pytest_llmjudge.suites import read_suite
 
         file = records_file(marked, self.marker, _EXAMPLE)
@@ -131,7 +153,10 @@ class _Judged(Kind[SuiteResult]):
         read = records_reader(asdict(chosen))
         loaded = read_suite(marked.name, file, marked.base, chosen, read)
         check_categories(marked.name, loaded.records, chosen)
-        suite = _JudgedSuite(loaded)
+        loaded, labels = read_suite_labels(loaded, marked.keywords)
+        loaded, drawn = settle_correction(loaded, labels, marked.keywords)
+        check_can_fail(marked.name, loaded.settings, settings)
+        suite = _JudgedSuite(loaded, labels, drawn)
         suite.rule = rule_of(marked.name, marked.keywords, settings, self.measure)
         return suite
 
@@ -171,6 +196,11 @@ class _Judged(Kind[SuiteResult]):
             categories=categories,
             parts=average_by_part(results, facts["total"]),
             groups=facts["groups"],
+            agreement=agreement_of(results),
+            limits=AgreementLimits(**{name: facts[name] for name in _LIMITS}),
+            labels=used_labels(facts["labels"], results),
+            corrected=corrected_results(facts["drawn"], results, facts["total"]),
+            correct=facts["correct"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
@@ -209,6 +239,14 @@ class _Judged(Kind[SuiteResult]):
             document["parts"] = plain_parts(result.parts)
         if result.groups is not None:
             document["groups"] = result.groups
+        if result.labels is not None:
+            document["labels"] = asdict(result.labels)
+        if result.corrected is not None:
+            document["corrected"] = plain_corrected(result.corrected)
+        if result.correct:
+            document["correct"] = True
+        limits = asdict(result.limits)
+        document |= {name: limit for name, limit in limits.items() if limit is not None}
         others, their_groups = without_overlap(result)
         interval_of_others = mean_interval(others, their_groups)
         document |= saved_overlap(result.overlap, "average", mean(others), interval_of_others)
@@ -222,10 +260,10 @@ class _Judged(Kind[SuiteResult]):
             "min_score": result.min_score,
             "min_average": result.min_average,
             "outcome": result.outcome,
-            "within_noise": is_average_within_noise(whole, result.min_average, groups),
+            "within_noise": is_within_noise(deciding_interval(result), result.min_average),
             "baseline": result.comparison and plain_comparison(result.comparison),
             "check": rounded_fields(result.check),
-            "agreement": rounded_fields(suite_agreement(result)),
+            "agreement": rounded_fields(result.agreement),
             "gates": plain_gates(result.gates),
             "records": [_plain_record(one, result.min_score) for one in result.records],
         }
@@ -241,10 +279,13 @@ class _Judged(Kind[SuiteResult]):
         yield from differs(suite, "average", average)
         yield from category_contradictions(suite)
         yield from part_contradictions(suite)
+        yield from corrected_contradictions(suite)
         yield from overlap_contradictions(suite)
+        yield from agreement_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
         """Return a suite of a results file as a comparison takes it."""
+        design, drawn = saved_sample(suite)
         entries = (
             Entry(
                 record["id"],
@@ -253,10 +294,12 @@ class _Judged(Kind[SuiteResult]):
                 # Half a surrogate pair would not get from a worker of xdist to its controller.
                 record["model_response"] and storable(record["model_response"]),
                 record.get("group"),
+                record.get("human_score") if record["id"] in drawn else None,
             )
             for record in suite["records"]
         )
-        return _side(suite["name"], entries, judge_of(suite, judge), suite["min_score"])
+        side = _side(suite["name"], entries, judge_of(suite, judge), suite["min_score"])
+        return replace(side, corrects=suite.get("correct", False), design=design)
 
     def saved_interval(self, suite: Mapping[str, Any]) -> tuple[float, float] | None:
         """Return the 95 % interval of the average, within what scores can be."""
@@ -315,8 +358,13 @@ class _JudgedSuite(RecordSuite[_Scored]):
     kind = JUDGED
     uses_judge = True
 
-    def __init__(self, loaded: suites.Suite) -> None:
+    def __init__(
+        self, loaded: suites.Suite, labels: SuiteLabels, drawn: Sequence[str] | None
+    ) -> None:
         super().__init__(loaded)
+        self._labels = labels
+        self._drawn = drawn
+        self._agrees = labels.file is not None or bool(loaded.settings.limits)
         self._by_gate = {gate_of(name): name for name in loaded.settings.min_averages}
         self._categories = count_categories(loaded.records, loaded.settings.by)
 
@@ -324,7 +372,13 @@ class _JudgedSuite(RecordSuite[_Scored]):
         average, *others = gates_over_all(settings)
         before = [] if settings.check == "off" else [JUDGE_CHECK]
         before += self.data_gates
-        return before, [average, *self._by_gate, *others]
+        return before, [average, *self._by_gate, *([AGREEMENT] if self._agrees else []), *others]
+
+    def needed_by(self, gate: str) -> Sequence[str]:
+        if gate != AGREEMENT:
+            return self.samples
+        labelled = self._labels.records
+        return [name for name in self.samples if name in labelled]
 
     def start(
         self,
@@ -366,7 +420,6 @@ class _JudgedSuite(RecordSuite[_Scored]):
             "cause": sample.cause,
             "samples": list(verdict.samples),
             "covered": verdict.covered,
-            "human_score": _human_score(record, response),
             "category": self._category(record.id),
             **self._group_in_row(record.id),
         }
@@ -375,9 +428,18 @@ class _JudgedSuite(RecordSuite[_Scored]):
             row["thoughts"] = thoughts
         if verdict.parts:
             row["parts"] = list(verdict.parts)
+        if verdict.seconds is not None:
+            row["seconds"] = round(verdict.seconds, 3)
+        if verdict.tokens is not None:
+            row["tokens"] = verdict.tokens
+        people = self._labels.of(record, response)
+        if people is not None:
+            row |= {"human_score": people.score, "labelers": people.labelers}
         return row
 
     def decide(self, gate: str, samples: Sequence[Sample[_Scored]]) -> Decision:
+        if gate == AGREEMENT:
+            return self._decide_agreement(samples)
         category, least = self._by_gate.get(gate), self.loaded.settings.min_average
         if category is not None:
             samples = [one for one in samples if self._category(one.id) == category]
@@ -385,7 +447,58 @@ class _JudgedSuite(RecordSuite[_Scored]):
         scores = {one.id: one.value and one.value.verdict.score for one in samples}
         causes = {one.id: one.error for one in samples if one.error is not None}
         names = {one.id: self.record(one.id).group for one in samples}
-        return decide_average(scores, least, causes, names)
+        corrected, decides = None, self.loaded.settings.correct
+        if gate == AVERAGE and self._drawn is not None and None not in scores.values():
+            given = correct(self._drawn, self._labelled(samples))
+            if isinstance(given, CorrectedAverage):
+                corrected = given
+            elif decides:
+                problem, hint = given
+                reason = f"the average cannot be corrected: {problem}; {hint}"
+                return Decision(passed=False, reason=reason)
+        decision = decide_average(scores, least, causes, names, corrected, decides=decides)
+        if category is not None and decides:
+            more = "the averages of categories are not corrected"
+            return replace(decision, reason=f"{decision.reason}; {more}")
+        return decision
+
+    def _labelled(self, samples: Sequence[Sample[_Scored]]) -> list[LabelledScore]:
+        return [
+            LabelledScore(
+                one.id,
+                one.value.verdict.score,
+                self._labels.label(one.value.record, one.value.response),
+                one.value.record.group,
+            )
+            for one in samples
+            if one.value is not None and one.value.verdict.score is not None
+        ]
+
+    def _decide_agreement(self, samples: Sequence[Sample[_Scored]]) -> Decision:
+        both: list[tuple[int, HumanScore, str | None]] = []
+        missing: dict[str, str] = {}
+        for one in samples:
+            record, scored = self.record(one.id), one.value
+            response = None if scored is None else scored.response
+            people = self._labels.of(record, response)
+            score = None if scored is None else scored.verdict.score
+            # Nobody knows whether people gave a score to a response that is not there.
+            is_open = response is None and one.id in self._labels.records
+            if score is None and (is_open or people is not None):
+                missing[one.id] = str(one.error)
+            elif score is not None and people is not None:
+                both.append((score, people, record.group))
+        if missing:
+            total = len(missing) + len(both)
+            return unscored(list(missing), total, missing, "labelled records", AGREEMENT)
+        given = [people for _, people, _ in both]
+        groups = group_numbers(group for _, _, group in both)
+        judge = [score for score, _, _ in both]
+        agreement = measure_agreement(judge, [people.score for people in given], groups)
+        if agreement is None or not self._labels.has_used(given):
+            problem, hint = self._labels.none_used()
+            return Decision(passed=False, reason=f"{problem}; {hint}")
+        return decide_agreement(agreement, self.loaded.settings.limits, groups)
 
     def _category(self, name: str) -> str | None:
         return category_of(self.record(name), self.loaded.settings.by)
@@ -425,6 +538,8 @@ class _JudgedSuite(RecordSuite[_Scored]):
         settings = self.loaded.settings
         if settings.min_score or settings.min_average or any(settings.min_averages.values()):
             return None
+        if settings.limits:
+            return None
         hint = f"{hint}, or set min_average or min_score"
         return SettingsError(self.name, f"it cannot fail: {problem}", hint)
 
@@ -438,12 +553,29 @@ class _JudgedSuite(RecordSuite[_Scored]):
                 one.verdict.score,
                 None if one.response is None else show_response(one.record, one.response),
                 one.record.group,
+                self._labels.label(one.record, one.response)
+                if one.record.id in (self._drawn or ())
+                else None,
             )
             for one in (sample.value for sample in samples)
             if one is not None
         )
         least = self.loaded.settings.min_score
-        return _side(self.name, entries, judge_identity(judge), least)
+        side = _side(self.name, entries, judge_identity(judge), least)
+        labelled = {entry.id for entry in side.entries if entry.people is not None}
+        file, drawn = self._labels.file, self._drawn
+        is_whole = file is not None and drawn is not None and labelled.issuperset(drawn)
+        design = file.design if file is not None and is_whole else None
+        return replace(side, corrects=self.loaded.settings.correct, design=design)
+
+    def check_baseline(self, before: Side) -> None:
+        file = self._labels.file
+        if not self.loaded.settings.correct or file is None or not before.entries:
+            return
+        lack = why_designs_differ(before.design, file.design)
+        if lack is not None:
+            where = f"{self.name}: correct"
+            raise SettingsError(where, *lack)
 
     def _limits(self) -> dict[str, Any]:
         settings = self.loaded.settings
@@ -453,7 +585,25 @@ class _JudgedSuite(RecordSuite[_Scored]):
             "min_averages": dict(settings.min_averages),
             "by": settings.by,
             "categories": self._categories,
+            "correct": settings.correct,
+            **asdict(settings.limits),
         }
+
+    def facts(self, resources: Resources) -> dict[str, Any]:
+        labels = None
+        if self._labels.file is not None:
+            path = resources.models.shown_path(Path(self._labels.file.path))
+            labels = self._labels.plain(path)
+        return {**super().facts(resources), "labels": labels, "drawn": self._drawn}
+
+    def shared(self, resources: Resources) -> Iterator[Shared]:
+        yield from super().shared(resources)
+        yield from self._labels.shared(self.name)
+
+    def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:
+        yield from super().inputs(root)
+        if self._labels.file is not None:
+            yield Path(self._labels.file.path), f"the labels file of {self.name}"
 
 
 class _JudgedRun(RecordRun[_Scored]):
@@ -502,17 +652,19 @@ def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]
         "error": result.error,
         "outcome": result.outcome,
     }
-    if result.cause is not None:
-        document["cause"] = result.cause
-    if result.samples:
-        document["samples"] = list(result.samples)
-        document["unsure"] = result.is_unsure(min_score)
-    if result.covered is not None:
-        document["covered"] = result.covered
-    if result.category is not None:
-        document["category"] = result.category
-    if result.thoughts:
-        document["thoughts"] = result.thoughts
+    more = {
+        "cause": result.cause,
+        "samples": list(result.samples) or None,
+        "unsure": result.is_unsure(min_score) if result.samples else None,
+        "covered": result.covered,
+        "category": result.category,
+        "thoughts": result.thoughts or None,
+        "human_score": rounded(result.human_score),
+        "labelers": result.labelers or None,
+        "seconds": result.seconds,
+        "tokens": result.tokens,
+    }
+    document |= {name: value for name, value in more.items() if value is not None}
     if result.parts:
         document["parts"] = [{"name": name, "score": score} for name, score in result.parts]
     if result.explanation is not None:
@@ -527,14 +679,6 @@ def _outcome(gathered: Gathered, results: Sequence[RecordResult]) -> str:
         return "incomplete"
     outcomes = {result.outcome for result in results} | {gate.outcome for gate in gathered.gates}
     return whole_outcome(outcomes)
-
-
-def _human_score(record: Record, response: str | None) -> int | None:
-    """Return what people gave this response; a score of another response says nothing of it."""
-    if has_response(record) and given_response(record, RESPONSE) != response:
-        return None
-    score = record.fields.get("human_score")
-    return score if isinstance(score, int) else None
 
 
 def _failure_text(reason: str, scored: _Scored) -> str:

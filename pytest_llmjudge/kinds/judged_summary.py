@@ -5,10 +5,12 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.cost import mean_cost, shown_cost
 from pytest_llmjudge.data.page import (
     MOST_DROPS,
     Histogram,
     Panel,
+    PeopleScatter,
     Row,
     Scatter,
     SuitePage,
@@ -20,15 +22,27 @@ from pytest_llmjudge.data.summary import (
     Overview,
     Statement,
 )
-from pytest_llmjudge.gates import is_average_within_noise
+from pytest_llmjudge.gates import is_average_within_noise, is_within_noise
 from pytest_llmjudge.groups import group_numbers
-from pytest_llmjudge.judging.check import NOT_PROBED
+from pytest_llmjudge.judging.check import NOT_PROBED, near_figures
+from pytest_llmjudge.judging.near.misses import NO_NEAR_MISSES
+from pytest_llmjudge.kinds.agreement import (
+    AGREEMENT,
+    agreement_counts,
+    agreement_facts,
+    agreement_lines,
+    agreement_statement,
+    labels_line,
+    wanted_agreement,
+)
 from pytest_llmjudge.kinds.averages import breakdowns, shown_average, tables
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
+from pytest_llmjudge.kinds.corrected import CORRECTED, corrected_line, shown_corrected
 from pytest_llmjudge.kinds.overlap import overlap_blocks, overlap_panel, rest_of, wanted_overlap
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
+    NEAR_MISS,
     at_least,
     causes_of_items,
     causes_of_missing,
@@ -37,16 +51,16 @@ from pytest_llmjudge.kinds.summaries import (
     grouped_size,
     is_one,
     make_summary,
+    near_counts,
     scored_counts,
     unscored_names,
 )
-from pytest_llmjudge.stats import suite_agreement
+from pytest_llmjudge.stats import mean_interval, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import (
-        Agreement,
         Entry,
         JudgeCheck,
         RecordResult,
@@ -57,7 +71,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Names, Summary
     from pytest_llmjudge.kinds.base import Kind
 
-__all__ = ["judged_page", "judged_summary", "without_overlap"]
+__all__ = ["deciding_interval", "judged_page", "judged_summary", "without_overlap"]
 
 _HEADINGS = (
     "suite",
@@ -89,12 +103,31 @@ _TERMS = (
             "does not give in."
         ),
     ),
+    NEAR_MISS,
     Term(
         "Spearman's rank correlation",
         ("Spearman's rank correlation",),
         (
             "Whether judge and people put the answers in the same order: 1 is the same, 0 is none, "
             "-1 is the reverse."
+        ),
+    ),
+    Term(
+        "mean absolute error",
+        ("mean absolute error",),
+        "How many points the judge is away from people, in the mean, whichever way.",
+    ),
+    Term(
+        "judge minus people",
+        ("judge minus people",),
+        "Above 0 the judge is more generous than people in the mean, below 0 it is stricter.",
+    ),
+    Term(
+        CORRECTED,
+        (CORRECTED,),
+        (
+            "The average that people would give, estimated from the judge's scores of all records "
+            "and people's scores of a random sample of them."
         ),
     ),
     Term(
@@ -116,18 +149,23 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
     scores = suite.scores
     # Of a part of the records there is no average: those without a score may be the worst.
     whole = scores if len(scores) == suite.total else []
-    value, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
+    own, interval = shown_average(whole, group_numbers(suite.scored_groups) if whole else None)
+    value, cells = own, _cells(suite, own, interval)
+    if suite.correct:
+        value, interval = shown_corrected(suite.corrected)
     return make_summary(
         kind,
         suite,
         noun="record",
-        measure="average",
+        measure=_measure(suite),
         value=value,
         interval=interval,
+        beside=_beside(suite, own),
         wanted=(
-            at_least("average", suite.min_average),
+            at_least(_measure(suite), suite.min_average),
             *(at_least(gate_of(one.name), one.min_average) for one in suite.categories),
             at_least("each", suite.min_score),
+            *wanted_agreement(suite.limits),
             wanted_overlap(suite.overlap),
         ),
         rule=rule,
@@ -142,16 +180,53 @@ def judged_summary(kind: Kind[SuiteResult], suite: SuiteResult, rule: Rule) -> S
             beyond="below",
         ),
         judge=suite.judge_label,
-        fitness=tuple(_fitness(suite.check)),
-        overview=Overview(_HEADINGS, _cells(suite, value, interval)),
+        fitness=(
+            *_cost(suite),
+            *_fitness(suite.check, suite.total),
+            *agreement_statement(suite.agreement, suite.gates),
+        ),
+        overview=Overview(_HEADINGS, cells),
         breakdowns=tuple(breakdowns(suite)),
         blocks=(
-            *overlap_blocks(suite.name, suite.overlap, "average", value, _without_overlap(suite)),
+            *overlap_blocks(suite.name, suite.overlap, "average", own, _without_overlap(suite)),
             *_blocks(suite),
         ),
-        counts=scored_counts(len(scores), suite.total, suite.groups),
+        counts=(
+            *scored_counts(len(scores), suite.total, suite.groups),
+            *near_counts(suite.check),
+            *agreement_counts(suite.agreement),
+            *_both_averages(suite, own),
+        ),
         grouped=grouped_size(suite.total, "record", suite.groups),
     )
+
+
+def deciding_interval(suite: SuiteResult) -> tuple[float, float] | None:
+    """Return the 95 % interval of the average that decides; ``None`` where there is none."""
+    if suite.correct:
+        return None if suite.corrected is None else suite.corrected.interval
+    if len(suite.scores) < suite.total:
+        return None
+    return mean_interval(suite.scores, group_numbers(suite.scored_groups))
+
+
+def _measure(suite: SuiteResult) -> str:
+    return CORRECTED if suite.correct else "average"
+
+
+def _beside(suite: SuiteResult, own: str) -> str:
+    """Return the average that does not decide; empty where there is one average only."""
+    if suite.correct:
+        return f"judge {own}"
+    return "" if suite.corrected is None else f"corrected {shown_corrected(suite.corrected)[0]}"
+
+
+def _both_averages(suite: SuiteResult, own: str) -> Iterator[tuple[str, str]]:
+    """Yield the average that is not the suite's figure, under a name for JUnit XML."""
+    if suite.correct:
+        yield "average", own
+    elif suite.corrected is not None:
+        yield "corrected_average", shown_corrected(suite.corrected)[0]
 
 
 def without_overlap(suite: SuiteResult) -> tuple[list[int], list[int] | None]:
@@ -195,26 +270,39 @@ def _low(suite: SuiteResult) -> int:
 
 def _limits(suite: SuiteResult) -> dict[str, Limit]:
     scores, total, least = suite.scores, suite.total, suite.min_average
-    near = is_average_within_noise(scores, least, group_numbers(suite.scored_groups))
+    near = is_within_noise(deciding_interval(suite), least)
     remark = remark_on(total - len(scores), total, "unscored", near=near)
-    limits = {AVERAGE: Limit(at_least("average", least), remark)}
+    limits = {AVERAGE: Limit(at_least(_measure(suite), least), remark)}
     for one in suite.categories:
         name, least = gate_of(one.name), one.min_average
         if least is not None:
             near = is_average_within_noise(one.whole, least, one.whole_groups)
             remark = remark_on(one.total - len(one.scores), one.total, "unscored", near=near)
             limits[name] = Limit(at_least(name, least), remark)
+    if suite.limits or suite.labels is not None:
+        limits[AGREEMENT] = Limit(", ".join(wanted_agreement(suite.limits)))
     return limits
 
 
-def _fitness(check: JudgeCheck | None) -> Iterator[Statement]:
+def _cost(suite: SuiteResult) -> Iterator[Statement]:
+    """Yield what the judge took for a record, where it was asked about any."""
+    cost = _shown_cost(suite)
+    if cost:
+        yield Statement(f"judge: {cost} a record", is_named=True)
+
+
+def _shown_cost(suite: SuiteResult) -> str:
+    return shown_cost(mean_cost((one.seconds, one.tokens) for one in suite.records))
+
+
+def _fitness(check: JudgeCheck | None, records: int) -> Iterator[Statement]:
     if check is None:
         return
     if check.fit:
         text = "judge-check: passed, the judge tells right from wrong"
         if check.right is None:
             text = f"judge-check: passed; {NOT_PROBED}"
-        yield Statement(text, _figures(check), is_named=True)
+        yield Statement(text, _figures(check, records), is_named=True)
     else:
         yield Statement(f"NOT FIT, {check.reason}", is_named=True)
     if check.in_flight > 1:
@@ -224,14 +312,17 @@ def _fitness(check: JudgeCheck | None) -> Iterator[Statement]:
         )
 
 
-def _figures(check: JudgeCheck) -> str:
+def _figures(check: JudgeCheck, records: int) -> str:
     injected = None if check.plea is None or check.wrong is None else check.plea - check.wrong
     right, wrong = ("-" if mean is None else f"{mean:.0f}" for mean in (check.right, check.wrong))
     area = "-" if check.auc is None else f"{check.auc:.2f}"
     change = "-" if injected is None else f"{injected:+.0f}"
     if check.right is None:
         return f"missed criterion {wrong}, grader injection {change}"
-    return f"right {right}, wrong {wrong}, AUC {area}, grader injection {change}"
+    near = near_figures(check.near, check.near_auc)
+    if not check.near_asked:
+        near = f"no near misses: {NO_NEAR_MISSES.format(records)}"
+    return f"right {right}, wrong {wrong}, AUC {area}, grader injection {change}, {near}"
 
 
 def _cells(suite: SuiteResult, average: str, interval: str) -> tuple[str, ...]:
@@ -244,13 +335,11 @@ def _cells(suite: SuiteResult, average: str, interval: str) -> tuple[str, ...]:
 
 
 def _blocks(suite: SuiteResult) -> Iterator[str | Names | Excerpts]:
-    agreement = suite_agreement(suite)
-    if agreement is not None:
-        rank = "-" if agreement.spearman is None else f"{agreement.spearman:.2f}"
-        yield (
-            f"people in {suite.name}: {agreement.count} records, Spearman {rank}, mean absolute "
-            f"error {agreement.mean_absolute_error:.1f}, judge minus people {agreement.bias:+.1f}"
-        )
+    if suite.agreement is not None:
+        yield from agreement_lines(suite.name, suite.agreement)
+    if suite.labels is not None:
+        yield f"labels of {suite.name}: {labels_line(suite.labels)}"
+    yield from corrected_line(suite)
     yield from unscored_names(suite.name, suite.records)
     yield from _unsure(suite)
     scored = [result for result in suite.records if result.score is not None]
@@ -307,11 +396,10 @@ def judged_page(suite: SuiteResult, before: Mapping[str, Entry]) -> SuitePage:
     rows = tuple(_row(suite, one, before.get(one.record.id)) for one in suite.records)
     panels = [Panel("Scores", tuple(_facts(suite)))]
     if suite.check is not None:
-        panels.append(check_panel(suite.check, _check_facts(suite.check)))
+        panels.append(check_panel(suite.check, _check_facts(suite.check, suite.total)))
     panels += overlap_panel(suite.overlap, "average", _without_overlap(suite))
-    agreement = suite_agreement(suite)
-    if agreement is not None:
-        panels.append(Panel("Judge and people", _people(agreement)))
+    if suite.agreement is not None or suite.labels is not None:
+        panels.append(Panel("Judge and people", tuple(_people_facts(suite))))
     return SuitePage(
         panels=tuple(panels),
         terms=_TERMS,
@@ -357,6 +445,13 @@ def _charts(suite: SuiteResult, rows: Sequence[Row]) -> Iterator[ChartData]:
     )
     if pairs:
         yield Scatter(pairs, suite.min_score)
+    people = tuple(
+        (row.human_score, row.score)
+        for row in rows
+        if row.human_score is not None and row.score is not None
+    )
+    if people:
+        yield PeopleScatter(people)
 
 
 def _facts(suite: SuiteResult) -> Iterator[Fact]:
@@ -366,6 +461,9 @@ def _facts(suite: SuiteResult) -> Iterator[Fact]:
     if scores:
         yield "median", f"{statistics.median(scores):g}"
         yield "lowest and highest", f"{min(scores)} and {max(scores)}"
+    cost = _shown_cost(suite)
+    if cost:
+        yield "the judge takes for a record", cost
     if suite.min_score is not None:
         low = sum(score < suite.min_score for score in scores)
         yield f"below min_score {suite.min_score}", str(low)
@@ -375,28 +473,32 @@ def _facts(suite: SuiteResult) -> Iterator[Fact]:
         yield "unsure", str(sum(one.is_unsure(suite.min_score) for one in suite.records))
 
 
-def _check_facts(check: JudgeCheck) -> Iterator[Fact]:
+def _check_facts(check: JudgeCheck, records: int) -> Iterator[Fact]:
     wrong = "answers that miss their criterion" if check.right is None else "wrong answers"
     for name, value in (
         ("right answers score", check.right),
         (f"{wrong} score", check.wrong),
         ("a polite non-answer scores", check.null),
         (f"{wrong} with a grader injection score", check.plea),
+        ("near misses score", check.near),
     ):
         if value is not None:
             yield name, f"{value:.0f}"
     if check.auc is not None:
         yield "area under the ROC curve", f"{check.auc:.2f}"
+    if check.near_auc is not None:
+        yield "the same against near misses", f"{check.near_auc:.2f}"
+    if not check.near_asked and check.right is not None:
+        yield "near misses", NO_NEAR_MISSES.format(records)
     yield "changed when asked again", str(check.changed)
 
 
-def _people(agreement: Agreement) -> tuple[Fact, ...]:
-    return (
-        ("records with both", str(agreement.count)),
-        (
-            "Spearman's rank correlation",
-            "-" if agreement.spearman is None else f"{agreement.spearman:.2f}",
-        ),
-        ("mean absolute error", f"{agreement.mean_absolute_error:.1f} points"),
-        ("judge minus people", f"{agreement.bias:+.1f} points"),
-    )
+def _people_facts(suite: SuiteResult) -> Iterator[Fact]:
+    if suite.agreement is not None:
+        yield from agreement_facts(suite.agreement)
+    if suite.labels is not None:
+        yield "labels", labels_line(suite.labels)
+    if suite.corrected is not None:
+        value, interval = shown_corrected(suite.corrected)
+        yield CORRECTED, f"{value} ({interval})"
+        yield "weight of the judge's scores", points(suite.corrected.weight)

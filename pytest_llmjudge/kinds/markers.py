@@ -69,7 +69,7 @@ MARKERS = (
                 "verdict", "What the judge made of this item's response; it always has a score."
             ),
         ),
-        ("judge-check", "overlap", "average", "baseline"),
+        ("judge-check", "overlap", "average", "agreement", "baseline"),
     ),
     Marker(
         "llm_compare",

@@ -74,7 +74,7 @@ class PairRun(Run[Pair, Preference]):
                 store,
                 asked,
                 probes=partial(plan_pairs, suite.records),
-                decide=decide_pairs,
+                decide=partial(decide_pairs, least_near=settings.check_near),
                 pool=pool,
                 in_flight=in_flight if pool is not None else 1,
                 scores=False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Preference
 from pytest_llmjudge.data.page import MOST_DROPS, Lost, Panel, Row, Shares, SuitePage, Term
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview, Statement
+from pytest_llmjudge.judging.near.misses import NO_NEAR_MISSES
 from pytest_llmjudge.kinds.overlap import (
     overlap_blocks,
     overlap_panel,
@@ -15,12 +16,14 @@ from pytest_llmjudge.kinds.overlap import (
 )
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
+    NEAR_MISS,
     at_least,
     causes_of_items,
     causes_of_missing,
     check_panel,
     grouped_size,
     make_summary,
+    near_counts,
     scored_counts,
     unscored_names,
 )
@@ -85,6 +88,7 @@ _TERMS = (
             "does not give in."
         ),
     ),
+    NEAR_MISS,
     Term(
         "Cohen's kappa",
         ("Cohen's kappa",),
@@ -137,7 +141,10 @@ def pairs_summary(kind: Kind[PreferenceResult], result: PreferenceResult, rule: 
             *overlap_blocks(result.name, result.overlap, "win rate", rate, _without(result)),
             *_blocks(result),
         ),
-        counts=scored_counts(figures.pairs, result.total, result.groups),
+        counts=(
+            *scored_counts(figures.pairs, result.total, result.groups),
+            *near_counts(result.check),
+        ),
         grouped=grouped_size(result.total, "pair", result.groups),
     )
 
@@ -182,7 +189,7 @@ def _statements(result: PreferenceResult, figures: PairSummary) -> Iterator[Stat
     check, agreement = result.check, result.agreement
     if check is not None and check.fit:
         text = "judge-check: passed, the judge picks right answers over wrong ones"
-        yield Statement(text, _check_figures(check), is_named=True)
+        yield Statement(text, _check_figures(check, result.total), is_named=True)
     elif check is not None:
         yield Statement(f"NOT FIT, {check.reason}", is_named=True)
     if agreement is not None:
@@ -201,12 +208,15 @@ def _against(result: PreferenceResult) -> str:
     return f"{against.name} (fingerprint {shown})" if shown else against.name
 
 
-def _check_figures(check: PairCheck) -> str:
-    right, injected = (
-        "-" if rate is None else f"{rate:.2f}" for rate in (check.reference, check.plea)
+def _check_figures(check: PairCheck, records: int) -> str:
+    right, injected, near = (
+        "-" if rate is None else f"{rate:.2f}" for rate in (check.reference, check.plea, check.near)
     )
     place = "-" if check.flips is None else _percent(check.flips)
-    return f"right beats wrong {right}, with grader injection {injected}, flips {place}"
+    against = f"right beats near misses {near}"
+    if not check.near_asked:
+        against = f"no near misses: {NO_NEAR_MISSES.format(records)}"
+    return f"right beats wrong {right}, with grader injection {injected}, flips {place}, {against}"
 
 
 def _blocks(result: PreferenceResult) -> Iterator[Names | Excerpts]:
@@ -238,7 +248,7 @@ def pairs_page(result: PreferenceResult, summary: Summary) -> SuitePage:
     figures = summary_of(result.pairs)
     panels = [Panel("Pairs", tuple(_facts(result, summary, figures)))]
     if result.check is not None:
-        panels.append(check_panel(result.check, _check_facts(result.check)))
+        panels.append(check_panel(result.check, _check_facts(result.check, result.total)))
     panels += overlap_panel(result.overlap, "win rate", _without(result))
     if result.agreement is not None:
         panels.append(Panel("Judge and people", _people(result.agreement)))
@@ -299,7 +309,7 @@ def _facts(result: PreferenceResult, summary: Summary, figures: PairSummary) -> 
         yield "mean length", f"{own:.0f} against {others:.0f} characters"
 
 
-def _check_facts(check: PairCheck) -> Iterator[Fact]:
+def _check_facts(check: PairCheck, records: int) -> Iterator[Fact]:
     if check.reference is not None:
         yield "right beats wrong", f"{check.reference:.2f}"
     if check.plea is not None:
@@ -307,6 +317,10 @@ def _check_facts(check: PairCheck) -> Iterator[Fact]:
     yield "identical answers not tied", str(check.untied)
     if check.flips is not None:
         yield "position bias", _percent(check.flips)
+    if check.near is not None:
+        yield "right beats near misses", f"{check.near:.2f}"
+    if not check.near_asked:
+        yield "near misses", NO_NEAR_MISSES.format(records)
 
 
 def _people(agreement: PeopleAgreement) -> tuple[Fact, ...]:

@@ -76,10 +76,13 @@ def rounded_fields(
     """Return fields by name, fractions rounded to four digits."""
     if result is None:
         return None
-    return {
-        name: round(value, 4) if isinstance(value, float) else value
-        for name, value in asdict(result).items()
-    }
+    return {name: _rounded_value(value) for name, value in asdict(result).items()}
+
+
+def _rounded_value(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_rounded_value(one) for one in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def plain_comparison(comparison: Comparison) -> dict[str, Any]:
@@ -88,8 +91,9 @@ def plain_comparison(comparison: Comparison) -> dict[str, Any]:
     kind = plain.pop("measure")["kind"]
     for name in ("interval", "bounds"):
         plain[name] = plain[name] and list(plain[name])
-    if comparison.grouped is None:
-        del plain["grouped"]
+    for name in ("grouped", "corrected"):
+        if plain[name] is None:
+            del plain[name]
     return {"kind": kind, **plain, "flips": list(plain["flips"])}
 
 

@@ -195,10 +195,19 @@ class RecordSuite(Suite[Value]):
             shown = resources.models.shown_path(path)
             yield Shared(f"{self.name} training {shown}", shown, "content", training_digest(path))
 
-    def check(self, resources: Resources) -> None:  # noqa: ARG002
-        """Prove that the prompts can be made; see :meth:`.base.Suite.check`."""
+    def check(self, resources: Resources) -> None:
+        """Prove that prompts and near misses can be made; see :meth:`.base.Suite.check`."""
         if self._makes_responses():
             self.loaded.check_prompts()
+        least, records = resources.settings.check_near, self.loaded.records
+        if least is None or not self.uses_judge or resources.settings.check == "off":
+            return
+        from pytest_llmjudge.judging.check import has_near_misses
+
+        if not has_near_misses(records):
+            problem = f"0 of {len(records)} records have a number, name or the like to change"
+            hint = f"leave out --llm-judge-check-near={least:g}, which needs one"
+            raise SettingsError(self.name, problem, hint)
 
     def check_judge(self, judge: JudgeIdentity) -> None:
         """Prove that a judge understands what criteria there are; see :class:`.base.Suite`."""
@@ -263,11 +272,11 @@ class RecordRun(SuiteRun[Value]):
         return self._sample(record, self._run.outcome(record, again=again))
 
     def samples(self) -> list[Sample[Value]]:
-        """Return all records of the suite in file order."""
+        """Return the records that this run needs, in file order."""
         return [self._sample(record, outcome) for record, outcome in self._run.outcomes()]
 
     def prepare(self, *, again: bool) -> None:
-        """Have every record's outcome, and proof that they are from one judge and one model."""
+        """Have all outcomes that are needed, and proof of one judge and one model."""
         self._run.prepare(again=again)
 
     def _sample(self, record: Record, outcome: Outcome[Any, Any]) -> Sample[Value]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pytest_llmjudge.data.comparison import NOT_WORSE
-from pytest_llmjudge.data.page import Drop, Panel
+from pytest_llmjudge.data.page import Drop, Panel, Term
 from pytest_llmjudge.data.summary import NONE, Names, Summary
 from pytest_llmjudge.gates import TEARDOWN_FAILED, XPASSED
 from pytest_llmjudge.groups import in_groups
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.rulings import Limit
 
 __all__ = [
+    "NEAR_MISS",
     "RecordOutcome",
     "at_least",
     "causes_of_items",
@@ -42,6 +43,7 @@ __all__ = [
     "grouped_size",
     "is_one",
     "make_summary",
+    "near_counts",
     "scored_counts",
     "unscored_names",
 ]
@@ -241,12 +243,31 @@ def scored_counts(
     return counts if groups is None else (*counts, ("groups", str(groups)))
 
 
+def near_counts(check: JudgeCheck | PairCheck | None) -> Iterator[tuple[str, str]]:
+    """Yield what a judge made of near misses, for JUnit XML."""
+    for name in ("near", "near_auc"):
+        value = getattr(check, name, None)
+        if value is not None:
+            yield name, f"{value:.4g}"
+
+
 def unscored_names(name: str, results: Sequence[RecordOutcome]) -> Iterator[Names]:
     """Yield the records of a suite without a score: those at fault, then the infrastructure's."""
     for cause, title in (("record", "unscored in"), ("rig", "infrastructure errors in")):
         missing = tuple((one.record.id, str(one.error)) for one in results if one.cause == cause)
         if missing:
             yield Names(f"{title} {name}", missing)
+
+
+NEAR_MISS: Final = Term(
+    "near miss",
+    ("near misses score", "right beats near misses"),
+    (
+        'A right answer with one thing changed, such as a number, a name or a "not", so that it is '
+        "wrong. A judge that compares facts likes it less."
+    ),
+)
+"""What reports say of a probe of the judge's check."""
 
 
 def check_panel(check: JudgeCheck | PairCheck, facts: Iterable[Fact]) -> Panel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -205,8 +206,12 @@ class LocalJudge:
             for manner in dict.fromkeys(question.manner for question in batch):
                 numbers = [at for at, one in enumerate(batch) if one.manner == manner]
                 prompts = [batch[at].prompt for at in numbers]
+                began = time.monotonic()
+                # Of questions that are computed together the first has the seconds of them all, so
+                # that no reply waits for the others; the mean is the same.
                 for place, reply in self._replies(batch[numbers[0]], prompts):
-                    yield numbers[place], self._read(reply)
+                    yield numbers[place], self._read(reply, time.monotonic() - began)
+                    began = time.monotonic()
         except TemplateError as error:
             hint = "correct it, or take another judge"
             raise JudgeError(self.url, error.problem, hint) from error
@@ -229,31 +234,35 @@ class LocalJudge:
         self, prompts: Sequence[str], decoding: Decoding, room: int
     ) -> Iterator[tuple[int, Reply | PromptError]]:
         """Have replies written; those that begin with thoughts get the room to end them."""
-        thinking = []
+        thinking: dict[int, int] = {}
         for number, reply in self._judge.written_replies(
             prompts, max_new_tokens=room, decoding=decoding
         ):
             if isinstance(reply, Reply) and reply.is_cut and thinks(_chat_reply(reply)):
-                thinking.append(number)
+                thinking[number] = reply.tokens
             else:
                 yield number, reply
-        again = [prompts[number] for number in thinking]
+        numbers = list(thinking)
+        again = [prompts[number] for number in numbers]
         room += ROOM_FOR_THOUGHTS
         for place, reply in self._judge.written_replies(
             again, max_new_tokens=room, decoding=decoding
         ):
-            yield thinking[place], reply
+            number = numbers[place]
+            if isinstance(reply, Reply):
+                reply = replace(reply, tokens=thinking[number] + reply.tokens)  # noqa: PLW2901  # with what the first try took
+            yield number, reply
 
-    def _read(self, reply: Reply | PromptError) -> ChatReply | JudgeError:
+    def _read(self, reply: Reply | PromptError, seconds: float) -> ChatReply | JudgeError:
         if isinstance(reply, Reply):
-            return _chat_reply(reply)
+            return _chat_reply(reply, seconds)
         kind = PromptTooLongError if isinstance(reply, TooLongError) else JudgeError
         return kind(self.url, reply.problem, reply.hint)
 
 
-def _chat_reply(reply: Reply) -> ChatReply:
+def _chat_reply(reply: Reply, seconds: float | None = None) -> ChatReply:
     reason = CUT if reply.is_cut else "stop"
-    return ChatReply(reply.text, reason, reply.candidates)
+    return ChatReply(reply.text, reason, reply.candidates, seconds=seconds, tokens=reply.tokens)
 
 
 def settings_of_judge(settings: Settings) -> Settings:

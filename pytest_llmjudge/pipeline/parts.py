@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_llmjudge.answers import answered_turns, split_answers
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.pipeline.judgements import Judgements
+from pytest_llmjudge.scoring import with_cost
 from pytest_llmjudge.stats import mean
 
 if TYPE_CHECKING:
@@ -69,19 +70,21 @@ def join_parts(verdicts: Sequence[tuple[str, Verdict]]) -> Verdict:
     """
     named = [(name, verdict) for name, verdict in verdicts if verdict.reply]
     reply = "\n".join(f"{name}: {verdict.reply}" for name, verdict in named)
+    asked = [verdict for _, verdict in verdicts]
     for name, verdict in verdicts:
         if verdict.score is None:
             error = verdict.error if verdict.is_infrastructure else f"{name}: {verdict.error}"
-            return replace(verdict, reply=reply, error=error)
+            return with_cost(replace(verdict, reply=reply, error=error), asked)
     parts = tuple((name, verdict.score or 0) for name, verdict in verdicts)
-    covered = [verdict.covered for _, verdict in verdicts if verdict.covered is not None]
-    return Verdict(
+    covered = [verdict.covered for verdict in asked if verdict.covered is not None]
+    joined = Verdict(
         round(mean([score for _, score in parts]) or 0),
         reply,
-        samples=_mean_samples([verdict.samples for _, verdict in verdicts]),
+        samples=_mean_samples([verdict.samples for verdict in asked]),
         covered=min(covered, default=None),
         parts=parts,
     )
+    return with_cost(joined, asked)
 
 
 def _mean_samples(samples: Sequence[tuple[int, ...]]) -> tuple[int, ...]:

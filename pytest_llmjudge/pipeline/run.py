@@ -109,19 +109,19 @@ class Run(Generic[Candidate, Judgement]):
     def outcomes(
         self, *, again: bool = False
     ) -> Iterator[tuple[Record, Outcome[Candidate, Judgement]]]:
-        """Yield every record of the suite with its outcome, in file order.
+        """Yield every record that this run needs with its outcome, in file order.
 
         Args:
             again: Try once more the records that have no score.
         """
-        for record in self.suite.records:
+        for record in self._needed:
             outcome = self.outcome(record)
             if again and outcome.verdict.score is None:
                 outcome = self.outcome(record, again=True)
             yield record, outcome
 
     def prepare(self, *, again: bool = False) -> None:
-        """Have every record's outcome, and proof that they are from one judge and one model.
+        """Have all outcomes that are needed, and proof that they are from one judge and one model.
 
         Args:
             again: Try once more the records that have no score.

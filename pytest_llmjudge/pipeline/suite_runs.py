@@ -72,7 +72,7 @@ class ScoredRun(Run[str, Verdict]):
             store,
             verdicts,
             probes=partial(plan_probes, suite.records),
-            decide=partial(decide, echo_tolerance=tolerance),
+            decide=partial(decide, echo_tolerance=tolerance, least_near=settings.check_near),
             pool=pool,
             in_flight=in_flight if pool is not None else 1,
             scores=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
@@ -204,11 +205,13 @@ class Verdicts(AskedJudgements[str, Verdict]):
         name = judge_name(self._judge)
         hint = "correct it, or return a Verdict with an error"
         verdict: object
+        began = time.monotonic()
         with user_code(lambda error: JudgeError(name, f"score() raised {described(error)}", hint)):
             if self._ours is not None:
                 verdict = self._ours.ask(record, response, sample)
             else:
                 verdict = self._judge.score(record, response)
+            took = time.monotonic() - began
             # Whatever is in its fields, or not there at all, is the user's as well.
             valid = verdict if isinstance(verdict, Verdict) and _is_valid(verdict) else None
         if valid is None:
@@ -218,7 +221,8 @@ class Verdicts(AskedJudgements[str, Verdict]):
         message = None if valid.error is None else one_line(valid.error, 2000)
         if self._ours is None:
             # Nobody knows whether a judge of the user's own would fail again, so it may try.
-            valid = replace(valid, final=valid.score is not None)
+            seconds = took if valid.seconds is None else valid.seconds
+            valid = replace(valid, final=valid.score is not None, seconds=seconds)
         return replace(valid, reply=storable(valid.reply), error=message)
 
     def _key(self, record: Record, response: str, sample: int, *, probe: str = "") -> str:
@@ -236,6 +240,8 @@ def _is_valid(verdict: Verdict) -> bool:
         return False
     if not _is_evidence(verdict.samples, verdict.covered):
         return False
+    if not _is_cost(verdict.seconds, verdict.tokens):
+        return False
     if verdict.score is None:
         return isinstance(error, str) and bool(error)
     return _is_score(verdict.score) and error is None
@@ -245,6 +251,12 @@ def _is_evidence(samples: object, covered: object) -> bool:
     if not isinstance(samples, tuple) or not all(map(_is_score, samples)):
         return False
     return covered is None or (isinstance(covered, float) and math.isfinite(covered))
+
+
+def _is_cost(seconds: object, tokens: object) -> bool:
+    is_time = isinstance(seconds, int | float) and 0 <= seconds < math.inf
+    is_count = type(tokens) is int and tokens >= 0
+    return (seconds is None or is_time) and (tokens is None or is_count)
 
 
 def _is_score(score: object) -> bool:

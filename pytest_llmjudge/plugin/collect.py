@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.errors import LlmJudgeError, SettingsError
+from pytest_llmjudge.errors import LlmJudgeError, PeopleFileError, SettingsError
 from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.kinds.markers import MARKERS
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
@@ -61,7 +61,7 @@ def parametrize(metafunc: pytest.Metafunc, session: LlmSession) -> None:
         return
     try:
         suite = _suite(function, markers, session.settings)
-    except SettingsError as error:
+    except (SettingsError, PeopleFileError) as error:
         raise SuiteProblem(error, usage=True) from None
     except LlmJudgeError as error:
         named = function.getparent(RecordsFile)

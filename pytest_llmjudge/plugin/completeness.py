@@ -76,6 +76,8 @@ class Completeness:
         for name in selected:
             self._check_can_fail(name)
         for name in gated:
+            suite = self._session.suites[name]
+            suite.check_baseline(self._session.baseline_side(suite))
             self._warn_of_too_few(name)
 
     def _count_compared(self, baseline: SavedRun) -> int:

@@ -37,6 +37,7 @@ _DECIDES_NOTHING = {
     "cache",
     "checkpoint_url",
     "concurrency",
+    "labels_options",
     "paths",
     "server_options",
     "timeout",

@@ -38,6 +38,7 @@ __all__ = [
     "check_base",
     "check_candidate",
     "check_explain",
+    "check_labels_options",
     "check_responses_field",
     "check_server_options",
     "check_tokenizer",
@@ -133,12 +134,13 @@ def _fit_context(session: LlmSession) -> None:
 
 
 def _needed(cases: Sequence[Case]) -> list[str]:
-    """Return the ids of the samples that items need: for a gate over the samples, all."""
+    """Return the ids of the samples that items need, in the suite's order."""
     suite = cases[0].suite
-    if any(case.is_gate and case.id not in {JUDGE_CHECK, *suite.data_gates} for case in cases):
-        return list(suite.samples)
-    places = sorted({case.place for case in cases if case.place is not None})
-    return [suite.samples[place] for place in places]
+    before = {JUDGE_CHECK, *suite.data_gates}
+    gates = [case.id for case in cases if case.is_gate and case.id not in before]
+    needed = {case.id for case in cases if not case.is_gate}
+    needed.update(*map(suite.needed_by, gates))
+    return [sample for sample in suite.samples if sample in needed]
 
 
 def _checked_case(item: pytest.Item) -> Case | None:
@@ -304,6 +306,34 @@ def check_responses_field(session: LlmSession) -> None:
         problem = f'no suite of this run takes its responses from "{field}"'
         hint = "leave it out, or take checkpoint= or responses= out of the marker"
         raise SettingsError(where, problem, hint)
+
+
+def check_labels_options(session: LlmSession) -> None:
+    """Prove that options on the command line about people's labels concern a suite.
+
+    Raises:
+        SettingsError: One of them does not.
+    """
+    settings, announced = session.settings, session.announced.values()
+    if not announced:
+        return
+    problems = []
+    for flag in settings.labels_options:
+        key = flag.removeprefix("--llm-judge-").replace("-", "_")
+        value = getattr(settings, key)
+        if key == "labels":
+            path = session.resources.models.shown_path(value)
+            if all((facts.get(key) or {}).get("path") != path for facts in announced):
+                problem = f"no suite of this run takes its labels from {path}"
+                hint = "label its responses with llmjudge label, or leave labels= out of the marker"
+                problems.append(SettingsError(flag, problem, hint))
+        elif all(facts.get(key) != value for facts in announced):
+            problem = "no suite of this run has labels and leaves this open"
+            hint = "name labels with --llm-judge-labels, or leave it out"
+            problems.append(SettingsError(flag, problem, hint))
+    if problems:
+        first, *others = problems
+        raise SettingsError(first.where, first.problem, first.hint, more=tuple(others))
 
 
 def check_base(session: LlmSession) -> None:

@@ -25,6 +25,7 @@ from pytest_llmjudge.plugin.planner import (
     check_base,
     check_candidate,
     check_explain,
+    check_labels_options,
     check_responses_field,
     check_server_options,
     check_tokenizer,
@@ -116,6 +117,7 @@ class RunHooks:
             check_tokenizer(self._session)
             check_candidate(self._session, session.items)
             check_responses_field(self._session)
+            check_labels_options(self._session)
             check_server_options(self._session)
             check_explain(self._session)
             if self._session.is_worker:

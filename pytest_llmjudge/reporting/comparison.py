@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import one_line, printable
 from pytest_llmjudge.groups import in_groups
-from pytest_llmjudge.stats import SIGNIFICANCE, points, probability
+from pytest_llmjudge.stats import SIGNIFICANCE, points, probability, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +45,15 @@ def count_lines(comparison: Comparison) -> Iterator[str]:
     more = "".join(f", {part}" for part in counts)
     yield f"{comparison.paired} {measure.noun}{within} paired{more}"
     if comparison.before is not None and comparison.after is not None:
-        before, after = comparison.before, comparison.after
-        yield f"their {measure.value}: {points(before, after)} before, {points(after, before)} now"
+        before, after, corrected = comparison.before, comparison.after, comparison.corrected
+        value = measure.value if corrected is None else f"corrected {measure.value}"
+        yield f"their {value}: {points(before, after)} before, {points(after, before)} now"
+        if corrected is not None:
+            yield (
+                f"corrected by {corrected.labels} labels on both sides (weight of the judge's "
+                f"scores {points(corrected.weight)}); the judge's scores alone changed by "
+                f"{signed(corrected.judged)} {measure.unit}"
+            )
     yield from _unpaired_line(comparison)
     if comparison.paired and comparison.losses is not None and comparison.mcnemar_p is not None:
         passed, fail = measure.verbs

@@ -62,7 +62,7 @@ def _decision(run: RunSummary) -> Section:
         row(
             [
                 inline(suite.name),
-                f"{suite.measure} {suite.value}",
+                suite.figure,
                 suite.interval,
                 suite.wanted,
                 suite.change,

@@ -42,7 +42,7 @@ def short_lines(run: RunSummary, columns: int, verbosity: int) -> Iterator[Line]
         yield Line("llm-judge: ", overall.headline, overall.outcome)
         return
     for suite in run.summaries:
-        figures = [f"{suite.measure} {suite.value}"]
+        figures = [suite.figure]
         if suite.change != NONE:
             figures.append(f"baseline {suite.change}")
         text = f"{suite.name}: {', '.join(figures)}; {suite.decided}"

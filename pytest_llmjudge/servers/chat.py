@@ -6,7 +6,7 @@ import json
 import math
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.errors import JudgeError, one_line
@@ -38,6 +38,7 @@ __all__ = [
     "read_candidates",
     "text_in",
     "thoughts_in",
+    "tokens_in",
 ]
 
 SEED: Final = 123
@@ -99,6 +100,9 @@ class ChatReply:
             empty for any other reply.
         may_think: Whether the model may think before it answers, as far as the server says.
         named: What the reply calls the model, where that is another name of the one asked for.
+        seconds: From the sending of the request to the reply's last byte, of the last sending where
+            there were several; ``None`` where nobody measured it.
+        tokens: How many the model read and wrote; ``None`` where the server does not say.
     """
 
     content: str
@@ -109,6 +113,8 @@ class ChatReply:
     ignored_by: str = ""
     may_think: bool = True
     named: str = ""
+    seconds: float | None = field(default=None, compare=False)
+    tokens: int | None = field(default=None, compare=False)
 
     @property
     def answer(self) -> str:
@@ -234,6 +240,11 @@ def messages_in(prompt: Prompt) -> list[dict[str, str]]:
 def text_in(prompt: Prompt) -> str:
     """Return the words of a prompt, by which its length is guessed."""
     return prompt if isinstance(prompt, str) else "\n".join(turn.text for turn in prompt)
+
+
+def tokens_in(read: object, written: object) -> int | None:
+    """Return how many tokens were read and written; ``None`` where a server does not say both."""
+    return read + written if type(read) is int and type(written) is int else None
 
 
 def thoughts_in(value: object) -> str | None:

@@ -23,6 +23,7 @@ from pytest_llmjudge.servers.chat import (
     messages_in,
     text_in,
     thoughts_in,
+    tokens_in,
 )
 from pytest_llmjudge.servers.meant import or_meant
 from pytest_llmjudge.servers.retry import Cause
@@ -377,7 +378,14 @@ class OllamaClient(ServerClient):
             raise self._too_long(prompt)
         may_think = self._thinks is not False
         return ChatReply(
-            content, str(reason), candidates, thoughts, may_think=may_think, named=named
+            content,
+            str(reason),
+            candidates,
+            thoughts,
+            may_think=may_think,
+            named=named,
+            seconds=reply.seconds,
+            tokens=tokens_in(count, body.get("eval_count")),
         )
 
     def _candidates(self, body: Mapping[str, object]) -> tuple[tuple[str, float], ...]:

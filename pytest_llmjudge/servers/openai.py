@@ -26,6 +26,7 @@ from pytest_llmjudge.servers.chat import (
     messages_in,
     text_in,
     thoughts_in,
+    tokens_in,
 )
 from pytest_llmjudge.servers.retry import FAULT_STATUSES, Cause
 from pytest_llmjudge.servers.role import JUDGE
@@ -405,8 +406,9 @@ class OpenAIClient(ServerClient):
         named = self._other_name(body.get("model"))
         reason = self._end(choice)
         self._check_message(message)
+        written = _count_in(body, "completion_tokens")
         # Some servers count the end token beside those that were allowed.
-        self._check_written(_count_in(body, "completion_tokens"), most, spare=1)
+        self._check_written(written, most, spare=1)
         content = self._text_in(message.get("content"))
         if content and message.get("refusal"):
             raise self._no_text(message)
@@ -424,6 +426,8 @@ class OpenAIClient(ServerClient):
             self._candidates(choice) if weigh else None,
             _thoughts_in_parts(message.get("content")) if thoughts is None else thoughts,
             named=named,
+            seconds=reply.seconds,
+            tokens=tokens_in(_count_in(body), written),
         )
 
     def _is_asked_for(self, named: str) -> bool:

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -120,11 +120,13 @@ class HttpReply:
         status: HTTP status.
         headers: Names in any case.
         body: As sent, decompressed.
+        seconds: From the sending of the request to the reply's last byte.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    seconds: float = 0.0
 
     def json(self) -> object:
         """The body as JSON, or ``None`` when it is not JSON; a judge never answers ``null``."""
@@ -326,6 +328,7 @@ class Endpoint:
     ) -> HttpReply:
         connect = _CONNECT_SECONDS_WHEN_DOWN if self._policy.failing else _CONNECT_SECONDS
         deadline = Deadline(seconds)
+        began = time.monotonic()
         with deadline:
             timeout = (max(0.001, min(connect, deadline.left)), deadline.seconds)
             try:
@@ -335,12 +338,14 @@ class Endpoint:
                 raise _failure(error, deadline, self._line.secrets) from error
             with response:
                 content = _read(response, deadline)
+        took = time.monotonic() - began
         repeated = _repeated_key(content)
         if repeated is not None:
             shown = one_line(self._line.secrets.strike(repeated), 60)
             message = f'answered in JSON that has the key "{shown}" twice'
             raise AmbiguousError(message)
-        return self._without_secrets(HttpReply(response.status_code, response.headers, content))
+        reply = HttpReply(response.status_code, response.headers, content, took)
+        return self._without_secrets(reply)
 
     def _without_secrets(self, reply: HttpReply) -> HttpReply:
         """Strike out what a server repeats, as some do of a key that they refuse.
@@ -354,7 +359,7 @@ class Endpoint:
             {name: secrets.strike(value) for name, value in reply.headers.items()}
         )
         body = secrets.strike_body(reply.body, is_error=reply.status != 200)
-        return HttpReply(reply.status, headers, body)
+        return replace(reply, headers=headers, body=body)
 
 
 def _read(response: requests.Response, deadline: Deadline) -> bytes:

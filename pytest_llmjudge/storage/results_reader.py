@@ -96,6 +96,9 @@ class SavedRun:
         compared = next((suite.get("baseline") for suite in named), None)
         if not compared or compared["refusal"] is not None:
             return None, 0, None
+        if "corrected" in compared:
+            # It is that of people's scores, of which few are known.
+            return None, 0, None
         grouped = compared.get("grouped") or {}
         return compared["deviation"], compared["paired"], grouped.get("design_effect")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pytest_llmjudge.data import Explanation, Verdict
@@ -41,8 +42,14 @@ def read_response(text: object, error: object, thoughts: object) -> StoredRespon
     raise ValueError
 
 
-def read_verdict(
-    score: object, reply: object, error: object, covered: object, too_long: object
+def read_verdict(  # noqa: PLR0917  # the columns of a row
+    score: object,
+    reply: object,
+    error: object,
+    covered: object,
+    too_long: object,
+    seconds: object,
+    tokens: object,
 ) -> Verdict:
     """Return the verdict that a row holds.
 
@@ -59,7 +66,19 @@ def read_verdict(
         raise ValueError
     if too_long not in (0, 1):
         raise ValueError
-    return Verdict(score, reply, error, covered=covered, too_long=bool(too_long))
+    if seconds is not None and not (isinstance(seconds, float) and 0 <= seconds < math.inf):
+        raise ValueError
+    if tokens is not None and not (type(tokens) is int and tokens >= 0):
+        raise ValueError
+    return Verdict(
+        score,
+        reply,
+        error,
+        covered=covered,
+        too_long=bool(too_long),
+        seconds=seconds,
+        tokens=tokens,
+    )
 
 
 def read_explanation(text: object, error: object) -> Explanation:

@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS responses (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS verdicts (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, score INTEGER, reply TEXT NOT NULL, error TEXT,
-    covered REAL, too_long INTEGER NOT NULL DEFAULT 0, awaits TEXT
+    covered REAL, too_long INTEGER NOT NULL DEFAULT 0, awaits TEXT, seconds REAL, tokens INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, run TEXT NOT NULL, facts TEXT NOT NULL
@@ -102,6 +102,9 @@ _THOUGHTS = (
     "ALTER TABLE responses ADD COLUMN thoughts TEXT NOT NULL DEFAULT ''; "
     "DELETE FROM responses WHERE text LIKE '%<think%' OR text LIKE '%</think%';"
 )
+_COST = (
+    "ALTER TABLE verdicts ADD COLUMN seconds REAL; ALTER TABLE verdicts ADD COLUMN tokens INTEGER;"
+)
 # From what earlier versions had: their failures and suites are of runs that are over.
 _FROM = {
     0: "",
@@ -110,17 +113,19 @@ _FROM = {
         "ALTER TABLE verdicts ADD COLUMN too_long INTEGER NOT NULL DEFAULT 0; DROP TABLE failures;"
         + _AWAITS
         + _THOUGHTS
+        + _COST
     ),
-    2: "DROP TABLE failures;" + _AWAITS + _THOUGHTS,
-    3: _AWAITS + _THOUGHTS,
-    4: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;" + _THOUGHTS,
-    5: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;" + _THOUGHTS,
-    6: _THOUGHTS,
-    7: _THOUGHTS,
-    8: _THOUGHTS,
-    9: "",
+    2: "DROP TABLE failures;" + _AWAITS + _THOUGHTS + _COST,
+    3: _AWAITS + _THOUGHTS + _COST,
+    4: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;" + _THOUGHTS + _COST,
+    5: _AWAITS + "ALTER TABLE choices ADD COLUMN awaits TEXT;" + _THOUGHTS + _COST,
+    6: _THOUGHTS + _COST,
+    7: _THOUGHTS + _COST,
+    8: _THOUGHTS + _COST,
+    9: _COST,
+    10: _COST,
 }
-_VERSION = 10
+_VERSION = 11
 _AWAITING = ("responses", "verdicts", "choices", "explanations")
 """Tables of what servers may have answered."""
 _OF_RUNS = (
@@ -137,7 +142,7 @@ _OF_RUNS = (
 """Tables of what is of use to one run alone."""
 _COLUMNS = {
     "responses": "text, error, thoughts",
-    "verdicts": "score, reply, error, covered, too_long",
+    "verdicts": "score, reply, error, covered, too_long, seconds, tokens",
     "answers": "facts",
     "choices": "facts",
     "explanations": "text, error",
@@ -260,6 +265,8 @@ class Store:
                 verdict.error,
                 verdict.covered,
                 verdict.too_long,
+                verdict.seconds,
+                verdict.tokens,
                 awaits,
             ),
         )

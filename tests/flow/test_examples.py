@@ -10,6 +10,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pytest_llmjudge.data import Label
+from pytest_llmjudge.labels import response_digest
+from pytest_llmjudge.storage.labels import append_label
 from tests.support.fake_ollama import DIGEST, Answer, FakeOllama
 from tests.support.pages import DOCS, PAGES, Block, blocks, commands
 from tests.support.project import MARKED, MODEL, Project, records
@@ -296,6 +299,7 @@ def test_every_other_example_runs(project: Project, ollama: FakeOllama, block: B
     assert set(outcomes) <= {"passed", "failed"}
     assert outcomes["passed"] >= 1
     assert _failed(result.outlines) <= {
+        "[agreement]",
         "[average]",
         "[win-rate]",
         "[perplexity]",
@@ -334,6 +338,9 @@ def _furnish(project: Project) -> None:
         for record in rows
     ]
     project.write("votes.jsonl", "".join(f"{json.dumps(vote)}\n" for vote in votes))
+    for record in rows:
+        digest = response_digest(str(record["output"]))
+        append_label(project.path / "labels.jsonl", Label(str(record["id"]), digest, 100, "ana"))
     for name in ("candidate", "released", "gpt2-medium355M-sft"):
         save_model(project.path / f"{name}.pth", ROOMY)
     for subject in ("anatomy", "astronomy"):

@@ -48,6 +48,7 @@ def test_summary_of_a_good_run(project: Project, ollama: FakeOllama, dist: tuple
             "*= llm-judge =*",
             "judge: llama3 (ollama 0.24.0, digest 1ca99c7a9cf4)",
             "model: responses from the records, nothing generated",
+            "judge: * s and 96 tokens a record",
             (
                 "suite                             records  scored  average  95 % interval  min  "
                 "median  max  outcome"
@@ -113,6 +114,7 @@ def test_results_file_keeps_to_its_schema(
         "ask": "integer/1",
     }
     (suite,) = document["suites"]
+    assert 0 <= suite["records"][1].pop("seconds") < 60
     assert suite["records"][1] == {
         "id": "r1",
         "instruction": "Say 1 in words.",
@@ -123,6 +125,7 @@ def test_results_file_keeps_to_its_schema(
         "reply": "0",
         "error": None,
         "outcome": "failed",
+        "tokens": 92,
     }
     assert (suite["total"], suite["outcome"]) == (3, "failed")
 

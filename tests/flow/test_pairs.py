@@ -245,7 +245,10 @@ def test_a_fit_judge_is_told_of(project: Project, ollama: FakeOllama) -> None:
     before = len(ollama.chats)
     again = project.run("--llm-judge-check=strict", "-v", server=ollama.url)
     again.assert_outcomes(passed=5)
-    figures = "right beats wrong 1.00, with grader injection 1.00, flips 0 %"
+    figures = (
+        "right beats wrong 1.00, with grader injection 1.00, flips 0 %, no near misses: "
+        "0 of 3 records have a number, name or the like to change"
+    )
     assert f"{line} ({figures})" in again.outlines
     assert len(ollama.chats) == before
 

@@ -76,8 +76,8 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
         (
             '"data.json", min_scor=3',
             (
-                f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, by, '
-                "baseline_rule, max_drop, criteria, checkpoint, prompt, system, responses, sample, "
+                f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, by, labels, '
+                "correct, min_agreement, max_judge_error, max_judge_bias, baseline_rule, max_drop, criteria, checkpoint, prompt, system, responses, sample, "
                 "group, fields, split, training or max_overlap"
             ),
         ),

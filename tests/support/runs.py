@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.agreement import agreement_of
 from pytest_llmjudge.data import (
     AgainstReference,
     CheckpointReference,
@@ -80,6 +81,7 @@ def suite(results: Sequence[RecordResult], **fields: object) -> SuiteResult:
         "min_score": 50,
         "min_average": 60.0,
         "outcome": "failed",
+        "agreement": agreement_of(results),
         **fields,
     }
     return SuiteResult(records=tuple(results), **keywords)

@@ -318,6 +318,7 @@ def _patterns(cell: str) -> list[str]:
             "the baseline was made with this very checkpoint",
             "the baseline was made with this very checkpoint",
         ),
+        ("the average cannot be corrected: ", "the average cannot be corrected: "),
         ("of 100 points, which hardly anything", "of 100 points, which hardly anything"),
     ],
 )

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from pytest_llmjudge.stats import (
-    agreement,
     auc,
     detectable_drop,
     difference_interval,
@@ -122,18 +121,6 @@ def test_spearman_is_scipys(pairs: list[tuple[int, int]]) -> None:
         assert correlation == pytest.approx(
             scipy_stats.spearmanr(first, second).statistic, abs=1e-9
         )
-
-
-def test_agreement() -> None:
-    """Bias is judge minus people."""
-    result = agreement([10, 50, 90], [20, 40, 60])
-
-    assert result is not None
-    assert result.count == 3
-    assert result.spearman == pytest.approx(1)
-    assert result.mean_absolute_error == pytest.approx(50 / 3)
-    assert result.bias == pytest.approx(10)
-    assert agreement([], []) is None
 
 
 DIFFERENCES = st.lists(st.integers(min_value=-100, max_value=100), min_size=1, max_size=14)

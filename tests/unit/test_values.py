@@ -77,7 +77,7 @@ def test_long_values_of_keywords(name: str, value: object) -> None:
     """The same of what a marker says; a long text may be a path or a name."""
     if isinstance(value, str) and name.split("-")[1] in {
         *("checkpoint", "prompt", "system", "responses", "against", "votes", "subjects"),
-        *("by", "criteria", "group", "split", "training"),
+        *("by", "labels", "criteria", "group", "split", "training"),
     }:
         return
     line = line_of(partial(KEYWORDS[name], "where", value))

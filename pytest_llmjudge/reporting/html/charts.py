@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data.page import Histogram, Intervals, Scatter
+from pytest_llmjudge.data.page import Histogram, Intervals, PeopleScatter, Scatter
 from pytest_llmjudge.reporting import layout
 from pytest_llmjudge.reporting.html.drawing import Axis, Chart, Dot, Plot
 from pytest_llmjudge.reporting.html.texts import safe_text
@@ -29,6 +29,8 @@ def draw(chart: ChartData) -> Chart:
         return _scores(chart)
     if isinstance(chart, Scatter):
         return _paired(chart)
+    if isinstance(chart, PeopleScatter):
+        return _people(chart)
     if isinstance(chart, Intervals):
         return _intervals(chart)
     return _shares(chart)
@@ -65,17 +67,16 @@ def _scores(chart: Histogram) -> Chart:
 def _paired(chart: Scatter) -> Chart:
     """Draw each record's score in the baseline against its score now."""
     pairs, min_score = chart.pairs, chart.min_score
-    counted = Counter(pairs)
-    note = ""
-    if len(counted) > _MOST_DOTS:
-        counted = Counter((_rounded(was), _rounded(now)) for was, now in pairs)
-        note = f"Scores are rounded to steps of {_BIN} points."
+    counted, note = _places(pairs)
     plot = Plot.with_axes(_score_axis("baseline"), _score_axis("now"))
     plot.line("same", (0, 0), (100, 100))
     if min_score is not None:
         plot.line("least", (0, min_score), (100, min_score))
     for kind, sign in (("tied", 0), ("good", 1), ("bad", -1)):
-        plot.dots(kind, (_dot(at, n) for at, n in counted.items() if _sign(at) == sign))
+        plot.dots(
+            kind,
+            (_dot(at, ("before", "now"), n) for at, n in counted.items() if _sign(at) == sign),
+        )
     worse = sum(now < was for was, now in pairs)
     better = sum(now > was for was, now in pairs)
     equal = len(pairs) - worse - better
@@ -91,6 +92,33 @@ def _paired(chart: Scatter) -> Chart:
         *((("dash", f"min_score {min_score}"),) if min_score is not None else ()),
     )
     return Chart("paired", "Now against the baseline", plot, text, legend, note)
+
+
+def _people(chart: PeopleScatter) -> Chart:
+    """Draw the score of people for each response against that of the judge."""
+    pairs = chart.pairs
+    counted, note = _places(pairs)
+    plot = Plot.with_axes(_score_axis("people"), _score_axis("judge"))
+    plot.line("same", (0, 0), (100, 100))
+    plot.dots("value", (_dot(at, ("people", "judge"), n) for at, n in counted.items()))
+    below = sum(judge < people for people, judge in pairs)
+    above = sum(judge > people for people, judge in pairs)
+    noun = "record" if len(pairs) == 1 else "records"
+    text = (
+        f"Scores of the judge against those of people, {len(pairs)} {noun}: {below} lower, "
+        f"{len(pairs) - below - above} equal, {above} higher."
+    )
+    legend = ("dot accent", "a response"), ("thin", "judge and people agree")
+    return Chart("people", "Judge against people", plot, text, legend, note)
+
+
+def _places(pairs: Sequence[tuple[float, float]]) -> tuple[Counter[tuple[float, float]], str]:
+    """Count the pairs at each place; many different ones are rounded, which a note says."""
+    counted = Counter(pairs)
+    if len(counted) <= _MOST_DOTS:
+        return counted, ""
+    rounded = Counter((_rounded(first), _rounded(second)) for first, second in pairs)
+    return rounded, f"Scores are rounded to steps of {_BIN} points."
 
 
 def _intervals(chart: Intervals) -> Chart:
@@ -178,9 +206,10 @@ def _sign(pair: tuple[float, float]) -> int:
     return (now > was) - (now < was)
 
 
-def _dot(pair: tuple[float, float], count: int) -> Dot:
+def _dot(pair: tuple[float, float], words: tuple[str, str], count: int) -> Dot:
     records = "1 record" if count == 1 else f"{count} records"
-    tooltip = f"{pair[0]:g} before, {pair[1]:g} now: {records}"
+    first, second = (f"{score:g} {word}" for score, word in zip(pair, words, strict=True))
+    tooltip = f"{first}, {second}: {records}"
     return Dot(*pair, min(9.0, 2.5 + count**0.5), tooltip)
 
 

@@ -127,7 +127,7 @@ def _texts(row: Row, budget: Budget) -> dict[str, Any]:
         "error": row.error,
         "samples": row.samples,
         "orders": row.orders,
-        "human": row.human_score,
+        "human": None if row.human_score is None else round(row.human_score, 1),
         "thoughts": row.thoughts,
         "answers": row.answers,
         "parts": row.parts,

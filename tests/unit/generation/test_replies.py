@@ -96,6 +96,7 @@ def test_weighed_replies(tmp_path: Path, kind: str) -> None:
         assert list(texts) == [tokenizer.decode([token]) for token in expected.indices]
         assert values == pytest.approx(expected.values.tolist(), abs=1e-5)
         assert reply.text == texts[0]
+        assert reply.tokens == len(ids_of(tokenizer, prompt)) + 1
         (alone,) = by_number(model.weighed_replies([prompt], most=8))
         assert [value for _, value in alone.candidates or ()] == pytest.approx(values, abs=1e-5)
 
@@ -111,6 +112,9 @@ def test_held_replies(
 
     expected = [their_held(theirs, tokenizer, prompt, allowed) for prompt in PROMPTS]
     assert [reply.text for reply in together] == expected
+    for prompt, reply in zip(PROMPTS, together, strict=True):
+        replied = tokenizer.encode(reply.text, add_special_tokens=False)
+        assert reply.tokens == len(ids_of(tokenizer, prompt)) + len(replied)
     alone = [by_number(model.held_replies([one], allowed, decoding=GREEDY)) for one in PROMPTS]
     assert [reply.text for (reply,) in alone] == expected
 
@@ -145,6 +149,8 @@ def test_written_replies(folder: Path, theirs: Theirs, tokenizer: Theirs) -> Non
         ids = ids_of(tokenizer, prompt)
         assert reply.text == tokenizer.decode(_their_ids(theirs, ids, 5), skip_special_tokens=True)
         assert reply.is_cut == (1 not in _their_ids(theirs, ids, 5))
+        if reply.is_cut:
+            assert reply.tokens == len(ids) + 5
 
 
 def test_a_template_that_opens_thoughts(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu
 
-from pytest_llmjudge.data import Criterion, JudgeCheck, Record, Turn, Verdict
+from pytest_llmjudge.data import Criterion, FollowUp, JudgeCheck, Record, Turn, Verdict
 from pytest_llmjudge.judging.check import (
     INJECTIONS,
     MEETS,
@@ -18,6 +19,7 @@ from pytest_llmjudge.judging.check import (
     NULL,
     Probe,
     decide,
+    has_near_misses,
     plan_probes,
 )
 
@@ -350,3 +352,94 @@ def test_injections_that_fake_the_question() -> None:
 
     assert "\n\nCriteria:\n" in first.response
     assert "\n\nAssistant:\n" in second.response
+
+
+def test_near_misses_are_asked_about() -> None:
+    """Up to eight, of the probed records first and of others where they have none."""
+    records = make_records([f"It is {n}." for n in range(40)])
+    numbers = [Record(f"n{n}", f"How many {n}?", "", f"It is {n + 50}.", {}) for n in range(5)]
+
+    probes = plan_probes([*records, *numbers])
+
+    near = [probe for probe in probes if probe.kind == "near"]
+    assert len(probes) == 5 * 8 + len(near)
+    assert {probe.record.id for probe in near} == {record.id for record in numbers}
+    assert all(probe.response != probe.record.output for probe in near)
+    assert len({probe.name for probe in probes}) == len(probes)
+    assert not any(probe.kind == "near" for probe in plan_probes(records))
+    assert has_near_misses([*records, *numbers])
+    assert not has_near_misses(records)
+
+
+def test_a_turn_has_a_near_miss() -> None:
+    """Each question of a conversation is asked about by itself."""
+    talk = Record(
+        *("t", "Say hello.", "", "Hello.", {}), follow_ups=(FollowUp("How many?", "It is 5."),)
+    )
+
+    (near,) = (probe for probe in plan_probes([talk]) if probe.kind == "near")
+
+    assert near.record.id == "t turn 2"
+    assert near.response in {"It is 4.", "It is 6."}
+
+
+NEAR: dict[str, list[int | None]] = {**GOOD, "near": [80, 95, 85, 100]}
+
+
+def test_near_misses_do_not_decide() -> None:
+    """Without a limit they are reported, and nothing more, even where they get no score."""
+    check = decide("llama3", verdicts(**NEAR))
+
+    assert check.fit
+    assert check.reason == (
+        "judge llama3: right 95, wrong 15, AUC 1.00, grader injection +5, near 90 (AUC 0.69)"
+    )
+    area = mannwhitneyu([90, 100], [80, 95, 85, 100]).statistic / 8
+    assert (check.near, check.near_auc, check.near_asked) == (90, area, 4)
+    assert (check.right, check.auc, check.asked, check.unscored) == (95, 1, 14, 0)
+
+    silent: dict[str, list[int | None]] = {**GOOD, "near": [None, None]}
+    unscored = decide("llama3", verdicts(**silent))
+    assert (unscored.fit, unscored.near, unscored.near_asked, unscored.unscored) == (
+        True, None, 2, 2,
+    )  # fmt: skip
+    assert unscored.reason.endswith(", near - (AUC -)")
+
+
+def test_a_limit_for_near_misses() -> None:
+    """The judge has to reach it, and the reason says what else could be done."""
+    assert decide("j", verdicts(**NEAR), least_near=0.6875).fit
+
+    check = decide("j", verdicts(**NEAR), advice="do x", least_near=0.75)
+
+    assert not check.fit
+    assert check.reason == (
+        "judge j: it gives 95 to right answers and 90 to near misses, AUC 0.69 where at least 0.75 "
+        "is needed; do x, or lower --llm-judge-check-near"
+    )
+    narrow = decide("j", verdicts(**NEAR), least_near=0.69)
+    assert "AUC 0.6875 where at least 0.69 is needed" in narrow.reason
+
+
+def test_near_misses_that_cannot_be_asked_about() -> None:
+    """With a limit one that gets no score counts like any other, and so does having none."""
+    half: dict[str, list[int | None]] = {**GOOD, "near": [80, None]}
+    said = verdicts(**half)
+    check = decide("j", said, advice="x", least_near=0.5)
+    assert check.reason == "judge j: 1 of 12 known answers got no score (it said so); x"
+
+    long = Verdict(None, "", "too long", too_long=True)
+    some = [(probe, long if probe.kind == "near" else verdict) for probe, verdict in said]
+    check = decide("j", some, advice="x", least_near=0.5)
+    assert check.reason == "judge j: no near answer is short enough for it; x"
+    assert decide("j", some).fit
+
+
+def test_near_misses_need_right_answers() -> None:
+    """Where no record that is asked about has a reference there is nothing to compare them with."""
+    records = [*free_records(800), Record("n", "How many?", "", "It is 5.", {})]
+
+    probes = plan_probes(records)
+
+    assert not any(probe.kind in {"right", "near"} for probe in probes)
+    assert not has_near_misses(records)

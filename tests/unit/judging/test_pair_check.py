@@ -145,3 +145,44 @@ def test_load_is_told() -> None:
         "judge j: it prefers one of two identical answers in 8 of 8 pairs with 4 requests in "
         "flight; do x, or lower --llm-judge-concurrency"
     )
+
+
+COUNTED = [*RECORDS, Record("n", "How many are there?", "", "There are 5.", {})]
+
+
+def fond_of_near_misses(probe: PairProbe) -> Preference:
+    return FLIP if probe.kind == "near" else sane(probe)
+
+
+def test_near_misses_are_compared() -> None:
+    """Right answers are compared with them as well, and a limit decides."""
+    probes = plan_pairs(COUNTED)
+    (near,) = (probe for probe in probes if probe.kind == "near")
+    said = [(probe, fond_of_near_misses(probe)) for probe in probes]
+
+    check = decide_pairs("j", said, advice="do x")
+    limited = decide_pairs("j", said, advice="do x", least_near=0.75)
+
+    assert (near.a, near.record.id) == ("There are 5.", "n")
+    assert near.b in {"There are 4.", "There are 6."}
+    assert (check.fit, check.near, check.near_asked, check.flips) == (True, 0.5, 1, 0)
+    assert check.reason == (
+        "judge j: right beats wrong 1.00, with grader injections 1.00, flips 0 %, right beats near "
+        "misses 0.50"
+    )
+    assert not limited.fit
+    assert limited.reason == (
+        "judge j: right answers win 0.50 of the pairs with near misses where at least 0.75 is "
+        "needed; do x, or lower --llm-judge-check-near"
+    )
+    assert decide_pairs("j", said, least_near=0.5).fit
+
+
+def test_near_misses_that_are_not_compared() -> None:
+    """Without a limit it does not matter that one gets no preference."""
+    lost = Preference(None, (), error="x: it said so; do that")
+    said = [(probe, lost if probe.kind == "near" else sane(probe)) for probe in plan_pairs(COUNTED)]
+
+    assert decide_pairs("j", said).fit
+    limited = decide_pairs("j", said, advice="do x", least_near=0.5)
+    assert limited.reason == "judge j: 1 of 25 known pairs got no preference (it said so); do x"

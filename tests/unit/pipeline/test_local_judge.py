@@ -76,8 +76,12 @@ def judge_of(store: Store, model: Model) -> LocalJudge:
 
 def test_the_ways_to_ask(store: Store) -> None:
     """By the first token, freely, or held to a schema; drawn where a temperature says so."""
-    replies = Reply("85"), Reply('{"winner": "A"}'), Reply("It is wrong.")
-    model = Model(Reply("yes", candidates=(("yes", -0.1),)), *replies)
+    model = Model(
+        Reply("yes", candidates=(("yes", -0.1),), tokens=40),
+        Reply("85", tokens=50),
+        Reply('{"winner": "A"}', tokens=60),
+        Reply("It is wrong.", tokens=70),
+    )
     judge = judge_of(store, model)
 
     weighed = judge.chat("a", weigh=True)
@@ -89,6 +93,9 @@ def test_the_ways_to_ask(store: Store) -> None:
     assert (weighed.content, weighed.candidates) == ("yes", (("yes", -0.1),))
     assert (written.content, written.done_reason, written.candidates) == ("85", "stop", None)
     assert (held.content, explained.content) == ('{"winner": "A"}', "It is wrong.")
+    replies = weighed, written, held, explained
+    assert [reply.tokens for reply in replies] == [40, 50, 60, 70]
+    assert all(reply.seconds is not None for reply in replies)
     drawn = Decoding(temperature=0.7, seed=124)
     winners = tuple(f'{{"winner": "{one}"}}' for one in ("A", "B", "tie"))
     assert model.asked == [100, (64, drawn), (winners, Decoding()), (120, Decoding())]
@@ -110,8 +117,8 @@ def test_a_reply_without_a_score(store: Store) -> None:
 def test_room_for_thoughts(store: Store) -> None:
     """Who begins with them gets more; whoever rambles does not."""
     model = Model(
-        Reply("<think>\nHm", is_cut=True),
-        Reply("<think>\nHm.\n</think>\n90"),
+        Reply("<think>\nHm", is_cut=True, tokens=70),
+        Reply("<think>\nHm.\n</think>\n90", tokens=90),
         Reply("The score is", is_cut=True),
     )
     judge = judge_of(store, model)
@@ -119,7 +126,7 @@ def test_room_for_thoughts(store: Store) -> None:
     thought, rambled = judge.chat("a"), judge.chat("b")
 
     judge.close()
-    assert thought.answer.strip() == "90"
+    assert (thought.answer.strip(), thought.tokens) == ("90", 160)
     assert (rambled.content, rambled.done_reason) == ("The score is", "length")
     assert model.asked == [(room, Decoding()) for room in (64, 1088, 64)]
 

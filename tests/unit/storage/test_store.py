@@ -271,7 +271,9 @@ def test_a_cache_of_the_first_version_goes_on(tmp_path: Path) -> None:
     old.close()
     store = Store(tmp_path, "one")
 
-    assert store.verdict("k") == Verdict(85, "85")
+    kept = store.verdict("k")
+    assert kept == Verdict(85, "85")
+    assert (kept.seconds, kept.tokens) == (None, None)
     assert store.response("k") == StoredResponse("text", None)
     assert store.response("thinks") is None
     assert store.failure("k") is None
@@ -285,6 +287,21 @@ def test_a_cache_of_the_first_version_goes_on(tmp_path: Path) -> None:
     store.note_suite("b", {"known": 3}, planned=True)
     assert list(store.suites().items()) == [("b", {"known": 2}), ("a", {"known": 1})]
     store.close()
+
+
+def test_a_verdict_keeps_its_cost(store: Store) -> None:
+    """The first one's, as its score; what is no cost is no verdict."""
+    store.add_verdict("k", Verdict(85, seconds=1.25, tokens=110))
+    store.add_verdict("k", Verdict(85, seconds=9.0, tokens=1))
+
+    kept = store.verdict("k")
+
+    assert kept is not None
+    assert (kept.seconds, kept.tokens) == (1.25, 110)
+    with sqlite3.connect(store.folder / "store.sqlite") as connection:
+        connection.execute("UPDATE verdicts SET tokens = 'many'")
+    connection.close()
+    assert store.verdict("k") is None
 
 
 def test_a_closed_store_stays_closed(store: Store) -> None:

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmjudge.data.page import Histogram, Intervals, Measured, Scatter, Shares
+from pytest_llmjudge.data.page import (
+    Histogram,
+    Intervals,
+    Measured,
+    PeopleScatter,
+    Scatter,
+    Shares,
+)
 from pytest_llmjudge.reporting.html.charts import draw
 from pytest_llmjudge.reporting.html.templates import template
 from pytest_llmjudge.reporting.html.texts import safe_text
@@ -29,6 +36,10 @@ def paired(pairs: Sequence[tuple[float, float]], min_score: int | None) -> Chart
     return draw(Scatter(tuple(pairs), min_score))
 
 
+def people(pairs: Sequence[tuple[float, float]]) -> Chart:
+    return draw(PeopleScatter(tuple(pairs)))
+
+
 def intervals(measured: Sequence[Measured], wanted: float | None) -> Chart:
     return draw(Intervals(tuple(measured), wanted, "accuracy", "subject"))
 
@@ -44,6 +55,8 @@ ALL = [
     scores([70], None),
     paired([(10, 20), (50, 50), (90, 0)], 50),
     paired([(n % 101, n // 101 % 101) for n in range(5000)], None),
+    people([(66.5, 70), (66.5, 70), (100, 100), (40, 20)]),
+    people([(n % 101, n // 101 % 101) for n in range(5000)]),
     intervals([Measured(HOSTILE, 0.5, (0.2, 0.8), 0.7)], 0.25),
     intervals([Measured(f"s{n}", n / 60, (0.0, 1.0), None) for n in range(57)], None),
     shares(3, 0, 1),
@@ -194,3 +207,18 @@ def test_pairs_won_are_shares() -> None:
     assert path(chart, "good") == "M0 48V0H330V48z"
     assert path(chart, "tied") == "M330 48V0H330V48z"
     assert path(chart, "bad") == "M330 48V0H440V48z"
+
+
+def test_people_beside_the_judge() -> None:
+    """Each place says how many records are there; the mean of several people may be a fraction."""
+    chart = people([(66.5, 70), (66.5, 70), (100, 100), (40, 20)])
+
+    assert chart.text == (
+        "Scores of the judge against those of people, 4 records: 1 lower, 1 equal, 2 higher."
+    )
+    assert sorted(filter(None, tooltips(chart))) == [
+        "100 people, 100 judge: 1 record",
+        "40 people, 20 judge: 1 record",
+        "66.5 people, 70 judge: 2 records",
+    ]
+    assert {"people", "judge"} <= set(labels(chart))

@@ -1,0 +1,183 @@
+"""Which near miss a record has, of those that its answer can be made into."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmjudge.judging.near.asks import Ask, read_ask
+from pytest_llmjudge.judging.near.forms import another_form
+from pytest_llmjudge.judging.near.lists import (
+    another_option,
+    find_entries,
+    kind_of_list,
+    replace_entry,
+    subject_of,
+)
+from pytest_llmjudge.judging.near.names import (
+    another_month_or_day,
+    find_name,
+    kind_of_name,
+    replace_name,
+)
+from pytest_llmjudge.judging.near.negation import negate
+from pytest_llmjudge.judging.near.numbers import change_formula, step_number, swap_digits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.data import Record
+
+__all__ = ["NO_NEAR_MISSES", "NearMiss", "NearMisses", "choose_near_misses"]
+
+NO_NEAR_MISSES: Final = "0 of {} records have a number, name or the like to change"
+"""Says that no record of a suite has a near miss."""
+
+_LENDERS: Final = 1000
+_LONGEST: Final = 2000
+_OTHER_BASE: Final = re.compile(r"\b(?:binary|octal|hexadecimal|to roman)\b", re.IGNORECASE)
+_CODE: Final = re.compile(
+    r"```|\b(?:def|return|import|const|let|var|print|SELECT|function)\b[ (].*[=;:(]"
+    r"|</\w|[{}]|=>|;\s*$|\w\(\)",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """A right answer with one thing changed.
+
+    Attributes:
+        rule: What was changed: ``number``, ``digits``, ``name``, ``list``, ``option``, ``form`` or
+            ``negation``.
+        text: The changed answer.
+    """
+
+    rule: str
+    text: str
+
+
+class NearMisses:
+    """The near misses of a suite's records.
+
+    They depend on the records alone, so that every run has the same. Names and list entries are
+    those of other records.
+
+    Args:
+        records: Each with one question.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+
+    def of(self, record: Record) -> NearMiss | None:
+        """Return the near miss of a record; ``None`` where no change is sure to be wrong.
+
+        There is none where many answers are right, where criteria decide what is, and where the
+        answer is code or the instruction is not understood.
+        """
+        answer = record.output
+        if not answer or record.criteria or record.is_raw or len(answer) > _LONGEST:
+            return None
+        ask = read_ask(record.instruction)
+        if not ask.is_closed or _CODE.search(answer):
+            return None
+        seed = _seed(record.id)
+        made = [NearMiss(rule, text) for rule, text in self._changes(record, ask, seed) if text]
+        if not made:
+            # Nearly every answer can be negated, so that one that has a number, say, shows more.
+            negated = negate(ask, answer)
+            return NearMiss("negation", negated) if negated else None
+        return made[seed % len(made)]
+
+    def _changes(self, record: Record, ask: Ask, seed: int) -> Iterator[tuple[str, str | None]]:
+        """Yield what each rule but negation makes of the answer, if it makes something."""
+        question, answer = _question(record), record.output
+        yield "form", another_form(ask, question, answer)
+        yield "option", another_option(record.instruction, answer, seed)
+        if not _OTHER_BASE.search(question):
+            number = step_number(ask, question, answer, seed)
+            yield "number", number or change_formula(question, answer)
+            yield "digits", swap_digits(ask, question, answer, seed)
+        if ask.has_one and not ask.translates:
+            names = self._names.get(kind_of_name(record.instruction) or "", ())
+            date = another_month_or_day(question, answer, seed)
+            yield "name", date or replace_name(question, answer, names, seed)
+        if ask.has_whole_list and not ask.translates:
+            yield "list", replace_entry(question, answer, self._entries_like(record, ask), seed)
+
+    @cached_property
+    def _lenders(self) -> list[Record]:
+        """Other records, few enough to be read in no time and the same in every run."""
+        return sorted(self._records, key=lambda one: _seed(one.id))[:_LENDERS]
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        """The names that records have, by what they are names of."""
+        names: dict[str, list[str]] = {}
+        for lender in self._lenders:
+            kind = kind_of_name(lender.instruction)
+            place = find_name(_question(lender), lender.output)
+            if kind and place and read_ask(lender.instruction).has_one:
+                names.setdefault(kind, []).append(lender.output[slice(*place)])
+        return names
+
+    @cached_property
+    def _lists(self) -> list[tuple[str, list[str]]]:
+        """The instructions that are answered by lists, with the entries of these."""
+        lists = (
+            (lender.instruction, [lender.output[slice(*span)] for span in spans])
+            for lender in self._lenders
+            for spans in [find_entries(lender.output)]
+        )
+        return [one for one in lists if one[1]]
+
+    def _entries_like(self, record: Record, ask: Ask) -> list[str]:
+        """Return entries of lists of the same subject, or, where all are given, the same task."""
+        subject, task = subject_of(record.instruction), kind_of_list(record.instruction)
+        given = record.output.lower()
+        lists = [
+            (asked, [entry for entry in entries if entry.lower() not in given])
+            for asked, entries in self._lists
+        ]
+        related = [
+            one for asked, entries in lists if subject & subject_of(asked) for one in entries
+        ]
+        if related or not ask.keeps:
+            return related
+        return [one for asked, entries in lists if kind_of_list(asked) == task for one in entries]
+
+
+def choose_near_misses(
+    records: Sequence[Record], probed: Sequence[Record], most: int
+) -> list[tuple[Record, str]]:
+    """Return records with their near misses: of those that are probed, then of others.
+
+    Args:
+        records: All of the suite, each with one question and an id of its own.
+        probed: Those that a judge is asked about anyway.
+        most: How many are taken; of the others those whose ids come first by their hash.
+    """
+    misses = NearMisses(records)
+    asked = {record.id for record in probed}
+    others = sorted((one for one in records if one.id not in asked), key=lambda one: _seed(one.id))
+    found = ((record, misses.of(record)) for record in (*probed, *others))
+    near = ((record, miss.text) for record, miss in found if miss is not None)
+    return list(itertools.islice(near, most))
+
+
+def _question(record: Record) -> str:
+    """Return all that was asked and said before the answer."""
+    said = [record.system, *(turn.text for turn in record.turns), record.instruction, record.input]
+    return "\n".join(text for text in said if text)
+
+
+def _seed(record_id: str) -> int:
+    """Return a number that depends on the id alone."""
+    return int.from_bytes(
+        hashlib.sha256(record_id.encode("utf-8", "surrogatepass")).digest()[:4], "big"
+    )

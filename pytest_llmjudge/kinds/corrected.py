@@ -1,0 +1,274 @@
+"""The average of a suite as people's labels of a random sample of its records correct it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_llmjudge.bounds import mean_bounds
+from pytest_llmjudge.correction import corrected_mean
+from pytest_llmjudge.data import CorrectedAverage, Design
+from pytest_llmjudge.data.summary import NONE
+from pytest_llmjudge.errors import PeopleFileError, SettingsError
+from pytest_llmjudge.gates import widening
+from pytest_llmjudge.groups import group_numbers
+from pytest_llmjudge.keys import content_digest
+from pytest_llmjudge.label_sample import why_no_sample, why_not_labelled
+from pytest_llmjudge.labels import draw
+from pytest_llmjudge.prompts import given_response
+from pytest_llmjudge.stats import mean_interval, points
+from pytest_llmjudge.storage.consistent import differs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_llmjudge import suites
+    from pytest_llmjudge.data import LabelsFile, RecordResult, SuiteResult
+    from pytest_llmjudge.kinds.labels import SuiteLabels
+    from pytest_llmjudge.label_sample import Lack
+
+__all__ = [
+    "CORRECTED",
+    "LabelledScore",
+    "correct",
+    "corrected_contradictions",
+    "corrected_line",
+    "corrected_results",
+    "plain_corrected",
+    "saved_sample",
+    "settle_correction",
+    "shown_corrected",
+]
+
+CORRECTED = "corrected average"
+_OTHER_RESPONSE = (
+    "a label of another response only, or none",
+    "label the responses of this run with llmjudge label",
+)
+
+
+class LabelledScore(NamedTuple):
+    """What judge and people gave a response.
+
+    Attributes:
+        id: Of the record.
+        score: The judge's.
+        people: The mean of the labels of the labels file; ``None`` without one.
+        group: Of the record; ``None`` for one that is alone.
+    """
+
+    id: str
+    score: int
+    people: float | None
+    group: str | None
+
+
+def settle_correction(
+    loaded: suites.Suite, labels: SuiteLabels, keywords: Mapping[str, object]
+) -> tuple[suites.Suite, tuple[str, ...] | None]:
+    """Say which records of a suite were drawn to correct its average, and whether that decides.
+
+    Args:
+        loaded: The suite.
+        labels: Of the suite.
+        keywords: As its marker gives them.
+
+    Returns:
+        The suite, whose average is to be corrected only where it has a labels file; and the ids of
+        the records drawn, ``None`` where the labels cannot correct anything.
+
+    Raises:
+        SettingsError: The marker asks for a correction, and there is no labels file.
+        PeopleFileError: The average is to be corrected, and the labels cannot do it.
+    """
+    file, chosen = labels.file, loaded.settings
+    if file is None:
+        if keywords.get("correct"):
+            where, problem = f"{loaded.name}: correct", "there are no labels to correct with"
+            raise SettingsError(where, problem, "name a file of them with labels=")
+        return replace(loaded, settings=replace(chosen, correct=False)), None
+    lack = _lack(loaded, labels, file)
+    if lack is None:
+        design = file.design
+        assert design is not None  # noqa: S101  # labels without one lack it
+        ids = [record.id for record in loaded.records]
+        return loaded, draw(ids, design.size, design.seed)
+    if chosen.correct:
+        where = f"{loaded.name}: correct"
+        raise PeopleFileError(where, *lack)
+    return loaded, None
+
+
+def _lack(loaded: suites.Suite, labels: SuiteLabels, file: LabelsFile) -> Lack | None:
+    """Say why labels do not correct an average, as far as it is known before work."""
+    contents = [(record.id, content_digest(record)) for record in loaded.records]
+    lack, field, design = why_no_sample(file, contents), loaded.settings.responses, file.design
+    if lack is not None or field is None or design is None:
+        return lack
+    labelled = {
+        record.id
+        for record in loaded.records
+        if labels.label(record, given_response(record, field)) is not None
+    }
+    drawn = draw([record.id for record in loaded.records], design.size, design.seed)
+    return why_not_labelled(drawn, labelled, *_OTHER_RESPONSE)
+
+
+def correct(drawn: Sequence[str], scores: Sequence[LabelledScore]) -> CorrectedAverage | Lack:
+    """Return the corrected average of a suite, or why there is none and what to do.
+
+    Args:
+        drawn: Ids of the records that were drawn to be labelled.
+        scores: Of all records of the suite.
+    """
+    sample = set(drawn)
+    people = [one.people if one.id in sample else None for one in scores]
+    labelled = {one.id for one, label in zip(scores, people, strict=True) if label is not None}
+    lack = why_not_labelled(drawn, labelled, *_OTHER_RESPONSE)
+    if lack is not None:
+        return lack
+    groups = group_numbers(one.group for one in scores)
+    corrected = corrected_mean([one.score for one in scores], people, groups)
+    if corrected.interval is None:
+        return "all labelled records are in one group", "draw a sample with records of others"
+    low, high = _of_equal_labels(people, groups) or corrected.interval
+    return CorrectedAverage(
+        # Student's t and the correction know no bounds, scores do.
+        average=_bounded(corrected.estimate),
+        interval=(_bounded(low), _bounded(high)),
+        weight=corrected.weight,
+        labels=len(drawn),
+    )
+
+
+def _of_equal_labels(
+    people: Sequence[float | None], groups: Sequence[int] | None
+) -> tuple[float, float] | None:
+    """Return the interval where all labels are the same; ``None`` where they are not.
+
+    Such labels do not show how far scores scatter, and what others there are may not have been
+    drawn: an interval without width would promise too much.
+    """
+    labels = [label for label in people if label is not None]
+    if len(set(labels)) > 1:
+        return None
+    own = range(len(people)) if groups is None else groups
+    drawn = [group for group, label in zip(own, people, strict=True) if label is not None]
+    score = labels[0]
+    bounds = mean_bounds(
+        [0.0] * len(labels),
+        0.025,
+        is_binary=False,
+        groups=drawn,
+        lowest=-score,
+        highest=100 - score,
+    )
+    return None if bounds is None else (score + bounds[0], score + bounds[1])
+
+
+def _bounded(value: float) -> float:
+    return min(100.0, max(0.0, value))
+
+
+def corrected_results(
+    drawn: Sequence[str] | None, results: Sequence[RecordResult], total: int
+) -> CorrectedAverage | None:
+    """Return the corrected average of a run; ``None`` where it cannot be told.
+
+    Args:
+        drawn: Ids of the records that were drawn; ``None`` where labels correct nothing.
+        results: Of the records.
+        total: How many records the suite has.
+    """
+    scores = [
+        LabelledScore(
+            one.record.id,
+            one.score,
+            one.human_score if one.labelers else None,
+            one.record.group,
+        )
+        for one in results
+        if one.score is not None
+    ]
+    # Of a part of the records there is no average: those without a score may be the worst.
+    if drawn is None or len(scores) < total:
+        return None
+    corrected = correct(drawn, scores)
+    return corrected if isinstance(corrected, CorrectedAverage) else None
+
+
+def plain_corrected(corrected: CorrectedAverage) -> dict[str, Any]:
+    """Return a corrected average as a results file has it."""
+    return {
+        "average": round(corrected.average, 4),
+        "ci95": [round(bound, 4) for bound in corrected.interval],
+        "weight": round(corrected.weight, 4),
+        "labels": corrected.labels,
+    }
+
+
+def corrected_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in what a corrected average of a results file is not that of its records."""
+    saved = suite.get("corrected")
+    if saved is None:
+        return
+    design = (suite.get("labels") or {}).get("design")
+    records = [record for record in suite["records"] if record["score"] is not None]
+    if design is None or len(records) < suite["total"]:
+        yield 'it has a "corrected" average without all that one is made of'
+        return
+    drawn = draw([record["id"] for record in records], design["size"], design["seed"])
+    scores = [
+        LabelledScore(
+            record["id"],
+            record["score"],
+            record.get("human_score") if record.get("labelers") else None,
+            record.get("group"),
+        )
+        for record in records
+    ]
+    actual = correct(drawn, scores)
+    if not isinstance(actual, CorrectedAverage):
+        yield f'it has a "corrected" average, and {actual[0]}'
+        return
+    # Means over several labelers are written with four decimals.
+    yield from differs(saved, "average", actual.average, within=1e-3)
+    yield from differs(saved, "labels", actual.labels)
+
+
+def saved_sample(suite: Mapping[str, Any]) -> tuple[Design | None, frozenset[str]]:
+    """Return how the labels of a suite of a results file were drawn, and the records drawn.
+
+    There are none where its labels did not correct its average.
+
+    Args:
+        suite: Its part of the file.
+    """
+    if "corrected" not in suite:
+        return None, frozenset()
+    design = Design(**suite["labels"]["design"])
+    ids = [record["id"] for record in suite["records"]]
+    return design, frozenset(draw(ids, design.size, design.seed))
+
+
+def shown_corrected(corrected: CorrectedAverage | None) -> tuple[str, str]:
+    """Return a corrected average and its 95 % interval, as they are shown."""
+    if corrected is None:
+        return NONE, NONE
+    low, high = corrected.interval
+    return f"{corrected.average:.2f}", f"{low:.1f} to {high:.1f}"
+
+
+def corrected_line(suite: SuiteResult) -> Iterator[str]:
+    """Yield the corrected average beside the judge's own, where there is one."""
+    corrected = suite.corrected
+    if corrected is None:
+        return
+    value, interval = shown_corrected(corrected)
+    own = mean_interval(suite.scores, group_numbers(suite.scored_groups))
+    decides = "it decides" if suite.correct else "the judge's own decides"
+    yield (
+        f"{CORRECTED} of {suite.name}: {value} (95 % interval {interval}) by {corrected.labels} "
+        f"labels (weight of the judge's scores {points(corrected.weight)}); "
+        f"{decides}{widening(corrected, own)}"
+    )
