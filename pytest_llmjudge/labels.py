@@ -48,4 +48,5 @@ def response_digest(response: str) -> str:
 def seal(label: Label) -> str:
     """Return the first 16 hex digits of the SHA-256 of a label, by which an edited one is found."""
     said: Sequence[object] = label.score, label.labeler, label.at, label.note
-    return make_key("label/1", *label.key, *said)[:16]
+    replaced = [label.replaces] if label.replaces else []
+    return make_key("label/1", *label.key, *said, *replaced)[:16]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge import __version__
 from pytest_llmjudge.cli.history import add_history
 from pytest_llmjudge.cli.judges import add_judges
+from pytest_llmjudge.cli.label import add_label
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
 from pytest_llmjudge.cli.overlap import add_overlap
 from pytest_llmjudge.cli.rate import add_rate
@@ -19,7 +20,7 @@ from pytest_llmjudge.cli.vote import add_vote
 from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Rule
 from pytest_llmjudge.data.comparison import NO_DROP, NOT_WORSE, POINTS, SIGNIFICANCE, WARN
-from pytest_llmjudge.errors import BaselineError, LlmJudgeError, SettingsError
+from pytest_llmjudge.errors import BaselineError, LlmJudgeError, PeopleFileError, SettingsError
 from pytest_llmjudge.gates import Decision, decide_baseline
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.kinds import all_kinds, compared_kinds
@@ -62,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Of the command line, by default this process's.
 
     Returns:
-        0 when all is well, 1 when a suite is worse or cannot be compared, 2 for a usage error.
+        0 when all is well, 1 when a suite is worse or cannot be compared, 2 for a usage error, and
+        4 for a labels file that cannot be labelled on.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -77,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except LlmJudgeError as error:
         sys.stderr.write("".join(f"llmjudge: {line}\n" for line in error.lines))
+        if isinstance(error, PeopleFileError):
+            file_status: int = getattr(options, "people_file_status", _USAGE_ERROR)
+            return file_status
         return _USAGE_ERROR
     except BrokenPipeError:
         # Whoever read has had enough.
@@ -98,7 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return what reads the command line."""
     parser = Parser(
         prog="llmjudge",
-        description="Work with the results files and votes files of pytest-llmjudge.",
+        description="Work with the results, votes and labels files of pytest-llmjudge.",
     )
     parser.add_argument("--version", action="version", version=f"llmjudge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -177,6 +182,7 @@ def make_parser() -> argparse.ArgumentParser:
     power.set_defaults(run=_power)
     add_history(commands)
     add_judges(commands)
+    add_label(commands)
     add_overlap(commands)
     add_rate(commands)
     add_vote(commands)

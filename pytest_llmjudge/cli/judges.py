@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.cli.output import print_json, print_text
+from pytest_llmjudge.cli.output import LABELS_ERROR, print_json, print_text
 from pytest_llmjudge.data.judges import AGREEMENT, ERROR
 from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.kinds.plain import plain_judge
@@ -24,7 +24,10 @@ def add_judges(commands: argparse._SubParsersAction[Parser]) -> None:
     """Add the command to those that the command line may give."""
     summary = "Choose a judge: several judges beside what people gave the same responses"
     choosing = commands.add_parser(
-        "judges", help=summary, description=f"{summary}. Exit status: 0, or 2 for a usage error."
+        "judges",
+        help=summary,
+        description=f"{summary}. Exit status: 0, 2 for a usage error, or 4 for a labels file that "
+        "cannot be used.",
     )
     choosing.add_argument(
         "labels", type=Path, metavar="LABELS", help="Labels of people, as llmjudge label wrote them"
@@ -51,7 +54,7 @@ def add_judges(commands: argparse._SubParsersAction[Parser]) -> None:
     form = choosing.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="Print JSON")
     form.add_argument("--markdown", action="store_true", help="Print Markdown")
-    choosing.set_defaults(run=_judges)
+    choosing.set_defaults(run=_judges, people_file_status=LABELS_ERROR)
 
 
 def _judges(options: argparse.Namespace) -> int:

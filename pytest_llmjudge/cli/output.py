@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-__all__ = ["Parser", "print_json", "print_text"]
+__all__ = ["LABELS_ERROR", "Parser", "print_json", "print_text"]
+
+LABELS_ERROR = 4
+"""Exit status for a labels file that cannot be used, as a run has it."""
 
 
 def print_text(text: str, stream: TextIO | None = None) -> None:

@@ -24,6 +24,8 @@ class Label:
         labeler: Name of the person.
         at: When, in ISO 8601.
         note: What the person wrote beside it; empty for nothing.
+        replaces: :func:`~pytest_llmjudge.labels.seal` of the same person's earlier label of the
+            response, which this one corrects; empty for none.
     """
 
     record: str
@@ -32,6 +34,7 @@ class Label:
     labeler: str
     at: str = ""
     note: str = ""
+    replaces: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -65,7 +68,7 @@ class LabelsFile:
     Attributes:
         path: Of the file.
         design: How the records were drawn; ``None`` where nobody says.
-        labels: In file order, each once.
+        labels: In file order, each once, without those that others replace.
     """
 
     path: str

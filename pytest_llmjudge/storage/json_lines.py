@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["append_line", "parse_line", "read_lines"]
+__all__ = ["append_line", "has_lines", "parse_line", "read_lines"]
 
 _SHOWN = 120
 
@@ -53,6 +53,17 @@ def read_lines(path: Path, where: str, written_by: str) -> Iterator[tuple[str, s
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield f"{where}: line {number}", line
+
+
+def has_lines(path: Path) -> bool:
+    """Whether a file is there and holds more than blanks; true as well if it cannot be read."""
+    try:
+        return bool(read_file(path, DATA_LIMIT).strip())
+    except FileNotFoundError:
+        return False
+    except OSError:
+        # Reported by what reads it whole.
+        return True
 
 
 def parse_line(place: str, line: str) -> Any:  # noqa: ANN401  # whatever stands there

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.data import Design, Label, LabelsFile
 from pytest_llmjudge.errors import PeopleFileError, one_line
 from pytest_llmjudge.labels import seal
-from pytest_llmjudge.storage.json_lines import append_line, parse_line, read_lines
+from pytest_llmjudge.storage.json_lines import append_line, has_lines, parse_line, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from jsonschema import Draft202012Validator
 
-__all__ = ["append_design", "append_label", "read_labels"]
+__all__ = ["LABEL_BEGINNINGS", "append_design", "append_label", "labels_so_far", "read_labels"]
+
+LABEL_BEGINNINGS = (b'{"design": ', b'{"record": ')
+"""How every line begins that is appended here."""
 
 _COMMAND = "llmjudge label"
 _SHOWN = 120
@@ -42,7 +45,26 @@ def read_labels(path: Path, *, named_by: str = "") -> LabelsFile:
             gave the same response another score, or a second design.
     """
     where = f"{named_by} {path}".strip()
-    reader = _Reader(where)
+    labels = _read(path, where)
+    if not labels.labels:
+        problem, hint = "it has no label", f"give some with {_COMMAND}"
+        raise PeopleFileError(where, problem, hint)
+    return labels
+
+
+def labels_so_far(path: Path, *, named_by: str = "") -> LabelsFile:
+    """Read a labels file that may not be there yet, or hold no label yet.
+
+    Raises:
+        PeopleFileError: As :func:`read_labels`, but for what is not there yet.
+    """
+    if not has_lines(path):
+        return LabelsFile(str(path), None, ())
+    return _read(path, f"{named_by} {path}".strip())
+
+
+def _read(path: Path, where: str) -> LabelsFile:
+    reader = _Reader()
     for place, line in read_lines(path, where, _COMMAND):
         reader.read(place, line)
     return reader.result(str(path))
@@ -63,16 +85,18 @@ def append_label(path: Path, label: Label) -> None:
     Raises:
         PeopleFileError: It cannot be written.
     """
-    append_line(path, {**asdict(label), "seal": seal(label)}, "label")
+    line = {**asdict(label), "seal": seal(label)}
+    if not label.replaces:
+        del line["replaces"]
+    append_line(path, line, "label")
 
 
 class _Reader:
     """Takes the lines of one file, and goes on after one that cannot be used."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    def __init__(self) -> None:
         self._designs: dict[Design, str] = {}
-        self._labels: dict[tuple[str, str, str], tuple[Label, str]] = {}
+        self._labels: list[tuple[str, Label, str]] = []
         self._unsealed: list[str] = []
         self._problems: list[PeopleFileError] = []
 
@@ -88,22 +112,31 @@ class _Reader:
             self._designs.setdefault(Design(**_known(value["design"], names)), place)
             return
         label = Label(**_known(value, Label.__dataclass_fields__))
-        if "seal" not in value:
+        written = value.get("seal")
+        if written is None:
             self._unsealed.append(place)
-        elif value["seal"] != seal(label):
+        elif written != seal(label):
             self._note(place, *_EDITED)
-        self._take(place, label)
+        self._labels.append((place, label, written or seal(label)))
 
-    def _take(self, place: str, label: Label) -> None:
-        earlier, line = self._labels.setdefault((*label.key, label.labeler), (label, place))
-        if earlier.score != label.score:
-            who, what = (one_line(name, _SHOWN_NAME) for name in (label.labeler, label.record))
-            before = line.rpartition(": ")[2]
-            problem = (
-                f"{who} gives {label.score} to a response to {what} that has {earlier.score} of "
-                f"the same labeler in {before}"
-            )
-            self._note(place, problem, "keep one of the two lines")
+    def _standing(self) -> tuple[Label, ...]:
+        """Return the labels that no other replaces, each once, and note those that contradict."""
+        replaced = {(*one.key, one.labeler, one.replaces) for _, one, _ in self._labels}
+        first: dict[tuple[str, str, str], tuple[Label, str]] = {}
+        for place, label, own in self._labels:
+            whose = (*label.key, label.labeler)
+            if (*whose, own) in replaced:
+                continue
+            earlier, line = first.setdefault(whose, (label, place))
+            if earlier.score != label.score:
+                who, what = (one_line(name, _SHOWN_NAME) for name in (label.labeler, label.record))
+                before = line.rpartition(": ")[2]
+                problem = (
+                    f"{who} gives {label.score} to a response to {what} that has {earlier.score} "
+                    f"of the same labeler in {before}"
+                )
+                self._note(place, problem, "keep one of the two lines")
+        return tuple(label for label, _ in first.values())
 
     def _check(self, place: str, value: object) -> None:
         error = next(_validator().iter_errors(value), None)
@@ -121,6 +154,7 @@ class _Reader:
         self._problems.append(PeopleFileError(place, problem, hint))
 
     def result(self, path: str) -> LabelsFile:
+        labels = self._standing()
         first, *others = self._designs.items() or [(None, "")]
         for _, place in others:
             before = first[1].rpartition(": ")[2]
@@ -130,11 +164,7 @@ class _Reader:
             for place in self._unsealed:
                 problem = "it has no seal, so that nobody knows whether it was edited"
                 self._note(place, problem, _EDITED[1])
-        _raise_all(self._problems)
-        if not self._labels:
-            problem, hint = "it has no label", f"give some with {_COMMAND}"
-            raise PeopleFileError(self._where, problem, hint)
-        labels = tuple(label for label, _ in self._labels.values())
+        _raise_all(sorted(self._problems, key=_line_number))
         return LabelsFile(path, first[0], labels)
 
 
@@ -142,6 +172,10 @@ _EDITED = (
     "it was edited after it was written, its seal is another label's",
     f"undo that, or remove the line and label the response again with {_COMMAND}",
 )
+
+
+def _line_number(problem: PeopleFileError) -> int:
+    return int(problem.where.rpartition(" ")[2])
 
 
 def _raise_all(problems: list[PeopleFileError]) -> None:

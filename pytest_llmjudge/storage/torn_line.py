@@ -1,4 +1,4 @@
-"""What a crash in the middle of a write leaves at the end of a votes file."""
+"""What a crash in the middle of a write leaves at the end of a file of people's answers."""
 
 from __future__ import annotations
 
@@ -6,45 +6,26 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import PeopleFileError
-from pytest_llmjudge.reading import DATA_LIMIT, read_file
-from pytest_llmjudge.storage.votes import read_votes
-from pytest_llmjudge.storage.votes_lock import turn_to_write
+from pytest_llmjudge.reading import DATA_LIMIT, parse_json, read_file
+from pytest_llmjudge.storage.write_lock import turn_to_write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_llmjudge.data import Vote
-
-__all__ = ["set_aside_cut_off", "votes_so_far"]
-
-_BEGINNING = b'{"id": '
-"""How every line begins that :func:`~pytest_llmjudge.storage.votes.append_vote` writes."""
+__all__ = ["set_aside_cut_off"]
 
 
-def votes_so_far(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
-    """Read the votes of a file that may not be there yet, or hold none yet.
-
-    Raises:
-        PeopleFileError: It cannot be read, or one of its lines is no vote.
-    """
-    try:
-        if not read_file(path, DATA_LIMIT).strip():
-            return ()
-    except FileNotFoundError:
-        return ()
-    except OSError:
-        # Told by what reads it whole.
-        pass
-    return read_votes(path, named_by=named_by)
-
-
-def set_aside_cut_off(path: Path) -> Path | None:
+def set_aside_cut_off(path: Path, beginnings: Sequence[bytes]) -> Path | None:
     """Move a last line that was cut off in the middle into ``<path>.cut-off``.
 
-    Such a line is a vote that nobody was told of as written, so the voter is asked again. Left
-    where it is, it would make the whole file unreadable with the next vote. Only the beginning
-    of a line as :func:`~pytest_llmjudge.storage.votes.append_vote` writes it is moved; whatever
-    else stands there is not this package's, and stays.
+    Such a line is an answer that nobody was told of as written, so its person is asked again. Left
+    where it is, it would make the whole file unreadable with the next answer.
+
+    Args:
+        path: Of the file.
+        beginnings: How the lines begin that this package writes; what begins otherwise is not this
+            package's, and stays.
 
     Returns:
         Where it was moved, ``None`` when nothing was cut off.
@@ -52,11 +33,11 @@ def set_aside_cut_off(path: Path) -> Path | None:
     Raises:
         PeopleFileError: It cannot be moved.
     """
-    if not _cut_off(path)[1]:
+    if not _cut_off(path, beginnings)[1]:
         return None
     with turn_to_write(path):
-        # What looked cut off may have been a vote that another process was about to end.
-        start, line = _cut_off(path)
+        # What looked cut off may have been an answer that another process was about to end.
+        start, line = _cut_off(path, beginnings)
         if not line:
             return None
         aside = path.with_name(f"{path.name}.cut-off")
@@ -74,14 +55,22 @@ def set_aside_cut_off(path: Path) -> Path | None:
     return aside
 
 
-def _cut_off(path: Path) -> tuple[int, bytes]:
+def _cut_off(path: Path, beginnings: Sequence[bytes]) -> tuple[int, bytes]:
     """Return where a last line begins that was cut off, and that line; empty without one."""
     try:
         whole = read_file(path, DATA_LIMIT)
     except OSError:
-        # Not there, or reported by what reads the votes.
+        # Not there, or reported by what reads the answers.
         return 0, b""
     start = whole.rfind(b"\n") + 1
     line = whole[start:]
-    is_ours = line.startswith(_BEGINNING) or _BEGINNING.startswith(line)
-    return start, line if is_ours and not line.rstrip().endswith(b"}") else b""
+    is_ours = any(line.startswith(one) or one.startswith(line) for one in beginnings)
+    return start, line if is_ours and not _is_whole(line) else b""
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        parse_json(line, allow_repeated_keys=True)
+    except ValueError:
+        return False
+    return True

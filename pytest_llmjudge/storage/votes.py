@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Vote
 from pytest_llmjudge.errors import PeopleFileError, one_line
-from pytest_llmjudge.storage.json_lines import append_line, parse_line, read_lines
+from pytest_llmjudge.storage.json_lines import append_line, has_lines, parse_line, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from jsonschema import Draft202012Validator
 
-__all__ = ["append_vote", "read_votes"]
+__all__ = ["VOTE_BEGINNINGS", "append_vote", "read_votes", "votes_so_far"]
+
+VOTE_BEGINNINGS = (b'{"id": ',)
+"""How every line begins that :func:`append_vote` writes."""
+
 
 _SHOWN = 120
 _WINNERS = ("a", "b", "tie", "both_bad")
@@ -41,6 +45,15 @@ def read_votes(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
     if not votes:
         raise PeopleFileError(where, "it has no vote", "cast some with llmjudge vote")
     return votes
+
+
+def votes_so_far(path: Path, *, named_by: str = "") -> tuple[Vote, ...]:
+    """Read the votes of a file that may not be there yet, or hold none yet.
+
+    Raises:
+        PeopleFileError: It cannot be read, or one of its lines is no vote.
+    """
+    return read_votes(path, named_by=named_by) if has_lines(path) else ()
 
 
 def append_vote(path: Path, vote: Vote) -> None:

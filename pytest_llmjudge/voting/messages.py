@@ -10,8 +10,8 @@ from pytest_llmjudge.errors import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_llmjudge.local_page.box import Progress
     from pytest_llmjudge.voting.ballots import Ballots
-    from pytest_llmjudge.voting.box import Progress
     from pytest_llmjudge.voting.outcome import PairOutcome
 
 __all__ = ["Ending", "PairTold", "end_lines", "ending", "opening_lines"]
@@ -50,7 +50,7 @@ def opening_lines(made: Ballots, progress: Progress, voter: str) -> Iterator[str
     alike = sum(made.identical.values())
     if alike:
         yield f"{_count(alike, 'pair')} of identical answers: ties, not shown"
-    before = f", {progress.voted} voted on before" if progress.voted else ""
+    before = f", {progress.answered} voted on before" if progress.answered else ""
     yield f"{_count(progress.total, 'ballot')} for {one_line(voter)}{before}"
 
 
@@ -67,7 +67,7 @@ def end_lines(
     made: Ballots, outcomes: Sequence[PairOutcome], progress: Progress, *, now: int, path: str
 ) -> Iterator[str]:
     """Yield the outcome for a terminal."""
-    voted = f"{progress.voted} of {_count(progress.total, 'ballot')} voted on"
+    voted = f"{progress.answered} of {_count(progress.total, 'ballot')} voted on"
     yield f"{_count(now, 'vote')} cast, {voted}; votes are in {one_line(path)}"
     for one in outcomes:
         yield one_line(f"{one.models[0]} against {one.models[1]}: {_rate(one)}", 600)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-__all__ = ["installed", "launched", "vote_by_key"]
+__all__ = ["installed", "label_by_keys", "launched", "vote_by_key"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -37,8 +37,18 @@ def launched() -> Iterator[Browser]:
 
 def vote_by_key(page: Page, key: str) -> None:
     """Press a key on a ballot, and wait for what comes next."""
+    _press(page, "ballot", key)
+
+
+def label_by_keys(page: Page, *keys: str) -> None:
+    """Press keys on a response to be labelled, the last of which leads on, and wait for that."""
+    _press(page, "item", *keys)
+
+
+def _press(page: Page, field: str, *keys: str) -> None:
     page.wait_for_selector("html[data-ready]", state="attached")
-    ballot = page.input_value("input[name=ballot]")
-    page.keyboard.press(key)
-    page.wait_for_selector(f"input[name=ballot][value='{ballot}']", state="detached")
+    shown = page.input_value(f"input[name={field}]")
+    for key in keys:
+        page.keyboard.press(key)
+    page.wait_for_selector(f"input[name={field}][value='{shown}']", state="detached")
     page.wait_for_load_state()

@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/human-votes.md: ``python -m tests.browser.pictures docs/images``."""
+"""Makes the pictures of both local pages: ``python -m tests.browser.pictures docs/images``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tests.browser.chromium import launched, vote_by_key
-from tests.support.ballots import record, suite_of, voting, write_results
+from tests.browser.chromium import label_by_keys, launched, vote_by_key
+from tests.support.ballots import labelling, record, suite_of, voting, write_results
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser, Page
 
 __all__ = ["write_asked"]
 
@@ -85,25 +87,38 @@ def _shoot(
     size: tuple[int, int],
     scheme: Literal["light", "dark"],
     showing: str,
+    go_on: Callable[[Page], None],
+    key: str = "",
     is_phone: bool = False,
 ) -> None:
     width, height = size
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme=scheme,
+        reduced_motion="reduce",
         is_mobile=is_phone,
         has_touch=is_phone,
     )
     page = context.new_page()
     page.goto(address)
     while showing not in page.inner_text(".question"):
-        vote_by_key(page, "1")
+        go_on(page)
+    page.wait_for_selector("html[data-ready]", state="attached")
+    if key:
+        page.keyboard.press(key)
     page.screenshot(path=path)
     context.close()
 
 
 def main(folder: Path) -> None:
-    """Write both pictures."""
+    """Write a large and a small picture of each page."""
+
+    def vote(page: Page) -> None:
+        vote_by_key(page, "1")
+
+    def label(page: Page) -> None:
+        label_by_keys(page, "6", "Enter")
+
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work, launched() as browser:
         write_asked(Path(work))
@@ -113,6 +128,7 @@ def main(folder: Path) -> None:
                 size=(1024, 640),
                 scheme="light",
                 showing="leaves",
+                go_on=vote,
             )
         with voting(Path(work), "--voter=bob") as server:
             _shoot(
@@ -120,6 +136,26 @@ def main(folder: Path) -> None:
                 size=(375, 760),
                 scheme="dark",
                 showing="passive",
+                go_on=vote,
+                is_phone=True,
+            )
+        with labelling(Path(work), "--labeler=eve") as server:
+            _shoot(
+                *(browser, server.address, folder / "label-desktop.png"),
+                size=(1024, 700),
+                scheme="light",
+                showing="leaves",
+                go_on=label,
+                key="8",
+            )
+        with labelling(Path(work), "--labeler=bob") as server:
+            _shoot(
+                *(browser, server.address, folder / "label-phone.png"),
+                size=(375, 760),
+                scheme="dark",
+                showing="passive",
+                go_on=label,
+                key="f",
                 is_phone=True,
             )
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 
 from tests.browser.chromium import installed, launched, vote_by_key
-from tests.support.ballots import record, suite_of, votes_in, voting, write_pair, write_results
+from tests.browser.watching import LEAST_CONTRAST, Watch
+from tests.support.ballots import lines_in, record, suite_of, voting, write_pair, write_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="needs Playwright"),
@@ -30,29 +31,6 @@ HOSTILE = (
 )
 KEYS = ["ArrowLeft", "1", "a", "ArrowRight", "2", "b", "t", "x", "A", "T"]
 CHOICES = ["left"] * 3 + ["right"] * 3 + ["tie", "both_bad", "left", "tie"]
-
-
-class Watch:
-    """All that a page asks for, and all that its console shows."""
-
-    def __init__(self, page: Page) -> None:
-        self.requests: list[str] = []
-        self.problems: list[tuple[str, str]] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("pageerror", lambda error: self.problems.append(("", str(error))))
-        page.on("console", self._note)
-
-    def check(self, address: str, gone: str = "nowhere") -> None:
-        """Nothing went wrong, and nothing left the machine.
-
-        A page from a server that is ``gone`` may still have asked that for its icon, in vain.
-        """
-        assert [text for url, text in self.problems if not url.startswith(gone)] == []
-        assert self.requests
-        assert [url for url in self.requests if not url.startswith((address, gone))] == []
-
-    def _note(self, message: ConsoleMessage) -> None:
-        self.problems.append((message.location["url"], message.text))
 
 
 @pytest.fixture(scope="module", name="browser")
@@ -93,7 +71,7 @@ def test_twenty_votes_and_a_crash(tmp_path: Path, page: Page) -> None:
             better = {"left": left, "right": right}.get(choice, choice)
             meant.append((page.inner_text(".question .text"), better))
             vote_by_key(page, key)
-            assert len(votes_in(path)) == len(meant)
+            assert len(lines_in(path)) == len(meant)
 
     with voting(tmp_path) as server:
         watch = Watch(page)
@@ -115,7 +93,7 @@ def test_twenty_votes_and_a_crash(tmp_path: Path, page: Page) -> None:
 
     assert (status, problem) == (0, "")
     assert lines[0] == "9 votes cast, 20 of 20 ballots voted on; votes are in votes.jsonl"
-    votes = votes_in(path)
+    votes = lines_in(path)
     assert sorted(vote["id"] for vote in votes) == sorted(f"r{number}" for number in range(20))
     for vote_, (asked, better) in zip(votes, meant, strict=True):
         assert asked == f"Say {vote_['id']}."
@@ -157,7 +135,7 @@ def test_without_javascript(tmp_path: Path, browser: Browser) -> None:
         assert page.inner_text("h1") == "Thank you, that was all."
     context.close()
 
-    assert len(votes_in(tmp_path / "votes.jsonl")) == 3
+    assert len(lines_in(tmp_path / "votes.jsonl")) == 3
 
 
 def test_a_second_click_votes_on_nothing(tmp_path: Path, page: Page) -> None:
@@ -179,7 +157,7 @@ def test_a_second_click_votes_on_nothing(tmp_path: Path, page: Page) -> None:
         page.reload()
         assert "3 of 5" in page.inner_text("header")
 
-    assert len(votes_in(tmp_path / "votes.jsonl")) == 2
+    assert len(lines_in(tmp_path / "votes.jsonl")) == 2
 
 
 def test_selecting_text_is_no_vote(tmp_path: Path, page: Page) -> None:
@@ -200,7 +178,7 @@ def test_selecting_text_is_no_vote(tmp_path: Path, page: Page) -> None:
         vote_by_key(page, "Shift+T")
         assert "2 of 2" in page.inner_text("header")
 
-    assert [vote["winner"] for vote in votes_in(tmp_path / "votes.jsonl")] == ["tie"]
+    assert [vote["winner"] for vote in lines_in(tmp_path / "votes.jsonl")] == ["tie"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +216,7 @@ def test_another_window(tmp_path: Path, page: Page, context: BrowserContext) -> 
         assert "The first vote stands." in other.inner_text("header")
         assert "2 of 3" in other.inner_text("header")
 
-    assert len(votes_in(tmp_path / "votes.jsonl")) == 1
+    assert len(lines_in(tmp_path / "votes.jsonl")) == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -268,30 +246,3 @@ def test_it_can_be_read(tmp_path: Path, browser: Browser, width: int, scheme: Sc
     context.close()
 
     assert len(places) == 1
-
-
-# As WCAG 2.1 defines it, over all elements with text of their own; grounds here are opaque.
-LEAST_CONTRAST = """() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-  const luminance = (color) => {
-    const [r, g, b] = color.slice(0, 3).map((value) => {
-      const share = value / 255;
-      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = parse(getComputedStyle(at).backgroundColor);
-      if (color.length < 4 || color[3] === 1) return color;
-    }
-    return [255, 255, 255];
-  };
-  const ratios = [...document.body.querySelectorAll("*")]
-    .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
-    .map((one) => {
-      const pair = [luminance(parse(getComputedStyle(one).color)), luminance(ground(one))];
-      return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-    });
-  return Math.min(...ratios);
-}"""

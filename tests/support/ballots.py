@@ -1,4 +1,4 @@
-"""Results files to vote on, and the server of ``llmjudge vote`` as a process."""
+"""Results files to vote on or to label, and the servers of both pages as processes."""
 
 from __future__ import annotations
 
@@ -63,22 +63,22 @@ def write_pair(
         write_results(folder / file, suite_of(model, records))
 
 
-def votes_in(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a votes file."""
+def lines_in(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file of votes or labels."""
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-class VoteProcess:
-    """A running ``llmjudge vote``."""
+class PageProcess:
+    """A running ``llmjudge vote`` or ``llmjudge label``."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], verb: str) -> None:
         self._process = process
         self.lines: list[str] = []
         self.address = ""
         assert process.stdout is not None
         for line in process.stdout:
             self.lines.append(line.rstrip("\n"))
-            match = re.match(r"vote at (http://127\.0\.0\.1:\d+/)", line)
+            match = re.match(rf"{verb} at (http://127\.0\.0\.1:\d+/)", line)
             if match:
                 self.address = match[1]
                 return
@@ -93,13 +93,26 @@ class VoteProcess:
 
 
 @contextmanager
-def voting(folder: Path, *arguments: str) -> Iterator[VoteProcess]:
+def voting(folder: Path, *arguments: str) -> Iterator[PageProcess]:
     """Run ``llmjudge vote a.json b.json --out votes.jsonl`` in a folder."""
+    files = ["a.json", "b.json", "--out", "votes.jsonl"]
+    with _running(folder, "vote", *files, "--voter", "ann", *arguments) as server:
+        yield server
+
+
+@contextmanager
+def labelling(folder: Path, *arguments: str) -> Iterator[PageProcess]:
+    """Run ``llmjudge label a.json`` in a folder."""
+    with _running(folder, "label", "a.json", "--labeler", "ann", *arguments) as server:
+        yield server
+
+
+@contextmanager
+def _running(folder: Path, verb: str, *arguments: str) -> Iterator[PageProcess]:
     code = "import sys; from pytest_llmjudge.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", code, "vote", "a.json", "b.json"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
-        [*command, "--out", "votes.jsonl", "--voter", "ann", *arguments],
+        [sys.executable, "-c", code, verb, *arguments],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -107,6 +120,6 @@ def voting(folder: Path, *arguments: str) -> Iterator[VoteProcess]:
         text=True,
     ) as process:
         try:
-            yield VoteProcess(process)
+            yield PageProcess(process, verb)
         finally:
             process.kill()

@@ -43,7 +43,7 @@ PRELOADED = (
 )
 """What the package imports late; some of them do not bear a second import in one process."""
 
-LATE = re.compile(r"__main__|\.hf\.generate|\.voting\.")
+LATE = re.compile(r"__main__|\.hf\.generate|\.(voting|labelling|local_page)\.")
 """Modules of the package that run something, or import transformers or Flask."""
 
 CLIENT = Path(__file__).with_name("fork_client.py")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_llmjudge.cli import main
+from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.outcomes import write_votes
+from tests.unit.labelling.making import label_on, sample_of
 from tests.unit.storage.test_results_reader import SMALLEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 COMMANDS = (
     "##vso[task.setvariable variable=x]y",
@@ -47,6 +49,15 @@ def write(path: Path, scores: Sequence[int]) -> None:
     path.write_text(json.dumps(document), encoding="utf-8")
 
 
+def write_labels(results: Path, path: Path) -> None:
+    """Write labels of two people, whose names are commands, so that nothing is left to label."""
+    for labeler in (EVIL, f"{EVIL}x"):
+        sample = sample_of(results, labeler=labeler)
+        append_design(path, sample.design)
+        for score, item in enumerate(sample.items):
+            append_label(path, label_on(item, score, labeler=labeler))
+
+
 @pytest.fixture(autouse=True)
 def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results of two models, and votes on them."""
@@ -65,6 +76,7 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ["history", "old.json", "new.json"],
         ["rate", "votes.jsonl", "--bootstrap=0"],
         ["vote", "old.json", "new.json", "--out=votes.jsonl", "--no-browser"],
+        ["label", "old.json", f"--labeler={EVIL}", "--no-browser"],
     ],
 )
 def test_nothing_is_obeyed(
@@ -74,6 +86,9 @@ def test_nothing_is_obeyed(
     if command[0] == "vote":
         # Identical answers: there is nothing to be voted on, and the names are in the message.
         assert main([*command, f"--voter={EVIL}", *(form if form == ["--json"] else [])]) == 2
+    elif command[0] == "label" and form != ["--markdown"]:
+        write_labels(Path("old.json"), Path("labels.jsonl"))
+        assert main([*command, *form]) == 0
     elif form == ["--markdown"] and command[0] not in {"compare", "history"}:
         with pytest.raises(SystemExit):
             main([*command, *form, EVIL])

@@ -340,7 +340,7 @@ def test_labels_and_results_that_are_wrong(capsys: pytest.CaptureFixture[str]) -
     """What is wrong with the labels is said beside what is wrong with the results."""
     Path("labels.jsonl").write_text("{}\nno\n", encoding="utf-8")
 
-    judged("labels.jsonl", "gone.json", status=2)
+    judged("labels.jsonl", "gone.json", status=4)
 
     output = capsys.readouterr()
     lines = output.err.splitlines()

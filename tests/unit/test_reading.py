@@ -30,8 +30,9 @@ from pytest_llmjudge.reading import (
 )
 from pytest_llmjudge.records import load_records
 from pytest_llmjudge.recordsfile import file_digest
-from pytest_llmjudge.storage.torn_line import set_aside_cut_off, votes_so_far
-from pytest_llmjudge.storage.votes import read_votes
+from pytest_llmjudge.storage.labels import labels_so_far, read_labels
+from pytest_llmjudge.storage.torn_line import set_aside_cut_off
+from pytest_llmjudge.storage.votes import VOTE_BEGINNINGS, read_votes, votes_so_far
 from tests.support.saved import read_results
 from tests.unit.generation.tiny import save_model
 
@@ -96,6 +97,8 @@ READERS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "results": ("results.json", read_results, "name a file that --llm-judge-report wrote"),
     "votes": ("votes.jsonl", read_votes, "name a file that llmjudge vote wrote"),
     "votes so far": ("votes.jsonl", votes_so_far, "name a file that llmjudge vote wrote"),
+    "labels": ("labels.jsonl", read_labels, "name a file that llmjudge label wrote"),
+    "labels so far": ("labels.jsonl", labels_so_far, "name a file that llmjudge label wrote"),
     "tar": ("data.tar", open_mmlu, GET_IT),
 }
 
@@ -188,7 +191,7 @@ def test_what_is_looked_at_in_passing(tmp_path: Path) -> None:
     fifo(tmp_path / "fifo")
 
     assert file_digest(tmp_path / "fifo") == ""
-    assert set_aside_cut_off(tmp_path / "fifo") is None
+    assert set_aside_cut_off(tmp_path / "fifo", VOTE_BEGINNINGS) is None
 
 
 def test_a_link_to_a_regular_file_will_do(tmp_path: Path) -> None:

@@ -6,24 +6,6 @@
   if (!form) {
     return;
   }
-  // A second click or a held key that was meant for the ballot before must not decide this one.
-  const PAUSE = 300;
-  let isArmed = false;
-  let isSent = false;
-  setTimeout(() => {
-    isArmed = true;
-    document.documentElement.dataset.ready = "";
-  }, PAUSE);
-  document.documentElement.dataset.keys = "";
-
-  form.addEventListener("submit", (event) => {
-    if (!isArmed || isSent) {
-      event.preventDefault();
-    } else {
-      isSent = true;
-    }
-  });
-
   const buttons = new Map();
   for (const button of form.querySelectorAll("button")) {
     for (const key of button.dataset.keys.split(" ")) {
@@ -47,13 +29,6 @@
     } else if (buttons.has(key)) {
       event.preventDefault();
       buttons.get(key).click();
-    }
-  });
-
-  // A page that the browser kept is of a ballot that may be voted on.
-  window.addEventListener("pageshow", (event) => {
-    if (event.persisted) {
-      location.reload();
     }
   });
 })();

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from pytest_llmjudge.data import Design, Label, LabelsFile
 from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.labels import records_digest, response_digest, seal
-from pytest_llmjudge.storage.labels import append_design, append_label, read_labels
+from pytest_llmjudge.storage.labels import (
+    LABEL_BEGINNINGS,
+    append_design,
+    append_label,
+    labels_so_far,
+    read_labels,
+)
+from pytest_llmjudge.storage.torn_line import set_aside_cut_off
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +34,7 @@ LABELS = st.builds(
     labeler=TEXT,
     at=st.text(max_size=10),
     note=st.text(max_size=20),
+    replaces=st.one_of(st.just(""), st.text("0123456789abcdef", min_size=16, max_size=16)),
 )
 DESIGN = Design("test_q.py::test_i", 110, 40, 123, records_digest([("r1", "c1")]))
 LABEL = Label("r1", response_digest("Paris"), 90, "ana", "2026-11-30T12:00:00+00:00", "good")
@@ -42,6 +50,12 @@ def _written(path: Path, *labels: Label, design: Design | None = DESIGN) -> Path
     for label in labels:
         append_label(path, label)
     return path
+
+
+@pytest.fixture(name="whole", scope="module")
+def write_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    return _written(folder / "labels.jsonl", LABEL, replace(LABEL, record="r2", note="}"))
 
 
 def _lines(error: pytest.ExceptionInfo[PeopleFileError], path: Path) -> list[str]:
@@ -79,6 +93,70 @@ def test_files_put_together(tmp_path: Path) -> None:
 
     assert found.labels == (LABEL, other)
     assert found.scores() == {LABEL.key: {"ana": 90, "ben": 70}}
+
+
+def test_a_label_that_replaces_another(tmp_path: Path) -> None:
+    """The corrected one does not count, in whatever order files are put together."""
+    better = replace(LABEL, score=80, replaces=seal(LABEL))
+    back = replace(LABEL, replaces=seal(better))
+    others = replace(LABEL, labeler="ben", score=10)
+    path = _written(tmp_path / "labels.jsonl", LABEL, better)
+
+    assert read_labels(path).labels == (better,)
+    _written(path, back, others, LABEL, design=None)
+    assert read_labels(path).labels == (back, others)
+
+
+def test_two_corrections_of_one_label(tmp_path: Path) -> None:
+    """Made on two machines, they contradict each other; nobody chooses between them in silence."""
+    better, worse = (replace(LABEL, score=score, replaces=seal(LABEL)) for score in (95, 85))
+    path = _written(tmp_path / "labels.jsonl", LABEL, better, worse)
+
+    with pytest.raises(PeopleFileError) as error:
+        read_labels(path)
+
+    (line,) = _lines(error, path)
+    assert line.startswith("line 4: ana gives 85 to a response to r1 that has 95 ")
+
+
+def test_an_edited_label_that_was_replaced(tmp_path: Path) -> None:
+    """It is one problem: the label in its place still is the one that counts."""
+    path = _written(tmp_path / "labels.jsonl", LABEL, replace(LABEL, score=8, replaces=seal(LABEL)))
+    path.write_text(path.read_text().replace('"score": 90', '"score": 91'))
+
+    with pytest.raises(PeopleFileError) as error:
+        read_labels(path)
+
+    assert _lines(error, path) == [f"line 2: {EDITED}"]
+
+
+def test_labels_so_far(tmp_path: Path) -> None:
+    """There may be no file yet, none but blank lines, and a design without labels."""
+    path = tmp_path / "labels.jsonl"
+    assert labels_so_far(path) == LabelsFile(str(path), None, ())
+    path.write_text("\n")
+    assert labels_so_far(path) == LabelsFile(str(path), None, ())
+    assert labels_so_far(_written(path)) == LabelsFile(str(path), DESIGN, ())
+    assert labels_so_far(_written(path, LABEL)) == read_labels(path)
+
+
+@given(st.integers(min_value=0))
+def test_a_crash_at_any_byte(
+    tmp_path_factory: pytest.TempPathFactory, whole: Path, cut: int
+) -> None:
+    """Of the design's line too: what was cut off is set aside, and nothing else is lost."""
+    lines = whole.read_bytes()
+    length = cut % (len(lines) + 1)
+    path = tmp_path_factory.mktemp("cut") / "labels.jsonl"
+    path.write_bytes(lines[:length])
+    aside = set_aside_cut_off(path, LABEL_BEGINNINGS)
+
+    kept = labels_so_far(path)
+    ends = [end for end in range(len(lines)) if lines[end : end + 1] == b"\n"]
+    count = sum(length >= end for end in ends)
+    assert (kept.design is not None, len(kept.labels)) == (count > 0, max(0, count - 1))
+    cut_off = b"" if aside is None else aside.read_bytes()[:-1]
+    assert path.read_bytes() + cut_off == lines[:length]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +206,10 @@ def test_all_problems_are_told_together(tmp_path: Path) -> None:
             "line 3: ana gives 10 to a response to r1 that has 90 of the same labeler in line 2; keep "
             "one of the two lines"
         ),
+        (
+            "line 4: it says that the records were drawn in another way than line 1 does; keep labels "
+            "of one sample in a file"
+        ),
         'line 5: it is no JSON: {"record":; correct or remove the line',
         f"line 6: {EDITED}",
         (
@@ -135,10 +217,6 @@ def test_all_problems_are_told_together(tmp_path: Path) -> None:
             "line"
         ),
         "line 8: it is no label ([1] is not of type 'object'); correct or remove the line",
-        (
-            "line 4: it says that the records were drawn in another way than line 1 does; keep labels "
-            "of one sample in a file"
-        ),
     ]
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Vote
 from pytest_llmjudge.errors import PeopleFileError
-from pytest_llmjudge.storage.torn_line import set_aside_cut_off, votes_so_far
-from pytest_llmjudge.storage.votes import append_vote
+from pytest_llmjudge.storage.torn_line import set_aside_cut_off
+from pytest_llmjudge.storage.votes import VOTE_BEGINNINGS, append_vote, votes_so_far
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def test_a_crash_at_any_byte(tmp_path_factory: pytest.TempPathFactory, length: i
     append_vote(path, FIRST)
     with path.open("ab") as file:
         file.write(LINE[:length])
-    aside = set_aside_cut_off(path)
+    aside = set_aside_cut_off(path, VOTE_BEGINNINGS)
     votes = votes_so_far(path)
     append_vote(path, SECOND)
 
@@ -41,7 +41,7 @@ def test_a_crash_at_any_byte(tmp_path_factory: pytest.TempPathFactory, length: i
     else:
         assert aside == path.with_name("votes.jsonl.cut-off")
         assert aside.read_bytes() == LINE[:length] + b"\n"
-    assert set_aside_cut_off(path) is None
+    assert set_aside_cut_off(path, VOTE_BEGINNINGS) is None
 
 
 def test_two_crashes(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_two_crashes(tmp_path: Path) -> None:
     path = tmp_path / "votes.jsonl"
     for _ in range(2):
         path.write_bytes(LINE[:20])
-        aside = set_aside_cut_off(path)
+        aside = set_aside_cut_off(path, VOTE_BEGINNINGS)
 
     assert aside is not None
     assert aside.read_bytes() == (LINE[:20] + b"\n") * 2
@@ -62,7 +62,7 @@ def test_what_is_no_vote_is_not_touched(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "votes.jsonl"
     path.write_bytes(content)
 
-    assert set_aside_cut_off(path) is None
+    assert set_aside_cut_off(path, VOTE_BEGINNINGS) is None
     assert path.read_bytes() == content
     with pytest.raises(PeopleFileError):
         votes_so_far(path)
@@ -75,7 +75,7 @@ def test_a_line_that_cannot_be_moved(tmp_path: Path) -> None:
     (tmp_path / "votes.jsonl.cut-off").mkdir()
 
     with pytest.raises(PeopleFileError) as caught:
-        set_aside_cut_off(path)
+        set_aside_cut_off(path, VOTE_BEGINNINGS)
     assert str(caught.value) == (
         f"{path}: its last line was cut off, and cannot be moved away (Is a directory); "
         "remove that line"
@@ -86,6 +86,6 @@ def test_a_line_that_cannot_be_moved(tmp_path: Path) -> None:
 def test_no_file_yet(tmp_path: Path) -> None:
     """None, an empty one, and one of blank lines have no votes so far."""
     path = tmp_path / "votes.jsonl"
-    assert (set_aside_cut_off(path), votes_so_far(path)) == (None, ())
+    assert (set_aside_cut_off(path, VOTE_BEGINNINGS), votes_so_far(path)) == (None, ())
     path.write_text("\n \n", encoding="utf-8")
-    assert (set_aside_cut_off(path), votes_so_far(path)) == (None, ())
+    assert (set_aside_cut_off(path, VOTE_BEGINNINGS), votes_so_far(path)) == (None, ())

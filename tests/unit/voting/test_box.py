@@ -13,8 +13,9 @@ import pytest
 from filelock import FileLock
 
 from pytest_llmjudge.errors import PeopleFileError
+from pytest_llmjudge.local_page.box import Progress
 from pytest_llmjudge.storage.votes import append_vote, read_votes
-from pytest_llmjudge.voting.box import BallotBox, Progress
+from pytest_llmjudge.voting.box import BallotBox
 from tests.unit.voting.making import ballots_of, vote_on
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def test_a_second_vote_is_not_written(made: Ballots, path: Path) -> None:
 
     assert box.cast(ballot, "left") == ballot.winner("left")
     assert box.cast(ballot, "right") == ballot.winner("left")
-    assert box.cast_now == len(read_votes(path)) == 1
+    assert box.written_now == len(read_votes(path)) == 1
 
 
 def test_votes_at_the_same_time(made: Ballots, path: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_vote_of_another_process_meanwhile(made: Ballots, path: Path) -> None:
     waiting.join()
 
     assert choices == ["both_bad"]
-    assert (box.cast_now, len(read_votes(path))) == (0, 1)
+    assert (box.written_now, len(read_votes(path))) == (0, 1)
 
 
 def test_processes_of_one_voter_at_the_same_time(path: Path) -> None:
@@ -115,7 +116,7 @@ def test_processes_of_one_voter_at_the_same_time(path: Path) -> None:
         box = BallotBox(made.ballots, path, "ann")
         print("ready", flush=True)
         sys.stdin.readline()
-        print([box.cast(ballot, choice) for ballot in made.ballots], box.cast_now)
+        print([box.cast(ballot, choice) for ballot in made.ballots], box.written_now)
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with ExitStack() as stack:
@@ -214,7 +215,7 @@ def test_a_vote_that_cannot_be_written(made: Ballots, path: Path) -> None:
     )
     path.rmdir()
     assert box.next() == made.ballots[0]
-    assert box.cast_now == 0
+    assert box.written_now == 0
 
 
 def test_a_box_that_is_closed(made: Ballots, path: Path) -> None:

@@ -16,7 +16,7 @@ import requests
 from pytest_llmjudge.cli import main
 from pytest_llmjudge.keys import Content, content_digest
 from pytest_llmjudge.storage.votes import append_vote
-from tests.support.ballots import record, suite_of, votes_in, voting, write_pair, write_results
+from tests.support.ballots import lines_in, record, suite_of, voting, write_pair, write_results
 from tests.support.outcomes import compared
 from tests.unit.voting.making import vote_on
 
@@ -107,7 +107,7 @@ def test_a_line_that_was_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "votes.jsonl: its last line was cut off while it was written; it is in votes.jsonl.cut-off now",
         "2 ballots for ann, 2 voted on before",
     ]
-    assert len(votes_in(path)) == 2
+    assert len(lines_in(path)) == 2
 
 
 def test_the_voter_is_who_is_logged_in(

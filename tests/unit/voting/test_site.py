@@ -14,12 +14,12 @@ import requests
 from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.data import FollowUp, Turn
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.local_page.guard import LARGEST_BODY, Guard
+from pytest_llmjudge.local_page.server import bind, serving
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.voting.box import BallotBox
-from pytest_llmjudge.voting.guard import LARGEST_BODY, Guard
 from pytest_llmjudge.voting.messages import ending
 from pytest_llmjudge.voting.outcome import pair_outcomes
-from pytest_llmjudge.voting.server import bind, serving
 from pytest_llmjudge.voting.site import make_site
 from tests.unit.voting.making import ballots_of
 
@@ -68,7 +68,9 @@ def visiting(path: Path, made: Ballots) -> Iterator[Visitor]:
     listener = bind(0)
     port = listener.getsockname()[1]
     site = make_site(
-        box, Guard(port), lambda: ending(made, pair_outcomes(made, box.votes()), "ann", "v.jsonl")
+        box,
+        Guard(port, "llmjudge vote"),
+        lambda: ending(made, pair_outcomes(made, box.votes()), "ann", "v.jsonl"),
     )
     with serving(site, listener):
         yield Visitor(port, path, made)
@@ -163,7 +165,10 @@ def test_nothing_tells_the_models_before_the_end(visitor: Visitor) -> None:
         pages = [visitor.get(), visitor.post(form), visitor.get("/none"), visitor.post({})]
         seen += [page.text + str(page.headers) for page in pages]
         assert not any("Set-Cookie" in page.headers for page in pages)
-    seen += [visitor.get(f"/{name}").text for name in ("vote.js", "vote.css", "icon.svg")]
+    seen += [
+        visitor.get(f"/{name}").text
+        for name in ("vote.js", "vote.css", "page.js", "page.css", "icon.svg")
+    ]
     end = visitor.get().text
 
     assert not [text for text in seen if "pony" in text or "zebra" in text]
@@ -200,7 +205,7 @@ def test_headers(visitor: Visitor) -> None:
         assert reply.headers["Server"] == "llmjudge"
     text = visitor.get().text
     assert not re.search(
-        r"<script(?! src=\"/vote\.js\" defer></script>)|<style| style=| on\w+=", text
+        r"<script(?! src=\"/(?:page|vote)\.js\" defer></script>)|<style| style=| on\w+=", text
     )
     assert not re.search(r"(?:src|href|action)=\"(?!/)", text)
 

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["LARGEST_BODY", "Guard"]
 
 LARGEST_BODY = 64 * 1024
-"""In bytes; a form of the page has less than 1 KiB."""
+"""In bytes; a form with the longest note has less than half of that."""
 
-_ELSEWHERE = "This address is not the one that llmjudge vote printed."
+_ELSEWHERE = "This address is not the one that {command} printed."
 _FOREIGN = "This request comes from another page. Nothing was written."
 _ENDLESS = "The request does not say how long it is. Nothing was written."
 _TOO_LONG = "The request is too long. Nothing was written."
-_STALE = "This page was made by an earlier start of llmjudge vote. Nothing was written."
+_STALE = "This page was made by an earlier start of {command}. Nothing was written."
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -44,11 +44,13 @@ class Guard:
 
     Args:
         port: The server's.
+        command: Which serves it, for messages.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, command: str) -> None:
         names = ("127.0.0.1", "localhost")
         self._hosts = {f"{name}:{port}" for name in names} | ({*names} if port == 80 else set())
+        self._command = command
         self.token = secrets.token_urlsafe(32)
 
     def check(self, request: Request) -> None:
@@ -61,7 +63,7 @@ class Guard:
         """
         host = request.headers.get("Host", "").lower()
         if host not in self._hosts:
-            raise Forbidden(_ELSEWHERE)
+            raise Forbidden(_ELSEWHERE.format(command=self._command))
         if request.method in {"GET", "HEAD"}:
             return
         origin = request.headers.get("Origin")
@@ -81,7 +83,7 @@ class Guard:
             Forbidden: It is not of a page that this start of the server made.
         """
         if not secrets.compare_digest(given.encode(), self.token.encode()):
-            raise Forbidden(_STALE)
+            raise Forbidden(_STALE.format(command=self._command))
 
     @staticmethod
     def seal(response: Response) -> Response:

@@ -94,7 +94,7 @@ class _Handler(WSGIRequestHandler):
         """Write nothing, nor read the address for that."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ANN401  # as it is there
-        """Write nothing: the terminal is the voter's."""
+        """Write nothing: the terminal is its user's."""
 
 
 class _SmallReader(io.BufferedReader):

@@ -1,4 +1,4 @@
-"""Whose turn it is to write a votes file: one process at a time."""
+"""Whose turn it is to write a file of people's answers: one process at a time."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _POLL_SECONDS = 0.01
 
 @contextmanager
 def turn_to_write(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
-    """Hold a votes file against all other processes; freed when its holder dies.
+    """Hold a file of people's answers against all other processes; freed when its holder dies.
 
     Args:
-        path: Of the votes file, which need not be there.
+        path: Of the file, which need not be there.
         patience: How long to wait for others, in seconds.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Turns at a votes file."""
+"""Turns at a file of people's answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 
 from pytest_llmjudge.errors import PeopleFileError
-from pytest_llmjudge.storage.votes_lock import turn_to_write
+from pytest_llmjudge.storage.write_lock import turn_to_write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""A local page on which people score responses, blind to what the judge gave them."""
