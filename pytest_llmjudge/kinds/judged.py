@@ -477,6 +477,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
     def _decide_agreement(self, samples: Sequence[Sample[_Scored]]) -> Decision:
         both: list[tuple[int, HumanScore, str | None]] = []
         missing: dict[str, str] = {}
+        labelled: set[str] = set()
         for one in samples:
             record, scored = self.record(one.id), one.value
             response = None if scored is None else scored.response
@@ -488,6 +489,8 @@ class _JudgedSuite(RecordSuite[_Scored]):
                 missing[one.id] = str(one.error)
             elif score is not None and people is not None:
                 both.append((score, people, record.group))
+                if people.labelers:
+                    labelled.add(record.id)
         if missing:
             total = len(missing) + len(both)
             return unscored(list(missing), total, missing, "labelled records", AGREEMENT)
@@ -498,7 +501,9 @@ class _JudgedSuite(RecordSuite[_Scored]):
         if agreement is None or not self._labels.has_used(given):
             problem, hint = self._labels.none_used()
             return Decision(passed=False, reason=f"{problem}; {hint}")
-        return decide_agreement(agreement, self.loaded.settings.limits, groups)
+        decision = decide_agreement(agreement, self.loaded.settings.limits, groups)
+        left_out = self._labels.left_out(labelled)
+        return replace(decision, reason="; ".join(filter(None, (decision.reason, left_out))))
 
     def _category(self, name: str) -> str | None:
         return category_of(self.record(name), self.loaded.settings.by)

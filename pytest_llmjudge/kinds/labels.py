@@ -13,11 +13,11 @@ from pytest_llmjudge.errors import PeopleFileError, SettingsError
 from pytest_llmjudge.keys import content_digest, make_key
 from pytest_llmjudge.kinds.records import RESPONSE, has_response
 from pytest_llmjudge.kinds.shared import Shared
-from pytest_llmjudge.labels import records_digest, response_digest
+from pytest_llmjudge.labels import draw, records_digest, response_digest
 from pytest_llmjudge.prompts import given_response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import suites
     from pytest_llmjudge.data import LabelsFile, Record, RecordResult
@@ -52,6 +52,7 @@ class SuiteLabels:
 
     def __init__(self, records: Sequence[Record], file: LabelsFile | None) -> None:
         self.file = file
+        self._records = records
         self._scores = {} if file is None else file.scores()
         labels = () if file is None else file.labels
         counted = Counter(label.record for label in labels)
@@ -93,6 +94,27 @@ class SuiteLabels:
         """
         scores = [one for one in people if one is not None]
         return any(one.labelers for one in scores) if self.file is not None else bool(scores)
+
+    def left_out(self, labelled: Collection[str]) -> str:
+        """Say how many records of the file's sample are not labelled; empty where all are.
+
+        Whoever leaves out what the judge gets wrong makes it look better than it is.
+
+        Args:
+            labelled: Ids of the records whose labels are of a response of the run.
+        """
+        design = None if self.file is None else self.file.design
+        if design is None or not _is_drawn_from(design, self._records):
+            return ""
+        drawn = draw((record.id for record in self._records), design.size, design.seed)
+        missing = sum(record not in labelled for record in drawn)
+        if not missing:
+            return ""
+        have = "has" if missing == 1 else "have"
+        return (
+            f"{missing} of the {len(drawn)} records drawn {have} no label of this run's response, "
+            "and may be what the judge gets wrong"
+        )
 
     def shared(self, suite: str) -> Iterator[Shared]:
         """Yield that all processes have to read the same labels.
@@ -241,7 +263,11 @@ def _is_of(design: Design | None, loaded: suites.Suite) -> bool:
     """Say whether labels were drawn from a suite; of those that nobody knows, the ids decide."""
     if design is None or design.suite == loaded.name:
         return True
-    contents = ((record.id, content_digest(record)) for record in loaded.records)
+    return _is_drawn_from(design, loaded.records)
+
+
+def _is_drawn_from(design: Design, records: Iterable[Record]) -> bool:
+    contents = ((record.id, content_digest(record)) for record in records)
     return design.records == records_digest(contents)
 
 

@@ -67,7 +67,7 @@ def _read(path: Path, where: str) -> LabelsFile:
     reader = _Reader()
     for place, line in read_lines(path, where, _COMMAND):
         reader.read(place, line)
-    return reader.result(str(path))
+    return reader.result(str(path), where)
 
 
 def append_design(path: Path, design: Design) -> None:
@@ -165,8 +165,11 @@ class _Reader:
     def _note(self, place: str, problem: str, hint: str) -> None:
         self._problems.append(PeopleFileError(place, problem, hint))
 
-    def result(self, path: str) -> LabelsFile:
+    def result(self, path: str, where: str) -> LabelsFile:
         labels = self._standing()
+        if len(self._problems) > 1 and not self._labels and not self._designs:
+            problem = f"none of its {len(self._problems)} lines is a label"
+            raise PeopleFileError(where, problem, f"name a file that {_COMMAND} wrote")
         first, *others = self._designs.items() or [(None, "")]
         for _, place in others:
             before = first[1].rpartition(": ")[2]

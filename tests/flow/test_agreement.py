@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.agreement import measure_agreement
-from pytest_llmjudge.data import Design, Label
-from pytest_llmjudge.labels import response_digest
+from pytest_llmjudge.data import Design, Label, Record
+from pytest_llmjudge.keys import content_digest
+from pytest_llmjudge.labels import records_digest, response_digest
 from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.fake_ollama import Answer, FakeOllama
 from tests.support.project import MODEL, Project
@@ -298,6 +299,29 @@ def test_what_is_known_before_work(project: Project, arguments: str, text: str) 
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert errors(result) == [f"ERROR: {SUITE}: {text.format(path=project.path)}"]
+
+
+def test_a_sample_that_is_not_whole(project: Project) -> None:
+    """Who leaves out what the judge gets wrong does not do so unseen."""
+    content = texts(24)
+    project.suite(content, f"{ARGUMENTS}, max_judge_error=90")
+    contents = [
+        (one["id"], content_digest(Record(one["id"], one["instruction"], "", one["output"], {})))
+        for one in content
+    ]
+    append_design(
+        project.path / "labels.jsonl", Design(SUITE, 24, 24, 123, records_digest(contents))
+    )
+    label(project, content, [50] * 21)
+
+    result = project.run(REPORT, "--llm-judge-check=strict")
+
+    result.assert_outcomes(passed=27)
+    (suite,) = project.results()["suites"]
+    assert suite["gates"][2]["reason"].endswith(
+        "over 21 labelled records; judge error <= 90; 3 of the 24 records drawn have no label of "
+        "this run's response, and may be what the judge gets wrong"
+    )
 
 
 def test_labels_are_not_written_over(project: Project) -> None:
