@@ -46,6 +46,8 @@ _OTHER_RESPONSE = (
     "label the responses of this run with llmjudge label",
 )
 
+_ONE_GROUP = "all labelled records are in one group", "draw a sample with records of others"
+
 
 class LabelledScore(NamedTuple):
     """What judge and people gave a response.
@@ -103,14 +105,19 @@ def _lack(loaded: suites.Suite, labels: SuiteLabels, file: LabelsFile) -> Lack |
     """Say why labels do not correct an average, as far as it is known before work."""
     contents = [(record.id, content_digest(record)) for record in loaded.records]
     lack, field, design = why_no_sample(file, contents), loaded.settings.responses, file.design
-    if lack is not None or field is None or design is None:
+    if lack is not None or design is None:
         return lack
+    drawn = draw([record.id for record in loaded.records], design.size, design.seed)
+    groups = {record.group or record.id for record in loaded.records if record.id in drawn}
+    if len(groups) == 1:
+        return _ONE_GROUP
+    if field is None:
+        return None
     labelled = {
         record.id
         for record in loaded.records
         if labels.label(record, given_response(record, field)) is not None
     }
-    drawn = draw([record.id for record in loaded.records], design.size, design.seed)
     return why_not_labelled(drawn, labelled, *_OTHER_RESPONSE)
 
 
@@ -130,7 +137,7 @@ def correct(drawn: Sequence[str], scores: Sequence[LabelledScore]) -> CorrectedA
     groups = group_numbers(one.group for one in scores)
     corrected = corrected_mean([one.score for one in scores], people, groups)
     if corrected.interval is None:
-        return "all labelled records are in one group", "draw a sample with records of others"
+        return _ONE_GROUP
     low, high = _of_equal_labels(people, groups) or corrected.interval
     return CorrectedAverage(
         # Student's t and the correction know no bounds, scores do.

@@ -181,7 +181,8 @@ def read_suite_labels(
 ) -> tuple[suites.Suite, SuiteLabels]:
     """Read the labels of a suite, and settle what is asked of the judge's agreement with them.
 
-    A labels file that an option names is taken by the suites that it is of. What an option asks of
+    A labels file that an option names is taken by the suites that it is of: the one from which its
+    records were drawn, and others with the same records and responses. What an option asks of
     agreement is asked of suites that have labels, in either file.
 
     Args:
@@ -242,12 +243,14 @@ def _labels_file(loaded: suites.Suite, *, is_named: bool) -> LabelsFile | None:
     file = read_labels(path, named_by=where)
     ids = {record.id for record in loaded.records}
     has_records = any(label.record in ids for label in file.labels)
-    if not is_named:
+    # Those drawn from a suite of this name are not left out in silence once all has changed.
+    if not is_named and (file.design is None or file.design.suite != loaded.name):
         is_of = has_records and _is_of(file.design, loaded)
         return file if is_of and _may_be_used(loaded, SuiteLabels(loaded.records, file)) else None
     if has_records:
         return file
     problem, hint = _none_of(file, "a record of this suite")
+    where = f"{loaded.name}: labels"
     raise PeopleFileError(where, problem, hint)
 
 
@@ -261,9 +264,7 @@ def _none_of(file: LabelsFile, what: str) -> tuple[str, str]:
 
 def _is_of(design: Design | None, loaded: suites.Suite) -> bool:
     """Say whether labels were drawn from a suite; of those that nobody knows, the ids decide."""
-    if design is None or design.suite == loaded.name:
-        return True
-    return _is_drawn_from(design, loaded.records)
+    return design is None or _is_drawn_from(design, loaded.records)
 
 
 def _is_drawn_from(design: Design, records: Iterable[Record]) -> bool:

@@ -318,15 +318,16 @@ def check_labels_options(session: LlmSession) -> None:
     if not announced:
         return
     problems = []
+    path = None if settings.labels is None else session.resources.models.shown_path(settings.labels)
+    is_taken = any((facts.get("labels") or {}).get("path") == path for facts in announced)
+    nobody = f"no suite of this run takes its labels from {path}"
     for flag in settings.labels_options:
         key = flag.removeprefix("--llm-judge-").replace("-", "_")
         value = getattr(settings, key)
         if key == "labels":
-            path = session.resources.models.shown_path(value)
-            if all((facts.get(key) or {}).get("path") != path for facts in announced):
-                problem = f"no suite of this run takes its labels from {path}"
+            if not is_taken:
                 hint = "label its responses with llmjudge label, or leave labels= out of the marker"
-                problems.append(SettingsError(flag, problem, hint))
+                problems.append(SettingsError(flag, nobody, hint))
         elif all(facts.get(key) != value for facts in announced):
             problem = "no suite of this run has labels and leaves this open"
             hint = "name labels with --llm-judge-labels, or leave it out"
@@ -334,6 +335,10 @@ def check_labels_options(session: LlmSession) -> None:
     if problems:
         first, *others = problems
         raise SettingsError(first.where, first.problem, first.hint, more=tuple(others))
+    # Those of an ini file are for suites that need not all run.
+    if path is not None and not is_taken and any("labels" in facts for facts in announced):
+        note = f"llm_judge_labels: {nobody}, so that they correct no average and hold no judge"
+        session.store.add_note(note)
 
 
 def check_base(session: LlmSession) -> None:

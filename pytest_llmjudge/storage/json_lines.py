@@ -49,6 +49,8 @@ def read_lines(path: Path, where: str, written_by: str) -> Iterator[tuple[str, s
         raise PeopleFileError(where, problem, hint) from None
     except UnicodeDecodeError:
         raise PeopleFileError(where, "it is no UTF-8", hint) from None
+    except ValueError:
+        raise PeopleFileError(where, "its name holds a NUL character", hint) from None
     # Only what JSON Lines ends a line with: a text may hold other line breaks.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():

@@ -349,3 +349,47 @@ def test_a_corrected_average_that_is_not_that_of_its_records(project: Project) -
     assert result.ret == 4
     (line,) = errors(result)
     assert f'its "average" is {average + 1}, and by its records {average}' in line
+
+
+def test_labels_of_an_ini_file(project: Project) -> None:
+    """They are not left out in silence when all responses changed, or records and the suite's name."""
+    content = texts(20)
+    label(project, content)
+    project.write(
+        "pytest.ini", "[pytest]\nllm_judge_labels = labels.jsonl\nllm_judge_correct = true\n"
+    )
+    given = 'responses="model_response", min_average=10'
+    project.suite([{**one, "model_response": "Another."} for one in content], given)
+
+    refused = project.run()
+
+    assert errors(refused) == [
+        (
+            f"ERROR: {SUITE}: labels: none of the 20 labels of labels.jsonl is of a response of this "
+            "run; label them with llmjudge label"
+        )
+    ]
+
+    project.path.joinpath("test_suite.py").unlink()
+    project.suite(texts(21), given, test="test_renamed.py")
+
+    result = project.run()
+
+    assert (
+        "note: llm_judge_labels: no suite of this run takes its labels from labels.jsonl, so "
+        "that they correct no average and hold no judge"
+    ) in result.outlines
+
+
+def test_labels_of_one_group_correct_nothing(project: Project) -> None:
+    """That is known before work."""
+    content = texts(20)
+    label(project, content)
+    project.suite([{**one, "group": "one"} for one in content], f"{ALL}, min_average=10")
+
+    assert errors(project.run()) == [
+        (
+            f"ERROR: {SUITE}: correct: all labelled records are in one group; draw a sample with "
+            "records of others"
+        )
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,9 +21,6 @@ from pytest_llmjudge.storage.labels import (
     read_labels,
 )
 from pytest_llmjudge.storage.torn_line import set_aside_cut_off
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TEXT = st.text(min_size=1, max_size=20)
 LABELS = st.builds(
@@ -292,3 +289,9 @@ def test_another_kind_of_file(tmp_path: Path) -> None:
 
     line = f"{path}: none of its 4 lines is a label; name a file that llmjudge label wrote"
     assert caught.value.lines == (line,)
+
+
+def test_a_name_that_no_file_has() -> None:
+    """As a marker may give it."""
+    with pytest.raises(PeopleFileError, match="its name holds a NUL character; name a file that"):
+        read_labels(Path("la\0bels.jsonl"))
