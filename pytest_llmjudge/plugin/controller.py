@@ -29,6 +29,7 @@ from pytest_llmjudge.plugin.header import (
     planned_lines,
 )
 from pytest_llmjudge.plugin.identity import agree_on_baseline
+from pytest_llmjudge.plugin.interrupts import without_interrupts
 from pytest_llmjudge.plugin.junit import property_adder, suite_properties
 from pytest_llmjudge.plugin.kept import has_too_many_failures, kept_line
 from pytest_llmjudge.plugin.ledger import Ledger
@@ -180,9 +181,10 @@ class ControllerHooks:
             self._attempt("models under test", Path(), lambda _: self._look_at_models())
             if self._explaining.is_wanted:
                 self._attempt("explanations", Path(), lambda _: self._explain(session))
-        self._write(int(session.exitstatus))
-        self._run = self._result(whole=False)[0]
-        self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
+        with without_interrupts():
+            self._write(int(session.exitstatus))
+            self._run = self._result(whole=False)[0]
+            self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
         if self._started:
             self._kept = kept_line(self._session, session, temporary=self._temporary)
 

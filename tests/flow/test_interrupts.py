@@ -239,3 +239,29 @@ def test_responses_are_judged_while_others_are_generated(suite: Project) -> None
     assert len(chats) == 60
     # Thirty batches of 0.3 s: without the overlap no request would come in the first 9 s.
     assert chats[0].started - first < 5
+
+
+INTERRUPTS = """
+import signal
+from pytest_llmjudge.plugin import controller
+
+write = controller.write_results
+
+def write_later(*arguments):
+    signal.raise_signal(signal.SIGINT)
+    return write(*arguments)
+
+controller.write_results = write_later
+"""
+
+
+def test_while_files_are_written(project: Project) -> None:
+    """As by a second Ctrl-C after one that ended explanations: all that was decided is written."""
+    project.write("conftest.py", INTERRUPTS)
+    project.suite(records(2))
+
+    result = project.run_subprocess("--llm-judge-report=results.json")
+
+    result.assert_outcomes(passed=3)
+    assert result.ret == pytest.ExitCode.OK
+    assert project.results()["suites"][0]["scored"] == 2
