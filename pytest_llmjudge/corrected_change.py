@@ -152,7 +152,11 @@ def why_designs_differ(before: Design | None, after: Design | None) -> tuple[str
         problem = "the baseline has no labels of a whole sample that correct its average"
         return problem, f"{again}, and make the baseline again with --llm-judge-labels"
     # A suite may have been renamed.
-    if replace(before, suite=after.suite) != after:
+    before = replace(before, suite=after.suite)
+    if before != after and replace(before, records=after.records) == after:
+        problem = "the baseline's labels were drawn from records that have changed since"
+        return problem, "label the same records in both"
+    if before != after:
         problem = (
             f"the baseline's labels are of another sample ({before.size} of {before.total}, seed "
             f"{before.seed}) than this run's ({after.size} of {after.total}, seed {after.seed})"

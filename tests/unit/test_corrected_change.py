@@ -193,3 +193,7 @@ def test_designs() -> None:
         "60, seed 7)"
     )
     assert hint == "label the same records in both, drawn with one size and seed"
+    assert why_designs_differ(DESIGN, replace(DESIGN, suite="other", records="b" * 64)) == (
+        "the baseline's labels were drawn from records that have changed since",
+        "label the same records in both",
+    )
