@@ -167,7 +167,7 @@ class _Reader:
 
     def result(self, path: str, where: str) -> LabelsFile:
         labels = self._standing()
-        if len(self._problems) > 1 and not self._labels and not self._designs:
+        if len(self._problems) > _SHOWN_PROBLEMS and not self._labels and not self._designs:
             problem = f"none of its {len(self._problems)} lines is a label"
             raise PeopleFileError(where, problem, f"name a file that {_COMMAND} wrote")
         first, *others = self._designs.items() or [(None, "")]

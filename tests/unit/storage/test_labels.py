@@ -282,12 +282,12 @@ def test_whole_numbers_with_a_fraction(tmp_path: Path) -> None:
 def test_another_kind_of_file(tmp_path: Path) -> None:
     """As results in the place of labels: one line, not one for each of its own."""
     path = tmp_path / "results.json"
-    path.write_text(json.dumps({"schema": 1, "suites": []}, indent=1), "utf-8")
+    path.write_text(json.dumps({"suites": [*range(30)]}, indent=1), "utf-8")
 
     with pytest.raises(PeopleFileError) as caught:
         read_labels(path)
 
-    line = f"{path}: none of its 4 lines is a label; name a file that llmjudge label wrote"
+    line = f"{path}: none of its 34 lines is a label; name a file that llmjudge label wrote"
     assert caught.value.lines == (line,)
 
 
