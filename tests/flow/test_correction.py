@@ -292,6 +292,20 @@ def test_a_corrected_change(project: Project, mode: tuple[str, ...]) -> None:
     assert again["reason"] == gate["reason"].replace("max_drop", "--max-drop")
 
 
+def test_a_corrected_change_that_passes(project: Project, mode: tuple[str, ...]) -> None:
+    """Summary and reports say what corrects it, as they do where the gate fails."""
+    baseline(project, texts())
+    more = "--llm-judge-markdown=report.md", "--llm-judge-html=report.html"
+
+    result = project.run(RULED, *more, *mode)
+
+    result.assert_outcomes(passed=COUNT + 3)
+    line = "corrected by 20 labels on both sides (weight of the judge's*"
+    result.stdout.fnmatch_lines([f"*{line}"])
+    for name in ("report.md", "report.html"):
+        assert "20 labels on both sides" in (project.path / name).read_text("utf-8")
+
+
 def test_not_worse(project: Project) -> None:
     """Twenty labels that are all the same on both sides prove little, and that is said."""
     baseline(project, texts())
