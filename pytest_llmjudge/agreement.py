@@ -23,16 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEAST_GROUPS",
-    "LEAST_LABELS",
     "agreement_of",
     "measure_agreement",
     "resampled_figures",
 ]
 
-LEAST_LABELS = 20
-"""Fewer responses that judge and people scored do not say how far they agree."""
 LEAST_GROUPS = 3
-"""Records in fewer groups do not say how sure the figures are."""
+"""Intervals need records of at least so many groups."""
 _SEED = 123
 _RESAMPLES = 10_000
 _ALPHA = 0.05
@@ -66,7 +63,7 @@ def measure_agreement(
     owners = _numbered(groups, len(judge))
     if max(owners) + 1 >= LEAST_GROUPS:
         error_interval, bias_interval, spearman_interval = _intervals(
-            tuple(judge), tuple(people), tuple(owners)
+            tuple(judge), tuple(people), owners
         )
     return Agreement(
         count=len(differences),
@@ -111,47 +108,46 @@ def resampled_figures(
         One row a resample; columns are mean absolute error, bias and rank correlation, which is NaN
         where a side has the same score throughout.
     """
-    owners = _numbered(groups, len(judge))
-    return _resampled(_Pairs(judge, people, owners), max(owners) + 1)
+    return _resampled(tuple(judge), tuple(people), _numbered(groups, len(judge)))
 
 
-def _resampled(pairs: _Pairs, units: int) -> _Floats:
-    import numpy as np
-
-    batch = max(1, _LARGEST_BATCH // pairs.count)
-    return np.concatenate([pairs.figures(drawn) for drawn in _draws(units, batch)])
-
-
-def _numbered(groups: Sequence[Hashable] | None, count: int) -> list[int]:
+def _numbered(groups: Sequence[Hashable] | None, count: int) -> tuple[int, ...]:
     """Return the number of each pair's group, from 0."""
     if groups is None:
-        return list(range(count))
+        return tuple(range(count))
     numbers: dict[Hashable, int] = {}
-    return [numbers.setdefault(group, len(numbers)) for group in groups]
+    return tuple(numbers.setdefault(group, len(numbers)) for group in groups)
 
 
+# The gate, the summary and the files of a run ask for the intervals of the same scores.
 @functools.lru_cache(maxsize=8)
 def _intervals(
     judge: tuple[float, ...], people: tuple[float, ...], owners: tuple[int, ...]
 ) -> tuple[tuple[float, float] | None, ...]:
-    """Return the intervals of mean absolute error, bias and rank correlation.
-
-    The gate, the summary and the files of a run ask for those of the same scores.
-    """
+    """Return the intervals of mean absolute error, bias and rank correlation."""
     import numpy as np
 
-    pairs = _Pairs(judge, people, owners)
-    units = max(owners) + 1
+    pairs, units = _Pairs(judge, people, owners), max(owners) + 1
     observed = pairs.figures(np.ones((1, units)))[0]
-    batch = max(1, _LARGEST_BATCH // pairs.count)
-    resampled = _resampled(pairs, units)
+    resampled = _resampled(judge, people, owners)
     left_out = np.concatenate(
         [
-            pairs.figures(1 - np.eye(min(batch, units - start), units, start))
-            for start in range(0, units, batch)
+            pairs.figures(1 - np.eye(min(pairs.batch, units - start), units, start))
+            for start in range(0, units, pairs.batch)
         ]
     )
     return tuple(_interval(observed[k], resampled[:, k], left_out[:, k]) for k in range(3))
+
+
+# Judges that are compared are resampled once for their intervals and for their differences.
+@functools.lru_cache(maxsize=8)
+def _resampled(
+    judge: tuple[float, ...], people: tuple[float, ...], owners: tuple[int, ...]
+) -> _Floats:
+    import numpy as np
+
+    pairs, units = _Pairs(judge, people, owners), max(owners) + 1
+    return np.concatenate([pairs.figures(drawn) for drawn in _draws(units, pairs.batch)])
 
 
 def _draws(units: int, batch: int) -> Iterator[_Floats]:
@@ -167,17 +163,21 @@ def _draws(units: int, batch: int) -> Iterator[_Floats]:
 
 
 class _Pairs:
-    """Pairs of scores, and their figures when each unit counts as often as it was drawn."""
+    """Pairs of scores, and their figures when each unit counts as often as it was drawn.
+
+    Attributes:
+        batch: How many rows of draws to take at once.
+    """
 
     def __init__(
         self, judge: Sequence[float], people: Sequence[float], owners: Sequence[int]
     ) -> None:
         import numpy as np
 
-        self.count = len(judge)
+        self.batch = max(1, _LARGEST_BATCH // len(judge))
         self._owners = np.asarray(owners)
         self._differences = np.asarray(judge, dtype=float) - np.asarray(people, dtype=float)
-        self._sides = [np.unique(side, return_inverse=True)[1] for side in (judge, people)]
+        self._judge, self._people = _Levels(judge), _Levels(people)
 
     def figures(self, drawn: _Floats) -> _Floats:
         """Return mean absolute error, bias and rank correlation of each row of draws.
@@ -186,35 +186,54 @@ class _Pairs:
         """
         import numpy as np
 
-        weights = drawn[:, self._owners]
+        weights = np.take(drawn, self._owners, axis=1)
         sizes = weights.sum(axis=1)
-        error = weights @ np.abs(self._differences) / sizes
-        bias = weights @ self._differences / sizes
-        first, second = (self._ranks(weights, side) for side in self._sides)
-        first -= ((sizes + 1) / 2)[:, None]
-        second -= ((sizes + 1) / 2)[:, None]
-        product = (weights * first * second).sum(axis=1)
-        squares = (weights * first**2).sum(axis=1) * (weights * second**2).sum(axis=1)
+        # Products of matrices wait for threads when other processes use the cores.
+        error = np.einsum("ij,j->i", weights, np.abs(self._differences)) / sizes
+        bias = np.einsum("ij,j->i", weights, self._differences) / sizes
+        ours, our_squares = self._judge.ranks(weights)
+        theirs, their_squares = self._people.ranks(weights)
+        products = self._people.sums(weights * np.take(ours, self._judge.of, axis=1)) * theirs
         with np.errstate(invalid="ignore"):
-            correlation = product / np.sqrt(squares)
+            correlation = products.sum(axis=1) / np.sqrt(our_squares * their_squares)
         # Sums in another order differ in their last digits, and a bound of 1 is to be 1.
         return np.round(np.column_stack([error, bias, correlation]), 12)
 
-    @staticmethod
-    def _ranks(weights: _Floats, places: npt.NDArray[np.intp]) -> _Floats:
-        """Return the rank of each pair in each row, ties with their average rank.
+
+class _Levels:
+    """The different scores of one side, in rising order.
+
+    Attributes:
+        of: Which of them each pair has.
+    """
+
+    def __init__(self, scores: Sequence[float]) -> None:
+        import numpy as np
+
+        _, self.of, counts = np.unique(scores, return_inverse=True, return_counts=True)
+        self._order = np.argsort(self.of, kind="stable")
+        self._starts = np.cumsum(counts) - counts
+
+    def sums(self, values: _Floats) -> _Floats:
+        """Return the sum over the pairs of each level; one row for each row of values."""
+        import numpy as np
+
+        sums: _Floats = np.add.reduceat(np.take(values, self._order, axis=1), self._starts, axis=1)
+        return sums
+
+    def ranks(self, weights: _Floats) -> tuple[_Floats, _Floats]:
+        """Return the rank of each level minus the mean rank, and the sum of squares of pairs.
+
+        The pairs of a level have their average rank.
 
         Args:
             weights: How often each pair counts, one row a resample.
-            places: Which of the side's scores, in rising order, each pair has.
         """
         import numpy as np
 
-        order = np.argsort(places, kind="stable")
-        last = np.searchsorted(places[order], np.arange(int(places.max()) + 1), side="right") - 1
-        upto = np.cumsum(weights[:, order], axis=1)[:, last]
-        ranks: _Floats = upto - (np.diff(upto, axis=1, prepend=0) - 1) / 2
-        return ranks[:, places]
+        counts = self.sums(weights)
+        ranks = np.cumsum(counts, axis=1) - (counts + counts.sum(axis=1, keepdims=True)) / 2
+        return ranks, (counts * ranks**2).sum(axis=1)
 
 
 def _interval(observed: float, resampled: _Floats, left_out: _Floats) -> tuple[float, float] | None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_llmjudge.bounds import mean_bounds
 from pytest_llmjudge.correction import corrected_mean
 from pytest_llmjudge.data import CorrectedChange
-from pytest_llmjudge.label_sample import LEAST_LABELS
+from pytest_llmjudge.label_sample import Lack
+from pytest_llmjudge.labels import LEAST_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -138,7 +139,7 @@ def _p(corrected: Corrected) -> float:
     return float(special.stdtr(corrected.degrees, corrected.estimate / corrected.error))
 
 
-def why_designs_differ(before: Design | None, after: Design | None) -> tuple[str, str] | None:
+def why_designs_differ(before: Design | None, after: Design | None) -> Lack | None:
     """Say why labels of two releases do not correct their difference, and what to do.
 
     Args:
@@ -147,21 +148,21 @@ def why_designs_differ(before: Design | None, after: Design | None) -> tuple[str
     """
     again = "label its whole sample with llmjudge label"
     if after is None:
-        return "this run has no labels of a whole sample that correct its changes", again
+        return Lack("this run has no labels of a whole sample that correct its changes", again)
     if before is None:
         problem = "the baseline has no labels of a whole sample that correct its average"
-        return problem, f"{again}, and make the baseline again with --llm-judge-labels"
+        return Lack(problem, f"{again}, and make the baseline again with --llm-judge-labels")
     # A suite may have been renamed.
     if replace(before, suite=after.suite) != after:
         problem = (
             f"the baseline's labels are of another sample ({before.size} of {before.total}, seed "
             f"{before.seed}) than this run's ({after.size} of {after.total}, seed {after.seed})"
         )
-        return problem, "label the same records in both, drawn with one size and seed"
+        return Lack(problem, "label the same records in both, drawn with the same size and seed")
     return None
 
 
-def why_too_few(pairs: Sequence[LabelledPair]) -> tuple[str, str] | None:
+def why_too_few(pairs: Sequence[LabelledPair]) -> Lack | None:
     """Say that too few pairs are labelled, and what to do; ``None`` where there are enough."""
     number = sum(pair.label is not None for pair in pairs)
     if number >= LEAST_LABELS:
@@ -169,4 +170,5 @@ def why_too_few(pairs: Sequence[LabelledPair]) -> tuple[str, str] | None:
     problem = (
         f"{number} records are scored and labelled on both sides, and {LEAST_LABELS} are needed"
     )
-    return problem, "have all records scored, or draw a larger sample with llmjudge label --sample"
+    hint = "have all records scored, or draw a larger sample with llmjudge label --sample"
+    return Lack(problem, hint)

@@ -7,15 +7,11 @@ from itertools import combinations
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.agreement import (
-    LEAST_GROUPS,
-    LEAST_LABELS,
-    measure_agreement,
-    resampled_figures,
-)
+from pytest_llmjudge.agreement import LEAST_GROUPS, measure_agreement, resampled_figures
 from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.data.judges import ERROR, JudgeChoice, JudgeDifference, JudgeStanding
 from pytest_llmjudge.groups import group_numbers
+from pytest_llmjudge.labels import LEAST_LABELS
 from pytest_llmjudge.stats import POWER
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.agreement import LEAST_LABELS
 from pytest_llmjudge.data.comparison import INCONCLUSIVE
 from pytest_llmjudge.data.summary import NONE, Statement
 from pytest_llmjudge.gates import Decision
 from pytest_llmjudge.groups import in_groups
-from pytest_llmjudge.stats import mean, points
+from pytest_llmjudge.labels import LEAST_LABELS
+from pytest_llmjudge.stats import mean, points, spearman
 from pytest_llmjudge.storage.consistent import differs
 
 if TYPE_CHECKING:
@@ -205,11 +205,17 @@ def agreement_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
     both = [record for record in records if record["score"] is not None]
     # Older files have the agreement and not the scores of people.
     if both:
-        differences = [record["score"] - record["human_score"] for record in both]
-        figures = suite.get("agreement") or {"count": 0, "mean_absolute_error": None, "bias": None}
-        yield from differs(figures, "count", len(both))
-        yield from differs(figures, "mean_absolute_error", mean([*map(abs, differences)]))
-        yield from differs(figures, "bias", mean(differences))
+        judge, people = ([record[name] for record in both] for name in ("score", "human_score"))
+        differences = [ours - theirs for ours, theirs in zip(judge, people, strict=True)]
+        actual = {
+            "count": len(both),
+            "mean_absolute_error": mean([*map(abs, differences)]),
+            "bias": mean(differences),
+            "spearman": spearman(judge, people),
+        }
+        figures = suite.get("agreement") or dict.fromkeys(actual)
+        for name, figure in actual.items():
+            yield from differs(figures, name, figure)
     if "labels" in suite:
         used = sum(record.get("labelers", 0) for record in suite["records"])
         yield from differs(suite["labels"], "used", used)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HumanScore", "SuiteLabels", "read_suite_labels", "used_labels"]
 
-_LABEL = "label them with llmjudge label"
+_LABEL = "label the responses of this run with llmjudge label"
 
 
 class HumanScore(NamedTuple):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.agreement import LEAST_GROUPS, LEAST_LABELS
+from pytest_llmjudge.agreement import LEAST_GROUPS
 from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.data.judges import AGREEMENT, ERROR
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import listed
+from pytest_llmjudge.labels import LEAST_LABELS
 from pytest_llmjudge.reporting.markup import head, inline, row
 from pytest_llmjudge.reporting.table import table
 from pytest_llmjudge.stats import probability

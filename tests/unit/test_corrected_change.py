@@ -192,4 +192,4 @@ def test_designs() -> None:
         "the baseline's labels are of another sample (30 of 60, seed 123) than this run's (30 of "
         "60, seed 7)"
     )
-    assert hint == "label the same records in both, drawn with one size and seed"
+    assert hint == "label the same records in both, drawn with the same size and seed"

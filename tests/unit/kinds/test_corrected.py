@@ -58,7 +58,7 @@ def test_a_record_without_a_label() -> None:
     given = [one._replace(people=None) if one.id == DRAWN[3] else one for one in scores()]
 
     assert correct(DRAWN, given) == (
-        f"1 of the 20 records drawn has a label of another response only, or none: {DRAWN[3]}",
+        f"1 of the 20 records drawn has no label of this run's response: {DRAWN[3]}",
         "label the responses of this run with llmjudge label",
     )
 
@@ -69,7 +69,7 @@ def test_one_group() -> None:
 
     assert correct(DRAWN, given) == (
         "all labelled records are in one group",
-        "draw a sample with records of others",
+        "draw a sample with records of several groups",
     )
 
 
