@@ -1,4 +1,4 @@
-"""How a judge's scores agree with those of people, with bootstrap intervals; pure."""
+"""Measures how well a judge's scores agree with people's, with bootstrap intervals; pure."""
 
 from __future__ import annotations
 
@@ -40,21 +40,22 @@ _LARGEST_BATCH = 500_000
 def measure_agreement(
     judge: Sequence[float], people: Sequence[float], groups: Sequence[Hashable] | None = None
 ) -> Agreement | None:
-    """Compare scores of a judge with those of people, pair by pair; ``None`` without pairs.
+    """Compare a judge's scores with people's, pair by pair; ``None`` without pairs.
 
-    The intervals are 95 % bootstrap intervals, bias-corrected and accelerated (B. Efron, 1987),
-    10,000 resamples, seed 123. All three figures are taken of the same resamples. In a resample
-    where one side has the same score throughout there is no rank correlation: it counts as -1 for
-    the lower bound and as 1 for the upper one.
+    The intervals are 95 % bootstrap intervals, bias-corrected and accelerated (B. Efron, Journal of
+    the American Statistical Association 82, 1987), from 10,000 resamples with seed 123. All three
+    figures use the same resamples. A resample in which all scores of one side are the same has no
+    rank correlation; it counts as -1 for the lower bound and as 1 for the upper one.
 
     Args:
-        judge: 0 to 100, of each pair.
-        people: 0 to 100, of each pair.
-        groups: Of each pair; ``None`` where each is alone. Groups are resampled whole.
+        judge: Its scores, 0 to 100.
+        people: Their scores of the same responses, 0 to 100.
+        groups: The group of each pair; ``None`` if each pair is a group of its own. Groups are
+            resampled whole.
 
     Returns:
-        An interval is ``None`` for fewer than three pairs or groups. That of the rank correlation
-        is ``None`` too where there is no correlation with one pair or group left out.
+        The intervals are ``None`` for fewer than three pairs or groups. That of the rank
+        correlation is also ``None`` if leaving out one pair or group leaves no correlation.
     """
     if not judge:
         return None
@@ -77,7 +78,7 @@ def measure_agreement(
 
 
 def agreement_of(results: Iterable[RecordResult]) -> Agreement | None:
-    """Compare the judge's scores with those of people, over the results that have both."""
+    """Compare the judge's scores with people's, over the results that have both."""
     both = [
         (result.score, result.human_score, result.record.group)
         for result in results
@@ -94,19 +95,19 @@ def agreement_of(results: Iterable[RecordResult]) -> Agreement | None:
 def resampled_figures(
     judge: Sequence[float], people: Sequence[float], groups: Sequence[Hashable] | None = None
 ) -> _Floats:
-    """Return the figures of each resample, as :func:`measure_agreement` takes them.
+    """Return the figures of each resample that :func:`measure_agreement` uses.
 
-    The resamples are the same for all judges of the same pairs, so that differences between two
-    judges are differences on the same responses.
+    Two judges of the same responses get the same resamples, so that their figures can be subtracted
+    resample by resample.
 
     Args:
-        judge: 0 to 100, of each pair.
-        people: 0 to 100, of each pair.
-        groups: Of each pair; ``None`` where each is alone.
+        judge: Its scores, 0 to 100.
+        people: Their scores of the same responses, 0 to 100.
+        groups: The group of each pair; ``None`` if each pair is a group of its own.
 
     Returns:
-        One row a resample; columns are mean absolute error, bias and rank correlation, which is NaN
-        where a side has the same score throughout.
+        Shape (10,000, 3): mean absolute error, bias and rank correlation, which is NaN if all
+        scores of one side are the same.
     """
     return _resampled(tuple(judge), tuple(people), _numbered(groups, len(judge)))
 
@@ -163,10 +164,10 @@ def _draws(units: int, batch: int) -> Iterator[_Floats]:
 
 
 class _Pairs:
-    """Pairs of scores, and their figures when each unit counts as often as it was drawn.
+    """Pairs of scores, whose figures can be computed for many resamples at once.
 
     Attributes:
-        batch: How many rows of draws to take at once.
+        batch: How many resamples to compute at once.
     """
 
     def __init__(
@@ -180,15 +181,18 @@ class _Pairs:
         self._judge, self._people = _Levels(judge), _Levels(people)
 
     def figures(self, drawn: _Floats) -> _Floats:
-        """Return mean absolute error, bias and rank correlation of each row of draws.
+        """Return mean absolute error, bias and rank correlation of each resample.
 
-        The correlation is NaN where a side has one score only.
+        The correlation is NaN if all scores of one side are the same.
+
+        Args:
+            drawn: How often each unit was drawn, one row a resample.
         """
         import numpy as np
 
         weights = np.take(drawn, self._owners, axis=1)
         sizes = weights.sum(axis=1)
-        # Products of matrices wait for threads when other processes use the cores.
+        # A matrix product would start threads, which is slow when other processes use the cores.
         error = np.einsum("ij,j->i", weights, np.abs(self._differences)) / sizes
         bias = np.einsum("ij,j->i", weights, self._differences) / sizes
         ours, our_squares = self._judge.ranks(weights)

@@ -1,4 +1,4 @@
-"""Whether labels are those of a whole random sample, so that they can correct an average."""
+"""Checks that labels are those of a whole random sample, so that they can correct an average."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The average of a suite as people's labels of a random sample of its records correct it."""
+"""Corrects the average of a suite by people's labels of a random sample of its records."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ _NOT_LABELLED = (
 
 
 class LabelledScore(NamedTuple):
-    """What judge and people gave a response.
+    """The judge's and people's score of a response.
 
     Attributes:
         id: Of the record.
         score: The judge's.
-        people: The mean of the labels of the labels file; ``None`` without one.
-        group: Of the record; ``None`` for one that is alone.
+        people: The mean over the labels in the labels file; ``None`` without one.
+        group: Of the record; ``None`` for one that is a group of its own.
     """
 
     id: str
@@ -171,10 +171,10 @@ def _bounded(value: float) -> float:
 def corrected_results(
     drawn: Sequence[str] | None, results: Sequence[RecordResult], total: int
 ) -> CorrectedAverage | None:
-    """Return the corrected average of a run; ``None`` where it cannot be told.
+    """Return the corrected average of a run; ``None`` if there is none.
 
     Args:
-        drawn: Ids of the records that were drawn; ``None`` where labels correct nothing.
+        drawn: Ids of the records that were drawn; ``None`` if the labels correct nothing.
         results: Of the records.
         total: How many records the suite has.
     """
@@ -235,9 +235,9 @@ def corrected_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
 
 
 def saved_sample(suite: Mapping[str, Any]) -> tuple[Design | None, frozenset[str]]:
-    """Return how the labels of a suite of a results file were drawn, and the records drawn.
+    """Return the sample behind the corrected average of a saved suite: its design and record ids.
 
-    There are none where its labels did not correct its average.
+    Without a corrected average there is none.
 
     Args:
         suite: Its part of the file.

@@ -1,4 +1,4 @@
-"""Several judges beside people as lines for a terminal, and as Markdown."""
+"""Reports several judges compared with people, as lines for a terminal and as Markdown."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def judges_markdown(scores: LabelledScores, choice: JudgeChoice) -> str:
 
 
 def advice(scores: LabelledScores, choice: JudgeChoice) -> str:
-    """Say which judge to take, or that nobody can tell and what would."""
+    """Say which judge to take, or why that cannot be told and how many labels would tell."""
     best = choice.best
     if len(scores.judges) == 1:
         return "one judge: name results of others to compare it with"
