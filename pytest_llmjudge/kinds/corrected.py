@@ -244,7 +244,9 @@ def saved_sample(suite: Mapping[str, Any]) -> tuple[Design | None, frozenset[str
     """
     if "corrected" not in suite:
         return None, frozenset()
-    design = Design(**suite["labels"]["design"])
+    saved = suite["labels"]["design"]
+    # A later version may write more.
+    design = Design(**{name: saved[name] for name in Design.__dataclass_fields__})
     ids = [record["id"] for record in suite["records"]]
     return design, frozenset(draw(ids, design.size, design.seed))
 
