@@ -326,10 +326,15 @@ def check_labels_options(session: LlmSession) -> None:
         value = getattr(settings, key)
         if key == "labels":
             if not is_taken:
-                hint = "label its responses with llmjudge label, or leave labels= out of the marker"
+                hint = (
+                    "label the responses of this run with llmjudge label, or leave labels= out of "
+                    "the marker"
+                )
                 problems.append(SettingsError(flag, nobody, hint))
         elif all(facts.get(key) != value for facts in announced):
-            problem = "no suite of this run has labels and leaves this open"
+            problem = (
+                "it decides nothing: no suite of this run has labels and leaves this to the option"
+            )
             hint = "name labels with --llm-judge-labels, or leave it out"
             problems.append(SettingsError(flag, problem, hint))
     if problems:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
-from pytest_llmjudge.data import CorrectedAverage
+from pytest_llmjudge.data import CorrectedAverage, Design
 from pytest_llmjudge.gates import decide_average
 from pytest_llmjudge.kinds.corrected import (
     LabelledScore,
@@ -63,7 +65,7 @@ def test_a_record_without_a_label() -> None:
     given = [one._replace(people=None) if one.id == DRAWN[3] else one for one in scores()]
 
     assert correct(DRAWN, given) == (
-        f"1 of the 20 records drawn has a label of another response only, or none: {DRAWN[3]}",
+        f"1 of the 20 records drawn has no label of this run's response: {DRAWN[3]}",
         "label the responses of this run with llmjudge label",
     )
 
@@ -74,7 +76,7 @@ def test_one_group() -> None:
 
     assert correct(DRAWN, given) == (
         "all labelled records are in one group",
-        "draw a sample with records of others",
+        "draw a sample with records of several groups",
     )
 
 
@@ -133,3 +135,15 @@ def test_a_file_whose_corrected_average_was_edited() -> None:
     assert list(corrected_contradictions(suite)) == [
         f'corrected: its "average" is 99, and by its records {average:g}'
     ]
+
+
+def test_a_design_that_a_later_version_wrote() -> None:
+    """What this version does not know of it is left alone."""
+    design = Design("test_q.py::test_i", 60, 20, 123, "0" * 64)
+    suite = {
+        "corrected": {},
+        "labels": {"design": {**asdict(design), "strata": 3}},
+        "records": [{"id": name} for name in IDS],
+    }
+
+    assert saved_sample(suite) == (design, frozenset(DRAWN))
