@@ -167,7 +167,7 @@ def test_it_is_said_why_there_is_none(project: Project, mode: tuple[str, ...]) -
     result = project.run(*mode)
 
     hint = "label the responses of this run with llmjudge label"
-    line = f"{where} a label of another response only, or none: {names[0]}; {hint}"
+    line = f"{where} no label of this run's response: {names[0]}; {hint}"
     assert line in result.outlines
 
 
