@@ -148,7 +148,7 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
     Each turn of a conversation counts as a record, with references as the answers before it.
     Where fewer than eight of them have a near miss, those of other records are asked about as well.
     """
-    records = _all_turns(records)
+    records = [turn for record in records for turn in _turns(record)]
     number, ids = len(records), "\n".join(record.id for record in records)
     start = int.from_bytes(hashlib.sha256(ids.encode("utf-8", "surrogatepass")).digest()[:8], "big")
     count = min(_MOST, number)
@@ -188,10 +188,6 @@ def known_question(record: Record) -> Record:
     """
     question = "Which are the three longest rivers of South America?"
     return replace(record, instruction=question, input="", system="", turns=(), criteria=(MISSED,))
-
-
-def _all_turns(records: Sequence[Record]) -> list[Record]:
-    return [turn for record in records for turn in _turns(record)]
 
 
 def _turns(record: Record) -> Iterator[Record]:

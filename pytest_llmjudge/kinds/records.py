@@ -203,11 +203,11 @@ class RecordSuite(Suite[Value]):
         if least is None or not self.uses_judge or resources.settings.check == "off":
             return
         from pytest_llmjudge.judging.check import has_near_misses
+        from pytest_llmjudge.judging.near.misses import no_near_misses
 
         if not has_near_misses(records):
-            problem = f"0 of {len(records)} records have a number, name or the like to change"
             hint = f"leave out --llm-judge-check-near={least:g}, which needs one"
-            raise SettingsError(self.name, problem, hint)
+            raise SettingsError(self.name, no_near_misses(len(records)), hint)
 
     def check_judge(self, judge: JudgeIdentity) -> None:
         """Prove that a judge understands what criteria there are; see :class:`.base.Suite`."""
