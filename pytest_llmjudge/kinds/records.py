@@ -206,8 +206,9 @@ class RecordSuite(Suite[Value]):
         from pytest_llmjudge.judging.near.misses import no_near_misses
 
         if not has_near_misses(records):
+            problem = f"no near misses: {no_near_misses(len(records))}"
             hint = f"leave out --llm-judge-check-near={least:g}, which needs one"
-            raise SettingsError(self.name, no_near_misses(len(records)), hint)
+            raise SettingsError(self.name, problem, hint)
 
     def check_judge(self, judge: JudgeIdentity) -> None:
         """Prove that a judge understands what criteria there are; see :class:`.base.Suite`."""

@@ -99,7 +99,7 @@ def _agreement(outcome: Outcome) -> str:
     people, responses = 1 + len(outcome.others), _count(agreement.responses, "response")
     what = f"Krippendorff's alpha of {people} labelers on {responses}"
     if agreement.alpha is None:
-        return f"{what}: none, as all scores are the same"
+        return f"{what}: not defined, as all scores are the same"
     interval = agreement.interval
     shown = "" if interval is None else f" (95 % CI {interval[0]:.2f} to {interval[1]:.2f})"
     return f"{what}: {agreement.alpha:.2f}{shown}"
@@ -115,10 +115,7 @@ def _missing(sample: Sample) -> Iterator[str]:
     if count:
         noun = _count(count, "record")
         verb = "has" if count == 1 else "have"
-        yield (
-            f"{noun} of the sample {verb} no response, so that no average can be corrected by its "
-            "labels"
-        )
+        yield (f"{noun} of the sample {verb} no response, so the labels cannot correct the average")
 
 
 def _name(labeler: str) -> str:
