@@ -72,7 +72,7 @@ def test_explanations_change_nothing_else(project: Project, dist: tuple[str, ...
         result = project.run(ALL, *files, server=server.url)
         first = len(server.chats)
         assert len(asked(server)) == 2
-        again = project.run(ALL, REPORT, *dist, server=server.url)
+        again = project.run(ALL, REPORT, server=server.url)
         assert len(server.chats) == first
 
     assert result.ret == without.ret == again.ret

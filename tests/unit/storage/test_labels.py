@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Design, Label, LabelsFile
@@ -62,6 +62,7 @@ def _lines(error: pytest.ExceptionInfo[PeopleFileError], path: Path) -> list[str
     return [line.removeprefix(f"{path}: ") for line in error.value.lines]
 
 
+@settings(max_examples=40)
 @given(st.lists(LABELS, min_size=1, max_size=5, unique_by=lambda one: (*one.key, one.labeler)))
 def test_what_is_appended_is_read(
     tmp_path_factory: pytest.TempPathFactory, labels: list[Label]
