@@ -91,7 +91,8 @@ def parse_schema_reply(text: str) -> int | None:
 
     Returns:
         The score, or ``None`` when the text is anything else: cut off, ``85.0``, ``"85"``,
-        ``true``, out of range, or with more than one ``score``.
+        ``true``, out of range, or with more than one ``score``. A Markdown code fence around the
+        object does not count.
     """
     score = _only(text, "score")
     return score if type(score) is int and 0 <= score <= 100 else None
@@ -118,10 +119,20 @@ def parse_choice(text: str) -> str | None:
 _CHOICES: Final = ("A", "B", "tie")
 
 
+# Models write JSON so where nothing holds them to a schema.
+_FENCE: Final = re.compile(
+    r"\s*```[ \t]*(?:json)?[ \t\r]*\n(?P<inner>.*)\n[ \t]*```\s*", re.DOTALL | re.IGNORECASE
+)
+
+
 def _only(text: str, wanted: str) -> object:
-    """Return the one value that a JSON object has under a name; ``None`` for anything else."""
+    """Return the one value that a JSON object has under a name; ``None`` for anything else.
+
+    One Markdown code fence may stand around the object, and nothing but blanks around that.
+    """
+    fenced = _FENCE.fullmatch(text)
     try:
-        pairs = json.loads(text, object_pairs_hook=_Pairs)
+        pairs = json.loads(fenced["inner"] if fenced else text, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
         return None
     if not isinstance(pairs, _Pairs):

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import JudgeError, one_line
-from pytest_llmjudge.judging.choosing import ROOM_FOR_THOUGHTS, choose, thinks
+from pytest_llmjudge.judging.choosing import (
+    LARGER,
+    ROOM_FOR_THOUGHTS,
+    choose,
+    thinks,
+)
 from pytest_llmjudge.judging.decoys import is_suspicious_choice, is_suspicious_score
 from pytest_llmjudge.judging.explaining import explain
 from pytest_llmjudge.judging.questions import (
@@ -30,7 +35,15 @@ from pytest_llmjudge.scoring import (
     parse_schema_reply,
     weigh,
 )
-from pytest_llmjudge.servers.chat import CUT, SEED, TOP_LOGPROBS, PromptTooLongError
+from pytest_llmjudge.servers.chat import (
+    CUT,
+    FORMAT_IGNORED,
+    SEED,
+    TOP_LOGPROBS,
+    WITHOUT_PARSER,
+    PromptTooLongError,
+)
+from pytest_llmjudge.servers.temperature import has_own_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -51,6 +64,8 @@ __all__ = [
 _REPLY_LENGTH: Final = 120
 _SAMPLE_TEMPERATURE: Final = 0.7
 _TOKENS_SHOWN: Final = 5
+# A judge whose temperature cannot be lowered draws its scores.
+_OWN_TEMPERATURE_TOLERANCE: Final = 10
 
 
 class Asker(Protocol):
@@ -211,7 +226,11 @@ class IntegerAsker(_ClientAsker):
             JudgeError: It does not say.
         """
         identity = self._client.identify()
-        options = {**identity.options, "temperature": self._temperature}
+        options = dict(identity.options)
+        if has_own_temperature(options):
+            self.echo_tolerance = _OWN_TEMPERATURE_TOLERANCE
+        else:
+            options["temperature"] = self._temperature
         return replace(identity, ask=self.wording, options=options)
 
     def prompt(self, record: Record, response: str) -> str:
@@ -248,17 +267,19 @@ class IntegerAsker(_ClientAsker):
         if score is not None:
             return _with_cost(Verdict(score, second.content), reply, second)
         # A server that does not hold replies to a schema today may do so tomorrow.
-        unscored = self._unscored(first, second.content)
+        unscored = self._unscored(first, second)
         return _with_cost(Verdict(None, first, unscored, final=second.held), reply, second)
 
-    def _unscored(self, first: str, second: str) -> str:
-        replies = [f'"{one_line(text, _REPLY_LENGTH)}"' for text in (first, second)]
+    def _unscored(self, first: str, second: ChatReply) -> str:
+        replies = [f'"{one_line(text, _REPLY_LENGTH)}"' for text in (first, second.content)]
+        parser = second.ignored_by
+        cause = f': with the parser "{parser}" {FORMAT_IGNORED}' if parser else ""
         problem = (
             f"{self._client.model} wrote {replies[0]} and, asked again for JSON, {replies[1]}, "
-            "neither of which is a score from 0 to 100"
+            f"neither of which is a score from 0 to 100{cause}"
         )
-        hint = "a larger judge keeps to the format more often, name one with --llm-judge-model"
-        return str(JudgeError(self.server, problem, hint))
+        hint = f"{WITHOUT_PARSER}, or ask with --llm-judge-ask=weighted"
+        return str(JudgeError(self.server, problem, hint if parser else LARGER))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 from pytest_llmjudge.data import Choice
 from pytest_llmjudge.errors import JudgeError, one_line
 from pytest_llmjudge.scoring import CHOICE_SCHEMA, opens_thoughts, parse_choice
-from pytest_llmjudge.servers.chat import CUT, PromptTooLongError
+from pytest_llmjudge.servers.chat import CUT, FORMAT_IGNORED, WITHOUT_PARSER, PromptTooLongError
 
 if TYPE_CHECKING:
     from pytest_llmjudge.servers.chat import ChatReply, JudgeClient
 
-__all__ = ["ROOM_FOR_THOUGHTS", "choose", "thinks"]
+__all__ = ["LARGER", "ROOM_FOR_THOUGHTS", "choose", "thinks"]
+
+LARGER: Final = "a larger judge keeps to the format more often, name one with --llm-judge-model"
+"""What to do about a reply in another format than the one asked for."""
 
 ROOM_FOR_THOUGHTS: Final = 1024
 """Tokens that a reasoning model may write before its answer."""
@@ -49,9 +52,10 @@ def choose(client: JudgeClient, prompt: str) -> Choice:
         )
     if winner is not None:
         return Choice(winner, reply.content)
-    problem = f'{client.model} wrote "{one_line(reply.content, _REPLY_LENGTH)}"'
-    hint = "a larger judge keeps to the format more often, name one with --llm-judge-model"
-    failure = JudgeError(client.url, f"{problem}, which is neither A, B nor tie", hint)
+    wrote, parser = one_line(reply.content, _REPLY_LENGTH), reply.ignored_by
+    cause = f': with the parser "{parser}" {FORMAT_IGNORED}' if parser else ""
+    problem = f'{client.model} wrote "{wrote}", which is neither A, B nor tie{cause}'
+    failure = JudgeError(client.url, problem, WITHOUT_PARSER if parser else LARGER)
     # A server that does not hold replies to a schema today may do so tomorrow.
     return Choice(None, reply.content, str(failure), final=reply.held)
 
@@ -66,5 +70,5 @@ def thinks(reply: ChatReply) -> bool:
 def _winner(reply: ChatReply) -> str | None:
     text = reply.answer
     # A word that ran out of room may go on.
-    is_whole = reply.done_reason != CUT or text.rstrip().endswith("}")
+    is_whole = reply.done_reason != CUT or text.rstrip().endswith(("}", "```"))
     return parse_choice(text) if is_whole else None

@@ -22,6 +22,8 @@ from pytest_llmjudge.servers.fleet import Limiter, unlimited
 from pytest_llmjudge.servers.identity import Served
 from pytest_llmjudge.servers.kinds import connect
 from pytest_llmjudge.servers.ollama import CONTEXT
+from pytest_llmjudge.servers.openai import Once, find_out
+from pytest_llmjudge.servers.temperature import OWN_TEMPERATURE, has_own_temperature
 from pytest_llmjudge.settings import EMBEDDED, OPENAI
 
 if TYPE_CHECKING:
@@ -186,12 +188,17 @@ class Judge(Served):
         decides = {
             "ask": wording_for(record, _EXPLANATION),
             "digest": weights.digest,
-            # It is asked for at temperature 0 where scores are drawn at another one.
-            "options": {**weights.options, "temperature": 0},
+            "options": self._options_of_one,
             "prompt": self._asker.explanation_prompt(record, response),
             "version": weights.version,
         }
         return make_key("explanation/1", decides, *self._name_in_keys)
+
+    @property
+    def _options_of_one(self) -> dict[str, object]:
+        """What is sent where one answer is asked for, though scores may be drawn."""
+        options = dict(self._weights.options)
+        return options if has_own_temperature(options) else {**options, "temperature": 0}
 
     def choice_key(self, record: Record, first: str, second: str) -> str:
         """Name a choice by all that decides it, as :meth:`key` does a verdict.
@@ -203,8 +210,7 @@ class Judge(Served):
         decides = {
             "ask": wording_for(record, self._asker.pair_wording),
             "digest": weights.digest,
-            # A choice is asked for at temperature 0 where scores are drawn at another one too.
-            "options": {**weights.options, "temperature": 0},
+            "options": self._options_of_one,
             "prompt": self._asker.pair_prompt(record, first, second),
             "version": weights.version,
         }
@@ -243,6 +249,7 @@ def identity_label(identity: JudgeIdentity) -> str:
         return "embedded (chrF, no LLM)"
     version = f"{identity.backend} {identity.version}".strip()
     asked = ", weighted" if identity.ask.startswith("weighted") else ""
+    asked += f", temperature {OWN_TEMPERATURE}" if has_own_temperature(identity.options) else ""
     return f"{identity.model} ({version}, digest {identity.digest[:12]}{asked})"
 
 
@@ -259,6 +266,7 @@ def make_judge(
     note: Callable[[str], None] = lambda _: None,
     known: JudgeIdentity | None = None,
     names: Names | None = None,
+    once: Once = find_out,
 ) -> Judge:
     """Make the judge that ``--llm-judge-model`` names.
 
@@ -275,6 +283,7 @@ def make_judge(
         note: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         known: See :class:`Judge`.
         names: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
+        once: See :class:`~pytest_llmjudge.servers.openai.OpenAIClient`.
 
     Raises:
         SettingsError: There is no such judge, or an address is none.
@@ -298,6 +307,7 @@ def make_judge(
         limiter=limiter,
         note=note,
         names=names,
+        once=once,
     )
     return judge_of(client, ask=ask, samples=samples, known=known, names=names)
 

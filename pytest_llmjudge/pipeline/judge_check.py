@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.judging.judge import Judge
 from pytest_llmjudge.pipeline.protocols import KnownProblemError
-from pytest_llmjudge.servers.chat import is_same_model
+from pytest_llmjudge.servers.chat import FORMAT_IGNORED, is_same_model
 from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from _typeshed import DataclassInstance
 
@@ -103,6 +103,7 @@ class KnownAnswerCheck(Generic[Check]):
                 said.append((probe, judgement))
             self._asked.confirm()
             name, advice = self._judge_in_words()
+            advice = _advice_on_format(said) or advice
             check = self._decide(name, said, in_flight=self._in_flight, advice=advice)
             self._store.note_check(self._suite, asdict(check))
             self._check = check
@@ -130,3 +131,9 @@ class KnownAnswerCheck(Generic[Check]):
         is_last = identity.ask.startswith("weighted") or not self._scores
         weighted = "" if is_last else ", or --llm-judge-ask=weighted"
         return identity.model, f"name a larger judge with --llm-judge-model{has}{weighted}"
+
+
+def _advice_on_format(said: Iterable[tuple[Any, Any]]) -> str:
+    """Return what to do where no larger judge could keep to the format; else nothing."""
+    errors = (str(judgement.error) for _, judgement in said if judgement.score is None)
+    return next((error.rpartition("; ")[2] for error in errors if FORMAT_IGNORED in error), "")

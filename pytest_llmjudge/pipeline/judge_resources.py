@@ -95,6 +95,7 @@ class JudgeResources:
             limiter=Slots(self._store, settings.concurrency, len(self.addresses)),
             note=self._store.add_note,
             names=self._names,
+            once=self._store.once,
         )
 
     @cached_property

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CUT",
+    "FORMAT_IGNORED",
     "SEED",
     "TOP_LOGPROBS",
+    "WITHOUT_PARSER",
     "ChatClient",
     "ChatReply",
     "JudgeClient",
@@ -44,6 +46,15 @@ SEED: Final = 123
 
 CUT: Final = "length"
 """The ``done_reason`` of a reply that ran out of room."""
+
+FORMAT_IGNORED: Final = "Ollama ignores the schema that replies are held to"
+"""What is said of a reply with :attr:`ChatReply.ignored_by`."""
+
+WITHOUT_PARSER: Final = (
+    "update Ollama, or make the model anew without the PARSER line of its Modelfile, which "
+    '"ollama show --modelfile" prints'
+)
+"""What to do about it."""
 
 TOP_LOGPROBS: Final = 20
 """How many candidates for a token are asked for; the most that servers give."""
@@ -85,6 +96,8 @@ class ChatReply:
         thoughts: What the model thought, where that came beside the content; empty where it is only
             known that it thought, ``None`` where it did not.
         held: Whether the server took the schema that the reply was to be held to.
+        ignored_by: Name of the model's parser that had the schema ignored, as this reply shows;
+            empty for any other reply.
         may_think: Whether the model may think before it answers, as far as the server says.
         named: What the reply calls the model, where that is another name of the one asked for.
         seconds: From the sending of the request to the reply's last byte, of the last sending where
@@ -97,6 +110,7 @@ class ChatReply:
     candidates: tuple[tuple[str, float], ...] | None = None
     thoughts: str | None = None
     held: bool = True
+    ignored_by: str = ""
     may_think: bool = True
     named: str = ""
     seconds: float | None = field(default=None, compare=False)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError, one_line
-from pytest_llmjudge.servers.chat import SEED, ReplacedError
+from pytest_llmjudge.servers.chat import FORMAT_IGNORED, SEED, WITHOUT_PARSER, ReplacedError
 from pytest_llmjudge.servers.role import JUDGE
+from pytest_llmjudge.servers.temperature import has_own_temperature
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -27,6 +28,7 @@ __all__ = ["Fleet", "Limiter", "servers_that_answer", "unlimited"]
 Limiter = Callable[[Sequence[str]], AbstractContextManager[str]]
 """Waits until one of some servers, the best first, may be sent a request, and says which one."""
 
+_MANY: Final = 3
 _ANSWERED: ContextVar[set[str] | None] = ContextVar("servers that answered", default=None)
 
 
@@ -52,7 +54,8 @@ class Fleet:
     Args:
         clients: One for each server.
         limiter: Asked for each request which server may be sent it.
-        note: Told once of each server that is left out of the rest of the run.
+        note: Told once of each server that is left out of the rest of the run, and of what holds
+            for many replies.
         names: Told under which name the model answers, where that has to be one name.
         role: How messages speak of the model.
     """
@@ -76,6 +79,7 @@ class Fleet:
         self._busy = dict.fromkeys(self._clients, 0)
         self._dead: set[str] = set()
         self._names: set[str] = set()
+        self._ignored = 0
 
     @property
     def url(self) -> str:
@@ -116,6 +120,13 @@ class Fleet:
         if any(other.digest != first.digest for other in others):
             held = ", ".join(f"{url} has {one.digest[:12]}" for url, one in identities.items())
             problem = f'the servers have different models named "{self.model}": {held}'
+            hint = "get the same one on all of them, or leave the others out"
+            raise SettingsError(self._role.url_option, problem, hint)
+        if len({has_own_temperature(one.options) for one in identities.values()}) > 1:
+            problem = (
+                f'the servers have different models named "{self.model}": some of {self.url} '
+                "refuse a temperature, and some take one"
+            )
             hint = "get the same one on all of them, or leave the others out"
             raise SettingsError(self._role.url_option, problem, hint)
         versions = sorted({one.version for one in identities.values()})
@@ -218,6 +229,7 @@ class Fleet:
                 answered.add(client.url)
             self._agree(client.url, reply.named or client.model)
             self._note_name(client.url, reply.named)
+            self._note_ignored(client.url, reply.ignored_by)
             for url, failure in failed.items():
                 self._leave_out(url, failure)
             return reply
@@ -237,6 +249,14 @@ class Fleet:
         if named and named not in self._names:
             self._names.add(named)
             self._note(f'{url}: answers as "{one_line(named, 100)}" for "{self.model}"')
+
+    def _note_ignored(self, url: str, parser: str) -> None:
+        """Say that replies are not held to a schema, once there are enough of them to matter."""
+        with self._lock:
+            self._ignored += bool(parser)
+            is_news = bool(parser) and self._ignored == _MANY
+        if is_news:
+            self._note(f'{url}: with the parser "{parser}" {FORMAT_IGNORED}; {WITHOUT_PARSER}')
 
     @contextmanager
     def _turn(self, failed: Collection[str]) -> Iterator[ChatClient]:

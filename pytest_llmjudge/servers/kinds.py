@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.servers.address import normalise_url
 from pytest_llmjudge.servers.fleet import Fleet, Limiter, unlimited
 from pytest_llmjudge.servers.ollama import CONTEXT, OllamaClient
-from pytest_llmjudge.servers.openai import DEFAULT_OPENAI_URL, OpenAIClient
+from pytest_llmjudge.servers.openai import DEFAULT_OPENAI_URL, Once, OpenAIClient, find_out
 from pytest_llmjudge.servers.role import JUDGE, UNDER_TEST
 from pytest_llmjudge.settings import EMBEDDED, OPENAI
 
@@ -72,6 +72,7 @@ def connect(
     note: Callable[[str], None] = lambda _: None,
     names: Names | None = None,
     role: Role = JUDGE,
+    once: Once = find_out,
 ) -> Fleet:
     """Make the client of a model at some servers; nothing is sent yet.
 
@@ -85,6 +86,7 @@ def connect(
         note: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         names: See :class:`~pytest_llmjudge.servers.fleet.Fleet`.
         role: How messages speak of the model.
+        once: See :class:`~pytest_llmjudge.servers.openai.OpenAIClient`.
 
     Raises:
         SettingsError: An address is none, or ``OPENAI_API_KEY`` no key.
@@ -93,7 +95,7 @@ def connect(
     for url in urls:
         if name.startswith(OPENAI):
             model = name.removeprefix(OPENAI)
-            clients.append(OpenAIClient(url, model, timeout=timeout, role=role))
+            clients.append(OpenAIClient(url, model, timeout=timeout, role=role, once=once))
         else:
             ollama = OllamaClient(
                 url,

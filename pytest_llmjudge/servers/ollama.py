@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ from pytest_llmjudge.servers.chat import (
     thoughts_in,
     tokens_in,
 )
+from pytest_llmjudge.servers.meant import or_meant
 from pytest_llmjudge.servers.retry import Cause
 from pytest_llmjudge.servers.role import JUDGE
 from pytest_llmjudge.servers.server import ServerClient
@@ -58,6 +60,7 @@ _CONTROL: Final = 3
 """The type of a control token in a GGUF file's ``tokenizer.ggml.token_type``."""
 # What a template marks the parts of a conversation with: <|im_end|>, </s>, [INST], [|user|].
 _TAG: Final = re.compile(r"<[^\s<>{}\"]{1,60}>|\[[/|]?[A-Z_a-z]{2,40}\|?\]")
+_PARSER: Final = re.compile(r"^PARSER[ \t]+(?P<name>\S+)", re.MULTILINE)
 _UPDATE_OR_INTEGER: Final = "update it, or ask with --llm-judge-ask=integer"
 
 
@@ -78,6 +81,7 @@ class OllamaClient(ServerClient):
         SettingsError: ``url`` is no address.
     """
 
+    _start = 'start it with "ollama serve"'
     see_log = _SEE_LOG
     weigh_options = _WEIGH_OPTIONS
 
@@ -94,7 +98,6 @@ class OllamaClient(ServerClient):
         role: Role = JUDGE,
     ) -> None:
         super().__init__(normalise_url(url), role)
-        self.start_it = f'start it with "ollama serve", {self._other_server}'
         self.name_another = f"name Ollama's own address with {role.url_option}"
         self.model = model
         self._timeout = timeout
@@ -107,7 +110,7 @@ class OllamaClient(ServerClient):
         self._thinks: bool | None = None
         self._stops: tuple[str, ...] = ()
         self._control_tokens: frozenset[str] = frozenset()
-        self._template = ""
+        self._template = self._parser = ""
         self._first_version: str | None = None
 
     def identify(self) -> JudgeIdentity:
@@ -121,6 +124,7 @@ class OllamaClient(ServerClient):
         version, digest = self._version(), self._digest(self._identify_timeout)
         self._first_version = version
         self._learn_limits()
+        self._is_known = True
         return JudgeIdentity(self.model, "ollama", version, digest, self._options)
 
     def look(self, servers: Collection[str], digest: str) -> dict[str, JudgeError]:
@@ -150,7 +154,9 @@ class OllamaClient(ServerClient):
                 problem = f'does not say the digest of "{self.model}"'
                 raise self._error(problem, "update Ollama")
         problem = f'has no model "{self.model}"; installed: {", ".join(installed) or "none"}'
-        raise ModelGoneError(self.url, problem, f'"ollama pull {self.model}" gets it')
+        hint = f'"ollama pull {self.model}" gets it'
+        is_judge = self._role is JUDGE
+        raise ModelGoneError(self.url, problem, or_meant(self.model, hint) if is_judge else hint)
 
     @property
     def control_tokens(self) -> frozenset[str]:
@@ -203,7 +209,10 @@ class OllamaClient(ServerClient):
         if weigh:
             body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
             options |= _WEIGH_OPTIONS
-        return self._chat_reply(self._send("/api/chat", body), prompt, weigh=weigh)
+        reply = self._chat_reply(self._send("/api/chat", body), prompt, weigh=weigh)
+        if schema is None or not self._parser or reply.done_reason == CUT or _is_json(reply.answer):
+            return reply
+        return replace(reply, ignored_by=self._parser)
 
     def complete(self, prompt: Prompt, *, tokens: int, decoding: Decoding, chat: bool) -> ChatReply:
         """Have one text written, as :meth:`.chat.ChatClient.complete` says."""
@@ -275,6 +284,7 @@ class OllamaClient(ServerClient):
         self._thinks = "thinking" in capabilities if isinstance(capabilities, list) else None
         self._stops = _stops_in(shown.get("parameters"))
         self._template = _template_in(shown.get("template"))
+        self._parser = _parser_in(shown.get("modelfile")) if self._thinks else ""
         info = shown.get("model_info")
         info = info if isinstance(info, dict) else {}
         self._control_tokens = _control_tokens(shown, info)
@@ -446,6 +456,21 @@ def _template_in(template: object) -> str:
     """Return a template; one that Ollama makes up where there is none shows the prompt alone."""
     text = template if isinstance(template, str) else ""
     return "" if "".join(text.split()) == "{{.Prompt}}" else text
+
+
+def _parser_in(modelfile: object) -> str:
+    """Return the name of the parser that a Modelfile gives a model.
+
+    With ``think: false`` such a parser has Ollama ignore ``format`` for a model that can think
+    (ollama/ollama issue 14645).
+    """
+    found = _PARSER.search(modelfile) if isinstance(modelfile, str) else None
+    return one_line(found["name"], 40) if found else ""
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text begins and ends as an object does, which is what a schema brings about."""
+    return text.lstrip().startswith("{") and text.rstrip().endswith("}")
 
 
 def _stops_in(parameters: object) -> tuple[str, ...]:

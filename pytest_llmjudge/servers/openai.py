@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,11 @@ from pytest_llmjudge.servers.chat import (
 from pytest_llmjudge.servers.retry import FAULT_STATUSES, Cause
 from pytest_llmjudge.servers.role import JUDGE
 from pytest_llmjudge.servers.server import ServerClient
+from pytest_llmjudge.servers.temperature import (
+    OWN_TEMPERATURE,
+    refuses_temperature,
+    takes_any_temperature,
+)
 from pytest_llmjudge.servers.transport import Endpoint, HttpReply, TimedOutError, TransportError
 from pytest_llmjudge.settings import OPENAI
 
@@ -40,12 +46,23 @@ if TYPE_CHECKING:
     from pytest_llmjudge.servers.role import Role
     from pytest_llmjudge.settings import Decoding
 
-__all__ = ["DEFAULT_OPENAI_URL", "OpenAIClient"]
+__all__ = ["DEFAULT_OPENAI_URL", "Once", "OpenAIClient", "find_out"]
+
+Once = Callable[[str, Callable[[], str]], str]
+"""Returns a fact by its name, which is found out once in a run, whatever process asks first."""
+
+
+def find_out(fact: str, find: Callable[[], str]) -> str:  # noqa: ARG001  # as in Once
+    """Find a fact out where no other process needs it."""
+    return find()
+
 
 DEFAULT_OPENAI_URL: Final = "https://api.openai.com/v1"
 
 _KEY: Final = "OPENAI_API_KEY"
 _SCHEMA_TOKENS: Final = 64
+_TRIAL: Final = "Reply with yes or no only. Is water wet?"
+_TRIAL_TOKENS: Final = 16
 _WEIGH_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({"max_tokens": 2})
 # The smallest context that anybody serves, and what the sizes of contexts are multiples of.
 _SMALLEST_CONTEXT: Final = 2048
@@ -123,11 +140,13 @@ class OpenAIClient(ServerClient):
         identify_timeout: Seconds for the request of :meth:`identify`.
         backoff: Seconds; the pauses between tries are small multiples of it.
         role: How messages speak of the model.
+        once: Shares with other processes what is found out of the model.
 
     Raises:
         SettingsError: ``url`` is no address, or ``OPENAI_API_KEY`` no key.
     """
 
+    _start = "start it"
     see_log = _SEE_LOG
     weigh_options = _WEIGH_OPTIONS
 
@@ -140,10 +159,10 @@ class OpenAIClient(ServerClient):
         identify_timeout: float = 10.0,
         backoff: float = 0.25,
         role: Role = JUDGE,
+        once: Once = find_out,
     ) -> None:
         address = normalise_url(url)
         super().__init__(address if urlsplit(address).path else f"{address}/v1", role)
-        self.start_it = f"start it, {self._other_server}"
         self.name_another = (
             f"name an OpenAI-compatible endpoint with {role.url_option}, as http://host:8000/v1"
         )
@@ -154,6 +173,9 @@ class OpenAIClient(ServerClient):
         self._endpoint = Endpoint(self.url, backoff=backoff, token=self._key, cause_of=_cause_of)
         self._form = _SCHEMA
         self._limit = _LIMIT
+        self._once = once
+        self._owner: object = None
+        self._sends_temperature = True
         self._same_weights: frozenset[str] = frozenset()
 
     @property
@@ -165,20 +187,36 @@ class OpenAIClient(ServerClient):
         """Ask the server whether it has the model, and what it says of it.
 
         Such a server does not say the digest of the weights. What it says of the model takes the
-        digest's place, and its address that of a version.
+        digest's place, and its address that of a version. A judge that may refuse temperature 0, as
+        OpenAI's reasoning models do, is sent a short question with it: the refusal decides what all
+        later requests are sent, and so the judge's options.
 
         Raises:
             JudgeDownError: It does not answer.
             JudgeError: It is no such server, does not have the model, or refuses the key.
         """
-        digest, options = self._digest(self._identify_timeout), {"seed": SEED, "temperature": 0}
+        digest = self._digest(self._identify_timeout)
+        options: dict[str, object] = {"seed": SEED, "temperature": 0}
+        if self._role is JUDGE and not takes_any_temperature(self._owner):
+            answer = self._once(f"temperature of {self.url} {self.model}", self._try_temperature)
+            self._sends_temperature = answer != OWN_TEMPERATURE
+        if not self._sends_temperature:
+            options["temperature"] = OWN_TEMPERATURE
+        self._is_known = True
         return JudgeIdentity(f"{OPENAI}{self.model}", "openai", self.url, digest, options)
+
+    def _try_temperature(self) -> str:
+        options = {"model": self.model, "stream": False, "temperature": 0, _LIMIT: _TRIAL_TOKENS}
+        # A reply that fails for another reason says nothing here; the first question has it again.
+        refused = refuses_temperature(self._send(_Question(_CHAT, _TRIAL, options)))
+        return OWN_TEMPERATURE if refused else "any"
 
     def _digest(self, seconds: float) -> str:
         entries = self._models(seconds)
         for entry in entries:
             # Such servers take a name as they list it; Ollama adds a tag where there is none.
             if entry["id"] in {self.model, f"{self.model}:latest"}:
+                self._owner = entry.get("owned_by")
                 self._same_weights = _with_root(entries, entry.get("root"))
                 return make_key(
                     "openai model/1", {name: entry[name] for name in _STABLE if name in entry}
@@ -208,7 +246,7 @@ class OpenAIClient(ServerClient):
             JudgeError: It does not answer the question.
         """
         try:
-            reply = self.chat("Reply with yes or no only. Is water wet?", weigh=True)
+            reply = self.chat(_TRIAL, weigh=True)
         except NoLogprobsError:
             raise
         except JudgeError as error:
@@ -237,8 +275,9 @@ class OpenAIClient(ServerClient):
             "model": self.model,
             "stream": False,
             "seed": seed,
-            "temperature": temperature,
         }
+        if self._sends_temperature:
+            options["temperature"] = temperature
         if weigh:
             options |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS, **_WEIGH_OPTIONS}
         if schema is None:

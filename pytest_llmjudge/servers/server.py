@@ -15,6 +15,8 @@ from pytest_llmjudge.servers.chat import (
     is_same_model,
     read_candidates,
 )
+from pytest_llmjudge.servers.meant import meant_judge, or_meant
+from pytest_llmjudge.servers.role import JUDGE
 from pytest_llmjudge.servers.transport import (
     AmbiguousError,
     DroppedError,
@@ -22,6 +24,7 @@ from pytest_llmjudge.servers.transport import (
     TimedOutError,
     UnreachableError,
 )
+from pytest_llmjudge.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -42,7 +45,6 @@ class ServerClient(ABC):
     Attributes:
         url: As given.
         model: The model's name there.
-        start_it: What to do when nobody answers there.
         name_another: What to do when something else answers there.
         see_log: Where to read more.
         run_again: What to do when the model was replaced.
@@ -51,7 +53,8 @@ class ServerClient(ABC):
     _endpoint: Endpoint
     model: str
     _timeout: float
-    start_it: str
+    _start: str
+    _is_known = False
     name_another: str
     see_log: str
     run_again = "run again, for what it answered since it was last looked at is thrown away"
@@ -195,13 +198,25 @@ class ServerClient(ABC):
             return None
         return self._error(f"sends on to {one_line(shown_address(place), 120)}", self.name_another)
 
+    def _start_it(self) -> str:
+        """Say what to do when nobody answers; a judge that never did may not be needed at all."""
+        if self._is_known or self._role is not JUDGE:
+            return f"{self._start}, {self._other_server}"
+        start = f'{self._start} for the judge "{self.model}"'
+        if meant_judge(self.model):
+            return or_meant(self.model, f"{start}, {self._other_server}")
+        return (
+            f"{start}, name another with {self._role.url_option}, or begin without a server with "
+            f"{self._role.name_option}={EMBEDDED}"
+        )
+
     def _busy(self, reply: HttpReply) -> JudgeError:
         problem = f"has no time for requests now, status {reply.status}, {reply.summary()}"
         return JudgeDownError(self.url, problem, "try again later, or see what keeps it busy")
 
     def _transport_error(self, error: TransportError) -> JudgeError:
         if isinstance(error, UnreachableError):
-            return JudgeDownError(self.url, str(error), self.start_it)
+            return JudgeDownError(self.url, str(error), self._start_it())
         hint = self.name_another
         if isinstance(error, InsecureError):
             hint = "correct its certificate, or use http:// if it has none"

@@ -597,6 +597,12 @@ class Store:
             )
             return {str(name): str(value) for name, value in rows}
 
+    def once(self, fact: str, find: Callable[[], str]) -> str:
+        """Return a fact of this run; the first process that needs it finds it out."""
+        with self.lock(fact):
+            known = self.agreed().get(fact)
+            return self.agree({fact: find()})[fact] if known is None else known
+
     def answering_names(self, model: str) -> tuple[str, str]:
         """Return under which name a model has answered first and last in any run, or nothing."""
         with self._errors():

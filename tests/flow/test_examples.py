@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pytest_llmjudge.data import Label
-from pytest_llmjudge.labels import response_digest
-from pytest_llmjudge.storage.labels import append_label
+from pytest_llmjudge.data import Design, Label
+from pytest_llmjudge.keys import Content, content_digest
+from pytest_llmjudge.labels import records_digest, response_digest
+from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.fake_ollama import DIGEST, Answer, FakeOllama
 from tests.support.pages import DOCS, PAGES, Block, blocks, commands
 from tests.support.project import MARKED, MODEL, Project, records
@@ -279,7 +280,8 @@ EXAMPLES = [
 @pytest.mark.parametrize("block", EXAMPLES)
 def test_every_other_example_runs(project: Project, ollama: FakeOllama, block: Block) -> None:
     """Each is a test file or a conftest that is used as it stands; nothing in it errs."""
-    _furnish(project)
+    # A sample that corrects an average has at least twenty records.
+    _furnish(project, 20 if "correct=True" in block.text else 6)
     text = block.text if "import pytest" in block.text else f"import pytest\n{block.text}"
     if "@pytest.fixture" in text:
         project.write("conftest.py", text)
@@ -317,8 +319,8 @@ def test_pairs(preference):
 """
 
 
-def _furnish(project: Project) -> None:
-    """Write all that the examples name."""
+def _furnish(project: Project, count: int) -> None:
+    """Write all that the examples name, with so many records."""
     right = "The number {} in words."
     rows = [
         {
@@ -327,7 +329,7 @@ def _furnish(project: Project) -> None:
             "gpt4_answer": right.format(number),
             "category": "translation" if number % 2 else "arithmetic",
         }
-        for number, record in enumerate(records(6))
+        for number, record in enumerate(records(count))
     ]
     project.write("instruction-data.json", rows)
     in_groups = [{**row, "source_id": number // 2} for number, row in enumerate(rows)]
@@ -338,9 +340,16 @@ def _furnish(project: Project) -> None:
         for record in rows
     ]
     project.write("votes.jsonl", "".join(f"{json.dumps(vote)}\n" for vote in votes))
+    labels = project.path / "labels.jsonl"
+    contents = [
+        (str(row["id"]), content_digest(Content(str(row["instruction"]), "", str(row["output"]))))
+        for row in rows
+    ]
+    design = Design("test_page.py::test_instructions", count, count, 123, records_digest(contents))
+    append_design(labels, design)
     for record in rows:
         digest = response_digest(str(record["output"]))
-        append_label(project.path / "labels.jsonl", Label(str(record["id"]), digest, 100, "ana"))
+        append_label(labels, Label(str(record["id"]), digest, 100, "ana"))
     for name in ("candidate", "released", "gpt2-medium355M-sft"):
         save_model(project.path / f"{name}.pth", ROOMY)
     for subject in ("anatomy", "astronomy"):

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.flow.test_judge_check import unlike_records
-from tests.support.fake_ollama import Failure, FakeOllama, Page, always, similarity
+from tests.support.fake_ollama import (
+    OPENAI_TEMPERATURE,
+    Failure,
+    FakeOllama,
+    Page,
+    always,
+    similarity,
+)
 
 if TYPE_CHECKING:
     from tests.support.project import Project
@@ -146,3 +153,25 @@ def test_a_key_that_comes_back_in_other_forms(
     hidden = (key, *forms, "sk-a%2bb%2fc", "c2stYStiL2", "NrLWErYi9j")
     for content in (*shown, *left):
         assert [one for one in hidden if one.encode() in content] == []
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_model_with_a_temperature_of_its_own(
+    project: Project, dist: tuple[str, ...], samples: int
+) -> None:
+    """One request of a run is refused, in whatever process; header, results and keys say why."""
+    project.suite(unlike_records(), ARGUMENTS)
+    options = (JUDGE, STRICT, f"--llm-judge-samples={samples}", *dist)
+
+    with FakeOllama() as server:
+        server.owner, server.refuses_temperature = "system", OPENAI_TEMPERATURE
+        result = project.run(*options, REPORT, server=server.url)
+        with_temperature = [body for body in server.chats if "temperature" in body]
+        server.refuses_temperature = None
+        other = project.run(*options, "--llm-judge-baseline=results.json", server=server.url)
+
+    result.assert_outcomes(passed=12)
+    assert len(with_temperature) == 1
+    assert project.results()["judge"]["options"]["temperature"] == "the model's own"
+    result.stdout.fnmatch_lines(["llm-judge: judge openai:llama3 (*, temperature the model's own)"])
+    other.stdout.fnmatch_lines(["*set of options*"])

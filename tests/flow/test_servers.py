@@ -166,8 +166,8 @@ def test_a_server_that_is_down_from_the_start(project: Project) -> None:
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = (
-        f'ERROR: {two.url}: is not answering; start it with "ollama serve", or name another with '
-        "--llm-judge-url"
+        f'ERROR: {two.url}: is not answering; start it with "ollama serve" for the judge "llama3", '
+        "name another with --llm-judge-url, or begin without a server with --llm-judge-model=embedded"
     )
     assert [line for line in result.errlines if line.startswith("ERROR")] == [text]
 

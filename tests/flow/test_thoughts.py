@@ -100,3 +100,20 @@ def test_pairs(project: Project, mode: tuple[str, ...]) -> None:
     assert (row["model_response"], row["thoughts"]) == ("A word.", "Let me\nsee.")
     assert texts_of(project.path / "report.html")["r0"]["thoughts"] == "Let me\nsee."
     assert "Let me" not in asked
+
+
+def test_a_judge_whose_parser_ignores_the_schema(project: Project, mode: tuple[str, ...]) -> None:
+    """The check and the summary name the cause, and no larger judge."""
+    project.suite(records(4), 'responses="model_response", min_average=50')
+
+    with FakeOllama(lambda _: Answer("I would say 70.")) as server:
+        server.capabilities, server.parser = ["completion", "thinking"], "qwen3.5"
+        result = project.run("--llm-judge-check=strict", *mode, server=server.url)
+
+    result.assert_outcomes(failed=1, errors=5)
+    ignored = 'with the parser "qwen3.5" Ollama ignores the schema that replies are held to'
+    result.stdout.fnmatch_lines(
+        [f"judge llama3: * known answers got no score (*{ignored}*); update Ollama, or *"]
+    )
+    result.stdout.fnmatch_lines([f"*{ignored}; update Ollama, or make the model anew *"])
+    result.stdout.no_fnmatch_line("*larger judge*")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.project import MARKED, Project, records
+
+if TYPE_CHECKING:
+    from tests.support.fake_ollama import FakeOllama
 
 SUITE = "test_suite.py::test_instructions"
 
@@ -199,10 +204,40 @@ def test_a_judge_that_does_not_answer(project: Project, mode: tuple[str, ...]) -
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = (
-        'ERROR: http://127.0.0.1:9: is not answering; start it with "ollama serve", '
-        "or name another with --llm-judge-url"
+        'ERROR: http://127.0.0.1:9: is not answering; start it with "ollama serve" for the judge '
+        '"llama3", name another with --llm-judge-url, or begin without a server with '
+        "--llm-judge-model=embedded"
     )
     assert [text] == errors(result)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("embeded", "embedded"), ("open-ai:gpt-4o", "openai:gpt-4o")]
+)
+def test_a_judge_that_was_meant_for_another(
+    project: Project, ollama: FakeOllama, name: str, meant: str
+) -> None:
+    """Whether a server is there or not, the name that was meant is said before any work."""
+    project.suite(records(2))
+    option = f"--llm-judge-model={name}"
+
+    down = project.run(option, server="http://127.0.0.1:9")
+    up = project.run(option, "--llm-judge-check=strict", server=ollama.url)
+
+    assert down.ret == up.ret == pytest.ExitCode.USAGE_ERROR
+    assert errors(down) == [
+        (
+            f'ERROR: http://127.0.0.1:9: is not answering; did you mean "{meant}"? If not, start it with '
+            f'"ollama serve" for the judge "{name}", or name another with --llm-judge-url'
+        )
+    ]
+    assert errors(up) == [
+        (
+            f'ERROR: {ollama.url}: has no model "{name}"; installed: llama3:latest; did you mean '
+            f'"{meant}"? If not, "ollama pull {name}" gets it'
+        )
+    ]
+    assert ollama.chats == []
 
 
 def test_a_folder_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -> None:

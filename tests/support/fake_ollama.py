@@ -56,6 +56,7 @@ __all__ = [
     "DIGEST",
     "HTML",
     "MIDSTREAM_CRASH",
+    "OPENAI_TEMPERATURE",
     "Answer",
     "ChatRequest",
     "Drip",
@@ -77,6 +78,15 @@ __all__ = [
 
 DIGEST = "1ca99c7a9cf48748c742f14231fad53af48f571bb68c620f2a0d2e470843a023"
 """Digest of the one model that is installed when nothing else is said, ``llama3:latest``."""
+
+OPENAI_TEMPERATURE: Mapping[str, object] = {
+    "message": "Unsupported value: 'temperature' does not support 0 with this model. Only the "
+    "default (1) value is supported.",
+    "type": "invalid_request_error",
+    "param": "temperature",
+    "code": "unsupported_value",
+}
+"""The error that OpenAI's reasoning models have for a request with temperature 0."""
 
 _DATE = "2026-11-23T03:22:05.331896124Z"
 
@@ -101,12 +111,15 @@ class FakeOllama:
         capabilities: Of every model, as ``/api/show`` tells.
         parameters: The same, lines of a Modelfile.
         template: The same.
+        parser: The same; with ``think: false`` it has ``format`` ignored, as recorded of 0.24.0.
         vocabulary: Tokens with their types, which ``/api/show`` lists to who asks for all.
         tells_logprobs: Whether it gives log-probabilities to who asks for them.
         refuses_logprobs: Whether the OpenAI-compatible side says so, if it does not.
         key: What the OpenAI-compatible side wants as a bearer token; empty for none.
         formats: Types of ``response_format`` that side takes.
         format_status: What it says to others; llama-cpp-python has 500 for it.
+        owner: Who that side says owns every model.
+        refuses_temperature: The error that side has for a request with a temperature, if any.
     """
 
     def __init__(
@@ -126,12 +139,15 @@ class FakeOllama:
         self.capabilities = ["completion"]
         self.parameters = ""
         self.template = "{{ .Prompt }}"
+        self.parser = ""
         self.vocabulary: dict[str, int] = {}
         self.tells_logprobs = True
         self.refuses_logprobs = False
         self.key = ""
         self.formats: set[str] = {"json_schema", "json_object"}
         self.format_status = 400
+        self.owner = "library"
+        self.refuses_temperature: Mapping[str, object] | None = None
         self.stopping = threading.Event()
         self.connections: set[socket.socket] = set()
         self._changed = threading.Condition()
@@ -275,7 +291,7 @@ class FakeOllama:
         tokens = list(self.vocabulary) if verbose else None
         types = list(self.vocabulary.values()) if verbose else None
         return {
-            "modelfile": f"FROM {name}\n",
+            "modelfile": f"FROM {name}\n" + (f"PARSER {self.parser}\n" if self.parser else ""),
             "parameters": self.parameters,
             "template": self.template,
             "details": self.tag(name)["details"],

@@ -165,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/models":
             now = int(time.time())
             data = [
-                {"id": name, "object": "model", "created": now, "owned_by": "library"}
+                {"id": name, "object": "model", "created": now, "owned_by": fake.owner}
                 for name in fake.models
             ]
             self._send_json(200, {"object": "list", "data": data})
@@ -180,6 +180,8 @@ class Handler(BaseHTTPRequestHandler):
         elif wanted is not None and wanted["type"] not in fake.formats:
             message = f"'loc': ('body', 'response_format', 'type'), 'input': '{wanted['type']}'"
             self._openai_error(fake.format_status, message, None)
+        elif "temperature" in body and fake.refuses_temperature is not None:
+            self._send(400, "application/json", _json({"error": fake.refuses_temperature}))
         elif body.get("logprobs") and not fake.tells_logprobs and fake.refuses_logprobs:
             self._openai_error(400, "logprobs are not supported by this model", None)
         else:
@@ -205,7 +207,9 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(body, {})
             return
         body.setdefault("messages" if self.path == "/api/chat" else "prompt", "")
-        request = ChatRequest(body, fake.count_chat())
+        ignored = {"format"} if fake.parser and body.get("think") is False else set()
+        seen = {name: value for name, value in body.items() if name not in ignored}
+        request = ChatRequest(seen, fake.count_chat())
         fake.note_loaded(body)
         self._reply(loads_only(body) or check_length(body) or fake.reply_to(request), body)
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import statistics
+import time
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -19,6 +20,7 @@ from pytest_llmjudge.scoring import (
     Weighing,
     combine,
     contradiction,
+    parse_choice,
     parse_integer,
     parse_schema_reply,
     strip_thoughts,
@@ -192,7 +194,6 @@ def test_schema_replies(text: str, score: int) -> None:
         '[{"score": 85}]',
         '[["score", 85]]',
         '{"score": 85} and more',
-        '```json\n{"score": 85}\n```',
         '{"score": ' + "9" * 5000 + "}",
         "[" * 100_000,
     ],
@@ -201,6 +202,66 @@ def test_schema_replies(text: str, score: int) -> None:
 def test_anything_else_is_no_schema_reply(text: str) -> None:
     """No other text is a score, valid JSON or not."""
     assert parse_schema_reply(text) is None
+
+
+JSON_SCORE = '{"score": 85}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```json\n{}\n```",
+        "```\n{}\n```",
+        "\n\n```JSON \n  {}\n\n  ``` \n",
+        "```json\r\n{}\r\n```\r\n",
+    ],
+)
+def test_a_code_fence(text: str) -> None:
+    """Models write JSON in one where nothing holds them to the schema; scores and pairs alike."""
+    assert parse_schema_reply(text.replace("{}", JSON_SCORE)) == 85
+    assert parse_choice(text.replace("{}", '{"winner": "tie"}')) == "tie"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```json\n{}",
+        "{}\n```",
+        "```json\n{}\n``",
+        "```json {} ```",
+        "```python\n{}\n```",
+        "~~~json\n{}\n~~~",
+        "````json\n{}\n````",
+        "```json\n```json\n{}\n```\n```",
+        "```json\n{}\n```\n```json\n{}\n```",
+        "Here it is:\n```json\n{}\n```",
+        "```json\n{}\n```\nIt is right.",
+        "```json\n85\n```",
+        "```json\n\n```",
+        "```json\n```",
+        "```",
+    ],
+)
+def test_no_single_code_fence(text: str) -> None:
+    """Nothing is taken out of a text that is more than that, or less."""
+    assert parse_schema_reply(text.replace("{}", JSON_SCORE)) is None
+    assert parse_choice(text.replace("{}", '{"winner": "A"}')) is None
+
+
+def test_a_fence_that_is_long_costs_no_time() -> None:
+    """A reply of a megabyte is read once."""
+    for piece in (" ", "\n", "\n```", "`"):
+        begin = time.perf_counter()
+        assert parse_schema_reply("```json\n" + piece * 1_000_000 + "x") is None
+        assert time.perf_counter() - begin < 5
+
+
+@given(st.text('`json {}\n"score:85~', max_size=40))
+def test_only_what_is_json_inside_is_a_score(inner: str) -> None:
+    """A fence adds no way to a score that its content would not have alone."""
+    assert parse_schema_reply(f"```json\n{inner}\n```") == parse_schema_reply(inner) or (
+        parse_schema_reply(inner) is not None
+    )
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists))

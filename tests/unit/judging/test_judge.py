@@ -134,8 +134,8 @@ def test_server_down_is_not_final(server: FakeOllama) -> None:
     assert judge.score(RECORD, "Jane.") == Verdict(
         None,
         "",
-        f'{server.url}: is not answering; start it with "ollama serve", '
-        "or name another with --llm-judge-url",
+        f'{server.url}: is not answering; start it with "ollama serve" for the judge "llama3", '
+        "name another with --llm-judge-url, or begin without a server with --llm-judge-model=embedded",
         final=False,
         is_infrastructure=True,
     )

@@ -114,8 +114,8 @@ def test_server_is_down(server: FakeOllama, ask: str) -> None:
         client.identify() if ask == "identify" else client.chat("Score this.")
 
     assert str(caught.value) == (
-        f'{server.url}: is not answering; start it with "ollama serve", '
-        "or name another with --llm-judge-url"
+        f'{server.url}: is not answering; start it with "ollama serve" for the judge "llama3", '
+        "name another with --llm-judge-url, or begin without a server with --llm-judge-model=embedded"
     )
 
 
@@ -129,7 +129,8 @@ def test_name_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert str(caught.value) == (
         "http://judge.invalid:11434: is not answering, its name cannot be resolved; "
-        'start it with "ollama serve", or name another with --llm-judge-url'
+        'start it with "ollama serve" for the judge "llama3", '
+        "name another with --llm-judge-url, or begin without a server with --llm-judge-model=embedded"
     )
 
 

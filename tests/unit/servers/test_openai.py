@@ -441,7 +441,8 @@ def test_down(server: FakeOllama) -> None:
         client.identify()
 
     assert str(caught.value) == (
-        f"{server.url}/v1: is not answering; start it, or name another with --llm-judge-url"
+        f'{server.url}/v1: is not answering; start it for the judge "llama3", '
+        "name another with --llm-judge-url, or begin without a server with --llm-judge-model=embedded"
     )
 
 

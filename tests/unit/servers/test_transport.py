@@ -274,7 +274,8 @@ def test_proxy_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert str(caught.value) == (
         "http://judge.example:11434: is not answering through the proxy that the environment "
-        'names; start it with "ollama serve", or name another with --llm-judge-url'
+        'names; start it with "ollama serve" for the judge "llama3", '
+        "name another with --llm-judge-url, or begin without a server with --llm-judge-model=embedded"
     )
 
 
