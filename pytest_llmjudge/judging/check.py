@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.answers import answered_turns
 from pytest_llmjudge.data import Criterion, JudgeCheck
-from pytest_llmjudge.judging.near.misses import choose_near_misses
 from pytest_llmjudge.prompts import is_conversation
 from pytest_llmjudge.stats import auc, points
 
@@ -170,6 +169,9 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
             Probe("echo", record, record.output or NULL),
         ]
     if any(probe.kind == "right" for probe in probes):
+        # Who only reads results files does not wait for this import.
+        from pytest_llmjudge.judging.near.misses import choose_near_misses
+
         near = choose_near_misses(records, [records[index] for index in places], _MOST)
     else:
         near = []  # with nothing to compare them with

@@ -25,7 +25,7 @@ from pytest_llmjudge.data.summary import (
 from pytest_llmjudge.gates import is_average_within_noise, is_within_noise
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED, near_figures
-from pytest_llmjudge.judging.near.misses import no_near_misses
+from pytest_llmjudge.judging.near import no_near_misses
 from pytest_llmjudge.kinds.agreement import (
     AGREEMENT,
     agreement_counts,

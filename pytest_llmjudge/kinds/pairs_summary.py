@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Preference
 from pytest_llmjudge.data.page import MOST_DROPS, Lost, Panel, Row, Shares, SuitePage, Term
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview, Statement
-from pytest_llmjudge.judging.near.misses import no_near_misses
+from pytest_llmjudge.judging.near import no_near_misses
 from pytest_llmjudge.kinds.overlap import (
     overlap_blocks,
     overlap_panel,

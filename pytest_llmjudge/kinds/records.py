@@ -203,7 +203,7 @@ class RecordSuite(Suite[Value]):
         if least is None or not self.uses_judge or resources.settings.check == "off":
             return
         from pytest_llmjudge.judging.check import has_near_misses
-        from pytest_llmjudge.judging.near.misses import no_near_misses
+        from pytest_llmjudge.judging.near import no_near_misses
 
         if not has_near_misses(records):
             problem = f"no near misses: {no_near_misses(len(records))}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmjudge.judging.near import LOOKED_AT
 from pytest_llmjudge.judging.near.asks import Ask, read_ask
 from pytest_llmjudge.judging.near.forms import another_form
 from pytest_llmjudge.judging.near.lists import (
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record
 
-__all__ = ["NearMiss", "NearMisses", "choose_near_misses", "no_near_misses"]
+__all__ = ["NearMiss", "NearMisses", "choose_near_misses"]
 
-_LOOKED_AT: Final = 1000
-"""Records of a suite that are read for near misses, so that a large suite takes no longer."""
 _LONGEST: Final = 2000
 _OTHER_BASE: Final = re.compile(r"\b(?:binary|octal|hexadecimal|to roman)\b", re.IGNORECASE)
 _CODE: Final = re.compile(
@@ -73,7 +72,7 @@ class NearMisses:
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self.looked_at = sorted(records, key=lambda one: _seed(one.id))[:_LOOKED_AT]
+        self.looked_at = sorted(records, key=lambda one: _seed(one.id))[:LOOKED_AT]
 
     def of(self, record: Record) -> NearMiss | None:
         """Return the near miss of a record; ``None`` where no change is sure to be wrong.
@@ -164,12 +163,6 @@ def choose_near_misses(
     found = ((record, misses.of(record)) for record in (*probed, *others))
     near = ((record, miss.text) for record, miss in found if miss is not None)
     return list(itertools.islice(near, most))
-
-
-def no_near_misses(records: int) -> str:
-    """Say that no record has a near miss, of all of a suite or of those that are looked at."""
-    looked_at = min(records, _LOOKED_AT)
-    return f"0 of {looked_at} records have a number, name or the like to change"
 
 
 def _question(record: Record) -> str:

@@ -11,12 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Criterion, Record, Turn
-from pytest_llmjudge.judging.near.misses import (
-    NearMiss,
-    NearMisses,
-    choose_near_misses,
-    no_near_misses,
-)
+from pytest_llmjudge.judging.near import no_near_misses
+from pytest_llmjudge.judging.near.misses import NearMiss, NearMisses, choose_near_misses
 
 
 def make(instruction: str, output: str, given: str = "", name: str = "r") -> Record:
