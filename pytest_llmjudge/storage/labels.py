@@ -40,9 +40,9 @@ def read_labels(path: Path, *, named_by: str = "") -> LabelsFile:
         named_by: What names it, for messages.
 
     Raises:
-        PeopleFileError: It is not there, it has no label, or with all of its lines that cannot be
-            used: that are neither a label nor a design, a label that was edited, one whose labeler
-            gave the same response another score, or a second design.
+        PeopleFileError: It is not there, has no label, or has lines that cannot be used, all of
+            which are reported: what is neither a label nor a design, an edited label, a second
+            score of one labeler for one response, a second design.
     """
     where = f"{named_by} {path}".strip()
     labels = _read(path, where)

@@ -1,4 +1,4 @@
-"""Which near miss a record has, of those that its answer can be made into."""
+"""Which of the near misses that its answer allows a record gets."""
 
 from __future__ import annotations
 
