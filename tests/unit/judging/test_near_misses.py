@@ -72,6 +72,9 @@ def near_miss(instruction: str, output: str, given: str = "") -> NearMiss | None
         ("What is the chemical formula for water?", "H₂O", "number", ["H₃O"]),
         ("What is the capital of Chile?", "It is Santiago.", "name", ["It is Lima."]),
         ("Who wrote War and Peace?", "It was Leo Tolstoy.", "name", ["It was Jane Austen."]),
+        ("Who wrote Kim?", "It was Leo Tolstoy who wrote Kim.", "name", [
+            "It was Jane Austen who wrote Kim."
+        ]),
         ("Name the author of Ulysses.", "James Joyce.", "name", ["Jane Austen."]),
         ("When is the feast?", "It is in May.", "name", ["It is in June.", "It is in July."]),
         (
