@@ -258,6 +258,7 @@ class SuiteResult:
         limits: What is asked of it.
         labels: Those of the labels file that is named for the suite; ``None`` for none.
         corrected: The average as these correct it; ``None`` where they cannot.
+        lack: What the labels of a sample lack to correct it, and what to do; ``None`` for nothing.
         correct: Whether the corrected average decides.
     """
 
@@ -286,6 +287,7 @@ class SuiteResult:
     limits: AgreementLimits = AgreementLimits()
     labels: UsedLabels | None = None
     corrected: CorrectedAverage | None = None
+    lack: tuple[str, str] | None = None
     correct: bool = False
 
     @property

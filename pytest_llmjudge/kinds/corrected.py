@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CORRECTED",
+    "LabelSample",
     "LabelledScore",
     "correct",
     "corrected_contradictions",
@@ -63,9 +64,21 @@ class LabelledScore(NamedTuple):
     group: str | None
 
 
+class LabelSample(NamedTuple):
+    """Which records of a suite were drawn to correct its average.
+
+    Attributes:
+        drawn: Their ids; ``None`` where labels cannot correct it.
+        lack: Why those of a sample cannot; ``None`` where they can, or there are none.
+    """
+
+    drawn: tuple[str, ...] | None = None
+    lack: Lack | None = None
+
+
 def settle_correction(
     loaded: suites.Suite, labels: SuiteLabels, keywords: Mapping[str, object]
-) -> tuple[suites.Suite, tuple[str, ...] | None]:
+) -> tuple[suites.Suite, LabelSample]:
     """Say which records of a suite were drawn to correct its average, and whether that decides.
 
     Args:
@@ -74,8 +87,7 @@ def settle_correction(
         keywords: As its marker gives them.
 
     Returns:
-        The suite, whose average is to be corrected only where it has a labels file; and the ids of
-        the records drawn, ``None`` where the labels cannot correct anything.
+        The suite, whose average is to be corrected only where it has a labels file; and the sample.
 
     Raises:
         SettingsError: The marker asks for a correction, and there is no labels file.
@@ -86,17 +98,18 @@ def settle_correction(
         if keywords.get("correct"):
             where, problem = f"{loaded.name}: correct", "there are no labels to correct with"
             raise SettingsError(where, problem, "name a file of them with labels=")
-        return replace(loaded, settings=replace(chosen, correct=False)), None
+        return replace(loaded, settings=replace(chosen, correct=False)), LabelSample()
     lack = _lack(loaded, labels, file)
     if lack is None:
         design = file.design
         assert design is not None  # noqa: S101  # labels without one lack it
         ids = [record.id for record in loaded.records]
-        return loaded, draw(ids, design.size, design.seed)
+        return loaded, LabelSample(draw(ids, design.size, design.seed))
     if chosen.correct:
         where = f"{loaded.name}: correct"
         raise PeopleFileError(where, *lack)
-    return loaded, None
+    # Labels of no known sample were never meant to correct an average.
+    return loaded, LabelSample(lack=None if file.design is None else lack)
 
 
 def _lack(loaded: suites.Suite, labels: SuiteLabels, file: LabelsFile) -> Lack | None:
@@ -172,13 +185,16 @@ def _bounded(value: float) -> float:
 
 def corrected_results(
     drawn: Sequence[str] | None, results: Sequence[RecordResult], total: int
-) -> CorrectedAverage | None:
-    """Return the corrected average of a run; ``None`` where it cannot be told.
+) -> tuple[CorrectedAverage | None, Lack | None]:
+    """Return the corrected average of a run, and what labels lack to correct it.
 
     Args:
         drawn: Ids of the records that were drawn; ``None`` where labels correct nothing.
         results: Of the records.
         total: How many records the suite has.
+
+    Returns:
+        Neither where no records were drawn, or a record has no score; else one of them.
     """
     scores = [
         LabelledScore(
@@ -192,9 +208,9 @@ def corrected_results(
     ]
     # Of a part of the records there is no average: those without a score may be the worst.
     if drawn is None or len(scores) < total:
-        return None
-    corrected = correct(drawn, scores)
-    return corrected if isinstance(corrected, CorrectedAverage) else None
+        return None, None
+    given = correct(drawn, scores)
+    return (given, None) if isinstance(given, CorrectedAverage) else (None, given)
 
 
 def plain_corrected(corrected: CorrectedAverage) -> dict[str, Any]:
@@ -260,9 +276,12 @@ def shown_corrected(corrected: CorrectedAverage | None) -> tuple[str, str]:
 
 
 def corrected_line(suite: SuiteResult) -> Iterator[str]:
-    """Yield the corrected average beside the judge's own, where there is one."""
+    """Yield the corrected average beside the judge's own, or why a sample does not give one."""
     corrected = suite.corrected
     if corrected is None:
+        # Where it was to decide, its gate says why it cannot.
+        if suite.lack is not None and len(suite.scores) == suite.total and not suite.correct:
+            yield f"no {CORRECTED} of {suite.name}: {'; '.join(suite.lack)}"
         return
     value, interval = shown_corrected(corrected)
     own = mean_interval(suite.scores, group_numbers(suite.scored_groups))

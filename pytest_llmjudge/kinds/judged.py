@@ -49,6 +49,7 @@ from pytest_llmjudge.kinds.categories import (
 )
 from pytest_llmjudge.kinds.corrected import (
     LabelledScore,
+    LabelSample,
     correct,
     corrected_contradictions,
     corrected_results,
@@ -154,9 +155,9 @@ class _Judged(Kind[SuiteResult]):
         loaded = read_suite(marked.name, file, marked.base, chosen, read)
         check_categories(marked.name, loaded.records, chosen)
         loaded, labels = read_suite_labels(loaded, marked.keywords)
-        loaded, drawn = settle_correction(loaded, labels, marked.keywords)
+        loaded, sample = settle_correction(loaded, labels, marked.keywords)
         check_can_fail(marked.name, loaded.settings, settings)
-        suite = _JudgedSuite(loaded, labels, drawn)
+        suite = _JudgedSuite(loaded, labels, sample)
         suite.rule = rule_of(marked.name, marked.keywords, settings, self.measure)
         return suite
 
@@ -177,6 +178,7 @@ class _Judged(Kind[SuiteResult]):
         categories = average_by_category(facts["categories"], facts["min_averages"], results)
         judge = dict(facts["judge"])
         label = judge.pop("label")
+        corrected, lack = corrected_results(facts["drawn"], results, facts["total"])
         return SuiteResult(
             name=gathered.name,
             path=facts["path"],
@@ -199,7 +201,8 @@ class _Judged(Kind[SuiteResult]):
             agreement=agreement_of(results),
             limits=AgreementLimits(**{name: facts[name] for name in _LIMITS}),
             labels=used_labels(facts["labels"], results),
-            corrected=corrected_results(facts["drawn"], results, facts["total"]),
+            corrected=corrected,
+            lack=facts["lack"] or lack,
             correct=facts["correct"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
@@ -358,12 +361,10 @@ class _JudgedSuite(RecordSuite[_Scored]):
     kind = JUDGED
     uses_judge = True
 
-    def __init__(
-        self, loaded: suites.Suite, labels: SuiteLabels, drawn: Sequence[str] | None
-    ) -> None:
+    def __init__(self, loaded: suites.Suite, labels: SuiteLabels, sample: LabelSample) -> None:
         super().__init__(loaded)
         self._labels = labels
-        self._drawn = drawn
+        self._drawn, self._lack = sample
         self._agrees = labels.file is not None or bool(loaded.settings.limits)
         self._by_gate = {gate_of(name): name for name in loaded.settings.min_averages}
         self._categories = count_categories(loaded.records, loaded.settings.by)
@@ -594,7 +595,8 @@ class _JudgedSuite(RecordSuite[_Scored]):
         if self._labels.file is not None:
             path = resources.models.shown_path(Path(self._labels.file.path))
             labels = self._labels.plain(path)
-        return {**super().facts(resources), "labels": labels, "drawn": self._drawn}
+        sample = {"drawn": self._drawn, "lack": self._lack}
+        return {**super().facts(resources), "labels": labels, **sample}
 
     def shared(self, resources: Resources) -> Iterator[Shared]:
         yield from super().shared(resources)

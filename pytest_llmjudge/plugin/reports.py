@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.data import Comparison, Flip, Grouped, Rule
+from pytest_llmjudge.data import Comparison, CorrectedChange, Flip, Grouped, Rule
 from pytest_llmjudge.gates import XPASSED
 from pytest_llmjudge.kinds import kind_named
 from pytest_llmjudge.kinds.plain import plain_comparison
@@ -66,7 +66,7 @@ def _comparison(ready: Ready | None) -> dict[str, Any]:
 
 def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
     """Make a comparison of what xdist carried."""
-    values, grouped = dict(plain), plain.get("grouped")
+    values, grouped, corrected = dict(plain), plain.get("grouped"), plain.get("corrected")
     measure = kind_named(values.pop("kind")).measure
     assert measure is not None  # noqa: S101  # it was compared
     return Comparison(
@@ -78,6 +78,7 @@ def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
             "rule": Rule(**plain["rule"]),
             "flips": tuple(Flip(**flip) for flip in plain["flips"]),
             "grouped": None if grouped is None else Grouped(**grouped),
+            "corrected": None if corrected is None else CorrectedChange(**corrected),
         }
     )
 

@@ -142,6 +142,34 @@ def test_without_correct_it_is_shown(project: Project) -> None:
     project.run("--llm-judge-correct").assert_outcomes(passed=COUNT + 1, failed=1)
 
 
+def test_it_is_said_why_there_is_none(project: Project, mode: tuple[str, ...]) -> None:
+    """Who has not labelled the whole sample, or none of these responses, reads what to do."""
+    content = texts()
+    names = drawn(content)
+    suite = ALL.replace(", correct=True", ", min_average=46")
+    project.suite(content, suite)
+    label(project, content, left_out=names[:1])
+    where = f"no corrected average of {SUITE}: 1 of the 20 records drawn has"
+
+    result = project.run(*mode)
+
+    result.assert_outcomes(passed=COUNT + 2)
+    hint = "label the whole sample with llmjudge label"
+    assert f"{where} no label: {names[0]}; {hint}" in result.outlines
+
+    # Of a model's own responses it is known at the end.
+    project.write("conftest.py", MODEL.format(answer="'The quick brown fox'"))
+    project.suite(content, 'labels="labels.jsonl", min_average=1')
+    said = [{**one, "model_response": "The quick brown fox"} for one in content]
+    label(project, [texts()[at] if one["id"] == names[0] else one for at, one in enumerate(said)])
+
+    result = project.run(*mode)
+
+    hint = "label the responses of this run with llmjudge label"
+    line = f"{where} a label of another response only, or none: {names[0]}; {hint}"
+    assert line in result.outlines
+
+
 def test_categories_are_not_corrected(project: Project) -> None:
     """Their gates go by the judge's scores, and say so."""
     content = texts()
@@ -290,6 +318,20 @@ def test_a_corrected_change(project: Project, mode: tuple[str, ...]) -> None:
     command = project.pytester.run("llmjudge", "compare", "old.json", "results.json", *options)
     (again,) = json.loads(command.stdout.str())["suites"]
     assert again["reason"] == gate["reason"].replace("max_drop", "--max-drop")
+
+
+def test_a_corrected_change_that_passes(project: Project, mode: tuple[str, ...]) -> None:
+    """Summary and reports say what corrects it, as they do where the gate fails."""
+    baseline(project, texts())
+    more = "--llm-judge-markdown=report.md", "--llm-judge-html=report.html"
+
+    result = project.run(RULED, *more, *mode)
+
+    result.assert_outcomes(passed=COUNT + 3)
+    line = "corrected by 20 labels on both sides (weight of the judge's*"
+    result.stdout.fnmatch_lines([f"*{line}"])
+    for name in ("report.md", "report.html"):
+        assert "20 labels on both sides" in (project.path / name).read_text("utf-8")
 
 
 def test_not_worse(project: Project) -> None:

@@ -160,7 +160,7 @@ def test_a_correction(visitor: Visitor) -> None:
 
     assert 'value="30"' in page
     assert 'value="&lt;hm&gt;"' in page
-    assert "Saving replaces it." in page
+    assert "What you save now replaces that label" in page
     assert reply.headers["Location"] == "/?note=corrected"
     assert late.headers["Location"] == "/?note=other"
     assert [(label.score, label.note) for label in visitor.labels()] == [(40, "")]
