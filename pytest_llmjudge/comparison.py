@@ -19,6 +19,7 @@ from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.groups import group_numbers, totals
 from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.label_sample import ONE_GROUP
 from pytest_llmjudge.stats import (
     design_effect,
     detectable_drop,
@@ -42,7 +43,6 @@ LEAST_PAIRED = 0.8
 _RULE = Rule()
 _AGAIN = "judge the baseline's model again with this judge"
 _ANOTHER = "make a baseline of the release with these records"
-_ONE_GROUP = "all labelled records are in one group", "draw a sample with records of others"
 _WORST_FLIPS = 10
 _SHOWN_DIGITS = 12
 _SHOWN_NAMES = 200
@@ -155,7 +155,7 @@ def _corrected(
     lack = why_designs_differ(before.design, after.design) or why_too_few(labelled)
     change = None if lack else people_change(labelled, groups)
     if change is None:
-        problem, hint = lack or _ONE_GROUP
+        problem, hint = lack or ONE_GROUP
         return replace(comparison, refusal=f"{problem}; {hint}")
     rule, alpha = comparison.rule, comparison.alpha
     proof = drop = None

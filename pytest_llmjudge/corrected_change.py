@@ -1,8 +1,7 @@
-"""A mean difference of two releases, as people's labels of both correct it."""
+"""Estimates how people's scores changed from one release to the next, from labels of both."""
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
 from dataclasses import replace
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_llmjudge.bounds import mean_bounds
 from pytest_llmjudge.correction import corrected_mean
 from pytest_llmjudge.data import CorrectedChange
-from pytest_llmjudge.label_sample import LEAST_LABELS
+from pytest_llmjudge.label_sample import Lack
+from pytest_llmjudge.labels import LEAST_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -25,13 +25,13 @@ _FURTHEST = 100.0
 
 
 class LabelledPair(NamedTuple):
-    """What judge and people gave the responses of two releases to one record.
+    """Scores of the responses of two releases to one record.
 
     Attributes:
         was: The judge's score of the baseline's response.
         now: The judge's score of this run's.
         people_were: People's score of the baseline's response; ``None`` without a label.
-        people_are: People's score of this run's.
+        people_are: People's score of this run's; ``None`` without a label.
     """
 
     was: float
@@ -51,12 +51,12 @@ class PeopleChange(NamedTuple):
     """How people's scores changed, in points.
 
     Attributes:
-        before: Their mean in the baseline.
-        after: Their mean now, ``before`` plus the estimate of the change.
-        corrected: The estimate of the mean change; it has an interval.
-        p: How often chance makes a drop as large: Student's test, one-sided.
-        behind: What the estimate is made of.
-        furthest: How far a single label can move the estimate's pseudo-values.
+        before: Estimate of their mean in the baseline.
+        after: Estimate of their mean now, ``before`` plus the mean change.
+        corrected: Estimate of the mean change; it has an interval.
+        p: Of a drop, by Student's one-sided t test.
+        behind: What results files and reports say of the correction.
+        furthest: The size of the pseudo-value of a record, or group, whose labels changed by 100.
     """
 
     before: float
@@ -68,18 +68,18 @@ class PeopleChange(NamedTuple):
 
     @property
     def deviation(self) -> float:
-        """The deviation of as many independent differences whose mean has the same error."""
-        return self.corrected.error * math.sqrt(len(self.corrected.pseudo_values))
+        """Standard deviation of the pseudo-values."""
+        return statistics.stdev(self.corrected.pseudo_values)
 
     def bounds(self, level: float) -> tuple[float, float] | None:
         """Return one-sided bounds of the mean change at level 1 - ``level``.
 
-        They are those of :func:`~pytest_llmjudge.bounds.mean_bounds` for the pseudo-values of the
-        estimate, which it takes for differences: Student's are too narrow where few records change.
-        A loss that was not seen is one of 100 points that the judge does not see either.
+        They are :func:`~pytest_llmjudge.bounds.mean_bounds` of the pseudo-values, because Student's
+        are too narrow if few records change. The largest loss that they allow for is 100 points in
+        a label where the judge's score does not change.
 
         Args:
-            level: How often each may be on the wrong side.
+            level: Probability that a bound is on the wrong side of the mean change.
         """
         return mean_bounds(
             self.corrected.pseudo_values,
@@ -97,10 +97,10 @@ def people_change(
 
     Args:
         pairs: Records that the judge scored on both sides.
-        groups: Of each; ``None`` where each is alone.
+        groups: The group of each; ``None`` if each record is a group of its own.
 
     Returns:
-        ``None`` where all labelled records are in one group.
+        ``None`` if all labelled records are in one group.
     """
     judged, people = [pair.now - pair.was for pair in pairs], [pair.label for pair in pairs]
     corrected = corrected_mean(judged, people, groups)
@@ -124,7 +124,12 @@ def people_change(
 
 
 def _weighted(weight: float, scores: Sequence[tuple[float, float | None]]) -> float:
-    """Return the estimate of people's mean on one side, with the weight of the change."""
+    """Return the estimate of people's mean on one side.
+
+    Args:
+        weight: Of the judge's scores, as in the estimate of the change.
+        scores: The judge's and people's; people's are ``None`` for records without both labels.
+    """
     misses = [people - weight * judge for judge, people in scores if people is not None]
     others = [weight * judge for judge, people in scores if people is None]
     return statistics.fmean(misses) + (statistics.fmean(others) if others else 0.0)
@@ -138,35 +143,36 @@ def _p(corrected: Corrected) -> float:
     return float(special.stdtr(corrected.degrees, corrected.estimate / corrected.error))
 
 
-def why_designs_differ(before: Design | None, after: Design | None) -> tuple[str, str] | None:
-    """Say why labels of two releases do not correct their difference, and what to do.
+def why_designs_differ(before: Design | None, after: Design | None) -> Lack | None:
+    """Say why the labels of two releases cannot correct their difference; ``None`` if they can.
 
     Args:
-        before: How those of the baseline were drawn; ``None`` where they correct nothing.
+        before: The sample of the baseline's labels; ``None`` if they correct nothing.
         after: The same for this run.
     """
     again = "label its whole sample with llmjudge label"
     if after is None:
-        return "this run has no labels of a whole sample that correct its changes", again
+        return Lack("this run has no labels of a whole sample that correct its changes", again)
     if before is None:
         problem = "the baseline has no labels of a whole sample that correct its average"
-        return problem, f"{again}, and make the baseline again with --llm-judge-labels"
+        return Lack(problem, f"{again}, and make the baseline again with --llm-judge-labels")
     # A suite may have been renamed.
     if replace(before, suite=after.suite) != after:
         problem = (
             f"the baseline's labels are of another sample ({before.size} of {before.total}, seed "
             f"{before.seed}) than this run's ({after.size} of {after.total}, seed {after.seed})"
         )
-        return problem, "label the same records in both, drawn with one size and seed"
+        return Lack(problem, "label the same records in both, drawn with the same size and seed")
     return None
 
 
-def why_too_few(pairs: Sequence[LabelledPair]) -> tuple[str, str] | None:
-    """Say that too few pairs are labelled, and what to do; ``None`` where there are enough."""
+def why_too_few(pairs: Sequence[LabelledPair]) -> Lack | None:
+    """Say that too few pairs are labelled; ``None`` if there are enough."""
     number = sum(pair.label is not None for pair in pairs)
     if number >= LEAST_LABELS:
         return None
     problem = (
         f"{number} records are scored and labelled on both sides, and {LEAST_LABELS} are needed"
     )
-    return problem, "have all records scored, or draw a larger sample with llmjudge label --sample"
+    hint = "have all records scored, or draw a larger sample with llmjudge label --sample"
+    return Lack(problem, hint)

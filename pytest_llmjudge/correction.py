@@ -1,4 +1,4 @@
-"""The mean of people's scores, where people scored some records and a judge scored all."""
+"""Estimates the mean of people's scores from labels of some records and a judge's scores of all."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Corrected:
 
     Attributes:
         estimate: Of the mean of people's scores, in the unit of the scores.
-        interval: Its 95 % interval; ``None`` where fewer than two groups have a label.
-        weight: How far the judge's scores count, from 0 (not at all) to 1.
-        pseudo_values: Of each record, or of each group in the order of first appearance: what it
-            adds to the estimate, as if the estimate were their mean. Empty without an interval.
+        interval: Its 95 % interval; ``None`` if fewer than two groups have a label.
+        weight: Of the judge's scores, from 0 (they are ignored) to 1.
+        pseudo_values: The jackknife's, one for each record, or for each group in order of first
+            appearance. Empty without an interval.
         degrees: Degrees of freedom of ``error``.
     """
 
@@ -40,7 +40,7 @@ class Corrected:
 
     @property
     def error(self) -> float:
-        """Standard error of the estimate by the jackknife; there are pseudo-values."""
+        """Jackknife standard error of the estimate; needs pseudo-values."""
         return math.sqrt(statistics.variance(self.pseudo_values) / len(self.pseudo_values))
 
 
@@ -57,21 +57,21 @@ def corrected_mean(
     records (A. N. Angelopoulos, S. Bates, C. Fannjiang, M. I. Jordan, T. Zrnic, Science 382, 2023,
     arXiv 2301.09633; A. N. Angelopoulos, J. C. Duchi, T. Zrnic, arXiv 2311.01453).
 
-    The interval takes the records for a sample of all that could have been asked, as
-    :func:`~pytest_llmjudge.stats.mean_interval` does. Its half-width is Student's t(0.975, k - 1)
-    times the standard error of the jackknife, which leaves out one record at a time and tunes the
-    weight anew (J. W. Tukey, 1958; B. Efron and C. Stein, Annals of Statistics 9, 1981); k is the
-    number of labelled records. Of records in groups it leaves out whole groups, and k is the number
-    of groups that have a label. The normal interval of the papers, :func:`published_interval`,
-    takes the weight for known and is too narrow with few labels.
+    The interval is for the population that the records are a sample of, like that of
+    :func:`~pytest_llmjudge.stats.mean_interval`. Its half-width is Student's t(0.975, k - 1) times
+    the jackknife standard error, which leaves out one record at a time and computes the weight
+    again (J. W. Tukey, 1958; B. Efron and C. Stein, Annals of Statistics 9, 1981); k is the number
+    of labelled records. With groups the jackknife leaves out whole groups, and k is the number of
+    groups with a label. The papers' normal interval, :func:`published_interval`, treats the weight
+    as known and is too narrow with few labels.
 
-    Where all records have a label the estimate is the mean of the labels, with the interval of
+    If all records have a label, the estimate is the mean of the labels, with the interval of
     ``mean_interval``.
 
     Args:
         judge: The judge's score of each record.
-        people: People's score of each record; ``None`` for one without a label. At least one has.
-        groups: Of each record; ``None`` where each is alone.
+        people: People's score of each record, ``None`` for one without a label; not all ``None``.
+        groups: The group of each record; ``None`` if each record is a group of its own.
     """
     labels = [score for score in people if score is not None]
     base, parts = _parts(judge, people, groups)
@@ -96,14 +96,14 @@ def corrected_mean(
 def published_interval(
     judge: Sequence[float], people: Sequence[float | None]
 ) -> tuple[float, float]:
-    """Return the papers' 95 % interval, to compare with: normal, as if the weight were known.
+    """Return the papers' normal 95 % interval, which treats the weight as known, to compare with.
 
-    The variance is ``w**2 var_U(f) / |U| + var_L(y - w * f) / |L|``, with the number of records in
-    the denominators of both; see :func:`corrected_mean`.
+    The variance is ``w**2 var_U(f) / |U| + var_L(y - w * f) / |L|`` with population variances; see
+    :func:`corrected_mean`.
 
     Args:
         judge: The judge's score of each record.
-        people: People's score of each record; at least one has none.
+        people: People's score of each record, ``None`` for one without a label; at least one is.
     """
     base, parts = _parts(judge, people, None)
     estimate, weight = _estimate(functools.reduce(_Sums.plus, parts))
@@ -119,7 +119,7 @@ def published_interval(
 
 
 class _Sums(NamedTuple):
-    """All that the estimate depends on: sums over labelled records, over the others, over all."""
+    """Sums over labelled, over unlabelled and over all records, of which the estimate is made."""
 
     labels: float = 0.0
     others: float = 0.0
@@ -139,9 +139,9 @@ class _Sums(NamedTuple):
 def _parts(
     judge: Sequence[float], people: Sequence[float | None], groups: Sequence[Hashable] | None
 ) -> tuple[float, list[_Sums]]:
-    """Return the mean of the labels, from which labels are counted, and the sums of each group."""
+    """Return the mean of the labels, which the sums are centred at, and the sums of each group."""
     labels = [score for score in people if score is not None]
-    # Counted from near their means, sums of squares keep their digits when others are subtracted.
+    # Without centring, subtracting sums of squares would lose digits.
     base, judge_base = statistics.fmean(labels), statistics.fmean(judge)
     records = [
         _sums(ours - judge_base, None if theirs is None else theirs - base)
@@ -162,7 +162,7 @@ def _sums(judge: float, people: float | None) -> _Sums:
 
 
 def _estimate(sums: _Sums) -> tuple[float, float]:
-    """Return the estimate and the weight; there is a label."""
+    """Return the estimate and the weight, of at least one label."""
     labels, others = sums.labels, sums.others
     mean = sums.people / labels
     if not others:
@@ -172,7 +172,7 @@ def _estimate(sums: _Sums) -> tuple[float, float]:
     covariance = sums.products / labels - mean * judge_labelled
     average = (sums.judge_labelled + sums.judge_others) / count
     variance = (sums.squares - count * average**2) / (count - 1)
-    # A constant judge tells nothing; squares of decimals may miss 0 by their last digits.
+    # The variance of a constant judge may differ from 0 by rounding.
     is_constant = variance <= _CONSTANT * (sums.squares / count + 1)
     weight = 0.0 if is_constant else covariance / ((1 + labels / others) * variance)
     weight = min(1.0, max(0.0, weight))

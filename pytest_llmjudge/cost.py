@@ -26,7 +26,7 @@ class Cost(NamedTuple):
 
 
 def mean_cost(costs: Iterable[tuple[float | None, int | None]]) -> Cost:
-    """Return the means of the seconds and of the tokens of records, of those that are known."""
+    """Return the mean seconds and the mean tokens of records, each over those that are known."""
     seconds, tokens = [], []
     for took, used in costs:
         if took is not None:

@@ -325,6 +325,8 @@ def _moved_alike(comparison: Comparison) -> str:
     if comparison.deviation and comparison.detectable:
         return ""
     what = "scores" if comparison.grouped is None else "groups"
+    if comparison.corrected is not None:
+        what = "labels"
     return f"all {what} {'moved alike' if comparison.difference else 'are as before'}"
 
 
@@ -371,16 +373,18 @@ def _reach(comparison: Comparison) -> str:
     """Say what drops the suite can show, or why that is not known."""
     measure, grouped, alpha = comparison.measure, comparison.grouped, comparison.alpha
     noun, drop, (units, counted) = measure.suite, measure.drop, _units(comparison)
-    if least_p(units, units, is_binary=measure.is_binary and grouped is None) >= alpha:
+    least = least_p(units, units, is_binary=measure.is_binary and grouped is None)
+    # Student's test, which decides over labels, has no least p.
+    if comparison.corrected is None and least >= alpha:
         return f"; {counted} cannot show any {drop}"
     alike = _moved_alike(comparison)
     if alike:
         return f"; {alike}, which does not tell what {drop}s this {noun} can show"
-    least = signed(comparison.detectable or 0.0).lstrip("+")
-    reach = f"; this {noun} can show {drop}s of {least} {measure.unit} or more"
-    fewest = fewest_falls(alpha)
+    size = signed(comparison.detectable or 0.0).lstrip("+")
+    reach = f"; this {noun} can show {drop}s of {size} {measure.unit} or more"
     if comparison.corrected is not None:
         return reach
+    fewest = fewest_falls(alpha)
     changed, what = comparison.changed, "scores"
     if grouped is not None:
         changed, what = grouped.changed, "groups"

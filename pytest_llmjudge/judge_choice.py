@@ -1,4 +1,4 @@
-"""Which of several judges agrees best with people, and whether chance may have decided; pure."""
+"""Finds which of several judges agrees best with people, and which of them differ; pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from itertools import combinations
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.agreement import (
-    LEAST_GROUPS,
-    LEAST_LABELS,
-    measure_agreement,
-    resampled_figures,
-)
+from pytest_llmjudge.agreement import LEAST_GROUPS, measure_agreement, resampled_figures
 from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.data.judges import ERROR, JudgeChoice, JudgeDifference, JudgeStanding
 from pytest_llmjudge.groups import group_numbers
+from pytest_llmjudge.labels import LEAST_LABELS
 from pytest_llmjudge.stats import POWER
 
 if TYPE_CHECKING:
@@ -35,17 +31,17 @@ _ERROR_COLUMN, _SPEARMAN_COLUMN = 0, 2
 
 
 def choose_judge(scores: LabelledScores, by: str = ERROR) -> JudgeChoice:
-    """Compare each two of several judges, over the labelled responses that all of them scored.
+    """Compare every pair of judges, over the labelled responses that all judges scored.
 
-    All judges are resampled together, so that a difference is that of two judges on the same
-    responses. Its interval is the percentile interval, expanded as Student's t is wider than the
-    normal distribution (T. Hesterberg, What Teachers Should Know About the Bootstrap, The American
-    Statistician 69, 2015): with few labels the plain one is too narrow. The p is the one at which
-    this interval would begin at 0, and is corrected by S. Holm's method (1979).
+    The bootstrap is paired: all judges get the same resamples. The interval of a difference is the
+    expanded percentile interval (T. C. Hesterberg, What Teachers Should Know About the Bootstrap,
+    The American Statistician 69, 2015), because the plain one is too narrow with few labels. The p
+    is the level at which that interval would end at 0, corrected for the number of pairs by Holm's
+    method (S. Holm, Scandinavian Journal of Statistics 6, 1979).
 
     Args:
-        scores: At least one response that all judges scored.
-        by: What decides, ``ERROR`` or ``AGREEMENT``.
+        scores: Of at least one response that all judges scored.
+        by: The figure that decides, ``ERROR`` or ``AGREEMENT``.
     """
     groups = group_numbers(scores.groups)
     standings = []
@@ -72,7 +68,7 @@ def choose_judge(scores: LabelledScores, by: str = ERROR) -> JudgeChoice:
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """Correct p values for their number: S. Holm, A Simple Sequentially Rejective Test, 1979."""
+    """Correct p values for their number by Holm's method."""
     corrected = [0.0] * len(values)
     largest = 0.0
     for done, place in enumerate(sorted(range(len(values)), key=values.__getitem__)):
@@ -118,9 +114,9 @@ def _compared(
     Args:
         first: A figure.
         second: Another judge's.
-        resampled: Their difference in each resample; NaN where one has no figure, which counts as
-            lower than 0 and as higher.
-        units: How many responses, or groups of responses, were resampled.
+        resampled: Their difference in each resample. NaN, if one has no figure, counts against
+            both bounds.
+        units: Number of responses, or of groups of responses, that were resampled.
     """
     if first is None or second is None:
         return None, None, 1.0, 0.0
@@ -150,9 +146,9 @@ def _needed(relative_error: float, count: int, comparisons: int) -> int:
     """Return about how many labels show a difference of this size with a power of 80 %.
 
     Args:
-        relative_error: Standard error of the difference over its size.
-        count: How many labels there are.
-        comparisons: How many differences are tested, for each of which the level is lower.
+        relative_error: Standard error of the difference, divided by the difference.
+        count: Number of labels that there are.
+        comparisons: Number of differences that are tested, by which the level is divided.
     """
     normal = NormalDist()
     wanted = normal.inv_cdf(1 - SIGNIFICANCE / 2 / comparisons) + normal.inv_cdf(POWER)

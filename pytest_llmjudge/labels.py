@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Label
 
-__all__ = ["draw", "records_digest", "response_digest", "seal"]
+__all__ = ["LEAST_LABELS", "draw", "records_digest", "response_digest", "seal"]
+
+LEAST_LABELS = 20
+"""With fewer labels nothing is decided: intervals from fewer are too narrow."""
 
 
 def draw(ids: Iterable[str], size: int, seed: int) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import math
 import re
 import statistics
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pytest_llmjudge.data import Preference
 
@@ -28,7 +28,6 @@ __all__ = [
     "contradiction",
     "ends_in_thoughts",
     "join_orders",
-    "known_sum",
     "opens_thoughts",
     "parse_choice",
     "parse_integer",
@@ -314,16 +313,25 @@ def combine(verdicts: Iterable[Verdict], total: int) -> Verdict:
     return with_cost(replace(scored[scores.index(median)], samples=scores), scored)
 
 
-def with_cost(verdict: Verdict, asked: Sequence[Verdict]) -> Verdict:
-    """Return a verdict with the seconds and tokens of all that were asked for to make it."""
+class _Asked(Protocol):
+    """A reply or a verdict of a judge."""
+
+    @property
+    def seconds(self) -> float | None: ...
+    @property
+    def tokens(self) -> int | None: ...
+
+
+def with_cost(verdict: Verdict, asked: Sequence[_Asked]) -> Verdict:
+    """Return a verdict with the seconds and tokens of all replies or verdicts it is made of."""
     return replace(
         verdict,
-        seconds=known_sum([one.seconds for one in asked]),
-        tokens=known_sum([one.tokens for one in asked]),
+        seconds=_known_sum([one.seconds for one in asked]),
+        tokens=_known_sum([one.tokens for one in asked]),
     )
 
 
-def known_sum(values: Sequence[Number | None]) -> Number | None:
+def _known_sum(values: Sequence[Number | None]) -> Number | None:
     """Return the sum of values; ``None`` where one is not known."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None

@@ -236,32 +236,32 @@ OPTIONS: tuple[Option, ...] = (
         "llm-judge-correct",
         parse_flag,
         default=False,
-        help="Let averages and changes be corrected by people's labels of a random sample decide, "
-        "for suites that have labels",
+        help="Decide over averages and changes as people's labels of a random sample correct them, "
+        "in suites with labels",
     ),
     Option(
         "llm-judge-min-agreement",
         parse_correlation,
         default=None,
         metavar="R",
-        help="Fail a suite whose judge may have a lower rank correlation (Spearman) with people, "
-        "for suites that set none and have labels",
+        help="Fail a suite if its judge's rank correlation (Spearman) with people may be below R, "
+        "for suites with labels that set none",
     ),
     Option(
         "llm-judge-max-judge-error",
         parse_drop,
         default=None,
         metavar="POINTS",
-        help="Fail a suite whose judge may be further from people, in the mean over responses, for "
-        "suites that set none and have labels",
+        help="Fail a suite if the mean absolute error of its judge against people may be above "
+        "POINTS, for suites with labels that set none",
     ),
     Option(
         "llm-judge-max-judge-bias",
         parse_drop,
         default=None,
         metavar="POINTS",
-        help="Fail a suite whose judge may be more generous or stricter than people by more, for "
-        "suites that set none and have labels",
+        help="Fail a suite if the mean of judge minus people may be above POINTS or below -POINTS, "
+        "for suites with labels that set none",
     ),
     Option(
         "llm-judge-baseline",

@@ -1,4 +1,4 @@
-"""Several judges beside what people gave the same responses."""
+"""Several judges compared with people on the same responses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AGREEMENT: Final = "agreement"
 
 @dataclass(frozen=True, slots=True)
 class LabelledJudge:
-    """What one judge made of responses that people labelled.
+    """One judge's scores of responses that people labelled.
 
     Attributes:
         path: Of its results file.
@@ -35,8 +35,8 @@ class LabelledJudge:
         judge: Who it is.
         scored: How many of the labelled responses it scored.
         scores: Of the responses that all judges scored, in the same order for all.
-        unscored: Id and error of each labelled response that it was asked about and did not score.
-        missing: How many labelled responses its results file does not have.
+        unscored: Id and error of each labelled response in its results file without a score.
+        missing: How many labelled responses are not in its results file.
         cost: Mean over all records of its suite, labelled or not.
     """
 
@@ -57,13 +57,13 @@ class LabelledJudge:
 
 @dataclass(frozen=True, slots=True)
 class LabelledScores:
-    """Responses that people labelled, and what several judges made of them.
+    """People's and several judges' scores of the same responses.
 
     Attributes:
         labelled: How many responses have a label.
         labelers: How many people labelled them.
-        people: The mean over people, for each response that all judges scored.
-        groups: The group of the record of each; ``None`` for one that is alone.
+        people: Mean over labelers, for each response that all judges scored.
+        groups: The group of the record of each; ``None`` for one that is a group of its own.
         judges: In the order of their files.
     """
 
@@ -85,7 +85,7 @@ class JudgeStanding:
     """A judge in a comparison with others.
 
     Attributes:
-        labelled: What it made of the responses.
+        labelled: Its scores.
         agreement: With people, over the responses that all judges scored.
     """
 
@@ -95,18 +95,17 @@ class JudgeStanding:
 
 @dataclass(frozen=True, slots=True)
 class JudgeDifference:
-    """Two judges, and whether chance may have made the difference between them.
+    """The difference between two judges.
 
     Attributes:
-        first: Place of a judge among all, from 0.
-        second: Place of another, behind the first.
-        difference: Of the figure that decides, the first judge's minus the second's; ``None`` where
-            one of them has none.
+        first: Index of a judge.
+        second: Index of another, larger than ``first``.
+        difference: Of the figure that decides, the first judge's minus the second's; ``None`` if
+            one of them has no such figure.
         interval: Its 95 % interval, not corrected for the number of comparisons.
-        p: How often chance makes a difference as large, two-sided, corrected for the number of
-            comparisons.
-        needed: About how many labels would show a difference of this size; ``None`` where the two
-            do not differ, or have been told apart.
+        p: Two-sided, corrected for the number of comparisons.
+        needed: About how many labels would show a difference of this size; ``None`` if the
+            difference is 0, or is significant already.
     """
 
     first: int
@@ -122,11 +121,11 @@ class JudgeChoice:
     """Which of several judges to take.
 
     Attributes:
-        by: :data:`ERROR` or :data:`AGREEMENT`: what decides.
+        by: The figure that decides, :data:`ERROR` or :data:`AGREEMENT`.
         standings: Of all judges, in the order of their files.
-        differences: Of each two of them; empty where there are too few labels to compare any.
-        best: Place of the judge with the best figure; ``None`` where no judge has one.
-        rivals: Places of the judges that cannot be told from it.
+        differences: Of every pair of judges; empty if there are too few labels.
+        best: Index of the judge with the best figure; ``None`` if no judge has that figure.
+        rivals: Indices of the judges that do not differ significantly from it.
     """
 
     by: str

@@ -30,10 +30,10 @@ from pytest_llmjudge.judging.quoting import ControlTokens
 from pytest_llmjudge.scoring import (
     SCORE_SCHEMA,
     contradiction,
-    known_sum,
     parse_integer,
     parse_schema_reply,
     weigh,
+    with_cost,
 )
 from pytest_llmjudge.servers.chat import (
     CUT,
@@ -253,7 +253,7 @@ class IntegerAsker(_ClientAsker):
             # A reply that ran out of room may be the 8 of an 85.
             score = None if reply.done_reason == CUT else parse_integer(reply.answer)
             if score is not None:
-                return _with_cost(Verdict(score, first), reply)
+                return with_cost(Verdict(score, first), [reply])
             second = self._client.chat(
                 prompt,
                 schema=SCORE_SCHEMA,
@@ -265,10 +265,10 @@ class IntegerAsker(_ClientAsker):
             return _failed(error, first)
         score = parse_schema_reply(second.answer)
         if score is not None:
-            return _with_cost(Verdict(score, second.content), reply, second)
+            return with_cost(Verdict(score, second.content), [reply, second])
         # A server that does not hold replies to a schema today may do so tomorrow.
         unscored = self._unscored(first, second)
-        return _with_cost(Verdict(None, first, unscored, final=second.held), reply, second)
+        return with_cost(Verdict(None, first, unscored, final=second.held), [reply, second])
 
     def _unscored(self, first: str, second: ChatReply) -> str:
         replies = [f'"{one_line(text, _REPLY_LENGTH)}"' for text in (first, second.content)]
@@ -368,7 +368,7 @@ class WeightedAsker(_ClientAsker):
         wrong = contradiction(reply.content, candidates)
         gap = weighing.gap(self._wording.sharpening)
         if score is not None and wrong is None and gap is None:
-            return _with_cost(Verdict(score, reply.content, covered=covered), reply)
+            return with_cost(Verdict(score, reply.content, covered=covered), [reply])
         if wrong is not None:
             failure = JudgeError(self.server, f"{self._client.model} {wrong}", _NO_ANSWER_TODO)
         elif gap is not None:
@@ -386,7 +386,7 @@ class WeightedAsker(_ClientAsker):
             is_infrastructure=not final,
             covered=covered,
         )
-        return _with_cost(unscored, reply)
+        return with_cost(unscored, [reply])
 
     def _problem(self, candidates: Sequence[tuple[str, float]], covered: float) -> str:
         likely = sorted(candidates, key=itemgetter(1), reverse=True)[:_TOKENS_SHOWN]
@@ -408,11 +408,6 @@ _NO_ANSWER_TODO: Final = "take another judge, or ask with --llm-judge-ask=intege
 def unasked(score: int) -> Verdict:
     """Return the verdict on a response that no judge is asked about."""
     return Verdict(score, seconds=0.0, tokens=0)
-
-
-def _with_cost(verdict: Verdict, *replies: ChatReply) -> Verdict:
-    seconds = known_sum([reply.seconds for reply in replies])
-    return replace(verdict, seconds=seconds, tokens=known_sum([reply.tokens for reply in replies]))
 
 
 def _canonical(text: str) -> str:

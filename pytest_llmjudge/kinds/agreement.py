@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.agreement import LEAST_LABELS
 from pytest_llmjudge.data.comparison import INCONCLUSIVE
 from pytest_llmjudge.data.summary import NONE, Statement
 from pytest_llmjudge.gates import Decision
 from pytest_llmjudge.groups import in_groups
-from pytest_llmjudge.stats import mean, points
+from pytest_llmjudge.labels import LEAST_LABELS
+from pytest_llmjudge.stats import mean, points, spearman
 from pytest_llmjudge.storage.consistent import differs
 
 if TYPE_CHECKING:
@@ -37,15 +37,15 @@ _RANK, _ERROR, _BIAS = "Spearman", "mean absolute error", "judge minus people"
 def decide_agreement(
     agreement: Agreement, limits: AgreementLimits, groups: Sequence[Hashable] | None = None
 ) -> Decision:
-    """Decide over a judge: each figure's 95 % interval lies within its limit as a whole.
+    """Pass if the 95 % interval of each figure with a limit is entirely within that limit.
 
-    Fewer than :data:`LEAST_LABELS` labelled records, or a figure without an interval, cannot tell.
-    That fails where a limit is set.
+    With fewer than :data:`LEAST_LABELS` labelled records, or without an interval of a figure with a
+    limit, nothing can be told; then it fails if there is a limit.
 
     Args:
-        agreement: With people.
-        limits: What it has to reach.
-        groups: Of the labelled records; ``None`` where each is alone.
+        agreement: Of the judge with people.
+        limits: Of its figures.
+        groups: The group of each labelled record; ``None`` if each is a group of its own.
     """
     noun = "labelled record" if agreement.count == 1 else "labelled records"
     figures = f"{_figures(agreement)} over {agreement.count} {noun}{in_groups(groups)}"
@@ -61,7 +61,7 @@ def decide_agreement(
 
 
 def _doubt(agreement: Agreement, limits: AgreementLimits) -> str:
-    """Say why nothing can be told of an agreement; empty where it can."""
+    """Say why an agreement cannot be judged; empty if it can."""
     if agreement.count < LEAST_LABELS:
         return f"fewer than {LEAST_LABELS} responses are labelled, label more with llmjudge label"
     if agreement.error_interval is None:
@@ -72,7 +72,7 @@ def _doubt(agreement: Agreement, limits: AgreementLimits) -> str:
 
 
 def _missed(agreement: Agreement, limits: AgreementLimits) -> Iterator[str]:
-    """Yield which limits are not kept, each by the bound that is against the judge."""
+    """Yield which limits are violated by the less favourable bound of an interval."""
     limit, interval = limits.min_agreement, agreement.spearman_interval
     if limit is not None and interval is not None and interval[0] < limit:
         value = agreement.spearman or 0.0
@@ -127,7 +127,7 @@ def _intervals(agreement: Agreement) -> Iterator[tuple[str, str]]:
 
 
 def wanted_agreement(limits: AgreementLimits) -> list[str]:
-    """Return what is asked of the agreement, in a few words each; none for nothing."""
+    """Return the limits in a few words each."""
     asked = (
         ("Spearman >=", limits.min_agreement),
         ("judge error <=", limits.max_judge_error),
@@ -139,10 +139,10 @@ def wanted_agreement(limits: AgreementLimits) -> list[str]:
 def agreement_statement(
     agreement: Agreement | None, gates: Iterable[GateResult]
 ) -> Iterator[Statement]:
-    """Yield what the head of a report says of the gate, where that came to a decision.
+    """Yield what the head of a report says of the gate, if the gate was decided.
 
     Args:
-        agreement: Of the suite's judge with people; ``None`` where nobody scored a response.
+        agreement: Of the suite's judge with people; ``None`` if people scored no response.
         gates: Of the suite.
     """
     if agreement is None:
@@ -200,23 +200,29 @@ def _rank(agreement: Agreement) -> str:
 
 
 def agreement_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
-    """Yield which figures of a results file's agreement are not those of its records."""
+    """Yield how a results file's agreement contradicts the records of its suite."""
     records = [record for record in suite["records"] if "human_score" in record]
     both = [record for record in records if record["score"] is not None]
     # Older files have the agreement and not the scores of people.
     if both:
-        differences = [record["score"] - record["human_score"] for record in both]
-        figures = suite.get("agreement") or {"count": 0, "mean_absolute_error": None, "bias": None}
-        yield from differs(figures, "count", len(both))
-        yield from differs(figures, "mean_absolute_error", mean([*map(abs, differences)]))
-        yield from differs(figures, "bias", mean(differences))
+        judge, people = ([record[name] for record in both] for name in ("score", "human_score"))
+        differences = [ours - theirs for ours, theirs in zip(judge, people, strict=True)]
+        actual = {
+            "count": len(both),
+            "mean_absolute_error": mean([*map(abs, differences)]),
+            "bias": mean(differences),
+            "spearman": spearman(judge, people),
+        }
+        figures = suite.get("agreement") or dict.fromkeys(actual)
+        for name, figure in actual.items():
+            yield from differs(figures, name, figure)
     if "labels" in suite:
         used = sum(record.get("labelers", 0) for record in suite["records"])
         yield from differs(suite["labels"], "used", used)
 
 
 def labels_line(labels: UsedLabels) -> str:
-    """Say how many labels of a file are of the responses of a run."""
+    """Say how many labels of a file are for the responses of a run."""
     others = [
         f"{number} {'is' if number == 1 else 'are'} of other {what}"
         for number, what in (

@@ -1,4 +1,4 @@
-"""The average of a suite as people's labels of a random sample of its records correct it."""
+"""Corrects the average of a suite by people's labels of a random sample of its records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_llmjudge.errors import PeopleFileError, SettingsError
 from pytest_llmjudge.gates import widening
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_digest
-from pytest_llmjudge.label_sample import why_no_sample, why_not_labelled
+from pytest_llmjudge.label_sample import ONE_GROUP, Lack, drawn_sample, why_not_labelled
 from pytest_llmjudge.labels import draw
 from pytest_llmjudge.prompts import given_response
 from pytest_llmjudge.stats import mean_interval, points
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pytest_llmjudge import suites
     from pytest_llmjudge.data import LabelsFile, RecordResult, SuiteResult
     from pytest_llmjudge.kinds.labels import SuiteLabels
-    from pytest_llmjudge.label_sample import Lack
 
 __all__ = [
     "CORRECTED",
@@ -42,20 +41,20 @@ __all__ = [
 ]
 
 CORRECTED = "corrected average"
-_OTHER_RESPONSE = (
-    "a label of another response only, or none",
+_NOT_LABELLED = (
+    "no label of this run's response",
     "label the responses of this run with llmjudge label",
 )
 
 
 class LabelledScore(NamedTuple):
-    """What judge and people gave a response.
+    """The judge's and people's score of a response.
 
     Attributes:
         id: Of the record.
         score: The judge's.
-        people: The mean of the labels of the labels file; ``None`` without one.
-        group: Of the record; ``None`` for one that is alone.
+        people: The mean over the labels in the labels file; ``None`` without one.
+        group: Of the record; ``None`` for one that is a group of its own.
     """
 
     id: str
@@ -79,7 +78,7 @@ class LabelSample(NamedTuple):
 def settle_correction(
     loaded: suites.Suite, labels: SuiteLabels, keywords: Mapping[str, object]
 ) -> tuple[suites.Suite, LabelSample]:
-    """Say which records of a suite were drawn to correct its average, and whether that decides.
+    """Find out whether labels can correct the average of a suite, before any work.
 
     Args:
         loaded: The suite.
@@ -87,7 +86,7 @@ def settle_correction(
         keywords: As its marker gives them.
 
     Returns:
-        The suite, whose average is to be corrected only where it has a labels file; and the sample.
+        The suite, with ``correct`` switched off where it has no labels file; and the sample.
 
     Raises:
         SettingsError: The marker asks for a correction, and there is no labels file.
@@ -97,34 +96,33 @@ def settle_correction(
     if file is None:
         if keywords.get("correct"):
             where, problem = f"{loaded.name}: correct", "there are no labels to correct with"
-            raise SettingsError(where, problem, "name a file of them with labels=")
+            raise SettingsError(
+                where, problem, "name a file of them with labels= or --llm-judge-labels"
+            )
         return replace(loaded, settings=replace(chosen, correct=False)), LabelSample()
-    lack = _lack(loaded, labels, file)
-    if lack is None:
-        design = file.design
-        assert design is not None  # noqa: S101  # labels without one lack it
-        ids = [record.id for record in loaded.records]
-        return loaded, LabelSample(draw(ids, design.size, design.seed))
+    drawn = _drawn(loaded, labels, file)
+    if not isinstance(drawn, Lack):
+        return loaded, LabelSample(drawn)
     if chosen.correct:
         where = f"{loaded.name}: correct"
-        raise PeopleFileError(where, *lack)
+        raise PeopleFileError(where, *drawn)
     # Labels of no known sample were never meant to correct an average.
-    return loaded, LabelSample(lack=None if file.design is None else lack)
+    return loaded, LabelSample(lack=None if file.design is None else drawn)
 
 
-def _lack(loaded: suites.Suite, labels: SuiteLabels, file: LabelsFile) -> Lack | None:
-    """Say why labels do not correct an average, as far as it is known before work."""
-    contents = [(record.id, content_digest(record)) for record in loaded.records]
-    lack, field, design = why_no_sample(file, contents), loaded.settings.responses, file.design
-    if lack is not None or field is None or design is None:
-        return lack
+def _drawn(loaded: suites.Suite, labels: SuiteLabels, file: LabelsFile) -> tuple[str, ...] | Lack:
+    """Return the ids of the records drawn, or why their labels are known to correct nothing."""
+    drawn = drawn_sample(file, [(record.id, content_digest(record)) for record in loaded.records])
+    field = loaded.settings.responses
+    # Responses that are still to be generated are not known here.
+    if isinstance(drawn, Lack) or field is None:
+        return drawn
     labelled = {
         record.id
         for record in loaded.records
         if labels.label(record, given_response(record, field)) is not None
     }
-    drawn = draw([record.id for record in loaded.records], design.size, design.seed)
-    return why_not_labelled(drawn, labelled, *_OTHER_RESPONSE)
+    return why_not_labelled(drawn, labelled, *_NOT_LABELLED) or drawn
 
 
 def correct(drawn: Sequence[str], scores: Sequence[LabelledScore]) -> CorrectedAverage | Lack:
@@ -137,13 +135,13 @@ def correct(drawn: Sequence[str], scores: Sequence[LabelledScore]) -> CorrectedA
     sample = set(drawn)
     people = [one.people if one.id in sample else None for one in scores]
     labelled = {one.id for one, label in zip(scores, people, strict=True) if label is not None}
-    lack = why_not_labelled(drawn, labelled, *_OTHER_RESPONSE)
+    lack = why_not_labelled(drawn, labelled, *_NOT_LABELLED)
     if lack is not None:
         return lack
     groups = group_numbers(one.group for one in scores)
     corrected = corrected_mean([one.score for one in scores], people, groups)
     if corrected.interval is None:
-        return "all labelled records are in one group", "draw a sample with records of others"
+        return ONE_GROUP
     low, high = _of_equal_labels(people, groups) or corrected.interval
     return CorrectedAverage(
         # Student's t and the correction know no bounds, scores do.
@@ -157,10 +155,10 @@ def correct(drawn: Sequence[str], scores: Sequence[LabelledScore]) -> CorrectedA
 def _of_equal_labels(
     people: Sequence[float | None], groups: Sequence[int] | None
 ) -> tuple[float, float] | None:
-    """Return the interval where all labels are the same; ``None`` where they are not.
+    """Return the 95 % interval where all labels are the same; ``None`` where they are not.
 
-    Such labels do not show how far scores scatter, and what others there are may not have been
-    drawn: an interval without width would promise too much.
+    Such labels do not show how far scores scatter, and records with other scores may not have been
+    drawn, so that an interval of width 0 would be too narrow.
     """
     labels = [label for label in people if label is not None]
     if len(set(labels)) > 1:
@@ -189,7 +187,7 @@ def corrected_results(
     """Return the corrected average of a run, and what labels lack to correct it.
 
     Args:
-        drawn: Ids of the records that were drawn; ``None`` where labels correct nothing.
+        drawn: Ids of the records that were drawn; ``None`` if the labels correct nothing.
         results: Of the records.
         total: How many records the suite has.
 
@@ -224,7 +222,7 @@ def plain_corrected(corrected: CorrectedAverage) -> dict[str, Any]:
 
 
 def corrected_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
-    """Yield in what a corrected average of a results file is not that of its records."""
+    """Yield how a results file's corrected average contradicts the records of its suite."""
     saved = suite.get("corrected")
     if saved is None:
         return
@@ -244,8 +242,8 @@ def corrected_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
         for record in records
     ]
     actual = correct(drawn, scores)
-    if not isinstance(actual, CorrectedAverage):
-        yield f'it has a "corrected" average, and {actual[0]}'
+    if isinstance(actual, Lack):
+        yield f'it has a "corrected" average, and {actual.problem}'
         return
     # Means over several labelers are written with four decimals.
     yield from differs(saved, "average", actual.average, within=1e-3)
@@ -253,16 +251,18 @@ def corrected_contradictions(suite: Mapping[str, Any]) -> Iterator[str]:
 
 
 def saved_sample(suite: Mapping[str, Any]) -> tuple[Design | None, frozenset[str]]:
-    """Return how the labels of a suite of a results file were drawn, and the records drawn.
+    """Return the sample behind the corrected average of a saved suite: its design and record ids.
 
-    There are none where its labels did not correct its average.
+    Without a corrected average there is none.
 
     Args:
         suite: Its part of the file.
     """
     if "corrected" not in suite:
         return None, frozenset()
-    design = Design(**suite["labels"]["design"])
+    saved = suite["labels"]["design"]
+    # A later version may write more.
+    design = Design(**{name: saved[name] for name in Design.__dataclass_fields__})
     ids = [record["id"] for record in suite["records"]]
     return design, frozenset(draw(ids, design.size, design.seed))
 

@@ -547,6 +547,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
     def side(self, samples: Sequence[Sample[_Scored]], judge: JudgeLike | None) -> Side:
         from pytest_llmjudge.pipeline.judge_resources import judge_identity
 
+        drawn = frozenset(self._drawn or ())
         entries = (
             Entry(
                 one.record.id,
@@ -554,9 +555,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
                 one.verdict.score,
                 None if one.response is None else show_response(one.record, one.response),
                 one.record.group,
-                self._labels.label(one.record, one.response)
-                if one.record.id in (self._drawn or ())
-                else None,
+                self._labels.label(one.record, one.response) if one.record.id in drawn else None,
             )
             for one in (sample.value for sample in samples)
             if one is not None
@@ -564,9 +563,8 @@ class _JudgedSuite(RecordSuite[_Scored]):
         least = self.loaded.settings.min_score
         side = _side(self.name, entries, judge_identity(judge), least)
         labelled = {entry.id for entry in side.entries if entry.people is not None}
-        file, drawn = self._labels.file, self._drawn
-        is_whole = file is not None and drawn is not None and labelled.issuperset(drawn)
-        design = file.design if file is not None and is_whole else None
+        file = self._labels.file
+        design = file.design if file is not None and drawn and drawn <= labelled else None
         return replace(side, corrects=self.loaded.settings.correct, design=design)
 
     def check_baseline(self, before: Side) -> None:

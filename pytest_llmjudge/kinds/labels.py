@@ -1,4 +1,4 @@
-"""Which scores of people are of the responses of a suite."""
+"""Matches people's scores with the responses of a suite."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["HumanScore", "SuiteLabels", "read_suite_labels", "used_labels"]
 
-_LABEL = "label them with llmjudge label"
+_LABEL = "label the responses of this run with llmjudge label"
 
 
 class HumanScore(NamedTuple):
-    """What people gave a response.
+    """People's score of a response.
 
     Attributes:
         score: 0 to 100, the mean over labelers.
-        labelers: How many of them gave it a label of the labels file; 0 where the score stands in
-            the records file.
+        labelers: How many labels of the labels file it is the mean of; 0 for a score from the
+            records file.
     """
 
     score: float
@@ -41,13 +41,13 @@ class HumanScore(NamedTuple):
 
 
 class SuiteLabels:
-    """What people gave responses to the records of a suite.
+    """People's scores of responses to the records of a suite.
 
-    Labels of the file come before a ``human_score`` of the records file for the same response.
+    For the same response, labels of the labels file take precedence over ``human_score``.
 
     Args:
         records: Of the suite.
-        file: The labels that are named for it; ``None`` for none.
+        file: Its labels file; ``None`` for none.
     """
 
     def __init__(self, records: Sequence[Record], file: LabelsFile | None) -> None:
@@ -60,15 +60,15 @@ class SuiteLabels:
 
     @property
     def records(self) -> set[str]:
-        """Ids of the records to which people gave some response a score."""
+        """Ids of the records of which people scored a response, whichever it was."""
         return self._labels.keys() | self._scored
 
     def of(self, record: Record, response: str | None) -> HumanScore | None:
-        """Return what people gave a response; ``None`` where they gave it nothing.
+        """Return people's score of a response; ``None`` if they did not score it.
 
         Args:
             record: Of the suite.
-            response: To it, as the judge is given it.
+            response: To it, as the judge sees it.
         """
         if response is not None and record.id in self._labels:
             digest = response_digest(show_response(record, response))
@@ -76,26 +76,26 @@ class SuiteLabels:
             if scores:
                 return HumanScore(_mean(scores.values()), len(scores))
         score = _score_in_file(record)
-        # A score of another response says nothing of this one.
+        # A human_score is for the record's own response.
         is_other = has_response(record) and given_response(record, RESPONSE) != response
         return None if score is None or is_other else HumanScore(score, 0)
 
     def label(self, record: Record, response: str | None) -> float | None:
-        """Return what the labels file gives a response; ``None`` for nothing."""
+        """Return people's score of a response by the labels file; ``None`` if it has none."""
         people = self.of(record, response)
         return people.score if people is not None and people.labelers else None
 
     def has_used(self, people: Iterable[HumanScore | None]) -> bool:
-        """Say whether what people gave the responses of a run is what was named for the suite.
+        """Say whether a score is used, of the labels file if there is one.
 
         Args:
-            people: What :meth:`of` returned for each.
+            people: What :meth:`of` returned for each response of a run.
         """
         scores = [one for one in people if one is not None]
         return any(one.labelers for one in scores) if self.file is not None else bool(scores)
 
     def shared(self, suite: str) -> Iterator[Shared]:
-        """Yield that all processes have to read the same labels.
+        """Yield what has to be the same in all processes: the labels.
 
         Args:
             suite: Its name.
@@ -105,7 +105,7 @@ class SuiteLabels:
             yield Shared(f"{suite} labels", path.name, "content", digest)
 
     def none_used(self) -> tuple[str, str]:
-        """Say that no score of people is of a response of the run, and what to do."""
+        """Say that no score of people is for a response of the run, and what to do."""
         if self.file is not None:
             return _none_of(self.file, "a response of this run")
         number = len(self._scored)
@@ -133,7 +133,7 @@ class SuiteLabels:
 def used_labels(
     plain: Mapping[str, Any] | None, results: Iterable[RecordResult]
 ) -> UsedLabels | None:
-    """Return how many labels of a file are of the responses of a run; ``None`` without a file.
+    """Count the labels of a file that are for the responses of a run; ``None`` without a file.
 
     Args:
         plain: What :meth:`SuiteLabels.plain` made.
@@ -157,18 +157,18 @@ def used_labels(
 def read_suite_labels(
     loaded: suites.Suite, keywords: Mapping[str, object]
 ) -> tuple[suites.Suite, SuiteLabels]:
-    """Read the labels of a suite, and settle what is asked of the judge's agreement with them.
+    """Read the labels of a suite, and decide which limits of agreement apply to it.
 
-    A labels file that an option names is taken by the suites that it is of. What an option asks of
-    agreement is asked of suites that have labels, in either file.
+    A labels file named by an option applies to the suites whose records and responses it is for.
+    Limits set by options apply to suites with people's scores in either file.
 
     Args:
         loaded: The suite.
         keywords: As its marker gives them.
 
     Raises:
-        PeopleFileError: The labels file cannot be used, or is of other records or responses.
-        SettingsError: The marker asks something of the agreement with labels that there are not.
+        PeopleFileError: The labels file cannot be used, or is for other records or responses.
+        SettingsError: The marker sets a limit of agreement, and there are no scores of people.
     """
     chosen = loaded.settings
     file = _labels_file(loaded, is_named=keywords.get("labels") is not None)
@@ -186,7 +186,7 @@ def read_suite_labels(
 
 
 def _may_be_used(loaded: suites.Suite, labels: SuiteLabels) -> bool:
-    """Say whether people scored a response of a suite, as far as its responses are known."""
+    """Say whether people scored a response of a suite; also if the responses are not known yet."""
     field = loaded.settings.responses
     return field is None or labels.has_used(
         labels.of(one, given_response(one, field)) for one in loaded.records
@@ -194,7 +194,7 @@ def _may_be_used(loaded: suites.Suite, labels: SuiteLabels) -> bool:
 
 
 def _check_limits(loaded: suites.Suite, keywords: Mapping[str, object]) -> None:
-    """Refuse a marker that asks something of agreement where there are no labels."""
+    """Refuse limits of agreement in the marker of a suite without labels."""
     for name in asdict(loaded.settings.limits):
         if keywords.get(name) is not None:
             where = f"{loaded.name}: {name}"
@@ -204,7 +204,7 @@ def _check_limits(loaded: suites.Suite, keywords: Mapping[str, object]) -> None:
 
 
 def _labels_file(loaded: suites.Suite, *, is_named: bool) -> LabelsFile | None:
-    """Return the labels that are named for a suite; ``None`` for none, or those of other suites.
+    """Return the labels file of a suite; ``None`` if none is named, or an option names another's.
 
     Args:
         loaded: The suite.
@@ -230,7 +230,7 @@ def _labels_file(loaded: suites.Suite, *, is_named: bool) -> LabelsFile | None:
 
 
 def _none_of(file: LabelsFile, what: str) -> tuple[str, str]:
-    """Say that no label of a file is of something, and what to do."""
+    """Say that no label of a file is for something, and what to do."""
     total = len(file.labels)
     labels = "the one label" if total == 1 else f"none of the {total} labels"
     verb = "is not" if total == 1 else "is"
@@ -238,7 +238,7 @@ def _none_of(file: LabelsFile, what: str) -> tuple[str, str]:
 
 
 def _is_of(design: Design | None, loaded: suites.Suite) -> bool:
-    """Say whether labels were drawn from a suite; of those that nobody knows, the ids decide."""
+    """Say whether labels were drawn from a suite, as far as the file says it."""
     if design is None or design.suite == loaded.name:
         return True
     contents = ((record.id, content_digest(record)) for record in loaded.records)

@@ -325,10 +325,15 @@ def check_labels_options(session: LlmSession) -> None:
             path = session.resources.models.shown_path(value)
             if all((facts.get(key) or {}).get("path") != path for facts in announced):
                 problem = f"no suite of this run takes its labels from {path}"
-                hint = "label its responses with llmjudge label, or leave labels= out of the marker"
+                hint = (
+                    "label the responses of this run with llmjudge label, or leave labels= out of "
+                    "the marker"
+                )
                 problems.append(SettingsError(flag, problem, hint))
         elif all(facts.get(key) != value for facts in announced):
-            problem = "no suite of this run has labels and leaves this open"
+            problem = (
+                "it decides nothing: no suite of this run has labels and leaves this to the option"
+            )
             hint = "name labels with --llm-judge-labels, or leave it out"
             problems.append(SettingsError(flag, problem, hint))
     if problems:

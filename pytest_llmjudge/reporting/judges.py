@@ -1,14 +1,15 @@
-"""Several judges beside people as lines for a terminal, and as Markdown."""
+"""Reports several judges compared with people, as lines for a terminal and as Markdown."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.agreement import LEAST_GROUPS, LEAST_LABELS
+from pytest_llmjudge.agreement import LEAST_GROUPS
 from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.data.judges import AGREEMENT, ERROR
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import listed
+from pytest_llmjudge.labels import LEAST_LABELS
 from pytest_llmjudge.reporting.markup import head, inline, row
 from pytest_llmjudge.reporting.table import table
 from pytest_llmjudge.stats import probability
@@ -84,7 +85,7 @@ def judges_markdown(scores: LabelledScores, choice: JudgeChoice) -> str:
 
 
 def advice(scores: LabelledScores, choice: JudgeChoice) -> str:
-    """Say which judge to take, or that nobody can tell and what would."""
+    """Say which judge to take, or why that cannot be told and how many labels would tell."""
     best = choice.best
     if len(scores.judges) == 1:
         return "one judge: name results of others to compare it with"

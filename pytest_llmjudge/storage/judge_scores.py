@@ -1,4 +1,4 @@
-"""What several judges gave the responses that people labelled, from a labels file and results."""
+"""Reads people's and several judges' scores of the same responses."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class _Judged:
 def read_judge_scores(
     labels: Path, results: Sequence[Path], kinds: Iterable[SavedKind], suite: str | None = None
 ) -> LabelledScores:
-    """Read what people and several judges gave the same responses.
+    """Read people's and several judges' scores of the same responses.
 
-    A label is of a response where a results file has this response to the record of this id.
+    A label is matched with a record of a results file by the record's id and its response.
 
     Args:
         labels: Labels file.
@@ -55,7 +55,7 @@ def read_judge_scores(
             or the only one that has a judge.
 
     Raises:
-        LlmJudgeError: A file cannot be used, with a line for each reason there is.
+        LlmJudgeError: A file cannot be used; one line for each problem.
     """
     problems: list[LlmJudgeError] = []
     read: LabelsFile | None = None
@@ -128,11 +128,11 @@ def _judged(
 
 
 def _same_judges(judged: Sequence[_Judged]) -> list[LlmJudgeError]:
-    """Return what is wrong with files of a judge that another file is of too."""
+    """Return a problem for each file of a judge of which there is an earlier file."""
     by_key: dict[str, _Judged] = {}
     problems: list[LlmJudgeError] = []
     for one in judged:
-        # Without a fingerprint nobody knows whether a judge of the user's own is another one.
+        # A judge of the user's own without a fingerprint has no identity to compare.
         key = judge_key(one.judge)
         if key is None:
             continue
@@ -153,7 +153,7 @@ def _foreign(one: _Judged, labels: Path, count: int) -> LlmJudgeError:
 def _joined(
     labels: Path, people: Mapping[_Key, Mapping[str, int]], judged: Sequence[_Judged]
 ) -> LabelledScores:
-    """Return what all judges made of the labelled responses.
+    """Return all judges' scores of the labelled responses.
 
     Raises:
         SettingsError: All of them scored none.

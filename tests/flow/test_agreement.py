@@ -152,8 +152,8 @@ def test_labels_of_other_responses(project: Project) -> None:
     result.assert_outcomes(passed=4, failed=1)
     (suite,) = project.results()["suites"]
     assert suite["gates"][1]["reason"] == (
-        "none of the 3 labels of labels.jsonl is of a response of this run; label them with "
-        "llmjudge label"
+        "none of the 3 labels of labels.jsonl is of a response of this run; label the "
+        "responses of this run with llmjudge label"
     )
     assert suite["labels"]["other_responses"] == 3
     assert "human_score" not in suite["records"][0]
@@ -229,11 +229,12 @@ def test_an_option_is_for_the_suites_that_its_labels_are_of(
     assert errors(refused) == [
         (
             "ERROR: --llm-judge-labels: no suite of this run takes its labels from labels.jsonl; "
-            "label its responses with llmjudge label, or leave labels= out of the marker"
+            "label the responses of this run with llmjudge label, or leave labels= out of the "
+            "marker"
         ),
         (
-            "ERROR: --llm-judge-max-judge-bias: no suite of this run has labels and leaves this "
-            "open; name labels with --llm-judge-labels, or leave it out"
+            "ERROR: --llm-judge-max-judge-bias: it decides nothing: no suite of this run has labels "
+            "and leaves this to the option; name labels with --llm-judge-labels, or leave it out"
         ),
     ]
 
@@ -263,7 +264,7 @@ def test_an_option_is_for_the_suites_that_its_labels_are_of(
             ', labels="other.jsonl"',
             (
                 "labels: none of the 2 labels of other.jsonl is of a record of this suite; label "
-                "them with llmjudge label"
+                "the responses of this run with llmjudge label"
             ),
         ),
         (
@@ -278,7 +279,7 @@ def test_an_option_is_for_the_suites_that_its_labels_are_of(
             ', labels="foreign.jsonl"',
             (
                 "labels: the one label of foreign.jsonl is not of a response of this run; label "
-                "them with llmjudge label"
+                "the responses of this run with llmjudge label"
             ),
         ),
     ],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmjudge.cli import main
 from pytest_llmjudge.correction import corrected_mean
 from pytest_llmjudge.data import Design, Label, Record
 from pytest_llmjudge.keys import content_digest
@@ -216,7 +217,7 @@ def test_labels_that_correct_nothing(project: Project) -> None:
     others = [{**one, "model_response": "Another."} for one in content]
     label(project, [others[at] if one["id"] == names[0] else one for at, one in enumerate(content)])
     assert error() == (
-        f"{where}1 of the 20 records drawn has a label of another response only, or none: "
+        f"{where}1 of the 20 records drawn has no label of this run's response: "
         f"{names[0]}; label the responses of this run with llmjudge label"
     )
     path = label_without_design(project, content)
@@ -225,11 +226,12 @@ def test_labels_that_correct_nothing(project: Project) -> None:
         "sample and label it with llmjudge label"
     )
     assert error(ALL.replace('labels="labels.jsonl", ', "")) == (
-        f"{where}there are no labels to correct with; name a file of them with labels="
+        f"{where}there are no labels to correct with; name a file of them with labels= or "
+        "--llm-judge-labels"
     )
     assert error('responses="model_response"', "--llm-judge-correct") == (
-        "ERROR: --llm-judge-correct: no suite of this run has labels and leaves this open; name "
-        "labels with --llm-judge-labels, or leave it out"
+        "ERROR: --llm-judge-correct: it decides nothing: no suite of this run has labels and "
+        "leaves this to the option; name labels with --llm-judge-labels, or leave it out"
     )
 
 
@@ -260,8 +262,9 @@ def test_labels_of_other_responses(project: Project, mode: tuple[str, ...]) -> N
     (gate,) = [gate for gate in suite["gates"] if gate["name"] == "average"]
     assert gate["outcome"] == "failed"
     assert gate["reason"] == (
-        "the average cannot be corrected: 2 of the 20 records drawn have a label of another "
-        f"response only, or none: {', '.join(names[:2])}; label the responses of this run with llmjudge label"
+        "the average cannot be corrected: 2 of the 20 records drawn have no label of "
+        f"this run's response: {', '.join(names[:2])}; label the responses of this run with "
+        "llmjudge label"
     )
     assert "corrected" not in suite
     result.assert_outcomes(passed=COUNT + 1, failed=1)
@@ -277,7 +280,9 @@ def baseline(project: Project, content: Sequence[Texts], arguments: str = ALL) -
     project.run("--llm-judge-report=old.json")
 
 
-def test_a_corrected_change(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_corrected_change(
+    project: Project, mode: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     """The gate decides over people's scores, where the judge's would pass the candidate."""
     baseline(project, texts())
     content = texts(shift=1)
@@ -310,13 +315,13 @@ def test_a_corrected_change(project: Project, mode: tuple[str, ...]) -> None:
     # How many records the judge needs to tell is not told by labels.
     assert read_results(project.path / "results.json").known_deviation(SUITE) == (None, 0, None)
     # A history follows the judge's scores, which all of its runs have.
-    history = project.pytester.run("llmjudge", "history", "old.json", "results.json", "--json")
-    (series,) = json.loads(history.stdout.str())["suites"]
+    capsys.readouterr()
+    main(["history", "old.json", "results.json", "--json"])
+    (series,) = json.loads(capsys.readouterr().out)["suites"]
     change = series["points"][1]["beside_previous"]["comparison"]["difference"]
     assert change == pytest.approx(sum(judged) / COUNT)
-    options = "--json", "--max-drop=1"
-    command = project.pytester.run("llmjudge", "compare", "old.json", "results.json", *options)
-    (again,) = json.loads(command.stdout.str())["suites"]
+    main(["compare", "old.json", "results.json", "--json", "--max-drop=1"])
+    (again,) = json.loads(capsys.readouterr().out)["suites"]
     assert again["reason"] == gate["reason"].replace("max_drop", "--max-drop")
 
 
@@ -372,8 +377,8 @@ def test_a_baseline_that_labels_do_not_correct(project: Project) -> None:
     (line,) = errors(project.run(RULED))
     assert line == (
         f"ERROR: {SUITE}: correct: the baseline's labels are of another sample (20 of 40, seed "
-        "123) than this run's (25 of 40, seed 123); label the same records in both, drawn with one "
-        "size and seed"
+        "123) than this run's (25 of 40, seed 123); label the same records in both, drawn with the "
+        "same size and seed"
     )
 
 

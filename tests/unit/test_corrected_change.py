@@ -150,6 +150,19 @@ def test_no_drop() -> None:
     assert reason.startswith("no drop shown: ")
 
 
+def test_what_labels_can_show() -> None:
+    """That depends on how their changes scatter, be they of three groups, and not on the judge."""
+    alike = [LabelledPair(50, at, *(60, 60) if at < 30 else (None, None)) for at in range(60)]
+    _, reason = decided(alike, Rule())
+    assert reason.endswith(
+        "; all labels are as before, which does not tell what drops this suite can show"
+    )
+    before, after = (side(pairs(), is_after=is_after) for is_after in (False, True))
+    groups = [replace(one, group=f"g{at % 3}") for at, one in enumerate(after.entries)]
+    reason = decide_baseline(compare(before, replace(after, entries=tuple(groups)))).reason
+    assert "; this suite can show drops of " in reason
+
+
 def test_not_worse() -> None:
     """A loss below the margin is proved, a larger one is found, and little can be told of others."""
     rule = Rule(NOT_WORSE, 25, "max_drop")
@@ -192,4 +205,4 @@ def test_designs() -> None:
         "the baseline's labels are of another sample (30 of 60, seed 123) than this run's (30 of "
         "60, seed 7)"
     )
-    assert hint == "label the same records in both, drawn with one size and seed"
+    assert hint == "label the same records in both, drawn with the same size and seed"

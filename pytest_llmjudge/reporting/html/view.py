@@ -48,7 +48,7 @@ class SuiteView:
         summary = self.summary
         facts = (
             ("95 % interval", summary.interval),
-            ("beside it", summary.beside or NONE),
+            ("for comparison", summary.beside or NONE),
             ("wanted", summary.wanted),
             ("change", summary.change),
             ("size", summary.grouped or NONE),

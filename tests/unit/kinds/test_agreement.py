@@ -190,11 +190,11 @@ def test_what_a_results_file_says_is_what_its_records_say() -> None:
     """Counts and figures are computed anew; older files have no scores of people."""
     records = [
         {"score": 50, "human_score": 40.5, "labelers": 2},
-        {"score": 30, "human_score": 40},
+        {"score": 30, "human_score": 40.0},
         {"score": None, "human_score": 40, "labelers": 1},
         {"score": 70},
     ]
-    agreement = {"count": 2, "mean_absolute_error": 9.75, "bias": -0.25}
+    agreement = {"count": 2, "mean_absolute_error": 9.75, "bias": -0.25, "spearman": 1}
     suite = {"records": records, "agreement": agreement, "labels": {"used": 3}}
 
     def problems(**changed: object) -> list[str]:
@@ -202,8 +202,9 @@ def test_what_a_results_file_says_is_what_its_records_say() -> None:
 
     assert problems() == []
     assert problems(records=[{"score": 70}], labels={"used": 0}) == []
-    assert problems(agreement={**agreement, "bias": 2.0}, labels={"used": 4}) == [
+    assert problems(agreement={**agreement, "bias": 2.0, "spearman": -1}, labels={"used": 4}) == [
         'its "bias" is 2.0, and by its records -0.25',
+        'its "spearman" is -1, and by its records 1',
         'its "used" is 4, and by its records 3',
     ]
-    assert problems(agreement=None)[0] == 'its "count" is 0, and by its records 2'
+    assert problems(agreement=None)[0] == 'its "count" is null, and by its records 2'

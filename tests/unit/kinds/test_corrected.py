@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
-from pytest_llmjudge.data import CorrectedAverage
+from pytest_llmjudge.data import CorrectedAverage, Design
 from pytest_llmjudge.gates import decide_average
-from pytest_llmjudge.kinds.corrected import LabelledScore, correct, corrected_contradictions
+from pytest_llmjudge.kinds.corrected import (
+    LabelledScore,
+    correct,
+    corrected_contradictions,
+    saved_sample,
+)
 from pytest_llmjudge.labels import draw
 
 IDS = [f"r{number}" for number in range(60)]
@@ -58,7 +65,7 @@ def test_a_record_without_a_label() -> None:
     given = [one._replace(people=None) if one.id == DRAWN[3] else one for one in scores()]
 
     assert correct(DRAWN, given) == (
-        f"1 of the 20 records drawn has a label of another response only, or none: {DRAWN[3]}",
+        f"1 of the 20 records drawn has no label of this run's response: {DRAWN[3]}",
         "label the responses of this run with llmjudge label",
     )
 
@@ -69,7 +76,7 @@ def test_one_group() -> None:
 
     assert correct(DRAWN, given) == (
         "all labelled records are in one group",
-        "draw a sample with records of others",
+        "draw a sample with records of several groups",
     )
 
 
@@ -99,3 +106,15 @@ def test_a_file_without_what_its_average_is_made_of() -> None:
     assert list(corrected_contradictions(suite)) == [
         'it has a "corrected" average without all that one is made of'
     ]
+
+
+def test_a_design_that_a_later_version_wrote() -> None:
+    """What this version does not know of it is left alone."""
+    design = Design("test_q.py::test_i", 60, 20, 123, "0" * 64)
+    suite = {
+        "corrected": {},
+        "labels": {"design": {**asdict(design), "strata": 3}},
+        "records": [{"id": name} for name in IDS],
+    }
+
+    assert saved_sample(suite) == (design, frozenset(DRAWN))

@@ -116,7 +116,7 @@ def test_all_processes_have_to_read_the_same_labels() -> None:
 def test_what_says_that_none_is_used() -> None:
     """In the singular and in the plural, for labels and for scores in the records file."""
     scored = [record(f"r{number}", human_score=10) for number in range(2)]
-    hint = "label them with llmjudge label"
+    hint = "label the responses of this run with llmjudge label"
 
     assert SuiteLabels(scored, labels_file(label("r0", "a", 1))).none_used() == (
         "the one label of labels.jsonl is not of a response of this run",
