@@ -31,6 +31,7 @@ __all__ = [
     "RefusedError",
     "SettingsError",
     "StoreError",
+    "count_of",
     "one_line",
     "printable",
     "printable_json",
@@ -46,6 +47,11 @@ _COMMAND = re.compile(r"^(?P<gap>[ \t]*):(?=:[\w-][^\n]*::)|#(?=#[a-z]*\[)", re.
 
 No two repetitions next to each other match the same characters, so it takes linear time.
 """
+
+
+def count_of(number: int, noun: str) -> str:
+    """``1 label``, ``2 labels``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def one_line(text: str, limit: int = 300) -> str:

@@ -23,9 +23,10 @@ def alpha(units: Iterable[Sequence[float]]) -> float | None:
     """Return Krippendorff's alpha for interval data.
 
     1 is full agreement, 0 what chance alone would give. It is 1 - D_o / D_e with squared
-    differences (K. Krippendorff, Content Analysis, 4th edition, 2018, chapter 12), whose means over
-    pairs are twice variances: D_e that of all n scores, D_o the sum of m * variance over the units
-    with m scores, over n.
+    differences (K. Krippendorff, Content Analysis, 4th edition, 2018, chapter 12). The mean squared
+    difference over all pairs of scores is twice their variance, so D_e is computed as the variance
+    of all scores, and D_o as the mean of the units' variances, each weighted by its number of
+    scores.
 
     Args:
         units: The scores of each unit, such as those of one response, whoever gave them; a unit

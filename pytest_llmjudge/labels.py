@@ -1,4 +1,4 @@
-"""Which records are labelled by people, and which responses their labels are of."""
+"""Which records people label, and which response a label belongs to."""
 
 from __future__ import annotations
 

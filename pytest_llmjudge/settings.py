@@ -813,7 +813,7 @@ def _check_context(given: Mapping[str, tuple[str, str]], settings: Settings) -> 
 
 
 def _check_explain(settings: Settings) -> None:
-    """Refuse to ask a judge why that has no words, where the command line wants it asked."""
+    """Refuse explanations of the embedded judge, where the command line asks for them."""
     if settings.explain != 0 and settings.explain_forced and settings.model == EMBEDDED:
         problem = "the embedded judge compares texts, and cannot say what is wrong with one"
         where, hint = "--llm-judge-explain", "leave it out, or name a judge with --llm-judge-model"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.answers import answered_turns
 from pytest_llmjudge.data import Criterion, JudgeCheck
-from pytest_llmjudge.judging.near.misses import choose_near_misses
 from pytest_llmjudge.prompts import is_conversation
 from pytest_llmjudge.stats import auc, points
 
@@ -148,7 +147,7 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
     Each turn of a conversation counts as a record, with references as the answers before it.
     Where fewer than eight of them have a near miss, those of other records are asked about as well.
     """
-    records = _all_turns(records)
+    records = [turn for record in records for turn in _turns(record)]
     number, ids = len(records), "\n".join(record.id for record in records)
     start = int.from_bytes(hashlib.sha256(ids.encode("utf-8", "surrogatepass")).digest()[:8], "big")
     count = min(_MOST, number)
@@ -170,6 +169,9 @@ def plan_probes(records: Sequence[Record]) -> tuple[Probe, ...]:
             Probe("echo", record, record.output or NULL),
         ]
     if any(probe.kind == "right" for probe in probes):
+        # Who only reads results files does not wait for this import.
+        from pytest_llmjudge.judging.near.misses import choose_near_misses
+
         near = choose_near_misses(records, [records[index] for index in places], _MOST)
     else:
         near = []  # with nothing to compare them with
@@ -188,10 +190,6 @@ def known_question(record: Record) -> Record:
     """
     question = "Which are the three longest rivers of South America?"
     return replace(record, instruction=question, input="", system="", turns=(), criteria=(MISSED,))
-
-
-def _all_turns(records: Sequence[Record]) -> list[Record]:
-    return [turn for record in records for turn in _turns(record)]
 
 
 def _turns(record: Record) -> Iterator[Record]:

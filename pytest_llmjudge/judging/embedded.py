@@ -91,7 +91,7 @@ class EmbeddedAsker:
         return self.prompt(record, response)
 
     def explain(self, record: Record, response: str) -> Explanation:  # noqa: ARG002  # as in Asker
-        """Say nothing: it has no words."""
+        """Return none: texts are compared, and nobody is asked."""
         return Explanation("", f"{EMBEDDED}: it compares texts, and cannot say what is wrong")
 
     def look(self, servers: object, digest: str) -> dict[str, JudgeError]:  # noqa: ARG002  # as in Asker

@@ -28,9 +28,9 @@ _READ: Final = 20_000
 def explain(client: JudgeClient, prompt: str) -> Explanation:
     """Ask what is wrong with a response, always at temperature 0.
 
-    A reasoning model, whose thoughts took the room of its answer, is asked once more with more
-    room. What goes wrong becomes part of the explanation; it is final when the same would happen
-    again.
+    A reasoning model that used up all tokens on its thoughts is asked once more, with more room. An
+    error is not raised, but becomes part of the explanation, which is final when the same would
+    happen again.
 
     Args:
         client: The model that is asked.
@@ -50,7 +50,7 @@ def explain(client: JudgeClient, prompt: str) -> Explanation:
     wrote = "wrote only thoughts" if thinks(reply) else "wrote nothing"
     hint = "read the response beside its reference, or name another judge with --llm-judge-model"
     return Explanation(
-        "", str(JudgeError(client.url, f"{client.model} {wrote} where it was to explain", hint))
+        "", str(JudgeError(client.url, f"{client.model} {wrote} when asked what is wrong", hint))
     )
 
 

@@ -25,7 +25,7 @@ from pytest_llmjudge.data.summary import (
 from pytest_llmjudge.gates import is_average_within_noise, is_within_noise
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.judging.check import NOT_PROBED, near_figures
-from pytest_llmjudge.judging.near.misses import NO_NEAR_MISSES
+from pytest_llmjudge.judging.near import no_near_misses
 from pytest_llmjudge.kinds.agreement import (
     AGREEMENT,
     agreement_counts,
@@ -321,7 +321,7 @@ def _figures(check: JudgeCheck, records: int) -> str:
         return f"missed criterion {wrong}, grader injection {change}"
     near = near_figures(check.near, check.near_auc)
     if not check.near_asked:
-        near = f"no near misses: {NO_NEAR_MISSES.format(records)}"
+        near = f"no near misses: {no_near_misses(records)}"
     return f"right {right}, wrong {wrong}, AUC {area}, grader injection {change}, {near}"
 
 
@@ -489,7 +489,7 @@ def _check_facts(check: JudgeCheck, records: int) -> Iterator[Fact]:
     if check.near_auc is not None:
         yield "the same against near misses", f"{check.near_auc:.2f}"
     if not check.near_asked and check.right is not None:
-        yield "near misses", NO_NEAR_MISSES.format(records)
+        yield "near misses", no_near_misses(records)
     yield "changed when asked again", str(check.changed)
 
 

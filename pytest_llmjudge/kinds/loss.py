@@ -20,6 +20,7 @@ from pytest_llmjudge.errors import (
     PromptError,
     RecordsError,
     SettingsError,
+    count_of,
 )
 from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored, whole_outcome
@@ -544,7 +545,7 @@ class _LossSuite(RecordSuite[Loss]):
         return _decide_perplexity(_pool(losses), len(losses), self.limits["max_perplexity"])
 
     def decide_sample(self, value: Loss) -> Decision:
-        most, tokens = self.limits["max_loss"], _counted(value.tokens, "token")
+        most, tokens = self.limits["max_loss"], count_of(value.tokens, "token")
         perplexity = f"perplexity {_short(value.perplexity, 4)}"
         measured = f"loss {value.mean:.4f} nats a token ({tokens}, {perplexity})"
         if most is None:
@@ -901,7 +902,7 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
     if groups is not None:
         number, noun = count_groups(groups), "group"
     if not is_limited and not rule.must_prove and number < fewest:
-        problem = f"it cannot fail: {_counted(number, noun)} cannot show a rise"
+        problem = f"it cannot fail: {count_of(number, noun)} cannot show a rise"
         hint = f"give it {fewest} or more, or set max_perplexity"
         raise SettingsError(marked.name, problem, hint)
     return loaded, keywords
@@ -1051,7 +1052,7 @@ def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Deci
     interval = f", 95 % CI {ends}" if ends else ""
     measured = (
         f"perplexity {_points(figures.perplexity, most)} (loss {figures.loss:.4f} nats a token, "
-        f"{_counted(figures.tokens, 'token')} of {_counted(count, 'record')}"
+        f"{count_of(figures.tokens, 'token')} of {count_of(count, 'record')}"
         f"{in_groups(figures.groups)}{interval})"
     )
     if most is None:
@@ -1105,7 +1106,7 @@ def _worst(result: LossResult) -> Iterator[Excerpts]:
             Excerpt(
                 f"{one.mean:.3f}",
                 one.record.id,
-                f"{_counted(one.tokens, 'token')}, perplexity {_short(one.perplexity, 3)}",
+                f"{count_of(one.tokens, 'token')}, perplexity {_short(one.perplexity, 3)}",
                 one.record.instruction,
             )
             for one in worst
@@ -1121,10 +1122,6 @@ def _short(value: float, decimals: int) -> str:
 
 def _points(value: float, beside: float | None) -> str:
     return points(value, beside) if value < _LARGE else f"{value:.4g}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _finite(value: float) -> float | None:

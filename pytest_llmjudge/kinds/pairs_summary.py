@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Preference
 from pytest_llmjudge.data.page import MOST_DROPS, Lost, Panel, Row, Shares, SuitePage, Term
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview, Statement
-from pytest_llmjudge.judging.near.misses import NO_NEAR_MISSES
+from pytest_llmjudge.judging.near import no_near_misses
 from pytest_llmjudge.kinds.overlap import (
     overlap_blocks,
     overlap_panel,
@@ -215,7 +215,7 @@ def _check_figures(check: PairCheck, records: int) -> str:
     place = "-" if check.flips is None else _percent(check.flips)
     against = f"right beats near misses {near}"
     if not check.near_asked:
-        against = f"no near misses: {NO_NEAR_MISSES.format(records)}"
+        against = f"no near misses: {no_near_misses(records)}"
     return f"right beats wrong {right}, with grader injection {injected}, flips {place}, {against}"
 
 
@@ -320,7 +320,7 @@ def _check_facts(check: PairCheck, records: int) -> Iterator[Fact]:
     if check.near is not None:
         yield "right beats near misses", f"{check.near:.2f}"
     if not check.near_asked:
-        yield "near misses", NO_NEAR_MISSES.format(records)
+        yield "near misses", no_near_misses(records)
 
 
 def _people(agreement: PeopleAgreement) -> tuple[Fact, ...]:

@@ -203,9 +203,10 @@ class RecordSuite(Suite[Value]):
         if least is None or not self.uses_judge or resources.settings.check == "off":
             return
         from pytest_llmjudge.judging.check import has_near_misses
+        from pytest_llmjudge.judging.near import no_near_misses
 
         if not has_near_misses(records):
-            problem = f"0 of {len(records)} records have a number, name or the like to change"
+            problem = f"no near misses: {no_near_misses(len(records))}"
             hint = f"leave out --llm-judge-check-near={least:g}, which needs one"
             raise SettingsError(self.name, problem, hint)
 

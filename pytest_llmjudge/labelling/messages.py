@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.errors import count_of, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def opening_lines(sample: Sample, outcome: Outcome, results: str) -> Iterator[st
     """Yield what is asked and what is not, a line each; of records without a response ten."""
     design = sample.design
     yield one_line(
-        f"{design.suite}: {design.size} of {_count(design.total, 'record')} drawn by the seed "
+        f"{design.suite}: {design.size} of {count_of(design.total, 'record')} drawn by the seed "
         f"{design.seed}",
         600,
     )
@@ -54,17 +54,17 @@ def opening_lines(sample: Sample, outcome: Outcome, results: str) -> Iterator[st
         yield f"and {len(sample.missing) - _SHOWN} more without a response"
     yield from _missing(sample)
     if outcome.elsewhere:
-        noun = _count(outcome.elsewhere, "label")
+        noun = count_of(outcome.elsewhere, "label")
         yield f"the file keeps {noun} of other responses"
     own = outcome.own
     before = f", {own.labels} labelled before" if own.labels else ""
-    yield f"{_count(outcome.responses, 'response')} for {_name(own.labeler)}{before}"
+    yield f"{count_of(outcome.responses, 'response')} for {_name(own.labeler)}{before}"
 
 
 def ending(sample: Sample, outcome: Outcome, path: str) -> Ending:
     """Put the outcome into words for the end page."""
     return Ending(
-        headline=f"{_count(outcome.own.labels, 'label')} of {outcome.own.labeler} in {path}.",
+        headline=f"{count_of(outcome.own.labels, 'label')} of {outcome.own.labeler} in {path}.",
         path=path,
         figure=_agreement(outcome),
         rows=tuple((one.labeler, _labeling(one)) for one in (outcome.own, *outcome.others)),
@@ -82,8 +82,8 @@ def end_lines(sample: Sample, outcome: Outcome, *, now: int, path: str) -> Itera
         path: Of the labels file.
     """
     own = outcome.own
-    done = f"{own.labels} of {_count(outcome.responses, 'response')} labelled"
-    yield f"{_count(now, 'label')} written, {done}; labels are in {one_line(path)}"
+    done = f"{own.labels} of {count_of(outcome.responses, 'response')} labelled"
+    yield f"{count_of(now, 'label')} written, {done}; labels are in {one_line(path)}"
     if outcome.others:
         for one in (own, *outcome.others):
             yield f"  {_name(one.labeler)}: {_labeling(one)}"
@@ -96,10 +96,10 @@ def _agreement(outcome: Outcome) -> str:
     agreement = outcome.agreement
     if agreement is None:
         return ""
-    people, responses = 1 + len(outcome.others), _count(agreement.responses, "response")
+    people, responses = 1 + len(outcome.others), count_of(agreement.responses, "response")
     what = f"Krippendorff's alpha of {people} labelers on {responses}"
     if agreement.alpha is None:
-        return f"{what}: none, as all scores are the same"
+        return f"{what}: not defined, as all scores are the same"
     interval = agreement.interval
     shown = "" if interval is None else f" (95 % CI {interval[0]:.2f} to {interval[1]:.2f})"
     return f"{what}: {agreement.alpha:.2f}{shown}"
@@ -107,23 +107,16 @@ def _agreement(outcome: Outcome) -> str:
 
 def _labeling(one: Labeling) -> str:
     mean = "" if one.mean is None else f", mean score {one.mean:.1f}"
-    return f"{_count(one.labels, 'label')}{mean}"
+    return f"{count_of(one.labels, 'label')}{mean}"
 
 
 def _missing(sample: Sample) -> Iterator[str]:
     count = len(sample.missing)
     if count:
-        noun = _count(count, "record")
+        noun = count_of(count, "record")
         verb = "has" if count == 1 else "have"
-        yield (
-            f"{noun} of the sample {verb} no response, so that no average can be corrected by its "
-            "labels"
-        )
+        yield (f"{noun} of the sample {verb} no response, so the labels cannot correct the average")
 
 
 def _name(labeler: str) -> str:
     return one_line(labeler, _LONGEST_NAME)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

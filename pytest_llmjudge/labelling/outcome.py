@@ -53,8 +53,8 @@ class Outcome:
     Attributes:
         responses: How many the labeler is asked about.
         own: What the labeler gave to these.
-        others: What others gave to them; empty until the labeler has done all, who is not to be
-            swayed.
+        others: What others gave to them; empty until the labeler has labelled all, so as not to
+            influence anybody.
         agreement: Of all labelers; ``None`` until then, and with one labeler.
         elsewhere: Labels of the file that are of none of these responses, by anybody.
     """

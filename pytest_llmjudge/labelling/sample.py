@@ -82,10 +82,10 @@ class Wanted:
 def make_sample(
     run: SavedRun, known: Design | None, wanted: Wanted, *, labeler: str, out: str
 ) -> Sample:
-    """Draw the sample of a labels file, or find the one it has again.
+    """Draw the sample of a new labels file, or draw that of an existing one again.
 
-    Another labeler is shown the same responses in another order, by a hash over the labeler and the
-    response, so that nobody's scores drift along one order.
+    Each labeler gets the same responses in an order of their own, by a hash of labeler and
+    response, so that they do not all score the same response when they are tired.
 
     Args:
         run: The results file.

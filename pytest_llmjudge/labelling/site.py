@@ -30,7 +30,7 @@ LONGEST_NOTE = 2000
 """In characters; a form with a longer one might be refused for its size."""
 
 _NOTES = {
-    "other": "You had labelled that one already, in another window. That label stands.",
+    "other": "You had already labelled that response in another window. That label stands.",
     "skipped": "Skipped. It comes again at the end.",
     "corrected": "Corrected.",
 }

@@ -143,13 +143,13 @@ def serve(
 
 @contextmanager
 def until_signalled() -> Iterator[Callable[[], None]]:
-    """Give what waits for Ctrl-C or SIGTERM, which do nothing else meanwhile."""
+    """Yield a function that waits for Ctrl-C or SIGTERM, which until the end do nothing else."""
     signals = (signal.SIGINT, signal.SIGTERM)
     # The system may give a signal to any thread, which would not end this one's wait for a lock.
     reader, writer = socket.socketpair()
     writer.settimeout(0)
     with reader, writer:
-        told = signal.set_wakeup_fd(writer.fileno())
+        former = signal.set_wakeup_fd(writer.fileno())
         before = [signal.signal(one, lambda *_: None) for one in signals]
         try:
 
@@ -161,4 +161,4 @@ def until_signalled() -> Iterator[Callable[[], None]]:
         finally:
             for one, handler in zip(signals, before, strict=True):
                 signal.signal(one, handler)
-            signal.set_wakeup_fd(told)
+            signal.set_wakeup_fd(former)

@@ -403,7 +403,8 @@ def check_explain(session: LlmSession) -> None:
     if settings.model == EMBEDDED:
         own = seen
     for name in own:
-        session.store.add_note(f"{name}: no failure is explained, because its judge has no words")
+        note = "no failure is explained, because its judge cannot say what is wrong"
+        session.store.add_note(f"{name}: {note}")
 
 
 def check_tokenizer(session: LlmSession) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.summary import NONE
+from pytest_llmjudge.errors import count_of
 from pytest_llmjudge.history import BY_NAME, judge_label, model_label
 from pytest_llmjudge.reporting.layout import Table
 from pytest_llmjudge.stats import SIGNIFICANCE, probability, signed
@@ -85,7 +86,7 @@ def headline(history: History, order: str) -> str:
 def suite_line(suite: SuiteHistory) -> str:
     """Name a suite, what is measured, and its earlier names."""
     figure, last = suite.last.figure, suite.last
-    runs = _counted(len(suite.points), "run")
+    runs = count_of(len(suite.points), "run")
     formerly = f", before that {', '.join(suite.earlier_names)}" if suite.earlier_names else ""
     return f"{last.name}: {figure.name} of {last.total} {figure.noun}, {runs}{formerly}"
 
@@ -101,7 +102,7 @@ def tests_line(suite: SuiteHistory) -> str:
     drop = suite.last.side.measure.drop
     worse = sum(point.step is not None and bool(point.step.worse) for point in suite.points)
     shows = "shows" if worse == 1 else "show"
-    return f"{worse} of {_counted(suite.tested, 'pair')} of neighbours {shows} a {drop}"
+    return f"{worse} of {count_of(suite.tested, 'pair')} of neighbours {shows} a {drop}"
 
 
 def apart_line(history: History, suite: SuiteHistory, first: Point) -> str:
@@ -221,7 +222,3 @@ def _track(suite: SuiteHistory, scores: Sequence[float | None]) -> str:
 def time_of(time: datetime) -> str:
     """Write a time, to the minute."""
     return time.strftime("%Y-%m-%d %H:%M")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

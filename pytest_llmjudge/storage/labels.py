@@ -40,9 +40,9 @@ def read_labels(path: Path, *, named_by: str = "") -> LabelsFile:
         named_by: What names it, for messages.
 
     Raises:
-        PeopleFileError: It is not there, it has no label, or with all of its lines that cannot be
-            used: that are neither a label nor a design, a label that was edited, one whose labeler
-            gave the same response another score, or a second design.
+        PeopleFileError: It is not there, has no label, or has lines that cannot be used, all of
+            which are reported: what is neither a label nor a design, an edited label, a second
+            score of one labeler for one response, a second design.
     """
     where = f"{named_by} {path}".strip()
     labels = _read(path, where)
@@ -144,8 +144,8 @@ class _Reader:
                 who, what = (one_line(name, _SHOWN_NAME) for name in (label.labeler, label.record))
                 before = line.rpartition(": ")[2]
                 problem = (
-                    f"{who} gives {label.score} to a response to {what} that has {earlier.score} "
-                    f"of the same labeler in {before}"
+                    f"{who} gives {label.score} to a response to {what}, and {earlier.score} to "
+                    f"the same response in {before}"
                 )
                 self._note(place, problem, "keep one of the two lines")
         return tuple(label for label, _ in first.values())
@@ -154,7 +154,7 @@ class _Reader:
         error = next(_validator().iter_errors(value), None)
         if error is None:
             return
-        # What is wrong with a line is told by the schema of what the line seems to be.
+        # The schema of what the line seems to be says best what is wrong with it.
         wanted = _validator("design" if isinstance(value, dict) and "design" in value else "label")
         error = next(wanted.iter_errors(value), error)
         what = ".".join(map(str, error.absolute_path))
@@ -173,7 +173,7 @@ class _Reader:
         first, *others = self._designs.items() or [(None, "")]
         for _, place in others:
             before = first[1].rpartition(": ")[2]
-            problem = f"it says that the records were drawn in another way than {before} does"
+            problem = f"it has another design than {before}"
             self._note(place, problem, "keep labels of one sample in a file")
         if first[0] is not None:
             for place in self._unsealed:
@@ -183,7 +183,7 @@ class _Reader:
 
 
 _EDITED = (
-    "it was edited after it was written, its seal is another label's",
+    "it was edited after it was written, and does not match its seal",
     f"undo that, or remove the line and label the response again with {_COMMAND}",
 )
 

@@ -19,8 +19,8 @@ __all__ = ["set_aside_cut_off"]
 def set_aside_cut_off(path: Path, beginnings: Sequence[bytes]) -> Path | None:
     """Move a last line that was cut off in the middle into ``<path>.cut-off``.
 
-    Such a line is an answer that nobody was told of as written, so its person is asked again. Left
-    where it is, it would make the whole file unreadable with the next answer.
+    Such an answer was never confirmed as written, so its person is asked again. Left where it is,
+    the next answer would stand behind it, and the file could not be read any more.
 
     Args:
         path: Of the file.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.errors import count_of, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,15 +49,15 @@ def opening_lines(made: Ballots, progress: Progress, voter: str) -> Iterator[str
     yield from (one_line(note, 600) for note in made.notes)
     alike = sum(made.identical.values())
     if alike:
-        yield f"{_count(alike, 'pair')} of identical answers: ties, not shown"
+        yield f"{count_of(alike, 'pair')} of identical answers: ties, not shown"
     before = f", {progress.answered} voted on before" if progress.answered else ""
-    yield f"{_count(progress.total, 'ballot')} for {one_line(voter)}{before}"
+    yield f"{count_of(progress.total, 'ballot')} for {one_line(voter)}{before}"
 
 
 def ending(made: Ballots, outcomes: Sequence[PairOutcome], voter: str, path: str) -> Ending:
     """Put the outcome into words for the end page."""
     return Ending(
-        headline=f"{_count(len(made.ballots), 'vote')} of {voter} in {path}.",
+        headline=f"{count_of(len(made.ballots), 'vote')} of {voter} in {path}.",
         pairs=tuple(PairTold(one.models, _rate(one), tuple(_rows(one))) for one in outcomes),
         remarks=tuple(_remarks(made)),
     )
@@ -67,8 +67,8 @@ def end_lines(
     made: Ballots, outcomes: Sequence[PairOutcome], progress: Progress, *, now: int, path: str
 ) -> Iterator[str]:
     """Yield the outcome for a terminal."""
-    voted = f"{progress.answered} of {_count(progress.total, 'ballot')} voted on"
-    yield f"{_count(now, 'vote')} cast, {voted}; votes are in {one_line(path)}"
+    voted = f"{progress.answered} of {count_of(progress.total, 'ballot')} voted on"
+    yield f"{count_of(now, 'vote')} cast, {voted}; votes are in {one_line(path)}"
     for one in outcomes:
         yield one_line(f"{one.models[0]} against {one.models[1]}: {_rate(one)}", 600)
         if one.rate is not None:
@@ -104,16 +104,12 @@ def _rows(one: PairOutcome) -> Iterator[tuple[str, str]]:
         kappa = "" if agreement.kappa is None else f", kappa {agreement.kappa:.2f}"
         yield (
             f"judge {one.judge} agrees",
-            f"{100 * agreement.agreed:.1f} % of {_count(agreement.count, 'pair')}{kappa}",
+            f"{100 * agreement.agreed:.1f} % of {count_of(agreement.count, 'pair')}{kappa}",
         )
 
 
 def _remarks(made: Ballots) -> Iterator[str]:
     missing = len(made.unanswered)
     if missing:
-        noun = _count(missing, "response")
+        noun = count_of(missing, "response")
         yield f"{noun} missing: these records could not be voted on"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

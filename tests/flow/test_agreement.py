@@ -271,8 +271,8 @@ def test_an_option_is_for_the_suites_that_its_labels_are_of(
         (
             ', labels="edited.jsonl"',
             (
-                "labels {path}/edited.jsonl: line 1: it was edited after it was written, its seal "
-                "is another label's; undo that, or remove the line and label the response again "
+                "labels {path}/edited.jsonl: line 1: it was edited after it was written, and does "
+                "not match its seal; undo that, or remove the line and label the response again "
                 "with llmjudge label"
             ),
         ),

@@ -72,7 +72,7 @@ def test_explanations_change_nothing_else(project: Project, dist: tuple[str, ...
         result = project.run(ALL, *files, server=server.url)
         first = len(server.chats)
         assert len(asked(server)) == 2
-        again = project.run(ALL, REPORT, *dist, server=server.url)
+        again = project.run(ALL, REPORT, server=server.url)
         assert len(server.chats) == first
 
     assert result.ret == without.ret == again.ret
@@ -216,7 +216,7 @@ def test_a_reply_that_is_none(project: Project) -> None:
         result = project.run(ALL, REPORT, server=server.url)
 
     error = (
-        f"{server.url}: llama3 wrote nothing where it was to explain; read the response beside its "
+        f"{server.url}: llama3 wrote nothing when asked what is wrong; read the response beside its "
         "reference, or name another judge with --llm-judge-model"
     )
     assert explanations(project) == {"r0": ("", error)}
@@ -294,7 +294,7 @@ def test_judges_that_cannot_explain_in_an_ini_file(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert explanations(project) == {}
     note = (
-        "note: test_suite.py::test_instructions: no failure is explained, because its judge has no "
-        "words"
+        "note: test_suite.py::test_instructions: no failure is explained, because its judge cannot "
+        "say what is wrong"
     )
     assert [line for line in result.outlines if "explained" in line] == [note]

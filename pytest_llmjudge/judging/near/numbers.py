@@ -51,8 +51,13 @@ _LABEL: Final = re.compile(
     r"\W{0,3}$",
     re.IGNORECASE,
 )
-_RANGE_BEFORE: Final = re.compile(r"(?:\w[-\u2013]|\d\s[-\u2013]\s)$")
-_RANGE_AFTER: Final = re.compile(r"[-\u2013]\d|\s[-\u2013]\s\d")
+_RANGE_BEFORE: Final = re.compile(
+    r"(?:\w[-\u2013]|\d\s[-\u2013]\s|\d to |\bbetween (?:[\d.,]+ and )?)$", re.IGNORECASE
+)
+_RANGE_AFTER: Final = re.compile(r"[-\u2013]\d|\s[-\u2013]\s\d| to \d")
+_CONDITION: Final = re.compile(r"\bat (?:an? (?:temperature|pressure) of )?-?$", re.IGNORECASE)
+"""Before a number that says where another one holds, such as the speed of sound at 20 °C."""
+_ACIDITY: Final = re.compile(r"\bpH\b")
 _FORMULA: Final = re.compile(
     r"(?<![\w(])(?:[A-Z][a-z]?[0-9₀-₉]*|\([A-Z][A-Za-z0-9₀-₉]*\)[0-9₀-₉]*){1,9}(?!\w)"
 )
@@ -60,6 +65,7 @@ _SINGLE_UNIT: Final = re.compile(
     r"\s(?:square |cubic )?(?:\w*(?:gram|meter|metre|liter|litre)|mile|pound|ounce|inch|foot|second"
     r"|minute|hour|day|week|month|year|degree)\b"
 )
+_CONTEXT: Final = 80
 _SUBSCRIPTS: Final = "₀₁₂₃₄₅₆₇₈₉"
 
 
@@ -97,12 +103,13 @@ def step_number(ask: Ask, question: str, answer: str, seed: int) -> str | None:
         answer: The right one.
         seed: Decides whether it is higher or lower.
     """
+    known = _values(question) | _values(answer)
     for found in _numbers(ask, question, answer):
         step = _step(found)
         signs = (1, -1) if seed % 2 == 0 or found.value <= 2 or found.value <= step else (-1, 1)
         for sign in signs:
             changed = found.value + sign * step
-            if changed > 0 and changed not in _values(question) | _values(answer):
+            if changed > 0 and changed not in known:
                 return _put(answer, found, _written(found, changed))
     return None
 
@@ -112,12 +119,11 @@ def swap_digits(ask: Ask, question: str, answer: str, seed: int) -> str | None:
 
     ``None`` where none is wrong then: it takes what :func:`step_number` takes.
     """
+    known = _values(question) | _values(answer)
     for found in _numbers(ask, question, answer):
         if found.suffix or not found.text[0].isdigit():
             continue
-        swapped = list(_swaps(found))
-        known = _values(question) | _values(answer)
-        swapped = [text for text in swapped if _value(text) not in known]
+        swapped = [text for text in _swaps(found) if _value(text) not in known]
         if swapped:
             return _put(answer, found, swapped[seed % len(swapped)])
     return None
@@ -143,17 +149,26 @@ def change_formula(question: str, answer: str) -> str | None:
 
 
 def _numbers(ask: Ask, question: str, answer: str) -> Iterator[_Found]:
-    """Yield the numbers that are the answer's own, or all it keeps, the last first."""
+    """Yield the numbers that are the answer's own, or all it keeps: conditions last."""
     given = set() if ask.keeps else _values(question)
     found = [*_digits(answer), *_spelled(answer)]
-    for number in sorted(found, key=lambda one: one.start, reverse=True):
+    for number in sorted(found, key=lambda one: (_is_condition(answer, one), -one.start)):
         if number.value not in given:
             yield number
 
 
+def _is_condition(answer: str, number: _Found) -> bool:
+    return bool(_CONDITION.search(_before(answer, number.start)))
+
+
+def _before(answer: str, place: int) -> str:
+    """Return what stands right before a number; more would make long answers slow."""
+    return answer[max(0, place - _CONTEXT) : place]
+
+
 def _digits(answer: str) -> Iterator[_Found]:
     for match in _NUMBER.finditer(answer):
-        before, after = answer[: match.start()], answer[match.end() :]
+        before, after = _before(answer, match.start()), answer[match.end() :]
         starts_line = not before.rpartition("\n")[2].strip()
         is_enumerator = starts_line and re.match(r"[.)]\s", after)
         is_range = _RANGE_BEFORE.search(before) or _RANGE_AFTER.match(after)
@@ -165,6 +180,8 @@ def _digits(answer: str) -> Iterator[_Found]:
         is_ordinal = suffix.lower() in {"st", "nd", "rd", "th"}
         value = _value(whole + part)
         is_vague = bool(_VAGUE.search(before))
+        if is_vague and _ACIDITY.search(before):
+            continue  # from one source to the next these differ by more than a step
         is_plain = not part and not suffix
         is_year = bool(is_plain and _YEAR.fullmatch(whole) and not _MEASURED.match(after))
         is_exact = is_year or (not part and value < 1000)
@@ -183,7 +200,7 @@ def _least(value: Decimal, *, exact: bool, vague: bool, year: bool) -> Decimal:
 
 def _spelled(answer: str) -> Iterator[_Found]:
     for match in _SPELLED.finditer(answer):
-        if not _LABEL.search(answer[: match.start()]):
+        if not _LABEL.search(_before(answer, match.start())):
             value = Decimal(_WORDS.index(match["word"].lower()))
             yield _Found(match.start(), match.end(), match["word"], value, Decimal(1))
 

@@ -171,7 +171,7 @@ def test_a_reply_that_says_nothing(
 
     assert explanation == Explanation(
         "",
-        f"{server.url}: llama3 wrote {wrote} where it was to explain; read the response beside its "
+        f"{server.url}: llama3 wrote {wrote} when asked what is wrong; read the response beside its "
         "reference, or name another judge with --llm-judge-model",
     )
     assert [chat["options"]["num_predict"] for chat in server.chats] == rooms

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Criterion, Record, Turn
+from pytest_llmjudge.judging.near import no_near_misses
 from pytest_llmjudge.judging.near.misses import NearMiss, NearMisses, choose_near_misses
 
 
@@ -49,6 +50,12 @@ def near_miss(instruction: str, output: str, given: str = "") -> NearMiss | None
             ["It is 394,400 km.", "It is 374,400 km."],
         ),
         ("What is the point?", "It is -34 degrees.", "number", ["It is -35 degrees.", "It is -33 degrees."]),
+        ("How fast is sound?", "It is 343 m/s at 20 °C.", "number", [
+            "It is 344 m/s at 20 °C.", "It is 342 m/s at 20 °C."
+        ]),
+        ("When does it boil?", "It boils at 99 degrees.", "number", [
+            "It boils at 100 degrees.", "It boils at 98 degrees."
+        ]),
         ("When did it end?", "It ended in 2000.", "number", ["It ended in 2001.", "It ended in 1999."]),
         ("In which century?", "In the 12th.", "number", ["In the 13th.", "In the 11th."]),
         ("How many sides has it?", "It has Three.", "number", ["It has Four.", "It has Two."]),
@@ -65,6 +72,9 @@ def near_miss(instruction: str, output: str, given: str = "") -> NearMiss | None
         ("What is the chemical formula for water?", "H₂O", "number", ["H₃O"]),
         ("What is the capital of Chile?", "It is Santiago.", "name", ["It is Lima."]),
         ("Who wrote War and Peace?", "It was Leo Tolstoy.", "name", ["It was Jane Austen."]),
+        ("Who wrote Kim?", "It was Leo Tolstoy who wrote Kim.", "name", [
+            "It was Jane Austen who wrote Kim."
+        ]),
         ("Name the author of Ulysses.", "James Joyce.", "name", ["Jane Austen."]),
         ("When is the feast?", "It is in May.", "name", ["It is in June.", "It is in July."]),
         (
@@ -160,6 +170,9 @@ def test_two_digits_are_swapped() -> None:
         ("What is the time?", "At 9:15"),
         ("What is the ratio?", "3:1 or 3/1"),
         ("When did he live?", "From 1564-1616"),
+        ("When did he live?", "From 1564 to 1616"),
+        ("How much does it cost?", "It costs between 9 and 11 dollars, mostly."),
+        ("What is the pH of lemons?", "A pH of about 2.0"),
         ("What version?", "3.11.4"),
         ("Which one?", "1. This\n2. That"),
         ("Who wrote 1984?", "Someone did in 1984"),
@@ -172,6 +185,8 @@ def test_two_digits_are_swapped() -> None:
         ("What is it?", "It is not only a cat."),
         ("What is the plural of 'fish'?", "fish"),
         ("What is the plural of 'fish'?", "fishes"),
+        ("What is the past tense of 'knit'?", "knitted"),
+        ("List three primary colors.", "Red, blue, yellow"),
         ("What is the past tense of 'put'?", "put"),
         ("Wie viele Tage hat ein Jahr?", "Ein Jahr hat 365 Tage."),
         ("¿Cuántos días tiene un año?", "Un año tiene 365 días."),
@@ -291,13 +306,33 @@ def test_any_text(instruction: str, given_input: str, output: str) -> None:
         assert found.text.strip() != output.strip()
 
 
-def test_it_takes_no_time() -> None:
+def test_long_texts_take_no_time() -> None:
     """Long instructions and answers do not let an expression run away."""
     begun = time.process_time()
     for unit in ("1,", "a, ", "A b ", "' ", "is ", "(", "1 ", "or ", "- a\n", "as a or ", "\n1. "):
         record = make(f"What is the list: {unit * 3000}", unit * (1900 // len(unit)), unit * 3000)
         NearMisses([record]).of(record)
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 2
+
+
+def test_large_suites_take_no_time() -> None:
+    """A thousand records are looked at, whatever the size of the suite."""
+    records = [make("Sort it.", "1. pear\n2. fig", "fig, pear", name=f"r{n}") for n in range(3000)]
+    begun = time.process_time()
+    assert choose_near_misses(records, records[:8], 8) == []
+    assert time.process_time() - begun < 2
+    assert no_near_misses(3000) == "0 of 1000 records have a number, name or the like to change"
+
+    # All others have a near miss, but they are not among those that are looked at.
+    looked_at = {record.id for record in NearMisses(records).looked_at}
+    records = [
+        one
+        if one.id in looked_at
+        else replace(one, instruction="How many?", output="There are 30.")
+        for one in records
+    ]
+    assert len(looked_at) == 1000
+    assert choose_near_misses(records, (), 8) == []
 
 
 def test_which_are_taken() -> None:

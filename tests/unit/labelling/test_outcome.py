@@ -56,15 +56,13 @@ def test_nothing_of_others_before_the_end(sample: Sample, labels: list[Label]) -
     assert (outcome.own.labels, outcome.others, outcome.agreement) == (2, (), None)
     lines = list(end_lines(sample, outcome, now=2, path="l.jsonl"))
     assert lines[0] == "2 labels written, 2 of 4 responses labelled; labels are in l.jsonl"
-    assert not [line for line in lines if "ann" in line or "Krippendorff" in line]
+    assert not [line for line in lines if "ann:" in line or "Krippendorff" in line]
 
 
 def test_in_words(sample: Sample, labels: list[Label]) -> None:
     """Each labeler, the agreement with its interval, and what cannot be labelled."""
     outcome = label_outcome(sample, labels, "ben")
-    missing = (
-        "1 record of the sample has no response, so that no average can be corrected by its labels"
-    )
+    missing = "1 record of the sample has no response, so the labels cannot correct the average"
     figure, rows = ending(sample, outcome, "l.jsonl").figure, ending(sample, outcome, "l").rows
 
     assert outcome.agreement is not None
@@ -99,7 +97,7 @@ def test_all_the_same_score(sample: Sample) -> None:
     labels = [label_on(one, 50, labeler=who) for one in sample.items for who in ("ann", "ben")]
 
     assert ending(sample, label_outcome(sample, labels, "ann"), "l.jsonl").figure == (
-        "Krippendorff's alpha of 2 labelers on 4 responses: none, as all scores are the same"
+        "Krippendorff's alpha of 2 labelers on 4 responses: not defined, as all scores are the same"
     )
 
 

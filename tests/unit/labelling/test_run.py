@@ -29,7 +29,7 @@ PATIENCE = 30
 ARGUMENTS = ["label", "a.json", "--labeler", "ann"]
 DRAWN = "test_a.py::test_a: 3 of 3 records drawn by the seed 123"
 EDITED = (
-    "it was edited after it was written, its seal is another label's; undo that, or remove the line "
+    "it was edited after it was written, and does not match its seal; undo that, or remove the line "
     "and label the response again with llmjudge label"
 )
 
@@ -197,10 +197,7 @@ def test_a_hole(path: Path) -> None:
         (lambda text: text.replace('"score": 20', '"score": 25'), f"line 3: {EDITED}"),
         (
             lambda text: text + json.dumps(_other_design(text)),
-            (
-                "line 5: it says that the records were drawn in another way than line 1 does; keep "
-                "labels of one sample in a file"
-            ),
+            "line 5: it has another design than line 1; keep labels of one sample in a file",
         ),
         (lambda text: text + "\0\0", "it holds NUL bytes; name a file that llmjudge label wrote"),
         (
@@ -248,8 +245,8 @@ def test_two_scores_of_one_labeler(path: Path, capsys: pytest.CaptureFixture[str
 
     assert main(ARGUMENTS) == 4
     assert capsys.readouterr().err == (
-        "llmjudge: --out labels.jsonl: line 5: ann gives 30 to a response to r1 that has 20 of the "
-        "same labeler in line 3; keep one of the two lines\n"
+        "llmjudge: --out labels.jsonl: line 5: ann gives 30 to a response to r1, and 20 to the "
+        "same response in line 3; keep one of the two lines\n"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Design, Label, LabelsFile
@@ -36,7 +36,7 @@ LABELS = st.builds(
 DESIGN = Design("test_q.py::test_i", 110, 40, 123, records_digest([("r1", "c1")]))
 LABEL = Label("r1", response_digest("Paris"), 90, "ana", "2026-11-30T12:00:00+00:00", "good")
 EDITED = (
-    "it was edited after it was written, its seal is another label's; undo that, or remove the "
+    "it was edited after it was written, and does not match its seal; undo that, or remove the "
     "line and label the response again with llmjudge label"
 )
 
@@ -59,6 +59,7 @@ def _lines(error: pytest.ExceptionInfo[PeopleFileError], path: Path) -> list[str
     return [line.removeprefix(f"{path}: ") for line in error.value.lines]
 
 
+@settings(max_examples=40)
 @given(st.lists(LABELS, min_size=1, max_size=5, unique_by=lambda one: (*one.key, one.labeler)))
 def test_what_is_appended_is_read(
     tmp_path_factory: pytest.TempPathFactory, labels: list[Label]
@@ -113,7 +114,7 @@ def test_two_corrections_of_one_label(tmp_path: Path) -> None:
         read_labels(path)
 
     (line,) = _lines(error, path)
-    assert line.startswith("line 4: ana gives 85 to a response to r1 that has 95 ")
+    assert line.startswith("line 4: ana gives 85 to a response to r1, and 95 to ")
 
 
 def test_an_edited_label_that_was_replaced(tmp_path: Path) -> None:
@@ -200,13 +201,10 @@ def test_all_problems_are_told_together(tmp_path: Path) -> None:
 
     assert _lines(error, path) == [
         (
-            "line 3: ana gives 10 to a response to r1 that has 90 of the same labeler in line 2; keep "
+            "line 3: ana gives 10 to a response to r1, and 90 to the same response in line 2; keep "
             "one of the two lines"
         ),
-        (
-            "line 4: it says that the records were drawn in another way than line 1 does; keep labels "
-            "of one sample in a file"
-        ),
+        "line 4: it has another design than line 1; keep labels of one sample in a file",
         'line 5: it is no JSON: {"record":; correct or remove the line',
         f"line 6: {EDITED}",
         (
