@@ -106,7 +106,7 @@ def test_a_model_under_test_is_no_judge(server: FakeOllama) -> None:
 
 def test_a_judge_that_was_there(server: FakeOllama) -> None:
     """Who judged before needs no other judge, but its server."""
-    client = OllamaClient(server.url, "llama3", timeout=5)
+    client = OllamaClient(server.url, "llama3", timeout=5, backoff=0.001)
     client.identify()
     server.stop()
 
