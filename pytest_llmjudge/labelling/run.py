@@ -12,9 +12,8 @@ from pytest_llmjudge.labelling.sample import make_sample
 from pytest_llmjudge.local_page.session import (
     check_answers_file,
     check_flask,
+    hold,
     person_name,
-    serve,
-    until_signalled,
 )
 from pytest_llmjudge.storage.labels import LABEL_BEGINNINGS, labels_so_far
 from pytest_llmjudge.storage.results_reader import read_results
@@ -82,20 +81,15 @@ def hold_labelling(
     def end_page() -> Ending:
         return ending(sample, outcome(), str(out))
 
-    with until_signalled() as wait:
-        for line in opening_lines(sample, outcome(), str(results)):
-            tell(line)
-        if box.next() is not None:
-            serve(
-                lambda guard: make_site(box, guard, end_page),
-                port,
-                "label",
-                tell=tell,
-                wait=wait,
-                opens_browser=opens_browser,
-            )
-        box.close()
-        reached = outcome()
-        for line in end_lines(sample, reached, now=box.written_now, path=str(out)):
-            tell(line)
+    reached = hold(
+        box,
+        lambda guard: make_site(box, guard, end_page),
+        port,
+        "label",
+        opening=lambda: opening_lines(sample, outcome(), str(results)),
+        reached=outcome,
+        closing=lambda end: end_lines(sample, end, now=box.written_now, path=str(out)),
+        tell=tell,
+        opens_browser=opens_browser,
+    )
     return Labelled(sample, reached)

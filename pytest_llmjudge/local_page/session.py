@@ -7,28 +7,32 @@ import signal
 import socket
 import webbrowser
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_llmjudge.errors import PeopleFileError, SettingsError, storable
 from pytest_llmjudge.storage.files import check_writable
 from pytest_llmjudge.storage.torn_line import set_aside_cut_off
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from flask import Flask
 
+    from pytest_llmjudge.local_page.box import Box
     from pytest_llmjudge.local_page.guard import Guard
 
 __all__ = [
     "check_answers_file",
     "check_flask",
     "check_text",
+    "hold",
     "person_name",
-    "serve",
     "until_signalled",
 ]
+
+Reached = TypeVar("Reached")
+"""What became of a person's answers."""
 
 
 def check_flask(command: str, extra: str) -> None:
@@ -106,7 +110,50 @@ def check_answers_file(out: Path, beginnings: Sequence[bytes], tell: Callable[[s
         tell(f"{out}: its last line was cut off while it was written; it is in {aside} now")
 
 
-def serve(
+def hold(
+    box: Box[Any],
+    make_site: Callable[[Guard], Flask],
+    port: int,
+    verb: str,
+    *,
+    opening: Callable[[], Iterable[str]],
+    reached: Callable[[], Reached],
+    closing: Callable[[Reached], Iterable[str]],
+    tell: Callable[[str], None],
+    opens_browser: bool,
+) -> Reached:
+    """Serve a page on loopback until Ctrl-C or SIGTERM, unless there is nothing left to ask.
+
+    Args:
+        box: What is asked; it takes no answer once this ends.
+        make_site: Makes the application.
+        port: 0 for any free one.
+        verb: What is done there, such as "vote": the command's name after ``llmjudge``.
+        opening: Returns the lines that come first.
+        reached: Returns what became of the answers.
+        closing: Returns the last lines, of that.
+        tell: Takes a line for the terminal.
+        opens_browser: Whether to show the page at once.
+
+    Returns:
+        What ``reached`` returned at the end.
+
+    Raises:
+        SettingsError: The port cannot be had.
+    """
+    with until_signalled() as wait:
+        for line in opening():
+            tell(line)
+        if box.next() is not None:
+            _serve(make_site, port, verb, tell=tell, wait=wait, opens_browser=opens_browser)
+        box.close()
+        result = reached()
+        for line in closing(result):
+            tell(line)
+    return result
+
+
+def _serve(
     make_site: Callable[[Guard], Flask],
     port: int,
     verb: str,
@@ -115,19 +162,6 @@ def serve(
     wait: Callable[[], None],
     opens_browser: bool,
 ) -> None:
-    """Serve a page on loopback for as long as a wait lasts.
-
-    Args:
-        make_site: Makes the application.
-        port: 0 for any free one.
-        verb: What is done there, such as "vote": the command's name after ``llmjudge``.
-        tell: Takes the line with the address.
-        wait: Returns when it is to end.
-        opens_browser: Whether to show the page at once.
-
-    Raises:
-        SettingsError: The port cannot be had.
-    """
     from pytest_llmjudge.local_page.guard import Guard
     from pytest_llmjudge.local_page.server import bind, serving
 

@@ -10,9 +10,8 @@ from pytest_llmjudge.local_page.session import (
     check_answers_file,
     check_flask,
     check_text,
+    hold,
     person_name,
-    serve,
-    until_signalled,
 )
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import answers_of, answers_of_pairs
@@ -75,26 +74,25 @@ def hold_vote(
     check_answers_file(out, VOTE_BEGINNINGS, tell)
     box = BallotBox(made.ballots, out, voter)
 
-    def end_page() -> Ending:
-        return ending(made, pair_outcomes(made, box.votes()), voter, str(out))
+    def outcomes() -> tuple[PairOutcome, ...]:
+        return pair_outcomes(made, box.votes())
 
-    with until_signalled() as wait:
-        for line in opening_lines(made, box.progress(), voter):
-            tell(line)
-        if box.next() is not None:
-            serve(
-                lambda guard: make_site(box, guard, end_page),
-                port,
-                "vote",
-                tell=tell,
-                wait=wait,
-                opens_browser=opens_browser,
-            )
-        box.close()
-        outcomes = pair_outcomes(made, box.votes())
-        for line in end_lines(made, outcomes, box.progress(), now=box.written_now, path=str(out)):
-            tell(line)
-    return outcomes
+    def end_page() -> Ending:
+        return ending(made, outcomes(), voter, str(out))
+
+    return hold(
+        box,
+        lambda guard: make_site(box, guard, end_page),
+        port,
+        "vote",
+        opening=lambda: opening_lines(made, box.progress(), voter),
+        reached=outcomes,
+        closing=lambda end: end_lines(
+            made, end, box.progress(), now=box.written_now, path=str(out)
+        ),
+        tell=tell,
+        opens_browser=opens_browser,
+    )
 
 
 def _sources(
