@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.cli import main
-from tests.browser.chromium import installed, launched
+from tests.browser.chromium import installed
 from tests.browser.history_pictures import write_runs
 from tests.browser.test_html_report import Opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser
@@ -24,12 +23,6 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="needs Playwright"),
     pytest.mark.skipif(installed() is None, reason="needs chromium or google-chrome"),
 ]
-
-
-@pytest.fixture(scope="module", name="browser")
-def start_browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module", name="written")

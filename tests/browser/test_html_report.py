@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 
 from pytest_llmjudge.data import CategoryResult, Criterion, Explanation, FollowUp, Turn
-from tests.browser.chromium import installed, launched
+from tests.browser.chromium import installed
 from tests.support import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
@@ -77,12 +76,6 @@ class Opened:
         self.context.close()
         assert self.problems == []
         assert {url.partition(":")[0] for url in self.requests} <= {"file", "data"}
-
-
-@pytest.fixture(scope="module", name="browser")
-def start_browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module", name="thousand")

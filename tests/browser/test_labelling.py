@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 
 from pytest_llmjudge.storage.labels import read_labels
-from tests.browser.chromium import installed, label_by_keys, launched
+from tests.browser.chromium import installed, label_by_keys
 from tests.browser.watching import LEAST_CONTRAST, Watch
 from tests.support.ballots import labelling, lines_in, record, suite_of, write_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -31,25 +30,6 @@ HOSTILE = (
     "<a href=javascript:alert(1)>here</a>"
 )
 KEYS = {"0": 0, "1": 10, "5": 50, "9": 90, "f": 100, "F": 100, "ArrowLeft": 50, "ArrowUp": 50}
-
-
-@pytest.fixture(scope="module", name="browser")
-def start_browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture(name="context")
-def open_context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1024, "height": 700})
-    yield context
-    context.close()
-
-
-@pytest.fixture(name="page")
-def open_page(context: BrowserContext) -> Page:
-    context.set_default_timeout(60_000)
-    return context.new_page()
 
 
 def write_responses(folder: Path, *responses: str) -> None:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pytest
 
-from tests.browser.chromium import installed, launched, vote_by_key
+from tests.browser.chromium import installed, vote_by_key
 from tests.browser.watching import LEAST_CONTRAST, Watch
 from tests.support.ballots import lines_in, record, suite_of, voting, write_pair, write_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -31,25 +30,6 @@ HOSTILE = (
 )
 KEYS = ["ArrowLeft", "1", "a", "ArrowRight", "2", "b", "t", "x", "A", "T"]
 CHOICES = ["left"] * 3 + ["right"] * 3 + ["tie", "both_bad", "left", "tie"]
-
-
-@pytest.fixture(scope="module", name="browser")
-def start_browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture(name="context")
-def open_context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1024, "height": 700})
-    yield context
-    context.close()
-
-
-@pytest.fixture(name="page")
-def open_page(context: BrowserContext) -> Page:
-    context.set_default_timeout(60_000)
-    return context.new_page()
 
 
 def shown(page: Page) -> list[str]:

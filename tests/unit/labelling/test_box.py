@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +15,7 @@ from pytest_llmjudge.labelling.box import LabelBox, design_of
 from pytest_llmjudge.labels import seal
 from pytest_llmjudge.local_page.box import Progress
 from pytest_llmjudge.storage.labels import append_design, append_label, read_labels
+from tests.support.races import race
 from tests.unit.labelling.making import label_on, sample_of, write_responses
 
 if TYPE_CHECKING:
@@ -182,28 +179,8 @@ def test_processes_of_one_labeler_at_the_same_time(tmp_path: Path, path: Path) -
         sys.stdin.readline()
         print([box.save(item, score, "").score for item in sample.items], box.written_now)
     """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with ExitStack() as stack:
-        running = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-c", code, path, results, score],
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for score in ("10", "90")
-        ]
-        for process in running:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in running:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        outputs = [process.communicate()[0].rpartition(" ") for process in running]
+    printed = race(code, *((path, results, score) for score in ("10", "90")))
+    outputs = [one.rpartition(" ") for one in printed]
 
     labels = read_labels(path).labels
     assert len({one.record for one in labels}) == len(labels) == 60

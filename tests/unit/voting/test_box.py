@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +12,7 @@ from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.local_page.box import Progress
 from pytest_llmjudge.storage.votes import append_vote, read_votes
 from pytest_llmjudge.voting.box import BallotBox
+from tests.support.races import race
 from tests.unit.voting.making import ballots_of, vote_on
 
 if TYPE_CHECKING:
@@ -118,28 +115,8 @@ def test_processes_of_one_voter_at_the_same_time(path: Path) -> None:
         sys.stdin.readline()
         print([box.cast(ballot, choice) for ballot in made.ballots], box.written_now)
     """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with ExitStack() as stack:
-        running = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-c", code, path, choice],
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for choice in ("tie", "both_bad")
-        ]
-        for process in running:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in running:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        outputs = [process.communicate()[0].rpartition(" ") for process in running]
+    printed = race(code, *((path, choice) for choice in ("tie", "both_bad")))
+    outputs = [one.rpartition(" ") for one in printed]
 
     votes = read_votes(path)
     assert len({vote.id for vote in votes}) == len(votes) == 100
