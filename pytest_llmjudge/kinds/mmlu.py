@@ -25,7 +25,7 @@ from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, rounded
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
 from pytest_llmjudge.mmlu.files import LETTERS
-from pytest_llmjudge.mmlu.gates import decide_accuracy, decide_subject, is_accuracy_within_noise
+from pytest_llmjudge.mmlu.gates import decide_accuracy, decide_subject
 from pytest_llmjudge.mmlu.results import ExamResult, QuestionResult, SubjectResult
 from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.rules import rule_of
@@ -35,12 +35,13 @@ from pytest_llmjudge.values import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pytest_llmjudge.accuracy import Share
     from pytest_llmjudge.data import Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.kinds.mmlu_run import MMLURun
-    from pytest_llmjudge.mmlu.accuracy import MMLUResult, Share
+    from pytest_llmjudge.mmlu.accuracy import MMLUResult
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
@@ -157,7 +158,7 @@ class _MMLUKind(Kind[ExamResult]):
             "min_accuracy": result.min_accuracy,
             "min_subject_accuracy": result.min_subject_accuracy,
             "outcome": result.outcome,
-            "within_noise": is_whole and _is_within_noise(pool(answered), result.min_accuracy),
+            "within_noise": is_whole and pool(answered).is_within_noise(result.min_accuracy),
             "baseline": result.comparison and plain_comparison(result.comparison),
             "gates": plain_gates(result.gates),
             "subjects": [_subject(subject) for subject in result.subjects],
@@ -481,10 +482,6 @@ def _outcome(gathered: Gathered, subjects: Sequence[SubjectResult]) -> str:
         return "incomplete"
     outcomes = {subject.outcome for subject in subjects}
     return whole_outcome(outcomes | {gate.outcome for gate in gathered.gates})
-
-
-def _is_within_noise(share: Share, min_accuracy: float | None) -> bool:
-    return is_accuracy_within_noise(share.correct, share.total, min_accuracy)
 
 
 _SHARE = ("total", "correct", "accuracy", "ci95")
