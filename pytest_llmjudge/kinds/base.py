@@ -514,6 +514,26 @@ class Kind(ABC, Generic[Result]):
             LlmJudgeError: The data cannot be used.
         """
 
+    def ask(
+        self,
+        resources: Resources,
+        model: Callable[[], ModelLike],
+        *arguments: Any,  # noqa: ANN401  # of each kind's own
+        **keywords: Any,  # noqa: ANN401
+    ) -> object:
+        """Answer a call of the kind's fixture for any test.
+
+        Args:
+            resources: Of this process.
+            model: Returns the model under test, or raises the error that there is none.
+            arguments: The call's own.
+            keywords: The same.
+
+        Raises:
+            LlmJudgeError: An argument cannot be used, or there is no result.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> Result:
         """Return what became of a suite.

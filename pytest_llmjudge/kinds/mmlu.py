@@ -33,7 +33,7 @@ from pytest_llmjudge.storage.consistent import differs, repeated
 from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.accuracy import Share
     from pytest_llmjudge.data import Rule
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
 
-__all__ = ["MMLU", "ask_subject", "named_subject"]
+__all__ = ["MMLU"]
 
 
 _MEASURE = Measure(
@@ -98,6 +98,21 @@ class _MMLUKind(Kind[ExamResult]):
         suite = _MMLUSuite(exam)
         suite.rule = rule_of(name, marked.keywords, settings, self.measure)
         return suite
+
+    def ask(
+        self,
+        resources: Resources,
+        model: Callable[[], ModelLike],
+        subject: object,
+        *,
+        shots: object = 5,
+        mode: object = "letters",
+        limit: object = None,
+        data: object = None,
+    ) -> MMLUResult:
+        """Ask a model a subject of MMLU."""
+        exam = _named_subject(resources, subject, data, shots=shots, mode=mode, limit=limit)
+        return _make_run(exam, model(), [], resources).result(exam.subjects[0])
 
     def result(
         self,
@@ -373,7 +388,7 @@ def _wrong_shares(
     yield from differs(reported, "accuracy", correct / total if total else None)
 
 
-def named_subject(
+def _named_subject(
     resources: Resources,
     subject: object,
     data: object,
@@ -383,14 +398,6 @@ def named_subject(
     limit: object,
 ) -> Exam:
     """Settle what a call of the ``mmlu`` fixture asks for.
-
-    Args:
-        resources: Of this process.
-        subject: Its name.
-        data: The copy of MMLU; ``None`` for that of the ini option.
-        shots: Solved questions before each question.
-        mode: As the marker's keyword.
-        limit: How many questions are drawn; ``None`` for all.
 
     Raises:
         LlmJudgeError: An argument cannot be used.
@@ -407,15 +414,6 @@ def named_subject(
         where, hint = "mmlu", "set the ini option llm_mmlu_data, or give data="
         raise SettingsError(where, "no copy of MMLU is named", hint)
     return make_exam("mmlu", path, subject, shots=shots, mode=mode, limit=limit)
-
-
-def ask_subject(resources: Resources, exam: Exam, model: ModelLike) -> MMLUResult:
-    """Answer a call of the ``mmlu`` fixture.
-
-    Raises:
-        LlmJudgeError: There is no result; says why.
-    """
-    return _make_run(exam, model, [], resources).result(exam.subjects[0])
 
 
 def _make_run(
