@@ -1,1 +1,1 @@
-"""Questions of benchmark sets: their forms, files and shots, and what is extracted from answers."""
+"""Tests of questions of benchmark sets."""
