@@ -11,11 +11,11 @@ from pytest_llmjudge.formats import ALPACA, MESSAGES, PROMPT
 from pytest_llmjudge.json_values import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pytest_llmjudge.formats import Format
 
-__all__ = ["field_at", "has_field", "mapped", "mapping_format"]
+__all__ = ["field_at", "has_field", "mapped", "mapped_parts", "mapping_format"]
 
 Value = dict[str, Any]
 
@@ -48,16 +48,23 @@ def mapping_format(name: str, fields: Mapping[str, str]) -> Format:
 
 
 def mapped(chosen: Format, fields: Mapping[str, str], value: Value) -> Value:
-    """Return a record with the names that its format has.
+    """Return a record with the names that its format has; see :func:`mapped_parts`."""
+    (parts,) = (parts for one, parts in _KINDS if one is chosen)
+    return mapped_parts(parts, fields, value)
+
+
+def mapped_parts(
+    parts: Sequence[str], fields: Mapping[str, str], value: Mapping[str, Any]
+) -> Value:
+    """Return a row of a file with the names that its parts have.
 
     Args:
-        chosen: The format.
+        parts: The names.
         fields: Which field each part is, as ``fields=`` has it; a dotted path reaches into objects,
             and into lists by a number. A part that is not named is the field of its own name,
             unless that is named for another part.
-        value: The record as it stands in the file.
+        value: The row as it stands in the file.
     """
-    (parts,) = (parts for one, parts in _KINDS if one is chosen)
     used = {path if path in value else path.partition(".")[0] for path in fields.values()}
     view = {part: value[part] for part in parts if part in value and part not in used}
     for part, path in fields.items():
@@ -69,7 +76,7 @@ def mapped(chosen: Format, fields: Mapping[str, str], value: Value) -> Value:
     return view
 
 
-def has_field(value: Value, path: str) -> bool:
+def has_field(value: Mapping[str, Any], path: str) -> bool:
     """Say whether a record has a field, by its name or a dotted path."""
     return _at(value, path) is not _NOTHING
 

@@ -16,14 +16,14 @@ from pytest_llmjudge.recordsfile import Source, find_source, read_contents
 from pytest_llmjudge.validation import check
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge.conversations import Parts
     from pytest_llmjudge.data import Criterion
     from pytest_llmjudge.validation import Checked
 
-__all__ = ["draw_sample", "load_records", "record_id"]
+__all__ = ["content_id", "draw_sample", "load_records", "record_id", "unique_ids"]
 
 
 def load_records(
@@ -74,7 +74,7 @@ def draw_sample(records: Sequence[Record], size: int | None) -> tuple[Record, ..
 
 def record_id(instruction: str, context: str, output: str) -> str:
     """Name a record after its content: a slug of the instruction and a hash of all three."""
-    return _name(instruction, [instruction, context, output])
+    return content_id(instruction, [instruction, context, output])
 
 
 def _last_question(parts: Parts) -> str:
@@ -84,10 +84,11 @@ def _last_question(parts: Parts) -> str:
 def _whole_id(instruction: str, value: Mapping[str, Any], added: Collection[str]) -> str:
     """Name a record after all of it but what runs and people add to it."""
     value = {field: part for field, part in value.items() if field not in added}
-    return _name(instruction, value)
+    return content_id(instruction, value)
 
 
-def _name(instruction: str, content: object) -> str:
+def content_id(instruction: str, content: object) -> str:
+    """Name a record after a slug of its instruction and a hash of what tells it from others."""
     text = instruction
     if not text.isascii():
         # Each by itself: many marks in a row would be put in order, in quadratic time.
@@ -108,20 +109,39 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _named(checked: Sequence[Checked], added: Collection[str] | None) -> Iterator[Record]:
-    """Name the records after all but the fields ``added``; ``None`` for after their texts."""
-    taken = {one.id for one in checked if one.id is not None}
+def unique_ids(ids: Sequence[str | None], bases: Iterable[str]) -> Iterator[str]:
+    """Yield the ids of records: their own, or a base, numbered from its second record on.
+
+    Args:
+        ids: That the records have of their own, unique where they are not ``None``.
+        bases: After which those without are named, in their order.
+    """
+    taken = {own for own in ids if own is not None}
     counts: dict[str, int] = {}
-    for own, parts, value in checked:
+    rest = iter(bases)
+    for own in ids:
         name = own
         if name is None:
-            if added is None and (parts.output or not value.get(CRITERIA)):
-                base = record_id(parts.instruction, parts.input, parts.output)
-            else:
-                base = _whole_id(_last_question(parts), value, added or _ADDED)
+            base = next(rest)
             while name is None or name in taken:
                 counts[base] = counts.get(base, 0) + 1
                 name = base if counts[base] == 1 else f"{base}-{counts[base]}"
+        yield name
+
+
+def _named(checked: Sequence[Checked], added: Collection[str] | None) -> Iterator[Record]:
+    """Name the records after all but the fields ``added``; ``None`` for after their texts."""
+    names = unique_ids(
+        [one.id for one in checked],
+        (_base(parts, value, added) for own, parts, value in checked if own is None),
+    )
+    for name, (_, parts, value) in zip(names, checked, strict=True):
         instruction, context, output, system, turns, is_raw, criteria, follow_ups = parts
         texts = instruction, context, output
         yield Record(name, *texts, value, system, turns, is_raw, criteria, follow_ups)
+
+
+def _base(parts: Parts, value: Mapping[str, Any], added: Collection[str] | None) -> str:
+    if added is None and (parts.output or not value.get(CRITERIA)):
+        return record_id(parts.instruction, parts.input, parts.output)
+    return _whole_id(_last_question(parts), value, added or _ADDED)

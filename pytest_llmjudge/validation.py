@@ -40,7 +40,16 @@ if TYPE_CHECKING:
     from pytest_llmjudge.formats import Format
     from pytest_llmjudge.recordsfile import Contents
 
-__all__ = ["Checked", "check", "is_plain"]
+__all__ = [
+    "Checked",
+    "Problem",
+    "bad_characters",
+    "check",
+    "is_plain",
+    "odd_values",
+    "refuse",
+    "taken",
+]
 
 _SHOWN_CAUSES: Final = 20
 _SHOWN_FIELDS: Final = 8
@@ -122,18 +131,28 @@ def check(
     for number, value in enumerate(values):
         record = reader.read(number, value, problems)
         if record is not None:
-            problems += _taken(content, number, record.id, ids)
+            problems += taken(content, number, record.id, ids)
             records.append(record)
-    if problems:
-        first, *others = _by_cause(content, problems)
-        more = others[: _SHOWN_CAUSES - 1]
-        left = len(others) - len(more)
-        raise RecordsError(first.where, first.problem, first.hint, more=tuple(more), left=left)
+    refuse(content, problems)
     raw = sum(record.parts.is_raw for record in records)
     if 0 < raw < len(records):
         problem = f"{raw} of {len(records)} prompts are texts, and the others lists of messages"
         raise RecordsError(name, problem, "write all of them as lists of messages")
     return chosen, records
+
+
+def refuse(content: Contents, problems: Sequence[Problem]) -> None:
+    """Refuse a file that has problems, one line for each cause.
+
+    Raises:
+        RecordsError: It has some; with all causes, the first 20 in full.
+    """
+    if not problems:
+        return
+    first, *others = _by_cause(content, problems)
+    more = others[: _SHOWN_CAUSES - 1]
+    left = len(others) - len(more)
+    raise RecordsError(first.where, first.problem, first.hint, more=tuple(more), left=left)
 
 
 def _check_is_known(name: str, field: str, values: Sequence[object]) -> None:
@@ -175,7 +194,7 @@ class _Reader:
         """Return a record, and add what is wrong with it to ``problems``."""
         before = len(problems)
         if self._is_odd and isinstance(value, dict):
-            problems += _oddities(number, value, self._needed)
+            problems += odd_values(number, value, self._needed)
         if not isinstance(value, dict):
             problem = f"it is {kind_of(value)}"
             problems.append(Problem(number, problem, "a record is an object"))
@@ -283,12 +302,12 @@ class _Reader:
             return None
         for field, text in zip(Parts._fields, parts, strict=True):
             if type(text) is str and not (text.isascii() and "\0" not in text):
-                problems += _bad_characters(number, field, text)
+                problems += bad_characters(number, field, text)
         for turn in parts.turns:
-            problems += _bad_characters(number, "turns", turn.text)
+            problems += bad_characters(number, "turns", turn.text)
         for question in parts.follow_ups:
-            problems += _bad_characters(number, "turns", question.instruction)
-            problems += _bad_characters(number, "reference", question.output)
+            problems += bad_characters(number, "turns", question.instruction)
+            problems += bad_characters(number, "reference", question.output)
         return parts
 
 
@@ -351,7 +370,7 @@ def _characters_of(
         text = value.get(field)
         # Nearly all texts are plain, and there may be many.
         if isinstance(text, str) and not (text.isascii() and "\0" not in text):
-            yield from _bad_characters(number, field, text)
+            yield from bad_characters(number, field, text)
 
 
 def _needed_problems(
@@ -379,7 +398,7 @@ def _answers_problems(
             yield Problem(number, problem, hint, cause=f"answers {field}")
         else:
             for answer in value[field]:
-                yield from _bad_characters(number, field, answer)
+                yield from bad_characters(number, field, answer)
 
 
 def _answers_problem(field: str, value: Mapping[str, Any]) -> str:
@@ -426,7 +445,7 @@ def _beside_schema(number: int, value: dict[str, Any]) -> Iterator[Problem]:
         problem, hint = f'"{missing[0]}" is missing', _NEEDED[missing[0]]
         yield Problem(number, problem, hint, fields=fields)
     for error in _validator().iter_errors(value):
-        # Missing fields are reported above, and a record's own numbers by _oddities(). Which field
+        # Missing fields are reported above, and a record's own numbers by odd_values(). Which field
         # is the group is known where the marker is.
         if (
             error.validator != "required"
@@ -449,7 +468,8 @@ def _of_schema(number: int, error: ValidationError) -> Problem:
     return Problem(number, f'"{field}" is empty', hint)
 
 
-def _bad_characters(number: int, field: str, text: str) -> Iterator[Problem]:
+def bad_characters(number: int, field: str, text: str) -> Iterator[Problem]:
+    """Find characters that no file or tokenizer takes."""
     if "\0" in text:
         yield Problem(number, "it holds a NUL character", "remove it", field)
     if text.isascii():
@@ -461,7 +481,7 @@ def _bad_characters(number: int, field: str, text: str) -> Iterator[Problem]:
         yield Problem(number, problem, "write the text again as UTF-8", field, cause="surrogate")
 
 
-def _taken(
+def taken(
     content: Contents, number: int, identifier: str | None, first: dict[str, int]
 ) -> Iterator[Problem]:
     """Report an id that is taken; ``first`` keeps which record had each id first."""
@@ -474,7 +494,7 @@ def _taken(
     first.setdefault(identifier, number)
 
 
-def _oddities(number: int, value: dict[str, Any], needed: Mapping[str, str]) -> Iterator[Problem]:
+def odd_values(number: int, value: dict[str, Any], needed: Mapping[str, str]) -> Iterator[Problem]:
     """Find keys that an object has more than once, and numbers that JSON lacks, at any depth."""
     # The list grows while it is read: a file may be nested too deeply for a recursion.
     inside: list[tuple[str | None, object]] = [(None, value)]

@@ -1,0 +1,147 @@
+"""Rows of a set's file as records, and what is wrong with them, one line for each cause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pytest_llmjudge.data import Record
+from pytest_llmjudge.errors import RecordsError, one_line
+from pytest_llmjudge.fieldmap import field_at, has_field
+from pytest_llmjudge.json_values import kind_of, listed
+from pytest_llmjudge.questions.base import BadQuestionError
+from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS, EXACT_PRESETS
+from pytest_llmjudge.records import content_id, unique_ids
+from pytest_llmjudge.recordsfile import read_contents
+from pytest_llmjudge.validation import Problem, bad_characters, odd_values, refuse, taken
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from pytest_llmjudge.questions.base import AnyQuestion, Form
+    from pytest_llmjudge.recordsfile import Contents, Source
+
+__all__ = ["read_questions"]
+
+
+class _Checked(NamedTuple):
+    """A row that is a question, with the id that it has of its own."""
+
+    id: str | None
+    question: AnyQuestion
+    row: dict[str, Any]
+
+
+def read_questions(
+    source: Source, form: Form[AnyQuestion], gates: Collection[str] = ()
+) -> tuple[Record, ...]:
+    """Read the questions of a set, as records.
+
+    The instruction of a record is what is asked, its output the right answer, its fields the row,
+    from which ``form.parse`` makes the question again.
+
+    Args:
+        source: Of the set.
+        form: How its rows read.
+        gates: Names that no record may have as its id.
+
+    Raises:
+        RecordsError: With every cause for which rows are refused, the first 20 in full.
+    """
+    content = read_contents(source)
+    if not content.values:
+        raise RecordsError(content.name, "it holds no question", "name another file")
+    _check_columns(content, form)
+    problems: list[Problem] = []
+    checked: list[_Checked] = []
+    ids: dict[str, int] = {}
+    for number, row in enumerate(content.values):
+        one = _read(number, row, form, gates, problems)
+        if one is not None:
+            problems += taken(content, number, one.id, ids)
+            checked.append(one)
+    refuse(content, problems)
+    bases = (_base(one.question) for one in checked if one.id is None)
+    names = unique_ids([one.id for one in checked], bases)
+    return tuple(
+        Record(name, one.question.text, "", one.question.reference, one.row)
+        for name, one in zip(names, checked, strict=True)
+    )
+
+
+def _base(question: AnyQuestion) -> str:
+    return content_id(question.text, [*question.content, question.reference])
+
+
+def _read(
+    number: int,
+    row: object,
+    form: Form[AnyQuestion],
+    gates: Collection[str],
+    problems: list[Problem],
+) -> _Checked | None:
+    """Return a row as a question, and add what is wrong with it to ``problems``."""
+    if not isinstance(row, dict):
+        problems.append(Problem(number, f"it is {kind_of(row)}", "a question is an object"))
+        return None
+    before = len(problems)
+    problems += odd_values(number, row, {})
+    column = form.fields.get("id", "id")
+    own = _own_id(field_at(row, column))
+    if own is None and field_at(row, column) not in (None, ""):
+        problem, hint = f'"{column}" is no text or whole number', "write one, or leave it out"
+        problems.append(Problem(number, problem, hint))
+    if own in gates:
+        problem, hint = f'"{column}" is "{own}", the name of a gate', "give it another id"
+        problems.append(Problem(number, problem, hint))
+    try:
+        question = form.parse(row)
+    except BadQuestionError as fault:
+        problems.append(Problem(number, fault.problem, fault.hint, cause=fault.cause))
+        return None
+    for text in (*question.content, question.reference):
+        problems += bad_characters(number, "", text)
+    return _Checked(own, question, row) if len(problems) == before else None
+
+
+def _own_id(value: object) -> str | None:
+    if isinstance(value, str):
+        return value if value.strip() else None
+    return str(value) if type(value) is int else None
+
+
+def _check_columns(content: Contents, form: Form[AnyQuestion]) -> None:
+    """Refuse a file of which no row has a column that the form needs.
+
+    Raises:
+        RecordsError: It lacks some; says which other form the file may be for.
+    """
+    rows = [row for row in content.values if isinstance(row, dict)]
+    if not rows:
+        return
+    lacking = [column for column in form.columns if not any(has_field(row, column) for row in rows)]
+    if not lacking:
+        return
+    like = next(_alike(rows), None)
+    if like is not None:
+        hint = f"it reads like {like}"
+    else:
+        columns = dict.fromkeys(column for row in rows for column in row)
+        hint = f"its columns are {listed(columns)}"
+    problem = f"no row has {listed(lacking)}, which {form.name} needs"
+    raise RecordsError(content.name, problem, hint)
+
+
+_SETS: Final[tuple[tuple[str, Mapping[str, Form[Any]]], ...]] = (
+    ('llm_choices(…, preset="{}")', CHOICE_PRESETS),
+    ('llm_choices(…, mode="{}")', CHOICE_MODES),
+    ('llm_exact(…, preset="{}")', EXACT_PRESETS),
+)
+
+
+def _alike(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield which markers take rows with these columns, the most telling first."""
+    columns = {column for row in rows for column in row}
+    for marker, forms in _SETS:
+        for name, form in forms.items():
+            if columns.issuperset(form.columns):
+                yield one_line(marker.format(name))

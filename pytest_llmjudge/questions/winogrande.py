@@ -1,0 +1,83 @@
+"""WinoGrande: which of two names fills a gap, by how likely it makes the rest of the sentence.
+
+Its rows are those of ``allenai/winogrande`` on Hugging Face.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.json_values import kind_of
+from pytest_llmjudge.questions.base import ACC, AskedChoices, BadQuestionError, ChoiceQuestion, Draw
+from pytest_llmjudge.questions.columns import UNLABELLED, any_column, question_column, text_column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_llmjudge.questions.base import Row
+
+__all__ = ["WINOGRANDE"]
+
+_GAP: Final = "_"
+
+
+@dataclass(frozen=True, slots=True)
+class _GapForm:
+    """Choices that stand before what is scored; see :class:`.base.ChoiceForm`."""
+
+    name: str = "winogrande"
+    columns: tuple[str, ...] = ("sentence", "option1", "option2", "answer")
+    category: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    shots: int = 0
+    draw: Draw = Draw.RANDOM_OTHERS
+    metric: str = ACC
+
+    def parse(self, row: Row) -> ChoiceQuestion:
+        """Read a row; see :meth:`.base.Form.parse`."""
+        text = question_column(row, "sentence")
+        choices = (text_column(row, "option1"), text_column(row, "option2"))
+        if _GAP not in text:
+            problem = f'"sentence" has no "{_GAP}"'
+            raise BadQuestionError(problem, "write it where a choice belongs")
+        return ChoiceQuestion(text, choices, _answer(any_column(row, "answer")), None, row)
+
+    def ask(self, question: ChoiceQuestion, solved: Sequence[ChoiceQuestion]) -> AskedChoices:
+        """Return what a model is asked; see :meth:`.base.ChoiceForm.ask`."""
+        shown = "".join(map(_whole, solved))
+        beginnings = _beginnings(question)
+        rest = f" {_rest(question)}"
+        return AskedChoices(
+            tuple((f"{shown}{begin}", rest) for begin in beginnings), tuple(map(len, beginnings))
+        )
+
+
+def _answer(value: object) -> int:
+    if value in ("1", "2", 1, 2) and type(value) in (str, int):
+        return int(str(value)) - 1
+    if value in ("", None):
+        problem = '"answer" says no answer'
+        raise BadQuestionError(problem, UNLABELLED)
+    shown = f'"{one_line(value, 40)}"' if isinstance(value, str) else kind_of(value)
+    problem = f'"answer" is {shown}, which is none of the 2 choices'
+    raise BadQuestionError(problem, 'write "1" or "2"', "answer outside")
+
+
+def _beginnings(question: ChoiceQuestion) -> list[str]:
+    before, _, _ = question.text.partition(_GAP)
+    return [f"{before}{choice}" for choice in question.choices]
+
+
+def _rest(question: ChoiceQuestion) -> str:
+    return question.text.partition(_GAP)[2].strip()
+
+
+def _whole(question: ChoiceQuestion) -> str:
+    begin, rest = _beginnings(question)[question.answer], _rest(question)
+    # The harness takes an empty rest for no answer, behind which it writes nothing.
+    return f"{begin} {rest}\n\n" if rest else begin
+
+
+WINOGRANDE: Final = _GapForm()
