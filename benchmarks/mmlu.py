@@ -42,12 +42,12 @@ from tokenizers import ByteLevelBPETokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from pytest_llmjudge.accuracy import best
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.kinds.mmlu_run import score_tasks
-from pytest_llmjudge.mmlu.accuracy import best
 from pytest_llmjudge.mmlu.files import LETTERS, open_mmlu
 from pytest_llmjudge.mmlu.prompts import make_task
 from pytest_llmjudge.pipeline.scoring_model import encoded_prompt

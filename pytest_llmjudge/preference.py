@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import PeopleAgreement
 from pytest_llmjudge.groups import have_groups, totals
-from pytest_llmjudge.stats import design_effect, proportion_interval, ratio_error
+from pytest_llmjudge.stats import effective_size, proportion_interval, ratio_error
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -59,29 +59,9 @@ def win_rate_interval(
         return None
     if not have_groups(groups):
         return proportion_interval(math.fsum(scores), len(scores))
-    size = _effective_size(scores, groups)
+    size = effective_size(scores, groups)
     # One group tells nothing.
     return proportion_interval(math.fsum(scores) / len(scores) * size, size) if size else (0.0, 1.0)
-
-
-def _effective_size(scores: Sequence[float], groups: Sequence[Hashable] | None) -> float:
-    """Return how many pairs that are alone tell as much as these; 0 for one group.
-
-    That is n over the design effect, which counts as 1 where it is less, times (z / t)**2 with the
-    0.975 quantiles of the normal distribution and of Student's with a degree of freedom less than
-    groups. Where all scores are the same nothing shows how far those of a group agree, and they are
-    taken to agree wholly, for which the design effect is sum(sizes**2) / n.
-    """
-    _, sizes = totals(scores, groups)
-    if len(sizes) < 2:
-        return 0.0
-    from scipy import special
-
-    effect = design_effect(scores, groups)
-    if effect is None:
-        effect = sum(size * size for size in sizes) / len(scores)
-    z = statistics.NormalDist().inv_cdf(0.975)
-    return len(scores) / max(1.0, effect) * (z / float(special.stdtrit(len(sizes) - 1, 0.975))) ** 2
 
 
 def standard_error(

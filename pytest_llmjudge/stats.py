@@ -25,6 +25,7 @@ __all__ = [
     "design_effect",
     "detectable_drop",
     "difference_interval",
+    "effective_size",
     "groups_for",
     "mcnemar_test",
     "mean",
@@ -196,6 +197,30 @@ def proportion_interval(correct: float, total: float) -> tuple[float, float]:
     middle = share + weight / 2
     half = math.sqrt(weight * (share * (1 - share) + weight / 4))
     return max(0.0, (middle - half) / (1 + weight)), min(1.0, (middle + half) / (1 + weight))
+
+
+def effective_size(scores: Sequence[float], groups: Sequence[Hashable] | None) -> float:
+    """Return how many records that are alone tell as much of a share as these; 0 for one group.
+
+    That is n over the design effect, which counts as 1 where it is less, times (z / t)**2 with the
+    0.975 quantiles of the normal distribution and of Student's with a degree of freedom less than
+    groups. Where all scores are the same nothing shows how far those of a group agree, and they are
+    taken to agree wholly, for which the design effect is sum(sizes**2) / n.
+
+    Args:
+        scores: Of each record, 0 to 1.
+        groups: Of each record; ``None`` where each is alone.
+    """
+    _, sizes = totals(scores, groups)
+    if len(sizes) < 2:
+        return 0.0
+    from scipy import special
+
+    effect = design_effect(scores, groups)
+    if effect is None:
+        effect = sum(size * size for size in sizes) / len(scores)
+    z = statistics.NormalDist().inv_cdf(0.975)
+    return len(scores) / max(1.0, effect) * (z / float(special.stdtrit(len(sizes) - 1, 0.975))) ** 2
 
 
 def points(value: float, beside: float | None = None) -> str:

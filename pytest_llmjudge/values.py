@@ -19,8 +19,7 @@ _T = TypeVar("_T")
 _Parse = Callable[[str, str], _T]
 _Check = Callable[[str, object], _T]
 ALL = "all"
-"""Stands for the whole suite among the categories of ``min_average``."""
-_AVERAGES = 'give a number, or one for each category, as in {"all": 55, "translation": 40}'
+"""Stands for the whole suite among the categories of ``min_average`` and ``min_accuracy``."""
 _LEAST_DROP = 0.01
 MOST_POWER = 0.999
 """Highest power that can be planned with."""
@@ -241,19 +240,36 @@ check_rise = number_check("{value} is no rise of a loss", _A_RISE, _from(0.001, 
 parse_rise = number_parser('"{text}" is no rise of a loss', _A_RISE, _from(0.001, 100))
 
 
-def check_averages(where: str, value: object) -> dict[str, float]:
-    """Read an average, or averages by category, of which ``all`` is the whole suite's."""
-    if not isinstance(value, Mapping):
-        return {ALL: check_average(where, value)}
-    named = {name: least for name, least in value.items() if isinstance(name, str) and name.strip()}
-    if not named or len(named) < len(value):
-        raise SettingsError(where, f"{one_line(repr(value), 100)} names no categories", _AVERAGES)
-    return {
-        name.strip(): check_average(f"{where} of {one_line(name, 60)}", least)
-        for name, least in named.items()
-    }
+check_accuracy = number_check(
+    "{value} is no accuracy", "a share from 0 to 1, for example 0.25", _from(0, 1)
+)
 
 
+def _by_category(check: _Check[float], example: str) -> _Check[dict[str, float]]:
+    """Make a check of a number, or of numbers by category, of which ``all`` is the whole suite's.
+
+    Args:
+        check: Of each number.
+        example: Such numbers, for messages.
+    """
+    hint = f"give a number, or one for each category, as in {example}"
+
+    def read(where: str, value: object) -> dict[str, float]:
+        if not isinstance(value, Mapping):
+            return {ALL: check(where, value)}
+        named = {key: one for key, one in value.items() if isinstance(key, str) and key.strip()}
+        if not named or len(named) < len(value):
+            raise SettingsError(where, f"{one_line(repr(value), 100)} names no categories", hint)
+        return {
+            name.strip(): check(f"{where} of {one_line(name, 60)}", least)
+            for name, least in named.items()
+        }
+
+    return read
+
+
+check_averages = _by_category(check_average, '{"all": 55, "translation": 40}')
+check_accuracies = _by_category(check_accuracy, '{"all": 0.4, "law": 0.3}')
 check_overlap = number_check(
     "{value} is no share", "a share from 0 to 1, for example 0.05", _from(0, 1)
 )

@@ -16,11 +16,11 @@ from pytest_llmjudge.kinds.summaries import at_least, is_one
 from pytest_llmjudge.stats import mean, mean_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import CategoryResult, Entry, SuiteResult
 
-__all__ = ["breakdowns", "shown_average", "tables"]
+__all__ = ["breakdown_of", "breakdowns", "shown_average", "tables", "without_category"]
 
 _CATEGORY_HEADINGS = ("category", "records", "scored", "average", "95 % interval", "outcome")
 _PART_HEADINGS = ("scored", "average", "95 % interval")
@@ -33,49 +33,53 @@ def breakdowns(suite: SuiteResult) -> Iterator[Breakdown]:
         counted = is_one(len(suite.categories), "1 category", f"{len(suite.categories)} categories")
         if suite.by is not None:
             counted += f' in the field "{suite.by}"'
-        yield _breakdown(
-            suite.categories,
+        yield breakdown_of(
             tuple(_category(suite, one) for one in suite.categories),
+            list(map(_average_of, suite.categories)),
             settings=counted + _without_category(suite),
             headings=_CATEGORY_HEADINGS,
             nouns=("category", "categories"),
         )
     if suite.parts:
         one, several = nouns = nouns_of(suite.parts)
-        yield _breakdown(
-            suite.parts,
+        yield breakdown_of(
             tuple(map(_part, suite.parts)),
+            list(map(_average_of, suite.parts)),
             settings=is_one(len(suite.parts), f"1 {one}", f"{len(suite.parts)} {several}"),
             headings=(one, *_PART_HEADINGS),
             nouns=nouns,
         )
 
 
-def _breakdown(
-    averaged: Sequence[CategoryResult],
+def breakdown_of(
     parts: tuple[Part, ...],
+    values: Sequence[float],
     *,
     settings: str,
     headings: tuple[str, ...],
     nouns: tuple[str, str],
+    title: str = "Averages",
+    lowest: str = "that average lowest",
 ) -> Breakdown:
-    """Return averages as a terminal and Markdown show them.
+    """Return figures by part as a terminal and Markdown show them.
 
     Args:
-        averaged: What they are of.
-        parts: The same as it is shown.
+        parts: As they are shown.
+        values: By which they are ordered where there is room for the lowest only.
         settings: What follows the title.
         headings: Of the columns.
         nouns: What one of them and several are called.
+        title: What the figures are.
+        lowest: Which parts those are, for what is said where the others are left out.
     """
     one, several = nouns
     groups, left_out = parts, ""
     if len(parts) > MOST_PARTS:
-        lowest = sorted(zip(averaged, parts, strict=True), key=_average_of)
-        groups = tuple(part for _, part in lowest[:MOST_PARTS])
-        left_out = f"the {MOST_PARTS} {several} of {len(parts)} that average lowest"
+        ordered = sorted(zip(values, parts, strict=True), key=lambda entry: entry[0])
+        groups = tuple(part for _, part in ordered[:MOST_PARTS])
+        left_out = f"the {MOST_PARTS} {several} of {len(parts)} {lowest}"
     return Breakdown(
-        title=f"Averages by {one}",
+        title=f"{title} by {one}",
         settings=settings,
         headings=headings,
         parts=parts,
@@ -127,14 +131,23 @@ def _shown(part: CategoryResult) -> tuple[str, str]:
 
 
 def _without_category(suite: SuiteResult) -> str:
-    """Say how many records are in no category; empty where all are in one."""
-    number = suite.total - sum(category.total for category in suite.categories)
+    return without_category(suite.total, (category.total for category in suite.categories))
+
+
+def without_category(total: int, sizes: Iterable[int]) -> str:
+    """Say how many of all records are in no category; empty where all are in one.
+
+    Args:
+        total: How many records there are.
+        sizes: How many each category has.
+    """
+    number = total - sum(sizes)
     return f", {is_one(number, '1 record', f'{number} records')} without one" if number else ""
 
 
-def _average_of(entry: tuple[CategoryResult, Part]) -> float:
+def _average_of(category: CategoryResult) -> float:
     """Return by what categories are ordered; those of which a part is unscored come first."""
-    average = mean(entry[0].whole)
+    average = mean(category.whole)
     return -1 if average is None else average
 
 

@@ -514,6 +514,26 @@ class Kind(ABC, Generic[Result]):
             LlmJudgeError: The data cannot be used.
         """
 
+    def ask(
+        self,
+        resources: Resources,
+        model: Callable[[], ModelLike],
+        *arguments: Any,  # noqa: ANN401  # of each kind's own
+        **keywords: Any,  # noqa: ANN401
+    ) -> object:
+        """Answer a call of the kind's fixture for any test.
+
+        Args:
+            resources: Of this process.
+            model: Returns the model under test, or raises the error that there is none.
+            arguments: The call's own.
+            keywords: The same.
+
+        Raises:
+            LlmJudgeError: An argument cannot be used, or there is no result.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> Result:
         """Return what became of a suite.
@@ -576,6 +596,11 @@ class Kind(ABC, Generic[Result]):
             judge: The judge that the file names for all suites.
         """
         return None
+
+    def saved_value(self, suite: Mapping[str, Any]) -> float | None:
+        """Return the figure of a suite of a results file; ``None`` when it has none."""
+        value: float | None = suite[self.figure.name.replace(" ", "_")]
+        return value
 
     def saved_interval(self, suite: Mapping[str, Any]) -> tuple[float, float] | None:
         """Return the 95 % interval of the figure of a suite of a results file."""

@@ -13,10 +13,9 @@ from pytest_llmjudge.stats import mean, mean_interval
 from pytest_llmjudge.storage.consistent import differs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Record, RecordResult
-    from pytest_llmjudge.settings import SuiteSettings
 
 __all__ = [
     "CATEGORY",
@@ -57,28 +56,42 @@ def gate_of(category: str) -> str:
     return f"{AVERAGE}:{category}"
 
 
-def check_categories(where: str, records: Sequence[Record], settings: SuiteSettings) -> None:
+def check_categories(
+    where: str,
+    records: Sequence[Record],
+    by: str | None,
+    wanted: Collection[str],
+    *,
+    keyword: str = "min_average",
+    own: Sequence[str | None] | None = None,
+) -> None:
     """Prove that the categories that a marker speaks of are there.
 
     Args:
         where: The suite, for messages.
         records: Of the suite.
-        settings: The suite's.
+        by: The field that the marker names; ``None`` for the default one.
+        wanted: The categories that it names.
+        keyword: By which it names them.
+        own: The category of each record where no field is named; ``None`` to take that of the
+            default field.
 
     Raises:
         SettingsError: The field that ``by=`` names has no category, or values that are none,
-            ``min_average`` names a category that no record has, or a record's id is the name of its
+            ``keyword`` names a category that no record has, or a record's id is the name of its
             gate.
     """
     # Loading records is a matter of other modules; who only reads results does not wait for them.
     from pytest_llmjudge.json_values import listed
 
-    by, wanted = settings.by, settings.min_averages
     if by is None and not wanted:
         return
-    known = count_categories(records, by)
-    if known:
-        _check_values(where, records, by)
+    if by is not None or own is None:
+        known = count_categories(records, by)
+        if known:
+            _check_values(where, records, by)
+    else:
+        known = dict(Counter(name for name in own if name is not None))
     if by is not None and not known:
         fields = dict.fromkeys(field for record in records for field in record.fields)
         problem = f'by "{one_line(by, 60)}" is no field with a text or a number in any record'
@@ -86,7 +99,7 @@ def check_categories(where: str, records: Sequence[Record], settings: SuiteSetti
     for name in wanted:
         if name in known:
             continue
-        problem = f'min_average names "{one_line(name, 60)}", which no record has as its category'
+        problem = f'{keyword} names "{one_line(name, 60)}", which no record has as its category'
         hint = f"the categories are {listed(known)}"
         if not known:
             hint = "no record has a category; name the field that holds it with by="

@@ -153,7 +153,7 @@ class _Judged(Kind[SuiteResult]):
         chosen = resolve_suite(marked.name, marked.keywords, marked.base, settings)
         read = records_reader(asdict(chosen))
         loaded = read_suite(marked.name, file, marked.base, chosen, read)
-        check_categories(marked.name, loaded.records, chosen)
+        check_categories(marked.name, loaded.records, chosen.by, chosen.min_averages)
         loaded, labels = read_suite_labels(loaded, marked.keywords)
         loaded, sample = settle_correction(loaded, labels, marked.keywords)
         check_can_fail(marked.name, loaded.settings, settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ASK_MODEL", "GATES", "MARKERS", "IniPath", "ItemFixture", "Marker"]
+__all__ = ["ASK_MODEL", "GATES", "MARKERS", "AskFixture", "IniPath", "ItemFixture", "Marker"]
 
 
 class ItemFixture(NamedTuple):
@@ -19,6 +19,20 @@ class ItemFixture(NamedTuple):
     name: str
     help: str
     elsewhere: str = "a test that judges nothing"
+
+
+class AskFixture(NamedTuple):
+    """A fixture with which any test asks the model under test what suites of a kind ask.
+
+    Attributes:
+        name: As tests ask for it.
+        help: As ``pytest --fixtures`` shows it.
+        example: A call of it, for messages.
+    """
+
+    name: str
+    help: str
+    example: str
 
 
 class IniPath(NamedTuple):
@@ -44,6 +58,7 @@ class Marker(NamedTuple):
         gates: Names of the gates that a suite may have, which no sample may have; those over
             categories of its records are beside them.
         paths: Ini options of its own.
+        ask: Answered by its kind's ``ask``.
     """
 
     name: str
@@ -52,6 +67,7 @@ class Marker(NamedTuple):
     fixtures: tuple[ItemFixture, ...]
     gates: tuple[str, ...]
     paths: tuple[IniPath, ...] = ()
+    ask: AskFixture | None = None
 
 
 _RECORD = ItemFixture("record", "The record of this item.")
@@ -104,6 +120,13 @@ MARKERS = (
                 "Copy of MMLU for llm_mmlu markers and the mmlu fixture that name none",
             ),
         ),
+        AskFixture(
+            "mmlu",
+            "Ask the model under test a subject of MMLU.\n\n"
+            "The copy of MMLU is that of the ini option ``llm_mmlu_data``, or ``data=``; "
+            "``limit=`` draws so many questions.",
+            'mmlu("anatomy", shots=5, mode="letters")',
+        ),
     ),
     Marker(
         "llm_loss",
@@ -124,5 +147,5 @@ MARKERS = (
 GATES = tuple(dict.fromkeys(gate for marker in MARKERS for gate in marker.gates))
 """Names that no record may have as its id."""
 
-ASK_MODEL = {"llm_model", "mmlu"}
+ASK_MODEL = {"llm_model", *(marker.ask.name for marker in MARKERS if marker.ask is not None)}
 """Fixtures with which any test may ask the model under test."""

@@ -25,7 +25,7 @@ from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, rounded
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
 from pytest_llmjudge.mmlu.files import LETTERS
-from pytest_llmjudge.mmlu.gates import decide_accuracy, decide_subject, is_accuracy_within_noise
+from pytest_llmjudge.mmlu.gates import decide_accuracy, decide_subject
 from pytest_llmjudge.mmlu.results import ExamResult, QuestionResult, SubjectResult
 from pytest_llmjudge.mmlu.subjects import category_of
 from pytest_llmjudge.rules import rule_of
@@ -33,21 +33,22 @@ from pytest_llmjudge.storage.consistent import differs, repeated
 from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from pytest_llmjudge.accuracy import Share
     from pytest_llmjudge.data import Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.kinds.mmlu_run import MMLURun
-    from pytest_llmjudge.mmlu.accuracy import MMLUResult, Share
+    from pytest_llmjudge.mmlu.accuracy import MMLUResult
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
 
-__all__ = ["MMLU", "ask_subject", "named_subject"]
+__all__ = ["MMLU"]
 
 
 _MEASURE = Measure(
@@ -97,6 +98,21 @@ class _MMLUKind(Kind[ExamResult]):
         suite = _MMLUSuite(exam)
         suite.rule = rule_of(name, marked.keywords, settings, self.measure)
         return suite
+
+    def ask(
+        self,
+        resources: Resources,
+        model: Callable[[], ModelLike],
+        subject: object,
+        *,
+        shots: object = 5,
+        mode: object = "letters",
+        limit: object = None,
+        data: object = None,
+    ) -> MMLUResult:
+        """Ask a model a subject of MMLU."""
+        exam = _named_subject(resources, subject, data, shots=shots, mode=mode, limit=limit)
+        return _make_run(exam, model(), [], resources).result(exam.subjects[0])
 
     def result(
         self,
@@ -157,7 +173,7 @@ class _MMLUKind(Kind[ExamResult]):
             "min_accuracy": result.min_accuracy,
             "min_subject_accuracy": result.min_subject_accuracy,
             "outcome": result.outcome,
-            "within_noise": is_whole and _is_within_noise(pool(answered), result.min_accuracy),
+            "within_noise": is_whole and pool(answered).is_within_noise(result.min_accuracy),
             "baseline": result.comparison and plain_comparison(result.comparison),
             "gates": plain_gates(result.gates),
             "subjects": [_subject(subject) for subject in result.subjects],
@@ -372,7 +388,7 @@ def _wrong_shares(
     yield from differs(reported, "accuracy", correct / total if total else None)
 
 
-def named_subject(
+def _named_subject(
     resources: Resources,
     subject: object,
     data: object,
@@ -382,14 +398,6 @@ def named_subject(
     limit: object,
 ) -> Exam:
     """Settle what a call of the ``mmlu`` fixture asks for.
-
-    Args:
-        resources: Of this process.
-        subject: Its name.
-        data: The copy of MMLU; ``None`` for that of the ini option.
-        shots: Solved questions before each question.
-        mode: As the marker's keyword.
-        limit: How many questions are drawn; ``None`` for all.
 
     Raises:
         LlmJudgeError: An argument cannot be used.
@@ -406,15 +414,6 @@ def named_subject(
         where, hint = "mmlu", "set the ini option llm_mmlu_data, or give data="
         raise SettingsError(where, "no copy of MMLU is named", hint)
     return make_exam("mmlu", path, subject, shots=shots, mode=mode, limit=limit)
-
-
-def ask_subject(resources: Resources, exam: Exam, model: ModelLike) -> MMLUResult:
-    """Answer a call of the ``mmlu`` fixture.
-
-    Raises:
-        LlmJudgeError: There is no result; says why.
-    """
-    return _make_run(exam, model, [], resources).result(exam.subjects[0])
 
 
 def _make_run(
@@ -481,10 +480,6 @@ def _outcome(gathered: Gathered, subjects: Sequence[SubjectResult]) -> str:
         return "incomplete"
     outcomes = {subject.outcome for subject in subjects}
     return whole_outcome(outcomes | {gate.outcome for gate in gathered.gates})
-
-
-def _is_within_noise(share: Share, min_accuracy: float | None) -> bool:
-    return is_accuracy_within_noise(share.correct, share.total, min_accuracy)
 
 
 _SHARE = ("total", "correct", "accuracy", "ci95")

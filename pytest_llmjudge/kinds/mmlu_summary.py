@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.accuracy import Share
 from pytest_llmjudge.data.page import (
     MOST_DROPS,
     Drop,
@@ -21,8 +22,8 @@ from pytest_llmjudge.kinds.summaries import (
     is_one,
     make_summary,
 )
-from pytest_llmjudge.mmlu.accuracy import Share, by_category, macro_average, pool, pooled_stderr
-from pytest_llmjudge.mmlu.gates import decide_subject, is_accuracy_within_noise
+from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
+from pytest_llmjudge.mmlu.gates import decide_subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,7 +82,7 @@ def mmlu_summary(kind: Kind[ExamResult], exam: ExamResult, rule: Rule) -> Summar
 
 def _limit(exam: ExamResult, answered: Sequence[SubjectResult]) -> Limit:
     share, missing = pool(answered), len(exam.subjects) - len(answered)
-    near = not missing and is_accuracy_within_noise(share.correct, share.total, exam.min_accuracy)
+    near = not missing and share.is_within_noise(exam.min_accuracy)
     remark = remark_on(missing, len(exam.subjects), "subjects without a result", near=near)
     return Limit(at_least("accuracy", exam.min_accuracy), remark)
 

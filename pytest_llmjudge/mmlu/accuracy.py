@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_llmjudge.accuracy import Share, best
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.mmlu.subjects import CATEGORIES, category_of
-from pytest_llmjudge.stats import proportion_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,31 +19,11 @@ __all__ = [
     "Counted",
     "MMLUAnswer",
     "MMLUResult",
-    "Share",
-    "best",
     "by_category",
     "macro_average",
     "pool",
     "pooled_stderr",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A number of right answers out of some."""
-
-    correct: int
-    total: int
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers, 0 to 1."""
-        return self.correct / self.total
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy."""
-        return proportion_interval(self.correct, self.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +113,6 @@ class MMLUResult:
     def cut(self) -> int:
         """How many prompts lost their beginning."""
         return sum(answer.is_cut for answer in self.answers)
-
-
-def best(values: Sequence[float]) -> int:
-    """Return the index of the greatest value, the first one of equals."""
-    return max(range(len(values)), key=lambda index: (values[index], -index))
 
 
 class Counted(Protocol):

@@ -12,10 +12,10 @@ from pytest_llmjudge.mmlu.prompts import MODES
 from pytest_llmjudge.mmlu.subjects import ALL, choose_subjects
 from pytest_llmjudge.settings import BASELINE_KEYWORDS, checkpoint_of
 from pytest_llmjudge.values import (
+    check_accuracy,
     check_choice,
     check_path,
     integer_check,
-    number_check,
     read_keywords,
     shown,
 )
@@ -172,19 +172,14 @@ _check_limit = integer_check(
     "{value} is no number of questions", "a whole number of 1 or more", lambda limit: limit >= 1
 )
 _check_mode = check_choice(*MODES)
-_check_accuracy = number_check(
-    "{value} is no accuracy",
-    "a share from 0 to 1, for example 0.25",
-    lambda accuracy: 0 <= accuracy <= 1,
-)
 
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "subjects": _check_subjects,
     "shots": _check_shots,
     "mode": _check_mode,
     "limit": _check_limit,
-    "min_accuracy": _check_accuracy,
-    "min_subject_accuracy": _check_accuracy,
+    "min_accuracy": check_accuracy,
+    "min_subject_accuracy": check_accuracy,
     **BASELINE_KEYWORDS,
     "checkpoint": check_path,
 }

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, listed
-from pytest_llmjudge.stats import proportion_interval, share
+from pytest_llmjudge.accuracy import Share, decide_share
+from pytest_llmjudge.gates import Decision, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["decide_accuracy", "decide_subject", "is_accuracy_within_noise"]
+__all__ = ["decide_accuracy", "decide_subject"]
+
+_NOUN = "question"
 
 
 def decide_subject(correct: int, total: int, minimum: float | None) -> Decision:
     """Decide over one subject of MMLU: its accuracy is at least ``minimum``, where one is set."""
-    return _decide(correct, total, "min_subject_accuracy", minimum)
+    return decide_share(Share(correct, total), minimum, limit="min_subject_accuracy", noun=_NOUN)
 
 
 def decide_accuracy(
@@ -31,7 +33,7 @@ def decide_accuracy(
         subjects: How many subjects there are.
     """
     if not causes:
-        return _decide(correct, total, "min_accuracy", minimum)
+        return decide_share(Share(correct, total), minimum, noun=_NOUN)
     verb = "has" if len(causes) == 1 else "have"
     reason = (
         f"{len(causes)} of {subjects} subjects {verb} no result, so there is no accuracy: "
@@ -39,24 +41,3 @@ def decide_accuracy(
         f"first cause: {next(iter(causes.values()))}"
     )
     return Decision(passed=False, reason=reason)
-
-
-def _decide(correct: int, total: int, name: str, minimum: float | None) -> Decision:
-    low, high = proportion_interval(correct, total)
-    accuracy = correct / total
-    noun = "question" if total == 1 else "questions"
-    figures = (
-        f"accuracy {share(accuracy, minimum)} ({correct} of {total} {noun}, 95 % CI {low:.4f} to "
-        f"{high:.4f})"
-    )
-    if minimum is None:
-        return Decision(passed=True, reason=f"{figures}, no {name} is set")
-    noise = NOISE if is_accuracy_within_noise(correct, total, minimum) else ""
-    if accuracy < minimum:
-        return Decision(passed=False, reason=f"{figures} is below {name} {minimum:g}{noise}")
-    return Decision(passed=True, reason=f"{figures} is at least {name} {minimum:g}{noise}")
-
-
-def is_accuracy_within_noise(correct: int, total: int, minimum: float | None) -> bool:
-    """Say whether an accuracy may be on the other side of its gate by chance alone."""
-    return is_within_noise(proportion_interval(correct, total), minimum)

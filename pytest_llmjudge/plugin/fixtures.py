@@ -1,26 +1,25 @@
-"""Fixtures: the model, the judge, a subject of MMLU, and what an item has of its own."""
+"""Fixtures: the model, the judge, what any test asks the model, and what an item has of its own."""
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.errors import LlmJudgeError, SettingsError
 from pytest_llmjudge.kinds.markers import MARKERS
 from pytest_llmjudge.plugin.cases import FIXTURE, READY, SESSION
 from pytest_llmjudge.plugin.timeouts import off_the_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from pytest_llmjudge.kinds.markers import ItemFixture
-    from pytest_llmjudge.mmlu.accuracy import MMLUResult
+    from pytest_llmjudge.kinds.markers import AskFixture, ItemFixture
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["llm_judge", "llm_model", "mmlu"]
+__all__ = ["llm_judge", "llm_model"]
 
 
 def _session(request: pytest.FixtureRequest) -> LlmSession:
@@ -62,37 +61,6 @@ def _case(request: pytest.FixtureRequest) -> None:
         set_up(request, session)
 
 
-@pytest.fixture(scope="session")
-def mmlu(request: pytest.FixtureRequest) -> Callable[..., MMLUResult]:
-    """Ask the model under test a subject of MMLU: ``mmlu("anatomy", shots=5, mode="letters")``.
-
-    The copy of MMLU is that of the ini option ``llm_mmlu_data``, or ``data=``; ``limit=`` draws so
-    many questions.
-    """
-    session = _session(request)
-    from pytest_llmjudge.kinds.mmlu import ask_subject, named_subject
-    from pytest_llmjudge.plugin.configured import model_of
-
-    def ask(
-        subject: str,
-        *,
-        shots: int = 5,
-        mode: str = "letters",
-        limit: int | None = None,
-        data: str | Path | None = None,
-    ) -> MMLUResult:
-        how = {"shots": shots, "mode": mode, "limit": limit}
-        try:
-            exam = named_subject(session.resources, subject, data, **how)
-            return ask_subject(session.resources, exam, model_of(request, session))
-        except LlmJudgeError as error:
-            problem = str(error)
-        # Outside of the handler: pytest would show what the error was raised from.
-        pytest.fail(problem, pytrace=False)
-
-    return ask
-
-
 def _of_items(one: ItemFixture) -> object:
     """Return a fixture that the items of samples have."""
 
@@ -103,10 +71,56 @@ def _of_items(one: ItemFixture) -> object:
     return pytest.fixture(name=one.name)(value)
 
 
+def _asking(marker: str, one: AskFixture) -> object:
+    """Return a fixture with which any test asks the model under test.
+
+    Args:
+        marker: Of the kind that answers.
+        one: What it declares.
+    """
+
+    def value(request: pytest.FixtureRequest) -> Callable[..., object]:
+        session = _session(request)
+        from pytest_llmjudge.kinds import all_kinds
+        from pytest_llmjudge.plugin.configured import model_of
+
+        (kind,) = (kind for kind in all_kinds() if kind.marker == marker)
+        beside = session.resources, lambda: model_of(request, session)
+
+        def ask(*arguments: object, **keywords: object) -> object:
+            try:
+                call = _read_call(one, kind.ask, *beside, *arguments, **keywords)
+                return kind.ask(*call.args, **call.kwargs)
+            except LlmJudgeError as error:
+                problem = str(error)
+            # Outside of the handler: pytest would show what the error was raised from.
+            pytest.fail(problem, pytrace=False)
+
+        return ask
+
+    value.__doc__ = one.help
+    return pytest.fixture(name=one.name, scope="session")(value)
+
+
+def _read_call(
+    one: AskFixture, function: Callable[..., object], *arguments: object, **keywords: object
+) -> inspect.BoundArguments:
+    """Return how a function is called.
+
+    Raises:
+        SettingsError: It takes other arguments.
+    """
+    try:
+        return inspect.signature(function).bind(*arguments, **keywords)
+    except TypeError as error:
+        raise SettingsError(one.name, str(error), f"call it as in {one.example}") from None
+
+
 _OWN = {one.name: (marker.name, one) for marker in reversed(MARKERS) for one in marker.fixtures}
 """Fixtures of items by name, each with the first marker that has it."""
 # pytest takes the fixtures of a plugin from the names in its module.
 globals().update({name: _of_items(one) for name, (_, one) in _OWN.items()})
+globals().update({one.ask.name: _asking(one.name, one.ask) for one in MARKERS if one.ask})
 
 
 def _value(request: pytest.FixtureRequest) -> object:

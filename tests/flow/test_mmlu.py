@@ -479,6 +479,13 @@ def test_the_result_of_no_subject(project: Project) -> None:
         ('"all"', 'mmlu: subject: "all" means several subjects; ask each one, or mark a test with llm_mmlu'),
         ("3", "mmlu: subject: 3 is no name; give one subject's name, as in mmlu(\"anatomy\")"),
         ('"number_facts", data=3', "mmlu: data: 3 is no path; give a path"),
+        (
+            '"number_facts", shot=3',
+            (
+                "mmlu: got an unexpected keyword argument 'shot'; call it as in "
+                'mmlu("anatomy", shots=5, mode="letters")'
+            ),
+        ),
     ],
 )  # fmt: skip
 def test_the_fixture_asks_one_subject(project: Project, call: str, message: str) -> None:

@@ -18,7 +18,7 @@ from docgen.pages import MAKERS, PART, filled
 from pytest_llmjudge.cli import make_parser
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds import pairing
-from pytest_llmjudge.kinds.markers import MARKERS
+from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
 from pytest_llmjudge.mmlu import exam
 from pytest_llmjudge.plugin import options
 from pytest_llmjudge.settings import _KEYWORDS, OPTIONS
@@ -81,7 +81,7 @@ def test_every_fixture_and_class_is_in_the_reference() -> None:
     text = (DOCS / "fixtures.md").read_text("utf-8")
     classes = [name for name in pytest_llmjudge.__all__ if name != "__version__"]
 
-    fixtures = ["llm_judge", "llm_model", "mmlu"]
+    fixtures = ["llm_judge", *ASK_MODEL]
     fixtures += [one.name for marker in MARKERS for one in marker.fixtures]
 
     assert [name for name in fixtures if f"| `{name}` |" not in text] == []

@@ -97,7 +97,7 @@ def test_what_a_marker_may_not_say(chosen: SuiteSettings, message: str) -> None:
     records = [record("average:math", category="math", topic=1), record(category="prose")]
 
     with pytest.raises(SettingsError) as caught:
-        check_categories("s", records, chosen)
+        check_categories("s", records, chosen.by, chosen.min_averages)
 
     assert str(caught.value) == message
 
@@ -107,10 +107,12 @@ def test_what_a_marker_may_not_say(chosen: SuiteSettings, message: str) -> None:
 def test_values_that_are_no_categories(chosen: SuiteSettings, value: object) -> None:
     """Their records would silently be in no average; records without a value are in none."""
     records = [record(category="math"), record(category=None), record(category=" "), record()]
-    check_categories("s", records, chosen)
+    check_categories("s", records, chosen.by, chosen.min_averages)
+
+    more = [record("r4", category=value)] * 2
 
     with pytest.raises(SettingsError) as caught:
-        check_categories("s", [*records, *[record("r4", category=value)] * 2], chosen)
+        check_categories("s", [*records, *more], chosen.by, chosen.min_averages)
 
     assert str(caught.value) == (
         's: "category" is neither a text, a whole number nor null in 2 of 6 records (the first is '
@@ -121,7 +123,7 @@ def test_values_that_are_no_categories(chosen: SuiteSettings, value: object) -> 
 def test_a_gate_over_records_without_categories() -> None:
     """The field may have another name."""
     with pytest.raises(SettingsError) as caught:
-        check_categories("s", [record()], settings(math=40))
+        check_categories("s", [record()], None, ["math"])
 
     assert str(caught.value) == (
         's: min_average names "math", which no record has as its category; no record has a '

@@ -6,17 +6,19 @@ import json
 from importlib import resources
 
 from pytest_llmjudge.kinds import all_kinds, compared_kinds
-from pytest_llmjudge.kinds.base import BASELINE
+from pytest_llmjudge.kinds.base import BASELINE, Kind
 from pytest_llmjudge.kinds.markers import MARKERS
 
 
 def test_every_kind_has_its_marker() -> None:
-    """And every marker its kind; those that compare have the gate over the baseline."""
+    """And every marker its kind, which has the gates and answers the fixture that it declares."""
     kinds = {kind.marker: kind for kind in all_kinds()}
 
     assert sorted(kinds) == sorted(marker.name for marker in MARKERS)
     for marker in MARKERS:
-        assert (BASELINE in marker.gates) == (kinds[marker.name].name in compared_kinds())
+        kind = kinds[marker.name]
+        assert (BASELINE in marker.gates) == (kind.name in compared_kinds())
+        assert (marker.ask is None) == (type(kind).ask is Kind.ask)
 
 
 def test_every_kind_has_its_part_of_the_schema() -> None:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from pytest_llmjudge.accuracy import Share
 from pytest_llmjudge.mmlu.accuracy import (
     MMLUAnswer,
     MMLUResult,
-    Share,
     by_category,
     macro_average,
     pool,

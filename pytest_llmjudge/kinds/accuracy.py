@@ -1,0 +1,556 @@
+"""What suites have in common whose records are answered right or wrong."""
+
+from __future__ import annotations
+
+import textwrap
+from abc import abstractmethod
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from pytest_llmjudge.accuracy import decide_share, share_of
+from pytest_llmjudge.data import Entry, Side
+from pytest_llmjudge.data.history import Figure
+from pytest_llmjudge.errors import SettingsError, one_line, printable
+from pytest_llmjudge.gates import Decision, unscored, whole_outcome
+from pytest_llmjudge.groups import group_numbers
+from pytest_llmjudge.keys import content_of
+from pytest_llmjudge.kinds.accuracy_results import (
+    ACCURACY,
+    AccuracyLimits,
+    AccuracyResult,
+    AnsweredRecord,
+    OwnFigures,
+    by_category,
+)
+from pytest_llmjudge.kinds.accuracy_summary import accuracy_page, accuracy_summary
+from pytest_llmjudge.kinds.base import Kind, gates_over_all
+from pytest_llmjudge.kinds.categories import category_of, check_categories, gate_of
+from pytest_llmjudge.kinds.overlap import (
+    OVERLAP,
+    overlap_contradictions,
+    overlap_from_plain,
+    saved_overlap,
+)
+from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts
+from pytest_llmjudge.kinds.records import RecordSuite, settled
+from pytest_llmjudge.settings import BASELINE_KEYWORDS
+from pytest_llmjudge.storage.consistent import counted, differs, repeated
+from pytest_llmjudge.storage.results_reader import saved_content
+from pytest_llmjudge.values import ALL, check_accuracies, check_flag, check_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from pytest_llmjudge import suites
+    from pytest_llmjudge.accuracy import Share
+    from pytest_llmjudge.data import Measure, Record, Rule
+    from pytest_llmjudge.data.page import SuitePage
+    from pytest_llmjudge.data.summary import Summary
+    from pytest_llmjudge.kinds.base import Gathered, Sample, Suite
+    from pytest_llmjudge.pipeline import JudgeLike
+    from pytest_llmjudge.recordsfile import Source
+    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.storage.results_reader import SavedRun
+
+__all__ = [
+    "ACCURACY_KEYWORDS",
+    "AccuracyKind",
+    "AccuracySuite",
+    "Answer",
+    "Given",
+    "accuracy_limits",
+    "check_accuracy_can_fail",
+]
+
+_RIGHT = 100.0
+"""What a record scores that is answered right; 0 what is answered wrong."""
+
+ACCURACY_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "min_accuracy": check_accuracies,
+    "by": check_text,
+    "every_right": check_flag,
+    **BASELINE_KEYWORDS,
+}
+"""Of the markers of these suites."""
+
+
+class Answer(Protocol):
+    """What a model made of a record."""
+
+    @property
+    def record(self) -> Record:
+        """What was asked."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is right, by the accuracy that decides."""
+
+    @property
+    def shown(self) -> str:
+        """What was answered, as people read it."""
+
+    @property
+    def expected(self) -> str:
+        """The right answer, as people read it."""
+
+
+Given = TypeVar("Given", bound=Answer)
+"""What a kind keeps of an answer."""
+
+
+class AccuracyKind(Kind[AccuracyResult]):
+    """A kind of suite whose records are answered right or wrong.
+
+    Attributes:
+        own_settings: Keys of its part of a results file that say how records were asked.
+        by: What categories are called, where no field is named.
+    """
+
+    asks_judge = False
+    figure = Figure(ACCURACY, digits=4, interval_digits=4)
+    own_settings: ClassVar[tuple[str, ...]]
+    by: ClassVar[str] = "category"
+    measure: ClassVar[Measure]
+
+    @abstractmethod
+    def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
+        """Return what reads the records of a source, from what :meth:`Suite.facts` says."""
+
+    @abstractmethod
+    def compared(self, terms: Mapping[str, Any]) -> dict[str, str]:
+        """Return what has to be the same for two suites to compare, by name.
+
+        Args:
+            terms: How the records were asked, as a results file has it.
+        """
+
+    @abstractmethod
+    def plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a results file has of a record beside its texts and what became of it."""
+
+    @abstractmethod
+    def saved_answer(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> str | None:
+        """Return what was answered to a record of a results file; ``None`` for nothing."""
+
+    @abstractmethod
+    def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:
+        """Say whether a record of a results file is right by its answer; ``None`` without one."""
+
+    def measured(self, terms: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """Return what the accuracy that decides is called; it is its key in results files."""
+        return ACCURACY
+
+    def figures(self, result: AccuracyResult) -> dict[str, Any]:  # noqa: ARG002
+        """Return what else a results file has of a suite; the accuracy that decides is there."""
+        return {}
+
+    def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:  # noqa: ARG002
+        """Yield which of these are not those of the records."""
+        return iter(())
+
+    def saved_pairing(self, record: Mapping[str, Any]) -> str:
+        """Return all that a record of a results file asks, as :meth:`AccuracySuite.pairing`."""
+        return content_of(saved_content(record))
+
+    def own_figures(self, result: AccuracyResult) -> OwnFigures:  # noqa: ARG002
+        """Return what reports show of a suite beside its accuracy."""
+        return OwnFigures()
+
+    def result(
+        self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool
+    ) -> AccuracyResult:
+        """Return what became of a suite."""
+        assert suite is None or isinstance(suite, AccuracySuite)  # noqa: S101  # it is of this kind
+        facts = gathered.facts
+        limits = AccuracyLimits(**facts["limits"])
+
+        def decide(row: Mapping[str, Any]) -> str:
+            if row.get("correct") is None:
+                return "error"
+            return "failed" if limits.every_right and not row["correct"] else "passed"
+
+        read, measure = self.reader(facts), self.measured(facts["terms"])
+        rows = settled(gathered, suite, whole=whole, measure="correct", decide=decide, read=read)
+        records = tuple(_answered_record(record, row) for record, row in rows)
+        return AccuracyResult(
+            kind=self.name,
+            name=gathered.name,
+            path=facts["path"],
+            checkpoint=gathered.checkpoint,
+            total=facts["total"],
+            measure=measure,
+            terms=facts["terms"],
+            limits=limits,
+            records=records,
+            categories=by_category(facts["categories"], limits, records),
+            gates=gathered.gates,
+            outcome=_outcome(gathered, records),
+            comparison=gathered.comparison,
+            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
+            groups=facts["groups"],
+        )
+
+    def document(self, result: AccuracyResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges what is right
+        """Return a suite's part of a results file."""
+        share, limits = result.share, result.limits
+        document = {
+            "name": result.name,
+            "kind": self.name,
+            "checkpoint": asdict(result.checkpoint) if result.checkpoint is not None else None,
+            "data": result.path,
+            **result.terms,
+            "total": result.total,
+            **({} if result.groups is None else {"groups": result.groups}),
+            "scored": len(result.answered),
+            "unscored": result.total - len(result.answered),
+            **_plain_share(share, result.measure),
+            **self.figures(result),
+        }
+        if result.categories:
+            document["by"] = limits.by or self.by
+            document["categories"] = {
+                one.name: {
+                    "total": one.total,
+                    "scored": one.scored,
+                    **_plain_share(one.share, result.measure),
+                    "min_accuracy": one.min_accuracy,
+                }
+                for one in result.categories
+            }
+        rest = result.share_without_overlap
+        document |= saved_overlap(
+            result.overlap,
+            result.measure,
+            None if rest is None else rest.accuracy,
+            None if rest is None else rest.interval,
+        )
+        return document | {
+            "min_accuracy": limits.min_accuracy,
+            "every_right": limits.every_right,
+            "outcome": result.outcome,
+            "within_noise": share is not None and share.is_within_noise(limits.min_accuracy),
+            "baseline": result.comparison and plain_comparison(result.comparison),
+            "gates": plain_gates(result.gates),
+            "records": [self._plain_record(one, result.terms) for one in result.records],
+        }
+
+    def _plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:
+        document = {
+            **record_texts(one.record),
+            **self.plain_record(one, terms),
+            "correct": one.correct,
+            "error": one.error,
+            "outcome": one.outcome,
+        }
+        more = {"cause": one.cause, "category": one.category}
+        return document | {name: value for name, value in more.items() if value is not None}
+
+    def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which figures are not those of the records."""
+        records = suite["records"]
+        yield from repeated("records", [record["id"] for record in records])
+        for record in records:
+            right = self.is_right(record, suite)
+            if record["correct"] is not right:
+                shown = "null" if right is None else str(right).lower()
+                given = str(record["correct"]).lower().replace("none", "null")
+                yield f'{record["id"]}: its "correct" is {given}, and by its answer {shown}'
+        answered = [record["correct"] for record in records if record["correct"] is not None]
+        yield from counted(suite, len(records), len(answered))
+        yield from _wrong_share(suite, answered, suite["total"], self.measured(suite))
+        for name, figures in suite.get("categories", {}).items():
+            own = [
+                record["correct"]
+                for record in records
+                if record.get("category") == name and record["correct"] is not None
+            ]
+            for problem in (
+                *differs(figures, "scored", len(own)),
+                *_wrong_share(figures, own, figures["total"], self.measured(suite)),
+            ):
+                yield f"category {one_line(name, 60)}: {problem}"
+        yield from self.wrong_figures(suite)
+        yield from overlap_contradictions(suite)
+
+    def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:  # noqa: ARG002  # nobody judges what is right
+        """Return a suite of a results file as a comparison takes it."""
+        entries = (
+            _entry(
+                record["id"],
+                self.saved_pairing(record),
+                correct=record["correct"],
+                answer=self.saved_answer(record, suite),
+                group=record.get("group"),
+            )
+            for record in suite["records"]
+        )
+        return self.side(suite["name"], entries, suite)
+
+    def side(self, name: str, entries: Iterable[Entry], terms: Mapping[str, Any]) -> Side:
+        """Return a suite as a comparison takes it.
+
+        Args:
+            name: Of the suite.
+            entries: Its records.
+            terms: How they were asked, as a results file has it.
+        """
+        own = self.compared(terms)
+        return Side(self.measure, name, tuple(entries), terms=own, passes_at=_RIGHT)
+
+    def saved_samples(self, suite: Mapping[str, Any]) -> dict[str, object]:
+        """Return what each record of a suite of a results file asks, by id."""
+        return {record["id"]: self.saved_pairing(record) for record in suite["records"]}
+
+    def saved_value(self, suite: Mapping[str, Any]) -> float | None:
+        """Return the accuracy that decides of a suite of a results file."""
+        value: float | None = suite[self.measured(suite)]
+        return value
+
+    def summary(self, result: AccuracyResult, rule: Rule) -> Summary:
+        """Return what reports show of a suite."""
+        return accuracy_summary(self, result, rule, self.own_figures(result))
+
+    def page(
+        self,
+        result: AccuracyResult,
+        summary: Summary,  # noqa: ARG002  # the result has all figures
+        before: Mapping[str, Entry],
+    ) -> SuitePage:
+        """Return what the HTML page shows of a suite beside its summary."""
+        return accuracy_page(result, self.own_figures(result), before)
+
+    def entries_before(self, baseline: SavedRun, result: AccuracyResult) -> dict[str, Entry]:
+        """Return the baseline's entries of the same records, if they were asked in the same way."""
+        side = self._baseline_side(baseline, result)
+        if side.terms != self.compared(result.terms):
+            return {}
+        known = {one.record.id for one in result.records}
+        return {entry.id: entry for entry in side.entries if entry.id in known}
+
+
+class AccuracySuite(RecordSuite[Given]):
+    """A suite whose records are answered right or wrong.
+
+    Args:
+        loaded: Its records and settings.
+        limits: What is asked of it.
+
+    Raises:
+        SettingsError: A category that the marker names is not there.
+    """
+
+    kind: ClassVar[AccuracyKind]
+
+    def __init__(self, loaded: suites.Suite, limits: AccuracyLimits) -> None:
+        super().__init__(loaded)
+        self.limits = limits
+        self._by_gate = {gate_of(name): name for name in limits.min_accuracies}
+        records = loaded.records
+        own = [self.own_category(record) for record in records]
+        wanted = limits.min_accuracies
+        check_categories(loaded.name, records, limits.by, wanted, keyword="min_accuracy", own=own)
+
+    @abstractmethod
+    def asked_as(self) -> dict[str, Any]:
+        """Return how the records are asked, as a results file has it."""
+
+    @abstractmethod
+    def plain(self, value: Given) -> dict[str, Any]:
+        """Return what the kind keeps of an answer as plain data."""
+
+    def own_category(self, record: Record) -> str | None:
+        """Return the category of a record, where the marker names no field."""
+        return record.category
+
+    def pairing(self, record: Record) -> str:
+        """Return all that a record asks, for pairing it with itself."""
+        return content_of(record)
+
+    def texts(self, value: Given) -> Iterator[tuple[str, str]]:
+        """Yield what is shown of a record that failed, each text under a name."""
+        yield "instruction", value.record.instruction
+        yield "input", value.record.input
+        yield "right answer", value.expected
+        yield "answer", value.shown or "(empty)"
+
+    def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
+        """Name the gates over its data, and those over its accuracies and its baseline."""
+        average, *others = gates_over_all(settings)
+        return list(self.data_gates), [average, *self._by_gate, *others]
+
+    def row(self, sample: Sample[Given]) -> dict[str, Any] | None:
+        """Return what is known of a record as plain data."""
+        value, record = sample.value, self.record(sample.id)
+        row: dict[str, Any] = {
+            "correct": None,
+            "error": sample.error,
+            "cause": sample.cause,
+            "category": self._category(record),
+            **self._group_in_row(sample.id),
+        }
+        if value is not None:
+            row |= {
+                "correct": value.is_right,
+                "facts": self.plain(value),
+                "shown": value.shown,
+                "expected": value.expected,
+            }
+        return row
+
+    def decide(self, gate: str, samples: Sequence[Sample[Given]]) -> Decision:
+        """Decide over all records, or those of a category: each has an answer, enough are right."""
+        category, least = self._by_gate.get(gate), self.limits.min_accuracy
+        if category is not None:
+            samples = [one for one in samples if self._category(self.record(one.id)) == category]
+            least = self.limits.min_accuracies[category]
+        measure = self.kind.measured(self.asked_as())
+        causes = {one.id: one.error for one in samples if one.error is not None}
+        if causes:
+            return unscored(list(causes), len(samples), causes, "records", measure)
+        right = [one.value.is_right for one in samples if one.value is not None]
+        share = share_of(right, group_numbers(self.record(one.id).group for one in samples))
+        assert share is not None  # noqa: S101  # no suite and no category is empty
+        return decide_share(share, least, measure=measure)
+
+    def _category(self, record: Record) -> str | None:
+        by = self.limits.by
+        return self.own_category(record) if by is None else category_of(record, by)
+
+    def decide_sample(self, value: Given) -> Decision:
+        """Decide over a record: right or wrong, it passes unless each has to be right."""
+        if value.is_right:
+            return Decision(passed=True, reason="it is answered right")
+        return Decision(passed=not self.limits.every_right, reason="it is answered wrong")
+
+    def failure_text(self, sample: Sample[Given], decision: Decision) -> str:
+        """Return what was asked, what is right, and what was answered."""
+        assert sample.value is not None  # noqa: S101  # it was decided over
+        lines = [decision.reason]
+        for name, text in self.texts(sample.value):
+            if text:
+                shown = textwrap.indent(printable(text), " " * 15)
+                lines.append(f"{name + ':':<15}{shown[15:]}")
+        return "\n".join(lines)
+
+    def properties(self, value: Given) -> dict[str, object]:
+        """Return whether it is right, for JUnit XML."""
+        return {"llm_judge_correct": str(value.is_right).lower()}
+
+    def baseline_keys(self) -> list[tuple[str, str]]:
+        """Return id and content of each record."""
+        return [(record.id, self.pairing(record)) for record in self.loaded.records]
+
+    def cannot_fail(self, problem: str, hint: str) -> SettingsError | None:
+        """Return the error that no gate can fail; ``None`` where one of its own can."""
+        limits = self.limits
+        if limits.min_accuracy or any(limits.min_accuracies.values()) or limits.every_right:
+            return None
+        hint = f"{hint}, or set min_accuracy"
+        return SettingsError(self.name, f"it cannot fail: {problem}", hint)
+
+    def side(self, samples: Sequence[Sample[Given]], judge: JudgeLike | None) -> Side:  # noqa: ARG002
+        """Return the suite as a comparison with its baseline takes it."""
+        entries = (
+            _entry(
+                one.id,
+                self.pairing(self.record(one.id)),
+                correct=None if one.value is None else one.value.is_right,
+                answer=None if one.value is None else one.value.shown,
+                group=self.record(one.id).group,
+            )
+            for one in samples
+        )
+        return self.kind.side(self.name, entries, self.asked_as())
+
+    def _limits(self) -> dict[str, Any]:
+        names = (self._category(record) for record in self.loaded.records)
+        return {
+            "limits": self.limits._asdict(),
+            "terms": self.asked_as(),
+            "categories": dict(Counter(name for name in names if name is not None)),
+        }
+
+
+def accuracy_limits(keywords: Mapping[str, Any]) -> AccuracyLimits:
+    """Return what a marker asks of a suite, from its keywords once they are checked."""
+    accuracies = dict(keywords.get("min_accuracy", {}))
+    return AccuracyLimits(
+        min_accuracy=accuracies.pop(ALL, None),
+        min_accuracies=accuracies,
+        every_right=keywords.get("every_right", False),
+        by=keywords.get("by"),
+    )
+
+
+def check_accuracy_can_fail(
+    where: str, limits: AccuracyLimits, settings: Settings, *, has_training: bool
+) -> None:
+    """Refuse a suite that passes whatever is answered.
+
+    Args:
+        where: The suite, for messages.
+        limits: What is asked of it.
+        settings: The run's options.
+        has_training: Whether it names training data.
+
+    Raises:
+        SettingsError: It has no gate.
+    """
+    has_limit = limits.min_accuracy is not None or limits.min_accuracies or limits.every_right
+    if has_limit or settings.baseline is not None:
+        return
+    problem = "it has no gate and so cannot fail"
+    if has_training:
+        problem = "no answer of it can fail, only its overlap with the training data"
+    hint = "set min_accuracy or every_right=True, or compare with --llm-judge-baseline"
+    raise SettingsError(where, problem, hint)
+
+
+def _entry(
+    name: str, content: str, *, correct: bool | None, answer: str | None, group: str | None
+) -> Entry:
+    """Return a record as a comparison takes it."""
+    score = None if correct is None else _RIGHT * correct
+    return Entry(name, content, score, answer, group)
+
+
+def _answered_record(record: Record, row: Mapping[str, Any]) -> AnsweredRecord:
+    return AnsweredRecord(
+        record,
+        facts=row.get("facts", {}),
+        correct=row.get("correct"),
+        shown=row.get("shown", ""),
+        expected=row.get("expected", ""),
+        error=row["error"],
+        outcome=row["outcome"],
+        cause=row.get("cause"),
+        category=row.get("category"),
+    )
+
+
+def _plain_share(share: Share | None, measure: str) -> dict[str, Any]:
+    """Return right answers, accuracy and interval as a results file has them."""
+    if share is None:
+        return dict.fromkeys(("correct", measure, "ci95"))
+    return {
+        "correct": share.correct,
+        measure: round(share.accuracy, 4),
+        "ci95": [round(bound, 4) for bound in share.interval],
+    }
+
+
+def _wrong_share(
+    figures: Mapping[str, Any], right: Sequence[bool], total: int, measure: str
+) -> Iterator[str]:
+    # Of a part of the records there is no accuracy.
+    is_whole = bool(right) and len(right) == total
+    yield from differs(figures, "correct", sum(right) if is_whole else None)
+    yield from differs(figures, measure, sum(right) / total if is_whole else None)
+
+
+def _outcome(gathered: Gathered, records: Sequence[AnsweredRecord]) -> str:
+    if sum(one.correct is not None for one in records) < gathered.facts["total"]:
+        return "incomplete"
+    outcomes = {one.outcome for one in records} | {gate.outcome for gate in gathered.gates}
+    return whole_outcome(outcomes)
