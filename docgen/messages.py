@@ -22,6 +22,7 @@ ERRORS = {
     "SettingsError": {"SettingsError", "BadCriteriaError"},
     "RecordsError": {"RecordsError", "Problem", "BadRecordError"},
     "CheckpointError": {"CheckpointError", "TemplateError"},
+    "ExtractionError": {"ExtractionError"},
     "PromptError": {"PromptError", "PromptTooLongError", "TooLongError"},
     "JudgeError": {
         *("JudgeError", "JudgeDownError", "RefusedError", "NoLogprobsError", "ModelGoneError"),

@@ -6,6 +6,7 @@ LlmJudgeError
 ├── DatasetError       a benchmark's files
 ├── CheckpointError    the model under test or its tokenizer
 ├── PromptError        one record's prompt, which the model cannot take
+├── ExtractionError    one answer, of which nobody knows what is extracted from it
 ├── JudgeError         the judge's server or model
 │   ├── JudgeDownError     it does not answer at all
 │   └── RefusedError       it does not take this one request
@@ -22,6 +23,7 @@ __all__ = [
     "BaselineError",
     "CheckpointError",
     "DatasetError",
+    "ExtractionError",
     "JudgeDownError",
     "JudgeError",
     "LlmJudgeError",
@@ -156,6 +158,12 @@ class CheckpointError(LlmJudgeError):
 
 class PromptError(LlmJudgeError):
     """One record's prompt cannot be answered by this model; the other records can."""
+
+    is_infrastructure = False
+
+
+class ExtractionError(LlmJudgeError):
+    """Nobody knows what would be extracted from one answer; what of the others can be told."""
 
     is_infrastructure = False
 
