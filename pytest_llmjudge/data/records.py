@@ -139,6 +139,7 @@ class Completion:
         final: Whether asking again in another run would give the same.
         servers: Addresses of the servers that made it.
         thoughts: What the model thought before it answered; no part of the text.
+        is_cut: Whether the prompt lost tokens at its beginning.
     """
 
     index: int
@@ -148,6 +149,7 @@ class Completion:
     final: bool = True
     servers: frozenset[str] = frozenset()
     thoughts: str = ""
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Prompt
     from pytest_llmjudge.generation.files.contents import Content
+    from pytest_llmjudge.settings import Decoding
 
 __all__ = [
     "LocalInfo",
@@ -161,7 +163,13 @@ class Model(ABC):
 
     @abstractmethod
     def stream(
-        self, prompts: Sequence[Prompt], *, max_new_tokens: int, chat: bool = False
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        chat: bool = False,
+        decoding: Decoding | None = None,
+        cut: bool = False,
     ) -> Iterator[Completion]:
         """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
 
@@ -171,6 +179,10 @@ class Model(ABC):
             prompts: Texts to go on from, or messages of a user, or whole conversations.
             max_new_tokens: The most tokens an answer may have.
             chat: Whether the prompts are messages, to which the model's own chat template applies.
+            decoding: How tokens are chosen, and which texts end an answer; ``None`` for the model's
+                own.
+            cut: Whether a prompt that leaves no room for ``max_new_tokens`` loses its beginning. A
+                server's prompts are never cut.
 
         Raises:
             CheckpointError: The model cannot be used, or has no chat template.
@@ -201,6 +213,16 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
 
     path: Path
     room: Room | None = None
+    _decoding: Decoding
+
+    @property
+    @abstractmethod
+    def context_length(self) -> int:
+        """How many tokens it can see.
+
+        Raises:
+            CheckpointError: It cannot be used.
+        """
 
     @cached_property
     def info(self) -> Info:
@@ -294,7 +316,7 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
             if isinstance(ids, PromptError):
                 raise ids
         texts = [""] * len(prompts)
-        for completion in self._stream(prompts, max_new_tokens, chat=False):
+        for completion in self._stream(prompts, max_new_tokens, self._decoding):
             if completion.text is None:
                 where = f"prompts[{completion.index}]"
                 raise no_numbers(where, self._dtype)
@@ -302,7 +324,13 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
         return texts
 
     def stream(
-        self, prompts: Sequence[Prompt], *, max_new_tokens: int, chat: bool = False
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        chat: bool = False,
+        decoding: Decoding | None = None,
+        cut: bool = False,
     ) -> Iterator[Completion]:
         """Answer all prompts; each answer comes as soon as it is finished, whatever the order.
 
@@ -315,24 +343,48 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
                 one text, or messages are to be answered without a chat template.
             SettingsError: The device or dtype cannot be used.
         """
-        for done in self._stream(prompts, max_new_tokens, chat=chat):
+        decoding = decoding or self._decoding
+        for done in self._stream(prompts, max_new_tokens, decoding, chat=chat, cut=cut):
             opened = self._opens_thoughts(prompts[done.index], chat=chat)
             yield without_thoughts(done, str(self.path), opened=opened)
 
     def _stream(
-        self, prompts: Sequence[Prompt], max_new_tokens: int, *, chat: bool
+        self,
+        prompts: Sequence[Prompt],
+        max_new_tokens: int,
+        decoding: Decoding,
+        *,
+        chat: bool = False,
+        cut: bool = False,
     ) -> Iterator[Completion]:
         """Answer all prompts with what the model writes, thoughts included."""
         check_tokens(max_new_tokens)
         fitting: dict[int, list[int]] = {}
+        shortened: set[int] = set()
         for index, prompt in enumerate(prompts):
-            ids = self._encode(str(self.path), prompt, chat=chat)
+            ids = whole = self._encode(str(self.path), prompt, chat=chat, cut=cut)
+            if cut and not isinstance(whole, PromptError):
+                ids = self._cut(whole, max_new_tokens)
             if isinstance(ids, PromptError):
                 yield Completion(index, None, error=str(ids))
-            else:
-                fitting[index] = ids
+                continue
+            fitting[index] = ids
+            if ids != whole:
+                shortened.add(index)
         if fitting:
-            yield from self._decode(fitting, max_new_tokens)
+            for done in self._decode(fitting, max_new_tokens, decoding):
+                yield replace(done, is_cut=done.index in shortened)
+
+    def _cut(self, ids: list[int], max_new_tokens: int) -> list[int] | PromptError:
+        """Return the last tokens of a prompt that leave room for an answer's."""
+        room = self.context_length - max_new_tokens
+        if room > 0:
+            return ids[-room:]
+        problem = (
+            f"an answer of {max_new_tokens} tokens fills the context of {self.context_length}, "
+            "prompt included"
+        )
+        return PromptError(str(self.path), problem, "allow fewer new tokens")
 
     def _broken(self, index: int) -> Completion:
         """Report that logits of an answer were NaN or infinite."""
@@ -345,11 +397,22 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
         return prompt_opens(prompt, chat=chat)
 
     @abstractmethod
-    def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
-        """Return a prompt's tokens, or why it cannot be answered."""
+    def _encode(
+        self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False
+    ) -> list[int] | PromptError:
+        """Return a prompt's tokens, or why it cannot be answered.
+
+        Args:
+            where: Place for messages.
+            prompt: A text, a message or a conversation.
+            chat: Whether the model's own chat template applies to it.
+            cut: Whether it may be longer than the context.
+        """
 
     @abstractmethod
-    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+    def _decode(
+        self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
+    ) -> Iterator[Completion]:
         """Answer prompts by their numbers; there is at least one."""
 
 

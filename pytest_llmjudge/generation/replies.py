@@ -66,7 +66,6 @@ class Replies(ABC):
 
     path: Path
     _dtype: str
-    _decoding: Decoding
 
     def weighed_replies(
         self, prompts: Sequence[Prompt], *, most: int
@@ -98,21 +97,17 @@ class Replies(ABC):
         yield from unfit
         if not fitting:
             return
-        own, self._decoding = self._decoding, decoding
-        try:
-            for done in self._decode(fitting, max_new_tokens):
-                number = done.index
-                if done.text is None:
-                    yield number, no_numbers(str(self.path), self._dtype)
-                    continue
-                # A reply has the end of thoughts alone where the template has opened them.
-                opened = self._opens_thoughts(prompts[number], chat=True)
-                room = min(max_new_tokens, self.context_length - len(fitting[number]))
-                text = f"{_THOUGHTS}{done.text}" if opened else done.text
-                tokens = len(fitting[number]) + done.tokens
-                yield number, Reply(text, is_cut=done.tokens >= room, tokens=tokens)
-        finally:
-            self._decoding = own
+        for done in self._decode(fitting, max_new_tokens, decoding):
+            number = done.index
+            if done.text is None:
+                yield number, no_numbers(str(self.path), self._dtype)
+                continue
+            # A reply has the end of thoughts alone where the template has opened them.
+            opened = self._opens_thoughts(prompts[number], chat=True)
+            room = min(max_new_tokens, self.context_length - len(fitting[number]))
+            text = f"{_THOUGHTS}{done.text}" if opened else done.text
+            tokens = len(fitting[number]) + done.tokens
+            yield number, Reply(text, is_cut=done.tokens >= room, tokens=tokens)
 
     def held_replies(
         self, prompts: Sequence[Prompt], allowed: Sequence[str], *, decoding: Decoding
@@ -241,7 +236,7 @@ class Replies(ABC):
 
     @abstractmethod
     def _decode(
-        self, prompts: dict[int, list[int]], max_new_tokens: int
+        self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
     ) -> Iterator[Completion]: ...
 
     @abstractmethod

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import JudgeIdentity, Prompt
     from pytest_llmjudge.servers.identity import Names
-    from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.settings import Decoding, Settings
 
     _Done: TypeAlias = tuple[int, ChatReply | Exception, frozenset[str]]
 
@@ -159,7 +159,7 @@ class ServedModel(Served, Model):
             PromptError: A prompt does not fit into the model's context.
         """
         texts = [""] * len(prompts)
-        replying = self._replies(prompts, max_new_tokens, chat=False)
+        replying = self._replies(prompts, max_new_tokens, self._decoding, chat=False)
         with closing(replying) as replies:
             for index, reply, _ in replies:
                 where = f"prompts[{index}]"
@@ -171,7 +171,13 @@ class ServedModel(Served, Model):
         return texts
 
     def stream(
-        self, prompts: Sequence[Prompt], *, max_new_tokens: int, chat: bool = False
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        chat: bool = False,
+        decoding: Decoding | None = None,
+        cut: bool = False,  # noqa: ARG002  # the server's tokens are not known here
     ) -> Iterator[Completion]:
         """Answer all prompts; each answer comes as soon as it is there, whatever the order.
 
@@ -182,7 +188,8 @@ class ServedModel(Served, Model):
         Raises:
             CheckpointError: The server fails.
         """
-        with closing(self._replies(prompts, max_new_tokens, chat=chat)) as replies:
+        decoding = decoding or self._decoding
+        with closing(self._replies(prompts, max_new_tokens, decoding, chat=chat)) as replies:
             for index, reply, servers in replies:
                 if isinstance(reply, JudgeError):
                     final = isinstance(reply, PromptTooLongError) and reply.final
@@ -203,7 +210,7 @@ class ServedModel(Served, Model):
         self._client.close()
 
     def _replies(
-        self, prompts: Sequence[Prompt], max_new_tokens: int, *, chat: bool
+        self, prompts: Sequence[Prompt], max_new_tokens: int, decoding: Decoding, *, chat: bool
     ) -> Generator[tuple[int, ChatReply | JudgeError, frozenset[str]], None, None]:
         """Yield each prompt's number with its reply, and which servers gave it.
 
@@ -222,7 +229,7 @@ class ServedModel(Served, Model):
                     done.put(None)
                     return
                 with servers_that_answer() as servers:
-                    reply = self._ask(prompt, max_new_tokens, chat=chat)
+                    reply = self._ask(prompt, max_new_tokens, decoding, chat=chat)
                 done.put((index, reply, frozenset(servers)))
 
         threads = min(self._in_flight, len(prompts))
@@ -235,13 +242,15 @@ class ServedModel(Served, Model):
         finally:
             waiting.clear()
 
-    def _ask(self, prompt: Prompt, tokens: int, *, chat: bool) -> ChatReply | Exception:
+    def _ask(
+        self, prompt: Prompt, tokens: int, decoding: Decoding, *, chat: bool
+    ) -> ChatReply | Exception:
         try:
-            reply = self._client.complete(prompt, tokens=tokens, decoding=self._decoding, chat=chat)
+            reply = self._client.complete(prompt, tokens=tokens, decoding=decoding, chat=chat)
         except Exception as error:  # noqa: BLE001  # reported where the replies are read
             return error
         # Some servers leave the stop text in, and what comes after it.
-        return replace(reply, content=text_before(self._decoding.stop, reply.content))
+        return replace(reply, content=text_before(decoding.stop, reply.content))
 
     @staticmethod
     def _collect(

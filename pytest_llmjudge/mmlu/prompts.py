@@ -9,24 +9,24 @@ Accuracies of the same model differ by implementation, so each is kept to the le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import PromptError
 from pytest_llmjudge.mmlu.files import LETTERS
+from pytest_llmjudge.questions.tokens import encode_behind, encode_choices
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.mmlu.results import MMLUQuestion
+    from collections.abc import Sequence
 
-__all__ = ["MODES", "Encode", "Task", "header", "make_task", "prompt_text"]
+    from pytest_llmjudge.mmlu.results import MMLUQuestion
+    from pytest_llmjudge.questions.tokens import Encode
+
+__all__ = ["MODES", "Task", "header", "make_task", "prompt_text"]
 
 MODES: Final = ("letters", "lm-eval", "continuation")
 """Whose prompts and rules are used."""
-
-Encode = Callable[[str], list[int]]
-"""A tokenizer's encoding of a text, without special tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +92,9 @@ def make_task(
     if mode == "letters":
         return _letters(subject, shots, question, answers, encode=encode, context=context)
     text = prompt_text(subject, shots, question, mode)
-    ids = encode(text)
-    branches = [_continuation(ids, text, answer, encode) for answer in answers]
-    _check_room(question, branches, context)
-    kept = [ids[-(context + 1 - len(branch)) :] for branch in branches]
-    if all(len(left) == len(ids) for left in kept):
-        return Task((Context(ids, tuple(branches)),), len(shots), is_cut=False)
-    # What is cut off depends on how long a choice is, so that each has a prompt of its own.
-    contexts = tuple(Context(left, (branch,)) for left, branch in zip(kept, branches, strict=True))
-    return Task(contexts, len(shots), is_cut=True)
+    pairs = [(text, answer) for answer in answers]
+    encoded = encode_choices(question.id, pairs, encode=encode, context=context)
+    return Task(encoded.contexts, len(shots), encoded.is_cut)
 
 
 def _letters(
@@ -115,21 +109,17 @@ def _letters(
     # Behind the prompt: alone, an answer may begin with a token of its own.
     asked = prompt_text(subject, (), question, "letters")
     before = encode(asked)
-    branches = tuple(_continuation(before, asked, answer, encode) for answer in answers)
-    _check_room(question, branches, context)
-    room = context - max(map(len, branches))
+    branches = tuple(encode_behind(before, asked, answer, encode) for answer in answers)
+    longest = max(map(len, branches))
+    if longest >= context:
+        problem = f"a choice has {longest} tokens and the context {context}"
+        raise PromptError(question.id, problem, "leave the question out, or take a larger model")
+    room = context - longest
     for count in range(len(shots), -1, -1):
         ids = encode(prompt_text(subject, shots[:count], question, "letters"))
         if len(ids) <= room:
             return Task((Context(ids, branches),), count, is_cut=False)
     return Task((Context(ids[-room:], branches),), 0, is_cut=True)
-
-
-def _check_room(question: MMLUQuestion, branches: Sequence[list[int]], context: int) -> None:
-    longest = max(map(len, branches))
-    if longest >= context:
-        problem = f"a choice has {longest} tokens and the context {context}"
-        raise PromptError(question.id, problem, "leave the question out, or take a larger model")
 
 
 def _ask(question: MMLUQuestion, mode: str) -> str:
@@ -146,8 +136,3 @@ def _answers(question: MMLUQuestion, mode: str) -> tuple[str, ...]:
     """Return what may follow the prompt, one text for each choice."""
     texts = question.choices if mode == "continuation" else tuple(LETTERS)
     return tuple(f" {text}" for text in texts)
-
-
-def _continuation(ids: Sequence[int], text: str, answer: str, encode: Encode) -> list[int]:
-    """Return the tokens of an answer as they are behind its prompt, encoded together with it."""
-    return encode(text + answer)[len(ids) :]

@@ -205,14 +205,16 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         """Return the text of one token."""
         return self._loaded.tokenizer.decode([token])
 
-    def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
+    def _encode(
+        self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False
+    ) -> list[int] | PromptError:
         text = self._text(prompt, chat=chat)
         model, tokenizer = self._loaded
         context = model.context_length
         # Not encoded if it cannot fit: a megabyte of text takes long, only to be refused.
-        if (least := tokenizer.at_least(text)) > context:
+        if not cut and (least := tokenizer.at_least(text)) > context:
             length = f"at least {least}"
-        elif len(ids := tokenizer.encode_prompt(text)) >= context:
+        elif len(ids := tokenizer.encode_prompt(text)) >= context and not cut:
             length = str(len(ids))
         elif text and ids:
             check_known(self.path, ids, model.vocab_size)
@@ -233,16 +235,18 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             raise CheckpointError(str(self.path), problem, hint)
         return prompt
 
-    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+    def _decode(
+        self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
+    ) -> Iterator[Completion]:
         from pytest_llmjudge.generation.engine.answering import Answerer
 
         model, tokenizer = self._loaded
         answerer = Answerer(
             str(self.path),
             model,
-            tokenizer.ends | tokenizer.named(self._decoding.stop),
+            tokenizer.ends | tokenizer.named(decoding.stop),
             tokenizer.ends_with,
-            self._decoding,
+            decoding,
             self._batch_size,
             tokenizer.size,
             self.on_tokens,
@@ -251,7 +255,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             if ids is None:
                 yield self._broken(number)
                 continue
-            text = text_before(self._decoding.stop, tokenizer.decode(ids))
+            text = text_before(decoding.stop, tokenizer.decode(ids))
             yield Completion(number, text, tokens=len(ids))
 
     def _describe(self) -> CheckpointInfo:

@@ -200,7 +200,9 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         text: str = self._loaded.tokenizer.decode([token])
         return text
 
-    def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError:
+    def _encode(
+        self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False
+    ) -> list[int] | PromptError:
         from pytest_llmjudge.generation.hf.frames import text_ids
         from pytest_llmjudge.generation.hf.loading import quietly
 
@@ -214,7 +216,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
                 ids = text_ids(tokenizer, prompt, begin=True)
         if not prompt or not ids:
             return PromptError(where, "the prompt is empty", "give the record an instruction")
-        if len(ids) >= context:
+        if len(ids) >= context and not cut:
             problem = f"the prompt has {len(ids)} tokens and the context {context}, answer included"
             return PromptError(where, problem, "shorten the record's instruction and input")
         self._check_vocabulary(ids)
@@ -234,29 +236,35 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         known = model.vocab_size if is_native else len(model.get_input_embeddings().weight)
         check_known(self.path, ids, known)
 
-    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+    def _decode(
+        self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
+    ) -> Iterator[Completion]:
         from pytest_llmjudge.generation.families.decoder import Decoder
 
         model = self._loaded.model
         if isinstance(model, Decoder):
-            return self._decode_here(model, prompts, max_new_tokens)
-        return self._decode_there(prompts, max_new_tokens)
+            return self._decode_here(model, prompts, max_new_tokens, decoding)
+        return self._decode_there(prompts, max_new_tokens, decoding)
 
     def _decode_here(
-        self, model: Decoder, prompts: dict[int, list[int]], max_new_tokens: int
+        self,
+        model: Decoder,
+        prompts: dict[int, list[int]],
+        max_new_tokens: int,
+        decoding: Decoding,
     ) -> Iterator[Completion]:
         """Answer by the native engine."""
         from pytest_llmjudge.generation.engine.answering import Answerer
         from pytest_llmjudge.generation.hf.texts import Texts
 
-        stop = self._decoding.stop
+        stop = decoding.stop
         texts = Texts(self._loaded.tokenizer, stop)
         answerer = Answerer(
             str(self.path),
             model,
             {*self._loaded.ends, *texts.stop_tokens},
             texts.ends_with,
-            self._decoding,
+            decoding,
             self._batch_size,
             on_tokens=self.on_tokens,
         )
@@ -267,7 +275,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
                 yield Completion(number, text_before(stop, texts.decode(ids)), tokens=len(ids))
 
     def _decode_there(
-        self, prompts: dict[int, list[int]], max_new_tokens: int
+        self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
     ) -> Iterator[Completion]:
         """Answer by transformers' ``generate``."""
         from pytest_llmjudge.generation.hf.generate import Row
@@ -286,7 +294,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             batch = [row for row in rows[:size] if row.limit == rows[0].limit]
             if self.info.model_type in _UNMASKED:
                 batch = rows[:1]
-            done = self._try(batch)
+            done = self._try(batch, decoding)
             if done is not None:
                 yield from (
                     self._broken(row.number)
@@ -300,7 +308,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
             else:
                 raise no_room_for_one(str(self.path))
 
-    def _try(self, batch: Sequence[Row]) -> list[Continued | None] | None:
+    def _try(self, batch: Sequence[Row], decoding: Decoding) -> list[Continued | None] | None:
         """Continue a batch; ``None`` when the memory is not enough."""
         import torch
 
@@ -309,7 +317,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
 
         try:
             with quietly():
-                return continue_rows(self._loaded, batch, self._decoding, self.on_tokens)
+                return continue_rows(self._loaded, batch, decoding, self.on_tokens)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

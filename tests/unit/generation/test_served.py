@@ -18,7 +18,7 @@ from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError, 
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.servers.kinds import model_addresses
-from pytest_llmjudge.settings import Settings, read_settings
+from pytest_llmjudge.settings import Decoding, Settings, read_settings
 from tests.support.fake_ollama import (
     CRASH,
     DIGEST,
@@ -175,6 +175,20 @@ class TestBodies:
             "top_p": 0.9,
             "stop": ["\n", "END"],
         }
+
+    @NAMES
+    def test_the_decoding_of_a_call(self, server: FakeOllama, name: str) -> None:
+        """It is sent in the place of the model's, and its stop texts end an answer."""
+        model = served(server, name=name, temperature="0.7", stop="END")
+
+        (done,) = model.stream(
+            ["Go. on"], max_new_tokens=4, decoding=Decoding(stop=(".",)), cut=True
+        )
+
+        assert (done.text, done.is_cut) == ("after Go", False)
+        body = server.chats[-1]
+        sent = body.get("options", body)
+        assert (sent["temperature"], sent["stop"]) == (0, ["."])
 
     def test_ollama_draws_among_all(self, server: FakeOllama) -> None:
         """Ollama would draw among 40 tokens and 90 % if nothing were said."""

@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_llmjudge.data import Prompt
+    from pytest_llmjudge.settings import Decoding
 
 
 class Thinker(TorchModel):
     """Writes what it is asked."""
 
-    def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int]:
+    def _encode(self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False) -> list[int]:
         return list(str(prompt).encode())
 
-    def _decode(self, prompts: dict[int, list[int]], max_new_tokens: int) -> Iterator[Completion]:
+    def _decode(
+        self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
+    ) -> Iterator[Completion]:
         for index, ids in prompts.items():
             yield Completion(index, bytes(ids).decode(), tokens=len(ids))
 
@@ -82,7 +85,7 @@ def test_thoughts_that_a_prompt_opened(opening: str) -> None:
 
     class Thinking(Thinker):
         def _decode(
-            self, prompts: dict[int, list[int]], max_new_tokens: int
+            self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
         ) -> Iterator[Completion]:
             texts = ["hm</think>Two.", "hm, let me see"]
             for index in prompts:
@@ -99,7 +102,7 @@ def test_an_error_behind_opened_thoughts_stays() -> None:
 
     class Broken(Thinker):
         def _decode(
-            self, prompts: dict[int, list[int]], max_new_tokens: int
+            self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
         ) -> Iterator[Completion]:
             yield Completion(0, None, error="broken")
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_llmjudge.data import Completion, Prompt, Record, Verdict
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.pipeline import JudgeLike, ModelLike, ScoredRun
-from pytest_llmjudge.settings import SuiteSettings, read_settings
+from pytest_llmjudge.settings import Decoding, SuiteSettings, read_settings
 from pytest_llmjudge.storage.store import Store
 from pytest_llmjudge.suites import Suite
 
@@ -230,7 +230,13 @@ class Quiet(TorchModel):
         self.batches: list[int] = []
 
     def stream(
-        self, prompts: Sequence[Prompt], *, max_new_tokens: int, chat: bool = False
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        chat: bool = False,
+        decoding: Decoding | None = None,
+        cut: bool = False,
     ) -> Iterator[Completion]:
         self.batches.append(len(prompts))
         yield Completion(0, "the first alone")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PROMPTS = ["the thing", "a", "nothing in the end", "of the", "the the the the the", "Ω"]
 CONTEXT = TINY.context_length
+DRAWN = Decoding(temperature=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,48 @@ def test_a_prompt_without_room_for_an_answer(saved: Path, prompt: str, expected:
     assert str(caught.value) == f"prompts[1]: {expected} {CONTEXT}, answer included; {hint}"
 
 
+def test_a_prompt_that_loses_its_beginning(saved: Path, tokenizer: BytePairs) -> None:
+    """Its last tokens are answered, as many as leave room for all tokens of an answer."""
+    lecture = lecture_model(make_model())
+    prompts = ["of the", "nothing in the end " * 20]
+    rows = [tokenizer.encode(prompt)[-(CONTEXT - 12) :] for prompt in prompts]
+    expected = [tokenizer.decode(lecture_text(lecture, row, 12)) for row in rows]
+
+    done = list(TorchModel(saved).stream(prompts, max_new_tokens=12, cut=True))
+
+    done.sort(key=lambda one: one.index)
+    assert done == [
+        Completion(0, expected[0], tokens=12),
+        Completion(1, expected[1], tokens=12, is_cut=True),
+    ]
+
+
+def test_an_answer_that_leaves_no_room_for_a_prompt(saved: Path) -> None:
+    """Nothing of a prompt would be left to answer."""
+    (done,) = TorchModel(saved).stream(["a"], max_new_tokens=CONTEXT, cut=True)
+
+    assert done == Completion(
+        0,
+        None,
+        error=f"{saved}: an answer of {CONTEXT} tokens fills the context of {CONTEXT}, prompt "
+        "included; allow fewer new tokens",
+    )
+
+
+def test_the_decoding_of_a_call(saved: Path, tokenizer: BytePairs) -> None:
+    """It replaces that of the model, stop texts included, for this call alone."""
+    greedy_texts = TorchModel(saved).generate(PROMPTS, max_new_tokens=12)
+    stop = greedy_texts[0][4]
+    model = TorchModel(saved, decoding=DRAWN)
+    drawn = model.generate(PROMPTS, max_new_tokens=12)
+
+    stream = model.stream(PROMPTS, max_new_tokens=12, decoding=Decoding(stop=(stop,)))
+
+    texts = [done.text for done in sorted(stream, key=lambda one: one.index)]
+    assert texts == [text.split(stop)[0] for text in greedy_texts]
+    assert model.generate(PROMPTS, max_new_tokens=12) == drawn != greedy_texts
+
+
 def test_an_empty_prompt(saved: Path) -> None:
     """There is no token to begin from."""
     with pytest.raises(PromptError) as caught:
@@ -218,7 +261,6 @@ def test_other_numbers_are_used_if_asked_for(saved: Path) -> None:
 
 
 BROKEN = "the logits of its answer are NaN or infinite"
-DRAWN = Decoding(temperature=1.0)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 16])

@@ -263,6 +263,25 @@ def test_stop_texts(folder: Path) -> None:
         assert done[0].tokens < 30
 
 
+@pytest.mark.parametrize("kind", ["llama", "gpt_neox"])
+def test_prompts_that_lose_their_beginning(folder: Path, kind: str) -> None:
+    """Natively and by transformers, what generate gives for the last tokens that leave room."""
+    theirs = save_folder(folder, kind)
+    tokenizer = make_tokenizer()
+    prompts = ["the thing", "say please, in words: " * 30, "of the number " * 20]
+    rows = [tokenizer(prompt)["input_ids"] for prompt in prompts]
+    expected = [their_text(theirs, row[-(CONTEXT - 20) :], 20) for row in rows]
+    stop = next(mark for mark in expected[1] if mark in expected[2] and mark.isascii())
+
+    model = HuggingFaceModel(folder, decoding=Decoding(temperature=1.0))
+    done = list(model.stream(prompts, max_new_tokens=20, cut=True, decoding=Decoding(stop=(stop,))))
+
+    done.sort(key=lambda one: one.index)
+    assert [one.text for one in done] == [text.split(stop)[0] for text in expected]
+    assert [one.is_cut for one in done] == [len(row) > CONTEXT - 20 for row in rows]
+    assert [one.is_cut for one in done] == [False, True, True]
+
+
 def test_control_tokens_in_a_prompt_are_words(folder: Path) -> None:
     """A record cannot end its turn: what it types reaches the model as ordinary tokens."""
     save_folder(folder)
