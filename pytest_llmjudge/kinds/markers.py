@@ -129,6 +129,20 @@ MARKERS = (
         ),
     ),
     Marker(
+        "llm_choices",
+        '"arc.jsonl", preset=, mode=, shots=, min_accuracy=, ...',
+        "ask a model questions with a choice of answers",
+        (
+            _RECORD,
+            ItemFixture(
+                "choice",
+                "How the model under test answered this item's question.",
+                "a test that asks for no choice",
+            ),
+        ),
+        ("overlap", "average", "baseline"),
+    ),
+    Marker(
         "llm_loss",
         '"records.json", max_perplexity=, max_loss=, end=, ...',
         "measure how likely a model finds the references",
