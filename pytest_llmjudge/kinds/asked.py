@@ -89,8 +89,7 @@ def ask_set(
     values = {name: value for name, value in keywords.items() if value is not None}
     for name in values:
         if name in _OF_SUITES:
-            hint = f"leave it out, or mark a test with {kind.marker}"
-            keyword = f"{where}: {name}"
+            keyword, hint = f"{where}: {name}", "leave it out, and assert on the result"
             raise SettingsError(keyword, "it belongs to suites", hint)
     if "limit" in values:
         values["sample"] = check_sample(f"{where}: limit", values.pop("limit"))
