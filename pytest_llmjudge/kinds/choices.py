@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -18,8 +18,10 @@ from pytest_llmjudge.kinds.accuracy import (
     AccuracySuite,
     accuracy_limits,
     check_accuracy_can_fail,
+    set_files_checked,
 )
 from pytest_llmjudge.kinds.accuracy_results import OwnFigures
+from pytest_llmjudge.kinds.asked import AskedSet, ask_set
 from pytest_llmjudge.kinds.choices_run import ChoiceSet, ChoicesRun
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.records import records_file
@@ -34,7 +36,7 @@ from pytest_llmjudge.storage.results_reader import saved_content
 from pytest_llmjudge.values import check_choice, check_path, integer_check, read_keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge import suites
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings
 
-__all__ = ["CHOICES"]
+__all__ = ["CHOICES", "ChoicesResult"]
 
 _MARKER: Final = "llm_choices"
 _EXAMPLE: Final = 'llm_choices("arc.jsonl", preset="arc_easy", min_accuracy=0.4)'
@@ -79,10 +81,22 @@ class _ChoicesKind(AccuracyKind):
         keywords = read_keywords(where, marked.keywords, _KEYWORDS)
         limits = accuracy_limits(keywords)
         check_accuracy_can_fail(where, limits, settings, has_training="training" in keywords)
-        loaded, asked, terms, shots_file = _load(marked, keywords, settings)
+        with set_files_checked():
+            loaded, asked, terms, shots_file = _load(marked, keywords, settings)
         suite = _ChoicesSuite(loaded, limits, terms, asked, shots_file)
         suite.rule = rule_of(where, keywords, settings, self.measure)
         return suite
+
+    def ask(
+        self,
+        resources: Resources,
+        model: Callable[[], ModelLike],
+        file: object,
+        **keywords: object,
+    ) -> ChoicesResult:
+        """Ask a model the questions of a set."""
+        _, answers = ask_set("choices", self, resources, model, file, **keywords)
+        return ChoicesResult(answers)
 
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
         """Return what reads the questions of a source."""
@@ -161,6 +175,31 @@ class _ChoicesKind(AccuracyKind):
 
 
 CHOICES = _ChoicesKind()
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicesResult(AskedSet[ChoiceAnswer]):
+    """How a model answered a set of questions with a choice of answers."""
+
+    @property
+    def predictions(self) -> list[str]:
+        """The letters chosen, in file order."""
+        return [answer.chosen for answer in self.answers]
+
+    @property
+    def acc(self) -> float:
+        """Accuracy of the likeliest choices, 0 to 1."""
+        return sum(one.prediction == one.answer for one in self.answers) / self.total
+
+    @property
+    def acc_norm(self) -> float:
+        """Accuracy of the choices likeliest for their length, 0 to 1."""
+        return sum(one.prediction_norm == one.answer for one in self.answers) / self.total
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing, 0 to 1."""
+        return _chance([one.question for one in self.answers])
 
 
 class _ChoicesSuite(AccuracySuite[ChoiceAnswer]):
@@ -313,7 +352,6 @@ def _load(
         drawn = read_shots(where, path, form, count, whole)
     metric = keywords.get("metric", form.metric)
     questions = {record.id: form.parse(record.fields) for record in loaded.records}
-    chances = [1 / len(one.choices) for one in questions.values()]
     terms = {
         "preset": keywords.get("preset"),
         "mode": keywords.get("mode"),
@@ -321,7 +359,7 @@ def _load(
         "shots": count,
         "shots_digest": _digest(drawn.values()),
         "metric": metric,
-        "chance": round(math.fsum(chances) / len(chances), 4),
+        "chance": round(_chance(questions.values()), 4),
     }
     shots = {name: drawn[name] for name in questions} if drawn else {}
     return loaded, ChoiceSet(form, metric, questions, shots), terms, path
@@ -331,6 +369,11 @@ def _digest(drawn: Iterable[Sequence[ChoiceQuestion]]) -> str | None:
     """Return a digest of the questions that are shown solved anywhere; ``None`` without any."""
     shown = {(*one.content, str(one.answer)) for shots in drawn for one in shots}
     return make_key(sorted(shown))[:_DIGEST] if shown else None
+
+
+def _chance(questions: Collection[ChoiceQuestion]) -> float:
+    """Return the mean of one over the number of choices."""
+    return math.fsum(1 / len(one.choices) for one in questions) / len(questions)
 
 
 def _pairing(content: str, choices: Sequence[str], answer: str) -> str:

@@ -141,6 +141,12 @@ MARKERS = (
             ),
         ),
         ("overlap", "average", "baseline"),
+        ask=AskFixture(
+            "choices",
+            "Ask the model under test questions with a choice of answers, from any test.\n\n"
+            "Takes what ``llm_choices`` takes; ``limit=`` draws so many questions.",
+            'choices("arc.jsonl", preset="arc_easy", limit=100)',
+        ),
     ),
     Marker(
         "llm_loss",
