@@ -300,9 +300,9 @@ def _form(where: str, terms: Mapping[str, Any]) -> ChoiceForm:
     """
     preset, mode, fields = terms.get("preset"), terms.get("mode"), terms.get("fields")
     if (preset is None) == (mode is None):
-        problem = (
-            "it says neither preset= nor mode=" if preset is None else "it has preset= and mode="
-        )
+        problem = "it has neither preset= nor mode="
+        if preset is not None:
+            problem = "it has both preset= and mode="
         hint = "name the public set with preset=, or say with mode= how one of your own is asked"
         raise SettingsError(where, problem, hint)
     if preset is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,15 +40,17 @@ import pytest
 class Knows:
     fingerprint = "knows all but {wrong}"
     context_length = {context}
+    asked = 0
 
     def encode(self, text):
         return list(text.encode())
 
     def score(self, contexts):
-        for number, context in enumerate(contexts):
+        for context in contexts:
             with open({log!r}, "a") as log:
                 log.write(bytes(context.ids).decode().replace("\\n", "|") + "\\n")
-            if number == {last}:
+            self.asked += 1
+            if self.asked == {last}:
                 os._exit(9)
             yield [self.judge(bytes(branch).decode()) for branch in context.branches]
 
@@ -143,7 +146,7 @@ def test_what_a_run_says(project: Project, dist: tuple[str, ...]) -> None:
     report = (project.path / "report.md").read_text("utf-8")
     assert '| "A. no 1 0" (right: "B. yes 1") |' in report.replace("\\", "")
     assert 'value="false"' in (project.path / "j.xml").read_text("utf-8")
-    assert "Which one is 11?" in asked(project)[-1] + asked(project)[0]
+    assert len(asked(project)) == 12
 
 
 def test_an_accuracy_that_is_too_low(project: Project, mode: tuple[str, ...]) -> None:
@@ -307,7 +310,7 @@ def test_a_second_run_asks_nothing(project: Project, mode: tuple[str, ...]) -> N
 def test_a_run_that_is_killed(project: Project) -> None:
     """The next one goes on where it stopped."""
     write(project, f"{OWN}, min_accuracy=0.1", data=questions(80))
-    knows(project, last=70)
+    knows(project, last=71)
     assert project.run_subprocess("-pno:xdist").ret == 9
     before = len(asked(project))
     knows(project)
@@ -324,7 +327,7 @@ def test_mmlus_questions(project: Project) -> None:
     rows: dict[str, list[dict[str, Any]]] = {"test": [], "dev": []}
     for split, content in rows.items():
         for path in sorted((EXAMPLE / split).glob("*.csv")):
-            for question, *choices, letter in csv.reader(path.read_text("utf-8").splitlines()):
+            for question, *choices, letter in csv.reader(io.StringIO(path.read_text("utf-8"))):
                 subject = path.stem.removesuffix(f"_{split}")
                 row = {"question": question, "choices": choices, "answer": letter}
                 content.append({**row, "subject": subject})
@@ -542,7 +545,7 @@ def test_questions_without_an_answer(project: Project, mode: tuple[str, ...]) ->
         "larger model"
     )
     assert errors[3] == (
-        "Knows: its log-probabilities for record q3 are NaN or infinite; see whether its "
+        "llm_model (Knows): its log-probabilities for record q3 are NaN or infinite; see whether its "
         "training diverged"
     )
     assert (suite["records"][1]["prediction"], suite["records"][1]["answer"]) == (None, "B")
@@ -611,7 +614,7 @@ def test_no_judge_is_needed(project: Project) -> None:
 def test_an_accuracy_of_chance(project: Project) -> None:
     """The summary says so, and a limit that guessing passes is named."""
     write(project, f"{OWN}, min_accuracy=0.2")
-    knows(project, wrong=range(4))
+    knows(project, wrong=range(8))
 
     result = project.run()
 
@@ -636,9 +639,12 @@ def test_questions_of_a_group(project: Project) -> None:
 
 def test_questions_that_were_trained_on(project: Project) -> None:
     """They fail the gate over the training data, and the accuracy without them is shown."""
-    write(project, f'{OWN}, min_accuracy=0.1, training="train.json"')
-    trained = [{"instruction": row["question"], "output": "x"} for row in questions(2)]
-    project.write("train.json", trained)
+    asked = "What is the sum of all angles?", "Who wrote the third book on rivers?"
+    data = questions(12)
+    for row, text in zip(data, asked, strict=False):
+        row["question"] = text
+    write(project, f'{OWN}, min_accuracy=0.1, training="train.json"', data=data)
+    project.write("train.json", [{"instruction": text, "output": "x"} for text in asked])
     knows(project, wrong=[5])
 
     result = project.run(REPORT)
