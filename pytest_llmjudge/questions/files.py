@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_llmjudge.data import Record
-from pytest_llmjudge.errors import RecordsError, one_line
+from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.fieldmap import field_at, has_field
 from pytest_llmjudge.json_values import kind_of, listed
 from pytest_llmjudge.questions.base import BadQuestionError
@@ -15,7 +15,7 @@ from pytest_llmjudge.recordsfile import read_contents
 from pytest_llmjudge.validation import Problem, bad_characters, odd_values, refuse, taken
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from pytest_llmjudge.questions.base import AnyQuestion, Form
     from pytest_llmjudge.recordsfile import Contents, Source
@@ -121,27 +121,24 @@ def _check_columns(content: Contents, form: Form[AnyQuestion]) -> None:
     lacking = [column for column in form.columns if not any(has_field(row, column) for row in rows)]
     if not lacking:
         return
-    like = next(_alike(rows), None)
-    if like is not None:
-        hint = f"it reads like {like}"
-    else:
-        columns = dict.fromkeys(column for row in rows for column in row)
-        hint = f"its columns are {listed(columns)}"
+    columns = dict.fromkeys(column for row in rows for column in row)
+    like = None if form.fields else _marker_for(columns)
+    hint = f"its columns are {listed(columns)}" if like is None else f"it reads like {like}"
     problem = f"no row has {listed(lacking)}, which {form.name} needs"
     raise RecordsError(content.name, problem, hint)
 
 
-_SETS: Final[tuple[tuple[str, Mapping[str, Form[Any]]], ...]] = (
+_MARKERS: Final[tuple[tuple[str, Mapping[str, Form[Any]]], ...]] = (
     ('llm_choices(…, preset="{}")', CHOICE_PRESETS),
     ('llm_choices(…, mode="{}")', CHOICE_MODES),
     ('llm_exact(…, preset="{}")', EXACT_PRESETS),
 )
 
 
-def _alike(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield which markers take rows with these columns, the most telling first."""
-    columns = {column for row in rows for column in row}
-    for marker, forms in _SETS:
+def _marker_for(columns: Mapping[str, object]) -> str | None:
+    """Return the marker that takes a file with these columns."""
+    for marker, forms in _MARKERS:
         for name, form in forms.items():
-            if columns.issuperset(form.columns):
-                yield one_line(marker.format(name))
+            if columns.keys() >= set(form.columns):
+                return marker.format(name)
+    return None

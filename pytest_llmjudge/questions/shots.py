@@ -156,7 +156,7 @@ def _draw(
         if len(left) < count:
             rest = [one for one in pool if not _is_row(one, question)]
             if len(rest) < count:
-                problem = f"it has {len(rest)} questions beside one that is asked"
+                problem = f"it has {count_of(len(rest), 'question')} beside one that is asked"
                 raise RecordsError(name, problem, f"shots={count} needs as many")
             left = lots.sample(rest, count)
         yield (*left,)
@@ -174,7 +174,7 @@ def _first_of_subject(
         of = "without a subject" if subject is None else f'of the subject "{one_line(subject, 60)}"'
         others = len(set(lacking)) - 1
         more = f", and too few of {others} other{'s' * (others > 1)}" if others else ""
-        problem = f"it has {len(by_subject[subject])} questions {of}{more}"
+        problem = f"it has {count_of(len(by_subject[subject]), 'question')} {of}{more}"
         hint = (
             f"shots={count} shows the first {count} of each; get the whole file, or ask for fewer"
         )

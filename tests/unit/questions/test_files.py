@@ -1,0 +1,239 @@
+"""Files of benchmark sets as records, and what is said of those that are none."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.questions.files import read_questions
+from pytest_llmjudge.questions.modes import with_fields
+from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS, EXACT_PRESETS
+from pytest_llmjudge.recordsfile import find_source
+from tests.support.benchmark_sets import rows_of, write_set
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.questions.base import AnyQuestion, Form
+
+LETTERS = CHOICE_MODES["letters"]
+OWN = {"question": "Why?", "choices": ["x", "y"], "answer": 1}
+
+
+def read(
+    folder: Path, rows: Sequence[object], form: Form[AnyQuestion] = LETTERS
+) -> tuple[Record, ...]:
+    path = folder / "own.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return read_questions(find_source(path), form, gates=("average", "baseline"))
+
+
+def refused(
+    folder: Path, rows: Sequence[object], form: Form[AnyQuestion] = LETTERS
+) -> tuple[str, ...]:
+    with pytest.raises(RecordsError) as caught:
+        read(folder, rows, form)
+    return caught.value.lines
+
+
+def test_records(tmp_path: Path) -> None:
+    """The question is the instruction, the right answer the output, the row all fields."""
+    path = write_set("arc_easy", tmp_path)["test"]
+
+    records = read_questions(find_source(path), CHOICE_PRESETS["arc_easy"])
+
+    rows, _ = rows_of("arc_easy")
+    assert [record.fields for record in records] == rows
+    assert [record.id for record in records] == [row["id"] for row in rows]
+    assert records[0].instruction == rows[0]["question"]
+    assert records[0].output == rows[0]["choices"]["text"]["ABCDE".index(rows[0]["answerKey"])]
+    assert {record.input for record in records} == {""}
+
+
+def test_the_reference_of_an_exact_answer(tmp_path: Path) -> None:
+    """It is all that the set says."""
+    path = write_set("gsm8k", tmp_path)["test"]
+
+    records = read_questions(find_source(path), EXACT_PRESETS["gsm8k"])
+
+    assert [record.output for record in records] == [row["answer"] for row in rows_of("gsm8k")[0]]
+
+
+def test_ids(tmp_path: Path) -> None:
+    """A row without an id is named after what it asks; numbers are ids too."""
+    other, moved = {**OWN, "choices": ["x", "z"]}, {**OWN, "note": "another column"}
+    names = [record.id for record in read(tmp_path, [OWN, {**OWN, "id": 7}, other, moved])]
+
+    assert names[0].startswith("why-")
+    assert names[1] == "7"
+    assert names[2] not in names[:2]
+    assert names[3] == f"{names[0]}-2"
+
+
+def test_fields_name_the_id(tmp_path: Path) -> None:
+    """fields= may name the column that holds it."""
+    form = with_fields("t", LETTERS, {"id": "meta.key"})
+
+    (record,) = read(tmp_path, [{**OWN, "meta": {"key": "first"}}], form)
+
+    assert record.id == "first"
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        ([], ["own.jsonl: it is empty; add records or name another file"]),
+        (
+            [OWN, {**OWN, "answer": "C"}, {**OWN, "answer": 5}],
+            [
+                (
+                    'own.jsonl: line 2 and 1 other like it: "answer" is "C", which is none of the 2 '
+                    "choices; write an index from 0 to 1 or a letter from A to B"
+                )
+            ],
+        ),
+        (
+            [
+                OWN,
+                {**OWN, "choices": ["x"]},
+                {**OWN, "choices": ["x"] * 27},
+                {**OWN, "question": ""},
+            ],
+            [
+                "own.jsonl: line 2 and 1 other like it: it has 1 choice; a question has 2 to 26",
+                'own.jsonl: line 4: "question" is empty; write a text',
+            ],
+        ),
+        ([OWN, [1]], ["own.jsonl: line 2: it is a list; a question is an object"]),
+        (
+            [{**OWN, "id": "a"}, {**OWN, "id": "a"}],
+            ['own.jsonl: line 2: "id" is "a", as in line 1; ids must differ within a file'],
+        ),
+        (
+            [{**OWN, "id": "average"}],
+            ['own.jsonl: line 1: "id" is "average", the name of a gate; give it another id'],
+        ),
+        (
+            [{**OWN, "id": [1]}],
+            ['own.jsonl: line 1: "id" is no text or whole number; write one, or leave it out'],
+        ),
+        (
+            [{**OWN, "choices": ["x", "a\0b"]}],
+            ["own.jsonl: line 1: it holds a NUL character; remove it"],
+        ),
+        (
+            [{**OWN, "question": "\ud83d?"}],
+            [
+                (
+                    "own.jsonl: line 1: it holds half a surrogate pair (character 1); "
+                    "write the text again as UTF-8"
+                )
+            ],
+        ),
+        (
+            [{**OWN, "weight": float("nan")}],
+            [
+                (
+                    'own.jsonl: line 1: "weight" is NaN, which JSON does not have; '
+                    "leave it out or write null"
+                )
+            ],
+        ),
+    ],
+)
+def test_wrong_files(tmp_path: Path, rows: list[Any], lines: list[str]) -> None:
+    """One line for each cause, with the first place and how many rows share it."""
+    assert list(refused(tmp_path, rows)) == lines
+
+
+def test_all_causes(tmp_path: Path) -> None:
+    """A cause of every row is said once."""
+    rows = [{**row, "label": ""} for row in rows_of("hellaswag")[0]]
+
+    assert refused(tmp_path, rows, CHOICE_PRESETS["hellaswag"]) == (
+        (
+            f'own.jsonl: all {len(rows)} records: "label" says no answer; '
+            "take the validation split: the test split has no answers"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "line"),
+    [
+        (
+            *("piqa", CHOICE_PRESETS["arc_easy"]),
+            (
+                'own.jsonl: no row has "question", "choices" and "answerKey", which arc_easy needs; '
+                'it reads like llm_choices(…, preset="piqa")'
+            ),
+        ),
+        (
+            *("gsm8k", CHOICE_PRESETS["mmlu_pro"]),
+            (
+                'own.jsonl: no row has "options" and "category", which mmlu_pro needs; '
+                'it reads like llm_exact(…, preset="gsm8k")'
+            ),
+        ),
+        (
+            *("openbookqa", EXACT_PRESETS["gsm8k"]),
+            (
+                'own.jsonl: no row has "question" and "answer", which gsm8k needs; '
+                'it reads like llm_choices(…, preset="openbookqa")'
+            ),
+        ),
+    ],
+)
+def test_another_set(tmp_path: Path, name: str, form: Form[AnyQuestion], line: str) -> None:
+    """Rows of another set are known by their columns."""
+    assert refused(tmp_path, rows_of(name)[0], form) == (line,)
+
+
+def test_own_files_and_presets(tmp_path: Path) -> None:
+    """Rows for a mode are no set's; rows of nothing that is known are shown with their columns."""
+    assert refused(tmp_path, [OWN], CHOICE_PRESETS["winogrande"]) == (
+        (
+            'own.jsonl: no row has "sentence", "option1" and "option2", which winogrande needs; '
+            'it reads like llm_choices(…, mode="letters")'
+        ),
+    )
+    assert refused(tmp_path, [{"prompt": "x", "options": ["a", "b"]}]) == (
+        (
+            'own.jsonl: no row has "question", "choices" and "answer", which letters needs; '
+            'its columns are "prompt" and "options"'
+        ),
+    )
+    form = with_fields("t", LETTERS, {"question": "prompt"})
+    assert refused(tmp_path, [OWN], form) == (
+        (
+            'own.jsonl: no row has "prompt", which letters needs; '
+            'its columns are "question", "choices" and "answer"'
+        ),
+    )
+
+
+def test_tables(tmp_path: Path) -> None:
+    """In a table the choices are JSON, and all numbers texts."""
+    path = tmp_path / "own.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(OWN)
+        writer.writerow(["Why?", '["x", "y"]', "1"])
+
+    (record,) = read_questions(find_source(path), LETTERS)
+
+    assert record.output == "y"
+
+
+def test_another_split(tmp_path: Path) -> None:
+    """A file of several splits is read as records files are."""
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps({"train": [OWN], "test": [OWN, OWN]}), encoding="utf-8")
+
+    assert len(read_questions(find_source(path, "test"), LETTERS)) == 2
