@@ -78,7 +78,6 @@ def decide_share(
     minimum: float | None,
     *,
     limit: str = "min_accuracy",
-    measure: str = "accuracy",
     noun: str = "record",
 ) -> Decision:
     """Decide over an accuracy: it is at least ``minimum``, where one is set.
@@ -87,13 +86,12 @@ def decide_share(
         figures: The accuracy.
         minimum: The least one, 0 to 1.
         limit: The keyword that sets it, for messages.
-        measure: What the accuracy is called.
         noun: What was answered, in the singular.
     """
     low, high = figures.interval
     plural = "" if figures.total == 1 else "s"
     counted = f"{figures.correct} of {figures.total} {noun}{plural}{in_groups(figures.groups)}"
-    shown = f"{measure} {share(figures.accuracy, minimum)}"
+    shown = f"accuracy {share(figures.accuracy, minimum)}"
     text = f"{shown} ({counted}, 95 % CI {low:.4f} to {high:.4f})"
     if minimum is None:
         return Decision(passed=True, reason=f"{text}, no {limit} is set")

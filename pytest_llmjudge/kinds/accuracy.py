@@ -137,10 +137,6 @@ class AccuracyKind(Kind[AccuracyResult]):
     def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:
         """Say whether a record of a results file is right by its answer; ``None`` without one."""
 
-    def measured(self, terms: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """Return what the accuracy that decides is called; it is its key in results files."""
-        return ACCURACY
-
     def figures(self, result: AccuracyResult) -> dict[str, Any]:  # noqa: ARG002
         """Return what else a results file has of a suite; the accuracy that decides is there."""
         return {}
@@ -170,7 +166,7 @@ class AccuracyKind(Kind[AccuracyResult]):
                 return "error"
             return "failed" if limits.every_right and not row["correct"] else "passed"
 
-        read, measure = self.reader(facts), self.measured(facts["terms"])
+        read = self.reader(facts)
         rows = settled(gathered, suite, whole=whole, measure="correct", decide=decide, read=read)
         records = tuple(_answered_record(record, row) for record, row in rows)
         return AccuracyResult(
@@ -179,7 +175,6 @@ class AccuracyKind(Kind[AccuracyResult]):
             path=facts["path"],
             checkpoint=gathered.checkpoint,
             total=facts["total"],
-            measure=measure,
             terms=facts["terms"],
             limits=limits,
             records=records,
@@ -204,7 +199,7 @@ class AccuracyKind(Kind[AccuracyResult]):
             **({} if result.groups is None else {"groups": result.groups}),
             "scored": len(result.answered),
             "unscored": result.total - len(result.answered),
-            **_plain_share(share, result.measure),
+            **_plain_share(share),
             **self.figures(result),
         }
         if result.categories:
@@ -213,7 +208,7 @@ class AccuracyKind(Kind[AccuracyResult]):
                 one.name: {
                     "total": one.total,
                     "scored": one.scored,
-                    **_plain_share(one.share, result.measure),
+                    **_plain_share(one.share),
                     "min_accuracy": one.min_accuracy,
                 }
                 for one in result.categories
@@ -221,7 +216,7 @@ class AccuracyKind(Kind[AccuracyResult]):
         rest = result.share_without_overlap
         document |= saved_overlap(
             result.overlap,
-            result.measure,
+            ACCURACY,
             None if rest is None else rest.accuracy,
             None if rest is None else rest.interval,
         )
@@ -258,7 +253,7 @@ class AccuracyKind(Kind[AccuracyResult]):
                 yield f'{record["id"]}: its "correct" is {given}, and by its answer {shown}'
         answered = [record["correct"] for record in records if record["correct"] is not None]
         yield from counted(suite, len(records), len(answered))
-        yield from _wrong_share(suite, answered, suite["total"], self.measured(suite))
+        yield from _wrong_share(suite, answered, suite["total"])
         for name, figures in suite.get("categories", {}).items():
             own = [
                 record["correct"]
@@ -267,7 +262,7 @@ class AccuracyKind(Kind[AccuracyResult]):
             ]
             for problem in (
                 *differs(figures, "scored", len(own)),
-                *_wrong_share(figures, own, figures["total"], self.measured(suite)),
+                *_wrong_share(figures, own, figures["total"]),
             ):
                 yield f"category {one_line(name, 60)}: {problem}"
         yield from self.wrong_figures(suite)
@@ -301,11 +296,6 @@ class AccuracyKind(Kind[AccuracyResult]):
     def saved_samples(self, suite: Mapping[str, Any]) -> dict[str, object]:
         """Return what each record of a suite of a results file asks, by id."""
         return {record["id"]: self.saved_pairing(record) for record in suite["records"]}
-
-    def saved_value(self, suite: Mapping[str, Any]) -> float | None:
-        """Return the accuracy that decides of a suite of a results file."""
-        value: float | None = suite[self.measured(suite)]
-        return value
 
     def summary(self, result: AccuracyResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""
@@ -404,14 +394,13 @@ class AccuracySuite(RecordSuite[Given]):
         if category is not None:
             samples = [one for one in samples if self._category(self.record(one.id)) == category]
             least = self.limits.min_accuracies[category]
-        measure = self.kind.measured(self.asked_as())
         causes = {one.id: one.error for one in samples if one.error is not None}
         if causes:
-            return unscored(list(causes), len(samples), causes, "records", measure)
+            return unscored(list(causes), len(samples), causes, "records", ACCURACY)
         right = [one.value.is_right for one in samples if one.value is not None]
         share = share_of(right, group_numbers(self.record(one.id).group for one in samples))
         assert share is not None  # noqa: S101  # no suite and no category is empty
-        return decide_share(share, least, measure=measure)
+        return decide_share(share, least)
 
     def _category(self, record: Record) -> str | None:
         by = self.limits.by
@@ -529,24 +518,22 @@ def _answered_record(record: Record, row: Mapping[str, Any]) -> AnsweredRecord:
     )
 
 
-def _plain_share(share: Share | None, measure: str) -> dict[str, Any]:
+def _plain_share(share: Share | None) -> dict[str, Any]:
     """Return right answers, accuracy and interval as a results file has them."""
     if share is None:
-        return dict.fromkeys(("correct", measure, "ci95"))
+        return dict.fromkeys(("correct", ACCURACY, "ci95"))
     return {
         "correct": share.correct,
-        measure: round(share.accuracy, 4),
+        ACCURACY: round(share.accuracy, 4),
         "ci95": [round(bound, 4) for bound in share.interval],
     }
 
 
-def _wrong_share(
-    figures: Mapping[str, Any], right: Sequence[bool], total: int, measure: str
-) -> Iterator[str]:
+def _wrong_share(figures: Mapping[str, Any], right: Sequence[bool], total: int) -> Iterator[str]:
     # Of a part of the records there is no accuracy.
     is_whole = bool(right) and len(right) == total
     yield from differs(figures, "correct", sum(right) if is_whole else None)
-    yield from differs(figures, measure, sum(right) / total if is_whole else None)
+    yield from differs(figures, ACCURACY, sum(right) / total if is_whole else None)
 
 
 def _outcome(gathered: Gathered, records: Sequence[AnsweredRecord]) -> str:

@@ -124,7 +124,6 @@ class AccuracyResult:
         path: Its records file.
         checkpoint: The model under test; ``None`` when the records held the responses.
         total: How many records it has.
-        measure: What the accuracy that decides is called.
         terms: How the records were asked, as a results file has it.
         limits: What is asked of the suite.
         records: Those of which something is known, in file order.
@@ -139,7 +138,6 @@ class AccuracyResult:
     path: str
     checkpoint: CheckpointReference | None
     total: int
-    measure: str
     terms: Mapping[str, Any]
     limits: AccuracyLimits
     records: tuple[AnsweredRecord, ...]

@@ -17,6 +17,7 @@ from pytest_llmjudge.data.page import (
 )
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview, Part
 from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.kinds.accuracy_results import ACCURACY
 from pytest_llmjudge.kinds.averages import breakdown_of, without_category
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["accuracy_page", "accuracy_summary"]
 
 _EXCERPTS = ("", "record", "instruction", "answer")
+_CATEGORIES = ("category", "records", "answered", ACCURACY, "95 % interval", "outcome")
 _EVERY = "each right"
 _LONGEST_NAME = 60
 _LONGEST_TEXT = 60
@@ -69,17 +71,17 @@ def accuracy_summary(
         rule: How it is held to its baseline.
         own: What its kind shows beside the accuracy.
     """
-    answered, limits, measure = result.answered, result.limits, result.measure
+    answered, limits = result.answered, result.limits
     value, interval = _shown(result.share)
     return make_summary(
         kind,
         result,
         noun="record",
-        measure=measure,
+        measure=ACCURACY,
         value=value,
         interval=interval,
         wanted=(
-            at_least(measure, limits.min_accuracy),
+            at_least(ACCURACY, limits.min_accuracy),
             *(at_least(gate_of(one.name), one.min_accuracy) for one in result.categories),
             _EVERY if limits.every_right else "",
             wanted_overlap(result.overlap),
@@ -102,7 +104,7 @@ def accuracy_summary(
         grouped=grouped_size(result.total, "record", result.groups),
         overview=Overview(
             (
-                *("suite", "records", "answered", "right", measure, "95 % interval"),
+                *("suite", "records", "answered", "right", ACCURACY, "95 % interval"),
                 *own.columns,
                 "outcome",
             ),
@@ -144,10 +146,10 @@ def _causes(result: AccuracyResult) -> Iterator[str]:
 
 
 def _limits(result: AccuracyResult) -> dict[str, Limit]:
-    least, measure = result.limits.min_accuracy, result.measure
+    least = result.limits.min_accuracy
     limits = {
         AVERAGE: Limit(
-            at_least(measure, least),
+            at_least(ACCURACY, least),
             _remark(result.share, len(result.answered), result.total, least),
         )
     }
@@ -176,15 +178,11 @@ def _breakdowns(result: AccuracyResult) -> Iterator[Breakdown]:
         # Those of which a part has no answer come first.
         [-1.0 if one.share is None else one.share.accuracy for one in categories],
         settings=counted + _left_over(result),
-        headings=_headings(result),
+        headings=_CATEGORIES,
         nouns=("category", "categories"),
-        title=result.measure.capitalize(),
-        lowest=f"with the lowest {result.measure}",
+        title=ACCURACY.capitalize(),
+        lowest=f"with the lowest {ACCURACY}",
     )
-
-
-def _headings(result: AccuracyResult) -> tuple[str, ...]:
-    return ("category", "records", "answered", result.measure, "95 % interval", "outcome")
 
 
 def _left_over(result: AccuracyResult) -> str:
@@ -198,14 +196,14 @@ def _category(result: AccuracyResult, one: CategoryShare) -> Part:
         outcome = next((gate.outcome for gate in result.gates if gate.name == name), "not run")
         near = one.share is not None and one.share.is_within_noise(one.min_accuracy)
         noise = ", within noise" if near else ""
-        remark = f" ({at_least(result.measure, one.min_accuracy)}{noise})"
+        remark = f" ({at_least(ACCURACY, one.min_accuracy)}{noise})"
     figures = str(one.total), str(one.scored), *_shown(one.share)
     return Part(one_line(one.name, _LONGEST_NAME), figures, outcome, remark)
 
 
 def _blocks(result: AccuracyResult, value: str) -> Iterator[str | Names | Excerpts]:
     rest = _shown(result.share_without_overlap)[0].removeprefix(NONE)
-    yield from overlap_blocks(result.name, result.overlap, result.measure, value, rest)
+    yield from overlap_blocks(result.name, result.overlap, ACCURACY, value, rest)
     yield from unscored_names(result.name, result.records)
     wrong = tuple(
         Excerpt(
@@ -240,7 +238,7 @@ def accuracy_page(
     return SuitePage(
         panels=(
             Panel("Answers", (*_facts(result), *own.facts)),
-            *overlap_panel(result.overlap, result.measure, rest),
+            *overlap_panel(result.overlap, ACCURACY, rest),
         ),
         charts=tuple(_charts(result)),
         tables=tuple(_tables(result)),
@@ -268,13 +266,13 @@ def _charts(result: AccuracyResult) -> Iterator[ChartData]:
         if one.share is not None
     )
     if len(measured) > 1:
-        yield Intervals(measured, None, result.measure, "category")
+        yield Intervals(measured, None, ACCURACY, "category")
 
 
 def _tables(result: AccuracyResult) -> Iterator[PageTable]:
     if result.categories:
         parts = tuple(_category(result, one) for one in result.categories)
-        yield PageTable("Categories", _headings(result), parts, _left_over(result))
+        yield PageTable("Categories", _CATEGORIES, parts, _left_over(result))
 
 
 def _row(result: AccuracyResult, one: AnsweredRecord, entry: Entry | None) -> Row:

@@ -597,11 +597,6 @@ class Kind(ABC, Generic[Result]):
         """
         return None
 
-    def saved_value(self, suite: Mapping[str, Any]) -> float | None:
-        """Return the figure of a suite of a results file; ``None`` when it has none."""
-        value: float | None = suite[self.figure.name.replace(" ", "_")]
-        return value
-
     def saved_interval(self, suite: Mapping[str, Any]) -> tuple[float, float] | None:
         """Return the 95 % interval of the figure of a suite of a results file."""
         return suite["ci95"] and tuple(suite["ci95"])

@@ -52,7 +52,7 @@ def _time(path: Path, text: str) -> datetime:
 
 def _suite(kind: Kind[Any], suite: Mapping[str, Any], run: SavedRun) -> SavedSuite:
     samples = kind.saved_samples(suite)
-    value = kind.saved_value(suite)
+    value = suite[kind.figure.name.replace(" ", "_")]
     model = suite.get("checkpoint")
     return SavedSuite(
         name=suite["name"],

@@ -6,9 +6,8 @@ import json
 import math
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, cast
 
 from pytest_llmjudge.data import Context, Entry, Measure, Record, Side
 from pytest_llmjudge.data.history import Figure
@@ -26,7 +25,7 @@ from pytest_llmjudge.extremes import fewest_falls
 from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored, whole_outcome
 from pytest_llmjudge.groups import count_groups, group_numbers, in_groups
 from pytest_llmjudge.keys import content_of, make_key, template_digest
-from pytest_llmjudge.kinds.base import Kind, Sample, SuiteRun, gates_over_all
+from pytest_llmjudge.kinds.base import Kind, gates_over_all
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_blocks,
@@ -46,6 +45,7 @@ from pytest_llmjudge.kinds.records import (
     settled,
 )
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
+from pytest_llmjudge.kinds.scored_run import ScoredRecordsRun
 from pytest_llmjudge.kinds.summaries import (
     causes_of_items,
     causes_of_missing,
@@ -66,7 +66,13 @@ from pytest_llmjudge.settings import (
 from pytest_llmjudge.stats import points, ratio_interval
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import saved_content
-from pytest_llmjudge.values import check_rise, integer_check, number_check, read_keywords, shown
+from pytest_llmjudge.values import (
+    check_flag,
+    check_rise,
+    integer_check,
+    number_check,
+    read_keywords,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -81,12 +87,15 @@ if TYPE_CHECKING:
         Rule,
     )
     from pytest_llmjudge.data.summary import Summary
-    from pytest_llmjudge.kinds.base import Gathered, Marked, Suite
+    from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite, SuiteRun
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.pipeline.scoring_model import ScoringModel
     from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings
+
+    _Kept: TypeAlias = tuple[tuple[tuple[float, int], ...], str, str]
+    """What is stored: parts, tokenizer and digest of tokens, as of a :class:`Loss`."""
 
 __all__ = ["LOSS", "Loss"]
 
@@ -104,8 +113,6 @@ _HEADINGS = (
 _EXCERPTS = ("loss", "record", "instruction", "tokens")
 _EXAMPLE = 'llm_loss("records.json", max_perplexity=4.0)'
 _TEXT = ".txt"
-_CHUNK = 256
-"""Samples whose tokens are held at a time, so that memory does not grow with a suite."""
 _LONGEST_WINDOW = 4096
 """Tokens of a text's window at most: logits of a context of 131,072 tokens would take 60 GB."""
 _DIGITS = 16
@@ -602,9 +609,7 @@ class _LossSuite(RecordSuite[Loss]):
         return {"name": Path(prompt).name + more, "digest": digest}
 
 
-class _LossRun(SuiteRun[Loss]):
-    judge = None
-
+class _LossRun(ScoredRecordsRun[Loss]):
     def __init__(
         self,
         suite: _LossSuite,
@@ -612,48 +617,8 @@ class _LossRun(SuiteRun[Loss]):
         model: ModelLike | None,
         needed: Sequence[str],
     ) -> None:
-        from pytest_llmjudge.pipeline.protocols import Counter, Fingerprint
-
-        self.model = model
+        super().__init__(suite, resources, model, needed, "losses")
         self._suite = suite
-        self._resources = resources
-        self._needed = needed
-        self._fingerprint = Fingerprint(model)
-        self._counter = Counter(resources.store, "losses", suite.name, resources.worker)
-        self._known: dict[str, Loss] | None = None
-
-    def sample(self, name: str, *, again: bool = False) -> Sample[Loss]:
-        try:
-            return Sample(name, self._loss(name, again=again))
-        except LlmJudgeError as error:
-            return Sample(name, None, str(error), "rig" if error.is_infrastructure else "record")
-
-    def samples(self) -> list[Sample[Loss]]:
-        return [self.sample(name) for name in self._suite.samples]
-
-    def prepare(self, *, again: bool) -> None:
-        for sample in self.samples():
-            if again and sample.error is not None:
-                self.sample(sample.id, again=True)
-
-    def _loss(self, name: str, *, again: bool) -> Loss:
-        from pytest_llmjudge.pipeline.turns import wait_or_compute
-
-        if self._known is None:
-            # All at once: a query for each record is slow.
-            self._known = self._stored(self._needed)
-        if name not in self._known:
-            store, key = self._resources.store, self._key(name)
-            if again:
-                store.forget_failure(key)
-            self._known[name] = wait_or_compute(
-                store,
-                key,
-                lambda: self._stored([name]).get(name),
-                lambda: self._compute(name),
-                self.model,
-            )
-        return self._known[name]
 
     def _name(self) -> str:
         """Name the model in messages."""
@@ -662,11 +627,10 @@ class _LossRun(SuiteRun[Loss]):
 
         return str(self.model.info.path) if isinstance(self.model, Model) else name_of(self.model)
 
-    def _key(self, name: str) -> str:
+    def _make_key(self, record: Record) -> str:
         from pytest_llmjudge.pipeline.responses import thinking_option
 
         suite, settings = self._suite, self._resources.settings
-        record = suite.record(name)
         how = {
             "chat": suite.loaded.is_chat,
             "end": suite.end,
@@ -679,44 +643,11 @@ class _LossRun(SuiteRun[Loss]):
         prompt = plain_prompt(suite.prompt(record, self.model))
         return make_key("loss/2", self._fingerprint.first, prompt, record.output, how)
 
-    def _stored(self, names: Iterable[str]) -> dict[str, Loss]:
-        keys = {self._key(name): name for name in names}
-        answers = self._resources.store.answers(list(keys), _read)
-        return {
-            keys[key]: Loss(self._suite.record(keys[key]), *facts) for key, facts in answers.items()
-        }
+    def _read(self, facts: str) -> _Kept:
+        return _read(facts)
 
-    def _compute(self, wanted: str) -> None:
-        from pytest_llmjudge.storage.store import Failure
-
-        store = self._resources.store
-        names = dict.fromkeys([*self._needed, wanted])
-        known = self._stored(names)
-        missing = [
-            (name, key)
-            for name in names
-            if name not in known and store.failure(key := self._key(name)) is None
-        ]
-        self._counter.found(len(known), len(names))
-        self._counter.start(len(missing))
-        waiting = iter(missing)
-        try:
-            while chunk := list(islice(waiting, _CHUNK)):
-                results = self._score([self._suite.record(name) for name, _ in chunk])
-                self._fingerprint.check()
-                rows = {key: results[name] for name, key in chunk}
-                store.add_answers({k: row for k, row in rows.items() if isinstance(row, str)})
-                for key, row in rows.items():
-                    if not isinstance(row, str):
-                        store.add_failure(key, Failure(str(row), row.is_infrastructure))
-                    self._counter.step(kept=isinstance(row, str))
-        except LlmJudgeError as error:
-            known = self._stored(names)
-            for name, key in missing:
-                if name not in known and store.failure(key) is None:
-                    store.add_failure(key, Failure(str(error), error.is_infrastructure))
-        finally:
-            self._counter.flush()
+    def _value(self, record: Record, kept: _Kept) -> Loss:
+        return Loss(record, *kept)
 
     def _score(self, records: Sequence[Record]) -> dict[str, str | LlmJudgeError]:
         """Return the stored form of each record's loss, or why it has none.
@@ -854,7 +785,7 @@ def _length(context: Context) -> int:
     return len(context.ids) + len(context.branches[0])
 
 
-def _read(facts: str) -> tuple[tuple[tuple[float, int], ...], str, str]:
+def _read(facts: str) -> _Kept:
     """Return what was stored.
 
     Raises:
@@ -947,12 +878,6 @@ _OF_RECORDS = (
 """Keywords that say nothing of a text."""
 
 
-def _check_flag(where: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise SettingsError(where, f"{shown(value)} is neither True nor False", "give one of them")
-    return value
-
-
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "max_perplexity": number_check(
         "{value} is no perplexity", "a number of 1 or more", lambda most: 1 <= most < math.inf
@@ -960,7 +885,7 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "max_loss": number_check(
         "{value} is no loss", "a number of nats above 0", lambda most: 0 < most < math.inf
     ),
-    "end": _check_flag,
+    "end": check_flag,
     "stride": integer_check(
         "{value} is no stride", "a number of tokens, 1 or more", lambda stride: stride >= 1
     ),

@@ -553,7 +553,7 @@ def test_what_are_no_token_ids(project: Project, gives: str, shown: str) -> None
         ('"data.json", max_loss=0', "max_loss: 0 is no loss; give a number of nats above 0"),
         (
             '"data.json", max_loss=1, end=1',
-            "end: 1 is neither True nor False; give one of them",
+            "end: 1 is neither True nor False; give True or False",
         ),
         (
             '"data.json", max_loss=1, stride=5',

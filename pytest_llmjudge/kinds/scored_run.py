@@ -1,0 +1,165 @@
+"""Suites of records of which a model scores given texts: from the store, or computed together."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.kinds.base import Sample, SuiteRun, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.kinds.records import RecordSuite
+    from pytest_llmjudge.pipeline import ModelLike
+    from pytest_llmjudge.pipeline.resources import Resources
+
+__all__ = ["ScoredRecordsRun"]
+
+_CHUNK: Final = 256
+"""Records whose tokens are held at a time, so that memory does not grow with a suite."""
+
+
+class ScoredRecordsRun(SuiteRun[Value]):
+    """A suite that has begun in this process, of whose records a model scores given texts.
+
+    Args:
+        suite: The suite.
+        resources: Of this process.
+        model: Under test.
+        needed: Ids of the records that this run needs, so that all are computed by who comes first.
+        counted: What is computed for each record, in the plural.
+    """
+
+    judge = None
+
+    def __init__(
+        self,
+        suite: RecordSuite[Value],
+        resources: Resources,
+        model: ModelLike | None,
+        needed: Sequence[str],
+        counted: str,
+    ) -> None:
+        from pytest_llmjudge.pipeline.protocols import Counter, Fingerprint
+
+        self.model = model
+        self._resources = resources
+        self._fingerprint = Fingerprint(model)
+        self._scored = suite
+        self._needed = needed
+        self._counter = Counter(resources.store, counted, suite.name, resources.worker)
+        self._known: dict[str, Value] | None = None
+        self._keys: dict[str, str] = {}
+
+    @abstractmethod
+    def _make_key(self, record: Record) -> str:
+        """Return under what the scores of a record are kept: a hash of all that decides them."""
+
+    @abstractmethod
+    def _score(self, records: Sequence[Record]) -> Mapping[str, str | LlmJudgeError]:
+        """Return the stored form of each record's scores, or why it has none.
+
+        Raises:
+            CheckpointError: The model cannot be used.
+        """
+
+    @abstractmethod
+    def _read(self, facts: str) -> Any:  # noqa: ANN401  # of each kind's own
+        """Return what was stored.
+
+        Raises:
+            ValueError: It is nothing that :meth:`_score` returned.
+        """
+
+    @abstractmethod
+    def _value(self, record: Record, kept: Any) -> Value:  # noqa: ANN401
+        """Return what the kind keeps of a record.
+
+        Args:
+            record: It.
+            kept: What :meth:`_read` returned.
+        """
+
+    def sample(self, name: str, *, again: bool = False) -> Sample[Value]:
+        """Return what is known of a record, or find out."""
+        try:
+            return Sample(name, self._result(name, again=again))
+        except LlmJudgeError as error:
+            return Sample(name, None, str(error), "rig" if error.is_infrastructure else "record")
+
+    def samples(self) -> list[Sample[Value]]:
+        """Return all records of the suite."""
+        return [self.sample(name) for name in self._scored.samples]
+
+    def prepare(self, *, again: bool) -> None:
+        """Have all of these, before a gate decides."""
+        for sample in self.samples():
+            if again and sample.error is not None:
+                self.sample(sample.id, again=True)
+
+    def _result(self, name: str, *, again: bool) -> Value:
+        from pytest_llmjudge.pipeline.turns import wait_or_compute
+
+        if self._known is None:
+            # All at once: a query for each record is slow.
+            self._known = self._stored(self._needed)
+        if name not in self._known:
+            store, key = self._resources.store, self._key(name)
+            if again:
+                store.forget_failure(key)
+            self._known[name] = wait_or_compute(
+                store,
+                key,
+                lambda: self._stored([name]).get(name),
+                lambda: self._compute(name),
+                self.model,
+            )
+        return self._known[name]
+
+    def _key(self, name: str) -> str:
+        if name not in self._keys:
+            self._keys[name] = self._make_key(self._scored.record(name))
+        return self._keys[name]
+
+    def _stored(self, names: Iterable[str]) -> dict[str, Value]:
+        keys = {name: self._key(name) for name in names}
+        answers = self._resources.store.answers(list(dict.fromkeys(keys.values())), self._read)
+        return {
+            name: self._value(self._scored.record(name), answers[key])
+            for name, key in keys.items()
+            if key in answers
+        }
+
+    def _compute(self, wanted: str) -> None:
+        from pytest_llmjudge.storage.store import Failure
+
+        store = self._resources.store
+        names = dict.fromkeys([*self._needed, wanted])
+        known = self._stored(names)
+        # Records that ask the same share a key.
+        missing = {self._key(name): name for name in names if name not in known}
+        missing = {key: name for key, name in missing.items() if store.failure(key) is None}
+        self._counter.found(len(known), len(names))
+        self._counter.start(len(missing))
+        waiting = iter(missing.items())
+        try:
+            while chunk := list(islice(waiting, _CHUNK)):
+                results = self._score([self._scored.record(name) for _, name in chunk])
+                self._fingerprint.check()
+                rows = {key: results[name] for key, name in chunk}
+                store.add_answers({k: row for k, row in rows.items() if isinstance(row, str)})
+                for key, row in rows.items():
+                    if not isinstance(row, str):
+                        store.add_failure(key, Failure(str(row), row.is_infrastructure))
+                    self._counter.step(kept=isinstance(row, str))
+        except LlmJudgeError as error:
+            known = self._stored(names)
+            for key, name in missing.items():
+                if name not in known and store.failure(key) is None:
+                    store.add_failure(key, Failure(str(error), error.is_infrastructure))
+        finally:
+            self._counter.flush()
