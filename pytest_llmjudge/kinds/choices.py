@@ -265,7 +265,7 @@ def _form(where: str, terms: Mapping[str, Any]) -> ChoiceForm:
         hint = "name the public set with preset=, or say with mode= how one of your own is asked"
         raise SettingsError(where, problem, hint)
     if preset is None:
-        form = CHOICE_MODES[mode]
+        form = CHOICE_MODES[str(mode)]
         return form if fields is None else with_fields(f"{where}: fields", form, fields)
     if fields is not None:
         where = f"{where}: fields"

@@ -156,6 +156,27 @@ MARKERS = (
         ),
         ("overlap", "perplexity", "baseline"),
     ),
+    Marker(
+        "llm_exact",
+        '"records.json", preset=, extract=, min_accuracy=, ...',
+        "compare what a model answers with the references",
+        (
+            _RECORD,
+            _RESPONSE,
+            ItemFixture(
+                "exact",
+                "What was extracted from this item's response, and whether it is right.",
+                "a test that compares no answers",
+            ),
+        ),
+        ("overlap", "average", "baseline"),
+        ask=AskFixture(
+            "exact_match",
+            "Ask the model under test the questions of a set, as ``llm_exact`` does.\n\n"
+            "Paths are looked for in pytest's root folder.",
+            'exact_match("own.json", extract="last-number")',
+        ),
+    ),
 )
 
 GATES = tuple(dict.fromkeys(gate for marker in MARKERS for gate in marker.gates))
