@@ -125,13 +125,15 @@ class _ChoicesKind(AccuracyKind):
         return _pairing(content_of(saved_content(record)), record["choices"], record["answer"])
 
     def figures(self, result: AccuracyResult) -> dict[str, Any]:
-        """Return both accuracies."""
+        """Return both accuracies, of which one decides."""
         both = _both(result)
         return {name: None if one is None else round(one, 4) for name, one in both.items()}
 
     def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which of these are not those of the records, and whether chance is not."""
         records = suite["records"]
+        for record in records:
+            yield from _wrong_choice(record)
         is_whole = bool(records) and len(records) == suite["total"]
         for metric, name in _PREDICTIONS.items():
             right = [record[name] == record["answer"] for record in records]
@@ -344,6 +346,25 @@ def _both(result: AccuracyResult) -> dict[str, float | None]:
         metric: sum(facts[name] == facts["answer"] for facts in answered) / len(answered)
         for metric, name in _PREDICTIONS.items()
     }
+
+
+def _wrong_choice(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what of a record of a results file is not that of its choices."""
+    count, logprobs = len(record["choices"]), record["logprobs"]
+    for name in ("answer", *_PREDICTIONS.values()):
+        letter = record[name]
+        if letter is not None and letter not in LETTERS[:count]:
+            yield f'{record["id"]}: its "{name}" is {letter}, and it has {count} choices'
+            return
+    if logprobs is None:
+        return
+    if len(logprobs) != count:
+        yield f'{record["id"]}: it has {len(logprobs)} "logprobs", and {count} choices'
+        return
+    letter = record["prediction"]
+    if letter is None or logprobs[LETTERS.index(letter)] < max(logprobs):
+        shown = "null" if letter is None else letter
+        yield f'{record["id"]}: its "prediction" is {shown}, and another choice is likelier'
 
 
 def _shown(share: float | None) -> str:
