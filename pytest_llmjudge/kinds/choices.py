@@ -20,10 +20,11 @@ from pytest_llmjudge.kinds.accuracy import (
     check_accuracy_can_fail,
 )
 from pytest_llmjudge.kinds.accuracy_results import OwnFigures
+from pytest_llmjudge.kinds.asked import ask_set
 from pytest_llmjudge.kinds.choices_run import ChoiceSet, ChoicesRun
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.records import records_file
-from pytest_llmjudge.questions.answers import ChoiceAnswer, lettered_choice
+from pytest_llmjudge.questions.answers import ChoiceAnswer, ChoicesResult, lettered_choice
 from pytest_llmjudge.questions.base import ACC, ACC_NORM, LETTERS
 from pytest_llmjudge.questions.modes import with_fields
 from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS
@@ -83,6 +84,17 @@ class _ChoicesKind(AccuracyKind):
         suite = _ChoicesSuite(loaded, limits, terms, asked, shots_file)
         suite.rule = rule_of(where, keywords, settings, self.measure)
         return suite
+
+    def ask(
+        self,
+        resources: Resources,
+        model: Callable[[], ModelLike],
+        file: object,
+        **keywords: object,
+    ) -> ChoicesResult:
+        """Ask a model the questions of a set."""
+        _, answers = ask_set("choices", self, resources, model, file, **keywords)
+        return ChoicesResult(answers)
 
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
         """Return what reads the questions of a source."""

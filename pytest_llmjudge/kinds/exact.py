@@ -18,7 +18,7 @@ from pytest_llmjudge.kinds.accuracy import (
     check_accuracy_can_fail,
 )
 from pytest_llmjudge.kinds.accuracy_results import OwnFigures
-from pytest_llmjudge.kinds.base import Marked
+from pytest_llmjudge.kinds.asked import ask_set
 from pytest_llmjudge.kinds.exact_results import ExactAnswer, ExactResult, shown_answer
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.plain import with_response
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         AccuracyResult,
         AnsweredRecord,
     )
-    from pytest_llmjudge.kinds.base import Sample, Suite
+    from pytest_llmjudge.kinds.base import Marked, Sample, Suite
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.questions.base import ExactForm
@@ -100,18 +100,8 @@ class _Exact(AccuracyKind):
         **keywords: object,
     ) -> ExactResult:
         """Ask a model the questions of a set."""
-        where = "exact_match"
-        checked = read_keywords(where, keywords, _ASKED)
-        marked = Marked(where, (file,), keywords, resources.root)
-        suite = _load(marked, checked, accuracy_limits({}), resources.settings)
-        suite.check(resources)
-        run = suite.start(
-            resources,
-            model=model() if suite.uses_model else None,
-            judge=None,
-            needed=suite.samples,
-        )
-        return ExactResult(tuple(_answer(sample) for sample in run.samples()))
+        _, answers = ask_set("exact_match", self, resources, model, file, **keywords)
+        return ExactResult(answers)
 
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
         """Return what reads the records of a source."""
@@ -319,19 +309,6 @@ def _decided(sample: Sample[ExactAnswer]) -> Sample[ExactAnswer]:
     return sample if sample.error is None else replace(sample, value=None)
 
 
-def _answer(sample: Sample[ExactAnswer]) -> ExactAnswer:
-    """Return the answer to a record.
-
-    Raises:
-        KnownProblemError: There is none.
-    """
-    from pytest_llmjudge.pipeline.protocols import KnownProblemError
-
-    if sample.value is None or sample.error is not None:
-        raise KnownProblemError(str(sample.error), is_infrastructure=sample.cause == "rig")
-    return sample.value
-
-
 def _counted(correct: int, total: int) -> dict[str, Any]:
     return {"correct": correct, "accuracy": round(correct / total, 4)}
 
@@ -454,7 +431,7 @@ def _with_references(
 
 _WITHOUT_PRESET = ("prompt", "system", "responses", "fields")
 _OF_PRESETS = ("shots", "shots_from")
-_OWN: dict[str, Callable[[str, object], object]] = {
+_KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "preset": check_choice(*EXACT_PRESETS),
     "extract": check_extraction,
     "shots": integer_check(
@@ -464,18 +441,6 @@ _OWN: dict[str, Callable[[str, object], object]] = {
     "max_new_tokens": integer_check(
         "{value} is no number of tokens", "an integer, 1 or more", lambda number: number >= 1
     ),
-}
-_KEYWORDS: dict[str, Callable[[str, object], object]] = {
-    **_OWN,
     **ACCURACY_KEYWORDS,
     **RECORD_KEYWORDS,
 }
-_ASKED: dict[str, Callable[[str, object], object]] = {
-    **_OWN,
-    **{
-        name: check
-        for name, check in RECORD_KEYWORDS.items()
-        if name not in ("training", "max_overlap")
-    },
-}
-"""Of the fixture for any test."""

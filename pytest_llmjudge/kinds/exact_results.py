@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.accuracy import Share
+from pytest_llmjudge.accuracy import AskedSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,34 +61,12 @@ class ExactAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class ExactResult:
-    """How a model did on a set.
+class ExactResult(AskedSet[ExactAnswer]):
+    """How a model answered a set of questions with exact answers.
 
     Attributes:
-        answers: One for each record, in file order.
+        answers: In file order.
     """
-
-    answers: tuple[ExactAnswer, ...]
-
-    @property
-    def total(self) -> int:
-        """How many records were asked."""
-        return self._share.total
-
-    @property
-    def correct(self) -> int:
-        """How many answers are right."""
-        return self._share.correct
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers, 0 to 1."""
-        return self._share.accuracy
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy."""
-        return self._share.interval
 
     @property
     def filters(self) -> dict[str, float]:
@@ -103,10 +81,6 @@ class ExactResult:
     def predictions(self) -> list[str | None]:
         """What was extracted from each answer; ``None`` for nothing."""
         return [one.extracted for one in self.answers]
-
-    @property
-    def _share(self) -> Share:
-        return Share(sum(one.is_right for one in self.answers), len(self.answers))
 
 
 def shown_answer(response: str, extracted: str | None) -> str:

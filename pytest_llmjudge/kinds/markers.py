@@ -141,6 +141,12 @@ MARKERS = (
             ),
         ),
         ("overlap", "average", "baseline"),
+        ask=AskFixture(
+            "choices",
+            "Ask the model under test questions with choices, as ``llm_choices`` does.\n\n"
+            "Paths are looked for in pytest's root folder; ``limit=`` asks so many questions.",
+            'choices("arc.jsonl", preset="arc_easy")',
+        ),
     ),
     Marker(
         "llm_loss",
@@ -173,7 +179,7 @@ MARKERS = (
         ask=AskFixture(
             "exact_match",
             "Ask the model under test the questions of a set, as ``llm_exact`` does.\n\n"
-            "Paths are looked for in pytest's root folder.",
+            "Paths are looked for in pytest's root folder; ``limit=`` asks so many records.",
             'exact_match("own.json", extract="last-number")',
         ),
     ),
