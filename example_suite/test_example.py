@@ -1,4 +1,4 @@
-"""Suites to copy: instructions, one item for each record, and MMLU, one for each subject."""
+"""Suites to copy: instructions, MMLU, questions with choices, and exact answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_llmjudge import MMLUResult, Record, Verdict
+    from pytest_llmjudge import ChoiceAnswer, ExactAnswer, MMLUResult, Record, Verdict
 
 
 @pytest.mark.llm_judge(
@@ -30,3 +30,27 @@ def test_instructions(record: Record, response: str, verdict: Verdict) -> None:
 def test_mmlu(mmlu_result: MMLUResult) -> None:
     """The accuracy over all subjects decides; chance is a quarter."""
     assert mmlu_result.cut == 0, "a prompt lost its beginning"
+
+
+@pytest.mark.llm_choices(
+    "capitals.jsonl",
+    checkpoint="../checkpoints/example.pth",
+    mode="continuation",
+    # Who guesses gets a quarter right, and six or more of ten in 2 % of all cases.
+    min_accuracy=0.6,
+)
+def test_capitals(choice: ChoiceAnswer) -> None:
+    """The accuracy decides, and a question passes whether its answer is right or wrong."""
+    assert not choice.is_cut, "the prompt lost its beginning"
+
+
+@pytest.mark.llm_exact(
+    "conversions.json",
+    checkpoint="../checkpoints/example.pth",
+    extract="last-number",
+    # It has learnt to multiply by 1,000, and not by 60.
+    min_accuracy={"all": 0.5, "length": 0.8},
+)
+def test_conversions(exact: ExactAnswer) -> None:
+    """The number at the end of each answer counts; the lengths have a gate of their own."""
+    assert exact.extracted is not None, "the answer has no number"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.gates import NOISE, Decision, is_within_noise
-from pytest_llmjudge.groups import count_groups, have_groups, in_groups
+from pytest_llmjudge.groups import count_groups, group_numbers, have_groups, in_groups
 from pytest_llmjudge.stats import effective_size, proportion_interval, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Share", "best", "decide_share", "share_of"]
+    from pytest_llmjudge.data import Record
+
+__all__ = ["Answered", "AskedSet", "Share", "best", "decide_share", "share_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,59 @@ def share_of(right: Sequence[bool], groups: Sequence[int] | None = None) -> Shar
     if groups is None or not have_groups(groups):
         return Share(sum(right), len(right))
     return Share(sum(right), len(right), count_groups(groups), effective_size(right, groups))
+
+
+class Answered(Protocol):
+    """Anything that was answered right or wrong."""
+
+    @property
+    def record(self) -> Record:
+        """What was asked."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is right."""
+
+
+One = TypeVar("One", bound=Answered)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedSet(Generic[One]):
+    """How a model answered a set of questions.
+
+    Attributes:
+        answers: In file order, at least one.
+    """
+
+    answers: tuple[One, ...]
+
+    @property
+    def total(self) -> int:
+        """How many questions were asked."""
+        return len(self.answers)
+
+    @property
+    def correct(self) -> int:
+        """How many answers are right."""
+        return self._share.correct
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0 to 1."""
+        return self._share.accuracy
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy."""
+        return self._share.interval
+
+    @property
+    def _share(self) -> Share:
+        groups = group_numbers(one.record.group for one in self.answers)
+        share = share_of([one.is_right for one in self.answers], groups)
+        assert share is not None  # noqa: S101  # no set is empty
+        return share
 
 
 def best(values: Sequence[float]) -> int:

@@ -72,6 +72,14 @@ class Suite:
         """Whether the model's own chat template makes the prompts."""
         return self.template == CHAT and not self.is_jinja
 
+    @property
+    def is_benchmark(self) -> bool:
+        """Whether prompts are the texts of a benchmark, which a model goes on from.
+
+        Those that are too long lose their beginning, and what is written stays as it is.
+        """
+        return False
+
     def check_prompts(self) -> None:
         """Prove that the template has a place for all that the records have.
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.accuracy import Share, share_of
 from pytest_llmjudge.errors import PromptError, SettingsError, count_of
-from pytest_llmjudge.groups import group_numbers
-from pytest_llmjudge.kinds.accuracy import ACCURACY_KEYWORDS, AccuracyKind, AccuracySuite, Given
+from pytest_llmjudge.kinds.accuracy import ACCURACY_KEYWORDS, AccuracyKind, AccuracySuite
 from pytest_llmjudge.kinds.base import Marked
 from pytest_llmjudge.values import check_sample
 
@@ -18,48 +16,10 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
 
-__all__ = ["AskedSet", "ask_set"]
+__all__ = ["ask_set"]
 
 _OF_SUITES = {*ACCURACY_KEYWORDS, "checkpoint", "sample", "training", "max_overlap"}
 """Keywords of markers that a call does not take: what decides, and what it has by another name."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskedSet(Generic[Given]):
-    """How a model answered a set of questions.
-
-    Attributes:
-        answers: In file order, at least one.
-    """
-
-    answers: tuple[Given, ...]
-
-    @property
-    def total(self) -> int:
-        """How many questions were asked."""
-        return len(self.answers)
-
-    @property
-    def correct(self) -> int:
-        """How many answers are right."""
-        return sum(answer.is_right for answer in self.answers)
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers, 0 to 1."""
-        return self._share.accuracy
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy."""
-        return self._share.interval
-
-    @property
-    def _share(self) -> Share:
-        groups = group_numbers(answer.record.group for answer in self.answers)
-        share = share_of([answer.is_right for answer in self.answers], groups)
-        assert share is not None  # noqa: S101  # no file is empty
-        return share
 
 
 def ask_set(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -21,11 +21,11 @@ from pytest_llmjudge.kinds.accuracy import (
     set_files_checked,
 )
 from pytest_llmjudge.kinds.accuracy_results import OwnFigures
-from pytest_llmjudge.kinds.asked import AskedSet, ask_set
+from pytest_llmjudge.kinds.asked import ask_set
 from pytest_llmjudge.kinds.choices_run import ChoiceSet, ChoicesRun
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.records import records_file
-from pytest_llmjudge.questions.answers import ChoiceAnswer, lettered_choice
+from pytest_llmjudge.questions.answers import ChoiceAnswer, ChoicesResult, lettered_choice
 from pytest_llmjudge.questions.base import ACC, ACC_NORM, LETTERS
 from pytest_llmjudge.questions.modes import with_fields
 from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings
 
-__all__ = ["CHOICES", "ChoicesResult"]
+__all__ = ["CHOICES"]
 
 _MARKER: Final = "llm_choices"
 _EXAMPLE: Final = 'llm_choices("arc.jsonl", preset="arc_easy", min_accuracy=0.4)'
@@ -175,31 +175,6 @@ class _ChoicesKind(AccuracyKind):
 
 
 CHOICES = _ChoicesKind()
-
-
-@dataclass(frozen=True, slots=True)
-class ChoicesResult(AskedSet[ChoiceAnswer]):
-    """How a model answered a set of questions with a choice of answers."""
-
-    @property
-    def predictions(self) -> list[str]:
-        """The letters chosen, in file order."""
-        return [answer.chosen for answer in self.answers]
-
-    @property
-    def acc(self) -> float:
-        """Accuracy of the likeliest choices, 0 to 1."""
-        return sum(one.prediction == one.answer for one in self.answers) / self.total
-
-    @property
-    def acc_norm(self) -> float:
-        """Accuracy of the choices likeliest for their length, 0 to 1."""
-        return sum(one.prediction_norm == one.answer for one in self.answers) / self.total
-
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing, 0 to 1."""
-        return _chance([one.question for one in self.answers])
 
 
 class _ChoicesSuite(AccuracySuite[ChoiceAnswer]):

@@ -143,9 +143,9 @@ MARKERS = (
         ("overlap", "average", "baseline"),
         ask=AskFixture(
             "choices",
-            "Ask the model under test questions with a choice of answers, from any test.\n\n"
-            "Takes what ``llm_choices`` takes; ``limit=`` draws so many questions.",
-            'choices("arc.jsonl", preset="arc_easy", limit=100)',
+            "Ask the model under test questions with choices, as ``llm_choices`` does.\n\n"
+            "Paths are looked for in pytest's root folder; ``limit=`` asks so many questions.",
+            'choices("arc.jsonl", preset="arc_easy")',
         ),
     ),
     Marker(
@@ -161,6 +161,27 @@ MARKERS = (
             ),
         ),
         ("overlap", "perplexity", "baseline"),
+    ),
+    Marker(
+        "llm_exact",
+        '"records.json", preset=, extract=, min_accuracy=, ...',
+        "compare what a model answers with the references",
+        (
+            _RECORD,
+            _RESPONSE,
+            ItemFixture(
+                "exact",
+                "What was extracted from this item's response, and whether it is right.",
+                "a test that compares no answers",
+            ),
+        ),
+        ("overlap", "average", "baseline"),
+        ask=AskFixture(
+            "exact_match",
+            "Ask the model under test the questions of a set, as ``llm_exact`` does.\n\n"
+            "Paths are looked for in pytest's root folder; ``limit=`` asks so many records.",
+            'exact_match("own.json", extract="last-number")',
+        ),
     ),
 )
 

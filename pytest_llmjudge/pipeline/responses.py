@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.answers import final_turn
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError, storable
-from pytest_llmjudge.generation.base import Model
+from pytest_llmjudge.generation.base import Model, text_before
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.generation.thoughts import prompt_opens, without_thoughts
 from pytest_llmjudge.keys import make_key
@@ -33,6 +33,7 @@ __all__ = ["Responses", "prompts_for", "text_of", "thinking_option"]
 _CUSTOM_BATCH = 16
 _LOOKED_UP = 200
 _THINKING = "enable_thinking"
+_CUT = "cut"
 
 OnMade = Callable[["Record", str], None]
 
@@ -112,6 +113,13 @@ class Responses(Source[str]):
     def thoughts(self, record: Record) -> str:
         """Return what the model thought before its response, or in its place."""
         return self._thoughts.get(record.id, "")
+
+    def is_cut(self, record: Record) -> bool:
+        """Say whether the prompt of a record with a response lost its beginning."""
+        if self._model is None or not self._suite.is_benchmark:
+            return False
+        key = _cut_key(self._key(*self._prompts([record])))
+        return bool(self._store.answers([key], str))
 
     def look_up(self, records: Iterable[Record]) -> None:
         """Take from the store what other processes made meanwhile, of the first few missing."""
@@ -271,7 +279,11 @@ class Responses(Source[str]):
         if done.error is not None and not done.final:
             self._store.add_failure(key, Failure(done.error, is_infrastructure=False))
             return None
-        text = None if done.text is None else clean_response(storable(done.text))
+        text = None if done.text is None else storable(done.text)
+        if text is not None and not self._suite.is_benchmark:
+            text = clean_response(text)
+        if done.is_cut:
+            self._store.add_answers({_cut_key(key): _CUT})
         made = StoredResponse(text, done.error, storable(done.thoughts))
         stored = self._store.add_response(key, made, self._watch.awaits(done.servers))
         self._watch.wrote()
@@ -289,9 +301,15 @@ class Responses(Source[str]):
         tokens = self._settings.max_new_tokens
         with user_code(self._error_of):
             if isinstance(self._model, Model):
-                chat = self._suite.is_chat
+                cut = self._suite.is_benchmark
                 self._model.on_tokens = self._counter.wrote
-                yield from self._model.stream(prompts, max_new_tokens=tokens, chat=chat)
+                yield from self._model.stream(
+                    prompts,
+                    max_new_tokens=tokens,
+                    chat=self._suite.is_chat,
+                    decoding=self._settings.decoding if cut else None,
+                    cut=cut,
+                )
             else:
                 texts = [text_of(self._suite.name, prompt, self._model) for prompt in prompts]
                 yield from self._batches(texts, tokens)
@@ -318,7 +336,9 @@ class Responses(Source[str]):
                 )
             for index, text in zip(batch, texts, strict=True):
                 opened = prompt_opens(prompts[index], chat=False)
-                yield without_thoughts(Completion(index, text), name_of(model), opened=opened)
+                stops = self._settings.decoding.stop if self._suite.is_benchmark else ()
+                done = Completion(index, text_before(stops, text))
+                yield without_thoughts(done, name_of(model), opened=opened)
 
     def _prompts(self, questions: Sequence[Record]) -> Iterator[Prompt]:
         return prompts_for(self._suite, questions, self._model)
@@ -328,12 +348,19 @@ class Responses(Source[str]):
             "max_new_tokens": self._settings.max_new_tokens,
             "chat": self._suite.is_chat,
         }
+        if self._suite.is_benchmark:
+            options |= {"cut": True, "stop": self._settings.decoding.stop}
         if isinstance(self._model, Model):
             options |= self._settings.decoding.decides
             if not self._model.is_served:
                 options |= {"device": self._settings.device, "dtype": self._settings.dtype}
                 options |= thinking_option(self._suite, self._model)
         return make_key("response/3", self._fingerprint.first, plain_prompt(prompt), options)
+
+
+def _cut_key(key: str) -> str:
+    """Name the fact that the prompt of a response lost its beginning."""
+    return make_key("cut/1", key)
 
 
 def prompts_for(suite: Suite, records: Sequence[Record], model: object) -> Iterator[Prompt]:

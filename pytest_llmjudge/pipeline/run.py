@@ -41,7 +41,7 @@ class Run(Generic[Candidate, Judgement]):
         needed: The records this run needs, so that all are generated together.
         source: Has or makes what is judged.
         judgements: What is made of it.
-        counter: Told how much is to be judged.
+        counter: Told how much is to be judged; ``None`` where that takes no time.
         pool: Judges several at once, where the servers may be sent several requests.
     """
 
@@ -55,7 +55,7 @@ class Run(Generic[Candidate, Judgement]):
         needed: Sequence[Record],
         source: Source[Candidate],
         judgements: Judgements[Candidate, Judgement],
-        counter: Counter,
+        counter: Counter | None,
         pool: JudgePool | None = None,
     ) -> None:
         self.suite = suite
@@ -105,6 +105,14 @@ class Run(Generic[Candidate, Judgement]):
             record: One whose outcome was asked for.
         """
         return self._source.thoughts(record)
+
+    def is_cut(self, record: Record) -> bool:
+        """Say whether a prompt lost its beginning, as it was too long for the model under test.
+
+        Args:
+            record: One that has a response.
+        """
+        return self._source.is_cut(record)
 
     def outcomes(
         self, *, again: bool = False
@@ -179,8 +187,9 @@ class Run(Generic[Candidate, Judgement]):
                 record.id: Outcome(response, verdict)
                 for record, response, verdict in self._judgements.load(pairs)
             }
-            self._judged.found(len(self._known), len(self._needed))
-            self._judged.start(len(self._needed) - len(self._known))
+            if self._judged is not None:
+                self._judged.found(len(self._known), len(self._needed))
+                self._judged.start(len(self._needed) - len(self._known))
         return self._known
 
     def _response(self, record: Record) -> Candidate:

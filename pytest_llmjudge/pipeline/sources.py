@@ -48,6 +48,10 @@ class Source(ABC, Generic[Candidate]):
         """Return what the model thought before its response; empty for nothing."""
         return ""
 
+    def is_cut(self, record: Record) -> bool:  # noqa: ARG002
+        """Say whether the prompt of a record lost its beginning."""
+        return False
+
     def look_up(self, records: Iterable[Record]) -> None:
         """Take from the store what other processes made meanwhile."""
 

@@ -1,11 +1,11 @@
-"""What a model made of a question with a choice of answers."""
+"""What a model made of questions with a choice of answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.accuracy import best
+from pytest_llmjudge.accuracy import AskedSet, best
 from pytest_llmjudge.questions.base import ACC_NORM, LETTERS, by_length
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.questions.base import ChoiceQuestion
 
-__all__ = ["ChoiceAnswer", "lettered_choice"]
+__all__ = ["ChoiceAnswer", "ChoicesResult", "lettered_choice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,44 @@ class ChoiceAnswer:
     @property
     def shown(self) -> str:
         """The choice that was taken, behind its letter."""
-        return self._choice(self.chosen)
+        return self._lettered(self.chosen)
 
     @property
     def expected(self) -> str:
         """The right choice, behind its letter."""
-        return self._choice(self.answer)
+        return self._lettered(self.answer)
 
-    def _choice(self, letter: str) -> str:
+    def _lettered(self, letter: str) -> str:
         return lettered_choice(letter, self.question.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicesResult(AskedSet[ChoiceAnswer]):
+    """How a model answered a set of questions with a choice of answers.
+
+    Attributes:
+        answers: In file order.
+    """
+
+    @property
+    def acc(self) -> float:
+        """Share of questions whose likeliest choice is right, 0 to 1."""
+        return sum(one.prediction == one.answer for one in self.answers) / self.total
+
+    @property
+    def acc_norm(self) -> float:
+        """Share of those whose choice is right that is likeliest for its length in characters."""
+        return sum(one.prediction_norm == one.answer for one in self.answers) / self.total
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing: the mean of one over the number of choices."""
+        return sum(1 / len(one.question.choices) for one in self.answers) / self.total
+
+    @property
+    def predictions(self) -> list[str]:
+        """The letters chosen by the accuracy that decides."""
+        return [one.chosen for one in self.answers]
 
 
 def lettered_choice(letter: str, choices: Sequence[str]) -> str:

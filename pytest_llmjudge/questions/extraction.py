@@ -47,8 +47,8 @@ class Found(NamedTuple):
     """What stands in a text.
 
     Attributes:
-        text: As it stands there.
-        value: What is compared, beside the text.
+        text: As people read it.
+        value: What is compared.
     """
 
     text: str
@@ -87,7 +87,16 @@ class _Filter:
         found = self.find(answer)
         if found is None:
             return Extracted(None, correct=False)
-        return Extracted(found.text, found.text == expected.text or found.value == expected.value)
+        return Extracted(found.text, self.is_same(found, expected))
+
+    def is_same(self, found: Found, expected: Found) -> bool:
+        return found.value == expected.value
+
+
+class _Json(_Filter):
+    def is_same(self, found: Found, expected: Found) -> bool:
+        # A reference that is no JSON does not say whether its 5 is a number or a text.
+        return found.text == expected.text or found.value == expected.value
 
 
 class _Contains(_Filter):
@@ -179,12 +188,12 @@ def make_extraction(where: str, name: str) -> Extraction:
     if name in _NAMED:
         return Extraction(name, _NAMED[name])
     if colon and kind in ("regex", "regex-last"):
-        find, take = partial(_match, _compiled(where, rest), kind == "regex-last"), _plain
-    elif colon and kind == "json":
-        find, take = partial(_in_json, _steps(where, rest)), _bare_json
-    else:
-        raise _unknown(where, name)
-    return Extraction(name, (_Filter(kind, find, find, take),))
+        match = partial(_match, _compiled(where, rest), kind == "regex-last")
+        return Extraction(name, (_Filter(kind, match, match, _plain),))
+    if colon and kind == "json":
+        reach = partial(_in_json, _steps(where, rest))
+        return Extraction(name, (_Json(kind, reach, reach, _bare_json),))
+    raise _unknown(where, name)
 
 
 def _unknown(where: str, value: object) -> SettingsError:
@@ -380,6 +389,11 @@ def _gsm8k(text: str) -> Found:
     return Found(text, re.sub(r"\.$", "", text_after).lower())
 
 
+def _gsm8k_reference(text: str) -> Found:
+    value = str(_gsm8k(text).value)
+    return Found(value, value)
+
+
 def _strict(text: str) -> Found | None:
     found = _STRICT.search(text)
     return found and _gsm8k(found[1])
@@ -391,8 +405,8 @@ def _flexible(text: str) -> Found | None:
 
 
 _GSM8K: Final = (
-    _Filter("strict-match", _strict, _gsm8k, _gsm8k),
-    _Filter("flexible-extract", _flexible, _gsm8k, _gsm8k),
+    _Filter("strict-match", _strict, _gsm8k_reference, _gsm8k_reference),
+    _Filter("flexible-extract", _flexible, _gsm8k_reference, _gsm8k_reference),
 )
 _NAMED: Final[Mapping[str, tuple[_Filter, ...]]] = {
     EXACT: (_Filter(EXACT, _whole, _whole, _plain),),

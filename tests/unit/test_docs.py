@@ -17,7 +17,7 @@ from docgen.commands import commands as subcommands
 from docgen.pages import MAKERS, PART, filled
 from pytest_llmjudge.cli import make_parser
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.kinds import pairing
+from pytest_llmjudge.kinds import choices, exact, pairing
 from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
 from pytest_llmjudge.mmlu import exam
 from pytest_llmjudge.plugin import options
@@ -64,6 +64,8 @@ def test_every_option_is_in_the_reference() -> None:
         ("llm_judge", _KEYWORDS),
         ("llm_compare", pairing.KEYWORDS),
         ("llm_mmlu", exam._KEYWORDS),
+        ("llm_choices", choices._KEYWORDS),
+        ("llm_exact", exact._KEYWORDS),
     ],
 )
 def test_every_keyword_is_in_the_reference(marker: str, keywords: Mapping[str, object]) -> None:

@@ -1,0 +1,446 @@
+"""Suites of generated answers that are compared with their references after an extraction."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pytest_llmjudge.data import Measure
+from pytest_llmjudge.data.summary import Statement
+from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line
+from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.kinds.accuracy import (
+    ACCURACY_KEYWORDS,
+    AccuracyKind,
+    AccuracySuite,
+    accuracy_limits,
+    check_accuracy_can_fail,
+)
+from pytest_llmjudge.kinds.accuracy_results import OwnFigures
+from pytest_llmjudge.kinds.asked import ask_set
+from pytest_llmjudge.kinds.exact_results import ExactAnswer, ExactResult, shown_answer
+from pytest_llmjudge.kinds.markers import GATES
+from pytest_llmjudge.kinds.plain import with_response
+from pytest_llmjudge.kinds.records import check_single_turns, records_file, records_reader
+from pytest_llmjudge.questions.extraction import EXACT, check_extraction, make_extraction
+from pytest_llmjudge.questions.presets import EXACT_PRESETS
+from pytest_llmjudge.rules import rule_of
+from pytest_llmjudge.settings import RAW, RECORD_KEYWORDS, chosen_for
+from pytest_llmjudge.storage.consistent import differs
+from pytest_llmjudge.values import (
+    check_choice,
+    check_path,
+    integer_check,
+    read_keywords,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge import suites
+    from pytest_llmjudge.data import Record, Side
+    from pytest_llmjudge.kinds.accuracy_results import (
+        AccuracyLimits,
+        AccuracyResult,
+        AnsweredRecord,
+    )
+    from pytest_llmjudge.kinds.base import Marked, Sample, Suite
+    from pytest_llmjudge.pipeline import JudgeLike, ModelLike
+    from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.questions.base import ExactForm
+    from pytest_llmjudge.questions.extraction import Extraction, Found
+    from pytest_llmjudge.recordsfile import Source
+    from pytest_llmjudge.settings import Settings, SuiteSettings
+
+__all__ = ["EXACT_ANSWERS", "ExactSuite"]
+
+_MARKER = "llm_exact"
+_EXAMPLE = 'llm_exact("own.json", extract="last-number", min_accuracy=0.5)'
+_DIGITS = 16
+"""Hexadecimal digits of a digest of shots."""
+_MEASURE = Measure(
+    "exact",
+    noun="records",
+    suite="suite",
+    value="accuracy in points",
+    verbs=("right", "wrong"),
+    is_binary=True,
+)
+
+
+class _Exact(AccuracyKind):
+    """Suites of the marker ``llm_exact``."""
+
+    name = "exact"
+    title = "Exact answers"
+    marker = _MARKER
+    measure = _MEASURE
+    own_settings = (
+        *("data", "preset", "extract", "shots", "shots_digest", "max_new_tokens", "responses"),
+    )
+    settings = (*own_settings, "min_accuracy", "every_right")
+
+    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
+        """Check a marker, and load the set that it names."""
+        keywords = read_keywords(marked.name, marked.keywords, _KEYWORDS)
+        limits = accuracy_limits(keywords)
+        has_training = "training" in keywords
+        check_accuracy_can_fail(marked.name, limits, settings, has_training=has_training)
+        suite = _load(marked, keywords, limits, settings)
+        suite.rule = rule_of(marked.name, keywords, settings, self.measure)
+        return suite
+
+    def ask(
+        self,
+        resources: Resources,
+        model: Callable[[], ModelLike],
+        file: object,
+        **keywords: object,
+    ) -> ExactResult:
+        """Ask a model the questions of a set."""
+        _, answers = ask_set("exact_match", self, resources, model, file, **keywords)
+        return ExactResult(answers)
+
+    def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
+        """Return what reads the records of a source."""
+        return _reader(facts["terms"]["preset"], facts)
+
+    def compared(self, terms: Mapping[str, Any]) -> dict[str, str]:
+        """Return what has to be the same for two suites to compare, by name."""
+        compared = {"extraction": str(terms["extract"])}
+        if terms["preset"] is not None:
+            compared |= {"preset": str(terms["preset"]), "number of shots": str(terms["shots"])}
+        if terms["shots"]:
+            compared["digest of shots"] = str(terms["shots_digest"])
+        return compared
+
+    def plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Return the response of a record, and what was extracted from it."""
+        filters = one.facts.get("filters", {})
+        first = next(iter(filters.values()), None)
+        return {
+            "response": one.facts.get("response"),
+            "extracted": None if first is None else first[0],
+            "filters": {
+                name: {"extracted": text, "correct": correct}
+                for name, (text, correct) in filters.items()
+            },
+            **({"is_cut": True} if one.facts.get("is_cut") else {}),
+        }
+
+    def saved_answer(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> str | None:  # noqa: ARG002
+        """Return what was answered to a record of a results file."""
+        if record["correct"] is None:
+            return None
+        return shown_answer(record["response"], record["extracted"])
+
+    def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:  # noqa: ARG002
+        """Say whether a record of a results file is right by the filter that decides."""
+        first = next(iter(record["filters"].values()), None)
+        if first is None:
+            return None
+        is_first = record["extracted"] == first["extracted"]
+        return bool(is_first and first["correct"] and first["extracted"] is not None)
+
+    def figures(self, result: AccuracyResult) -> dict[str, Any]:
+        """Return the right answers by each filter, and how many prompts were cut."""
+        answered = [one.facts["filters"] for one in result.answered]
+        is_whole = len(answered) == result.total
+        names = answered[0] if is_whole and answered else {}
+        return {
+            "filters": {
+                name: _counted(sum(one[name][1] for one in answered), result.total)
+                for name in names
+            },
+            "cut": _count_cut(result),
+        }
+
+    def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which of these are not those of the records."""
+        records = suite["records"]
+        for name, figures in suite["filters"].items():
+            right = [record["filters"].get(name, {}).get("correct") for record in records]
+            correct = sum(map(bool, right))
+            for problem in (
+                *differs(figures, "correct", correct),
+                *differs(figures, "accuracy", correct / len(records)),
+            ):
+                yield f"filter {one_line(name, 60)}: {problem}"
+        yield from differs(suite, "cut", sum(record.get("is_cut", False) for record in records))
+
+    def own_figures(self, result: AccuracyResult) -> OwnFigures:
+        """Return what reports show of a suite beside its accuracy."""
+        facts = [("nothing found", str(_count_without(result)))]
+        statements = []
+        filters = self.figures(result)["filters"]
+        for name, figures in filters.items() if len(filters) > 1 else ():
+            share = f"{figures['accuracy']:.4f}"
+            facts.append((name, share))
+            counted = f"{figures['correct']} of {result.total} records"
+            statements.append(Statement(f"{name} of {result.name}: {share}", f"({counted})"))
+        cut = _count_cut(result)
+        if cut:
+            facts.append(("prompts cut", str(cut)))
+            of = f"of {count_of(result.total, 'prompt')} lost their beginning"
+            statements.append(Statement(f"{cut} {of} in {result.name}"))
+        return OwnFigures(
+            columns=("nothing found",),
+            cells=(str(_count_without(result)),),
+            statements=tuple(statements),
+            facts=tuple(facts),
+        )
+
+    def with_responses(self, result: AccuracyResult) -> list[dict[str, Any]]:
+        """Return the records with their responses, and whether they are right."""
+        made = result.checkpoint is not None
+        return [
+            with_response(
+                one.record, one.facts.get("response"), {"correct": one.correct}, made=made
+            )
+            for one in result.records
+        ]
+
+
+EXACT_ANSWERS = _Exact()
+
+
+class ExactSuite(AccuracySuite[ExactAnswer]):
+    """A suite of exact answers.
+
+    Args:
+        loaded: Its records and settings.
+        limits: What is asked of it.
+        terms: How its records are asked, as a results file has it.
+        shots_from: Where its solved questions stand; ``None`` where it shows none.
+    """
+
+    kind: ClassVar[AccuracyKind] = EXACT_ANSWERS
+
+    def __init__(
+        self,
+        loaded: suites.Suite,
+        limits: AccuracyLimits,
+        terms: Mapping[str, Any],
+        shots_from: Path | None = None,
+    ) -> None:
+        self._terms_of_asking = dict(terms)
+        self._form = None if terms["preset"] is None else EXACT_PRESETS[terms["preset"]]
+        self._shots_from = shots_from
+        self.max_new_tokens: int | None = terms["max_new_tokens"]
+        where = f"{loaded.name}: extract"
+        self.extraction: Extraction = make_extraction(where, terms["extract"])
+        references = {record.id: record.output for record in loaded.records}
+        self.expected: Mapping[str, Sequence[Found]] = self.extraction.expected(where, references)
+        super().__init__(loaded, limits)
+
+    def asked_as(self) -> dict[str, Any]:
+        """Return how the records are asked, as a results file has it."""
+        return self._terms_of_asking
+
+    def own_category(self, record: Record) -> str | None:
+        """Return the category of a record, where the marker names no field."""
+        if self._form is None:
+            return record.category
+        column = self._form.category
+        return None if column is None else record.label(column)
+
+    def no_model(self) -> SettingsError:
+        """Return the error that no model under test is named."""
+        if self._form is None:
+            return super().no_model()
+        hint = "give --llm-judge-checkpoint, or checkpoint= in the marker"
+        return SettingsError(self.name, "it has no model under test", hint)
+
+    def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:
+        """Yield the files that the suite reads, beside checkpoints."""
+        yield from super().inputs(root)
+        if self._shots_from is not None:
+            yield self._shots_from, f"the solved questions of {self.name}"
+
+    def start(
+        self,
+        resources: Resources,
+        *,
+        model: ModelLike | None,
+        judge: JudgeLike | None,  # noqa: ARG002  # nobody judges what is the same
+        needed: Sequence[str],
+    ) -> Any:  # noqa: ANN401  # who only reads results files does not import it
+        """Begin the suite in this process."""
+        from pytest_llmjudge.kinds.exact_run import ExactRun
+
+        return ExactRun(self, resources, model, needed)
+
+    def row(self, sample: Sample[ExactAnswer]) -> dict[str, Any] | None:
+        """Return what is known of a record as plain data, a response that was stopped at too."""
+        row = super().row(_decided(sample))
+        value = sample.value
+        if row is not None and value is not None and value.response is not None:
+            row["facts"] = self.plain(value)
+        return row
+
+    def side(self, samples: Sequence[Sample[ExactAnswer]], judge: JudgeLike | None) -> Side:
+        """Return the suite as a comparison with its baseline takes it."""
+        return super().side([*map(_decided, samples)], judge)
+
+    def plain(self, value: ExactAnswer) -> dict[str, Any]:
+        """Return what is kept of an answer as plain data."""
+        filters = {name: [one.text, one.correct] for name, one in value.filters.items()}
+        return {"response": value.response, "filters": filters, "is_cut": value.is_cut}
+
+    def texts(self, value: ExactAnswer) -> Iterator[tuple[str, str]]:
+        """Yield what is shown of a record that failed, each text under a name."""
+        yield "instruction", value.record.instruction
+        yield "input", value.record.input
+        yield "reference", value.record.output
+        yield "response", value.response or "(empty)"
+        for name, one in value.filters.items():
+            shown = "(nothing found)" if one.text is None else one.text
+            yield name if len(value.filters) > 1 else "extracted", shown
+
+    def fixtures(self, value: ExactAnswer) -> dict[str, object]:
+        """Return the values of the fixtures that an item of a record has."""
+        return {"record": value.record, "response": value.response, "exact": value}
+
+
+def _decided(sample: Sample[ExactAnswer]) -> Sample[ExactAnswer]:
+    """Return a sample without the answer of which nobody knows whether it is right."""
+    return sample if sample.error is None else replace(sample, value=None)
+
+
+def _counted(correct: int, total: int) -> dict[str, Any]:
+    return {"correct": correct, "accuracy": round(correct / total, 4)}
+
+
+def _count_cut(result: AccuracyResult) -> int:
+    return sum(one.facts.get("is_cut", False) for one in result.records)
+
+
+def _count_without(result: AccuracyResult) -> int:
+    """Count the answers in which the deciding filter found nothing."""
+    firsts = (next(iter(one.facts["filters"].values())) for one in result.answered)
+    return sum(text is None for text, _ in firsts)
+
+
+def _load(
+    marked: Marked, keywords: Mapping[str, Any], limits: AccuracyLimits, settings: Settings
+) -> ExactSuite:
+    """Load what a marker or a call names.
+
+    Raises:
+        LlmJudgeError: It cannot be used.
+    """
+    name, form = marked.name, EXACT_PRESETS.get(keywords.get("preset", ""))
+    problem = "it says nothing of a set without a preset"
+    if form is not None:
+        problem = "a preset says itself how it is asked"
+    for one in _OF_PRESETS if form is None else _WITHOUT_PRESET:
+        if one in keywords:
+            where = f"{name}: {one}"
+            raise SettingsError(where, problem, "leave it out")
+    chosen = chosen_for(name, keywords, marked.base, settings, takes_responses=form is None)
+    terms: dict[str, Any] = {
+        "preset": None if form is None else form.name,
+        "extract": keywords.get("extract", EXACT if form is None else form.extract),
+        "shots": 0,
+        "shots_digest": None,
+        "max_new_tokens": keywords.get("max_new_tokens", form and form.max_new_tokens),
+        "responses": chosen.responses,
+    }
+    if form is None:
+        return ExactSuite(_read(marked, chosen, _reader(None, asdict(chosen))), limits, terms)
+    loaded, shots = _read_preset(marked, keywords, form, chosen)
+    path = marked.base / keywords["shots_from"] if "shots_from" in keywords else None
+    return ExactSuite(loaded, limits, {**terms, **shots}, path)
+
+
+def _read(
+    marked: Marked, chosen: SuiteSettings, read: Callable[[Source], tuple[Record, ...]]
+) -> suites.Suite:
+    # Who only reads results files does not wait for this import.
+    from pytest_llmjudge.suites import read_suite
+
+    file = records_file(marked, _MARKER, _EXAMPLE)
+    loaded = read_suite(marked.name, file, marked.base, chosen, read)
+    check_single_turns(marked.name, _MARKER, loaded.records)
+    return loaded
+
+
+def _read_preset(
+    marked: Marked, keywords: Mapping[str, Any], form: ExactForm, chosen: SuiteSettings
+) -> tuple[suites.Suite, dict[str, Any]]:
+    """Read a public set and its shots, and say which those are."""
+    from pytest_llmjudge.kinds.exact_run import with_form
+    from pytest_llmjudge.questions.shots import count_shots, read_shots
+
+    shots_from = keywords.get("shots_from")
+    has_file = shots_from is not None
+    shots = count_shots(marked.name, form, keywords.get("shots"), has_file=has_file)
+    whole: list[Record] = []
+
+    def read(source: Source) -> tuple[Record, ...]:
+        # Shots are drawn for all questions of a file, whichever of them are asked.
+        whole.extend(_reader(form.name, {})(source))
+        return tuple(whole)
+
+    # Options for other suites may name a template, fields or a group.
+    group = keywords.get("group")
+    chosen = replace(chosen, prompt=RAW, is_prompt_given=True, fields=None, group=group)
+    loaded = _read(marked, chosen, read)
+    if shots_from is None:
+        return with_form(loaded, form, {}), {}
+    solved = read_shots(marked.name, marked.base / shots_from, form, shots, whole)
+    drawn = [[one.content for one in solved[record.id]] for record in loaded.records]
+    says = {"shots": shots, "shots_digest": make_key(drawn)[:_DIGITS]}
+    return with_form(loaded, form, solved), says
+
+
+def _reader(preset: str | None, terms: Mapping[str, Any]) -> Callable[[Source], tuple[Record, ...]]:
+    """Return what reads the records of a source.
+
+    Args:
+        preset: Of the suite.
+        terms: As :func:`.records_reader` takes them, of a suite without one.
+    """
+    if preset is None:
+        return partial(_with_references, records_reader(terms))
+    from pytest_llmjudge.questions.files import read_questions
+
+    return partial(read_questions, form=EXACT_PRESETS[preset], gates=GATES)
+
+
+def _with_references(
+    read: Callable[[Source], tuple[Record, ...]], source: Source
+) -> tuple[Record, ...]:
+    """Read records, each of which has a reference.
+
+    Raises:
+        RecordsError: One has none.
+    """
+    from pytest_llmjudge.prompts import is_blank
+
+    records = read(source)
+    lacking = [record for record in records if is_blank(record.output)]
+    if lacking:
+        some = f"{len(lacking)} of {len(records)} records (the first is {lacking[0].id})"
+        problem, hint = f"there is no reference in {some}", "leave them out; an answer is that of a"
+        raise RecordsError(source.path.name, problem, f"{hint} reference")
+    return records
+
+
+_WITHOUT_PRESET = ("prompt", "system", "responses", "fields")
+_OF_PRESETS = ("shots", "shots_from")
+_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "preset": check_choice(*EXACT_PRESETS),
+    "extract": check_extraction,
+    "shots": integer_check(
+        "{value} is no number of shots", "an integer, 0 or more", lambda number: number >= 0
+    ),
+    "shots_from": check_path,
+    "max_new_tokens": integer_check(
+        "{value} is no number of tokens", "an integer, 1 or more", lambda number: number >= 1
+    ),
+    **ACCURACY_KEYWORDS,
+    **RECORD_KEYWORDS,
+}
