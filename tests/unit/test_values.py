@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.kinds import loss, pairing
+from pytest_llmjudge.kinds import choices, loss, pairing
 from pytest_llmjudge.mmlu import exam
 from pytest_llmjudge.settings import _KEYWORDS, OPTIONS
 from pytest_llmjudge.values import (
@@ -37,6 +37,7 @@ KEYWORDS = {
     for kind, checks in (
         ("judge", _KEYWORDS),
         ("loss", loss._KEYWORDS),
+        ("choices", choices._KEYWORDS),
         ("pairs", pairing.KEYWORDS),
         ("mmlu", exam._KEYWORDS),
     )
@@ -77,7 +78,7 @@ def test_long_values_of_keywords(name: str, value: object) -> None:
     """The same of what a marker says; a long text may be a path or a name."""
     if isinstance(value, str) and name.split("-")[1] in {
         *("checkpoint", "prompt", "system", "responses", "against", "votes", "subjects"),
-        *("by", "labels", "criteria", "group", "split", "training"),
+        *("by", "labels", "criteria", "group", "split", "training", "shots_from"),
     }:
         return
     line = line_of(partial(KEYWORDS[name], "where", value))
