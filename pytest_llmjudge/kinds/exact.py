@@ -46,11 +46,10 @@ if TYPE_CHECKING:
         AccuracyResult,
         AnsweredRecord,
     )
-    from pytest_llmjudge.kinds.base import Sample, Suite
+    from pytest_llmjudge.kinds.base import Sample, Suite, SuiteRun
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.questions.base import ExactForm
-    from pytest_llmjudge.questions.extraction import Extraction, Found
     from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings, SuiteSettings
 
@@ -235,19 +234,18 @@ class ExactSuite(AccuracySuite[ExactAnswer]):
         terms: Mapping[str, Any],
         shots_from: Path | None = None,
     ) -> None:
-        self._terms_of_asking = dict(terms)
+        self._asked_as = dict(terms)
         self._form = None if terms["preset"] is None else EXACT_PRESETS[terms["preset"]]
         self._shots_from = shots_from
-        self.max_new_tokens: int | None = terms["max_new_tokens"]
         where = f"{loaded.name}: extract"
-        self.extraction: Extraction = make_extraction(where, terms["extract"])
+        self._extraction = make_extraction(where, terms["extract"])
         references = {record.id: record.output for record in loaded.records}
-        self.expected: Mapping[str, Sequence[Found]] = self.extraction.expected(where, references)
+        self._expected = self._extraction.expected(where, references)
         super().__init__(loaded, limits)
 
     def asked_as(self) -> dict[str, Any]:
         """Return how the records are asked, as a results file has it."""
-        return self._terms_of_asking
+        return self._asked_as
 
     def own_category(self, record: Record) -> str | None:
         """Return the category of a record, where the marker names no field."""
@@ -276,11 +274,12 @@ class ExactSuite(AccuracySuite[ExactAnswer]):
         model: ModelLike | None,
         judge: JudgeLike | None,  # noqa: ARG002  # nobody judges what is the same
         needed: Sequence[str],
-    ) -> Any:  # noqa: ANN401  # who only reads results files does not import it
+    ) -> SuiteRun[ExactAnswer]:
         """Begin the suite in this process."""
-        from pytest_llmjudge.kinds.exact_run import ExactRun
+        from pytest_llmjudge.kinds.exact_run import Asking, ExactRun
 
-        return ExactRun(self, resources, model, needed)
+        asking = Asking(self._extraction, self._expected, self._asked_as["max_new_tokens"])
+        return ExactRun(self, resources, model, needed, asking)
 
     def row(self, sample: Sample[ExactAnswer]) -> dict[str, Any] | None:
         """Return what is known of a record as plain data, a response that was stopped at too."""
