@@ -20,7 +20,7 @@ __all__ = ["ERRORS", "Message", "find_messages", "messages_table"]
 
 ERRORS = {
     "SettingsError": {"SettingsError", "BadCriteriaError"},
-    "RecordsError": {"RecordsError", "Problem", "BadRecordError"},
+    "RecordsError": {"RecordsError", "Problem", "BadRecordError", "BadQuestionError"},
     "CheckpointError": {"CheckpointError", "TemplateError"},
     "ExtractionError": {"ExtractionError"},
     "PromptError": {"PromptError", "PromptTooLongError", "TooLongError"},
@@ -41,7 +41,10 @@ _FACTORIES = {
     "_choice": "choose ",
 }
 """Factories of ``values.py`` that are given messages, and how their advice begins."""
-_WITHOUT_PLACE = ("_error", "_of_record", "BadRecordError", "BadCriteriaError")
+_WITHOUT_PLACE = (
+    *("_error", "_of_record"),
+    *("BadRecordError", "BadCriteriaError", "BadQuestionError"),
+)
 """What takes no place, as it is known elsewhere."""
 _FIELD = re.compile(r"\{[^}]*\}")
 _TRANSPORT = re.compile(

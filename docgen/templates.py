@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -147,6 +147,10 @@ class Scope:
             if name in (names := [argument.arg for argument in self.function.args.args]):
                 yield from self._passed(name, names)
                 return
+            outer = _around(self.module.tree, self.function)
+            if outer is not None:
+                yield from replace(self, function=outer)._named(node)  # noqa: SLF001  # one of its own
+                return
         yield from self._constant(name)
 
     def _entries(self, name: str) -> Iterator[str]:
@@ -239,6 +243,16 @@ def _assigned(statement: ast.stmt) -> Iterator[tuple[ast.Name, ast.expr]]:
             for one, its_value in zip(targets, values, strict=False):
                 if isinstance(one, ast.Name):
                     yield one, its_value
+
+
+def _around(tree: ast.Module, function: Function) -> Function | None:
+    """Return the innermost function that another stands in."""
+    outer = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, Function) and node is not function and function in ast.walk(node)
+    ]
+    return outer[-1] if outer else None
 
 
 def _reaching(function: Function, name: ast.Name) -> list[ast.expr]:

@@ -15,13 +15,14 @@ __all__ = ["all_kinds", "compared_kinds", "kind_named"]
 def all_kinds() -> tuple[Kind[Any], ...]:
     """Return all kinds, in the order in which their results are reported."""
     # A run without --llm-judge knows the markers alone, and does not wait for these imports.
+    from pytest_llmjudge.kinds.choices import CHOICES
     from pytest_llmjudge.kinds.exact import EXACT_ANSWERS
     from pytest_llmjudge.kinds.judged import JUDGED
     from pytest_llmjudge.kinds.loss import LOSS
     from pytest_llmjudge.kinds.mmlu import MMLU
     from pytest_llmjudge.kinds.pairs import PAIRS
 
-    return JUDGED, MMLU, PAIRS, LOSS, EXACT_ANSWERS
+    return JUDGED, MMLU, CHOICES, EXACT_ANSWERS, PAIRS, LOSS
 
 
 def kind_named(name: str) -> Kind[Any]:

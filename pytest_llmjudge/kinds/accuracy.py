@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from abc import abstractmethod
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -61,6 +62,7 @@ __all__ = [
     "Given",
     "accuracy_limits",
     "check_accuracy_can_fail",
+    "set_files_checked",
 ]
 
 _RIGHT = 100.0
@@ -494,6 +496,26 @@ def check_accuracy_can_fail(
         problem = "no answer of it can fail, only its overlap with the training data"
     hint = "set min_accuracy or every_right=True, or compare with --llm-judge-baseline"
     raise SettingsError(where, problem, hint)
+
+
+@contextmanager
+def set_files_checked() -> Iterator[None]:
+    """Have what is wrong with the file of a set end the run, as what is wrong with a marker does.
+
+    Such a file is not what its marker says; nothing of the run tells what was meant.
+
+    Raises:
+        SettingsError: In the place of what says that a file cannot be used.
+    """
+    try:
+        yield
+    except RecordsError as error:
+        problem = SettingsError(
+            error.where, error.problem, error.hint, more=error.more, left=error.left
+        )
+    else:
+        return
+    raise problem
 
 
 def _entry(

@@ -620,13 +620,6 @@ class _LossRun(ScoredRecordsRun[Loss]):
         super().__init__(suite, resources, model, needed, "losses")
         self._suite = suite
 
-    def _name(self) -> str:
-        """Name the model in messages."""
-        from pytest_llmjudge.generation.base import Model
-        from pytest_llmjudge.pipeline.protocols import name_of
-
-        return str(self.model.info.path) if isinstance(self.model, Model) else name_of(self.model)
-
     def _make_key(self, record: Record) -> str:
         from pytest_llmjudge.pipeline.responses import thinking_option
 
@@ -649,8 +642,8 @@ class _LossRun(ScoredRecordsRun[Loss]):
     def _value(self, record: Record, kept: _Kept) -> Loss:
         return Loss(record, *kept)
 
-    def _score(self, records: Sequence[Record]) -> dict[str, str | LlmJudgeError]:
-        """Return the stored form of each record's loss, or why it has none.
+    def _score(self, records: Sequence[Record]) -> Iterator[tuple[str, str | LlmJudgeError]]:
+        """Yield the stored form of each record's loss, or why it has none.
 
         Raises:
             CheckpointError: The model cannot be used.
@@ -659,14 +652,13 @@ class _LossRun(ScoredRecordsRun[Loss]):
         from pytest_llmjudge.pipeline.user_code import user_code
 
         model = scoring_model(self.model, "llm_loss", _ENCODER)
-        results: dict[str, str | LlmJudgeError] = {}
         contexts: dict[str, list[Context]] = {}
         with user_code(partial(raised_by, self.model)):
             for record in records:
                 try:
                     contexts[record.id] = self._contexts(model, record)
                 except PromptError as error:  # noqa: PERF203  # each record stands alone
-                    results[record.id] = error
+                    yield record.id, error
             # A batch is as long as its longest text.
             order = sorted(contexts, key=lambda name: -sum(map(_length, contexts[name])))
             probe = encoded_pair(model, "", _PROBE, chat=False, end=False)
@@ -678,8 +670,7 @@ class _LossRun(ScoredRecordsRun[Loss]):
             scores = iter(model.score(listed) if listed else ())
             for name in order:
                 values = [next(scores, []) for _ in contexts[name]]
-                results[name] = self._facts(name, values, contexts[name], tokenizer)
-        return results
+                yield name, self._facts(name, values, contexts[name], tokenizer)
 
     def _facts(
         self,
@@ -688,7 +679,7 @@ class _LossRun(ScoredRecordsRun[Loss]):
         contexts: Sequence[Context],
         tokenizer: str,
     ) -> str | LlmJudgeError:
-        where = self._name()
+        where = self._model_name()
         if any(len(value) != 1 for value in values):
             problem = f"score() gave no single value for record {record}"
             return CheckpointError(where, problem, "give one for each branch")
@@ -714,7 +705,7 @@ class _LossRun(ScoredRecordsRun[Loss]):
             problem = f"its loss on record {record} is above {_MOST_NATS:,.0f} nats a token"
         is_narrow = self._resources.settings.dtype == FLOAT16
         hint = WIDER if is_narrow else "see whether its training diverged"
-        return PromptError(self._name(), problem, hint)
+        return PromptError(self._model_name(), problem, hint)
 
     def _window(self, model: ScoringModel) -> tuple[int, int]:
         """Return how many tokens a window of a text has, and by how many they are apart."""
@@ -732,7 +723,7 @@ class _LossRun(ScoredRecordsRun[Loss]):
         from pytest_llmjudge.pipeline.responses import text_of
         from pytest_llmjudge.pipeline.scoring_model import encoded_pair
 
-        suite, where = self._suite, self._name()
+        suite, where = self._suite, self._model_name()
         prompt, chat = suite.prompt(record, self.model), suite.loaded.is_chat
         if not isinstance(self.model, Model):
             prompt = text_of(suite.name, prompt, self.model)

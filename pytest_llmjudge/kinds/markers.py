@@ -129,6 +129,26 @@ MARKERS = (
         ),
     ),
     Marker(
+        "llm_choices",
+        '"arc.jsonl", preset=, mode=, shots=, min_accuracy=, ...',
+        "ask a model questions with a choice of answers",
+        (
+            _RECORD,
+            ItemFixture(
+                "choice",
+                "How the model under test answered this item's question.",
+                "a test that asks for no choice",
+            ),
+        ),
+        ("overlap", "average", "baseline"),
+        ask=AskFixture(
+            "choices",
+            "Ask the model under test questions with a choice of answers, from any test.\n\n"
+            "Takes what ``llm_choices`` takes; ``limit=`` draws so many questions.",
+            'choices("arc.jsonl", preset="arc_easy", limit=100)',
+        ),
+    ),
+    Marker(
         "llm_loss",
         '"records.json", max_perplexity=, max_loss=, end=, ...',
         "measure how likely a model finds the references",

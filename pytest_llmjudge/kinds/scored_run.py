@@ -10,7 +10,7 @@ from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.kinds.base import Sample, SuiteRun, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.kinds.records import RecordSuite
@@ -21,6 +21,8 @@ __all__ = ["ScoredRecordsRun"]
 
 _CHUNK: Final = 256
 """Records whose tokens are held at a time, so that memory does not grow with a suite."""
+_KEPT: Final = 32
+"""Records of which as much is stored at a time, so that a run that is killed loses little."""
 
 
 class ScoredRecordsRun(SuiteRun[Value]):
@@ -60,8 +62,8 @@ class ScoredRecordsRun(SuiteRun[Value]):
         """Return under what the scores of a record are kept: a hash of all that decides them."""
 
     @abstractmethod
-    def _score(self, records: Sequence[Record]) -> Mapping[str, str | LlmJudgeError]:
-        """Return the stored form of each record's scores, or why it has none.
+    def _score(self, records: Sequence[Record]) -> Iterator[tuple[str, str | LlmJudgeError]]:
+        """Yield for each record, in any order, its id and what is stored of it, or why nothing is.
 
         Raises:
             CheckpointError: The model cannot be used.
@@ -147,15 +149,11 @@ class ScoredRecordsRun(SuiteRun[Value]):
         self._counter.start(len(missing))
         waiting = iter(missing.items())
         try:
-            while chunk := list(islice(waiting, _CHUNK)):
-                results = self._score([self._scored.record(name) for _, name in chunk])
-                self._fingerprint.check()
-                rows = {key: results[name] for key, name in chunk}
-                store.add_answers({k: row for k, row in rows.items() if isinstance(row, str)})
-                for key, row in rows.items():
-                    if not isinstance(row, str):
-                        store.add_failure(key, Failure(str(row), row.is_infrastructure))
-                    self._counter.step(kept=isinstance(row, str))
+            while chunk := {name: key for key, name in islice(waiting, _CHUNK)}:
+                scored = self._score([self._scored.record(name) for name in chunk])
+                while some := list(islice(scored, _KEPT)):
+                    self._fingerprint.check()
+                    self._keep({chunk[name]: result for name, result in some})
         except LlmJudgeError as error:
             known = self._stored(names)
             for key, name in missing.items():
@@ -163,3 +161,20 @@ class ScoredRecordsRun(SuiteRun[Value]):
                     store.add_failure(key, Failure(str(error), error.is_infrastructure))
         finally:
             self._counter.flush()
+
+    def _keep(self, results: Mapping[str, str | LlmJudgeError]) -> None:
+        from pytest_llmjudge.storage.store import Failure
+
+        store = self._resources.store
+        store.add_answers({key: one for key, one in results.items() if isinstance(one, str)})
+        for key, one in results.items():
+            if not isinstance(one, str):
+                store.add_failure(key, Failure(str(one), one.is_infrastructure))
+            self._counter.step(kept=isinstance(one, str))
+
+    def _model_name(self) -> str:
+        """Name the model in messages."""
+        from pytest_llmjudge.generation.base import Model
+        from pytest_llmjudge.pipeline.protocols import name_of
+
+        return str(self.model.info.path) if isinstance(self.model, Model) else name_of(self.model)

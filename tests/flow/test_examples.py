@@ -7,13 +7,16 @@ import re
 import shlex
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 import torch
+from pyarrow import parquet
 
 from pytest_llmjudge.data import Design, Label
 from pytest_llmjudge.keys import Content, content_digest
 from pytest_llmjudge.labels import records_digest, response_digest
 from pytest_llmjudge.storage.labels import append_design, append_label
+from tests.support.benchmark_sets import rows_of
 from tests.support.fake_ollama import DIGEST, Answer, FakeOllama
 from tests.support.pages import DOCS, PAGES, Block, blocks, commands
 from tests.support.project import MARKED, MODEL, Project, records
@@ -288,7 +291,7 @@ def test_every_other_example_runs(project: Project, ollama: FakeOllama, block: B
         compares = "def compare(" in text and "def score(" not in text
         project.write("test_page.py", PAIRS if compares else SUITE)
     else:
-        if not any(name in text for name in ("llm_mmlu", "(mmlu)", "llm_loss")):
+        if not any(name in text for name in _SCORED):
             project.write("conftest.py", MODEL.format(answer=RIGHT))
         project.write("test_page.py", text)
 
@@ -303,12 +306,15 @@ def test_every_other_example_runs(project: Project, ollama: FakeOllama, block: B
     assert _failed(result.outlines) <= {
         "[agreement]",
         "[average]",
+        "[average:biology]",
         "[win-rate]",
         "[perplexity]",
         "(mmlu)",
     } | _too_bad(text)
 
 
+_SCORED = ("llm_mmlu", "(mmlu)", "llm_loss", "llm_choices", "(choices)", "gsm8k")
+"""What asks for log-probabilities, or for answers to other questions than the records'."""
 SUITE = MARKED.format(arguments='"instruction-data.json", min_average=0')
 PAIRS = """
 import pytest
@@ -356,6 +362,12 @@ def _furnish(project: Project, count: int) -> None:
         for part, numbers in (("dev", range(8, 13)), ("test", range(8))):
             text = "".join(map(QUESTION.format, numbers))
             project.write(f"data/mmlu/{part}/{subject}_{part}.csv", text)
+    for benchmark in ("arc_easy", "hellaswag", "gsm8k"):
+        asked, solved = (part[:6] for part in rows_of(benchmark))
+        for file, rows_there in ((benchmark, asked), (f"{benchmark}-train", solved)):
+            parquet.write_table(pa.Table.from_pylist(rows_there), project.path / f"{file}.parquet")
+    for name, text in {**files("choices.md", "json"), **files("exact.md", "json")}.items():
+        project.write(name, text)
     answers = [
         {"question": record["instruction"], "answers": {"text": [record["output"]]}}
         for record in rows

@@ -1,0 +1,108 @@
+"""A set of questions that any test asks: what a suite does, without items and gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic
+
+from pytest_llmjudge.accuracy import Share, share_of
+from pytest_llmjudge.errors import PromptError, SettingsError, count_of
+from pytest_llmjudge.groups import group_numbers
+from pytest_llmjudge.kinds.accuracy import ACCURACY_KEYWORDS, AccuracyKind, AccuracySuite, Given
+from pytest_llmjudge.kinds.base import Marked
+from pytest_llmjudge.values import check_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_llmjudge.pipeline import ModelLike
+    from pytest_llmjudge.pipeline.resources import Resources
+
+__all__ = ["AskedSet", "ask_set"]
+
+_OF_SUITES = {*ACCURACY_KEYWORDS, "checkpoint", "sample", "training", "max_overlap"}
+"""Keywords of markers that a call does not take: what decides, and what it has by another name."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedSet(Generic[Given]):
+    """How a model answered a set of questions.
+
+    Attributes:
+        answers: In file order, at least one.
+    """
+
+    answers: tuple[Given, ...]
+
+    @property
+    def total(self) -> int:
+        """How many questions were asked."""
+        return len(self.answers)
+
+    @property
+    def correct(self) -> int:
+        """How many answers are right."""
+        return sum(answer.is_right for answer in self.answers)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers, 0 to 1."""
+        return self._share.accuracy
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy."""
+        return self._share.interval
+
+    @property
+    def _share(self) -> Share:
+        groups = group_numbers(answer.record.group for answer in self.answers)
+        share = share_of([answer.is_right for answer in self.answers], groups)
+        assert share is not None  # noqa: S101  # no file is empty
+        return share
+
+
+def ask_set(
+    where: str,
+    kind: AccuracyKind,
+    resources: Resources,
+    model: Callable[[], ModelLike],
+    file: object,
+    **keywords: object,
+) -> tuple[AccuracySuite[Any], tuple[Any, ...]]:
+    """Ask a model a set, as a suite of the same marker would.
+
+    Args:
+        where: The fixture, for messages.
+        kind: Of the suite.
+        resources: Of this process.
+        model: Returns the model under test, or raises the error that there is none.
+        file: The set's, from pytest's root folder.
+        keywords: Those of the marker that say how is asked, and ``limit``, how many are.
+
+    Returns:
+        The suite, and the value of each record in file order.
+
+    Raises:
+        LlmJudgeError: An argument cannot be used, or a record has no answer.
+    """
+    values = {name: value for name, value in keywords.items() if value is not None}
+    for name in values:
+        if name in _OF_SUITES:
+            keyword, hint = f"{where}: {name}", "leave it out, and assert on the result"
+            raise SettingsError(keyword, "it belongs to suites", hint)
+    if "limit" in values:
+        values["sample"] = check_sample(f"{where}: limit", values.pop("limit"))
+    # Whoever asks decides; a limit of 0 decides nothing.
+    marked = Marked(where, (file,), {**values, "min_accuracy": 0}, resources.root)
+    suite = kind.load(marked, replace(resources.settings, baseline=None))
+    assert isinstance(suite, AccuracySuite)  # noqa: S101  # it is of this kind
+    suite.check(resources)
+    asked = model() if suite.uses_model else None
+    run = suite.start(resources, model=asked, judge=None, needed=suite.samples)
+    samples = run.samples()
+    failed = [sample for sample in samples if sample.value is None]
+    if failed:
+        problem = f"{count_of(len(failed), 'record')} of {len(samples)} got no answer"
+        raise PromptError(where, problem, f"the first is {failed[0].id}: {failed[0].error}")
+    return suite, tuple(sample.value for sample in samples)

@@ -1,0 +1,447 @@
+"""Suites of questions with a choice of answers, of which a model says how likely it finds each."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from pytest_llmjudge.data import Measure
+from pytest_llmjudge.data.summary import NONE, Statement
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.keys import content_of, make_key
+from pytest_llmjudge.kinds.accuracy import (
+    ACCURACY_KEYWORDS,
+    AccuracyKind,
+    AccuracySuite,
+    accuracy_limits,
+    check_accuracy_can_fail,
+    set_files_checked,
+)
+from pytest_llmjudge.kinds.accuracy_results import OwnFigures
+from pytest_llmjudge.kinds.asked import AskedSet, ask_set
+from pytest_llmjudge.kinds.choices_run import ChoiceSet, ChoicesRun
+from pytest_llmjudge.kinds.markers import GATES
+from pytest_llmjudge.kinds.records import records_file
+from pytest_llmjudge.questions.answers import ChoiceAnswer, lettered_choice
+from pytest_llmjudge.questions.base import ACC, ACC_NORM, LETTERS
+from pytest_llmjudge.questions.modes import with_fields
+from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS
+from pytest_llmjudge.rules import rule_of
+from pytest_llmjudge.settings import RECORD_KEYWORDS, chosen_for
+from pytest_llmjudge.storage.consistent import differs
+from pytest_llmjudge.storage.results_reader import saved_content
+from pytest_llmjudge.values import check_choice, check_path, integer_check, read_keywords
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge import suites
+    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.generation.base import Model
+    from pytest_llmjudge.kinds.accuracy_results import (
+        AccuracyLimits,
+        AccuracyResult,
+        AnsweredRecord,
+    )
+    from pytest_llmjudge.kinds.base import Marked, Suite
+    from pytest_llmjudge.pipeline import JudgeLike, ModelLike
+    from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.questions.base import ChoiceForm, ChoiceQuestion
+    from pytest_llmjudge.recordsfile import Source
+    from pytest_llmjudge.settings import Settings
+
+__all__ = ["CHOICES", "ChoicesResult"]
+
+_MARKER: Final = "llm_choices"
+_EXAMPLE: Final = 'llm_choices("arc.jsonl", preset="arc_easy", min_accuracy=0.4)'
+_DIGEST: Final = 12
+"""Hexadecimal digits of the digest of what is shown solved."""
+_TERMS: Final = ("preset", "mode", "shots", "shots_digest", "metric")
+
+
+class _ChoicesKind(AccuracyKind):
+    """Suites of the marker ``llm_choices``."""
+
+    name = "choices"
+    title = "Choices"
+    marker = _MARKER
+    measure = Measure(
+        "choices", value="accuracy in points", verbs=("right", "wrong"), is_binary=True
+    )
+    by: ClassVar[str] = "subject"
+    settings = ("data", *_TERMS, "by", "min_accuracy", "every_right")
+
+    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
+        """Check a marker, and load its questions and those that are shown solved."""
+        where = marked.name
+        keywords = read_keywords(where, marked.keywords, _KEYWORDS)
+        limits = accuracy_limits(keywords)
+        check_accuracy_can_fail(where, limits, settings, has_training="training" in keywords)
+        with set_files_checked():
+            loaded, asked, terms, shots_file = _load(marked, keywords, settings)
+        suite = _ChoicesSuite(loaded, limits, terms, asked, shots_file)
+        suite.rule = rule_of(where, keywords, settings, self.measure)
+        return suite
+
+    def ask(
+        self,
+        resources: Resources,
+        model: Callable[[], ModelLike],
+        file: object,
+        **keywords: object,
+    ) -> ChoicesResult:
+        """Ask a model the questions of a set."""
+        _, answers = ask_set("choices", self, resources, model, file, **keywords)
+        return ChoicesResult(answers)
+
+    def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
+        """Return what reads the questions of a source."""
+        from pytest_llmjudge.questions.files import read_questions
+
+        return partial(read_questions, form=_form(self.marker, facts["terms"]), gates=GATES)
+
+    def compared(self, terms: Mapping[str, Any]) -> dict[str, str]:
+        """Return what has to be the same for two suites to compare, by name."""
+        own = {
+            "preset or mode": terms["preset"] or terms["mode"],
+            "metric": terms["metric"],
+            "number of shots": str(terms["shots"]),
+        }
+        digest = terms["shots_digest"]
+        return {**own, "digest of the shots": digest} if digest else own
+
+    def plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a results file has of a question beside its texts."""
+        question = _form(self.marker, terms).parse(one.record.fields)
+        return {
+            "choices": list(question.choices),
+            "answer": LETTERS[question.answer],
+            **dict.fromkeys(("prediction", "prediction_norm", "logprobs", "shots", "is_cut")),
+            **one.facts,
+        }
+
+    def saved_answer(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> str | None:
+        """Return the choice that was taken in a record of a results file."""
+        letter = record[_PREDICTIONS[suite["metric"]]]
+        return None if letter is None else lettered_choice(letter, record["choices"])
+
+    def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:
+        """Say whether that is the right one."""
+        letter = record[_PREDICTIONS[suite["metric"]]]
+        return None if letter is None else letter == record["answer"]
+
+    def saved_pairing(self, record: Mapping[str, Any]) -> str:
+        """Return all that a record of a results file asks."""
+        return _pairing(content_of(saved_content(record)), record["choices"], record["answer"])
+
+    def figures(self, result: AccuracyResult) -> dict[str, Any]:
+        """Return both accuracies, of which one decides."""
+        both = _both(result)
+        return {name: None if one is None else round(one, 4) for name, one in both.items()}
+
+    def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which of these are not those of the records, and whether chance is not."""
+        records = suite["records"]
+        for record in records:
+            yield from _wrong_choice(record)
+        is_whole = bool(records) and len(records) == suite["total"]
+        for metric, name in _PREDICTIONS.items():
+            right = [record[name] == record["answer"] for record in records]
+            has_all = is_whole and all(record[name] is not None for record in records)
+            yield from differs(suite, metric, sum(right) / len(right) if has_all else None)
+        if is_whole:
+            chances = [1 / len(record["choices"]) for record in records]
+            yield from differs(suite, "chance", math.fsum(chances) / len(chances))
+
+    def own_figures(self, result: AccuracyResult) -> OwnFigures:
+        """Return both accuracies and that of chance, and how many prompts lost their beginning."""
+        both, chance = _both(result), result.terms["chance"]
+        cells = (*map(_shown, both.values()), _shown(chance))
+        names = (*both, "chance")
+        return OwnFigures(
+            columns=names,
+            cells=cells,
+            statements=tuple(_statements(result)),
+            facts=(
+                ("asked as", result.terms["preset"] or result.terms["mode"]),
+                ("shots", str(result.terms["shots"])),
+                *zip(names, cells, strict=True),
+            ),
+        )
+
+
+CHOICES = _ChoicesKind()
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicesResult(AskedSet[ChoiceAnswer]):
+    """How a model answered a set of questions with a choice of answers."""
+
+    @property
+    def predictions(self) -> list[str]:
+        """The letters chosen, in file order."""
+        return [answer.chosen for answer in self.answers]
+
+    @property
+    def acc(self) -> float:
+        """Accuracy of the likeliest choices, 0 to 1."""
+        return sum(one.prediction == one.answer for one in self.answers) / self.total
+
+    @property
+    def acc_norm(self) -> float:
+        """Accuracy of the choices likeliest for their length, 0 to 1."""
+        return sum(one.prediction_norm == one.answer for one in self.answers) / self.total
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing, 0 to 1."""
+        return _chance([one.question for one in self.answers])
+
+
+class _ChoicesSuite(AccuracySuite[ChoiceAnswer]):
+    kind = CHOICES
+    # No response is made that could be written back.
+    has_records = False
+
+    def __init__(
+        self,
+        loaded: suites.Suite,
+        limits: AccuracyLimits,
+        terms: Mapping[str, Any],
+        asked: ChoiceSet,
+        shots_file: Path | None,
+    ) -> None:
+        self._asked = asked
+        self._terms_of_asking = terms
+        self._shots_file = shots_file
+        super().__init__(loaded, limits)
+
+    def asked_as(self) -> dict[str, Any]:
+        return dict(self._terms_of_asking)
+
+    def plain(self, value: ChoiceAnswer) -> dict[str, Any]:
+        return {
+            "answer": value.answer,
+            "prediction": value.prediction,
+            "prediction_norm": value.prediction_norm,
+            "logprobs": [round(one, 6) for one in value.logprobs],
+            "shots": value.shots,
+            "is_cut": value.is_cut,
+        }
+
+    def own_category(self, record: Record) -> str | None:
+        return self._asked.questions[record.id].subject
+
+    def pairing(self, record: Record) -> str:
+        question = self._asked.questions[record.id]
+        return _pairing(content_of(record), question.choices, LETTERS[question.answer])
+
+    def texts(self, value: ChoiceAnswer) -> Iterator[tuple[str, str]]:
+        choices = value.question.choices
+        yield "question", value.record.instruction
+        yield "choices", "\n".join(lettered_choice(one, choices) for one in LETTERS[: len(choices)])
+        yield "right", value.expected
+        yield "answered", value.shown
+
+    def no_model(self) -> SettingsError:
+        hint = "give --llm-judge-checkpoint, or checkpoint= in the marker"
+        return SettingsError(self.name, "it has no model under test", hint)
+
+    def check(self, resources: Resources) -> None:
+        from pytest_llmjudge.pipeline.scoring_model import scoring_model
+
+        super().check(resources)
+        if self.checkpoint is not None:
+            scoring_model(resources.models.get(self.checkpoint), self.kind.marker)
+
+    def check_prompts_of(self, model: Model) -> None:
+        """Have no template: a model reads the set's own prompts."""
+
+    def _makes_responses(self) -> bool:
+        return False
+
+    def start(
+        self,
+        resources: Resources,
+        *,
+        model: ModelLike | None,
+        judge: JudgeLike | None,  # noqa: ARG002  # nobody judges choices
+        needed: Sequence[str],
+    ) -> ChoicesRun:
+        return ChoicesRun(self, self._asked, resources, model, needed)
+
+    def fixtures(self, value: ChoiceAnswer) -> dict[str, object]:
+        return {"record": value.record, "choice": value}
+
+    def advice(self, baseline_fingerprint: str, fingerprint: str) -> Iterator[str]:  # noqa: ARG002
+        least, chance = self.limits.min_accuracy, self._terms_of_asking["chance"]
+        if least is not None and 0 < least <= chance:
+            yield (
+                f"{self.name}: min_accuracy {least:g} is not above {chance:g}, the accuracy of "
+                "chance, so that guessing passes every other time; raise it"
+            )
+
+    def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:
+        yield from super().inputs(root)
+        if self._shots_file is not None:
+            yield self._shots_file, f"the shots of {self.name}"
+
+
+def _form(where: str, terms: Mapping[str, Any]) -> ChoiceForm:
+    """Return the form that a marker or a results file names.
+
+    Raises:
+        SettingsError: A marker names none, or two, or columns of a preset.
+        RecordsError: It names what is no part of a question.
+    """
+    preset, mode, fields = terms.get("preset"), terms.get("mode"), terms.get("fields")
+    if (preset is None) == (mode is None):
+        problem = (
+            "it says neither preset= nor mode=" if preset is None else "it has preset= and mode="
+        )
+        hint = "name the public set with preset=, or say with mode= how one of your own is asked"
+        raise SettingsError(where, problem, hint)
+    if preset is None:
+        form = CHOICE_MODES[str(mode)]
+        return form if fields is None else with_fields(f"{where}: fields", form, fields)
+    if fields is not None:
+        where = f"{where}: fields"
+        problem = f'preset="{preset}" reads the columns of the public set'
+        raise SettingsError(where, problem, "leave it out, or choose a mode")
+    return CHOICE_PRESETS[str(preset)]
+
+
+def _load(
+    marked: Marked, keywords: Mapping[str, Any], settings: Settings
+) -> tuple[suites.Suite, ChoiceSet, dict[str, Any], Path | None]:
+    """Return questions, how they are asked, the same as a results file has it, and the shots' file.
+
+    Raises:
+        SettingsError: The marker cannot be used.
+        RecordsError: A file cannot be used.
+    """
+    # Who only reads results files does not wait for these imports.
+    from pytest_llmjudge.questions.files import read_questions
+    from pytest_llmjudge.questions.shots import count_shots, read_shots
+    from pytest_llmjudge.suites import read_suite
+
+    where, form = marked.name, _form(marked.name, keywords)
+    source = keywords.get("shots_from")
+    count = count_shots(where, form, keywords.get("shots"), has_file=source is not None)
+    own = {name: value for name, value in keywords.items() if name != "fields"}
+    chosen = chosen_for(where, own, marked.base, settings, takes_responses=False)
+    # An option for records of other kinds may name their fields.
+    chosen = replace(chosen, fields=None, group=keywords.get("group"))
+    whole: list[Record] = []
+
+    def read(source: Source) -> tuple[Record, ...]:
+        records = read_questions(source, form, GATES)
+        whole.extend(records)
+        return records
+
+    file = records_file(marked, _MARKER, _EXAMPLE)
+    loaded = read_suite(where, file, marked.base, chosen, read)
+    drawn: Mapping[str, tuple[ChoiceQuestion, ...]] = {}
+    path = None
+    if source is not None:
+        path = marked.base / source
+        drawn = read_shots(where, path, form, count, whole)
+    metric = keywords.get("metric", form.metric)
+    questions = {record.id: form.parse(record.fields) for record in loaded.records}
+    terms = {
+        "preset": keywords.get("preset"),
+        "mode": keywords.get("mode"),
+        "fields": keywords.get("fields"),
+        "shots": count,
+        "shots_digest": _digest(drawn.values()),
+        "metric": metric,
+        "chance": round(_chance(questions.values()), 4),
+    }
+    shots = {name: drawn[name] for name in questions} if drawn else {}
+    return loaded, ChoiceSet(form, metric, questions, shots), terms, path
+
+
+def _digest(drawn: Iterable[Sequence[ChoiceQuestion]]) -> str | None:
+    """Return a digest of the questions that are shown solved anywhere; ``None`` without any."""
+    shown = {(*one.content, str(one.answer)) for shots in drawn for one in shots}
+    return make_key(sorted(shown))[:_DIGEST] if shown else None
+
+
+def _chance(questions: Collection[ChoiceQuestion]) -> float:
+    """Return the mean of one over the number of choices."""
+    return math.fsum(1 / len(one.choices) for one in questions) / len(questions)
+
+
+def _pairing(content: str, choices: Sequence[str], answer: str) -> str:
+    return json.dumps([content, list(choices), answer])
+
+
+def _both(result: AccuracyResult) -> dict[str, float | None]:
+    """Return both accuracies by metric; ``None`` where a record has no answer."""
+    answered = [one.facts for one in result.answered]
+    if len(answered) < result.total:
+        return dict.fromkeys(_PREDICTIONS)
+    return {
+        metric: sum(facts[name] == facts["answer"] for facts in answered) / len(answered)
+        for metric, name in _PREDICTIONS.items()
+    }
+
+
+def _wrong_choice(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what of a record of a results file is not that of its choices."""
+    count, logprobs = len(record["choices"]), record["logprobs"]
+    for name in ("answer", *_PREDICTIONS.values()):
+        letter = record[name]
+        if letter is not None and letter not in LETTERS[:count]:
+            yield f'{record["id"]}: its "{name}" is {letter}, and it has {count} choices'
+            return
+    if logprobs is None:
+        return
+    if len(logprobs) != count:
+        yield f'{record["id"]}: it has {len(logprobs)} "logprobs", and {count} choices'
+        return
+    letter = record["prediction"]
+    if letter is None or logprobs[LETTERS.index(letter)] < max(logprobs):
+        shown = "null" if letter is None else letter
+        yield f'{record["id"]}: its "prediction" is {shown}, and another choice is likelier'
+
+
+def _shown(share: float | None) -> str:
+    return NONE if share is None else f"{share:.4f}"
+
+
+def _statements(result: AccuracyResult) -> Iterator[Statement]:
+    share, chance = result.share, result.terms["chance"]
+    if share is not None and share.interval[0] <= chance:
+        text = f"accuracy is not shown to be above that of chance, {chance:.4f}"
+        yield Statement(text, is_named=True)
+    cut = sum(one.facts["is_cut"] for one in result.answered)
+    if cut:
+        text = f"{cut} of {result.total} prompts lost their beginning, because they did not fit"
+        yield Statement(text, is_named=True)
+
+
+_PREDICTIONS: Final = {ACC: "prediction", ACC_NORM: "prediction_norm"}
+"""Under which key a record has the letter that is chosen by each metric."""
+
+_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "preset": check_choice(*CHOICE_PRESETS),
+    "mode": check_choice(*CHOICE_MODES),
+    "shots": integer_check(
+        "{value} is no number of solved questions",
+        "a whole number of 0 or more",
+        lambda shots: shots >= 0,
+    ),
+    "shots_from": check_path,
+    "metric": check_choice(ACC, ACC_NORM),
+    **ACCURACY_KEYWORDS,
+    **{
+        name: check
+        for name, check in RECORD_KEYWORDS.items()
+        if name not in {"prompt", "system", "responses"}
+    },
+}
