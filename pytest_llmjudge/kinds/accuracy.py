@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from pytest_llmjudge.accuracy import decide_share, share_of
 from pytest_llmjudge.data import Entry, Side
 from pytest_llmjudge.data.history import Figure
-from pytest_llmjudge.errors import SettingsError, one_line, printable
+from pytest_llmjudge.errors import RecordsError, SettingsError, one_line, printable
 from pytest_llmjudge.gates import Decision, unscored, whole_outcome
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,10 +16,11 @@ from pytest_llmjudge.kinds.accuracy import (
     AccuracySuite,
     accuracy_limits,
     check_accuracy_can_fail,
+    set_files_checked,
 )
 from pytest_llmjudge.kinds.accuracy_results import OwnFigures
-from pytest_llmjudge.kinds.base import Marked
-from pytest_llmjudge.kinds.exact_results import ExactAnswer, ExactResult, shown_answer
+from pytest_llmjudge.kinds.asked import AskedSet, ask_set
+from pytest_llmjudge.kinds.exact_results import ExactAnswer, shown_answer
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.plain import with_response
 from pytest_llmjudge.kinds.records import check_single_turns, records_file, records_reader
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
         AccuracyResult,
         AnsweredRecord,
     )
-    from pytest_llmjudge.kinds.base import Sample, Suite, SuiteRun
+    from pytest_llmjudge.kinds.base import Marked, Sample, Suite, SuiteRun
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.questions.base import ExactForm
@@ -57,8 +58,8 @@ __all__ = ["EXACT_ANSWERS", "ExactSuite"]
 
 _MARKER = "llm_exact"
 _EXAMPLE = 'llm_exact("own.json", extract="last-number", min_accuracy=0.5)'
-_DIGITS = 16
-"""Hexadecimal digits of a digest of shots."""
+_DIGITS = 12
+"""Hexadecimal digits of the digest of what is shown solved."""
 _MEASURE = Measure(
     "exact",
     noun="records",
@@ -87,7 +88,8 @@ class _Exact(AccuracyKind):
         limits = accuracy_limits(keywords)
         has_training = "training" in keywords
         check_accuracy_can_fail(marked.name, limits, settings, has_training=has_training)
-        suite = _load(marked, keywords, limits, settings)
+        with set_files_checked():
+            suite = _load(marked, keywords, limits, settings)
         suite.rule = rule_of(marked.name, keywords, settings, self.measure)
         return suite
 
@@ -99,18 +101,8 @@ class _Exact(AccuracyKind):
         **keywords: object,
     ) -> ExactResult:
         """Ask a model the questions of a set."""
-        where = "exact_match"
-        checked = read_keywords(where, keywords, _ASKED)
-        marked = Marked(where, (file,), keywords, resources.root)
-        suite = _load(marked, checked, accuracy_limits({}), resources.settings)
-        suite.check(resources)
-        run = suite.start(
-            resources,
-            model=model() if suite.uses_model else None,
-            judge=None,
-            needed=suite.samples,
-        )
-        return ExactResult(tuple(_answer(sample) for sample in run.samples()))
+        _, answers = ask_set("exact_match", self, resources, model, file, **keywords)
+        return ExactResult(answers)
 
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
         """Return what reads the records of a source."""
@@ -121,8 +113,8 @@ class _Exact(AccuracyKind):
         compared = {"extraction": str(terms["extract"])}
         if terms["preset"] is not None:
             compared |= {"preset": str(terms["preset"]), "number of shots": str(terms["shots"])}
-        if terms["shots"]:
-            compared["digest of shots"] = str(terms["shots_digest"])
+        if terms["shots_digest"] is not None:
+            compared["digest of the shots"] = str(terms["shots_digest"])
         return compared
 
     def plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -185,10 +177,9 @@ class _Exact(AccuracyKind):
         statements = []
         filters = self.figures(result)["filters"]
         for name, figures in filters.items() if len(filters) > 1 else ():
-            share = f"{figures['accuracy']:.4f}"
+            share = f"{figures['accuracy']:.4f} ({figures['correct']} of {result.total})"
             facts.append((name, share))
-            counted = f"{figures['correct']} of {result.total} records"
-            statements.append(Statement(f"{name} of {result.name}: {share}", f"({counted})"))
+            statements.append(Statement(f"{name} of {result.name}: {share}"))
         cut = _count_cut(result)
         if cut:
             facts.append(("prompts cut", str(cut)))
@@ -213,6 +204,24 @@ class _Exact(AccuracyKind):
 
 
 EXACT_ANSWERS = _Exact()
+
+
+@dataclass(frozen=True, slots=True)
+class ExactResult(AskedSet[ExactAnswer]):
+    """How a model answered a set of questions whose answers are generated."""
+
+    @property
+    def predictions(self) -> list[str | None]:
+        """What was extracted from each answer, in file order; ``None`` for nothing."""
+        return [answer.extracted for answer in self.answers]
+
+    @property
+    def filters(self) -> dict[str, float]:
+        """The accuracy by each filter, 0 to 1, by its name; the first one decides."""
+        return {
+            name: sum(one.filters[name].correct for one in self.answers) / self.total
+            for name in self.answers[0].filters
+        }
 
 
 class ExactSuite(AccuracySuite[ExactAnswer]):
@@ -318,19 +327,6 @@ def _decided(sample: Sample[ExactAnswer]) -> Sample[ExactAnswer]:
     return sample if sample.error is None else replace(sample, value=None)
 
 
-def _answer(sample: Sample[ExactAnswer]) -> ExactAnswer:
-    """Return the answer to a record.
-
-    Raises:
-        KnownProblemError: There is none.
-    """
-    from pytest_llmjudge.pipeline.protocols import KnownProblemError
-
-    if sample.value is None or sample.error is not None:
-        raise KnownProblemError(str(sample.error), is_infrastructure=sample.cause == "rig")
-    return sample.value
-
-
 def _counted(correct: int, total: int) -> dict[str, Any]:
     return {"correct": correct, "accuracy": round(correct / total, 4)}
 
@@ -413,8 +409,8 @@ def _read_preset(
     if shots_from is None:
         return with_form(loaded, form, {}), {}
     solved = read_shots(marked.name, marked.base / shots_from, form, shots, whole)
-    drawn = [[one.content for one in solved[record.id]] for record in loaded.records]
-    says = {"shots": shots, "shots_digest": make_key(drawn)[:_DIGITS]}
+    shown = {(*shot.content, shot.reference) for drawn in solved.values() for shot in drawn}
+    says = {"shots": shots, "shots_digest": make_key(sorted(shown))[:_DIGITS]}
     return with_form(loaded, form, solved), says
 
 
@@ -453,28 +449,18 @@ def _with_references(
 
 _WITHOUT_PRESET = ("prompt", "system", "responses", "fields")
 _OF_PRESETS = ("shots", "shots_from")
-_OWN: dict[str, Callable[[str, object], object]] = {
+_KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "preset": check_choice(*EXACT_PRESETS),
     "extract": check_extraction,
     "shots": integer_check(
-        "{value} is no number of shots", "an integer, 0 or more", lambda number: number >= 0
+        "{value} is no number of solved questions",
+        "a whole number of 0 or more",
+        lambda shots: shots >= 0,
     ),
     "shots_from": check_path,
     "max_new_tokens": integer_check(
-        "{value} is no number of tokens", "an integer, 1 or more", lambda number: number >= 1
+        "{value} is no number of tokens", "a whole number of 1 or more", lambda number: number >= 1
     ),
-}
-_KEYWORDS: dict[str, Callable[[str, object], object]] = {
-    **_OWN,
     **ACCURACY_KEYWORDS,
     **RECORD_KEYWORDS,
 }
-_ASKED: dict[str, Callable[[str, object], object]] = {
-    **_OWN,
-    **{
-        name: check
-        for name, check in RECORD_KEYWORDS.items()
-        if name not in ("training", "max_overlap")
-    },
-}
-"""Of the fixture for any test."""

@@ -1,11 +1,9 @@
-"""What became of questions whose answers are generated."""
+"""A generated answer, and what was extracted from it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from pytest_llmjudge.accuracy import Share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.questions.extraction import Extracted
 
-__all__ = ["ExactAnswer", "ExactResult", "shown_answer"]
+__all__ = ["ExactAnswer", "shown_answer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,55 +56,6 @@ class ExactAnswer:
     def expected(self) -> str:
         """What the deciding filter compares with."""
         return self.reference
-
-
-@dataclass(frozen=True, slots=True)
-class ExactResult:
-    """How a model did on a set.
-
-    Attributes:
-        answers: One for each record, in file order.
-    """
-
-    answers: tuple[ExactAnswer, ...]
-
-    @property
-    def total(self) -> int:
-        """How many records were asked."""
-        return self._share.total
-
-    @property
-    def correct(self) -> int:
-        """How many answers are right."""
-        return self._share.correct
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers, 0 to 1."""
-        return self._share.accuracy
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy."""
-        return self._share.interval
-
-    @property
-    def filters(self) -> dict[str, float]:
-        """The accuracy by each filter, by its name; the first one decides."""
-        names = self.answers[0].filters
-        return {
-            name: sum(one.filters[name].correct for one in self.answers) / self.total
-            for name in names
-        }
-
-    @property
-    def predictions(self) -> list[str | None]:
-        """What was extracted from each answer; ``None`` for nothing."""
-        return [one.extracted for one in self.answers]
-
-    @property
-    def _share(self) -> Share:
-        return Share(sum(one.is_right for one in self.answers), len(self.answers))
 
 
 def shown_answer(response: str, extracted: str | None) -> str:

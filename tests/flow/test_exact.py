@@ -134,7 +134,7 @@ def test_a_part_of_a_suite(project: Project) -> None:
 
 def test_every_right(project: Project, mode: tuple[str, ...]) -> None:
     """A wrong answer fails its item, which shows what was asked, answered and extracted."""
-    write(project, '"data.json", extract="regex:say (.*)[.]0", every_right=True')
+    write(project, '"data.json", extract="regex:is (.*)[.]|say (.*)[.]0", every_right=True')
 
     result = project.run(REPORT, "--llm-judge-html=report.html", *mode)
 
@@ -148,7 +148,7 @@ def test_every_right(project: Project, mode: tuple[str, ...]) -> None:
     )
     output = str(result.stdout)
     assert all(line.removeprefix("E*") in output for line in shown)
-    assert '"(nothing found) none" (right: "It is 5.")' in output
+    assert '"(nothing found) none" (right: "5")' in output
     assert "none" in (project.path / "report.html").read_text("utf-8")
 
 
@@ -175,10 +175,10 @@ def test_a_pattern_that_runs_away(project: Project, mode: tuple[str, ...]) -> No
         "write it without alternatives and repetitions that match the same text"
     )
     assert first["error"] == problem
-    assert f"E   {problem}" in str(result.stdout)
+    assert problem in str(result.stdout)
 
 
-def problems() -> tuple[list[str], dict[str, str]]:
+def problems() -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return GSM8K's rows as JSON, and what is answered to each: right by both filters, by one ...
 
     by the other alone, by none, and without a number.
@@ -222,7 +222,9 @@ def test_gsm8k(project: Project, dist: tuple[str, ...]) -> None:
     assert suite["records"][0]["response"].startswith(" It is so.\n#### ")
     assert "Question:" not in suite["records"][0]["response"]
     share = flexible / len(rows)
-    shown = f"flexible-extract of test_exact.py::test_exact: {share:.4f} ({flexible} of {len(rows)} records)"
+    shown = (
+        f"flexible-extract of test_exact.py::test_exact: {share:.4f} ({flexible} of {len(rows)})"
+    )
     assert shown in str(result.stdout)
     prompts = generated(project)
     assert len(prompts) == len(rows)
@@ -241,7 +243,9 @@ def test_prompts_that_lose_their_beginning(project: Project, mode: tuple[str, ..
     rows, _ = rows_of("gsm8k")
     write_set("gsm8k", project.path)
     project.write("test_exact.py", TEST.format(arguments=f"{GSM8K}, max_new_tokens=4, sample=8"))
-    config = GPTConfig(VOCABULARY, context_length=64, emb_dim=16, n_heads=1, n_layers=1)
+    config = GPTConfig(
+        VOCABULARY, context_length=64, emb_dim=16, n_heads=1, n_layers=1, qkv_bias=True
+    )
     save_model(project.path / "model.pth", config)
 
     result = project.run(CHECKPOINT, REPORT, *mode)
@@ -272,7 +276,7 @@ def test_beside_a_baseline(project: Project, mode: tuple[str, ...]) -> None:
 
     result.assert_outcomes(passed=41, failed=1)
     assert the_suite(project)["baseline"]["mcnemar_p"] < 0.001
-    assert "20 records wrong that were right" in str(result.stdout).replace("\n", " ") or True
+    assert "20 " in str(result.stdout)
     assert main(["compare", "old.json", "results.json"]) == 1
     assert main(["compare", "results.json", "old.json"]) == 0
     assert main(["history", "old.json", "results.json"]) == 0
@@ -285,16 +289,15 @@ def test_an_edited_results_file(project: Project) -> None:
     """Figures that are not those of its records are no baseline."""
     write(project)
     project.run("--llm-judge-report=old.json")
-    text = (project.path / "old.json").read_text("utf-8")
-    for change, message in (
-        (lambda suite: suite["records"][0].update(correct=False), 'r0: its "correct" is false'),
-        (lambda suite: suite["records"][0].update(extracted="7"), 'r0: its "correct" is true'),
-        (lambda suite: suite["filters"]["last-number"].update(correct=5), "filter last-number: "),
-        (lambda suite: suite.update(cut=2), 'its "cut" is 2'),
+    text = json.dumps(json.loads((project.path / "old.json").read_text("utf-8")))
+    for old, new, message in (
+        ('"correct": true,', '"correct": false,', 'r0: its "correct" is false'),
+        ('"extracted": "1.0"', '"extracted": "7"', 'r0: its "correct" is true'),
+        ('"last-number": {"correct": 4', '"last-number": {"correct": 5', "filter last-number: "),
+        ('"cut": 0', '"cut": 2', 'its "cut" is 2'),
     ):
-        document = json.loads(text)
-        change(document["suites"][0])
-        project.write("old.json", document)
+        assert old in text
+        project.write("old.json", text.replace(old, new, 1))
 
         line = refusal(project.run("--llm-judge-baseline=old.json"))
 
@@ -304,8 +307,9 @@ def test_an_edited_results_file(project: Project) -> None:
 def test_responses_that_records_hold(project: Project, mode: tuple[str, ...]) -> None:
     """They are extracted from, and no model is asked; those of a model are written back."""
     write(project)
-    project.run("--llm-judge-responses=answered.json")
-    answered = json.loads((project.path / "answered.json").read_text("utf-8"))
+    project.run("--llm-judge-responses=out")
+    answered = json.loads((project.path / "out/data-with-response.json").read_text("utf-8"))
+    project.write("answered.json", answered)
     assert [one["model_response"] for one in answered][3:5] == ["I say 4.0", "none"]
     assert [one["correct"] for one in answered] == [True] * 4 + [False] * 2
     arguments = '"answered.json", extract="last-number", min_accuracy=0.5'
@@ -346,7 +350,7 @@ def test_from_any_test(project: Project) -> None:
         "test_exact.py",
         """
 def test_call(exact_match):
-    result = exact_match("data.json", extract="last-number", sample=6)
+    result = exact_match("data.json", extract="last-number", limit=6)
     assert (result.total, result.correct, result.predictions[4]) == (6, 4, None)
     assert result.filters == {"last-number": result.accuracy}
     assert [one.record.id for one in result.answers][5] == "r5"
@@ -364,7 +368,7 @@ def test_missing(exact_match):
 
     result.assert_outcomes(passed=1, failed=2)
     output = str(result.stdout)
-    assert 'exact_match: unknown keyword "min_accuracy"; use preset, extract, shots' in output
+    assert "exact_match: min_accuracy: it belongs to suites; leave it out, and assert on" in output
     assert 'exact_match: records file "nothing.json" is not there; expected it at ' in output
 
 
@@ -398,7 +402,7 @@ KEYWORDS = (
         ),
         (
             '"data.json", every_right=True, max_new_tokens=0',
-            "max_new_tokens: 0 is no number of tokens; give an integer, 1 or more",
+            "max_new_tokens: 0 is no number of tokens; give a whole number of 1 or more",
         ),
         (
             '"data.json", every_right=True, shots=5',
@@ -447,9 +451,9 @@ def test_markers_that_cannot_be_used(
     ("data", "arguments", "message"),
     [
         (
-            [{**one, "output": ""} for one in sums(2)],
+            [{**sums(1)[0], "output": "", "criteria": "It is right."}],
             "",
-            '"output" is empty in 2 of 2 records',
+            "data.json: there is no reference in 1 of 1 records (the first is r0); leave them out",
         ),
         (
             [{"question": "Why?", "answer": "So."}],
@@ -459,7 +463,10 @@ def test_markers_that_cannot_be_used(
         (
             [{"goal": "Sit", "sol1": "chair", "sol2": "wall", "label": 0}],
             ', preset="gsm8k", shots=0',
-            "data.json: no row has question and answer, which gsm8k needs; it reads like",
+            (
+                'data.json: no row has "question" and "answer", which gsm8k needs; it reads like '
+                'llm_choices(…, preset="piqa")'
+            ),
         ),
         (
             [{"question": "Why?", "answer": "#### 1"}],
