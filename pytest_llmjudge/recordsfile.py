@@ -38,8 +38,10 @@ __all__ = [
     "Place",
     "Source",
     "file_digest",
+    "find_default",
     "find_source",
     "read_contents",
+    "read_default",
     "source_digest",
 ]
 
@@ -161,6 +163,56 @@ def read_contents(source: Source) -> Contents:
         rows += len(parts[-1].values)
         check_size(source.path.name, rows, 0)
     return Contents(parts[0].file if len(parts) == 1 else source.path.name, parts)
+
+
+def find_default(path: Path, split: str, use: str) -> Source:
+    """Find the files of what has one split, or those of a split where it has several.
+
+    Args:
+        path: A file, or the folder of a data set.
+        split: Which one is read of several.
+        use: What it is for, for messages: "to train on".
+
+    Raises:
+        RecordsError: The folder is damaged, or has several splits and not this one.
+    """
+    try:
+        return find_source(path)
+    except RecordsError as error:
+        problem = error
+    try:
+        return find_source(path, split)
+    except RecordsError as error:
+        raise _of_splits(problem, error, split, use) from None
+
+
+def read_default(path: Path, split: str, use: str) -> tuple[Source, Contents]:
+    """Read what has one split, or a split where it has several; see :func:`find_default`.
+
+    Raises:
+        RecordsError: It cannot be read, or has several splits and not this one.
+    """
+    source = find_default(path, split, use)
+    try:
+        return source, read_contents(source)
+    except RecordsError as error:
+        problem = error
+    try:
+        # A file of several splits is known as such once it is read.
+        source = Source(path, split, None)
+        return source, read_contents(source)
+    except RecordsError as error:
+        raise _of_splits(problem, error, split, use) from None
+
+
+def _of_splits(
+    problem: RecordsError, without_split: RecordsError, split: str, use: str
+) -> RecordsError:
+    """Return what is wrong, with a hint that helps where it is that no split has the name."""
+    if without_split.problem != f'it has no split "{split}"':
+        return problem
+    hint = f'name a file of one split, or rename the split {use} to "{split}"'
+    return RecordsError(problem.where, problem.problem, hint)
 
 
 def source_digest(source: Source) -> str:

@@ -12,7 +12,7 @@ from pytest_llmjudge.fieldmap import has_field, mapped, mapping_format
 from pytest_llmjudge.formats import detect
 from pytest_llmjudge.json_values import kind_of
 from pytest_llmjudge.overlap import find_matches
-from pytest_llmjudge.recordsfile import Source, find_source, read_contents, source_digest
+from pytest_llmjudge.recordsfile import find_default, read_default, source_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from pytest_llmjudge.conversations import Parts
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.formats import Format
-    from pytest_llmjudge.recordsfile import Contents
+    from pytest_llmjudge.recordsfile import Contents, Source
 
 __all__ = ["Training", "find_overlap", "is_same_data", "read_training", "training_digest"]
 
 _SPLIT: Final = "train"
 """The split that is read where there are several."""
+_USE: Final = "to train on"
 _PREFERENCES: Final = ({"messages": "chosen"}, {"prompt": "prompt"})
 """Where the question of preference data stands that has no format of records."""
 _SHOWN: Final = 80
@@ -69,7 +70,7 @@ def read_training(path: Path, shown: str, fields: Mapping[str, str] | None = Non
     Raises:
         RecordsError: It cannot be read, or none of its records can.
     """
-    source, content = _read(path)
+    source, content = read_default(path, _SPLIT, _USE)
     name, values = content.name, content.values
     if not values:
         raise RecordsError(
@@ -104,42 +105,9 @@ def is_same_data(one: Source, other: Source) -> bool:
 def training_digest(path: Path) -> str:
     """Return the SHA-256 of training data, in hex; empty where it cannot be read."""
     try:
-        return source_digest(_find(path))
+        return source_digest(find_default(path, _SPLIT, _USE))
     except RecordsError:
         return ""
-
-
-def _find(path: Path) -> Source:
-    try:
-        return find_source(path)
-    except RecordsError as error:
-        problem = error
-    try:
-        return find_source(path, _SPLIT)
-    except RecordsError as error:
-        raise _of_splits(problem, error) from None
-
-
-def _read(path: Path) -> tuple[Source, Contents]:
-    source = _find(path)
-    try:
-        return source, read_contents(source)
-    except RecordsError as error:
-        problem = error
-    try:
-        # A file of several splits is known as such once it is read.
-        source = Source(path, _SPLIT, None)
-        return source, read_contents(source)
-    except RecordsError as error:
-        raise _of_splits(problem, error) from None
-
-
-def _of_splits(problem: RecordsError, without_split: RecordsError) -> RecordsError:
-    """Return what is wrong, with a hint that helps where it is that no split is named ``train``."""
-    if without_split.problem != f'it has no split "{_SPLIT}"':
-        return problem
-    hint = f'name a file of one split, or rename the split to train on to "{_SPLIT}"'
-    return RecordsError(problem.where, problem.problem, hint)
 
 
 def _format(

@@ -61,7 +61,7 @@ def ask_set(
     asked = model() if suite.uses_model else None
     run = suite.start(resources, model=asked, judge=None, needed=suite.samples)
     samples = run.samples()
-    failed = [sample for sample in samples if sample.value is None]
+    failed = [sample for sample in samples if sample.error is not None]
     if failed:
         problem = f"{count_of(len(failed), 'record')} of {len(samples)} got no answer"
         raise PromptError(where, problem, f"the first is {failed[0].id}: {failed[0].error}")

@@ -16,6 +16,7 @@ from pytest_llmjudge.kinds.accuracy import (
     AccuracySuite,
     accuracy_limits,
     check_accuracy_can_fail,
+    set_files_checked,
 )
 from pytest_llmjudge.kinds.accuracy_results import OwnFigures
 from pytest_llmjudge.kinds.asked import ask_set
@@ -46,11 +47,10 @@ if TYPE_CHECKING:
         AccuracyResult,
         AnsweredRecord,
     )
-    from pytest_llmjudge.kinds.base import Marked, Sample, Suite
+    from pytest_llmjudge.kinds.base import Marked, Sample, Suite, SuiteRun
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.questions.base import ExactForm
-    from pytest_llmjudge.questions.extraction import Extraction, Found
     from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings, SuiteSettings
 
@@ -58,8 +58,8 @@ __all__ = ["EXACT_ANSWERS", "ExactSuite"]
 
 _MARKER = "llm_exact"
 _EXAMPLE = 'llm_exact("own.json", extract="last-number", min_accuracy=0.5)'
-_DIGITS = 16
-"""Hexadecimal digits of a digest of shots."""
+_DIGITS = 12
+"""Hexadecimal digits of the digest of what is shown solved."""
 _MEASURE = Measure(
     "exact",
     noun="records",
@@ -88,7 +88,8 @@ class _Exact(AccuracyKind):
         limits = accuracy_limits(keywords)
         has_training = "training" in keywords
         check_accuracy_can_fail(marked.name, limits, settings, has_training=has_training)
-        suite = _load(marked, keywords, limits, settings)
+        with set_files_checked():
+            suite = _load(marked, keywords, limits, settings)
         suite.rule = rule_of(marked.name, keywords, settings, self.measure)
         return suite
 
@@ -112,8 +113,8 @@ class _Exact(AccuracyKind):
         compared = {"extraction": str(terms["extract"])}
         if terms["preset"] is not None:
             compared |= {"preset": str(terms["preset"]), "number of shots": str(terms["shots"])}
-        if terms["shots"]:
-            compared["digest of shots"] = str(terms["shots_digest"])
+        if terms["shots_digest"] is not None:
+            compared["digest of the shots"] = str(terms["shots_digest"])
         return compared
 
     def plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -176,10 +177,9 @@ class _Exact(AccuracyKind):
         statements = []
         filters = self.figures(result)["filters"]
         for name, figures in filters.items() if len(filters) > 1 else ():
-            share = f"{figures['accuracy']:.4f}"
+            share = f"{figures['accuracy']:.4f} ({figures['correct']} of {result.total})"
             facts.append((name, share))
-            counted = f"{figures['correct']} of {result.total} records"
-            statements.append(Statement(f"{name} of {result.name}: {share}", f"({counted})"))
+            statements.append(Statement(f"{name} of {result.name}: {share}"))
         cut = _count_cut(result)
         if cut:
             facts.append(("prompts cut", str(cut)))
@@ -225,19 +225,18 @@ class ExactSuite(AccuracySuite[ExactAnswer]):
         terms: Mapping[str, Any],
         shots_from: Path | None = None,
     ) -> None:
-        self._terms_of_asking = dict(terms)
+        self._asked_as = dict(terms)
         self._form = None if terms["preset"] is None else EXACT_PRESETS[terms["preset"]]
         self._shots_from = shots_from
-        self.max_new_tokens: int | None = terms["max_new_tokens"]
         where = f"{loaded.name}: extract"
-        self.extraction: Extraction = make_extraction(where, terms["extract"])
+        self._extraction = make_extraction(where, terms["extract"])
         references = {record.id: record.output for record in loaded.records}
-        self.expected: Mapping[str, Sequence[Found]] = self.extraction.expected(where, references)
+        self._expected = self._extraction.expected(where, references)
         super().__init__(loaded, limits)
 
     def asked_as(self) -> dict[str, Any]:
         """Return how the records are asked, as a results file has it."""
-        return self._terms_of_asking
+        return self._asked_as
 
     def own_category(self, record: Record) -> str | None:
         """Return the category of a record, where the marker names no field."""
@@ -266,11 +265,12 @@ class ExactSuite(AccuracySuite[ExactAnswer]):
         model: ModelLike | None,
         judge: JudgeLike | None,  # noqa: ARG002  # nobody judges what is the same
         needed: Sequence[str],
-    ) -> Any:  # noqa: ANN401  # who only reads results files does not import it
+    ) -> SuiteRun[ExactAnswer]:
         """Begin the suite in this process."""
-        from pytest_llmjudge.kinds.exact_run import ExactRun
+        from pytest_llmjudge.kinds.exact_run import Asking, ExactRun
 
-        return ExactRun(self, resources, model, needed)
+        asking = Asking(self._extraction, self._expected, self._asked_as["max_new_tokens"])
+        return ExactRun(self, resources, model, needed, asking)
 
     def row(self, sample: Sample[ExactAnswer]) -> dict[str, Any] | None:
         """Return what is known of a record as plain data, a response that was stopped at too."""
@@ -391,8 +391,8 @@ def _read_preset(
     if shots_from is None:
         return with_form(loaded, form, {}), {}
     solved = read_shots(marked.name, marked.base / shots_from, form, shots, whole)
-    drawn = [[one.content for one in solved[record.id]] for record in loaded.records]
-    says = {"shots": shots, "shots_digest": make_key(drawn)[:_DIGITS]}
+    shown = {(*shot.content, shot.reference) for drawn in solved.values() for shot in drawn}
+    says = {"shots": shots, "shots_digest": make_key(sorted(shown))[:_DIGITS]}
     return with_form(loaded, form, solved), says
 
 
@@ -435,11 +435,13 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "preset": check_choice(*EXACT_PRESETS),
     "extract": check_extraction,
     "shots": integer_check(
-        "{value} is no number of shots", "an integer, 0 or more", lambda number: number >= 0
+        "{value} is no number of solved questions",
+        "a whole number of 0 or more",
+        lambda shots: shots >= 0,
     ),
     "shots_from": check_path,
     "max_new_tokens": integer_check(
-        "{value} is no number of tokens", "an integer, 1 or more", lambda number: number >= 1
+        "{value} is no number of tokens", "a whole number of 1 or more", lambda number: number >= 1
     ),
     **ACCURACY_KEYWORDS,
     **RECORD_KEYWORDS,

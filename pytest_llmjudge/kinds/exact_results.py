@@ -1,4 +1,4 @@
-"""What became of questions whose answers are generated."""
+"""A generated answer, and what was extracted from it."""
 
 from __future__ import annotations
 

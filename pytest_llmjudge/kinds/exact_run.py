@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.kinds.exact_results import ExactAnswer
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Record
-    from pytest_llmjudge.kinds.exact import ExactSuite
+    from pytest_llmjudge.kinds.records import RecordSuite
     from pytest_llmjudge.pipeline import ModelLike, Outcome
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.questions.base import ExactForm, ExactQuestion
     from pytest_llmjudge.questions.extraction import Extracted, Extraction, Found
-    from pytest_llmjudge.settings import Settings
 
-__all__ = ["ExactRun", "PresetSuite", "settings_of", "with_form"]
+__all__ = ["Asking", "ExactRun", "PresetSuite", "with_form"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,19 +58,18 @@ def with_form(
     return PresetSuite(**own, form=form, solved=solved)
 
 
-def settings_of(settings: Settings, loaded: Suite, max_new_tokens: int | None) -> Settings:
-    """Return the options by which a suite's responses are generated.
+class Asking(NamedTuple):
+    """How answers are generated and compared.
 
-    Args:
-        settings: The run's.
-        loaded: The suite.
+    Attributes:
+        extraction: What of them is compared.
+        expected: With what, by the record's id and for each filter.
         max_new_tokens: The most tokens of an answer; ``None`` for the run's.
     """
-    if max_new_tokens is not None:
-        settings = replace(settings, max_new_tokens=max_new_tokens)
-    if isinstance(loaded, PresetSuite):
-        settings = replace(settings, temperature=0.0, stop=loaded.form.until)
-    return settings
+
+    extraction: Extraction
+    expected: Mapping[str, Sequence[Found]]
+    max_new_tokens: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,33 +142,36 @@ class ExactRun(RecordRun[ExactAnswer]):
         resources: Of this process.
         model: Under test; ``None`` when the records hold the responses.
         needed: Ids of the records that this run needs.
+        asking: How answers are generated and compared.
     """
 
     _run: Run[str, _Graded]
 
     def __init__(
         self,
-        suite: ExactSuite,
+        suite: RecordSuite[ExactAnswer],
         resources: Resources,
         model: ModelLike | None,
         needed: Sequence[str],
+        asking: Asking,
     ) -> None:
-        loaded = suite.loaded
-        settings = settings_of(resources.settings, loaded, suite.max_new_tokens)
-        super().__init__(
-            suite,
-            Run(
-                loaded,
-                settings,
-                judge=None,
-                model=model,
-                needed=[suite.record(name) for name in needed],
-                source=suite_source(loaded, settings, resources.store, model, resources.worker),
-                judgements=_Extractions(suite.extraction, suite.expected),
-                counter=None,
-            ),
+        loaded, settings = suite.loaded, resources.settings
+        if asking.max_new_tokens is not None:
+            settings = replace(settings, max_new_tokens=asking.max_new_tokens)
+        if isinstance(loaded, PresetSuite):
+            settings = replace(settings, temperature=0.0, stop=loaded.form.until)
+        run: Run[str, _Graded] = Run(
+            loaded,
+            settings,
+            judge=None,
+            model=model,
+            needed=[suite.record(name) for name in needed],
+            source=suite_source(loaded, settings, resources.store, model, resources.worker),
+            judgements=_Extractions(asking.extraction, asking.expected),
+            counter=None,
         )
-        self._expected = suite.expected
+        super().__init__(suite, run)
+        self._expected = asking.expected
 
     def _value(self, record: Record, outcome: Outcome[str, _Graded]) -> ExactAnswer:
         response, filters = outcome.response, outcome.verdict.filters

@@ -12,6 +12,7 @@ __all__ = [
     "ACC",
     "ACC_NORM",
     "LETTERS",
+    "TRAIN",
     "AnyQuestion",
     "AskedChoices",
     "BadQuestionError",
@@ -27,6 +28,9 @@ __all__ = [
 
 Row: TypeAlias = Mapping[str, object]
 """One object of a set's file."""
+
+TRAIN: Final = "train"
+"""The split that most sets have for questions that are shown solved."""
 
 LETTERS: Final = string.ascii_uppercase
 """Of a question's choices, in their order."""
@@ -155,6 +159,7 @@ class Form(Protocol[Question_co]):
         fields: Which column of a file each part of a question is, where ``fields=`` says so.
         shots: How many solved questions come first, where nobody chooses.
         draw: Which ones.
+        shots_split: The split that has them, where their file has several.
     """
 
     @property
@@ -174,6 +179,9 @@ class Form(Protocol[Question_co]):
 
     @property
     def draw(self) -> Draw: ...  # noqa: D102
+
+    @property
+    def shots_split(self) -> str: ...  # noqa: D102
 
     def parse(self, row: Row) -> Question_co:
         """Read a row.

@@ -31,7 +31,7 @@ __all__ = [
 UNLABELLED: Final = "take the validation split: the test split has no answers"
 """What to do about a split that says no answers."""
 _TEXT: Final = "write a text"
-_TEXTS: Final = "write a list of texts"
+_TEXTS: Final = "write a list of texts, in a table as JSON"
 _MOST: Final = len(LETTERS)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.questions.base import AnyQuestion, Form
     from pytest_llmjudge.recordsfile import Contents, Source
 
-__all__ = ["read_questions"]
+__all__ = ["questions_in", "read_questions"]
 
 
 class _Checked(NamedTuple):
@@ -47,7 +47,13 @@ def read_questions(
     Raises:
         RecordsError: With every cause for which rows are refused, the first 20 in full.
     """
-    content = read_contents(source)
+    return questions_in(read_contents(source), form, gates)
+
+
+def questions_in(
+    content: Contents, form: Form[AnyQuestion], gates: Collection[str] = ()
+) -> tuple[Record, ...]:
+    """Return the questions of what a file holds; see :func:`read_questions`."""
     if not content.values:
         raise RecordsError(content.name, "it holds no question", "name another file")
     _check_columns(content, form)
@@ -55,7 +61,9 @@ def read_questions(
     checked: list[_Checked] = []
     ids: dict[str, int] = {}
     for number, row in enumerate(content.values):
-        one = _read(number, row, form, gates, problems)
+        odd = [*odd_values(number, row, {})] if content.is_odd and isinstance(row, dict) else []
+        problems += odd
+        one = None if odd else _read(number, row, form, gates, problems)
         if one is not None:
             problems += taken(content, number, one.id, ids)
             checked.append(one)
@@ -84,7 +92,6 @@ def _read(
         problems.append(Problem(number, f"it is {kind_of(row)}", "a question is an object"))
         return None
     before = len(problems)
-    problems += odd_values(number, row, {})
     column = form.fields.get("id", "id")
     own = _own_id(field_at(row, column))
     if own is None and field_at(row, column) not in (None, ""):
@@ -98,7 +105,7 @@ def _read(
     except BadQuestionError as fault:
         problems.append(Problem(number, fault.problem, fault.hint, cause=fault.cause))
         return None
-    for text in (*question.content, question.reference):
+    for text in (own or "", *question.content, question.reference):
         problems += bad_characters(number, "", text)
     return _Checked(own, question, row) if len(problems) == before else None
 

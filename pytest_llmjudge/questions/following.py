@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.questions.base import ACC, LETTERS, AskedChoices, Draw
+from pytest_llmjudge.questions.base import ACC, LETTERS, TRAIN, AskedChoices, Draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +43,7 @@ class FollowingForm:
     metric: str = ACC
     shots: int = 0
     draw: Draw = Draw.RANDOM
+    shots_split: str = TRAIN
     category: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
 

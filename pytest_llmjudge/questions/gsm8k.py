@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmjudge.questions.base import BadQuestionError, Draw, ExactQuestion
+from pytest_llmjudge.questions.base import TRAIN, BadQuestionError, Draw, ExactQuestion
 from pytest_llmjudge.questions.columns import question_column
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class _WordProblems:
     fields: Mapping[str, str] = field(default_factory=dict)
     shots: int = 5
     draw: Draw = Draw.RANDOM
+    shots_split: str = TRAIN
     extract: str = "gsm8k"
     until: tuple[str, ...] = ("Question:", "</s>", "<|im_end|>")
     max_new_tokens: int = 256

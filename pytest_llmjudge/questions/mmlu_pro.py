@@ -33,6 +33,7 @@ __all__ = ["MMLU_PRO", "MMLU_PRO_THOUGHT"]
 
 _SUBJECT: Final = "category"
 _COLUMNS: Final = ("question", "options", "answer", _SUBJECT)
+_VALIDATION: Final = "validation"
 _THOUGHT: Final = "cot_content"
 
 
@@ -55,6 +56,7 @@ MMLU_PRO: Final = FollowingForm(
     answers=letters_of,
     shots=5,
     draw=Draw.FIRST,
+    shots_split=_VALIDATION,
     category=_SUBJECT,
 )
 
@@ -69,6 +71,7 @@ class _ThoughtForm:
     fields: Mapping[str, str] = field(default_factory=dict)
     shots: int = 5
     draw: Draw = Draw.FIRST_OF_SUBJECT
+    shots_split: str = _VALIDATION
     extract: str = r"regex:answer is \(?([ABCDEFGHIJ])\)?"
     until: tuple[str, ...] = ("Question:",)
     max_new_tokens: int = 2048

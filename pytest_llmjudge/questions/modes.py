@@ -30,6 +30,8 @@ __all__ = ["CONTINUATION_MODE", "LETTERS_MODE", "with_fields"]
 
 _NEEDED: Final = ("question", "choices", "answer")
 _SUBJECT: Final = "subject"
+_DEV: Final = "dev"
+"""The split of MMLU whose questions are shown."""
 _PARTS: Final = (*_NEEDED, _SUBJECT, "id")
 
 
@@ -105,6 +107,7 @@ LETTERS_MODE: Final = FollowingForm(
     answers=letters_of,
     header=partial(_header, kind="multiple choice questions"),
     draw=Draw.FIRST_OF_SUBJECT,
+    shots_split=_DEV,
     category=_SUBJECT,
 )
 CONTINUATION_MODE: Final = FollowingForm(
@@ -114,5 +117,6 @@ CONTINUATION_MODE: Final = FollowingForm(
     write=_alone,
     header=partial(_header, kind="questions"),
     draw=Draw.FIRST_OF_SUBJECT,
+    shots_split=_DEV,
     category=_SUBJECT,
 )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.questions.base import AnyQuestion, Draw
-from pytest_llmjudge.questions.files import read_questions
-from pytest_llmjudge.recordsfile import find_source
+from pytest_llmjudge.questions.files import questions_in
+from pytest_llmjudge.recordsfile import find_default, read_default
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["count_shots", "draw_shots", "read_shots"]
 
+_USE: Final = "of the solved questions"
 _SEED: Final = 1234
 """With which lm-evaluation-harness draws."""
 
@@ -61,29 +62,27 @@ def read_shots(
     form: Form[Question],
     count: int,
     records: Sequence[Record],
-    *,
-    split: str | None = None,
 ) -> Mapping[str, tuple[Question, ...]]:
     """Read the file of ``shots_from=``, and draw from it; see :func:`draw_shots`.
 
     Args:
         where: The suite, for messages.
-        path: A file, or the folder of a data set.
+        path: A file, or the folder of a data set, of which ``form.shots_split`` is read where it
+            has several splits.
         form: Of the set.
         count: How many are shown.
         records: All of the set's file, in its order.
-        split: Which part of ``path`` is read, where it has several.
 
     Raises:
         RecordsError: The file cannot be read, is of another set, has too few questions, or its
             questions are those that are asked.
     """
-    source = find_source(path, split)
     instead = instead_of_file(path)
-    if instead is not None and source.dataset is None:
-        problem = f'shots_from "{one_line(str(path.name), 60)}" is {instead}'
+    if instead is not None and find_default(path, form.shots_split, _USE).dataset is None:
+        problem = f'shots_from "{one_line(path.name, 60)}" is {instead}'
         raise RecordsError(where, problem, f"expected it at {path}")
-    return draw_shots(path.name, form, count, records, read_questions(source, form))
+    _, content = read_default(path, form.shots_split, _USE)
+    return draw_shots(content.name, form, count, records, questions_in(content, form))
 
 
 def draw_shots(

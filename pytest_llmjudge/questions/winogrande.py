@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.json_values import kind_of
-from pytest_llmjudge.questions.base import ACC, AskedChoices, BadQuestionError, ChoiceQuestion, Draw
+from pytest_llmjudge.questions.base import (
+    ACC,
+    TRAIN,
+    AskedChoices,
+    BadQuestionError,
+    ChoiceQuestion,
+    Draw,
+)
 from pytest_llmjudge.questions.columns import UNLABELLED, any_column, question_column, text_column
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ class _GapForm:
     fields: Mapping[str, str] = field(default_factory=dict)
     shots: int = 0
     draw: Draw = Draw.RANDOM_OTHERS
+    shots_split: str = TRAIN
     metric: str = ACC
 
     def parse(self, row: Row) -> ChoiceQuestion:

@@ -95,7 +95,7 @@ GONE = object()
         ),
         (
             *("arc_easy", {"choices": {"text": ["a", None], "label": ["A", "B"]}}),
-            *('"choices.text" holds null', "write a list of texts"),
+            *('"choices.text" holds null', "write a list of texts, in a table as JSON"),
         ),
         (
             *("arc_easy", {"choices": {"text": ["a"], "label": ["A"]}}),
@@ -124,7 +124,12 @@ GONE = object()
         ),
         ("hellaswag", {"endings": ["a"]}, "it has 1 choice", "a question has 2 to 26"),
         ("hellaswag", {"ctx_b": None}, '"ctx_b" is null', "write a text"),
-        ("hellaswag", {"endings": "none"}, '"endings" is a string', "write a list of texts"),
+        (
+            "hellaswag",
+            {"endings": "none"},
+            '"endings" is a string',
+            "write a list of texts, in a table as JSON",
+        ),
         ("piqa", {"label": -1}, '"label" says no answer', UNLABELLED),
         (
             *("piqa", {"label": 2}),

@@ -170,6 +170,34 @@ def test_no_file(tmp_path: Path) -> None:
     assert str(caught.value) == f't: shots_from "gone.jsonl" is not there; expected it at {path}'
 
 
+def test_splits(tmp_path: Path) -> None:
+    """Of a data set with several splits the one is read that the set has for it."""
+    asked, solved = rows_of("piqa")
+    path = tmp_path / "piqa.json"
+    path.write_text(json.dumps({"validation": asked, "train": solved}), encoding="utf-8")
+    records = read_questions(find_source(path, "validation"), PIQA)
+
+    shots = read_shots("t", path, PIQA, 2, records)
+
+    goals = {row["goal"] for row in solved}
+    assert {one.text for some in shots.values() for one in some} <= goals
+
+
+def test_no_such_split(tmp_path: Path) -> None:
+    """Nobody guesses which of the other splits is meant."""
+    asked, solved = rows_of("piqa")
+    path = tmp_path / "piqa.json"
+    path.write_text(json.dumps({"validation": asked, "test": solved}), encoding="utf-8")
+
+    with pytest.raises(RecordsError) as caught:
+        read_shots("t", path, PIQA, 2, ())
+
+    assert str(caught.value) == (
+        'piqa.json: it has the splits "validation" and "test"; name a file of one split, or rename '
+        'the split of the solved questions to "train"'
+    )
+
+
 def test_the_set_itself(tmp_path: Path) -> None:
     """The test split of a set is no file of solved questions."""
     path = write_set("piqa", tmp_path)["test"]
