@@ -257,7 +257,7 @@ class _ChoicesSuite(AccuracySuite[ChoiceAnswer]):
         if least is not None and 0 < least <= chance:
             yield (
                 f"{self.name}: min_accuracy {least:g} is not above {chance:g}, the accuracy of "
-                "chance, so that guessing passes every other time; raise it"
+                "chance, so that a model that guesses may pass; raise it"
             )
 
     def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:
