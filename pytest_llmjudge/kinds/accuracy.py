@@ -6,7 +6,7 @@ import textwrap
 from abc import abstractmethod
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from pytest_llmjudge.accuracy import decide_share, share_of
@@ -150,6 +150,10 @@ class AccuracyKind(Kind[AccuracyResult]):
     def saved_pairing(self, record: Mapping[str, Any]) -> str:
         """Return all that a record of a results file asks, as :meth:`AccuracySuite.pairing`."""
         return content_of(saved_content(record))
+
+    def shown_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> Record:  # noqa: ARG002
+        """Return a record as the HTML page shows it."""
+        return one.record
 
     def own_figures(self, result: AccuracyResult) -> OwnFigures:  # noqa: ARG002
         """Return what reports show of a suite beside its accuracy."""
@@ -310,7 +314,10 @@ class AccuracyKind(Kind[AccuracyResult]):
         before: Mapping[str, Entry],
     ) -> SuitePage:
         """Return what the HTML page shows of a suite beside its summary."""
-        return accuracy_page(result, self.own_figures(result), before)
+        shown = tuple(
+            replace(one, record=self.shown_record(one, result.terms)) for one in result.records
+        )
+        return accuracy_page(replace(result, records=shown), self.own_figures(result), before)
 
     def entries_before(self, baseline: SavedRun, result: AccuracyResult) -> dict[str, Entry]:
         """Return the baseline's entries of the same records, if they were asked in the same way."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         Overlap,
         Record,
     )
-    from pytest_llmjudge.data.page import Fact
+    from pytest_llmjudge.data.page import Fact, Term
     from pytest_llmjudge.data.summary import Statement
 
 __all__ = [
@@ -60,12 +60,14 @@ class OwnFigures(NamedTuple):
         cells: One for each of them.
         statements: What is said of the suite below the table.
         facts: The same for the HTML page.
+        terms: What its facts mean.
     """
 
     columns: tuple[str, ...] = ()
     cells: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()
     facts: tuple[Fact, ...] = ()
+    terms: tuple[Term, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.page import (
@@ -57,7 +56,6 @@ _CATEGORIES = ("category", "records", "answered", ACCURACY, "95 % interval", "ou
 _EVERY = "each right"
 _LONGEST_NAME = 60
 _LONGEST_TEXT = 60
-_TEXT_OF = {True: "right", False: "wrong", None: "not answered"}
 
 
 def accuracy_summary(
@@ -240,6 +238,7 @@ def accuracy_page(
             Panel("Answers", (*_facts(result), *own.facts)),
             *overlap_panel(result.overlap, ACCURACY, rest),
         ),
+        terms=own.terms,
         charts=tuple(_charts(result)),
         tables=tuple(_tables(result)),
         rows=rows,
@@ -280,9 +279,10 @@ def _row(result: AccuracyResult, one: AnsweredRecord, entry: Entry | None) -> Ro
     score = None if one.correct is None else 100.0 * one.correct
     return Row(
         suite=result.name,
-        record=one.record if one.record.output else replace(one.record, output=one.expected),
+        record=one.record,
         outcome=one.outcome,
-        label=_TEXT_OF[one.correct] if one.outcome == "passed" else one.outcome,
+        # Where no answer has to be right, a wrong one has not passed anything.
+        label=("right" if one.correct else "wrong") if one.outcome == "passed" else one.outcome,
         score=score,
         before=was,
         response=one.shown,

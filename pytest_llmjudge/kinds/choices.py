@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pytest_llmjudge.data import Measure
+from pytest_llmjudge.data.page import Term
 from pytest_llmjudge.data.summary import NONE, Statement
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.keys import content_of, make_key
@@ -157,6 +158,12 @@ class _ChoicesKind(AccuracyKind):
             chances = [1 / len(record["choices"]) for record in records]
             yield from differs(suite, "chance", math.fsum(chances) / len(chances))
 
+    def shown_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> Record:
+        """Return a question as the HTML page shows it, with its choices behind their letters."""
+        question = _form(self.marker, terms).parse(one.record.fields)
+        right = lettered_choice(LETTERS[question.answer], question.choices)
+        return replace(one.record, input=_listed(question.choices), output=right)
+
     def own_figures(self, result: AccuracyResult) -> OwnFigures:
         """Return both accuracies and that of chance, and how many prompts lost their beginning."""
         both, chance = _both(result), result.terms["chance"]
@@ -171,6 +178,7 @@ class _ChoicesKind(AccuracyKind):
                 ("shots", str(result.terms["shots"])),
                 *zip(names, cells, strict=True),
             ),
+            terms=_PAGE_TERMS,
         )
 
 
@@ -216,9 +224,8 @@ class _ChoicesSuite(AccuracySuite[ChoiceAnswer]):
         return _pairing(content_of(record), question.choices, LETTERS[question.answer])
 
     def texts(self, value: ChoiceAnswer) -> Iterator[tuple[str, str]]:
-        choices = value.question.choices
         yield "question", value.record.instruction
-        yield "choices", "\n".join(lettered_choice(one, choices) for one in LETTERS[: len(choices)])
+        yield "choices", _listed(value.question.choices)
         yield "right", value.expected
         yield "answered", value.shown
 
@@ -351,6 +358,11 @@ def _chance(questions: Collection[ChoiceQuestion]) -> float:
     return math.fsum(1 / len(one.choices) for one in questions) / len(questions)
 
 
+def _listed(choices: Sequence[str]) -> str:
+    """Return choices as people read them, a line each behind its letter."""
+    return "\n".join(lettered_choice(letter, choices) for letter in LETTERS[: len(choices)])
+
+
 def _pairing(content: str, choices: Sequence[str], answer: str) -> str:
     return json.dumps([content, list(choices), answer])
 
@@ -400,6 +412,18 @@ def _statements(result: AccuracyResult) -> Iterator[Statement]:
         yield Statement(text, is_named=True)
 
 
+_PAGE_TERMS: Final = (
+    Term("acc", ("acc",), "How often the likeliest choice is right."),
+    Term(
+        "acc_norm",
+        ("acc_norm",),
+        (
+            "How often the choice is right that is likeliest for its length: its log-probability "
+            "is divided by the number of its characters, so that long choices lose nothing."
+        ),
+    ),
+    Term("chance", ("chance",), "What guessing gives: the mean of one over the number of choices."),
+)
 _PREDICTIONS: Final = {ACC: "prediction", ACC_NORM: "prediction_norm"}
 """Under which key a record has the letter that is chosen by each metric."""
 

@@ -21,7 +21,10 @@ FLAGS = {"failed": 1, "lost": 16, "unscored": 2, "got worse": 32, "flipped": 4, 
 """By what rows can be filtered, as bits."""
 
 # From good to bad, as the table sorts them; other labels follow as they come.
-_LABELS = ("passed", "scored", "won", "tied", "lost", "failed", "error", "not run")
+_LABELS = (
+    *("passed", "scored", "won", "right", "tied", "lost", "wrong"),
+    *("failed", "error", "not run"),
+)
 _KINDS = ("same", "del", "ins")
 _ROWS_OF_CHUNK = 250
 _CHARACTERS_OF_CHUNK = 500_000

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pytest_llmjudge.data import Record
+from pytest_llmjudge.kinds.accuracy_results import AnsweredRecord
 from pytest_llmjudge.kinds.choices import CHOICES
 
 
@@ -84,6 +86,17 @@ def test_the_metric_that_decides() -> None:
 
     assert list(CHOICES.contradictions(suite)) == []
     assert CHOICES.saved_answer(suite["records"][1], suite) == "A. one"
+
+
+def test_what_the_page_shows_of_a_question() -> None:
+    """Its choices stand below it, behind their letters."""
+    row = {"question": "Which?", "choices": ["one", "two"], "answer": 1}
+    record = Record("a", "Which?", "", "two", row)
+    one = AnsweredRecord(record, {}, None, "", "", None, "not run", None, None)
+
+    shown = CHOICES.shown_record(one, saved_suite())
+
+    assert (shown.instruction, shown.input, shown.output) == ("Which?", "A. one\nB. two", "B. two")
 
 
 @pytest.mark.parametrize(
