@@ -17,11 +17,9 @@ Beside other busy programs set OMP_WAIT_POLICY=PASSIVE.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import logging
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -36,16 +34,13 @@ import lm_eval
 import tiktoken
 import torch
 from families import SHAPES, make
+from harness_models import our_copy, write_model
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
-from tokenizers import ByteLevelBPETokenizer
-from tokenizers.processors import TemplateProcessing
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from pytest_llmjudge.accuracy import best
-from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
-from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.kinds.mmlu_run import score_tasks
 from pytest_llmjudge.mmlu.files import LETTERS, open_mmlu
@@ -56,7 +51,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_llmjudge.data import Context
-    from pytest_llmjudge.generation.families.decoder import Decoder
     from pytest_llmjudge.mmlu.prompts import Task
     from pytest_llmjudge.mmlu.results import MMLUQuestion
 
@@ -64,45 +58,13 @@ Theirs = Any  # transformers has no types
 
 SHOTS = 5
 CONTEXT = 1024
-SOURCE = "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/"
 BATCHES = (1, 4, 8)
 SUBJECTS = ("abstract_algebra", "anatomy", "machine_learning")
 
 GPT2 = "GPT-2 124M"
-END = "<|endoftext|>"
-
 Encode = Callable[[str], list[int]]
 Score = Callable[[Sequence["Context"]], "Iterator[list[float]]"]
 Exam = dict[str, tuple[tuple["MMLUQuestion", ...], tuple["MMLUQuestion", ...]]]
-
-
-def our_copy(folder: Path) -> Decoder:
-    """Load the folder that transformers wrote as our model."""
-    ours = load(folder, torch.device("cpu"), torch.float32)
-    if packable(ours):
-        pack(ours)
-    return ours
-
-
-def write_model(folder: Path, model: Theirs, *, begins: bool) -> None:
-    """Write a folder that the harness can load without a network."""
-    cache = Path(os.environ["TIKTOKEN_CACHE_DIR"])
-    for name, target in (("encoder.json", "vocab.json"), ("vocab.bpe", "merges.txt")):
-        cached = cache / hashlib.sha1(f"{SOURCE}{name}".encode()).hexdigest()  # noqa: S324
-        shutil.copy(cached, folder / target)
-    model.save_pretrained(folder)
-    tokenizer = ByteLevelBPETokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    for name in ("vocab.json", "merges.txt"):
-        (folder / name).unlink()
-    inner = tokenizer._tokenizer  # noqa: SLF001  # it has no public name
-    number = inner.token_to_id(END)
-    if begins:
-        inner.post_processor = TemplateProcessing(
-            single=f"{END} $A", special_tokens=[(END, number)]
-        )
-    PreTrainedTokenizerFast(tokenizer_object=inner, bos_token=END, eos_token=END).save_pretrained(
-        folder
-    )
 
 
 def write_tasks(folder: Path, exam: Exam) -> None:
