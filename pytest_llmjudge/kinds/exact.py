@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_llmjudge.data import Measure
+from pytest_llmjudge.data.page import Term
 from pytest_llmjudge.data.summary import Statement
 from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line
 from pytest_llmjudge.keys import make_key
@@ -77,10 +78,10 @@ class _Exact(AccuracyKind):
     title = "Exact answers"
     marker = _MARKER
     measure = _MEASURE
-    own_settings = (
+    settings = (
         *("data", "preset", "extract", "shots", "shots_digest", "max_new_tokens", "responses"),
+        *("by", "min_accuracy", "every_right"),
     )
-    settings = (*own_settings, "min_accuracy", "every_right")
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load the set that it names."""
@@ -190,6 +191,7 @@ class _Exact(AccuracyKind):
             cells=(str(_count_without(result)),),
             statements=tuple(statements),
             facts=tuple(facts),
+            terms=_PAGE_TERMS,
         )
 
     def with_responses(self, result: AccuracyResult) -> list[dict[str, Any]]:
@@ -429,6 +431,18 @@ def _with_references(
     return records
 
 
+_PAGE_TERMS = (
+    Term(
+        "nothing found",
+        ("nothing found",),
+        "Answers in which the extraction that decides found nothing; they count as wrong.",
+    ),
+    Term(
+        "prompts cut",
+        ("prompts cut",),
+        "Prompts that lost their beginning, as the model's context has no room for all of them.",
+    ),
+)
 _WITHOUT_PRESET = ("prompt", "system", "responses", "fields")
 _OF_PRESETS = ("shots", "shots_from")
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {

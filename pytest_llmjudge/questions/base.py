@@ -128,13 +128,15 @@ class ExactQuestion:
 
     Attributes:
         text: What is asked, as people read it.
-        reference: The answer in the set, with all that the set says beside it.
+        reference: The answer in the set, with which a model's is compared.
+        solution: What stands behind the question where it is shown solved.
         subject: What it is about; ``None`` where the set does not say.
         row: As it stands in the file.
     """
 
     text: str
     reference: str
+    solution: str
     subject: str | None
     row: Row
 

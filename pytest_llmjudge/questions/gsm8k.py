@@ -44,11 +44,11 @@ class _WordProblems:
             problem = f'"answer" has no number behind "{_MARK.strip()}"'
             hint = f'end it with "{_MARK}" and the number'
             raise BadQuestionError(problem, hint)
-        return ExactQuestion(text, answer, None, row)
+        return ExactQuestion(text, answer, answer, None, row)
 
     def prompt(self, question: ExactQuestion, solved: Sequence[ExactQuestion]) -> str:
         """Return what a model reads; see :meth:`.base.ExactForm.prompt`."""
-        shown = "".join(f"{_asked(one)} {one.reference}\n\n" for one in solved)
+        shown = "".join(f"{_asked(one)} {one.solution}\n\n" for one in solved)
         return f"{shown}{_asked(question)}"
 
 

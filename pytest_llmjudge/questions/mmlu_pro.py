@@ -35,6 +35,8 @@ _SUBJECT: Final = "category"
 _COLUMNS: Final = ("question", "options", "answer", _SUBJECT)
 _VALIDATION: Final = "validation"
 _THOUGHT: Final = "cot_content"
+_BEGIN: Final = "A: Let's think step by step. "
+"""How the set's chains of thought begin, and a prompt ends in its own words."""
 
 
 def _read(row: Row) -> ChoiceQuestion:
@@ -79,13 +81,13 @@ class _ThoughtForm:
     def parse(self, row: Row) -> ExactQuestion:
         """Read a row; see :meth:`.base.Form.parse`."""
         question = _read(row)
-        text_column(row, _THOUGHT)
+        thought = text_column(row, _THOUGHT).replace(_BEGIN, "")
         letter = LETTERS[question.answer]
-        return ExactQuestion(question.text, letter, question.subject, row)
+        return ExactQuestion(question.text, letter, thought, question.subject, row)
 
     def prompt(self, question: ExactQuestion, solved: Sequence[ExactQuestion]) -> str:
         """Return what a model reads; see :meth:`.base.ExactForm.prompt`."""
-        shown = "".join(f"{_posed(one)} {_thought(one)}\n\n" for one in solved)
+        shown = "".join(f"{_posed(one)} {one.solution}\n\n" for one in solved)
         return (
             f"The following are multiple choice questions (with answers) about {question.subject}. "
             "Think step by step and then finish your answer with "
@@ -100,10 +102,6 @@ def _posed(question: ExactQuestion) -> str:
         f"{letter}. {text.strip()}\n" for letter, text in zip(_TEN, options, strict=False)
     )
     return f"Question:\n{question.text}\nOptions:\n{lines}Answer: Let's think step by step."
-
-
-def _thought(question: ExactQuestion) -> str:
-    return text_column(question.row, _THOUGHT).replace("A: Let's think step by step. ", "")
 
 
 _TEN: Final = LETTERS[:10]

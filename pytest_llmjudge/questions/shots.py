@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line
 from pytest_llmjudge.paths import instead_of_file
-from pytest_llmjudge.questions.base import AnyQuestion, Draw
+from pytest_llmjudge.questions.base import AnyQuestion, Draw, ExactQuestion
 from pytest_llmjudge.questions.files import questions_in
 from pytest_llmjudge.recordsfile import find_default, read_default
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge.data import Record
@@ -114,6 +114,10 @@ def draw_shots(
         problem = f"all of its {len(pool)} questions are questions of the suite"
         raise RecordsError(name, problem, _OTHER)
     drawn = [*_draw(name, form.draw, count, asked, pool)]
+    blank = sum(isinstance(one, ExactQuestion) and not one.solution.strip() for one in _once(drawn))
+    if blank:
+        problem = f"{blank} of its questions that are shown have no solution"
+        raise RecordsError(name, problem, "name the split whose questions are solved")
     told = sum(
         any(shot.content == question.content for shot in shots)
         for question, shots in zip(asked, drawn, strict=True)
@@ -125,6 +129,10 @@ def draw_shots(
 
 
 _OTHER: Final = "name solved questions that are not asked, such as those of the training split"
+
+
+def _once(drawn: Sequence[tuple[Question, ...]]) -> Iterable[Question]:
+    return {one.content: one for shots in drawn for one in shots}.values()
 
 
 def _draw(

@@ -7,6 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.questions.files import read_questions
@@ -150,6 +152,28 @@ def test_fields_name_the_id(tmp_path: Path) -> None:
 def test_wrong_files(tmp_path: Path, rows: list[Any], lines: list[str]) -> None:
     """One line for each cause, with the first place and how many rows share it."""
     assert list(refused(tmp_path, rows)) == lines
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+COLUMNS = st.dictionaries(st.sampled_from([*OWN, "id", "subject"]), VALUES, max_size=3)
+
+
+@settings(max_examples=40)
+@given(rows=st.lists(VALUES | COLUMNS.map(lambda change: {**OWN, **change}), max_size=4))
+def test_any_file(rows: list[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever a file holds, all of its rows are questions or it is refused."""
+    folder = tmp_path_factory.getbasetemp()
+
+    try:
+        records = read(folder, rows)
+    except RecordsError:
+        return
+
+    assert len(records) == len({record.id for record in records}) == len(rows)
 
 
 def test_all_causes(tmp_path: Path) -> None:

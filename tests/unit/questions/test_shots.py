@@ -170,6 +170,24 @@ def test_no_file(tmp_path: Path) -> None:
     assert str(caught.value) == f't: shots_from "gone.jsonl" is not there; expected it at {path}'
 
 
+def test_no_solutions(tmp_path: Path) -> None:
+    """Questions without a chain of thought cannot be shown solved."""
+    form = EXACT_PRESETS["mmlu_pro"]
+    asked, solved = rows_of("mmlu_pro")
+    path = tmp_path / "solved.json"
+    path.write_text(json.dumps(asked), encoding="utf-8")
+    records = read_questions(find_source(path), form)
+    path.write_text(json.dumps([{**row, "cot_content": ""} for row in solved]), encoding="utf-8")
+
+    with pytest.raises(RecordsError) as caught:
+        read_shots("t", path, form, 2, records)
+
+    assert str(caught.value) == (
+        "solved.json: 8 of its questions that are shown have no solution; "
+        "name the split whose questions are solved"
+    )
+
+
 def test_splits(tmp_path: Path) -> None:
     """Of a data set with several splits the one is read that the set has for it."""
     asked, solved = rows_of("piqa")
