@@ -15,21 +15,21 @@ import torch
 import transformers
 
 from tests.support.benchmark_sets import SETS, write_set
-from tests.support.lm_eval_runs import (
+from tests.support.lm_eval_runs import load_model, their_answers, their_choices, write_example
+from tests.support.lm_eval_suites import (
+    ANSWERS,
     EXAMPLE,
     EXAMPLE_TOKENS,
-    load_model,
-    their_answers,
-    their_choices,
-    write_example,
+    agree_on_answers,
+    agree_on_choices,
+    write_suite,
 )
-from tests.support.lm_eval_suites import ANSWERS, agree_on_answers, agree_on_choices, write_suite
-from tests.support.project import Project
 from tests.unit.generation import gpt2, hugging
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.project import Project
     from tests.unit.generation.hugging import Theirs
 
 CHOICES = [name for name in SETS if name not in ANSWERS]
@@ -83,11 +83,6 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return MAKERS[request.param](tmp_path_factory.mktemp(request.param))
 
 
-@pytest.fixture
-def project(pytester: pytest.Pytester) -> Project:
-    return Project(pytester)
-
-
 def our_suite(
     project: Project, model: Model, name: str, files: dict[str, Path], shots: int | None
 ) -> dict[str, Any]:
@@ -95,8 +90,8 @@ def our_suite(
     own = f"max_new_tokens={model.tokens}" if name in ANSWERS else ""
     write_suite(project, [name], files, shots=shots, own=own)
     project.run(f"--llm-judge-checkpoint={model.path}", "--llm-judge-report=results.json")
-    (suite,) = project.results()["suites"]
-    return suite
+    suites: list[dict[str, Any]] = project.results()["suites"]
+    return suites[0]
 
 
 @pytest.mark.parametrize("shots", [None, 0, 3], ids=["default shots", "no shots", "3 shots"])
