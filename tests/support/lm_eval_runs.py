@@ -26,14 +26,12 @@ from lm_eval.tasks._yaml_loader import load_yaml
 
 from pytest_llmjudge.generation.tokenizers.byte_pairs import END, parse_ranks
 from tests.support.benchmark_sets import SETS, write_set
+from tests.support.lm_eval_suites import ANSWERS, EXAMPLE, EXAMPLE_TOKENS
 from tests.unit.generation.gpt2 import halves, written
 
 if TYPE_CHECKING:
     from tests.unit.generation.hugging import Theirs
 
-EXAMPLE = Path(__file__).parents[2] / "checkpoints" / "example.pth"
-EXAMPLE_TOKENS = 64
-"""Of an answer: the context of the example's checkpoint is no longer than those of a task."""
 RECORDED = Path(__file__).parents[1] / "flow" / "golden" / "lm_eval.json"
 
 TASKS = {
@@ -171,20 +169,19 @@ def load_model(folder: Path, batch_size: int = 8) -> Theirs:
 def write_example(folder: Path) -> None:
     """Write the example's checkpoint as a Hugging Face folder."""
     state = torch.load(EXAMPLE, weights_only=True)
+    end = len(state["tok_emb.weight"]) - 1
     config = transformers.GPT2Config(
-        vocab_size=len(state["tok_emb.weight"]),
+        vocab_size=end + 1,
         n_positions=len(state["pos_emb.weight"]),
         n_embd=state["tok_emb.weight"].shape[1],
         n_layer=1 + max(int(name.split(".")[1]) for name in state if "trf_blocks" in name),
         n_head=json.loads(EXAMPLE.with_name("example.config.json").read_text("utf-8"))["n_heads"],
         tie_word_embeddings=False,
+        bos_token_id=end,
+        eos_token_id=end,
     )
     model = transformers.GPT2LMHeadModel(config)
     model.load_state_dict(_as_gpt2(state, config.n_layer), strict=True)
-    end = len(state["tok_emb.weight"]) - 1
-    # Its folder says which token ends a text.
-    model.config.bos_token_id = model.config.eos_token_id = end
-    model.generation_config = transformers.GenerationConfig(bos_token_id=end, eos_token_id=end)
     model.save_pretrained(folder)
     ranks = parse_ranks(EXAMPLE, EXAMPLE.with_suffix(".tiktoken").read_bytes())
     merged = sorted(ranks, key=ranks.__getitem__)
@@ -237,7 +234,7 @@ def main() -> None:
         model = load_model(folder)
         for preset in SETS:
             files = write_set(preset, folder)
-            if preset == "gsm8k":
+            if preset in ANSWERS:
                 recorded[preset] = their_answers(model, preset, files, EXAMPLE_TOKENS)._asdict()
                 continue
             made = their_choices(model, preset, files)
