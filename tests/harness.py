@@ -95,8 +95,8 @@ def our_suite(
     own = f"max_new_tokens={model.tokens}" if name in ANSWERS else ""
     write_suite(project, [name], files, shots=shots, own=own)
     project.run(f"--llm-judge-checkpoint={model.path}", "--llm-judge-report=results.json")
-    (suite,) = project.results()["suites"]
-    return suite
+    suites: list[dict[str, Any]] = project.results()["suites"]
+    return suites[0]
 
 
 @pytest.mark.parametrize("shots", [None, 0, 3], ids=["default shots", "no shots", "3 shots"])

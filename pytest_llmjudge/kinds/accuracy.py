@@ -105,13 +105,11 @@ class AccuracyKind(Kind[AccuracyResult]):
     """A kind of suite whose records are answered right or wrong.
 
     Attributes:
-        own_settings: Keys of its part of a results file that say how records were asked.
         by: What categories are called, where no field is named.
     """
 
     asks_judge = False
     figure = Figure(ACCURACY, digits=4, interval_digits=4)
-    own_settings: ClassVar[tuple[str, ...]]
     by: ClassVar[str] = "category"
     measure: ClassVar[Measure]
 
@@ -324,8 +322,10 @@ class AccuracyKind(Kind[AccuracyResult]):
         side = self._baseline_side(baseline, result)
         if side.terms != self.compared(result.terms):
             return {}
-        known = {one.record.id for one in result.records}
-        return {entry.id: entry for entry in side.entries if entry.id in known}
+        old = {(entry.id, entry.content): entry for entry in side.entries}
+        asked = (self._plain_record(one, result.terms) for one in result.records)
+        keys = ((record["id"], self.saved_pairing(record)) for record in asked)
+        return {key[0]: old[key] for key in keys if key in old}
 
 
 class AccuracySuite(RecordSuite[Given]):
