@@ -61,14 +61,6 @@ _MARKER = "llm_exact"
 _EXAMPLE = 'llm_exact("own.json", extract="last-number", min_accuracy=0.5)'
 _DIGITS = 12
 """Hexadecimal digits of the digest of what is shown solved."""
-_MEASURE = Measure(
-    "exact",
-    noun="records",
-    suite="suite",
-    value="accuracy in points",
-    verbs=("right", "wrong"),
-    is_binary=True,
-)
 
 
 class _Exact(AccuracyKind):
@@ -77,7 +69,7 @@ class _Exact(AccuracyKind):
     name = "exact"
     title = "Exact answers"
     marker = _MARKER
-    measure = _MEASURE
+    measure = Measure("exact", value="accuracy in points", verbs=("right", "wrong"), is_binary=True)
     settings = (
         *("data", "preset", "extract", "shots", "shots_digest", "max_new_tokens", "responses"),
         *("by", "min_accuracy", "every_right"),
@@ -136,7 +128,7 @@ class _Exact(AccuracyKind):
         """Return what was answered to a record of a results file."""
         if record["correct"] is None:
             return None
-        return shown_answer(record["response"], record["extracted"])
+        return shown_answer(record["response"] or "", record["extracted"])
 
     def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:  # noqa: ARG002
         """Say whether a record of a results file is right by the filter that decides."""
@@ -167,7 +159,7 @@ class _Exact(AccuracyKind):
             correct = sum(map(bool, right))
             for problem in (
                 *differs(figures, "correct", correct),
-                *differs(figures, "accuracy", correct / len(records)),
+                *differs(figures, "accuracy", correct / len(records) if records else None),
             ):
                 yield f"filter {one_line(name, 60)}: {problem}"
         yield from differs(suite, "cut", sum(record.get("is_cut", False) for record in records))
