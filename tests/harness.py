@@ -15,21 +15,21 @@ import torch
 import transformers
 
 from tests.support.benchmark_sets import SETS, write_set
-from tests.support.lm_eval_runs import (
+from tests.support.lm_eval_runs import load_model, their_answers, their_choices, write_example
+from tests.support.lm_eval_suites import (
+    ANSWERS,
     EXAMPLE,
     EXAMPLE_TOKENS,
-    load_model,
-    their_answers,
-    their_choices,
-    write_example,
+    agree_on_answers,
+    agree_on_choices,
+    write_suite,
 )
-from tests.support.lm_eval_suites import ANSWERS, agree_on_answers, agree_on_choices, write_suite
-from tests.support.project import Project
 from tests.unit.generation import gpt2, hugging
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.project import Project
     from tests.unit.generation.hugging import Theirs
 
 CHOICES = [name for name in SETS if name not in ANSWERS]
@@ -81,11 +81,6 @@ MAKERS = {"example": make_example, "gpt2-small": make_gpt2, "llama": make_llama}
 @pytest.fixture(scope="module", params=MAKERS)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
     return MAKERS[request.param](tmp_path_factory.mktemp(request.param))
-
-
-@pytest.fixture
-def project(pytester: pytest.Pytester) -> Project:
-    return Project(pytester)
 
 
 def our_suite(

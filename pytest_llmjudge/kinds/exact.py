@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_llmjudge.data import Measure
+from pytest_llmjudge.data.page import Term
 from pytest_llmjudge.data.summary import Statement
 from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line
 from pytest_llmjudge.keys import make_key
@@ -60,27 +61,19 @@ _MARKER = "llm_exact"
 _EXAMPLE = 'llm_exact("own.json", extract="last-number", min_accuracy=0.5)'
 _DIGITS = 12
 """Hexadecimal digits of the digest of what is shown solved."""
-_MEASURE = Measure(
-    "exact",
-    noun="records",
-    suite="suite",
-    value="accuracy in points",
-    verbs=("right", "wrong"),
-    is_binary=True,
-)
-
-
 class _Exact(AccuracyKind):
     """Suites of the marker ``llm_exact``."""
 
     name = "exact"
     title = "Exact answers"
     marker = _MARKER
-    measure = _MEASURE
-    own_settings = (
-        *("data", "preset", "extract", "shots", "shots_digest", "max_new_tokens", "responses"),
+    measure = Measure(
+        "exact", value="accuracy in points", verbs=("right", "wrong"), is_binary=True
     )
-    settings = (*own_settings, "min_accuracy", "every_right")
+    settings = (
+        *("data", "preset", "extract", "shots", "shots_digest", "max_new_tokens", "responses"),
+        *("by", "min_accuracy", "every_right"),
+    )
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load the set that it names."""
@@ -135,7 +128,7 @@ class _Exact(AccuracyKind):
         """Return what was answered to a record of a results file."""
         if record["correct"] is None:
             return None
-        return shown_answer(record["response"], record["extracted"])
+        return shown_answer(record["response"] or "", record["extracted"])
 
     def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:  # noqa: ARG002
         """Say whether a record of a results file is right by the filter that decides."""
@@ -166,7 +159,7 @@ class _Exact(AccuracyKind):
             correct = sum(map(bool, right))
             for problem in (
                 *differs(figures, "correct", correct),
-                *differs(figures, "accuracy", correct / len(records)),
+                *differs(figures, "accuracy", correct / len(records) if records else None),
             ):
                 yield f"filter {one_line(name, 60)}: {problem}"
         yield from differs(suite, "cut", sum(record.get("is_cut", False) for record in records))
@@ -190,6 +183,7 @@ class _Exact(AccuracyKind):
             cells=(str(_count_without(result)),),
             statements=tuple(statements),
             facts=tuple(facts),
+            terms=_PAGE_TERMS,
         )
 
     def with_responses(self, result: AccuracyResult) -> list[dict[str, Any]]:
@@ -429,6 +423,18 @@ def _with_references(
     return records
 
 
+_PAGE_TERMS = (
+    Term(
+        "nothing found",
+        ("nothing found",),
+        "Answers in which the extraction that decides found nothing; they count as wrong.",
+    ),
+    Term(
+        "prompts cut",
+        ("prompts cut",),
+        "Prompts that lost their beginning, as the model's context has no room for all of them.",
+    ),
+)
 _WITHOUT_PRESET = ("prompt", "system", "responses", "fields")
 _OF_PRESETS = ("shots", "shots_from")
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {

@@ -273,7 +273,7 @@ class Store:
         return self.verdict(key) or verdict
 
     def answers(self, keys: Sequence[str], read: Callable[[str], Kept]) -> dict[str, Kept]:
-        """Return those of ``keys`` under which a model's probabilities of given texts are stored.
+        """Return what is stored of a model's answers, such as probabilities of given texts, by key.
 
         Args:
             keys: Name them.
@@ -282,7 +282,7 @@ class Store:
         return self._read("answers", _COLUMNS["answers"], keys, read)
 
     def add_answers(self, rows: Mapping[str, str]) -> None:
-        """Store what a model's probabilities are, by key, unless it is there; all or nothing."""
+        """Store such facts of a model's answers by key, unless they are there; all or nothing."""
         with self._transaction():
             for key, facts in rows.items():
                 self._insert("answers", "facts", key, (facts,))

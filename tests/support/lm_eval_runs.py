@@ -26,14 +26,12 @@ from lm_eval.tasks._yaml_loader import load_yaml
 
 from pytest_llmjudge.generation.tokenizers.byte_pairs import END, parse_ranks
 from tests.support.benchmark_sets import SETS, write_set
+from tests.support.lm_eval_suites import ANSWERS, EXAMPLE, EXAMPLE_TOKENS
 from tests.unit.generation.gpt2 import halves, written
 
 if TYPE_CHECKING:
     from tests.unit.generation.hugging import Theirs
 
-EXAMPLE = Path(__file__).parents[2] / "checkpoints" / "example.pth"
-EXAMPLE_TOKENS = 64
-"""Of an answer: the context of the example's checkpoint is no longer than those of a task."""
 RECORDED = Path(__file__).parents[1] / "flow" / "golden" / "lm_eval.json"
 
 TASKS = {
@@ -237,7 +235,7 @@ def main() -> None:
         model = load_model(folder)
         for preset in SETS:
             files = write_set(preset, folder)
-            if preset == "gsm8k":
+            if preset in ANSWERS:
                 recorded[preset] = their_answers(model, preset, files, EXAMPLE_TOKENS)._asdict()
                 continue
             made = their_choices(model, preset, files)

@@ -1,0 +1,113 @@
+"""How suites of exact answers are read back from results files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_llmjudge.kinds.exact import EXACT_ANSWERS
+from pytest_llmjudge.kinds.exact_results import shown_answer
+
+
+def saved_record(name: str, extracted: str | None, *, correct: bool | None) -> dict[str, Any]:
+    filters = {"last-number": {"extracted": extracted, "correct": bool(correct)}}
+    return {
+        "id": name,
+        "instruction": "How many?",
+        "input": "",
+        "output": "5",
+        "response": "It is 5.",
+        "extracted": extracted,
+        "filters": {} if correct is None else filters,
+        "correct": correct,
+        "error": None,
+        "outcome": "passed",
+    }
+
+
+def saved_suite(*records: dict[str, Any], **values: object) -> dict[str, Any]:
+    return {
+        "name": "test_a.py::test_a",
+        "kind": "exact",
+        "preset": None,
+        "extract": "last-number",
+        "shots": 0,
+        "shots_digest": None,
+        "total": 2,
+        "scored": 2,
+        "unscored": 0,
+        "correct": 1,
+        "accuracy": 0.5,
+        "ci95": [0.1, 0.9],
+        "filters": {"last-number": {"correct": 1, "accuracy": 0.5}},
+        "cut": 0,
+        "records": records
+        or [saved_record("a", "5", correct=True), saved_record("b", None, correct=False)],
+        **values,
+    }
+
+
+def test_a_file_without_contradictions() -> None:
+    """Whole, and with a record of which nobody knows what is extracted from its answer."""
+    part = saved_suite(
+        saved_record("a", "5", correct=True),
+        saved_record("b", None, correct=None),
+        **dict.fromkeys(("correct", "accuracy", "ci95")),
+        scored=1,
+        unscored=1,
+        filters={},
+    )
+
+    assert [*EXACT_ANSWERS.contradictions(saved_suite())] == []
+    assert [*EXACT_ANSWERS.contradictions(part)] == []
+
+
+FILTER = {"last-number": {"correct": 2, "accuracy": 0.5}}
+SHARE = {"last-number": {"correct": 1, "accuracy": 0.7}}
+OTHER = {"strict-match": {"correct": 1, "accuracy": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("suite", "message"),
+    [
+        (saved_suite(filters=FILTER), 'filter last-number: its "correct" is 2'),
+        (saved_suite(filters=SHARE), 'filter last-number: its "accuracy" is 0.7'),
+        (saved_suite(filters=OTHER), 'filter strict-match: its "correct" is 1'),
+        (saved_suite(cut=1), 'its "cut" is 1'),
+        (saved_suite(accuracy=0.6), 'its "accuracy" is 0.6'),
+        (saved_suite(records=[]), 'filter last-number: its "correct" is 1'),
+        (
+            saved_suite(
+                saved_record("a", None, correct=True), saved_record("b", None, correct=False)
+            ),
+            'a: its "correct" is true, and by its answer false',
+        ),
+    ],
+)
+def test_contradictions(suite: dict[str, Any], message: str) -> None:
+    """A figure that is not that of the records is found; what found nothing is not right."""
+    problems = [*EXACT_ANSWERS.contradictions(suite)]
+
+    assert any(problem.startswith(message) for problem in problems), problems
+
+
+def test_what_has_to_be_the_same() -> None:
+    """Extraction, preset, shots and their number; the prompt may be each model's own."""
+    own = {"preset": None, "extract": "exact", "shots": 0, "shots_digest": None}
+    preset = {"preset": "gsm8k", "extract": "gsm8k", "shots": 5, "shots_digest": "abc"}
+
+    assert EXACT_ANSWERS.compared(own) == {"extraction": "exact"}
+    assert EXACT_ANSWERS.compared(preset) == {
+        "extraction": "gsm8k",
+        "preset": "gsm8k",
+        "number of shots": "5",
+        "digest of the shots": "abc",
+    }
+
+
+def test_how_an_answer_is_shown() -> None:
+    """With what was extracted before it, unless that is all of it."""
+    assert shown_answer("It is 5.", "5") == "5 (from: It is 5.)"
+    assert shown_answer(" 5\n", "5") == " 5\n"
+    assert shown_answer("It is.", None) == "(nothing found) It is."
