@@ -33,6 +33,25 @@ UNLABELLED: Final = "take the validation split: the test split has no answers"
 _TEXT: Final = "write a text"
 _TEXTS: Final = "write a list of texts, in a table as JSON"
 _MOST: Final = len(LETTERS)
+_DIGITS: Final = 18
+"""Of a text that is still taken for an index."""
+
+
+def any_column(row: Row, column: str, name: str = "") -> object:
+    """Return a column, whatever it holds.
+
+    Args:
+        row: A row, or an object in one.
+        column: Its column.
+        name: Of the column, for messages; empty for its own.
+
+    Raises:
+        BadQuestionError: There is none.
+    """
+    if column not in row:
+        problem = f'"{name or column}" is missing'
+        raise BadQuestionError(problem, "every question needs it")
+    return row[column]
 
 
 def text_column(row: Row, column: str) -> str:
@@ -130,9 +149,10 @@ def letter_column(row: Row, column: str, count: int) -> int:
         BadQuestionError: It holds no letter of a choice.
     """
     value = any_column(row, column)
-    if isinstance(value, str) and len(value) == 1 and value in LETTERS[:count]:
-        return LETTERS.index(value)
-    raise _outside(column, value, count, f"a letter from A to {LETTERS[count - 1]}")
+    index = _letter(value)
+    if index is None or index >= count:
+        raise _outside(column, value, count, f"a letter from A to {LETTERS[count - 1]}")
+    return index
 
 
 def answer_column(row: Row, column: str, count: int) -> int:
@@ -142,13 +162,18 @@ def answer_column(row: Row, column: str, count: int) -> int:
         BadQuestionError: It holds neither.
     """
     value = any_column(row, column)
-    if isinstance(value, str) and len(value) == 1 and value in LETTERS[:count]:
-        return LETTERS.index(value)
-    index = _whole_number(value)
+    letter = _letter(value)
+    index = _whole_number(value) if letter is None else letter
     if index is None or not 0 <= index < count:
         hint = f"an index from 0 to {count - 1} or a letter from A to {LETTERS[count - 1]}"
         raise _outside(column, value, count, hint)
     return index
+
+
+def _letter(value: object) -> int | None:
+    if not isinstance(value, str) or len(value) != 1 or value not in LETTERS:
+        return None
+    return LETTERS.index(value)
 
 
 def _whole_number(value: object) -> int | None:
@@ -162,10 +187,6 @@ def _whole_number(value: object) -> int | None:
     return None
 
 
-_DIGITS: Final = 18
-"""Of a number that is still an index."""
-
-
 def _outside(column: str, value: object, count: int, wanted: str) -> BadQuestionError:
     if isinstance(value, str):
         shown = f'"{one_line(value, 40)}"'
@@ -173,23 +194,6 @@ def _outside(column: str, value: object, count: int, wanted: str) -> BadQuestion
         shown = str(value) if _whole_number(value) is not None else kind_of(value)
     problem = f'"{column}" is {one_line(shown, 60)}, which is none of the {count} choices'
     return BadQuestionError(problem, f"write {wanted}", f"{column} outside")
-
-
-def any_column(row: Row, column: str, name: str = "") -> object:
-    """Return a column, whatever it holds.
-
-    Args:
-        row: A row, or an object in one.
-        column: Its column.
-        name: Of the column, for messages; empty for its own.
-
-    Raises:
-        BadQuestionError: There is none.
-    """
-    if column not in row:
-        problem = f'"{name or column}" is missing'
-        raise BadQuestionError(problem, "every question needs it")
-    return row[column]
 
 
 def _is_a(name: str, value: object) -> str:

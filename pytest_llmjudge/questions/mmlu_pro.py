@@ -83,7 +83,9 @@ class _ThoughtForm:
         question = _read(row)
         thought = text_column(row, _THOUGHT).replace(_BEGIN, "")
         letter = LETTERS[question.answer]
-        return ExactQuestion(question.text, letter, thought, question.subject, row)
+        # Without its options nobody knows what a question asks: many have the same words.
+        text = f"{question.text}\n{_options(row).rstrip()}"
+        return ExactQuestion(text, letter, thought, question.subject, row)
 
     def prompt(self, question: ExactQuestion, solved: Sequence[ExactQuestion]) -> str:
         """Return what a model reads; see :meth:`.base.ExactForm.prompt`."""
@@ -97,11 +99,15 @@ class _ThoughtForm:
 
 
 def _posed(question: ExactQuestion) -> str:
-    options = texts_column(question.row, "options")
-    lines = "".join(
+    text, options = question_column(question.row, "question"), _options(question.row)
+    return f"Question:\n{text}\nOptions:\n{options}Answer: Let's think step by step."
+
+
+def _options(row: Row) -> str:
+    options = texts_column(row, "options")
+    return "".join(
         f"{letter}. {text.strip()}\n" for letter, text in zip(_TEN, options, strict=False)
     )
-    return f"Question:\n{question.text}\nOptions:\n{lines}Answer: Let's think step by step."
 
 
 _TEN: Final = LETTERS[:10]

@@ -78,6 +78,17 @@ def test_ids(tmp_path: Path) -> None:
     assert names[3] == f"{names[0]}-2"
 
 
+def test_the_same_words(tmp_path: Path) -> None:
+    """Of two questions with the same words and other options each stands for itself."""
+    row = rows_of("mmlu_pro")[0][0]
+    other = {**row, "options": [f"{option}!" for option in row["options"]]}
+
+    one, two = read(tmp_path, [row, other], EXACT_PRESETS["mmlu_pro"])
+
+    assert one.id.removesuffix("-2") != two.id.removesuffix("-2")
+    assert one.instruction.splitlines()[:2] == [row["question"], f"A. {row['options'][0]}"]
+
+
 def test_fields_name_the_id(tmp_path: Path) -> None:
     """fields= may name the column that holds it."""
     form = with_fields("t", LETTERS, {"id": "meta.key"})
