@@ -61,15 +61,15 @@ _MARKER = "llm_exact"
 _EXAMPLE = 'llm_exact("own.json", extract="last-number", min_accuracy=0.5)'
 _DIGITS = 12
 """Hexadecimal digits of the digest of what is shown solved."""
+
+
 class _Exact(AccuracyKind):
     """Suites of the marker ``llm_exact``."""
 
     name = "exact"
     title = "Exact answers"
     marker = _MARKER
-    measure = Measure(
-        "exact", value="accuracy in points", verbs=("right", "wrong"), is_binary=True
-    )
+    measure = Measure("exact", value="accuracy in points", verbs=("right", "wrong"), is_binary=True)
     settings = (
         *("data", "preset", "extract", "shots", "shots_digest", "max_new_tokens", "responses"),
         *("by", "min_accuracy", "every_right"),
