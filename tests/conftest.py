@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.support import worker_forks
 from tests.support.fake_ollama import FakeOllama
 from tests.support.project import Project
-from tests.support.worker_forks import preload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 pytest_plugins = ["pytester"]
+# The workers of these tests need what those of the runs within them need.
+pytest_xdist_setupnodes = worker_forks.pytest_xdist_setupnodes
 
 # A shell starts what it runs in the background with SIGINT ignored, which all processes that tests
 # start would inherit; those that tests interrupt have to be as on a terminal.
@@ -123,7 +125,7 @@ def mode(request: pytest.FixtureRequest) -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def preloaded() -> None:
     """Import what pytester would forget: all that is first imported inside one of its runs."""
-    preload()
+    worker_forks.preload()
 
 
 @pytest.fixture

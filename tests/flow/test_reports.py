@@ -44,7 +44,7 @@ def test_a_gate_that_never_came(project: Project) -> None:
     project.suite(records(2), GATED)
     break_at(project, "average", "raise KeyboardInterrupt")
 
-    result = project.pytester.run(*project.command(*FILES))
+    result = project.run_subprocess(*FILES)
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     suite = suite_of(project)

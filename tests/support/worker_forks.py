@@ -1,15 +1,15 @@
-"""Fork xdist's workers from a process that has imported what they import: most of their time.
+"""Fork runs and xdist's workers from a process that has their imports: most of their time.
 
-``pytest_xdist_setupnodes`` has the runs in a test's own process start ``fork_client.py`` where they
-would start Python. It hands its files, folder and environment to the process that runs this module
-as a program, which forks; then it waits for what was forked.
+``pytest_xdist_setupnodes`` has a run start ``fork_client.py`` where it would start Python, and
+``command`` has a shell do so. It hands its files, folder and environment to the process that runs
+this module as a program, which forks; then it waits for what was forked. The workers of a run of
+these tests are forked so, and all that is forked in its tests is forked from the same process.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -17,6 +17,7 @@ import os
 import pkgutil
 import re
 import selectors
+import shlex
 import shutil
 import signal
 import socket
@@ -25,9 +26,12 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
 """Plugins that are not ours, which take seconds to import."""
@@ -48,6 +52,9 @@ LATE = re.compile(r"__main__|\.hf\.generate|\.(voting|labelling|local_page)\.")
 
 CLIENT = Path(__file__).with_name("fork_client.py")
 
+ADDRESS = "WORKER_FORKS"
+"""Environment variable with the address of the process that forks, for runs within a run."""
+
 
 def preload() -> None:
     """Import all of the package, whose assertions pytest would rewrite anew in each run."""
@@ -64,11 +71,31 @@ def pytest_xdist_setupnodes(specs: list[Any]) -> None:
     """Have each worker that would be a new Python process be forked instead."""
     if sys.platform == "linux":
         for spec in specs:
-            spec.python = _python()
+            spec.python = shlex.join(_client())
 
 
-@functools.cache
-def _python() -> str:
+def command(arguments: Sequence[str]) -> list[str]:
+    """Return the command of a run in a process of its own; its workers are forked too."""
+    if sys.platform != "linux":
+        return [sys.executable, "-m", "pytest", *arguments]
+    return [*_client(), f"import __main__; __main__.run({list(arguments)!r})"]
+
+
+def run(arguments: list[str]) -> None:
+    """Do in a forked process what ``python -m pytest`` does."""
+    sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *arguments]
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as Python has it
+    sys.exit(pytest.main(arguments, plugins=[sys.modules[__name__]]))
+
+
+def _client() -> list[str]:
+    if ADDRESS not in os.environ:
+        os.environ[ADDRESS] = _start()
+    # -I and -S: it needs none of the packages, and is started for each process.
+    return [sys.executable, "-I", "-S", str(CLIENT), os.environ[ADDRESS]]
+
+
+def _start() -> str:
     pipe = subprocess.PIPE
     process = subprocess.Popen(
         [sys.executable, __file__], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
@@ -76,9 +103,7 @@ def _python() -> str:
     # At the end of its input it ends.
     atexit.register(process.communicate)
     assert process.stdout is not None
-    address = process.stdout.readline().strip()
-    # -I and -S: it needs none of the packages, and is started for each worker.
-    return f"{sys.executable} -I -S {CLIENT} {address}"
+    return process.stdout.readline().strip()
 
 
 class _Forks:
@@ -170,13 +195,17 @@ def main() -> None:
     if code is None:
         shutil.rmtree(folder)
     else:
-        exec(code, {"__name__": "__main__"})  # noqa: S102 - what execnet has Python run
+        status = 0
+        try:
+            exec(code, {"__name__": "__main__"})  # noqa: S102 - execnet's code, or that of ``command``
+        except SystemExit as end:
+            status = int(end.code or 0)
         # Python would go on to free every object, and so copy all of the first process's memory.
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(status)
 
 
 if __name__ == "__main__":
