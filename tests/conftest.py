@@ -71,6 +71,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Run one case of a parametrised flow in all modes of distribution, the others plain.
 
     What a mode can change is the same for all cases of most tests; ``every_mode`` marks the others.
+    What is missing without xdist is the same for all flows of a feature: one of each file shows it.
     """
     seen: set[tuple[str, str]] = set()
     left_out = set()
@@ -78,7 +79,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mode = _mode_of(item)
         if mode == "plain" or item.get_closest_marker("every_mode") is not None:
             continue
-        case = item.nodeid.partition("[")[0], mode
+        test = item.nodeid.partition("[")[0]
+        case = test.partition("::")[0] if mode == "no-xdist" else test, mode
         if mode and case in seen:
             left_out.add(item)
         seen.add(case)

@@ -52,6 +52,9 @@ LATE = re.compile(r"__main__|\.hf\.generate|\.(voting|labelling|local_page)\.")
 
 CLIENT = Path(__file__).with_name("fork_client.py")
 
+RUN = "import __main__; __main__.run()"
+"""What a process that is forked for a run of pytest does; its arguments come before it."""
+
 ADDRESS = "WORKER_FORKS"
 """Environment variable with the address of the process that forks, for runs within a run."""
 
@@ -78,14 +81,14 @@ def command(arguments: Sequence[str]) -> list[str]:
     """Return the command of a run in a process of its own; its workers are forked too."""
     if sys.platform != "linux":
         return [sys.executable, "-m", "pytest", *arguments]
-    return [*_client(), f"import __main__; __main__.run({list(arguments)!r})"]
+    return [*_client(), *arguments, RUN]
 
 
-def run(arguments: list[str]) -> None:
+def run() -> None:
     """Do in a forked process what ``python -m pytest`` does."""
-    sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *arguments]
+    sys.argv[0] = str(Path(pytest.__file__).with_name("__main__.py"))
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as Python has it
-    sys.exit(pytest.main(arguments, plugins=[sys.modules[__name__]]))
+    sys.exit(pytest.main(plugins=[sys.modules[__name__]]))
 
 
 def _client() -> list[str]:
@@ -119,11 +122,12 @@ class _Forks:
         signal.set_wakeup_fd(self._woken.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
-    def serve(self) -> str | None:
+    def serve(self) -> list[str] | None:
         """Fork for each request until standard input ends.
 
         Returns:
-            In a forked process, the code that it is to run; None in the first one at the end.
+            In a forked process, its arguments, the last of which is the code that it is to run;
+            None in the first one at the end.
         """
         with selectors.DefaultSelector() as selector:
             for source in (self._listener, self._wakeup, sys.stdin):
@@ -133,8 +137,8 @@ class _Forks:
                 if self._wakeup in ready:
                     self._wakeup.recv(4096)
                     self._reap()
-                if self._listener in ready and (code := self._fork()) is not None:
-                    return code
+                if self._listener in ready and (arguments := self._fork()) is not None:
+                    return arguments
                 if sys.stdin in ready:
                     return None
 
@@ -145,7 +149,7 @@ class _Forks:
                 with self._clients.pop(ended[0]) as client, contextlib.suppress(OSError):
                     client.sendall(str(status).encode())
 
-    def _fork(self) -> str | None:
+    def _fork(self) -> list[str] | None:
         client, _ = self._listener.accept()
         head, files, _, _ = socket.recv_fds(client, 8, 3)
         with client.makefile("rb") as stream:
@@ -166,8 +170,8 @@ class _Forks:
         os.environ.clear()
         os.environ.update(request["environment"])
         os.chdir(request["folder"])
-        code: str = request["arguments"][-1]
-        return code
+        arguments: list[str] = request["arguments"]
+        return arguments
 
 
 def _import_all(folder: str) -> None:
@@ -191,10 +195,11 @@ def main() -> None:
     forks = _Forks(address)
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
-    code = forks.serve()
-    if code is None:
+    arguments = forks.serve()
+    if arguments is None:
         shutil.rmtree(folder)
     else:
+        *sys.argv[1:], code = arguments
         status = 0
         try:
             exec(code, {"__name__": "__main__"})  # noqa: S102 - execnet's code, or that of ``command``

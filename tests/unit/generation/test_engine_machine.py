@@ -39,7 +39,7 @@ def test_too_little_memory(path: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("needs a limit of the memory that Linux keeps")
     # The keys and values of 64 texts take 0.7 GB, those of one take 11 MB.
-    save_model(path, replace(TINY, context_length=1024, emb_dim=256, n_layers=8))
+    save_model(path, replace(TINY, context_length=1024, emb_dim=64, n_layers=32))
     program = (
         "import os, pathlib, resource, sys\n"
         "from pytest_llmjudge.errors import CheckpointError\n"
