@@ -120,6 +120,7 @@ def test_chaos(project: Project) -> None:
     assert all(chaos.hits[kind] for kind in ("busy", "drop", "cut", "broken", "hang", "restart"))
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_for_good(project: Project, mode: tuple[str, ...]) -> None:
     """The run fails, what was judged is kept, and the next run asks for nothing but the rest."""
     suite_of(project)
